@@ -1,0 +1,182 @@
+//! The configuration: defaults, file and environment, put together and checked once; immutable afterwards.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::engine::{Asking, Sampling};
+use crate::wire::Address;
+
+/// Everything that can be set. Each part goes to the room that it is for; only the service sees the whole.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// relay: data and video streams.
+    pub relay: FeedSettings,
+    /// jump: remote login.
+    pub jump: FeedSettings,
+    /// book: bookings.
+    pub book: BookSettings,
+    /// When relay and jump are asked for a report; `None`: never.
+    pub ask: Option<Asking>,
+    /// Listening to streams.
+    pub sample: SampleSettings,
+    /// The rules of the judgement.
+    pub health: HealthSettings,
+    /// Mail; `None` when there is nobody to mail, which is a normal state.
+    pub mail: Option<MailSettings>,
+    /// The HTTP API.
+    pub api: ApiSettings,
+    /// The log.
+    pub log: LogSettings,
+}
+
+/// relay or jump.
+#[derive(Debug, Clone)]
+pub struct FeedSettings {
+    /// Where it is.
+    pub address: Address,
+    /// `RECONNECT_*_EVERY`: how often the connection is made anew.
+    pub reconnect_every: Duration,
+}
+
+/// book.
+#[derive(Debug, Clone)]
+pub struct BookSettings {
+    /// Where it is.
+    pub address: Address,
+    /// `TIMEOUT_BOOK`: the longest that one call may take.
+    pub timeout: Duration,
+    /// `QUERY_BOOK_EVERY`: how often it is polled.
+    pub query_every: Duration,
+}
+
+/// Listening to streams.
+#[derive(Debug, Clone)]
+pub struct SampleSettings {
+    /// `SAMPLE`.
+    pub when: Sampling,
+    /// `SAMPLE_AT_ONCE`, at least 1.
+    pub at_once: usize,
+    /// `SAMPLE_FOR`.
+    pub listen: Duration,
+}
+
+/// The rules of the judgement.
+#[derive(Debug, Clone)]
+pub struct HealthSettings {
+    /// `HEALTH_LAST_ACTIVE` (or `HEALTH_LAST`, its documented old name).
+    pub last_active: Duration,
+    /// `HEALTH_LAST_CHECKED`.
+    pub last_checked: Duration,
+    /// `HEALTH_STARTUP`.
+    pub startup: Duration,
+    /// `HEALTH_SETTLE`.
+    pub settle: Duration,
+    /// `HEALTH_OUTAGE_HOLD`.
+    pub outage_hold: Duration,
+    /// `HEALTH_EVENTS`, at least 1.
+    pub events: usize,
+    /// `HEALTH_LOG_EVERY`: how often the log gets a summary.
+    pub log_every: Duration,
+}
+
+/// Mail.
+#[derive(Debug, Clone)]
+pub struct MailSettings {
+    /// `EMAIL_HOST`.
+    pub host: String,
+    /// `EMAIL_PORT`.
+    pub port: u16,
+    /// `EMAIL_TLS`.
+    pub tls: MailTls,
+    /// `EMAIL_AUTH_TYPE`, with the user name and password that it needs.
+    pub auth: MailAuth,
+    /// `EMAIL_FROM`, as written: an address, or a name with an address.
+    pub from: String,
+    /// `EMAIL_TO`, at least one.
+    pub to: Vec<String>,
+    /// `EMAIL_CC`.
+    pub cc: Vec<String>,
+    /// `EMAIL_SUBJECT`: what every subject starts with.
+    pub subject: String,
+    /// `EMAIL_LINK`: where the whole status can be seen; may be empty.
+    pub link: String,
+    /// `EMAIL_TIMEOUT`: the longest that one attempt may take.
+    pub timeout: Duration,
+    /// `EMAIL_GATHER`.
+    pub gather: Duration,
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailTls {
+    /// Not at all.
+    None,
+    /// By STARTTLS, without which nothing is sent.
+    StartTls,
+    /// From the first byte.
+    Implicit,
+}
+
+/// How we show the mail server who we are.
+#[derive(Debug, Clone)]
+pub enum MailAuth {
+    /// Not at all.
+    None,
+    /// AUTH PLAIN.
+    Plain {
+        /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
+        user: String,
+        /// `EMAIL_PASSWORD`.
+        password: SecretString,
+    },
+    /// AUTH LOGIN.
+    Login {
+        /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
+        user: String,
+        /// `EMAIL_PASSWORD`.
+        password: SecretString,
+    },
+}
+
+/// The HTTP API.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// `ADDRESS_SERVE` and `PORT_SERVE`.
+    pub listen: SocketAddr,
+}
+
+/// The log.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// `LOG_LEVEL`: a level, or a filter in tracing's notation.
+    pub level: String,
+    /// `LOG_FORMAT`.
+    pub format: LogFormat,
+    /// `LOG_FILE`: `None` for standard output.
+    pub file: Option<LogFile>,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: a JSON object a line.
+    Json,
+}
+
+/// A log file, with its bounds.
+#[derive(Debug, Clone)]
+pub struct LogFile {
+    /// Where.
+    pub path: PathBuf,
+    /// `LOG_MAX_SIZE`: it is rotated before it grows beyond this, in bytes.
+    pub max_size: u64,
+    /// `LOG_MAX_AGE`: it is rotated when it is older, and rotated files are deleted when they are.
+    pub max_age: Duration,
+    /// `LOG_MAX_TOTAL`: the oldest rotated files are deleted until all together are below this, in bytes.
+    pub max_total: u64,
+}

@@ -1,0 +1,127 @@
+//! Everything that the engine can ask for, in one closed list.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::Event;
+use super::input::{MailFault, SwitchOutcome};
+use super::summary::Summary;
+use crate::model::{ResourceName, SourceHealth, SourceName, Stub, Topic};
+
+/// What the engine asks for. Actions come in the order in which they must be carried out: a record before the effect it explains.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Keep this in the history and tell the log.
+    Record(Record),
+    /// Set a resource's availability in book; the answer is `Input::Switched`.
+    Switch(Switch),
+    /// Send a summary; the answer is `Input::Mailed`.
+    Mail(Arc<Summary>),
+    /// Ask relay or jump for a report now.
+    Ask(SourceName),
+    /// Give up the connection to relay or jump and make a new one: it is open but tells nothing.
+    Reconnect(SourceName),
+    /// Listen to a stream; the answer is `Input::Sampled`.
+    Sample(Sample),
+}
+
+/// An availability to set in book.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switch {
+    /// The resource.
+    pub resource: ResourceName,
+    /// The experiment that it is, for the log.
+    pub stub: Stub,
+    /// What it should be.
+    pub available: bool,
+    /// The reason that book stores and students read. Starts with [`crate::model::OUR_PREFIX`].
+    pub reason: String,
+}
+
+/// A stream to listen to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// The stream.
+    pub topic: Topic,
+    /// The longest time to wait for a message; the first one ends the sample.
+    pub listen: Duration,
+}
+
+/// Something that happened or was decided, for the history and the log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// An experiment's health, causes or remote login changed.
+    Event {
+        /// The experiment.
+        stub: Stub,
+        /// The change.
+        event: Arc<Event>,
+    },
+    /// A switch was decided; it is about to be tried.
+    Switching(Switch),
+    /// A switch was tried.
+    Switched {
+        /// The resource.
+        resource: ResourceName,
+        /// The experiment that it is.
+        stub: Stub,
+        /// What it should become.
+        available: bool,
+        /// What came of it.
+        outcome: SwitchOutcome,
+    },
+    /// A source's health changed.
+    Source {
+        /// The source.
+        name: SourceName,
+        /// How it is now.
+        health: SourceHealth,
+        /// What is wrong and what to do, or that all is well again.
+        note: String,
+    },
+    /// A person holds a resource, or lets it go.
+    Hold {
+        /// The resource.
+        resource: ResourceName,
+        /// The reason that the person gave; `None` when the hold is gone.
+        reason: Option<String>,
+    },
+    /// Book's manifest changed.
+    Manifest(ManifestChange),
+    /// All sources are silent, which says that we are cut off, or it has ended.
+    Blind(bool),
+    /// A summary is about to be sent.
+    Mailing(Arc<Summary>),
+    /// A summary was tried.
+    Mailed {
+        /// The number of the summary.
+        id: u64,
+        /// What came of it.
+        outcome: Result<(), MailFault>,
+    },
+    /// Whether every stream is sampled as often as the rule needs, or not.
+    Sampling {
+        /// How many streams are sampled.
+        streams: usize,
+        /// How long one round over all of them takes.
+        round: Duration,
+        /// Whether a round fits into `HEALTH_LAST_ACTIVE`.
+        keeps_up: bool,
+    },
+}
+
+/// How book's manifest changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManifestChange {
+    /// Book gives an empty manifest: it has lost it. What was known is kept.
+    Lost,
+    /// Book has a manifest again.
+    Back,
+    /// The list of resources is another than before.
+    Changed {
+        /// Resources that are new.
+        added: Vec<ResourceName>,
+        /// Resources that are gone.
+        removed: Vec<ResourceName>,
+    },
+}

@@ -1,0 +1,95 @@
+//! An event: an immutable record of a change of an experiment's health.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::model::{Health, JumpHealth, SourceName, StreamHealth, Topic};
+
+/// A change of an experiment's health, causes or remote login, as it was at that moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When it was decided.
+    pub when: Timestamp,
+    /// The health from then on.
+    pub health: Health,
+    /// The health until then.
+    pub was: Health,
+    /// What is wrong, most important first. Empty when nothing is.
+    pub issues: Vec<Issue>,
+    /// The remote login at that moment.
+    pub jump: JumpHealth,
+    /// Every stream of the experiment at that moment, sorted by topic.
+    pub streams: Vec<(Topic, StreamHealth)>,
+    /// What led to the decision.
+    pub why: Why,
+}
+
+/// What led to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The start-up grace is over: this is the first judgement.
+    FirstJudged,
+    /// Its streams or its remote login changed.
+    Observed,
+    /// Book's manifest changed what it must have.
+    Manifest,
+    /// A source went down, and with it what is known about the experiment.
+    SourceDown(SourceName),
+    /// A source tells again, and the experiment is judged again.
+    SourceBack(SourceName),
+    /// A source has told nothing for `HEALTH_OUTAGE_HOLD`: nobody can use the experiment.
+    Outage(SourceName),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirstJudged => write!(f, "first judged, its start-up grace is over"),
+            Self::Observed => write!(f, "its streams or its remote login changed"),
+            Self::Manifest => write!(f, "book's manifest changed"),
+            Self::SourceDown(source) => write!(f, "{source} tells nothing, so it is not judged"),
+            Self::SourceBack(source) => write!(f, "{source} tells again"),
+            Self::Outage(source) => write!(f, "{source} has told nothing for too long, so nobody can use it"),
+        }
+    }
+}
+
+/// One thing that is wrong with an experiment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Issue {
+    /// A stream that the experiment must have is silent or missing.
+    Required(Topic, StreamHealth),
+    /// Relay has told nothing for `HEALTH_OUTAGE_HOLD`, so the required streams are as good as lost.
+    RelayOutage,
+    /// The remote login is lost.
+    JumpLost,
+    /// A stream that is not required is silent or missing.
+    Other(Topic, StreamHealth),
+}
+
+impl Issue {
+    /// The issue in the codes of the program that labwatch replaces: `missing jump`, `missing required <topic>`, `unhealthy <topic>`.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match self {
+            Self::Required(topic, StreamHealth::Missing) => format!("missing required {topic}"),
+            Self::Required(topic, _) | Self::Other(topic, _) => format!("unhealthy {topic}"),
+            Self::RelayOutage => "relay outage".to_owned(),
+            Self::JumpLost => "missing jump".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Issue {
+    /// The issue in plain words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Required(topic, StreamHealth::Silent) => write!(f, "{topic} is connected but sends nothing"),
+            Self::Required(topic, health) => write!(f, "{topic} is {health}"),
+            Self::RelayOutage => write!(f, "relay has been silent for too long"),
+            Self::JumpLost => write!(f, "remote login is lost"),
+            Self::Other(topic, health) => write!(f, "{topic} is {health} (not required)"),
+        }
+    }
+}

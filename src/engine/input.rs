@@ -1,0 +1,120 @@
+//! Everything that can reach the engine, in one closed list.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::report::Report;
+use crate::model::{Availability, Fault, ResourceName, SourceName, Stub, Topic};
+
+/// What reaches the engine. Whoever adds a kind of input adds its handling in `Engine::step`, and nowhere else.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A report array of relay or jump.
+    Report(SourceName, Arc<Report>),
+    /// How the connection to relay or jump is.
+    Link(SourceName, Link),
+    /// A poll of book that gave the list of resources.
+    Book(BookReading),
+    /// A poll of book that failed.
+    BookFailed(Fault),
+    /// What a switch came to: the answer to `Action::Switch`.
+    Switched {
+        /// The resource that was to be switched.
+        resource: ResourceName,
+        /// What came of it.
+        outcome: SwitchOutcome,
+    },
+    /// What listening to a stream came to: the answer to `Action::Sample`.
+    Sampled {
+        /// The stream that was listened to.
+        topic: Topic,
+        /// What came of it.
+        outcome: SampleOutcome,
+    },
+    /// What sending a mail came to: the answer to `Action::Mail`.
+    Mailed {
+        /// The number of the summary that was to be sent.
+        id: u64,
+        /// What came of it.
+        outcome: Result<(), MailFault>,
+    },
+    /// This replica may act, or may only watch.
+    Role(Role),
+    /// Nothing came, but a deadline is reached.
+    Wake,
+}
+
+/// How the connection to relay or jump is, as its feed sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// An attempt is under way.
+    Connecting,
+    /// The websocket is open. Reports are still to prove that it is alive.
+    Open,
+    /// The attempt failed; another follows by itself after a back-off.
+    Failed(Fault),
+    /// An open connection ended; another attempt follows by itself.
+    Closed(String),
+}
+
+/// Whether this replica may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It switches, mails and publishes.
+    Leader,
+    /// It observes and judges, and does nothing outward.
+    Follower,
+}
+
+/// What one poll of book gave.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BookReading {
+    /// Every resource of the manifest. Empty when book has no manifest.
+    pub resources: Vec<ResourceReading>,
+}
+
+/// A resource of book's manifest, with its availability.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceReading {
+    /// Its name in book.
+    pub name: ResourceName,
+    /// The experiment that it is.
+    pub stub: Stub,
+    /// The streams that it must have.
+    pub streams: Vec<Topic>,
+    /// Its availability; `None` when only this reading failed.
+    pub availability: Option<Availability>,
+}
+
+/// What a switch came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SwitchOutcome {
+    /// Book was told, and this is what it says now.
+    Confirmed(Availability),
+    /// A person holds the resource, found before anything was written; nothing was written.
+    Held(Availability),
+    /// Book does not know the resource.
+    Gone,
+    /// It is not known whether book was told.
+    Failed(Fault),
+}
+
+/// What listening to a stream came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SampleOutcome {
+    /// A message came.
+    Heard,
+    /// Nothing came for this long.
+    Quiet(Duration),
+    /// Listening was not possible, so nothing is known.
+    Failed(Fault),
+}
+
+/// Why a mail was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailFault {
+    /// What went wrong.
+    pub fault: Fault,
+    /// Whether the mail server refused for good (5xx): the same mail will not go through later.
+    pub permanent: bool,
+}

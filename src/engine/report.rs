@@ -1,0 +1,247 @@
+//! A report of relay or jump in one compact piece: who is connected, and when they last transmitted.
+//!
+//! A report of 20,000 connections is two allocations, not 100,000: all text lies in one string, and entries point into it.
+
+use std::time::Duration;
+
+/// What a connection may do, and what it is, from its token's scopes. Scopes that nothing here depends on are not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// It may receive.
+    pub const READ: Self = Self(1);
+    /// It may send.
+    pub const WRITE: Self = Self(1 << 1);
+    /// It is an experiment's stream (relay).
+    pub const EXPT: Self = Self(1 << 2);
+    /// It is an experiment's host (jump).
+    pub const HOST: Self = Self(1 << 3);
+    /// It receives the reports.
+    pub const STATS: Self = Self(1 << 4);
+    /// It is a person's login (jump).
+    pub const CLIENT: Self = Self(1 << 5);
+    /// It is a student's (relay).
+    pub const USER: Self = Self(1 << 6);
+    /// The report did not say: servers before relay v0.6.5 and jump v0.3.1.
+    pub const UNSAID: Self = Self(1 << 7);
+
+    const NAMES: [(Self, &'static str); 7] = [
+        (Self::READ, "read"),
+        (Self::WRITE, "write"),
+        (Self::EXPT, "expt"),
+        (Self::HOST, "host"),
+        (Self::STATS, "stats"),
+        (Self::CLIENT, "client"),
+        (Self::USER, "user"),
+    ];
+
+    /// The scope of this name, where it is one that is kept.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(scope, _)| *scope)
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` are among these.
+    #[must_use]
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Their names, in a fixed order.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |(scope, _)| self.has(*scope)).map(|(_, name)| name)
+    }
+}
+
+/// What went one way over a connection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Traffic {
+    /// How long before the report the last message went; `None` when none ever did.
+    pub last: Option<Duration>,
+    /// Mean size of a message, in bytes.
+    pub size: u32,
+    /// Mean messages per second since it connected.
+    pub fps: f32,
+}
+
+/// One connection, as the report tells it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Connection<'a> {
+    /// The topic it is connected to.
+    pub topic: &'a str,
+    /// What it may do, and what it is.
+    pub scopes: Scopes,
+    /// When it connected: RFC 3339, the server's clock.
+    pub connected: &'a str,
+    /// When its token ends: RFC 3339, the server's clock.
+    pub expires: &'a str,
+    /// Where it comes from: an address, or a list of them as proxies wrote it. May be empty.
+    pub remote: &'a str,
+    /// What program it says it is. May be empty.
+    pub user_agent: &'a str,
+    /// What it sent to the server; `None` when the report has no statistics (relay v0.8 and later).
+    pub tx: Option<Traffic>,
+    /// What the server sent to it.
+    pub rx: Option<Traffic>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    len: u16,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    topic: Span,
+    connected: Span,
+    expires: Span,
+    remote: Span,
+    user_agent: Span,
+    scopes: Scopes,
+    tx: Option<Traffic>,
+    rx: Option<Traffic>,
+}
+
+/// A whole report. What makes one is the parser of the feed; what reads one is the engine and, for details, the API.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    text: String,
+    entries: Vec<Entry>,
+    started: Option<Span>,
+}
+
+impl Report {
+    /// An empty report with room for about this many connections.
+    #[must_use]
+    pub fn with_capacity(connections: usize) -> Self {
+        Self { text: String::with_capacity(connections * 96), entries: Vec::with_capacity(connections), started: None }
+    }
+
+    /// Adds a connection. The server's own internal connection belongs in [`Report::set_started`] instead.
+    pub fn push(&mut self, connection: Connection<'_>) {
+        let entry = Entry {
+            topic: self.keep(connection.topic),
+            connected: self.keep(connection.connected),
+            expires: self.keep(connection.expires),
+            remote: self.keep(connection.remote),
+            user_agent: self.keep(connection.user_agent),
+            scopes: connection.scopes,
+            tx: connection.tx,
+            rx: connection.rx,
+        };
+        self.entries.push(entry);
+    }
+
+    /// Notes when the server started, in its own words: every report carries it with the server's internal connection.
+    pub fn set_started(&mut self, started: &str) {
+        self.started = Some(self.keep(started));
+    }
+
+    /// When the server started, in its own words. Another text than before means that it restarted.
+    #[must_use]
+    pub fn started(&self) -> Option<&str> {
+        self.started.map(|span| self.text(span))
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The connection at this place, counted from 0.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Connection<'_>> {
+        self.entries.get(index).map(|entry| self.view(entry))
+    }
+
+    /// All connections, in the report's order.
+    pub fn iter(&self) -> impl Iterator<Item = Connection<'_>> {
+        self.entries.iter().map(|entry| self.view(entry))
+    }
+
+    fn view(&self, entry: &Entry) -> Connection<'_> {
+        Connection {
+            topic: self.text(entry.topic),
+            scopes: entry.scopes,
+            connected: self.text(entry.connected),
+            expires: self.text(entry.expires),
+            remote: self.text(entry.remote),
+            user_agent: self.text(entry.user_agent),
+            tx: entry.tx,
+            rx: entry.rx,
+        }
+    }
+
+    fn text(&self, span: Span) -> &str {
+        let start = span.start as usize;
+        self.text.get(start..start + usize::from(span.len)).unwrap_or("")
+    }
+
+    /// Copies a text in, cut at a character's edge to what a span can point at.
+    fn keep(&mut self, text: &str) -> Span {
+        let mut len = text.len().min(usize::from(u16::MAX));
+        while !text.is_char_boundary(len) {
+            len -= 1;
+        }
+        let Ok(start) = u32::try_from(self.text.len()) else { return Span { start: 0, len: 0 } };
+        self.text.push_str(&text[..len]);
+        Span { start, len: u16::try_from(len).unwrap_or(u16::MAX) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let connection = Connection {
+            topic: "pend00-st-data",
+            scopes: Scopes::READ.with(Scopes::EXPT),
+            connected: "2026-11-20T23:57:16Z",
+            expires: "2026-11-21T00:07:16Z",
+            remote: "10.1.1.1, 10.2.2.2",
+            user_agent: "",
+            tx: Some(Traffic { last: Some(Duration::from_millis(100)), size: 1000, fps: 25.0 }),
+            rx: None,
+        };
+        let mut report = Report::with_capacity(1);
+        report.set_started("2026-11-20T00:00:00Z");
+        report.push(connection);
+        assert_eq!(report.iter().collect::<Vec<_>>(), [connection]);
+        assert_eq!(report.started(), Some("2026-11-20T00:00:00Z"));
+        assert_eq!(connection.scopes.names().collect::<Vec<_>>(), ["read", "expt"]);
+    }
+
+    #[test]
+    fn a_text_too_long_is_cut_at_a_character() {
+        let mut report = Report::default();
+        let long = "\u{e9}".repeat(40_000);
+        report.push(Connection {
+            topic: &long,
+            scopes: Scopes::default(),
+            connected: "",
+            expires: "",
+            remote: "",
+            user_agent: "",
+            tx: None,
+            rx: None,
+        });
+        assert_eq!(report.get(0).map(|c| c.topic.len()), Some(65_534));
+    }
+}

@@ -1,0 +1,18 @@
+//! labwatch watches the experiments of a remote laboratory: it subscribes to relay and jump, polls book, judges each experiment,
+//! switches its availability in book, mails its maintainers, and answers admins over HTTP.
+//!
+//! The modules stand in the order in which data flows: from the wire through the feeds into the pure engine, and as actions out to the effects.
+//! `tests/house.rs` checks which room may use which.
+
+pub mod cli;
+pub mod config;
+pub mod model;
+pub mod wire;
+pub mod feeds;
+pub mod engine;
+pub mod driver;
+pub mod effects;
+pub mod api;
+pub mod telemetry;
+pub mod lab;
+pub mod service;

@@ -1,0 +1,95 @@
+//! What book says about a resource, and whose word it is.
+
+use std::fmt;
+
+/// What every reason that labwatch writes into book starts with. It is how our withdrawals are told from people's holds.
+pub const OUR_PREFIX: &str = "labwatch: ";
+
+/// Prefixes that mark a withdrawal as a monitor's: ours, and that of the program which labwatch replaces.
+const MONITOR_PREFIXES: [&str; 2] = [OUR_PREFIX, "status server:"];
+
+/// What book puts before the stored reason when it answers for an unavailable resource.
+const BOOK_WRAPPING: &str = "unavailable because ";
+
+/// What book says about a resource: `available`, and the reason that is stored with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Availability {
+    /// May it be booked and started.
+    pub available: bool,
+    /// The stored reason, without the words that book wraps around it.
+    pub reason: String,
+}
+
+impl Availability {
+    /// Takes book's answer, and takes book's wrapping off the reason.
+    #[must_use]
+    pub fn from_book(available: bool, reason: &str) -> Self {
+        let stored = if available || reason == BOOK_WRAPPING.trim_end() || reason == "unavailable" {
+            if available { reason } else { "" }
+        } else {
+            reason.strip_prefix(BOOK_WRAPPING).unwrap_or(reason)
+        };
+        Self { available, reason: stored.to_owned() }
+    }
+
+    /// Whose word it is.
+    #[must_use]
+    pub fn bookable(&self) -> Bookable {
+        if self.available {
+            Bookable::Yes
+        } else if MONITOR_PREFIXES.iter().any(|prefix| self.reason.starts_with(prefix)) {
+            Bookable::Withdrawn
+        } else {
+            Bookable::Held
+        }
+    }
+}
+
+/// Whether a resource may be booked and, where not, by whose word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bookable {
+    /// It may be booked.
+    Yes,
+    /// A monitor withdrew it: ours to give back.
+    Withdrawn,
+    /// A person holds it: never ours to touch.
+    Held,
+}
+
+impl fmt::Display for Bookable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Yes => "bookable",
+            Self::Withdrawn => "withdrawn",
+            Self::Held => "held",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_tells_whose_word_it_is() {
+        let rows = [
+            (true, "Loaded at 2026-11-21T00:52:06Z", Bookable::Yes),
+            (true, "labwatch: back", Bookable::Yes),
+            (false, "unavailable because labwatch: no video", Bookable::Withdrawn),
+            (false, "unavailable because status server: 2026-11-21 00:05:00 +0000 UTC", Bookable::Withdrawn),
+            (false, "unavailable because maintenance until Friday", Bookable::Held),
+            (false, "unavailable", Bookable::Held),
+            (false, "unavailable because unavailable because labwatch: x", Bookable::Held),
+        ];
+        for (available, reason, expected) in rows {
+            assert_eq!(Availability::from_book(available, reason).bookable(), expected, "{available} {reason}");
+        }
+    }
+
+    #[test]
+    fn the_wrapping_is_taken_off() {
+        assert_eq!(Availability::from_book(false, "unavailable because fire").reason, "fire");
+        assert_eq!(Availability::from_book(false, "unavailable").reason, "");
+        assert_eq!(Availability::from_book(true, "new").reason, "new");
+    }
+}

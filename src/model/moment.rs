@@ -1,0 +1,110 @@
+//! A point in time that is right for people and right for arithmetic.
+
+use std::cmp::Ordering;
+use std::ops::Add;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A point in time: the wall clock's reading, to show, and a monotonic one, to compare and subtract.
+///
+/// Ages and deadlines use only the monotonic part, so a clock that is set while the program runs changes no judgement;
+/// what is shown and recorded is the wall clock at that moment. Whoever drives the engine makes moments; the engine only derives them.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    wall: Timestamp,
+    mono: Duration,
+}
+
+impl Moment {
+    /// The moment at which the wall clock shows `wall` and `mono` has passed since a start of the caller's choice.
+    #[must_use]
+    pub fn new(wall: Timestamp, mono: Duration) -> Self {
+        Self { wall, mono }
+    }
+
+    /// What the wall clock showed.
+    #[must_use]
+    pub fn wall(self) -> Timestamp {
+        self.wall
+    }
+
+    /// The monotonic reading.
+    #[must_use]
+    pub fn mono(self) -> Duration {
+        self.mono
+    }
+
+    /// How long after `earlier` this moment is; zero when it is not after it.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.mono.saturating_sub(earlier.mono)
+    }
+
+    /// The moment `age` before this one; the monotonic part stops at its start.
+    #[must_use]
+    pub fn before(self, age: Duration) -> Self {
+        let wall = signed(age).and_then(|d| self.wall.checked_sub(d).ok()).unwrap_or(Timestamp::MIN);
+        Self { wall, mono: self.mono.saturating_sub(age) }
+    }
+}
+
+fn signed(duration: Duration) -> Option<SignedDuration> {
+    SignedDuration::try_from(duration).ok()
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    /// The moment `duration` later; far beyond any calendar it stays at the calendar's end.
+    fn add(self, duration: Duration) -> Self {
+        let wall = signed(duration).and_then(|d| self.wall.checked_add(d).ok()).unwrap_or(Timestamp::MAX);
+        Self { wall, mono: self.mono.saturating_add(duration) }
+    }
+}
+
+impl PartialEq for Moment {
+    fn eq(&self, other: &Self) -> bool {
+        self.mono == other.mono
+    }
+}
+
+impl Eq for Moment {}
+
+impl PartialOrd for Moment {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Moment {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.mono.cmp(&other.mono)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(wall: i64, mono: u64) -> Moment {
+        Moment::new(Timestamp::from_second(wall).expect("in range"), Duration::from_secs(mono))
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_reorder_moments() {
+        let (before, after) = (at(5_000, 10), at(1_000, 20));
+        assert!(after > before);
+        assert_eq!(after.since(before), Duration::from_secs(10));
+        assert_eq!(before.since(after), Duration::ZERO);
+    }
+
+    #[test]
+    fn arithmetic_moves_both_clocks_and_stops_at_the_ends() {
+        let later = at(100, 10) + Duration::from_secs(5);
+        assert_eq!((later.wall().as_second(), later.mono().as_secs()), (105, 15));
+        let earlier = later.before(Duration::from_secs(20));
+        assert_eq!((earlier.wall().as_second(), earlier.mono()), (85, Duration::ZERO));
+        assert_eq!((at(0, 0) + Duration::MAX).wall(), Timestamp::MAX);
+    }
+}

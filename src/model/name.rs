@@ -1,0 +1,148 @@
+//! Names as they come from outside, checked once at the border so that nothing further in has to.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest name that is accepted, in bytes. Real names are under 30; the bound keeps a hostile feed from filling memory.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameError {
+    /// The text is empty.
+    Empty,
+    /// The text is longer than [`MAX_NAME_BYTES`].
+    TooLong(usize),
+    /// The text holds a control character, which would garble logs and mails.
+    Control,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "a name is empty"),
+            Self::TooLong(n) => write!(f, "a name is {n} bytes long, more than {MAX_NAME_BYTES}"),
+            Self::Control => write!(f, "a name holds a control character"),
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
+
+fn checked(text: &str) -> Result<Arc<str>, NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > MAX_NAME_BYTES {
+        return Err(NameError::TooLong(text.len()));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(NameError::Control);
+    }
+    Ok(Arc::from(text))
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks the text and takes it as a name.
+            ///
+            /// # Errors
+            /// [`NameError`] when the text is empty, too long, or holds a control character.
+            pub fn try_new(text: &str) -> Result<Self, NameError> {
+                checked(text).map(Self)
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// An experiment's name, such as `pend00`: the part that its streams and its jump host share.
+    Stub
+}
+name! {
+    /// A resource's name in book, such as `r-pend00`. Free text: nothing ties it to the stub.
+    ResourceName
+}
+name! {
+    /// A stream's name in relay, `<stub>-<stream key>`, such as `pend00-st-data`.
+    Topic
+}
+
+impl Topic {
+    /// The topic of the stream `key` of the experiment `stub`, as book builds it from its manifest.
+    ///
+    /// # Errors
+    /// [`NameError`] when the two together make no valid name.
+    pub fn of(stub: &Stub, key: &str) -> Result<Self, NameError> {
+        Self::try_new(&format!("{stub}-{key}"))
+    }
+}
+
+impl Stub {
+    /// The experiment that a topic unknown to book's manifest belongs to: what stands before the last `-st-`.
+    #[must_use]
+    pub fn of_stray_topic(topic: &str) -> Option<&str> {
+        topic.rfind("-st-").map(|at| &topic[..at]).filter(|stub| !stub.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_at_the_border() {
+        assert!(Stub::try_new("pend00").is_ok());
+        assert_eq!(Stub::try_new(""), Err(NameError::Empty));
+        assert_eq!(Stub::try_new(&"x".repeat(257)), Err(NameError::TooLong(257)));
+        assert_eq!(Stub::try_new("a\nb"), Err(NameError::Control));
+    }
+
+    #[test]
+    fn a_stray_topic_splits_at_its_last_marker() {
+        for (topic, stub) in [
+            ("pend00-st-data", Some("pend00")),
+            ("pvna00-st-video-alt", Some("pvna00")),
+            ("a-st-b-st-c", Some("a-st-b")),
+            ("canary", None),
+            ("-st-data", None),
+        ] {
+            assert_eq!(Stub::of_stray_topic(topic), stub, "{topic}");
+        }
+    }
+}
