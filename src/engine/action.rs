@@ -25,6 +25,15 @@ pub enum Action {
     Sample(Sample),
 }
 
+/// What the feed of relay or jump can be told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedCommand {
+    /// Ask for a report now.
+    Ask,
+    /// Give up the connection and make a new one.
+    Reconnect,
+}
+
 /// An availability to set in book.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switch {

@@ -145,9 +145,7 @@ impl Engine {
 
     /// A picture of everything, for readers.
     pub fn snapshot(&mut self) -> Snapshot {
-        if self.fleet.is_touched() {
-            self.repaint();
-        }
+        self.repaint();
         Snapshot {
             version: self.version,
             at: self.now.wall(),
@@ -398,21 +396,22 @@ impl Engine {
     }
 
     fn tell(&mut self, actions: &mut Vec<Action>) {
-        if !self.policy.mail {
+        let troubles: Vec<Trouble> = self.troubles().into_iter().filter(|trouble| self.is_tellable(trouble)).collect();
+        if !self.policy.mail || (troubles.is_empty() && self.telling.is_done()) {
             return;
         }
-        let troubles = self.troubles().into_iter().filter(|trouble| self.is_tellable(trouble));
+        self.repaint();
         let (fleet, resources) = (&self.fleet, &self.resources);
         let scene = Scene {
             now: self.now,
             manifest_known: self.manifest_known,
             gather: self.policy.gather,
-            troubles: troubles.collect(),
+            troubles,
             experiments: &|stub| fleet.get(fleet.find(stub.as_str())?),
             all: &|| fleet.iter().map(|(_, experiment)| experiment).collect(),
             bookable: &|experiment| experiment.resources.iter().filter_map(|name| resources.bookable(name)).max(),
             is_moving: &|experiment| experiment.resources.iter().any(|name| resources.is_moving(name)),
-            counts: &|| count(fleet, resources, self.manifest_known),
+            counts: self.counts,
         };
         if let Some(summary) = self.telling.due(&scene) {
             actions.push(Action::Record(Record::Mailing(Arc::clone(&summary))));
@@ -513,10 +512,13 @@ impl Engine {
     // ---- views ----
 
     fn repaint(&mut self) {
+        if !self.fleet.is_touched() {
+            return;
+        }
         let sky = sky(&self.policy, &self.relay, &self.jump, &self.conditions());
         let resources = &self.resources;
         self.fleet.repaint(&mut self.views, &sky, |experiment| experiment.resources.iter().map(|name| resources.view(name)).collect());
-        self.counts = count(&self.fleet, &self.resources, self.manifest_known);
+        self.counts = count(&self.views);
     }
 
     fn source_view(&self, name: SourceName) -> SourceView {
@@ -614,22 +616,21 @@ fn wanted(experiment: Option<&Experiment>) -> Wanted {
     }
 }
 
-fn count(fleet: &Fleet, resources: &Resources, manifest_known: bool) -> Counts {
-    let mut counts = Counts::default();
-    for (_, experiment) in fleet.iter() {
-        counts.total += 1;
-        match experiment.health {
+fn count(views: &[Arc<ExperimentView>]) -> Counts {
+    let mut counts = Counts { total: views.len(), ..Counts::default() };
+    for view in views {
+        match view.health {
             Health::Ok => counts.ok += 1,
             Health::Degraded => counts.degraded += 1,
             Health::Down => counts.down += 1,
             Health::Unknown => counts.unknown += 1,
         }
-        match experiment.resources.iter().filter_map(|name| resources.bookable(name)).max() {
+        match view.bookable() {
             Some(Bookable::Withdrawn) => counts.withdrawn += 1,
             Some(Bookable::Held) => counts.held += 1,
             Some(Bookable::Yes) | None => {}
         }
-        counts.unlisted += usize::from(manifest_known && !experiment.listed());
+        counts.unlisted += usize::from(!view.listed);
     }
     counts
 }

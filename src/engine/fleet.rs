@@ -366,9 +366,6 @@ impl Fleet {
         sky: &Sky<'_>,
         resources: impl Fn(&Experiment) -> Vec<ResourceView>,
     ) {
-        if !self.is_touched() {
-            return;
-        }
         let list = Arc::make_mut(views);
         for stub in self.gone.drain(..) {
             if let Ok(at) = list.binary_search_by(|view| view.stub.cmp(&stub)) {

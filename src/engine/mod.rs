@@ -18,7 +18,7 @@ mod action;
 mod summary;
 mod snapshot;
 
-pub use action::{Action, ManifestChange, Record, Sample, Switch};
+pub use action::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
 pub use core::{Engine, Reason};
 pub use event::{Event, Issue, Why};
 pub use input::{BookReading, Input, Link, MailFault, ResourceReading, Role, SampleOutcome, SwitchOutcome};

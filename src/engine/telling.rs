@@ -116,7 +116,7 @@ pub(super) struct Scene<'a> {
     pub(super) now: Moment,
     pub(super) manifest_known: bool,
     pub(super) gather: Duration,
-    pub(super) counts: &'a dyn Fn() -> Counts,
+    pub(super) counts: Counts,
     pub(super) experiments: &'a dyn Fn(&Stub) -> Option<&'a Experiment>,
     pub(super) all: &'a dyn Fn() -> Vec<&'a Experiment>,
     pub(super) bookable: &'a dyn Fn(&Experiment) -> Option<Bookable>,
@@ -125,6 +125,11 @@ pub(super) struct Scene<'a> {
 }
 
 impl Telling {
+    /// Whether people know all that there is to know, unless there is a trouble now.
+    pub(super) fn is_done(&self) -> bool {
+        self.untold.is_empty() && self.told_concerns.is_empty() && self.on_its_way.is_none() && self.concern_since.is_none()
+    }
+
     /// Whether people were told of a concern and not yet that it ended.
     pub(super) fn knows(&self, concern: &Concern) -> bool {
         self.told_concerns.contains_key(concern)
@@ -202,7 +207,7 @@ impl Telling {
         let alerts = self.alerts(scene);
         let (news, tales): (Vec<Line>, Vec<_>) = news.into_iter().map(|(line, told)| (line.clone(), (line.stub, told))).unzip();
         self.on_its_way = Some(OnItsWay { id, since: scene.now, tales, concerns });
-        Summary { id, at: scene.now.wall(), news, problems, alerts, counts: (scene.counts)() }
+        Summary { id, at: scene.now.wall(), news, problems, alerts, counts: scene.counts }
     }
 
     fn news_of(&self, experiment: &Experiment, scene: &Scene<'_>) -> Option<(Line, Option<Told>)> {
