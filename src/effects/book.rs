@@ -26,13 +26,13 @@ pub struct Switcher {
 
 /// Carries out switches until `stop`, or until no more can come. Each ends in one `Input::Switched`.
 /// What is under way then is finished, or given up after [`STOP_GRACE`].
-pub async fn run(switcher: Switcher, mut switches: mpsc::Receiver<Switch>, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
+pub async fn run(switcher: Switcher, mut queue: mpsc::Receiver<Switch>, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = tasks.join_next() => {}
-            next = switches.recv(), if tasks.len() < AT_ONCE => match next {
+            next = queue.recv(), if tasks.len() < AT_ONCE => match next {
                 Some(switch) => drop(tasks.spawn(carry_out(switcher.clone(), switch, inputs.clone()))),
                 None => break,
             },
@@ -154,7 +154,9 @@ mod tests {
         for (what, (available, reason), trouble, expected) in rows {
             let book = FakeBook::start().await;
             book.put("r-a", "pend00", available, reason);
-            trouble.into_iter().for_each(|trouble| book.set_trouble_of("r-a", trouble));
+            if let Some(trouble) = trouble {
+                book.set_trouble_of("r-a", trouble);
+            }
             assert_eq!(set(&book.client(Duration::from_millis(300)), &withdraw("r-a")).await, expected, "{what}");
         }
     }

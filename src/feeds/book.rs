@@ -53,10 +53,10 @@ async fn poll_on(poller: &Poller, inputs: &mpsc::Sender<Input>, poll_now: &mut m
     let mut story = Story::default();
     let mut failures = 0;
     loop {
-        let polled = poll(&poller.client, &mut story).await;
-        let outcome = Outcome::of(&polled);
-        story.tell(outcome, &polled);
-        let input = polled.map_or_else(Input::BookFailed, Input::Book);
+        let reading = poll(&poller.client, &mut story).await;
+        let outcome = Outcome::of(&reading);
+        story.tell(outcome, &reading);
+        let input = reading.map_or_else(Input::BookFailed, Input::Book);
         if inputs.send(input).await.is_err() {
             return;
         }

@@ -27,6 +27,9 @@ const MAX_SUBJECT_CHARS: usize = 160;
 /// How much of an alert fits beside the rest of a subject, in characters.
 const MAX_SUBJECT_ALERT_CHARS: usize = 70;
 
+/// A shorter beginning of an alert says too little, in bytes.
+const MIN_GIST_BYTES: usize = 12;
+
 /// The longest alert, in characters: it may name what it hides.
 const MAX_ALERT_CHARS: usize = 600;
 
@@ -126,7 +129,7 @@ fn words_of(line: &Line, summary: &Summary) -> Vec<String> {
 
 fn alert_words(alert: &Alert, summary: &Summary) -> String {
     let text = words::clip(&alert.text, MAX_ALERT_CHARS);
-    let when = alert.ended.map_or_else(|| words::since(alert.since, summary.at), |lasted| format!("it lasted {}", words::spell(lasted)));
+    let when = alert.ended.map_or_else(|| words::since(alert.since, summary.at), |lasted| format!("after {}", words::spell(lasted)));
     let told = if alert.new { "" } else { "; told before" };
     format!("{}; {when}{told}", text.trim_end_matches('.'))
 }
@@ -145,10 +148,19 @@ fn subject(summary: &Summary, prefix: &str) -> String {
 /// The first new alert, and how many more there are.
 fn subject_alert(summary: &Summary) -> Option<String> {
     let mut new = summary.alerts.iter().filter(|alert| alert.new);
-    let first = words::clip(&new.next()?.text, MAX_SUBJECT_ALERT_CHARS);
-    let first = first.strip_suffix('.').filter(|rest| !rest.ends_with('.')).unwrap_or(&first).to_owned();
-    let more = new.count();
-    Some(if more > 0 { format!("{first} (and {more} more alerts)") } else { first })
+    let first = gist(&new.next()?.text);
+    Some(match new.count() {
+        0 => first,
+        1 => format!("{first} (and 1 more alert)"),
+        more => format!("{first} (and {more} more alerts)"),
+    })
+}
+
+/// What an alert says before it goes into detail: its words up to a colon or full stop, unless those are too few to say anything.
+fn gist(text: &str) -> String {
+    let ends = [": ", "; ", ". "].iter().filter_map(|mark| text.find(mark)).filter(|&at| at >= MIN_GIST_BYTES);
+    let gist = ends.min().and_then(|at| text.get(..at)).unwrap_or(text);
+    words::clip(gist.trim_end_matches('.'), MAX_SUBJECT_ALERT_CHARS)
 }
 
 fn subject_news(summary: &Summary) -> Option<String> {
@@ -178,6 +190,7 @@ fn names(lines: &[&Line]) -> String {
 fn standing(summary: &Summary) -> String {
     match (summary.problems.len(), summary.alerts.iter().filter(|alert| alert.ended.is_none()).count()) {
         (0, 0) => "all is well".to_owned(),
+        (0, 1) => "still 1 system alert".to_owned(),
         (0, alerts) => format!("still {alerts} system alerts"),
         (problems, _) => format!("still {problems} with issues"),
     }
@@ -245,4 +258,28 @@ fn push_listing<T>(out: &mut String, listing: &Listing<T>, show: impl Fn(&T) -> 
 
 fn row_text(row: &Row) -> String {
     format!("{}{}{}", row.name, row.code, row.words.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gist_of_an_alert_fits_a_subject() {
+        for (text, expected) in [
+            ("relay tells nothing: check that it runs. 130 experiments are not judged", "relay tells nothing"),
+            ("relay: cannot connect. Check that it runs", "relay: cannot connect"),
+            ("book has no manifest.", "book has no manifest"),
+            ("relay: mute", "relay: mute"),
+        ] {
+            assert_eq!(gist(text), expected);
+        }
+        assert_eq!(gist(&"\u{e9}".repeat(200)).chars().count(), MAX_SUBJECT_ALERT_CHARS);
+    }
+
+    #[test]
+    fn a_sentence_has_a_capital_and_one_full_stop() {
+        assert_eq!(sentence("relay tells again.."), "Relay tells again.");
+        assert_eq!(sentence(""), "");
+    }
 }

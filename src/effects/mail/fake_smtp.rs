@@ -149,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         loop {
             match self.line().await?.as_str() {
                 "." => break,
-                line => mail.push_str(&format!("{}\n", line.strip_prefix('.').unwrap_or(line))),
+                line => mail.extend([line.strip_prefix('.').unwrap_or(line), "\n"]),
             }
         }
         self.heard.lock().expect("nobody panics").mails.push(mail);
