@@ -1,1 +1,9 @@
-//! (to come)
+//! What labwatch does outwardly: switching in book, mailing people. Carries out what the engine decided and reports how it went; decides nothing.
+
+pub mod book;
+pub mod mail;
+
+use std::time::Duration;
+
+/// How long after the stop what is under way may still take. It is given up then.
+pub const STOP_GRACE: Duration = Duration::from_secs(2);

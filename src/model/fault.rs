@@ -64,7 +64,7 @@ impl fmt::Display for Fault {
             Self::TimedOut => write!(f, "no answer within the time limit"),
             Self::Dropped => write!(f, "it closed the connection without an answer"),
             Self::Credentials(said) => {
-                write!(f, "it does not accept our token: check the secret and that the clocks agree (it said: {said})")
+                write!(f, "it does not accept our token or password: check the secret and that the clocks agree (it said: {said})")
             }
             Self::Audience(said) => write!(f, "our audience is not the server's own: check host and base path (it said: {said})"),
             Self::Forbidden(said) => write!(f, "our token may not do this (it said: {said})"),

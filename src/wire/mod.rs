@@ -2,9 +2,15 @@
 //!
 //! What both the feeds (which read) and the effects (which write) need of the protocols stands here once. Judges nothing, keeps no state.
 
+mod book;
+#[cfg(test)]
+pub(crate) mod fake_book;
 mod http;
 mod token;
 
+pub use book::{
+    BookClient, BookStatus, Booking, Interval, Listed, MAX_REASON_BYTES, Manifest, Resources, Slot, StreamKind, resource_is_gone,
+};
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
 pub use token::{Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint, relay_read, relay_stats};
 

@@ -1,0 +1,11 @@
+//! Tells maintainers by mail: `compose` chooses the words, `send` brings them to the mail server. Decides neither what is told nor when.
+
+mod compose;
+mod html;
+mod send;
+#[cfg(test)]
+mod fake_smtp;
+mod words;
+
+pub use compose::{Composed, Letter, MAX_ALERTS, MAX_NEWS, MAX_PROBLEMS, compose};
+pub use send::{Mailer, MailerError, probe, run};

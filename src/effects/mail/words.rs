@@ -1,0 +1,255 @@
+//! The words of a mail: status codes, times and states as people say them. Pure, and bounded whatever comes in.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use crate::engine::{Counts, Issue, Line};
+use crate::model::{Bookable, Health};
+
+/// How many of an experiment's issues are named.
+const MAX_ISSUES: usize = 4;
+
+/// How much is shown of one name or issue, in characters.
+const MAX_NAME_CHARS: usize = 80;
+
+/// The experiment's name, short enough for a line.
+pub(super) fn name(line: &Line) -> String {
+    clip(line.stub.as_str(), MAX_NAME_CHARS)
+}
+
+/// The status code of the old mails, with the spaces around it: healthy or not, and bookable or not. Filters of maintainers look for it.
+pub(super) fn code(line: &Line) -> &'static str {
+    match (line.health == Health::Ok, line.bookable == Some(Bookable::Yes)) {
+        (true, true) => " ok A   ",
+        (true, false) => " ok   U  ",
+        (false, true) => " -- A   ",
+        (false, false) => " ><   U ",
+    }
+}
+
+/// What is the matter, in plain words: `down: pend00-st-data is missing`.
+pub(super) fn matter(line: &Line) -> String {
+    match line.health {
+        Health::Ok => well_again(line),
+        Health::Unknown | Health::Degraded | Health::Down if line.issues.is_empty() => state(line.health).to_owned(),
+        Health::Unknown | Health::Degraded | Health::Down => format!("{}: {}", state(line.health), issues(&line.issues)),
+    }
+}
+
+/// A state as an adjective.
+pub(super) fn state(health: Health) -> &'static str {
+    match health {
+        Health::Unknown => "not judged",
+        Health::Ok => "well again",
+        Health::Degraded => "degraded",
+        Health::Down => "down",
+    }
+}
+
+fn well_again(line: &Line) -> String {
+    let was = match line.told {
+        Health::Ok => "not well",
+        told @ (Health::Unknown | Health::Degraded | Health::Down) => state(told),
+    };
+    line.lasted.map_or_else(|| "well".to_owned(), |lasted| format!("well again, was {was} for {}", spell(lasted)))
+}
+
+/// The issues, the first few of them.
+pub(super) fn issues(issues: &[Issue]) -> String {
+    let named: Vec<String> = issues.iter().take(MAX_ISSUES).map(|issue| clip(&issue.to_string(), MAX_NAME_CHARS)).collect();
+    let more = issues.len().saturating_sub(MAX_ISSUES);
+    if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
+}
+
+/// Whether it can be booked and, where not, by whose word.
+pub(super) fn bookable(line: &Line) -> &'static str {
+    match (line.bookable, line.health) {
+        (Some(Bookable::Yes), Health::Down) => "still bookable",
+        (Some(Bookable::Yes), _) => "bookable",
+        (Some(Bookable::Withdrawn), Health::Ok) => "still withdrawn by labwatch",
+        (Some(Bookable::Withdrawn), _) => "withdrawn by labwatch",
+        (Some(Bookable::Held), _) => "held by a person",
+        (None, _) if line.listed => "not known whether bookable",
+        (None, _) => "not listed in book",
+    }
+}
+
+/// What people were told about it before; `None` when they were told nothing, or when it is well again, which says it already.
+pub(super) fn told(line: &Line) -> Option<String> {
+    match (line.told, line.health) {
+        (Health::Ok, _) | (_, Health::Ok) => None,
+        (told, now) if told == now => Some("told before".to_owned()),
+        (told, _) => Some(format!("told before as {}", state(told))),
+    }
+}
+
+/// Since when, and how long that is: `since 00:41 UTC (12 min)`, with the date where it is not today's.
+pub(super) fn since(start: Timestamp, now: Timestamp) -> String {
+    let (date, today) = (start.to_zoned(TimeZone::UTC).date(), now.to_zoned(TimeZone::UTC).date());
+    let format = if date == today {
+        "%H:%M"
+    } else if date.year() == today.year() {
+        "%-d %b %H:%M"
+    } else {
+        "%-d %b %Y %H:%M"
+    };
+    format!("since {} UTC ({})", start.strftime(format), spell(length(now.duration_since(start))))
+}
+
+fn length(duration: SignedDuration) -> Duration {
+    Duration::try_from(duration).unwrap_or_default()
+}
+
+/// A length of time as people say it, to two units: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
+pub(super) fn spell(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let (large, small) = match (days, hours, minutes) {
+        (0, 0, 0) => return format!("{seconds} s"),
+        (0, 0, _) => return format!("{minutes} min"),
+        (0, _, _) => (format!("{hours} h"), (minutes % 60, "min")),
+        _ => (format!("{days} d"), (hours % 24, "h")),
+    };
+    if small.0 == 0 { large } else { format!("{large} {} {}", small.0, small.1) }
+}
+
+/// How many experiments are in which state. What there is none of is not mentioned.
+pub(super) fn counts(counts: &Counts) -> String {
+    let mut text = format!("Of {} experiments {} are ok", counts.total, counts.ok);
+    let states = [(counts.degraded, "degraded"), (counts.down, "down"), (counts.unknown, "not judged")];
+    let others = [(counts.withdrawn, "withdrawn by labwatch"), (counts.held, "held by a person"), (counts.unlisted, "not listed in book")];
+    for (n, word) in states.into_iter().filter(|(n, _)| *n > 0) {
+        let _ = write!(text, ", {n} {word}");
+    }
+    let others: Vec<String> = others.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    if others.is_empty() { text + "." } else { format!("{text}. {}.", others.join(", ")) }
+}
+
+/// The text without control characters, and not longer than this many characters. Nothing from outside may start a line or a header of its own.
+pub(super) fn clip(text: &str, max: usize) -> String {
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    let text = text.trim();
+    if text.chars().nth(max).is_none() {
+        return text.chars().map(clean).collect();
+    }
+    let cut: String = text.chars().take(max.saturating_sub(3)).map(clean).collect();
+    format!("{}...", cut.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{StreamHealth, Stub, Topic};
+
+    fn line(health: Health, told: Health, bookable: Option<Bookable>) -> Line {
+        let stub = Stub::try_new("pend03").expect("a stub");
+        let lasted = (health == Health::Ok).then(|| Duration::from_secs(720));
+        Line { stub, health, told, bookable, listed: true, issues: vec![], since: Timestamp::UNIX_EPOCH, lasted }
+    }
+
+    #[test]
+    fn codes_are_those_of_the_old_mails() {
+        use Bookable::{Held, Withdrawn, Yes};
+        let rows = [
+            (Health::Ok, Some(Yes), " ok A   "),
+            (Health::Ok, Some(Withdrawn), " ok   U  "),
+            (Health::Ok, Some(Held), " ok   U  "),
+            (Health::Ok, None, " ok   U  "),
+            (Health::Degraded, Some(Yes), " -- A   "),
+            (Health::Down, Some(Yes), " -- A   "),
+            (Health::Unknown, Some(Yes), " -- A   "),
+            (Health::Down, Some(Withdrawn), " ><   U "),
+            (Health::Down, None, " ><   U "),
+        ];
+        for (health, bookable, expected) in rows {
+            assert_eq!(code(&line(health, Health::Ok, bookable)), expected, "{health} {bookable:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_matter_is_said_plainly() {
+        let topic = |n: usize| Topic::try_new(&format!("pend03-st-{n}")).expect("a topic");
+        let mut down = line(Health::Down, Health::Ok, None);
+        down.issues = (0..6).map(|n| Issue::Required(topic(n), StreamHealth::Missing)).collect();
+        let expected = "down: pend03-st-0 is missing, pend03-st-1 is missing, pend03-st-2 is missing, pend03-st-3 is missing and 2 more";
+        assert_eq!(matter(&down), expected);
+        let rows = [
+            (line(Health::Ok, Health::Down, None), "well again, was down for 12 min"),
+            (line(Health::Ok, Health::Unknown, None), "well again, was not judged for 12 min"),
+            (line(Health::Ok, Health::Ok, None), "well again, was not well for 12 min"),
+            (Line { lasted: None, ..line(Health::Ok, Health::Ok, None) }, "well"),
+            (line(Health::Unknown, Health::Down, None), "not judged"),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(matter(&line), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_told_before_is_said_where_it_helps() {
+        use Health::{Degraded, Down, Ok};
+        for (health, told_before, expected) in
+            [(Down, Ok, None), (Down, Down, Some("told before")), (Down, Degraded, Some("told before as degraded")), (Ok, Down, None)]
+        {
+            assert_eq!(told(&line(health, told_before, None)).as_deref(), expected, "{health} {told_before}");
+        }
+    }
+
+    #[test]
+    fn whether_it_can_be_booked_is_said_with_whose_word() {
+        let mut stray = line(Health::Ok, Health::Ok, None);
+        assert_eq!(bookable(&stray), "not known whether bookable");
+        stray.listed = false;
+        assert_eq!(bookable(&stray), "not listed in book");
+        let rows = [
+            (Health::Down, Bookable::Yes, "still bookable"),
+            (Health::Degraded, Bookable::Yes, "bookable"),
+            (Health::Down, Bookable::Withdrawn, "withdrawn by labwatch"),
+            (Health::Ok, Bookable::Withdrawn, "still withdrawn by labwatch"),
+            (Health::Ok, Bookable::Held, "held by a person"),
+        ];
+        for (health, word, expected) in rows {
+            assert_eq!(bookable(&line(health, Health::Ok, Some(word))), expected, "{health} {word}");
+        }
+    }
+
+    #[test]
+    fn lengths_have_two_units_at_most() {
+        let rows = [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3_599, "59 min"),
+            (3_600, "1 h"),
+            (7_500, "2 h 5 min"),
+            (86_400, "1 d"),
+            (273_600, "3 d 4 h"),
+        ];
+        for (seconds, expected) in rows {
+            assert_eq!(spell(Duration::from_secs(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn the_date_is_said_where_it_is_not_today() {
+        let now: Timestamp = "2026-11-21T01:05:00Z".parse().expect("a time");
+        for (start, expected) in [
+            ("2026-11-21T00:53:00Z", "since 00:53 UTC (12 min)"),
+            ("2026-11-20T23:53:00Z", "since 20 Nov 23:53 UTC (1 h 12 min)"),
+            ("2025-11-21T01:05:00Z", "since 21 Nov 2025 01:05 UTC (365 d)"),
+            ("2026-11-21T01:06:00Z", "since 01:06 UTC (0 s)"),
+        ] {
+            assert_eq!(since(start.parse().expect("a time"), now), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_from_outside_starts_a_line_of_its_own() {
+        assert_eq!(clip(" a\r\nBcc: x@y.org ", 80), "a  Bcc: x@y.org");
+        assert_eq!(clip("abcdef", 6), "abcdef");
+        assert_eq!(clip("abcdefg", 6), "abc...");
+        assert_eq!(clip(&"\u{e9}".repeat(100), 10).chars().count(), 10);
+    }
+}
