@@ -45,3 +45,70 @@ impl AsRef<[u8]> for Body {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::engine::{Counts, Link, MailView, Role, SamplingView, SourceView};
+    use crate::model::{SourceHealth, SourceName};
+
+    #[tokio::test]
+    async fn readers_of_the_same_moment_share_and_nothing_is_kept() {
+        let shared = Shared::default();
+        let mut rendered = 0;
+        let mut render = |_: &Snapshot| {
+            rendered += 1;
+            Ok::<_, Infallible>(vec![rendered])
+        };
+        let (first, second) = (snapshot(), snapshot());
+        let one = shared.body(&first, &mut render).await.expect("renders");
+        let two = shared.body(&first, &mut render).await.expect("renders");
+        assert_eq!((one[0], two[0], one.as_ptr()), (1, 1, two.as_ptr()), "one copy for two readers");
+        assert_eq!(shared.body(&second, &mut render).await.expect("renders")[0], 2, "another snapshot, another answer");
+        drop((one, two));
+        assert_eq!(shared.body(&second, &mut render).await.expect("renders")[0], 3, "nothing is kept without readers");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_and_not_kept() {
+        let (shared, snapshot) = (Shared::default(), snapshot());
+        assert_eq!(shared.body(&snapshot, |_| Err("no")).await, Err("no"));
+        assert_eq!(shared.body(&snapshot, |_| Ok::<_, Infallible>(vec![7])).await.expect("renders")[0], 7);
+    }
+
+    fn snapshot() -> Arc<Snapshot> {
+        let now = Timestamp::UNIX_EPOCH;
+        Arc::new(Snapshot {
+            version: 1,
+            at: now,
+            started: now,
+            role: Role::Leader,
+            experiments: Arc::default(),
+            counts: Counts::default(),
+            sources: SourceName::ALL.map(source),
+            mail: MailView::default(),
+            sampling: SamplingView::default(),
+            manifest_lost: None,
+            blind: None,
+        })
+    }
+
+    fn source(name: SourceName) -> SourceView {
+        SourceView {
+            name,
+            health: SourceHealth::Starting,
+            since: Timestamp::UNIX_EPOCH,
+            last_report: None,
+            pace: None,
+            link: Link::Connecting,
+            note: String::new(),
+            server_started: None,
+            hides: 0,
+            report: None,
+        }
+    }
+}
