@@ -1,1 +1,352 @@
-//! (to come)
+//! The loop around the engine: inputs and the passing of time in, actions out to whoever carries them out, pictures to readers.
+//!
+//! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::engine::{
+    Action, Engine, FeedCommand, Input, MailFault, Record, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
+};
+use crate::model::{Fault, Moment, SourceName};
+
+/// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
+pub const INPUT_QUEUE: usize = 256;
+
+/// How many switches may wait to be carried out. The engine has at most 16 under way.
+pub const SWITCH_QUEUE: usize = 32;
+
+/// How many mails may wait to be sent. The engine has at most one under way.
+pub const MAIL_QUEUE: usize = 2;
+
+/// How many streams may wait to be listened to. The engine has at most `SAMPLE_AT_ONCE` under way.
+pub const SAMPLE_QUEUE: usize = 64;
+
+/// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
+pub const COMMAND_QUEUE: usize = 4;
+
+/// How many inputs are taken before readers get a new picture.
+const INPUTS_PER_PICTURE: usize = 64;
+
+/// The loop turns at least this often, so that the watchdog sees that it does.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// A wall clock that moved by more than this against the monotonic one was set, which is worth a line in the log.
+const CLOCK_SET: Duration = Duration::from_secs(2);
+
+/// Where actions go.
+#[derive(Debug)]
+pub struct Outlets {
+    /// Switches of availability.
+    pub switches: mpsc::Sender<Switch>,
+    /// Mails; `None` when mail is not configured.
+    pub mails: Option<mpsc::Sender<Arc<Summary>>>,
+    /// Streams to listen to.
+    pub samples: mpsc::Sender<Sample>,
+    /// Commands to relay's feed.
+    pub relay: mpsc::Sender<FeedCommand>,
+    /// Commands to jump's feed.
+    pub jump: mpsc::Sender<FeedCommand>,
+    /// Requests to poll book now.
+    pub book: mpsc::Sender<()>,
+}
+
+/// What looks on: neither may block.
+pub struct Hooks {
+    /// Gets every record before the effect that it explains.
+    pub record: Box<dyn FnMut(&Record) + Send>,
+    /// Is called at every turn of the loop.
+    pub turned: Box<dyn FnMut() + Send>,
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hooks")
+    }
+}
+
+/// The clock: the wall's reading beside the time since the start.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    start: Instant,
+    offset: SignedDuration,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: Instant::now(), offset: Timestamp::now().duration_since(Timestamp::UNIX_EPOCH) }
+    }
+
+    /// This moment.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        Moment::new(Timestamp::now(), self.start.elapsed())
+    }
+
+    fn instant(&self, moment: Moment) -> Instant {
+        self.start + moment.mono()
+    }
+
+    /// By how much the wall clock was set since the last time this was asked, if it was.
+    fn set_by(&mut self, now: Moment) -> Option<SignedDuration> {
+        let mono = SignedDuration::try_from(now.mono()).unwrap_or(SignedDuration::MAX);
+        let offset = now.wall().duration_since(Timestamp::UNIX_EPOCH).saturating_sub(mono);
+        let moved = offset.saturating_sub(self.offset);
+        self.offset = offset;
+        (moved.unsigned_abs() > CLOCK_SET).then_some(moved)
+    }
+}
+
+/// The loop and all that it owns.
+#[derive(Debug)]
+pub struct Driver {
+    engine: Engine,
+    clock: Clock,
+    inputs: mpsc::Receiver<Input>,
+    outlets: Outlets,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    hooks: Hooks,
+    /// Answers that the driver itself gives to actions which could not be handed on.
+    refused: VecDeque<Input>,
+}
+
+impl Driver {
+    /// A driver for this engine. Readers follow `snapshots`.
+    #[must_use]
+    pub fn new(
+        engine: Engine,
+        clock: Clock,
+        inputs: mpsc::Receiver<Input>,
+        outlets: Outlets,
+        snapshots: watch::Sender<Arc<Snapshot>>,
+        hooks: Hooks,
+    ) -> Self {
+        Self { engine, clock, inputs, outlets, snapshots, hooks, refused: VecDeque::new() }
+    }
+
+    /// Runs until nobody can send inputs any more.
+    pub async fn run(mut self) {
+        loop {
+            let wake_at = self.wake_at();
+            tokio::select! {
+                input = self.inputs.recv() => match input {
+                    Some(input) => self.take(input),
+                    None => return,
+                },
+                () = tokio::time::sleep_until(wake_at) => self.step(Input::Wake),
+            }
+            self.publish();
+            self.notice_clock();
+            (self.hooks.turned)();
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let latest = Instant::now() + LONGEST_SLEEP;
+        self.engine.next_deadline().map_or(latest, |(at, _)| self.clock.instant(at).min(latest))
+    }
+
+    /// Takes an input and those that wait behind it, up to a bound, so that a burst makes few pictures.
+    fn take(&mut self, first: Input) {
+        self.step(first);
+        for _ in 1..INPUTS_PER_PICTURE {
+            match self.inputs.try_recv() {
+                Ok(input) => self.step(input),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        self.act(input);
+        while let Some(refused) = self.refused.pop_front() {
+            self.act(refused);
+        }
+    }
+
+    fn act(&mut self, input: Input) {
+        for action in self.engine.step(input, self.clock.now()) {
+            match action {
+                Action::Record(record) => (self.hooks.record)(&record),
+                Action::Switch(switch) => self.switch(switch),
+                Action::Mail(summary) => self.mail(summary),
+                Action::Sample(sample) => self.sample(sample),
+                Action::Ask(source) => self.command(source, FeedCommand::Ask),
+                Action::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
+            }
+        }
+    }
+
+    fn switch(&mut self, switch: Switch) {
+        if let Err(refused) = self.outlets.switches.try_send(switch) {
+            let resource = refused.into_inner().resource;
+            self.refused.push_back(Input::Switched { resource, outcome: SwitchOutcome::Failed(Fault::Busy) });
+        }
+    }
+
+    fn mail(&mut self, summary: Arc<Summary>) {
+        let id = summary.id;
+        let handed_on = self.outlets.mails.as_ref().is_some_and(|mails| mails.try_send(summary).is_ok());
+        if !handed_on {
+            self.refused.push_back(Input::Mailed { id, outcome: Err(MailFault { fault: Fault::Busy, permanent: false }) });
+        }
+    }
+
+    fn sample(&mut self, sample: Sample) {
+        if let Err(refused) = self.outlets.samples.try_send(sample) {
+            let topic = refused.into_inner().topic;
+            self.refused.push_back(Input::Sampled { topic, outcome: SampleOutcome::Failed(Fault::Busy) });
+        }
+    }
+
+    fn command(&mut self, source: SourceName, command: FeedCommand) {
+        let sent = match source {
+            SourceName::Relay => self.outlets.relay.try_send(command).is_ok(),
+            SourceName::Jump => self.outlets.jump.try_send(command).is_ok(),
+            SourceName::Book => self.outlets.book.try_send(()).is_ok(),
+        };
+        if !sent {
+            tracing::debug!(%source, ?command, "a command is dropped, earlier ones are still waiting");
+        }
+    }
+
+    fn publish(&mut self) {
+        self.snapshots.send_replace(Arc::new(self.engine.snapshot()));
+    }
+
+    fn notice_clock(&mut self) {
+        let now = self.clock.now();
+        if let Some(moved) = self.clock.set_by(now) {
+            tracing::warn!(moved_seconds = moved.as_secs(), "the clock was set; ages and deadlines are not affected");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{BookReading, Connection, Link, Policy, Report, ResourceReading, Scopes, Traffic};
+    use crate::model::{Availability, ResourceName, Stub, Topic};
+
+    struct Bench {
+        inputs: mpsc::Sender<Input>,
+        switches: mpsc::Receiver<Switch>,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        relay: mpsc::Receiver<FeedCommand>,
+        _others: (mpsc::Receiver<Sample>, mpsc::Receiver<FeedCommand>, mpsc::Receiver<()>),
+    }
+
+    fn bench(policy: Policy, depth: usize) -> (Driver, Bench) {
+        let clock = Clock::start();
+        let mut engine = Engine::new(policy, clock.now());
+        let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
+        let (switches, switch_queue) = mpsc::channel(depth);
+        let (samples, sample_queue) = mpsc::channel(SAMPLE_QUEUE);
+        let (relay, relay_commands) = mpsc::channel(COMMAND_QUEUE);
+        let (jump, jump_commands) = mpsc::channel(COMMAND_QUEUE);
+        let (book, polls) = mpsc::channel(1);
+        let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
+        let outlets = Outlets { switches, mails: None, samples, relay, jump, book };
+        let hooks = Hooks { record: Box::new(|_| {}), turned: Box::new(|| {}) };
+        let driver = Driver::new(engine, clock, input_queue, outlets, snapshots, hooks);
+        let others = (sample_queue, jump_commands, polls);
+        (driver, Bench { inputs, switches: switch_queue, snapshots: pictures, relay: relay_commands, _others: others })
+    }
+
+    fn policy() -> Policy {
+        Policy { startup: Duration::from_secs(5), mail: false, ..Policy::default() }
+    }
+
+    fn reading() -> Input {
+        let stub = Stub::try_new("pend00").expect("a name");
+        let resource = ResourceReading {
+            name: ResourceName::try_new("r-pend00").expect("a name"),
+            streams: vec![Topic::of(&stub, "st-data").expect("a name")],
+            stub,
+            availability: Some(Availability::from_book(true, "new")),
+        };
+        Input::Book(BookReading { resources: vec![resource] })
+    }
+
+    fn report(age: Duration) -> Input {
+        let mut report = Report::default();
+        report.push(Connection {
+            topic: "pend00-st-data",
+            scopes: Scopes::EXPT,
+            connected: "",
+            expires: "",
+            remote: "",
+            user_agent: "",
+            tx: Some(Traffic { last: Some(age), size: 1, fps: 1.0 }),
+            rx: None,
+        });
+        Input::Report(SourceName::Relay, Arc::new(report))
+    }
+
+    async fn feed(bench: &Bench, seconds: u64, age: Duration) {
+        for _ in 0..seconds {
+            bench.inputs.send(report(age)).await.expect("the driver runs");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_is_switched_after_the_grace_and_readers_see_it() {
+        let (driver, mut bench) = bench(policy(), SWITCH_QUEUE);
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(driver.run());
+        bench.inputs.send(reading()).await.expect("the driver runs");
+        feed(&bench, 7, Duration::from_secs(60)).await;
+        let switch = bench.switches.try_recv().expect("a switch");
+        assert!(!switch.available && switch.resource.as_str() == "r-pend00");
+        let snapshot = bench.snapshots.borrow_and_update().clone();
+        assert_eq!(snapshot.experiment("pend00").map(|e| e.health), Some(crate::model::Health::Down));
+        drop(bench);
+        running.join_all().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_drivers_timer_asks_when_nothing_comes() {
+        let (driver, mut bench) = bench(policy(), SWITCH_QUEUE);
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(driver.run());
+        bench.inputs.send(Input::Link(SourceName::Relay, Link::Open)).await.expect("the driver runs");
+        let begun = Instant::now();
+        assert_eq!(bench.relay.recv().await, Some(FeedCommand::Ask));
+        assert_eq!(begun.elapsed().as_secs(), 5, "half of HEALTH_LAST_ACTIVE");
+        drop(bench);
+        running.join_all().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_switch_that_cannot_be_handed_on_is_tried_again() {
+        let (driver, mut bench) = bench(policy(), 1);
+        bench.switches.close();
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(driver.run());
+        bench.inputs.send(reading()).await.expect("the driver runs");
+        feed(&bench, 9, Duration::from_secs(60)).await;
+        let snapshot = bench.snapshots.borrow_and_update().clone();
+        let fault = snapshot.experiment("pend00").and_then(|e| e.resources.first().and_then(|r| r.fault.clone()));
+        assert_eq!(fault, Some(Fault::Busy));
+        drop(bench);
+        running.join_all().await;
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_once() {
+        let mut clock = Clock { start: Instant::now(), offset: SignedDuration::from_secs(1_000) };
+        let at = |wall, mono| Moment::new(Timestamp::from_second(wall).expect("in range"), Duration::from_secs(mono));
+        assert_eq!(clock.set_by(at(1_010, 10)), None);
+        assert_eq!(clock.set_by(at(4_611, 11)), Some(SignedDuration::from_secs(3_600)));
+        assert_eq!(clock.set_by(at(4_612, 12)), None);
+        assert_eq!(clock.set_by(at(1_013, 13)), Some(SignedDuration::from_secs(-3_600)));
+    }
+}

@@ -17,12 +17,21 @@ pub enum Action {
     Switch(Switch),
     /// Send a summary; the answer is `Input::Mailed`.
     Mail(Arc<Summary>),
-    /// Ask relay or jump for a report now.
+    /// Ask relay or jump for a report now, or poll book now.
     Ask(SourceName),
     /// Give up the connection to relay or jump and make a new one: it is open but tells nothing.
     Reconnect(SourceName),
     /// Listen to a stream; the answer is `Input::Sampled`.
     Sample(Sample),
+}
+
+/// What the feed of relay or jump can be told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedCommand {
+    /// Ask for a report now.
+    Ask,
+    /// Give up the connection and make a new one.
+    Reconnect,
 }
 
 /// An availability to set in book.
@@ -65,8 +74,6 @@ pub enum Record {
         resource: ResourceName,
         /// The experiment that it is.
         stub: Stub,
-        /// What it should become.
-        available: bool,
         /// What came of it.
         outcome: SwitchOutcome,
     },
@@ -105,8 +112,10 @@ pub enum Record {
         streams: usize,
         /// How long one round over all of them takes.
         round: Duration,
-        /// Whether a round fits into `HEALTH_LAST_ACTIVE`.
+        /// Whether a round fits into `HEALTH_LAST_ACTIVE`, and listening works.
         keeps_up: bool,
+        /// How many samples failed in a row.
+        failures: u32,
     },
 }
 

@@ -1,0 +1,378 @@
+//! What book should say of each resource, against what it last said: the difference becomes switches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::action::Switch;
+use super::input::{ResourceReading, SwitchOutcome};
+use super::snapshot::ResourceView;
+use crate::model::{Availability, Bookable, Fault, Moment, ResourceName, Stub, Topic};
+
+/// The most switches under way at once.
+pub(super) const MAX_SWITCHES_AT_ONCE: usize = 16;
+
+/// The wait after the first failed switch; it doubles with each further one, up to [`RETRY_AT_MOST`].
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The longest wait before a failed switch is tried again.
+const RETRY_AT_MOST: Duration = Duration::from_secs(300);
+
+/// What a resource should be, with the reason for students.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// As it is: nothing is known that would justify a change.
+    AsItIs,
+    /// Bookable.
+    Bookable { reason: String },
+    /// Withdrawn.
+    Withdrawn { reason: String },
+}
+
+/// A resource of book.
+#[derive(Debug, Clone)]
+struct Resource {
+    stub: Stub,
+    streams: Vec<Topic>,
+    said: Option<(Availability, Moment)>,
+    under_way: bool,
+    failures: u32,
+    retry_at: Option<Moment>,
+    fault: Option<Fault>,
+}
+
+/// How a person's hold on a resource changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HoldChange {
+    pub(super) resource: ResourceName,
+    pub(super) reason: Option<String>,
+}
+
+/// All resources that book lists.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Resources {
+    all: BTreeMap<ResourceName, Resource>,
+    /// Those that may differ from what is wanted.
+    open: BTreeSet<ResourceName>,
+    under_way: usize,
+    retries: BTreeSet<(Moment, ResourceName)>,
+}
+
+impl Resources {
+    pub(super) fn stub(&self, name: &ResourceName) -> Option<&Stub> {
+        self.all.get(name).map(|resource| &resource.stub)
+    }
+
+    /// Takes in book's list. Returns the names that are new and the names that are gone.
+    pub(super) fn list(&mut self, readings: &[ResourceReading]) -> (Vec<ResourceName>, Vec<ResourceName>) {
+        let listed: BTreeSet<&ResourceName> = readings.iter().map(|reading| &reading.name).collect();
+        let removed: Vec<ResourceName> = self.all.keys().filter(|name| !listed.contains(name)).cloned().collect();
+        for name in &removed {
+            self.let_go(name);
+        }
+        let mut added = Vec::new();
+        for reading in readings {
+            if let Some(resource) = self.all.get_mut(&reading.name) {
+                resource.stub.clone_from(&reading.stub);
+                resource.streams.clone_from(&reading.streams);
+            } else {
+                self.all.insert(reading.name.clone(), Resource::new(reading));
+                added.push(reading.name.clone());
+            }
+        }
+        (added, removed)
+    }
+
+    /// What book lists, by experiment: the resources, and the streams that they need.
+    pub(super) fn by_stub(&self) -> BTreeMap<Stub, (Vec<ResourceName>, BTreeSet<Topic>)> {
+        let mut experiments: BTreeMap<Stub, (Vec<ResourceName>, BTreeSet<Topic>)> = BTreeMap::new();
+        for (name, resource) in &self.all {
+            let (names, streams) = experiments.entry(resource.stub.clone()).or_default();
+            names.push(name.clone());
+            streams.extend(resource.streams.iter().cloned());
+        }
+        experiments
+    }
+
+    /// Takes in what book says of a resource. While a switch of it is under way, its own answer counts instead.
+    pub(super) fn read(&mut self, name: &ResourceName, said: &Availability, now: Moment) -> Option<HoldChange> {
+        let resource = self.all.get_mut(name)?;
+        if resource.under_way {
+            return None;
+        }
+        self.open.insert(name.clone());
+        resource.hear(name, said, now)
+    }
+
+    /// Takes in what a switch came to. Returns a person's hold that it found.
+    pub(super) fn switched(&mut self, name: &ResourceName, outcome: &SwitchOutcome, now: Moment) -> Option<HoldChange> {
+        let resource = self.all.get_mut(name)?;
+        if std::mem::take(&mut resource.under_way) {
+            self.under_way = self.under_way.saturating_sub(1);
+        }
+        self.open.insert(name.clone());
+        match outcome {
+            SwitchOutcome::Confirmed(said) | SwitchOutcome::Held(said) => {
+                resource.fault = None;
+                return resource.hear(name, said, now);
+            }
+            SwitchOutcome::Gone => resource.said = None,
+            SwitchOutcome::Failed(fault) => resource.fault = Some(fault.clone()),
+        }
+        self.back_off(name, now);
+        None
+    }
+
+    /// Waits before the next switch of a resource, longer each time.
+    fn back_off(&mut self, name: &ResourceName, now: Moment) {
+        let Some(resource) = self.all.get_mut(name) else { return };
+        let wait = (RETRY_AFTER * 2_u32.saturating_pow(resource.failures.min(16))).min(RETRY_AT_MOST);
+        resource.failures = resource.failures.saturating_add(1);
+        let at = now + wait;
+        if let Some(old) = resource.retry_at.replace(at) {
+            self.retries.remove(&(old, name.clone()));
+        }
+        self.retries.insert((at, name.clone()));
+    }
+
+    /// Says that what is wanted of these may have changed.
+    pub(super) fn reconsider<'a>(&mut self, names: impl IntoIterator<Item = &'a ResourceName>) {
+        self.open.extend(names.into_iter().filter(|name| self.all.contains_key(*name)).cloned());
+    }
+
+    /// Says that what is wanted of every one may have changed.
+    pub(super) fn reconsider_all(&mut self) {
+        self.open = self.all.keys().cloned().collect();
+    }
+
+    /// The switches that are due, as far as there is room for more.
+    pub(super) fn due(&mut self, now: Moment, wanted: impl Fn(&Stub) -> Wanted) -> Vec<Switch> {
+        while let Some((at, name)) = self.retries.first().filter(|(at, _)| *at <= now).cloned() {
+            self.retries.remove(&(at, name.clone()));
+            if let Some(resource) = self.all.get_mut(&name) {
+                resource.retry_at = None;
+            }
+            self.open.insert(name);
+        }
+        let mut switches = Vec::new();
+        let mut later = BTreeSet::new();
+        for name in std::mem::take(&mut self.open) {
+            let Some(resource) = self.all.get_mut(&name) else { continue };
+            match resource.difference(&wanted(&resource.stub)) {
+                Some((available, reason)) if self.under_way < MAX_SWITCHES_AT_ONCE => {
+                    resource.under_way = true;
+                    self.under_way += 1;
+                    switches.push(Switch { resource: name, stub: resource.stub.clone(), available, reason });
+                }
+                Some(_) => {
+                    later.insert(name);
+                }
+                None => {}
+            }
+        }
+        self.open = later;
+        switches
+    }
+
+    /// Whether a switch of this resource is decided or under way.
+    pub(super) fn is_moving(&self, name: &ResourceName) -> bool {
+        self.open.contains(name) || self.all.get(name).is_some_and(|resource| resource.under_way)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.retries.first().map(|(at, _)| *at)
+    }
+
+    /// Whether a resource can be booked, as book last said.
+    pub(super) fn bookable(&self, name: &ResourceName) -> Option<Bookable> {
+        self.all.get(name)?.said.as_ref().map(|(said, _)| said.bookable())
+    }
+
+    pub(super) fn view(&self, name: &ResourceName) -> ResourceView {
+        let resource = self.all.get(name);
+        let said = resource.and_then(|resource| resource.said.as_ref());
+        ResourceView {
+            name: name.clone(),
+            bookable: said.map(|(said, _)| said.bookable()),
+            reason: said.map(|(said, _)| said.reason.clone()).unwrap_or_default(),
+            read: said.map(|(_, at)| at.wall()),
+            fault: resource.and_then(|resource| resource.fault.clone()),
+        }
+    }
+
+    fn let_go(&mut self, name: &ResourceName) {
+        let Some(resource) = self.all.remove(name) else { return };
+        if resource.under_way {
+            self.under_way = self.under_way.saturating_sub(1);
+        }
+        resource.retry_at.map(|at| self.retries.remove(&(at, name.clone())));
+        self.open.remove(name);
+    }
+}
+
+impl Resource {
+    fn new(reading: &ResourceReading) -> Self {
+        Self {
+            stub: reading.stub.clone(),
+            streams: reading.streams.clone(),
+            said: None,
+            under_way: false,
+            failures: 0,
+            retry_at: None,
+            fault: None,
+        }
+    }
+
+    /// Takes in what book says. Returns how a person's hold changed, if it did.
+    fn hear(&mut self, name: &ResourceName, said: &Availability, now: Moment) -> Option<HoldChange> {
+        let before = self.held_for();
+        self.said = Some((said.clone(), now));
+        let reason = self.held_for();
+        (before != reason).then(|| HoldChange { resource: name.clone(), reason })
+    }
+
+    fn held_for(&self) -> Option<String> {
+        self.said.as_ref().filter(|(said, _)| said.bookable() == Bookable::Held).map(|(said, _)| said.reason.clone())
+    }
+
+    /// What has to be written so that book says what is wanted; `None` when nothing has to or may be.
+    fn difference(&mut self, wanted: &Wanted) -> Option<(bool, String)> {
+        if self.under_way || self.retry_at.is_some() {
+            return None;
+        }
+        let (said, _) = self.said.as_ref()?;
+        let difference = match (said.bookable(), wanted) {
+            (Bookable::Held, _) | (_, Wanted::AsItIs) | (Bookable::Yes, Wanted::Bookable { .. }) => None,
+            (Bookable::Withdrawn, Wanted::Withdrawn { reason }) if said.reason == *reason => None,
+            (Bookable::Withdrawn, Wanted::Bookable { reason }) => Some((true, reason.clone())),
+            (Bookable::Yes | Bookable::Withdrawn, Wanted::Withdrawn { reason }) => Some((false, reason.clone())),
+        };
+        if difference.is_none() {
+            self.failures = 0;
+        }
+        difference
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
+    }
+
+    fn name(n: usize) -> ResourceName {
+        ResourceName::try_new(&format!("r{n:03}")).expect("a name")
+    }
+
+    fn reading(n: usize) -> ResourceReading {
+        let stub = Stub::try_new(&format!("e{n:03}")).expect("a name");
+        ResourceReading { name: name(n), streams: vec![Topic::of(&stub, "st-a").expect("a name")], stub, availability: None }
+    }
+
+    fn resources(count: usize, said: (bool, &str)) -> Resources {
+        let mut resources = Resources::default();
+        resources.list(&(0..count).map(reading).collect::<Vec<_>>());
+        for n in 0..count {
+            resources.read(&name(n), &Availability::from_book(said.0, said.1), at(0));
+        }
+        resources
+    }
+
+    fn bad() -> Wanted {
+        Wanted::Withdrawn { reason: "labwatch: broken".into() }
+    }
+
+    fn good() -> Wanted {
+        Wanted::Bookable { reason: "labwatch: working again".into() }
+    }
+
+    #[test]
+    fn every_pair_of_said_and_wanted() {
+        #[rustfmt::skip]
+        let rows = [
+            ((true, "Loaded at x"), Wanted::AsItIs, None),
+            ((true, "Loaded at x"), good(), None),
+            ((true, "Loaded at x"), bad(), Some(false)),
+            ((false, "unavailable because labwatch: broken"), Wanted::AsItIs, None),
+            ((false, "unavailable because labwatch: broken"), good(), Some(true)),
+            ((false, "unavailable because labwatch: broken"), bad(), None),
+            ((false, "unavailable because labwatch: broken otherwise"), bad(), Some(false)),
+            ((false, "unavailable because maintenance"), Wanted::AsItIs, None),
+            ((false, "unavailable because maintenance"), good(), None),
+            ((false, "unavailable because maintenance"), bad(), None),
+        ];
+        for (said, wanted, expected) in rows {
+            let due = resources(1, said).due(at(1), |_| wanted.clone());
+            assert_eq!(due.first().map(|switch| switch.available), expected, "{said:?} {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn what_book_has_not_said_is_not_switched() {
+        let mut resources = Resources::default();
+        resources.list(&[reading(0)]);
+        resources.reconsider_all();
+        assert!(resources.due(at(1), |_| bad()).is_empty());
+    }
+
+    #[test]
+    fn at_most_sixteen_at_once_and_one_per_resource() {
+        let mut resources = resources(40, (true, "new"));
+        let first = resources.due(at(1), |_| bad());
+        assert_eq!(first.len(), MAX_SWITCHES_AT_ONCE);
+        resources.reconsider_all();
+        assert!(resources.due(at(1), |_| bad()).is_empty(), "all places are taken");
+        let done = Availability::from_book(false, "unavailable because labwatch: broken");
+        resources.switched(&first[3].resource, &SwitchOutcome::Confirmed(done), at(2));
+        let next = resources.due(at(2), |_| bad());
+        assert_eq!(next.len(), 1);
+        assert_ne!(next[0].resource, first[3].resource);
+    }
+
+    #[test]
+    fn a_failed_switch_is_tried_again_less_and_less_often() {
+        let mut resources = resources(1, (true, "new"));
+        let mut tried = Vec::new();
+        for second in 0..1500 {
+            if !resources.due(at(second), |_| bad()).is_empty() {
+                tried.push(second);
+                resources.switched(&name(0), &SwitchOutcome::Failed(Fault::TimedOut), at(second));
+            }
+        }
+        assert_eq!(tried, [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111, 1411]);
+    }
+
+    #[test]
+    fn a_hold_that_a_switch_finds_is_a_persons() {
+        let mut resources = resources(1, (true, "new"));
+        resources.due(at(1), |_| bad());
+        let hold = Availability::from_book(false, "unavailable because fire drill");
+        let change = resources.switched(&name(0), &SwitchOutcome::Held(hold), at(2));
+        assert_eq!(change, Some(HoldChange { resource: name(0), reason: Some("fire drill".into()) }));
+        assert!(resources.due(at(3), |_| bad()).is_empty());
+        let change = resources.read(&name(0), &Availability::from_book(true, "new"), at(4));
+        assert_eq!(change, Some(HoldChange { resource: name(0), reason: None }));
+        assert_eq!(resources.due(at(5), |_| bad()).len(), 1);
+    }
+
+    #[test]
+    fn a_reading_does_not_overtake_a_switch_that_is_under_way() {
+        let mut resources = resources(1, (true, "new"));
+        resources.due(at(1), |_| bad());
+        resources.read(&name(0), &Availability::from_book(true, "new"), at(2));
+        assert!(resources.due(at(2), |_| bad()).is_empty());
+    }
+
+    #[test]
+    fn what_is_gone_from_the_manifest_is_let_go() {
+        let mut resources = resources(2, (true, "new"));
+        resources.due(at(1), |_| bad());
+        let (added, removed) = resources.list(&[reading(1), reading(2)]);
+        assert_eq!((added, removed), (vec![name(2)], vec![name(0)]));
+        assert_eq!(resources.switched(&name(0), &SwitchOutcome::Gone, at(2)), None);
+        assert_eq!(resources.under_way, 1);
+    }
+}

@@ -1,0 +1,394 @@
+//! One experiment: what is observed of it, how it is judged, and the ring of its events.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::{Event, Issue, Why};
+use super::judge::{self, Heard, Look, Presence, StreamFacts, Telling, Transmission};
+use super::policy::Policy;
+use super::report::{Connection, Traffic};
+use super::snapshot::{Evidence, ExperimentView, LastConnection, ResourceView, Seen, StreamView};
+use crate::model::{Health, JumpHealth, Moment, ResourceName, StreamHealth, Stub, Topic};
+
+/// How long after it was last seen an experiment (or a stream) that book does not list is forgotten.
+pub(super) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// Everything that a judgement looks at beside the experiment itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sky<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) now: Moment,
+    pub(super) relay: Telling,
+    pub(super) jump: Telling,
+    /// Relay has told nothing for `HEALTH_OUTAGE_HOLD`.
+    pub(super) outage: bool,
+    /// Streams whose connection tells nothing of transmission are being listened to.
+    pub(super) sampling: bool,
+    /// Book's manifest has been read at least once.
+    pub(super) manifest_known: bool,
+}
+
+/// Whether something is in the reports of its source.
+#[derive(Debug, Clone)]
+pub(super) struct Sighting {
+    pub(super) presence: Presence,
+    /// The number of the last report that had it.
+    pub(super) report: u64,
+    /// Where it stands in that report.
+    pub(super) entry: usize,
+    /// Its last connection, kept when it is gone.
+    pub(super) last: Option<Arc<LastConnection>>,
+}
+
+impl Sighting {
+    fn new(now: Moment) -> Self {
+        Self { presence: Presence::Never { since: now }, report: 0, entry: 0, last: None }
+    }
+
+    /// Brings the presence up to date with the newest report, number `newest`, which came at `now`; `gone` gives what the
+    /// report before it, which came at `before`, told of the connection.
+    fn refresh(&mut self, newest: u64, now: Moment, before: Option<Moment>, gone: impl FnOnce(usize) -> Option<LastConnection>) {
+        let is_there = self.report == newest;
+        match (self.presence, is_there) {
+            (Presence::Newest { .. }, true) | (Presence::Gone { .. } | Presence::Never { .. }, false) => {}
+            (Presence::Gone { .. } | Presence::Never { .. }, true) => {
+                self.presence = Presence::Newest { since: now };
+                self.last = None;
+            }
+            (Presence::Newest { since }, false) => {
+                self.presence = Presence::Gone { seen: before.unwrap_or(since) };
+                self.last = gone(self.entry).map(Arc::new);
+            }
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        match self.presence {
+            Presence::Newest { .. } => Seen::InNewest,
+            Presence::Gone { seen } => Seen::At(seen.wall()),
+            Presence::Never { .. } => Seen::Never,
+        }
+    }
+
+    /// When it was last seen, or expected from; `None` while it is there.
+    fn absent_since(&self) -> Option<Moment> {
+        match self.presence {
+            Presence::Newest { .. } => None,
+            Presence::Gone { seen: since } | Presence::Never { since } => Some(since),
+        }
+    }
+}
+
+/// A stream of an experiment.
+#[derive(Debug, Clone)]
+pub(super) struct Stream {
+    pub(super) topic: Topic,
+    pub(super) required: bool,
+    pub(super) health: StreamHealth,
+    pub(super) sighting: Sighting,
+    transmission: Transmission,
+    pub(super) heard: Heard,
+}
+
+impl Stream {
+    pub(super) fn new(topic: Topic, required: bool, now: Moment) -> Self {
+        Self {
+            topic,
+            required,
+            health: StreamHealth::Unknown,
+            sighting: Sighting::new(now),
+            transmission: Transmission::Unsaid,
+            heard: Heard::Unverified,
+        }
+    }
+
+    /// Takes note that report number `report` has a connection of it, at place `entry`. Of several, the best counts.
+    pub(super) fn observe(&mut self, report: u64, entry: usize, tx: Option<Traffic>) {
+        let transmission = match tx {
+            None => Transmission::Unsaid,
+            Some(Traffic { last: None, .. }) => Transmission::Never,
+            Some(Traffic { last: Some(age), .. }) => Transmission::Ago(age),
+        };
+        if self.sighting.report != report || transmission.is_better_than(self.transmission) {
+            self.sighting.report = report;
+            self.sighting.entry = entry;
+            self.transmission = transmission;
+        }
+    }
+
+    /// Whether it is connected at the newest report.
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.sighting.presence, Presence::Newest { .. })
+    }
+
+    /// Whether relay's statistics say when it last transmitted.
+    pub(super) fn has_statistics(&self) -> bool {
+        self.transmission != Transmission::Unsaid
+    }
+
+    fn look(&self, sky: &Sky<'_>) -> Look<StreamHealth> {
+        let facts = StreamFacts {
+            presence: self.sighting.presence,
+            transmission: self.transmission,
+            heard: self.heard,
+            sampled: sky.sampling && self.required,
+            was: self.health,
+        };
+        judge::stream(&facts, sky.relay, sky.policy, sky.now)
+    }
+
+    /// When it may be forgotten: a day after it was last seen, unless it is required or all that an experiment has.
+    pub(super) fn forget_at(&self, listed: bool) -> Option<Moment> {
+        (listed && !self.required).then(|| self.sighting.absent_since()).flatten().map(|seen| seen + FORGET_AFTER)
+    }
+
+    fn evidence(&self) -> Evidence {
+        match (self.has_statistics(), self.heard) {
+            (true, _) => Evidence::Statistics,
+            (false, Heard::At(when)) => Evidence::Sampled(Some(when.wall())),
+            (false, Heard::Nothing) => Evidence::Sampled(None),
+            (false, Heard::Unverified) => Evidence::Unverified,
+        }
+    }
+
+    fn view(&self) -> StreamView {
+        StreamView {
+            topic: self.topic.clone(),
+            required: self.required,
+            health: self.health,
+            evidence: self.evidence(),
+            seen: self.sighting.seen(),
+            last: self.sighting.last.clone(),
+        }
+    }
+}
+
+/// An experiment.
+#[derive(Debug, Clone)]
+pub(super) struct Experiment {
+    pub(super) stub: Stub,
+    pub(super) first_seen: Moment,
+    /// The resources that it is in book, sorted.
+    pub(super) resources: Vec<ResourceName>,
+    pub(super) last_listed: Option<Moment>,
+    /// In the order in which they became known, so that their places stay; what is shown is sorted.
+    pub(super) streams: Vec<Stream>,
+    pub(super) host: Sighting,
+    jump: JumpHealth,
+    /// The remote login as it last was known.
+    known_jump: JumpHealth,
+    pub(super) health: Health,
+    pub(super) since: Moment,
+    /// Since when it has been other than ok, across everything that was not judged.
+    pub(super) bad_since: Option<Moment>,
+    pub(super) issues: Vec<Issue>,
+    first_judged: bool,
+    events: VecDeque<Arc<Event>>,
+    /// The deadline that stands in the fleet's agenda for it.
+    pub(super) deadline: Option<Moment>,
+}
+
+impl Experiment {
+    pub(super) fn new(stub: Stub, now: Moment) -> Self {
+        Self {
+            stub,
+            first_seen: now,
+            resources: Vec::new(),
+            last_listed: None,
+            streams: Vec::new(),
+            host: Sighting::new(now),
+            jump: JumpHealth::Unknown,
+            known_jump: JumpHealth::Unknown,
+            health: Health::Unknown,
+            since: now,
+            bad_since: None,
+            issues: Vec::new(),
+            first_judged: false,
+            events: VecDeque::new(),
+            deadline: None,
+        }
+    }
+
+    /// Whether book's manifest lists it.
+    pub(super) fn listed(&self) -> bool {
+        !self.resources.is_empty()
+    }
+
+    /// Whether nothing is left of it: book does not list it, and no report ever had it.
+    pub(super) fn is_phantom(&self) -> bool {
+        let sightings = self.streams.iter().map(|stream| &stream.sighting).chain([&self.host]);
+        !self.listed() && sightings.into_iter().all(|sighting| matches!(sighting.presence, Presence::Never { .. }))
+    }
+
+    /// Whether it has been judged at least once, so that its health means something.
+    pub(super) fn is_judged(&self) -> bool {
+        self.first_judged
+    }
+
+    /// Takes note that report number `report` of jump has its host, at place `entry`.
+    pub(super) fn observe_host(&mut self, report: u64, entry: usize) {
+        self.host.report = report;
+        self.host.entry = entry;
+    }
+
+    /// Brings its streams up to date with relay's newest report.
+    /// Pushes the topics of required ones that have just connected.
+    pub(super) fn refresh_streams(
+        &mut self,
+        newest: u64,
+        now: Moment,
+        before: Option<Moment>,
+        gone: impl Fn(usize) -> Option<LastConnection>,
+        returned: &mut Vec<Topic>,
+    ) {
+        for stream in &mut self.streams {
+            let was_connected = stream.is_connected();
+            stream.sighting.refresh(newest, now, before, &gone);
+            match (was_connected, stream.is_connected()) {
+                (true, false) => stream.heard = Heard::Unverified,
+                (false, true) if stream.required => returned.push(stream.topic.clone()),
+                (true, true) | (false, _) => {}
+            }
+        }
+    }
+
+    /// Brings its host up to date with jump's newest report.
+    pub(super) fn refresh_host(
+        &mut self,
+        newest: u64,
+        now: Moment,
+        before: Option<Moment>,
+        gone: impl FnOnce(usize) -> Option<LastConnection>,
+    ) {
+        self.host.refresh(newest, now, before, gone);
+    }
+
+    /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought up to date too.
+    pub(super) fn look(&mut self, sky: &Sky<'_>) -> Looked {
+        let mut again = self.grace_end(sky).filter(|end| *end > sky.now);
+        let mut changed = false;
+        for stream in &mut self.streams {
+            let look = stream.look(sky);
+            changed |= look.health != stream.health;
+            stream.health = look.health;
+            again = earlier(again, look.again);
+        }
+        let look = judge::jump(self.host.presence, self.jump, sky.jump, sky.policy, sky.now);
+        changed |= look.health != self.jump;
+        self.jump = look.health;
+        if look.health != JumpHealth::Unknown {
+            self.known_jump = look.health;
+        }
+        let forget = self.forget_at();
+        let prune = self.streams.iter().filter_map(|stream| stream.forget_at(self.listed())).min();
+        let again = [again, look.again, forget, prune].into_iter().flatten().filter(|at| *at > sky.now).min();
+        let due = |at: Option<Moment>| at.is_some_and(|at| sky.now >= at);
+        Looked { changed, again, forget: due(forget), prune: due(prune) }
+    }
+
+    /// Judges it. Returns an event when its health, its issues or its remote login changed.
+    pub(super) fn judge(&mut self, why: Why, sky: &Sky<'_>) -> Option<Arc<Event>> {
+        if self.grace_end(sky).is_some_and(|end| sky.now < end) {
+            return None;
+        }
+        let all_required = !self.listed();
+        let streams = self.streams.iter().map(|stream| (&stream.topic, stream.required || all_required, stream.health));
+        let (health, issues) = judge::experiment(streams, self.known_jump, sky.outage && self.listed());
+        if health == self.health && issues == self.issues {
+            return None;
+        }
+        if !self.first_judged && health == Health::Unknown {
+            return None;
+        }
+        let why = if self.first_judged { why } else { Why::FirstJudged };
+        self.first_judged = true;
+        Some(self.decide(health, issues, why, sky))
+    }
+
+    fn decide(&mut self, health: Health, issues: Vec<Issue>, why: Why, sky: &Sky<'_>) -> Arc<Event> {
+        let was = std::mem::replace(&mut self.health, health);
+        if was != health {
+            self.since = sky.now;
+        }
+        self.bad_since = match health {
+            Health::Ok => None,
+            Health::Unknown => self.bad_since,
+            Health::Degraded | Health::Down => self.bad_since.or(Some(sky.now)),
+        };
+        self.issues = issues;
+        let mut streams: Vec<(Topic, StreamHealth)> = self.streams.iter().map(|s| (s.topic.clone(), s.health)).collect();
+        streams.sort();
+        let event = Arc::new(Event { when: sky.now.wall(), health, was, issues: self.issues.clone(), jump: self.jump, streams, why });
+        while self.events.len() >= sky.policy.events.max(1) {
+            self.events.pop_front();
+        }
+        self.events.push_back(Arc::clone(&event));
+        event
+    }
+
+    /// Until when it has its start-up grace; `None` when that is over for good.
+    fn grace_end(&self, sky: &Sky<'_>) -> Option<Moment> {
+        (!self.first_judged).then(|| self.first_seen + sky.policy.startup)
+    }
+
+    /// When it may be forgotten: a day after it was last seen, unless book lists it.
+    fn forget_at(&self) -> Option<Moment> {
+        if self.listed() {
+            return None;
+        }
+        let seen = self.streams.iter().map(|stream| stream.sighting.absent_since()).chain([self.host.absent_since()]);
+        seen.collect::<Option<Vec<_>>>()?.into_iter().max().map(|seen| seen + FORGET_AFTER)
+    }
+
+    pub(super) fn view(&self, resources: Vec<ResourceView>, sky: &Sky<'_>) -> ExperimentView {
+        let mut streams: Vec<StreamView> = self.streams.iter().map(Stream::view).collect();
+        streams.sort_by(|a, b| a.topic.cmp(&b.topic));
+        ExperimentView {
+            stub: self.stub.clone(),
+            resources,
+            listed: self.listed() || !sky.manifest_known,
+            health: self.health,
+            since: self.since.wall(),
+            issues: self.issues.clone(),
+            jump: self.jump,
+            jump_seen: self.host.seen(),
+            jump_last: self.host.last.clone(),
+            streams,
+            first_seen: self.first_seen.wall(),
+            grace_until: self.grace_end(sky).filter(|end| sky.now < *end).map(Moment::wall),
+            last_listed: self.last_listed.map(Moment::wall),
+            events: self.events.iter().cloned().collect(),
+        }
+    }
+}
+
+/// What a look at an experiment showed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looked {
+    pub(super) changed: bool,
+    /// When to look again although nothing came.
+    pub(super) again: Option<Moment>,
+    /// The experiment may be forgotten.
+    pub(super) forget: bool,
+    /// One of its streams may be forgotten.
+    pub(super) prune: bool,
+}
+
+impl From<Connection<'_>> for LastConnection {
+    fn from(connection: Connection<'_>) -> Self {
+        Self {
+            connected: connection.connected.to_owned(),
+            expires: connection.expires.to_owned(),
+            remote: connection.remote.to_owned(),
+            user_agent: connection.user_agent.to_owned(),
+            scopes: connection.scopes,
+            tx: connection.tx,
+            rx: connection.rx,
+        }
+    }
+}
+
+fn earlier(a: Option<Moment>, b: Option<Moment>) -> Option<Moment> {
+    [a, b].into_iter().flatten().min()
+}

@@ -1,0 +1,348 @@
+//! Telling people: the difference between what they were last told and what is, until both are the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::Issue;
+use super::experiment::Experiment;
+use super::input::MailFault;
+use super::snapshot::{Counts, MailView};
+use super::summary::{Alert, Line, Summary};
+use crate::model::{Bookable, Fault, Health, Moment, SourceName, Stub};
+
+/// The wait after the first failed mail; it doubles with each further one, up to [`RETRY_AT_MOST`].
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// The longest wait before a failed mail is tried again.
+const RETRY_AT_MOST: Duration = Duration::from_secs(600);
+
+/// A mail waits at most this long for switches that are under way, so that it can say what came of them.
+const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
+
+/// An outage of a source that is shorter than this is not mailed: servers are restarted, and come back within seconds.
+const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
+
+/// A mail whose outcome is not known after this long counts as failed.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(600);
+
+/// What people can be told about an experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tale {
+    health: Health,
+    issues: Vec<Issue>,
+    listed: bool,
+}
+
+impl Tale {
+    /// What is to be told of an experiment now; `None` while nothing is known.
+    pub(super) fn of(experiment: &Experiment, manifest_known: bool) -> Option<Self> {
+        let is_known = experiment.is_judged() && experiment.health != Health::Unknown;
+        is_known.then(|| Self {
+            health: experiment.health,
+            issues: experiment.issues.clone(),
+            listed: experiment.listed() || !manifest_known,
+        })
+    }
+
+    /// What everybody assumes who was told nothing.
+    fn assumed() -> Self {
+        Self { health: Health::Ok, issues: Vec::new(), listed: true }
+    }
+
+    fn is_worth_telling_after(&self, told: &Self) -> bool {
+        self.health != told.health || self.issues != told.issues || (!self.listed && told.listed)
+    }
+}
+
+/// What people were last told about an experiment.
+#[derive(Debug, Clone)]
+struct Told {
+    tale: Tale,
+    /// Since when it is bad, as they were told.
+    bad_since: Option<Moment>,
+}
+
+/// Something that concerns the whole laboratory. The order is that in a mail.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Concern {
+    /// All sources are silent: we are cut off.
+    Blind,
+    /// A source tells nothing.
+    Source(SourceName),
+    /// Book has lost its manifest.
+    ManifestLost,
+    /// Streams cannot be sampled as often as the rule needs.
+    Sampling,
+}
+
+/// A concern that holds now, in words.
+#[derive(Debug, Clone)]
+pub(super) struct Trouble {
+    pub(super) concern: Concern,
+    pub(super) text: String,
+    pub(super) since: Moment,
+}
+
+/// A summary on its way, with what people will have been told when it arrives.
+#[derive(Debug, Clone)]
+struct OnItsWay {
+    id: u64,
+    since: Moment,
+    tales: Vec<(Stub, Option<Told>)>,
+    concerns: BTreeMap<Concern, Moment>,
+}
+
+/// The state of telling.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Telling {
+    told: BTreeMap<Stub, Told>,
+    told_concerns: BTreeMap<Concern, Moment>,
+    /// Experiments of which people must be told something, with since when.
+    untold: BTreeMap<Stub, Moment>,
+    /// Experiments that were bad in a mail that failed: they are told about although they may be well again.
+    owed: BTreeMap<Stub, Moment>,
+    concern_since: Option<Moment>,
+    on_its_way: Option<OnItsWay>,
+    next_id: u64,
+    failures: u32,
+    retry_at: Option<Moment>,
+    last_sent: Option<Moment>,
+    fault: Option<Fault>,
+}
+
+/// What a summary is made from.
+pub(super) struct Scene<'a> {
+    pub(super) now: Moment,
+    pub(super) manifest_known: bool,
+    pub(super) gather: Duration,
+    pub(super) counts: Counts,
+    pub(super) experiments: &'a dyn Fn(&Stub) -> Option<&'a Experiment>,
+    pub(super) all: &'a dyn Fn() -> Vec<&'a Experiment>,
+    pub(super) bookable: &'a dyn Fn(&Experiment) -> Option<Bookable>,
+    pub(super) is_moving: &'a dyn Fn(&Experiment) -> bool,
+    pub(super) troubles: Vec<Trouble>,
+}
+
+impl Telling {
+    /// Whether people know all that there is to know, unless there is a trouble now.
+    pub(super) fn is_done(&self) -> bool {
+        self.untold.is_empty() && self.told_concerns.is_empty() && self.on_its_way.is_none() && self.concern_since.is_none()
+    }
+
+    /// Whether people were told of a concern and not yet that it ended.
+    pub(super) fn knows(&self, concern: &Concern) -> bool {
+        self.told_concerns.contains_key(concern)
+    }
+
+    /// Takes note that an experiment changed.
+    pub(super) fn consider(&mut self, experiment: &Experiment, manifest_known: bool, now: Moment) {
+        let Some(tale) = Tale::of(experiment, manifest_known) else { return };
+        let differs = match self.told.get(&experiment.stub) {
+            Some(told) => tale.is_worth_telling_after(&told.tale),
+            None => tale.is_worth_telling_after(&Tale::assumed()),
+        };
+        if differs || self.owed.contains_key(&experiment.stub) {
+            self.untold.entry(experiment.stub.clone()).or_insert(now);
+        } else {
+            self.untold.remove(&experiment.stub);
+        }
+    }
+
+    /// Takes note that an experiment is forgotten.
+    pub(super) fn forget(&mut self, stub: &Stub) {
+        self.told.remove(stub);
+        self.untold.remove(stub);
+        self.owed.remove(stub);
+    }
+
+    /// The summary that is due now, if one is.
+    pub(super) fn due(&mut self, scene: &Scene<'_>) -> Option<Arc<Summary>> {
+        self.expire(scene.now);
+        let concerns = concerns_of(&scene.troubles);
+        let concerns_differ = !concerns.keys().eq(self.told_concerns.keys());
+        self.concern_since = concerns_differ.then(|| self.concern_since.unwrap_or(scene.now));
+        if self.on_its_way.is_some() || self.due_at(scene).is_none_or(|at| at > scene.now) {
+            return None;
+        }
+        let news = self.news(scene);
+        (concerns_differ || !news.is_empty()).then(|| Arc::new(self.compose(news, concerns, scene)))
+    }
+
+    /// When something is to be told, if anything is.
+    fn due_at(&self, scene: &Scene<'_>) -> Option<Moment> {
+        let first = self.waiting_since()?;
+        let moving = self.untold.keys().filter_map(scene.experiments).any(scene.is_moving);
+        let ready = if moving { first + WAIT_FOR_SWITCHES } else { first };
+        let gathered = first + scene.gather;
+        Some(self.retry_at.map_or(gathered.max(ready), |retry| gathered.max(ready).max(retry)))
+    }
+
+    fn waiting_since(&self) -> Option<Moment> {
+        self.untold.values().copied().chain(self.concern_since).min()
+    }
+
+    /// When to look again although nothing came.
+    pub(super) fn deadline(&self, gather: Duration, now: Moment) -> Option<Moment> {
+        if let Some(mail) = &self.on_its_way {
+            return Some(mail.since + OUTCOME_WITHIN);
+        }
+        let first = self.waiting_since()?;
+        let candidates = [Some(first + gather), Some(first + WAIT_FOR_SWITCHES.max(gather)), self.retry_at];
+        let retry = self.retry_at.filter(|at| *at > now);
+        retry.or_else(|| candidates.into_iter().flatten().filter(|at| *at > now).min())
+    }
+
+    /// What is new of each experiment, problems first, with what people will know once they have read it.
+    fn news(&self, scene: &Scene<'_>) -> Vec<(Line, Option<Told>)> {
+        let mut news: Vec<_> = self.untold.keys().filter_map(|stub| self.news_of((scene.experiments)(stub)?, scene)).collect();
+        news.sort_by(|(a, _), (b, _)| is_well(a).cmp(&is_well(b)).then_with(|| a.stub.cmp(&b.stub)));
+        news
+    }
+
+    fn compose(&mut self, news: Vec<(Line, Option<Told>)>, concerns: BTreeMap<Concern, Moment>, scene: &Scene<'_>) -> Summary {
+        self.next_id += 1;
+        let id = self.next_id;
+        let problems = (scene.all)().into_iter().filter(|e| self.is_problem(e)).map(|e| self.line(e, scene)).collect();
+        let alerts = self.alerts(scene);
+        let (news, tales): (Vec<Line>, Vec<_>) = news.into_iter().map(|(line, told)| (line.clone(), (line.stub, told))).unzip();
+        self.on_its_way = Some(OnItsWay { id, since: scene.now, tales, concerns });
+        Summary { id, at: scene.now.wall(), news, problems, alerts, counts: scene.counts }
+    }
+
+    fn news_of(&self, experiment: &Experiment, scene: &Scene<'_>) -> Option<(Line, Option<Told>)> {
+        let tale = Tale::of(experiment, scene.manifest_known)?;
+        let is_plain = tale == Tale::assumed();
+        let told = (!is_plain).then_some(Told { tale, bad_since: experiment.bad_since });
+        Some((self.line(experiment, scene), told))
+    }
+
+    fn line(&self, experiment: &Experiment, scene: &Scene<'_>) -> Line {
+        let told = self.told.get(&experiment.stub);
+        let owed = self.owed.get(&experiment.stub).copied();
+        let bad_since = told.and_then(|told| told.bad_since).or(owed);
+        let is_well = experiment.health == Health::Ok;
+        Line {
+            stub: experiment.stub.clone(),
+            health: experiment.health,
+            told: told.map_or(Health::Ok, |told| told.tale.health),
+            bookable: (scene.bookable)(experiment),
+            listed: experiment.listed() || !scene.manifest_known,
+            issues: experiment.issues.clone(),
+            since: experiment.bad_since.unwrap_or(experiment.since).wall(),
+            lasted: bad_since.filter(|_| is_well).map(|since| experiment.since.since(since)),
+        }
+    }
+
+    /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not judged now.
+    fn is_problem(&self, experiment: &Experiment) -> bool {
+        match experiment.health {
+            Health::Degraded | Health::Down => true,
+            Health::Unknown => self.told.get(&experiment.stub).is_some_and(|told| told.tale.health != Health::Ok),
+            Health::Ok => false,
+        }
+    }
+
+    fn alerts(&self, scene: &Scene<'_>) -> Vec<Alert> {
+        let holding: BTreeSet<&Concern> = scene.troubles.iter().map(|trouble| &trouble.concern).collect();
+        let open = scene.troubles.iter().map(|trouble| Alert {
+            text: trouble.text.clone(),
+            since: trouble.since.wall(),
+            ended: None,
+            new: !self.told_concerns.contains_key(&trouble.concern),
+        });
+        let ended = self.told_concerns.iter().filter(|(concern, _)| !holding.contains(concern)).map(|(concern, since)| Alert {
+            text: concern.ended_text(),
+            since: since.wall(),
+            ended: Some(scene.now.since(*since)),
+            new: true,
+        });
+        open.chain(ended).collect()
+    }
+
+    /// Takes in what a mail came to.
+    pub(super) fn mailed(&mut self, id: u64, outcome: &Result<(), MailFault>, now: Moment) -> Vec<Stub> {
+        let Some(mail) = self.on_its_way.take_if(|mail| mail.id == id) else { return Vec::new() };
+        match outcome {
+            Ok(()) => self.arrived(mail, now),
+            Err(fault) => self.failed(mail, fault, now),
+        }
+    }
+
+    fn arrived(&mut self, mail: OnItsWay, now: Moment) -> Vec<Stub> {
+        self.failures = 0;
+        self.retry_at = None;
+        self.fault = None;
+        self.last_sent = Some(now);
+        self.told_concerns = mail.concerns;
+        self.concern_since = None;
+        let mut stubs = Vec::with_capacity(mail.tales.len());
+        for (stub, told) in mail.tales {
+            self.untold.remove(&stub);
+            self.owed.remove(&stub);
+            match told {
+                Some(told) => self.told.insert(stub.clone(), told),
+                None => self.told.remove(&stub),
+            };
+            stubs.push(stub);
+        }
+        stubs
+    }
+
+    fn failed(&mut self, mail: OnItsWay, fault: &MailFault, now: Moment) -> Vec<Stub> {
+        let wait = (RETRY_AFTER * 2_u32.saturating_pow(self.failures.min(16))).min(RETRY_AT_MOST);
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = Some(now + if fault.permanent { RETRY_AT_MOST } else { wait });
+        self.fault = Some(fault.fault.clone());
+        for (stub, told) in mail.tales {
+            if let Some(since) = told.and_then(|told| told.bad_since) {
+                self.owed.entry(stub).or_insert(since);
+            }
+        }
+        Vec::new()
+    }
+
+    /// Gives up a mail whose outcome never came.
+    fn expire(&mut self, now: Moment) {
+        if let Some(mail) = self.on_its_way.take_if(|mail| now >= mail.since + OUTCOME_WITHIN) {
+            self.failed(mail, &MailFault { fault: Fault::TimedOut, permanent: false }, now);
+        }
+    }
+
+    pub(super) fn view(&self, configured: bool) -> MailView {
+        MailView {
+            configured,
+            last_sent: self.last_sent.map(Moment::wall),
+            waiting_since: self.waiting_since().map(Moment::wall),
+            fault: self.fault.clone(),
+            failures: self.failures,
+        }
+    }
+}
+
+impl Concern {
+    /// Since when it must have held to be told.
+    pub(super) fn told_after(&self) -> Duration {
+        match self {
+            Self::Blind | Self::Source(_) => TELL_OUTAGE_AFTER,
+            Self::ManifestLost | Self::Sampling => Duration::ZERO,
+        }
+    }
+
+    fn ended_text(&self) -> String {
+        match self {
+            Self::Blind => "labwatch hears from the laboratory again".to_owned(),
+            Self::Source(name) => format!("{name} tells again"),
+            Self::ManifestLost => "book has a manifest again".to_owned(),
+            Self::Sampling => "every stream is listened to often enough again".to_owned(),
+        }
+    }
+}
+
+fn concerns_of(troubles: &[Trouble]) -> BTreeMap<Concern, Moment> {
+    troubles.iter().map(|trouble| (trouble.concern.clone(), trouble.since)).collect()
+}
+
+fn is_well(line: &Line) -> bool {
+    line.health == Health::Ok && line.listed
+}
