@@ -1,6 +1,8 @@
 //! Version 1 of the HTTP API over real sockets: its answers against goldens (`UPDATE=1` writes them anew), its manners towards
 //! readers of every kind, and its consistency while the snapshots change under many of them.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "the helpers of a test fail as tests do")]
+
 #[path = "api_v1/lab.rs"]
 mod lab;
 #[path = "api_v1/schema.rs"]
@@ -20,11 +22,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use lab::{Lab, REMOTE, at, busy, event, gone, healthy, resource, stream};
+use lab::{BUSY, Lab, REMOTE, at, event, gone, healthy, resource, stream};
 
 #[tokio::test]
 async fn a_healthy_experiment_with_statistics() {
-    let lab = Lab::new().student("pend00-st-data").streams("pend00-st-data", busy()).streams("pend00-st-video", busy()).host("pend00");
+    let lab = Lab::new().student("pend00-st-data").streams("pend00-st-data", BUSY).streams("pend00-st-video", BUSY).host("pend00");
     check("healthy", "", lab.with(healthy("pend00")).snapshot()).await;
 }
 
@@ -43,10 +45,10 @@ async fn a_missing_stream_shows_its_last_connection() {
     experiment.health = Health::Down;
     experiment.streams[1].health = StreamHealth::Missing;
     experiment.streams[1].seen = Seen::At(at(30));
-    experiment.streams[1].last = Some(gone(Scopes::EXPT, busy()));
+    experiment.streams[1].last = Some(gone(Scopes::EXPT, BUSY));
     experiment.issues = vec![Issue::Required(experiment.streams[1].topic.clone(), StreamHealth::Missing)];
     experiment.resources = vec![resource("r-pend02", Some(Bookable::Withdrawn), "labwatch: its video is missing")];
-    let lab = Lab::new().streams("pend02-st-data", busy()).host("pend02");
+    let lab = Lab::new().streams("pend02-st-data", BUSY).host("pend02");
     check("missing_stream", "", lab.with(experiment).snapshot()).await;
 }
 
@@ -68,7 +70,7 @@ async fn an_unlisted_experiment() {
     (experiment.listed, experiment.last_listed, experiment.resources) = (false, None, Vec::new());
     experiment.streams = vec![stream(&experiment.stub, "st-data")];
     experiment.streams[0].required = false;
-    let lab = Lab::new().streams("newx00-st-data", busy()).host("newx00");
+    let lab = Lab::new().streams("newx00-st-data", BUSY).host("newx00");
     check("unlisted", "", lab.with(experiment).snapshot()).await;
 }
 
@@ -82,7 +84,7 @@ async fn several_experiments_by_name_one_of_them_held_with_its_login_lost() {
         resource("r-a", Some(Bookable::Yes), "Loaded at 2026-11-21T00:00:00Z"),
         resource("r-b", Some(Bookable::Held), "maintenance until \"Friday\""),
     ];
-    let lab = Lab::new().streams("pend00-st-data", busy()).host("pend00");
+    let lab = Lab::new().streams("pend00-st-data", BUSY).host("pend00");
     check("held", "", lab.with(healthy("pend00")).with(held).snapshot()).await;
 }
 
@@ -183,7 +185,7 @@ async fn many_readers_get_whole_pictures_in_order_while_they_change() {
         });
     }
     let mut number = 0;
-    while readers.len() > 0 {
+    while !readers.is_empty() {
         number += 1;
         server.snapshots.send(numbered(number, EXPERIMENTS)).expect("the server runs");
         tokio::task::yield_now().await;

@@ -80,38 +80,38 @@ const MAY_HASH: [(&str, &str); 1] = [("src/engine/index.rs", "looks names up and
 
 #[test]
 fn rooms_use_only_what_they_may() {
-    none(check_all(rooms));
+    none(&check_all(rooms));
 }
 
 #[test]
 fn the_engine_and_the_model_are_pure() {
-    none(check_all(purity));
+    none(&check_all(purity));
 }
 
 #[test]
 fn the_engine_has_an_order_in_everything() {
-    none(check_all(order));
+    none(&check_all(order));
     for (path, why) in MAY_HASH {
         let text = text_of(root(), path);
-        assert!(text.contains("HashMap") || text.contains("HashSet"), "{path} needs its exception no more ({why}): take it off the list");
+        assert!(text.contains("HashMap") || text.contains("HashSet"), "{path} needs no exception ({why}): take it off the list");
     }
 }
 
 #[test]
 fn files_say_what_they_are_for() {
-    none(check_all(opening));
+    none(&check_all(opening));
 }
 
 #[test]
 fn files_are_short() {
-    none(check_all(length));
+    none(&check_all(length));
 }
 
 #[test]
 fn the_repository_speaks_of_labwatch_alone() {
     let files = tracked();
     assert!(files.iter().any(|path| path == "src/lib.rs"), "the list of files is not right: {files:?}");
-    none(files.iter().flat_map(|path| workplace(path, &text_of(root(), path))).collect());
+    none(&files.iter().flat_map(|path| workplace(path, &text_of(root(), path))).collect::<Vec<_>>());
 }
 
 #[test]
@@ -139,36 +139,24 @@ fn rooms(source: &Source) -> Vec<String> {
 
 /// The engine and the model do no IO, ask no clock, wait for nothing, log nothing, and leave nothing to chance.
 fn purity(source: &Source) -> Vec<String> {
-    if !["engine", "model"].contains(&source.room()) {
-        return Vec::new();
-    }
-    let says = |word: &&str| {
-        starts_of(&source.code, word)
-            .into_iter()
-            .map(|at| format!("{}:{}: {} is pure and may not say `{word}`", source.path, source.line(at), source.room()))
-            .collect::<Vec<_>>()
-    };
-    IMPURE.iter().flat_map(|word| says(&word)).collect()
+    let pure = ["engine", "model"].contains(&source.room());
+    let words = IMPURE.iter().filter(|_| pure);
+    words.flat_map(|word| says(source, word, "which what is pure may not: it is told everything, the time too")).collect()
 }
 
 /// The engine's containers have an order, so that the same inputs give the same actions.
 fn order(source: &Source) -> Vec<String> {
-    if source.room() != "engine" || MAY_HASH.iter().any(|(path, _)| *path == source.path) {
-        return Vec::new();
-    }
-    let says = |word: &str| {
-        starts_of(&source.code, word)
-            .into_iter()
-            .map(|at| {
-                format!(
-                    "{}:{}: a {word} has no order: take the BTree one, or tests/house.rs lists the file with the reason",
-                    source.path,
-                    source.line(at)
-                )
-            })
-            .collect::<Vec<_>>()
-    };
-    ["HashMap", "HashSet"].into_iter().flat_map(says).collect()
+    let ordered = source.room() == "engine" && MAY_HASH.iter().all(|(path, _)| *path != source.path);
+    let words = ["HashMap", "HashSet"].into_iter().filter(|_| ordered);
+    words
+        .flat_map(|word| says(source, word, "which has no order: take a BTree one, or list the file in tests/house.rs with the reason"))
+        .collect()
+}
+
+/// Where the code says `word`, which is against a rule.
+fn says(source: &Source, word: &str, rule: &str) -> Vec<String> {
+    let at = starts_of(&source.code, word);
+    at.into_iter().map(|at| format!("{}:{}: says `{word}`, {rule}", source.path, source.line(at))).collect()
 }
 
 /// A file opens with what it is for and what it may not do.
@@ -193,11 +181,9 @@ fn workplace(path: &str, text: &str) -> Vec<String> {
         ("/wo", "rk/"),
         ("/tmp/", "target"),
         ("helper ", "session"),
-        ("design", ".md"),
         ("practable", ".md"),
         ("crates", ".md section"),
         ("habits", ".md"),
-        ("work", "tree"),
         ("issues ", "show"),
     ]
     .map(|(start, end)| format!("{start}{end}"));
@@ -214,7 +200,7 @@ fn check_all(check: fn(&Source) -> Vec<String>) -> Vec<String> {
     sources().iter().flat_map(check).collect()
 }
 
-fn none(found: Vec<String>) {
+fn none(found: &[String]) {
     assert!(found.is_empty(), "{} against the rules of the house:\n{}", found.len(), found.join("\n"));
 }
 

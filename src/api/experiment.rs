@@ -14,6 +14,7 @@ use crate::model::{Bookable, Health, JumpHealth, SourceName, StreamHealth};
 
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "it is the form that the old web page reads")]
 pub(super) struct Experiment<'a> {
     /// Whether students can book it, as book last said. False when book has not said yet.
     available: bool,

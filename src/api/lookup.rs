@@ -53,8 +53,8 @@ mod tests {
     use crate::engine::{Link, Traffic};
     use crate::model::{SourceHealth, SourceName};
 
-    fn sent(ms: u64) -> Option<Traffic> {
-        Some(Traffic { last: Some(Duration::from_millis(ms)), size: 1, fps: 1.0 })
+    fn sent(last: Option<Duration>) -> Traffic {
+        Traffic { last, size: 1, fps: 1.0 }
     }
 
     /// Which of these connections to one topic is found, by its user agent.
@@ -93,12 +93,13 @@ mod tests {
     #[test]
     fn the_best_connection_is_found_in_any_order() {
         let expt = Scopes::EXPT.with(Scopes::READ);
-        let never = Some(Traffic { last: None, size: 0, fps: 0.0 });
-        check(&[("user", Scopes::READ, "1", sent(1))], None);
+        let [now, soon, late] = [1, 8, 9].map(|ms| Some(sent(Some(Duration::from_millis(ms)))));
+        let never = Some(sent(None));
+        check(&[("user", Scopes::READ, "1", now)], None);
         check(&[("old server", Scopes::UNSAID, "1", None)], Some("old server"));
-        check(&[("unsaid", Scopes::UNSAID, "2", sent(1)), ("expt", expt, "1", sent(9))], Some("expt"));
-        check(&[("silent", expt, "2", never), ("sends", expt, "1", sent(9))], Some("sends"));
-        check(&[("older", expt, "1", sent(9)), ("fresher", expt, "1", sent(8))], Some("fresher"));
+        check(&[("unsaid", Scopes::UNSAID, "2", now), ("expt", expt, "1", late)], Some("expt"));
+        check(&[("silent", expt, "2", never), ("sends", expt, "1", late)], Some("sends"));
+        check(&[("older", expt, "1", late), ("fresher", expt, "1", soon)], Some("fresher"));
         check(&[("first", expt, "1", None), ("second", expt, "2", None)], Some("second"));
     }
 }

@@ -94,14 +94,12 @@ async fn converse(limits: Limits, stream: TcpStream, router: Router, stop: Cance
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        () = stop.cancelled() => None,
-        () = sleep(limits.life) => None,
+    let over = async {
+        tokio::select! { () = stop.cancelled() => {} () = sleep(limits.life) => {} }
     };
-    let ended = match ended {
-        Some(ended) => Ok(ended),
-        None => {
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Ok(ended),
+        () = over => {
             connection.as_mut().graceful_shutdown();
             timeout(limits.drain, connection).await
         }

@@ -145,9 +145,7 @@ pub fn resource(name: &str, bookable: Option<Bookable>, reason: &str) -> Resourc
 }
 
 /// What went over a connection that sends 25 messages a second.
-pub fn busy() -> Option<Traffic> {
-    Some(Traffic { last: Some(Duration::from_millis(100)), size: 1000, fps: 25.7 })
-}
+pub const BUSY: Option<Traffic> = Some(Traffic { last: Some(Duration::from_millis(100)), size: 1000, fps: 25.7 });
 
 /// A connection that is gone, which had sent something like this.
 pub fn gone(scope: Scopes, tx: Option<Traffic>) -> Arc<LastConnection> {

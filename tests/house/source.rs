@@ -125,7 +125,7 @@ pub fn starts_of(code: &str, word: &str) -> Vec<usize> {
 pub fn all(root: &Path) -> Vec<Source> {
     files_under(root, "src")
         .into_iter()
-        .filter(|path| path.ends_with(".rs"))
+        .filter(|path| Path::new(path).extension().is_some_and(|end| end == "rs"))
         .map(|path| Source::new(&path, &text_of(root, &path)))
         .collect()
 }
