@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in: format, lints, tests, documentation, and what the dependencies are.
+# With --no-tests: all but the tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
+    . "$HOME/.cargo/env"
+fi
+
+case "${1:-}" in
+    "") tests=yes ;;
+    --no-tests) tests=no ;;
+    *) echo "usage: scripts/check.sh [--no-tests]" >&2; exit 2 ;;
+esac
+
+step() {
+    printf '\n== %s\n' "$*"
+    "$@"
+}
+
+step cargo fmt --check
+step cargo clippy --locked --all-targets -- -D warnings
+if [ "$tests" = yes ]; then
+    step scripts/test.sh
+fi
+RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps --document-private-items
+if command -v cargo-deny >/dev/null; then
+    step cargo deny --offline check bans licenses sources
+else
+    printf '\n== NOT CHECKED: licences and sources of the dependencies, for want of cargo-deny (cargo install cargo-deny --locked)\n'
+fi
+printf '\nall checks passed\n'

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Runs all tests. Installs with apt-get what they need and what is missing, asking nothing: as root, or with `sudo -n`.
+# Where it cannot install, it says what is missing. Arguments are handed on to `cargo test`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
+    . "$HOME/.cargo/env"
+fi
+if ! command -v cargo >/dev/null; then
+    echo "test.sh: cargo is missing. Install Rust 1.89 or later from https://rustup.rs and run this again." >&2
+    exit 1
+fi
+
+# Installs packages; fails where there is no apt-get, or no right to use it.
+install() {
+    local root=()
+    command -v apt-get >/dev/null || return 1
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo -n true 2>/dev/null || return 1
+        root=(sudo -n)
+    fi
+    local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 -qq)
+    "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"
+}
+
+# A C compiler builds the cryptography. Nothing goes without it.
+if ! command -v cc >/dev/null && ! install gcc libc6-dev; then
+    echo "test.sh: a C compiler is missing and cannot be installed from here. Install one (on Debian: gcc libc6-dev) and run this again." >&2
+    exit 1
+fi
+
+# systemd-analyze checks the unit file.
+if ! command -v systemd-analyze >/dev/null && ! install systemd; then
+    echo "test.sh: systemd-analyze is missing and cannot be installed from here (on Debian: systemd). The test of the unit file needs it." >&2
+fi
+
+exec cargo test --locked "$@"

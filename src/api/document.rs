@@ -1,0 +1,33 @@
+//! The OpenAPI document of version 1, made from the handlers and the types that they answer with.
+
+use utoipa::OpenApi;
+
+use super::connection::ConnectionReport;
+use super::error::ApiError;
+use super::event::Event;
+use super::experiment::Experiment;
+use super::routes;
+
+/// The document as it is checked in and served. A test compares it with [`document`].
+pub const DOCUMENT_JSON: &str = include_str!("../../openapi/labwatch-v1.json");
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "labwatch",
+        version = "1",
+        description = "The health of the experiments of a remote laboratory. Everything is only read, needs no token, and is always a whole, consistent picture. \
+                       All fields are always present; lists are sorted by name; times are RFC 3339 in UTC.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    tags((name = "experiments", description = "The experiments and what happened to them")),
+    paths(routes::experiments, routes::events),
+    components(schemas(Experiment, ConnectionReport, Event, ApiError))
+)]
+struct Document;
+
+/// The document, made anew from the code.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}

@@ -1,0 +1,166 @@
+//! Snapshots made by hand: a picture of a laboratory without an engine. Only for the tests of the API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use labwatch::engine::{
+    Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, MailView, Report, ResourceView, Role, SamplingView,
+    Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
+};
+use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+
+/// Where every connection comes from, which no answer may tell.
+pub const REMOTE: &str = "10.99.88.77";
+
+/// The time this many seconds after the laboratory's start.
+pub fn at(seconds: i64) -> Timestamp {
+    let start: Timestamp = "2026-11-21T00:00:00Z".parse().expect("a time");
+    start + SignedDuration::from_secs(seconds)
+}
+
+/// A snapshot in the making.
+pub struct Lab {
+    pub experiments: Vec<ExperimentView>,
+    pub relay: Report,
+    pub jump: Report,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        Self { experiments: Vec::new(), relay: Report::default(), jump: Report::default() }
+    }
+
+    /// Adds an experiment's stream to relay's newest report.
+    pub fn streams(mut self, topic: &str, tx: Option<Traffic>) -> Self {
+        let rx = tx.map(|_| Traffic { last: None, size: 0, fps: 0.0 });
+        self.relay.push(connection(topic, Scopes::READ.with(Scopes::WRITE).with(Scopes::EXPT), tx, rx));
+        self
+    }
+
+    /// Adds a student to relay's newest report, on an experiment's topic.
+    pub fn student(mut self, topic: &str) -> Self {
+        let tx = Some(Traffic { last: Some(Duration::from_millis(1)), size: 9999, fps: 99.0 });
+        self.relay.push(Connection { user_agent: "student", ..connection(topic, Scopes::READ.with(Scopes::WRITE), tx, tx) });
+        self
+    }
+
+    /// Adds a host to jump's newest report.
+    pub fn host(mut self, stub: &str) -> Self {
+        self.jump.push(connection(stub, Scopes::READ.with(Scopes::WRITE).with(Scopes::HOST), None, None));
+        self
+    }
+
+    pub fn with(mut self, experiment: ExperimentView) -> Self {
+        self.experiments.push(experiment);
+        self
+    }
+
+    /// The picture, a minute after the start.
+    pub fn snapshot(self) -> Arc<Snapshot> {
+        let empty = self.experiments.is_empty();
+        let told = (!empty).then(|| at(60));
+        Arc::new(Snapshot {
+            version: 1,
+            at: at(60),
+            started: at(0),
+            role: Role::Leader,
+            experiments: Arc::new(self.experiments.into_iter().map(Arc::new).collect()),
+            counts: Counts::default(),
+            sources: [
+                source(SourceName::Relay, told, Some(self.relay)),
+                source(SourceName::Jump, told, Some(self.jump)),
+                source(SourceName::Book, told, None),
+            ],
+            mail: MailView::default(),
+            sampling: SamplingView::default(),
+            manifest_lost: None,
+            blind: None,
+        })
+    }
+}
+
+fn source(name: SourceName, last_report: Option<Timestamp>, report: Option<Report>) -> SourceView {
+    SourceView {
+        name,
+        health: SourceHealth::Live,
+        since: at(0),
+        last_report,
+        pace: None,
+        link: Link::Open,
+        note: String::new(),
+        server_started: None,
+        hides: 0,
+        report: report.map(Arc::new),
+    }
+}
+
+fn connection(topic: &str, scopes: Scopes, tx: Option<Traffic>, rx: Option<Traffic>) -> Connection<'_> {
+    Connection {
+        topic,
+        scopes,
+        connected: "2026-11-20T23:57:16Z",
+        expires: "2026-11-21T00:07:16Z",
+        remote: REMOTE,
+        user_agent: "relay/expt",
+        tx,
+        rx,
+    }
+}
+
+/// A healthy experiment that book lists and offers, with the streams `st-data` and `st-video`, both required and in the newest report.
+pub fn healthy(stub: &str) -> ExperimentView {
+    let stub = Stub::try_new(stub).expect("a name");
+    ExperimentView {
+        resources: vec![resource(&format!("r-{stub}"), Some(Bookable::Yes), "labwatch: all streams are back")],
+        listed: true,
+        health: Health::Ok,
+        since: at(10),
+        issues: Vec::new(),
+        jump: JumpHealth::Up,
+        jump_seen: Seen::InNewest,
+        jump_last: None,
+        streams: ["st-data", "st-video"].map(|key| stream(&stub, key)).into(),
+        first_seen: at(1),
+        grace_until: None,
+        last_listed: Some(at(2)),
+        events: Vec::new(),
+        stub,
+    }
+}
+
+pub fn stream(stub: &Stub, key: &str) -> StreamView {
+    StreamView {
+        topic: Topic::of(stub, key).expect("a name"),
+        required: true,
+        health: StreamHealth::Active,
+        evidence: Evidence::Statistics,
+        seen: Seen::InNewest,
+        last: None,
+    }
+}
+
+pub fn resource(name: &str, bookable: Option<Bookable>, reason: &str) -> ResourceView {
+    ResourceView { name: ResourceName::try_new(name).expect("a name"), bookable, reason: reason.to_owned(), read: None, fault: None }
+}
+
+/// What went over a connection that sends 25 messages a second.
+pub const BUSY: Option<Traffic> = Some(Traffic { last: Some(Duration::from_millis(100)), size: 1000, fps: 25.7 });
+
+/// A connection that is gone, which had sent something like this.
+pub fn gone(scope: Scopes, tx: Option<Traffic>) -> Arc<LastConnection> {
+    Arc::new(LastConnection {
+        connected: "2026-11-20T22:00:00.5Z".to_owned(),
+        expires: "2026-11-21T00:07:16Z".to_owned(),
+        remote: REMOTE.to_owned(),
+        user_agent: "relay/expt".to_owned(),
+        scopes: Scopes::READ.with(scope),
+        tx,
+        rx: None,
+    })
+}
+
+pub fn event(seconds: i64, was: Health, health: Health, issues: Vec<Issue>, streams: Vec<(Topic, StreamHealth)>, why: Why) -> Arc<Event> {
+    let jump = if issues.contains(&Issue::JumpLost) { JumpHealth::Lost } else { JumpHealth::Up };
+    Arc::new(Event { when: at(seconds), health, was, issues, jump, streams, why })
+}

@@ -1,0 +1,48 @@
+//! Compares an answer with the schemas of the OpenAPI document: the fields, all of them and no other, and their types.
+
+use serde_json::Value;
+
+/// A list of things of this schema.
+pub fn check(list: &Value, name: &str) {
+    let document = serde_json::to_value(labwatch::api::document()).expect("serialises");
+    let schemas = &document["components"]["schemas"];
+    for item in list.as_array().expect("a list") {
+        fits(schemas, &schemas[name], item, name);
+    }
+}
+
+fn fits(schemas: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {
+        return fits(schemas, &schemas[name], value, at);
+    }
+    match schema["type"].as_str() {
+        Some("boolean") => assert!(value.is_boolean(), "{at}: {value}"),
+        Some("integer") => assert!(value.is_u64(), "{at}: {value}"),
+        Some("string") => text(schema, value, at),
+        Some("array") => {
+            for item in value.as_array().unwrap_or_else(|| panic!("{at} is no list: {value}")) {
+                fits(schemas, &schema["items"], item, at);
+            }
+        }
+        Some("object") => object(schemas, schema, value, at),
+        other => panic!("{at}: {other:?} is not among the types that the API uses"),
+    }
+}
+
+fn text(schema: &Value, value: &Value, at: &str) {
+    let text = value.as_str().unwrap_or_else(|| panic!("{at} is no text: {value}"));
+    if schema["format"] == "date-time" {
+        assert!(text.parse::<jiff::Timestamp>().is_ok() && text.ends_with('Z'), "{at} is no time: {text}");
+    }
+}
+
+fn object(schemas: &Value, schema: &Value, value: &Value, at: &str) {
+    let value = value.as_object().unwrap_or_else(|| panic!("{at} is no object: {value}"));
+    let Some(properties) = schema["properties"].as_object() else {
+        return value.iter().for_each(|(key, item)| fits(schemas, &schema["additionalProperties"], item, &format!("{at}.{key}")));
+    };
+    assert_eq!(value.keys().collect::<Vec<_>>(), properties.keys().collect::<Vec<_>>(), "the fields of {at}");
+    for (key, item) in value {
+        fits(schemas, &properties[key], item, &format!("{at}.{key}"));
+    }
+}
