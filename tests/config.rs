@@ -1,5 +1,7 @@
 //! The configuration as a whole: what is accepted, what is refused and in which words, which layer wins, and that no secret is ever shown.
 
+#![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
