@@ -186,7 +186,9 @@ impl<'a> Reader<'a> {
         const PATH: &str = "an absolute path";
         let path = match &found.raw {
             Raw::Text(text) if text.starts_with('/') && unprintable(text).is_none() => Path::new(text),
-            Raw::Text(_) | Raw::Literal(_) | Raw::List(_) | Raw::Other => return self.refuse(key, "is not an absolute path", PATH, &found.origin),
+            Raw::Text(_) | Raw::Literal(_) | Raw::List(_) | Raw::Other => {
+                return self.refuse(key, "is not an absolute path", PATH, &found.origin);
+            }
         };
         match read_secret(path) {
             Ok(text) => {
