@@ -398,7 +398,7 @@ fn every_documented_setting_is_read_and_documents_what_is_allowed() {
         sources.overrides = vec![(key.name.to_owned(), NONSENSE.to_owned())];
         let refused = load(&sources);
         if config::SECRETS.contains(&key.name) {
-            assert!(key.doc.contains("Allowed: a text that is not empty, in quotation marks."));
+            assert!(key.doc.contains("Allowed: a text that is not empty; in TOML in quotation marks."));
             continue;
         }
         let problems = refused.expect_err(key.name).0;

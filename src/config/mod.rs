@@ -134,6 +134,16 @@ pub enum MailTls {
     Implicit,
 }
 
+impl std::fmt::Display for MailTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "no TLS",
+            Self::StartTls => "STARTTLS",
+            Self::Implicit => "implicit TLS",
+        })
+    }
+}
+
 /// How we show the mail server who we are.
 #[derive(Debug, Clone)]
 pub enum MailAuth {

@@ -21,7 +21,7 @@ use crate::model::parse_duration;
 pub const MAX_SECRET_BYTES: u64 = 16 << 10;
 
 const TEXT: &str = "a text without control characters";
-const SECRET: &str = "a text that is not empty, in quotation marks";
+const SECRET: &str = "a text that is not empty; in TOML in quotation marks";
 
 pub(super) struct Reader<'a> {
     layers: &'a Layers,

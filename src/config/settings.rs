@@ -248,7 +248,7 @@ fn watched(name: &str, address: &Address) -> String {
 
 fn mail_line(mail: &MailSettings) -> String {
     let everybody: Vec<&str> = mail.to.iter().chain(&mail.cc).map(String::as_str).collect();
-    format!("mail     {} by {}:{}, {:?}", everybody.join(", "), mail.host, mail.port, mail.tls)
+    format!("mail     {} by {}:{}, {}", everybody.join(", "), mail.host, mail.port, mail.tls)
 }
 
 #[cfg(test)]
