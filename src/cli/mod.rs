@@ -1,1 +1,186 @@
-//! (to come)
+//! The command line: what can be asked for, and how it ends. Does no work of its own beyond words and exit codes.
+
+mod check;
+mod connect;
+mod demo;
+mod replay;
+mod serve;
+mod token;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::config::{Problems, Sources};
+
+/// What goes below the help of every command.
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong.";
+
+/// Watches the experiments of a remote laboratory, switches their bookability and tells their maintainers.
+#[derive(Debug, Parser)]
+#[command(name = "labwatch", version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where settings come from, besides the environment.
+#[derive(Debug, Args)]
+struct Settings {
+    /// Configuration file (TOML); without it the one that `STATUS_CONFIG` names, if any.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A setting that wins over file and environment, for example `health_last_active=30s`. Can be given several times.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_setting)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch, until told to stop by SIGTERM or SIGINT.
+    Serve,
+    /// Watch a simulated laboratory in which things break and are mended, without any network.
+    Demo(demo::DemoArgs),
+    /// Check the configuration, and with --connect also what it leads to.
+    Check(check::CheckArgs),
+    /// Run recorded traffic through the rules and print what would have happened.
+    Replay(replay::ReplayArgs),
+    /// Print a short-lived access token for book, jump or relay, for use with curl.
+    Token(token::TokenArgs),
+    /// Print the completions for a shell.
+    #[command(hide = true)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    #[command(hide = true)]
+    Man,
+}
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration is wrong.
+    Configuration(Problems),
+    /// The arguments do not go together. Holds a sentence.
+    Usage(String),
+    /// It was tried and failed. Holds a sentence.
+    Failed(String),
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Configuration(problems)
+    }
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Failed(_) => ExitCode::from(1),
+            Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),
+        }
+    }
+
+    fn tell(&self) {
+        match self {
+            Self::Configuration(problems) => {
+                complain(&problems.to_string());
+                match problems.0.len() {
+                    1 => complain("The configuration has a problem."),
+                    n => complain(&format!("The configuration has {n} problems.")),
+                }
+            }
+            Self::Usage(text) | Self::Failed(text) => complain(text),
+        }
+    }
+}
+
+/// Does what the arguments say, and tells on standard error why it could not.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print(); // help and wrong arguments: there is nowhere else to say it
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell();
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    // refused only when one is in force already, which is as good
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let sources = Sources::from_process(cli.settings.config, cli.settings.set);
+    match cli.command {
+        Command::Serve => serve::run(&sources),
+        Command::Demo(args) => demo::run(&args, &sources),
+        Command::Check(args) => check::run(&args, &sources),
+        Command::Replay(args) => replay::run(&args, &sources),
+        Command::Token(args) => token::run(&args, &sources),
+        Command::Completions { shell } => completions(shell),
+        Command::Man => man(),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "labwatch", &mut text);
+    say(&String::from_utf8_lossy(&text))
+}
+
+fn man() -> Result<(), Failure> {
+    let mut text = Vec::new();
+    let rendered = clap_mangen::Man::new(Cli::command()).render(&mut text);
+    rendered.map_err(|error| Failure::Failed(format!("The manual page cannot be made: {error}.")))?;
+    say(&String::from_utf8_lossy(&text))
+}
+
+/// Prints on standard output. A reader that has gone away has read enough.
+fn say(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("Standard output cannot be written: {error}.")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Prints on standard error.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}"); // there is nowhere else to say it
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_setting_is_split_at_its_first_sign() {
+        assert_eq!(parse_setting("email_link=https://x/?a=b"), Ok(("email_link".to_owned(), "https://x/?a=b".to_owned())));
+        assert!(parse_setting("sample").is_err());
+    }
+}

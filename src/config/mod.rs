@@ -1,5 +1,19 @@
 //! The configuration: defaults, file and environment, put together and checked once; immutable afterwards.
 
+mod keys;
+mod layers;
+mod mail;
+mod problem;
+mod reader;
+mod servers;
+mod settings;
+
+pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};
+pub use layers::{MAX_FILE_BYTES, Sources};
+pub use problem::{Problem, Problems};
+pub use reader::MAX_SECRET_BYTES;
+pub use settings::{Loaded, load, load_rules};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -118,6 +132,16 @@ pub enum MailTls {
     StartTls,
     /// From the first byte.
     Implicit,
+}
+
+impl std::fmt::Display for MailTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "no TLS",
+            Self::StartTls => "STARTTLS",
+            Self::Implicit => "implicit TLS",
+        })
+    }
 }
 
 /// How we show the mail server who we are.

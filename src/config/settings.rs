@@ -1,0 +1,274 @@
+//! All settings read and put together, with every problem at once.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use super::layers::{Layers, Sources};
+use super::problem::Problems;
+use super::reader::{Reader, short};
+use super::{
+    ApiSettings, BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, SampleSettings, mail,
+    servers,
+};
+use crate::engine::{Asking, Policy, Sampling};
+use crate::model::{SourceName, parse_duration};
+use crate::wire::Address;
+
+const MILLI: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
+const KIB: u64 = 1 << 10;
+const GIB: u64 = 1 << 30;
+
+/// A configuration that is right, with what is to be said about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is allowed but looks like a mistake, each a plain sentence.
+    pub warnings: Vec<String>,
+    set: BTreeSet<String>,
+}
+
+impl Loaded {
+    /// Whether the setting `key` (as in the file: `host_book`) was set by anything but the defaults.
+    #[must_use]
+    pub fn is_set(&self, key: &str) -> bool {
+        self.set.contains(key)
+    }
+}
+
+/// Puts all sources together and checks everything.
+///
+/// # Errors
+/// [`Problems`], all at once, none with a secret in it.
+pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
+    assemble(sources, &Whole { address: servers::address, mail: mail::mail })
+}
+
+/// The same, for what needs only the rules: hosts and secrets are neither needed nor looked at, the addresses lead nowhere, and mail is
+/// on, to nobody.
+///
+/// # Errors
+/// [`Problems`], all at once, none with a secret in it.
+pub fn load_rules(sources: &Sources) -> Result<Loaded, Problems> {
+    assemble(sources, &Whole { address: |_, server| servers::nowhere(server), mail: |reader| Some(mail::rules_only(reader)) })
+}
+
+/// How the two parts are read that differ between a whole configuration and its rules alone.
+struct Whole {
+    address: fn(&mut Reader<'_>, SourceName) -> Option<Address>,
+    mail: fn(&mut Reader<'_>) -> Option<MailSettings>,
+}
+
+fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
+    let mut layers = Layers::gather(sources);
+    let mut problems = layers.take_problems();
+    if problems.iter().any(|problem| problem.key.is_empty()) {
+        return Err(Problems(problems)); // what a broken file holds is unknown: the rest would be called missing
+    }
+    let old_name = layers.alias("health_last", "health_last_active");
+    let mut reader = Reader::new(&layers);
+    let config = config(&mut reader, parts);
+    let (found, mut warnings) = (reader.problems, reader.warnings);
+    problems.extend(found);
+    if old_name {
+        warnings.push("health_last is an old name: write health_last_active".to_owned());
+    }
+    match config {
+        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings, set: layers.set_keys().cloned().collect() }),
+        _ => Err(Problems(problems)),
+    }
+}
+
+fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
+    let book = book(reader, parts);
+    let jump = feed(reader, parts, SourceName::Jump);
+    let relay = feed(reader, parts, SourceName::Relay);
+    let ask = reader.parsed("ask_every", "auto, off, or a duration from 1s to 1h", asking);
+    let (sample, health) = (sample(reader), health(reader));
+    let mail = (parts.mail)(reader);
+    let (api, log) = (api(reader), log(reader));
+    warn_of_profiling(reader);
+    Some(Config { relay: relay?, jump: jump?, book: book?, ask: ask?, sample, health, mail, api, log })
+}
+
+fn book(reader: &mut Reader<'_>, parts: &Whole) -> Option<BookSettings> {
+    let address = (parts.address)(reader, SourceName::Book);
+    let query_every = reader.duration("query_book_every", SECOND..=DAY);
+    let timeout = reader.duration("timeout_book", 100 * MILLI..=5 * MINUTE);
+    Some(BookSettings { address: address?, timeout, query_every })
+}
+
+fn feed(reader: &mut Reader<'_>, parts: &Whole, server: SourceName) -> Option<FeedSettings> {
+    let address = (parts.address)(reader, server);
+    let reconnect_every = reader.duration(&format!("reconnect_{server}_every"), 10 * SECOND..=30 * DAY);
+    Some(FeedSettings { address: address?, reconnect_every })
+}
+
+fn asking(text: &str) -> Result<Option<Asking>, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => return Ok(Some(Asking::Auto)),
+        "off" => return Ok(None),
+        _ => {}
+    }
+    let every = parse_duration(text).map_err(|error| format!("is not a duration: {error}"))?;
+    if (SECOND..=HOUR).contains(&every) { Ok(Some(Asking::Every(every))) } else { Err("is out of bounds".to_owned()) }
+}
+
+fn sample(reader: &mut Reader<'_>) -> SampleSettings {
+    let words = [("auto", Sampling::Auto), ("always", Sampling::Always), ("never", Sampling::Never)];
+    SampleSettings {
+        when: reader.choice("sample", &words).unwrap_or(Sampling::Auto),
+        at_once: reader.number("sample_at_once", 1..=64),
+        listen: reader.duration("sample_for", 100 * MILLI..=MINUTE),
+    }
+}
+
+fn health(reader: &mut Reader<'_>) -> HealthSettings {
+    HealthSettings {
+        last_active: reader.duration("health_last_active", SECOND..=DAY),
+        last_checked: reader.duration("health_last_checked", SECOND..=DAY),
+        startup: reader.duration("health_startup", Duration::ZERO..=DAY),
+        settle: reader.duration("health_settle", Duration::ZERO..=HOUR),
+        outage_hold: reader.duration("health_outage_hold", 10 * SECOND..=7 * DAY),
+        events: reader.number("health_events", 1..=10_000),
+        log_every: reader.duration("health_log_every", SECOND..=7 * DAY),
+    }
+}
+
+fn api(reader: &mut Reader<'_>) -> ApiSettings {
+    let parse = |text: &str| text.parse::<IpAddr>().map_err(|_| "is not an IP address".to_owned());
+    let address = reader.parsed("address_serve", "an IP address", parse).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    ApiSettings { listen: SocketAddr::new(address, reader.number("port_serve", 0..=65_535)) }
+}
+
+fn log(reader: &mut Reader<'_>) -> LogSettings {
+    const LEVEL: &str = "off, error, warn, info, debug, trace, or a filter such as info,labwatch::feeds=debug";
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    LogSettings {
+        level: reader.parsed("log_level", LEVEL, log_level).unwrap_or_default(),
+        format: reader.choice("log_format", &formats).unwrap_or(LogFormat::Json),
+        file: log_file(reader),
+    }
+}
+
+fn log_file(reader: &mut Reader<'_>) -> Option<LogFile> {
+    let path = reader.parsed("log_file", "stdout, or a path", |text| Ok(PathBuf::from(text)));
+    let max_size = reader.size("log_max_size", 64 * KIB..=4 * GIB);
+    let max_age = reader.duration("log_max_age", HOUR..=3_650 * DAY);
+    let max_total = reader.size("log_max_total", 64 * KIB..=1_024 * GIB);
+    if (1..max_size).contains(&max_total) {
+        reader.wrong("log_max_total", "is below log_max_size", "all log files together need room for at least one");
+    }
+    let path = path.filter(|path| path.as_os_str() != "stdout")?;
+    Some(LogFile { path, max_size, max_age, max_total })
+}
+
+/// A level or a filter, in today's words. A lone word that is no level would be taken for the name of a library.
+fn log_level(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    let level = match text.as_str() {
+        "warning" => "warn",
+        "fatal" | "panic" => "error",
+        other => other,
+    };
+    let lone = level.split(',').map(str::trim).filter(|part| !part.contains('='));
+    if lone.clone().any(|part| LevelFilter::from_str(part).is_err() || part.is_empty()) {
+        return Err("is not a level".to_owned());
+    }
+    Targets::from_str(level).map_err(|error| format!("is not a filter: {error}"))?;
+    Ok(level.to_owned())
+}
+
+fn warn_of_profiling(reader: &mut Reader<'_>) {
+    let profile = reader.switch("profile");
+    reader.number::<u16>("port_profile", 0..=65_535);
+    if profile {
+        reader.warnings.push("profile is true, but profiling is not available".to_owned());
+    }
+}
+
+impl Config {
+    /// The numbers that the engine judges by.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy {
+            last_active: self.health.last_active,
+            last_checked: self.health.last_checked,
+            startup: self.health.startup,
+            settle: self.health.settle,
+            outage_hold: self.health.outage_hold,
+            events: self.health.events,
+            ask: self.ask,
+            sample: self.sample.when,
+            sample_at_once: self.sample.at_once,
+            sample_for: self.sample.listen,
+            mail: self.mail.is_some(),
+            gather: self.mail.as_ref().map_or(Duration::ZERO, |mail| mail.gather),
+            query_book_every: self.book.query_every,
+        }
+    }
+
+    /// What is watched, who is mailed and by which rules, in a few lines for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut lines: Vec<String> = [("book", &self.book.address), ("jump", &self.jump.address), ("relay", &self.relay.address)]
+            .into_iter()
+            .map(|(name, address)| watched(name, address))
+            .collect();
+        lines.push(self.mail.as_ref().map_or_else(|| "mail     nobody".to_owned(), mail_line));
+        lines.push(format!(
+            "rules    silent after {}, missing after {}, not judged for {} after first sight, down after {} without relay",
+            short(self.health.last_active),
+            short(self.health.last_checked),
+            short(self.health.startup),
+            short(self.health.outage_hold),
+        ));
+        lines.push(format!("API      http://{}", self.api.listen));
+        let log = self.log.file.as_ref().map_or("standard output".into(), |file| file.path.to_string_lossy());
+        lines.push(format!("log      {log}, {}", self.log.level));
+        lines.join("\n")
+    }
+}
+
+fn watched(name: &str, address: &Address) -> String {
+    let connect = address.connect.as_str().trim_end_matches('/');
+    let past = if connect == address.audience { String::new() } else { format!(", reached at {connect}") };
+    let socket = address.websocket.as_ref().map(|url| format!(", websockets at {}", url.as_str().trim_end_matches('/')));
+    format!("{name:8} {}{past}{}", address.audience, socket.unwrap_or_default())
+}
+
+fn mail_line(mail: &MailSettings) -> String {
+    let everybody: Vec<&str> = mail.to.iter().chain(&mail.cc).map(String::as_str).collect();
+    format!("mail     {} by {}:{}, {}", everybody.join(", "), mail.host, mail.port, mail.tls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels() {
+        for (text, level) in [
+            ("INFO", "info"),
+            ("warning", "warn"),
+            ("fatal", "error"),
+            ("off", "off"),
+            ("info,labwatch::feeds=debug", "info,labwatch::feeds=debug"),
+            ("labwatch=trace", "labwatch=trace"),
+        ] {
+            assert_eq!(log_level(text), Ok(level.to_owned()));
+        }
+        for bad in ["infoo", "info,feeds", "labwatch=loud", "", ","] {
+            assert!(log_level(bad).is_err(), "{bad}");
+        }
+    }
+}

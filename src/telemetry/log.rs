@@ -1,0 +1,254 @@
+//! Starts the log: where it goes, how it looks, what is in it. Nothing waits for it: lines that come faster than they can be written
+//! are dropped and counted.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use tracing::Subscriber;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Format;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::line::{OneLine, remark};
+use super::rotate::{Bounds, RotatingFile, Surroundings};
+use crate::config::{LogFile, LogFormat, LogSettings};
+
+/// How many lines wait to be written; more are dropped and counted. Some MB at most.
+pub const QUEUED_LINES: usize = 4_096;
+
+/// What the libraries may say unless a filter says otherwise.
+const LIBRARIES: &str = "warn";
+
+/// Why the log could not be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogError {
+    /// The level is neither a level nor a filter. Holds what is wrong with it.
+    Level(String),
+    /// There is a log in this process already.
+    Started,
+}
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Level(why) => write!(f, "log_level is not a level or a filter: {why}"),
+            Self::Started => write!(f, "the log was started twice"),
+        }
+    }
+}
+
+impl std::error::Error for LogError {}
+
+/// Keeps the log going; when it is dropped, what is queued is written.
+#[must_use = "without it the last lines are lost"]
+pub struct Guard {
+    _worker: WorkerGuard,
+    losses: Losses,
+}
+
+impl Guard {
+    /// The counts of lines that did not get into the log.
+    #[must_use]
+    pub fn losses(&self) -> Losses {
+        self.losses.clone()
+    }
+}
+
+/// Counts of lines that did not get into the log.
+#[derive(Debug, Clone)]
+pub struct Losses {
+    dropped: ErrorCounter,
+    unwritten: Arc<AtomicU64>,
+}
+
+impl Losses {
+    /// How many lines came faster than they could be written.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.dropped_lines() as u64
+    }
+
+    /// How many lines could not be written to the file.
+    #[must_use]
+    pub fn unwritten(&self) -> u64 {
+        self.unwritten.load(Ordering::Relaxed)
+    }
+}
+
+/// Starts the log of this process. A file that cannot be opened is replaced by standard error, which is said there.
+///
+/// # Errors
+/// [`LogError`]: the level is wrong, or there is a log already.
+pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
+    let filter = filter(&settings.level)?;
+    let sink = Sink::open(settings);
+    let refused = sink.refused;
+    let (writer, guard) = queue(sink.writer, sink.unwritten);
+    subscriber(settings.format, filter, writer).try_init().map_err(|_| LogError::Started)?;
+    if let (Some(error), Some(file)) = (refused, &settings.file) {
+        tracing::warn!(file = %file.path.display(), %error, "the log file cannot be opened: the log goes to standard error instead");
+    }
+    Ok(guard)
+}
+
+/// Where the lines go.
+struct Sink {
+    writer: Box<dyn Write + Send>,
+    unwritten: Arc<AtomicU64>,
+    /// Why the file that was asked for is not it.
+    refused: Option<io::Error>,
+}
+
+impl Sink {
+    fn open(settings: &LogSettings) -> Self {
+        let plain = |writer, refused| Self { writer, unwritten: Arc::default(), refused };
+        match settings.file.as_ref().map(|file| open_file(file, settings.format)) {
+            None => plain(Box::new(io::stdout()), None),
+            Some(Ok(file)) => Self { unwritten: file.lost(), writer: Box::new(file), refused: None },
+            Some(Err(error)) => plain(Box::new(io::stderr()), Some(error)),
+        }
+    }
+}
+
+fn open_file(file: &LogFile, format: LogFormat) -> io::Result<RotatingFile> {
+    let around = Surroundings {
+        now: Box::new(Timestamp::now),
+        remark: Box::new(move |now, text| remark(format, now, text)),
+        complain: Box::new(|text| {
+            let _ = writeln!(io::stderr(), "{text}"); // there is nowhere else to say that this failed too
+        }),
+    };
+    let bounds = Bounds { max_size: file.max_size, max_age: file.max_age, max_total: file.max_total };
+    RotatingFile::open(Path::new(&file.path), bounds, around)
+}
+
+fn queue(writer: Box<dyn Write + Send>, unwritten: Arc<AtomicU64>) -> (NonBlocking, Guard) {
+    let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).thread_name("log");
+    let (writer, worker) = builder.finish(writer);
+    let losses = Losses { dropped: writer.error_counter(), unwritten };
+    (writer, Guard { _worker: worker, losses })
+}
+
+/// A level is for labwatch alone; libraries stay at [`LIBRARIES`], or below where the level is.
+fn filter(level: &str) -> Result<Targets, LogError> {
+    let text = match level {
+        "off" | "error" | "warn" => level.to_owned(),
+        "info" | "debug" | "trace" => format!("{LIBRARIES},labwatch={level}"),
+        filter => format!("{LIBRARIES},{filter}"),
+    };
+    Targets::from_str(&text).map_err(|error| LogError::Level(error.to_string()))
+}
+
+fn subscriber(format: LogFormat, filter: Targets, writer: NonBlocking) -> impl Subscriber + Send + Sync {
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+    let layer = match format {
+        LogFormat::Text => layer.event_format(OneLine(Format::default().with_ansi(false))).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What is in the file after `events` were logged with these settings.
+    fn logged(level: &str, format: LogFormat, events: impl FnOnce()) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("labwatch.log");
+        let file = LogFile { path: path.clone(), max_size: 1 << 20, max_age: Duration::from_secs(3_600), max_total: 1 << 20 };
+        let settings = LogSettings { level: level.to_owned(), format, file: Some(file) };
+        let sink = Sink::open(&settings);
+        let (writer, guard) = queue(sink.writer, sink.unwritten);
+        tracing::subscriber::with_default(subscriber(format, filter(level).expect("a level"), writer), events);
+        drop(guard);
+        fs::read_to_string(path).expect("reads")
+    }
+
+    fn of_every_kind() {
+        tracing::debug!("own debug");
+        tracing::info!("own info");
+        tracing::info!(target: "hyper::client", "foreign info");
+        tracing::warn!(target: "hyper::client", "foreign warn");
+    }
+
+    #[test]
+    fn a_level_is_for_labwatch_and_libraries_are_quiet() {
+        for (level, lines) in [
+            ("off", &[][..]),
+            ("warn", &["foreign warn"]),
+            ("info", &["own info", "foreign warn"]),
+            ("debug", &["own debug", "own info", "foreign warn"]),
+            ("trace", &["own debug", "own info", "foreign warn"]),
+            ("off,labwatch=info", &["own info"]),
+            ("hyper=info", &["foreign info", "foreign warn"]),
+        ] {
+            let text = logged(level, LogFormat::Text, of_every_kind);
+            let said: Vec<&str> = text.lines().filter_map(|line| line.rsplit_once(": ").map(|(_, said)| said)).collect();
+            assert_eq!(said, lines, "{level}");
+        }
+        assert!(matches!(filter("labwatch=loud"), Err(LogError::Level(_))));
+    }
+
+    #[test]
+    fn values_from_outside_cannot_break_a_line() {
+        let hostile = "pend00\n2026-01-01T00:00:00Z ERROR labwatch: forged\u{1b}[2J";
+        let log = || tracing::info!(stub = %hostile, raw = hostile, "seen {hostile}");
+        let text = logged("info", LogFormat::Text, log);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}') && text.ends_with('\n'), "{text}");
+        let json = logged("info", LogFormat::Json, log);
+        assert_eq!(json.lines().count(), 1, "{json}");
+        let line: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert!(line["stub"].as_str().expect("a text").starts_with("pend00"));
+    }
+
+    #[test]
+    fn json_has_its_fields_at_the_top() {
+        let json = logged("info", LogFormat::Json, || tracing::warn!(stub = "pend00", streams = 2, "withdrawn"));
+        let line: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!((line["level"].as_str(), line["message"].as_str()), (Some("WARN"), Some("withdrawn")));
+        assert_eq!((line["stub"].as_str(), line["streams"].as_u64()), (Some("pend00"), Some(2)));
+        assert!(line["timestamp"].as_str().expect("a time").parse::<Timestamp>().is_ok());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_gives_way_to_standard_error() {
+        let file = LogFile { path: "/dev/null/labwatch.log".into(), max_size: 1, max_age: Duration::ZERO, max_total: 1 };
+        let sink = Sink::open(&LogSettings { level: "info".to_owned(), format: LogFormat::Text, file: Some(file) });
+        assert!(sink.refused.is_some());
+    }
+
+    #[test]
+    fn what_comes_too_fast_is_dropped_and_counted() {
+        /// Writes nothing until it is let go.
+        struct Gate(std::sync::mpsc::Receiver<()>);
+        impl Write for Gate {
+            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+                let _ = self.0.recv();
+                Ok(line.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (open, gate) = std::sync::mpsc::channel();
+        let (mut writer, guard) = queue(Box::new(Gate(gate)), Arc::default());
+        for _ in 0..QUEUED_LINES + 100 {
+            writer.write_all(b"x\n").expect("never fails");
+        }
+        assert!((98..=100).contains(&guard.losses().dropped()), "{}", guard.losses().dropped());
+        drop(open);
+    }
+}
