@@ -6,12 +6,14 @@ mod book;
 #[cfg(test)]
 pub(crate) mod fake_book;
 mod http;
+mod tls;
 mod token;
 
 pub use book::{
     BookClient, BookStatus, Booking, Interval, Listed, MAX_REASON_BYTES, Manifest, Resources, Slot, StreamKind, resource_is_gone,
 };
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
+pub use tls::client_config;
 pub use token::{Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint, relay_read, relay_stats};
 
 use secrecy::SecretString;
