@@ -1,1 +1,282 @@
-//! (to come)
+//! The boot story, top to bottom: what is made, how it is joined, how it is stopped. The only file that knows all others.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::api;
+use crate::config::{Config, MailSettings};
+use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
+use crate::effects;
+use crate::engine::{Engine, Input, Record, Summary};
+use crate::feeds;
+use crate::model::{Fault, SourceName};
+use crate::telemetry;
+use crate::wire::{self, BookClient, Http};
+
+/// How long an access request to relay or jump may take.
+const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long everything has to end after it was told to stop. What has not ended by then is dropped.
+const STOP_WITHIN: Duration = Duration::from_secs(4);
+
+/// Threads of the runtime: one may be busy reading a long report while the other answers.
+const WORKERS: usize = 2;
+
+/// Who gets every record.
+type RecordHook = Box<dyn FnMut(&Record) + Send>;
+
+/// Why the service could not start, or ended by itself.
+#[derive(Debug)]
+pub enum ServiceError {
+    /// The runtime could not be made.
+    Runtime(io::Error),
+    /// The API's address could not be taken.
+    Listen(SocketAddr, io::Error),
+    /// The mail settings do not make a mailer.
+    Mail(effects::mail::MailerError),
+    /// TLS or HTTP could not be set up.
+    Wire(Fault),
+    /// A part that runs for ever ended.
+    Ended(&'static str),
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runtime(error) => write!(f, "cannot start the runtime or its signal handlers: {error}"),
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "cannot listen on {address}: something answers there already, perhaps another labwatch, or the status that it replaces. \
+                 Stop that one, or set STATUS_PORT_SERVE"
+            ),
+            Self::Listen(address, error) => {
+                write!(f, "cannot listen on {address}: {error}. Check STATUS_ADDRESS_SERVE and STATUS_PORT_SERVE")
+            }
+            Self::Mail(error) => write!(f, "{error}"),
+            Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
+            Self::Ended(part) => write!(f, "the {part} has ended by itself, which it never should; the log says why"),
+        }
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+/// Who looks on while the service runs.
+pub struct Onlooker {
+    /// Is called once, with the API's address, when the service runs.
+    pub started: Box<dyn FnOnce(SocketAddr) + Send>,
+    /// Gets every record before the effect that it explains. May not block.
+    pub record: RecordHook,
+}
+
+impl Default for Onlooker {
+    /// The log.
+    fn default() -> Self {
+        Self { started: Box::new(|_| {}), record: Box::new(telemetry::journal::note) }
+    }
+}
+
+/// Runs the service until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
+pub fn run(config: Config) -> Result<(), ServiceError> {
+    let runtime = runtime().map_err(ServiceError::Runtime)?;
+    let outcome = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
+        serve(config, stop, Onlooker::default()).await
+    });
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
+}
+
+/// The runtime that the service is made for.
+///
+/// # Errors
+/// When the system gives no threads or no event queue.
+pub fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()
+}
+
+/// Cancels `stop` at the first SIGTERM or SIGINT. Ends when the returned set is dropped.
+///
+/// # Errors
+/// When the system does not let signals be caught.
+pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<JoinSet<()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop.clone();
+    let mut waiting = JoinSet::new();
+    waiting.spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+        stop.cancel();
+    });
+    Ok(waiting)
+}
+
+/// Runs the service until `stop`.
+///
+/// # Errors
+/// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
+pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) -> Result<(), ServiceError> {
+    let asked = config.api.listen;
+    let listener = TcpListener::bind(asked).await.map_err(|error| ServiceError::Listen(asked, error))?;
+    let listen = listener.local_addr().map_err(|error| ServiceError::Listen(asked, error))?;
+    let mut parts = start(&config, listener, &stop, onlooker.record)?;
+    tracing::info!(%listen, version = env!("CARGO_PKG_VERSION"), "labwatch is running");
+    notify(&[sd_notify::NotifyState::Ready]);
+    (onlooker.started)(listen);
+
+    let outcome = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        part = parts.first_to_end() => Err(ServiceError::Ended(part)),
+    };
+    notify(&[sd_notify::NotifyState::Stopping]);
+    stop.cancel();
+    parts.wind_down().await;
+    tracing::info!("stopped");
+    outcome
+}
+
+/// Makes every part and joins them.
+fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, record: RecordHook) -> Result<Parts, ServiceError> {
+    let tls = Arc::new(wire::client_config(needs_roots(config)).map_err(ServiceError::Wire)?);
+    let access = Http::new(ACCESS_TIMEOUT, (*tls).clone()).map_err(ServiceError::Wire)?;
+    let to_book = Http::new(config.book.timeout, (*tls).clone()).map_err(ServiceError::Wire)?;
+    let book = BookClient::new(config.book.address.clone(), to_book);
+
+    let clock = Clock::start();
+    let mut engine = Engine::new(config.policy(), clock.now());
+    let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
+    let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
+    let mut parts = Parts::default();
+
+    let (relay, relay_commands) = mpsc::channel(COMMAND_QUEUE);
+    let feed =
+        feeds::subscribe::Feed { source: SourceName::Relay, settings: config.relay.clone(), http: access.clone(), tls: Arc::clone(&tls) };
+    parts.spawn("feed of relay", feeds::subscribe::run(feed, inputs.clone(), relay_commands, stop.clone()));
+
+    let (jump, jump_commands) = mpsc::channel(COMMAND_QUEUE);
+    let feed =
+        feeds::subscribe::Feed { source: SourceName::Jump, settings: config.jump.clone(), http: access.clone(), tls: Arc::clone(&tls) };
+    parts.spawn("feed of jump", feeds::subscribe::run(feed, inputs.clone(), jump_commands, stop.clone()));
+
+    let (poll_now, polls) = mpsc::channel(1);
+    let poller = feeds::book::Poller { client: book.clone(), every: config.book.query_every };
+    parts.spawn("poll of book", feeds::book::run(poller, inputs.clone(), polls, stop.clone()));
+
+    let (samples, sample_queue) = mpsc::channel(SAMPLE_QUEUE);
+    let sampler = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls };
+    parts.spawn("sampling of streams", feeds::sample::run(sampler, inputs.clone(), sample_queue, stop.clone()));
+
+    let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
+    parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
+
+    let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
+
+    let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
+    let hooks = Hooks { record, turned: Box::new(watchdog()) };
+    parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, hooks).run());
+    drop(inputs);
+
+    let router = api::router(api::ApiState { snapshots: pictures.clone() });
+    parts.spawn("API", serve_api(listener, router, stop.clone()));
+    parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
+    Ok(parts)
+}
+
+/// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
+fn needs_roots(config: &Config) -> bool {
+    [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
+}
+
+fn start_mail(
+    settings: &MailSettings,
+    parts: &mut Parts,
+    inputs: &mpsc::Sender<Input>,
+    stop: &CancellationToken,
+) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
+    let mailer = effects::mail::Mailer::new(settings.clone()).map_err(ServiceError::Mail)?;
+    let (mails, mail_queue) = mpsc::channel(MAIL_QUEUE);
+    parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
+    Ok(mails)
+}
+
+async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    if let Err(error) = api::serve(listener, router, stop).await {
+        tracing::error!(%error, "the API cannot go on");
+    }
+}
+
+/// Tells systemd's watchdog at every turn of the loop, but not more often than it needs.
+fn watchdog() -> impl FnMut() + Send {
+    let every = sd_notify::watchdog_enabled().map(|within| within / 3);
+    let mut last = std::time::Instant::now();
+    move || {
+        if every.is_some_and(|every| last.elapsed() >= every) {
+            last = std::time::Instant::now();
+            notify(&[sd_notify::NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// Tells systemd, where it is there.
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "cannot tell systemd how the service is");
+    }
+}
+
+/// All tasks, each with its name. None of them ends before the service is told to stop.
+#[derive(Default)]
+struct Parts {
+    tasks: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
+}
+
+impl Parts {
+    fn spawn(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tasks.spawn(part);
+        self.names.insert(handle.id(), name);
+    }
+
+    async fn first_to_end(&mut self) -> &'static str {
+        let (id, panic) = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => (id, None),
+            Some(Err(error)) => (error.id(), Some(error)),
+            None => return "service",
+        };
+        let name = self.names.get(&id).copied().unwrap_or("unnamed part");
+        match panic {
+            Some(error) => tracing::error!(part = name, %error, "a part has failed; the service stops, to be started anew"),
+            None => tracing::error!(part = name, "a part has ended; the service stops, to be started anew"),
+        }
+        name
+    }
+
+    /// Waits for all to end, and drops what has not ended in time.
+    async fn wind_down(&mut self) {
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
+            tracing::warn!(parts = self.tasks.len(), "stopping: some parts have not ended in time and are dropped");
+            self.tasks.shutdown().await;
+        }
+    }
+}

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use rustls_platform_verifier::ConfigVerifierExt;
 use serde::Deserialize;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 use url::Url;
 
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings};
+use crate::effects;
 use crate::model::{Fault, SourceName, format_duration};
 use crate::wire::{self, Address, Claims, Http, TOKEN_BACKDATE};
 
@@ -103,10 +101,9 @@ async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Fau
 
 async fn try_mail(mail: &MailSettings) -> Result<String, String> {
     let server = format!("{}:{}", mail.host, mail.port);
-    match timeout(mail.timeout, TcpStream::connect((mail.host.as_str(), mail.port))).await {
-        Ok(Ok(_)) => Ok(format!("{server} takes connections (logging in is not tried)")),
-        Ok(Err(error)) => Err(format!("cannot connect to {server} ({error}): check email_host and email_port")),
-        Err(_) => Err(format!("{server} does not answer: check email_host, email_port and the firewall")),
+    match effects::mail::probe(mail.clone()).await {
+        Ok(()) => Ok(format!("{server} takes our connection and lets us in; send a real mail to be sure that it is delivered")),
+        Err(fault) => Err(format!("{server}: {fault}; check email_host, email_port, email_tls and email_auth_type")),
     }
 }
 
@@ -115,8 +112,7 @@ fn token(address: &Address, claims: &Claims) -> Result<String, Fault> {
 }
 
 fn http(timeout: Duration) -> Result<Http, Fault> {
-    let tls = rustls::ClientConfig::with_platform_verifier().map_err(|error| Fault::Unreachable(format!("no TLS: {error}")))?;
-    Http::new(timeout, tls)
+    Http::new(timeout, wire::client_config(false)?)
 }
 
 /// What to do, where the fault does not say it itself.

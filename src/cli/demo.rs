@@ -1,9 +1,37 @@
-//! `labwatch demo`: its arguments, and the way to what does it.
+//! `labwatch demo`: a simulated laboratory in which things break and are mended, the real service watching it, and what happens, told as it happens.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use tokio_util::sync::CancellationToken;
 
-use super::Failure;
-use crate::config::Sources;
+use super::{Failure, say};
+use crate::config::{Config, Sources, load};
+use crate::engine::{Record, SwitchOutcome};
+use crate::lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
+use crate::model::{Health, SourceHealth};
+use crate::service::{self, Onlooker};
+
+/// How often the demonstration looks whether a mail came.
+const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);
+
+/// How long the story goes on after its last step, so that what it leads to is told too.
+const EPILOGUE: Duration = Duration::from_secs(15);
+
+/// Settings of the demonstration: quick rules, so that the story is short. `--set` overrides them.
+const SETTINGS: [(&str, &str); 9] = [
+    ("health_last_active", "5s"),
+    ("health_last_checked", "5s"),
+    ("health_startup", "5s"),
+    ("health_settle", "10s"),
+    ("health_outage_hold", "15m"),
+    ("query_book_every", "5s"),
+    ("email_subject", "[demo lab]"),
+    ("email_gather", "0s"),
+    ("health_log_every", "1h"),
+];
 
 /// What the demonstration looks like.
 #[derive(Debug, Args)]
@@ -33,10 +61,183 @@ pub enum RelayVersion {
     V08,
 }
 
-/// Runs the demonstration.
+/// Runs the demonstration until SIGINT or SIGTERM, or, with `--once`, until the story is told.
 ///
 /// # Errors
-/// [`Failure`] when it cannot start.
-pub fn run(_args: &DemoArgs, _sources: &Sources) -> Result<(), Failure> {
-    Err(Failure::Failed("The demonstration is not a part of this build.".to_owned()))
+/// [`Failure`] when it cannot start, or when a part of it fails.
+pub fn run(args: &DemoArgs, sources: &Sources) -> Result<(), Failure> {
+    let runtime = service::runtime().map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
+    let outcome = runtime.block_on(demonstrate(args, sources));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
+}
+
+async fn demonstrate(args: &DemoArgs, sources: &Sources) -> Result<(), Failure> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("{what}: {error}."));
+    let plan = plan(args);
+    let script = Script::demo(&plan);
+    let lab = Lab::start(plan).await.map_err(|error| failed("the simulated laboratory cannot be started", &error))?;
+    let config = configuration(args, &lab, sources)?;
+    let stop = CancellationToken::new();
+    let _signals = service::stop_on_signals(&stop).map_err(|error| failed("signals cannot be caught", &error))?;
+
+    let stage = Stage::new(&stop);
+    stage.open(&lab);
+    let service = service::serve(config, stop.clone(), stage.onlooker());
+    let story = async {
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            told = tell_story(&lab, &script, &stage, args.once) => told,
+            () = tell_mails(lab.mail(), &stage) => Ok(()),
+        }
+    };
+    let (served, told) = tokio::join!(service, async {
+        let told = story.await;
+        stop.cancel();
+        told
+    });
+    lab.stop().await;
+    served.map_err(|error| failed("labwatch cannot serve", &error))?;
+    told.map_err(|error| failed("the simulated laboratory failed", &error))
+}
+
+fn plan(args: &DemoArgs) -> Plan {
+    let relay = match args.relay {
+        RelayVersion::V07 => lab::RelayVersion::V07,
+        RelayVersion::V08 => lab::RelayVersion::V08,
+    };
+    let second = Duration::from_secs(1);
+    Plan { relay, relay_every: second, jump_every: second, ..Plan::fleet(usize::from(args.experiments)) }
+}
+
+/// The laboratory's environment, the demonstration's quick rules, and above both what the user sets.
+fn configuration(args: &DemoArgs, lab: &Lab, sources: &Sources) -> Result<Config, Failure> {
+    let mut overrides: Vec<(String, String)> = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    overrides.push(("port_serve".to_owned(), args.port.to_string()));
+    overrides.extend(sources.overrides.iter().cloned());
+    let env: BTreeMap<String, String> = lab.environment().into_iter().collect();
+    let sources = Sources { file: None, env, overrides, credentials: None };
+    Ok(load(&sources)?.config)
+}
+
+async fn tell_story(lab: &Lab, script: &Script, stage: &Stage, once: bool) -> Result<(), lab::LabError> {
+    let tell = |step: &lab::Step| stage.tell("the lab", &step.say);
+    if !once {
+        return lab.play(script, tell).await;
+    }
+    lab.play_once(script, tell).await?;
+    tokio::time::sleep(EPILOGUE).await;
+    Ok(())
+}
+
+async fn tell_mails(catcher: &MailCatcher, stage: &Stage) {
+    let mut told = 0;
+    loop {
+        tokio::time::sleep(LOOK_FOR_MAIL_EVERY).await;
+        for mail in catcher.mails().iter().skip(told) {
+            told += 1;
+            stage.tell_mail(mail);
+        }
+    }
+}
+
+/// Where the story is told: standard output, a line at a time, with the time since the start.
+#[derive(Debug, Clone)]
+struct Stage {
+    begun: Instant,
+    // Lines of the laboratory, of the service and of the mails come from different tasks.
+    writing: Arc<Mutex<()>>,
+    stop: CancellationToken,
+}
+
+impl Stage {
+    fn new(stop: &CancellationToken) -> Self {
+        Self { begun: Instant::now(), writing: Arc::default(), stop: stop.clone() }
+    }
+
+    fn open(&self, lab: &Lab) {
+        let servers = [Server::Relay, Server::Jump, Server::Book, Server::Mail].map(|server| lab.address(server));
+        let experiments = lab.plan().experiments.len();
+        self.line(&format!(
+            "A simulated laboratory with {experiments} experiments: relay {}, jump {}, book {}, mail {}.\n\
+             labwatch watches it, with rules of 5 s instead of the usual 10 s and 1 m. Stop with Ctrl-C.",
+            servers[0], servers[1], servers[2], servers[3]
+        ));
+        self.line("");
+    }
+
+    fn onlooker(&self) -> Onlooker {
+        let (started, records) = (self.clone(), self.clone());
+        Onlooker {
+            started: Box::new(move |listen| {
+                started.tell("labwatch", &format!("is running; ask it: curl http://{listen}/api/v1/experiments"))
+            }),
+            record: Box::new(move |record| {
+                if let Some((who, what)) = words(record) {
+                    records.tell(who, &what);
+                }
+            }),
+        }
+    }
+
+    fn tell(&self, who: &str, what: &str) {
+        let seconds = self.begun.elapsed().as_secs();
+        self.line(&format!("{:02}:{:02}  {who:<9} {what}", seconds / 60, seconds % 60));
+    }
+
+    fn tell_mail(&self, mail: &CaughtMail) {
+        self.tell("mail", &format!("to {}: {}", mail.to.join(", "), mail.subject));
+        let body: Vec<String> = mail.text.lines().map(|line| format!("                 | {line}")).collect();
+        self.line(&body.join("\n"));
+    }
+
+    fn line(&self, text: &str) {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if say(text).is_err() {
+            // Nobody reads any more, as when the output is piped into `head`.
+            self.stop.cancel();
+        }
+    }
+}
+
+/// Who does what in a record, as a person would say it; nothing for what the other lines tell already.
+fn words(record: &Record) -> Option<(&'static str, String)> {
+    Some(match record {
+        Record::Event { stub, event } => {
+            let issues: Vec<String> = event.issues.iter().map(ToString::to_string).collect();
+            let what = match event.health {
+                Health::Ok => format!("{stub} is ok ({})", event.why),
+                Health::Unknown => format!("{stub} is not judged: {}", event.why),
+                Health::Degraded | Health::Down => format!("{stub} is {}: {}", event.health, issues.join("; ")),
+            };
+            ("judges", what)
+        }
+        Record::Switching(switch) if switch.available => ("switches", format!("gives {} back", switch.resource)),
+        Record::Switching(switch) => ("switches", format!("withdraws {}; students read: {}", switch.resource, switch.reason)),
+        Record::Switched { resource, outcome: SwitchOutcome::Failed(fault), .. } => {
+            ("switches", format!("cannot switch {resource} now: {fault}"))
+        }
+        Record::Switched { resource, outcome: SwitchOutcome::Held(_), .. } => ("switches", format!("leaves {resource}: a person holds it")),
+        Record::Source { name, health: SourceHealth::Live, .. } => ("notices", format!("{name} is live")),
+        Record::Source { health, note, .. } => ("notices", format!("({health}) {note}")),
+        Record::Hold { resource, reason: Some(reason) } => ("notices", format!("a person holds {resource}: {reason}")),
+        Record::Hold { resource, reason: None } => ("notices", format!("{resource} is not held any more")),
+        Record::Manifest(change) => ("notices", manifest_words(change)),
+        Record::Blind(true) => ("notices", "nothing is to be heard from anywhere: it is probably cut off itself".to_owned()),
+        Record::Mailed { outcome: Err(fault), .. } => ("mails", format!("could not: {}", fault.fault)),
+        Record::Sampling { streams, keeps_up: true, .. } => {
+            ("listens", format!("to {streams} streams in turn, because this relay does not say who transmits"))
+        }
+        Record::Sampling { .. } => ("listens", "but not as often as it should".to_owned()),
+        Record::Blind(false) | Record::Switched { .. } | Record::Mailing(_) | Record::Mailed { .. } => return None,
+    })
+}
+
+fn manifest_words(change: &crate::engine::ManifestChange) -> String {
+    use crate::engine::ManifestChange::{Back, Changed, Lost};
+    match change {
+        Lost => "book has lost its manifest: what was known is kept, nothing is switched".to_owned(),
+        Back => "book has a manifest again".to_owned(),
+        Changed { added, removed } => format!("book lists {} new resources, and {} are gone", added.len(), removed.len()),
+    }
 }

@@ -1,7 +1,8 @@
 //! `labwatch serve`: configuration, log, service, in this order.
 
 use super::Failure;
-use crate::config::{Config, Sources, load};
+use crate::config::{Sources, load};
+use crate::service;
 use crate::telemetry::log;
 
 /// Serves until told to stop.
@@ -14,11 +15,5 @@ pub fn run(sources: &Sources) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {warning}");
     }
-    serve(loaded.config).map_err(|error| Failure::Failed(format!("labwatch cannot serve: {error}.")))
-}
-
-/// Stands where `service::run(config)` is called once the service is there.
-fn serve(config: Config) -> Result<(), String> {
-    drop(config);
-    Err("the service is not a part of this build".to_owned())
+    service::run(loaded.config).map_err(|error| Failure::Failed(format!("labwatch cannot serve: {error}.")))
 }

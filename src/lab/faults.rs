@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Lab;
 use super::book::Manifest;
 use super::error::{LabError, Server};
 use super::fleet::{Fleet, Role};
 use super::hub::{Mood, Parcel};
 use super::plan::ExperimentPlan;
 use super::station::Station;
-use super::Lab;
 
 /// What others say when they ask for a report.
 const UPDATE: &str = r#"{"cmd":"update"}"#;

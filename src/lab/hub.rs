@@ -121,14 +121,7 @@ impl Kind {
 
 impl State {
     fn new(now: Timestamp, next_id: u64) -> Self {
-        Self {
-            started: now,
-            next_id,
-            listeners: BTreeMap::new(),
-            codes: Codes::new(now),
-            denied: BTreeSet::new(),
-            pokes: Pokes::default(),
-        }
+        Self { started: now, next_id, listeners: BTreeMap::new(), codes: Codes::new(now), denied: BTreeSet::new(), pokes: Pokes::default() }
     }
 }
 

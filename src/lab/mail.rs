@@ -194,7 +194,8 @@ impl<'a> Session<'a> {
         let shown = match method.to_ascii_uppercase().as_str() {
             "PLAIN" => {
                 let answer = if initial.is_empty() { self.ask("334 ").await? } else { base64(initial) };
-                let fields: Vec<String> = answer.split(|byte| *byte == 0).map(|field| String::from_utf8_lossy(field).into_owned()).collect();
+                let fields: Vec<String> =
+                    answer.split(|byte| *byte == 0).map(|field| String::from_utf8_lossy(field).into_owned()).collect();
                 fields.get(1).cloned().zip(fields.get(2).cloned())
             }
             "LOGIN" => {

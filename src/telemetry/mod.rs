@@ -1,5 +1,6 @@
 //! What labwatch tells about itself: the log. Decides nothing, and nothing depends on its success.
 
+pub mod journal;
 pub mod log;
 mod line;
 mod rotate;
