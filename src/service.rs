@@ -183,8 +183,8 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     parts.spawn("poll of book", feeds::book::run(poller, inputs.clone(), polls, stop.clone()));
 
     let (samples, sample_queue) = mpsc::channel(SAMPLE_QUEUE);
-    let sampler = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls };
-    parts.spawn("sampling of streams", feeds::sample::run(sampler, inputs.clone(), sample_queue, stop.clone()));
+    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls };
+    parts.spawn("sampling of streams", feeds::sample::run(listening, inputs.clone(), sample_queue, stop.clone()));
 
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));

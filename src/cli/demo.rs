@@ -170,7 +170,7 @@ impl Stage {
         let (started, records) = (self.clone(), self.clone());
         Onlooker {
             started: Box::new(move |listen| {
-                started.tell("labwatch", &format!("is running; ask it: curl http://{listen}/api/v1/experiments"))
+                started.tell("labwatch", &format!("is running; ask it: curl http://{listen}/api/v1/experiments"));
             }),
             record: Box::new(move |record| {
                 if let Some((who, what)) = words(record) {
