@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn a_code_is_good_once_and_until_the_sweep_after_its_life() {
         let mut codes = Codes::new(at(0));
-        let (first, second, third) = (codes.give(Claims::default(), at(0)), codes.give(Claims::default(), at(25)), codes.give(Claims::default(), at(45)));
+        let (first, second, third) =
+            (codes.give(Claims::default(), at(0)), codes.give(Claims::default(), at(25)), codes.give(Claims::default(), at(45)));
         assert!(codes.take(&first, at(59)).is_some(), "past its nominal life, but not swept yet");
         assert!(codes.take(&first, at(59)).is_none(), "used");
         assert!(codes.take(&second, at(61)).is_none(), "swept");

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Lab;
 use super::book::Manifest;
 use super::error::{LabError, Server};
 use super::fleet::{Fleet, Role};
 use super::hub::{Mood, Parcel};
 use super::plan::ExperimentPlan;
 use super::station::Station;
-use super::Lab;
 
 /// What others say when they ask for a report.
 const UPDATE: &str = r#"{"cmd":"update"}"#;
@@ -227,7 +227,9 @@ impl Lab {
 
     fn blurt(&self, server: Server, parcels: &[Parcel]) -> Result<(), LabError> {
         self.station(server)?.hub.at_once(|hub| {
-            parcels.iter().for_each(|parcel| hub.hear_stranger(parcel));
+            for parcel in parcels {
+                hub.hear_stranger(parcel);
+            }
             hub.report();
         });
         Ok(())

@@ -129,7 +129,9 @@ impl Fleet {
     /// The fleet with all its connections made at `now`.
     pub fn new(plans: &[ExperimentPlan], now: Timestamp) -> Self {
         let mut fleet = Self::default();
-        plans.iter().for_each(|plan| fleet.add(plan, now));
+        for plan in plans {
+            fleet.add(plan, now);
+        }
         fleet
     }
 
@@ -261,7 +263,8 @@ impl Fleet {
 
     /// The experiment that has this topic. Both stubs and keys may contain dashes.
     fn stub_of<'a>(&self, topic: &'a str) -> Option<&'a str> {
-        let has = |stub: &str| self.experiments.get(stub).is_some_and(|experiment| experiment.streams.iter().any(|stream| stream.topic == topic));
+        let has =
+            |stub: &str| self.experiments.get(stub).is_some_and(|experiment| experiment.streams.iter().any(|stream| stream.topic == topic));
         topic.match_indices('-').map(|(at, _)| &topic[..at]).find(|stub| has(stub))
     }
 }

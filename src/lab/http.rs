@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_head_is_taken_apart() {
-        let head = "PUT /api/v1/admin/resources/r%2Fa%20b/?available=true&reason=a+b%20c HTTP/1.1\r\nHost: x\r\nAuthorization:  abc \r\n\r\n";
+        let head =
+            "PUT /api/v1/admin/resources/r%2Fa%20b/?available=true&reason=a+b%20c HTTP/1.1\r\nHost: x\r\nAuthorization:  abc \r\n\r\n";
         let request = parse_head(head).expect("a request");
         assert_eq!(request.method, "PUT");
         assert_eq!(request.segments(), ["api", "v1", "admin", "resources", "r/a b"]);

@@ -121,14 +121,7 @@ impl Kind {
 
 impl State {
     fn new(now: Timestamp, next_id: u64) -> Self {
-        Self {
-            started: now,
-            next_id,
-            listeners: BTreeMap::new(),
-            codes: Codes::new(now),
-            denied: BTreeSet::new(),
-            pokes: Pokes::default(),
-        }
+        Self { started: now, next_id, listeners: BTreeMap::new(), codes: Codes::new(now), denied: BTreeSet::new(), pokes: Pokes::default() }
     }
 }
 
@@ -261,9 +254,9 @@ impl Hub {
     pub async fn pokes(&self) -> Pokes {
         loop {
             let poked = self.poked.notified();
-            let pokes = self.take_pokes();
-            if pokes != Pokes::default() {
-                return pokes;
+            let came = self.take_pokes();
+            if came != Pokes::default() {
+                return came;
             }
             poked.await;
         }

@@ -194,7 +194,8 @@ impl<'a> Session<'a> {
         let shown = match method.to_ascii_uppercase().as_str() {
             "PLAIN" => {
                 let answer = if initial.is_empty() { self.ask("334 ").await? } else { base64(initial) };
-                let fields: Vec<String> = answer.split(|byte| *byte == 0).map(|field| String::from_utf8_lossy(field).into_owned()).collect();
+                let fields: Vec<String> =
+                    answer.split(|byte| *byte == 0).map(|field| String::from_utf8_lossy(field).into_owned()).collect();
                 fields.get(1).cloned().zip(fields.get(2).cloned())
             }
             "LOGIN" => {
@@ -315,7 +316,7 @@ fn path_of(rest: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lettre::message::{MultiPart, header::ContentType};
+    use lettre::message::MultiPart;
     use lettre::transport::smtp::authentication::{Credentials, Mechanism};
     use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
@@ -330,13 +331,12 @@ mod tests {
             .subject("1 problem \u{2014} ed0")
             .multipart(alternatives)
             .expect("a mail");
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
-            .port(catcher.addr().port())
-            .timeout(Some(Duration::from_millis(500)));
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1").port(catcher.addr().port());
         if let Some((password, mechanism)) = login {
             transport = transport.credentials(Credentials::new("lab".into(), password.into())).authentication(vec![mechanism]);
         }
-        let sent = transport.build().send(mail).await;
+        // lettre's own timeout covers the connecting alone, and this server may hang after that.
+        let sent = timeout(Duration::from_secs(1), transport.build().send(mail)).await.map_err(|_| "no answer".to_owned())?;
         sent.map(|_| ()).map_err(|error| error.status().map_or_else(|| "no answer".to_owned(), |code| code.to_string()))
     }
 
@@ -350,7 +350,7 @@ mod tests {
         assert_eq!(mail.subject, "1 problem \u{2014} ed0");
         assert_eq!(mail.text.trim_end(), "p\u{e9}nd00 is down\n.\nbye");
         assert_eq!(mail.html.as_deref().map(str::trim_end), Some("<b>down</b>"));
-        assert!(mail.raw.contains("\r\nCc: b@example.org\r\n") && ContentType::TEXT_PLAIN.as_ref().starts_with("text/plain"));
+        assert!(mail.raw.contains("\r\nCc: b@example.org\r\n"));
     }
 
     #[tokio::test]

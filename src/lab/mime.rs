@@ -65,10 +65,12 @@ fn decode_words(value: &str) -> String {
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("=?") {
         let mut fields = after.splitn(4, '?');
-        let (Some(_), Some(encoding), Some(text), Some(behind)) = (fields.next(), fields.next(), fields.next(), fields.next()) else { break };
+        let (Some(_), Some(encoding), Some(text), Some(behind)) = (fields.next(), fields.next(), fields.next(), fields.next()) else {
+            break;
+        };
         let Some(behind) = behind.strip_prefix('=') else { break };
         // The space between two encoded words is not part of the text.
-        if !(before.trim().is_empty() && !out.is_empty()) {
+        if !before.trim().is_empty() || out.is_empty() {
             out.push_str(before);
         }
         let bytes = if encoding.eq_ignore_ascii_case("b") { base64(text) } else { quoted_printable(&text.replace('_', " ")) };

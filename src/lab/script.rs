@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::Lab;
 use super::error::{LabError, Server};
 use super::plan::{ExperimentPlan, Plan};
-use super::Lab;
 
 /// The name of the experiment that turns up in the demonstration without being listed in book.
 const STRANGER: &str = "newx00";

@@ -80,10 +80,8 @@ impl<'a> Conversation<'a> {
     /// Takes the stream over after the upgrade.
     pub async fn new(hub: &'a Hub, seat: Seat, stream: TcpStream, rest: Vec<u8>, topic: String) -> Self {
         let max_message = if hub.kind == Kind::Jump { 65_535 } else { 10 << 20 };
-        let config = WebSocketConfig::default()
-            .max_write_buffer_size(MAX_WRITE_BYTES)
-            .max_message_size(Some(max_message))
-            .read_buffer_size(4 << 10);
+        let config =
+            WebSocketConfig::default().max_write_buffer_size(MAX_WRITE_BYTES).max_message_size(Some(max_message)).read_buffer_size(4 << 10);
         let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config)).await;
         Self { hub, seat, socket, mood: hub.mood(), topic, sent: 0 }
     }
