@@ -287,7 +287,7 @@ impl Lab {
         self.book.ail(|ailments| ailments.delay = delay);
     }
 
-    /// Every call to book is answered with 500, or no longer.
+    /// Every call to book is answered with 500, until this is called with `false`.
     pub fn fail_book(&self, failing: bool) {
         self.book.ail(|ailments| ailments.failing = failing);
     }

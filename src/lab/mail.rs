@@ -110,7 +110,7 @@ impl MailCatcher {
         self.desk.mood.send_replace(mood);
     }
 
-    /// Wants to see this user name and password before a mail, or no longer any.
+    /// Wants to see this user name and password before a mail; with `None` it wants nothing.
     pub fn set_login(&self, login: Option<(&str, &str)>) {
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
         *self.desk.login.lock().unwrap_or_else(PoisonError::into_inner) = login;

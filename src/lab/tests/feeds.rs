@@ -63,7 +63,24 @@ async fn listeners_are_in_the_reports_themselves() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_client_is_pinged_and_cut_when_it_does_not_answer() {
+    use tokio::time::{Instant, sleep};
+    let lab = lab(quiet(1)).await;
+    for server in FEEDS {
+        let (mut answering, mut lazy) = (listen(&lab, server).await, listen(&lab, server).await);
+        let start = Instant::now();
+        for pings in 1..=2 {
+            while !answering.next().await.expect("is open").expect("is a message").is_ping() {}
+            assert_eq!(start.elapsed().as_secs(), 54 * pings, "{server}");
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert!(lazy.next().await.is_some_and(|message| message.is_ok_and(|ping| ping.is_ping())));
+        assert!(is_cut(&mut lazy).await, "{server}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_comes_joined_from_relay_and_singly_from_jump() {
     let lab = lab(quiet(1)).await;
     let mut socket = listen(&lab, Server::Relay).await;
