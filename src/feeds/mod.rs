@@ -1,1 +1,9 @@
-//! (to come)
+//! What comes in from relay and jump: their reports over a websocket, and samples of single streams.
+//!
+//! A feed reads, decodes and hands over. It judges nothing, and it never waits for the engine: what the engine has not taken yet is
+//! overwritten by what is newer.
+
+mod entry;
+mod parse;
+
+pub use parse::{MAX_BROKEN, MAX_CONNECTIONS, MAX_REREAD_BYTES, Parsed, parse};

@@ -1,0 +1,476 @@
+//! The JSON of a report: an array of connections in the words of relay (with and without statistics) or of jump. Borrows from the
+//! message and writes straight into the report; does no IO.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::engine::{Connection, Report, Scopes, Traffic};
+use crate::model::{DurationError, SourceName, parse_duration};
+
+/// The most connections that a report may have. A longer array is no report: cutting it would make the rest look lost.
+/// The largest laboratory that is reckoned with, 10,000 experiments, has about 20,000.
+pub const MAX_CONNECTIONS: usize = 200_000;
+
+/// How many bytes of JSON a connection takes at least, for guessing how many there are.
+const BYTES_PER_CONNECTION: usize = 200;
+
+/// How Go writes the longest duration there is, in nanoseconds: jump's word for "never".
+const NEVER: Duration = Duration::from_nanos(i64::MAX as u64);
+
+/// Reads an array of connections into a report. Anything but a non-empty array of objects, of which at least one names a topic, is an
+/// error: the server's own connection is in every true report.
+pub struct Connections {
+    source: SourceName,
+    room: usize,
+}
+
+impl Connections {
+    /// For a report of this source that takes at most `bytes` of JSON.
+    pub fn new(source: SourceName, bytes: usize) -> Self {
+        Self { source, room: (bytes / BYTES_PER_CONNECTION + 1).min(MAX_CONNECTIONS) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Connections {
+    type Value = Report;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Report, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Connections {
+    type Value = Report;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an array of connections")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Report, A::Error> {
+        let mut report = Report::with_capacity(self.room);
+        let (mut count, mut named) = (0, false);
+        while let Some(Object(entry)) = array.next_element()? {
+            count += 1;
+            if count > MAX_CONNECTIONS {
+                return Err(A::Error::custom("too many connections"));
+            }
+            if !entry.topic.0.is_empty() {
+                named = true;
+                entry.tell(self.source, &mut report);
+            }
+        }
+        if named { Ok(report) } else { Err(A::Error::custom("no connection has a topic")) }
+    }
+}
+
+/// An entry that must be a JSON object; left to itself, serde would take an array of values for one too.
+struct Object<'a>(Entry<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Only;
+        impl<'de> Visitor<'de> for Only {
+            type Value = Entry<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a connection")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry<'de>, A::Error> {
+                Entry::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        json.deserialize_map(Only).map(Object)
+    }
+}
+
+/// A connection in relay's words, or in jump's: snake case, `statistcs` misspelt, one `last` for what was sent.
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow, default)]
+    topic: Text<'a>,
+    #[serde(borrow, default, alias = "connected_at")]
+    connected: Text<'a>,
+    #[serde(borrow, default, rename = "expiresAt", alias = "expires_at")]
+    expires: Text<'a>,
+    #[serde(borrow, default, rename = "remoteAddr", alias = "remote_address", alias = "remote_addr")]
+    remote: Text<'a>,
+    #[serde(borrow, default, rename = "userAgent", alias = "user_agent")]
+    user_agent: Text<'a>,
+    #[serde(default)]
+    scopes: Tags,
+    #[serde(default, alias = "statistcs", alias = "statistics")]
+    stats: Option<Stats>,
+}
+
+impl Entry<'_> {
+    /// Writes the connection into the report; of the server's own one, only when it began.
+    fn tell(self, source: SourceName, report: &mut Report) {
+        if self.is_internal(source) {
+            report.set_started(&self.connected.0);
+            return;
+        }
+        let (tx, rx) = self.stats.map_or((None, None), Stats::traffic);
+        report.push(Connection {
+            topic: &self.topic.0,
+            scopes: self.scopes.0,
+            connected: &self.connected.0,
+            expires: &self.expires.0,
+            remote: &self.remote.0,
+            user_agent: &self.user_agent.0,
+            tx,
+            rx,
+        });
+    }
+
+    /// Whether it is the server's own connection, through which it sends the reports.
+    fn is_internal(&self, source: SourceName) -> bool {
+        let agent = if source == SourceName::Jump { "internal" } else { "crossbar" };
+        self.topic.0 == "stats" && self.remote.0 == "internal" && self.user_agent.0 == agent
+    }
+}
+
+#[derive(Deserialize)]
+struct Stats {
+    #[serde(default)]
+    tx: Option<Flow>,
+    #[serde(default)]
+    rx: Option<Flow>,
+    #[serde(default)]
+    last: Last,
+}
+
+impl Stats {
+    /// What the client sent, and what was sent to it. jump's lone `last` is about what the client sent.
+    fn traffic(self) -> (Option<Traffic>, Option<Traffic>) {
+        let lone = Flow { last: self.last, size: Number(0.0), fps: Number(0.0) };
+        (self.tx.unwrap_or(lone).traffic(), self.rx.and_then(Flow::traffic))
+    }
+}
+
+#[derive(Deserialize)]
+struct Flow {
+    #[serde(default)]
+    last: Last,
+    #[serde(default)]
+    size: Number,
+    #[serde(default)]
+    fps: Number,
+}
+
+impl Flow {
+    /// `None` when it does not say when it last went.
+    fn traffic(self) -> Option<Traffic> {
+        let last = match self.last {
+            Last::Unsaid => return None,
+            Last::Never => None,
+            Last::Ago(duration) => Some(duration),
+        };
+        Some(Traffic { last, size: self.size.whole(), fps: self.fps.short() })
+    }
+}
+
+/// How long before the report the last message went.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    #[default]
+    Unsaid,
+    Never,
+    Ago(Duration),
+}
+
+impl Last {
+    fn from_text(text: &str) -> Self {
+        if text.is_empty() || text.eq_ignore_ascii_case("never") {
+            return Self::Never;
+        }
+        match parse_duration(text) {
+            Ok(duration) if duration < NEVER => Self::Ago(duration),
+            Ok(_) | Err(DurationError::TooLong) => Self::Never,
+            Err(DurationError::Negative) => Self::Ago(Duration::ZERO),
+            Err(_) => Self::Unsaid,
+        }
+    }
+
+    fn from_nanos(nanos: u64) -> Self {
+        let duration = Duration::from_nanos(nanos);
+        if duration < NEVER { Self::Ago(duration) } else { Self::Never }
+    }
+}
+
+/// A text; null is the empty one. Borrowed unless it has escapes.
+#[derive(Default)]
+struct Text<'a>(Cow<'a, str>);
+
+/// Scopes; null and absent mean that the server does not say.
+struct Tags(Scopes);
+
+impl Default for Tags {
+    fn default() -> Self {
+        Self(Scopes::UNSAID)
+    }
+}
+
+/// A number, whole or not; null is zero.
+#[derive(Default, Clone, Copy)]
+struct Number(f64);
+
+impl Number {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast stops at both ends, which is what is wanted")]
+    fn whole(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a rate of messages needs no more digits")]
+    fn short(self) -> f32 {
+        self.0 as f32
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Value;
+        impl<'de> Visitor<'de> for Value {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a text")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Text<'de>, E> {
+                Ok(Text::default())
+            }
+        }
+        json.deserialize_any(Value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Value;
+        impl<'de> Visitor<'de> for Value {
+            type Value = Tags;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of scopes")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Tags, A::Error> {
+                let mut scopes = Scopes::default();
+                while let Some(name) = names.next_element::<Text<'_>>()? {
+                    scopes = Scopes::named(&name.0).map_or(scopes, |scope| scopes.with(scope));
+                }
+                Ok(Tags(scopes))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+        }
+        json.deserialize_any(Value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Last {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Value;
+        impl Visitor<'_> for Value {
+            type Value = Last;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a duration, or a number of nanoseconds")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Last, E> {
+                Ok(Last::from_text(text))
+            }
+
+            fn visit_u64<E: Error>(self, nanos: u64) -> Result<Last, E> {
+                Ok(Last::from_nanos(nanos))
+            }
+
+            fn visit_i64<E: Error>(self, nanos: i64) -> Result<Last, E> {
+                Ok(Last::from_nanos(u64::try_from(nanos).unwrap_or(0)))
+            }
+
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the cast stops at both ends, which is what is wanted"
+            )]
+            fn visit_f64<E: Error>(self, nanos: f64) -> Result<Last, E> {
+                Ok(Last::from_nanos(nanos as u64))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Last, E> {
+                Ok(Last::Unsaid)
+            }
+        }
+        json.deserialize_any(Value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Value;
+        impl Visitor<'_> for Value {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a number")
+            }
+
+            #[expect(clippy::cast_precision_loss, reason = "sizes and rates are far below where it matters")]
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number as f64))
+            }
+
+            #[expect(clippy::cast_precision_loss, reason = "sizes and rates are far below where it matters")]
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
+                Ok(Number(number as f64))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
+                Ok(Number(number))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Number, E> {
+                Ok(Number::default())
+            }
+        }
+        json.deserialize_any(Value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(source: SourceName, json: &str) -> Report {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        Connections::new(source, json.len()).deserialize(&mut deserializer).expect("a report")
+    }
+
+    fn read_one(json: &str) -> Report {
+        read(SourceName::Relay, &format!("[{json}]"))
+    }
+
+    #[test]
+    fn relay_with_statistics() {
+        let report = read_one(
+            r#"{"canRead":true,"canWrite":true,"connected":"2026-11-21T00:02:01.761446888Z","expiresAt":"2026-11-21T00:12:01Z",
+            "remoteAddr":"10.1.1.1, 10.2.2.2","scopes":["read","write","expt"],"stats":{"tx":{"last":"1.589834632s","size":102,
+            "fps":12.25},"rx":{"last":"Never","size":0,"fps":0}},"topic":"pend00-st-data","userAgent":"Go-http-client/1.1"}"#,
+        );
+        let expected = Connection {
+            topic: "pend00-st-data",
+            scopes: Scopes::READ.with(Scopes::WRITE).with(Scopes::EXPT),
+            connected: "2026-11-21T00:02:01.761446888Z",
+            expires: "2026-11-21T00:12:01Z",
+            remote: "10.1.1.1, 10.2.2.2",
+            user_agent: "Go-http-client/1.1",
+            tx: Some(Traffic { last: Some(Duration::from_nanos(1_589_834_632)), size: 102, fps: 12.25 }),
+            rx: Some(Traffic { last: None, size: 0, fps: 0.0 }),
+        };
+        assert_eq!(report.iter().collect::<Vec<_>>(), [expected]);
+    }
+
+    #[test]
+    fn jump_in_its_own_words_and_in_relays() {
+        let own = r#"{"can_read":true,"connected_at":"C","expires_at":"E","remote_address":"R","scopes":["host","read"],
+            "statistcs":{"last":"2562047h47m16.854775807s"},"topic":"pend00","user_agent":"jump-host"}"#;
+        let relays = r#"{"canRead":true,"connected":"C","expiresAt":"E","remoteAddr":"R","scopes":["host","read"],
+            "stats":{"last":"2562047h47m16.854775807s"},"topic":"pend00","userAgent":"jump-host"}"#;
+        let expected = Connection {
+            topic: "pend00",
+            scopes: Scopes::HOST.with(Scopes::READ),
+            connected: "C",
+            expires: "E",
+            remote: "R",
+            user_agent: "jump-host",
+            tx: Some(Traffic { last: None, size: 0, fps: 0.0 }),
+            rx: None,
+        };
+        for json in [own, relays] {
+            let report = read(SourceName::Jump, &format!("[{json}]"));
+            assert_eq!(report.iter().collect::<Vec<_>>(), [expected]);
+        }
+    }
+
+    #[test]
+    fn the_servers_own_connection_is_its_start() {
+        let relay = r#"[{"topic":"stats","userAgent":"crossbar","remoteAddr":"internal","connected":"T1"}]"#;
+        let jump = r#"[{"topic":"stats","user_agent":"internal","remote_address":"internal","scopes":null,"connected_at":"T2"}]"#;
+        for (source, json, started) in [(SourceName::Relay, relay, "T1"), (SourceName::Jump, jump, "T2")] {
+            let report = read(source, json);
+            assert_eq!((report.started(), report.len()), (Some(started), 0));
+        }
+        let posing = read_one(r#"{"topic":"stats","userAgent":"crossbar","remoteAddr":"10.0.0.1","connected":"T"}"#);
+        assert_eq!((posing.started(), posing.len()), (None, 1));
+    }
+
+    #[test]
+    fn what_is_absent_or_null_is_unsaid() {
+        let bare = r#"{"topic":"a"}"#;
+        let nulls = r#"{"topic":"a","connected":null,"expiresAt":null,"remoteAddr":null,"userAgent":null,"scopes":null,"stats":null}"#;
+        for json in [bare, nulls, r#"{"topic":"a","stats":{}}"#, r#"{"topic":"a","stats":{"tx":{"size":1},"rx":null}}"#] {
+            let report = read_one(json);
+            let connection = report.get(0).expect("one connection");
+            assert_eq!((connection.scopes, connection.tx, connection.rx), (Scopes::UNSAID, None, None), "{json}");
+            assert_eq!((connection.connected, connection.remote), ("", ""), "{json}");
+        }
+        let none = read_one(r#"{"topic":"a","scopes":[]}"#);
+        assert_eq!(none.get(0).map(|c| c.scopes), Some(Scopes::default()));
+    }
+
+    #[test]
+    fn unknown_keys_and_escapes_are_no_trouble() {
+        let report = read_one(r#"{"new":{"deep":[1,{"x":null}]},"topic":"pend\u00e9\n","userAgent":"\"q\"","scopes":["read","juggle"]}"#);
+        let connection = report.get(0).expect("one connection");
+        assert_eq!((connection.topic, connection.user_agent, connection.scopes), ("pend\u{e9}\n", "\"q\"", Scopes::READ));
+    }
+
+    #[test]
+    fn last_is_read_as_go_writes_it() {
+        let ago = |nanos| Last::Ago(Duration::from_nanos(nanos));
+        for (json, last) in [
+            (r#""Never""#, Last::Never),
+            (r#""NEVER""#, Last::Never),
+            (r#""""#, Last::Never),
+            (r#""2562047h47m16.854775807s""#, Last::Never),
+            (r#""9999999h""#, Last::Never),
+            ("9223372036854775807", Last::Never),
+            (r#""1m2.5s""#, ago(62_500_000_000)),
+            (r#""45.552µs""#, ago(45_552)),
+            (r#""0s""#, ago(0)),
+            (r#""-3ms""#, ago(0)),
+            ("1500000000", ago(1_500_000_000)),
+            ("1.5e9", ago(1_500_000_000)),
+            ("-1", ago(0)),
+            ("null", Last::Unsaid),
+            (r#""soon""#, Last::Unsaid),
+        ] {
+            assert_eq!(serde_json::from_str::<Last>(json).ok(), Some(last), "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_stop_at_their_ends() {
+        for (json, whole) in [("102", 102), ("1.9", 1), ("-5", 0), ("1e300", u32::MAX), ("null", 0)] {
+            assert_eq!(serde_json::from_str::<Number>(json).ok().map(Number::whole), Some(whole), "{json}");
+        }
+    }
+}
