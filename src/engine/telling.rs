@@ -20,6 +20,12 @@ const RETRY_AT_MOST: Duration = Duration::from_secs(600);
 /// A mail waits at most this long for switches that are under way, so that it can say what came of them.
 const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
 
+/// A mail waits at most this long for a source to settle after its restart or return, so that what comes back together is told together.
+const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
+
+/// A change of the causes alone is told after this time: while an experiment goes or comes back, its parts follow one another.
+const CAUSES_SETTLE: Duration = Duration::from_secs(10);
+
 /// An outage of a source that is shorter than this is not mailed: servers are restarted, and come back within seconds.
 const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
@@ -98,11 +104,13 @@ struct OnItsWay {
 pub(super) struct Telling {
     told: BTreeMap<Stub, Told>,
     told_concerns: BTreeMap<Concern, Moment>,
-    /// Experiments of which people must be told something, with since when.
+    /// Experiments of which people must be told something, with from when on.
     untold: BTreeMap<Stub, Moment>,
-    /// Experiments that were bad in a mail that failed: they are told about although they may be well again.
+    /// Experiments of a mail that failed, with since when they were bad: nobody knows whether it was read, so they are told about
+    /// although they may be again as they were told before.
     owed: BTreeMap<Stub, Moment>,
     concern_since: Option<Moment>,
+    switching_since: Option<Moment>,
     on_its_way: Option<OnItsWay>,
     next_id: u64,
     failures: u32,
@@ -120,7 +128,10 @@ pub(super) struct Scene<'a> {
     pub(super) experiments: &'a dyn Fn(&Stub) -> Option<&'a Experiment>,
     pub(super) all: &'a dyn Fn() -> Vec<&'a Experiment>,
     pub(super) bookable: &'a dyn Fn(&Experiment) -> Option<Bookable>,
-    pub(super) is_moving: &'a dyn Fn(&Experiment) -> bool,
+    /// Whether a switch is decided or under way.
+    pub(super) is_switching: bool,
+    /// Until when relay or jump settle.
+    pub(super) settles_until: Option<Moment>,
     pub(super) troubles: Vec<Trouble>,
 }
 
@@ -133,15 +144,16 @@ impl Telling {
     /// Takes note that an experiment changed.
     pub(super) fn consider(&mut self, experiment: &Experiment, manifest_known: bool, now: Moment) {
         let Some(tale) = Tale::of(experiment, manifest_known) else { return };
-        let differs = match self.told.get(&experiment.stub) {
-            Some(told) => tale.is_worth_telling_after(&told.tale),
-            None => tale.is_worth_telling_after(&Tale::assumed()),
-        };
-        if differs || self.owed.contains_key(&experiment.stub) {
-            self.untold.entry(experiment.stub.clone()).or_insert(now);
-        } else {
+        let told = self.told.get(&experiment.stub).map_or_else(Tale::assumed, |told| told.tale.clone());
+        let owed = self.owed.contains_key(&experiment.stub);
+        if !owed && !tale.is_worth_telling_after(&told) {
             self.untold.remove(&experiment.stub);
+            return;
         }
+        let only_causes = tale.health == told.health && tale.listed == told.listed && !owed;
+        let from = if only_causes { now + CAUSES_SETTLE } else { now };
+        let entry = self.untold.entry(experiment.stub.clone()).or_insert(from);
+        *entry = from.min(*entry);
     }
 
     /// Takes note that an experiment is forgotten.
@@ -157,6 +169,7 @@ impl Telling {
         let concerns = concerns_of(&scene.troubles);
         let concerns_differ = !concerns.keys().eq(self.told_concerns.keys());
         self.concern_since = concerns_differ.then(|| self.concern_since.unwrap_or(scene.now));
+        self.switching_since = scene.is_switching.then(|| self.switching_since.unwrap_or(scene.now));
         if self.on_its_way.is_some() || self.due_at(scene).is_none_or(|at| at > scene.now) {
             return None;
         }
@@ -167,10 +180,10 @@ impl Telling {
     /// When something is to be told, if anything is.
     fn due_at(&self, scene: &Scene<'_>) -> Option<Moment> {
         let first = self.waiting_since()?;
-        let moving = self.untold.keys().filter_map(scene.experiments).any(scene.is_moving);
-        let ready = if moving { first + WAIT_FOR_SWITCHES } else { first };
         let gathered = first + scene.gather;
-        Some(self.retry_at.map_or(gathered.max(ready), |retry| gathered.max(ready).max(retry)))
+        let switched = self.switching_since.map(|since| since + WAIT_FOR_SWITCHES);
+        let settled = scene.settles_until.map(|until| until.min(first + WAIT_FOR_SETTLING));
+        [Some(gathered), switched, settled, self.retry_at].into_iter().flatten().max()
     }
 
     fn waiting_since(&self) -> Option<Moment> {
@@ -183,7 +196,8 @@ impl Telling {
             return Some(mail.since + OUTCOME_WITHIN);
         }
         let first = self.waiting_since()?;
-        let candidates = [Some(first + gather), Some(first + WAIT_FOR_SWITCHES.max(gather)), self.retry_at];
+        let switched = self.switching_since.map(|since| since + WAIT_FOR_SWITCHES);
+        let candidates = [Some(first + gather), switched, Some(first + WAIT_FOR_SETTLING)];
         let retry = self.retry_at.filter(|at| *at > now);
         retry.or_else(|| candidates.into_iter().flatten().filter(|at| *at > now).min())
     }
@@ -290,9 +304,9 @@ impl Telling {
         self.retry_at = Some(now + if fault.permanent { RETRY_AT_MOST } else { wait });
         self.fault = Some(fault.fault.clone());
         for (stub, told) in mail.tales {
-            if let Some(since) = told.and_then(|told| told.bad_since) {
-                self.owed.entry(stub).or_insert(since);
-            }
+            let bad_since = told.and_then(|told| told.bad_since).unwrap_or(now);
+            self.owed.entry(stub.clone()).or_insert(bad_since);
+            self.untold.entry(stub).or_insert(now);
         }
         Vec::new()
     }
@@ -329,7 +343,7 @@ impl Concern {
             Self::Blind => "labwatch hears from the laboratory again".to_owned(),
             Self::Source(name) => format!("{name} tells again"),
             Self::ManifestLost => "book has a manifest again".to_owned(),
-            Self::Sampling => "every stream is listened to often enough again".to_owned(),
+            Self::Sampling => "streams are listened to again".to_owned(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the engine asks for, in the words of a person who reads along. Changes nothing and keeps nothing.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -181,18 +183,25 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
     let listed = if line.listed { "" } else { ", not in book" };
     let issues: Vec<String> = line.issues.iter().map(ToString::to_string).collect();
     let issues = if issues.is_empty() { String::new() } else { format!(": {}", issues.join(", ")) };
-    let when = match line.lasted {
-        Some(lasted) => format!("after {}", format_duration(lasted)),
-        None if line.health == Health::Ok => String::new(),
-        None => format!("since {}", clock(line.since)),
+    let how = match (line.health, line.lasted) {
+        (Health::Ok, Some(lasted)) => format!("ok again after {}", rounded(lasted)),
+        (Health::Ok, None) => "ok".to_owned(),
+        (health, _) => format!("{health} since {}", clock(line.since)),
     };
-    format!("{} {} → {} {when}{bookable}{listed}{issues}", line.stub, line.told, line.health).replace(" ,", ",")
+    let told = if line.told == line.health { String::new() } else { format!(" (told: {})", line.told) };
+    format!("{} {how}{bookable}{listed}{issues}{told}", line.stub)
 }
 
 fn alert_words(alert: &Alert, clock: Clock<'_>) -> String {
     let new = if alert.new { "alert (new):" } else { "alert:" };
     match alert.ended {
-        Some(lasted) => format!("{new} {} after {}", alert.text, format_duration(lasted)),
+        Some(lasted) => format!("{new} {} after {}", alert.text, rounded(lasted)),
         None => format!("{new} {} (since {})", alert.text, clock(alert.since)),
     }
+}
+
+/// To the tenth of a second, as nobody reads more of it.
+fn rounded(duration: Duration) -> String {
+    let tenths = u64::try_from((duration.as_millis() + 50) / 100).unwrap_or(u64::MAX);
+    format_duration(Duration::from_millis(tenths.saturating_mul(100)))
 }

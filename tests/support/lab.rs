@@ -288,10 +288,12 @@ impl Lab {
         plan.after(Duration::from_millis(500), Event::Opens(name));
     }
 
-    fn opens(&mut self, name: SourceName) -> Vec<Input> {
+    /// The feed asks for a report as soon as it is connected.
+    fn opens(&mut self, name: SourceName, plan: &mut Plan<Event>) -> Vec<Input> {
         if !self.server(name).up {
             return Vec::new();
         }
+        plan.after(Duration::from_millis(100), Event::Answer(name));
         vec![Input::Link(name, Link::Open)]
     }
 
@@ -323,7 +325,7 @@ impl Lab {
             Deed::Vanish(name) => self.connect(&name, None),
             Deed::Silent(topic) => self.silence(&topic, Some(now)),
             Deed::Send(topic) => self.silence(&topic, None),
-            Deed::Twin(topic, twin) => drop(self.streams.get_mut(&topic).map(|stream| stream.twin = twin)),
+            Deed::Twin(topic, twin) => drop(self.streams.entry(topic).and_modify(|stream| stream.twin = twin)),
             Deed::Junk(junk) => self.junk = junk,
             Deed::Every(name, every) => self.pace(name, every, plan),
             Deed::Statistics(statistics) => self.statistics = statistics,
@@ -354,25 +356,28 @@ impl Lab {
 
     fn silence(&mut self, name: &str, since: Option<Duration>) {
         for topic in self.named(name).0 {
-            drop(self.streams.get_mut(&topic).map(|stream| stream.silent_since = since));
+            self.streams.entry(topic).and_modify(|stream| stream.silent_since = since);
         }
     }
 
     fn pace(&mut self, name: SourceName, every: Duration, plan: &mut Plan<Event>) {
+        let is_start = plan.now().mono().is_zero();
         let ticks = match name {
             SourceName::Book => {
                 self.book_every = every;
-                self.book_ticks += 1;
+                self.book_ticks += u64::from(!is_start);
                 self.book_ticks
             }
             SourceName::Relay | SourceName::Jump => {
                 let server = self.server(name);
                 server.every = every;
-                server.ticks += 1;
+                server.ticks += u64::from(!is_start);
                 server.ticks
             }
         };
-        plan.after(every, Event::Tick(name, ticks));
+        if !is_start {
+            plan.after(every, Event::Tick(name, ticks));
+        }
     }
 
     fn lands(&mut self, switch: &Switch) -> Input {
@@ -408,7 +413,7 @@ impl World for Lab {
             Event::Tick(name, ticks) => self.tick(name, ticks, plan),
             Event::Answer(SourceName::Book) => self.poll(),
             Event::Answer(name) => self.report(name, plan.now().mono()),
-            Event::Opens(name) => self.opens(name),
+            Event::Opens(name) => self.opens(name, plan),
             Event::Lands(switch, attempt) => {
                 self.switching.remove(&attempt);
                 vec![self.lands(&switch)]
