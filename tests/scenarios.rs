@@ -1,6 +1,6 @@
 //! Golden scenarios: a timeline of what is done to a laboratory goes in, everything that labwatch does comes out, compared whole.
 //!
-//! A file of `tests/scenarios` has comments (`#`), deeds, a line `---`, and what is expected. A deed is a time in seconds (none: the
+//! A file of `tests/scenarios` has comments (`#`), deeds (or the name of a recording), a line `---`, and what is expected. A deed is a time in seconds (none: the
 //! start) and words that [`deed`] reads. `UPDATE=1 cargo test --test scenarios` writes the expected part anew; read the difference.
 
 #![allow(clippy::panic, clippy::expect_used, reason = "a test stops at what it does not expect")]
@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use labwatch::engine::{Action, Asking, Policy, Role, Sampling};
 use labwatch::model::{SourceName, parse_duration};
-use labwatch::replay::{Kind, Stage, Told, tell};
+use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
 use support::lab::{Deed, Event, Lab, Mood};
 
 const SEPARATOR: &str = "---\n";
@@ -26,7 +26,10 @@ fn every_scenario_comes_out_as_written() {
     for path in scenario_files() {
         let text = std::fs::read_to_string(&path).expect("a readable scenario");
         let (input, expected) = text.split_once(SEPARATOR).unwrap_or((&text, ""));
-        let got = Scenario::read(input, &path).play();
+        let got = match recording(input) {
+            Some(name) => replayed(name),
+            None => Scenario::read(input, &path).play(),
+        };
         if update {
             std::fs::write(&path, format!("{input}{SEPARATOR}{got}")).expect("a writable scenario");
         } else if got != expected {
@@ -44,6 +47,19 @@ fn scenario_files() -> Vec<PathBuf> {
     files.retain(|path| path.extension().is_some_and(|ext| ext == "txt") && path.to_string_lossy().contains(&only));
     files.sort();
     files
+}
+
+/// The recording that a scenario names, where it is one: `recording <folder>`.
+fn recording(input: &str) -> Option<&str> {
+    input.lines().find_map(|line| line.strip_prefix("recording "))
+}
+
+fn replayed(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(name);
+    let policy = Policy { startup: STARTUP, ..Policy::default() };
+    let mut out = Vec::new();
+    run(&folder, policy, false, &mut out).expect("a recording");
+    String::from_utf8(out).expect("text")
 }
 
 /// A scenario, ready to be played.
