@@ -23,10 +23,12 @@ const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
 /// A mail waits at most this long for a source to settle after its restart or return, so that what comes back together is told together.
 const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
 
-/// A change of the causes alone is told after this time: while an experiment goes or comes back, its parts follow one another.
-const CAUSES_SETTLE: Duration = Duration::from_secs(10);
+/// What changes nothing for students is told after this time: relay and jump, each asked every five seconds, see the same power cut
+/// that far apart, and one mail is to tell it.
+const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
 
-/// An outage of a source that is shorter than this is not mailed: servers are restarted, and come back within seconds.
+/// An outage of a source, or of book's manifest, that is shorter than this is not mailed: servers are restarted, and come back
+/// within seconds.
 const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
 /// A mail whose outcome is not known after this long counts as failed.
@@ -104,6 +106,8 @@ struct OnItsWay {
 pub(super) struct Telling {
     told: BTreeMap<Stub, Told>,
     told_concerns: BTreeMap<Concern, Moment>,
+    /// When concerns ended of which people do not know that yet.
+    ended: BTreeMap<Concern, Moment>,
     /// Experiments of which people must be told something, with from when on.
     untold: BTreeMap<Stub, Moment>,
     /// Experiments of a mail that failed, with since when they were bad: nobody knows whether it was read, so they are told about
@@ -150,8 +154,8 @@ impl Telling {
             self.untold.remove(&experiment.stub);
             return;
         }
-        let only_causes = tale.health == told.health && tale.listed == told.listed && !owed;
-        let from = if only_causes { now + CAUSES_SETTLE } else { now };
+        let is_urgent = owed || (tale.health == Health::Down) != (told.health == Health::Down);
+        let from = if is_urgent { now } else { now + PARTS_FOLLOW_WITHIN };
         let entry = self.untold.entry(experiment.stub.clone()).or_insert(from);
         *entry = from.min(*entry);
     }
@@ -167,6 +171,7 @@ impl Telling {
     pub(super) fn due(&mut self, scene: &Scene<'_>) -> Option<Arc<Summary>> {
         self.expire(scene.now);
         let concerns = concerns_of(&scene.troubles);
+        self.note_ends(&concerns, scene.now);
         let concerns_differ = !concerns.keys().eq(self.told_concerns.keys());
         self.concern_since = concerns_differ.then(|| self.concern_since.unwrap_or(scene.now));
         self.switching_since = scene.is_switching.then(|| self.switching_since.unwrap_or(scene.now));
@@ -175,6 +180,13 @@ impl Telling {
         }
         let news = self.news(scene);
         (concerns_differ || !news.is_empty()).then(|| Arc::new(self.compose(news, concerns, scene)))
+    }
+
+    fn note_ends(&mut self, concerns: &BTreeMap<Concern, Moment>, now: Moment) {
+        self.ended.retain(|concern, _| !concerns.contains_key(concern));
+        for concern in self.told_concerns.keys().filter(|concern| !concerns.contains_key(*concern)) {
+            self.ended.entry(concern.clone()).or_insert(now);
+        }
     }
 
     /// When something is to be told, if anything is.
@@ -263,7 +275,7 @@ impl Telling {
         let ended = self.told_concerns.iter().filter(|(concern, _)| !holding.contains(concern)).map(|(concern, since)| Alert {
             text: concern.ended_text(),
             since: since.wall(),
-            ended: Some(scene.now.since(*since)),
+            ended: Some(self.ended.get(concern).copied().unwrap_or(scene.now).since(*since)),
             new: true,
         });
         open.chain(ended).collect()
@@ -284,6 +296,7 @@ impl Telling {
         self.fault = None;
         self.last_sent = Some(now);
         self.told_concerns = mail.concerns;
+        self.ended.retain(|concern, _| self.told_concerns.contains_key(concern));
         self.concern_since = None;
         let mut stubs = Vec::with_capacity(mail.tales.len());
         for (stub, told) in mail.tales {
@@ -333,8 +346,8 @@ impl Concern {
     /// Since when it must have held to be told.
     pub(super) fn told_after(&self) -> Duration {
         match self {
-            Self::Blind | Self::Source(_) => TELL_OUTAGE_AFTER,
-            Self::ManifestLost | Self::Sampling => Duration::ZERO,
+            Self::Blind | Self::Source(_) | Self::ManifestLost => TELL_OUTAGE_AFTER,
+            Self::Sampling => Duration::ZERO,
         }
     }
 

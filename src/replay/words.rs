@@ -188,7 +188,10 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
         (Health::Ok, None) => "ok".to_owned(),
         (health, _) => format!("{health} since {}", clock(line.since)),
     };
-    let told = if line.told == line.health { String::new() } else { format!(" (told: {})", line.told) };
+    let told = match line.told {
+        Health::Degraded | Health::Down if line.told != line.health && line.health != Health::Ok => format!(" (told: {})", line.told),
+        Health::Unknown | Health::Ok | Health::Degraded | Health::Down => String::new(),
+    };
     format!("{} {how}{bookable}{listed}{issues}{told}", line.stub)
 }
 

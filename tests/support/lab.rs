@@ -308,8 +308,11 @@ impl Lab {
     fn list(&mut self, name: &str, stub: &str, keys: &[String]) {
         let stub = Stub::try_new(stub).expect("a stub");
         let streams = keys.iter().map(|key| Topic::of(&stub, key).expect("a topic")).collect();
-        self.manifest.insert(resource(name), Listed { stub, streams });
-        self.book.upload(&self.manifest, "Loaded");
+        let listed = Listed { stub, streams };
+        let before = self.manifest.insert(resource(name), listed.clone());
+        if before != Some(listed) || self.book.is_empty() {
+            self.book.upload(&self.manifest, "Loaded");
+        }
     }
 
     fn act_on(&mut self, deed: Deed, plan: &mut Plan<Event>) -> Vec<Input> {
