@@ -17,6 +17,9 @@ use labwatch::model::{SourceName, parse_duration};
 use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
 use support::lab::{Deed, Event, Lab, Mood};
 
+/// How many lines of a mail are kept in a brief scenario.
+const BRIEF_LINES: usize = 3;
+
 const SEPARATOR: &str = "---\n";
 
 #[test]
@@ -68,13 +71,15 @@ struct Scenario {
     deeds: Vec<(Duration, Deed)>,
     end: Duration,
     shown: Vec<Kind>,
+    /// Many experiments: health and switches are left out, and of each mail the first lines are enough.
+    brief: bool,
 }
 
 impl Scenario {
     fn read(text: &str, path: &Path) -> Self {
         let policy = Policy { startup: Duration::from_secs(5), ..Policy::default() };
         let shown = vec![Kind::Health, Kind::Switch, Kind::Hold, Kind::Source, Kind::Manifest, Kind::Mail, Kind::Sampling];
-        let mut scenario = Self { policy, deeds: Vec::new(), end: Duration::from_secs(60), shown };
+        let mut scenario = Self { policy, deeds: Vec::new(), end: Duration::from_secs(60), shown, brief: false };
         for (number, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or("").trim();
             if !line.is_empty() && scenario.take(line).is_none() {
@@ -93,6 +98,7 @@ impl Scenario {
             ["end"] => self.end = at,
             ["policy", settings @ ..] => settings.iter().try_for_each(|setting| set(&mut self.policy, setting))?,
             ["show", "asks"] => self.shown.push(Kind::Ask),
+            ["brief"] => self.brief = true,
             ["show", "samples"] => self.shown.push(Kind::Sample),
             ["lab", stubs @ ..] => {
                 let stubs = stubs.iter().flat_map(|stub| numbered(stub));
@@ -118,13 +124,25 @@ impl Scenario {
         let clock = |at: Timestamp| seconds(at.duration_since(origin).as_secs_f64());
         for (at, action) in &stage.world.log {
             let told = tell(action, at.wall(), &clock);
-            if let Some(told) = told.filter(|told| self.shown.contains(&told.kind)) {
-                write(&mut out, &seconds(at.mono().as_secs_f64()), &told);
+            if let Some(mut told) = told.filter(|told| self.shown.contains(&told.kind)) {
+                if !self.brief || abridge(&mut told) {
+                    write(&mut out, &seconds(at.mono().as_secs_f64()), &told);
+                }
             }
         }
         out.push_str(&ending(&mut stage));
         out
     }
+}
+
+/// Shortens what is told of many experiments. Returns whether anything is left.
+fn abridge(told: &mut Told) -> bool {
+    let more = told.lines.len().saturating_sub(BRIEF_LINES);
+    told.lines.truncate(BRIEF_LINES);
+    if more > 0 {
+        told.lines.push(format!("and {more} lines more"));
+    }
+    !matches!(told.kind, Kind::Health | Kind::Switch | Kind::Manifest)
 }
 
 fn write(out: &mut String, at: &str, told: &Told) {

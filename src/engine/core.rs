@@ -418,7 +418,7 @@ impl Engine {
             all: &|| fleet.iter().map(|(_, experiment)| experiment).collect(),
             bookable: &|experiment| experiment.resources.iter().filter_map(|name| resources.bookable(name)).max(),
             is_switching: resources.is_moving() && self.may_switch(),
-            settles_until: [&self.relay, &self.jump].into_iter().filter_map(|source| source.settles_until()).max(),
+            settles_until: [&self.relay, &self.jump].into_iter().filter_map(Source::settles_until).max(),
             counts: &|| count(fleet, resources, self.manifest_known),
         };
         if let Some(summary) = self.telling.due(&scene) {

@@ -57,8 +57,9 @@ pub struct Switched {
 
 /// Runs a recording through an engine of its own. A recording can answer neither samples nor requests for reports, so sampling is off.
 #[must_use]
-pub fn replay(recording: &Recording, policy: Policy) -> Outcome {
-    let policy = Policy { sample: Sampling::Never, mail: true, ..policy };
+pub fn replay(recording: &Recording, mut policy: Policy) -> Outcome {
+    policy.sample = Sampling::Never;
+    policy.mail = true;
     let last = recording.happened.last().map_or(Duration::ZERO, |(at, _)| *at);
     let mut stage = Stage::new(policy.clone(), recording.origin, Player::new(policy.query_book_every));
     for (at, recorded) in &recording.happened {

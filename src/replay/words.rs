@@ -180,7 +180,7 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
         Some(Bookable::Held) => ", held by a person",
         None => "",
     };
-    let listed = if line.listed { "" } else { ", not in book" };
+    let unlisted = if line.listed { "" } else { ", not in book" };
     let issues: Vec<String> = line.issues.iter().map(ToString::to_string).collect();
     let issues = if issues.is_empty() { String::new() } else { format!(": {}", issues.join(", ")) };
     let how = match (line.health, line.lasted) {
@@ -192,7 +192,7 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
         Health::Degraded | Health::Down if line.told != line.health && line.health != Health::Ok => format!(" (told: {})", line.told),
         Health::Unknown | Health::Ok | Health::Degraded | Health::Down => String::new(),
     };
-    format!("{} {how}{bookable}{listed}{issues}{told}", line.stub)
+    format!("{} {how}{bookable}{unlisted}{issues}{told}", line.stub)
 }
 
 fn alert_words(alert: &Alert, clock: Clock<'_>) -> String {
