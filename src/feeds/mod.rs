@@ -3,7 +3,15 @@
 //! A feed reads, decodes and hands over. It judges nothing, and it never waits for the engine: what the engine has not taken yet is
 //! overwritten by what is newer.
 
+mod access;
+mod backoff;
 mod entry;
 mod parse;
+pub mod sample;
+mod socket;
+pub mod subscribe;
+#[cfg(test)]
+mod testing;
 
 pub use parse::{MAX_BROKEN, MAX_CONNECTIONS, MAX_REREAD_BYTES, Parsed, parse};
+pub use socket::MAX_MESSAGE_BYTES;

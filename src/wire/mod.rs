@@ -3,9 +3,11 @@
 //! What both the feeds (which read) and the effects (which write) need of the protocols stands here once. Judges nothing, keeps no state.
 
 mod http;
+mod tls;
 mod token;
 
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
+pub use tls::client_config;
 pub use token::{Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint, relay_read, relay_stats};
 
 use secrecy::SecretString;
