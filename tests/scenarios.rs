@@ -82,9 +82,8 @@ impl Scenario {
         let mut scenario = Self { policy, deeds: Vec::new(), end: Duration::from_secs(60), shown, brief: false };
         for (number, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or("").trim();
-            if !line.is_empty() && scenario.take(line).is_none() {
-                panic!("{}:{}: not understood: {line}", path.display(), number + 1);
-            }
+            let is_taken = line.is_empty() || scenario.take(line).is_some();
+            assert!(is_taken, "{}:{}: not understood: {line}", path.display(), number + 1);
         }
         scenario
     }
@@ -124,10 +123,9 @@ impl Scenario {
         let clock = |at: Timestamp| seconds(at.duration_since(origin).as_secs_f64());
         for (at, action) in &stage.world.log {
             let told = tell(action, at.wall(), &clock);
-            if let Some(mut told) = told.filter(|told| self.shown.contains(&told.kind)) {
-                if !self.brief || abridge(&mut told) {
-                    write(&mut out, &seconds(at.mono().as_secs_f64()), &told);
-                }
+            let Some(mut told) = told.filter(|told| self.shown.contains(&told.kind)) else { continue };
+            if !self.brief || abridge(&mut told) {
+                write(&mut out, &seconds(at.mono().as_secs_f64()), &told);
             }
         }
         out.push_str(&ending(&mut stage));

@@ -99,6 +99,7 @@ struct Server {
 
 /// The laboratory.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fault that is there or not, independent of the others")]
 pub struct Lab {
     streams: BTreeMap<String, Stream>,
     hosts: BTreeMap<String, Option<Duration>>,
