@@ -34,7 +34,8 @@ struct Resource {
     stub: Stub,
     streams: Vec<Topic>,
     said: Option<(Availability, Moment)>,
-    under_way: bool,
+    /// What it is being set to.
+    under_way: Option<Availability>,
     failures: u32,
     retry_at: Option<Moment>,
     fault: Option<Fault>,
@@ -96,7 +97,7 @@ impl Resources {
     /// Takes in what book says of a resource. While a switch of it is under way, its own answer counts instead.
     pub(super) fn read(&mut self, name: &ResourceName, said: &Availability, now: Moment) -> Option<HoldChange> {
         let resource = self.all.get_mut(name)?;
-        if resource.under_way {
+        if resource.under_way.is_some() {
             return None;
         }
         self.open.insert(name.clone());
@@ -106,20 +107,27 @@ impl Resources {
     /// Takes in what a switch came to. Returns a person's hold that it found.
     pub(super) fn switched(&mut self, name: &ResourceName, outcome: &SwitchOutcome, now: Moment) -> Option<HoldChange> {
         let resource = self.all.get_mut(name)?;
-        if std::mem::take(&mut resource.under_way) {
+        let set = resource.under_way.take();
+        if set.is_some() {
             self.under_way = self.under_way.saturating_sub(1);
         }
         self.open.insert(name.clone());
+        let mut hold = None;
+        // A book that does not keep what it is told is not told the same again and again at once.
+        let mut is_done = false;
         match outcome {
             SwitchOutcome::Confirmed(said) | SwitchOutcome::Held(said) => {
                 resource.fault = None;
-                return resource.hear(name, said, now);
+                is_done = set.is_none_or(|set| set == *said) || said.bookable() == Bookable::Held;
+                hold = resource.hear(name, said, now);
             }
             SwitchOutcome::Gone => resource.said = None,
             SwitchOutcome::Failed(fault) => resource.fault = Some(fault.clone()),
         }
-        self.back_off(name, now);
-        None
+        if !is_done {
+            self.back_off(name, now);
+        }
+        hold
     }
 
     /// Waits before the next switch of a resource, longer each time.
@@ -159,7 +167,7 @@ impl Resources {
             let Some(resource) = self.all.get_mut(&name) else { continue };
             match resource.difference(&wanted(&resource.stub)) {
                 Some((available, reason)) if self.under_way < MAX_SWITCHES_AT_ONCE => {
-                    resource.under_way = true;
+                    resource.under_way = Some(Availability { available, reason: reason.clone() });
                     self.under_way += 1;
                     switches.push(Switch { resource: name, stub: resource.stub.clone(), available, reason });
                 }
@@ -173,9 +181,9 @@ impl Resources {
         switches
     }
 
-    /// Whether a switch of this resource is decided or under way.
-    pub(super) fn is_moving(&self, name: &ResourceName) -> bool {
-        self.open.contains(name) || self.all.get(name).is_some_and(|resource| resource.under_way)
+    /// Whether any switch is decided or under way.
+    pub(super) fn is_moving(&self) -> bool {
+        self.under_way > 0 || !self.open.is_empty()
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
@@ -201,7 +209,7 @@ impl Resources {
 
     fn let_go(&mut self, name: &ResourceName) {
         let Some(resource) = self.all.remove(name) else { return };
-        if resource.under_way {
+        if resource.under_way.is_some() {
             self.under_way = self.under_way.saturating_sub(1);
         }
         resource.retry_at.map(|at| self.retries.remove(&(at, name.clone())));
@@ -215,7 +223,7 @@ impl Resource {
             stub: reading.stub.clone(),
             streams: reading.streams.clone(),
             said: None,
-            under_way: false,
+            under_way: None,
             failures: 0,
             retry_at: None,
             fault: None,
@@ -236,7 +244,7 @@ impl Resource {
 
     /// What has to be written so that book says what is wanted; `None` when nothing has to or may be.
     fn difference(&mut self, wanted: &Wanted) -> Option<(bool, String)> {
-        if self.under_way || self.retry_at.is_some() {
+        if self.under_way.is_some() || self.retry_at.is_some() {
             return None;
         }
         let (said, _) = self.said.as_ref()?;
@@ -343,6 +351,20 @@ mod tests {
             }
         }
         assert_eq!(tried, [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111, 1411]);
+    }
+
+    #[test]
+    fn a_book_that_keeps_other_words_is_not_told_again_and_again() {
+        let mut resources = resources(1, (true, "new"));
+        let mut tried = Vec::new();
+        for second in 0..100 {
+            if !resources.due(at(second), |_| bad()).is_empty() {
+                tried.push(second);
+                let kept = Availability::from_book(false, "unavailable because labwatch: brok");
+                resources.switched(&name(0), &SwitchOutcome::Confirmed(kept), at(second));
+            }
+        }
+        assert_eq!(tried, [0, 1, 3, 7, 15, 31, 63]);
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl Engine {
     /// An engine that knows nothing yet.
     #[must_use]
     pub fn new(policy: Policy, now: Moment) -> Self {
+        let [relay, jump, book] = SourceName::ALL.map(|name| Source::new(name, ask_every(&policy, name), now));
         Self {
             policy,
             started: now,
@@ -78,9 +79,9 @@ impl Engine {
             role: Role::Leader,
             fleet: Fleet::new(),
             resources: Resources::default(),
-            relay: Source::new(SourceName::Relay, now),
-            jump: Source::new(SourceName::Jump, now),
-            book: Source::new(SourceName::Book, now),
+            relay,
+            jump,
+            book,
             sampler: Sampler::new(now),
             sampling: false,
             sampling_told: None,
@@ -313,9 +314,9 @@ impl Engine {
     fn judge_source(&mut self, name: SourceName, actions: &mut Vec<Action>) -> bool {
         let now = self.now;
         let source = self.source_mut(name);
-        let (was, was_settling) = (source.health, source.is_settling());
+        let (was, was_settling) = (source.health, source.settles_until().is_some());
         let changed = source.judge(now);
-        let (health, has_settled) = (source.health, was_settling && !source.is_settling());
+        let (health, has_settled) = (source.health, was_settling && source.settles_until().is_none());
         if changed {
             let note = source.note();
             actions.push(Action::Record(Record::Source { name, health, note }));
@@ -384,7 +385,7 @@ impl Engine {
     }
 
     fn switch(&mut self, actions: &mut Vec<Action>) {
-        if self.blind.is_some() || self.manifest_lost.is_some() || self.book.health == SourceHealth::Down {
+        if !self.may_switch() {
             return;
         }
         let fleet = &self.fleet;
@@ -393,6 +394,11 @@ impl Engine {
             actions.push(Action::Record(Record::Switching(switch.clone())));
             actions.push(Action::Switch(switch));
         }
+    }
+
+    /// Whether it makes sense to write into book now.
+    fn may_switch(&self) -> bool {
+        self.blind.is_none() && self.manifest_lost.is_none() && self.book.health != SourceHealth::Down
     }
 
     fn tell(&mut self, actions: &mut Vec<Action>) {
@@ -410,7 +416,8 @@ impl Engine {
             experiments: &|stub| fleet.get(fleet.find(stub.as_str())?),
             all: &|| fleet.iter().map(|(_, experiment)| experiment).collect(),
             bookable: &|experiment| experiment.resources.iter().filter_map(|name| resources.bookable(name)).max(),
-            is_moving: &|experiment| experiment.resources.iter().any(|name| resources.is_moving(name)),
+            is_switching: resources.is_moving() && self.may_switch(),
+            settles_until: [&self.relay, &self.jump].into_iter().filter_map(Source::settles_until).max(),
             counts: self.counts,
         };
         if let Some(summary) = self.telling.due(&scene) {
@@ -559,17 +566,8 @@ impl Engine {
         }
     }
 
-    /// How long a source may tell nothing before it is asked: half of what the rules need, so that the answer is there in time.
     fn ask_every(&self, name: SourceName) -> Option<Duration> {
-        let auto = match name {
-            SourceName::Relay => self.policy.last_active.min(self.policy.last_checked) / 2,
-            SourceName::Jump => self.policy.last_checked / 2,
-            SourceName::Book => return None,
-        };
-        self.policy.ask.map(|ask| match ask {
-            Asking::Auto => auto.max(ASK_AT_MOST_EVERY),
-            Asking::Every(every) => every.max(ASK_AT_MOST_EVERY),
-        })
+        ask_every(&self.policy, name)
     }
 
     fn is_listening(&self) -> bool {
@@ -600,6 +598,19 @@ struct Conditions {
 fn sky<'a>(policy: &'a Policy, relay: &Source, jump: &Source, conditions: &Conditions) -> Sky<'a> {
     let Conditions { now, outage, sampling, manifest_known } = *conditions;
     Sky { policy, now, relay: relay.telling(now), jump: jump.telling(now), outage, sampling, manifest_known }
+}
+
+/// How long a source may tell nothing before it is asked: half of what the rules need, so that the answer is there in time.
+fn ask_every(policy: &Policy, name: SourceName) -> Option<Duration> {
+    let auto = match name {
+        SourceName::Relay => policy.last_active.min(policy.last_checked) / 2,
+        SourceName::Jump => policy.last_checked / 2,
+        SourceName::Book => return None,
+    };
+    policy.ask.map(|ask| match ask {
+        Asking::Auto => auto.max(ASK_AT_MOST_EVERY),
+        Asking::Every(every) => every.max(ASK_AT_MOST_EVERY),
+    })
 }
 
 fn hold_record(change: HoldChange) -> Action {

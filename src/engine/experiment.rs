@@ -184,6 +184,9 @@ pub(super) struct Experiment {
     pub(super) bad_since: Option<Moment>,
     pub(super) issues: Vec<Issue>,
     first_judged: bool,
+    /// Whether something that the judgement depends on changed since the last one.
+    pub(super) stale: bool,
+    judged_in_outage: bool,
     events: VecDeque<Arc<Event>>,
     /// The deadline that stands in the fleet's agenda for it.
     pub(super) deadline: Option<Moment>,
@@ -205,6 +208,8 @@ impl Experiment {
             bad_since: None,
             issues: Vec::new(),
             first_judged: false,
+            stale: true,
+            judged_in_outage: false,
             events: VecDeque::new(),
             deadline: None,
         }
@@ -274,12 +279,13 @@ impl Experiment {
             stream.health = look.health;
             again = earlier(again, look.again);
         }
-        let look = judge::jump(self.host.presence, self.jump, sky.jump, sky.policy, sky.now);
+        let look = self.look_at_host(sky);
         changed |= look.health != self.jump;
         self.jump = look.health;
         if look.health != JumpHealth::Unknown {
             self.known_jump = look.health;
         }
+        self.stale |= changed;
         let forget = self.forget_at();
         let prune = self.streams.iter().filter_map(|stream| stream.forget_at(self.listed())).min();
         let again = [again, look.again, forget, prune].into_iter().flatten().filter(|at| *at > sky.now).min();
@@ -287,14 +293,27 @@ impl Experiment {
         Looked { changed, again, forget: due(forget), prune: due(prune) }
     }
 
+    /// Book's experiments have a remote login; any other is judged by what it shows, and may have none.
+    fn look_at_host(&self, sky: &Sky<'_>) -> Look<JumpHealth> {
+        if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
+            return Look { health: JumpHealth::Unknown, again: None };
+        }
+        judge::jump(self.host.presence, self.jump, sky.jump, sky.policy, sky.now)
+    }
+
     /// Judges it. Returns an event when its health, its issues or its remote login changed.
     pub(super) fn judge(&mut self, why: Why, sky: &Sky<'_>) -> Option<Arc<Event>> {
         if self.grace_end(sky).is_some_and(|end| sky.now < end) {
             return None;
         }
+        let outage = sky.outage && self.listed();
+        if !std::mem::take(&mut self.stale) && outage == self.judged_in_outage {
+            return None;
+        }
+        self.judged_in_outage = outage;
         let all_required = !self.listed();
         let streams = self.streams.iter().map(|stream| (&stream.topic, stream.required || all_required, stream.health));
-        let (health, issues) = judge::experiment(streams, self.known_jump, sky.outage && self.listed());
+        let (health, issues) = judge::experiment(streams, self.known_jump, outage);
         if health == self.health && issues == self.issues {
             return None;
         }
