@@ -33,5 +33,6 @@ pub fn run(args: &ReplayArgs, sources: &Sources) -> Result<(), Failure> {
         quicker.overrides.push(("health_startup".to_owned(), STARTUP.to_owned()));
         loaded = load_rules(&quicker)?;
     }
-    replay::run(&args.dir, loaded.config.policy(), args.json, &mut io::stdout().lock()).map_err(|error| Failure::Failed(format!("{error}.")))
+    replay::run(&args.dir, loaded.config.policy(), args.json, &mut io::stdout().lock())
+        .map_err(|error| Failure::Failed(format!("{error}.")))
 }
