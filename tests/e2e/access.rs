@@ -41,9 +41,12 @@ async fn wrong_audiences_are_named_and_the_right_ones_work() {
     }
     wrong.stop("TERM", &lab).await;
 
-    let names = ["BOOK", "JUMP", "RELAY"].map(|server| format!("AUDIENCE_{server}"));
-    let audiences = ["book", "jump", "access"].map(|name| format!("https://lab.example/ed0/{name}"));
-    let settings: Vec<(&str, &str)> = names.iter().zip(&audiences).map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut settings = Vec::new();
+    for (server, name) in [(Server::Book, "BOOK"), (Server::Jump, "JUMP"), (Server::Relay, "RELAY")] {
+        settings.push((format!("AUDIENCE_{name}"), lab.audience(server).to_owned()));
+        settings.push((format!("URL_{name}"), lab.address(server)));
+    }
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let right = Monitor::start(&lab, &settings).await;
     right.sees_well(&ALL).await;
     right.stop("TERM", &lab).await;
