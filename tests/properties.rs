@@ -32,6 +32,9 @@ const REST_FOR: u64 = 1_500;
 /// How often relay and jump report.
 const PACE: Duration = Duration::from_secs(5);
 
+/// The most wakes of a whole run, in which eight streams may be listened to once a second.
+const MOST_WAKES: usize = 12_000;
+
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => proptest::sample::select(&TOPICS[..]).prop_map(str::to_owned),
@@ -224,7 +227,8 @@ proptest! {
             stage.plan.at(Duration::from_secs(FAULTS_FOR), Event::Do(deed));
         }
         let rest = FAULTS_FOR + REST_FOR;
-        run(&mut stage, rest);
+        let wakes = run(&mut stage, rest);
+        prop_assert!(wakes < MOST_WAKES, "{wakes} wakes");
         let quiet_from = stage.world.log.len();
         run(&mut stage, rest + 400);
         for (at, action) in &stage.world.log[quiet_from..] {
