@@ -589,7 +589,7 @@ mod tests {
             let (dropped, kept) = if line_told { (&mut heir_peer, &mut line_peer) } else { (&mut line_peer, &mut heir_peer) };
             let (heard, ()) = join(dropped.hear(), subscription.not_proven(heir, line_told)).await;
             assert_eq!(heard, "close 1000", "{line_told}");
-            subscription.obey(Command::Ask).await;
+            subscription.obey(FeedCommand::Ask).await;
             assert_eq!(kept.hear().await, UPDATE, "{line_told}");
         }
     }
