@@ -13,6 +13,7 @@ use super::input::SampleOutcome;
 use super::judge::Heard;
 use super::policy::Policy;
 use super::snapshot::SamplingView;
+use super::stream::Stream;
 use crate::model::{Fault, Moment, Topic};
 
 /// The longest that a stream has to be quiet in one go to count as silent, also where `HEALTH_LAST_ACTIVE` is longer.
@@ -268,5 +269,5 @@ fn silence(policy: &Policy) -> Duration {
 }
 
 fn is_connected(fleet: &Fleet, topic: &Topic) -> bool {
-    fleet.peek_stream(topic.as_str()).is_some_and(super::experiment::Stream::is_connected)
+    fleet.peek_stream(topic.as_str()).is_some_and(Stream::is_connected)
 }
