@@ -229,7 +229,13 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
             ("listens", format!("to {streams} streams in turn, because this relay does not say who transmits"))
         }
         Record::Sampling { .. } => ("listens", "but not as often as it should".to_owned()),
-        Record::Blind(false) | Record::Switched { .. } | Record::Mailing(_) | Record::Mailed { .. } => return None,
+        Record::Seen(_)
+        | Record::Forgotten(_)
+        | Record::Told(_)
+        | Record::Blind(false)
+        | Record::Switched { .. }
+        | Record::Mailing(_)
+        | Record::Mailed { .. } => return None,
     })
 }
 

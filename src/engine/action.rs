@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::input::{MailFault, SwitchOutcome};
+use super::memory::Told;
 use super::summary::Summary;
 use crate::model::{ResourceName, SourceHealth, SourceName, Stub, Topic};
 
@@ -93,6 +94,12 @@ pub enum Record {
         /// The reason that the person gave; `None` when the hold is gone.
         reason: Option<String>,
     },
+    /// An experiment was seen for the first time.
+    Seen(Stub),
+    /// An experiment is forgotten: seen again, it is new.
+    Forgotten(Stub),
+    /// What people know has changed.
+    Told(Told),
     /// Book's manifest changed.
     Manifest(ManifestChange),
     /// All sources are silent, which says that we are cut off, or it has ended.

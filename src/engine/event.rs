@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Health, JumpHealth, SourceName, StreamHealth, Topic};
 
@@ -56,7 +57,7 @@ impl fmt::Display for Why {
 }
 
 /// One thing that is wrong with an experiment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Issue {
     /// A stream that the experiment must have is silent or missing.
     Required(Topic, StreamHealth),

@@ -27,6 +27,8 @@ pub(super) struct Sky<'a> {
     pub(super) sampling: bool,
     /// Book's manifest has been read at least once.
     pub(super) manifest_known: bool,
+    /// It is known what experiments must have, or it will not be known soon: before that nothing is judged.
+    pub(super) may_judge: bool,
 }
 
 /// An experiment.
@@ -78,6 +80,22 @@ impl Experiment {
             events: VecDeque::new(),
             deadline: None,
         }
+    }
+
+    /// Takes up what is remembered of it: how it was stays until something else is observed.
+    pub(super) fn recall(&mut self, events: &[Arc<Event>], now: Moment) {
+        let Some(last) = events.last() else { return };
+        let then = |event: &Arc<Event>| now.before(Duration::try_from(now.wall().duration_since(event.when)).unwrap_or_default());
+        let first_of = |rule: &dyn Fn(&Arc<Event>) -> bool| events.iter().rev().take_while(|event| rule(event)).last().map(then);
+        self.first_judged = true;
+        self.health = last.health;
+        self.issues.clone_from(&last.issues);
+        self.since = first_of(&|event| event.health == last.health).unwrap_or(now);
+        self.bad_since = first_of(&|event| event.health != Health::Ok);
+        self.jump = last.jump;
+        self.known_jump = events.iter().rev().map(|event| event.jump).find(|jump| *jump != JumpHealth::Unknown).unwrap_or(last.jump);
+        self.streams = last.streams.iter().map(|(topic, health)| Stream::recalled(topic.clone(), *health, now)).collect();
+        self.events = events.iter().cloned().collect();
     }
 
     /// Whether book's manifest lists it.
@@ -168,7 +186,7 @@ impl Experiment {
 
     /// Judges it. Returns an event when its health, its issues or its remote login changed.
     pub(super) fn judge(&mut self, why: Why, sky: &Sky<'_>) -> Option<Arc<Event>> {
-        if self.grace_end(sky).is_some_and(|end| sky.now < end) {
+        if !sky.may_judge || self.grace_end(sky).is_some_and(|end| sky.now < end) {
             return None;
         }
         let outage = sky.outage && self.listed();

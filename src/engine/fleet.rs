@@ -62,6 +62,9 @@ pub(super) struct Fleet {
     /// Experiments of which something that is shown changed since the last picture.
     touched: BTreeSet<Id>,
     gone: Vec<Stub>,
+    /// Experiments that have become known, and those that were forgotten, since this was last asked.
+    seen: Vec<Stub>,
+    forgotten: Vec<Stub>,
     /// Grows whenever the set of streams changes.
     pub(super) streams_version: u64,
 }
@@ -79,6 +82,8 @@ impl Fleet {
             jump: Newest::none(),
             touched: BTreeSet::new(),
             gone: Vec::new(),
+            seen: Vec::new(),
+            forgotten: Vec::new(),
             streams_version: 0,
         }
     }
@@ -198,7 +203,21 @@ impl Fleet {
         }
         self.by_stub.insert(stub.clone(), id);
         self.stubs.insert(stub.clone(), id);
+        self.seen.push(stub.clone());
         self.touched.insert(id);
+        Some(id)
+    }
+
+    /// Makes an experiment known as it is remembered.
+    pub(super) fn recall(&mut self, stub: &Stub, first_seen: Moment, events: &[Arc<Event>], now: Moment) -> Option<Id> {
+        let id = self.add(stub, first_seen)?;
+        let experiment = self.get_mut(id)?;
+        experiment.recall(events, now);
+        let topics: Vec<Topic> = experiment.streams.iter().map(|stream| stream.topic.clone()).collect();
+        for (stream, topic) in (0_u32..).zip(topics) {
+            self.topics.insert(topic, StreamId { experiment: id, stream });
+        }
+        self.streams_version += 1;
         Some(id)
     }
 
@@ -320,6 +339,7 @@ impl Fleet {
         self.by_stub.remove(&experiment.stub);
         experiment.deadline.map(|at| self.agenda.remove(&(at, id)));
         self.touched.remove(&id);
+        self.forgotten.push(experiment.stub.clone());
         self.gone.push(experiment.stub);
         self.free.push(id.0);
         self.streams_version += 1;
@@ -347,6 +367,21 @@ impl Fleet {
     /// Experiments that were forgotten since the last picture.
     pub(super) fn gone(&self) -> &[Stub] {
         &self.gone
+    }
+
+    /// Experiments that have become known since the last time.
+    pub(super) fn take_seen(&mut self) -> Vec<Stub> {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Experiments that were forgotten since the last time.
+    pub(super) fn take_forgotten(&mut self) -> Vec<Stub> {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// Says that every experiment must be judged again, although nothing was observed.
+    pub(super) fn reconsider_all(&mut self) {
+        self.slots.iter_mut().flatten().for_each(|experiment| experiment.stale = true);
     }
 
     /// Says that something that is shown of an experiment changed.

@@ -53,6 +53,8 @@ pub(super) enum Heard {
 /// What is known about a source when something that it tells about is judged.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Telling {
+    /// Whether it has told nothing yet, and it has not been long: everything stays as it was.
+    pub(super) starts: bool,
     /// Whether what it told last still counts.
     pub(super) tells: bool,
     /// Whether it restarted or came back so recently that absence means nothing.
@@ -89,6 +91,9 @@ pub(super) struct StreamFacts {
 
 /// A stream's health: design section 3, "Stream". It is judged at the newest report; only absence is judged by the passing of time.
 pub(super) fn stream(facts: &StreamFacts, relay: Telling, policy: &Policy, now: Moment) -> Look<StreamHealth> {
+    if relay.starts {
+        return settled(facts.was);
+    }
     if !relay.tells {
         return settled(StreamHealth::Unknown);
     }
@@ -117,6 +122,9 @@ fn connected(facts: &StreamFacts, since: Moment, policy: &Policy, now: Moment) -
 
 /// The health of a remote login: design section 3.
 pub(super) fn jump(presence: Presence, was: JumpHealth, jump: Telling, policy: &Policy, now: Moment) -> Look<JumpHealth> {
+    if jump.starts {
+        return settled(was);
+    }
     if !jump.tells {
         return settled(JumpHealth::Unknown);
     }
@@ -174,9 +182,10 @@ mod tests {
     use super::*;
     use StreamHealth::{Active, Missing, Silent, Unknown};
 
-    const TELLS: Telling = Telling { tells: true, settling: false };
-    const SETTLES: Telling = Telling { tells: true, settling: true };
-    const MUTE: Telling = Telling { tells: false, settling: false };
+    const TELLS: Telling = Telling { starts: false, tells: true, settling: false };
+    const SETTLES: Telling = Telling { settling: true, ..TELLS };
+    const MUTE: Telling = Telling { tells: false, ..TELLS };
+    const STARTS: Telling = Telling { starts: true, ..MUTE };
 
     fn at(seconds: u64) -> Moment {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
@@ -203,6 +212,8 @@ mod tests {
             (newest(0), ago(11), Heard::At(at(80)), true, Active, TELLS, Silent, None),
             (newest(0), ago(11), none, false, Active, SETTLES, Silent, None),
             (newest(0), ago(0), none, false, Active, MUTE, Unknown, None),
+            (never(0), Transmission::Unsaid, none, false, Missing, STARTS, Missing, None),
+            (never(0), Transmission::Unsaid, none, false, Unknown, STARTS, Unknown, None),
             (newest(95), Transmission::Never, none, false, Unknown, TELLS, Unknown, Some(105)),
             (newest(95), Transmission::Never, none, false, Active, TELLS, Active, Some(105)),
             (newest(90), Transmission::Never, none, false, Active, TELLS, Silent, None),
@@ -233,6 +244,7 @@ mod tests {
         let rows = [
             (Presence::Newest { since: at(0) }, Lost, TELLS, Up, None),
             (Presence::Newest { since: at(0) }, Up, MUTE, Unknown, None),
+            (Presence::Never { since: at(0) }, Lost, STARTS, Lost, None),
             (Presence::Gone { seen: at(95) }, Up, TELLS, Up, Some(105)),
             (Presence::Gone { seen: at(90) }, Up, TELLS, Lost, None),
             (Presence::Gone { seen: at(90) }, Up, SETTLES, Up, None),

@@ -15,6 +15,7 @@ mod reason;
 mod telling;
 mod core;
 mod event;
+mod memory;
 mod action;
 mod summary;
 mod snapshot;
@@ -23,6 +24,7 @@ pub use action::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
 pub use core::{Engine, Reason};
 pub use event::{Event, Issue, Why};
 pub use input::{BookReading, Input, Link, MailFault, ResourceReading, Role, SampleOutcome, SwitchOutcome};
+pub use memory::{Concern, Known, Memory, Remembered, Told};
 pub use policy::{Asking, Policy, Sampling};
 pub use report::{Connection, Report, Scopes, Traffic};
 pub use snapshot::{

@@ -85,6 +85,7 @@ impl Source {
     /// What its word is worth at this moment.
     pub(super) fn telling(&self, now: Moment) -> Telling {
         Telling {
+            starts: self.health == SourceHealth::Starting,
             tells: matches!(self.health, SourceHealth::Live | SourceHealth::Late),
             settling: self.settle_until.is_some_and(|until| now < until),
         }

@@ -82,6 +82,11 @@ impl Stream {
         }
     }
 
+    /// A stream as it is remembered. Whether it is required is for book's manifest to say.
+    pub(super) fn recalled(topic: Topic, health: StreamHealth, now: Moment) -> Self {
+        Self { health, ..Self::new(topic, false, now) }
+    }
+
     /// Takes note that report number `report` has a connection of it, at place `entry`. Of several, the best counts.
     pub(super) fn observe(&mut self, report: u64, entry: usize, tx: Option<Traffic>) {
         let transmission = match tx {

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::Issue;
+use jiff::Timestamp;
+
 use super::experiment::Experiment;
 use super::input::MailFault;
+use super::memory::{Concern, Known, Told};
 use super::snapshot::{Counts, MailView};
 use super::summary::{Alert, Line, Summary};
-use crate::model::{Bookable, Fault, Health, Moment, SourceName, Stub};
+use crate::model::{Bookable, Fault, Health, Moment, Stub};
 
 /// The wait after the first failed mail; it doubles with each further one, up to [`RETRY_AT_MOST`].
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -34,54 +36,30 @@ const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 /// A mail whose outcome is not known after this long counts as failed.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(600);
 
-/// What people can be told about an experiment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tale {
-    health: Health,
-    issues: Vec<Issue>,
-    listed: bool,
-}
-
-impl Tale {
+impl Known {
     /// What is to be told of an experiment now; `None` while nothing is known.
-    pub(super) fn of(experiment: &Experiment, manifest_known: bool) -> Option<Self> {
+    fn of(experiment: &Experiment, manifest_known: bool) -> Option<Self> {
         let is_known = experiment.is_judged() && experiment.health != Health::Unknown;
         is_known.then(|| Self {
             health: experiment.health,
             issues: experiment.issues.clone(),
             listed: experiment.listed() || !manifest_known,
+            bad_since: experiment.bad_since.map(Moment::wall),
         })
     }
 
     /// What everybody assumes who was told nothing.
     fn assumed() -> Self {
-        Self { health: Health::Ok, issues: Vec::new(), listed: true }
+        Self { health: Health::Ok, issues: Vec::new(), listed: true, bad_since: None }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.health == Health::Ok && self.issues.is_empty() && self.listed
     }
 
     fn is_worth_telling_after(&self, told: &Self) -> bool {
         self.health != told.health || self.issues != told.issues || (!self.listed && told.listed)
     }
-}
-
-/// What people were last told about an experiment.
-#[derive(Debug, Clone)]
-struct Told {
-    tale: Tale,
-    /// Since when it is bad, as they were told.
-    bad_since: Option<Moment>,
-}
-
-/// Something that concerns the whole laboratory. The order is that in a mail.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Concern {
-    /// All sources are silent: we are cut off.
-    Blind,
-    /// A source tells nothing.
-    Source(SourceName),
-    /// Book has lost its manifest.
-    ManifestLost,
-    /// Streams cannot be sampled as often as the rule needs.
-    Sampling,
 }
 
 /// A concern that holds now, in words.
@@ -92,19 +70,27 @@ pub(super) struct Trouble {
     pub(super) since: Moment,
 }
 
+/// What people were last told about an experiment.
+#[derive(Debug, Clone)]
+struct Heard {
+    known: Known,
+    /// Since when it is bad, as they were told.
+    bad_since: Option<Moment>,
+}
+
 /// A summary on its way, with what people will have been told when it arrives.
 #[derive(Debug, Clone)]
 struct OnItsWay {
     id: u64,
     since: Moment,
-    tales: Vec<(Stub, Option<Told>)>,
+    tales: Vec<(Stub, Option<Heard>)>,
     concerns: BTreeMap<Concern, Moment>,
 }
 
 /// The state of telling.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Telling {
-    told: BTreeMap<Stub, Told>,
+    told: BTreeMap<Stub, Heard>,
     told_concerns: BTreeMap<Concern, Moment>,
     /// When concerns ended of which people do not know that yet.
     ended: BTreeMap<Concern, Moment>,
@@ -152,8 +138,8 @@ impl Telling {
 
     /// Takes note that an experiment changed.
     pub(super) fn consider(&mut self, experiment: &Experiment, manifest_known: bool, now: Moment) {
-        let Some(tale) = Tale::of(experiment, manifest_known) else { return };
-        let told = self.told.get(&experiment.stub).map_or_else(Tale::assumed, |told| told.tale.clone());
+        let Some(tale) = Known::of(experiment, manifest_known) else { return };
+        let told = self.told.get(&experiment.stub).map_or_else(Known::assumed, |heard| heard.known.clone());
         let owed = self.owed.contains_key(&experiment.stub);
         if !owed && !tale.is_worth_telling_after(&told) {
             self.untold.remove(&experiment.stub);
@@ -220,13 +206,13 @@ impl Telling {
     }
 
     /// What is new of each experiment, problems first, with what people will know once they have read it.
-    fn news(&self, scene: &Scene<'_>) -> Vec<(Line, Option<Told>)> {
+    fn news(&self, scene: &Scene<'_>) -> Vec<(Line, Option<Heard>)> {
         let mut news: Vec<_> = self.untold.keys().filter_map(|stub| self.news_of((scene.experiments)(stub)?, scene)).collect();
         news.sort_by(|(a, _), (b, _)| is_well(a).cmp(&is_well(b)).then_with(|| a.stub.cmp(&b.stub)));
         news
     }
 
-    fn compose(&mut self, news: Vec<(Line, Option<Told>)>, concerns: BTreeMap<Concern, Moment>, scene: &Scene<'_>) -> Summary {
+    fn compose(&mut self, news: Vec<(Line, Option<Heard>)>, concerns: BTreeMap<Concern, Moment>, scene: &Scene<'_>) -> Summary {
         self.next_id += 1;
         let id = self.next_id;
         let problems = (scene.all)().into_iter().filter(|e| self.is_problem(e)).map(|e| self.line(e, scene)).collect();
@@ -236,11 +222,10 @@ impl Telling {
         Summary { id, at: scene.now.wall(), news, problems, alerts, counts: scene.counts }
     }
 
-    fn news_of(&self, experiment: &Experiment, scene: &Scene<'_>) -> Option<(Line, Option<Told>)> {
-        let tale = Tale::of(experiment, scene.manifest_known)?;
-        let is_plain = tale == Tale::assumed();
-        let told = (!is_plain).then_some(Told { tale, bad_since: experiment.bad_since });
-        Some((self.line(experiment, scene), told))
+    fn news_of(&self, experiment: &Experiment, scene: &Scene<'_>) -> Option<(Line, Option<Heard>)> {
+        let known = Known::of(experiment, scene.manifest_known)?;
+        let heard = (!known.is_plain()).then_some(Heard { known, bad_since: experiment.bad_since });
+        Some((self.line(experiment, scene), heard))
     }
 
     fn line(&self, experiment: &Experiment, scene: &Scene<'_>) -> Line {
@@ -251,7 +236,7 @@ impl Telling {
         Line {
             stub: experiment.stub.clone(),
             health: experiment.health,
-            told: told.map_or(Health::Ok, |told| told.tale.health),
+            told: told.map_or(Health::Ok, |told| told.known.health),
             bookable: (scene.bookable)(experiment),
             listed: experiment.listed() || !scene.manifest_known,
             issues: experiment.issues.clone(),
@@ -264,7 +249,7 @@ impl Telling {
     fn is_problem(&self, experiment: &Experiment) -> bool {
         match experiment.health {
             Health::Degraded | Health::Down => true,
-            Health::Unknown => self.told.get(&experiment.stub).is_some_and(|told| told.tale.health != Health::Ok),
+            Health::Unknown => self.told.get(&experiment.stub).is_some_and(|told| told.known.health != Health::Ok),
             Health::Ok => false,
         }
     }
@@ -286,37 +271,62 @@ impl Telling {
         open.chain(ended).collect()
     }
 
-    /// Takes in what a mail came to.
-    pub(super) fn mailed(&mut self, id: u64, outcome: &Result<(), MailFault>, now: Moment) -> Vec<Stub> {
+    /// Takes up what is remembered.
+    pub(super) fn recall(&mut self, told: &[Told], owed: &[(Stub, Timestamp)], last_mail: u64, now: Moment) {
+        let then = |at: Timestamp| now.before(Duration::try_from(now.wall().duration_since(at)).unwrap_or_default());
+        for told in told {
+            match told {
+                Told::Experiment(stub, Some(known)) => {
+                    let heard = Heard { known: known.clone(), bad_since: known.bad_since.map(then) };
+                    self.told.insert(stub.clone(), heard);
+                }
+                Told::Concern(concern, Some(since)) => {
+                    self.told_concerns.insert(*concern, then(*since));
+                }
+                Told::Experiment(_, None) | Told::Concern(_, None) => {}
+            }
+        }
+        self.owed = owed.iter().map(|(stub, since)| (stub.clone(), then(*since))).collect();
+        self.next_id = last_mail;
+    }
+
+    /// Takes in what a mail came to. Returns what people now know.
+    pub(super) fn mailed(&mut self, id: u64, outcome: &Result<(), MailFault>, now: Moment) -> Vec<Told> {
         let Some(mail) = self.on_its_way.take_if(|mail| mail.id == id) else { return Vec::new() };
         match outcome {
             Ok(()) => self.arrived(mail, now),
-            Err(fault) => self.failed(mail, fault, now),
+            Err(fault) => {
+                self.failed(mail, fault, now);
+                Vec::new()
+            }
         }
     }
 
-    fn arrived(&mut self, mail: OnItsWay, now: Moment) -> Vec<Stub> {
+    fn arrived(&mut self, mail: OnItsWay, now: Moment) -> Vec<Told> {
         self.failures = 0;
         self.retry_at = None;
         self.fault = None;
         self.last_sent = Some(now);
-        self.told_concerns = mail.concerns;
+        let before = std::mem::replace(&mut self.told_concerns, mail.concerns);
         self.ended.retain(|concern, _| self.told_concerns.contains_key(concern));
         self.concern_since = None;
-        let mut stubs = Vec::with_capacity(mail.tales.len());
-        for (stub, told) in mail.tales {
+        let begun = self.told_concerns.iter().filter(|(concern, _)| !before.contains_key(concern));
+        let ended = before.keys().filter(|concern| !self.told_concerns.contains_key(concern));
+        let mut told: Vec<Told> = begun.map(|(concern, since)| Told::Concern(*concern, Some(since.wall()))).collect();
+        told.extend(ended.map(|concern| Told::Concern(*concern, None)));
+        for (stub, heard) in mail.tales {
             self.untold.remove(&stub);
             self.owed.remove(&stub);
-            match told {
-                Some(told) => self.told.insert(stub.clone(), told),
+            told.push(Told::Experiment(stub.clone(), heard.as_ref().map(|heard| heard.known.clone())));
+            match heard {
+                Some(heard) => self.told.insert(stub, heard),
                 None => self.told.remove(&stub),
             };
-            stubs.push(stub);
         }
-        stubs
+        told
     }
 
-    fn failed(&mut self, mail: OnItsWay, fault: &MailFault, now: Moment) -> Vec<Stub> {
+    fn failed(&mut self, mail: OnItsWay, fault: &MailFault, now: Moment) {
         let wait = (RETRY_AFTER * 2_u32.saturating_pow(self.failures.min(16))).min(RETRY_AT_MOST);
         self.failures = self.failures.saturating_add(1);
         self.retry_at = Some(now + if fault.permanent { RETRY_AT_MOST } else { wait });
@@ -326,7 +336,6 @@ impl Telling {
             self.owed.entry(stub.clone()).or_insert(bad_since);
             self.untold.entry(stub).or_insert(now);
         }
-        Vec::new()
     }
 
     /// Gives up a mail whose outcome never came.
@@ -367,7 +376,7 @@ impl Concern {
 }
 
 fn concerns_of(troubles: &[Trouble]) -> BTreeMap<Concern, Moment> {
-    troubles.iter().map(|trouble| (trouble.concern.clone(), trouble.since)).collect()
+    troubles.iter().map(|trouble| (trouble.concern, trouble.since)).collect()
 }
 
 fn is_well(line: &Line) -> bool {

@@ -90,7 +90,12 @@ pub fn tell(action: &Action, at: Timestamp, clock: Clock<'_>) -> Option<Told> {
 fn recorded(record: &Record) -> Option<(Kind, String)> {
     Some(match record {
         Record::Event { stub, event } => (Kind::Health, happened(stub, event)),
-        Record::Switching(_) | Record::Mailing(_) | Record::Mailed { outcome: Ok(()), .. } => return None,
+        Record::Switching(_)
+        | Record::Mailing(_)
+        | Record::Mailed { outcome: Ok(()), .. }
+        | Record::Seen(_)
+        | Record::Forgotten(_)
+        | Record::Told(_) => return None,
         Record::Switched { resource, outcome, .. } => (Kind::Switch, switched(resource, outcome)?),
         Record::Source { name, health, note } => (Kind::Source, source(*name, *health, note)),
         Record::Hold { resource, reason: Some(reason) } => (Kind::Hold, format!("{resource} is held by a person: \"{reason}\"")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::engine::{Event, ManifestChange, Record, Snapshot, Summary, Switch, SwitchOutcome};
 use crate::model::{Fault, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
@@ -22,6 +22,9 @@ pub fn note(record: &Record) {
         Record::Source { name, health, note } => note_source(*name, *health, note),
         Record::Hold { resource, reason: Some(reason) } => info!(%resource, reason, "a person holds the resource; it is left alone"),
         Record::Hold { resource, reason: None } => info!(%resource, "the resource is not held by a person any more"),
+        Record::Seen(stub) => debug!(experiment = %stub, "{stub} is seen for the first time"),
+        Record::Forgotten(stub) => info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day"),
+        Record::Told(_) => {}
         Record::Manifest(change) => note_manifest(change),
         Record::Blind(true) => error!("relay, jump and book are all silent: labwatch is probably cut off; nothing is switched"),
         Record::Blind(false) => info!("labwatch hears from the laboratory again"),

@@ -1,6 +1,7 @@
 //! Taking inputs in: what each of them changes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Engine;
 use crate::engine::action::{Action, ManifestChange, Record};
@@ -10,11 +11,25 @@ use crate::engine::experiment::Experiment;
 use crate::engine::fleet::Id;
 use crate::engine::input::{BookReading, MailFault, Role, SampleOutcome, SwitchOutcome};
 use crate::engine::judge::Heard;
+use crate::engine::memory::{Memory, Told};
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
-use crate::model::{ResourceName, SourceHealth, SourceName, Stub, Topic};
+use crate::model::{Moment, ResourceName, SourceHealth, SourceName, Stub, Topic};
 
 impl Engine {
+    /// Takes up what is remembered of the time before the start.
+    pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
+        let then = |at| now.before(Duration::try_from(now.wall().duration_since(at)).unwrap_or_default());
+        self.telling.recall(&memory.told, &memory.owed, memory.last_mail, now);
+        for known in &memory.experiments {
+            let id = self.fleet.recall(&known.stub, then(known.first_seen), &known.events, now);
+            if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
+                self.telling.consider(experiment, false, now);
+            }
+        }
+        self.fleet.take_seen();
+    }
+
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
         let (now, settle) = (self.now, self.policy.settle);
         let was = self.source(source).health;
@@ -154,12 +169,14 @@ impl Engine {
     }
 
     pub(super) fn mailed(&mut self, id: u64, outcome: Result<(), MailFault>, actions: &mut Vec<Action>) {
-        for stub in self.telling.mailed(id, &outcome, self.now) {
-            let experiment = self.fleet.find(stub.as_str()).and_then(|id| self.fleet.get(id));
-            match experiment {
-                Some(experiment) => self.telling.consider(experiment, self.manifest_known, self.now),
-                None => self.telling.forget(&stub),
+        for told in self.telling.mailed(id, &outcome, self.now) {
+            if let Told::Experiment(stub, _) = &told {
+                match self.fleet.find(stub.as_str()).and_then(|id| self.fleet.get(id)) {
+                    Some(experiment) => self.telling.consider(experiment, self.manifest_known, self.now),
+                    None => self.telling.forget(stub),
+                }
             }
+            actions.push(Action::Record(Record::Told(told)));
         }
         actions.push(Action::Record(Record::Mailed { id, outcome }));
     }

@@ -13,6 +13,7 @@ use super::availability::Resources;
 use super::experiment::Sky;
 use super::fleet::Fleet;
 use super::input::{Input, Role};
+use super::memory::Memory;
 use super::policy::{Asking, Policy};
 use super::sampling::Sampler;
 use super::snapshot::{Counts, ExperimentView};
@@ -97,6 +98,14 @@ impl Engine {
         }
     }
 
+    /// An engine that goes on where another one stopped.
+    #[must_use]
+    pub fn resume(policy: Policy, memory: &Memory, now: Moment) -> Self {
+        let mut engine = Self::new(policy, now);
+        engine.recall(memory, now);
+        engine
+    }
+
     /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.
     pub fn step(&mut self, input: Input, now: Moment) -> Vec<Action> {
         self.now = self.now.max(now);
@@ -115,6 +124,7 @@ impl Engine {
             Input::Wake => {}
         }
         self.settle(&mut actions);
+        self.keep_track(&mut actions);
         actions
     }
 
@@ -130,7 +140,7 @@ impl Engine {
             (self.book.deadline(None), Reason::Source(SourceName::Book)),
             (outage, Reason::Outage),
             (self.resources.deadline().filter(|_| leads && self.may_switch()), Reason::Switch),
-            (self.mail_deadline().filter(|_| leads && self.policy.mail), Reason::Mail),
+            (self.mail_deadline().filter(|_| leads && self.may_tell()), Reason::Mail),
             (self.sampler.deadline(&self.policy).filter(|_| self.is_listening()), Reason::Sample),
         ];
         let next = candidates.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()?;
@@ -178,7 +188,7 @@ impl Engine {
 
     fn conditions(&self) -> Conditions {
         let sampling = self.sampling && self.sampler.broken().is_none();
-        Conditions { now: self.now, outage: self.outage, sampling, manifest_known: self.manifest_known }
+        Conditions { now: self.now, outage: self.outage, sampling, manifest_known: self.manifest_known, may_judge: self.may_judge() }
     }
 }
 
@@ -189,11 +199,12 @@ struct Conditions {
     outage: bool,
     sampling: bool,
     manifest_known: bool,
+    may_judge: bool,
 }
 
 fn sky<'a>(policy: &'a Policy, relay: &Source, jump: &Source, conditions: &Conditions) -> Sky<'a> {
-    let Conditions { now, outage, sampling, manifest_known } = *conditions;
-    Sky { policy, now, relay: relay.telling(now), jump: jump.telling(now), outage, sampling, manifest_known }
+    let Conditions { now, outage, sampling, manifest_known, may_judge } = *conditions;
+    Sky { policy, now, relay: relay.telling(now), jump: jump.telling(now), outage, sampling, manifest_known, may_judge }
 }
 
 /// How long a source may tell nothing before it is asked: half of what the rules need, so that the answer is there in time.

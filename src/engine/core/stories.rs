@@ -4,14 +4,20 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::engine::action::{Action, Record};
+use crate::engine::memory::Concern;
 use crate::engine::source::Source;
-use crate::engine::telling::{Concern, Scene, Trouble};
+use crate::engine::telling::{Scene, Trouble};
 use crate::model::{Moment, SourceHealth, SourceName};
 
 impl Engine {
+    /// Whether there is somebody to tell, and something is known of how things are now: what is only remembered may be over.
+    pub(super) fn may_tell(&self) -> bool {
+        self.policy.mail && self.may_judge() && self.relay.health != SourceHealth::Starting
+    }
+
     pub(super) fn tell(&mut self, actions: &mut Vec<Action>) {
         let troubles: Vec<Trouble> = self.troubles().into_iter().filter(|trouble| self.is_tellable(trouble)).collect();
-        if !self.policy.mail || (troubles.is_empty() && self.telling.is_done()) {
+        if !self.may_tell() || (troubles.is_empty() && self.telling.is_done()) {
             return;
         }
         self.repaint();
@@ -44,7 +50,9 @@ impl Engine {
         }
         for name in SourceName::ALL {
             let source = self.source(name);
-            if source.health == SourceHealth::Down {
+            // After a restart of ours, an outage that people know of goes on until the source tells again.
+            let goes_on = source.health == SourceHealth::Starting && self.telling.knows(&Concern::Source(name));
+            if goes_on || source.health == SourceHealth::Down {
                 troubles.push(Trouble { concern: Concern::Source(name), text: self.outage_text(name), since: source.since });
             }
         }

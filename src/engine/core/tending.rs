@@ -24,7 +24,12 @@ impl Engine {
             actions.push(Action::Record(Record::Source { name, health, note }));
         }
         if name == SourceName::Book {
-            return false;
+            let decides = changed && health == SourceHealth::Down && !self.manifest_known;
+            if decides {
+                self.fleet.reconsider_all();
+                self.look_at_all(Why::SourceDown(name), actions);
+            }
+            return decides;
         }
         let why = match (was, health) {
             (_, SourceHealth::Down) if changed => {
@@ -98,9 +103,17 @@ impl Engine {
         }
     }
 
+    /// Whether it is known what experiments must have, or book will not say so soon.
+    pub(super) fn may_judge(&self) -> bool {
+        self.manifest_known || self.book.health == SourceHealth::Down
+    }
+
     /// Whether it makes sense to write into book now.
     pub(super) fn may_switch(&self) -> bool {
-        self.blind.is_none() && self.manifest_lost.is_none() && self.book.health != SourceHealth::Down
+        self.relay.health != SourceHealth::Starting
+            && self.blind.is_none()
+            && self.manifest_lost.is_none()
+            && self.book.health != SourceHealth::Down
     }
 
     pub(super) fn look(&mut self, id: Id, why: Why, actions: &mut Vec<Action>) {
@@ -128,6 +141,12 @@ impl Engine {
             self.resources.reconsider(&experiment.resources);
             actions.push(Action::Record(Record::Event { stub: experiment.stub.clone(), event }));
         }
+    }
+
+    /// Says which experiments have become known or were forgotten, for the history.
+    pub(super) fn keep_track(&mut self, actions: &mut Vec<Action>) {
+        actions.extend(self.fleet.take_seen().into_iter().map(|stub| Action::Record(Record::Seen(stub))));
+        actions.extend(self.fleet.take_forgotten().into_iter().map(|stub| Action::Record(Record::Forgotten(stub))));
     }
 
     pub(super) fn touch(&mut self, stub: &Stub) {
