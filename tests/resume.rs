@@ -1,6 +1,6 @@
 //! A restart: what the engine knew is taken up again, and nobody notices.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at what it does not expect")]
+#![allow(clippy::expect_used, clippy::wildcard_enum_match_arm, reason = "a test stops at what it does not expect")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

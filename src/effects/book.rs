@@ -139,6 +139,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_book_says_already_is_not_written() {
+        let book = FakeBook::start().await;
+        book.put("r-a", "pend00", false, REASON);
+        assert_eq!(set(&book.client(SOON), &withdraw("r-a")).await, SwitchOutcome::Confirmed(says(false, REASON)));
+        assert_eq!(book.take_calls(), ["GET r-a"]);
+    }
+
+    #[tokio::test]
     async fn every_state_of_book_has_its_outcome() {
         let held = SwitchOutcome::Held(says(false, "maintenance"));
         let rows = [

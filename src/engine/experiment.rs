@@ -16,8 +16,9 @@ pub(super) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything that a judgement looks at beside the experiment itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sky<'a> {
-    pub(super) policy: &'a Policy,
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; no two exclude each other")]
+pub(super) struct Sky {
+    pub(super) policy: Policy,
     pub(super) now: Moment,
     pub(super) relay: Telling,
     pub(super) jump: Telling,
@@ -153,7 +154,7 @@ impl Experiment {
     }
 
     /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought up to date too.
-    pub(super) fn look(&mut self, sky: &Sky<'_>) -> Looked {
+    pub(super) fn look(&mut self, sky: &Sky) -> Looked {
         let mut again = self.grace_end(sky).filter(|end| *end > sky.now);
         let mut changed = false;
         for stream in &mut self.streams {
@@ -177,15 +178,15 @@ impl Experiment {
     }
 
     /// Book's experiments have a remote login; any other is judged by what it shows, and may have none.
-    fn look_at_host(&self, sky: &Sky<'_>) -> Look<JumpHealth> {
+    fn look_at_host(&self, sky: &Sky) -> Look<JumpHealth> {
         if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
             return Look { health: JumpHealth::Unknown, again: None };
         }
-        judge::jump(self.host.presence, self.jump, sky.jump, sky.policy, sky.now)
+        judge::jump(self.host.presence, self.jump, sky.jump, &sky.policy, sky.now)
     }
 
     /// Judges it. Returns an event when its health, its issues or its remote login changed.
-    pub(super) fn judge(&mut self, why: Why, sky: &Sky<'_>) -> Option<Arc<Event>> {
+    pub(super) fn judge(&mut self, why: Why, sky: &Sky) -> Option<Arc<Event>> {
         if !sky.may_judge || self.grace_end(sky).is_some_and(|end| sky.now < end) {
             return None;
         }
@@ -208,7 +209,7 @@ impl Experiment {
         Some(self.decide(health, issues, why, sky))
     }
 
-    fn decide(&mut self, health: Health, issues: Vec<Issue>, why: Why, sky: &Sky<'_>) -> Arc<Event> {
+    fn decide(&mut self, health: Health, issues: Vec<Issue>, why: Why, sky: &Sky) -> Arc<Event> {
         let was = std::mem::replace(&mut self.health, health);
         if was != health {
             self.since = sky.now;
@@ -230,7 +231,7 @@ impl Experiment {
     }
 
     /// Until when it has its start-up grace; `None` when that is over for good.
-    fn grace_end(&self, sky: &Sky<'_>) -> Option<Moment> {
+    fn grace_end(&self, sky: &Sky) -> Option<Moment> {
         (!self.first_judged).then(|| self.first_seen + sky.policy.startup)
     }
 
@@ -243,7 +244,7 @@ impl Experiment {
         seen.collect::<Option<Vec<_>>>()?.into_iter().max().map(|seen| seen + FORGET_AFTER)
     }
 
-    pub(super) fn view(&self, resources: Vec<ResourceView>, sky: &Sky<'_>) -> ExperimentView {
+    pub(super) fn view(&self, resources: Vec<ResourceView>, sky: &Sky) -> ExperimentView {
         let mut streams: Vec<StreamView> = self.streams.iter().map(Stream::view).collect();
         streams.sort_by(|a, b| a.topic.cmp(&b.topic));
         ExperimentView {

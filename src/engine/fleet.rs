@@ -276,7 +276,7 @@ impl Fleet {
     }
 
     /// Looks at one experiment. What has to be recorded is pushed to `events`.
-    pub(super) fn look(&mut self, id: Id, why: Why, sky: &Sky<'_>, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(super) fn look(&mut self, id: Id, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
         let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         let looked = experiment.look(sky);
         let event = experiment.judge(why, sky);
@@ -297,7 +297,7 @@ impl Fleet {
     }
 
     /// Looks at every experiment, in the order of their names.
-    pub(super) fn look_at_all(&mut self, why: Why, sky: &Sky<'_>, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(super) fn look_at_all(&mut self, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
         for slot in 0..self.slots.len() {
             if let Ok(slot) = u32::try_from(slot) {
                 self.look(Id(slot), why, sky, events);
@@ -311,7 +311,7 @@ impl Fleet {
     }
 
     /// Looks at those whose deadline has come.
-    pub(super) fn look_at_due(&mut self, sky: &Sky<'_>, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(super) fn look_at_due(&mut self, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
         while let Some(&(at, id)) = self.agenda.first() {
             if at > sky.now {
                 break;
@@ -402,7 +402,7 @@ impl Fleet {
     pub(super) fn repaint(
         &mut self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,
-        sky: &Sky<'_>,
+        sky: &Sky,
         resources: impl Fn(&Experiment) -> Vec<ResourceView>,
     ) {
         let list = Arc::make_mut(views);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Thresholds and bounds of the judgement. Settings are named without their `STATUS_` prefix.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
     /// `HEALTH_LAST_ACTIVE`: a stream that has not transmitted for longer than this is silent.
     pub last_active: Duration,

@@ -111,7 +111,7 @@ impl Stream {
         self.transmission != Transmission::Unsaid
     }
 
-    pub(super) fn look(&self, sky: &Sky<'_>) -> Look<StreamHealth> {
+    pub(super) fn look(&self, sky: &Sky) -> Look<StreamHealth> {
         let facts = StreamFacts {
             presence: self.sighting.presence,
             transmission: self.transmission,
@@ -119,7 +119,7 @@ impl Stream {
             sampled: sky.sampling && self.required,
             was: self.health,
         };
-        judge::stream(&facts, sky.relay, sky.policy, sky.now)
+        judge::stream(&facts, sky.relay, &sky.policy, sky.now)
     }
 
     /// When it may be forgotten: a day after it was last seen, unless it is required or all that an experiment has.

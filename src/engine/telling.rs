@@ -132,8 +132,8 @@ impl Telling {
     }
 
     /// Whether people were told of a concern and not yet that it ended.
-    pub(super) fn knows(&self, concern: &Concern) -> bool {
-        self.told_concerns.contains_key(concern)
+    pub(super) fn knows(&self, concern: Concern) -> bool {
+        self.told_concerns.contains_key(&concern)
     }
 
     /// Takes note that an experiment changed.
@@ -176,7 +176,7 @@ impl Telling {
     fn note_ends(&mut self, concerns: &BTreeMap<Concern, Moment>, now: Moment) {
         self.ended.retain(|concern, _| !concerns.contains_key(concern));
         for concern in self.told_concerns.keys().filter(|concern| !concerns.contains_key(*concern)) {
-            self.ended.entry(concern.clone()).or_insert(now);
+            self.ended.entry(*concern).or_insert(now);
         }
     }
 
@@ -358,14 +358,14 @@ impl Telling {
 
 impl Concern {
     /// Since when it must have held to be told.
-    pub(super) fn told_after(&self) -> Duration {
+    pub(super) fn told_after(self) -> Duration {
         match self {
             Self::Blind | Self::Source(_) | Self::ManifestLost => TELL_OUTAGE_AFTER,
             Self::Sampling => Duration::ZERO,
         }
     }
 
-    fn ended_text(&self) -> String {
+    fn ended_text(self) -> String {
         match self {
             Self::Blind => "labwatch hears from the laboratory again".to_owned(),
             Self::Source(name) => format!("{name} tells again"),

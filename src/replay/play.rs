@@ -61,7 +61,7 @@ pub fn replay(recording: &Recording, mut policy: Policy) -> Outcome {
     policy.sample = Sampling::Never;
     policy.mail = true;
     let last = recording.happened.last().map_or(Duration::ZERO, |(at, _)| *at);
-    let mut stage = Stage::new(policy.clone(), recording.origin, Player::new(policy.query_book_every));
+    let mut stage = Stage::new(policy, recording.origin, Player::new(policy.query_book_every));
     for (at, recorded) in &recording.happened {
         stage.plan.at(*at, Event::Recorded(recorded.clone()));
     }

@@ -51,8 +51,8 @@ pub async fn reaction(lab: &Lab, resource: &str, times: usize, since: Timestamp,
 /// Waits for the first mail that `is` wants.
 pub async fn mail(lab: &Lab, what: &str, is: impl Fn(&CaughtMail) -> bool) -> CaughtMail {
     let look = async || lab.mail().mails().into_iter().find(|mail| is(mail));
-    let subjects = || lab.mail().mails().iter().map(|mail| format!("{}\n{}\n", mail.subject, mail.text)).collect();
-    eventually(&format!("a mail: {what}"), subjects, look).await
+    let caught = || lab.mail().mails().iter().map(|mail| [mail.subject.as_str(), &mail.text].join("\n")).collect::<Vec<_>>().join("\n");
+    eventually(&format!("a mail: {what}"), caught, look).await
 }
 
 fn of(lab: &Lab, resource: &str) -> Vec<Switched> {

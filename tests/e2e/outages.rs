@@ -11,14 +11,12 @@ const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stuck_hub_is_told_from_lost_experiments() {
-    tokio::join!(
-        stuck(Server::Jump, "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump"),
-        stuck(Server::Relay, "relay accepts the connection but sends no reports")
-    );
+    tokio::join!(stuck(RelayVersion::V07, Server::Jump), stuck(RelayVersion::V07, Server::Relay), stuck(RelayVersion::V08, Server::Relay));
 }
 
-async fn stuck(server: Server, diagnosis: &str) {
-    let lab = laboratory(RelayVersion::V08, &ALL).await;
+/// A relay that is stuck hands on nothing of any stream either: that must not be held against the experiments.
+async fn stuck(relay: RelayVersion, server: Server) {
+    let lab = laboratory(relay, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;
     monitor.sees_well(&ALL).await;
     let source = format!("\"source\":\"{server}\"");
@@ -36,7 +34,7 @@ async fn stuck(server: Server, diagnosis: &str) {
     monitor.sees_well(&ALL).await;
     for stub in ALL {
         let history = monitor.history(stub).await;
-        assert!(history.iter().all(|health| health == "ok" || health == "unknown"), "{stub}: {history:?} ({diagnosis})");
+        assert!(history.iter().all(|health| health == "ok" || health == "unknown"), "{stub}: {history:?}");
     }
     assert_eq!(lab.switched(), []);
     monitor.stop("INT", &lab).await;
@@ -47,7 +45,7 @@ async fn stuck(server: Server, diagnosis: &str) {
 async fn outages_that_last_are_mailed_once() {
     tokio::join!(
         mailed_once(Server::Jump, "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump"),
-        mailed_once(Server::Book, "book has no manifest")
+        mailed_once(Server::Book, "book gives an empty manifest: it has probably been restarted; upload the manifest")
     );
 }
 

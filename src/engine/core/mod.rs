@@ -186,25 +186,18 @@ impl Engine {
         self.sampling && self.relay.telling(self.now).tells
     }
 
-    fn conditions(&self) -> Conditions {
-        let sampling = self.sampling && self.sampler.broken().is_none();
-        Conditions { now: self.now, outage: self.outage, sampling, manifest_known: self.manifest_known, may_judge: self.may_judge() }
+    fn sky(&self) -> Sky {
+        Sky {
+            policy: self.policy,
+            now: self.now,
+            relay: self.relay.telling(self.now),
+            jump: self.jump.telling(self.now),
+            outage: self.outage,
+            sampling: self.sampling && self.sampler.broken().is_none(),
+            manifest_known: self.manifest_known,
+            may_judge: self.may_judge(),
+        }
     }
-}
-
-/// What holds for all experiments beside the sources.
-#[derive(Debug, Clone, Copy)]
-struct Conditions {
-    now: Moment,
-    outage: bool,
-    sampling: bool,
-    manifest_known: bool,
-    may_judge: bool,
-}
-
-fn sky<'a>(policy: &'a Policy, relay: &Source, jump: &Source, conditions: &Conditions) -> Sky<'a> {
-    let Conditions { now, outage, sampling, manifest_known, may_judge } = *conditions;
-    Sky { policy, now, relay: relay.telling(now), jump: jump.telling(now), outage, sampling, manifest_known, may_judge }
 }
 
 /// How long a source may tell nothing before it is asked: half of what the rules need, so that the answer is there in time.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, sky};
+use super::Engine;
 use crate::engine::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
 use crate::model::{Bookable, Health, Moment, SourceName};
 
@@ -29,7 +29,7 @@ impl Engine {
         if !self.fleet.is_touched() {
             return;
         }
-        let sky = sky(&self.policy, &self.relay, &self.jump, &self.conditions());
+        let sky = self.sky();
         let resources = &self.resources;
         self.fleet.repaint(&mut self.views, &sky, |experiment| experiment.resources.iter().map(|name| resources.view(name)).collect());
         self.counts = count(&self.views);

@@ -51,7 +51,7 @@ impl Engine {
         for name in SourceName::ALL {
             let source = self.source(name);
             // After a restart of ours, an outage that people know of goes on until the source tells again.
-            let goes_on = source.health == SourceHealth::Starting && self.telling.knows(&Concern::Source(name));
+            let goes_on = source.health == SourceHealth::Starting && self.telling.knows(Concern::Source(name));
             if goes_on || source.health == SourceHealth::Down {
                 troubles.push(Trouble { concern: Concern::Source(name), text: self.outage_text(name), since: source.since });
             }
@@ -71,7 +71,7 @@ impl Engine {
     /// Whether people are to hear of a trouble. While we are blind that is the one story, and what they know of its parts stays.
     pub(super) fn is_tellable(&self, trouble: &Trouble) -> bool {
         let is_part = self.blind.is_some() && trouble.concern != Concern::Blind;
-        self.telling.knows(&trouble.concern) || (!is_part && self.now.since(trouble.since) >= trouble.concern.told_after())
+        self.telling.knows(trouble.concern) || (!is_part && self.now.since(trouble.since) >= trouble.concern.told_after())
     }
 
     pub(super) fn outage_text(&self, name: SourceName) -> String {

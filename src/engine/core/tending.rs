@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, sky};
+use super::Engine;
 use crate::engine::action::{Action, Record};
 use crate::engine::availability::Wanted;
 use crate::engine::event::{Event, Why};
@@ -128,9 +128,9 @@ impl Engine {
         self.looking(actions, Fleet::look_at_due);
     }
 
-    pub(super) fn looking(&mut self, actions: &mut Vec<Action>, look: impl FnOnce(&mut Fleet, &Sky<'_>, &mut Vec<(Id, Arc<Event>)>)) {
+    pub(super) fn looking(&mut self, actions: &mut Vec<Action>, look: impl FnOnce(&mut Fleet, &Sky, &mut Vec<(Id, Arc<Event>)>)) {
         let mut events = Vec::new();
-        let sky = sky(&self.policy, &self.relay, &self.jump, &self.conditions());
+        let sky = self.sky();
         look(&mut self.fleet, &sky, &mut events);
         for stub in self.fleet.gone() {
             self.telling.forget(stub);
