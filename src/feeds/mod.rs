@@ -11,8 +11,10 @@ mod parse;
 pub mod sample;
 mod socket;
 pub mod subscribe;
+mod timetable;
 #[cfg(test)]
 mod testing;
 
 pub use parse::{MAX_BROKEN, MAX_CONNECTIONS, MAX_REREAD_BYTES, Parsed, parse};
 pub use socket::MAX_MESSAGE_BYTES;
+pub use timetable::{MAX_BOOKINGS, MAX_SLOTS};
