@@ -15,7 +15,8 @@ pub const WITHIN: Duration = Duration::from_secs(30);
 /// Fewer losses than this are told one by one.
 pub const AT_LEAST: usize = 3;
 
-/// A cause takes at least this part, in percent, of what shares its property and was not lost already: two thirds are a clear majority.
+/// A cause takes at least this part, in percent, of what shares its property and was neither lost before nor is explained already:
+/// two thirds are a clear majority.
 pub const MAJORITY_PERCENT: usize = 66;
 
 /// The loss of an experiment.
@@ -74,7 +75,7 @@ pub struct Cause {
     pub label_private: String,
     /// The experiments, sorted.
     pub stubs: Vec<Stub>,
-    /// How many experiments share it, without those that were lost before.
+    /// How many experiments share it, without those that were lost before or are in a cause that says more.
     pub of: usize,
     /// When the first of them was lost.
     pub began: Moment,
@@ -128,15 +129,15 @@ fn sharing<'a>(kind: CauseKind, places: &BTreeMap<&'a Stub, Option<IpAddr>>) -> 
 
 /// The causes among the losses that share one property: the largest burst first, then what remains, as long as there is one.
 fn causes_of<'a>(key: Key<'_>, sharing: &[&'a Stub], lost: &BTreeMap<&'a Stub, Moment>, told: &mut BTreeSet<&'a Stub>) -> Vec<Cause> {
-    let untold: Vec<&Stub> = sharing.iter().filter(|stub| !told.contains(*stub)).copied().collect();
-    let mut open: Vec<(Moment, &Stub)> = untold.iter().filter_map(|stub| lost.get(stub).map(|at| (*at, *stub))).collect();
+    let untold = sharing.iter().filter(|stub| !told.contains(*stub));
+    let mut open: Vec<(Moment, &Stub)> = untold.filter_map(|stub| lost.get(stub).map(|at| (*at, *stub))).collect();
     open.sort();
     let mut causes = Vec::new();
     while let Some((from, to)) = largest_burst(&open) {
         let burst: Vec<(Moment, &Stub)> = open.drain(from..to).collect();
         let Some((began, _)) = burst.first().copied() else { break };
-        let before = untold.iter().filter(|stub| lost.get(*stub).is_some_and(|at| *at < began)).count();
-        let of = untold.len() - before;
+        let is_out = |stub: &Stub| lost.get(stub).is_some_and(|at| *at < began || (told.contains(stub) && at.since(began) <= WITHIN));
+        let of = sharing.iter().filter(|stub| !is_out(stub)).count();
         if burst.len() * 100 >= of * MAJORITY_PERCENT {
             told.extend(burst.iter().map(|(_, stub)| *stub));
             causes.push(Cause::new(key, burst.into_iter().map(|(_, stub)| stub.clone()).collect(), of, began));

@@ -192,12 +192,11 @@ mod tests {
             let (mut holds, mut model) = (holds(), BTreeMap::new());
             for (now, (which, reason)) in (0..).zip(seen) {
                 let name = resource(["r-a", "r-b", "r-c", "r-d"][which]);
-                match reason.map(|reason| ["fire", "flood", ""][reason]) {
-                    Some(reason) => {
-                        holds.held(&name, reason, at(now));
-                        model.entry(name).or_insert((now, reason)).1 = reason;
-                    }
-                    None => prop_assert_eq!(holds.released(&name).is_some(), model.remove(&name).is_some()),
+                if let Some(reason) = reason.map(|reason| ["fire", "flood", ""][reason]) {
+                    holds.held(&name, reason, at(now));
+                    model.entry(name).or_insert((now, reason)).1 = reason;
+                } else {
+                    prop_assert_eq!(holds.released(&name).is_some(), model.remove(&name).is_some());
                 }
             }
             let listed: BTreeMap<ResourceName, (i64, String)> = holds

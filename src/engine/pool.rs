@@ -278,8 +278,11 @@ mod tests {
         check(&slots[..2], &[rule("a", &["*1"]), rule("b", &["*"]), rule("c", &["*"])], &["a: pend01", "b: pend00"]);
     }
 
+    /// Resource, start, end, started.
+    type Booked = (&'static str, i64, i64, bool);
+
     /// How a pool of three stands at 0, when these of it are usable.
-    fn standing(bookings: &[(&str, i64, i64, bool)], usable: &[&str]) -> Standing {
+    fn standing(bookings: &[Booked], usable: &[&str]) -> Standing {
         let slots = [("r-p0", "p", "u"), ("r-p1", "p", "u"), ("r-p2", "p", "u"), ("r-p2/second", "p", "u")];
         let timetable = timetable(&slots, bookings);
         let pools = Pools::of(&timetable, &[], stub_of);
@@ -293,30 +296,24 @@ mod tests {
         use Severity::{NoneAffected, Short, Spare};
         const DAY: i64 = 24 * HOUR;
         let all = ["p0", "p1", "p2"];
-        let rows: [(&[(&str, i64, i64, bool)], &[&str], usize, Option<i64>, Severity); 11] = [
-            (&[], &[], 0, None, NoneAffected),
-            (&[("r-p0", -20, 0, true), ("r-p0", DAY, 2 * DAY, false), ("r-x", 1, 2, false)], &[], 0, None, NoneAffected),
-            (&[("r-p0", 10, 20, false)], &all, 1, Some(10), Spare(2)),
-            (&[("r-p0", 10, 20, false)], &["p1"], 1, Some(10), Spare(0)),
-            (&[("r-p0", -10, 20, false)], &[], 1, Some(0), Short { missing: 1, first_at: at(0) }),
-            (&[("r-p0", DAY - 1, 2 * DAY, false)], &[], 1, Some(DAY - 1), Short { missing: 1, first_at: at(DAY - 1) }),
-            (&[("r-p0", 10, 20, false), ("r-p1", 20, 30, false)], &["p2"], 1, Some(10), Spare(0)),
-            (&[("r-p0", 10, 20, false), ("r-p1", 15, 30, false)], &["p2"], 2, Some(15), Short { missing: 1, first_at: at(15) }),
-            (
-                &[("r-p0", 10, 40, false), ("r-p1", 15, 30, false), ("r-p2", 20, 25, false)],
-                &["p2"],
-                3,
-                Some(20),
-                Short { missing: 2, first_at: at(15) },
-            ),
-            // many users of one experiment at once need it once
-            (&[("r-p0", 10, 40, false), ("r-p0", 15, 30, true), ("r-p0", 40, 50, false)], &all, 1, Some(10), Spare(2)),
-            (&[("r-p2", 10, 40, false), ("r-p2/second", 15, 30, true)], &all, 1, Some(10), Spare(2)),
-        ];
-        for (bookings, usable, peak, peak_at, severity) in rows {
+        let check = |bookings: &[Booked], usable: &[&str], peak, peak_at: Option<i64>, severity| {
             let expected = Standing { members: 3, usable: usable.len(), peak, peak_at: peak_at.map(at), severity };
             assert_eq!(standing(bookings, usable), expected, "{bookings:?}");
-        }
+        };
+        let short = |missing, first| Short { missing, first_at: at(first) };
+        check(&[], &[], 0, None, NoneAffected);
+        check(&[("r-p0", -20, 0, true), ("r-p0", DAY, 2 * DAY, false), ("r-x", 1, 2, false)], &[], 0, None, NoneAffected);
+        check(&[("r-p0", 10, 20, false)], &all, 1, Some(10), Spare(2));
+        check(&[("r-p0", 10, 20, false)], &["p1"], 1, Some(10), Spare(0));
+        check(&[("r-p0", -10, 20, false)], &[], 1, Some(0), short(1, 0));
+        check(&[("r-p0", DAY - 1, 2 * DAY, false)], &[], 1, Some(DAY - 1), short(1, DAY - 1));
+        check(&[("r-p0", 10, 20, false), ("r-p1", 20, 30, false)], &["p2"], 1, Some(10), Spare(0));
+        let overlapping = [("r-p0", 10, 40, false), ("r-p1", 15, 30, false), ("r-p2", 20, 25, false)];
+        check(&overlapping[..2], &["p2"], 2, Some(15), short(1, 15));
+        check(&overlapping, &["p2"], 3, Some(20), short(2, 15));
+        // many users of one experiment at once need it once
+        check(&[("r-p0", 10, 40, false), ("r-p0", 15, 30, true), ("r-p0", 40, 50, false)], &all, 1, Some(10), Spare(2));
+        check(&[("r-p2", 10, 40, false), ("r-p2/second", 15, 30, true)], &all, 1, Some(10), Spare(2));
     }
 
     #[test]

@@ -150,7 +150,7 @@ mod tests {
     }
 
     /// A booking as book gives it, hours from now.
-    fn booking(slot: &str, start: i64, end: i64, more: Value) -> Value {
+    fn booking(slot: &str, start: i64, end: i64, more: &Value) -> Value {
         let at = |hours: i64| (Timestamp::now() + SignedDuration::from_hours(hours)).to_string();
         let mut booking = json!({
             "cancelled": false, "cancelled_at": "0001-01-01T00:00:00.000Z", "cancelled_by": "", "name": "cqk3v0h5s4o1",
@@ -183,13 +183,13 @@ mod tests {
     #[tokio::test]
     async fn what_stands_is_kept_in_the_order_of_its_starts() {
         let bookings = [
-            booking("sl-b", 5, 6, json!({})),
-            booking("sl-a", -1, 1, json!({"started": true})),
-            booking("sl-a", -3, -2, json!({})),
-            booking("sl-a", 2, 3, json!({"cancelled": true})),
-            booking("sl-a", 4, 3, json!({})),
-            booking("sl-gone", 4, 5, json!({})),
-            booking("sl-a", 4, 5, json!({"when": {"start": "soon"}})),
+            booking("sl-b", 5, 6, &json!({})),
+            booking("sl-a", -1, 1, &json!({"started": true})),
+            booking("sl-a", -3, -2, &json!({})),
+            booking("sl-a", 2, 3, &json!({"cancelled": true})),
+            booking("sl-a", 4, 3, &json!({})),
+            booking("sl-gone", 4, 5, &json!({})),
+            booking("sl-a", 4, 5, &json!({"when": {"start": "soon"}})),
             json!("s1234567"),
         ];
         let book = fake(&[("sl-a", "r-a"), ("sl-b", "r-b"), ("sl-nothing", "")], &bookings).await;
@@ -199,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_part_fails_by_itself_and_stays_as_it_was() {
-        let book = fake(&[("sl-a", "r-a")], &[booking("sl-a", 1, 2, json!({}))]).await;
+        let book = fake(&[("sl-a", "r-a")], &[booking("sl-a", 1, 2, &json!({}))]).await;
         let mut reader = Reader::default();
         let both = Some("r-a p-everyone us-pend, r-a".to_owned());
         assert_eq!(read(&mut reader, &book).await, both);
@@ -218,7 +218,7 @@ mod tests {
 
     #[tokio::test]
     async fn bookings_without_slots_are_not_known() {
-        let book = fake(&[], &[booking("sl-a", 1, 2, json!({}))]).await;
+        let book = fake(&[], &[booking("sl-a", 1, 2, &json!({}))]).await;
         let mut reader = Reader::default();
         assert_eq!(read(&mut reader, &book).await, None);
         assert_eq!(reader.bookings_read, None);
@@ -226,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_user_is_known() {
-        let bookings: Vec<Value> = (0..50).map(|n| booking("sl-a", n, n + 1, json!({"cancelled_by": "s7654321"}))).collect();
+        let bookings: Vec<Value> = (0..50).map(|n| booking("sl-a", n, n + 1, &json!({"cancelled_by": "s7654321"}))).collect();
         let book = fake(&[("sl-a", "r-a")], &bookings).await;
         let mut reader = Reader::default();
         let timetable = reader.read(&book.client(Duration::from_secs(5))).await.expect("a timetable");
