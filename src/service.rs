@@ -144,7 +144,9 @@ pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) 
     notify(&[sd_notify::NotifyState::Ready]);
     (onlooker.started)(listen);
 
+    // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at first.
     let outcome = tokio::select! {
+        biased;
         () = stop.cancelled() => Ok(()),
         part = parts.first_to_end() => Err(ServiceError::Ended(part)),
     };

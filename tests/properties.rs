@@ -24,10 +24,16 @@ const TOPICS: [&str; 8] =
     ["a0-st-data", "a0-st-video", "a1-st-data", "a1-st-video", "b0-st-data", "b0-st-video", "b1-st-data", "b1-st-video"];
 
 /// How long faults go on, in seconds.
-const FAULTS_FOR: u64 = 1_500;
+const FAULTS_FOR: u64 = 900;
 
 /// How long everything works afterwards, so that all comes to rest: longer than every back-off and every wait.
-const REST_FOR: u64 = 2_400;
+const REST_FOR: u64 = 1_500;
+
+/// How often relay and jump report.
+const PACE: Duration = Duration::from_secs(5);
+
+/// The most wakes of a whole run, in which eight streams may be listened to once a second.
+const MOST_WAKES: usize = 12_000;
 
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -112,7 +118,7 @@ fn peace() -> Vec<Deed> {
         Deed::Role(Role::Leader),
     ];
     deeds.extend(STUBS.map(listed));
-    deeds.extend(feeds.flat_map(|name| [Deed::Dies(name), Deed::Starts(name), Deed::Every(name, Duration::from_secs(2))]));
+    deeds.extend(feeds.flat_map(|name| [Deed::Dies(name), Deed::Starts(name), Deed::Every(name, PACE)]));
     deeds
 }
 
@@ -121,6 +127,9 @@ fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
     for stub in STUBS {
         let keys = vec!["st-data".to_owned(), "st-video".to_owned()];
         stage.plan.at(Duration::ZERO, Event::Do(Deed::Experiment(stub.to_owned(), keys)));
+    }
+    for name in [SourceName::Relay, SourceName::Jump] {
+        stage.plan.at(Duration::ZERO, Event::Do(Deed::Every(name, PACE)));
     }
     for (at, deed) in timeline {
         stage.plan.at(Duration::from_millis(*at), Event::Do(deed.clone()));
@@ -218,9 +227,10 @@ proptest! {
             stage.plan.at(Duration::from_secs(FAULTS_FOR), Event::Do(deed));
         }
         let rest = FAULTS_FOR + REST_FOR;
-        run(&mut stage, rest);
+        let wakes = run(&mut stage, rest);
+        prop_assert!(wakes < MOST_WAKES, "{wakes} wakes");
         let quiet_from = stage.world.log.len();
-        run(&mut stage, rest + 900);
+        run(&mut stage, rest + 400);
         for (at, action) in &stage.world.log[quiet_from..] {
             prop_assert!(!matches!(action, Action::Switch(_) | Action::Mail(_)), "no rest: {at:?} {action:?}");
         }
@@ -287,7 +297,8 @@ proptest! {
 fn a_steady_laboratory_costs_little_and_says_nothing() {
     for ask in [true, false] {
         let policy = Policy { ask: quick().ask.filter(|_| ask), ..quick() };
-        let mut stage = stage(&[], policy);
+        let pace = [SourceName::Relay, SourceName::Jump].map(|name| (0, Deed::Every(name, Duration::from_secs(2))));
+        let mut stage = stage(&pace, policy);
         run(&mut stage, 60);
         let begun = stage.world.log.len();
         let wakes = run(&mut stage, 3_660);

@@ -42,6 +42,20 @@ fn every_scenario_comes_out_as_written() {
     assert!(wrong.is_empty(), "{}\nUPDATE=1 writes what is got; read the difference before you keep it", wrong.join("\n"));
 }
 
+#[test]
+fn a_replay_for_programs_is_one_object_a_line() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/relay-v0.8");
+    let mut out = Vec::new();
+    run(&folder, Policy { startup: STARTUP, ..Policy::default() }, true, &mut out).expect("a recording");
+    let text = String::from_utf8(out).expect("text");
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let (summary, told) = lines.split_last().expect("a summary");
+    assert!(told.iter().all(|line| line["at"].is_string() && line["kind"].is_string() && line["text"].is_string()));
+    let expected = serde_json::json!({ "withdrawn": 1, "given_back": 1 });
+    assert_eq!(summary["summary"]["resources"], serde_json::json!({ "r-pend02": expected, "r-spin00": expected }));
+    assert_eq!(summary["summary"]["unexplained"], serde_json::json!([]));
+}
+
 fn scenario_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let only = std::env::var("SCENARIO").unwrap_or_default();

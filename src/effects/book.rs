@@ -70,11 +70,14 @@ async fn set(client: &BookClient, switch: &Switch) -> SwitchOutcome {
         .unwrap_or_else(|fault| if resource_is_gone(&fault) { SwitchOutcome::Gone } else { SwitchOutcome::Failed(fault) })
 }
 
-/// Looks, writes, reads back. Looking first closes most of the gap in which a person's hold could be written over; book has no way to close it all.
+/// Looks, writes what book does not say already, reads back. Looking first closes most of the gap in which a person's hold could be written over; book has no way to close it all.
 async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcome, Fault> {
     let before = client.availability(&switch.resource).await?;
     if before.bookable() == Bookable::Held {
         return Ok(SwitchOutcome::Held(before));
+    }
+    if (before.available, &before.reason) == (switch.available, &switch.reason) {
+        return Ok(SwitchOutcome::Confirmed(before)); // as when a poll that began before the last switch ended after it
     }
     client.switch(&switch.resource, switch.available, &switch.reason).await?;
     client.availability(&switch.resource).await.map(SwitchOutcome::Confirmed)

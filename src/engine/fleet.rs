@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::event::{Event, Why};
-use super::experiment::{Experiment, Sky, Stream};
+use super::experiment::{Experiment, Sky};
 use super::index::Index;
 use super::report::{Connection, Report, Scopes};
 use super::snapshot::{ExperimentView, LastConnection, ResourceView};
+use super::stream::Stream;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 
 /// The most experiments that are kept. A feed that names more is not a laboratory's; the rest is passed over.

@@ -1,9 +1,10 @@
 //! Which stream is listened to when: staggered, few at a time, each within `HEALTH_LAST_ACTIVE` where their number allows it.
 //!
 //! A message proves that a stream is active. That none came proves silence only once the time listened adds up to what the rule
-//! asks, so a stream that was quiet for one sample is listened to again at once, for the rest of that time.
+//! asks, so a stream that was quiet for one sample is listened to again at once, for the rest of that time. And it proves it only
+//! when relay reports afterwards as it did before: a relay that is stuck hands on nothing of any stream.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::action::Sample;
@@ -12,6 +13,7 @@ use super::input::SampleOutcome;
 use super::judge::Heard;
 use super::policy::Policy;
 use super::snapshot::SamplingView;
+use super::stream::Stream;
 use crate::model::{Fault, Moment, Topic};
 
 /// The longest that a stream has to be quiet in one go to count as silent, also where `HEALTH_LAST_ACTIVE` is longer.
@@ -46,6 +48,8 @@ pub(super) struct Sampler {
     returned: VecDeque<Topic>,
     /// How long streams that may be silent have been quiet so far.
     doubts: BTreeMap<Topic, Duration>,
+    /// Streams that were quiet for as long as the rule asks, until the next report shows that it was not relay.
+    unconfirmed: BTreeSet<Topic>,
     under_way: BTreeMap<Topic, UnderWay>,
     next_at: Moment,
     round_since: Moment,
@@ -63,6 +67,7 @@ impl Sampler {
             cursor: 0,
             returned: VecDeque::new(),
             doubts: BTreeMap::new(),
+            unconfirmed: BTreeSet::new(),
             under_way: BTreeMap::new(),
             next_at: now,
             round_since: now,
@@ -75,13 +80,28 @@ impl Sampler {
 
     /// Takes note of streams that have just connected.
     pub(super) fn returned(&mut self, topics: Vec<Topic>) {
+        for topic in &topics {
+            self.doubts.remove(topic);
+            self.unconfirmed.remove(topic);
+        }
         self.returned.extend(topics);
+    }
+
+    /// Takes note that relay reported as it should: it was not relay that was quiet. Returns the streams that are silent.
+    pub(super) fn confirm(&mut self) -> BTreeSet<Topic> {
+        std::mem::take(&mut self.unconfirmed)
+    }
+
+    /// Takes note that relay was stuck or away: that nothing came says nothing about any stream.
+    pub(super) fn start_over(&mut self) {
+        self.doubts.clear();
+        self.unconfirmed.clear();
     }
 
     /// Stops listening; what is under way may still end.
     pub(super) fn pause(&mut self, now: Moment) {
         self.returned.clear();
-        self.doubts.clear();
+        self.start_over();
         self.order.clear();
         self.order_version = None;
         self.next_at = now;
@@ -206,16 +226,20 @@ impl Sampler {
             SampleOutcome::Heard => {
                 self.succeed();
                 self.doubts.remove(topic);
+                self.unconfirmed.remove(topic);
                 Some(Heard::At(now))
             }
             SampleOutcome::Quiet(listened) => {
                 self.succeed();
                 let quiet = self.doubts.get(topic).copied().unwrap_or_default() + *listened;
-                if was == Heard::Nothing || quiet >= silence(policy) {
+                if was == Heard::Nothing {
                     self.doubts.remove(topic);
-                    return Some(Heard::Nothing);
+                } else if quiet >= silence(policy) {
+                    self.doubts.remove(topic);
+                    self.unconfirmed.insert(topic.clone());
+                } else {
+                    self.doubts.insert(topic.clone(), quiet);
                 }
-                self.doubts.insert(topic.clone(), quiet);
                 None
             }
         }
@@ -245,5 +269,5 @@ fn silence(policy: &Policy) -> Duration {
 }
 
 fn is_connected(fleet: &Fleet, topic: &Topic) -> bool {
-    fleet.peek_stream(topic.as_str()).is_some_and(super::experiment::Stream::is_connected)
+    fleet.peek_stream(topic.as_str()).is_some_and(Stream::is_connected)
 }

@@ -14,7 +14,9 @@ pub mod subscribe;
 mod timetable;
 #[cfg(test)]
 mod testing;
+mod value;
 
-pub use parse::{MAX_BROKEN, MAX_CONNECTIONS, MAX_REREAD_BYTES, Parsed, parse};
+pub use entry::MAX_CONNECTIONS;
+pub use parse::{MAX_BROKEN, MAX_REREAD_BYTES, Parsed, parse};
 pub use socket::MAX_MESSAGE_BYTES;
 pub use timetable::{MAX_BOOKINGS, MAX_SLOTS};

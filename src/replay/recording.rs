@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn all_files_are_one_row_of_happenings() {
-        let relay = "{\"t\": 3, \"event\": \"closed\", \"code\": 1006}\n{\"t\": 2, \"opcode\": \"text\", \"data\": \"junk\"}\n{\"t\": 1, \"data\": \"[{\\\"topic\\\":\\\"x\\\"}]\"}";
+        let relay = "{\"t\": 3, \"event\": \"closed\", \"code\": 1006}\n{\"t\": 2, \"opcode\": \"text\", \"data\": \"junk\"}\n{\"t\": 1, \"data\": \"[{\\\"topic\\\":\\\"stats\\\",\\\"scopes\\\":[\\\"read\\\"]}]\"}";
         let recording = read("relay.jsonl", relay).expect("a recording");
         let times: Vec<u64> = recording.happened.iter().map(|(at, _)| at.as_secs()).collect();
         assert_eq!(times, [1, 3], "a message without a report is nothing");

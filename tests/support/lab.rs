@@ -402,6 +402,7 @@ impl Lab {
     fn listened(&self, sample: &Sample, now: Duration) -> SampleOutcome {
         match self.streams.get(sample.topic.as_str()) {
             _ if self.samples != Mood::Works => SampleOutcome::Failed(Fault::TimedOut),
+            _ if self.relay.mute => SampleOutcome::Quiet(sample.listen),
             Some(stream) if stream.connected(now) && stream.silent_since.is_none() => SampleOutcome::Heard,
             Some(_) | None => SampleOutcome::Quiet(sample.listen),
         }

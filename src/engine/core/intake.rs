@@ -12,11 +12,12 @@ use crate::engine::input::{BookReading, MailFault, Role, SampleOutcome, SwitchOu
 use crate::engine::judge::Heard;
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
-use crate::model::{ResourceName, SourceName, Stub, Topic};
+use crate::model::{ResourceName, SourceHealth, SourceName, Stub, Topic};
 
 impl Engine {
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
         let (now, settle) = (self.now, self.policy.settle);
+        let was = self.source(source).health;
         self.source_mut(source).heard(report.started(), settle, now);
         match source {
             SourceName::Relay => {
@@ -24,6 +25,7 @@ impl Engine {
                 self.sampling = self.wants_sampling();
                 if self.sampling {
                     self.sampler.returned(returned);
+                    self.confirm_silence(was);
                 } else {
                     self.sampler.pause(now);
                 }
@@ -33,6 +35,22 @@ impl Engine {
         }
         if !self.judge_source(source, actions) {
             self.look_at_all(Why::Observed, actions);
+        }
+    }
+
+    /// Streams that were quiet count as silent now that relay, which was live all the while, reports again.
+    fn confirm_silence(&mut self, relay_was: SourceHealth) {
+        if relay_was != SourceHealth::Live {
+            return self.sampler.start_over();
+        }
+        for topic in self.sampler.confirm() {
+            let stream = self.fleet.stream_mut(topic.as_str()).filter(|stream| stream.is_connected());
+            if let Some(stream) = stream {
+                stream.heard = Heard::Nothing;
+            }
+            if let Some(id) = self.fleet.owner(topic.as_str()) {
+                self.fleet.touch(id);
+            }
         }
     }
 

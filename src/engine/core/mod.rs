@@ -132,7 +132,7 @@ impl Engine {
             (self.jump.deadline(self.ask_every(SourceName::Jump)), Reason::Source(SourceName::Jump)),
             (self.book.deadline(None), Reason::Source(SourceName::Book)),
             (outage, Reason::Outage),
-            (self.resources.deadline().filter(|_| leads), Reason::Switch),
+            (self.resources.deadline().filter(|_| leads && self.may_switch()), Reason::Switch),
             (self.mail_deadline().filter(|_| leads && self.policy.mail), Reason::Mail),
             (self.sampler.deadline(&self.policy).filter(|_| self.is_listening()), Reason::Sample),
         ];

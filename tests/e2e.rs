@@ -1,0 +1,31 @@
+//! The real program against the simulated laboratory, over real sockets: what a lab's admin, a student and a maintainer would see.
+//!
+//! Waits have generous bounds, because the machine may be busy; how long things took is printed (`cargo test --test e2e -- --nocapture`).
+//! `cargo test --release --test e2e -- --ignored --nocapture measure` prints what it costs to run.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may fail a test and say why")]
+
+#[path = "e2e/access.rs"]
+mod access;
+#[path = "e2e/book.rs"]
+mod book;
+#[path = "e2e/commands.rs"]
+mod commands;
+#[path = "e2e/eventually.rs"]
+mod eventually;
+#[path = "e2e/experiments.rs"]
+mod experiments;
+#[path = "e2e/laboratory.rs"]
+mod laboratory;
+#[path = "e2e/mails.rs"]
+mod mails;
+#[path = "e2e/measure.rs"]
+mod measure;
+#[path = "e2e/monitor.rs"]
+mod monitor;
+#[path = "e2e/outages.rs"]
+mod outages;
+#[path = "e2e/process.rs"]
+mod process;
+#[path = "e2e/restarts.rs"]
+mod restarts;

@@ -1,0 +1,107 @@
+//! What it costs to run, in numbers. Not a test: it fails only where it cannot measure, and is run by hand, with a release build:
+//! `cargo test --release --test e2e -- --ignored --nocapture measure`
+
+use std::fs;
+use std::time::Duration;
+
+use labwatch::lab::{Lab, Plan, RelayVersion};
+
+use super::monitor::Monitor;
+
+/// How long the steady state is watched.
+const STEADY: Duration = Duration::from_secs(30);
+
+/// How many starts the time to the first answer is taken from.
+const STARTS: usize = 10;
+
+/// The documented rules, instead of the quick ones of the tests: what a laboratory runs with.
+const DEFAULTS: [(&str, &str); 8] = [
+    ("HEALTH_LAST_ACTIVE", "10s"),
+    ("HEALTH_LAST_CHECKED", "10s"),
+    ("HEALTH_STARTUP", "5s"),
+    ("HEALTH_LOG_EVERY", "1h"),
+    ("QUERY_BOOK_EVERY", "15m"),
+    ("SAMPLE_FOR", "2s"),
+    ("LOG_LEVEL", "info"),
+    ("LOG_FORMAT", "json"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures for two minutes; run it by hand with a release build"]
+async fn measure_what_it_costs() {
+    starts().await;
+    steady(RelayVersion::V07, "statistics", &[]).await;
+    steady(RelayVersion::V08, "every stream sampled within 10 s", &[]).await;
+    steady(RelayVersion::V08, "every stream sampled within 5 min", &[("HEALTH_LAST_ACTIVE", "5m"), ("HEALTH_LAST_CHECKED", "5m")]).await;
+    steady(RelayVersion::V08, "no sampling", &[("SAMPLE", "never")]).await;
+}
+
+async fn starts() {
+    let lab = fleet(RelayVersion::V07).await;
+    let mut times = Vec::new();
+    for _ in 0..STARTS {
+        let monitor = Monitor::start(&lab, &DEFAULTS).await;
+        times.push(monitor.answered_after);
+        monitor.stop("TERM", &lab).await;
+    }
+    times.sort();
+    println!("measured: start to the first answer: median {:?}, worst of {STARTS} {:?}", times[STARTS / 2], times[STARTS - 1]);
+}
+
+async fn steady(relay: RelayVersion, what: &str, settings: &[(&str, &str)]) {
+    let lab = fleet(relay).await;
+    let monitor = Monitor::start(&lab, &[&DEFAULTS[..], settings].concat()).await;
+    for stub in ["pend00", "spin42"] {
+        monitor.sees(stub, "is ok", |it| it["health"] == "ok").await;
+    }
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let before = usage(monitor.pid());
+    tokio::time::sleep(STEADY).await;
+    let after = usage(monitor.pid());
+    let share = |ticks: f64| ticks / STEADY.as_secs_f64() * 100.0;
+    println!(
+        "measured: 130 experiments, relay {relay:?}, {what}: CPU {:.2} % (by ticks) {:.2} % (by the scheduler), resident {} kB (most {} kB)",
+        share(after.ticks - before.ticks),
+        share(after.scheduled - before.scheduled),
+        after.resident,
+        after.most
+    );
+    monitor.stop("TERM", &lab).await;
+}
+
+/// 130 experiments, and a report of relay and of jump every second.
+async fn fleet(relay: RelayVersion) -> Lab {
+    let half = Duration::from_millis(500);
+    let plan = Plan { relay, relay_every: half, relay_pause: half, jump_every: half * 2, ..Plan::fleet(130) };
+    Lab::start(plan).await.expect("a laboratory")
+}
+
+/// What a process has used so far.
+struct Usage {
+    /// Seconds of CPU time, user and system, as counted by ticks.
+    ticks: f64,
+    /// Seconds of CPU time as the scheduler sums them up, which is finer.
+    scheduled: f64,
+    /// Resident memory now and at most, in kB.
+    resident: u64,
+    most: u64,
+}
+
+fn usage(pid: u32) -> Usage {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a process");
+    let stat = read("stat");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    let ticks: u32 = fields[11..13].iter().map(|field| field.parse::<u32>().expect("a number")).sum();
+    let status = read("status");
+    let field = |name: &str| -> u64 {
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a field");
+        line.split_whitespace().nth(1).expect("a value").parse().expect("a number")
+    };
+    Usage { ticks: f64::from(ticks) / 100.0, scheduled: scheduled(pid), resident: field("VmRSS:"), most: field("VmHWM:") }
+}
+
+fn scheduled(pid: u32) -> f64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
+    let spent = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok());
+    spent.filter_map(|text| Some(Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?).as_secs_f64())).sum()
+}

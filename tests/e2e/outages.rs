@@ -1,0 +1,81 @@
+//! Servers that are there but tell nothing: which of the several ways it is, is said; nothing is switched; maintainers hear of it once.
+
+use std::time::Duration;
+
+use labwatch::lab::{Lab, Manifest, RelayVersion, Server};
+
+use super::laboratory::{laboratory, mail, switched};
+use super::monitor::Monitor;
+
+const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stuck_hub_is_told_from_lost_experiments() {
+    tokio::join!(
+        stuck(Server::Jump, "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump"),
+        stuck(Server::Relay, "relay accepts the connection but sends no reports")
+    );
+}
+
+async fn stuck(server: Server, diagnosis: &str) {
+    let lab = laboratory(RelayVersion::V08, &ALL).await;
+    let monitor = Monitor::start(&lab, &[]).await;
+    monitor.sees_well(&ALL).await;
+    let source = format!("\"source\":\"{server}\"");
+
+    lab.mute(server, true).expect("can");
+    let stopped = format!("the reports of {server} have stopped although the connection is open");
+    monitor.logs(&[&source, "\"health\":\"down\"", &stopped]).await;
+    monitor.logs(&[&source, "the connection is open but tells nothing: dialling anew"]).await;
+    // Somebody reads what is said, and does it.
+    let said = monitor.lines(&[&source, "reports are coming"]).len();
+    lab.kill(server).await;
+    lab.mute(server, false).expect("can");
+    lab.start_again(server).await.expect("starts");
+    monitor.logs_times(&[&source, "reports are coming"], said + 1).await;
+    monitor.sees_well(&ALL).await;
+    for stub in ALL {
+        let history = monitor.history(stub).await;
+        assert!(history.iter().all(|health| health == "ok" || health == "unknown"), "{stub}: {history:?} ({diagnosis})");
+    }
+    assert_eq!(lab.switched(), []);
+    monitor.stop("INT", &lab).await;
+}
+
+/// The longest test: what is mailed only after a minute, because servers are restarted and come back within seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outages_that_last_are_mailed_once() {
+    tokio::join!(
+        mailed_once(Server::Jump, "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump"),
+        mailed_once(Server::Book, "book has no manifest")
+    );
+}
+
+async fn mailed_once(server: Server, words: &str) {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let monitor = Monitor::start(&lab, &[]).await;
+    monitor.sees_well(&ALL).await;
+    match server {
+        Server::Book => lab.upload(Manifest::new()),
+        Server::Jump | Server::Relay | Server::Mail => lab.mute(server, true).expect("can"),
+    }
+    lab.mail().wait_for(1, Duration::from_secs(90)).await;
+    let told = mail(&lab, words, |mail| mail.text.contains(words)).await;
+    assert!(told.text.contains("System alerts:\n"), "{}", told.text);
+    assert_eq!(lab.switched(), []);
+    end(&lab, server).await;
+    mail(&lab, "that it has ended", |mail| mail.text.contains(" again; after ")).await;
+    assert_eq!(lab.mail().mails().len(), 2, "{:#?}", lab.mail().mails());
+    lab.power_off("pend00").expect("known");
+    switched(&lab, "r-pend00", 1).await;
+    monitor.stop("TERM", &lab).await;
+}
+
+async fn end(lab: &Lab, server: Server) {
+    if server == Server::Book {
+        return lab.upload_manifest();
+    }
+    lab.kill(server).await;
+    lab.mute(server, false).expect("can");
+    lab.start_again(server).await.expect("starts");
+}
