@@ -10,14 +10,14 @@ use super::names::stem;
 use crate::model::{Moment, Stub};
 
 /// Losses of one cause begin within this time.
-pub const WITHIN: Duration = Duration::from_secs(30);
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// Fewer losses than this are told one by one.
-pub const AT_LEAST: usize = 3;
+const AT_LEAST: usize = 3;
 
 /// A cause takes at least this part, in percent, of what shares its property and was neither lost before nor is explained already:
 /// two thirds are a clear majority.
-pub const MAJORITY_PERCENT: usize = 66;
+const MAJORITY_PERCENT: usize = 66;
 
 /// The loss of an experiment.
 #[derive(Debug, Clone, Copy)]

@@ -26,7 +26,7 @@ mod cause;
 mod advice;
 
 pub use action::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
-pub use advice::{Advice, AdviceError, Facts, Given, Neighbours, Pattern, Tally};
+pub use advice::{Advice, AdviceError, Facts, Given, MAX_ADVICE_BYTES, Neighbours, Pattern, Tally};
 pub use bookings::{Affected, Calendar};
 pub use cause::{Cause, CauseKind, Loss, Place, group};
 pub use core::{Engine, Reason};
