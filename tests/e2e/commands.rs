@@ -26,8 +26,7 @@ async fn check_tries_the_servers() {
     assert_eq!((lab.switched(), lab.mail().mails()), (vec![], vec![]), "nothing is switched, nothing is sent");
 
     for (server, name) in [(Server::Book, "book"), (Server::Jump, "jump"), (Server::Relay, "relay")] {
-        fails(&lab, &[(&format!("SECRET_{}", name.to_uppercase()), "wr0ng-s3cr3t")], name, "check the secret and that the clocks agree")
-            .await;
+        fails(&lab, &[(&format!("SECRET_{}", name.to_uppercase()), "wr0ng-s3cr3t")], name, "check the secret and that the clocks agree").await;
         lab.freeze(server, true);
         fails(&lab, &[], name, "no answer within the time limit").await;
         lab.freeze(server, false);

@@ -100,10 +100,7 @@ async fn shown_while_broken(monitor: &Monitor) {
     let all_lost = json!(["missing required spin00-st-data", "missing required spin00-st-video", "missing jump"]);
     monitor.sees("spin00", "has lost all", |it| withdrawn(it) && it["issues"] == all_lost).await;
     let degraded = monitor.experiment("pend01").await;
-    assert_eq!(
-        (&degraded["issues"], &degraded["bookable"], &degraded["jump"]),
-        (&json!(["missing jump"]), &json!("bookable"), &json!("lost"))
-    );
+    assert_eq!((&degraded["issues"], &degraded["bookable"], &degraded["jump"]), (&json!(["missing jump"]), &json!("bookable"), &json!("lost")));
     let stranger = monitor.experiment("newx00").await;
     assert_eq!((&stranger["listed"], &stranger["resource_name"], &stranger["bookable"]), (&json!(false), &json!(""), &json!("unknown")));
 }
