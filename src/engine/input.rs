@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::report::Report;
 use crate::model::{Availability, Fault, ResourceName, SourceName, Stub, Topic};
 
@@ -17,6 +19,8 @@ pub enum Input {
     Book(BookReading),
     /// A poll of book that failed.
     BookFailed(Fault),
+    /// What book says about who needs what, and when.
+    Timetable(Timetable),
     /// What a switch came to: the answer to `Action::Switch`.
     Switched {
         /// The resource that was to be switched.
@@ -84,6 +88,45 @@ pub struct ResourceReading {
     pub streams: Vec<Topic>,
     /// Its availability; `None` when only this reading failed.
     pub availability: Option<Availability>,
+}
+
+/// What can be booked and what is booked, as book last told it. It cannot hold a user's name: nothing here has room for one.
+///
+/// Each part stays as it was last read when a later reading of it fails; the times say how old it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Timetable {
+    /// What can be booked, sorted.
+    pub slots: Vec<Slot>,
+    /// What is booked and not cancelled, sorted by start. May hold bookings that have ended since.
+    pub bookings: Vec<Booking>,
+    /// When the slots were last read; `None` when they never were.
+    pub slots_read: Option<Timestamp>,
+    /// When the bookings were last read; `None` when they never were.
+    pub bookings_read: Option<Timestamp>,
+}
+
+/// One way in which a resource can be booked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// The resource that it gives.
+    pub resource: ResourceName,
+    /// The policy that it is booked under.
+    pub policy: String,
+    /// The user interfaces that it is shown with.
+    pub ui_set: String,
+}
+
+/// A booking that stands. Who made it is not known here.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Booking {
+    /// When it starts.
+    pub start: Timestamp,
+    /// When it ends: after the start, and no part of it.
+    pub end: Timestamp,
+    /// The resource that it is for.
+    pub resource: ResourceName,
+    /// Whether its user has started it.
+    pub started: bool,
 }
 
 /// What a switch came to.

@@ -1,4 +1,4 @@
-//! Polls book: the list of resources and the availability of each. Judges nothing and writes nothing.
+//! Polls book: the list of resources and the availability of each, and behind that its timetable. Judges nothing and writes nothing.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::timetable::Reader;
 use crate::engine::{BookReading, Input, ResourceReading};
 use crate::model::{Availability, Fault};
 use crate::wire::BookClient;
@@ -41,7 +42,8 @@ pub struct Poller {
 }
 
 /// Polls at once, then again and again until `stop`; sooner when a poll failed, and at once on `poll_now`.
-/// Each poll ends in one `Input::Book` or `Input::BookFailed`. Ends by itself when nobody takes the inputs.
+/// Each poll ends in one `Input::Book` or `Input::BookFailed`; behind one that found resources comes an `Input::Timetable`, where
+/// book tells it. Ends by itself when nobody takes the inputs.
 pub async fn run(poller: Poller, inputs: mpsc::Sender<Input>, mut poll_now: mpsc::Receiver<()>, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
@@ -51,6 +53,7 @@ pub async fn run(poller: Poller, inputs: mpsc::Sender<Input>, mut poll_now: mpsc
 
 async fn poll_on(poller: &Poller, inputs: &mpsc::Sender<Input>, poll_now: &mut mpsc::Receiver<()>) {
     let mut story = Story::default();
+    let mut reader = Reader::default();
     let mut failures = 0;
     loop {
         let reading = poll(&poller.client, &mut story).await;
@@ -58,6 +61,12 @@ async fn poll_on(poller: &Poller, inputs: &mpsc::Sender<Input>, poll_now: &mut m
         story.tell(outcome, &reading);
         let input = reading.map_or_else(Input::BookFailed, Input::Book);
         if inputs.send(input).await.is_err() {
+            return;
+        }
+        if outcome.has_resources()
+            && let Some(timetable) = reader.read(&poller.client).await
+            && inputs.send(Input::Timetable(timetable)).await.is_err()
+        {
             return;
         }
         if outcome != Outcome::Failed {
@@ -89,6 +98,10 @@ impl Outcome {
             Ok(reading) if reading.resources.iter().any(|resource| resource.availability.is_none()) => Self::Partial,
             Ok(_) => Self::Whole,
         }
+    }
+
+    fn has_resources(self) -> bool {
+        matches!(self, Self::Whole | Self::Partial)
     }
 
     fn is_whole(self) -> bool {
@@ -384,6 +397,27 @@ mod tests {
         assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty()));
         stop.cancel();
         tasks.join_next().await.expect("one task").expect("it ended well");
+    }
+
+    #[tokio::test]
+    async fn a_timetable_follows_a_poll_that_found_resources() {
+        let book = FakeBook::start().await;
+        let (sender, mut inputs) = mpsc::channel(1);
+        let (now, poll_now) = mpsc::channel(1);
+        let mut tasks = tokio::task::JoinSet::new();
+        let poller = Poller { client: book.client(SOON), every: seconds(3_600) };
+        tasks.spawn(run(poller, sender, poll_now, CancellationToken::new()));
+        book.set_document("manifest", Ok(serde_json::json!({"slots": {"sl-a": {"resource": "r-a"}}})));
+        assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty()));
+        book.put("r-a", "aaaa00", true, "new");
+        now.send(()).await.expect("listens");
+        assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1));
+        assert!(matches!(inputs.recv().await, Some(Input::Timetable(timetable)) if timetable.slots.len() == 1));
+        book.set_document("manifest", Err(Trouble::Status(500)));
+        for _ in 0..2 {
+            now.send(()).await.expect("listens");
+            assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1));
+        }
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ mod parse;
 pub mod sample;
 mod socket;
 pub mod subscribe;
+mod timetable;
 #[cfg(test)]
 mod testing;
 mod value;
@@ -18,3 +19,4 @@ mod value;
 pub use entry::MAX_CONNECTIONS;
 pub use parse::{MAX_BROKEN, MAX_REREAD_BYTES, Parsed, parse};
 pub use socket::MAX_MESSAGE_BYTES;
+pub use timetable::{MAX_BOOKINGS, MAX_SLOTS};

@@ -208,7 +208,7 @@ impl Desk {
         let ["api", "v1", "admin", route @ ..] = path.as_slice() else { return Answer::no_path(request) };
         let allowed = match route {
             ["resources", _] => "GET,PUT",
-            ["resources" | "status" | "bookings"] => "GET",
+            ["resources" | "status" | "bookings" | "manifest"] => "GET",
             _ => return Answer::no_path(request),
         };
         if !allowed.split(',').any(|method| method == request.method) {
@@ -222,6 +222,7 @@ impl Desk {
             (_, [_, name]) => self.show(name),
             (_, ["resources"]) => said(&json!(self.store().manifest)),
             (_, ["status"]) => self.status(),
+            (_, ["manifest"]) => self.whole_manifest(),
             _ => said(&json!([])),
         }
     }
@@ -266,6 +267,18 @@ impl Desk {
         *state = (available, reason.clone());
         store.note(Switched { at: Timestamp::now(), resource: name.to_owned(), available, reason });
         Answer::Say { status: 204, body: String::new() }
+    }
+
+    /// The manifest with a slot for each resource. What looks alike but for its number is booked in the same way.
+    fn whole_manifest(&self) -> Answer {
+        let store = self.store();
+        let slot = |(name, resource): (&String, &Resource)| {
+            let kind = resource.topic_stub.trim_end_matches(|c: char| c.is_ascii_digit());
+            let slot = json!({"resource": name, "policy": "p-lab", "ui_set": format!("us-{kind}"), "window": "w-always"});
+            (format!("sl-{}", resource.topic_stub), slot)
+        };
+        let slots: BTreeMap<String, serde_json::Value> = store.manifest.iter().map(slot).collect();
+        said(&json!({"resources": store.manifest, "slots": slots}))
     }
 
     /// The counts of the real one's own example: apart from the resources, what a small manifest has.

@@ -82,6 +82,15 @@ pub struct BookStatus {
     pub now: Option<Timestamp>,
 }
 
+/// What book answers for its bookings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bookings {
+    /// Those that can be read, in book's order.
+    pub listed: Vec<Booking>,
+    /// How many could not be read.
+    pub skipped: usize,
+}
+
 /// A booking. Who made it is none of our business and is not read.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Booking {
@@ -160,6 +169,15 @@ struct RawAvailability {
     reason: String,
 }
 
+/// A booking, or nothing where it cannot be read: one odd booking must not hide the rest.
+struct Readable(Option<Booking>);
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(serde_json::from_value(Value::deserialize(deserializer)?).ok()))
+    }
+}
+
 impl BookClient {
     /// A client of the book at `address`. `http` bounds how long each call may take.
     #[must_use]
@@ -208,10 +226,13 @@ impl BookClient {
     /// All current bookings.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it.
-    pub async fn bookings(&self) -> Result<Vec<Booking>, Fault> {
-        let bookings: Option<Vec<Booking>> = self.get(&["bookings"]).await?;
-        Ok(bookings.unwrap_or_default())
+    /// A [`Fault`] that says what to do about it, and quotes nothing of the answer, which names users.
+    pub async fn bookings(&self) -> Result<Bookings, Fault> {
+        let raw: Option<Vec<Readable>> = self.get(&["bookings"]).await.map_err(without_answer)?;
+        let raw = raw.unwrap_or_default();
+        let all = raw.len();
+        let listed: Vec<Booking> = raw.into_iter().filter_map(|booking| booking.0).collect();
+        Ok(Bookings { skipped: all - listed.len(), listed })
     }
 
     /// The manifest's slots and streams.
@@ -262,6 +283,22 @@ impl BookClient {
 #[must_use]
 pub fn resource_is_gone(fault: &Fault) -> bool {
     matches!(fault, Fault::NotFound(said) if said.starts_with("resource "))
+}
+
+/// The fault without what it quotes of the answer.
+fn without_answer(fault: Fault) -> Fault {
+    match fault {
+        Fault::Protocol(_) => Fault::Protocol("its answer for bookings is odd".to_owned()),
+        Fault::Sick { status, .. } => Fault::Sick { status, body: "its words are not shown".to_owned() },
+        Fault::Unreachable(_)
+        | Fault::TimedOut
+        | Fault::Dropped
+        | Fault::Credentials(_)
+        | Fault::Audience(_)
+        | Fault::Forbidden(_)
+        | Fault::NotFound(_)
+        | Fault::Busy => fault,
+    }
 }
 
 /// The beginning of a reason: whoever types one into book may paste anything.
@@ -403,7 +440,7 @@ mod tests {
                         assert!(status.now.is_some() && !status.locked && [0, 12].contains(&status.resources), "{status:?}");
                     }
                     (Some("GET"), "/admin/bookings", Some(200)) => {
-                        serde_json::from_value::<Vec<Booking>>(body).expect("bookings");
+                        serde_json::from_value::<Vec<Readable>>(body).expect("bookings");
                     }
                     (Some("GET"), _, Some(200)) => {
                         let raw: RawAvailability = serde_json::from_value(body).expect("an availability");
@@ -432,6 +469,22 @@ mod tests {
         }
         assert_eq!(client.resources().await.expect("lists").listed.len(), 5);
         assert_eq!(client.status().await.expect("tells").resources, 5);
+    }
+
+    #[tokio::test]
+    async fn bookings_name_nobody_whatever_comes() {
+        let book = FakeBook::start().await;
+        let client = book.client(Duration::from_secs(5));
+        let good = json!({"user": "alice", "slot": "sl-a", "cancelled_by": "alice", "when": {"start": "2026-11-21T00:00:00Z"}});
+        book.set_document("bookings", Ok(json!(["alice", good, {"user": "alice"}, {"slot": "sl-a", "started": "alice"}])));
+        let bookings = client.bookings().await.expect("reads");
+        assert_eq!((bookings.listed.len(), bookings.skipped), (1, 3));
+        assert!(!format!("{bookings:?}").contains("alice"), "{bookings:?}");
+        for trouble in [Trouble::Body("\"alice\""), Trouble::Body("{\"alice\": 1}"), Trouble::Said(503, "alice broke it")] {
+            book.set_document("bookings", Err(trouble));
+            let fault = client.bookings().await.expect_err("trouble");
+            assert!(!format!("{fault:?} {fault}").contains("alice"), "{fault:?}");
+        }
     }
 
     #[tokio::test]

@@ -27,6 +27,8 @@ pub(crate) enum Trouble {
     BadToken,
     /// It answers with this status.
     Status(u16),
+    /// It answers with this status and these words.
+    Said(u16, &'static str),
     /// It answers 200 with this body.
     Body(&'static str),
     /// It says that it has switched, and has not.
@@ -45,6 +47,7 @@ struct Book {
     resources: BTreeMap<String, (String, bool, String)>,
     trouble: Option<Trouble>,
     troubles: BTreeMap<String, Trouble>,
+    documents: BTreeMap<&'static str, Result<Value, Trouble>>,
     calls: Vec<String>,
     tokens: BTreeSet<String>,
     ahead: SignedDuration,
@@ -60,6 +63,8 @@ impl FakeBook {
             .route("/resources", get(resources))
             .route("/resources/{name}", get(read).put(switch))
             .route("/status", get(status))
+            .route("/manifest", get(document))
+            .route("/bookings", get(document))
             .layer(from_fn_with_state(Arc::clone(&shared), guard))
             .with_state(Arc::clone(&shared));
         let router = Router::new().nest("/api/v1/admin", admin).fallback(no_such_path);
@@ -109,6 +114,11 @@ impl FakeBook {
     /// Gives one resource a trouble.
     pub(crate) fn set_trouble_of(&self, name: &str, trouble: Trouble) {
         self.book().troubles.insert(name.into(), trouble);
+    }
+
+    /// Has `manifest` or `bookings` answered with this. Without it there is no such path.
+    pub(crate) fn set_document(&self, name: &'static str, answer: Result<Value, Trouble>) {
+        self.book().documents.insert(name, answer);
     }
 
     /// Sets its clock ahead of ours.
@@ -167,6 +177,7 @@ async fn play(trouble: Trouble) -> Response {
         Trouble::Silent => std::future::pending().await,
         Trouble::BadToken => error(500, &json!({"code": 500, "message": "error parsing claims was signature is invalid"})),
         Trouble::Status(code) => error(code, &json!({"code": code, "message": "oops"})),
+        Trouble::Said(code, words) => error(code, &json!({"code": code, "message": words})),
         Trouble::Body(body) => Body::from(body).into_response(),
         Trouble::Deaf => StatusCode::NO_CONTENT.into_response(),
     }
@@ -183,6 +194,16 @@ async fn status(State(shared): State<Shared>) -> Response {
     let book = shared.lock().expect("nobody panics");
     let now = (Timestamp::now() + book.ahead).to_string();
     axum::Json(json!({"resources": book.resources.len(), "locked": false, "message": "Welcome", "now": now})).into_response()
+}
+
+async fn document(State(shared): State<Shared>, uri: Uri) -> Response {
+    let name = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+    let answer = shared.lock().expect("nobody panics").documents.get(name.as_str()).cloned();
+    match answer {
+        Some(Ok(document)) => axum::Json(document).into_response(),
+        Some(Err(trouble)) => play(trouble).await,
+        None => no_such_path(uri).await,
+    }
 }
 
 async fn read(State(shared): State<Shared>, Path(name): Path<String>) -> Response {

@@ -10,7 +10,7 @@ mod tls;
 mod token;
 
 pub use book::{
-    BookClient, BookStatus, Booking, Interval, Listed, MAX_REASON_BYTES, Manifest, Resources, Slot, StreamKind, resource_is_gone,
+    BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest, Resources, Slot, StreamKind, resource_is_gone,
 };
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
 pub use tls::client_config;

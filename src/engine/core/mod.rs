@@ -12,7 +12,7 @@ use super::action::Action;
 use super::availability::Resources;
 use super::experiment::Sky;
 use super::fleet::Fleet;
-use super::input::{Input, Role};
+use super::input::{Input, Role, Timetable};
 use super::memory::Memory;
 use super::policy::{Asking, Policy};
 use super::sampling::Sampler;
@@ -67,6 +67,7 @@ pub struct Engine {
     version: u64,
     views: Arc<Vec<Arc<ExperimentView>>>,
     counts: Counts,
+    timetable: Timetable,
 }
 
 impl Engine {
@@ -95,6 +96,7 @@ impl Engine {
             version: 0,
             views: Arc::default(),
             counts: Counts::default(),
+            timetable: Timetable::default(),
         }
     }
 
@@ -117,6 +119,7 @@ impl Engine {
             Input::Link(source, link) => self.source_mut(source).linked(link, now),
             Input::Book(reading) => self.read_book(&reading, &mut actions),
             Input::BookFailed(fault) => self.book.failed(fault, now),
+            Input::Timetable(timetable) => self.timetable = timetable,
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
             Input::Mailed { id, outcome } => self.mailed(id, outcome, &mut actions),

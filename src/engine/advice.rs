@@ -1,0 +1,369 @@
+//! What a maintainer can do about an experiment, told by the pattern of its symptoms. Judges nothing: it is given what was judged.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::model::{JumpHealth, StreamHealth};
+
+/// The longest text of an advice, in bytes: it is one paragraph of a mail.
+pub const MAX_ADVICE_BYTES: usize = 1_000;
+
+/// A site counts as lost when at least so many neighbours are lost and none is up.
+const SITE_NEIGHBOURS: usize = 2;
+
+/// The symptoms of an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Its remote login.
+    pub jump: JumpHealth,
+    /// Its required streams.
+    pub required: Tally,
+    /// Its other streams.
+    pub others: Tally,
+    /// The experiments near it: behind the same network, or else of the same name stem. It is not one of them.
+    pub neighbours: Neighbours,
+}
+
+/// How many streams are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Those that transmit.
+    pub active: usize,
+    /// Those that are connected and do not transmit.
+    pub silent: usize,
+    /// Those that are not connected.
+    pub missing: usize,
+    /// Those of which nothing is known.
+    pub unknown: usize,
+}
+
+/// How many experiments nearby are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Neighbours {
+    /// Those that have a stream or a remote login.
+    pub up: usize,
+    /// Those that have lost both.
+    pub lost: usize,
+}
+
+/// A pattern of symptoms that calls for a certain action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pattern {
+    /// Neither login nor streams, and none of its neighbours has them.
+    WholeSiteLost,
+    /// Neither login nor streams, while neighbours have them.
+    BothDownNeighboursUp,
+    /// Neither login nor streams, and there are not enough neighbours to compare with.
+    BothDown,
+    /// No login and some streams not as they should be, but a sign of life in others.
+    JumpDownStreamsPartly,
+    /// No login, while all required streams transmit.
+    JumpDownStreamsUp,
+    /// Login, but no required stream is connected.
+    StreamsDownJumpUp,
+    /// Login, and some streams are connected while others are not.
+    OneStreamDownJumpUp,
+    /// All streams are connected, and one sends nothing.
+    SilentButConnected,
+}
+
+impl Pattern {
+    /// All patterns.
+    pub const ALL: [Self; 8] = [
+        Self::WholeSiteLost,
+        Self::BothDownNeighboursUp,
+        Self::BothDown,
+        Self::JumpDownStreamsPartly,
+        Self::JumpDownStreamsUp,
+        Self::StreamsDownJumpUp,
+        Self::OneStreamDownJumpUp,
+        Self::SilentButConnected,
+    ];
+
+    /// Its name in the settings, below `[advice]`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WholeSiteLost => "whole_site_lost",
+            Self::BothDownNeighboursUp => "both_down_neighbours_up",
+            Self::BothDown => "both_down",
+            Self::JumpDownStreamsPartly => "jump_down_streams_partly",
+            Self::JumpDownStreamsUp => "jump_down_streams_up",
+            Self::StreamsDownJumpUp => "streams_down_jump_up",
+            Self::OneStreamDownJumpUp => "one_stream_down_jump_up",
+            Self::SilentButConnected => "silent_but_connected",
+        }
+    }
+
+    /// The pattern of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pattern| pattern.name() == name)
+    }
+
+    /// The pattern that the facts make; `None` when nothing is wrong or too little is known.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Option<Self> {
+        match facts.jump {
+            JumpHealth::Lost => Self::without_login(facts),
+            JumpHealth::Up => Self::with_login(facts),
+            JumpHealth::Unknown => (facts.all().missing == 0 && facts.all().silent > 0).then_some(Self::SilentButConnected),
+        }
+    }
+
+    fn without_login(facts: &Facts) -> Option<Self> {
+        let (required, all) = (facts.required, facts.all());
+        if all.unknown > 0 || all.total() == 0 {
+            return None;
+        }
+        if all.missing == all.total() {
+            return Some(Self::both_down(facts.neighbours));
+        }
+        let works = required.active == required.total();
+        Some(if works { Self::JumpDownStreamsUp } else { Self::JumpDownStreamsPartly })
+    }
+
+    fn both_down(neighbours: Neighbours) -> Self {
+        match neighbours {
+            Neighbours { up: 1.., .. } => Self::BothDownNeighboursUp,
+            Neighbours { lost: SITE_NEIGHBOURS.., .. } => Self::WholeSiteLost,
+            Neighbours { .. } => Self::BothDown,
+        }
+    }
+
+    fn with_login(facts: &Facts) -> Option<Self> {
+        let (required, all) = (facts.required, facts.all());
+        if required.total() > 0 && required.missing == required.total() {
+            Some(Self::StreamsDownJumpUp)
+        } else if all.missing > 0 {
+            Some(Self::OneStreamDownJumpUp)
+        } else {
+            (all.silent > 0).then_some(Self::SilentButConnected)
+        }
+    }
+
+    /// What is said where the settings say nothing.
+    fn default_text(self) -> &'static str {
+        match self {
+            Self::WholeSiteLost => {
+                "The whole site is out of reach: probably its network or its power. Ask somebody there before visiting single experiments."
+            }
+            Self::BothDownNeighboursUp => {
+                "Neither streams nor remote login, while its neighbours are up: probably its power or its computer. It needs a visit."
+            }
+            Self::BothDown => "Neither streams nor remote login: its power, its computer or its network. It probably needs a visit.",
+            Self::JumpDownStreamsPartly => {
+                "Its computer is on, but remote login and some streams are not as they should be. Without login it needs a restart on site."
+            }
+            Self::JumpDownStreamsUp => "Students can use it, but there is no remote login. Restart the login client at the next visit.",
+            Self::StreamsDownJumpUp => "Its computer is up and no stream arrives: log in and restart the client that sends them.",
+            Self::OneStreamDownJumpUp => {
+                "Its computer is up and other streams arrive: log in and look at the program and the camera or sensor of the lost stream."
+            }
+            Self::SilentButConnected => "It is connected but sends nothing: log in and look at the camera or the sensor.",
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Facts {
+    fn all(&self) -> Tally {
+        let (a, b) = (self.required, self.others);
+        Tally { active: a.active + b.active, silent: a.silent + b.silent, missing: a.missing + b.missing, unknown: a.unknown + b.unknown }
+    }
+}
+
+impl Tally {
+    fn total(self) -> usize {
+        self.active + self.silent + self.missing + self.unknown
+    }
+}
+
+impl FromIterator<StreamHealth> for Tally {
+    fn from_iter<I: IntoIterator<Item = StreamHealth>>(healths: I) -> Self {
+        let mut tally = Self::default();
+        for health in healths {
+            match health {
+                StreamHealth::Active => tally.active += 1,
+                StreamHealth::Silent => tally.silent += 1,
+                StreamHealth::Missing => tally.missing += 1,
+                StreamHealth::Unknown => tally.unknown += 1,
+            }
+        }
+        tally
+    }
+}
+
+/// The texts for all patterns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice(BTreeMap<Pattern, String>);
+
+/// An advice that fits the facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given<'a> {
+    /// The pattern that was seen.
+    pub pattern: Pattern,
+    /// What to do.
+    pub text: &'a str,
+}
+
+/// Why a text of the settings is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdviceError {
+    /// There is no pattern of this name.
+    Unknown(String),
+    /// The text for this pattern is empty, longer than [`MAX_ADVICE_BYTES`], or of more than one line.
+    Text(Pattern),
+}
+
+impl fmt::Display for AdviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => {
+                let known = Pattern::ALL.map(Pattern::name).join(", ");
+                write!(f, "there is no advice called {name:?}: use one of {known}")
+            }
+            Self::Text(pattern) => {
+                write!(f, "the advice {pattern} is not usable: write one line of at most {MAX_ADVICE_BYTES} bytes, or leave it out")
+            }
+        }
+    }
+}
+
+impl std::error::Error for AdviceError {}
+
+impl Default for Advice {
+    /// The documented texts.
+    fn default() -> Self {
+        Self(Pattern::ALL.into_iter().map(|pattern| (pattern, pattern.default_text().to_owned())).collect())
+    }
+}
+
+impl Advice {
+    /// The documented texts, some of them replaced by name.
+    ///
+    /// # Errors
+    /// Every name that is unknown and every text that is not usable, in the order of their names.
+    pub fn with_texts(texts: BTreeMap<String, String>) -> Result<Self, Vec<AdviceError>> {
+        let mut advice = Self::default();
+        let mut errors = Vec::new();
+        for (name, text) in texts {
+            match Pattern::named(&name) {
+                None => errors.push(AdviceError::Unknown(name)),
+                Some(pattern) if !is_usable(&text) => errors.push(AdviceError::Text(pattern)),
+                Some(pattern) => drop(advice.0.insert(pattern, text)),
+            }
+        }
+        if errors.is_empty() { Ok(advice) } else { Err(errors) }
+    }
+
+    /// The advice that fits; `None` when nothing is wrong or too little is known.
+    #[must_use]
+    pub fn of(&self, facts: &Facts) -> Option<Given<'_>> {
+        let pattern = Pattern::of(facts)?;
+        self.0.get(&pattern).map(|text| Given { pattern, text })
+    }
+}
+
+fn is_usable(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= MAX_ADVICE_BYTES && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use JumpHealth::{Lost, Unknown, Up};
+
+    /// Streams in letters: active, silent, missing, unknown.
+    fn tally(letters: &str) -> Tally {
+        let health = |letter| match letter {
+            'a' => StreamHealth::Active,
+            's' => StreamHealth::Silent,
+            'm' => StreamHealth::Missing,
+            _ => StreamHealth::Unknown,
+        };
+        letters.chars().map(health).collect()
+    }
+
+    fn facts(jump: JumpHealth, required: &str, others: &str, (up, lost): (usize, usize)) -> Facts {
+        Facts { jump, required: tally(required), others: tally(others), neighbours: Neighbours { up, lost } }
+    }
+
+    #[test]
+    fn symptoms_make_patterns() {
+        use Pattern as P;
+        let rows = [
+            (Up, "aa", "", (5, 0), None),
+            (Up, "mm", "", (5, 0), Some(P::StreamsDownJumpUp)),
+            (Up, "m", "a", (5, 0), Some(P::StreamsDownJumpUp)),
+            (Up, "mm", "", (0, 5), Some(P::StreamsDownJumpUp)),
+            (Up, "am", "", (5, 0), Some(P::OneStreamDownJumpUp)),
+            (Up, "sm", "", (5, 0), Some(P::OneStreamDownJumpUp)),
+            (Up, "aa", "m", (5, 0), Some(P::OneStreamDownJumpUp)),
+            (Up, "as", "", (5, 0), Some(P::SilentButConnected)),
+            (Up, "ss", "", (5, 0), Some(P::SilentButConnected)),
+            (Up, "uu", "", (5, 0), None),
+            (Up, "", "", (5, 0), None),
+            (Unknown, "as", "", (5, 0), Some(P::SilentButConnected)),
+            (Unknown, "mm", "", (5, 0), None),
+            (Unknown, "aa", "", (5, 0), None),
+            (Lost, "aa", "", (5, 0), Some(P::JumpDownStreamsUp)),
+            (Lost, "aa", "m", (5, 0), Some(P::JumpDownStreamsUp)),
+            (Lost, "am", "", (5, 0), Some(P::JumpDownStreamsPartly)),
+            (Lost, "ss", "", (0, 5), Some(P::JumpDownStreamsPartly)),
+            (Lost, "mm", "a", (5, 0), Some(P::JumpDownStreamsPartly)),
+            (Lost, "mm", "", (1, 5), Some(P::BothDownNeighboursUp)),
+            (Lost, "mm", "m", (0, 2), Some(P::WholeSiteLost)),
+            (Lost, "mm", "", (0, 1), Some(P::BothDown)),
+            (Lost, "mm", "", (0, 0), Some(P::BothDown)),
+            (Lost, "uu", "", (5, 0), None),
+            (Lost, "", "", (5, 0), None),
+        ];
+        for (jump, required, others, neighbours, expected) in rows {
+            let facts = facts(jump, required, others, neighbours);
+            assert_eq!(Pattern::of(&facts), expected, "{facts:?}");
+            assert_eq!(Advice::default().of(&facts).map(|given| given.pattern), expected);
+        }
+    }
+
+    #[test]
+    fn every_pattern_has_a_name_and_a_usable_text() {
+        for pattern in Pattern::ALL {
+            assert_eq!(Pattern::named(pattern.name()), Some(pattern));
+            assert!(is_usable(pattern.default_text()), "{pattern}");
+        }
+        assert_eq!(Advice::default().0.len(), Pattern::ALL.len());
+    }
+
+    fn texts(rows: &[(&str, &str)]) -> Result<Advice, Vec<AdviceError>> {
+        Advice::with_texts(rows.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_text_is_replaced_by_name() {
+        let advice = texts(&[("streams_down_jump_up", "See https://wiki/restart")]).expect("is taken");
+        let given = advice.of(&facts(Up, "mm", "", (0, 0))).expect("an advice");
+        assert_eq!(given, Given { pattern: Pattern::StreamsDownJumpUp, text: "See https://wiki/restart" });
+        assert_eq!(advice.of(&facts(Up, "s", "", (0, 0))).map(|given| given.text), Some(Pattern::SilentButConnected.default_text()));
+        assert_eq!(texts(&[]), Ok(Advice::default()));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let long = "x".repeat(MAX_ADVICE_BYTES + 1);
+        let errors = texts(&[("both_down", "a\nb"), ("jump_down_streams_up", &long), ("nope", "x"), ("whole_site_lost", " ")]);
+        let expected = vec![
+            AdviceError::Text(Pattern::BothDown),
+            AdviceError::Text(Pattern::JumpDownStreamsUp),
+            AdviceError::Unknown("nope".into()),
+            AdviceError::Text(Pattern::WholeSiteLost),
+        ];
+        assert_eq!(errors, Err(expected));
+        assert!(AdviceError::Unknown("nope".into()).to_string().contains("silent_but_connected"));
+    }
+}
