@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::effects::mail::{Composed, Letter, MAX_NEWS, MAX_PROBLEMS, compose};
-use labwatch::engine::{Alert, Counts, Issue, Line, Summary};
+use labwatch::engine::{Affected, Alert, Background, Counts, Issue, Line, Summary};
 use labwatch::model::{Bookable, Health, StreamHealth, Stub, Topic};
 
 /// The largest mail that is fair to a phone, in bytes, text and HTML together.
@@ -24,6 +24,7 @@ fn the_mails_read_as_they_should() {
         ("degraded-jump", degraded_jump()),
         ("held", held()),
         ("nothing-new", nothing_new()),
+        ("booked", booked()),
     ];
     let wrong: Vec<String> = cases.into_iter().flat_map(|(name, summary)| check(name, &compose(&summary, &letter()))).collect();
     assert!(wrong.is_empty(), "run with UPDATE=1 if this is meant:\n{}", wrong.join("\n"));
@@ -94,6 +95,8 @@ fn line(stub: &str, health: Health, bookable: Option<Bookable>) -> Line {
         issues: vec![],
         since: at(12),
         lasted: None,
+        affected: Affected::default(),
+        advice: None,
     }
 }
 
@@ -118,7 +121,7 @@ fn counts(total: usize, degraded: usize, down: usize) -> Counts {
 }
 
 fn summary(news: Vec<Line>, problems: Vec<Line>, counts: Counts) -> Summary {
-    Summary { id: 1, at: at(0), news, problems, alerts: vec![], counts }
+    Summary { id: 1, at: at(0), news, problems, alerts: vec![], counts, background: Background::default() }
 }
 
 fn one_down() -> Summary {
@@ -153,6 +156,23 @@ fn source_alert() -> Summary {
 fn source_back() -> Summary {
     let alert = Alert { text: "relay tells again".into(), since: at(1_500), ended: Some(Duration::from_secs(1_350)), new: true };
     Summary { alerts: vec![alert], ..summary(vec![], vec![], counts(131, 0, 0)) }
+}
+
+/// Three of a kind lost before a class.
+fn booked() -> Summary {
+    let affected = Affected { next_day: 3, next_week: 7, first_start: Some(at(-9 * 3600)), in_session: false };
+    let advice = Some("Log in and restart the client that sends the streams.".to_owned());
+    let first = Line { affected, advice: advice.clone(), ..down("pend03") };
+    let busy = Line { affected: Affected { in_session: true, first_start: Some(at(600)), ..affected }, advice, ..down("pend04") };
+    let background = Background {
+        causes: vec!["3 of 4 experiments behind 129.215.1.0/24 were lost at about the same time: probably one cause".to_owned()],
+        short_pools: vec!["pend: 1 of 4 work, 2 too few for what is booked from 21 Nov 10:00 UTC on".to_owned()],
+        forgotten_holds: vec![
+            "r-pend05 is held by a person since 1 Nov 2026: maintenance; 4 bookings of the next 7 days cannot start".to_owned(),
+        ],
+    };
+    let lines = vec![busy, first, down("pend05")];
+    Summary { background, ..summary(lines.clone(), lines, counts(4, 0, 3)) }
 }
 
 fn unlisted() -> Summary {

@@ -99,6 +99,11 @@ impl Experiment {
         self.events = events.iter().cloned().collect();
     }
 
+    /// The remote login as it last was known.
+    pub(super) fn login(&self) -> JumpHealth {
+        self.known_jump
+    }
+
     /// Whether book's manifest lists it.
     pub(super) fn listed(&self) -> bool {
         !self.resources.is_empty()

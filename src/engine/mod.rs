@@ -41,4 +41,4 @@ pub use report::{Connection, Report, Scopes, Traffic};
 pub use snapshot::{
     Counts, Evidence, ExperimentView, LastConnection, MailView, ResourceView, SamplingView, Seen, Snapshot, SourceView, StreamView,
 };
-pub use summary::{Alert, Line, Summary};
+pub use summary::{Alert, Background, Line, Summary};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::experiment::{FORGET_AFTER, Sky};
 use super::judge::{self, Heard, Look, Presence, StreamFacts, Transmission};
-use super::report::{Connection, Traffic};
+use super::report::{Connection, Report, Traffic};
 use super::snapshot::{Evidence, LastConnection, Seen, StreamView};
 use crate::model::{Moment, StreamHealth, Topic};
 
@@ -40,6 +40,13 @@ impl Sighting {
                 self.last = gone(self.entry).map(Arc::new);
             }
         }
+    }
+
+    /// Where its connection comes from, or last came from, as proxies wrote it.
+    pub(super) fn remote<'a>(&'a self, newest: Option<&'a Report>) -> Option<&'a str> {
+        let connected = matches!(self.presence, Presence::Newest { .. });
+        let now = newest.filter(|_| connected).and_then(|report| report.get(self.entry)).map(|connection| connection.remote);
+        now.or_else(|| self.last.as_deref().map(|last| last.remote.as_str())).filter(|remote| !remote.is_empty())
     }
 
     pub(super) fn seen(&self) -> Seen {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::bookings::Affected;
 use super::event::Issue;
 use super::snapshot::Counts;
 use crate::model::{Bookable, Health, Stub};
@@ -15,14 +16,16 @@ pub struct Summary {
     pub id: u64,
     /// When it was put together.
     pub at: Timestamp,
-    /// What is new since people were last told, problems first, then what is well again; each sorted by name.
+    /// What is new since people were last told: problems first, the soonest booked before others; then what is well again.
     pub news: Vec<Line>,
-    /// Every experiment that is not well, new ones included, sorted by name.
+    /// Every experiment that is not well, new ones included, in the same order.
     pub problems: Vec<Line>,
     /// What concerns the whole laboratory: sources, book's manifest, our own blindness.
     pub alerts: Vec<Alert>,
     /// How many experiments are in which state.
     pub counts: Counts,
+    /// What is worth knowing beside the problems themselves.
+    pub background: Background,
 }
 
 /// One experiment in a mail.
@@ -44,6 +47,21 @@ pub struct Line {
     pub since: Timestamp,
     /// How long it was bad, where it is well again.
     pub lasted: Option<Duration>,
+    /// The bookings of it that are under way or to come.
+    pub affected: Affected,
+    /// What can be done about it, where its symptoms tell.
+    pub advice: Option<String>,
+}
+
+/// What is worth knowing beside the problems themselves, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Background {
+    /// What several new losses have in common.
+    pub causes: Vec<String>,
+    /// Pools of interchangeable experiments that have less left than is booked within 24 h.
+    pub short_pools: Vec<String>,
+    /// Resources that people have held for so long that they look forgotten.
+    pub forgotten_holds: Vec<String>,
 }
 
 /// Something that concerns the whole laboratory.

@@ -1,16 +1,16 @@
 //! Telling people: the difference between what they were last told and what is, until both are the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::bookings::Affected;
 use super::experiment::Experiment;
 use super::input::MailFault;
 use super::memory::{Concern, Known, Told};
 use super::snapshot::{Counts, MailView};
-use super::summary::{Alert, Line, Summary};
+use super::summary::{Alert, Background, Line, Summary};
 use crate::model::{Bookable, Fault, Health, Moment, Stub};
 
 /// The wait after the first failed mail; it doubles with each further one, up to [`RETRY_AT_MOST`].
@@ -159,7 +159,7 @@ impl Telling {
     }
 
     /// The summary that is due now, if one is.
-    pub(super) fn due(&mut self, scene: &Scene<'_>) -> Option<Arc<Summary>> {
+    pub(super) fn due(&mut self, scene: &Scene<'_>) -> Option<Summary> {
         self.expire(scene.now);
         let concerns = concerns_of(&scene.troubles);
         self.note_ends(&concerns, scene.now);
@@ -170,7 +170,7 @@ impl Telling {
             return None;
         }
         let news = self.news(scene);
-        (concerns_differ || !news.is_empty()).then(|| Arc::new(self.compose(news, concerns, scene)))
+        (concerns_differ || !news.is_empty()).then(|| self.compose(news, concerns, scene))
     }
 
     fn note_ends(&mut self, concerns: &BTreeMap<Concern, Moment>, now: Moment) {
@@ -219,7 +219,7 @@ impl Telling {
         let alerts = self.alerts(scene);
         let (news, tales): (Vec<Line>, Vec<_>) = news.into_iter().map(|(line, told)| (line.clone(), (line.stub, told))).unzip();
         self.on_its_way = Some(OnItsWay { id, since: scene.now, tales, concerns });
-        Summary { id, at: scene.now.wall(), news, problems, alerts, counts: scene.counts }
+        Summary { id, at: scene.now.wall(), news, problems, alerts, counts: scene.counts, background: Background::default() }
     }
 
     fn news_of(&self, experiment: &Experiment, scene: &Scene<'_>) -> Option<(Line, Option<Heard>)> {
@@ -242,6 +242,8 @@ impl Telling {
             issues: experiment.issues.clone(),
             since: experiment.bad_since.unwrap_or(experiment.since).wall(),
             lasted: bad_since.filter(|_| is_well).map(|since| experiment.since.since(since)),
+            affected: Affected::default(),
+            advice: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{html, words};
-use crate::engine::{Alert, Line, Summary};
+use crate::engine::{Alert, Background, Line, Summary};
 use crate::model::{Health, Stub};
 
 /// How many news are spelt out.
@@ -32,6 +32,12 @@ const MIN_GIST_BYTES: usize = 12;
 
 /// The longest alert, in characters: it may name what it hides.
 const MAX_ALERT_CHARS: usize = 600;
+
+/// The longest advice, in characters.
+const MAX_ADVICE_CHARS: usize = 300;
+
+/// How much of the background is told, in lines of each kind.
+const MAX_BACKGROUND: usize = 10;
 
 /// The longest name in subject and first line, in characters.
 const MAX_NAME_CHARS: usize = 40;
@@ -66,6 +72,8 @@ pub(super) struct Content {
     pub(super) new_issues: usize,
     pub(super) new_oks: usize,
     pub(super) problems: Listing<Row>,
+    /// What is worth knowing beside the problems.
+    pub(super) background: Listing<String>,
     pub(super) link: String,
 }
 
@@ -105,8 +113,16 @@ fn content(summary: &Summary, letter: &Letter) -> Content {
         problems: first(&summary.problems, MAX_PROBLEMS, |line| {
             row(line, if told_above.contains(&line.stub) { vec!["new, see above".to_owned()] } else { words_of(line, summary) })
         }),
+        background: background(&summary.background),
         link: words::clip(&letter.link, MAX_ALERT_CHARS),
     }
+}
+
+fn background(background: &Background) -> Listing<String> {
+    let kinds = [&background.causes, &background.short_pools, &background.forgotten_holds];
+    let shown = kinds.iter().flat_map(|kind| kind.iter().take(MAX_BACKGROUND)).map(|text| words::clip(text, MAX_ALERT_CHARS)).collect();
+    let more = kinds.iter().map(|kind| kind.len().saturating_sub(MAX_BACKGROUND)).sum();
+    Listing { shown, more }
 }
 
 fn first<T, U>(all: &[T], max: usize, show: impl Fn(&T) -> U) -> Listing<U> {
@@ -123,7 +139,9 @@ fn words_of(line: &Line, summary: &Summary) -> Vec<String> {
         words.push(words::since(line.since, summary.at));
     }
     words.push(words::bookable(line).to_owned());
+    words.extend(words::affected(line, summary.at));
     words.extend(words::told(line));
+    words.extend(line.advice.as_deref().map(|advice| format!("what you can do: {}", words::clip(advice, MAX_ADVICE_CHARS))));
     words
 }
 
@@ -230,6 +248,10 @@ fn text(content: &Content) -> String {
     if !content.alerts.shown.is_empty() {
         out.push_str("\nSystem alerts:\n");
         push_listing(&mut out, &content.alerts, Clone::clone);
+    }
+    if !content.background.shown.is_empty() {
+        out.push_str("\nWorth knowing:\n");
+        push_listing(&mut out, &content.background, Clone::clone);
     }
     if !content.news.shown.is_empty() {
         let (issues, oks) = (content.new_issues, content.new_oks);

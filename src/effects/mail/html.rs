@@ -20,6 +20,7 @@ pub(super) fn render(content: &Content) -> String {
     let _ = writeln!(out, "<p style=\"{HEADLINE}\">{}</p>", escape(&content.headline));
     let _ = writeln!(out, "<p style=\"{ITEM}\">{}<br>\nSystem time: {}</p>", escape(&content.counts), escape(&content.time));
     push_section(&mut out, "System alerts", &content.alerts, |alert| escape(alert));
+    push_section(&mut out, "Worth knowing", &content.background, |text| escape(text));
     let news = format!("New: {} issues, {} ok", content.new_issues, content.new_oks);
     push_section(&mut out, &news, &content.news, row);
     push_section(&mut out, "All new and existing health issues", &content.problems, row);

@@ -339,9 +339,19 @@ mod tests {
             issues: vec![],
             since: at,
             lasted: None,
+            affected: crate::engine::Affected::default(),
+            advice: None,
         };
         let counts = Counts { total: 1, down: 1, withdrawn: 1, ..Counts::default() };
-        Arc::new(Summary { id: 7, at, news: vec![line.clone()], problems: vec![line], alerts: vec![], counts })
+        Arc::new(Summary {
+            id: 7,
+            at,
+            news: vec![line.clone()],
+            problems: vec![line],
+            alerts: vec![],
+            counts,
+            background: crate::engine::Background::default(),
+        })
     }
 
     /// Sends one mail with these settings to a server of this manner.

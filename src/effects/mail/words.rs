@@ -76,6 +76,21 @@ pub(super) fn bookable(line: &Line) -> &'static str {
     }
 }
 
+/// Who needs it: a session that is under way, and the bookings to come. `None` when nobody has booked it for the next week.
+pub(super) fn affected(line: &Line, now: Timestamp) -> Option<String> {
+    let affected = &line.affected;
+    if line.health == Health::Ok || affected.next_week == 0 {
+        return None;
+    }
+    let count = match (affected.next_day, affected.next_week) {
+        (0, week) => format!("{week} booked in 7 days"),
+        (day, _) => format!("{day} booked in 24 h"),
+    };
+    let first = affected.first_start.filter(|start| *start > now).map(|start| format!(", the first at {}", clock(start, now)));
+    let session = if affected.in_session { "in session now; " } else { "" };
+    Some(format!("{session}{count}{}", first.unwrap_or_default()))
+}
+
 /// What people were told about it before; `None` when they were told nothing, or when it is well again, which says it already.
 pub(super) fn told(line: &Line) -> Option<String> {
     match (line.told, line.health) {
@@ -87,15 +102,20 @@ pub(super) fn told(line: &Line) -> Option<String> {
 
 /// Since when, and how long that is: `since 00:41 UTC (12 min)`, with the date where it is not today's.
 pub(super) fn since(start: Timestamp, now: Timestamp) -> String {
-    let (date, today) = (start.to_zoned(TimeZone::UTC).date(), now.to_zoned(TimeZone::UTC).date());
+    format!("since {} ({})", clock(start, now), spell(length(now.duration_since(start))))
+}
+
+/// A time of day, with the date where it is not today's: `00:41 UTC`, `21 Nov 00:41 UTC`.
+fn clock(time: Timestamp, now: Timestamp) -> String {
+    let (date, today) = (time.to_zoned(TimeZone::UTC).date(), now.to_zoned(TimeZone::UTC).date());
     let format = if date == today {
-        "%H:%M"
+        "%H:%M UTC"
     } else if date.year() == today.year() {
-        "%-d %b %H:%M"
+        "%-d %b %H:%M UTC"
     } else {
-        "%-d %b %Y %H:%M"
+        "%-d %b %Y %H:%M UTC"
     };
-    format!("since {} UTC ({})", start.strftime(format), spell(length(now.duration_since(start))))
+    time.strftime(format).to_string()
 }
 
 fn length(duration: SignedDuration) -> Duration {
@@ -141,12 +161,24 @@ pub(super) fn clip(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Affected;
     use crate::model::{StreamHealth, Stub, Topic};
 
     fn line(health: Health, told: Health, bookable: Option<Bookable>) -> Line {
         let stub = Stub::try_new("pend03").expect("a stub");
         let lasted = (health == Health::Ok).then(|| Duration::from_secs(720));
-        Line { stub, health, told, bookable, listed: true, issues: vec![], since: Timestamp::UNIX_EPOCH, lasted }
+        Line {
+            stub,
+            health,
+            told,
+            bookable,
+            listed: true,
+            issues: vec![],
+            since: Timestamp::UNIX_EPOCH,
+            lasted,
+            affected: Affected::default(),
+            advice: None,
+        }
     }
 
     #[test]

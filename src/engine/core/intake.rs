@@ -99,7 +99,7 @@ impl Engine {
         for resource in &reading.resources {
             let Some(said) = &resource.availability else { continue };
             let hold = self.resources.read(&resource.name, said, now);
-            actions.extend(hold.map(hold_record));
+            self.note_hold(hold, actions);
             self.touch(&resource.stub);
         }
     }
@@ -153,7 +153,7 @@ impl Engine {
             self.touch(&stub);
             actions.push(Action::Record(Record::Switched { resource, stub, outcome }));
         }
-        actions.extend(hold.map(hold_record));
+        self.note_hold(hold, actions);
     }
 
     pub(super) fn sampled(&mut self, topic: &Topic, outcome: &SampleOutcome, actions: &mut Vec<Action>) {
@@ -188,8 +188,14 @@ impl Engine {
             self.resources.reconsider_all();
         }
     }
-}
 
-fn hold_record(change: HoldChange) -> Action {
-    Action::Record(Record::Hold { resource: change.resource, reason: change.reason })
+    /// Takes note of a person's hold, or of its end.
+    fn note_hold(&mut self, change: Option<HoldChange>, actions: &mut Vec<Action>) {
+        let Some(HoldChange { resource, reason }) = change else { return };
+        match &reason {
+            Some(reason) => drop(self.holds.held(&resource, reason, self.now.wall()).cloned()),
+            None => drop(self.holds.released(&resource)),
+        }
+        actions.push(Action::Record(Record::Hold { resource, reason }));
+    }
 }

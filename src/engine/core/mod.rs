@@ -1,5 +1,6 @@
 //! The engine: takes an input and the time, brings its state up to date, and says what is to be done.
 
+mod context;
 mod intake;
 mod tending;
 mod stories;
@@ -10,11 +11,14 @@ use std::time::Duration;
 
 use super::action::Action;
 use super::availability::Resources;
+use super::bookings::Calendar;
 use super::experiment::Sky;
 use super::fleet::Fleet;
-use super::input::{Input, Role, Timetable};
+use super::holds::{DEFAULT_OVERDUE_AFTER, Holds};
+use super::input::{Input, Role};
 use super::memory::Memory;
 use super::policy::{Asking, Policy};
+use super::pool::Pools;
 use super::sampling::Sampler;
 use super::snapshot::{Counts, ExperimentView};
 use super::source::Source;
@@ -67,7 +71,9 @@ pub struct Engine {
     version: u64,
     views: Arc<Vec<Arc<ExperimentView>>>,
     counts: Counts,
-    timetable: Timetable,
+    calendar: Calendar,
+    pools: Pools,
+    holds: Holds,
 }
 
 impl Engine {
@@ -96,7 +102,9 @@ impl Engine {
             version: 0,
             views: Arc::default(),
             counts: Counts::default(),
-            timetable: Timetable::default(),
+            calendar: Calendar::default(),
+            pools: Pools::default(),
+            holds: Holds::new(DEFAULT_OVERDUE_AFTER),
         }
     }
 
@@ -119,7 +127,7 @@ impl Engine {
             Input::Link(source, link) => self.source_mut(source).linked(link, now),
             Input::Book(reading) => self.read_book(&reading, &mut actions),
             Input::BookFailed(fault) => self.book.failed(fault, now),
-            Input::Timetable(timetable) => self.timetable = timetable,
+            Input::Timetable(timetable) => self.read_timetable(&timetable),
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
             Input::Mailed { id, outcome } => self.mailed(id, outcome, &mut actions),

@@ -34,7 +34,9 @@ impl Engine {
             settles_until: [&self.relay, &self.jump].into_iter().filter_map(Source::settles_until).max(),
             counts: self.counts,
         };
-        if let Some(summary) = self.telling.due(&scene) {
+        if let Some(mut summary) = self.telling.due(&scene) {
+            self.add_context(&mut summary);
+            let summary = Arc::new(summary);
             actions.push(Action::Record(Record::Mailing(Arc::clone(&summary))));
             actions.push(Action::Mail(summary));
         }

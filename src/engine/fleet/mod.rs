@@ -1,31 +1,33 @@
 //! All experiments: found by name, fed with reports, looked at when something touches them.
 
+mod absorb;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::event::{Event, Why};
-use super::experiment::{Experiment, Sky};
-use super::index::Index;
-use super::report::{Connection, Report, Scopes};
-use super::snapshot::{ExperimentView, LastConnection, ResourceView};
-use super::stream::Stream;
+use crate::engine::event::{Event, Why};
+use crate::engine::experiment::{Experiment, Sky};
+use crate::engine::index::Index;
+use crate::engine::report::{Report, Scopes};
+use crate::engine::snapshot::{ExperimentView, ResourceView};
+use crate::engine::stream::Stream;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 
 /// The most experiments that are kept. A feed that names more is not a laboratory's; the rest is passed over.
-pub(super) const MAX_EXPERIMENTS: usize = 50_000;
+pub(in crate::engine) const MAX_EXPERIMENTS: usize = 50_000;
 
 /// The most streams of one experiment that are kept.
 const MAX_STREAMS: usize = 64;
 
 /// An experiment's place. It stays the same as long as the experiment is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Id(u32);
+pub(in crate::engine) struct Id(u32);
 
 /// A stream's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct StreamId {
-    pub(super) experiment: Id,
-    pub(super) stream: u32,
+pub(in crate::engine) struct StreamId {
+    pub(in crate::engine) experiment: Id,
+    pub(in crate::engine) stream: u32,
 }
 
 /// The newest report of a source, with its number and when it came.
@@ -50,7 +52,7 @@ impl Newest {
 
 /// All experiments.
 #[derive(Debug, Clone)]
-pub(super) struct Fleet {
+pub(in crate::engine) struct Fleet {
     slots: Vec<Option<Experiment>>,
     free: Vec<u32>,
     by_stub: BTreeMap<Stub, Id>,
@@ -66,11 +68,11 @@ pub(super) struct Fleet {
     seen: Vec<Stub>,
     forgotten: Vec<Stub>,
     /// Grows whenever the set of streams changes.
-    pub(super) streams_version: u64,
+    pub(in crate::engine) streams_version: u64,
 }
 
 impl Fleet {
-    pub(super) fn new() -> Self {
+    pub(in crate::engine) fn new() -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
@@ -88,7 +90,7 @@ impl Fleet {
         }
     }
 
-    pub(super) fn get(&self, id: Id) -> Option<&Experiment> {
+    pub(in crate::engine) fn get(&self, id: Id) -> Option<&Experiment> {
         self.slots.get(id.0 as usize)?.as_ref()
     }
 
@@ -96,96 +98,56 @@ impl Fleet {
         self.slots.get_mut(id.0 as usize)?.as_mut()
     }
 
-    pub(super) fn find(&self, stub: &str) -> Option<Id> {
+    pub(in crate::engine) fn find(&self, stub: &str) -> Option<Id> {
         self.stubs.get(stub)
     }
 
-    pub(super) fn stream_mut(&mut self, topic: &str) -> Option<&mut Stream> {
+    pub(in crate::engine) fn stream_mut(&mut self, topic: &str) -> Option<&mut Stream> {
         let at = self.topics.get(topic)?;
         self.touched.insert(at.experiment);
         self.get_mut(at.experiment)?.streams.get_mut(at.stream as usize)
     }
 
-    pub(super) fn peek_stream(&self, topic: &str) -> Option<&Stream> {
+    pub(in crate::engine) fn peek_stream(&self, topic: &str) -> Option<&Stream> {
         self.stream(self.topics.get(topic)?)
     }
 
     /// The experiment that a stream belongs to.
-    pub(super) fn owner(&self, topic: &str) -> Option<Id> {
+    pub(in crate::engine) fn owner(&self, topic: &str) -> Option<Id> {
         self.topics.get(topic).map(|at| at.experiment)
     }
 
-    pub(super) fn stream(&self, at: StreamId) -> Option<&Stream> {
+    pub(in crate::engine) fn stream(&self, at: StreamId) -> Option<&Stream> {
         self.get(at.experiment)?.streams.get(at.stream as usize)
     }
 
     /// All experiments, in the order of their names.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Id, &Experiment)> {
+    pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = (Id, &Experiment)> {
         self.by_stub.values().filter_map(|id| Some((*id, self.get(*id)?)))
     }
 
     /// All streams that book requires.
-    pub(super) fn required_streams(&self) -> impl Iterator<Item = StreamId> {
+    pub(in crate::engine) fn required_streams(&self) -> impl Iterator<Item = StreamId> {
         self.iter().flat_map(|(experiment, e)| {
             (0_u32..).zip(&e.streams).filter(|(_, s)| s.required).map(move |(stream, _)| StreamId { experiment, stream })
         })
     }
 
     /// Whether the newest report of relay tells of an experiment's stream without saying when it transmitted.
-    pub(super) fn lacks_statistics(&self) -> bool {
+    pub(in crate::engine) fn lacks_statistics(&self) -> bool {
         self.relay.report.iter().any(|c| c.tx.is_none() && c.scopes.has(Scopes::EXPT))
     }
 
-    pub(super) fn relay_report(&self) -> Option<Arc<Report>> {
+    pub(in crate::engine) fn relay_report(&self) -> Option<Arc<Report>> {
         self.relay.at.map(|_| Arc::clone(&self.relay.report))
     }
 
-    pub(super) fn jump_report(&self) -> Option<Arc<Report>> {
+    pub(in crate::engine) fn jump_report(&self) -> Option<Arc<Report>> {
         self.jump.at.map(|_| Arc::clone(&self.jump.report))
     }
 
-    /// Takes in a report of relay. Returns the required streams that have just connected. Look at everything afterwards.
-    pub(super) fn absorb_relay(&mut self, report: &Arc<Report>, now: Moment) -> Vec<Topic> {
-        let before = self.relay.replace(report, now);
-        let number = self.relay.number;
-        for (entry, connection) in report.iter().enumerate() {
-            if !is_experiment(&connection) {
-                continue;
-            }
-            let known = self.topics.get(connection.topic).or_else(|| self.add_stray(connection.topic, now));
-            let stream = known.and_then(|at| self.get_mut(at.experiment)?.streams.get_mut(at.stream as usize));
-            if let Some(stream) = stream {
-                stream.observe(number, entry, connection.tx);
-            }
-        }
-        let mut returned = Vec::new();
-        for experiment in self.slots.iter_mut().flatten() {
-            let gone = |entry| before.report.get(entry).map(LastConnection::from);
-            experiment.refresh_streams(number, now, before.at, gone, &mut returned);
-        }
-        returned
-    }
-
-    /// Takes in a report of jump. Look at everything afterwards.
-    pub(super) fn absorb_jump(&mut self, report: &Arc<Report>, now: Moment) {
-        let before = self.jump.replace(report, now);
-        let number = self.jump.number;
-        for (entry, connection) in report.iter().enumerate() {
-            if !connection.scopes.has(Scopes::HOST) {
-                continue;
-            }
-            let id = self.stubs.get(connection.topic).or_else(|| self.add(&Stub::try_new(connection.topic).ok()?, now));
-            if let Some(experiment) = id.and_then(|id| self.get_mut(id)) {
-                experiment.observe_host(number, entry);
-            }
-        }
-        for experiment in self.slots.iter_mut().flatten() {
-            experiment.refresh_host(number, now, before.at, |entry| before.report.get(entry).map(LastConnection::from));
-        }
-    }
-
     /// The experiment of this name, made known where it is not.
-    pub(super) fn add(&mut self, stub: &Stub, now: Moment) -> Option<Id> {
+    pub(in crate::engine) fn add(&mut self, stub: &Stub, now: Moment) -> Option<Id> {
         if let Some(id) = self.stubs.get(stub.as_str()) {
             return Some(id);
         }
@@ -209,7 +171,7 @@ impl Fleet {
     }
 
     /// Makes an experiment known as it is remembered.
-    pub(super) fn recall(&mut self, stub: &Stub, first_seen: Moment, events: &[Arc<Event>], now: Moment) -> Option<Id> {
+    pub(in crate::engine) fn recall(&mut self, stub: &Stub, first_seen: Moment, events: &[Arc<Event>], now: Moment) -> Option<Id> {
         let id = self.add(stub, first_seen)?;
         let experiment = self.get_mut(id)?;
         experiment.recall(events, now);
@@ -243,7 +205,7 @@ impl Fleet {
     }
 
     /// Sets what book's manifest says of an experiment: its resources and the streams that it must have. Returns whether that is new.
-    pub(super) fn enlist(&mut self, id: Id, resources: Vec<ResourceName>, required: &BTreeSet<Topic>, now: Moment) -> bool {
+    pub(in crate::engine) fn enlist(&mut self, id: Id, resources: Vec<ResourceName>, required: &BTreeSet<Topic>, now: Moment) -> bool {
         let Some(experiment) = self.get_mut(id) else { return false };
         let mut changed = experiment.resources != resources;
         experiment.resources = resources;
@@ -276,7 +238,7 @@ impl Fleet {
     }
 
     /// Looks at one experiment. What has to be recorded is pushed to `events`.
-    pub(super) fn look(&mut self, id: Id, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(in crate::engine) fn look(&mut self, id: Id, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
         let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         let looked = experiment.look(sky);
         let event = experiment.judge(why, sky);
@@ -297,7 +259,7 @@ impl Fleet {
     }
 
     /// Looks at every experiment, in the order of their names.
-    pub(super) fn look_at_all(&mut self, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(in crate::engine) fn look_at_all(&mut self, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
         for slot in 0..self.slots.len() {
             if let Ok(slot) = u32::try_from(slot) {
                 self.look(Id(slot), why, sky, events);
@@ -311,7 +273,7 @@ impl Fleet {
     }
 
     /// Looks at those whose deadline has come.
-    pub(super) fn look_at_due(&mut self, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(in crate::engine) fn look_at_due(&mut self, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
         while let Some(&(at, id)) = self.agenda.first() {
             if at > sky.now {
                 break;
@@ -325,12 +287,12 @@ impl Fleet {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Moment> {
+    pub(in crate::engine) fn deadline(&self) -> Option<Moment> {
         self.agenda.first().map(|(at, _)| *at)
     }
 
     /// Forgets an experiment wholly.
-    pub(super) fn forget(&mut self, id: Id) {
+    pub(in crate::engine) fn forget(&mut self, id: Id) {
         let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else { return };
         for stream in &experiment.streams {
             self.topics.remove(stream.topic.as_str());
@@ -360,46 +322,46 @@ impl Fleet {
     }
 
     /// How many experiments there are.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::engine) fn len(&self) -> usize {
         self.by_stub.len()
     }
 
     /// Experiments that were forgotten since the last picture.
-    pub(super) fn gone(&self) -> &[Stub] {
+    pub(in crate::engine) fn gone(&self) -> &[Stub] {
         &self.gone
     }
 
     /// Experiments that have become known since the last time.
-    pub(super) fn take_seen(&mut self) -> Vec<Stub> {
+    pub(in crate::engine) fn take_seen(&mut self) -> Vec<Stub> {
         std::mem::take(&mut self.seen)
     }
 
     /// Experiments that were forgotten since the last time.
-    pub(super) fn take_forgotten(&mut self) -> Vec<Stub> {
+    pub(in crate::engine) fn take_forgotten(&mut self) -> Vec<Stub> {
         std::mem::take(&mut self.forgotten)
     }
 
     /// Says that every experiment must be judged again, although nothing was observed.
-    pub(super) fn reconsider_all(&mut self) {
+    pub(in crate::engine) fn reconsider_all(&mut self) {
         self.slots.iter_mut().flatten().for_each(|experiment| experiment.stale = true);
     }
 
     /// Says that something that is shown of an experiment changed.
-    pub(super) fn touch(&mut self, id: Id) {
+    pub(in crate::engine) fn touch(&mut self, id: Id) {
         self.touched.insert(id);
     }
 
     /// Says that something that is shown of every experiment changed.
-    pub(super) fn touch_all(&mut self) {
+    pub(in crate::engine) fn touch_all(&mut self) {
         self.touched.extend(self.by_stub.values().copied());
     }
 
-    pub(super) fn is_touched(&self) -> bool {
+    pub(in crate::engine) fn is_touched(&self) -> bool {
         !self.touched.is_empty() || !self.gone.is_empty()
     }
 
     /// Brings a sorted list of pictures up to date with what was touched since the last time.
-    pub(super) fn repaint(
+    pub(in crate::engine) fn repaint(
         &mut self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,
         sky: &Sky,
@@ -424,10 +386,4 @@ impl Fleet {
             list.sort_by(|a, b| a.stub.cmp(&b.stub));
         }
     }
-}
-
-/// Whether a connection of relay is an experiment's. Servers before v0.6.5 do not say; there, whoever transmits is taken for one.
-fn is_experiment(connection: &Connection<'_>) -> bool {
-    let scopes = connection.scopes;
-    scopes.has(Scopes::EXPT) || (scopes.has(Scopes::UNSAID) && connection.tx.is_some_and(|tx| tx.last.is_some()))
 }
