@@ -12,6 +12,7 @@ pub mod feeds;
 pub mod engine;
 pub mod driver;
 pub mod effects;
+pub mod store;
 pub mod api;
 pub mod telemetry;
 pub mod lab;
