@@ -11,11 +11,14 @@ use serde::Deserialize;
 /// Experiments in a small, a large and the largest laboratory. Each has two streams.
 const EXPERIMENTS: [usize; 3] = [130, 1_000, 10_000];
 
+/// Makes a report of so many experiments.
+type Make = fn(usize) -> String;
+
 criterion_group!(benches, reports);
 criterion_main!(benches);
 
 fn reports(criterion: &mut Criterion) {
-    let kinds: [(&str, SourceName, fn(usize) -> String); 3] = [
+    let kinds: [(&str, SourceName, Make); 3] = [
         ("relay with statistics", SourceName::Relay, relay_with_stats),
         ("relay", SourceName::Relay, relay),
         ("jump", SourceName::Jump, jump),

@@ -11,6 +11,7 @@ pub mod wire;
 pub mod feeds;
 pub mod engine;
 pub mod driver;
+pub mod replay;
 pub mod effects;
 pub mod store;
 pub mod api;

@@ -264,10 +264,8 @@ impl Parts {
             None => return "service",
         };
         let name = self.names.get(&id).copied().unwrap_or("unnamed part");
-        match panic {
-            Some(error) => tracing::error!(part = name, %error, "a part has failed; the service stops, to be started anew"),
-            None => tracing::error!(part = name, "a part has ended; the service stops, to be started anew"),
-        }
+        let error = panic.map_or_else(|| "it has ended".to_owned(), |error| error.to_string());
+        tracing::error!(part = name, error, "a part has failed; the service stops, to be started anew");
         name
     }
 

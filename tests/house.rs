@@ -26,7 +26,7 @@ const fn room_with_engine(name: &'static str, may_use: &'static [&'static str]) 
 }
 
 /// The table. `service` may use everything and stands in [`FREE`].
-const ROOMS: [Room; 16] = [
+const ROOMS: [Room; 17] = [
     room("model", &[]),
     room("wire", &["model"]),
     room_with_engine("engine", &["model"]),
@@ -41,7 +41,8 @@ const ROOMS: [Room; 16] = [
     room("api", &["model", "engine"]),
     room("web", &["model", "engine"]),
     room("lab", &["model", "wire"]),
-    room_with_engine("cli", &["model", "engine", "wire", "config", "feeds", "effects", "store", "telemetry", "lab", "service"]),
+    room_with_engine("replay", &["model", "engine", "feeds"]),
+    room_with_engine("cli", &["model", "engine", "wire", "config", "feeds", "effects", "store", "telemetry", "lab", "replay", "service"]),
     room("main", &["cli"]),
 ];
 

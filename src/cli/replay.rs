@@ -1,11 +1,13 @@
 //! `labwatch replay`: its arguments, and the way to what does it.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Failure;
 use crate::config::{Sources, load_rules};
+use crate::replay;
 
 /// What is replayed and how it is told.
 #[derive(Debug, Args)]
@@ -17,11 +19,20 @@ pub struct ReplayArgs {
     pub json: bool,
 }
 
-/// Runs the recordings through the engine.
+/// How long after its first sight an experiment is not judged in a replay: a recording begins in the middle of a laboratory's life.
+const STARTUP: &str = "5s";
+
+/// Runs the recordings through the engine, with the rules of the configuration.
 ///
 /// # Errors
 /// [`Failure`] when the rules are wrong or the recordings cannot be read.
-pub fn run(_args: &ReplayArgs, sources: &Sources) -> Result<(), Failure> {
-    load_rules(sources)?;
-    Err(Failure::Failed("Replaying is not a part of this build.".to_owned()))
+pub fn run(args: &ReplayArgs, sources: &Sources) -> Result<(), Failure> {
+    let mut loaded = load_rules(sources)?;
+    if !loaded.is_set("health_startup") {
+        let mut quicker = sources.clone();
+        quicker.overrides.push(("health_startup".to_owned(), STARTUP.to_owned()));
+        loaded = load_rules(&quicker)?;
+    }
+    replay::run(&args.dir, loaded.config.policy(), args.json, &mut io::stdout().lock())
+        .map_err(|error| Failure::Failed(format!("{error}.")))
 }

@@ -34,7 +34,6 @@ struct Resource {
     stub: Stub,
     streams: Vec<Topic>,
     said: Option<(Availability, Moment)>,
-    under_way: bool,
     failures: u32,
     retry_at: Option<Moment>,
     fault: Option<Fault>,
@@ -53,7 +52,8 @@ pub(super) struct Resources {
     all: BTreeMap<ResourceName, Resource>,
     /// Those that may differ from what is wanted.
     open: BTreeSet<ResourceName>,
-    under_way: usize,
+    /// What is being written, also of resources that book's manifest has lost meanwhile.
+    under_way: BTreeMap<ResourceName, Availability>,
     retries: BTreeSet<(Moment, ResourceName)>,
 }
 
@@ -95,31 +95,35 @@ impl Resources {
 
     /// Takes in what book says of a resource. While a switch of it is under way, its own answer counts instead.
     pub(super) fn read(&mut self, name: &ResourceName, said: &Availability, now: Moment) -> Option<HoldChange> {
-        let resource = self.all.get_mut(name)?;
-        if resource.under_way {
+        if self.under_way.contains_key(name) {
             return None;
         }
+        let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
         resource.hear(name, said, now)
     }
 
     /// Takes in what a switch came to. Returns a person's hold that it found.
     pub(super) fn switched(&mut self, name: &ResourceName, outcome: &SwitchOutcome, now: Moment) -> Option<HoldChange> {
+        let set = self.under_way.remove(name);
         let resource = self.all.get_mut(name)?;
-        if std::mem::take(&mut resource.under_way) {
-            self.under_way = self.under_way.saturating_sub(1);
-        }
         self.open.insert(name.clone());
+        let mut hold = None;
+        // A book that does not keep what it is told is not told the same again and again at once.
+        let mut is_done = false;
         match outcome {
             SwitchOutcome::Confirmed(said) | SwitchOutcome::Held(said) => {
                 resource.fault = None;
-                return resource.hear(name, said, now);
+                is_done = set.is_none_or(|set| set == *said) || said.bookable() == Bookable::Held;
+                hold = resource.hear(name, said, now);
             }
             SwitchOutcome::Gone => resource.said = None,
             SwitchOutcome::Failed(fault) => resource.fault = Some(fault.clone()),
         }
-        self.back_off(name, now);
-        None
+        if !is_done {
+            self.back_off(name, now);
+        }
+        hold
     }
 
     /// Waits before the next switch of a resource, longer each time.
@@ -157,10 +161,12 @@ impl Resources {
         let mut later = BTreeSet::new();
         for name in std::mem::take(&mut self.open) {
             let Some(resource) = self.all.get_mut(&name) else { continue };
+            if self.under_way.contains_key(&name) {
+                continue;
+            }
             match resource.difference(&wanted(&resource.stub)) {
-                Some((available, reason)) if self.under_way < MAX_SWITCHES_AT_ONCE => {
-                    resource.under_way = true;
-                    self.under_way += 1;
+                Some((available, reason)) if self.under_way.len() < MAX_SWITCHES_AT_ONCE => {
+                    self.under_way.insert(name.clone(), Availability { available, reason: reason.clone() });
                     switches.push(Switch { resource: name, stub: resource.stub.clone(), available, reason });
                 }
                 Some(_) => {
@@ -173,9 +179,9 @@ impl Resources {
         switches
     }
 
-    /// Whether a switch of this resource is decided or under way.
-    pub(super) fn is_moving(&self, name: &ResourceName) -> bool {
-        self.open.contains(name) || self.all.get(name).is_some_and(|resource| resource.under_way)
+    /// Whether any switch is decided or under way.
+    pub(super) fn is_moving(&self) -> bool {
+        !self.under_way.is_empty() || !self.open.is_empty()
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {
@@ -201,9 +207,6 @@ impl Resources {
 
     fn let_go(&mut self, name: &ResourceName) {
         let Some(resource) = self.all.remove(name) else { return };
-        if resource.under_way {
-            self.under_way = self.under_way.saturating_sub(1);
-        }
         resource.retry_at.map(|at| self.retries.remove(&(at, name.clone())));
         self.open.remove(name);
     }
@@ -211,15 +214,7 @@ impl Resources {
 
 impl Resource {
     fn new(reading: &ResourceReading) -> Self {
-        Self {
-            stub: reading.stub.clone(),
-            streams: reading.streams.clone(),
-            said: None,
-            under_way: false,
-            failures: 0,
-            retry_at: None,
-            fault: None,
-        }
+        Self { stub: reading.stub.clone(), streams: reading.streams.clone(), said: None, failures: 0, retry_at: None, fault: None }
     }
 
     /// Takes in what book says. Returns how a person's hold changed, if it did.
@@ -236,7 +231,7 @@ impl Resource {
 
     /// What has to be written so that book says what is wanted; `None` when nothing has to or may be.
     fn difference(&mut self, wanted: &Wanted) -> Option<(bool, String)> {
-        if self.under_way || self.retry_at.is_some() {
+        if self.retry_at.is_some() {
             return None;
         }
         let (said, _) = self.said.as_ref()?;
@@ -346,6 +341,20 @@ mod tests {
     }
 
     #[test]
+    fn a_book_that_keeps_other_words_is_not_told_again_and_again() {
+        let mut resources = resources(1, (true, "new"));
+        let mut tried = Vec::new();
+        for second in 0..100 {
+            if !resources.due(at(second), |_| bad()).is_empty() {
+                tried.push(second);
+                let kept = Availability::from_book(false, "unavailable because labwatch: brok");
+                resources.switched(&name(0), &SwitchOutcome::Confirmed(kept), at(second));
+            }
+        }
+        assert_eq!(tried, [0, 1, 3, 7, 15, 31, 63]);
+    }
+
+    #[test]
     fn a_hold_that_a_switch_finds_is_a_persons() {
         let mut resources = resources(1, (true, "new"));
         resources.due(at(1), |_| bad());
@@ -373,6 +382,20 @@ mod tests {
         let (added, removed) = resources.list(&[reading(1), reading(2)]);
         assert_eq!((added, removed), (vec![name(2)], vec![name(0)]));
         assert_eq!(resources.switched(&name(0), &SwitchOutcome::Gone, at(2)), None);
-        assert_eq!(resources.under_way, 1);
+        assert_eq!(resources.under_way.len(), 1);
+    }
+
+    #[test]
+    fn what_is_listed_again_waits_for_the_switch_from_before() {
+        let mut resources = resources(1, (true, "new"));
+        assert_eq!(resources.due(at(1), |_| bad()).len(), 1);
+        resources.list(&[]);
+        resources.list(&[reading(0)]);
+        let said = Availability::from_book(true, "new");
+        resources.read(&name(0), &said, at(2));
+        assert!(resources.due(at(2), |_| bad()).is_empty());
+        resources.switched(&name(0), &SwitchOutcome::Failed(Fault::TimedOut), at(3));
+        resources.read(&name(0), &said, at(5));
+        assert_eq!(resources.due(at(5), |_| bad()).len(), 1);
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Event, Issue, Why};
-use super::judge::{self, Heard, Look, Presence, StreamFacts, Telling, Transmission};
+use super::judge::{self, Heard, Look, Presence, Telling};
 use super::policy::Policy;
-use super::report::{Connection, Traffic};
-use super::snapshot::{Evidence, ExperimentView, LastConnection, ResourceView, Seen, StreamView};
+use super::snapshot::{ExperimentView, LastConnection, ResourceView, StreamView};
+use super::stream::{Sighting, Stream};
 use crate::model::{Health, JumpHealth, Moment, ResourceName, StreamHealth, Stub, Topic};
 
 /// How long after it was last seen an experiment (or a stream) that book does not list is forgotten.
@@ -27,141 +27,6 @@ pub(super) struct Sky<'a> {
     pub(super) sampling: bool,
     /// Book's manifest has been read at least once.
     pub(super) manifest_known: bool,
-}
-
-/// Whether something is in the reports of its source.
-#[derive(Debug, Clone)]
-pub(super) struct Sighting {
-    pub(super) presence: Presence,
-    /// The number of the last report that had it.
-    pub(super) report: u64,
-    /// Where it stands in that report.
-    pub(super) entry: usize,
-    /// Its last connection, kept when it is gone.
-    pub(super) last: Option<Arc<LastConnection>>,
-}
-
-impl Sighting {
-    fn new(now: Moment) -> Self {
-        Self { presence: Presence::Never { since: now }, report: 0, entry: 0, last: None }
-    }
-
-    /// Brings the presence up to date with the newest report, number `newest`, which came at `now`; `gone` gives what the
-    /// report before it, which came at `before`, told of the connection.
-    fn refresh(&mut self, newest: u64, now: Moment, before: Option<Moment>, gone: impl FnOnce(usize) -> Option<LastConnection>) {
-        let is_there = self.report == newest;
-        match (self.presence, is_there) {
-            (Presence::Newest { .. }, true) | (Presence::Gone { .. } | Presence::Never { .. }, false) => {}
-            (Presence::Gone { .. } | Presence::Never { .. }, true) => {
-                self.presence = Presence::Newest { since: now };
-                self.last = None;
-            }
-            (Presence::Newest { since }, false) => {
-                self.presence = Presence::Gone { seen: before.unwrap_or(since) };
-                self.last = gone(self.entry).map(Arc::new);
-            }
-        }
-    }
-
-    fn seen(&self) -> Seen {
-        match self.presence {
-            Presence::Newest { .. } => Seen::InNewest,
-            Presence::Gone { seen } => Seen::At(seen.wall()),
-            Presence::Never { .. } => Seen::Never,
-        }
-    }
-
-    /// When it was last seen, or expected from; `None` while it is there.
-    fn absent_since(&self) -> Option<Moment> {
-        match self.presence {
-            Presence::Newest { .. } => None,
-            Presence::Gone { seen: since } | Presence::Never { since } => Some(since),
-        }
-    }
-}
-
-/// A stream of an experiment.
-#[derive(Debug, Clone)]
-pub(super) struct Stream {
-    pub(super) topic: Topic,
-    pub(super) required: bool,
-    pub(super) health: StreamHealth,
-    pub(super) sighting: Sighting,
-    transmission: Transmission,
-    pub(super) heard: Heard,
-}
-
-impl Stream {
-    pub(super) fn new(topic: Topic, required: bool, now: Moment) -> Self {
-        Self {
-            topic,
-            required,
-            health: StreamHealth::Unknown,
-            sighting: Sighting::new(now),
-            transmission: Transmission::Unsaid,
-            heard: Heard::Unverified,
-        }
-    }
-
-    /// Takes note that report number `report` has a connection of it, at place `entry`. Of several, the best counts.
-    pub(super) fn observe(&mut self, report: u64, entry: usize, tx: Option<Traffic>) {
-        let transmission = match tx {
-            None => Transmission::Unsaid,
-            Some(Traffic { last: None, .. }) => Transmission::Never,
-            Some(Traffic { last: Some(age), .. }) => Transmission::Ago(age),
-        };
-        if self.sighting.report != report || transmission.is_better_than(self.transmission) {
-            self.sighting.report = report;
-            self.sighting.entry = entry;
-            self.transmission = transmission;
-        }
-    }
-
-    /// Whether it is connected at the newest report.
-    pub(super) fn is_connected(&self) -> bool {
-        matches!(self.sighting.presence, Presence::Newest { .. })
-    }
-
-    /// Whether relay's statistics say when it last transmitted.
-    pub(super) fn has_statistics(&self) -> bool {
-        self.transmission != Transmission::Unsaid
-    }
-
-    fn look(&self, sky: &Sky<'_>) -> Look<StreamHealth> {
-        let facts = StreamFacts {
-            presence: self.sighting.presence,
-            transmission: self.transmission,
-            heard: self.heard,
-            sampled: sky.sampling && self.required,
-            was: self.health,
-        };
-        judge::stream(&facts, sky.relay, sky.policy, sky.now)
-    }
-
-    /// When it may be forgotten: a day after it was last seen, unless it is required or all that an experiment has.
-    pub(super) fn forget_at(&self, listed: bool) -> Option<Moment> {
-        (listed && !self.required).then(|| self.sighting.absent_since()).flatten().map(|seen| seen + FORGET_AFTER)
-    }
-
-    fn evidence(&self) -> Evidence {
-        match (self.has_statistics(), self.heard) {
-            (true, _) => Evidence::Statistics,
-            (false, Heard::At(when)) => Evidence::Sampled(Some(when.wall())),
-            (false, Heard::Nothing) => Evidence::Sampled(None),
-            (false, Heard::Unverified) => Evidence::Unverified,
-        }
-    }
-
-    fn view(&self) -> StreamView {
-        StreamView {
-            topic: self.topic.clone(),
-            required: self.required,
-            health: self.health,
-            evidence: self.evidence(),
-            seen: self.sighting.seen(),
-            last: self.sighting.last.clone(),
-        }
-    }
 }
 
 /// An experiment.
@@ -184,6 +49,9 @@ pub(super) struct Experiment {
     pub(super) bad_since: Option<Moment>,
     pub(super) issues: Vec<Issue>,
     first_judged: bool,
+    /// Whether something that the judgement depends on changed since the last one.
+    pub(super) stale: bool,
+    judged_in_outage: bool,
     events: VecDeque<Arc<Event>>,
     /// The deadline that stands in the fleet's agenda for it.
     pub(super) deadline: Option<Moment>,
@@ -205,6 +73,8 @@ impl Experiment {
             bad_since: None,
             issues: Vec::new(),
             first_judged: false,
+            stale: true,
+            judged_in_outage: false,
             events: VecDeque::new(),
             deadline: None,
         }
@@ -274,12 +144,13 @@ impl Experiment {
             stream.health = look.health;
             again = earlier(again, look.again);
         }
-        let look = judge::jump(self.host.presence, self.jump, sky.jump, sky.policy, sky.now);
+        let look = self.look_at_host(sky);
         changed |= look.health != self.jump;
         self.jump = look.health;
         if look.health != JumpHealth::Unknown {
             self.known_jump = look.health;
         }
+        self.stale |= changed;
         let forget = self.forget_at();
         let prune = self.streams.iter().filter_map(|stream| stream.forget_at(self.listed())).min();
         let again = [again, look.again, forget, prune].into_iter().flatten().filter(|at| *at > sky.now).min();
@@ -287,14 +158,27 @@ impl Experiment {
         Looked { changed, again, forget: due(forget), prune: due(prune) }
     }
 
+    /// Book's experiments have a remote login; any other is judged by what it shows, and may have none.
+    fn look_at_host(&self, sky: &Sky<'_>) -> Look<JumpHealth> {
+        if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
+            return Look { health: JumpHealth::Unknown, again: None };
+        }
+        judge::jump(self.host.presence, self.jump, sky.jump, sky.policy, sky.now)
+    }
+
     /// Judges it. Returns an event when its health, its issues or its remote login changed.
     pub(super) fn judge(&mut self, why: Why, sky: &Sky<'_>) -> Option<Arc<Event>> {
         if self.grace_end(sky).is_some_and(|end| sky.now < end) {
             return None;
         }
+        let outage = sky.outage && self.listed();
+        if !std::mem::take(&mut self.stale) && outage == self.judged_in_outage {
+            return None;
+        }
+        self.judged_in_outage = outage;
         let all_required = !self.listed();
         let streams = self.streams.iter().map(|stream| (&stream.topic, stream.required || all_required, stream.health));
-        let (health, issues) = judge::experiment(streams, self.known_jump, sky.outage && self.listed());
+        let (health, issues) = judge::experiment(streams, self.known_jump, outage);
         if health == self.health && issues == self.issues {
             return None;
         }
@@ -373,20 +257,6 @@ pub(super) struct Looked {
     pub(super) forget: bool,
     /// One of its streams may be forgotten.
     pub(super) prune: bool,
-}
-
-impl From<Connection<'_>> for LastConnection {
-    fn from(connection: Connection<'_>) -> Self {
-        Self {
-            connected: connection.connected.to_owned(),
-            expires: connection.expires.to_owned(),
-            remote: connection.remote.to_owned(),
-            user_agent: connection.user_agent.to_owned(),
-            scopes: connection.scopes,
-            tx: connection.tx,
-            rx: connection.rx,
-        }
-    }
 }
 
 fn earlier(a: Option<Moment>, b: Option<Moment>) -> Option<Moment> {

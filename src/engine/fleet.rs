@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::event::{Event, Why};
-use super::experiment::{Experiment, Sky, Stream};
+use super::experiment::{Experiment, Sky};
 use super::index::Index;
 use super::report::{Connection, Report, Scopes};
 use super::snapshot::{ExperimentView, LastConnection, ResourceView};
+use super::stream::Stream;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 
 /// The most experiments that are kept. A feed that names more is not a laboratory's; the rest is passed over.
@@ -209,12 +210,13 @@ impl Fleet {
     }
 
     fn add_stream(&mut self, experiment: Id, topic: Topic, required: bool, now: Moment) -> Option<StreamId> {
-        let streams = &mut self.get_mut(experiment)?.streams;
-        if streams.len() >= MAX_STREAMS {
+        let owner = self.get_mut(experiment)?;
+        if owner.streams.len() >= MAX_STREAMS {
             return None;
         }
-        let at = StreamId { experiment, stream: u32::try_from(streams.len()).ok()? };
-        streams.push(Stream::new(topic.clone(), required, now));
+        let at = StreamId { experiment, stream: u32::try_from(owner.streams.len()).ok()? };
+        owner.streams.push(Stream::new(topic.clone(), required, now));
+        owner.stale = true;
         self.topics.insert(topic, at);
         self.streams_version += 1;
         self.touched.insert(experiment);
@@ -234,6 +236,7 @@ impl Fleet {
             changed |= stream.required != is_required;
             stream.required = is_required;
         }
+        experiment.stale |= changed;
         let known: BTreeSet<Topic> = experiment.streams.iter().map(|stream| stream.topic.clone()).collect();
         for topic in required.difference(&known) {
             changed |= self.adopt(id, topic, now);
@@ -328,6 +331,7 @@ impl Fleet {
             self.topics.remove(stream.topic.as_str());
         }
         experiment.streams.retain(|stream| !unwanted(stream));
+        experiment.stale = true;
         for (stream, kept) in (0_u32..).zip(&experiment.streams) {
             self.topics.insert(kept.topic.clone(), StreamId { experiment: id, stream });
         }

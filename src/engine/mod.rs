@@ -5,6 +5,7 @@ mod report;
 mod policy;
 mod judge;
 mod source;
+mod stream;
 mod experiment;
 mod index;
 mod fleet;

@@ -12,6 +12,7 @@ use super::input::SampleOutcome;
 use super::judge::Heard;
 use super::policy::Policy;
 use super::snapshot::SamplingView;
+use super::stream::Stream;
 use crate::model::{Fault, Moment, Topic};
 
 /// The longest that a stream has to be quiet in one go to count as silent, also where `HEALTH_LAST_ACTIVE` is longer.
@@ -50,6 +51,7 @@ pub(super) struct Sampler {
     next_at: Moment,
     round_since: Moment,
     round: Duration,
+    round_before: Duration,
     failures: u32,
     failing: Option<(Moment, Fault)>,
 }
@@ -66,6 +68,7 @@ impl Sampler {
             next_at: now,
             round_since: now,
             round: Duration::ZERO,
+            round_before: Duration::ZERO,
             failures: 0,
             failing: None,
         }
@@ -150,7 +153,7 @@ impl Sampler {
         for _ in 0..self.order.len() {
             if self.cursor >= self.order.len() {
                 self.cursor = 0;
-                self.round = now.since(self.round_since);
+                self.round_before = std::mem::replace(&mut self.round, now.since(self.round_since));
                 self.round_since = now;
             }
             let stream = self.order.get(self.cursor).and_then(|at| fleet.stream(*at));
@@ -179,6 +182,7 @@ impl Sampler {
             self.cursor = 0;
             self.round_since = now;
             self.round = Duration::ZERO;
+            self.round_before = Duration::ZERO;
             self.next_at = now;
         }
     }
@@ -225,9 +229,10 @@ impl Sampler {
         [give_up, has_room.then_some(self.next_at)].into_iter().flatten().min()
     }
 
-    /// Whether a round over all streams fits into `HEALTH_LAST_ACTIVE`.
+    /// Whether a round over all streams fits into `HEALTH_LAST_ACTIVE`. One long round says nothing: many streams that come back at
+    /// once are listened to first.
     pub(super) fn keeps_up(&self, policy: &Policy) -> bool {
-        self.round <= policy.last_active
+        self.round.min(self.round_before) <= policy.last_active
     }
 
     pub(super) fn view(&self, policy: &Policy) -> SamplingView {
@@ -241,5 +246,5 @@ fn silence(policy: &Policy) -> Duration {
 }
 
 fn is_connected(fleet: &Fleet, topic: &Topic) -> bool {
-    fleet.peek_stream(topic.as_str()).is_some_and(super::experiment::Stream::is_connected)
+    fleet.peek_stream(topic.as_str()).is_some_and(Stream::is_connected)
 }

@@ -16,11 +16,9 @@ const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);
 /// that somebody asked for does not make the next regular one look late.
 const PACE_OVER: usize = 8;
 
-/// The pace that is assumed before two reports have come.
-const FIRST_PACE: Duration = Duration::from_secs(10);
-
-/// No pace is taken as quicker than this: relay and jump do not report more often by themselves.
-const QUICKEST_PACE: Duration = Duration::from_secs(1);
+/// How often relay and jump report by themselves in production. A quicker pace is only counted on while we ask for reports,
+/// because others ask too, and stop asking when they like.
+const OWN_PACE: Duration = Duration::from_secs(60);
 
 /// A source is late when nothing came for twice its pace and this.
 const LATE_MARGIN: Duration = Duration::from_secs(1);
@@ -51,6 +49,8 @@ pub(super) struct Source {
     /// Until when absence means nothing.
     settle_until: Option<Moment>,
     intervals: VecDeque<Duration>,
+    /// No pace is taken as quicker than this.
+    floor: Duration,
     link_since: Moment,
     heard_on_link: bool,
     asked: Option<Moment>,
@@ -61,7 +61,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(name: SourceName, now: Moment) -> Self {
+    /// A source that has told nothing yet, and that is asked when it tells nothing for `ask_every`.
+    pub(super) fn new(name: SourceName, ask_every: Option<Duration>, now: Moment) -> Self {
         Self {
             name,
             health: SourceHealth::Starting,
@@ -71,6 +72,7 @@ impl Source {
             started: None,
             settle_until: None,
             intervals: VecDeque::with_capacity(PACE_OVER),
+            floor: ask_every.unwrap_or(OWN_PACE).min(OWN_PACE),
             link_since: now,
             heard_on_link: false,
             asked: None,
@@ -88,9 +90,9 @@ impl Source {
         }
     }
 
-    /// Whether absence means nothing at present.
-    pub(super) fn is_settling(&self) -> bool {
-        self.settle_until.is_some()
+    /// Until when absence means nothing.
+    pub(super) fn settles_until(&self) -> Option<Moment> {
+        self.settle_until
     }
 
     /// Takes note that it told something. `settle` is how long absence is excused after a restart or an outage.
@@ -173,7 +175,7 @@ impl Source {
         match self.last {
             None => (None, Some(self.link_first_expected() + FIRST_REPORT_WITHIN)),
             Some(last) => {
-                let pace = self.pace().unwrap_or(FIRST_PACE).max(QUICKEST_PACE);
+                let pace = self.pace().unwrap_or_default().max(self.floor);
                 (Some(last + pace * 2 + LATE_MARGIN), Some(last + pace * 3 + DOWN_MARGIN))
             }
         }
@@ -206,6 +208,7 @@ impl Source {
         if due {
             self.reconnect_at = Some(now + self.reconnect_wait());
             self.reconnects = self.reconnects.saturating_add(1);
+            self.asked = Some(now);
         }
         due
     }
@@ -278,7 +281,7 @@ mod tests {
     }
 
     fn reporting(name: SourceName, times: &[u64]) -> Source {
-        let mut source = Source::new(name, at(0));
+        let mut source = Source::new(name, Some(Duration::from_secs(1)), at(0));
         source.linked(Link::Open, at(0));
         for &time in times {
             source.heard(Some("s1"), SETTLE, at(time));
@@ -305,8 +308,27 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_that_somebody_asked_for_is_no_pace() {
+        let burst: Vec<u64> = (61..80).collect();
+        let mut asked = Source::new(SourceName::Relay, Some(Duration::from_secs(5)), at(0));
+        let mut left_alone = Source::new(SourceName::Relay, None, at(0));
+        for source in [&mut asked, &mut left_alone] {
+            for &second in &burst {
+                source.heard(None, SETTLE, at(second));
+                source.judge(at(second));
+            }
+        }
+        for (second, health) in [(89, SourceHealth::Live), (90, SourceHealth::Late), (96, SourceHealth::Down)] {
+            assert_eq!(health_at(&mut asked, second), health, "{second}");
+        }
+        for (second, health) in [(140, SourceHealth::Live), (200, SourceHealth::Late), (261, SourceHealth::Down)] {
+            assert_eq!(health_at(&mut left_alone, second), health, "{second}");
+        }
+    }
+
+    #[test]
     fn a_source_that_never_told_is_down_after_its_time() {
-        let mut source = Source::new(SourceName::Jump, at(0));
+        let mut source = Source::new(SourceName::Jump, None, at(0));
         assert_eq!(health_at(&mut source, 29), SourceHealth::Starting);
         assert_eq!(health_at(&mut source, 30), SourceHealth::Down);
         assert_eq!(health_at(&mut source, 31), SourceHealth::Down);
@@ -364,7 +386,7 @@ mod tests {
 
     #[test]
     fn book_is_late_at_once_and_down_when_it_stays_so() {
-        let mut book = Source::new(SourceName::Book, at(0));
+        let mut book = Source::new(SourceName::Book, None, at(0));
         book.heard(None, SETTLE, at(1));
         assert_eq!(health_at(&mut book, 800), SourceHealth::Live);
         book.failed(Fault::TimedOut, at(900));

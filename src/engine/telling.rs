@@ -20,7 +20,15 @@ const RETRY_AT_MOST: Duration = Duration::from_secs(600);
 /// A mail waits at most this long for switches that are under way, so that it can say what came of them.
 const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
 
-/// An outage of a source that is shorter than this is not mailed: servers are restarted, and come back within seconds.
+/// A mail waits at most this long for a source to settle after its restart or return, so that what comes back together is told together.
+const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
+
+/// What changes nothing for students is told after this time: relay and jump, each asked every five seconds, see the same power cut
+/// that far apart, and one mail is to tell it.
+const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
+
+/// An outage of a source, or of book's manifest, that is shorter than this is not mailed: servers are restarted, and come back
+/// within seconds.
 const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
 /// A mail whose outcome is not known after this long counts as failed.
@@ -98,11 +106,15 @@ struct OnItsWay {
 pub(super) struct Telling {
     told: BTreeMap<Stub, Told>,
     told_concerns: BTreeMap<Concern, Moment>,
-    /// Experiments of which people must be told something, with since when.
+    /// When concerns ended of which people do not know that yet.
+    ended: BTreeMap<Concern, Moment>,
+    /// Experiments of which people must be told something, with from when on.
     untold: BTreeMap<Stub, Moment>,
-    /// Experiments that were bad in a mail that failed: they are told about although they may be well again.
+    /// Experiments of a mail that failed, with since when they were bad: nobody knows whether it was read, so they are told about
+    /// although they may be again as they were told before.
     owed: BTreeMap<Stub, Moment>,
     concern_since: Option<Moment>,
+    switching_since: Option<Moment>,
     on_its_way: Option<OnItsWay>,
     next_id: u64,
     failures: u32,
@@ -120,7 +132,10 @@ pub(super) struct Scene<'a> {
     pub(super) experiments: &'a dyn Fn(&Stub) -> Option<&'a Experiment>,
     pub(super) all: &'a dyn Fn() -> Vec<&'a Experiment>,
     pub(super) bookable: &'a dyn Fn(&Experiment) -> Option<Bookable>,
-    pub(super) is_moving: &'a dyn Fn(&Experiment) -> bool,
+    /// Whether a switch is decided or under way.
+    pub(super) is_switching: bool,
+    /// Until when relay or jump settle.
+    pub(super) settles_until: Option<Moment>,
     pub(super) troubles: Vec<Trouble>,
 }
 
@@ -138,15 +153,16 @@ impl Telling {
     /// Takes note that an experiment changed.
     pub(super) fn consider(&mut self, experiment: &Experiment, manifest_known: bool, now: Moment) {
         let Some(tale) = Tale::of(experiment, manifest_known) else { return };
-        let differs = match self.told.get(&experiment.stub) {
-            Some(told) => tale.is_worth_telling_after(&told.tale),
-            None => tale.is_worth_telling_after(&Tale::assumed()),
-        };
-        if differs || self.owed.contains_key(&experiment.stub) {
-            self.untold.entry(experiment.stub.clone()).or_insert(now);
-        } else {
+        let told = self.told.get(&experiment.stub).map_or_else(Tale::assumed, |told| told.tale.clone());
+        let owed = self.owed.contains_key(&experiment.stub);
+        if !owed && !tale.is_worth_telling_after(&told) {
             self.untold.remove(&experiment.stub);
+            return;
         }
+        let is_urgent = owed || (tale.health == Health::Down) != (told.health == Health::Down);
+        let from = if is_urgent { now } else { now + PARTS_FOLLOW_WITHIN };
+        let entry = self.untold.entry(experiment.stub.clone()).or_insert(from);
+        *entry = from.min(*entry);
     }
 
     /// Takes note that an experiment is forgotten.
@@ -160,8 +176,10 @@ impl Telling {
     pub(super) fn due(&mut self, scene: &Scene<'_>) -> Option<Arc<Summary>> {
         self.expire(scene.now);
         let concerns = concerns_of(&scene.troubles);
+        self.note_ends(&concerns, scene.now);
         let concerns_differ = !concerns.keys().eq(self.told_concerns.keys());
         self.concern_since = concerns_differ.then(|| self.concern_since.unwrap_or(scene.now));
+        self.switching_since = scene.is_switching.then(|| self.switching_since.unwrap_or(scene.now));
         if self.on_its_way.is_some() || self.due_at(scene).is_none_or(|at| at > scene.now) {
             return None;
         }
@@ -169,13 +187,20 @@ impl Telling {
         (concerns_differ || !news.is_empty()).then(|| Arc::new(self.compose(news, concerns, scene)))
     }
 
+    fn note_ends(&mut self, concerns: &BTreeMap<Concern, Moment>, now: Moment) {
+        self.ended.retain(|concern, _| !concerns.contains_key(concern));
+        for concern in self.told_concerns.keys().filter(|concern| !concerns.contains_key(*concern)) {
+            self.ended.entry(concern.clone()).or_insert(now);
+        }
+    }
+
     /// When something is to be told, if anything is.
     fn due_at(&self, scene: &Scene<'_>) -> Option<Moment> {
         let first = self.waiting_since()?;
-        let moving = self.untold.keys().filter_map(scene.experiments).any(scene.is_moving);
-        let ready = if moving { first + WAIT_FOR_SWITCHES } else { first };
         let gathered = first + scene.gather;
-        Some(self.retry_at.map_or(gathered.max(ready), |retry| gathered.max(ready).max(retry)))
+        let switched = self.switching_since.map(|since| since + WAIT_FOR_SWITCHES);
+        let settled = scene.settles_until.map(|until| until.min(first + WAIT_FOR_SETTLING));
+        [Some(gathered), switched, settled, self.retry_at].into_iter().flatten().max()
     }
 
     fn waiting_since(&self) -> Option<Moment> {
@@ -188,7 +213,8 @@ impl Telling {
             return Some(mail.since + OUTCOME_WITHIN);
         }
         let first = self.waiting_since()?;
-        let candidates = [Some(first + gather), Some(first + WAIT_FOR_SWITCHES.max(gather)), self.retry_at];
+        let switched = self.switching_since.map(|since| since + WAIT_FOR_SWITCHES);
+        let candidates = [Some(first + gather), switched, Some(first + WAIT_FOR_SETTLING)];
         let retry = self.retry_at.filter(|at| *at > now);
         retry.or_else(|| candidates.into_iter().flatten().filter(|at| *at > now).min())
     }
@@ -254,7 +280,7 @@ impl Telling {
         let ended = self.told_concerns.iter().filter(|(concern, _)| !holding.contains(concern)).map(|(concern, since)| Alert {
             text: concern.ended_text(),
             since: since.wall(),
-            ended: Some(scene.now.since(*since)),
+            ended: Some(self.ended.get(concern).copied().unwrap_or(scene.now).since(*since)),
             new: true,
         });
         open.chain(ended).collect()
@@ -275,6 +301,7 @@ impl Telling {
         self.fault = None;
         self.last_sent = Some(now);
         self.told_concerns = mail.concerns;
+        self.ended.retain(|concern, _| self.told_concerns.contains_key(concern));
         self.concern_since = None;
         let mut stubs = Vec::with_capacity(mail.tales.len());
         for (stub, told) in mail.tales {
@@ -295,9 +322,9 @@ impl Telling {
         self.retry_at = Some(now + if fault.permanent { RETRY_AT_MOST } else { wait });
         self.fault = Some(fault.fault.clone());
         for (stub, told) in mail.tales {
-            if let Some(since) = told.and_then(|told| told.bad_since) {
-                self.owed.entry(stub).or_insert(since);
-            }
+            let bad_since = told.and_then(|told| told.bad_since).unwrap_or(now);
+            self.owed.entry(stub.clone()).or_insert(bad_since);
+            self.untold.entry(stub).or_insert(now);
         }
         Vec::new()
     }
@@ -324,8 +351,8 @@ impl Concern {
     /// Since when it must have held to be told.
     pub(super) fn told_after(&self) -> Duration {
         match self {
-            Self::Blind | Self::Source(_) => TELL_OUTAGE_AFTER,
-            Self::ManifestLost | Self::Sampling => Duration::ZERO,
+            Self::Blind | Self::Source(_) | Self::ManifestLost => TELL_OUTAGE_AFTER,
+            Self::Sampling => Duration::ZERO,
         }
     }
 
@@ -334,7 +361,7 @@ impl Concern {
             Self::Blind => "labwatch hears from the laboratory again".to_owned(),
             Self::Source(name) => format!("{name} tells again"),
             Self::ManifestLost => "book has a manifest again".to_owned(),
-            Self::Sampling => "every stream is listened to often enough again".to_owned(),
+            Self::Sampling => "streams are listened to again".to_owned(),
         }
     }
 }

@@ -58,7 +58,7 @@ pub fn jittered(wait: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    /// The waits of a row of failures, one right after the other's wait, in half seconds and rounded up: what they are before jitter.
+    /// The waits of a row of failures before jitter, in milliseconds. Each failure comes right after the wait of the one before.
     fn waits(fault: Option<&Fault>, count: usize) -> Vec<u128> {
         let mut backoff = Backoff::default();
         let mut now = Instant::now();

@@ -1,16 +1,15 @@
 //! The JSON of a report: an array of connections in the words of relay (with and without statistics) or of jump. Borrows from the
 //! message and writes straight into the report; does no IO.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::engine::{Connection, Report, Scopes, Traffic};
-use crate::model::{DurationError, SourceName, parse_duration};
+use super::value::{Last, Number, Tags, Text};
+use crate::engine::{Connection, Report, Traffic};
+use crate::model::SourceName;
 
 /// The most connections that a report may have. A longer array is no report: cutting it would make the rest look lost.
 /// The largest laboratory that is reckoned with, 10,000 experiments, has about 20,000.
@@ -18,9 +17,6 @@ pub const MAX_CONNECTIONS: usize = 200_000;
 
 /// How many bytes of JSON a connection takes at least, for guessing how many there are.
 const BYTES_PER_CONNECTION: usize = 200;
-
-/// How Go writes the longest duration there is, in nanoseconds: jump's word for "never".
-const NEVER: Duration = Duration::from_nanos(i64::MAX as u64);
 
 /// Reads an array of connections into a report. Anything but a non-empty array of objects, of which at least one names a topic, is an
 /// error: the server's own connection is in every true report.
@@ -52,19 +48,18 @@ impl<'de> Visitor<'de> for Connections {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Report, A::Error> {
-        let mut report = Report::with_capacity(self.room);
-        let (mut count, mut named) = (0, false);
+        let mut report = None;
+        let mut count = 0;
         while let Some(Object(entry)) = array.next_element()? {
             count += 1;
             if count > MAX_CONNECTIONS {
                 return Err(A::Error::custom("too many connections"));
             }
-            if !entry.topic.0.is_empty() {
-                named = true;
-                entry.tell(self.source, &mut report);
+            if !entry.topic.as_str().is_empty() {
+                entry.tell(self.source, report.get_or_insert_with(|| Report::with_capacity(self.room)));
             }
         }
-        if named { Ok(report) } else { Err(A::Error::custom("no connection has a topic")) }
+        report.ok_or_else(|| A::Error::custom("no connection has a topic"))
     }
 }
 
@@ -112,17 +107,17 @@ impl Entry<'_> {
     /// Writes the connection into the report; of the server's own one, only when it began.
     fn tell(self, source: SourceName, report: &mut Report) {
         if self.is_internal(source) {
-            report.set_started(&self.connected.0);
+            report.set_started(self.connected.as_str());
             return;
         }
         let (tx, rx) = self.stats.map_or((None, None), Stats::traffic);
         report.push(Connection {
-            topic: &self.topic.0,
-            scopes: self.scopes.0,
-            connected: &self.connected.0,
-            expires: &self.expires.0,
-            remote: &self.remote.0,
-            user_agent: &self.user_agent.0,
+            topic: self.topic.as_str(),
+            scopes: self.scopes.scopes(),
+            connected: self.connected.as_str(),
+            expires: self.expires.as_str(),
+            remote: self.remote.as_str(),
+            user_agent: self.user_agent.as_str(),
             tx,
             rx,
         });
@@ -131,7 +126,7 @@ impl Entry<'_> {
     /// Whether it is the server's own connection, through which it sends the reports.
     fn is_internal(&self, source: SourceName) -> bool {
         let agent = if source == SourceName::Jump { "internal" } else { "crossbar" };
-        self.topic.0 == "stats" && self.remote.0 == "internal" && self.user_agent.0 == agent
+        self.topic.as_str() == "stats" && self.remote.as_str() == "internal" && self.user_agent.as_str() == agent
     }
 }
 
@@ -148,7 +143,7 @@ struct Stats {
 impl Stats {
     /// What the client sent, and what was sent to it. jump's lone `last` is about what the client sent.
     fn traffic(self) -> (Option<Traffic>, Option<Traffic>) {
-        let lone = Flow { last: self.last, size: Number(0.0), fps: Number(0.0) };
+        let lone = Flow { last: self.last, size: Number::default(), fps: Number::default() };
         (self.tx.unwrap_or(lone).traffic(), self.rx.and_then(Flow::traffic))
     }
 }
@@ -175,189 +170,12 @@ impl Flow {
     }
 }
 
-/// How long before the report the last message went.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Last {
-    #[default]
-    Unsaid,
-    Never,
-    Ago(Duration),
-}
-
-impl Last {
-    fn from_text(text: &str) -> Self {
-        if text.is_empty() || text.eq_ignore_ascii_case("never") {
-            return Self::Never;
-        }
-        match parse_duration(text) {
-            Ok(duration) if duration < NEVER => Self::Ago(duration),
-            Ok(_) | Err(DurationError::TooLong) => Self::Never,
-            Err(DurationError::Negative) => Self::Ago(Duration::ZERO),
-            Err(_) => Self::Unsaid,
-        }
-    }
-
-    fn from_nanos(nanos: u64) -> Self {
-        let duration = Duration::from_nanos(nanos);
-        if duration < NEVER { Self::Ago(duration) } else { Self::Never }
-    }
-}
-
-/// A text; null is the empty one. Borrowed unless it has escapes.
-#[derive(Default)]
-struct Text<'a>(Cow<'a, str>);
-
-/// Scopes; null and absent mean that the server does not say.
-struct Tags(Scopes);
-
-impl Default for Tags {
-    fn default() -> Self {
-        Self(Scopes::UNSAID)
-    }
-}
-
-/// A number, whole or not; null is zero.
-#[derive(Default, Clone, Copy)]
-struct Number(f64);
-
-impl Number {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast stops at both ends, which is what is wanted")]
-    fn whole(self) -> u32 {
-        self.0 as u32
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "a rate of messages needs no more digits")]
-    fn short(self) -> f32 {
-        self.0 as f32
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct Value;
-        impl<'de> Visitor<'de> for Value {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a text")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Text<'de>, E> {
-                Ok(Text::default())
-            }
-        }
-        json.deserialize_any(Value)
-    }
-}
-
-impl<'de> Deserialize<'de> for Tags {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct Value;
-        impl<'de> Visitor<'de> for Value {
-            type Value = Tags;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a list of scopes")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Tags, A::Error> {
-                let mut scopes = Scopes::default();
-                while let Some(name) = names.next_element::<Text<'_>>()? {
-                    scopes = Scopes::named(&name.0).map_or(scopes, |scope| scopes.with(scope));
-                }
-                Ok(Tags(scopes))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-        }
-        json.deserialize_any(Value)
-    }
-}
-
-impl<'de> Deserialize<'de> for Last {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct Value;
-        impl Visitor<'_> for Value {
-            type Value = Last;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a duration, or a number of nanoseconds")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Last, E> {
-                Ok(Last::from_text(text))
-            }
-
-            fn visit_u64<E: Error>(self, nanos: u64) -> Result<Last, E> {
-                Ok(Last::from_nanos(nanos))
-            }
-
-            fn visit_i64<E: Error>(self, nanos: i64) -> Result<Last, E> {
-                Ok(Last::from_nanos(u64::try_from(nanos).unwrap_or(0)))
-            }
-
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "the cast stops at both ends, which is what is wanted"
-            )]
-            fn visit_f64<E: Error>(self, nanos: f64) -> Result<Last, E> {
-                Ok(Last::from_nanos(nanos as u64))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Last, E> {
-                Ok(Last::Unsaid)
-            }
-        }
-        json.deserialize_any(Value)
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        struct Value;
-        impl Visitor<'_> for Value {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a number")
-            }
-
-            #[expect(clippy::cast_precision_loss, reason = "sizes and rates are far below where it matters")]
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
-                Ok(Number(number as f64))
-            }
-
-            #[expect(clippy::cast_precision_loss, reason = "sizes and rates are far below where it matters")]
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
-                Ok(Number(number as f64))
-            }
-
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
-                Ok(Number(number))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Number, E> {
-                Ok(Number::default())
-            }
-        }
-        json.deserialize_any(Value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::engine::Scopes;
 
     fn read(source: SourceName, json: &str) -> Report {
         let mut deserializer = serde_json::Deserializer::from_str(json);
@@ -441,36 +259,5 @@ mod tests {
         let report = read_one(r#"{"new":{"deep":[1,{"x":null}]},"topic":"pend\u00e9\n","userAgent":"\"q\"","scopes":["read","juggle"]}"#);
         let connection = report.get(0).expect("one connection");
         assert_eq!((connection.topic, connection.user_agent, connection.scopes), ("pend\u{e9}\n", "\"q\"", Scopes::READ));
-    }
-
-    #[test]
-    fn last_is_read_as_go_writes_it() {
-        let ago = |nanos| Last::Ago(Duration::from_nanos(nanos));
-        for (json, last) in [
-            (r#""Never""#, Last::Never),
-            (r#""NEVER""#, Last::Never),
-            (r#""""#, Last::Never),
-            (r#""2562047h47m16.854775807s""#, Last::Never),
-            (r#""9999999h""#, Last::Never),
-            ("9223372036854775807", Last::Never),
-            (r#""1m2.5s""#, ago(62_500_000_000)),
-            (r#""45.552µs""#, ago(45_552)),
-            (r#""0s""#, ago(0)),
-            (r#""-3ms""#, ago(0)),
-            ("1500000000", ago(1_500_000_000)),
-            ("1.5e9", ago(1_500_000_000)),
-            ("-1", ago(0)),
-            ("null", Last::Unsaid),
-            (r#""soon""#, Last::Unsaid),
-        ] {
-            assert_eq!(serde_json::from_str::<Last>(json).ok(), Some(last), "{json}");
-        }
-    }
-
-    #[test]
-    fn numbers_stop_at_their_ends() {
-        for (json, whole) in [("102", 102), ("1.9", 1), ("-5", 0), ("1e300", u32::MAX), ("null", 0)] {
-            assert_eq!(serde_json::from_str::<Number>(json).ok().map(Number::whole), Some(whole), "{json}");
-        }
     }
 }

@@ -13,6 +13,8 @@ mod socket;
 pub mod subscribe;
 #[cfg(test)]
 mod testing;
+mod value;
 
-pub use parse::{MAX_BROKEN, MAX_CONNECTIONS, MAX_REREAD_BYTES, Parsed, parse};
+pub use entry::MAX_CONNECTIONS;
+pub use parse::{MAX_BROKEN, MAX_REREAD_BYTES, Parsed, parse};
 pub use socket::MAX_MESSAGE_BYTES;

@@ -14,14 +14,12 @@ use super::entry::Connections;
 use crate::engine::Report;
 use crate::model::SourceName;
 
-pub use super::entry::MAX_CONNECTIONS;
-
 /// How many broken pieces of one message are passed over before the rest of it is given up.
 pub const MAX_BROKEN: usize = 1_000;
 
 /// How many bytes of one message may be read in vain. Together with [`MAX_BROKEN`] it keeps a message made of nested brackets from
 /// costing more than a few times what a good message of that size does.
-pub const MAX_REREAD_BYTES: usize = 16 << 20;
+pub const MAX_REREAD_BYTES: usize = 8 << 20;
 
 /// What a message held.
 #[derive(Debug, Default)]
@@ -116,6 +114,7 @@ mod tests {
 
     use super::*;
     use crate::engine::Scopes;
+    use crate::feeds::entry::MAX_CONNECTIONS;
 
     /// What is written of a report: `topic topic ...`, or `-` for none.
     fn check(message: impl AsRef<[u8]>, topics: &str, arrays: usize, ignored: usize) {
@@ -174,8 +173,8 @@ mod tests {
     #[test]
     fn a_message_made_to_be_slow_is_given_up_early() {
         let len = 1 << 20;
-        let nested = "[".repeat(64 << 20);
-        let deep_then_wide = format!("{}{}", "[".repeat(100), "1,".repeat(len / 2));
+        let nested = "[".repeat(8 * len);
+        let deep_then_wide = format!("{}{}", "[".repeat(100), "\"".to_owned() + &"x".repeat(len));
         let many_cut = r#"[{"topic":"#.repeat(len / 10);
         for (what, message) in [("nested", nested), ("deep then wide", deep_then_wide), ("many cut", many_cut)] {
             let parsed = parse(SourceName::Relay, message.as_bytes());

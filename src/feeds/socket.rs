@@ -282,35 +282,12 @@ mod tests {
     use rustls::pki_types::PrivateKeyDer;
     use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
     use tokio::io::AsyncWriteExt;
-    use tokio::net::TcpListener;
-    use url::Url;
 
     use super::*;
-    use crate::feeds::testing::{Peer, listener};
+    use crate::feeds::testing::{invitation, listener, open, pair};
     use crate::wire::client_config;
 
     const QUICK: Pace = Pace { ping_every: Duration::from_millis(40), dead_after: Duration::from_millis(100) };
-
-    fn invitation(scheme: &str, address: SocketAddr) -> Invitation {
-        Invitation::new(Url::parse(&format!("{scheme}://localhost:{}/session/stats?code=c0de", address.port())).expect("a url"))
-    }
-
-    async fn open(address: SocketAddr, pace: Pace) -> Result<Socket, Fault> {
-        let tls = Arc::new(client_config(false).expect("a client configuration"));
-        Socket::open(&invitation("ws", address), &tls, Use::Sample, pace).await
-    }
-
-    /// A connection, and the server's end of it.
-    async fn pair(pace: Pace) -> (Socket, Peer) {
-        let (listener, address) = listener().await;
-        let (socket, peer) = tokio::join!(open(address, pace), accept(&listener));
-        (socket.expect("opens"), peer)
-    }
-
-    async fn accept(listener: &TcpListener) -> Peer {
-        let (stream, _) = listener.accept().await.expect("a connection");
-        Peer(tokio_tungstenite::accept_async(stream).await.expect("a websocket"))
-    }
 
     #[tokio::test]
     async fn messages_come_and_pings_are_answered_meanwhile() {

@@ -243,7 +243,9 @@ impl Subscription {
     /// The line has ended. A successor that is open takes its place; one that is being dialled will.
     fn lost(&mut self, end: &End) {
         self.line = None;
-        tracing::warn!(source = %self.feed.source, "connection lost: {end}");
+        if self.is_news("lost") {
+            tracing::warn!(source = %self.feed.source, "connection lost: {end}");
+        }
         self.outbox.put(self.link(Link::Closed(end.to_string())));
         match self.take_plan() {
             Plan::Prove { heir, .. } => {
@@ -373,7 +375,7 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
     use super::*;
-    use crate::feeds::testing::{FakeServer, PATIENCE, Peer, address, http, listener};
+    use crate::feeds::testing::{FakeServer, PATIENCE, Peer, address, http, listener, pair};
     use crate::wire::{Address, client_config};
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -573,6 +575,23 @@ mod tests {
         feed.expect(&["open"]).await;
         new.say(A).await;
         feed.expect(&["relay reports a"]).await;
+    }
+
+    #[tokio::test]
+    async fn of_two_that_tell_nothing_the_newer_stays_and_of_two_the_one_that_tells() {
+        for line_told in [false, true] {
+            let tls = Arc::new(client_config(false).expect("a client configuration"));
+            let settings = FeedSettings { address: address(SocketAddr::from(([127, 0, 0, 1], 1))), reconnect_every: HOUR };
+            let mut subscription = Subscription::new(Feed { source: SourceName::Relay, settings, http: http(), tls });
+            let (line, mut line_peer) = pair(PACE).await;
+            let (heir, mut heir_peer) = pair(PACE).await;
+            subscription.line = Some(line);
+            let (dropped, kept) = if line_told { (&mut heir_peer, &mut line_peer) } else { (&mut line_peer, &mut heir_peer) };
+            let (heard, ()) = join(dropped.hear(), subscription.not_proven(heir, line_told)).await;
+            assert_eq!(heard, "close 1000", "{line_told}");
+            subscription.obey(FeedCommand::Ask).await;
+            assert_eq!(kept.hear().await, UPDATE, "{line_told}");
+        }
     }
 
     #[tokio::test]

@@ -14,7 +14,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use url::Url;
 
+use super::access::Invitation;
+use super::socket::{Pace, Socket, Use};
+use crate::model::Fault;
 use crate::wire::{Address, Http, client_config};
 
 /// Longer than anything in these tests takes.
@@ -114,6 +118,28 @@ pub async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     (listener, address)
+}
+
+/// An invitation to a websocket there.
+pub fn invitation(scheme: &str, address: SocketAddr) -> Invitation {
+    Invitation::new(Url::parse(&format!("{scheme}://localhost:{}/session/stats?code=c0de", address.port())).expect("a url"))
+}
+
+/// Opens a websocket there, without TLS.
+pub async fn open(address: SocketAddr, pace: Pace) -> Result<Socket, Fault> {
+    let tls = Arc::new(client_config(false).expect("a client configuration"));
+    Socket::open(&invitation("ws", address), &tls, Use::Sample, pace).await
+}
+
+/// A connection, and the server's end of it.
+pub async fn pair(pace: Pace) -> (Socket, Peer) {
+    let (listener, address) = listener().await;
+    let accept = async {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        Peer(tokio_tungstenite::accept_async(stream).await.expect("a websocket"))
+    };
+    let (socket, peer) = tokio::join!(open(address, pace), accept);
+    (socket.expect("opens"), peer)
 }
 
 async fn serve_websockets(tasks: &mut JoinSet<()>) -> (SocketAddr, mpsc::Receiver<WebSocketStream<TcpStream>>) {

@@ -227,7 +227,9 @@ impl Lab {
 
     fn blurt(&self, server: Server, parcels: &[Parcel]) -> Result<(), LabError> {
         self.station(server)?.hub.at_once(|hub| {
-            parcels.iter().for_each(|parcel| hub.hear_stranger(parcel));
+            for parcel in parcels {
+                hub.hear_stranger(parcel);
+            }
             hub.report();
         });
         Ok(())
@@ -285,7 +287,7 @@ impl Lab {
         self.book.ail(|ailments| ailments.delay = delay);
     }
 
-    /// Every call to book is answered with 500, or no longer.
+    /// Every call to book is answered with 500, until this is called with `false`.
     pub fn fail_book(&self, failing: bool) {
         self.book.ail(|ailments| ailments.failing = failing);
     }

@@ -129,7 +129,9 @@ impl Fleet {
     /// The fleet with all its connections made at `now`.
     pub fn new(plans: &[ExperimentPlan], now: Timestamp) -> Self {
         let mut fleet = Self::default();
-        plans.iter().for_each(|plan| fleet.add(plan, now));
+        for plan in plans {
+            fleet.add(plan, now);
+        }
         fleet
     }
 

@@ -254,9 +254,9 @@ impl Hub {
     pub async fn pokes(&self) -> Pokes {
         loop {
             let poked = self.poked.notified();
-            let pokes = self.take_pokes();
-            if pokes != Pokes::default() {
-                return pokes;
+            let came = self.take_pokes();
+            if came != Pokes::default() {
+                return came;
             }
             poked.await;
         }

@@ -70,7 +70,7 @@ fn decode_words(value: &str) -> String {
         };
         let Some(behind) = behind.strip_prefix('=') else { break };
         // The space between two encoded words is not part of the text.
-        if !(before.trim().is_empty() && !out.is_empty()) {
+        if !before.trim().is_empty() || out.is_empty() {
             out.push_str(before);
         }
         let bytes = if encoding.eq_ignore_ascii_case("b") { base64(text) } else { quoted_printable(&text.replace('_', " ")) };

@@ -94,7 +94,9 @@ impl Lab {
         }
         let port = self.mail.addr().port().to_string();
         let mail = [("HOST", "127.0.0.1"), ("PORT", &port), ("AUTH_TYPE", "none"), ("TLS", "none"), ("FROM", MAIL_FROM), ("TO", MAIL_TO)];
-        mail.iter().for_each(|(name, value)| set(&format!("EMAIL_{name}"), value));
+        for (name, value) in mail {
+            set(&format!("EMAIL_{name}"), value);
+        }
         variables
     }
 

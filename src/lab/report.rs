@@ -116,7 +116,7 @@ impl<'a> Entry<'a> {
             connected: link.connected,
             expires: Some(expiry(link.connected)),
             sent: Flow::of(link.sent(&stream.plan, now), link.connected),
-            received: if link.role == Role::User { Flow::heard(stream, link, now) } else { Flow::default() },
+            received: if link.role == Role::Experiment { Flow::default() } else { Flow::heard(stream, link, now) },
         }
     }
 
@@ -136,11 +136,11 @@ impl Flow {
         Self { last: Some(last), size: tally.bytes / tally.count.max(1), fps: tally.count as f64 / span }
     }
 
-    /// What a user hears: whatever the experiment has sent since the user came.
-    fn heard(stream: &Stream, user: &Link, now: Timestamp) -> Self {
+    /// What the others on a topic hear, a twin among them: whatever the experiment has sent since they came.
+    fn heard(stream: &Stream, listener: &Link, now: Timestamp) -> Self {
         let StreamPlan { size, fps, .. } = stream.plan;
         let sent = stream.links.iter().filter(|link| link.connected <= now).filter_map(|link| link.sent(&stream.plan, now).last).max();
-        sent.filter(|&last| last >= user.connected).map_or_else(Self::default, |last| Self { last: Some(last), size: size.into(), fps })
+        sent.filter(|&last| last >= listener.connected).map_or_else(Self::default, |last| Self { last: Some(last), size: size.into(), fps })
     }
 }
 

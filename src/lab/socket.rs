@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
@@ -37,15 +37,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The largest write that is buffered: a report of 10,000 experiments is about 7 MB.
 const MAX_WRITE_BYTES: usize = 64 << 20;
 
-/// Answers the upgrade; gives the stream back when the peer did not ask for one properly.
-pub(super) async fn upgrade(stream: &mut TcpStream, request: &Request) -> Option<()> {
+/// The answer that accepts an upgrade; `None` when the peer did not ask for one properly.
+pub(super) fn acceptance(request: &Request) -> Option<String> {
     let accept = derive_accept_key(request.header("sec-websocket-key")?.as_bytes());
     let null = request.header("sec-websocket-protocol").is_some_and(|offered| offered.split(',').any(|one| one.trim() == "null"));
     let protocol = if null { "Sec-WebSocket-Protocol: null\r\n" } else { "" };
-    let reply = format!(
+    Some(format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{protocol}\r\n"
-    );
-    stream.write_all(reply.as_bytes()).await.ok()
+    ))
 }
 
 /// Holds a socket open without a word, as the servers do after a bad code.

@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, PoisonError};
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::access::{self, Rules};
 use super::door::{Door, accept};
 use super::error::{LabError, Server};
 use super::http::{Answer, Request, read_request};
-use super::hub::{Hub, Kind, Mood, guest};
-use super::socket::{Conversation, stay_mute, upgrade};
+use super::hub::{Hub, Kind, Mood, Seat, guest};
+use super::socket::{Conversation, acceptance, stay_mute};
 use super::{reporter, token::Claims};
 
 /// What a station is made from.
@@ -120,20 +121,20 @@ async fn serve_socket(mut stream: TcpStream, hub: Arc<Hub>) {
     let Some((topic, code)) = door_of(&request, hub.kind) else {
         return Answer::Say { status: 404, body: "Not Found".into() }.send(stream).await;
     };
-    if upgrade(&mut stream, &request).await.is_none() {
+    let Some(accepted) = acceptance(&request) else {
         return Answer::Say { status: 400, body: "Bad Request\n".into() }.send(stream).await;
-    }
-    let admitted = hub.take_code(&code, &topic).and_then(|claims| Some((enter(&hub, &claims, &request)?, claims)));
-    match admitted {
-        Some((seat, claims)) => {
-            let expires = claims.expires();
-            Conversation::new(&hub, seat, stream, request.rest, topic).await.run(expires).await;
-        }
+    };
+    // A client that has its answer has its seat, so that it misses nothing from then on.
+    let seated = hub.take_code(&code, &topic).and_then(|claims| Some((enter(&hub, &claims, &request)?, claims.expires())));
+    let answered = stream.write_all(accepted.as_bytes()).await.is_ok();
+    match seated {
+        Some((seat, _)) if !answered => hub.leave(seat.id),
+        Some((seat, expires)) => Conversation::new(&hub, seat, stream, request.rest, topic).await.run(expires).await,
         None => stay_mute(stream).await,
     }
 }
 
-fn enter(hub: &Hub, claims: &Claims, request: &Request) -> Option<super::hub::Seat> {
+fn enter(hub: &Hub, claims: &Claims, request: &Request) -> Option<Seat> {
     let agent = request.header("user-agent").unwrap_or_default();
     let remote = request.header("x-forwarded-for").unwrap_or_default();
     hub.enter(guest(claims, agent, remote), claims.booking_id.clone())

@@ -1,0 +1,160 @@
+//! Taking inputs in: what each of them changes.
+
+use std::sync::Arc;
+
+use super::Engine;
+use crate::engine::action::{Action, ManifestChange, Record};
+use crate::engine::availability::HoldChange;
+use crate::engine::event::Why;
+use crate::engine::experiment::Experiment;
+use crate::engine::fleet::Id;
+use crate::engine::input::{BookReading, MailFault, Role, SampleOutcome, SwitchOutcome};
+use crate::engine::judge::Heard;
+use crate::engine::policy::Sampling;
+use crate::engine::report::Report;
+use crate::model::{ResourceName, SourceName, Stub, Topic};
+
+impl Engine {
+    pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
+        let (now, settle) = (self.now, self.policy.settle);
+        self.source_mut(source).heard(report.started(), settle, now);
+        match source {
+            SourceName::Relay => {
+                let returned = self.fleet.absorb_relay(report, now);
+                self.sampling = self.wants_sampling();
+                if self.sampling {
+                    self.sampler.returned(returned);
+                } else {
+                    self.sampler.pause(now);
+                }
+            }
+            SourceName::Jump => self.fleet.absorb_jump(report, now),
+            SourceName::Book => return,
+        }
+        if !self.judge_source(source, actions) {
+            self.look_at_all(Why::Observed, actions);
+        }
+    }
+
+    pub(super) fn wants_sampling(&self) -> bool {
+        match self.policy.sample {
+            Sampling::Always => true,
+            Sampling::Never => false,
+            Sampling::Auto => self.fleet.lacks_statistics(),
+        }
+    }
+
+    pub(super) fn read_book(&mut self, reading: &BookReading, actions: &mut Vec<Action>) {
+        let now = self.now;
+        self.book.heard(None, self.policy.settle, now);
+        self.judge_source(SourceName::Book, actions);
+        if reading.resources.is_empty() {
+            self.lose_manifest(actions);
+            return;
+        }
+        if self.manifest_lost.take().is_some() {
+            actions.push(Action::Record(Record::Manifest(ManifestChange::Back)));
+        }
+        if !std::mem::replace(&mut self.manifest_known, true) {
+            self.fleet.touch_all();
+        }
+        let (added, removed) = self.resources.list(&reading.resources);
+        if !added.is_empty() || !removed.is_empty() {
+            actions.push(Action::Record(Record::Manifest(ManifestChange::Changed { added, removed })));
+        }
+        self.enlist(actions);
+        for resource in &reading.resources {
+            let Some(said) = &resource.availability else { continue };
+            let hold = self.resources.read(&resource.name, said, now);
+            actions.extend(hold.map(hold_record));
+            self.touch(&resource.stub);
+        }
+    }
+
+    /// An empty manifest means that book has lost it: what was known stays.
+    pub(super) fn lose_manifest(&mut self, actions: &mut Vec<Action>) {
+        if self.manifest_lost.is_none() {
+            self.manifest_lost = Some(self.now);
+            actions.push(Action::Record(Record::Manifest(ManifestChange::Lost)));
+        }
+    }
+
+    /// Brings what experiments must have in line with book's list.
+    pub(super) fn enlist(&mut self, actions: &mut Vec<Action>) {
+        let now = self.now;
+        let mut listed = self.resources.by_stub();
+        let mut changed = Vec::new();
+        let known: Vec<(Id, Stub)> = self.fleet.iter().map(|(id, e)| (id, e.stub.clone())).collect();
+        for (id, stub) in known {
+            let (resources, streams) = listed.remove(&stub).unwrap_or_default();
+            if self.fleet.enlist(id, resources, &streams, now) {
+                changed.push(id);
+            }
+        }
+        for (stub, (resources, streams)) in listed {
+            let Some(id) = self.fleet.add(&stub, now) else { continue };
+            self.fleet.enlist(id, resources, &streams, now);
+            changed.push(id);
+        }
+        for id in changed {
+            if self.fleet.get(id).is_some_and(Experiment::is_phantom) {
+                self.forget(id);
+            } else {
+                self.look(id, Why::Manifest, actions);
+            }
+        }
+        self.consider_unlisted();
+    }
+
+    /// Whether an experiment is listed is itself something to tell.
+    pub(super) fn consider_unlisted(&mut self) {
+        for (_, experiment) in self.fleet.iter().filter(|(_, e)| !e.listed()) {
+            self.telling.consider(experiment, self.manifest_known, self.now);
+        }
+    }
+
+    pub(super) fn switched(&mut self, resource: ResourceName, outcome: SwitchOutcome, actions: &mut Vec<Action>) {
+        let stub = self.resources.stub(&resource).cloned();
+        let hold = self.resources.switched(&resource, &outcome, self.now);
+        if let Some(stub) = stub {
+            self.touch(&stub);
+            actions.push(Action::Record(Record::Switched { resource, stub, outcome }));
+        }
+        actions.extend(hold.map(hold_record));
+    }
+
+    pub(super) fn sampled(&mut self, topic: &Topic, outcome: &SampleOutcome, actions: &mut Vec<Action>) {
+        let (now, owner) = (self.now, self.fleet.owner(topic.as_str()));
+        let was = self.fleet.peek_stream(topic.as_str()).map_or(Heard::Unverified, |stream| stream.heard);
+        let heard = self.sampler.sampled(topic, outcome, was, &self.policy, now);
+        if let (Some(heard), Some(id)) = (heard, owner) {
+            if let Some(stream) = self.fleet.stream_mut(topic.as_str()).filter(|stream| stream.is_connected()) {
+                stream.heard = heard;
+            }
+            self.look(id, Why::Observed, actions);
+        }
+    }
+
+    pub(super) fn mailed(&mut self, id: u64, outcome: Result<(), MailFault>, actions: &mut Vec<Action>) {
+        for stub in self.telling.mailed(id, &outcome, self.now) {
+            let experiment = self.fleet.find(stub.as_str()).and_then(|id| self.fleet.get(id));
+            match experiment {
+                Some(experiment) => self.telling.consider(experiment, self.manifest_known, self.now),
+                None => self.telling.forget(&stub),
+            }
+        }
+        actions.push(Action::Record(Record::Mailed { id, outcome }));
+    }
+
+    /// Becoming leader is a full settle: everything is compared again.
+    pub(super) fn take_role(&mut self, role: Role) {
+        self.role = role;
+        if role == Role::Leader {
+            self.resources.reconsider_all();
+        }
+    }
+}
+
+fn hold_record(change: HoldChange) -> Action {
+    Action::Record(Record::Hold { resource: change.resource, reason: change.reason })
+}

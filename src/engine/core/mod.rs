@@ -1,0 +1,210 @@
+//! The engine: takes an input and the time, brings its state up to date, and says what is to be done.
+
+mod intake;
+mod tending;
+mod stories;
+mod picture;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::action::Action;
+use super::availability::Resources;
+use super::experiment::Sky;
+use super::fleet::Fleet;
+use super::input::{Input, Role};
+use super::policy::{Asking, Policy};
+use super::sampling::Sampler;
+use super::snapshot::{Counts, ExperimentView};
+use super::source::Source;
+use super::telling::Telling;
+use crate::model::{Moment, SourceName};
+
+/// No source is asked for reports more often than this: relay answers at most once a second.
+const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// The shortest time between two wakes, so that no deadline can make the loop spin.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// What the engine wants to be woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// An experiment's grace, absence or memory runs out.
+    Experiment,
+    /// A source becomes late or down, is to be asked, or has settled.
+    Source(SourceName),
+    /// Relay's outage becomes the experiments'.
+    Outage,
+    /// A failed switch is to be tried again.
+    Switch,
+    /// There is something to tell.
+    Mail,
+    /// A stream is to be listened to.
+    Sample,
+}
+
+/// The judgement's whole state. One owner, one loop.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    policy: Policy,
+    started: Moment,
+    now: Moment,
+    role: Role,
+    fleet: Fleet,
+    resources: Resources,
+    relay: Source,
+    jump: Source,
+    book: Source,
+    sampler: Sampler,
+    sampling: bool,
+    sampling_told: Option<bool>,
+    telling: Telling,
+    manifest_known: bool,
+    manifest_lost: Option<Moment>,
+    blind: Option<Moment>,
+    outage: bool,
+    version: u64,
+    views: Arc<Vec<Arc<ExperimentView>>>,
+    counts: Counts,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet.
+    #[must_use]
+    pub fn new(policy: Policy, now: Moment) -> Self {
+        let [relay, jump, book] = SourceName::ALL.map(|name| Source::new(name, ask_every(&policy, name), now));
+        Self {
+            policy,
+            started: now,
+            now,
+            role: Role::Leader,
+            fleet: Fleet::new(),
+            resources: Resources::default(),
+            relay,
+            jump,
+            book,
+            sampler: Sampler::new(now),
+            sampling: false,
+            sampling_told: None,
+            telling: Telling::default(),
+            manifest_known: false,
+            manifest_lost: None,
+            blind: None,
+            outage: false,
+            version: 0,
+            views: Arc::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.
+    pub fn step(&mut self, input: Input, now: Moment) -> Vec<Action> {
+        self.now = self.now.max(now);
+        let now = self.now;
+        self.version += 1;
+        let mut actions = Vec::new();
+        match input {
+            Input::Report(source, report) => self.report(source, &report, &mut actions),
+            Input::Link(source, link) => self.source_mut(source).linked(link, now),
+            Input::Book(reading) => self.read_book(&reading, &mut actions),
+            Input::BookFailed(fault) => self.book.failed(fault, now),
+            Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
+            Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
+            Input::Mailed { id, outcome } => self.mailed(id, outcome, &mut actions),
+            Input::Role(role) => self.take_role(role),
+            Input::Wake => {}
+        }
+        self.settle(&mut actions);
+        actions
+    }
+
+    /// When to call `step` with [`Input::Wake`] if nothing else comes, and what for. Always after the last step.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<(Moment, Reason)> {
+        let leads = self.role == Role::Leader;
+        let outage = self.outage_at().filter(|_| !self.outage && self.blind.is_none());
+        let candidates = [
+            (self.fleet.deadline(), Reason::Experiment),
+            (self.relay.deadline(self.ask_every(SourceName::Relay)), Reason::Source(SourceName::Relay)),
+            (self.jump.deadline(self.ask_every(SourceName::Jump)), Reason::Source(SourceName::Jump)),
+            (self.book.deadline(None), Reason::Source(SourceName::Book)),
+            (outage, Reason::Outage),
+            (self.resources.deadline().filter(|_| leads && self.may_switch()), Reason::Switch),
+            (self.mail_deadline().filter(|_| leads && self.policy.mail), Reason::Mail),
+            (self.sampler.deadline(&self.policy).filter(|_| self.is_listening()), Reason::Sample),
+        ];
+        let next = candidates.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()?;
+        Some((next.0.max(self.now + SHORTEST_WAIT), next.1))
+    }
+
+    fn settle(&mut self, actions: &mut Vec<Action>) {
+        for name in SourceName::ALL {
+            self.judge_source(name, actions);
+        }
+        self.judge_blindness(actions);
+        self.judge_outage(actions);
+        self.look_at_due(actions);
+        self.tend_sources(actions);
+        self.tend_sampling(actions);
+        if self.role == Role::Leader {
+            self.switch(actions);
+            self.tell(actions);
+        }
+    }
+
+    fn source(&self, name: SourceName) -> &Source {
+        match name {
+            SourceName::Relay => &self.relay,
+            SourceName::Jump => &self.jump,
+            SourceName::Book => &self.book,
+        }
+    }
+
+    fn source_mut(&mut self, name: SourceName) -> &mut Source {
+        match name {
+            SourceName::Relay => &mut self.relay,
+            SourceName::Jump => &mut self.jump,
+            SourceName::Book => &mut self.book,
+        }
+    }
+
+    fn ask_every(&self, name: SourceName) -> Option<Duration> {
+        ask_every(&self.policy, name)
+    }
+
+    fn is_listening(&self) -> bool {
+        self.sampling && self.relay.telling(self.now).tells
+    }
+
+    fn conditions(&self) -> Conditions {
+        let sampling = self.sampling && self.sampler.broken().is_none();
+        Conditions { now: self.now, outage: self.outage, sampling, manifest_known: self.manifest_known }
+    }
+}
+
+/// What holds for all experiments beside the sources.
+#[derive(Debug, Clone, Copy)]
+struct Conditions {
+    now: Moment,
+    outage: bool,
+    sampling: bool,
+    manifest_known: bool,
+}
+
+fn sky<'a>(policy: &'a Policy, relay: &Source, jump: &Source, conditions: &Conditions) -> Sky<'a> {
+    let Conditions { now, outage, sampling, manifest_known } = *conditions;
+    Sky { policy, now, relay: relay.telling(now), jump: jump.telling(now), outage, sampling, manifest_known }
+}
+
+/// How long a source may tell nothing before it is asked: half of what the rules need, so that the answer is there in time.
+fn ask_every(policy: &Policy, name: SourceName) -> Option<Duration> {
+    let auto = match name {
+        SourceName::Relay => policy.last_active.min(policy.last_checked) / 2,
+        SourceName::Jump => policy.last_checked / 2,
+        SourceName::Book => return None,
+    };
+    policy.ask.map(|ask| match ask {
+        Asking::Auto => auto.max(ASK_AT_MOST_EVERY),
+        Asking::Every(every) => every.max(ASK_AT_MOST_EVERY),
+    })
+}

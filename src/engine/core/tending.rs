@@ -1,0 +1,155 @@
+//! Tending to what is not as it should be: sources, streams to listen to, experiments to look at again, resources to switch.
+
+use std::sync::Arc;
+
+use super::{Engine, sky};
+use crate::engine::action::{Action, Record};
+use crate::engine::availability::Wanted;
+use crate::engine::event::{Event, Why};
+use crate::engine::experiment::{Experiment, Sky};
+use crate::engine::fleet::{Fleet, Id};
+use crate::engine::reason;
+use crate::model::{Health, Moment, SourceHealth, SourceName, Stub};
+
+impl Engine {
+    /// Brings a source's health up to date. Where that changes what its word is worth, looks at all experiments and returns true.
+    pub(super) fn judge_source(&mut self, name: SourceName, actions: &mut Vec<Action>) -> bool {
+        let now = self.now;
+        let source = self.source_mut(name);
+        let (was, was_settling) = (source.health, source.settles_until().is_some());
+        let changed = source.judge(now);
+        let (health, has_settled) = (source.health, was_settling && source.settles_until().is_none());
+        if changed {
+            let note = source.note();
+            actions.push(Action::Record(Record::Source { name, health, note }));
+        }
+        if name == SourceName::Book {
+            return false;
+        }
+        let why = match (was, health) {
+            (_, SourceHealth::Down) if changed => {
+                actions.push(Action::Ask(SourceName::Book));
+                Why::SourceDown(name)
+            }
+            (SourceHealth::Down, _) if changed => Why::SourceBack(name),
+            _ if has_settled => Why::SourceBack(name),
+            _ => return false,
+        };
+        self.look_at_all(why, actions);
+        true
+    }
+
+    pub(super) fn judge_blindness(&mut self, actions: &mut Vec<Action>) {
+        let blind = SourceName::ALL.iter().all(|name| self.source(*name).health == SourceHealth::Down);
+        if blind != self.blind.is_some() {
+            self.blind = blind.then_some(self.now);
+            actions.push(Action::Record(Record::Blind(blind)));
+        }
+    }
+
+    /// A relay that stays silent makes its experiments unusable; when we are blind, we know nothing of that.
+    pub(super) fn judge_outage(&mut self, actions: &mut Vec<Action>) {
+        let outage = self.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
+        if outage != self.outage {
+            self.outage = outage;
+            self.look_at_all(if outage { Why::Outage(SourceName::Relay) } else { Why::SourceBack(SourceName::Relay) }, actions);
+        }
+    }
+
+    pub(super) fn outage_at(&self) -> Option<Moment> {
+        (self.relay.health == SourceHealth::Down).then(|| self.relay.since + self.policy.outage_hold)
+    }
+
+    pub(super) fn tend_sources(&mut self, actions: &mut Vec<Action>) {
+        for name in [SourceName::Relay, SourceName::Jump] {
+            let (now, every) = (self.now, self.ask_every(name));
+            let source = self.source_mut(name);
+            if source.reconnect_due(now) {
+                actions.push(Action::Reconnect(name));
+            } else if every.is_some_and(|every| source.ask_due(every, now)) {
+                actions.push(Action::Ask(name));
+            }
+        }
+    }
+
+    pub(super) fn tend_sampling(&mut self, actions: &mut Vec<Action>) {
+        if !self.is_listening() {
+            return;
+        }
+        let samples = self.sampler.due(&self.fleet, &self.policy, self.now);
+        actions.extend(samples.into_iter().map(Action::Sample));
+        let keeps_up = self.sampler.keeps_up(&self.policy) && self.sampler.broken().is_none();
+        if self.sampling_told != Some(keeps_up) {
+            self.sampling_told = Some(keeps_up);
+            let view = self.sampler.view(&self.policy);
+            actions.push(Action::Record(Record::Sampling { streams: view.streams, round: view.round, keeps_up, failures: view.failures }));
+        }
+    }
+
+    pub(super) fn switch(&mut self, actions: &mut Vec<Action>) {
+        if !self.may_switch() {
+            return;
+        }
+        let fleet = &self.fleet;
+        let due = self.resources.due(self.now, |stub| wanted(fleet.find(stub.as_str()).and_then(|id| fleet.get(id))));
+        for switch in due {
+            actions.push(Action::Record(Record::Switching(switch.clone())));
+            actions.push(Action::Switch(switch));
+        }
+    }
+
+    /// Whether it makes sense to write into book now.
+    pub(super) fn may_switch(&self) -> bool {
+        self.blind.is_none() && self.manifest_lost.is_none() && self.book.health != SourceHealth::Down
+    }
+
+    pub(super) fn look(&mut self, id: Id, why: Why, actions: &mut Vec<Action>) {
+        self.looking(actions, |fleet, sky, events| fleet.look(id, why, sky, events));
+    }
+
+    pub(super) fn look_at_all(&mut self, why: Why, actions: &mut Vec<Action>) {
+        self.looking(actions, |fleet, sky, events| fleet.look_at_all(why, sky, events));
+    }
+
+    pub(super) fn look_at_due(&mut self, actions: &mut Vec<Action>) {
+        self.looking(actions, Fleet::look_at_due);
+    }
+
+    pub(super) fn looking(&mut self, actions: &mut Vec<Action>, look: impl FnOnce(&mut Fleet, &Sky<'_>, &mut Vec<(Id, Arc<Event>)>)) {
+        let mut events = Vec::new();
+        let sky = sky(&self.policy, &self.relay, &self.jump, &self.conditions());
+        look(&mut self.fleet, &sky, &mut events);
+        for stub in self.fleet.gone() {
+            self.telling.forget(stub);
+        }
+        for (id, event) in events {
+            let Some(experiment) = self.fleet.get(id) else { continue };
+            self.telling.consider(experiment, self.manifest_known, self.now);
+            self.resources.reconsider(&experiment.resources);
+            actions.push(Action::Record(Record::Event { stub: experiment.stub.clone(), event }));
+        }
+    }
+
+    pub(super) fn touch(&mut self, stub: &Stub) {
+        if let Some(id) = self.fleet.find(stub.as_str()) {
+            self.fleet.touch(id);
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: Id) {
+        self.fleet.forget(id);
+        for stub in self.fleet.gone() {
+            self.telling.forget(stub);
+        }
+    }
+}
+
+/// What book should say of an experiment's resources: the last column of the table of design section 3.
+fn wanted(experiment: Option<&Experiment>) -> Wanted {
+    let Some(experiment) = experiment.filter(|experiment| experiment.is_judged()) else { return Wanted::AsItIs };
+    match experiment.health {
+        Health::Unknown => Wanted::AsItIs,
+        Health::Ok | Health::Degraded => Wanted::Bookable { reason: reason::given_back() },
+        Health::Down => Wanted::Withdrawn { reason: reason::withdrawn(&experiment.stub, &experiment.issues) },
+    }
+}

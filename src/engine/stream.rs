@@ -1,0 +1,158 @@
+//! A stream of an experiment: where the reports have it, what it transmits, and what is shown of it.
+
+use std::sync::Arc;
+
+use super::experiment::{FORGET_AFTER, Sky};
+use super::judge::{self, Heard, Look, Presence, StreamFacts, Transmission};
+use super::report::{Connection, Traffic};
+use super::snapshot::{Evidence, LastConnection, Seen, StreamView};
+use crate::model::{Moment, StreamHealth, Topic};
+
+/// Whether something is in the reports of its source.
+#[derive(Debug, Clone)]
+pub(super) struct Sighting {
+    pub(super) presence: Presence,
+    /// The number of the last report that had it.
+    pub(super) report: u64,
+    /// Where it stands in that report.
+    pub(super) entry: usize,
+    /// Its last connection, kept when it is gone.
+    pub(super) last: Option<Arc<LastConnection>>,
+}
+
+impl Sighting {
+    pub(super) fn new(now: Moment) -> Self {
+        Self { presence: Presence::Never { since: now }, report: 0, entry: 0, last: None }
+    }
+
+    /// Brings the presence up to date with the newest report, number `newest`, which came at `now`; `gone` gives what the
+    /// report before it, which came at `before`, told of the connection.
+    pub(super) fn refresh(&mut self, newest: u64, now: Moment, before: Option<Moment>, gone: impl FnOnce(usize) -> Option<LastConnection>) {
+        let is_there = self.report == newest;
+        match (self.presence, is_there) {
+            (Presence::Newest { .. }, true) | (Presence::Gone { .. } | Presence::Never { .. }, false) => {}
+            (Presence::Gone { .. } | Presence::Never { .. }, true) => {
+                self.presence = Presence::Newest { since: now };
+                self.last = None;
+            }
+            (Presence::Newest { since }, false) => {
+                self.presence = Presence::Gone { seen: before.unwrap_or(since) };
+                self.last = gone(self.entry).map(Arc::new);
+            }
+        }
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        match self.presence {
+            Presence::Newest { .. } => Seen::InNewest,
+            Presence::Gone { seen } => Seen::At(seen.wall()),
+            Presence::Never { .. } => Seen::Never,
+        }
+    }
+
+    /// When it was last seen, or expected from; `None` while it is there.
+    pub(super) fn absent_since(&self) -> Option<Moment> {
+        match self.presence {
+            Presence::Newest { .. } => None,
+            Presence::Gone { seen: since } | Presence::Never { since } => Some(since),
+        }
+    }
+}
+
+/// A stream of an experiment.
+#[derive(Debug, Clone)]
+pub(super) struct Stream {
+    pub(super) topic: Topic,
+    pub(super) required: bool,
+    pub(super) health: StreamHealth,
+    pub(super) sighting: Sighting,
+    transmission: Transmission,
+    pub(super) heard: Heard,
+}
+
+impl Stream {
+    pub(super) fn new(topic: Topic, required: bool, now: Moment) -> Self {
+        Self {
+            topic,
+            required,
+            health: StreamHealth::Unknown,
+            sighting: Sighting::new(now),
+            transmission: Transmission::Unsaid,
+            heard: Heard::Unverified,
+        }
+    }
+
+    /// Takes note that report number `report` has a connection of it, at place `entry`. Of several, the best counts.
+    pub(super) fn observe(&mut self, report: u64, entry: usize, tx: Option<Traffic>) {
+        let transmission = match tx {
+            None => Transmission::Unsaid,
+            Some(Traffic { last: None, .. }) => Transmission::Never,
+            Some(Traffic { last: Some(age), .. }) => Transmission::Ago(age),
+        };
+        if self.sighting.report != report || transmission.is_better_than(self.transmission) {
+            self.sighting.report = report;
+            self.sighting.entry = entry;
+            self.transmission = transmission;
+        }
+    }
+
+    /// Whether it is connected at the newest report.
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.sighting.presence, Presence::Newest { .. })
+    }
+
+    /// Whether relay's statistics say when it last transmitted.
+    pub(super) fn has_statistics(&self) -> bool {
+        self.transmission != Transmission::Unsaid
+    }
+
+    pub(super) fn look(&self, sky: &Sky<'_>) -> Look<StreamHealth> {
+        let facts = StreamFacts {
+            presence: self.sighting.presence,
+            transmission: self.transmission,
+            heard: self.heard,
+            sampled: sky.sampling && self.required,
+            was: self.health,
+        };
+        judge::stream(&facts, sky.relay, sky.policy, sky.now)
+    }
+
+    /// When it may be forgotten: a day after it was last seen, unless it is required or all that an experiment has.
+    pub(super) fn forget_at(&self, listed: bool) -> Option<Moment> {
+        (listed && !self.required).then(|| self.sighting.absent_since()).flatten().map(|seen| seen + FORGET_AFTER)
+    }
+
+    fn evidence(&self) -> Evidence {
+        match (self.has_statistics(), self.heard) {
+            (true, _) => Evidence::Statistics,
+            (false, Heard::At(when)) => Evidence::Sampled(Some(when.wall())),
+            (false, Heard::Nothing) => Evidence::Sampled(None),
+            (false, Heard::Unverified) => Evidence::Unverified,
+        }
+    }
+
+    pub(super) fn view(&self) -> StreamView {
+        StreamView {
+            topic: self.topic.clone(),
+            required: self.required,
+            health: self.health,
+            evidence: self.evidence(),
+            seen: self.sighting.seen(),
+            last: self.sighting.last.clone(),
+        }
+    }
+}
+
+impl From<Connection<'_>> for LastConnection {
+    fn from(connection: Connection<'_>) -> Self {
+        Self {
+            connected: connection.connected.to_owned(),
+            expires: connection.expires.to_owned(),
+            remote: connection.remote.to_owned(),
+            user_agent: connection.user_agent.to_owned(),
+            scopes: connection.scopes,
+            tx: connection.tx,
+            rx: connection.rx,
+        }
+    }
+}

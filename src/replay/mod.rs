@@ -1,0 +1,31 @@
+//! The engine in virtual time: recordings of real servers are run through it, and what comes of it is printed for people.
+//! Reads the files of a recording; does no other IO and reads no clock.
+
+mod stage;
+mod book;
+mod words;
+mod recording;
+mod play;
+mod print;
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::engine::Policy;
+
+pub use book::{Listed, ModelBook};
+pub use play::{Outcome, STARTUP, Switched, replay};
+pub use print::{json, text};
+pub use recording::{Exchange, MAX_FILE_BYTES, MAX_LINE_BYTES, Recorded, Recording, ReplayError};
+pub use stage::{Moved, Plan, Stage, World};
+pub use words::{Clock, Kind, Told, tell};
+
+/// Reads the recording in `folder`, runs it through an engine and prints what comes of it, as text or as JSON lines.
+///
+/// # Errors
+/// [`ReplayError`] when the recording cannot be read or the result not be written.
+pub fn run(folder: &Path, policy: Policy, as_json: bool, out: &mut dyn Write) -> Result<(), ReplayError> {
+    let outcome = replay(&Recording::read(folder)?, policy);
+    let printed = if as_json { json(&outcome, out) } else { text(&outcome, out) };
+    printed.map_err(ReplayError::Write)
+}

@@ -1,0 +1,92 @@
+//! Prints what a replay came to: for people, or one JSON object a line for programs.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::play::{Outcome, Switched};
+use super::words::Told;
+use crate::model::{ResourceName, format_duration};
+
+/// Prints for people.
+///
+/// # Errors
+/// Whatever the writer says.
+pub fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    header(outcome, out)?;
+    for told in &outcome.told {
+        line(told, out)?;
+    }
+    writeln!(out)?;
+    summary(outcome, out)
+}
+
+/// Prints for programs: what was told, and at the end the summary.
+///
+/// # Errors
+/// Whatever the writer says.
+pub fn json(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    for told in &outcome.told {
+        writeln!(out, "{}", serde_json::to_string(told)?)?;
+    }
+    let resources: serde_json::Map<String, serde_json::Value> = outcome
+        .switches
+        .iter()
+        .map(|(name, count)| (name.to_string(), json!({ "withdrawn": count.withdrawn, "given_back": count.given_back })))
+        .collect();
+    let summary = json!({
+        "from": outcome.from,
+        "until": outcome.until,
+        "mails": outcome.mails,
+        "resources": resources,
+        "unexplained": outcome.unexplained,
+    });
+    writeln!(out, "{}", json!({ "summary": summary }))
+}
+
+fn header(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let policy = &outcome.policy;
+    writeln!(out, "A replay from {} to {}, times in UTC.", outcome.from.strftime("%F %T"), outcome.until.strftime("%F %T"))?;
+    writeln!(
+        out,
+        "Silent after {}, missing after {}; start-up grace {}; sources settle for {}, an outage of relay counts after {}.",
+        format_duration(policy.last_active),
+        format_duration(policy.last_checked),
+        format_duration(policy.startup),
+        format_duration(policy.settle),
+        format_duration(policy.outage_hold),
+    )?;
+    writeln!(
+        out,
+        "A recording cannot be asked for reports or listened to: where reports carry no statistics, connected counts as active.\n"
+    )
+}
+
+fn line(told: &Told, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}  {:<8}  {}", told.at.strftime("%H:%M:%S%.3f"), told.kind.word(), told.text)?;
+    told.lines.iter().try_for_each(|line| writeln!(out, "{:24}{line}", ""))
+}
+
+fn summary(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "Mails: {}", outcome.mails)?;
+    if outcome.switches.is_empty() {
+        writeln!(out, "No resource was switched.")?;
+    }
+    for (name, count) in &outcome.switches {
+        writeln!(out, "{}", switched(name, *count))?;
+    }
+    match outcome.unexplained.as_deref() {
+        None => writeln!(out, "Whether a withdrawal was false cannot be said: the recording has no timeline."),
+        Some([]) => writeln!(out, "Withdrawals that the timeline does not explain: none"),
+        Some(names) => {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            writeln!(out, "Withdrawals that the timeline does not explain: {}", names.join(", "))
+        }
+    }
+}
+
+fn switched(name: &ResourceName, count: Switched) -> String {
+    let times = |n: usize| if n == 1 { "once".to_owned() } else { format!("{n} times") };
+    let end = if count.is_withdrawn { ", withdrawn at the end" } else { "" };
+    format!("{name}: withdrawn {}, given back {}{end}", times(count.withdrawn), times(count.given_back))
+}

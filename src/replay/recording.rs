@@ -1,0 +1,251 @@
+//! A recording: what relay, jump and book really sent, and what was done to the laboratory. Reads the files of one folder, with bounds.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::engine::{Link, Report};
+use crate::feeds::parse;
+use crate::model::{Fault, SourceName};
+
+/// The longest line that is read, in bytes: a report of 10,000 experiments is 6 MB.
+pub const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// The largest file that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 4 << 30;
+
+/// What can be in a recording, in the order in which it happened.
+#[derive(Debug, Clone, Default)]
+pub struct Recording {
+    /// What the wall clock showed at its start. Where book never told it: 1970.
+    pub origin: Timestamp,
+    /// What happened, by the time since the start.
+    pub happened: Vec<(Duration, Recorded)>,
+}
+
+/// Something recorded.
+#[derive(Debug, Clone)]
+pub enum Recorded {
+    /// A report of relay or jump.
+    Report(SourceName, Arc<Report>),
+    /// How the connection to relay or jump was.
+    Link(SourceName, Link),
+    /// A call to book, with its answer.
+    Exchange(Exchange),
+    /// Something was done to the laboratory.
+    Did(String),
+}
+
+/// A call to book, with its answer.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Exchange {
+    t: f64,
+    /// The HTTP method.
+    pub method: String,
+    /// The path of the URL.
+    pub path: String,
+    /// The query, where there is one.
+    #[serde(default)]
+    pub params: Value,
+    /// The HTTP status.
+    pub status: u16,
+    /// The answer.
+    #[serde(default)]
+    pub body: Value,
+}
+
+/// Why a recording cannot be read.
+#[derive(Debug)]
+pub enum ReplayError {
+    /// A file cannot be read.
+    Read {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// A file is longer than [`MAX_FILE_BYTES`].
+    TooLarge(PathBuf),
+    /// A line is not what it should be, or longer than [`MAX_LINE_BYTES`].
+    Line {
+        /// In which file.
+        file: PathBuf,
+        /// Which line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// There is nothing to replay in the folder.
+    Empty(PathBuf),
+    /// The result cannot be written.
+    Write(std::io::Error),
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { file, why } => write!(f, "{} cannot be read: {why}", file.display()),
+            Self::TooLarge(file) => write!(f, "{} is larger than {MAX_FILE_BYTES} bytes", file.display()),
+            Self::Line { file, line, why } => write!(f, "{}:{line}: {why}", file.display()),
+            Self::Empty(folder) => {
+                write!(f, "{} holds no recording: none of relay.jsonl, jump.jsonl and book.jsonl is there", folder.display())
+            }
+            Self::Write(why) => write!(f, "the result cannot be written: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+impl Recording {
+    /// Reads a folder with `relay.jsonl`, `jump.jsonl`, `book.jsonl` and `timeline.jsonl`. A file that is not there is passed over.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when a file cannot be read, is too large or holds a broken line, or when there is none.
+    pub fn read(folder: &Path) -> Result<Self, ReplayError> {
+        let mut happened = lines(&folder.join("timeline.jsonl"), did)?;
+        let about = happened.len();
+        happened.extend(lines(&folder.join("book.jsonl"), exchange)?);
+        happened.extend(lines(&folder.join("relay.jsonl"), |line| frame(SourceName::Relay, line))?);
+        happened.extend(lines(&folder.join("jump.jsonl"), |line| frame(SourceName::Jump, line))?);
+        if happened.len() == about {
+            return Err(ReplayError::Empty(folder.to_owned()));
+        }
+        happened.sort_by_key(|(at, _)| *at);
+        Ok(Self { origin: origin(&happened).unwrap_or_default(), happened })
+    }
+}
+
+/// When the recording began, by the first time that book told.
+fn origin(happened: &[(Duration, Recorded)]) -> Option<Timestamp> {
+    happened.iter().find_map(|(at, recorded)| {
+        let Recorded::Exchange(exchange) = recorded else { return None };
+        let now: Timestamp = exchange.body.get("now")?.as_str()?.parse().ok()?;
+        now.checked_sub(*at).ok()
+    })
+}
+
+type Parsed = Option<(Duration, Recorded)>;
+
+/// Reads a file line by line. A file that is not there has none.
+fn lines(file: &Path, parse: impl Fn(&str) -> Result<Parsed, String>) -> Result<Vec<(Duration, Recorded)>, ReplayError> {
+    let cannot = |why| ReplayError::Read { file: file.to_owned(), why };
+    let opened = match std::fs::File::open(file) {
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened.map_err(cannot)?,
+    };
+    if opened.metadata().map_err(cannot)?.len() > MAX_FILE_BYTES {
+        return Err(ReplayError::TooLarge(file.to_owned()));
+    }
+    let mut reader = BufReader::new(opened);
+    let mut found = Vec::new();
+    let mut text = String::new();
+    for line in 1.. {
+        text.clear();
+        let read = reader.by_ref().take(MAX_LINE_BYTES as u64 + 1).read_line(&mut text).map_err(cannot)?;
+        if read == 0 {
+            break;
+        }
+        let broken = |why| ReplayError::Line { file: file.to_owned(), line, why };
+        if read > MAX_LINE_BYTES {
+            return Err(broken(format!("it is longer than {MAX_LINE_BYTES} bytes")));
+        }
+        if !text.trim().is_empty() {
+            found.extend(parse(&text).map_err(broken)?);
+        }
+    }
+    Ok(found)
+}
+
+fn json<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, String> {
+    serde_json::from_str(line).map_err(|error| error.to_string())
+}
+
+fn time(t: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(t).map_err(|_| format!("{t} is not a time in seconds"))
+}
+
+fn did(line: &str) -> Result<Parsed, String> {
+    #[derive(Deserialize)]
+    struct Line {
+        t: f64,
+        did: String,
+    }
+    let Line { t, did } = json(line)?;
+    Ok(Some((time(t)?, Recorded::Did(did))))
+}
+
+fn exchange(line: &str) -> Result<Parsed, String> {
+    let exchange: Exchange = json(line)?;
+    Ok(Some((time(exchange.t)?, Recorded::Exchange(exchange))))
+}
+
+/// A websocket message or what happened to the connection. A message without a report is nothing.
+fn frame(source: SourceName, line: &str) -> Result<Parsed, String> {
+    #[derive(Deserialize)]
+    struct Line {
+        t: f64,
+        #[serde(default)]
+        event: Option<String>,
+        #[serde(default)]
+        data: Option<String>,
+        #[serde(default)]
+        code: Option<u16>,
+    }
+    let line: Line = json(line)?;
+    let at = time(line.t)?;
+    let recorded = match (line.event.as_deref(), line.data) {
+        (Some("open"), _) => Some(Recorded::Link(source, Link::Open)),
+        (Some("closed"), _) => {
+            let code = line.code.map_or_else(String::new, |code| format!(" with code {code}"));
+            Some(Recorded::Link(source, Link::Closed(format!("the server closed it{code}"))))
+        }
+        (Some("refused"), _) => Some(Recorded::Link(source, Link::Failed(Fault::Unreachable("connection refused".to_owned())))),
+        (Some(other), _) => return Err(format!("\"{other}\" is none of the events open, closed and refused")),
+        (None, Some(data)) => parse(source, data.as_bytes()).report.map(|report| Recorded::Report(source, Arc::new(report))),
+        (None, None) => return Err("it has neither an event nor data".to_owned()),
+    };
+    Ok(recorded.map(|recorded| (at, recorded)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str, text: &str) -> Result<Recording, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(file), text).expect("a file");
+        let cut = |error: ReplayError| error.to_string().replace(&folder.path().display().to_string(), "DIR");
+        Recording::read(folder.path()).map_err(cut)
+    }
+
+    #[test]
+    fn a_broken_line_is_named() {
+        let rows = [
+            ("relay.jsonl", "{\"t\": 1, \"event\": \"open\"}\n{\"t\": 2, \"data\": ", "DIR/relay.jsonl:2: EOF while parsing"),
+            ("jump.jsonl", "{\"t\": 1, \"event\": \"lost\"}", "DIR/jump.jsonl:1: \"lost\" is none of the events"),
+            ("jump.jsonl", "\n{\"t\": 1}", "DIR/jump.jsonl:2: it has neither an event nor data"),
+            ("book.jsonl", "{\"t\": -1, \"method\": \"GET\", \"path\": \"/\", \"status\": 200}", "DIR/book.jsonl:1: -1 is not a time"),
+            ("timeline.jsonl", "{\"t\": 1, \"did\": \"nothing else\"}", "DIR holds no recording"),
+            ("else.jsonl", "x", "DIR holds no recording"),
+        ];
+        for (file, text, expected) in rows {
+            let error = read(file, text).expect_err(text);
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn all_files_are_one_row_of_happenings() {
+        let relay = "{\"t\": 3, \"event\": \"closed\", \"code\": 1006}\n{\"t\": 2, \"opcode\": \"text\", \"data\": \"junk\"}\n{\"t\": 1, \"data\": \"[{\\\"topic\\\":\\\"stats\\\",\\\"scopes\\\":[\\\"read\\\"]}]\"}";
+        let recording = read("relay.jsonl", relay).expect("a recording");
+        let times: Vec<u64> = recording.happened.iter().map(|(at, _)| at.as_secs()).collect();
+        assert_eq!(times, [1, 3], "a message without a report is nothing");
+    }
+}

@@ -1,0 +1,112 @@
+//! A steady report costs no allocation per experiment: what does not change is not copied.
+
+#![allow(unsafe_code, reason = "only a global allocator can count allocations")]
+#![allow(clippy::expect_used, reason = "a test stops at what it does not expect")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use labwatch::engine::{BookReading, Connection, Engine, Input, Policy, Report, ResourceReading, Scopes, Traffic};
+use labwatch::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: everything is left to the system's allocator; only a counter of the own thread is touched beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The most allocations that a steady report may cost, however many experiments there are.
+const MOST: usize = 16;
+
+#[test]
+fn a_steady_report_allocates_nothing_per_experiment() {
+    for broken in [0, 10] {
+        let counts = [100, 1_000].map(|experiments| allocations_of_steady_reports(experiments, broken));
+        assert_eq!(counts[0], counts[1], "of 100 and of 1,000 experiments, every n-th of which is broken: {broken}");
+        assert!(counts[0] <= MOST, "{counts:?}");
+    }
+}
+
+/// The allocations of a report of relay and one of jump once everything is known. Every `broken`-th experiment lacks a stream; 0: none.
+fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
+    let mut engine = Engine::new(Policy { startup: Duration::ZERO, ..Policy::default() }, at(0));
+    engine.step(Input::Book(reading(experiments)), at(0));
+    for second in 1..30 {
+        engine.step(relay(experiments, broken), at(second));
+        for action in engine.step(jump(experiments), at(second)) {
+            if let labwatch::engine::Action::Mail(mail) = action {
+                engine.step(Input::Mailed { id: mail.id, outcome: Ok(()) }, at(second));
+            }
+        }
+    }
+    let reports = [relay(experiments, broken), jump(experiments)];
+    let before = COUNT.with(Cell::get);
+    for report in reports {
+        assert!(engine.step(report, at(30)).is_empty());
+    }
+    COUNT.with(Cell::get) - before
+}
+
+fn at(seconds: u64) -> Moment {
+    Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO) + Duration::from_secs(seconds)
+}
+
+fn reading(experiments: usize) -> BookReading {
+    let one = |n| {
+        let stub = Stub::try_new(&format!("e{n:05}")).expect("a stub");
+        ResourceReading {
+            name: ResourceName::try_new(&format!("r-e{n:05}")).expect("a name"),
+            streams: ["st-data", "st-video"].iter().map(|key| Topic::of(&stub, key).expect("a topic")).collect(),
+            stub,
+            // Held by a person, so that nothing has to be switched.
+            availability: Some(Availability { available: false, reason: "held".to_owned() }),
+        }
+    };
+    BookReading { resources: (0..experiments).map(one).collect() }
+}
+
+fn relay(experiments: usize, broken: usize) -> Input {
+    let mut report = Report::with_capacity(experiments * 2);
+    report.set_started("2026-11-21T00:00:00Z");
+    for n in 0..experiments {
+        push(&mut report, &format!("e{n:05}-st-data"), Scopes::EXPT);
+        if broken == 0 || n % broken != 0 {
+            push(&mut report, &format!("e{n:05}-st-video"), Scopes::EXPT);
+        }
+    }
+    Input::Report(SourceName::Relay, Arc::new(report))
+}
+
+fn jump(experiments: usize) -> Input {
+    let mut report = Report::with_capacity(experiments);
+    report.set_started("2026-11-21T00:00:00Z");
+    for n in 0..experiments {
+        push(&mut report, &format!("e{n:05}"), Scopes::HOST);
+    }
+    Input::Report(SourceName::Jump, Arc::new(report))
+}
+
+fn push(report: &mut Report, topic: &str, scopes: Scopes) {
+    let tx = Some(Traffic { last: Some(Duration::from_millis(200)), size: 200, fps: 4.0 });
+    report.push(Connection { topic, scopes, connected: "", expires: "", remote: "", user_agent: "", tx, rx: None });
+}

@@ -1,0 +1,394 @@
+//! What must hold whatever happens: random laboratories with random faults, in virtual time, against a book that really keeps state.
+
+#![allow(clippy::panic, clippy::expect_used, reason = "a test stops at what it does not expect")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a property picks the few actions that it is about")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use labwatch::engine::{
+    Action, BookReading, Connection, Engine, Input, Link, MailFault, Policy, Record, Report, ResourceReading, Role, SampleOutcome, Scopes,
+    SwitchOutcome, Traffic,
+};
+use labwatch::model::{Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
+use labwatch::replay::{Moved, Stage};
+use proptest::prelude::*;
+use support::lab::{Deed, Event, Lab, Mood, resource};
+
+const STUBS: [&str; 4] = ["a0", "a1", "b0", "b1"];
+const TOPICS: [&str; 8] =
+    ["a0-st-data", "a0-st-video", "a1-st-data", "a1-st-video", "b0-st-data", "b0-st-video", "b1-st-data", "b1-st-video"];
+
+/// How long faults go on, in seconds.
+const FAULTS_FOR: u64 = 900;
+
+/// How long everything works afterwards, so that all comes to rest: longer than every back-off and every wait.
+const REST_FOR: u64 = 1_500;
+
+/// How often relay and jump report.
+const PACE: Duration = Duration::from_secs(5);
+
+/// The most wakes of a whole run, in which eight streams may be listened to once a second.
+const MOST_WAKES: usize = 12_000;
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => proptest::sample::select(&TOPICS[..]).prop_map(str::to_owned),
+        1 => proptest::sample::select(&STUBS[..]).prop_map(str::to_owned),
+        1 => proptest::sample::select(&STUBS[..]).prop_map(|stub| format!("{stub}/jump")),
+        1 => Just("stray-st-data".to_owned()),
+    ]
+}
+
+fn topic() -> impl Strategy<Value = String> {
+    proptest::sample::select(&TOPICS[..]).prop_map(str::to_owned)
+}
+
+fn resource_name() -> impl Strategy<Value = String> {
+    proptest::sample::select(&STUBS[..]).prop_map(|stub| format!("r-{stub}"))
+}
+
+fn feed() -> impl Strategy<Value = SourceName> {
+    prop_oneof![Just(SourceName::Relay), Just(SourceName::Jump)]
+}
+
+fn mood() -> impl Strategy<Value = Mood> {
+    prop_oneof![2 => Just(Mood::Works), 1 => Just(Mood::Fails), 1 => Just(Mood::Refuses)]
+}
+
+fn pause() -> impl Strategy<Value = Duration> {
+    proptest::sample::select(&[0_u64, 20, 900, 7_000, 45_000, 700_000][..]).prop_map(Duration::from_millis)
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        6 => name().prop_map(Deed::Vanish),
+        6 => name().prop_map(Deed::Connect),
+        3 => topic().prop_map(Deed::Silent),
+        3 => topic().prop_map(Deed::Send),
+        1 => (topic(), any::<bool>()).prop_map(|(topic, twin)| Deed::Twin(topic, twin)),
+        1 => any::<bool>().prop_map(Deed::Junk),
+        2 => feed().prop_map(Deed::Dies),
+        3 => feed().prop_map(Deed::Starts),
+        1 => (feed(), any::<bool>()).prop_map(|(name, mute)| Deed::Mute(name, mute)),
+        1 => feed().prop_map(Deed::Blinks),
+        1 => (feed(), 1_u64..70).prop_map(|(name, seconds)| Deed::Every(name, Duration::from_secs(seconds))),
+        1 => any::<bool>().prop_map(Deed::Statistics),
+        2 => resource_name().prop_map(|name| Deed::Hold(name, "a person wants it".to_owned())),
+        2 => resource_name().prop_map(Deed::Release),
+        1 => Just(Deed::Upload),
+        1 => Just(Deed::Empty),
+        1 => resource_name().prop_map(Deed::Unlist),
+        1 => proptest::sample::select(&STUBS[..]).prop_map(listed),
+        2 => Just(Deed::Poll),
+        2 => any::<bool>().prop_map(Deed::BookFails),
+        1 => pause().prop_map(Deed::SwitchesTake),
+        2 => any::<bool>().prop_map(Deed::SwitchesFail),
+        // Whoever sends mails gives up long before the engine does, so none arrives after a later one.
+        1 => pause().prop_map(|pause| Deed::MailTakes(pause.min(Duration::from_secs(300)))),
+        2 => mood().prop_map(Deed::Mail),
+        1 => mood().prop_map(Deed::Samples),
+        1 => (-100_000_i64..100_000).prop_map(Deed::Clock),
+        1 => any::<bool>().prop_map(|leads| Deed::Role(if leads { Role::Leader } else { Role::Follower })),
+    ]
+}
+
+fn listed(stub: &str) -> Deed {
+    Deed::List(format!("r-{stub}"), stub.to_owned(), vec!["st-data".to_owned(), "st-video".to_owned()])
+}
+
+fn timeline() -> impl Strategy<Value = Vec<(u64, Deed)>> {
+    proptest::collection::vec((0..FAULTS_FOR * 1_000, deed()), 0..60)
+}
+
+/// What makes everything but the experiments themselves work again.
+fn peace() -> Vec<Deed> {
+    let feeds = [SourceName::Relay, SourceName::Jump].into_iter();
+    let mut deeds = vec![
+        Deed::Mail(Mood::Works),
+        Deed::MailTakes(Duration::from_millis(100)),
+        Deed::SwitchesFail(false),
+        Deed::SwitchesTake(Duration::from_millis(20)),
+        Deed::Samples(Mood::Works),
+        Deed::BookFails(false),
+        Deed::Role(Role::Leader),
+    ];
+    deeds.extend(STUBS.map(listed));
+    deeds.extend(feeds.flat_map(|name| [Deed::Dies(name), Deed::Starts(name), Deed::Every(name, PACE)]));
+    deeds
+}
+
+fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
+    let mut stage = Stage::new(policy, Timestamp::from_second(1_000_000).expect("a time"), Lab::new());
+    for stub in STUBS {
+        let keys = vec!["st-data".to_owned(), "st-video".to_owned()];
+        stage.plan.at(Duration::ZERO, Event::Do(Deed::Experiment(stub.to_owned(), keys)));
+    }
+    for name in [SourceName::Relay, SourceName::Jump] {
+        stage.plan.at(Duration::ZERO, Event::Do(Deed::Every(name, PACE)));
+    }
+    for (at, deed) in timeline {
+        stage.plan.at(Duration::from_millis(*at), Event::Do(deed.clone()));
+    }
+    Lab::begin(&mut stage.plan);
+    stage
+}
+
+fn quick() -> Policy {
+    Policy { startup: Duration::from_secs(5), outage_hold: Duration::from_secs(300), ..Policy::default() }
+}
+
+/// Looks over the engine's shoulder after each step.
+#[derive(Default)]
+struct Watch {
+    seen: usize,
+    held: BTreeSet<ResourceName>,
+    relay_down: Option<Moment>,
+}
+
+impl Watch {
+    fn look(&mut self, moved: Moved, stage: &Stage<Lab>) {
+        let fresh = stage.world.log.get(self.seen..).unwrap_or_default();
+        self.seen = stage.world.log.len();
+        for (at, action) in fresh {
+            self.action(*at, action);
+        }
+        let mut resources = BTreeSet::new();
+        let all_apart = stage.world.switching.values().all(|switch| resources.insert(switch.resource.clone()));
+        assert!(all_apart, "two switches under way for one resource: {:?}", stage.world.switching);
+        assert!(stage.world.switching.len() <= 16, "too many switches");
+        assert!(stage.world.mailing.len() <= 2, "mails pile up");
+        if let Some((deadline, reason)) = stage.engine.next_deadline() {
+            let is_later = if moved == Moved::Wake { deadline > stage.plan.now() } else { deadline >= stage.plan.now() };
+            assert!(is_later, "the deadline ({reason:?}) does not advance");
+        }
+    }
+
+    fn action(&mut self, at: Moment, action: &Action) {
+        match action {
+            Action::Record(Record::Hold { resource, reason: Some(_) }) => drop(self.held.insert(resource.clone())),
+            Action::Record(Record::Hold { resource, reason: None }) => drop(self.held.remove(resource)),
+            Action::Record(Record::Manifest(labwatch::engine::ManifestChange::Changed { removed, .. })) => {
+                self.held.retain(|name| !removed.contains(name));
+            }
+            Action::Record(Record::Source { name: SourceName::Relay, health, .. }) => {
+                let is_down = *health == labwatch::model::SourceHealth::Down;
+                self.relay_down = is_down.then_some(self.relay_down.unwrap_or(at));
+            }
+            Action::Switch(switch) => {
+                assert!(!self.held.contains(&switch.resource), "a person's hold is overridden: {switch:?}");
+                let early = self.relay_down.is_some_and(|since| at.since(since) < Duration::from_secs(300));
+                let outage = switch.reason.contains("the connection to all experiments");
+                assert!(!(early && outage), "withdrawn for an outage before its time: {switch:?}");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn run(stage: &mut Stage<Lab>, until: u64) -> usize {
+    let mut watch = Watch::default();
+    let mut wakes = 0;
+    while let Some(moved) = stage.advance(Duration::from_secs(until)) {
+        wakes += usize::from(moved == Moved::Wake);
+        watch.look(moved, stage);
+    }
+    wakes
+}
+
+/// What people know, from the mails that arrived.
+fn told(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
+    let mut told = BTreeMap::new();
+    let mut sent = BTreeMap::new();
+    for (_, action) in &stage.world.log {
+        match action {
+            Action::Mail(summary) => drop(sent.insert(summary.id, Arc::clone(summary))),
+            Action::Record(Record::Mailed { id, outcome: Ok(()) }) => {
+                let summary = sent.get(id).expect("a mail that was sent");
+                told.extend(summary.news.iter().map(|line| (line.stub.clone(), line.health)));
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_all_comes_right_in_the_end(timeline in timeline()) {
+        let mut stage = stage(&timeline, quick());
+        for deed in peace() {
+            stage.plan.at(Duration::from_secs(FAULTS_FOR), Event::Do(deed));
+        }
+        let rest = FAULTS_FOR + REST_FOR;
+        let wakes = run(&mut stage, rest);
+        prop_assert!(wakes < MOST_WAKES, "{wakes} wakes");
+        let quiet_from = stage.world.log.len();
+        run(&mut stage, rest + 400);
+        for (at, action) in &stage.world.log[quiet_from..] {
+            prop_assert!(!matches!(action, Action::Switch(_) | Action::Mail(_)), "no rest: {at:?} {action:?}");
+        }
+        let known = told(&stage);
+        for view in stage.engine.snapshot().experiments.iter() {
+            prop_assert!(view.health != Health::Unknown, "{} is not judged", view.stub);
+            let said = known.get(&view.stub).copied().unwrap_or(Health::Ok);
+            prop_assert_eq!(said, view.health, "what people know of {}", view.stub);
+            for shown in &view.resources {
+                let is = stage.world.book.said(&shown.name).map(Availability::bookable);
+                prop_assert_eq!(is, shown.bookable, "what is shown of {}", shown.name);
+                let right = match is {
+                    Some(Bookable::Held) => true,
+                    Some(Bookable::Withdrawn) => view.health == Health::Down,
+                    Some(Bookable::Yes) => view.health != Health::Down,
+                    None => false,
+                };
+                prop_assert!(right, "{} is {is:?} while {} is {}", shown.name, view.stub, view.health);
+            }
+        }
+    }
+
+    #[test]
+    fn a_follower_does_nothing_outward(timeline in timeline()) {
+        let calm = timeline.into_iter().filter(|(_, deed)| !matches!(deed, Deed::Role(_)));
+        let mut timeline = vec![(0, Deed::Role(Role::Follower))];
+        timeline.extend(calm);
+        let mut stage = stage(&timeline, quick());
+        run(&mut stage, FAULTS_FOR);
+        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_) | Action::Mail(_)));
+        prop_assert!(outward.is_none(), "{outward:?}");
+    }
+
+    #[test]
+    fn a_silent_relay_withdraws_nothing_before_its_time(down_at in 20_u64..100, mute in any::<bool>(), lost in proptest::collection::vec(name(), 0..5)) {
+        let gone = if mute { Deed::Mute(SourceName::Relay, true) } else { Deed::Dies(SourceName::Relay) };
+        let mut timeline = vec![(down_at * 1_000, gone)];
+        timeline.extend(lost.into_iter().map(|name| ((down_at + 3) * 1_000, Deed::Vanish(name))));
+        let mut stage = stage(&timeline, quick());
+        run(&mut stage, down_at + 299);
+        let switched = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_)));
+        prop_assert!(switched.is_none(), "{switched:?}");
+        run(&mut stage, down_at + 330);
+        let switches = stage.world.log.iter().filter(|(_, action)| matches!(action, Action::Switch(_))).count();
+        prop_assert_eq!(switches, STUBS.len());
+    }
+
+    #[test]
+    fn no_row_of_inputs_makes_a_step_panic(inputs in proptest::collection::vec((0_u64..400_000, input()), 0..120)) {
+        let mut engine = Engine::new(quick(), moment(0));
+        for (millis, input) in inputs {
+            let now = moment(millis);
+            engine.step(input, now);
+            if let Some((at, _)) = engine.next_deadline() {
+                engine.step(Input::Wake, at);
+                prop_assert!(engine.next_deadline().is_none_or(|(next, _)| next > at));
+            }
+            engine.snapshot();
+        }
+    }
+}
+
+#[test]
+fn a_steady_laboratory_costs_little_and_says_nothing() {
+    for ask in [true, false] {
+        let policy = Policy { ask: quick().ask.filter(|_| ask), ..quick() };
+        let pace = [SourceName::Relay, SourceName::Jump].map(|name| (0, Deed::Every(name, Duration::from_secs(2))));
+        let mut stage = stage(&pace, policy);
+        run(&mut stage, 60);
+        let begun = stage.world.log.len();
+        let wakes = run(&mut stage, 3_660);
+        assert!(wakes < 100, "{wakes} wakes in an hour");
+        assert_eq!(stage.world.log.len(), begun, "{:?}", &stage.world.log[begun..]);
+    }
+    let mut slow = stage(&[(0, Deed::Every(SourceName::Relay, Duration::from_secs(61)))], quick());
+    let wakes = run(&mut slow, 3_600);
+    assert!(wakes < 2_000, "{wakes} wakes in an hour");
+}
+
+fn moment(millis: u64) -> Moment {
+    Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO) + Duration::from_millis(millis)
+}
+
+/// Any input, whether it makes sense or not.
+fn input() -> impl Strategy<Value = Input> {
+    let fault = || Just(Fault::Dropped);
+    prop_oneof![
+        4 => (source(), report()).prop_map(|(name, report)| Input::Report(name, Arc::new(report))),
+        1 => (source(), link()).prop_map(|(name, link)| Input::Link(name, link)),
+        2 => proptest::collection::vec(reading(), 0..4).prop_map(|resources| Input::Book(BookReading { resources })),
+        1 => fault().prop_map(Input::BookFailed),
+        2 => (resource_name(), outcome()).prop_map(|(name, outcome)| Input::Switched { resource: resource(&name), outcome }),
+        2 => (topic(), heard()).prop_map(|(topic, outcome)| Input::Sampled { topic: Topic::try_new(&topic).expect("a topic"), outcome }),
+        2 => (0_u64..5, any::<Option<bool>>()).prop_map(|(id, failed)| {
+            let outcome = failed.map_or(Ok(()), |permanent| Err(MailFault { fault: Fault::TimedOut, permanent }));
+            Input::Mailed { id, outcome }
+        }),
+        1 => any::<bool>().prop_map(|leads| Input::Role(if leads { Role::Leader } else { Role::Follower })),
+        2 => Just(Input::Wake),
+    ]
+}
+
+fn source() -> impl Strategy<Value = SourceName> {
+    proptest::sample::select(&SourceName::ALL[..])
+}
+
+fn link() -> impl Strategy<Value = Link> {
+    prop_oneof![Just(Link::Connecting), Just(Link::Open), Just(Link::Failed(Fault::TimedOut)), Just(Link::Closed("gone".to_owned())),]
+}
+
+fn report() -> impl Strategy<Value = Report> {
+    let last = proptest::option::of(proptest::option::of(0_u64..100));
+    let scopes = proptest::sample::select(&[Scopes::EXPT, Scopes::HOST, Scopes::UNSAID, Scopes::READ][..]);
+    let topic = prop_oneof![topic(), resource_name(), proptest::sample::select(&STUBS[..]).prop_map(str::to_owned), "\\PC{0,8}(-st-x)?"];
+    let connections = proptest::collection::vec((topic, scopes, last), 0..12);
+    (connections, 0_u8..3).prop_map(|(connections, started)| {
+        let mut report = Report::default();
+        if started > 0 {
+            report.set_started(&started.to_string());
+        }
+        for (topic, scopes, last) in &connections {
+            let tx = last.map(|last| Traffic { last: last.map(Duration::from_secs), size: 1, fps: 1.0 });
+            report.push(Connection { topic, scopes: *scopes, connected: "", expires: "", remote: "", user_agent: "", tx, rx: None });
+        }
+        report
+    })
+}
+
+fn reading() -> impl Strategy<Value = ResourceReading> {
+    let stub = proptest::sample::select(&STUBS[..]);
+    (resource_name(), stub, proptest::collection::vec(topic(), 0..3), proptest::option::of(said())).prop_map(
+        |(name, stub, topics, availability)| ResourceReading {
+            name: resource(&name),
+            stub: Stub::try_new(stub).expect("a stub"),
+            streams: topics.iter().map(|topic| Topic::try_new(topic).expect("a topic")).collect(),
+            availability,
+        },
+    )
+}
+
+fn said() -> impl Strategy<Value = Availability> {
+    let reason = proptest::sample::select(&["labwatch: x", "mine", "", "Loaded"][..]);
+    (any::<bool>(), reason).prop_map(|(available, reason)| Availability { available, reason: reason.to_owned() })
+}
+
+fn outcome() -> impl Strategy<Value = SwitchOutcome> {
+    prop_oneof![
+        said().prop_map(SwitchOutcome::Confirmed),
+        said().prop_map(SwitchOutcome::Held),
+        Just(SwitchOutcome::Gone),
+        Just(SwitchOutcome::Failed(Fault::Busy)),
+    ]
+}
+
+fn heard() -> impl Strategy<Value = SampleOutcome> {
+    prop_oneof![
+        Just(SampleOutcome::Heard),
+        (0_u64..20).prop_map(|seconds| SampleOutcome::Quiet(Duration::from_secs(seconds))),
+        Just(SampleOutcome::Failed(Fault::TimedOut)),
+    ]
+}

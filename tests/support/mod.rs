@@ -1,0 +1,3 @@
+//! What the tests of the engine share: a simulated laboratory around it, in virtual time.
+
+pub mod lab;
