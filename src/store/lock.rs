@@ -52,10 +52,8 @@ impl Lock {
 /// A lock file that is there can be locked even on a disk that takes no writes.
 fn open(path: &Path) -> Result<File, Error> {
     let writable = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    writable.or_else(|refused| match refused.kind() {
-        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => File::open(path).map_err(|_| refused),
-        _ => Err(refused),
-    })
+    let read_only = |refused: &Error| matches!(refused.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied);
+    writable.or_else(|refused| if read_only(&refused) { File::open(path).map_err(|_| refused) } else { Err(refused) })
 }
 
 /// Leaves our process id for the other one's error message. A disk that does not take it does no harm.

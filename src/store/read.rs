@@ -203,7 +203,8 @@ impl Reader {
     pub async fn uptime(&self, stub: &Stub, range: Range, step: Duration) -> Result<Vec<Bucket>, ReadError> {
         let (stub, now, step) = (stub.clone(), (self.clock)(), i64::try_from(step.as_millis()).unwrap_or(i64::MAX));
         let length = range.until.as_millisecond() - range.from.as_millisecond();
-        if step == 0 || (length - 1) / step >= MAX_BUCKETS as i64 {
+        let whole = (length - 1).checked_div(step).ok_or(ReadError::TooMuch)?;
+        if usize::try_from(whole).is_ok_and(|whole| whole >= MAX_BUCKETS) {
             return Err(ReadError::TooMuch);
         }
         let changes = self.ask(move |from| changes(from, &stub, range)).await?.ok_or(ReadError::TooMuch)?;

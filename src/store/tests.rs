@@ -219,8 +219,8 @@ async fn the_history_answers() {
         }
     }
     assert_eq!(seen, [30, 20, 10]);
-    let switches = reader.switches(ever()).await.expect("an answer");
-    let told: Vec<_> = switches.iter().map(|s| (s.at.as_millisecond(), s.available, s.outcome.as_deref(), s.took)).collect();
+    let rows = reader.switches(ever()).await.expect("an answer");
+    let told: Vec<_> = rows.iter().map(|s| (s.at.as_millisecond(), s.available, s.outcome.as_deref(), s.took)).collect();
     assert_eq!(told, [(12, None, Some("failed"), None), (7, Some(false), Some("confirmed"), Some(Duration::from_millis(2)))]);
     let sources = reader.sources(ever()).await.expect("an answer");
     assert_eq!(sources, [SourceRow { at: time(20), source: SourceName::Relay, health: SourceHealth::Late, note: "slow".into() }]);
@@ -248,7 +248,7 @@ async fn time_off_is_a_gap_and_not_uptime() {
     write_and_wait(&store, vec![keep("x", 1)]);
     assert_eq!(store.reader().gaps(ever()).await, Ok(vec![gap]));
     let range = Range { from: time(1_000_000), until: time(1_119_000 + five_hours) };
-    let uptime = store.reader().uptime(&stub("a"), range, Duration::from_hours(24)).await.expect("an answer");
+    let uptime = store.reader().uptime(&stub("a"), range, Duration::from_secs(86_400)).await.expect("an answer");
     assert_eq!(uptime, [Bucket { ok: 119_000, gap: five_hours, ..Bucket::default() }]);
     drop(store);
     bench.set_clock(5_000);
@@ -267,9 +267,12 @@ fn a_machine_that_slept_leaves_a_gap() {
     assert_eq!(report.rows.get("gaps"), Some(&1));
 }
 
+/// A way to break a file, and its name.
+type Breakage = (&'static str, fn(&Path));
+
 #[test]
 fn a_broken_file_is_moved_aside() {
-    let break_it: [(&str, fn(&Path)); 3] = [
+    let ways: [Breakage; 3] = [
         ("garbage", |path| std::fs::write(path, [7_u8; 9_000]).expect("written")),
         ("cut off", |path| {
             let file = std::fs::OpenOptions::new().write(true).open(path).expect("opened");
@@ -281,7 +284,7 @@ fn a_broken_file_is_moved_aside() {
             std::fs::write(path, bytes).expect("written");
         }),
     ];
-    for (how, break_it) in break_it {
+    for (how, break_it) in ways {
         let bench = Bench::new();
         let (store, _) = bench.open();
         write_and_wait(&store, vec![happened("a", event(1, Health::Ok)), keep("x", 1)]);
@@ -294,6 +297,24 @@ fn a_broken_file_is_moved_aside() {
         drop(store);
         assert_eq!(bench.memory().keep.get("x"), Some(&json!(2)), "{how}");
     }
+}
+
+#[test]
+fn a_file_that_breaks_while_it_is_used_is_moved_aside() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    write_and_wait(&store, (0..5_000).map(|n| happened("a", event(n, Health::Ok))).collect());
+    drop(store);
+    let (store, _) = bench.open();
+    let length = std::fs::metadata(bench.file()).expect("there").len();
+    std::fs::write(bench.file(), vec![0xa5_u8; usize::try_from(length).expect("small")]).expect("written");
+    let entries: Vec<_> = (0..200).map(|n| happened(&format!("b{n}"), event(n, Health::Ok))).collect();
+    write_and_wait(&store, entries);
+    let health = store.health();
+    assert!(health.state == StoreState::Ok && health.anew.is_some() && health.lost == 0, "{health:?}");
+    assert!(health.set_aside.is_some_and(|path| path.exists()));
+    drop(store);
+    assert_eq!(bench.memory().experiments.len(), 200);
 }
 
 #[test]
@@ -358,7 +379,7 @@ fn the_backlog_has_a_bound_and_what_is_lost_is_a_gap() {
     let (store, memory) = bench.open();
     assert!(matches!(memory.origin, Origin::Unavailable { .. }), "{:?}", memory.origin);
     assert_eq!(store.health().state, StoreState::Degraded);
-    let half: Vec<_> = (0..BACKLOG as i64 / 2 + 1).map(|n| keep("x", n)).collect();
+    let half: Vec<_> = std::iter::repeat_n(keep("x", 1), BACKLOG / 2 + 1).collect();
     let tickets = [store.write(half.clone()), store.write(half.clone()), store.write(vec![keep("y", 1)])];
     wait_until(&store, "the loss", |health, progress| health.lost > 0 && tickets[2].is_settled(progress));
     assert_eq!(store.health().lost, half.len() as u64, "the oldest batch goes");
@@ -382,6 +403,23 @@ fn a_batch_that_cannot_be_kept_harms_no_other() {
 }
 
 #[test]
+fn a_file_that_another_program_holds_delays_nobody() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    let admin = rusqlite::Connection::open(bench.file()).expect("opened");
+    admin.execute_batch("BEGIN IMMEDIATE").expect("held");
+    let tickets: Vec<_> = (0..2 * WRITE_QUEUE).map(|_| store.write(vec![keep("x", 1)])).collect();
+    let (taken, refused): (Vec<_>, Vec<_>) = tickets.into_iter().partition(|ticket| ticket.is_taken());
+    assert!(taken.len() >= WRITE_QUEUE, "{}", taken.len());
+    assert_eq!(store.health().lost, refused.len() as u64, "what finds the queue full is counted");
+    assert!(refused.iter().all(|ticket| ticket.is_settled(Progress::default())), "and holds nothing up");
+    wait_until(&store, "the trouble", |health, _| health.state == StoreState::Degraded);
+    admin.execute_batch("ROLLBACK").expect("let go");
+    wait_until(&store, "recovery", |_, progress| taken.iter().all(|ticket| ticket.is_durable(progress)));
+    assert_eq!((store.health().lost, store.health().state), (refused.len() as u64, StoreState::Ok));
+}
+
+#[test]
 fn after_closing_writes_are_lost_and_counted() {
     let bench = Bench::new();
     let (store, _) = bench.open();
@@ -395,7 +433,7 @@ fn after_closing_writes_are_lost_and_counted() {
 fn the_old_is_forgotten_and_the_last_is_not() {
     let bench = Bench::new();
     let (store, _) = bench.open();
-    let mut entries: Vec<_> = (0..1_200).map(|n| happened(["a", "b"][n % 2], event(n as i64, Health::Ok))).collect();
+    let mut entries: Vec<_> = (0..1_200).map(|n| happened(if n % 2 == 0 { "a" } else { "b" }, event(n, Health::Ok))).collect();
     entries.extend((0..3).map(|n| happened("c", event(20 * 86_400_000 + n, Health::Ok))));
     entries.extend([Entry::Outgoing(outgoing(1)), Entry::Outgoing(outgoing(2)), Entry::Outgoing(outgoing(3))]);
     entries.push(Entry::Delivery(Delivery { id: 2, at: time(2), state: OutboxState::Sent, error: None }));
