@@ -1,5 +1,7 @@
 //! The store under the worst: a process that is killed while it writes, a disk that is really full, a disk that takes no writes, a second process.
 
+#![expect(clippy::expect_used, clippy::print_stderr, reason = "a test may stop where it stands, and says what it cannot do here")]
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

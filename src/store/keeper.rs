@@ -61,7 +61,8 @@ pub(super) struct Keeper {
 #[derive(Debug)]
 pub(super) struct Agenda {
     waiting: VecDeque<Batch>,
-    lost_since: Option<Timestamp>,
+    /// When the first and the last entries of this trouble were lost.
+    lost: Option<(Timestamp, Timestamp)>,
     beat: (Timestamp, Instant),
     next_beat: Instant,
     retry: Option<(Instant, Duration)>,
@@ -81,7 +82,7 @@ impl Agenda {
         let start = Instant::now();
         Self {
             waiting: VecDeque::new(),
-            lost_since: None,
+            lost: None,
             beat: (now, start),
             next_beat: start,
             retry: (!healthy).then(|| (start + FIRST_RETRY, FIRST_RETRY)),
@@ -282,8 +283,8 @@ impl Keeper {
     fn recovered(&mut self) {
         self.agenda.retry = None;
         let now = (self.clock)();
-        if let Some(since) = self.agenda.lost_since.take() {
-            self.note_gap(Gap { since, until: now, why: GapCause::Lost });
+        if let Some((since, until)) = self.agenda.lost.take() {
+            self.note_gap(Gap { since, until, why: GapCause::Lost });
             self.agenda.next_beat = Instant::now();
         }
         self.health.send_if_modified(|health| {
@@ -305,12 +306,16 @@ impl Keeper {
             entries -= batch.entries.len();
             lost += batch.entries.len();
         }
+        if lost > 0 {
+            // The oldest are from the beginning of the trouble, the newest are older than now.
+            let since = self.agenda.lost.map_or(self.health.borrow().since, |(since, _)| since);
+            self.agenda.lost = Some((since, (self.clock)()));
+        }
         self.count_lost(lost);
     }
 
-    fn count_lost(&mut self, entries: usize) {
+    fn count_lost(&self, entries: usize) {
         if entries > 0 {
-            self.agenda.lost_since.get_or_insert_with(|| (self.clock)());
             self.health.send_modify(|health| health.lost += entries as u64);
         }
     }
