@@ -119,6 +119,9 @@ pub struct OutboxRow {
     pub last_error: Option<String>,
 }
 
+/// How long closing waits for a question under way.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 type Question = Box<dyn FnOnce(&mut Desk) + Send>;
 
 /// Asks. A clone asks the same thread; it ends when the last one is gone.
@@ -209,6 +212,20 @@ impl Reader {
         }
         let changes = self.ask(move |from| changes(from, &stub, range)).await?.ok_or(ReadError::TooMuch)?;
         Ok(uptime::buckets(changes, range, step, now))
+    }
+
+    /// Closes the file, so that the writer is the last to close it and leaves nothing beside it. A question under way may take too long for that.
+    pub(super) fn let_go(&self) {
+        let (done, gone) = sync_channel(1);
+        let question: Question = Box::new(move |desk| {
+            desk.connection = None;
+            // Whoever waits may have given up.
+            let _ = done.try_send(());
+        });
+        if self.questions.try_send(question).is_ok() {
+            // Whether or not it came in time, closing goes on.
+            let _ = gone.recv_timeout(PATIENCE);
+        }
     }
 
     async fn list<T: Send + 'static>(

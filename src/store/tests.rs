@@ -230,6 +230,8 @@ async fn the_history_answers() {
     assert_eq!(uptime.expect("an answer").iter().map(|bucket| bucket.ok).collect::<Vec<_>>(), [50, 50]);
     let endless = reader.uptime(&stub("a"), ever(), Duration::from_millis(1)).await;
     assert_eq!(endless, Err(ReadError::TooMuch));
+    store.close();
+    assert!(bench.others("-wal").is_empty(), "a closed store is one file");
 }
 
 #[tokio::test]
