@@ -13,6 +13,7 @@ pub mod engine;
 pub mod driver;
 pub mod replay;
 pub mod effects;
+pub mod store;
 pub mod api;
 pub mod telemetry;
 pub mod lab;

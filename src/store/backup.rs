@@ -1,0 +1,169 @@
+//! Copies of the file, and the proof that one is sound. Both work beside a running service and without one, and change nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::file::{self, DATABASE_FILE};
+use super::text;
+
+/// The most complaints of SQLite that a report holds.
+const MAX_PROBLEMS: i64 = 50;
+
+/// A copy is for its owner: it holds addresses and what people wrote.
+const COPY_MODE: u32 = 0o600;
+
+/// Tables whose rows are counted, and the newest time in each, where it has one.
+const TABLES: [(&str, Option<&str>); 12] = [
+    ("audit", Some("at")),
+    ("events", Some("at")),
+    ("experiments", None),
+    ("gaps", None),
+    ("holds", None),
+    ("keep", None),
+    ("notes", None),
+    ("notices", Some("at")),
+    ("outbox", None),
+    ("sources", Some("at")),
+    ("switches", Some("at")),
+    ("told", None),
+];
+
+/// What is in a file, and whether it is sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The version of the tables.
+    pub version: i64,
+    /// How many rows each table has.
+    pub rows: BTreeMap<&'static str, u64>,
+    /// The time of the newest entry.
+    pub newest: Option<Timestamp>,
+    /// What SQLite found wrong; empty when the file is sound.
+    pub problems: Vec<String>,
+}
+
+/// Why there is no copy.
+#[derive(Debug)]
+pub enum BackupError {
+    /// Something is there already.
+    Exists(PathBuf),
+    /// The file cannot be read, or the copy cannot be written. Holds the step and the cause.
+    Failed(&'static str, String),
+    /// The copy was made and is not sound, because the file is not. It was removed again.
+    Unsound(Vec<String>),
+}
+
+/// Why a file could not be looked at.
+#[derive(Debug)]
+pub enum VerifyError {
+    /// There is no such file.
+    Missing(PathBuf),
+    /// It cannot be read as a database.
+    Unreadable(PathBuf, String),
+    /// A newer labwatch wrote it.
+    TooNew(i64),
+}
+
+impl fmt::Display for BackupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists(path) => write!(f, "{} is there already: name another file, or remove it first", path.display()),
+            Self::Failed(step, why) => write!(f, "the backup failed, {step}: {why}"),
+            Self::Unsound(problems) => write!(f, "the data file is damaged, so there is no backup: {}", problems.join("; ")),
+        }
+    }
+}
+
+impl std::error::Error for BackupError {}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "there is no file {}", path.display()),
+            Self::Unreadable(path, why) => write!(f, "{} cannot be read as labwatch's data: {why}", path.display()),
+            Self::TooNew(found) => write!(f, "a newer labwatch wrote it (version {found} of the tables): check it with that version"),
+        }
+    }
+}
+
+impl std::error::Error for VerifyError {}
+
+/// Copies the data of the folder `dir` into the file `to`, as of one moment. The copy appears whole or not at all, and is sound.
+///
+/// # Errors
+/// [`BackupError`]; never is an existing file overwritten.
+pub fn backup(dir: &Path, to: &Path) -> Result<Report, BackupError> {
+    if to.exists() {
+        return Err(BackupError::Exists(to.to_owned()));
+    }
+    let mut draft = to.as_os_str().to_owned();
+    draft.push(format!(".{}.part", std::process::id()));
+    let draft = PathBuf::from(draft);
+    let done = copy(&dir.join(DATABASE_FILE), &draft).and_then(|report| put(&draft, to).map(|()| report));
+    if done.is_err() && draft.exists() {
+        // The error that is returned says more than one about the remains would.
+        let _ = std::fs::remove_file(&draft);
+    }
+    done
+}
+
+/// Looks through the whole file. It takes as long as the file is: about a second for each 200 MB.
+///
+/// # Errors
+/// [`VerifyError`] when it cannot be looked at; what is wrong inside stands in the report.
+pub fn verify(path: &Path) -> Result<Report, VerifyError> {
+    if !path.exists() {
+        return Err(VerifyError::Missing(path.to_owned()));
+    }
+    let unreadable = |error: rusqlite::Error| VerifyError::Unreadable(path.to_owned(), error.to_string());
+    let file = file::read_only(path).map_err(unreadable)?;
+    let version = file::version(&file).map_err(unreadable)?;
+    if version > file::known_version() {
+        return Err(VerifyError::TooNew(version));
+    }
+    look(&file, version).map_err(unreadable)
+}
+
+fn copy(from: &Path, draft: &Path) -> Result<Report, BackupError> {
+    let at = |step: &'static str| move |error: rusqlite::Error| BackupError::Failed(step, error.to_string());
+    let source = file::read_only(from).map_err(at("opening the data file"))?;
+    let made = OpenOptions::new().write(true).create_new(true).mode(COPY_MODE).open(draft);
+    made.map_err(|error| BackupError::Failed("making the copy", error.to_string()))?;
+    let name = draft.to_string_lossy();
+    source.execute("VACUUM INTO ?1", [name.as_ref()]).map_err(at("copying"))?;
+    let report = verify(draft).map_err(|error| BackupError::Failed("checking the copy", error.to_string()))?;
+    if report.problems.is_empty() { Ok(report) } else { Err(BackupError::Unsound(report.problems)) }
+}
+
+/// Makes the draft safe against a power cut, and gives it its name.
+fn put(draft: &Path, to: &Path) -> Result<(), BackupError> {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let done = File::open(draft).and_then(|file| file.sync_all()).and_then(|()| std::fs::rename(draft, to));
+    let done = done.and_then(|()| File::open(folder)).and_then(|folder| folder.sync_all());
+    done.map_err(|error| BackupError::Failed("giving the copy its name", error.to_string()))
+}
+
+fn look(file: &Connection, version: i64) -> rusqlite::Result<Report> {
+    let mut report = Report { version, rows: BTreeMap::new(), newest: None, problems: problems(file)? };
+    for (table, time) in TABLES {
+        let count = file.query_row(&format!("SELECT count(*) FROM {table}"), [], file::unsigned)?;
+        report.rows.insert(table, count);
+        if let Some(time) = time {
+            let sql = format!("SELECT {time} FROM {table} ORDER BY id DESC LIMIT 1");
+            let newest: Option<i64> = file.query_row(&sql, [], |row| row.get(0)).optional()?;
+            report.newest = report.newest.max(newest.and_then(text::time));
+        }
+    }
+    Ok(report)
+}
+
+fn problems(file: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = file.prepare(&format!("PRAGMA integrity_check({MAX_PROBLEMS})"))?;
+    let said = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    Ok(if said == ["ok"] { Vec::new() } else { said })
+}

@@ -1,0 +1,294 @@
+//! Opening the database file: folder, lock, settings of SQLite, migrations, a check that it is sound, and what to do when it is not.
+//! It knows no table by its meaning.
+
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::error::StoreError;
+use super::lock::{Lock, LockError};
+
+/// The file, inside the data folder.
+pub const DATABASE_FILE: &str = "labwatch.db";
+
+/// What SQLite keeps beside the file while it is open.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+/// Every version of the tables, as the step from the one before it. Steps are only ever added.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// Access for the service's user, and for looking to its group.
+const FOLDER_MODE: u32 = 0o750;
+
+/// How long a statement waits for another process that has the file locked, such as an admin's `sqlite3`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Small tables on which everything else rests. They are checked at each start; the history only by `verify`, which takes as long as it is.
+const CHECKED_AT_START: [&str; 6] = ["experiments", "told", "notes", "keep", "holds", "alive"];
+
+/// The settings of a connection that writes: whatever was committed survives a power cut, and the log beside the file stays small.
+const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216; \
+                        PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;";
+
+/// The data folder, and the lock on it once it is taken.
+#[derive(Debug)]
+pub(super) struct Folder {
+    dir: PathBuf,
+    lock: Option<Lock>,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) connection: Connection,
+    identity: Option<(u64, u64)>,
+    path: PathBuf,
+}
+
+/// A file that was opened, and what the caller's first look at it gave.
+#[derive(Debug)]
+pub(super) struct Opened<T> {
+    pub(super) database: Database,
+    pub(super) look: T,
+    /// Whether there was no file before.
+    pub(super) new: bool,
+    /// The broken file that was there, moved away, and what was wrong with it.
+    pub(super) aside: Option<(PathBuf, String)>,
+}
+
+/// Why the file is not open.
+#[derive(Debug)]
+pub(super) enum OpenFault {
+    /// It will not pass by itself.
+    Fatal(StoreError),
+    /// It may pass: the disk is full, read-only, or fails.
+    Disk(String),
+}
+
+/// What is wrong with one connection.
+#[derive(Debug)]
+enum ConnectFault {
+    Sqlite(rusqlite::Error),
+    TooNew(i64),
+    Unsound(String),
+}
+
+impl From<rusqlite::Error> for ConnectFault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Folder {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), lock: None }
+    }
+
+    /// Opens the file: makes what is missing, moves a broken file aside, and lets the caller `look` at it before it counts as sound.
+    pub(super) fn open<T>(&mut self, look: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Opened<T>, OpenFault> {
+        make(&self.dir)?;
+        self.lock()?;
+        let path = self.path();
+        let new = !path.exists();
+        let attempt = || connect(&path).and_then(|connection| look(&connection).map(|look| (connection, look)).map_err(ConnectFault::from));
+        let (opened, aside) = match attempt() {
+            Err(fault) if fault.is_broken() => {
+                let moved = self.set_aside().map_err(|error| OpenFault::Disk(format!("{fault}; it cannot be moved away: {error}")))?;
+                (attempt(), Some((moved, fault.to_string())))
+            }
+            opened => (opened, None),
+        };
+        let (connection, look) = opened.map_err(|fault| fault.at(&path))?;
+        Ok(Opened { database: Database { connection, identity: identity(&path), path }, look, new, aside })
+    }
+
+    /// Moves the file away and gives its new place. It must not be open.
+    pub(super) fn set_aside(&self) -> std::io::Result<PathBuf> {
+        let path = self.path();
+        let time = Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
+        let aside = self.dir.join(format!("{DATABASE_FILE}.broken-{time}"));
+        std::fs::rename(&path, &aside)?;
+        for end in COMPANIONS {
+            match std::fs::rename(with_end(&path, end), with_end(&aside, end)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(aside)
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.dir.join(DATABASE_FILE)
+    }
+
+    /// Keeps the lock, or takes it where there is none or somebody removed the folder.
+    fn lock(&mut self) -> Result<(), OpenFault> {
+        if self.lock.as_ref().is_some_and(|lock| lock.still_there(&self.dir)) {
+            return Ok(());
+        }
+        self.lock = None;
+        let lock = Lock::take(&self.dir).map_err(|error| match error {
+            LockError::Taken(pid) => OpenFault::Fatal(StoreError::InUse { dir: self.dir.clone(), pid }),
+            LockError::Io(error) => OpenFault::Disk(format!("the lock file in {} cannot be opened: {error}", self.dir.display())),
+        })?;
+        self.lock = Some(lock);
+        Ok(())
+    }
+}
+
+impl Database {
+    /// The file at `path`, for reading only.
+    pub(super) fn to_read(path: &Path) -> rusqlite::Result<Self> {
+        let identity = identity(path);
+        read_only(path).map(|connection| Self { connection, identity, path: path.to_owned() })
+    }
+
+    /// Whether the open file is the one that others find. What is written into a removed file is gone, and SQLite does not notice.
+    pub(super) fn still_there(&self) -> bool {
+        self.identity.is_some() && self.identity == identity(&self.path)
+    }
+}
+
+impl ConnectFault {
+    fn is_broken(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => is_broken(error),
+            Self::Unsound(_) => true,
+            Self::TooNew(_) => false,
+        }
+    }
+
+    fn at(self, path: &Path) -> OpenFault {
+        match self {
+            Self::TooNew(found) => OpenFault::Fatal(StoreError::TooNew { file: path.to_owned(), found, known: known_version() }),
+            Self::Sqlite(_) | Self::Unsound(_) => OpenFault::Disk(format!("{}: {self}", path.display())),
+        }
+    }
+}
+
+impl std::fmt::Display for ConnectFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(error) => write!(f, "{error}"),
+            Self::TooNew(found) => write!(f, "its tables have version {found}, newer than {}", known_version()),
+            Self::Unsound(what) => write!(f, "the file is damaged: {what}"),
+        }
+    }
+}
+
+/// Whether the file itself is broken, so that no waiting helps.
+pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// Opens a file for reading only; also one on a disk that takes no writes, and beside a service that writes.
+pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    match version(&connection) {
+        Ok(_) => Ok(connection),
+        Err(error) if is_refused(&error) && !has_log(path) => Connection::open_with_flags(as_immutable(path), flags),
+        Err(error) => Err(error),
+    }
+}
+
+/// The version of the tables.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT user_version FROM pragma_user_version, (SELECT count(*) FROM sqlite_schema)", [], |row| row.get(0))
+}
+
+/// The newest version of the tables that is known.
+pub(super) fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+fn make(dir: &Path) -> Result<(), OpenFault> {
+    let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(dir);
+    made.map_err(|error| OpenFault::Fatal(StoreError::Folder { dir: dir.to_owned(), error }))
+}
+
+fn connect(path: &Path) -> Result<Connection, ConnectFault> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let found = version(&connection)?;
+    if found > known_version() {
+        return Err(ConnectFault::TooNew(found));
+    }
+    connection.execute_batch(SETTINGS)?;
+    migrate(&mut connection, found)?;
+    check_length(&connection, path)?;
+    check_small_tables(&connection)?;
+    Ok(connection)
+}
+
+/// Brings the tables to the newest version, all steps or none.
+fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
+    let done = usize::try_from(found).unwrap_or(0);
+    if done >= MIGRATIONS.len() {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for step in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known_version())?;
+    transaction.commit()
+}
+
+/// A file that somebody cut off is found at once, not years later when the lost end is asked for. The log beside the file is emptied
+/// into it first, since only then must the two lengths agree; where a reader prevents that, there is nothing to compare.
+fn check_length(connection: &Connection, path: &Path) -> Result<(), ConnectFault> {
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    let pages: u64 = connection.query_row("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", [], unsigned)?;
+    let length = std::fs::metadata(path).map_or(pages, |meta| meta.len());
+    if busy == 0 && length < pages {
+        return Err(ConnectFault::Unsound(format!("it is {length} bytes long and should be {pages}")));
+    }
+    Ok(())
+}
+
+fn check_small_tables(connection: &Connection) -> Result<(), ConnectFault> {
+    for table in CHECKED_AT_START {
+        let said: String = connection.query_row(&format!("PRAGMA quick_check({table})"), [], |row| row.get(0))?;
+        if said != "ok" {
+            return Err(ConnectFault::Unsound(said));
+        }
+    }
+    Ok(())
+}
+
+/// A count or an id that is never below zero.
+pub(super) fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(0).map(|number| u64::try_from(number).unwrap_or(0))
+}
+
+fn is_refused(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure))
+}
+
+/// Whether there is something in the log beside the file that is not in the file yet.
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(with_end(path, "-wal")).is_ok_and(|meta| meta.len() > 0)
+}
+
+/// The address under which SQLite reads a file without its companions.
+fn as_immutable(path: &Path) -> String {
+    let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}?immutable=1")
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}

@@ -1,0 +1,243 @@
+//! The memory: what happened, what people were told, what is still to be sent, kept in one SQLite file through restarts, crashes and full disks.
+//!
+//! One thread writes and one reads; nobody else touches the file. Nothing here decides what is kept or told, and a store that cannot
+//! write stops nobody: it says so in its health and tries again.
+
+mod error;
+mod lock;
+mod text;
+mod entry;
+mod health;
+mod file;
+mod memory;
+mod write;
+mod prune;
+mod keeper;
+mod uptime;
+mod read;
+mod backup;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+pub use backup::{BackupError, Report, VerifyError, backup, verify};
+pub use entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
+pub use error::{ReadError, StoreError};
+pub use file::DATABASE_FILE;
+pub use health::{Progress, StoreHealth, StoreState};
+pub use keeper::{BACKLOG, WallClock};
+pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin, Pending, Remembered};
+pub use read::{Cursor, EventPage, MAX_ROWS, OutboxRow, Range, Reader, SourceRow, StoredEvent, SwitchRow};
+pub use uptime::{Bucket, MAX_BUCKETS};
+pub use write::MAX_CONTENT_BYTES;
+
+use file::{Folder, OpenFault, Opened};
+use keeper::{Agenda, Batch, Keeper};
+
+/// How many batches may wait for the store's thread. What finds it full is lost, and counted.
+pub const WRITE_QUEUE: usize = 1_024;
+
+/// What the store needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// The data folder.
+    pub dir: PathBuf,
+    /// For how many days the history is kept.
+    pub history_days: u32,
+    /// How many events of each experiment are remembered at the start.
+    pub ring: usize,
+}
+
+/// The store. A clone is the same store; the last one to go closes it.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Shared>);
+
+/// A receipt for a batch. Compare it with [`Store::progress`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(Option<u64>);
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Entries that found the queue full.
+    overflow: AtomicU64,
+    progress: watch::Receiver<Progress>,
+    health: watch::Receiver<StoreHealth>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+    reader: Reader,
+}
+
+#[derive(Debug)]
+struct Queue {
+    last: u64,
+    batches: Option<SyncSender<Batch>>,
+}
+
+impl Store {
+    /// Opens the store, and gives what is remembered. It blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    /// [`StoreError`] for what a person has to change. A disk that takes nothing is no error: the store is then degraded and tries again.
+    pub fn open(settings: &StoreSettings) -> Result<(Self, Memory), StoreError> {
+        Self::open_with_clock(settings, Arc::new(Timestamp::now))
+    }
+
+    /// Opens the store with a clock of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with_clock(settings: &StoreSettings, clock: WallClock) -> Result<(Self, Memory), StoreError> {
+        let now = clock();
+        let mut folder = Folder::new(&settings.dir);
+        let reader = Reader::start(folder.path(), Arc::clone(&clock)).map_err(StoreError::Thread)?;
+        let (database, memory, fault) = match folder.open(|file| memory::load(file, settings.ring, now)) {
+            Ok(opened) => remembered(opened),
+            Err(OpenFault::Fatal(error)) => return Err(error),
+            Err(OpenFault::Disk(why)) => (None, glimpse(&folder, settings.ring, now, &why), Some(why)),
+        };
+        let (batches, queue) = sync_channel(WRITE_QUEUE);
+        let (progress, progress_seen) = watch::channel(Progress::default());
+        let (health, health_seen) = watch::channel(first_health(now, fault));
+        let keeper = Keeper {
+            agenda: Agenda::new(now, database.is_some()),
+            folder,
+            database,
+            batches: queue,
+            progress,
+            health,
+            clock,
+            history: SignedDuration::from_hours(24 * i64::from(settings.history_days)),
+            gaps: memory.gap.into_iter().collect(),
+        };
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(|| keeper.run()).map_err(StoreError::Thread)?;
+        let shared = Shared {
+            queue: Mutex::new(Queue { last: 0, batches: Some(batches) }),
+            overflow: AtomicU64::new(0),
+            progress: progress_seen,
+            health: health_seen,
+            keeper: Mutex::new(Some(thread)),
+            reader,
+        };
+        Ok((Self(Arc::new(shared)), memory))
+    }
+
+    /// Hands a batch over, without waiting. It is kept as a whole or not at all, after everything that was handed over before it.
+    #[must_use = "the ticket says whether the batch was taken"]
+    pub fn write(&self, entries: Vec<Entry>) -> Ticket {
+        let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ticket, count) = (queue.last + 1, entries.len() as u64);
+        let taken = queue.batches.as_ref().is_some_and(|batches| batches.try_send(Batch { ticket, entries }).is_ok());
+        if taken {
+            queue.last = ticket;
+            return Ticket(Some(ticket));
+        }
+        self.0.overflow.fetch_add(count, Ordering::Relaxed);
+        Ticket(None)
+    }
+
+    /// How far the writing is. It changes at most once for each group of batches.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.0.progress.clone()
+    }
+
+    /// Waits until the batch is on disk, or counted as lost. While the disk takes nothing this is long: give it a time limit.
+    pub async fn durable(&self, ticket: Ticket) {
+        // An error means that the thread has ended, after which nothing changes.
+        let _ = self.progress().wait_for(|progress| ticket.is_durable(*progress)).await;
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn health(&self) -> StoreHealth {
+        let mut health = self.0.health.borrow().clone();
+        health.lost += self.0.overflow.load(Ordering::Relaxed);
+        let ended = self.0.keeper.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(JoinHandle::is_finished);
+        if ended {
+            health.state = StoreState::Degraded;
+            health.last_error.get_or_insert_with(|| "the store is closed".to_owned());
+        }
+        health
+    }
+
+    /// The side that answers questions.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.0.reader.clone()
+    }
+
+    /// Writes what waits, notes the time, and lets the folder go. It blocks meanwhile. What is handed over afterwards is lost, and counted.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl Ticket {
+    /// Whether the batch was taken. One that was not is lost.
+    #[must_use]
+    pub fn is_taken(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether its outward effects need not wait: it was tried, or not even taken.
+    #[must_use]
+    pub fn is_settled(self, progress: Progress) -> bool {
+        self.0.is_none_or(|ticket| progress.settled >= ticket)
+    }
+
+    /// Whether it is on disk, or lost for good.
+    #[must_use]
+    pub fn is_durable(self, progress: Progress) -> bool {
+        self.0.is_none_or(|ticket| progress.durable >= ticket)
+    }
+}
+
+impl Shared {
+    fn close(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).batches = None;
+        self.reader.let_go();
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if keeper.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's thread ended in a panic");
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn remembered(opened: Opened<Memory>) -> (Option<file::Database>, Memory, Option<String>) {
+    let mut memory = opened.look;
+    memory.origin = match opened.aside {
+        Some((aside, why)) => Origin::BegunAnew { aside, why },
+        None if opened.new => Origin::New,
+        None => Origin::Found,
+    };
+    (Some(opened.database), memory, None)
+}
+
+/// What can be read of a file that cannot be written.
+fn glimpse(folder: &Folder, ring: usize, now: Timestamp, why: &str) -> Memory {
+    let why = why.to_owned();
+    match file::read_only(&folder.path()).and_then(|file| memory::load(&file, ring, now)) {
+        Ok(memory) => Memory { origin: Origin::ReadOnly { why }, ..memory },
+        Err(_) => Memory { origin: Origin::Unavailable { why }, next_outgoing: 1, ..Memory::default() },
+    }
+}
+
+fn first_health(now: Timestamp, fault: Option<String>) -> StoreHealth {
+    let state = if fault.is_some() { StoreState::Degraded } else { StoreState::Ok };
+    StoreHealth { state, since: now, lost: 0, waiting: 0, last_error: fault, anew: None, set_aside: None }
+}

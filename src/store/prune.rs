@@ -1,0 +1,80 @@
+//! Forgetting what is older than `HISTORY_DAYS`, in steps so small that no writer waits for them. It never forgets how something is now:
+//! the last event of an experiment, what is still to be sent, what has no end yet.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::text;
+
+/// How many rows one step looks at.
+const ROWS_PER_STEP: i64 = 500;
+
+/// The pause between two steps.
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
+
+/// The pause between two walks through all tables.
+pub(super) const BETWEEN_WALKS: Duration = Duration::from_secs(6 * 3600);
+
+/// A table with a history: its name, its column of time, and which old rows may go (`old` is the row).
+struct Past {
+    table: &'static str,
+    time: &'static str,
+    may_go: &'static str,
+}
+
+const PASTS: [Past; 8] = [
+    Past { table: "events", time: "at", may_go: "EXISTS (SELECT 1 FROM events WHERE stub = old.stub AND id > old.id)" },
+    Past { table: "switches", time: "at", may_go: "TRUE" },
+    Past { table: "sources", time: "at", may_go: "TRUE" },
+    Past { table: "notices", time: "at", may_go: "TRUE" },
+    Past { table: "holds", time: "since", may_go: "old.until IS NOT NULL" },
+    Past { table: "outbox", time: "created", may_go: "old.state <> 'pending' AND old.id < (SELECT max(id) FROM outbox)" },
+    Past { table: "audit", time: "at", may_go: "TRUE" },
+    Past { table: "gaps", time: "since", may_go: "TRUE" },
+];
+
+/// One walk through all tables, from their oldest rows up to the first that is young.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    table: usize,
+    after: i64,
+}
+
+impl Walk {
+    /// One step. Says whether the walk is over.
+    pub(super) fn step(&mut self, from: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
+        let Some(past) = PASTS.get(self.table) else { return Ok(true) };
+        let before = text::millis(before);
+        match window(from, past, self.after, before)? {
+            Some(last) => {
+                delete(from, past, self.after, last, before)?;
+                self.after = last;
+            }
+            None => *self = Self { table: self.table + 1, after: 0 },
+        }
+        Ok(self.table >= PASTS.len())
+    }
+}
+
+/// Forgets the notes that ended before; they are few.
+pub(super) fn ended_notes(from: &Connection, before: Timestamp) -> rusqlite::Result<()> {
+    from.prepare_cached("DELETE FROM notes WHERE ended < ?1")?.execute([text::millis(before)]).map(|_| ())
+}
+
+/// The last row of the next few; `None` when the first of them is young already, or there is none.
+fn window(from: &Connection, past: &Past, after: i64, before: i64) -> rusqlite::Result<Option<i64>> {
+    let Past { table, time, .. } = past;
+    let sql = format!(
+        "SELECT max(id) FROM (SELECT id, {time} AS time FROM {table} WHERE id > ?1 ORDER BY id LIMIT {ROWS_PER_STEP}) \
+         HAVING min(time) < ?2"
+    );
+    from.prepare_cached(&sql)?.query_row(params![after, before], |row| row.get(0)).optional()
+}
+
+fn delete(from: &Connection, past: &Past, after: i64, last: i64, before: i64) -> rusqlite::Result<()> {
+    let Past { table, time, may_go } = past;
+    let sql = format!("DELETE FROM {table} AS old WHERE id > ?1 AND id <= ?2 AND {time} < ?3 AND {may_go}");
+    from.prepare_cached(&sql)?.execute(params![after, last, before]).map(|_| ())
+}

@@ -1,0 +1,373 @@
+//! Questions to the history: a thread of its own with a connection that can only read, so that no question delays a writer. Every answer has a bound.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+use tokio::sync::oneshot;
+
+use super::entry::OutboxState;
+use super::error::ReadError;
+use super::file;
+use super::keeper::WallClock;
+use super::memory::{self, EVENT_COLUMNS, Gap, GapCause, Hold};
+use super::text::{self, Names};
+use super::uptime::{self, Bucket, Change, MAX_BUCKETS};
+use crate::engine::Event;
+use crate::model::{ResourceName, SourceHealth, SourceName, Stub};
+
+/// How many questions may wait.
+const READ_QUEUE: usize = 64;
+
+/// The most rows of one answer.
+pub const MAX_ROWS: usize = 1_000;
+
+/// The most changes that one count of uptime looks at: some ten years of an experiment that changes every hour.
+const MAX_CHANGES: usize = 100_000;
+
+/// After so long without a question the file is closed, so that an idle service holds no old state of it.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A time, its end not included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// From when.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// A place in a list that goes from new to old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The time of the row.
+    pub at: Timestamp,
+    /// The number of the row.
+    pub id: i64,
+}
+
+/// A part of a list of events, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventPage {
+    /// The events.
+    pub events: Vec<StoredEvent>,
+    /// Where the next page begins; `None` when this is the last.
+    pub next: Option<Cursor>,
+}
+
+/// An event of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its number, which grows with each event that is kept.
+    pub id: i64,
+    /// What it says.
+    pub event: Event,
+}
+
+/// A switch of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwitchRow {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The resource.
+    pub resource: ResourceName,
+    /// The experiment that it is.
+    pub stub: Stub,
+    /// What it was to be; `None` when only the outcome was kept.
+    pub available: Option<bool>,
+    /// The reason that was written into book.
+    pub reason: String,
+    /// `confirmed`, `held`, `gone` or `failed`; `None` when it is not known.
+    pub outcome: Option<String>,
+    /// What book said.
+    pub note: Option<String>,
+    /// How long it took.
+    pub took: Option<Duration>,
+}
+
+/// A change of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRow {
+    /// When.
+    pub at: Timestamp,
+    /// Which.
+    pub source: SourceName,
+    /// How it was from then on.
+    pub health: SourceHealth,
+    /// What was wrong.
+    pub note: String,
+}
+
+/// Something that was or is to be sent, without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Its number.
+    pub id: u64,
+    /// The route that it goes.
+    pub route: String,
+    /// When it was put together.
+    pub created: Timestamp,
+    /// How it stands.
+    pub state: OutboxState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was last tried.
+    pub tried: Option<Timestamp>,
+    /// Why it last failed.
+    pub last_error: Option<String>,
+}
+
+/// How long closing waits for a question under way.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+type Question = Box<dyn FnOnce(&mut Desk) + Send>;
+
+/// Asks. A clone asks the same thread; it ends when the last one is gone.
+#[derive(Clone)]
+pub struct Reader {
+    questions: SyncSender<Question>,
+    clock: WallClock,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
+impl Reader {
+    pub(super) fn start(path: PathBuf, clock: WallClock) -> std::io::Result<Self> {
+        let (questions, queue) = sync_channel(READ_QUEUE);
+        std::thread::Builder::new().name("store-read".to_owned()).spawn(move || answer(&queue, Desk { path, connection: None }))?;
+        Ok(Self { questions, clock })
+    }
+
+    /// Events of an experiment, newest first, at most `limit` and [`MAX_ROWS`]; `before` is where an earlier page ended.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn events(&self, stub: &Stub, range: Range, before: Option<Cursor>, limit: usize) -> Result<EventPage, ReadError> {
+        let stub = stub.clone();
+        self.ask(move |from| events(from, &stub, range, before, limit.clamp(1, MAX_ROWS))).await
+    }
+
+    /// Switches, newest first, at most [`MAX_ROWS`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn switches(&self, range: Range) -> Result<Vec<SwitchRow>, ReadError> {
+        let columns = "at, resource, stub, available, reason, outcome, note, took";
+        self.list(range, format!("SELECT {columns} FROM switches WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, id DESC"), switch).await
+    }
+
+    /// Changes of sources, newest first, at most [`MAX_ROWS`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn sources(&self, range: Range) -> Result<Vec<SourceRow>, ReadError> {
+        let sql = "SELECT at, source, health, note FROM sources WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, id DESC";
+        self.list(range, sql.to_owned(), source).await
+    }
+
+    /// Times without history that touch the range, newest first, at most [`MAX_ROWS`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn gaps(&self, range: Range) -> Result<Vec<Gap>, ReadError> {
+        self.list(range, GAPS.to_owned(), gap).await
+    }
+
+    /// Holds of people that touch the range, newest first, at most [`MAX_ROWS`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn holds(&self, range: Range) -> Result<Vec<Hold>, ReadError> {
+        let sql = "SELECT resource, reason, since, until FROM holds \
+                   WHERE coalesce(until, 9e18) >= ?1 AND since < ?2 ORDER BY since DESC, id DESC";
+        self.list(range, sql.to_owned(), memory::hold).await
+    }
+
+    /// What was put together to be sent, newest first, at most [`MAX_ROWS`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn outbox(&self, range: Range) -> Result<Vec<OutboxRow>, ReadError> {
+        let sql = "SELECT id, route, created, state, attempts, tried, last_error FROM outbox \
+                   WHERE created >= ?1 AND created < ?2 ORDER BY id DESC";
+        self.list(range, sql.to_owned(), outgoing).await
+    }
+
+    /// How long an experiment was in which state, in buckets of `step`, at most [`MAX_BUCKETS`] of them.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::TooMuch`] also for a step of nothing.
+    pub async fn uptime(&self, stub: &Stub, range: Range, step: Duration) -> Result<Vec<Bucket>, ReadError> {
+        let (stub, now, step) = (stub.clone(), (self.clock)(), i64::try_from(step.as_millis()).unwrap_or(i64::MAX));
+        let length = range.until.as_millisecond() - range.from.as_millisecond();
+        let whole = (length - 1).checked_div(step).ok_or(ReadError::TooMuch)?;
+        if usize::try_from(whole).is_ok_and(|whole| whole >= MAX_BUCKETS) {
+            return Err(ReadError::TooMuch);
+        }
+        let changes = self.ask(move |from| changes(from, &stub, range)).await?.ok_or(ReadError::TooMuch)?;
+        Ok(uptime::buckets(changes, range, step, now))
+    }
+
+    /// Closes the file, so that the writer is the last to close it and leaves nothing beside it. A question under way may take too long for that.
+    pub(super) fn let_go(&self) {
+        let (done, gone) = sync_channel(1);
+        let question: Question = Box::new(move |desk| {
+            desk.connection = None;
+            // Whoever waits may have given up.
+            let _ = done.try_send(());
+        });
+        if self.questions.try_send(question).is_ok() {
+            // Whether or not it came in time, closing goes on.
+            let _ = gone.recv_timeout(PATIENCE);
+        }
+    }
+
+    async fn list<T: Send + 'static>(
+        &self,
+        range: Range,
+        sql: String,
+        read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+    ) -> Result<Vec<T>, ReadError> {
+        self.ask(move |from| rows(from, &format!("{sql} LIMIT {MAX_ROWS}"), range, read)).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        let question: Question = Box::new(move |desk| {
+            // Nobody may wait for the answer any more.
+            let _ = reply.send(desk.look(question));
+        });
+        self.questions.try_send(question).map_err(|refused| match refused {
+            TrySendError::Full(_) => ReadError::Busy,
+            TrySendError::Disconnected(_) => ReadError::Closed,
+        })?;
+        answer.await.map_err(|_| ReadError::Closed)?
+    }
+}
+
+/// Where questions are answered: the file, opened when it is needed.
+struct Desk {
+    path: PathBuf,
+    connection: Option<file::Database>,
+}
+
+impl Desk {
+    fn look<T>(&mut self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
+        let open = match self.connection.take().filter(file::Database::still_there) {
+            Some(open) => Ok(open),
+            None => file::Database::to_read(&self.path),
+        };
+        let found = open.and_then(|open| question(&open.connection).map(|found| (open, found)));
+        let (open, found) = found.map_err(|error| ReadError::Failed(error.to_string()))?;
+        self.connection = Some(open);
+        Ok(found)
+    }
+}
+
+fn answer(queue: &Receiver<Question>, mut desk: Desk) {
+    use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
+    loop {
+        match queue.recv_timeout(IDLE) {
+            Ok(question) => question(&mut desk),
+            Err(Timeout) => desk.connection = None,
+            Err(Disconnected) => return,
+        }
+    }
+}
+
+const GAPS: &str = "SELECT since, until, why FROM gaps WHERE until > ?1 AND since < ?2 ORDER BY since DESC, id DESC";
+
+fn events(from: &Connection, stub: &Stub, range: Range, before: Option<Cursor>, limit: usize) -> rusqlite::Result<EventPage> {
+    let sql = format!(
+        "SELECT {EVENT_COLUMNS} FROM events WHERE stub = ?1 AND at >= ?2 AND at < ?3 AND (at, id) < (?4, ?5) ORDER BY at DESC, id DESC LIMIT ?6"
+    );
+    let mut statement = from.prepare_cached(&sql)?;
+    let (at, id) = before.map_or((i64::MAX, i64::MAX), |before| (text::millis(before.at), before.id));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut found = statement.query(params![stub.as_str(), text::millis(range.from), text::millis(range.until), at, id, limit + 1])?;
+    let (mut page, mut names, mut last, mut count) = (EventPage::default(), Names::default(), None, 0);
+    while let Some(row) = found.next()? {
+        if count == limit {
+            page.next = last;
+            break;
+        }
+        count += 1;
+        let id = row.get(7)?;
+        last = memory::time(row, 0)?.map(|at| Cursor { at, id });
+        page.events.extend(memory::event(row, &mut names)?.map(|event| StoredEvent { id, event }));
+    }
+    Ok(page)
+}
+
+/// What counts for uptime: the last event before the range, those in it, and gaps. `None` when they are too many.
+fn changes(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Option<Vec<(i64, Change)>>> {
+    let (since, until) = (text::millis(range.from), text::millis(range.until));
+    let change = |row: &Row<'_>| Ok(text::health(row.get_ref(1)?.as_str()?).map(Change::Health).map(|change| (row.get(0), change)));
+    let sql = "SELECT at, health FROM events WHERE stub = ?1 AND at >= \
+               coalesce((SELECT max(at) FROM events WHERE stub = ?1 AND at <= ?2), ?2) AND at < ?3 ORDER BY at, id LIMIT ?4";
+    let mut statement = from.prepare_cached(sql)?;
+    let limit = i64::try_from(MAX_CHANGES).unwrap_or(i64::MAX).saturating_add(1);
+    let found = statement.query_map(params![stub.as_str(), since, until, limit], change)?;
+    let mut all = Vec::new();
+    for (at, change) in found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+        all.push((at?, change));
+    }
+    for gap in rows(from, &format!("{GAPS} LIMIT {MAX_CHANGES}"), range, gap)? {
+        all.extend([(text::millis(gap.since), Change::GapBegins), (text::millis(gap.until), Change::GapEnds)]);
+    }
+    Ok((all.len() <= MAX_CHANGES).then_some(all))
+}
+
+fn rows<T>(from: &Connection, sql: &str, range: Range, read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>) -> rusqlite::Result<Vec<T>> {
+    let mut statement = from.prepare_cached(sql)?;
+    let mut found = statement.query([text::millis(range.from), text::millis(range.until)])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        all.extend(read(row)?);
+    }
+    Ok(all)
+}
+
+fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
+    let took: Option<i64> = row.get(7)?;
+    let (available, reason, outcome, note) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+    let took = took.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+    let resource = ResourceName::try_new(row.get_ref(1)?.as_str()?).ok();
+    let stub = Stub::try_new(row.get_ref(2)?.as_str()?).ok();
+    let parts = memory::time(row, 0)?.zip(resource).zip(stub);
+    Ok(parts.map(|((at, resource), stub)| SwitchRow { at, resource, stub, available, reason, outcome, note, took }))
+}
+
+fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
+    let source = text::source(row.get_ref(1)?.as_str()?);
+    let health = text::source_health(row.get_ref(2)?.as_str()?);
+    let note = row.get(3)?;
+    let parts = memory::time(row, 0)?.zip(source).zip(health);
+    Ok(parts.map(|((at, source), health)| SourceRow { at, source, health, note }))
+}
+
+fn gap(row: &Row<'_>) -> rusqlite::Result<Option<Gap>> {
+    let why = row.get_ref(2)?.as_str()?;
+    let why = GapCause::ALL.into_iter().find(|known| known.word() == why);
+    let parts = memory::time(row, 0)?.zip(memory::time(row, 1)?).zip(why);
+    Ok(parts.map(|((since, until), why)| Gap { since, until, why }))
+}
+
+fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
+    let state = row.get_ref(3)?.as_str()?;
+    let state = OutboxState::ALL.into_iter().find(|known| known.word() == state);
+    let tried: Option<i64> = row.get(5)?;
+    let (id, route, attempts, last_error) = (file::unsigned(row)?, row.get(1)?, row.get(4)?, row.get(6)?);
+    let parts = memory::time(row, 2)?.zip(state);
+    let tried = tried.and_then(text::time);
+    Ok(parts.map(|(created, state)| OutboxRow { id, route, created, state, attempts, tried, last_error }))
+}
