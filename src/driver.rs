@@ -14,6 +14,7 @@ use crate::engine::{
     Action, Engine, FeedCommand, Input, MailFault, Record, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
 };
 use crate::model::{Fault, Moment, SourceName};
+use crate::store::{Clerk, Progress, Store, Ticket};
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
@@ -35,6 +36,12 @@ const INPUTS_PER_PICTURE: usize = 64;
 
 /// The loop turns at least this often, so that the watchdog sees that it does.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// The effects of a step wait at most this long for its records to be on disk. A monitor that cannot write still acts.
+const WAIT_FOR_RECORDS: Duration = Duration::from_secs(1);
+
+/// The monotonic time at which a clock starts. What is remembered lies before the start, so that is not at zero: 100 years are.
+const MONOTONIC_START: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// A wall clock that moved by more than this against the monotonic one was set, which is worth a line in the log.
 const CLOCK_SET: Duration = Duration::from_secs(2);
@@ -81,27 +88,61 @@ impl Clock {
     /// A clock that starts now.
     #[must_use]
     pub fn start() -> Self {
-        Self { start: Instant::now(), offset: Timestamp::now().duration_since(Timestamp::UNIX_EPOCH) }
+        let offset = Timestamp::now().duration_since(Timestamp::UNIX_EPOCH).saturating_sub(signed(MONOTONIC_START));
+        Self { start: Instant::now(), offset }
     }
 
     /// This moment.
     #[must_use]
     pub fn now(&self) -> Moment {
-        Moment::new(Timestamp::now(), self.start.elapsed())
+        Moment::new(Timestamp::now(), MONOTONIC_START + self.start.elapsed())
     }
 
     fn instant(&self, moment: Moment) -> Instant {
-        self.start + moment.mono()
+        self.start + moment.mono().saturating_sub(MONOTONIC_START)
     }
 
     /// By how much the wall clock was set since the last time this was asked, if it was.
     fn set_by(&mut self, now: Moment) -> Option<SignedDuration> {
-        let mono = SignedDuration::try_from(now.mono()).unwrap_or(SignedDuration::MAX);
-        let offset = now.wall().duration_since(Timestamp::UNIX_EPOCH).saturating_sub(mono);
+        let offset = now.wall().duration_since(Timestamp::UNIX_EPOCH).saturating_sub(signed(now.mono()));
         let moved = offset.saturating_sub(self.offset);
         self.offset = offset;
         (moved.unsigned_abs() > CLOCK_SET).then_some(moved)
     }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+/// The memory, with the clerk who writes into it.
+#[derive(Debug)]
+pub struct Ledger {
+    store: Store,
+    clerk: Clerk,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Ledger {
+    /// A ledger in this store.
+    #[must_use]
+    pub fn new(store: Store, clerk: Clerk) -> Self {
+        let progress = store.progress();
+        Self { store, clerk, progress }
+    }
+
+    fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {
+        let entries: Vec<_> = records.iter().flat_map(|record| self.clerk.entries(record, at)).collect();
+        (!entries.is_empty()).then(|| self.store.write(entries))
+    }
+}
+
+/// Effects that wait for the records that explain them.
+#[derive(Debug)]
+struct Held {
+    ticket: Option<Ticket>,
+    until: Instant,
+    effects: Vec<Action>,
 }
 
 /// The loop and all that it owns.
@@ -113,6 +154,10 @@ pub struct Driver {
     outlets: Outlets,
     snapshots: watch::Sender<Arc<Snapshot>>,
     hooks: Hooks,
+    /// Where records are kept, if anywhere.
+    ledger: Option<Ledger>,
+    /// Effects in their order, each behind its records.
+    held: VecDeque<Held>,
     /// Answers that the driver itself gives to actions which could not be handed on.
     refused: VecDeque<Input>,
 }
@@ -126,9 +171,10 @@ impl Driver {
         inputs: mpsc::Receiver<Input>,
         outlets: Outlets,
         snapshots: watch::Sender<Arc<Snapshot>>,
+        ledger: Option<Ledger>,
         hooks: Hooks,
     ) -> Self {
-        Self { engine, clock, inputs, outlets, snapshots, hooks, refused: VecDeque::new() }
+        Self { engine, clock, inputs, outlets, snapshots, hooks, ledger, held: VecDeque::new(), refused: VecDeque::new() }
     }
 
     /// Runs until nobody can send inputs any more.
@@ -140,8 +186,11 @@ impl Driver {
                     Some(input) => self.take(input),
                     None => return,
                 },
+                () = written(self.ledger.as_mut()), if !self.held.is_empty() => {}
                 () = tokio::time::sleep_until(wake_at) => self.step(Input::Wake),
             }
+            self.release();
+            self.answer_refused();
             self.publish();
             self.notice_clock();
             (self.hooks.turned)();
@@ -150,6 +199,7 @@ impl Driver {
 
     fn wake_at(&self) -> Instant {
         let latest = Instant::now() + LONGEST_SLEEP;
+        let latest = self.held.front().map_or(latest, |held| held.until.min(latest));
         self.engine.next_deadline().map_or(latest, |(at, _)| self.clock.instant(at).min(latest))
     }
 
@@ -166,21 +216,57 @@ impl Driver {
 
     fn step(&mut self, input: Input) {
         self.act(input);
+        self.answer_refused();
+    }
+
+    fn answer_refused(&mut self) {
         while let Some(refused) = self.refused.pop_front() {
             self.act(refused);
         }
     }
 
     fn act(&mut self, input: Input) {
-        for action in self.engine.step(input, self.clock.now()) {
+        let now = self.clock.now();
+        let (mut records, mut effects) = (Vec::new(), Vec::new());
+        for action in self.engine.step(input, now) {
             match action {
-                Action::Record(record) => (self.hooks.record)(&record),
-                Action::Switch(switch) => self.switch(switch),
-                Action::Mail(summary) => self.mail(summary),
-                Action::Sample(sample) => self.sample(sample),
-                Action::Ask(source) => self.command(source, FeedCommand::Ask),
-                Action::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
+                Action::Record(record) => records.push(record),
+                Action::Switch(_) | Action::Mail(_) | Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => effects.push(action),
             }
+        }
+        for record in &records {
+            (self.hooks.record)(record);
+        }
+        let ticket = self.ledger.as_mut().and_then(|ledger| ledger.enter(&records, now.wall()));
+        if !effects.is_empty() {
+            self.held.push_back(Held { ticket, until: Instant::now() + WAIT_FOR_RECORDS, effects });
+            self.release();
+        }
+    }
+
+    /// Carries out what need not wait any longer, in its order.
+    fn release(&mut self) {
+        while let Some(held) = self.held.front() {
+            let progress = self.ledger.as_ref().map(|ledger| *ledger.progress.borrow()).unwrap_or_default();
+            let is_settled = held.ticket.is_none_or(|ticket| ticket.is_settled(progress));
+            if !is_settled && Instant::now() < held.until {
+                return;
+            }
+            let Some(held) = self.held.pop_front() else { return };
+            for effect in held.effects {
+                self.carry_out(effect);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Action) {
+        match effect {
+            Action::Record(record) => (self.hooks.record)(&record),
+            Action::Switch(switch) => self.switch(switch),
+            Action::Mail(summary) => self.mail(summary),
+            Action::Sample(sample) => self.sample(sample),
+            Action::Ask(source) => self.command(source, FeedCommand::Ask),
+            Action::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
         }
     }
 
@@ -229,6 +315,17 @@ impl Driver {
     }
 }
 
+/// Waits until the store has written more.
+async fn written(ledger: Option<&mut Ledger>) {
+    if let Some(ledger) = ledger
+        && ledger.progress.changed().await.is_ok()
+    {
+        return;
+    }
+    // Without a store, or when it has ended, nothing will be written: the limit on waiting holds.
+    std::future::pending::<()>().await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,7 +352,7 @@ mod tests {
         let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
         let outlets = Outlets { switches, mails: None, samples, relay, jump, book };
         let hooks = Hooks { record: Box::new(|_| {}), turned: Box::new(|| {}) };
-        let driver = Driver::new(engine, clock, input_queue, outlets, snapshots, hooks);
+        let driver = Driver::new(engine, clock, input_queue, outlets, snapshots, None, hooks);
         let others = (sample_queue, jump_commands, polls);
         (driver, Bench { inputs, switches: switch_queue, snapshots: pictures, relay: relay_commands, _others: others })
     }

@@ -16,12 +16,13 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::config::{Config, MailSettings};
-use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
+use crate::config::{Config, MailSettings, MemorySettings};
+use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Input, Record, Summary};
+use crate::engine::{Engine, Input, Memory, Record, Summary};
 use crate::feeds;
 use crate::model::{Fault, SourceName};
+use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
 use crate::telemetry;
 use crate::wire::{self, BookClient, Http};
 
@@ -48,6 +49,8 @@ pub enum ServiceError {
     Mail(effects::mail::MailerError),
     /// TLS or HTTP could not be set up.
     Wire(Fault),
+    /// The memory belongs to another process, or to a newer labwatch.
+    Memory(StoreError),
     /// A part that runs for ever ended.
     Ended(&'static str),
 }
@@ -65,6 +68,7 @@ impl fmt::Display for ServiceError {
                 write!(f, "cannot listen on {address}: {error}. Check STATUS_ADDRESS_SERVE and STATUS_PORT_SERVE")
             }
             Self::Mail(error) => write!(f, "{error}"),
+            Self::Memory(error) => write!(f, "{error}"),
             Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
             Self::Ended(part) => write!(f, "the {part} has ended by itself, which it never should; the log says why"),
         }
@@ -165,7 +169,8 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let book = BookClient::new(config.book.address.clone(), to_book);
 
     let clock = Clock::start();
-    let mut engine = Engine::new(config.policy(), clock.now());
+    let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
+    let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
@@ -195,13 +200,42 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
     let hooks = Hooks { record, turned: Box::new(watchdog()) };
-    parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, hooks).run());
+    parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
     let router = api::router(api::ApiState { snapshots: pictures.clone() });
     parts.spawn("API", serve_api(listener, router, stop.clone()));
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok(parts)
+}
+
+/// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
+fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, Memory)>, ServiceError> {
+    let settings = StoreSettings { dir: settings.folder.clone(), history_days: settings.days, ring: config.health.events };
+    let (store, memory) = match Store::open(&settings) {
+        Ok(opened) => opened,
+        Err(error @ (StoreError::InUse { .. } | StoreError::TooNew { .. })) => return Err(ServiceError::Memory(error)),
+        Err(error @ (StoreError::Folder { .. } | StoreError::Thread(_))) => {
+            tracing::error!(folder = %settings.dir.display(), "nothing is kept for a restart: {error}");
+            return Ok(None);
+        }
+    };
+    note_memory(&memory);
+    let clerk = Clerk::with(&memory);
+    Ok(Some((Ledger::new(store, clerk), Memory::from(memory))))
+}
+
+fn note_memory(memory: &store::Memory) {
+    let (experiments, gap) = (memory.experiments.len(), memory.gap.map(|gap| gap.until.duration_since(gap.since).as_secs()));
+    match &memory.origin {
+        Origin::New => tracing::info!("nothing is remembered: this is the first start on this folder"),
+        Origin::Found => tracing::info!(experiments, off_seconds = gap, "what was known before the start is remembered"),
+        Origin::BegunAnew { aside, why } => {
+            tracing::error!(aside = %aside.display(), "the memory was broken and begins anew; the broken file is kept aside: {why}");
+        }
+        Origin::ReadOnly { why } => tracing::error!(experiments, "the memory can be read but not written: {why}"),
+        Origin::Unavailable { why } => tracing::error!("the memory can neither be read nor written, it is tried again: {why}"),
+    }
 }
 
 /// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.

@@ -21,7 +21,8 @@ const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);
 const EPILOGUE: Duration = Duration::from_secs(15);
 
 /// Settings of the demonstration: quick rules, so that the story is short. `--set` overrides them.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
+    ("data_dir", "none"),
     ("health_last_active", "5s"),
     ("health_last_checked", "5s"),
     ("health_startup", "5s"),

@@ -16,6 +16,9 @@ use super::problem::Problem;
 /// The largest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
+/// The variable that systemd's state directory stands in for.
+const DATA_DIR: &str = "STATUS_DATA_DIR";
+
 /// What the configuration is put together from, apart from the defaults.
 #[derive(Default, Clone)]
 pub struct Sources {
@@ -37,6 +40,10 @@ impl Sources {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
             .filter(|(name, _)| name.starts_with(ENV_PREFIX))
             .collect();
+        let mut env: BTreeMap<String, String> = env;
+        if let Some(folder) = std::env::var("STATE_DIRECTORY").ok().and_then(|folders| folders.split(':').next().map(str::to_owned)) {
+            env.entry(DATA_DIR.to_owned()).or_insert(folder); // systemd's word for where the service may write
+        }
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         Self { file, env, overrides, credentials }
     }

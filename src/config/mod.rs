@@ -42,8 +42,19 @@ pub struct Config {
     pub mail: Option<MailSettings>,
     /// The HTTP API.
     pub api: ApiSettings,
+    /// What survives a restart; `None` when nothing is to be kept.
+    pub memory: Option<MemorySettings>,
     /// The log.
     pub log: LogSettings,
+}
+
+/// What survives a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemorySettings {
+    /// `DATA_DIR`: the folder.
+    pub folder: PathBuf,
+    /// `HISTORY_DAYS`: for how many days the history is kept.
+    pub days: u32,
 }
 
 /// relay or jump.

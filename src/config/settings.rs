@@ -12,8 +12,8 @@ use super::layers::{Layers, Sources};
 use super::problem::Problems;
 use super::reader::{Reader, short};
 use super::{
-    ApiSettings, BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, SampleSettings, mail,
-    servers,
+    ApiSettings, BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, MemorySettings,
+    SampleSettings, mail, servers,
 };
 use crate::engine::{Asking, Policy, Sampling};
 use crate::model::{SourceName, parse_duration};
@@ -95,9 +95,9 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let ask = reader.parsed("ask_every", "auto, off, or a duration from 1s to 1h", asking);
     let (sample, health) = (sample(reader), health(reader));
     let mail = (parts.mail)(reader);
-    let (api, log) = (api(reader), log(reader));
+    let (api, memory, log) = (api(reader), memory(reader), log(reader));
     warn_of_profiling(reader);
-    Some(Config { relay: relay?, jump: jump?, book: book?, ask: ask?, sample, health, mail, api, log })
+    Some(Config { relay: relay?, jump: jump?, book: book?, ask: ask?, sample, health, mail, api, memory, log })
 }
 
 fn book(reader: &mut Reader<'_>, parts: &Whole) -> Option<BookSettings> {
@@ -188,6 +188,16 @@ fn log_level(text: &str) -> Result<String, String> {
     Ok(level.to_owned())
 }
 
+fn memory(reader: &mut Reader<'_>) -> Option<MemorySettings> {
+    let days = reader.number("history_days", 1..=36_500);
+    let folder = reader.parsed("data_dir", "an absolute path, or none", |text| match PathBuf::from(text) {
+        _ if text == "none" => Ok(None),
+        path if path.is_absolute() => Ok(Some(path)),
+        _ => Err("is not an absolute path".to_owned()),
+    });
+    folder.flatten().map(|folder| MemorySettings { folder, days })
+}
+
 fn warn_of_profiling(reader: &mut Reader<'_>) {
     let profile = reader.switch("profile");
     reader.number::<u16>("port_profile", 0..=65_535);
@@ -233,6 +243,8 @@ impl Config {
             short(self.health.outage_hold),
         ));
         lines.push(format!("API      http://{}", self.api.listen));
+        let folder = self.memory.as_ref().map_or("nothing is kept".into(), |memory| memory.folder.to_string_lossy());
+        lines.push(format!("memory   {folder}"));
         let log = self.log.file.as_ref().map_or("standard output".into(), |file| file.path.to_string_lossy());
         lines.push(format!("log      {log}, {}", self.log.level));
         lines.join("\n")

@@ -16,6 +16,7 @@ mod keeper;
 mod uptime;
 mod read;
 mod backup;
+mod clerk;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 pub use backup::{BackupError, Report, VerifyError, backup, verify};
+pub use clerk::Clerk;
 pub use entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
 pub use error::{ReadError, StoreError};
 pub use file::DATABASE_FILE;

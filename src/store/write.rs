@@ -93,6 +93,10 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
             params![text::millis(at), name.word(), health.word(), note],
         ),
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
+        Record::Seen(stub) => seen(to, stub, at),
+        Record::Forgotten(stub) => run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()]),
+        // What people know is a row of its own, which the clerk makes.
+        Record::Told(_) => Ok(()),
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
         Record::Mailing(summary) => notice(to, at, "mailing", &mailing(summary)),
