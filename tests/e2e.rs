@@ -19,6 +19,8 @@ mod experiments;
 mod laboratory;
 #[path = "e2e/mails.rs"]
 mod mails;
+#[path = "e2e/memory.rs"]
+mod memory;
 #[path = "e2e/measure.rs"]
 mod measure;
 #[path = "e2e/monitor.rs"]

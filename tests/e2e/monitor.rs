@@ -235,6 +235,8 @@ pub fn spawn(arguments: &[&str], variables: &[Variable], port: u16, folder: &Pat
     let file = |name: &str| Stdio::from(File::create(folder.join(name)).expect("a file"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_labwatch"));
     command.args(arguments).current_dir(folder).env_clear().env("STATUS_PORT_SERVE", port.to_string());
+    // Each process has a memory of its own, unless the test gives it another's.
+    command.env("STATUS_DATA_DIR", folder.join("data"));
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr")).kill_on_drop(true);
     command.spawn().expect("it starts")

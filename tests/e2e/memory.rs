@@ -1,0 +1,86 @@
+//! What survives a restart: nobody is told again what they know, nothing that was told is left without its end, and one folder has one master.
+
+use std::time::Duration;
+
+use labwatch::lab::RelayVersion;
+
+use super::laboratory::{laboratory, mail, switched, switches};
+use super::monitor::{Monitor, run};
+
+const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
+
+/// Killed without a warning while one is down and told, off for a while, and started anew on the same folder.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_kill_nobody_is_told_again() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [("DATA_DIR", folder.path().to_str().expect("a name")), ("HEALTH_STARTUP", "1h")];
+    let first = Monitor::start(&lab, &[settings[0]]).await;
+    first.sees_well(&ALL).await;
+    lab.stream_silent("pend00-st-data").expect("known");
+    mail(&lab, "pend00 is down", |mail| mail.subject.contains("1 down: pend00")).await;
+    first.logs(&["the mail is sent"]).await;
+    let history = first.history("pend00").await;
+    first.kill(&lab).await;
+
+    let told = lab.mail().mails().len();
+    // A start-up grace of an hour shows that what is known has none.
+    let second = Monitor::start(&lab, &settings).await;
+    let remembered = second.experiment("pend00").await;
+    assert_eq!((remembered["health"].as_str(), remembered["healthy"].as_bool()), (Some("down"), Some(false)));
+    assert_eq!(second.history("pend00").await, history, "the ring is as it was");
+    second.sees_well(&["spin00", "trus00"]).await;
+    second.sees("pend00", "is withdrawn", |it| it["bookable"] == "withdrawn").await;
+    second.logs_times(&["experiments are ok"], second.lines(&["experiments are ok"]).len() + 8).await;
+    assert_eq!(lab.mail().mails().len(), told, "{:#?}", lab.mail().mails());
+    assert_eq!(switches(&lab, "r-pend00"), [false], "it stays withdrawn without a word");
+
+    lab.stream_back("pend00-st-data").expect("known");
+    switched(&lab, "r-pend00", 2).await;
+    mail(&lab, "pend00 is back", |mail| mail.subject.contains("1 back: pend00")).await;
+    second.stop("TERM", &lab).await;
+}
+
+/// A mail that was decided but not sent when the process was killed is told by the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_was_not_sent_before_a_kill_is_sent_after_it() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];
+    let first = Monitor::start(&lab, &settings).await;
+    first.sees_well(&ALL).await;
+    lab.mail().refuse().await;
+    lab.power_off("pend00").expect("known");
+    first.logs(&["the mail is not sent"]).await;
+    first.kill(&lab).await;
+
+    lab.mail().open_again().await.expect("the port is free");
+    let second = Monitor::start(&lab, &settings).await;
+    mail(&lab, "pend00 is down", |mail| mail.subject.contains("1 down: pend00")).await;
+    second.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_has_one_master() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];
+    let monitor = Monitor::start(&lab, &settings).await;
+    let second = run(&["serve"], &lab, &settings).await;
+    assert_eq!(second.status.code(), Some(1), "{}", second.said);
+    assert!(second.said.contains(folder.path().to_str().expect("a name")), "{}", second.said);
+    monitor.stop("TERM", &lab).await;
+}
+
+/// Without a folder it watches all the same, and says that nothing is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_folder_it_watches_all_the_same() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let monitor = Monitor::start(&lab, &[("DATA_DIR", "/dev/null/labwatch")]).await;
+    monitor.logs(&["\"level\":\"ERROR\"", "nothing is kept for a restart"]).await;
+    monitor.sees_well(&ALL).await;
+    lab.power_off("pend00").expect("known");
+    switched(&lab, "r-pend00", 1).await;
+    let ended = monitor.stop("TERM", &lab).await;
+    assert!(ended.after < Duration::from_secs(5));
+}
