@@ -14,6 +14,7 @@ mod fleet;
 mod sampling;
 mod availability;
 mod reason;
+mod silence;
 mod telling;
 mod core;
 mod event;
@@ -42,6 +43,10 @@ pub use memory::{Concern, Known, Memory, Remembered, Told};
 pub use policy::{Asking, Policy, Sampling};
 pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
 pub use report::{Connection, Report, Scopes, Traffic};
+pub use silence::{
+    Acknowledgement, Day, Ended, Ending, MAX_WEEKLY, Maintenance, NamePattern, Quiet, QuietEntry, QuietId, QuietLimit, Refused, Schedule,
+    ScheduleError, Silence, Weekly, WhyQuiet,
+};
 pub use snapshot::{
     Counts, Evidence, ExperimentView, LastConnection, MailView, ResourceView, SamplingView, Seen, Snapshot, SourceView, StreamView,
 };
