@@ -75,7 +75,8 @@ impl Flapping {
 
     /// Takes note of a change that happened at `at`, which is not before what was noted or looked at last.
     ///
-    /// Reports the start, or an end that came before this change and that nobody looked for. Never both: a start needs changes after the end.
+    /// Reports the start, or an end that came before this change and that nobody looked for. Never both: a start needs six changes after
+    /// the end.
     pub fn note(&mut self, at: Moment) -> Option<FlapTurn> {
         let ended = self.look(at);
         if self.changes.len() == KEPT {
@@ -135,8 +136,8 @@ impl Flapping {
         let ages: Vec<u128> = self.ages(last).filter(|age| *age < window).collect();
         let calm_with = |left: usize| {
             let others_gone = ages.get(left).map_or(0, |age| window.saturating_sub(*age));
-            let (count, aged) = (left as u128, ages.iter().take(left).sum::<u128>());
-            let excess = (NEW_PERCENT * count * window).saturating_sub(LOW_PERCENT * window + LOST_PERCENT * aged);
+            let (count, total) = (left as u128, ages.iter().take(left).sum::<u128>());
+            let excess = (NEW_PERCENT * count * window).saturating_sub(LOW_PERCENT * window + LOST_PERCENT * total);
             others_gone.max(excess.div_ceil((LOST_PERCENT * count).max(1)))
         };
         (0..=ages.len()).map(calm_with).min().unwrap_or(0)

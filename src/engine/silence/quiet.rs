@@ -1,7 +1,7 @@
-//! All that keeps mail quiet, in one place: who asks learns whether an experiment is to be kept quiet now, and why. Sends and tells nothing.
+//! All that keeps mail quiet, in one place: whether an experiment is to be kept quiet now, and why. Sends and tells nothing.
 //!
-//! Quiet is a level, asked anew each time, and not an event. What is not told while it is quiet stays untold and is told when the quiet ends, if it
-//! still differs from what people know. So nobody needs to remember what happened inside a window.
+//! Quiet is a level, asked anew each time, and not an event. What is not told while it is quiet stays untold and is told when the quiet
+//! ends, if it still differs from what people know. So nobody needs to remember what happened inside a window.
 //!
 //! Times are the wall clock's, because people and calendars mean that one. The answer to [`Quiet::quiet`] depends on the time alone, not on
 //! whether [`Quiet::expire`] was called meanwhile.
@@ -197,7 +197,7 @@ impl Quiet {
         let silences = self.silences.iter().filter(|(_, entry)| is_over(Some(entry.until))).map(|(id, _)| *id);
         let windows = self.maintenances.iter().filter(|(_, entry)| is_over(entry.schedule.over_at())).map(|(id, _)| *id);
         let ids: Vec<QuietId> = silences.chain(windows).collect();
-        let mut over: Vec<Ended> = stubs.iter().filter_map(|stub| self.end_acknowledgement(stub, Ending::Expired, at)).collect();
+        let mut over: Vec<Ended> = stubs.iter().filter_map(|stub| self.end_acknowledgement(stub.as_str(), Ending::Expired, at)).collect();
         over.extend(ids.into_iter().filter_map(|id| Some(ended(id, self.take(id)?, Ending::Expired, at))));
         over.sort_by_key(|ended| (ended.at, ended.id));
         over

@@ -205,7 +205,11 @@ fn what_is_kept_and_restored_is_the_same_and_no_number_is_given_twice() {
     assert_eq!(of_fewer.silence(silence("*", 0, 1)), Ok(QuietId(42)));
 }
 
-/// What a teller says who compares what was told with what is, unless it is quiet, and who wakes when the health of `pend00` changes or quiet begins or ends.
+/// Health by the minute: as it is, or as it was told.
+type Story = &'static [(i64, Health)];
+
+/// What a teller says who compares what was told with what is, unless it is quiet, and who wakes when the health of `pend00` changes and
+/// when quiet begins or ends.
 fn told(mut quiet: Quiet, health: &[(i64, Health)]) -> Vec<(i64, Health)> {
     let (mut now, mut is, mut told, mut said) = (at(0), Health::Ok, Health::Ok, Vec::new());
     let mut changes = health.iter().map(|(minute, health)| (at(*minute), *health)).peekable();
@@ -246,7 +250,7 @@ fn a_level_that_is_kept_quiet_is_told_in_the_end_and_once() {
         quiet.acknowledge(acknowledgement("pend00", 0, until), Down).expect("taken");
         quiet
     };
-    let table: [(&str, Quiet, &[(i64, Health)], &[(i64, Health)]); 10] = [
+    let table: [(&str, Quiet, Story, Story); 10] = [
         ("down, window, recovers inside, ends", window(), &[(5, Down), (15, Ok)], &[(5, Down), (20, Ok)]),
         ("down before and after the window", window(), &[(5, Down)], &[(5, Down)]),
         ("down inside and still at the end", window(), &[(15, Down)], &[(20, Down)]),
