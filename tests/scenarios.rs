@@ -207,6 +207,8 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
         "last_checked" => policy.last_checked = duration()?,
         "settle" => policy.settle = duration()?,
         "outage_hold" => policy.outage_hold = duration()?,
+        "hold_down" => policy.hold.down = duration()?,
+        "hold_up" => policy.hold.up = duration()?,
         "gather" => policy.gather = duration()?,
         "ask" if value == "never" => policy.ask = None,
         "ask" => policy.ask = Some(Asking::Every(duration()?)),

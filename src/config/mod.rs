@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::engine::{Asking, Sampling};
+use crate::engine::{Asking, HoldTimes, Sampling};
 use crate::wire::Address;
 
 /// Everything that can be set. Each part goes to the room that it is for; only the service sees the whole.
@@ -101,6 +101,8 @@ pub struct HealthSettings {
     pub settle: Duration,
     /// `HEALTH_OUTAGE_HOLD`.
     pub outage_hold: Duration,
+    /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`.
+    pub hold: HoldTimes,
     /// `HEALTH_EVENTS`, at least 1.
     pub events: usize,
     /// `HEALTH_LOG_EVERY`: how often the log gets a summary.

@@ -15,7 +15,7 @@ use super::{
     ApiSettings, BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, MemorySettings,
     SampleSettings, mail, servers,
 };
-use crate::engine::{Asking, Policy, Sampling};
+use crate::engine::{Asking, HoldTimes, Policy, Sampling};
 use crate::model::{SourceName, parse_duration};
 use crate::wire::Address;
 
@@ -139,6 +139,10 @@ fn health(reader: &mut Reader<'_>) -> HealthSettings {
         startup: reader.duration("health_startup", Duration::ZERO..=DAY),
         settle: reader.duration("health_settle", Duration::ZERO..=HOUR),
         outage_hold: reader.duration("health_outage_hold", 10 * SECOND..=7 * DAY),
+        hold: HoldTimes {
+            down: reader.duration("health_hold_down", Duration::ZERO..=HOUR),
+            up: reader.duration("health_hold_up", Duration::ZERO..=HOUR),
+        },
         events: reader.number("health_events", 1..=10_000),
         log_every: reader.duration("health_log_every", SECOND..=7 * DAY),
     }
@@ -216,6 +220,7 @@ impl Config {
             startup: self.health.startup,
             settle: self.health.settle,
             outage_hold: self.health.outage_hold,
+            hold: self.health.hold,
             events: self.health.events,
             ask: self.ask,
             sample: self.sample.when,

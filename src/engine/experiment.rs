@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Event, Issue, Why};
+use super::holding::Holding;
 use super::judge::{self, Heard, Look, Presence, Telling};
 use super::policy::Policy;
 use super::snapshot::{ExperimentView, LastConnection, ResourceView, StreamView};
@@ -55,6 +56,9 @@ pub(super) struct Experiment {
     /// Whether something that the judgement depends on changed since the last one.
     pub(super) stale: bool,
     judged_in_outage: bool,
+    holding: Holding,
+    /// When a change that is observed has lasted long enough to count.
+    pub(super) held_until: Option<Moment>,
     events: VecDeque<Arc<Event>>,
     /// The deadline that stands in the fleet's agenda for it.
     pub(super) deadline: Option<Moment>,
@@ -78,6 +82,8 @@ impl Experiment {
             first_judged: false,
             stale: true,
             judged_in_outage: false,
+            holding: Holding::default(),
+            held_until: None,
             events: VecDeque::new(),
             deadline: None,
         }
@@ -196,14 +202,19 @@ impl Experiment {
             return None;
         }
         let outage = sky.outage && self.listed();
-        if !std::mem::take(&mut self.stale) && outage == self.judged_in_outage {
+        let held_long_enough = self.held_until.is_some_and(|at| sky.now >= at);
+        if !std::mem::take(&mut self.stale) && !held_long_enough && outage == self.judged_in_outage {
             return None;
         }
         self.judged_in_outage = outage;
         let all_required = !self.listed();
         let streams = self.streams.iter().map(|stream| (&stream.topic, stream.required || all_required, stream.health));
-        let (health, issues) = judge::experiment(streams, self.known_jump, outage);
-        if health == self.health && issues == self.issues {
+        let (observed, issues) = judge::experiment(streams, self.known_jump, outage);
+        let settled = self.holding.settle(observed, self.health, sky.policy.hold, sky.now);
+        self.held_until = settled.again;
+        let health = settled.health;
+        let is_held_back = health != observed && health == self.health;
+        if is_held_back || (health == self.health && issues == self.issues) {
             return None;
         }
         if !self.first_judged && health == Health::Unknown {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::holding::HoldTimes;
+
 /// Thresholds and bounds of the judgement. Settings are named without their `STATUS_` prefix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
@@ -15,6 +17,8 @@ pub struct Policy {
     pub settle: Duration,
     /// `HEALTH_OUTAGE_HOLD`: how long relay may tell nothing before experiments count as down.
     pub outage_hold: Duration,
+    /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`: how long a change must last before it counts.
+    pub hold: HoldTimes,
     /// `HEALTH_EVENTS`: how many events are kept per experiment, at least 1.
     pub events: usize,
     /// `ASK_EVERY`: when a source has told nothing for this long, it is asked. `None`: never ask.
@@ -62,6 +66,7 @@ impl Default for Policy {
             startup: Duration::from_secs(60),
             settle: Duration::from_secs(30),
             outage_hold: Duration::from_secs(15 * 60),
+            hold: HoldTimes::default(),
             events: 100,
             ask: Some(Asking::Auto),
             sample: Sampling::Auto,

@@ -242,10 +242,11 @@ impl Fleet {
         let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         let looked = experiment.look(sky);
         let event = experiment.judge(why, sky);
-        let old = std::mem::replace(&mut experiment.deadline, looked.again);
-        if old != looked.again {
+        let again = [looked.again, experiment.held_until].into_iter().flatten().min();
+        let old = std::mem::replace(&mut experiment.deadline, again);
+        if old != again {
             old.map(|old| self.agenda.remove(&(old, id)));
-            looked.again.map(|again| self.agenda.insert((again, id)));
+            again.map(|again| self.agenda.insert((again, id)));
         }
         if looked.changed || event.is_some() {
             self.touched.insert(id);
