@@ -30,14 +30,16 @@ const DEFAULTS: [(&str, &str); 8] = [
 #[ignore = "measures for two minutes; run it by hand with a release build"]
 async fn measure_what_it_costs() {
     starts().await;
-    steady(RelayVersion::V07, "statistics", &[]).await;
-    steady(RelayVersion::V08, "every stream sampled within 10 s", &[]).await;
-    steady(RelayVersion::V08, "every stream sampled within 5 min", &[("HEALTH_LAST_ACTIVE", "5m"), ("HEALTH_LAST_CHECKED", "5m")]).await;
-    steady(RelayVersion::V08, "no sampling", &[("SAMPLE", "never")]).await;
+    steady(130, RelayVersion::V07, "statistics", &[]).await;
+    steady(130, RelayVersion::V08, "every stream sampled within 10 s", &[]).await;
+    steady(130, RelayVersion::V08, "every stream sampled within 5 min", &[("HEALTH_LAST_ACTIVE", "5m"), ("HEALTH_LAST_CHECKED", "5m")])
+        .await;
+    steady(130, RelayVersion::V08, "no sampling", &[("SAMPLE", "never")]).await;
+    steady(10_000, RelayVersion::V07, "statistics", &[]).await;
 }
 
 async fn starts() {
-    let lab = fleet(RelayVersion::V07).await;
+    let lab = fleet(130, RelayVersion::V07).await;
     let mut times = Vec::new();
     for _ in 0..STARTS {
         let monitor = Monitor::start(&lab, &DEFAULTS).await;
@@ -48,8 +50,8 @@ async fn starts() {
     println!("measured: start to the first answer: median {:?}, worst of {STARTS} {:?}", times[STARTS / 2], times[STARTS - 1]);
 }
 
-async fn steady(relay: RelayVersion, what: &str, settings: &[(&str, &str)]) {
-    let lab = fleet(relay).await;
+async fn steady(size: usize, relay: RelayVersion, what: &str, settings: &[(&str, &str)]) {
+    let lab = fleet(size, relay).await;
     let monitor = Monitor::start(&lab, &[&DEFAULTS[..], settings].concat()).await;
     for stub in ["pend00", "spin42"] {
         monitor.sees(stub, "is ok", |it| it["health"] == "ok").await;
@@ -60,7 +62,7 @@ async fn steady(relay: RelayVersion, what: &str, settings: &[(&str, &str)]) {
     let after = usage(monitor.pid());
     let share = |ticks: f64| ticks / STEADY.as_secs_f64() * 100.0;
     println!(
-        "measured: 130 experiments, relay {relay:?}, {what}: CPU {:.2} % (by ticks) {:.2} % (by the scheduler), resident {} kB (most {} kB)",
+        "measured: {size} experiments, relay {relay:?}, {what}: CPU {:.2} % (by ticks) {:.2} % (by the scheduler), resident {} kB (most {} kB)",
         share(after.ticks - before.ticks),
         share(after.scheduled - before.scheduled),
         after.resident,
@@ -69,10 +71,10 @@ async fn steady(relay: RelayVersion, what: &str, settings: &[(&str, &str)]) {
     monitor.stop("TERM", &lab).await;
 }
 
-/// 130 experiments, and a report of relay and of jump every second.
-async fn fleet(relay: RelayVersion) -> Lab {
+/// So many experiments, and a report of relay and of jump every second.
+async fn fleet(size: usize, relay: RelayVersion) -> Lab {
     let half = Duration::from_millis(500);
-    let plan = Plan { relay, relay_every: half, relay_pause: half, jump_every: half * 2, ..Plan::fleet(130) };
+    let plan = Plan { relay, relay_every: half, relay_pause: half, jump_every: half * 2, ..Plan::fleet(size) };
     Lab::start(plan).await.expect("a laboratory")
 }
 

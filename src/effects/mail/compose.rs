@@ -90,6 +90,8 @@ pub(super) struct Row {
     pub(super) health: Health,
     /// What is the matter, then the rest, each a few words.
     pub(super) words: Vec<String>,
+    /// What can be done about it, on a line of its own.
+    pub(super) advice: Option<String>,
 }
 
 /// Writes the mail for a summary.
@@ -107,11 +109,11 @@ fn content(summary: &Summary, letter: &Letter) -> Content {
         time: summary.at.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
         counts: words::counts(&summary.counts),
         alerts: first(&summary.alerts, MAX_ALERTS, |alert| alert_words(alert, summary)),
-        news: first(&summary.news, MAX_NEWS, |line| row(line, words_of(line, summary))),
+        news: first(&summary.news, MAX_NEWS, |line| full_row(line, summary)),
         new_issues: summary.news.len() - new_oks,
         new_oks,
         problems: first(&summary.problems, MAX_PROBLEMS, |line| {
-            row(line, if told_above.contains(&line.stub) { vec!["new, see above".to_owned()] } else { words_of(line, summary) })
+            if told_above.contains(&line.stub) { row(line, vec!["new, see above".to_owned()]) } else { full_row(line, summary) }
         }),
         background: background(&summary.background),
         link: words::clip(&letter.link, MAX_ALERT_CHARS),
@@ -130,7 +132,12 @@ fn first<T, U>(all: &[T], max: usize, show: impl Fn(&T) -> U) -> Listing<U> {
 }
 
 fn row(line: &Line, words: Vec<String>) -> Row {
-    Row { name: words::name(line), code: words::code(line), health: line.health, words }
+    Row { name: words::name(line), code: words::code(line), health: line.health, words, advice: None }
+}
+
+fn full_row(line: &Line, summary: &Summary) -> Row {
+    let advice = line.advice.as_deref().map(|advice| words::clip(advice, MAX_ADVICE_CHARS));
+    Row { advice, ..row(line, words_of(line, summary)) }
 }
 
 fn words_of(line: &Line, summary: &Summary) -> Vec<String> {
@@ -141,7 +148,6 @@ fn words_of(line: &Line, summary: &Summary) -> Vec<String> {
     words.push(words::bookable(line).to_owned());
     words.extend(words::affected(line, summary.at));
     words.extend(words::told(line));
-    words.extend(line.advice.as_deref().map(|advice| format!("what you can do: {}", words::clip(advice, MAX_ADVICE_CHARS))));
     words
 }
 
@@ -279,7 +285,8 @@ fn push_listing<T>(out: &mut String, listing: &Listing<T>, show: impl Fn(&T) -> 
 }
 
 fn row_text(row: &Row) -> String {
-    format!("{}{}{}", row.name, row.code, row.words.join("; "))
+    let advice = row.advice.as_ref().map(|advice| format!("\n    {advice}")).unwrap_or_default();
+    format!("{}{}{}{advice}", row.name, row.code, row.words.join("; "))
 }
 
 #[cfg(test)]

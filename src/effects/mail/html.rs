@@ -50,6 +50,9 @@ fn row(row: &Row) -> String {
     if !rest.is_empty() {
         let _ = write!(out, "<br>\n<small>{}</small>", escape(&rest.join("; ")));
     }
+    if let Some(advice) = &row.advice {
+        let _ = write!(out, "<br>\n<small><i>{}</i></small>", escape(advice));
+    }
     out
 }
 
