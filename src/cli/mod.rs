@@ -1,8 +1,10 @@
 //! The command line: what can be asked for, and how it ends. Does no work of its own beyond words and exit codes.
 
+mod backup;
 mod check;
 mod connect;
 mod demo;
+mod notify;
 mod replay;
 mod serve;
 mod token;
@@ -52,6 +54,13 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Print a short-lived access token for book, jump or relay, for use with curl.
     Token(token::TokenArgs),
+    /// Copy the memory into a file and check the copy; also while the service runs.
+    Backup(backup::BackupArgs),
+    /// Send something to the maintainers, to see that it arrives.
+    Notify {
+        #[command(subcommand)]
+        what: notify::NotifyCommand,
+    },
     /// Print the completions for a shell.
     #[command(hide = true)]
     Completions {
@@ -131,6 +140,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, &sources),
         Command::Replay(args) => replay::run(&args, &sources),
         Command::Token(args) => token::run(&args, &sources),
+        Command::Backup(args) => backup::run(&args, &sources),
+        Command::Notify { what } => notify::run(what, &sources),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),
     }

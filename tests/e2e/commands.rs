@@ -120,3 +120,23 @@ fn adapted(name: String, value: String, ours: &[Variable]) -> Variable {
     let value = own.or_else(|| ours.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.clone())).unwrap_or(value);
     (name, value)
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_mail_and_a_copy_of_the_memory() {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];
+    let monitor = Monitor::start(&lab, &settings).await;
+    monitor.sees_well(&["pend00"]).await;
+
+    let sent = run(&["notify", "test"], &lab, &settings).await;
+    assert_eq!(sent.status.code(), Some(0), "{}", sent.said);
+    mail(&lab, "the test", |mail| mail.subject.contains("this is a test")).await;
+
+    let copy = folder.path().join("copy.db");
+    let copied = run(&["backup", copy.to_str().expect("a name")], &lab, &settings).await;
+    assert!(copied.status.success() && copied.said.contains("is a sound copy of") && copy.exists(), "{}", copied.said);
+    let again = run(&["backup", copy.to_str().expect("a name")], &lab, &settings).await;
+    assert_eq!(again.status.code(), Some(1), "a copy is not written over: {}", again.said);
+    monitor.stop("TERM", &lab).await;
+}
