@@ -5,7 +5,6 @@ mod report;
 mod policy;
 mod judge;
 mod holding;
-mod flapping;
 mod source;
 mod stream;
 mod experiment;
@@ -14,7 +13,6 @@ mod fleet;
 mod sampling;
 mod availability;
 mod reason;
-mod silence;
 mod telling;
 mod core;
 mod event;
@@ -35,7 +33,6 @@ pub use bookings::{Affected, Calendar};
 pub use cause::{Cause, CauseKind, Loss, Place, group};
 pub use core::{Engine, Reason};
 pub use event::{Event, Issue, Why};
-pub use flapping::{FlapState, FlapTurn, Flapping};
 pub use holding::{HoldTimes, Holding, Settled};
 pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
 pub use input::{BookReading, Booking, Input, Link, MailFault, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
@@ -43,10 +40,6 @@ pub use memory::{Concern, Known, Memory, Remembered, Told};
 pub use policy::{Asking, Policy, Sampling};
 pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
 pub use report::{Connection, Report, Scopes, Traffic};
-pub use silence::{
-    Acknowledgement, Day, Ended, Ending, MAX_WEEKLY, Maintenance, NamePattern, Quiet, QuietEntry, QuietId, QuietLimit, Refused, Schedule,
-    ScheduleError, Silence, Weekly, WhyQuiet,
-};
 pub use snapshot::{
     Counts, Evidence, ExperimentView, LastConnection, MailView, ResourceView, SamplingView, Seen, Snapshot, SourceView, StreamView,
 };
