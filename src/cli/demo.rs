@@ -229,6 +229,7 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         Record::Sampling { streams, keeps_up: true, .. } => {
             ("listens", format!("to {streams} streams in turn, because this relay does not say who transmits"))
         }
+        Record::Sampling { failures: 1.., .. } => ("listens", "in vain: streams cannot be listened to now".to_owned()),
         Record::Sampling { .. } => ("listens", "but not as often as it should".to_owned()),
         Record::Seen(_)
         | Record::Forgotten(_)

@@ -259,7 +259,8 @@ impl Source {
                 ),
             },
             Link::Open => {
-                let pace = self.pace().map_or_else(String::new, |pace| format!(", after one at least every {}", format_duration(pace)));
+                let whole = |pace: Duration| format_duration(Duration::from_secs((pace + Duration::from_millis(500)).as_secs().max(1)));
+                let pace = self.pace().map_or_else(String::new, |pace| format!(", after one at least every {}", whole(pace)));
                 format!("the reports of {name} have stopped although the connection is open{pace}")
             }
         }

@@ -362,8 +362,7 @@ impl Concern {
     /// Since when it must have held to be told.
     pub(super) fn told_after(self) -> Duration {
         match self {
-            Self::Blind | Self::Source(_) | Self::ManifestLost => TELL_OUTAGE_AFTER,
-            Self::Sampling => Duration::ZERO,
+            Self::Blind | Self::Source(_) | Self::ManifestLost | Self::Sampling => TELL_OUTAGE_AFTER,
         }
     }
 

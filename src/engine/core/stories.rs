@@ -62,7 +62,8 @@ impl Engine {
             let text = "book gives an empty manifest: it has probably been restarted; upload the manifest. Nothing is switched until then";
             troubles.push(Trouble { concern: Concern::ManifestLost, text: text.to_owned(), since });
         }
-        if let Some((since, fault)) = self.sampler.broken().filter(|_| self.sampling) {
+        // While relay itself tells nothing, that is the story.
+        if let Some((since, fault)) = self.sampler.broken().filter(|_| self.is_listening()) {
             let text =
                 format!("streams cannot be listened to: {fault}. A stream that is connected counts as active, whether it sends or not");
             troubles.push(Trouble { concern: Concern::Sampling, text, since });
