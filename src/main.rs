@@ -3,5 +3,23 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    give_large_memory_back();
     labwatch::cli::main(std::env::args_os())
 }
+
+/// Reports of megabytes come and go every second. Left alone, glibc keeps what they took: each freed block raises the size from which on
+/// blocks go back to the system. A fixed size, and one arena, keep the process as small as what it holds.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code, reason = "mallopt is only reached through C; it is called before any thread is started, with constants")]
+fn give_large_memory_back() {
+    const LARGE_BYTES: libc::c_int = 64 << 10;
+    const ARENAS: libc::c_int = 1;
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE_BYTES);
+        libc::mallopt(libc::M_ARENA_MAX, ARENAS);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn give_large_memory_back() {}

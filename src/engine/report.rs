@@ -140,6 +140,12 @@ impl Report {
         self.entries.push(entry);
     }
 
+    /// Gives back the room that was taken in advance and is not needed.
+    pub fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.entries.shrink_to_fit();
+    }
+
     /// Notes when the server started, in its own words: every report carries it with the server's internal connection.
     pub fn set_started(&mut self, started: &str) {
         self.started = Some(self.keep(started));

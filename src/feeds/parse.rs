@@ -75,7 +75,10 @@ fn read_value(source: SourceName, text: &[u8]) -> (Found, usize) {
     let mut json = Deserializer::from_slice(text);
     let result = Connections::new(source, text.len()).deserialize(&mut json);
     match result {
-        Ok(report) => (Found::Report(report), bytes_read(json)),
+        Ok(mut report) => {
+            report.shrink();
+            (Found::Report(report), bytes_read(json))
+        }
         Err(error) if error.classify() == Category::Data => skip_value(text),
         Err(_) => (Found::Broken, bytes_read(json)),
     }

@@ -35,7 +35,6 @@ async fn measure_what_it_costs() {
     steady(130, RelayVersion::V08, "every stream sampled within 5 min", &[("HEALTH_LAST_ACTIVE", "5m"), ("HEALTH_LAST_CHECKED", "5m")])
         .await;
     steady(130, RelayVersion::V08, "no sampling", &[("SAMPLE", "never")]).await;
-    steady(10_000, RelayVersion::V07, "statistics", &[]).await;
 }
 
 async fn starts() {
@@ -106,4 +105,10 @@ fn scheduled(pid: u32) -> f64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
     let spent = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok());
     spent.filter_map(|text| Some(Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?).as_secs_f64())).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures for a minute; run it by hand with a release build"]
+async fn measure_a_large_laboratory() {
+    steady(10_000, RelayVersion::V07, "statistics", &[]).await;
 }
