@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::NEVER;
@@ -88,10 +88,15 @@ struct Stream {
     seen: Timestamp,
 }
 
-/// All experiments of a snapshot, sorted by name.
-pub(super) fn experiments(snapshot: &Snapshot) -> Vec<Experiment<'_>> {
-    let view = View::new(snapshot);
-    snapshot.experiments.iter().map(|experiment| view.experiment(experiment)).collect()
+/// All experiments of a snapshot, sorted by name. Each is made when its turn comes to be written, so that ten thousand never stand in
+/// memory side by side.
+pub(super) struct Experiments<'a>(pub(super) &'a Snapshot);
+
+impl Serialize for Experiments<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let view = View::new(self.0);
+        serializer.collect_seq(self.0.experiments.iter().map(|experiment| view.experiment(experiment)))
+    }
 }
 
 /// What all experiments of one answer share.

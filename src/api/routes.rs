@@ -68,7 +68,7 @@ impl Served {
 )]
 pub(super) async fn experiments(State(served): State<Arc<Served>>) -> Result<Response, ApiError> {
     let snapshot = served.snapshot();
-    let body = served.experiments.body(&snapshot, |snapshot| rendered(&experiment::experiments(snapshot))).await?;
+    let body = served.experiments.body(&snapshot, |snapshot| rendered(&experiment::Experiments(snapshot))).await?;
     Ok(json(body))
 }
 

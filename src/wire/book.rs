@@ -169,10 +169,10 @@ struct RawAvailability {
     reason: String,
 }
 
-/// A booking, or nothing where it cannot be read: one odd booking must not hide the rest.
-struct Readable(Option<Booking>);
+/// One of many, or nothing where it cannot be read: an odd one must not hide the rest.
+struct Readable<T>(Option<T>);
 
-impl<'de> Deserialize<'de> for Readable {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Readable<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(serde_json::from_value(Value::deserialize(deserializer)?).ok()))
     }
@@ -190,7 +190,7 @@ impl BookClient {
     /// # Errors
     /// A [`Fault`] that says what to do about it.
     pub async fn resources(&self) -> Result<Resources, Fault> {
-        let raw: Option<BTreeMap<String, Value>> = self.get(&["resources"]).await?;
+        let raw: Option<BTreeMap<String, Readable<RawResource>>> = self.get(&["resources"]).await?;
         Ok(read_resources(raw.unwrap_or_default()))
     }
 
@@ -228,7 +228,7 @@ impl BookClient {
     /// # Errors
     /// A [`Fault`] that says what to do about it, and quotes nothing of the answer, which names users.
     pub async fn bookings(&self) -> Result<Bookings, Fault> {
-        let raw: Option<Vec<Readable>> = self.get(&["bookings"]).await.map_err(without_answer)?;
+        let raw: Option<Vec<Readable<Booking>>> = self.get(&["bookings"]).await.map_err(without_answer)?;
         let raw = raw.unwrap_or_default();
         let all = raw.len();
         let listed: Vec<Booking> = raw.into_iter().filter_map(|booking| booking.0).collect();
@@ -312,10 +312,10 @@ fn is_fresh(minted: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Takes what can be watched. A resource with an unusable stream is left out whole: judged without that stream it would pass for well.
-fn read_resources(raw: BTreeMap<String, Value>) -> Resources {
+fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Resources {
     let mut resources = Resources::default();
-    for (name, value) in raw {
-        match read_resource(&name, value) {
+    for (name, Readable(resource)) in raw {
+        match resource.and_then(|resource| read_resource(&name, resource)) {
             Some((name, listed)) => drop(resources.listed.insert(name, listed)),
             None => resources.skipped += 1,
         }
@@ -323,10 +323,9 @@ fn read_resources(raw: BTreeMap<String, Value>) -> Resources {
     resources
 }
 
-fn read_resource(name: &str, value: Value) -> Option<(ResourceName, Listed)> {
+fn read_resource(name: &str, raw: RawResource) -> Option<(ResourceName, Listed)> {
     // a path segment of dots is taken for a step through the path, so book could not be asked about it
     let name = ResourceName::try_new(name).ok().filter(|name| !matches!(name.as_str(), "." | ".."))?;
-    let raw: RawResource = serde_json::from_value(value).ok()?;
     let stub = Stub::try_new(&raw.topic_stub).ok()?;
     let keys = raw.streams.unwrap_or_default();
     let mut streams = keys.iter().map(|key| Topic::of(&stub, key)).collect::<Result<Vec<_>, NameError>>().ok()?;
@@ -440,7 +439,7 @@ mod tests {
                         assert!(status.now.is_some() && !status.locked && [0, 12].contains(&status.resources), "{status:?}");
                     }
                     (Some("GET"), "/admin/bookings", Some(200)) => {
-                        serde_json::from_value::<Vec<Readable>>(body).expect("bookings");
+                        serde_json::from_value::<Vec<Readable<Booking>>>(body).expect("bookings");
                     }
                     (Some("GET"), _, Some(200)) => {
                         let raw: RawAvailability = serde_json::from_value(body).expect("an availability");
