@@ -92,7 +92,7 @@ impl Experiment {
     /// Takes up what is remembered of it: how it was stays until something else is observed.
     pub(super) fn recall(&mut self, events: &[Arc<Event>], now: Moment) {
         let Some(last) = events.last() else { return };
-        let then = |event: &Arc<Event>| now.before(Duration::try_from(now.wall().duration_since(event.when)).unwrap_or_default());
+        let then = |event: &Arc<Event>| now.back_at(event.when);
         let first_of = |rule: &dyn Fn(&Arc<Event>) -> bool| events.iter().rev().take_while(|event| rule(event)).last().map(then);
         self.first_judged = true;
         self.health = last.health;

@@ -275,20 +275,19 @@ impl Telling {
 
     /// Takes up what is remembered.
     pub(super) fn recall(&mut self, told: &[Told], owed: &[(Stub, Timestamp)], last_mail: u64, now: Moment) {
-        let then = |at: Timestamp| now.before(Duration::try_from(now.wall().duration_since(at)).unwrap_or_default());
         for told in told {
             match told {
                 Told::Experiment(stub, Some(known)) => {
-                    let heard = Heard { known: known.clone(), bad_since: known.bad_since.map(then) };
+                    let heard = Heard { known: known.clone(), bad_since: known.bad_since.map(|at| now.back_at(at)) };
                     self.told.insert(stub.clone(), heard);
                 }
                 Told::Concern(concern, Some(since)) => {
-                    self.told_concerns.insert(*concern, then(*since));
+                    self.told_concerns.insert(*concern, now.back_at(*since));
                 }
                 Told::Experiment(_, None) | Told::Concern(_, None) => {}
             }
         }
-        self.owed = owed.iter().map(|(stub, since)| (stub.clone(), then(*since))).collect();
+        self.owed = owed.iter().map(|(stub, since)| (stub.clone(), now.back_at(*since))).collect();
         self.next_id = last_mail;
     }
 

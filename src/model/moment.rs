@@ -41,6 +41,12 @@ impl Moment {
         self.mono.saturating_sub(earlier.mono)
     }
 
+    /// The moment when the wall clock showed `wall`, as seen from this one; this one itself where that is not in the past.
+    #[must_use]
+    pub fn back_at(self, wall: Timestamp) -> Self {
+        self.before(Duration::try_from(self.wall.duration_since(wall)).unwrap_or_default())
+    }
+
     /// The moment `age` before this one; the monotonic part stops at its start.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
@@ -97,6 +103,13 @@ mod tests {
         assert!(after > before);
         assert_eq!(after.since(before), Duration::from_secs(10));
         assert_eq!(before.since(after), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_time_of_the_past_is_a_moment_and_one_of_the_future_is_now() {
+        let then = at(100, 50).back_at(Timestamp::from_second(70).expect("in range"));
+        assert_eq!((then.wall().as_second(), then.mono().as_secs()), (70, 20));
+        assert_eq!(at(100, 50).back_at(Timestamp::from_second(200).expect("in range")), at(100, 50));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Engine;
 use crate::engine::advice::{Advice, Facts, Neighbours, Tally};
-use crate::engine::bookings::Affected;
+use crate::engine::bookings::Calendar;
 use crate::engine::cause::{Cause, Loss, Place, group};
 use crate::engine::experiment::Experiment;
 use crate::engine::input::Timetable;
@@ -20,7 +20,7 @@ impl Engine {
     pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
         let resources = &self.resources;
         self.pools = Pools::of(timetable, &[], |resource| resources.stub(resource).cloned());
-        self.calendar = crate::engine::bookings::Calendar::of(timetable);
+        self.calendar = Calendar::of(timetable);
     }
 
     /// Adds to a summary what surrounds its problems, and puts those first that students need first.
@@ -28,7 +28,7 @@ impl Engine {
         let (now, advice) = (self.now.wall(), Advice::default());
         let neighbourhoods = self.neighbourhoods();
         for line in summary.news.iter_mut().chain(&mut summary.problems) {
-            let Some(experiment) = self.fleet.find(line.stub.as_str()).and_then(|id| self.fleet.get(id)) else { continue };
+            let Some(experiment) = self.fleet.named(line.stub.as_str()) else { continue };
             line.affected = self.calendar.affected(&experiment.resources, now);
             if matches!(line.health, Health::Degraded | Health::Down) {
                 let facts = experiment.facts(neighbours(&neighbourhoods, experiment));
@@ -61,7 +61,7 @@ impl Engine {
     /// What the new losses of a summary have in common.
     fn causes(&self, summary: &Summary) -> Vec<Cause> {
         let new = summary.news.iter().filter(|line| line.health == Health::Down);
-        let lost: Vec<&Experiment> = new.filter_map(|line| self.fleet.get(self.fleet.find(line.stub.as_str())?)).collect();
+        let lost: Vec<&Experiment> = new.filter_map(|line| self.fleet.named(line.stub.as_str())).collect();
         let losses: Vec<Loss<'_>> = lost.iter().map(|experiment| Loss { stub: &experiment.stub, at: experiment.since }).collect();
         let report = self.fleet.relay_report();
         let remote = |experiment: &Experiment| {
@@ -76,7 +76,7 @@ impl Engine {
     /// Pools that have less left than is booked.
     fn short_pools(&self, now: Timestamp) -> Vec<String> {
         let usable = |stub: &Stub| {
-            let experiment = self.fleet.find(stub.as_str()).and_then(|id| self.fleet.get(id));
+            let experiment = self.fleet.named(stub.as_str());
             experiment.is_some_and(|experiment| matches!(experiment.health, Health::Ok | Health::Degraded))
         };
         let standings = self.pools.iter().map(|pool| (&pool.name, pool.standing(&self.calendar, now, usable)));
@@ -141,13 +141,5 @@ impl Experiment {
     fn facts(&self, neighbours: Neighbours) -> Facts {
         let tally = |required| self.streams.iter().filter(|stream| stream.required == required).map(|stream| stream.health).collect();
         Facts { jump: self.login(), required: tally(true), others: tally(false), neighbours }
-    }
-}
-
-impl Affected {
-    /// Whether nobody has booked it.
-    #[must_use]
-    pub fn is_nobody(&self) -> bool {
-        self.next_week == 0 && self.first_start.is_none()
     }
 }

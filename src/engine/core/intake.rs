@@ -1,7 +1,6 @@
 //! Taking inputs in: what each of them changes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Engine;
 use crate::engine::action::{Action, ManifestChange, Record};
@@ -19,10 +18,9 @@ use crate::model::{Moment, ResourceName, SourceHealth, SourceName, Stub, Topic};
 impl Engine {
     /// Takes up what is remembered of the time before the start.
     pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
-        let then = |at| now.before(Duration::try_from(now.wall().duration_since(at)).unwrap_or_default());
         self.telling.recall(&memory.told, &memory.owed, memory.last_mail, now);
         for known in &memory.experiments {
-            let id = self.fleet.recall(&known.stub, then(known.first_seen), &known.events, now);
+            let id = self.fleet.recall(&known.stub, now.back_at(known.first_seen), &known.events, now);
             if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
                 self.telling.consider(experiment, false, now);
             }
@@ -171,7 +169,7 @@ impl Engine {
     pub(super) fn mailed(&mut self, id: u64, outcome: Result<(), MailFault>, actions: &mut Vec<Action>) {
         for told in self.telling.mailed(id, &outcome, self.now) {
             if let Told::Experiment(stub, _) = &told {
-                match self.fleet.find(stub.as_str()).and_then(|id| self.fleet.get(id)) {
+                match self.fleet.named(stub.as_str()) {
                     Some(experiment) => self.telling.consider(experiment, self.manifest_known, self.now),
                     None => self.telling.forget(stub),
                 }

@@ -27,7 +27,7 @@ impl Engine {
             manifest_known: self.manifest_known,
             gather: self.policy.gather,
             troubles,
-            experiments: &|stub| fleet.get(fleet.find(stub.as_str())?),
+            experiments: &|stub| fleet.named(stub.as_str()),
             all: &|| fleet.iter().map(|(_, experiment)| experiment).collect(),
             bookable: &|experiment| experiment.resources.iter().filter_map(|name| resources.bookable(name)).max(),
             is_switching: resources.is_moving() && self.may_switch(),

@@ -96,7 +96,7 @@ impl Engine {
             return;
         }
         let fleet = &self.fleet;
-        let due = self.resources.due(self.now, |stub| wanted(fleet.find(stub.as_str()).and_then(|id| fleet.get(id))));
+        let due = self.resources.due(self.now, |stub| wanted(fleet.named(stub.as_str())));
         for switch in due {
             actions.push(Action::Record(Record::Switching(switch.clone())));
             actions.push(Action::Switch(switch));

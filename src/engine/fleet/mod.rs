@@ -98,6 +98,11 @@ impl Fleet {
         self.slots.get_mut(id.0 as usize)?.as_mut()
     }
 
+    /// The experiment of this name.
+    pub(in crate::engine) fn named(&self, stub: &str) -> Option<&Experiment> {
+        self.get(self.find(stub)?)
+    }
+
     pub(in crate::engine) fn find(&self, stub: &str) -> Option<Id> {
         self.stubs.get(stub)
     }
