@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::engine::{
-    Action, BookReading, Connection, Engine, Input, Link, MailFault, Policy, Record, Report, ResourceReading, Role, SampleOutcome, Scopes,
-    SwitchOutcome, Traffic,
+    Action, BookReading, Connection, Engine, FlapRule, Input, Link, MailFault, Policy, Record, Report, ResourceReading, Role,
+    SampleOutcome, Scopes, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Moved, Stage};
@@ -139,7 +139,9 @@ fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
 }
 
 fn quick() -> Policy {
-    Policy { startup: Duration::from_secs(5), outage_hold: Duration::from_secs(300), ..Policy::default() }
+    // What flaps has calmed down long before the end of the rest.
+    let flap = FlapRule { window: Duration::from_secs(600), ..FlapRule::default() };
+    Policy { startup: Duration::from_secs(5), outage_hold: Duration::from_secs(300), flap, ..Policy::default() }
 }
 
 /// Looks over the engine's shoulder after each step.
@@ -244,8 +246,8 @@ proptest! {
                 prop_assert_eq!(is, shown.bookable, "what is shown of {}", shown.name);
                 let right = match is {
                     Some(Bookable::Held) => true,
-                    Some(Bookable::Withdrawn) => view.health == Health::Down,
-                    Some(Bookable::Yes) => view.health != Health::Down,
+                    Some(Bookable::Withdrawn) => view.health.is_unusable(),
+                    Some(Bookable::Yes) => !view.health.is_unusable(),
                     None => false,
                 };
                 prop_assert!(right, "{} is {is:?} while {} is {}", shown.name, view.stub, view.health);

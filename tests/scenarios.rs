@@ -173,8 +173,9 @@ fn ending(stage: &mut Stage<Lab>) -> String {
     let samples = count(|action| matches!(action, Action::Sample(_)));
     let end = seconds(stage.plan.now().mono().as_secs_f64());
     let counts = stage.engine.snapshot().counts;
+    let flapping = if counts.flapping == 0 { String::new() } else { format!("{} flapping, ", counts.flapping) };
     format!(
-        "{end:>9} end      {} experiments: {} ok, {} degraded, {} down, {} unknown; {} withdrawn, {} held, {} unlisted\n{:>18} \
+        "{end:>9} end      {} experiments: {} ok, {} degraded, {flapping}{} down, {} unknown; {} withdrawn, {} held, {} unlisted\n{:>18} \
          {switches} switches, {mails} mails, {asks} asks, {samples} samples\n",
         counts.total, counts.ok, counts.degraded, counts.down, counts.unknown, counts.withdrawn, counts.held, counts.unlisted, ""
     )
@@ -208,6 +209,7 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
         "settle" => policy.settle = duration()?,
         "outage_hold" => policy.outage_hold = duration()?,
         "hold_down" => policy.hold.down = duration()?,
+        "flap_window" => policy.flap.window = duration()?,
         "hold_up" => policy.hold.up = duration()?,
         "gather" => policy.gather = duration()?,
         "ask" if value == "never" => policy.ask = None,

@@ -209,7 +209,7 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
             let what = match event.health {
                 Health::Ok => format!("{stub} is ok ({})", event.why),
                 Health::Unknown => format!("{stub} is not judged: {}", event.why),
-                Health::Degraded | Health::Down => format!("{stub} is {}: {}", event.health, issues.join("; ")),
+                Health::Degraded | Health::Flapping | Health::Down => format!("{stub} is {}: {}", event.health, issues.join("; ")),
             };
             ("judges", what)
         }

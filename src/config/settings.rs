@@ -15,7 +15,7 @@ use super::{
     ApiSettings, BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, MemorySettings,
     SampleSettings, mail, servers,
 };
-use crate::engine::{Asking, HoldTimes, Policy, Sampling};
+use crate::engine::{Asking, FlapRule, HoldTimes, Policy, Sampling};
 use crate::model::{SourceName, parse_duration};
 use crate::wire::Address;
 
@@ -215,6 +215,7 @@ impl Config {
     #[must_use]
     pub fn policy(&self) -> Policy {
         Policy {
+            flap: FlapRule::default(),
             last_active: self.health.last_active,
             last_checked: self.health.last_checked,
             startup: self.health.startup,

@@ -61,6 +61,8 @@ pub struct Counts {
     pub ok: usize,
     /// Those that are degraded.
     pub degraded: usize,
+    /// Those that come and go too often.
+    pub flapping: usize,
     /// Those that are down.
     pub down: usize,
     /// Those that are not judged.
@@ -88,6 +90,8 @@ pub struct ExperimentView {
     pub since: Timestamp,
     /// What is wrong.
     pub issues: Vec<Issue>,
+    /// How it flaps; `None` while it is steady.
+    pub flapping: Option<FlapView>,
     /// Its remote login.
     pub jump: JumpHealth,
     /// When its host was last in a report of jump.
@@ -104,6 +108,15 @@ pub struct ExperimentView {
     pub last_listed: Option<Timestamp>,
     /// Its latest events, oldest first, at most `HEALTH_EVENTS`.
     pub events: Vec<Arc<Event>>,
+}
+
+/// How an experiment flaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlapView {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it counts as steady if it neither comes nor goes until then.
+    pub steady_at: Timestamp,
 }
 
 impl ExperimentView {

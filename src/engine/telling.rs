@@ -145,7 +145,7 @@ impl Telling {
             self.untold.remove(&experiment.stub);
             return;
         }
-        let is_urgent = owed || (tale.health == Health::Down) != (told.health == Health::Down);
+        let is_urgent = owed || tale.health.is_unusable() != told.health.is_unusable();
         let from = if is_urgent { now } else { now + PARTS_FOLLOW_WITHIN };
         let entry = self.untold.entry(experiment.stub.clone()).or_insert(from);
         *entry = from.min(*entry);
@@ -250,7 +250,7 @@ impl Telling {
     /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not judged now.
     fn is_problem(&self, experiment: &Experiment) -> bool {
         match experiment.health {
-            Health::Degraded | Health::Down => true,
+            Health::Degraded | Health::Flapping | Health::Down => true,
             Health::Unknown => self.told.get(&experiment.stub).is_some_and(|told| told.known.health != Health::Ok),
             Health::Ok => false,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Action, Alert, Event, Line, ManifestChange, Record, Summary, Switch, SwitchOutcome};
+use crate::engine::{Action, Alert, Counts, Event, Line, ManifestChange, Record, Summary, Switch, SwitchOutcome};
 use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
 
 /// How the time of something is written.
@@ -158,7 +158,7 @@ fn subject(summary: &Summary) -> String {
     let new_alerts = summary.alerts.iter().filter(|alert| alert.new).count();
     let counts = summary.counts;
     format!(
-        "#{}: {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {} down, {} unknown",
+        "#{}: {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {}{} down, {} unknown",
         summary.id,
         summary.news.len(),
         summary.problems.len(),
@@ -166,9 +166,15 @@ fn subject(summary: &Summary) -> String {
         counts.total,
         counts.ok,
         counts.degraded,
+        flapping(counts),
         counts.down,
         counts.unknown,
     )
+}
+
+/// Words only for what is rare: most laboratories have no experiment that flaps.
+fn flapping(counts: Counts) -> String {
+    if counts.flapping == 0 { String::new() } else { format!("{} flapping, ", counts.flapping) }
 }
 
 fn mail_lines(summary: &Summary, clock: Clock<'_>) -> Vec<String> {
@@ -194,8 +200,8 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
         (health, _) => format!("{health} since {}", clock(line.since)),
     };
     let told = match line.told {
-        Health::Degraded | Health::Down if line.told != line.health && line.health != Health::Ok => format!(" (told: {})", line.told),
-        Health::Unknown | Health::Ok | Health::Degraded | Health::Down => String::new(),
+        told if told.is_bad() && told != line.health && line.health != Health::Ok => format!(" (told: {told})"),
+        Health::Unknown | Health::Ok | Health::Degraded | Health::Flapping | Health::Down => String::new(),
     };
     format!("{} {how}{bookable}{unlisted}{issues}{told}", line.stub)
 }

@@ -45,6 +45,9 @@ fn note_event(stub: &Stub, event: &Event) {
     let (health, was, why) = (event.health, event.was, event.why);
     match health {
         Health::Down => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is down"),
+        Health::Flapping => {
+            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} comes and goes: it is withdrawn until it is steady")
+        }
         Health::Degraded => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded"),
         Health::Ok => info!(experiment = %stub, %health, %was, %why, "{stub} is ok"),
         Health::Unknown => info!(experiment = %stub, %health, %was, %why, "{stub} is not judged"),
@@ -138,6 +141,7 @@ pub async fn summarise(snapshots: watch::Receiver<Arc<Snapshot>>, every: Duratio
             total = counts.total,
             ok = counts.ok,
             degraded = counts.degraded,
+            flapping = counts.flapping,
             down = counts.down,
             unknown = counts.unknown,
             withdrawn = counts.withdrawn,

@@ -201,7 +201,11 @@ fn subject_news(summary: &Summary) -> Option<String> {
 /// The news by health, the worst first, without empty groups.
 fn groups(summary: &Summary) -> Vec<(Health, Vec<&Line>)> {
     let of = |health| (health, summary.news.iter().filter(|line| line.health == health).collect::<Vec<_>>());
-    [Health::Down, Health::Degraded, Health::Unknown, Health::Ok].into_iter().map(of).filter(|(_, lines)| !lines.is_empty()).collect()
+    [Health::Down, Health::Flapping, Health::Degraded, Health::Unknown, Health::Ok]
+        .into_iter()
+        .map(of)
+        .filter(|(_, lines)| !lines.is_empty())
+        .collect()
 }
 
 fn names(lines: &[&Line]) -> String {

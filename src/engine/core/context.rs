@@ -30,7 +30,7 @@ impl Engine {
         for line in summary.news.iter_mut().chain(&mut summary.problems) {
             let Some(experiment) = self.fleet.named(line.stub.as_str()) else { continue };
             line.affected = self.calendar.affected(&experiment.resources, now);
-            if matches!(line.health, Health::Degraded | Health::Down) {
+            if line.health.is_bad() {
                 let facts = experiment.facts(neighbours(&neighbourhoods, experiment));
                 line.advice = advice.of(&facts).map(|given| given.text.to_owned());
             }
@@ -60,7 +60,7 @@ impl Engine {
 
     /// What the new losses of a summary have in common.
     fn causes(&self, summary: &Summary) -> Vec<Cause> {
-        let new = summary.news.iter().filter(|line| line.health == Health::Down);
+        let new = summary.news.iter().filter(|line| line.health.is_unusable());
         let lost: Vec<&Experiment> = new.filter_map(|line| self.fleet.named(line.stub.as_str())).collect();
         let losses: Vec<Loss<'_>> = lost.iter().map(|experiment| Loss { stub: &experiment.stub, at: experiment.since }).collect();
         let report = self.fleet.relay_report();

@@ -20,7 +20,7 @@ impl Engine {
     pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
         self.telling.recall(&memory.told, &memory.owed, memory.last_mail, now);
         for known in &memory.experiments {
-            let id = self.fleet.recall(&known.stub, now.back_at(known.first_seen), &known.events, now);
+            let id = self.fleet.recall(known, self.policy.flap, now);
             if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
                 self.telling.consider(experiment, false, now);
             }

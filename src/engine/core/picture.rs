@@ -62,6 +62,7 @@ fn count(views: &[Arc<ExperimentView>]) -> Counts {
         match view.health {
             Health::Ok => counts.ok += 1,
             Health::Degraded => counts.degraded += 1,
+            Health::Flapping => counts.flapping += 1,
             Health::Down => counts.down += 1,
             Health::Unknown => counts.unknown += 1,
         }

@@ -169,6 +169,7 @@ fn wanted(experiment: Option<&Experiment>) -> Wanted {
     match experiment.health {
         Health::Unknown => Wanted::AsItIs,
         Health::Ok | Health::Degraded => Wanted::Bookable { reason: reason::given_back() },
+        Health::Flapping => Wanted::Withdrawn { reason: reason::comes_and_goes(&experiment.stub, &experiment.issues) },
         Health::Down => Wanted::Withdrawn { reason: reason::withdrawn(&experiment.stub, &experiment.issues) },
     }
 }

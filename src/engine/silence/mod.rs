@@ -1,0 +1,15 @@
+//! Quiet for a reason: acknowledgements, silences and maintenance windows. They keep mail from being sent and do nothing else: nothing
+//! here judges, switches, or forgets what is still to be told.
+
+mod entry;
+mod quiet;
+mod refused;
+mod window;
+
+pub use entry::{Acknowledgement, Ended, Ending, Maintenance, NamePattern, QuietEntry, QuietId, Silence};
+pub use quiet::{Quiet, WhyQuiet};
+pub use refused::{QuietLimit, Refused};
+pub use window::{Day, MAX_WEEKLY, Schedule, ScheduleError, Weekly};
+
+#[cfg(test)]
+mod tests;
