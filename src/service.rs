@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::config::{Config, MailSettings, MemorySettings};
-use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
+use crate::driver::{self, COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
 use crate::effects;
 use crate::engine::{Engine, Input, Memory, Record, Summary};
 use crate::feeds;
@@ -172,6 +172,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
     let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
+    let (_orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
@@ -200,7 +201,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
     let hooks = Hooks { record, turned: Box::new(watchdog()) };
-    parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
+    parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
     let router = api::router(api::ApiState { snapshots: pictures.clone() });

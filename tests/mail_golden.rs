@@ -170,6 +170,7 @@ fn booked() -> Summary {
         forgotten_holds: vec![
             "r-pend05 is held by a person since 1 Nov 2026: maintenance; 4 bookings of the next 7 days cannot start".to_owned(),
         ],
+        forgotten_quiet: vec!["pend* has been silenced by Ann since 3 Nov 2026: new cables".to_owned()],
     };
     let lines = vec![busy, first, down("pend05")];
     Summary { background, ..summary(lines.clone(), lines, counts(4, 0, 3)) }

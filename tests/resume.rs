@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::engine::{
-    Action, BookReading, Connection, Engine, Event, Input, Memory, Policy, Record, Remembered, Report, ResourceReading, Scopes,
-    SwitchOutcome, Told, Traffic,
+    Action, BookReading, Connection, Engine, Event, Input, Memory, Policy, QuietEntry, QuietId, Record, Remembered, Report,
+    ResourceReading, Scopes, SwitchOutcome, Told, Traffic, Wish,
 };
 use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
 
@@ -21,6 +21,9 @@ struct Keeper {
     told: Vec<Told>,
     pending: BTreeMap<u64, Vec<(Stub, Timestamp)>>,
     last_mail: u64,
+    quiet: BTreeMap<QuietId, QuietEntry>,
+    last_quiet: u64,
+    wishes: BTreeMap<ResourceName, Wish>,
 }
 
 impl Keeper {
@@ -37,6 +40,13 @@ impl Keeper {
                 let bad = summary.news.iter().map(|line| (line.stub.clone(), line.since)).collect();
                 self.pending.insert(summary.id, bad);
             }
+            Record::Quieted { id, entry } => {
+                self.last_quiet = id.0;
+                self.quiet.insert(*id, entry.clone());
+            }
+            Record::QuietEnded(ended) => drop(self.quiet.remove(&ended.id)),
+            Record::Wished { resource, wish: Some(wish) } => drop(self.wishes.insert(resource.clone(), wish.clone())),
+            Record::Wished { resource, wish: None } => drop(self.wishes.remove(resource)),
             Record::Mailed { id, outcome: Ok(()) } => drop(self.pending.remove(id)),
             _ => {}
         }
@@ -53,6 +63,9 @@ impl Keeper {
             told: self.told.clone(),
             owed: self.pending.values().flatten().cloned().collect(),
             last_mail: self.last_mail,
+            quiet: self.quiet.iter().map(|(id, entry)| (*id, entry.clone())).collect(),
+            last_quiet: self.last_quiet,
+            wishes: self.wishes.iter().map(|(resource, wish)| (resource.clone(), wish.clone())).collect(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::flapping::{FlapRule, FlapTurn, Flapping};
 use super::holding::Holding;
 use super::judge::{self, Heard, Look, Presence, Telling};
 use super::policy::Policy;
+use super::silence::Quieted;
 use super::snapshot::{ExperimentView, FlapView, LastConnection, ResourceView, StreamView};
 use super::stream::{Sighting, Stream};
 use crate::model::{Health, JumpHealth, Moment, ResourceName, StreamHealth, Stub, Topic};
@@ -322,7 +323,7 @@ impl Experiment {
         Some(FlapView { since: since.wall(), steady_at: steady_at.wall() })
     }
 
-    pub(super) fn view(&self, resources: Vec<ResourceView>, sky: &Sky) -> ExperimentView {
+    pub(super) fn view(&self, resources: Vec<ResourceView>, quiet: Option<Quieted>, sky: &Sky) -> ExperimentView {
         let mut streams: Vec<StreamView> = self.streams.iter().map(Stream::view).collect();
         streams.sort_by(|a, b| a.topic.cmp(&b.topic));
         ExperimentView {
@@ -333,6 +334,7 @@ impl Experiment {
             since: self.since.wall(),
             issues: self.issues.clone(),
             flapping: self.flap_view(sky),
+            quiet,
             jump: self.jump,
             jump_seen: self.host.seen(),
             jump_last: self.host.last.clone(),

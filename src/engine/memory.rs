@@ -5,8 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::command::Wish;
 use super::event::{Event, Issue};
-use crate::model::{Health, SourceName, Stub};
+use super::silence::{QuietEntry, QuietId};
+use crate::model::{Health, ResourceName, SourceName, Stub};
 
 /// What is remembered at the start. Without any of it the engine begins as on its first day.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +21,12 @@ pub struct Memory {
     pub owed: Vec<(Stub, Timestamp)>,
     /// The number of the last mail.
     pub last_mail: u64,
+    /// What keeps quiet, and what has ended meanwhile without anybody noticing.
+    pub quiet: Vec<(QuietId, QuietEntry)>,
+    /// The highest number that was ever given to something that keeps quiet.
+    pub last_quiet: u64,
+    /// What people want of resources and book has not said yet.
+    pub wishes: Vec<(ResourceName, Wish)>,
 }
 
 /// What is remembered of an experiment.

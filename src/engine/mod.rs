@@ -15,6 +15,9 @@ mod sampling;
 mod availability;
 mod reason;
 mod silence;
+mod command;
+mod refusal;
+mod plan;
 mod telling;
 mod core;
 mod event;
@@ -33,6 +36,7 @@ pub use action::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
 pub use advice::{Advice, AdviceError, Facts, Given, MAX_ADVICE_BYTES, Neighbours, Pattern, Tally};
 pub use bookings::{Affected, Calendar};
 pub use cause::{Cause, CauseKind, Loss, Place, group};
+pub use command::{Command, Effect, Order, Receipt, Scope, Wish};
 pub use core::{Engine, Reason};
 pub use event::{Event, Issue, Why};
 pub use flapping::FlapRule;
@@ -42,8 +46,14 @@ pub use input::{BookReading, Booking, Input, Link, MailFault, ResourceReading, R
 pub use memory::{Concern, Known, Memory, Remembered, Told};
 pub use policy::{Asking, Policy, Sampling};
 pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
+pub use refusal::Refusal;
 pub use report::{Connection, Report, Scopes, Traffic};
+pub use silence::{
+    Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern, Occurrence, Quiet, QuietEntry, QuietId,
+    QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly,
+};
 pub use snapshot::{
-    Counts, Evidence, ExperimentView, LastConnection, MailView, ResourceView, SamplingView, Seen, Snapshot, SourceView, StreamView,
+    Counts, Evidence, ExperimentView, FlapView, LastConnection, MailView, NoteView, ResourceView, SamplingView, Seen, Snapshot, SourceView,
+    StreamView,
 };
 pub use summary::{Alert, Background, Line, Summary};

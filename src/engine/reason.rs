@@ -11,6 +11,11 @@ pub(super) fn given_back() -> String {
     format!("{OUR_PREFIX}working again")
 }
 
+/// The reason for giving a resource free because a person let go of it, where nothing is known of how it works.
+pub(super) fn enabled() -> String {
+    format!("{OUR_PREFIX}enabled by a maintainer")
+}
+
 /// The reason for withdrawing a resource that comes and goes: once for all the time that it does.
 pub(super) fn comes_and_goes(stub: &Stub, issues: &[Issue]) -> String {
     let required = issues.iter().filter_map(|issue| match issue {

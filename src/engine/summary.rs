@@ -62,6 +62,8 @@ pub struct Background {
     pub short_pools: Vec<String>,
     /// Resources that people have held for so long that they look forgotten.
     pub forgotten_holds: Vec<String>,
+    /// Acknowledgements and silences that have lasted for so long that they look forgotten.
+    pub forgotten_quiet: Vec<String>,
 }
 
 /// Something that concerns the whole laboratory.

@@ -109,12 +109,17 @@ pub(super) struct Telling {
     fault: Option<Fault>,
 }
 
+/// Tells whether mail about an experiment is kept quiet.
+pub(super) type IsQuiet<'a> = &'a dyn Fn(&Stub) -> bool;
+
 /// What a summary is made from.
 pub(super) struct Scene<'a> {
     pub(super) now: Moment,
     pub(super) manifest_known: bool,
     pub(super) gather: Duration,
     pub(super) counts: Counts,
+    /// Whether mail about an experiment is kept quiet: what is new of it waits until it is not.
+    pub(super) is_quiet: IsQuiet<'a>,
     pub(super) experiments: &'a dyn Fn(&Stub) -> Option<&'a Experiment>,
     pub(super) all: &'a dyn Fn() -> Vec<&'a Experiment>,
     pub(super) bookable: &'a dyn Fn(&Experiment) -> Option<Bookable>,
@@ -182,23 +187,24 @@ impl Telling {
 
     /// When something is to be told, if anything is.
     fn due_at(&self, scene: &Scene<'_>) -> Option<Moment> {
-        let first = self.waiting_since()?;
+        let first = self.waiting_since(scene.is_quiet)?;
         let gathered = first + scene.gather;
         let switched = self.switching_since.map(|since| since + WAIT_FOR_SWITCHES);
         let settled = scene.settles_until.map(|until| until.min(first + WAIT_FOR_SETTLING));
         [Some(gathered), switched, settled, self.retry_at].into_iter().flatten().max()
     }
 
-    fn waiting_since(&self) -> Option<Moment> {
-        self.untold.values().copied().chain(self.concern_since).min()
+    fn waiting_since(&self, is_quiet: IsQuiet<'_>) -> Option<Moment> {
+        let loud = self.untold.iter().filter(|(stub, _)| !is_quiet(stub)).map(|(_, from)| *from);
+        loud.chain(self.concern_since).min()
     }
 
     /// When to look again although nothing came.
-    pub(super) fn deadline(&self, gather: Duration, now: Moment) -> Option<Moment> {
+    pub(super) fn deadline(&self, gather: Duration, now: Moment, is_quiet: IsQuiet<'_>) -> Option<Moment> {
         if let Some(mail) = &self.on_its_way {
             return Some(mail.since + OUTCOME_WITHIN);
         }
-        let first = self.waiting_since()?;
+        let first = self.waiting_since(is_quiet)?;
         let switched = self.switching_since.map(|since| since + WAIT_FOR_SWITCHES);
         let candidates = [Some(first + gather), switched, Some(first + WAIT_FOR_SETTLING)];
         let retry = self.retry_at.filter(|at| *at > now);
@@ -207,9 +213,16 @@ impl Telling {
 
     /// What is new of each experiment, problems first, with what people will know once they have read it.
     fn news(&self, scene: &Scene<'_>) -> Vec<(Line, Option<Heard>)> {
-        let mut news: Vec<_> = self.untold.keys().filter_map(|stub| self.news_of((scene.experiments)(stub)?, scene)).collect();
+        let untold = self.untold.keys().filter_map(|stub| (scene.experiments)(stub));
+        let mut news: Vec<_> =
+            untold.filter(|e| !(scene.is_quiet)(&e.stub) || self.is_back(e)).filter_map(|e| self.news_of(e, scene)).collect();
         news.sort_by(|(a, _), (b, _)| is_well(a).cmp(&is_well(b)).then_with(|| a.stub.cmp(&b.stub)));
         news
+    }
+
+    /// Whether people know that it was bad, and it is well again: that is told with the next mail, however quiet it is kept.
+    fn is_back(&self, experiment: &Experiment) -> bool {
+        experiment.health == Health::Ok && self.told.get(&experiment.stub).is_some_and(|told| told.known.health.is_bad())
     }
 
     fn compose(&mut self, news: Vec<(Line, Option<Heard>)>, concerns: BTreeMap<Concern, Moment>, scene: &Scene<'_>) -> Summary {
@@ -346,11 +359,11 @@ impl Telling {
         }
     }
 
-    pub(super) fn view(&self, configured: bool) -> MailView {
+    pub(super) fn view(&self, configured: bool, is_quiet: IsQuiet<'_>) -> MailView {
         MailView {
             configured,
             last_sent: self.last_sent.map(Moment::wall),
-            waiting_since: self.waiting_since().map(Moment::wall),
+            waiting_since: self.waiting_since(is_quiet).map(Moment::wall),
             fault: self.fault.clone(),
             failures: self.failures,
         }

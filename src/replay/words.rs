@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Action, Alert, Counts, Event, Line, ManifestChange, Record, Summary, Switch, SwitchOutcome};
+use crate::engine::{Action, Alert, Counts, Ended, Ending, Event, Line, ManifestChange, Record, Summary, Switch, SwitchOutcome};
 use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
 
 /// How the time of something is written.
@@ -31,6 +31,8 @@ pub enum Kind {
     Mail,
     /// Whether listening to streams works, changed.
     Sampling,
+    /// A maintainer gives a command, or what one kept quiet ends.
+    Command,
     /// A source is asked for a report, or its connection is given up.
     Ask,
     /// A stream is listened to.
@@ -50,6 +52,7 @@ impl Kind {
             Self::Manifest => "manifest",
             Self::Mail => "mail",
             Self::Sampling => "sampling",
+            Self::Command => "command",
             Self::Ask => "ask",
             Self::Sample => "sample",
         }
@@ -95,7 +98,11 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         | Record::Mailed { outcome: Ok(()), .. }
         | Record::Seen(_)
         | Record::Forgotten(_)
-        | Record::Told(_) => return None,
+        | Record::Told(_)
+        | Record::Wished { .. }
+        | Record::Quieted { .. } => return None,
+        Record::Commanded { order, .. } => (Kind::Command, format!("{}: {}", order.by, order.command)),
+        Record::QuietEnded(ended) => (Kind::Command, quiet_ended(ended)),
         Record::Switched { resource, outcome, .. } => (Kind::Switch, switched(resource, outcome)?),
         Record::Source { name, health, note } => (Kind::Source, source(*name, *health, note)),
         Record::Hold { resource, reason: Some(reason) } => (Kind::Hold, format!("{resource} is held by a person: \"{reason}\"")),
@@ -120,8 +127,24 @@ fn happened(stub: &Stub, event: &Event) -> String {
     format!("{stub} {} → {}{what} ({})", event.was, event.health, event.why)
 }
 
+fn quiet_ended(ended: &Ended) -> String {
+    let how = match &ended.ending {
+        Ending::Expired => "its time is over".to_owned(),
+        Ending::Recovered => "it is well again".to_owned(),
+        Ending::Worse => "it got worse".to_owned(),
+        Ending::Gone => "it is forgotten".to_owned(),
+        Ending::Removed { who } => format!("{who} ended it"),
+    };
+    format!("{} is not {} any more: {how}", ended.entry.about(), ended.entry.kind().word())
+}
+
 fn switching(switch: &Switch) -> String {
-    let verb = if switch.available { "give back" } else { "withdraw" };
+    let said = Availability { available: switch.available, reason: switch.reason.clone() };
+    let verb = match said.bookable() {
+        Bookable::Yes => "give back",
+        Bookable::Held => "hold",
+        Bookable::Withdrawn => "withdraw",
+    };
     format!("{verb} {}: \"{}\"", switch.resource, switch.reason)
 }
 

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Delivery, Entry, OutboxState, Outgoing, Told};
+use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
 use super::memory::Memory;
-use crate::engine::{self, Concern, Known, Record, Summary};
-use crate::model::{Health, Stub};
+use crate::engine::{self, Concern, Ended, Known, QuietEntry, QuietId, QuietKind, Record, Summary, Wish};
+use crate::model::{Health, ResourceName, Stub};
 
 /// The route of the mails to the maintainers.
 const MAIL: &str = "mail";
@@ -16,6 +16,9 @@ const EXPERIMENT: &str = "experiment/";
 
 /// What subjects that concern the whole laboratory start with.
 const CONCERN: &str = "laboratory/";
+
+/// What keys of people's wishes start with: the resource follows.
+const WISH: &str = "wish.";
 
 /// What is kept of a mail on its way: enough to tell it again, should nobody know whether it arrived.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,6 +52,13 @@ impl Clerk {
             Record::Seen(stub) => return vec![Entry::Seen { stub: stub.clone(), at }],
             Record::Forgotten(stub) => return vec![Entry::Forgotten(stub.clone())],
             Record::Told(told) => return vec![told_entry(told)],
+            Record::Wished { resource, wish } => {
+                let value = wish.as_ref().and_then(|wish| serde_json::to_value(wish).ok());
+                return vec![Entry::Keep { key: format!("{WISH}{resource}"), value }];
+            }
+            Record::Commanded { order, .. } => return vec![Entry::Audit { at, who: order.by.clone(), what: order.command.to_string() }],
+            Record::Quieted { id, entry } => return vec![Entry::Note(note(*id, entry))],
+            Record::QuietEnded(Ended { id, at, .. }) => return vec![Entry::NoteEnded { id: id.to_string(), at: *at }],
             Record::Mailing(summary) => vec![self.send(summary, at)],
             Record::Mailed { id, outcome } => self.sent(*id, outcome.as_ref().err().map(|fault| fault.fault.to_string()), at),
             Record::Event { .. }
@@ -81,6 +91,31 @@ impl Clerk {
     }
 }
 
+fn note(id: QuietId, entry: &QuietEntry) -> Note {
+    let kind = match entry.kind() {
+        QuietKind::Acknowledged => NoteKind::Acknowledgement,
+        QuietKind::Silenced => NoteKind::Silence,
+        QuietKind::Maintenance => NoteKind::Window,
+    };
+    let content = serde_json::to_value(entry).unwrap_or_default();
+    Note { id: id.to_string(), kind, created: entry.since(), until: entry.over_at(), content }
+}
+
+/// What keeps quiet, as it stands in the store. What cannot be read is left out, and said: then more is told, not less.
+fn recall_note(note: &Note) -> Option<(QuietId, QuietEntry)> {
+    let recalled = note.id.parse().ok().map(QuietId).zip(serde_json::from_value(note.content.clone()).ok());
+    if recalled.is_none() {
+        tracing::warn!(note = note.id, kind = note.kind.word(), "what was to keep quiet cannot be read and is left out");
+    }
+    recalled
+}
+
+/// A person's wish of a resource, as it stands in the store.
+fn recall_wish(key: &str, value: &serde_json::Value) -> Option<(ResourceName, Wish)> {
+    let resource = ResourceName::try_new(key.strip_prefix(WISH)?).ok()?;
+    Some((resource, serde_json::from_value(value.clone()).ok()?))
+}
+
 fn told_entry(told: &engine::Told) -> Entry {
     let route = MAIL.to_owned();
     let (subject, value) = match told {
@@ -106,6 +141,9 @@ impl From<Memory> for engine::Memory {
             owed: letters.flat_map(|letter| letter.news).map(|news| (news.stub, news.since)).collect(),
             told: memory.told.iter().filter(|told| told.route == MAIL).filter_map(recall_told).collect(),
             last_mail: memory.next_outgoing.saturating_sub(1),
+            quiet: memory.notes.iter().filter_map(recall_note).collect(),
+            last_quiet: memory.last_note,
+            wishes: memory.keep.iter().filter_map(|(key, value)| recall_wish(key, value)).collect(),
             experiments: memory.experiments.into_iter().map(remembered).collect(),
         }
     }
@@ -176,6 +214,25 @@ mod tests {
             }
         }
         assert_eq!(states, [(1, Pending), (2, Pending), (1, Superseded), (2, Superseded), (3, Sent)]);
+    }
+
+    #[test]
+    fn what_keeps_quiet_and_what_is_wished_is_read_back() {
+        let (who, text, since) = ("Ann".to_owned(), "motor".to_owned(), at(5));
+        let subject = engine::Subject::Experiment(stub());
+        let entry = QuietEntry::Acknowledgement(engine::Acknowledgement { subject, health: Health::Down, who, text, since, until: None });
+        let mut clerk = Clerk::default();
+        let [Entry::Note(kept)] = &clerk.entries(&Record::Quieted { id: QuietId(7), entry: entry.clone() }, at(5))[..] else {
+            panic!("a note")
+        };
+        assert_eq!((kept.kind, recall_note(kept)), (NoteKind::Acknowledgement, Some((QuietId(7), entry))));
+        let resource = ResourceName::try_new("r pend/00").expect("a name");
+        for wish in [Wish::Hold("fire: out".into()), Wish::Enable] {
+            let record = Record::Wished { resource: resource.clone(), wish: Some(wish.clone()) };
+            let [Entry::Keep { key, value: Some(value) }] = &clerk.entries(&record, at(5))[..] else { panic!("it is kept") };
+            assert_eq!(recall_wish(key, value), Some((resource.clone(), wish)));
+        }
+        assert!(matches!(&clerk.entries(&Record::Wished { resource, wish: None }, at(5))[..], [Entry::Keep { value: None, .. }]));
     }
 
     #[test]

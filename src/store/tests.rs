@@ -179,6 +179,7 @@ fn everything_that_matters_is_there_after_a_restart() {
         told: vec![told("pend00", "down")],
         outbox: vec![Pending { outgoing: outgoing(6), attempts: 1, last_error: Some("greylisted".into()) }],
         next_outgoing: 8,
+        last_note: 2,
         notes: vec![note],
         holds: vec![hold("r-a", "exam, longer", 4), hold("r-b", "repair", 1)],
         keep: BTreeMap::from([("digest.last".to_owned(), json!(4))]),
@@ -192,7 +193,7 @@ fn everything_that_matters_is_there_after_a_restart() {
 async fn the_history_answers() {
     let bench = Bench::new();
     let (store, _) = bench.open();
-    let switch = Switch { resource: resource("r-a"), stub: stub("a"), available: false, reason: "labwatch: x".into() };
+    let switch = Switch { resource: resource("r-a"), stub: stub("a"), available: false, reason: "labwatch: x".into(), by_person: false };
     let confirmed = SwitchOutcome::Confirmed(Availability { available: false, reason: "labwatch: x".into() });
     let switched = |outcome| Record::Switched { resource: resource("r-a"), stub: stub("a"), outcome };
     let mut entries: Vec<_> = (0..5).map(|n| happened("a", event(n * 10, Health::Ok))).collect();

@@ -121,7 +121,7 @@ fn content(summary: &Summary, letter: &Letter) -> Content {
 }
 
 fn background(background: &Background) -> Listing<String> {
-    let kinds = [&background.causes, &background.short_pools, &background.forgotten_holds];
+    let kinds = [&background.causes, &background.short_pools, &background.forgotten_holds, &background.forgotten_quiet];
     let shown = kinds.iter().flat_map(|kind| kind.iter().take(MAX_BACKGROUND)).map(|text| words::clip(text, MAX_ALERT_CHARS)).collect();
     let more = kinds.iter().map(|kind| kind.len().saturating_sub(MAX_BACKGROUND)).sum();
     Listing { shown, more }

@@ -1,6 +1,7 @@
 //! What surrounds a problem when people are told of it: who has booked it, what it has in common with others, what can be done from home.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -19,8 +20,8 @@ impl Engine {
     /// Takes in who has booked what.
     pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
         let resources = &self.resources;
-        self.pools = Pools::of(timetable, &[], |resource| resources.stub(resource).cloned());
-        self.calendar = Calendar::of(timetable);
+        self.pools = Arc::new(Pools::of(timetable, &[], |resource| resources.stub(resource).cloned()));
+        self.calendar = Arc::new(Calendar::of(timetable));
     }
 
     /// Adds to a summary what surrounds its problems, and puts those first that students need first.
@@ -41,6 +42,7 @@ impl Engine {
             causes: self.causes(summary).iter().map(cause_words).collect(),
             short_pools: self.short_pools(now),
             forgotten_holds: self.forgotten_holds(now),
+            forgotten_quiet: self.forgotten_quiet(now),
         };
     }
 

@@ -13,6 +13,7 @@ use crate::engine::judge::Heard;
 use crate::engine::memory::{Memory, Told};
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
+use crate::engine::silence::Quiet;
 use crate::model::{Moment, ResourceName, SourceHealth, SourceName, Stub, Topic};
 
 impl Engine {
@@ -26,6 +27,10 @@ impl Engine {
             }
         }
         self.fleet.take_seen();
+        self.quiet = Arc::new(Quiet::restore(memory.quiet.iter().cloned(), memory.last_quiet));
+        for (resource, wish) in &memory.wishes {
+            self.resources.wish(resource.clone(), wish.clone());
+        }
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
@@ -129,7 +134,7 @@ impl Engine {
         }
         for id in changed {
             if self.fleet.get(id).is_some_and(Experiment::is_phantom) {
-                self.forget(id);
+                self.forget(id, actions);
             } else {
                 self.look(id, Why::Manifest, actions);
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::quieting::Hush;
 use crate::engine::action::{Action, Record};
 use crate::engine::memory::Concern;
 use crate::engine::source::Source;
@@ -12,7 +13,7 @@ use crate::model::{Moment, SourceHealth, SourceName};
 impl Engine {
     /// Whether there is somebody to tell, and something is known of how things are now: what is only remembered may be over.
     pub(super) fn may_tell(&self) -> bool {
-        self.policy.mail && self.may_judge() && self.relay.health != SourceHealth::Starting
+        self.policy.mail && !self.is_all_quiet() && self.may_judge() && self.relay.health != SourceHealth::Starting
     }
 
     pub(super) fn tell(&mut self, actions: &mut Vec<Action>) {
@@ -21,13 +22,14 @@ impl Engine {
             return;
         }
         self.repaint();
-        let (fleet, resources) = (&self.fleet, &self.resources);
+        let (fleet, resources, quiet, hush, at) = (&self.fleet, &self.resources, &self.quiet, self.hush.as_ref(), self.now.wall());
         let scene = Scene {
             now: self.now,
             manifest_known: self.manifest_known,
             gather: self.policy.gather,
             troubles,
             experiments: &|stub| fleet.named(stub.as_str()),
+            is_quiet: &|stub| Hush::covers(hush, quiet, stub, at),
             all: &|| fleet.iter().map(|(_, experiment)| experiment).collect(),
             bookable: &|experiment| experiment.resources.iter().filter_map(|name| resources.bookable(name)).max(),
             is_switching: resources.is_moving() && self.may_switch(),
@@ -71,10 +73,11 @@ impl Engine {
         troubles
     }
 
-    /// Whether people are to hear of a trouble. While we are blind that is the one story, and what they know of its parts stays.
+    /// Whether people are to hear of a trouble. Of one that somebody knows they hear nothing new, but its end. While we are blind that is the one story, and what they know of its parts stays.
     pub(super) fn is_tellable(&self, trouble: &Trouble) -> bool {
         let is_part = self.blind.is_some() && trouble.concern != Concern::Blind;
-        self.telling.knows(trouble.concern) || (!is_part && self.now.since(trouble.since) >= trouble.concern.told_after())
+        self.telling.knows(trouble.concern)
+            || (!is_part && !self.is_acknowledged(trouble.concern) && self.now.since(trouble.since) >= trouble.concern.told_after())
     }
 
     pub(super) fn outage_text(&self, name: SourceName) -> String {
@@ -96,6 +99,6 @@ impl Engine {
     pub(super) fn mail_deadline(&self) -> Option<Moment> {
         let concerns = self.troubles().into_iter().map(|trouble| trouble.since + trouble.concern.told_after());
         let concern = concerns.filter(|at| *at > self.now).min();
-        [self.telling.deadline(self.policy.gather, self.now), concern].into_iter().flatten().min()
+        [self.telling.deadline(self.policy.gather, self.now, &|stub| self.is_quiet(stub)), concern].into_iter().flatten().min()
     }
 }

@@ -11,7 +11,7 @@ use crate::engine::flapping::FlapRule;
 use crate::engine::index::Index;
 use crate::engine::memory::Remembered;
 use crate::engine::report::{Report, Scopes};
-use crate::engine::snapshot::{ExperimentView, ResourceView};
+use crate::engine::snapshot::ExperimentView;
 use crate::engine::stream::Stream;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 
@@ -50,6 +50,12 @@ impl Newest {
         let next = Self { number: self.number + 1, at: Some(now), report: Arc::clone(report) };
         std::mem::replace(self, next)
     }
+}
+
+/// What is to be painted anew.
+pub(in crate::engine) struct Touched {
+    changed: BTreeSet<Id>,
+    gone: Vec<Stub>,
 }
 
 /// All experiments.
@@ -368,22 +374,27 @@ impl Fleet {
         !self.touched.is_empty() || !self.gone.is_empty()
     }
 
-    /// Brings a sorted list of pictures up to date with what was touched since the last time.
+    /// What was touched or forgotten since the last picture; from now on it counts as painted.
+    pub(in crate::engine) fn take_touched(&mut self) -> Touched {
+        Touched { changed: std::mem::take(&mut self.touched), gone: std::mem::take(&mut self.gone) }
+    }
+
+    /// Brings a sorted list of pictures up to date with what was touched.
     pub(in crate::engine) fn repaint(
-        &mut self,
+        &self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,
-        sky: &Sky,
-        resources: impl Fn(&Experiment) -> Vec<ResourceView>,
+        touched: &Touched,
+        paint: impl Fn(&Experiment) -> ExperimentView,
     ) {
         let list = Arc::make_mut(views);
-        for stub in self.gone.drain(..) {
-            if let Ok(at) = list.binary_search_by(|view| view.stub.cmp(&stub)) {
+        for stub in &touched.gone {
+            if let Ok(at) = list.binary_search_by(|view| view.stub.cmp(stub)) {
                 list.remove(at);
             }
         }
-        let (mut fresh, touched) = (Vec::new(), std::mem::take(&mut self.touched));
-        for experiment in touched.iter().filter_map(|id| self.get(*id)) {
-            let view = Arc::new(experiment.view(resources(experiment), sky));
+        let mut fresh = Vec::new();
+        for experiment in touched.changed.iter().filter_map(|id| self.get(*id)) {
+            let view = Arc::new(paint(experiment));
             match list.binary_search_by(|known| known.stub.cmp(&view.stub)) {
                 Ok(at) => list[at] = view,
                 Err(_) => fresh.push(view),

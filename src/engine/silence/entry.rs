@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::names;
 use super::window::Schedule;
-use crate::model::{MAX_NAME_BYTES, NameError, Stub};
+use crate::model::{Health, MAX_NAME_BYTES, NameError, Stub};
 
 /// The number of an entry. None is given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,18 +66,42 @@ impl From<NamePattern> for String {
     }
 }
 
-/// Somebody knows that this experiment is bad.
+/// What somebody knows to be bad.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// An experiment, as bad as it was then.
+    Experiment(Stub),
+    /// A part whose health is reported, by its name: a source, mail, an outside service.
+    Component(String),
+    /// All of the laboratory: it is moved today.
+    Installation,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Experiment(stub) => stub.fmt(f),
+            Self::Component(name) => name.fmt(f),
+            Self::Installation => f.write_str("the whole laboratory"),
+        }
+    }
+}
+
+/// Somebody knows that this is bad.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
-    /// The experiment.
-    pub stub: Stub,
+    /// What is bad.
+    pub subject: Subject,
+    /// How bad it was then: what gets worse is not acknowledged by this. [`Health::Down`] for what is no experiment.
+    pub health: Health,
     /// Who knows.
     pub who: String,
     /// What is done about it.
     pub text: String,
     /// When it was acknowledged.
     pub since: Timestamp,
-    /// When it ends at the latest; `None`: when the experiment is well again.
+    /// When it ends at the latest; `None`: when it is well again.
     pub until: Option<Timestamp>,
 }
 
@@ -115,7 +139,7 @@ pub struct Maintenance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QuietEntry {
-    /// Of one experiment that is bad.
+    /// Of one thing that is bad.
     Acknowledgement(Acknowledgement),
     /// Of experiments by a pattern, for a while.
     Silence(Silence),
@@ -124,6 +148,25 @@ pub enum QuietEntry {
 }
 
 impl QuietEntry {
+    /// Which of them it is.
+    #[must_use]
+    pub fn kind(&self) -> QuietKind {
+        match self {
+            Self::Acknowledgement(_) => QuietKind::Acknowledged,
+            Self::Silence(_) => QuietKind::Silenced,
+            Self::Maintenance(_) => QuietKind::Maintenance,
+        }
+    }
+
+    /// What it is about: a name, a pattern of names, or all.
+    #[must_use]
+    pub fn about(&self) -> String {
+        match self {
+            Self::Acknowledgement(acknowledgement) => acknowledgement.subject.to_string(),
+            Self::Silence(Silence { pattern, .. }) | Self::Maintenance(Maintenance { pattern, .. }) => pattern.as_str().to_owned(),
+        }
+    }
+
     /// Who made it.
     #[must_use]
     pub fn who(&self) -> &str {
@@ -165,6 +208,44 @@ impl QuietEntry {
     }
 }
 
+/// In which way something is kept quiet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QuietKind {
+    /// Somebody knows that it is bad.
+    Acknowledged,
+    /// Nobody wants to hear of it for a while.
+    Silenced,
+    /// It is worked on.
+    Maintenance,
+}
+
+impl QuietKind {
+    /// The word for it, the same in logs, mails and the API.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Silenced => "silenced",
+            Self::Maintenance => "maintenance",
+        }
+    }
+}
+
+/// Why something is kept quiet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quieted {
+    /// The number of what keeps it quiet; `None` for maintenance that stands in the configuration.
+    pub id: Option<QuietId>,
+    /// In which way.
+    pub kind: QuietKind,
+    /// Who wants it.
+    pub by: String,
+    /// Why, or what is done about it.
+    pub text: String,
+    /// When it ends; `None`: when it is well again.
+    pub until: Option<Timestamp>,
+}
+
 /// Something ended, for the records and for the people who forgot it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
@@ -184,8 +265,10 @@ pub struct Ended {
 pub enum Ending {
     /// Its time was over.
     Expired,
-    /// The experiment is well again.
+    /// What it was about is well again.
     Recovered,
+    /// The experiment got worse than what was acknowledged.
+    Worse,
     /// The experiment is not there any more.
     Gone,
     /// A person ended it.

@@ -6,10 +6,11 @@ mod quiet;
 mod refused;
 mod window;
 
-pub use entry::{Acknowledgement, Ended, Ending, Maintenance, NamePattern, QuietEntry, QuietId, Silence};
-pub use quiet::{Quiet, WhyQuiet};
+pub use entry::{Acknowledgement, Ended, Ending, Maintenance, NamePattern, QuietEntry, QuietId, QuietKind, Quieted, Silence, Subject};
+pub(super) use quiet::check_text;
+pub use quiet::{MAX_TEXT_BYTES, Quiet};
 pub use refused::{QuietLimit, Refused};
-pub use window::{Day, MAX_WEEKLY, Schedule, ScheduleError, Weekly};
+pub use window::{Day, MAX_WEEKLY, Occurrence, Schedule, ScheduleError, Weekly};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::entry::QuietId;
+use super::entry::{QuietId, Subject};
 use crate::model::{Health, Stub};
 
 /// A bound that is reached.
@@ -28,8 +28,8 @@ pub enum Refused {
     },
     /// It is acknowledged already.
     AlreadyAcknowledged {
-        /// The experiment.
-        stub: Stub,
+        /// What.
+        subject: Subject,
         /// The number of the acknowledgement.
         id: QuietId,
         /// Whose it is.
@@ -69,10 +69,10 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotBad { stub, health } => {
-                write!(f, "{stub} is {health}: only what is degraded or down can be acknowledged; to keep it quiet beforehand, silence it")
+                write!(f, "{stub} is {health}: only what is bad can be acknowledged; to keep it quiet beforehand, silence it")
             }
-            Self::AlreadyAcknowledged { stub, id, who } => {
-                write!(f, "{stub} is acknowledged already by {who} (number {id}): end that one first")
+            Self::AlreadyAcknowledged { subject, id, who } => {
+                write!(f, "{subject} is acknowledged already by {who} (number {id}): end that one first")
             }
             Self::EndsBeforeItBegins { from, until } => write!(f, "it would end at {until}, which is not after its begin at {from}"),
             Self::Past { until } => write!(f, "its end, {until}, has passed already: give one in the future"),

@@ -86,7 +86,36 @@ pub enum ScheduleError {
     Zone(String),
 }
 
+/// One time that a window is open: from an instant up to another, which is not part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occurrence {
+    /// From this instant on.
+    pub from: Timestamp,
+    /// Up to this instant.
+    pub until: Timestamp,
+}
+
 impl Schedule {
+    /// The window that is open at `at` or opens next; of windows that overlap, the first. `None` when it is over for good.
+    #[must_use]
+    pub fn next_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
+        let occurrence = |(from, until)| Occurrence { from, until };
+        match self {
+            Self::Once { from, until } => (at < *until).then_some(Occurrence { from: *from, until: *until }),
+            Self::Weekly(weekly) => weekly.near(at).find(|(_, end)| at < *end).map(occurrence),
+        }
+    }
+
+    /// The last window that has closed before or at `at`; `None` when none has.
+    #[must_use]
+    pub fn last_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
+        let occurrence = |(from, until)| Occurrence { from, until };
+        match self {
+            Self::Once { from, until } => (*until <= at).then_some(Occurrence { from: *from, until: *until }),
+            Self::Weekly(weekly) => weekly.around(at, 7).filter(|(_, end)| *end <= at).last().map(occurrence),
+        }
+    }
+
     /// The end of the window that is open at `at`; `None` when none is. Of windows that overlap, the latest end.
     #[must_use]
     pub fn open_until(&self, at: Timestamp) -> Option<Timestamp> {
@@ -116,6 +145,40 @@ impl Schedule {
     }
 }
 
+impl fmt::Display for Schedule {
+    /// The schedule in words: `every mon, tue at 23:00 for 4h (Europe/London)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Once { from, until } => write!(f, "from {from} until {until}"),
+            Self::Weekly(weekly) => weekly.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Weekly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days: Vec<&str> = self.days.iter().map(|day| day.word()).collect();
+        let starts = self.starts.strftime("%H:%M");
+        write!(f, "every {} at {starts} for {} ({})", days.join(", "), format_duration(self.lasts), self.zone_name)
+    }
+}
+
+impl Day {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mon => "mon",
+            Self::Tue => "tue",
+            Self::Wed => "wed",
+            Self::Thu => "thu",
+            Self::Fri => "fri",
+            Self::Sat => "sat",
+            Self::Sun => "sun",
+        }
+    }
+}
+
 impl Weekly {
     /// A window that opens on `days` at `starts` by the clock of `zone` (an IANA name such as `Europe/London`) and closes `lasts` later.
     ///
@@ -135,8 +198,13 @@ impl Weekly {
 
     /// The windows that may be open at `at`, the next one, and others around them, in order.
     fn near(&self, at: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+        self.around(at, 0)
+    }
+
+    /// The same, with the windows of so many days more before `at`.
+    fn around(&self, at: Timestamp, more_days: i64) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         // one day more on both sides, because a change of the clocks may move a start to the next day
-        let days_before = i64::try_from(self.lasts.as_secs() / 86_400).unwrap_or(i64::MAX) + 2;
+        let days_before = i64::try_from(self.lasts.as_secs() / 86_400).unwrap_or(i64::MAX).saturating_add(2 + more_days);
         let today = self.zone.to_datetime(at).date();
         (-days_before..=8).filter_map(move |days| self.window_of(today.checked_add(days.days()).ok()?))
     }

@@ -1,0 +1,165 @@
+//! Keeping quiet: what keeps mail quiet is asked for, ends in time, and is shown. It changes no judgement and no switch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Engine;
+use crate::engine::action::{Action, Record};
+use crate::engine::memory::Concern;
+use crate::engine::silence::{Ended, Maintenance, NamePattern, Quiet, QuietEntry, QuietKind, Quieted, Subject};
+use crate::engine::snapshot::NoteView;
+use crate::model::{Health, Moment, SourceName, Stub};
+
+/// What has kept quiet for longer than this and has no end in sight looks forgotten.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How quiet it is between two changes of that.
+#[derive(Debug, Clone)]
+pub(super) struct Hush {
+    from: Timestamp,
+    until: Option<Timestamp>,
+    /// The silences that hold and the windows that are open.
+    open: Vec<NamePattern>,
+    pub(super) notes: Arc<Vec<NoteView>>,
+}
+
+impl Hush {
+    fn of(quiet: &Quiet, at: Timestamp) -> Self {
+        let notes = quiet.entries().map(|(id, entry)| {
+            let (next, last, active) = match &entry {
+                QuietEntry::Maintenance(Maintenance { schedule, .. }) => {
+                    (schedule.next_occurrence(at), schedule.last_occurrence(at), schedule.open_until(at).is_some())
+                }
+                QuietEntry::Acknowledgement(_) | QuietEntry::Silence(_) => (None, None, entry.over_at().is_none_or(|end| at < end)),
+            };
+            NoteView { id, entry, active, next, last }
+        });
+        Self { from: at, until: quiet.next_change(at), open: quiet.open_at(at), notes: Arc::new(notes.collect()) }
+    }
+
+    /// Whether mail about an experiment is kept quiet.
+    pub(super) fn covers(hush: Option<&Self>, quiet: &Quiet, stub: &Stub, at: Timestamp) -> bool {
+        let open = hush.iter().flat_map(|hush| &hush.open).any(|open| open.matches(stub.as_str()));
+        open || quiet.acknowledged(&Subject::Experiment(stub.clone()), at).is_some()
+    }
+
+    fn holds(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+impl Engine {
+    /// The same engine, with the maintenance that stands in the configuration.
+    #[must_use]
+    pub fn with_maintenance(mut self, windows: Vec<Maintenance>) -> Self {
+        Arc::make_mut(&mut self.quiet).configure(windows);
+        self.hush = None;
+        self
+    }
+
+    /// Lets go of what is over, and takes note of what begins or ends to keep quiet.
+    pub(super) fn tend_quiet(&mut self, actions: &mut Vec<Action>) {
+        let at = self.now.wall();
+        if self.hush.as_ref().is_some_and(|hush| hush.holds(at)) {
+            return;
+        }
+        let over = Arc::make_mut(&mut self.quiet).expire(at);
+        actions.extend(over.into_iter().map(|ended| Action::Record(Record::QuietEnded(ended))));
+        self.hush = Some(Hush::of(&self.quiet, at));
+        self.fleet.touch_all();
+    }
+
+    /// When something begins or ends to keep quiet next.
+    pub(super) fn quiet_deadline(&self) -> Option<Moment> {
+        let until = self.hush.as_ref()?.until?;
+        Some(self.now + Duration::try_from(until.duration_since(self.now.wall())).unwrap_or_default())
+    }
+
+    /// Whether mail about an experiment is kept quiet.
+    pub(super) fn is_quiet(&self, stub: &Stub) -> bool {
+        Hush::covers(self.hush.as_ref(), &self.quiet, stub, self.now.wall())
+    }
+
+    /// Why mail about an experiment is kept quiet.
+    pub(super) fn quieted(&self, stub: &Stub) -> Option<Quieted> {
+        if self.is_quiet(stub) { self.quiet.quiet(stub, self.now.wall()) } else { None }
+    }
+
+    /// Whether somebody knows of what concerns the whole laboratory.
+    pub(super) fn is_acknowledged(&self, concern: Concern) -> bool {
+        let component = match concern {
+            Concern::Blind => return false,
+            Concern::Source(name) => name,
+            Concern::ManifestLost => SourceName::Book,
+            Concern::Sampling => SourceName::Relay,
+        };
+        self.quiet.acknowledged(&component_of(component), self.now.wall()).is_some()
+    }
+
+    /// Whether no mail is to be sent at all, because the whole laboratory is acknowledged.
+    pub(super) fn is_all_quiet(&self) -> bool {
+        self.quiet.acknowledged(&Subject::Installation, self.now.wall()).is_some()
+    }
+
+    /// Ends the acknowledgement of an experiment that is well again, or worse than it was.
+    pub(super) fn health_changed(&mut self, stub: &Stub, health: Health, actions: &mut Vec<Action>) {
+        let subject = Subject::Experiment(stub.clone());
+        let Some((_, known)) = self.quiet.acknowledgement(&subject) else { return };
+        let is_worse = health.is_unusable() && !known.health.is_unusable();
+        let at = self.now.wall();
+        let ended = match health {
+            Health::Ok => Arc::make_mut(&mut self.quiet).recovered(&subject, at),
+            Health::Degraded | Health::Flapping | Health::Down if is_worse => Arc::make_mut(&mut self.quiet).worsened(&subject, at),
+            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => None,
+        };
+        self.quiet_ended(ended, actions);
+    }
+
+    /// Ends the acknowledgement of a source that tells again.
+    pub(super) fn source_is_well(&mut self, name: SourceName, actions: &mut Vec<Action>) {
+        let subject = component_of(name);
+        if self.quiet.acknowledgement(&subject).is_some() {
+            let ended = Arc::make_mut(&mut self.quiet).recovered(&subject, self.now.wall());
+            self.quiet_ended(ended, actions);
+        }
+    }
+
+    /// Ends the acknowledgements of experiments that are forgotten.
+    pub(super) fn stubs_are_gone(&mut self, stubs: &[Stub], actions: &mut Vec<Action>) {
+        for subject in stubs.iter().map(|stub| Subject::Experiment(stub.clone())) {
+            if self.quiet.acknowledgement(&subject).is_some() {
+                let ended = Arc::make_mut(&mut self.quiet).gone(&subject, self.now.wall());
+                self.quiet_ended(ended, actions);
+            }
+        }
+    }
+
+    fn quiet_ended(&mut self, ended: Option<Ended>, actions: &mut Vec<Action>) {
+        if let Some(ended) = ended {
+            self.hush = None;
+            actions.push(Action::Record(Record::QuietEnded(ended)));
+        }
+    }
+
+    /// What has kept quiet for so long that it looks forgotten, in words. What returns every week is meant to last.
+    pub(super) fn forgotten_quiet(&self, now: Timestamp) -> Vec<String> {
+        let notes = self.hush.iter().flat_map(|hush| hush.notes.iter()).filter(|note| note.active && note.id.is_some());
+        let old = notes.filter(|note| note.next.is_none() && now.duration_since(note.entry.since()) >= FORGOTTEN_AFTER);
+        let words = old.map(|note| {
+            let what = match note.entry.kind() {
+                QuietKind::Acknowledged => "acknowledged",
+                QuietKind::Silenced | QuietKind::Maintenance => "silenced",
+            };
+            let entry = &note.entry;
+            let since = entry.since().strftime("%-d %b %Y");
+            format!("{} has been {what} by {} since {since}: {}", entry.about(), entry.who(), entry.text())
+        });
+        words.collect()
+    }
+}
+
+fn component_of(name: SourceName) -> Subject {
+    Subject::Component(name.word().to_owned())
+}
