@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::engine::{Action, Asking, Policy, Role, Sampling};
+use labwatch::engine::{Action, Asking, Policy, Role, Sampling, Schedule};
 use labwatch::model::{SourceName, parse_duration};
 use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
 use support::lab::{Deed, Event, Lab, Mood};
@@ -82,6 +82,8 @@ fn replayed(name: &str) -> String {
 /// A scenario, ready to be played.
 struct Scenario {
     policy: Policy,
+    /// What the wall clock shows at the start.
+    origin: Timestamp,
     deeds: Vec<(Duration, Deed)>,
     end: Duration,
     shown: Vec<Kind>,
@@ -92,8 +94,9 @@ struct Scenario {
 impl Scenario {
     fn read(text: &str, path: &Path) -> Self {
         let policy = Policy { startup: Duration::from_secs(5), ..Policy::default() };
-        let shown = vec![Kind::Health, Kind::Switch, Kind::Hold, Kind::Source, Kind::Manifest, Kind::Mail, Kind::Sampling];
-        let mut scenario = Self { policy, deeds: Vec::new(), end: Duration::from_secs(60), shown, brief: false };
+        let shown = vec![Kind::Health, Kind::Switch, Kind::Hold, Kind::Source, Kind::Manifest, Kind::Mail, Kind::Sampling, Kind::Command];
+        let mut scenario =
+            Self { policy, origin: Timestamp::UNIX_EPOCH, deeds: Vec::new(), end: Duration::from_secs(60), shown, brief: false };
         for (number, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or("").trim();
             let is_taken = line.is_empty() || scenario.take(line).is_some();
@@ -109,6 +112,7 @@ impl Scenario {
         let words: Vec<&str> = words.split_whitespace().collect();
         match words.as_slice() {
             ["end"] => self.end = at,
+            ["origin", time] => self.origin = time.parse().ok()?,
             ["policy", settings @ ..] => settings.iter().try_for_each(|setting| set(&mut self.policy, setting))?,
             ["show", "asks"] => self.shown.push(Kind::Ask),
             ["brief"] => self.brief = true,
@@ -126,7 +130,7 @@ impl Scenario {
     }
 
     fn play(self) -> String {
-        let origin = Timestamp::UNIX_EPOCH;
+        let origin = self.origin;
         let mut stage = Stage::new(self.policy, origin, Lab::new());
         for (at, deed) in self.deeds {
             stage.plan.at(at, Event::Do(deed));
@@ -260,6 +264,21 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         ["mail", how] => Deed::Mail(mood(how)?),
         ["samples", how] => Deed::Samples(mood(how)?),
         ["clock", seconds] => Deed::Clock(seconds.parse().ok()?),
+        ["acknowledge", name] => Deed::Acknowledge(text(name), None),
+        ["acknowledge", name, "for", time] => Deed::Acknowledge(text(name), Some(parse_duration(time).ok()?)),
+        ["unacknowledge", name] => Deed::Unacknowledge(text(name)),
+        ["silence", name, "for", time] => Deed::Silence(text(name), parse_duration(time).ok()?),
+        ["maintain", name, "from", from, "until", until] => {
+            Deed::Maintain(text(name), Schedule::Once { from: from.parse().ok()?, until: until.parse().ok()? })
+        }
+        ["maintain", name, "every", days, "at", starts, "for", lasts, zone] => {
+            let days: Vec<&str> = days.split(',').collect();
+            let weekly = serde_json::json!({ "weekly": { "days": days, "starts": starts, "lasts": lasts, "zone": zone } });
+            Deed::Maintain(text(name), serde_json::from_value(weekly).ok()?)
+        }
+        ["remove", id] => Deed::Remove(id.parse().ok()?),
+        ["order", "hold", name, reason @ ..] => Deed::OrderHold(text(name), reason.join(" ")),
+        ["order", "enable", name] => Deed::OrderEnable(text(name)),
         ["leader"] => Deed::Role(Role::Leader),
         ["follower"] => Deed::Role(Role::Follower),
         [name, "every", time] => Deed::Every(source(name)?, parse_duration(time).ok()?),

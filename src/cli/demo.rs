@@ -232,7 +232,7 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         Record::Sampling { failures: 1.., .. } => ("listens", "in vain: streams cannot be listened to now".to_owned()),
         Record::Sampling { .. } => ("listens", "but not as often as it should".to_owned()),
         Record::Commanded { order, .. } => ("obeys", format!("{}: {}", order.by, order.command)),
-        Record::QuietEnded(ended) => ("notices", format!("{} is not {} any more", ended.entry.about(), ended.entry.kind().word())),
+        Record::QuietEnded(ended) => ("notices", format!("the {} of {} ends", ended.entry.noun(), ended.entry.about())),
         Record::Seen(_)
         | Record::Wished { .. }
         | Record::Quieted { .. }

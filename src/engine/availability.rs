@@ -126,6 +126,7 @@ impl Resources {
     /// Takes in what a person wants of a resource. The newest wish counts, and it is tried at once.
     pub(super) fn wish(&mut self, name: ResourceName, wish: Wish) {
         if let Some(resource) = self.all.get_mut(&name) {
+            resource.failures = 0;
             resource.retry_at.take().map(|at| self.retries.remove(&(at, name.clone())));
             self.open.insert(name.clone());
         }

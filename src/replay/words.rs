@@ -135,7 +135,7 @@ fn quiet_ended(ended: &Ended) -> String {
         Ending::Gone => "it is forgotten".to_owned(),
         Ending::Removed { who } => format!("{who} ended it"),
     };
-    format!("{} is not {} any more: {how}", ended.entry.about(), ended.entry.kind().word())
+    format!("the {} of {} ends: {how}", ended.entry.noun(), ended.entry.about())
 }
 
 fn switching(switch: &Switch) -> String {

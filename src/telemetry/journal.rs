@@ -27,7 +27,7 @@ pub fn note(record: &Record) {
         }
         Record::Wished { resource, wish: Some(wish) } => debug!(%resource, ?wish, "a person's wish is to be written into book"),
         Record::Wished { resource, wish: None } => debug!(%resource, "a person's wish stands in book"),
-        Record::Quieted { id, entry } => debug!(number = id.0, "{} is {}", entry.about(), entry.kind().word()),
+        Record::Quieted { id, entry } => debug!(number = id.0, "the {} of {} begins to count", entry.noun(), entry.about()),
         Record::QuietEnded(ended) => note_quiet_ended(ended),
         Record::Seen(stub) => debug!(experiment = %stub, "{stub} is seen for the first time"),
         Record::Forgotten(stub) => info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day"),
@@ -66,13 +66,13 @@ fn numbers(ids: &[QuietId]) -> String {
 }
 
 fn note_quiet_ended(ended: &Ended) {
-    let (number, about, kind, by) = (ended.id.0, ended.entry.about(), ended.entry.kind().word(), ended.entry.who());
+    let (number, about, noun, by) = (ended.id.0, ended.entry.about(), ended.entry.noun(), ended.entry.who());
     match &ended.ending {
-        Ending::Expired => info!(number, kind, by, "{about} is not {kind} any more: the time is over"),
-        Ending::Recovered => info!(number, kind, by, "{about} is not {kind} any more: it is well again"),
-        Ending::Worse => info!(number, kind, by, "{about} is not {kind} any more: it got worse"),
-        Ending::Gone => info!(number, kind, by, "{about} is not {kind} any more: it is forgotten"),
-        Ending::Removed { who } => info!(number, kind, by, "{about} is not {kind} any more: {who} ended it"),
+        Ending::Expired => info!(number, by, "the {noun} of {about} ends: its time is over"),
+        Ending::Recovered => info!(number, by, "the {noun} of {about} ends: it is well again"),
+        Ending::Worse => info!(number, by, "the {noun} of {about} ends: it got worse"),
+        Ending::Gone => info!(number, by, "the {noun} of {about} ends: it is forgotten"),
+        Ending::Removed { who } => info!(number, by, "the {noun} of {about} ends: {who} ended it"),
     }
 }
 

@@ -20,7 +20,7 @@ impl Engine {
             experiments: Arc::clone(&self.views),
             counts: self.counts,
             sources: SourceName::ALL.map(|name| self.source_view(name)),
-            mail: self.telling.view(self.policy.mail, &|stub| self.is_quiet(stub)),
+            mail: self.telling.view(self.policy.mail, &|stub| self.lull().covers(stub)),
             sampling: if self.sampling { self.sampler.view(&self.policy) } else { SamplingView::default() },
             manifest_lost: self.manifest_lost.map(Moment::wall),
             blind: self.blind.map(Moment::wall),

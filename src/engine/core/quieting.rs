@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use crate::engine::action::{Action, Record};
+use crate::engine::event::Issue;
+use crate::engine::fleet::Fleet;
 use crate::engine::memory::Concern;
 use crate::engine::silence::{Ended, Maintenance, NamePattern, Quiet, QuietEntry, QuietKind, Quieted, Subject};
 use crate::engine::snapshot::NoteView;
@@ -39,18 +41,42 @@ impl Hush {
         Self { from: at, until: quiet.next_change(at), open: quiet.open_at(at), notes: Arc::new(notes.collect()) }
     }
 
-    /// Whether mail about an experiment is kept quiet.
-    pub(super) fn covers(hush: Option<&Self>, quiet: &Quiet, stub: &Stub, at: Timestamp) -> bool {
-        let open = hush.iter().flat_map(|hush| &hush.open).any(|open| open.matches(stub.as_str()));
-        open || quiet.acknowledged(&Subject::Experiment(stub.clone()), at).is_some()
-    }
-
     fn holds(&self, at: Timestamp) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
     }
 }
 
+/// Whether mail about an experiment is kept quiet, as it is now.
+#[derive(Clone, Copy)]
+pub(super) struct Lull<'a> {
+    pub(super) hush: Option<&'a Hush>,
+    pub(super) quiet: &'a Quiet,
+    pub(super) fleet: &'a Fleet,
+    pub(super) at: Timestamp,
+}
+
+impl Lull<'_> {
+    /// Whether it is: by its name, or because relay's outage, of which somebody knows, is what is wrong with it.
+    pub(super) fn covers(self, stub: &Stub) -> bool {
+        self.hush.iter().flat_map(|hush| &hush.open).any(|open| open.matches(stub.as_str()))
+            || self.quiet.acknowledged(&Subject::Experiment(stub.clone()), self.at).is_some()
+            || (self.knows_of_relay() && self.suffers_from_relay(stub))
+    }
+
+    fn knows_of_relay(self) -> bool {
+        self.quiet.acknowledged(&component_of(SourceName::Relay), self.at).is_some()
+    }
+
+    fn suffers_from_relay(self, stub: &Stub) -> bool {
+        self.fleet.named(stub.as_str()).is_some_and(|experiment| experiment.issues.contains(&Issue::RelayOutage))
+    }
+}
+
 impl Engine {
+    pub(super) fn lull(&self) -> Lull<'_> {
+        Lull { hush: self.hush.as_ref(), quiet: &self.quiet, fleet: &self.fleet, at: self.now.wall() }
+    }
+
     /// The same engine, with the maintenance that stands in the configuration.
     #[must_use]
     pub fn with_maintenance(mut self, windows: Vec<Maintenance>) -> Self {
@@ -77,14 +103,9 @@ impl Engine {
         Some(self.now + Duration::try_from(until.duration_since(self.now.wall())).unwrap_or_default())
     }
 
-    /// Whether mail about an experiment is kept quiet.
-    pub(super) fn is_quiet(&self, stub: &Stub) -> bool {
-        Hush::covers(self.hush.as_ref(), &self.quiet, stub, self.now.wall())
-    }
-
     /// Why mail about an experiment is kept quiet.
     pub(super) fn quieted(&self, stub: &Stub) -> Option<Quieted> {
-        if self.is_quiet(stub) { self.quiet.quiet(stub, self.now.wall()) } else { None }
+        if self.lull().covers(stub) { self.quiet.quiet(stub, self.now.wall()) } else { None }
     }
 
     /// Whether somebody knows of what concerns the whole laboratory.

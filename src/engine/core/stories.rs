@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::quieting::Hush;
+use super::quieting::Lull;
 use crate::engine::action::{Action, Record};
 use crate::engine::memory::Concern;
 use crate::engine::source::Source;
@@ -22,14 +22,15 @@ impl Engine {
             return;
         }
         self.repaint();
-        let (fleet, resources, quiet, hush, at) = (&self.fleet, &self.resources, &self.quiet, self.hush.as_ref(), self.now.wall());
+        let (fleet, resources) = (&self.fleet, &self.resources);
+        let lull = Lull { hush: self.hush.as_ref(), quiet: &self.quiet, fleet, at: self.now.wall() };
         let scene = Scene {
             now: self.now,
             manifest_known: self.manifest_known,
             gather: self.policy.gather,
             troubles,
             experiments: &|stub| fleet.named(stub.as_str()),
-            is_quiet: &|stub| Hush::covers(hush, quiet, stub, at),
+            is_quiet: &|stub| lull.covers(stub),
             all: &|| fleet.iter().map(|(_, experiment)| experiment).collect(),
             bookable: &|experiment| experiment.resources.iter().filter_map(|name| resources.bookable(name)).max(),
             is_switching: resources.is_moving() && self.may_switch(),
@@ -99,6 +100,6 @@ impl Engine {
     pub(super) fn mail_deadline(&self) -> Option<Moment> {
         let concerns = self.troubles().into_iter().map(|trouble| trouble.since + trouble.concern.told_after());
         let concern = concerns.filter(|at| *at > self.now).min();
-        [self.telling.deadline(self.policy.gather, self.now, &|stub| self.is_quiet(stub)), concern].into_iter().flatten().min()
+        [self.telling.deadline(self.policy.gather, self.now, &|stub| self.lull().covers(stub)), concern].into_iter().flatten().min()
     }
 }

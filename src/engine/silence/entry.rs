@@ -158,6 +158,16 @@ impl QuietEntry {
         }
     }
 
+    /// What it is called: `acknowledgement`, `silence`, `maintenance`.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Acknowledgement(_) => "acknowledgement",
+            Self::Silence(_) => "silence",
+            Self::Maintenance(_) => "maintenance",
+        }
+    }
+
     /// What it is about: a name, a pattern of names, or all.
     #[must_use]
     pub fn about(&self) -> String {
