@@ -54,8 +54,8 @@ fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
     for second in 1..30 {
         engine.step(relay(experiments, broken), at(second));
         for action in engine.step(jump(experiments), at(second)) {
-            if let labwatch::engine::Action::Mail(mail) = action {
-                engine.step(Input::Mailed { id: mail.id, outcome: Ok(()) }, at(second));
+            if let labwatch::engine::Action::Tell(mail) = action {
+                engine.step(Input::Delivered { id: mail.id, outcome: Ok(()) }, at(second));
             }
         }
     }

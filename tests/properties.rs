@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::engine::{
-    Action, BookReading, Connection, Engine, Input, Link, MailFault, Policy, Record, Report, ResourceReading, Role, SampleOutcome, Scopes,
-    SwitchOutcome, Traffic,
+    Action, BookReading, Connection, DeliveryFault, Engine, Input, Link, Policy, Record, Report, ResourceReading, Role, SampleOutcome,
+    Scopes, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Moved, Stage};
@@ -206,8 +206,8 @@ fn told(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
     let mut sent = BTreeMap::new();
     for (_, action) in &stage.world.log {
         match action {
-            Action::Mail(summary) => drop(sent.insert(summary.id, Arc::clone(summary))),
-            Action::Record(Record::Mailed { id, outcome: Ok(()) }) => {
+            Action::Tell(summary) => drop(sent.insert(summary.id, Arc::clone(summary))),
+            Action::Record(Record::Delivered { id, outcome: Ok(()) }) => {
                 let summary = sent.get(id).expect("a mail that was sent");
                 told.extend(summary.news.iter().map(|line| (line.stub.clone(), line.health)));
             }
@@ -232,7 +232,7 @@ proptest! {
         let quiet_from = stage.world.log.len();
         run(&mut stage, rest + 400);
         for (at, action) in &stage.world.log[quiet_from..] {
-            prop_assert!(!matches!(action, Action::Switch(_) | Action::Mail(_)), "no rest: {at:?} {action:?}");
+            prop_assert!(!matches!(action, Action::Switch(_) | Action::Tell(_)), "no rest: {at:?} {action:?}");
         }
         let known = told(&stage);
         for view in stage.engine.snapshot().experiments.iter() {
@@ -260,7 +260,7 @@ proptest! {
         timeline.extend(calm);
         let mut stage = stage(&timeline, quick());
         run(&mut stage, FAULTS_FOR);
-        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_) | Action::Mail(_)));
+        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_) | Action::Tell(_)));
         prop_assert!(outward.is_none(), "{outward:?}");
     }
 
@@ -325,8 +325,8 @@ fn input() -> impl Strategy<Value = Input> {
         2 => (resource_name(), outcome()).prop_map(|(name, outcome)| Input::Switched { resource: resource(&name), outcome }),
         2 => (topic(), heard()).prop_map(|(topic, outcome)| Input::Sampled { topic: Topic::try_new(&topic).expect("a topic"), outcome }),
         2 => (0_u64..5, any::<Option<bool>>()).prop_map(|(id, failed)| {
-            let outcome = failed.map_or(Ok(()), |permanent| Err(MailFault { fault: Fault::TimedOut, permanent }));
-            Input::Mailed { id, outcome }
+            let outcome = failed.map_or(Ok(()), |permanent| Err(DeliveryFault { fault: Fault::TimedOut, permanent }));
+            Input::Delivered { id, outcome }
         }),
         1 => any::<bool>().prop_map(|leads| Input::Role(if leads { Role::Leader } else { Role::Follower })),
         2 => Just(Input::Wake),

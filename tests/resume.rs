@@ -32,12 +32,12 @@ impl Keeper {
                 self.told.retain(|known| !same_subject(known, told));
                 self.told.push(told.clone());
             }
-            Record::Mailing(summary) => {
+            Record::Telling(summary) => {
                 self.last_mail = summary.id;
                 let bad = summary.news.iter().map(|line| (line.stub.clone(), line.since)).collect();
                 self.pending.insert(summary.id, bad);
             }
-            Record::Mailed { id, outcome: Ok(()) } => drop(self.pending.remove(id)),
+            Record::Delivered { id, outcome: Ok(()) } => drop(self.pending.remove(id)),
             _ => {}
         }
     }
@@ -148,12 +148,12 @@ impl World {
                     self.book.insert(switch.resource.to_string(), said.clone());
                     self.give(Input::Switched { resource: switch.resource, outcome: SwitchOutcome::Confirmed(said) });
                 }
-                Action::Mail(summary) => {
+                Action::Tell(summary) => {
                     let lines = summary.news.iter().map(|line| format!("{} {}→{}", line.stub, line.told, line.health));
                     let alerts = summary.alerts.iter().filter(|alert| alert.new).map(|alert| alert.text.clone());
                     self.log.push(format!("mail {}", lines.chain(alerts).collect::<Vec<_>>().join(", ")));
-                    let fault = labwatch::engine::MailFault { fault: Fault::TimedOut, permanent: false };
-                    self.give(Input::Mailed { id: summary.id, outcome: if self.mail_works { Ok(()) } else { Err(fault) } });
+                    let fault = labwatch::engine::DeliveryFault { fault: Fault::TimedOut, permanent: false };
+                    self.give(Input::Delivered { id: summary.id, outcome: if self.mail_works { Ok(()) } else { Err(fault) } });
                 }
                 Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => {}
             }

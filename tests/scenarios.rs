@@ -168,7 +168,7 @@ fn write(out: &mut String, at: &str, told: &Told) {
 fn ending(stage: &mut Stage<Lab>) -> String {
     let count = |is_meant: fn(&Action) -> bool| stage.world.log.iter().filter(|(_, action)| is_meant(action)).count();
     let switches = count(|action| matches!(action, Action::Switch(_)));
-    let mails = count(|action| matches!(action, Action::Mail(_)));
+    let mails = count(|action| matches!(action, Action::Tell(_)));
     let asks = count(|action| matches!(action, Action::Ask(_)));
     let samples = count(|action| matches!(action, Action::Sample(_)));
     let end = seconds(stage.plan.now().mono().as_secs_f64());

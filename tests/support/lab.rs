@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use labwatch::engine::{
-    Action, Connection, Input, Link, MailFault, Report, Role, Sample, SampleOutcome, Scopes, Switch, SwitchOutcome, Traffic,
+    Action, Connection, DeliveryFault, Input, Link, Report, Role, Sample, SampleOutcome, Scopes, Switch, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Fault, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Listed, ModelBook, Plan, World};
@@ -390,13 +390,13 @@ impl Lab {
     }
 
     fn sent(&self, id: u64) -> Input {
-        let fault = |permanent| MailFault { fault: Fault::Unreachable("no route".to_owned()), permanent };
+        let fault = |permanent| DeliveryFault { fault: Fault::Unreachable("no route".to_owned()), permanent };
         let outcome = match self.mail {
             Mood::Works => Ok(()),
             Mood::Fails => Err(fault(false)),
             Mood::Refuses => Err(fault(true)),
         };
-        Input::Mailed { id, outcome }
+        Input::Delivered { id, outcome }
     }
 
     fn listened(&self, sample: &Sample, now: Duration) -> SampleOutcome {
@@ -444,7 +444,7 @@ impl World for Lab {
                 self.switching.insert(attempt, switch.clone());
                 plan.after(self.switches_take, Event::Lands(switch, attempt));
             }
-            Action::Mail(summary) => {
+            Action::Tell(summary) => {
                 self.mailing.insert(attempt);
                 plan.after(self.mail_takes, Event::Sent(summary.id, attempt));
             }
