@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::engine::{
-    Action, BookReading, Connection, DeliveryFault, Engine, Input, Link, Policy, Record, Report, ResourceReading, Role, SampleOutcome,
-    Scopes, SwitchOutcome, Traffic,
+    Action, BookReading, Connection, DeliveryFault, Engine, Input, Link, Memory, Policy, Record, Report, ResourceReading, Role, Route,
+    SampleOutcome, Scopes, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Moved, Stage};
@@ -123,7 +123,7 @@ fn peace() -> Vec<Deed> {
 }
 
 fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
-    let mut stage = Stage::new(policy, Timestamp::from_second(1_000_000).expect("a time"), Lab::new());
+    let mut stage = Stage::new(policy, vec![Route::everybody()], Timestamp::from_second(1_000_000).expect("a time"), Lab::new());
     for stub in STUBS {
         let keys = vec!["st-data".to_owned(), "st-video".to_owned()];
         stage.plan.at(Duration::ZERO, Event::Do(Deed::Experiment(stub.to_owned(), keys)));
@@ -280,7 +280,7 @@ proptest! {
 
     #[test]
     fn no_row_of_inputs_makes_a_step_panic(inputs in proptest::collection::vec((0_u64..400_000, input()), 0..120)) {
-        let mut engine = Engine::new(quick(), moment(0));
+        let mut engine = Engine::resume(quick(), vec![Route::everybody()], &Memory::default(), moment(0));
         for (millis, input) in inputs {
             let now = moment(millis);
             engine.step(input, now);

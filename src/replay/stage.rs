@@ -95,6 +95,17 @@ impl<W: World> Stage<W> {
         while self.advance(end).is_some() {}
     }
 
+    /// Lets the world go on to the end of this time while no engine runs. What would reach one is lost.
+    pub fn idle_until(&mut self, end: Duration) {
+        while self.plan.next_at().is_some_and(|at| at <= end) {
+            if let Some(((at, _), event)) = self.plan.queue.pop_first() {
+                self.plan.elapsed = self.plan.elapsed.max(at);
+                self.world.happen(event, &mut self.plan);
+            }
+        }
+        self.plan.elapsed = self.plan.elapsed.max(end);
+    }
+
     /// Goes on to the next thing that happens, if that is not after `end`; else goes to `end` and returns `None`.
     /// What happens at the moment of a deadline comes before it.
     pub fn advance(&mut self, end: Duration) -> Option<Moved> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Action, Alert, Event, Line, ManifestChange, Record, Summary, Switch, SwitchOutcome};
-use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
+use crate::engine::{Action, Alert, Channel, Event, Line, ManifestChange, Occasion, Record, Summary, Switch, SwitchOutcome};
+use crate::model::{Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub, format_duration};
 
 /// How the time of something is written.
 pub type Clock<'a> = &'a dyn Fn(Timestamp) -> String;
@@ -158,8 +158,15 @@ fn list(names: &[ResourceName]) -> String {
 fn subject(summary: &Summary) -> String {
     let new_alerts = summary.alerts.iter().filter(|alert| alert.new).count();
     let counts = summary.counts;
+    let route = if summary.route == RouteName::everybody() { String::new() } else { format!(" to {}", summary.route) };
+    let channel = if summary.channel == Channel::Mail { "" } else { " (webhook)" };
+    let occasion = match summary.occasion {
+        Occasion::News => "",
+        Occasion::Reminder => " reminder:",
+        Occasion::Digest => " digest:",
+    };
     format!(
-        "#{}: {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {} down, {} unknown",
+        "#{}{route}{channel}:{occasion} {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {} down, {} unknown",
         summary.id,
         summary.news.len(),
         summary.problems.len(),

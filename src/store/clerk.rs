@@ -296,10 +296,7 @@ mod tests {
 
     fn states(clerk: &mut Clerk, records: Vec<Record>) -> Vec<(u64, OutboxState)> {
         let entries = records.into_iter().flat_map(|record| clerk.entries(&record, at(1)));
-        let state = |entry| match entry {
-            Entry::Delivery(delivery) => Some((delivery.id, delivery.state)),
-            _ => None,
-        };
+        let state = |entry| if let Entry::Delivery(delivery) = entry { Some((delivery.id, delivery.state)) } else { None };
         entries.filter_map(state).collect()
     }
 

@@ -72,8 +72,8 @@ impl Turn {
     fn of(line: &Line) -> Self {
         match line.health {
             Health::Ok => Self::Back,
-            health if health == line.told => Self::Changed,
-            health => Self::Is(health),
+            Health::Unknown | Health::Degraded | Health::Down if line.health == line.told => Self::Changed,
+            Health::Unknown | Health::Degraded | Health::Down => Self::Is(line.health),
         }
     }
 
@@ -122,7 +122,11 @@ fn standing(summary: &Summary) -> String {
         more => Some(format!("{more} system alerts")),
     };
     let parts: Vec<String> = alerts.into_iter().chain(counted(&problem_groups(summary))).collect();
-    if parts.is_empty() { "all is well".to_owned() } else { parts.join("; ") }
+    match (parts.is_empty(), summary.background.is_empty()) {
+        (false, _) => parts.join("; "),
+        (true, true) => "all is well".to_owned(),
+        (true, false) => "no problems, but something worth knowing".to_owned(),
+    }
 }
 
 /// The first line: the worst first, in plain words.

@@ -113,8 +113,7 @@ mod tests {
 
     #[test]
     fn it_keeps_its_time_of_day_when_the_clocks_change() {
-        let digest = digest("07:00", LONDON);
-        let mut digests = Digests::new(digest, time("2026-03-28T12:00:00Z"));
+        let mut digests = Digests::new(digest("07:00", LONDON), time("2026-03-28T12:00:00Z"));
         let mut times = Vec::new();
         for _ in 0..2 {
             let next = digests.next().expect("one more");
@@ -122,7 +121,7 @@ mod tests {
             digests.done(next, next);
         }
         assert_eq!(times, ["2026-03-29T06:00:00Z", "2026-03-30T06:00:00Z"]);
-        let autumn = Digests::new(super::tests::digest("07:00", LONDON), time("2026-10-24T12:00:00Z"));
+        let autumn = Digests::new(digest("07:00", LONDON), time("2026-10-24T12:00:00Z"));
         assert_eq!(autumn.next(), Some(time("2026-10-25T07:00:00Z")));
     }
 
