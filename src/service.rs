@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::config::{Config, MailSettings, MemorySettings};
-use crate::driver::{self, COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
+use crate::driver::{self, COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use crate::effects;
 use crate::engine::{Engine, Input, Memory, Record, Summary};
 use crate::feeds;
@@ -170,7 +170,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let clock = Clock::start();
     let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
-    let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
+    let mut engine = Engine::resume(config.policy(), config.routes(), &memory.unwrap_or_default(), clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (_orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -199,7 +199,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
 
-    let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
+    let outlets = Outlets { switches, mails, webhooks: None, samples, relay, jump, book: poll_now };
     let hooks = Hooks { record, turned: Box::new(watchdog()) };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
@@ -250,8 +250,8 @@ fn start_mail(
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
-    let mailer = effects::mail::Mailer::new(settings.clone()).map_err(ServiceError::Mail)?;
-    let (mails, mail_queue) = mpsc::channel(MAIL_QUEUE);
+    let mailer = effects::mail::Mailer::new(settings.clone(), &[]).map_err(ServiceError::Mail)?;
+    let (mails, mail_queue) = mpsc::channel(TELL_QUEUE);
     parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
     Ok(mails)
 }

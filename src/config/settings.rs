@@ -15,7 +15,7 @@ use super::{
     ApiSettings, BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, MemorySettings,
     SampleSettings, mail, servers,
 };
-use crate::engine::{Asking, FlapRule, HoldTimes, Policy, Sampling};
+use crate::engine::{Asking, FlapRule, HoldTimes, Policy, Route, Sampling};
 use crate::model::{SourceName, parse_duration};
 use crate::wire::Address;
 
@@ -227,10 +227,14 @@ impl Config {
             sample: self.sample.when,
             sample_at_once: self.sample.at_once,
             sample_for: self.sample.listen,
-            mail: self.mail.is_some(),
-            gather: self.mail.as_ref().map_or(Duration::ZERO, |mail| mail.gather),
             query_book_every: self.book.query_every,
         }
+    }
+
+    /// The ways to people.
+    #[must_use]
+    pub fn routes(&self) -> Vec<Route> {
+        self.mail.iter().map(|mail| Route { gather: mail.gather, ..Route::everybody() }).collect()
     }
 
     /// What is watched, who is mailed and by which rules, in a few lines for people.

@@ -18,6 +18,7 @@ mod silence;
 mod command;
 mod refusal;
 mod plan;
+mod route;
 mod telling;
 mod core;
 mod event;
@@ -42,18 +43,20 @@ pub use event::{Event, Issue, Why};
 pub use flapping::FlapRule;
 pub use holding::{HoldTimes, Holding, Settled};
 pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
-pub use input::{BookReading, Booking, Input, Link, MailFault, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
-pub use memory::{Concern, Known, Memory, Remembered, Told};
+pub use input::{BookReading, Booking, DeliveryFault, Input, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
+pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, Remembered, Rounds, RouteMemory, Strand, Told};
 pub use policy::{Asking, Policy, Sampling};
 pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
 pub use refusal::Refusal;
 pub use report::{Connection, Report, Scopes, Traffic};
+pub use route::{Channel, Route};
 pub use silence::{
     Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern, Occurrence, Quiet, QuietEntry, QuietId,
     QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly,
 };
 pub use snapshot::{
-    Counts, Evidence, ExperimentView, FlapView, LastConnection, MailView, NoteView, ResourceView, SamplingView, Seen, Snapshot, SourceView,
-    StreamView,
+    Counts, Evidence, ExperimentView, FlapView, LastConnection, NoteView, ResourceView, RouteView, SamplingView, Seen, Snapshot,
+    SourceView, StreamView, ToldView,
 };
-pub use summary::{Alert, Background, Line, Summary};
+pub use summary::{Alert, Background, Line, Occasion, Summary, Thread};
+pub use telling::Digest;

@@ -110,6 +110,19 @@ name! {
     Topic
 }
 
+name! {
+    /// The name of a route: a way to some people.
+    RouteName
+}
+
+impl RouteName {
+    /// The route of `EMAIL_TO`, which hears of everything.
+    #[must_use]
+    pub fn everybody() -> Self {
+        Self(Arc::from("everybody"))
+    }
+}
+
 impl Topic {
     /// The topic of the stream `key` of the experiment `stub`, as book builds it from its manifest.
     ///

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::engine::experiment::Experiment;
+use crate::engine::route::Route;
 use crate::engine::silence::QuietKind;
 use crate::engine::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
 use crate::model::{Bookable, Health, Moment, SourceName};
@@ -20,7 +21,8 @@ impl Engine {
             experiments: Arc::clone(&self.views),
             counts: self.counts,
             sources: SourceName::ALL.map(|name| self.source_view(name)),
-            mail: self.telling.view(self.policy.mail, &|stub| self.lull().covers(stub)),
+            routes: self.telling.views(),
+            told: self.telling.told(),
             sampling: if self.sampling { self.sampler.view(&self.policy) } else { SamplingView::default() },
             manifest_lost: self.manifest_lost.map(Moment::wall),
             blind: self.blind.map(Moment::wall),
@@ -29,6 +31,11 @@ impl Engine {
             calendar: Arc::clone(&self.calendar),
             pools: Arc::clone(&self.pools),
         }
+    }
+
+    /// How many of the experiments that a route hears of are in which state.
+    pub(super) fn counts_of(&self, route: &Route) -> Counts {
+        if route.hears_of_all() { self.counts } else { count(self.views.iter().filter(|view| route.hears_of(&view.stub))) }
     }
 
     pub(super) fn repaint(&mut self) {
@@ -44,7 +51,7 @@ impl Engine {
         };
         self.fleet.repaint(&mut views, &touched, paint);
         self.views = views;
-        self.counts = count(&self.views);
+        self.counts = count(self.views.iter());
     }
 
     pub(super) fn source_view(&self, name: SourceName) -> SourceView {
@@ -68,9 +75,10 @@ impl Engine {
     }
 }
 
-fn count(views: &[Arc<ExperimentView>]) -> Counts {
-    let mut counts = Counts { total: views.len(), ..Counts::default() };
+fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
+    let mut counts = Counts::default();
     for view in views {
+        counts.total += 1;
         match view.health {
             Health::Ok => counts.ok += 1,
             Health::Degraded => counts.degraded += 1,

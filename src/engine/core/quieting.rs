@@ -10,11 +10,12 @@ use crate::engine::action::{Action, Record};
 use crate::engine::event::Issue;
 use crate::engine::fleet::Fleet;
 use crate::engine::memory::Concern;
-use crate::engine::silence::{Ended, Maintenance, NamePattern, Quiet, QuietEntry, QuietKind, Quieted, Subject};
+use crate::engine::route::Route;
+use crate::engine::silence::{Acknowledgement, Ended, Maintenance, NamePattern, Quiet, QuietEntry, Quieted, Silence, Subject};
 use crate::engine::snapshot::NoteView;
 use crate::model::{Health, Moment, SourceName, Stub};
 
-/// What has kept quiet for longer than this and has no end in sight looks forgotten.
+/// An acknowledgement that is older than this looks forgotten.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How quiet it is between two changes of that.
@@ -49,10 +50,10 @@ impl Hush {
 /// Whether mail about an experiment is kept quiet, as it is now.
 #[derive(Clone, Copy)]
 pub(super) struct Lull<'a> {
-    pub(super) hush: Option<&'a Hush>,
-    pub(super) quiet: &'a Quiet,
-    pub(super) fleet: &'a Fleet,
-    pub(super) at: Timestamp,
+    hush: Option<&'a Hush>,
+    quiet: &'a Quiet,
+    fleet: &'a Fleet,
+    at: Timestamp,
 }
 
 impl Lull<'_> {
@@ -164,20 +165,37 @@ impl Engine {
         }
     }
 
-    /// What has kept quiet for so long that it looks forgotten, in words. What returns every week is meant to last.
-    pub(super) fn forgotten_quiet(&self, now: Timestamp) -> Vec<String> {
-        let notes = self.hush.iter().flat_map(|hush| hush.notes.iter()).filter(|note| note.active && note.id.is_some());
-        let old = notes.filter(|note| note.next.is_none() && now.duration_since(note.entry.since()) >= FORGOTTEN_AFTER);
-        let words = old.map(|note| {
-            let what = match note.entry.kind() {
-                QuietKind::Acknowledged => "acknowledged",
-                QuietKind::Silenced | QuietKind::Maintenance => "silenced",
-            };
-            let entry = &note.entry;
-            let since = entry.since().strftime("%-d %b %Y");
-            format!("{} has been {what} by {} since {since}: {}", entry.about(), entry.who(), entry.text())
-        });
-        words.collect()
+    /// What the people of a route do not hear of although they might want to, in words: every silence, and acknowledgements that are so
+    /// old that they look forgotten. Maintenance is planned and shown elsewhere.
+    pub(super) fn silences(&self, route: &Route, now: Timestamp) -> Vec<String> {
+        let notes = self.hush.iter().flat_map(|hush| hush.notes.iter()).filter(|note| note.active);
+        let of_route = notes.filter(|note| self.is_of_route(&note.entry, route));
+        of_route.filter_map(|note| silence_words(&note.entry, now)).collect()
+    }
+
+    fn is_of_route(&self, entry: &QuietEntry, route: &Route) -> bool {
+        let any = |pattern: &NamePattern| {
+            let mut heard = self.fleet.iter().map(|(_, experiment)| &experiment.stub).filter(|stub| route.hears_of(stub));
+            heard.any(|stub| pattern.matches(stub.as_str()))
+        };
+        match entry {
+            QuietEntry::Acknowledgement(Acknowledgement { subject: Subject::Experiment(stub), .. }) => route.hears_of(stub),
+            QuietEntry::Acknowledgement(Acknowledgement { subject: Subject::Component(_) | Subject::Installation, .. }) => route.alerts,
+            QuietEntry::Silence(Silence { pattern, .. }) | QuietEntry::Maintenance(Maintenance { pattern, .. }) => any(pattern),
+        }
+    }
+}
+
+fn silence_words(entry: &QuietEntry, now: Timestamp) -> Option<String> {
+    let (about, who, text) = (entry.about(), entry.who(), entry.text());
+    match entry {
+        QuietEntry::Silence(Silence { until, .. }) => {
+            Some(format!("{about} is silenced until {} by {who}: {text}", until.strftime("%-d %b %H:%M UTC")))
+        }
+        QuietEntry::Acknowledgement(Acknowledgement { since, .. }) if now.duration_since(*since) >= FORGOTTEN_AFTER => {
+            Some(format!("{about} has been acknowledged since {} by {who}: {text}", since.strftime("%-d %b %Y")))
+        }
+        QuietEntry::Acknowledgement(_) | QuietEntry::Maintenance(_) => None,
     }
 }
 
