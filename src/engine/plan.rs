@@ -93,7 +93,9 @@ impl Snapshot {
         let stubs: Vec<Stub> = subjects.iter().filter_map(|(subject, _)| stub_of(subject)).collect();
         let about = if stubs.is_empty() { scope.to_string() } else { names(&stubs) };
         let ends = match (scope, until) {
-            (Scope::Experiments(_) | Scope::Pool(_) | Scope::Component(_), None) => "it is well again or gets worse".to_owned(),
+            (Scope::Experiments(_) | Scope::Pool(_), None) if stubs.len() > 1 => "each is well again or gets worse".to_owned(),
+            (Scope::Experiments(_) | Scope::Pool(_), None) => "it is well again or gets worse".to_owned(),
+            (Scope::Component(_), None) => "it is well again".to_owned(),
             (Scope::Installation, None) => "this is taken back".to_owned(),
             (_, Some(until)) => format!("{until} at the latest"),
         };
