@@ -88,9 +88,10 @@ struct Scenario {
     policy: Policy,
     /// The routes, as far as they have been read.
     routes: Vec<Route>,
+    /// Those that there are at the start: what was read before the first line with a time.
+    first: Option<Vec<Route>>,
     deeds: Vec<(Duration, Deed)>,
-    /// What the reader of the scenario does, and when; with the routes that were read before it.
-    pauses: Vec<(Duration, Pause, Vec<Route>)>,
+    pauses: Vec<(Duration, Pause)>,
     end: Duration,
     shown: Vec<Kind>,
     /// Whether subject and thread of each mail are shown.
@@ -101,8 +102,8 @@ struct Scenario {
 
 /// What happens to labwatch itself.
 enum Pause {
-    /// It is killed, and started again after this time.
-    Restart(Duration),
+    /// It is killed, and started again after this time, with the routes that were read before.
+    Restart(Duration, Vec<Route>),
     /// Somebody looks how it stands with the routes.
     Look,
 }
@@ -115,6 +116,7 @@ impl Scenario {
             origin: Timestamp::UNIX_EPOCH,
             policy,
             routes: vec![Route::everybody()],
+            first: None,
             deeds: Vec::new(),
             pauses: Vec::new(),
             end: Duration::from_secs(60),
@@ -134,6 +136,9 @@ impl Scenario {
         let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
         let time = first.parse::<f64>().ok().map(Duration::from_secs_f64);
         let (at, words) = time.map_or((Duration::ZERO, line), |at| (at, rest.trim()));
+        if time.is_some() {
+            self.first.get_or_insert_with(|| self.routes.clone());
+        }
         let words: Vec<&str> = words.split_whitespace().collect();
         match words.as_slice() {
             ["end"] => self.end = at,
@@ -141,9 +146,9 @@ impl Scenario {
             ["policy", settings @ ..] => settings.iter().try_for_each(|setting| self.set(setting))?,
             ["route", name, patterns, settings @ ..] => self.routes.push(route(name, patterns, settings)?),
             ["unroute", name] => self.routes.retain(|route| route.name.as_str() != *name),
-            ["restart"] => self.pause(at, Pause::Restart(Duration::ZERO)),
-            ["restart", "after", off] => self.pause(at, Pause::Restart(parse_duration(off).ok()?)),
-            ["look"] => self.pause(at, Pause::Look),
+            ["restart"] => self.pauses.push((at, Pause::Restart(Duration::ZERO, self.routes.clone()))),
+            ["restart", "after", off] => self.pauses.push((at, Pause::Restart(parse_duration(off).ok()?, self.routes.clone()))),
+            ["look"] => self.pauses.push((at, Pause::Look)),
             ["show", "asks"] => self.shown.push(Kind::Ask),
             ["show", "samples"] => self.shown.push(Kind::Sample),
             ["show", "subjects"] => self.subjects = true,
@@ -161,10 +166,6 @@ impl Scenario {
         Some(())
     }
 
-    fn pause(&mut self, at: Duration, pause: Pause) {
-        self.pauses.push((at, pause, self.routes.clone()));
-    }
-
     /// A setting of the policy, or of the route to everybody.
     fn set(&mut self, setting: &str) -> Option<()> {
         if setting == "mail=off" {
@@ -176,25 +177,23 @@ impl Scenario {
     }
 
     fn play(mut self) -> String {
-        let pauses = std::mem::take(&mut self.pauses);
-        let first = pauses.first().map_or_else(|| self.routes.clone(), |(_, _, routes)| routes.clone());
+        let first = self.first.take().unwrap_or_else(|| self.routes.clone());
         let mut stage = Stage::new(self.policy, first, self.origin, Lab::new());
         for (at, deed) in std::mem::take(&mut self.deeds) {
             stage.plan.at(at, Event::Do(deed));
         }
         Lab::begin(&mut stage.plan);
         let (mut out, mut keeper, mut seen) = (String::new(), Keeper::default(), 0);
-        let later = pauses.iter().skip(1).map(|(_, _, routes)| routes.clone()).chain([self.routes.clone()]);
-        for ((at, pause, _), next) in pauses.iter().zip(later) {
+        for (at, pause) in &self.pauses {
             stage.run_until(*at);
             seen = self.tell(&stage, seen, &mut keeper, &mut out);
             match pause {
                 Pause::Look => out.push_str(&look(&mut stage, self.origin)),
-                Pause::Restart(off) => {
+                Pause::Restart(off, routes) => {
                     writeln!(out, "{:>9} restart  off for {}s", seconds(at.as_secs_f64()), off.as_secs()).expect("a string takes all");
                     stage.world.mailing.clear();
                     stage.idle_until(*at + *off);
-                    stage.engine = Engine::resume(self.policy, next, &keeper.restart(), stage.plan.now());
+                    stage.engine = Engine::resume(self.policy, routes.clone(), &keeper.restart(), stage.plan.now());
                 }
             }
         }

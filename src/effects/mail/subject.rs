@@ -34,7 +34,7 @@ fn happened(summary: &Summary) -> String {
     let mut parts: Vec<String> = subject_alert(summary).into_iter().collect();
     parts.extend(counted(&news_groups(summary)));
     if parts.is_empty() {
-        parts.push(standing(summary));
+        parts.push(nothing_new(summary));
     }
     parts.join("; ")
 }
@@ -120,6 +120,11 @@ fn names(lines: &[&Line]) -> String {
     if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
 }
 
+fn nothing_new(summary: &Summary) -> String {
+    let is_well = summary.problems.is_empty() && summary.alerts.is_empty();
+    if is_well { standing(summary) } else { format!("still {}", standing(summary)) }
+}
+
 /// How things are, whatever is new.
 fn standing(summary: &Summary) -> String {
     let alerts = summary.alerts.iter().filter(|alert| alert.ended.is_none()).count();
@@ -149,7 +154,7 @@ fn what_happened(summary: &Summary) -> String {
     let mut sentences: Vec<String> = summary.alerts.iter().filter(|alert| alert.new).take(1).map(|alert| sentence(&alert.text)).collect();
     sentences.extend(health_groups(summary).into_iter().map(|(health, lines)| group_sentence(health, &lines)));
     if sentences.is_empty() {
-        sentences.push(sentence(&format!("nothing new: {}", standing(summary))));
+        sentences.push(sentence(&format!("nothing new: {}", nothing_new(summary))));
     }
     sentences.join(" ")
 }

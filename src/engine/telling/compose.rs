@@ -91,6 +91,7 @@ impl Teller {
         let owed = self.owed.get(&experiment.stub).copied();
         let bad_since = told.and_then(|told| told.bad_since).or(owed);
         let is_well = experiment.health == Health::Ok;
+        let well_since = self.well_since.get(&experiment.stub).copied().unwrap_or(experiment.since);
         Line {
             stub: experiment.stub.clone(),
             health: experiment.health,
@@ -99,7 +100,7 @@ impl Teller {
             listed: experiment.listed() || !scene.manifest_known,
             issues: experiment.issues.clone(),
             since: experiment.bad_since.unwrap_or(experiment.since).wall(),
-            lasted: bad_since.filter(|_| is_well).map(|since| experiment.since.since(since)),
+            lasted: bad_since.filter(|_| is_well).map(|since| well_since.since(since)),
             affected: Affected::default(),
             advice: None,
         }

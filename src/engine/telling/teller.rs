@@ -14,7 +14,7 @@ use crate::engine::memory::{self, Concern, HeardConcern, Known, MessageId, Round
 use crate::engine::route::Route;
 use crate::engine::snapshot::{RouteView, ToldView};
 use crate::engine::summary::{Occasion, Summary};
-use crate::model::{Moment, Stub};
+use crate::model::{Health, Moment, Stub};
 
 /// A summary waits at most this long for switches that are under way, so that it can say what came of them.
 const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
@@ -25,6 +25,10 @@ const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
 /// What changes nothing for students is told after this time: relay and jump, each asked every five seconds, see the same power cut
 /// that far apart, and one summary is to tell it.
 const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
+
+/// Who was told that an experiment is down hears of another cause at the earliest after this time: when power goes, its remote login
+/// is often seen to be lost some seconds after its streams, and nobody needs two messages for that.
+const CAUSES_FOLLOW_AFTER: Duration = Duration::from_secs(60);
 
 /// The longest wait between two reminders, unless the first one waits longer.
 const REMIND_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -58,6 +62,8 @@ pub(super) struct Teller {
     /// Experiments of a summary that failed, with since when they were bad: nobody knows whether it was read, so people are told about
     /// them although they may be again as they were told before.
     pub(super) owed: BTreeMap<Stub, Moment>,
+    /// Since when experiments are well again of which people do not know that yet. A source may have told nothing since.
+    pub(super) well_since: BTreeMap<Stub, Moment>,
     concern_since: Option<Moment>,
     /// Since when there is something to tell that is not held back.
     waiting_since: Option<Moment>,
@@ -78,6 +84,7 @@ impl Teller {
             ended: BTreeMap::new(),
             untold: BTreeMap::new(),
             owed: BTreeMap::new(),
+            well_since: BTreeMap::new(),
             concern_since: None,
             waiting_since: None,
             carriage: Carriage::default(),
@@ -137,15 +144,27 @@ impl Teller {
             return;
         }
         let Some(known) = Known::of(experiment, manifest_known) else { return };
-        let told = self.told.get(stub).map_or_else(Known::assumed, |heard| heard.known.clone());
+        let heard = self.told.get(stub);
+        let told = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
         let owed = self.owed.contains_key(stub);
         if !owed && !known.is_worth_telling_after(&told) {
             self.untold.remove(stub);
+            self.well_since.remove(stub);
             return;
         }
+        let heard_at = heard.and_then(|heard| heard.thread).map_or(now, |thread| now.back_at(thread.last.at));
+        let from = match (known.health.is_unusable(), told.health.is_unusable()) {
+            _ if owed => now,
+            (true, true) if known.health == told.health => (heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN),
+            (true, true) | (false, false) => now + PARTS_FOLLOW_WITHIN,
+            (true, false) | (false, true) => now,
+        };
         self.carriage.consider(stub, &known);
-        let is_urgent = owed || known.health.is_unusable() != told.health.is_unusable();
-        let from = if is_urgent { now } else { now + PARTS_FOLLOW_WITHIN };
+        if known.health == Health::Ok {
+            self.well_since.entry(stub.clone()).or_insert(experiment.since);
+        } else {
+            self.well_since.remove(stub);
+        }
         let entry = self.untold.entry(stub.clone()).or_insert(from);
         *entry = from.min(*entry);
     }
@@ -154,6 +173,7 @@ impl Teller {
     pub(super) fn forget(&mut self, stub: &Stub) -> bool {
         self.untold.remove(stub);
         self.owed.remove(stub);
+        self.well_since.remove(stub);
         self.told.remove(stub).is_some()
     }
 
@@ -317,6 +337,7 @@ impl Teller {
     fn learn(&mut self, stub: Stub, tale: Option<(Known, Option<Moment>)>, message: MessageId) -> Told {
         self.untold.remove(&stub);
         self.owed.remove(&stub);
+        self.well_since.remove(&stub);
         let before = self.told.remove(&stub).and_then(|heard| heard.thread);
         let thread = Some(Strand { root: before.map_or(message, |strand| strand.root), last: message });
         let told = tale.as_ref().map(|(known, _)| memory::Heard { known: known.clone(), thread });
