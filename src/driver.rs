@@ -387,7 +387,7 @@ impl Driver {
 
 /// What a record tells whoever waits for its order to be carried out.
 fn receipt(record: &Record) -> Option<Receipt> {
-    if let Record::Commanded { receipt, .. } = record { Some(receipt.clone()) } else { None }
+    if let Record::Commanded { receipt, .. } = record { Some((**receipt).clone()) } else { None }
 }
 
 /// Waits until the store has written more.

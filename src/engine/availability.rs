@@ -84,7 +84,9 @@ impl Resources {
             self.let_go(name);
         }
         let unlisted: Vec<ResourceName> = self.wishes.keys().filter(|name| !listed.contains(name)).cloned().collect();
-        unlisted.iter().for_each(|name| self.grant(name));
+        for name in &unlisted {
+            self.grant(name);
+        }
         let mut added = Vec::new();
         for reading in readings {
             if let Some(resource) = self.all.get_mut(&reading.name) {
@@ -310,8 +312,7 @@ impl Wish {
     /// booked.
     fn to_write(&self, wanted: &Wanted) -> (bool, String) {
         match (self, wanted) {
-            (Self::Hold(reason), _) => (false, reason.clone()),
-            (Self::Enable, Wanted::Withdrawn { reason }) => (false, reason.clone()),
+            (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn { reason }) => (false, reason.clone()),
             (Self::Enable, Wanted::Bookable { reason }) => (true, reason.clone()),
             (Self::Enable, Wanted::AsItIs) => (true, reason::enabled()),
         }
