@@ -50,7 +50,7 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
     assert!(matches!(&people.target, RouteTarget::Mail { to, cc } if to.len() == 2 && cc.len() == 1));
     assert_eq!((program.remind, program.gather, program.alerts), (None, Duration::ZERO, true));
     let RouteTarget::Webhook(webhook) = &program.target else { panic!("{program:?}") };
-    assert_eq!(webhook.secret.as_ref().map(|secret| secret.expose_secret()), Some(SECRET));
+    assert_eq!(webhook.secret.as_ref().map(ExposeSecret::expose_secret), Some(SECRET));
     assert!(webhook.url.expose().as_str().ends_with(SECRET));
     let shown = format!("{config:?}{}", config.summary());
     assert!(!shown.contains(SECRET), "{shown}");
