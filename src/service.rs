@@ -16,8 +16,8 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::config::{Config, MailSettings, MemorySettings, Route, RouteTarget, TellingSettings};
-use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
+use crate::config::{Config, MailSettings, MaintenanceSettings, MemorySettings, Route, RouteTarget, TellingSettings};
+use crate::driver::{self, COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use crate::effects;
 use crate::effects::mail::Recipients;
 use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
@@ -176,9 +176,11 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let clock = Clock::start();
     let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
-    let mut engine =
-        Engine::resume(config.policy(), config.telling.routes(config.mail.is_some()), &memory.unwrap_or_default(), clock.now());
+    let routes = config.telling.routes(config.mail.is_some());
+    let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
+    let mut engine = Engine::resume(config.policy(), routes, &memory.unwrap_or_default(), clock.now()).with_maintenance(windows);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
+    let (_orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
@@ -210,7 +212,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let counters = Arc::new(Counters::default());
     let outlets = Outlets { switches, mails, webhooks: None, samples, relay, jump, book: poll_now };
     let hooks = Hooks { record: counted(record, &counters), turned: Box::new(watchdog()) };
-    parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
+    parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
     let figures = config.surfaces.metrics.then(|| figures(&config.surfaces.label, pictures.clone(), &counters, queues, kept));

@@ -77,6 +77,10 @@ impl Lab {
             sampling: SamplingView::default(),
             manifest_lost: None,
             blind: None,
+            notes: Arc::default(),
+            quiet: Arc::default(),
+            calendar: Arc::default(),
+            pools: Arc::default(),
         })
     }
 }
@@ -118,6 +122,8 @@ pub fn healthy(stub: &str) -> ExperimentView {
         health: Health::Ok,
         since: at(10),
         issues: Vec::new(),
+        flapping: None,
+        quiet: None,
         jump: JumpHealth::Up,
         jump_seen: Seen::InNewest,
         jump_last: None,
@@ -142,7 +148,14 @@ pub fn stream(stub: &Stub, key: &str) -> StreamView {
 }
 
 pub fn resource(name: &str, bookable: Option<Bookable>, reason: &str) -> ResourceView {
-    ResourceView { name: ResourceName::try_new(name).expect("a name"), bookable, reason: reason.to_owned(), read: None, fault: None }
+    ResourceView {
+        name: ResourceName::try_new(name).expect("a name"),
+        bookable,
+        reason: reason.to_owned(),
+        read: None,
+        fault: None,
+        wish: None,
+    }
 }
 
 /// What went over a connection that sends 25 messages a second.
