@@ -121,6 +121,12 @@ impl RouteName {
     pub fn everybody() -> Self {
         Self(Arc::from("everybody"))
     }
+
+    /// The route of `WEBHOOK_URL`, which hears of everything too.
+    #[must_use]
+    pub fn webhook() -> Self {
+        Self(Arc::from("webhook"))
+    }
 }
 
 impl Topic {

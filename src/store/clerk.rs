@@ -1,13 +1,13 @@
 //! Between the engine's words and the store's: which entries a record makes, and what a memory is to the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
-use super::memory::Memory;
+use super::memory::{Memory, Pending};
 use crate::engine::{
     self, Concern, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds,
     RouteMemory, Strand, Summary, Wish,
@@ -27,12 +27,12 @@ const WISH: &str = "wish.";
 const ROUNDS: &str = "rounds";
 
 /// What is kept of a summary on its way: enough to tell it again, should nobody know whether it arrived.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Letter {
     news: Vec<News>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct News {
     stub: Stub,
     health: Health,
@@ -71,17 +71,31 @@ struct RoundsRow {
     digest: Option<Timestamp>,
 }
 
-/// Makes entries of records. Remembers which summaries are on their way: one that arrives makes all before it on its route needless.
+/// Makes entries of records. Remembers which summaries are on their way: one that arrives makes those before it on its route needless,
+/// as far as it tells the same.
 #[derive(Debug, Default)]
 pub struct Clerk {
-    on_their_way: Vec<(String, u64)>,
+    on_their_way: Vec<OnItsWay>,
+}
+
+/// A summary of which it is not known that it arrived, with what it tells that no later one has told.
+#[derive(Debug)]
+struct OnItsWay {
+    id: u64,
+    route: String,
+    created: Timestamp,
+    news: Vec<News>,
 }
 
 impl Clerk {
     /// A clerk who knows which summaries were on their way when labwatch stopped.
     #[must_use]
     pub fn with(memory: &Memory) -> Self {
-        Self { on_their_way: memory.outbox.iter().map(|pending| (pending.outgoing.route.clone(), pending.outgoing.id)).collect() }
+        let on_its_way = |pending: &Pending| {
+            let Outgoing { id, route, created, .. } = pending.outgoing.clone();
+            OnItsWay { id, route, created, news: news(pending) }
+        };
+        Self { on_their_way: memory.outbox.iter().map(on_its_way).collect() }
     }
 
     /// The entries that a record makes.
@@ -114,11 +128,11 @@ impl Clerk {
     }
 
     fn send(&mut self, summary: &Summary, at: Timestamp) -> Entry {
-        let route = summary.route.to_string();
-        self.on_their_way.push((route.clone(), summary.id));
         let news = summary.news.iter().map(|line| News { stub: line.stub.clone(), health: line.health, since: line.since }).collect();
-        let content = serde_json::to_value(Letter { news }).unwrap_or_default();
-        Entry::Outgoing(Outgoing { id: summary.id, route, created: at, content })
+        let on_its_way = OnItsWay { id: summary.id, route: summary.route.to_string(), created: at, news };
+        let entry = on_its_way.entry();
+        self.on_their_way.push(on_its_way);
+        entry
     }
 
     fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, at: Timestamp) -> Vec<Entry> {
@@ -127,21 +141,44 @@ impl Clerk {
             let state = if failure.refuses_content() { OutboxState::Refused } else { OutboxState::Pending };
             return vec![delivery(id, state, Some(failure.fault.to_string()))];
         }
-        let Some((route, _)) = self.on_their_way.iter().find(|(_, of)| *of == id).cloned() else { return Vec::new() };
-        let is_told = |(on, of): &(String, u64)| *on == route && *of <= id;
-        let (told, others) = std::mem::take(&mut self.on_their_way).into_iter().partition(is_told);
-        self.on_their_way = others;
-        let told: Vec<(String, u64)> = told;
-        let state = |of| if of == id { OutboxState::Sent } else { OutboxState::Superseded };
-        told.into_iter().map(|(_, of)| delivery(of, state(of), None)).collect()
+        let Some(at_place) = self.on_their_way.iter().position(|summary| summary.id == id) else { return Vec::new() };
+        let arrived = self.on_their_way.remove(at_place);
+        let told: BTreeSet<&Stub> = arrived.news.iter().map(|news| &news.stub).collect();
+        let mut entries = Vec::new();
+        self.on_their_way.retain_mut(|earlier| {
+            if earlier.route != arrived.route || earlier.id > id {
+                return true;
+            }
+            let before = earlier.news.len();
+            earlier.news.retain(|news| !told.contains(&news.stub));
+            match earlier.news.len() {
+                0 => entries.push(delivery(earlier.id, OutboxState::Superseded, None)),
+                left if left < before => entries.push(earlier.entry()),
+                _ => {}
+            }
+            !earlier.news.is_empty()
+        });
+        entries.push(delivery(id, OutboxState::Sent, None));
+        entries
     }
 
     fn forget(&mut self, route: &RouteName, at: Timestamp) -> Vec<Entry> {
-        let (gone, others) = std::mem::take(&mut self.on_their_way).into_iter().partition(|(on, _)| on == route.as_str());
-        self.on_their_way = others;
-        let gone: Vec<(String, u64)> = gone;
-        let superseded = |(_, id)| Entry::Delivery(Delivery { id, at, state: OutboxState::Superseded, error: None });
-        std::iter::once(Entry::RouteForgotten(route.to_string())).chain(gone.into_iter().map(superseded)).collect()
+        let mut entries = vec![Entry::RouteForgotten(route.to_string())];
+        self.on_their_way.retain(|summary| {
+            let is_gone = summary.route == route.as_str();
+            if is_gone {
+                entries.push(Entry::Delivery(Delivery { id: summary.id, at, state: OutboxState::Superseded, error: None }));
+            }
+            !is_gone
+        });
+        entries
+    }
+}
+
+impl OnItsWay {
+    fn entry(&self) -> Entry {
+        let content = serde_json::to_value(Letter { news: self.news.clone() }).unwrap_or_default();
+        Entry::Outgoing(Outgoing { id: self.id, route: self.route.clone(), created: self.created, content })
     }
 }
 
@@ -233,11 +270,13 @@ fn routes(memory: &Memory) -> BTreeMap<RouteName, RouteMemory> {
     }
     for pending in &memory.outbox {
         let Ok(route) = RouteName::try_new(&pending.outgoing.route) else { continue };
-        let letter = serde_json::from_value::<Letter>(pending.outgoing.content.clone());
-        let news = letter.into_iter().flat_map(|letter| letter.news);
-        routes.entry(route).or_default().owed.extend(news.map(|news| (news.stub, news.since)));
+        routes.entry(route).or_default().owed.extend(news(pending).into_iter().map(|news| (news.stub, news.since)));
     }
     routes
+}
+
+fn news(pending: &Pending) -> Vec<News> {
+    serde_json::from_value::<Letter>(pending.outgoing.content.clone()).map(|letter| letter.news).unwrap_or_default()
 }
 
 /// What people were told, as it stands in the store. What cannot be read is left out: then they are told again.
@@ -357,6 +396,34 @@ mod tests {
         ];
         assert_eq!(states(&mut clerk, records), [(1, Pending), (3, Refused), (1, Superseded), (3, Superseded), (4, Sent)]);
         assert_eq!(states(&mut clerk, vec![Record::RouteGone(route("b")), delivered(5, Ok(()))]), [(2, Superseded), (5, Sent)]);
+    }
+
+    #[test]
+    fn what_a_later_summary_does_not_tell_stays_owed() {
+        let summary = |id, stubs: &[&str]| {
+            let Record::Telling(summary) = telling(id, "a") else { panic!("a summary") };
+            let line = |stub: &&str| engine::Line {
+                stub: Stub::try_new(stub).expect("a name"),
+                health: Health::Down,
+                told: Health::Ok,
+                bookable: None,
+                listed: true,
+                issues: vec![],
+                since: at(5),
+                lasted: None,
+                affected: engine::Affected::default(),
+                advice: None,
+            };
+            Record::Telling(std::sync::Arc::new(Summary { news: stubs.iter().map(line).collect(), ..(*summary).clone() }))
+        };
+        let mut clerk = Clerk::default();
+        states(&mut clerk, vec![summary(1, &["x", "y"]), summary(2, &[])]);
+        assert_eq!(states(&mut clerk, vec![Record::Delivered { id: 2, outcome: Ok(()) }]), [(2, Sent)]);
+        states(&mut clerk, vec![summary(3, &["x"])]);
+        let entries = clerk.entries(&Record::Delivered { id: 3, outcome: Ok(()) }, at(1));
+        let left = entries.iter().find_map(|entry| if let Entry::Outgoing(outgoing) = entry { Some(outgoing) } else { None });
+        let left = left.map(|outgoing| (outgoing.id, outgoing.content["news"].as_array().map(Vec::len)));
+        assert_eq!(left, Some((1, Some(1))), "y is still owed");
     }
 
     #[test]
