@@ -1,0 +1,205 @@
+//! The gate: who asks, whether they may, and that a change leaves a record. Every routed request goes through it once, before its handler.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{ACCEPT, AUTHORIZATION, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::client::Client;
+use super::cookie;
+use super::error::{self, ApiError};
+use super::origin::{self, Origin};
+use super::table::{ROUTES, Table, Verdict};
+use crate::access::{Audit, Authority, Caller, Need, Noted, Pass, Reading, Refusal, Revocations, Scope, Session, Throttle};
+
+/// What is set about access.
+#[derive(Debug, Clone)]
+pub struct AccessSettings {
+    /// What tokens are signed with; without it there are none.
+    pub secret: Option<SecretString>,
+    /// Who may read.
+    pub reading: Reading,
+    /// How long a browser's session lasts at most.
+    pub session: Duration,
+    /// The proxies whose word about their clients' addresses is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Scheme, host and port under which people reach the API, where it differs from what their browsers ask us for.
+    pub origin: Option<String>,
+}
+
+/// Decides who may do what.
+pub struct Gate {
+    authority: Option<Authority>,
+    pub(super) settings: AccessSettings,
+    pub(super) throttle: Throttle,
+    pub(super) revocations: Revocations,
+    pub(super) audit: Audit,
+    table: Table,
+}
+
+impl Gate {
+    /// A gate with these settings, that asks and tells these.
+    #[must_use]
+    pub fn new(settings: AccessSettings, revocations: Revocations, audit: Audit) -> Self {
+        let authority = settings.secret.as_ref().map(Authority::new);
+        Self { authority, settings, throttle: Throttle::default(), revocations, audit, table: Table::new(ROUTES) }
+    }
+
+    /// What a token says, if it is good and not revoked.
+    pub(super) fn token(&self, token: &str, now: Timestamp) -> Result<Pass, Refusal> {
+        let pass = self.authority()?.verify(token, now)?;
+        if self.revocations.has(&pass.id) { Err(Refusal::Revoked) } else { Ok(pass) }
+    }
+
+    fn session(&self, text: &str, now: Timestamp) -> Result<Session, Refusal> {
+        let session = self.authority()?.session(text, now)?;
+        let revoked = self.revocations.has(&session.id) || self.revocations.has(&session.pass.id);
+        if revoked { Err(Refusal::Revoked) } else { Ok(session) }
+    }
+
+    pub(super) fn authority(&self) -> Result<&Authority, Refusal> {
+        self.authority.as_ref().ok_or(Refusal::NoSecret)
+    }
+
+    /// Counts and tells a token that was refused.
+    pub(super) fn refuse(&self, client: Client, why: Refusal) -> ApiError {
+        self.count(client, why);
+        error::refused(why)
+    }
+
+    fn count(&self, client: Client, why: Refusal) {
+        self.throttle.failed(client.address, Instant::now());
+        tracing::warn!(address = %client.address, "a request to the API was refused: {why}");
+    }
+
+    /// Whether this client failed too often, so that nothing it shows is looked at.
+    pub(super) fn not_yet(&self, client: Client) -> Result<(), ApiError> {
+        self.throttle.wait(client.address, Instant::now()).map_or(Ok(()), |wait| Err(error::too_many_failures(wait)))
+    }
+
+    /// Who asks. Who shows nothing is anonymous, and so is who shows a session that is no good: browsers show an old one for hours,
+    /// and a page stays readable where reading is open.
+    fn identify(&self, headers: &HeaderMap, client: Client) -> Result<Caller, ApiError> {
+        let now = Timestamp::now();
+        if let Some(token) = bearer(headers) {
+            self.not_yet(client)?;
+            return self.token(token, now).map(Caller::Token).map_err(|why| self.refuse(client, why));
+        }
+        let Some(text) = cookie::read(headers, client.secure).filter(|_| self.not_yet(client).is_ok()) else {
+            return Ok(Caller::Anonymous);
+        };
+        self.session(text, now).map(Caller::Session).or_else(|why| {
+            if why == Refusal::Forged {
+                self.count(client, why);
+            }
+            Ok(Caller::Anonymous)
+        })
+    }
+
+    /// Who asks, if they may; the request is given back because a form's field may be in its body.
+    async fn judge(&self, request: Request, client: Client, need: Need) -> Result<(Request, Caller), ApiError> {
+        let changes = !request.method().is_safe();
+        let caller = match (self.identify(request.headers(), client), need) {
+            (Ok(caller), _) => caller,
+            (Err(_), Need::Always) => Caller::Anonymous,
+            (Err(error), Need::Read | Need::Scope(_)) => return Err(error),
+        };
+        if let Some(scope) = need.scope(self.settings.reading) {
+            allowed(&caller, scope)?;
+        }
+        if !changes {
+            return Ok((request, caller));
+        }
+        if !matches!(caller, Caller::Token(_)) && origin::of(request.headers(), self.settings.origin.as_deref()) == Origin::Other {
+            return Err(error::other_site());
+        }
+        match caller.csrf() {
+            Some(csrf) => Ok((origin::confirmed(request, csrf).await?, caller)),
+            None => Ok((request, caller)),
+        }
+    }
+}
+
+fn allowed(caller: &Caller, scope: Scope) -> Result<(), ApiError> {
+    match caller {
+        Caller::Anonymous => Err(error::token_needed(scope)),
+        known if known.may(scope) => Ok(()),
+        Caller::Token(_) | Caller::Session(_) => Err(error::scope_missing(scope)),
+    }
+}
+
+/// The token of `Authorization: Bearer`. Other schemes are a proxy's own affair.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Lets a routed request through to its handler, or answers why not.
+pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else { return next.run(request).await };
+    let need = match gate.table.verdict(request.method(), path.as_str()) {
+        Verdict::Needs(need) => need,
+        Verdict::WrongMethod(allowed) => return error::wrong_method(request.method(), allowed).into_response(),
+        Verdict::Unlisted => {
+            tracing::error!(path = path.as_str(), "a route is not in the table of who may do what, so it answers nobody");
+            return error::no_such_path(request.uri()).into_response();
+        }
+    };
+    let client = Client::of(&request, &gate.settings.trusted_proxies);
+    let wants_page = request.method() == Method::GET && accepts_pages(request.headers());
+    match gate.judge(request, client, need).await {
+        Ok((request, caller)) => pass_on(&gate, request, (client, caller), next).await,
+        Err(error) => {
+            let response = error.into_response();
+            if wants_page && response.status() == StatusCode::UNAUTHORIZED { to_login() } else { response }
+        }
+    }
+}
+
+/// Runs the handler. A change that it made without noting it is noted by its path.
+async fn pass_on(gate: &Gate, mut request: Request, (client, caller): (Client, Caller), next: Next) -> Response {
+    let change = (!request.method().is_safe()).then(|| format!("{} {}", request.method(), request.uri().path()));
+    request.extensions_mut().insert(client);
+    request.extensions_mut().insert(caller.clone());
+    let response = next.run(request).await;
+    let worked = response.status().is_success() || response.status().is_redirection();
+    if let Some(change) = change.filter(|_| worked && response.extensions().get::<Noted>().is_none()) {
+        let _noted: Noted = gate.audit.note(&caller, &change);
+    }
+    response
+}
+
+fn accepts_pages(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn to_login() -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, HeaderValue::from_static("/login"))]).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bearer_tokens_are_taken() {
+        for (value, expect) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic dXNlcjpwYXNz", None),
+            ("Bearer", None),
+            ("abc", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
+            assert_eq!(bearer(&headers), expect, "{value}");
+        }
+    }
+}
