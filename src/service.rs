@@ -1,5 +1,7 @@
 //! The boot story, top to bottom: what is made, how it is joined, how it is stopped. The only file that knows all others.
 
+mod front;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -19,11 +21,12 @@ use crate::api;
 use crate::config::{Config, MailSettings, MemorySettings};
 use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Input, Memory, Record, Summary};
+use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
 use crate::feeds;
 use crate::model::{Fault, SourceName};
-use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
+use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
 use crate::telemetry;
+use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures};
 use crate::wire::{self, BookClient, Http};
 
 /// How long an access request to relay or jump may take.
@@ -47,6 +50,8 @@ pub enum ServiceError {
     Listen(SocketAddr, io::Error),
     /// The mail settings do not make a mailer.
     Mail(effects::mail::MailerError),
+    /// The API's own certificate cannot be used.
+    Certificate(api::CertificateError),
     /// TLS or HTTP could not be set up.
     Wire(Fault),
     /// The memory belongs to another process, or to a newer labwatch.
@@ -69,6 +74,7 @@ impl fmt::Display for ServiceError {
             }
             Self::Mail(error) => write!(f, "{error}"),
             Self::Memory(error) => write!(f, "{error}"),
+            Self::Certificate(error) => write!(f, "{error}. Check STATUS_API_TLS_CERT and STATUS_API_TLS_KEY"),
             Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
             Self::Ended(part) => write!(f, "the {part} has ended by itself, which it never should; the log says why"),
         }
@@ -169,7 +175,9 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let book = BookClient::new(config.book.address.clone(), to_book);
 
     let clock = Clock::start();
-    let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
+    let remembered = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten();
+    let keep = remembered.as_ref().map(|(_, memory)| memory.keep.clone()).unwrap_or_default();
+    let (ledger, memory) = remembered.map(|(ledger, memory)| (ledger, Memory::from(memory))).unzip();
     let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -198,19 +206,28 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
 
+    let queues = vec![queue("inputs", &inputs), queue("switches", &switches), queue("samples", &samples)];
+    let kept = ledger.as_ref().map(Ledger::store);
+    let counters = Arc::new(Counters::default());
     let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
-    let hooks = Hooks { record, turned: Box::new(watchdog()) };
+    let hooks = Hooks { record: counted(record, &counters), turned: Box::new(watchdog()) };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
-    let router = api::router(api::ApiState { snapshots: pictures.clone() });
-    parts.spawn("API", serve_api(listener, router, stop.clone()));
+    let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
+    let figures = figures(pictures.clone(), &counters, queues, kept);
+    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures: Some(figures) }, gate, axum::Router::new());
+    let certificate = config.api.tls.as_ref().map(front::certificate).transpose().map_err(ServiceError::Certificate)?;
+    if let Some(certificate) = &certificate {
+        parts.spawn("API's certificate", Arc::clone(certificate).follow(api::RELOAD_EVERY, stop.clone()));
+    }
+    parts.spawn("API", front::serve(listener, certificate, router, stop.clone()));
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok(parts)
 }
 
 /// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
-fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, Memory)>, ServiceError> {
+fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, store::Memory)>, ServiceError> {
     let settings = StoreSettings { dir: settings.folder.clone(), history_days: settings.days, ring: config.health.events };
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
@@ -222,7 +239,7 @@ fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger
     };
     note_memory(&memory);
     let clerk = Clerk::with(&memory);
-    Ok(Some((Ledger::new(store, clerk), Memory::from(memory))))
+    Ok(Some((Ledger::new(store, clerk), memory)))
 }
 
 fn note_memory(memory: &store::Memory) {
@@ -255,10 +272,37 @@ fn start_mail(
     Ok(mails)
 }
 
-async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    if let Err(error) = api::serve(listener, router, stop).await {
-        tracing::error!(%error, "the API cannot go on");
+/// Everything that is measured, and who counts answers.
+fn figures(pictures: watch::Receiver<Arc<Snapshot>>, counters: &Arc<Counters>, queues: Vec<Queue>, kept: Option<Store>) -> api::Figures {
+    let http = Arc::new(HttpCounts::default());
+    let store = kept.map(|store| Box::new(move || store_figures(&store.health())) as Box<dyn Fn() -> StoreFigures + Send + Sync>);
+    let inside = Inside { label: "labwatch".to_owned(), service: Box::new(Service::default), queues, store };
+    let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
+    api::Figures {
+        content_type: telemetry::metrics::CONTENT_TYPE,
+        text: Arc::new(move || metrics.text().ok()),
+        count: Arc::new(move |route, status, took| http.note(route, status, took)),
     }
+}
+
+fn store_figures(health: &StoreHealth) -> StoreFigures {
+    StoreFigures { ok: health.state == StoreState::Ok, lost: health.lost, waiting: health.waiting }
+}
+
+/// A record goes to the counters, then on.
+fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> RecordHook {
+    let counters = Arc::clone(counters);
+    Box::new(move |seen| {
+        counters.note(seen);
+        record(seen);
+    })
+}
+
+/// Looks at how much waits in a queue without keeping it open.
+fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
+    let (bound, sender) = (sender.max_capacity(), sender.downgrade());
+    let depth = move || sender.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()));
+    Queue { name, depth: Box::new(depth), bound }
 }
 
 /// Tells systemd's watchdog at every turn of the loop, but not more often than it needs.

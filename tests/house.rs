@@ -43,7 +43,10 @@ const ROOMS: [Room; 18] = [
     room("web", &["model", "engine", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
-    room_with_engine("cli", &["model", "engine", "wire", "config", "feeds", "effects", "store", "access", "telemetry", "lab", "replay", "service"]),
+    room_with_engine(
+        "cli",
+        &["model", "engine", "wire", "config", "feeds", "effects", "store", "access", "telemetry", "lab", "replay", "service"],
+    ),
     room("main", &["cli"]),
 ];
 

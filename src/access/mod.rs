@@ -14,7 +14,7 @@ mod token;
 pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
 pub use caller::Caller;
 pub use random::{ID_LETTERS, id, same};
-pub use revoked::{Keep, Kept, MAX_REVOKED, RevokeError, Revocations, Revoked, revocation, revoked_in};
+pub use revoked::{Keep, Kept, MAX_REVOKED, Revocations, RevokeError, Revoked, revocation, revoked_in};
 pub use scope::{Need, Reading, Scope, Scopes};
 pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, Throttle, WINDOW};
 pub use token::{

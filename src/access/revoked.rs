@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{PoisonError, RwLock};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::token::{LEEWAY, MAX_LIFE};
@@ -31,7 +31,7 @@ pub struct Revocations {
 }
 
 /// Something that is revoked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// Its id.
     pub id: String,

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::http::{HeaderMap, Request};
+use ipnet::IpNet;
 
 /// The header in which proxies add whom they serve.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -30,7 +31,7 @@ pub(super) struct Client {
 
 impl Client {
     /// The sender of `request`, believing these proxies.
-    pub(super) fn of<B>(request: &Request<B>, trusted: &[IpAddr]) -> Self {
+    pub(super) fn of<B>(request: &Request<B>, trusted: &[IpNet]) -> Self {
         let peer = request.extensions().get::<Peer>();
         let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address.ip().to_canonical());
         let secure = peer.is_some_and(|peer| peer.tls) || last(request.headers(), FORWARDED_PROTO) == Some("https");
@@ -39,11 +40,11 @@ impl Client {
 }
 
 /// The last address in the list that no trusted proxy has: each adds whom it saw, so what stands further left anybody can write.
-fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer;
     let lists = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
     let mut said = lists.flat_map(|list| list.rsplit(',')).map(str::trim);
-    while trusted.contains(&address) {
+    while trusted.iter().any(|network| network.contains(&address)) {
         let Some(next) = said.next().and_then(|text| text.parse::<IpAddr>().ok()) else { break };
         address = next.to_canonical();
     }
@@ -65,7 +66,7 @@ mod tests {
         for list in forwarded {
             request.headers_mut().append(FORWARDED_FOR, list.parse().expect("a header"));
         }
-        let trusted = ["10.0.0.1", "10.0.0.2"].map(|address| address.parse().expect("an address"));
+        let trusted = ["10.0.0.1/32", "10.0.0.2/31"].map(|network| network.parse().expect("a network"));
         assert_eq!(Client::of(&request, &trusted).address.to_string(), expect, "{peer} {forwarded:?}");
     }
 
@@ -86,7 +87,9 @@ mod tests {
         let secure = |tls, proto: Option<&str>| {
             let mut request = Request::new(());
             request.extensions_mut().insert(Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), tls });
-            request.headers_mut().extend(proto.map(|proto| (FORWARDED_PROTO.parse().expect("a name"), proto.parse().expect("a value"))));
+            if let Some(proto) = proto {
+                request.headers_mut().insert(FORWARDED_PROTO, proto.parse().expect("a value"));
+            }
             Client::of(&request, &[]).secure
         };
         for (tls, proto, expect) in [(false, None, false), (true, None, true), (false, Some("https"), true), (false, Some("http"), false)] {

@@ -1,14 +1,18 @@
 //! The API's errors: the only place that chooses a status code for one, and its words. An answer never tells inner details; the log does.
 
-use axum::http::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use std::fmt::Display;
+use std::time::Duration;
+
+use axum::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use std::fmt::Display;
-use std::time::Duration;
 use utoipa::ToSchema;
 
 use crate::access::{Refusal, RevokeError, Scope};
+
+/// What is asked for where something is refused.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"labwatch\"");
 
 /// What every error answer holds.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -25,7 +29,7 @@ pub(super) struct ApiError {
     request_id: String,
     /// A header that goes with it.
     #[serde(skip)]
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// 404: there is no such path.
@@ -42,19 +46,22 @@ pub(super) fn no_such_experiment(name: &str) -> ApiError {
 pub(super) fn wrong_method(method: &Method, allowed: &[Method]) -> ApiError {
     let words: Vec<_> = allowed.iter().map(Method::as_str).collect();
     let message = format!("method {method} is not allowed, but [{}] are", words.join(", "));
-    let allow: Vec<_> = words.iter().flat_map(|word| if *word == "GET" { vec!["GET", "HEAD"] } else { vec![*word] }).collect();
-    let header = HeaderValue::from_str(&allow.join(",")).ok().map(|allow| (axum::http::header::ALLOW, allow));
-    ApiError { header, ..ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message) }
+    let allow: Vec<_> = words.iter().map(|word| if *word == "GET" { "GET,HEAD" } else { word }).collect();
+    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message);
+    match HeaderValue::from_str(&allow.join(",")) {
+        Ok(allow) => error.with(ALLOW, allow),
+        Err(_) => error,
+    }
 }
 
 /// 401: a token is needed.
 pub(super) fn token_needed(scope: Scope) -> ApiError {
-    ApiError { header: challenge(), ..ApiError::new(StatusCode::UNAUTHORIZED, format!("a token with the scope {scope} is needed")) }
+    ApiError::new(StatusCode::UNAUTHORIZED, format!("a token with the scope {scope} is needed")).with(WWW_AUTHENTICATE, CHALLENGE)
 }
 
 /// 401: the token is not good.
 pub(super) fn refused(why: Refusal) -> ApiError {
-    ApiError { header: challenge(), ..ApiError::new(StatusCode::UNAUTHORIZED, why.to_string()) }
+    ApiError::new(StatusCode::UNAUTHORIZED, why.to_string()).with(WWW_AUTHENTICATE, CHALLENGE)
 }
 
 /// 403: the token does not allow it.
@@ -70,8 +77,8 @@ pub(super) fn other_site() -> ApiError {
 /// 429: there were too many failures.
 pub(super) fn too_many_failures(wait: Duration) -> ApiError {
     let seconds = wait.as_secs().saturating_add(1);
-    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, format!("too many tokens were refused: wait for {seconds} seconds"));
-    ApiError { header: Some((RETRY_AFTER, HeaderValue::from(seconds))), ..error }
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, format!("too many tokens were refused: wait for {seconds} seconds"))
+        .with(RETRY_AFTER, HeaderValue::from(seconds))
 }
 
 /// 400: the request makes no sense.
@@ -104,13 +111,13 @@ pub(super) fn of_status(status: StatusCode) -> ApiError {
     ApiError::new(status, status.canonical_reason().unwrap_or("this cannot be answered").to_lowercase())
 }
 
-fn challenge() -> Option<(HeaderName, HeaderValue)> {
-    Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"labwatch\"")))
-}
-
 impl ApiError {
     fn new(status: StatusCode, message: String) -> Self {
         Self { code: status.as_u16(), message, request_id: String::new(), header: None }
+    }
+
+    fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some(Box::new((name, value))), ..self }
     }
 
     /// The same, of this request.
@@ -124,8 +131,8 @@ impl IntoResponse for ApiError {
     fn into_response(mut self) -> Response {
         let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
-        if let Some((name, value)) = self.header.take() {
-            response.headers_mut().insert(name, value);
+        if let Some(header) = self.header.take() {
+            response.headers_mut().insert(header.0, header.1);
         }
         response.extensions_mut().insert(self);
         response

@@ -1,4 +1,4 @@
-//! Answers that need not be sent again: their tags (ETag), and what a reader says that it has (If-None-Match).
+//! Answers that need not be sent again: their tags (`ETag`), and what a reader says that it has (`If-None-Match`).
 //!
 //! A tag is weak, because the same answer goes out compressed or not.
 

@@ -1,16 +1,18 @@
 //! The gate: who asks, whether they may, and that a change leaves a record. Every routed request goes through it once, before its handler.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, LOCATION};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use url::Url;
 
 use super::client::Client;
 use super::cookie;
@@ -29,9 +31,9 @@ pub struct AccessSettings {
     /// How long a browser's session lasts at most.
     pub session: Duration,
     /// The proxies whose word about their clients' addresses is believed.
-    pub trusted_proxies: Vec<IpAddr>,
-    /// Scheme, host and port under which people reach the API, where it differs from what their browsers ask us for.
-    pub origin: Option<String>,
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where people reach the API, without a slash at its end; `None` where it is as their browsers ask us.
+    pub url: Option<Url>,
 }
 
 /// Decides who may do what.
@@ -66,6 +68,12 @@ impl Gate {
 
     pub(super) fn authority(&self) -> Result<&Authority, Refusal> {
         self.authority.as_ref().ok_or(Refusal::NoSecret)
+    }
+
+    /// The address of one of our pages, as browsers know it: a proxy may serve us below a path of its own.
+    pub(super) fn page(&self, path: &str) -> HeaderValue {
+        let base = self.settings.url.as_ref().map_or("", Url::path).trim_end_matches('/');
+        HeaderValue::from_str(&format!("{base}{path}")).unwrap_or(HeaderValue::from_static("/"))
     }
 
     /// Counts and tells a token that was refused.
@@ -117,7 +125,7 @@ impl Gate {
         if !changes {
             return Ok((request, caller));
         }
-        if !matches!(caller, Caller::Token(_)) && origin::of(request.headers(), self.settings.origin.as_deref()) == Origin::Other {
+        if !matches!(caller, Caller::Token(_)) && origin::of(request.headers(), self.settings.url.as_ref()) == Origin::Other {
             return Err(error::other_site());
         }
         match caller.csrf() {
@@ -141,8 +149,13 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
+/// Puts the gate before these routes, behind which only they are.
+pub(super) fn before(routes: Router, gate: Arc<Gate>) -> Router {
+    routes.fallback(|uri: Uri| async move { error::no_such_path(&uri) }).layer(from_fn_with_state(gate, admit))
+}
+
 /// Lets a routed request through to its handler, or answers why not.
-pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let Some(path) = request.extensions().get::<MatchedPath>().cloned() else { return next.run(request).await };
     let need = match gate.table.verdict(request.method(), path.as_str()) {
         Verdict::Needs(need) => need,
@@ -158,7 +171,7 @@ pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next:
         Ok((request, caller)) => pass_on(&gate, request, (client, caller), next).await,
         Err(error) => {
             let response = error.into_response();
-            if wants_page && response.status() == StatusCode::UNAUTHORIZED { to_login() } else { response }
+            if wants_page && response.status() == StatusCode::UNAUTHORIZED { to(gate.page("/login")) } else { response }
         }
     }
 }
@@ -176,12 +189,14 @@ async fn pass_on(gate: &Gate, mut request: Request, (client, caller): (Client, C
     response
 }
 
-fn accepts_pages(headers: &HeaderMap) -> bool {
+/// Whether it is a browser that wants a page.
+pub(super) fn accepts_pages(headers: &HeaderMap) -> bool {
     headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
 }
 
-fn to_login() -> Response {
-    (StatusCode::SEE_OTHER, [(LOCATION, HeaderValue::from_static("/login"))]).into_response()
+/// Sends a browser to another page.
+pub(super) fn to(page: HeaderValue) -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response()
 }
 
 #[cfg(test)]
@@ -190,13 +205,9 @@ mod tests {
 
     #[test]
     fn only_bearer_tokens_are_taken() {
-        for (value, expect) in [
-            ("Bearer abc", Some("abc")),
-            ("bearer  abc ", Some("abc")),
-            ("Basic dXNlcjpwYXNz", None),
-            ("Bearer", None),
-            ("abc", None),
-        ] {
+        for (value, expect) in
+            [("Bearer abc", Some("abc")), ("bearer  abc ", Some("abc")), ("Basic dXNlcjpwYXNz", None), ("Bearer", None), ("abc", None)]
+        {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
             assert_eq!(bearer(&headers), expect, "{value}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::client::Client;
 use super::cookie;
 use super::error::{self, ApiError};
-use super::gate::Gate;
+use super::gate::{self, Gate};
 use super::origin;
 use super::routes::answer;
 use crate::access::{Caller, SignError};
@@ -27,7 +27,7 @@ const TOKEN_FIELD: &str = "token";
 /// The form. It works without scripts and styles, and sends the token nowhere but here.
 const FORM: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
     <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"robots\" content=\"noindex\">\n<title>Sign in to labwatch</title>\n\
-    <h1>Sign in to labwatch</h1>\n<form method=\"post\" action=\"/login\">\n\
+    <h1>Sign in to labwatch</h1>\n<form method=\"post\" action=\"login\">\n\
     <p><label for=\"token\">Your token, from <code>labwatch token --scope admin --for 30d --name NAME</code></label></p>\n\
     <p><input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" required autofocus></p>\n\
     <p><button>Sign in</button></p>\n</form>\n</html>\n";
@@ -86,7 +86,7 @@ pub(super) async fn sign_in(
     let life = Duration::try_from(session.expires.duration_since(now)).unwrap_or_default();
     let cookie = cookie::set(&text, life, client.secure).ok_or_else(error::internal)?;
     let noted = gate.audit.note(&Caller::Session(session), "signed in");
-    Ok((noted, [(SET_COOKIE, cookie)], home(&headers)).into_response())
+    Ok((noted, [(SET_COOKIE, cookie)], home(&gate, &headers)).into_response())
 }
 
 /// Ends the session.
@@ -103,7 +103,7 @@ pub(super) async fn sign_out(
     }
     let cookie = cookie::remove(client.secure).ok_or_else(error::internal)?;
     let noted = gate.audit.note(&caller, "signed out");
-    Ok((noted, [(SET_COOKIE, cookie)], home(&headers)).into_response())
+    Ok((noted, [(SET_COOKIE, cookie)], home(&gate, &headers)).into_response())
 }
 
 fn cannot_sign(fault: &SignError) -> ApiError {
@@ -112,11 +112,6 @@ fn cannot_sign(fault: &SignError) -> ApiError {
 }
 
 /// A browser goes to the page; a program only wants to know that it worked.
-fn home(headers: &HeaderMap) -> Response {
-    let browser = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
-    if browser {
-        (StatusCode::SEE_OTHER, [(LOCATION, HeaderValue::from_static("/"))]).into_response()
-    } else {
-        StatusCode::NO_CONTENT.into_response()
-    }
+fn home(gate: &Gate, headers: &HeaderMap) -> Response {
+    if gate::accepts_pages(headers) { gate::to(gate.page("/")) } else { StatusCode::NO_CONTENT.into_response() }
 }

@@ -2,7 +2,6 @@
 //! be careful by, and a panic that ends nothing.
 
 use std::any::Any;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,8 +11,8 @@ use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -25,7 +24,6 @@ use tracing::Instrument as _;
 use super::client::Peer;
 use super::error::{self, ApiError};
 use super::fresh::{freshen, keeping};
-use super::gate::{Gate, admit};
 
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
@@ -60,14 +58,12 @@ const ONLY_TLS: &str = "max-age=31536000";
 /// Where other sites' pages may read, as the old web page does: the reading routes of version 1, without anybody's cookies.
 const OPEN_PATHS: [&str; 2] = ["/api/v1/", "/swagger.json"];
 
-/// Puts the gate before the routes, and around both what every answer has in common.
-pub(super) fn dressed(routes: Router, gate: Arc<Gate>) -> Router {
+/// Puts around the routes what every answer has in common.
+pub(super) fn dressed(routes: Router) -> Router {
     let worth = SizeAbove::new(COMPRESSED_FROM).and(NotForContentType::SSE).and(NotForContentType::IMAGES);
     // The fastest level: the processor belongs to the judgement, and JSON shrinks to a tenth in any case.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth);
     routes
-        .fallback(|uri: Uri| async move { error::no_such_path(&uri) })
-        .layer(from_fn_with_state(gate, admit))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
@@ -187,7 +183,50 @@ fn request_id(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::JoinSet;
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_and_not_the_end() {
+        let routes = Router::new().route("/boom", get(boom)).route("/", get(async || "fine"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("has an address");
+        let mut server = JoinSet::new();
+        server.spawn(super::super::serve(listener, dressed(routes), CancellationToken::new()));
+
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        let requests = "GET /boom HTTP/1.1\r\nhost: x\r\nx-request-id: 7\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(requests.as_bytes()).await.expect("sends");
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.expect("reads");
+        assert!(answers.starts_with("HTTP/1.1 500"), "{answers}");
+        assert!(answers.contains(r#"{"code":500,"message":"labwatch made a mistake; its log says which","request_id":"7"}"#), "{answers}");
+        assert!(!answers.contains("secret"), "{answers}");
+        assert!(answers.ends_with("fine"), "the same connection goes on: {answers}");
+    }
+
+    async fn boom() {
+        panic!("the secret inner life");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_never_ends_is_given_up() {
+        let routes = dressed(Router::new().route("/", get(async || std::future::pending::<&str>().await)));
+        let request = Request::builder().uri("/").body(Body::empty()).expect("a request");
+        let response = ask(routes, request).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    async fn ask(routes: Router, request: Request) -> Response {
+        TowerToHyperService::new(routes).call(request).await.unwrap_or_else(|never| match never {})
+    }
 
     #[test]
     fn an_id_is_taken_if_it_is_sane() {

@@ -10,6 +10,7 @@ mod document;
 mod error;
 mod event;
 mod experiment;
+mod figures;
 mod fresh;
 mod gate;
 mod login;
@@ -24,6 +25,7 @@ mod tls;
 mod tokens;
 
 pub use document::{DOCUMENT_JSON, document};
+pub use figures::{Count, Figures};
 pub use gate::{AccessSettings, Gate};
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use routes::{ApiState, router};

@@ -5,7 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::error::{self, ApiError};
 use super::manners::MAX_BODY_BYTES;
@@ -32,14 +32,16 @@ pub(super) enum Origin {
     Other,
 }
 
-/// Where a request comes from, as its browser says. `public` is the origin under which people reach us, where it is set.
-pub(super) fn of(headers: &HeaderMap, public: Option<&str>) -> Origin {
+/// Where a request comes from, as its browser says. `public` is where people reach us, where it is set.
+pub(super) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let ours = match (text(FETCH_SITE), text(ORIGIN.as_str())) {
         (Some(site), _) => ["same-origin", "none"].contains(&site),
         (None, Some(origin)) => {
             let host = origin.split_once("://").map_or(origin, |(_, host)| host);
-            public == Some(origin) || text(HOST.as_str()) == Some(host) || text(FORWARDED_HOST) == Some(host)
+            public.is_some_and(|url| url.origin().ascii_serialization() == origin)
+                || text(HOST.as_str()) == Some(host)
+                || text(FORWARDED_HOST) == Some(host)
         }
         (None, None) => true,
     };
@@ -82,7 +84,8 @@ mod tests {
         for (name, value) in headers.iter().chain(&[("host", "lab.example")]) {
             map.insert(*name, value.parse().expect("a value"));
         }
-        assert_eq!(of(&map, Some("https://public.example")), expect, "{headers:?}");
+        let public = Url::parse("https://public.example/lab").expect("a URL");
+        assert_eq!(of(&map, Some(&public)), expect, "{headers:?}");
     }
 
     #[test]

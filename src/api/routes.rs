@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -17,8 +17,9 @@ use super::document::DOCUMENT_JSON;
 use super::error::{self, ApiError};
 use super::event::Event;
 use super::experiment::{self, Experiment};
+use super::figures::{self, Figures};
 use super::fresh::Tag;
-use super::gate::Gate;
+use super::gate::{self, Gate};
 use super::share::Shared;
 use super::{login, manners, tokens};
 use crate::access::Caller;
@@ -29,6 +30,8 @@ use crate::engine::Snapshot;
 pub struct ApiState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The figures for Prometheus; without them there is no `/metrics`.
+    pub figures: Option<Figures>,
 }
 
 /// All paths of version 1, and those of `others`, behind one gate.
@@ -46,9 +49,14 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
         .route("/api/v1/tokens", get(tokens::revoked))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/login", get(login::form).post(login::sign_in))
-        .route("/logout", axum::routing::post(login::sign_out))
+        .route("/logout", post(login::sign_out))
         .with_state(Arc::clone(&gate));
-    manners::dressed(routes.merge(access).merge(others), gate)
+    let routes = routes.merge(access).merge(others);
+    let routes = match state.figures {
+        Some(figures) => figures::counted(gate::before(routes.merge(figures::routes(figures.clone())), gate), figures),
+        None => gate::before(routes, gate),
+    };
+    manners::dressed(routes)
 }
 
 /// What the handlers share.

@@ -81,13 +81,7 @@ struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: MAX_CONNECTIONS,
-            head: HEAD_TIMEOUT,
-            handshake: HANDSHAKE_TIMEOUT,
-            life: CONNECTION_LIFE,
-            drain: DRAIN,
-        }
+        Self { connections: MAX_CONNECTIONS, head: HEAD_TIMEOUT, handshake: HANDSHAKE_TIMEOUT, life: CONNECTION_LIFE, drain: DRAIN }
     }
 }
 

@@ -19,6 +19,7 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/api/v1/session", Need::Always),
     (Method::GET, "/api/v1/tokens", Need::Scope(Scope::Admin)),
     (Method::DELETE, "/api/v1/tokens/{id}", Need::Scope(Scope::Admin)),
+    (Method::GET, "/metrics", Need::Always),
     (Method::GET, "/login", Need::Always),
     (Method::POST, "/login", Need::Always),
     (Method::POST, "/logout", Need::Always),

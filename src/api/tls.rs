@@ -183,7 +183,9 @@ mod tests {
         let folder = Folder(tempfile::tempdir().expect("a folder"));
         let ((cert, key), (_, other_key)) = (signed(), signed());
         assert!(matches!(Certificate::load(folder.files()), Err(CertificateError::Read(..))));
-        for (cert, key, expect) in [("", key.as_str(), "cert.pem holds"), (&cert, "", "key.pem holds"), (&cert, &other_key, "do not work together")] {
+        for (cert, key, expect) in
+            [("", key.as_str(), "cert.pem holds"), (&cert, "", "key.pem holds"), (&cert, &other_key, "do not work together")]
+        {
             folder.put(cert, key);
             let error = Certificate::load(folder.files()).expect_err("is no good").to_string();
             assert!(error.contains(expect), "{error}");
