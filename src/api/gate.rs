@@ -201,7 +201,50 @@ pub(super) fn to(page: HeaderValue) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use axum::body::Body;
+    use axum::routing::{get, post};
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
     use super::*;
+
+    type Notes = Arc<Mutex<Vec<String>>>;
+
+    /// What a request is answered by these routes behind a gate, and what is noted.
+    async fn ask(routes: Router, method: Method, path: &str) -> (StatusCode, Vec<String>) {
+        let notes = Notes::default();
+        let audit = {
+            let notes = Arc::clone(&notes);
+            Audit::new(move |who, what| notes.lock().expect("whole").push(format!("{who} {what}")))
+        };
+        let revocations = Revocations::recall([], Timestamp::UNIX_EPOCH, Box::new(|_, _| Box::pin(std::future::ready(true))));
+        let session = Duration::from_secs(60);
+        let settings = AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+        let routes = before(routes, Arc::new(Gate::new(settings, revocations, audit)));
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+        let response = TowerToHyperService::new(routes).call(request).await.unwrap_or_else(|never| match never {});
+        let notes = notes.lock().expect("whole").clone();
+        (response.status(), notes)
+    }
+
+    #[tokio::test]
+    async fn a_change_that_its_handler_does_not_note_is_noted_by_its_path() {
+        let silent = Router::new().route("/logout", post(async || "done"));
+        assert_eq!(ask(silent, Method::POST, "/logout?x=y").await, (StatusCode::OK, vec!["anonymous POST /logout".to_owned()]));
+        let failing = Router::new().route("/logout", post(async || StatusCode::CONFLICT));
+        assert_eq!(ask(failing, Method::POST, "/logout").await, (StatusCode::CONFLICT, vec![]), "what did not happen is not noted");
+        let reading = Router::new().route("/login", get(async || "a form"));
+        assert_eq!(ask(reading, Method::GET, "/login").await, (StatusCode::OK, vec![]), "nor is what changes nothing");
+    }
+
+    #[tokio::test]
+    async fn a_route_without_a_line_in_the_table_answers_nobody() {
+        let strange = Router::new().route("/strange", get(async || "secret")).route("/login", axum::routing::put(async || "secret"));
+        assert_eq!(ask(strange.clone(), Method::GET, "/strange").await.0, StatusCode::NOT_FOUND);
+        assert_eq!(ask(strange, Method::PUT, "/login").await.0, StatusCode::METHOD_NOT_ALLOWED);
+    }
 
     #[test]
     fn only_bearer_tokens_are_taken() {

@@ -30,7 +30,10 @@ const FORM: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\"
     <h1>Sign in to labwatch</h1>\n<form method=\"post\" action=\"login\">\n\
     <p><label for=\"token\">Your token, from <code>labwatch token --scope admin --for 30d --name NAME</code></label></p>\n\
     <p><input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" required autofocus></p>\n\
-    <p><button>Sign in</button></p>\n</form>\n</html>\n";
+    <p><button>Sign in</button></p>\n<input type=\"hidden\" name=\"csrf\" value=\"CSRF\">\n</form>\n</html>\n";
+
+/// What stands in the form for the text that a session repeats. The text has only letters and digits.
+const CSRF_PLACE: &str = "CSRF";
 
 /// Who asks, as the API tells them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,9 +67,10 @@ pub(super) async fn who(caller: Caller) -> Result<Response, ApiError> {
     answer(&Who { csrf: caller.csrf().unwrap_or_default(), expires, name: caller.name(), scopes })
 }
 
-/// The form.
-pub(super) async fn form() -> Response {
-    ([(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], FORM).into_response()
+/// The form; also for who is signed in already, with another token.
+pub(super) async fn form(caller: Caller) -> Response {
+    let page = FORM.replace(CSRF_PLACE, caller.csrf().unwrap_or_default());
+    ([(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], page).into_response()
 }
 
 /// Takes a token in the field `token` of a form, and answers with a session.

@@ -206,6 +206,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::api::TlsFiles;
 
     /// A server of two paths: `/` answers at once, `/late` when it is told to, `/big` with more than any buffer holds.
     struct Server {
@@ -220,6 +221,10 @@ mod tests {
 
     impl Server {
         async fn start(limits: Limits) -> Self {
+            Self::start_with(limits, None).await
+        }
+
+        async fn start_with(limits: Limits, tls: Option<TlsAcceptor>) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
             let address = listener.local_addr().expect("has an address");
             let (stop, late, asked) = (CancellationToken::new(), Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -234,7 +239,7 @@ mod tests {
             let router =
                 Router::new().route("/", get(async || "hello")).route("/late", get(handler)).route("/big", get(async || vec![b'x'; BIG]));
             let mut tasks = JoinSet::new();
-            tasks.spawn(serve_within(limits, None, listener, router, stop.clone()));
+            tasks.spawn(serve_within(limits, tls, listener, router, stop.clone()));
             Self { address, stop, late, asked, tasks }
         }
 
@@ -275,6 +280,26 @@ mod tests {
         assert!(!rest(slow).await.contains("200 OK"));
         assert_eq!(start.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
         assert!(server.ask("/").await.ends_with("hello"));
+        server.end().await.expect("ends well");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_agrees_on_tls_drop_by_drop_is_cut() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let files = TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        std::fs::write(&files.certificate, signed.cert.pem()).expect("writes");
+        std::fs::write(&files.key, signed.signing_key.serialize_pem()).expect("writes");
+        let acceptor = Certificate::load(files).expect("loads").acceptor().expect("makes TLS");
+        let server = Server::start_with(Limits { connections: 1, ..Limits::default() }, Some(acceptor)).await;
+        let start = Instant::now();
+        let mut slow = server.send("\u{16}\u{3}\u{1}").await;
+        sleep(HANDSHAKE_TIMEOUT / 2).await;
+        slow.write_all(b"\x02").await.expect("still open");
+        assert_eq!(rest(slow).await, "");
+        assert_eq!(start.elapsed().as_secs(), HANDSHAKE_TIMEOUT.as_secs());
+        let junk = rest(server.send("GET / HTTP/1.1\r\n\r\n").await).await;
+        assert!(!junk.contains("HTTP/1.1"), "its place is free again, and who speaks no TLS gets no answer: {junk}");
         server.end().await.expect("ends well");
     }
 
