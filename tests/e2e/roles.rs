@@ -1,5 +1,6 @@
 //! Every route of the running program for every kind of caller, where everybody may read and where not; and tokens from the command line.
 
+use std::fs;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,8 +11,9 @@ use labwatch::lab::RelayVersion;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use super::eventually::eventually;
 use super::laboratory::laboratory;
-use super::monitor::{Monitor, run};
+use super::monitor::{Monitor, environment, run, said, spawn};
 
 const SECRET: &str = "the-s3cr3t-of-the-ap1-of-the-tests";
 
@@ -187,4 +189,30 @@ async fn tokens_from_the_command_line_are_revoked_there_whether_it_runs_or_not()
     let listed = run(&["token", "list"], &lab, &settings).await;
     assert!(listed.said.contains(&id) && listed.said.contains("0123abcd until "), "{}", listed.said);
     monitor.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_the_command_line_trusts_the_certificate_that_is_set_and_no_other() {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a name").to_owned();
+    for name in ["ours", "other"] {
+        let signed = rcgen::generate_simple_self_signed(vec!["lab.example".to_owned()]).expect("a certificate");
+        fs::write(path(&format!("{name}.pem")), signed.cert.pem()).expect("writes");
+        fs::write(path(&format!("{name}.key")), signed.signing_key.serialize_pem()).expect("writes");
+    }
+    let (port, data) = (super::monitor::free_port().to_string(), path("data"));
+    let (cert, key, other) = (path("ours.pem"), path("ours.key"), path("other.pem"));
+    let rest = [("SECRET_API", SECRET), ("DATA_DIR", &data), ("PORT_SERVE", &port), ("API_TLS_KEY", &key)];
+    let settings = [&rest[..], &[("API_TLS_CERT", cert.as_str())]].concat();
+    let mut child = spawn(&["serve"], &environment(&lab, &settings), 0, folder.path());
+    let runs = async || said(folder.path()).contains("labwatch is running").then_some(());
+    eventually("it runs", || said(folder.path()), runs).await;
+
+    let revoked = run(&["token", "revoke", "0123abcd"], &lab, &settings).await;
+    assert!(revoked.status.success(), "{}", revoked.said);
+    let mistaken = [&rest[..], &[("API_TLS_CERT", other.as_str())]].concat();
+    let refused = run(&["token", "list"], &lab, &mistaken).await;
+    assert!(refused.status.code() == Some(1) && refused.said.contains("cannot be asked"), "{}", refused.said);
+    child.kill().await.expect("killed");
 }
