@@ -26,6 +26,7 @@ use crate::feeds;
 use crate::model::{Fault, SourceName};
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
 use crate::telemetry;
+use crate::telemetry::graphite::Graphite;
 use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures};
 use crate::wire::{self, BookClient, Http};
 
@@ -48,6 +49,8 @@ pub enum ServiceError {
     Runtime(io::Error),
     /// The API's address could not be taken.
     Listen(SocketAddr, io::Error),
+    /// The port of profiling could not be taken.
+    Profile(SocketAddr, io::Error),
     /// The mail settings do not make a mailer.
     Mail(effects::mail::MailerError),
     /// The API's own certificate cannot be used.
@@ -72,6 +75,7 @@ impl fmt::Display for ServiceError {
             Self::Listen(address, error) => {
                 write!(f, "cannot listen on {address}: {error}. Check STATUS_ADDRESS_SERVE and STATUS_PORT_SERVE")
             }
+            Self::Profile(address, error) => write!(f, "cannot listen on {address} for profiling: {error}. Check STATUS_PORT_PROFILE"),
             Self::Mail(error) => write!(f, "{error}"),
             Self::Memory(error) => write!(f, "{error}"),
             Self::Certificate(error) => write!(f, "{error}. Check STATUS_API_TLS_CERT and STATUS_API_TLS_KEY"),
@@ -215,13 +219,11 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     drop(inputs);
 
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
-    let figures = figures(pictures.clone(), &counters, queues, kept);
-    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures: Some(figures) }, gate, axum::Router::new());
-    let certificate = config.api.tls.as_ref().map(front::certificate).transpose().map_err(ServiceError::Certificate)?;
-    if let Some(certificate) = &certificate {
-        parts.spawn("API's certificate", Arc::clone(certificate).follow(api::RELOAD_EVERY, stop.clone()));
-    }
-    parts.spawn("API", front::serve(listener, certificate, router, stop.clone()));
+    let figures = config.surfaces.metrics.then(|| figures(&config.surfaces.label, pictures.clone(), &counters, queues, kept));
+    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures }, gate, axum::Router::new());
+    front::start(&config.api, &mut parts, listener, router, stop).map_err(ServiceError::Certificate)?;
+    start_graphite(config, &mut parts, pictures.clone(), stop);
+    start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok(parts)
 }
@@ -272,11 +274,41 @@ fn start_mail(
     Ok(mails)
 }
 
+fn start_graphite(config: &Config, parts: &mut Parts, pictures: watch::Receiver<Arc<Snapshot>>, stop: &CancellationToken) {
+    let Some(settings) = &config.graphite else { return };
+    let graphite = Graphite {
+        host: settings.host.clone(),
+        port: settings.port,
+        prefix: settings.prefix.clone(),
+        label: config.surfaces.label.clone(),
+        every: settings.every,
+    };
+    parts.spawn("figures for Graphite", telemetry::graphite::run(graphite, pictures, Box::new(Vec::new), stop.clone()));
+}
+
+/// Profiles have a port of their own: a port that cannot be had is an error at the start, as for the API.
+fn start_profiling(config: &Config, parts: &mut Parts, stop: &CancellationToken) -> Result<(), ServiceError> {
+    let Some(settings) = &config.profile else { return Ok(()) };
+    let refused = |error| ServiceError::Profile(settings.listen, error);
+    let listener = std::net::TcpListener::bind(settings.listen).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    let listener = TcpListener::from_std(listener).map_err(refused)?;
+    tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
+    parts.spawn("profiling", front::serve(listener, None, telemetry::profile::router(), stop.clone()));
+    Ok(())
+}
+
 /// Everything that is measured, and who counts answers.
-fn figures(pictures: watch::Receiver<Arc<Snapshot>>, counters: &Arc<Counters>, queues: Vec<Queue>, kept: Option<Store>) -> api::Figures {
+fn figures(
+    label: &str,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    counters: &Arc<Counters>,
+    queues: Vec<Queue>,
+    kept: Option<Store>,
+) -> api::Figures {
     let http = Arc::new(HttpCounts::default());
     let store = kept.map(|store| Box::new(move || store_figures(&store.health())) as Box<dyn Fn() -> StoreFigures + Send + Sync>);
-    let inside = Inside { label: "labwatch".to_owned(), service: Box::new(Service::default), queues, store };
+    let inside = Inside { label: label.to_owned(), service: Box::new(Service::default), queues, store };
     let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
     api::Figures {
         content_type: telemetry::metrics::CONTENT_TYPE,

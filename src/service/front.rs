@@ -11,9 +11,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::Parts;
 use crate::access::{Audit, Keep, Reading, Revocations};
 use crate::api::{self, AccessSettings, Certificate, CertificateError, Gate, TlsFiles};
-use crate::config::{ApiRead, ApiSettings, ApiTls};
+use crate::config::{ApiRead, ApiSettings};
 use crate::store::{Entry, Store};
 
 /// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
@@ -59,18 +60,30 @@ fn audit(store: Option<Store>) -> Audit {
     })
 }
 
-/// Reads the API's own certificate.
-pub(super) fn certificate(files: &ApiTls) -> Result<Arc<Certificate>, CertificateError> {
-    Certificate::load(TlsFiles { certificate: files.cert.clone(), key: files.key.clone() })
+/// Starts the API, and the look-out for a new certificate where it has one.
+pub(super) fn start(
+    settings: &ApiSettings,
+    parts: &mut Parts,
+    listener: TcpListener,
+    router: Router,
+    stop: &CancellationToken,
+) -> Result<(), CertificateError> {
+    let files = settings.tls.as_ref().map(|tls| TlsFiles { certificate: tls.cert.clone(), key: tls.key.clone() });
+    let certificate = files.map(Certificate::load).transpose()?;
+    if let Some(certificate) = &certificate {
+        parts.spawn("look-out for a new certificate", Arc::clone(certificate).follow(api::RELOAD_EVERY, stop.clone()));
+    }
+    parts.spawn("API", serve(listener, certificate, router, stop.clone()));
+    Ok(())
 }
 
-/// Serves until `stop`.
+/// Serves until `stop`, over TLS where there is a certificate.
 pub(super) async fn serve(listener: TcpListener, certificate: Option<Arc<Certificate>>, router: Router, stop: CancellationToken) {
     let served = match certificate {
         Some(certificate) => api::serve_over_tls(certificate, listener, router, stop).await,
         None => api::serve(listener, router, stop).await,
     };
     if let Err(error) = served {
-        tracing::error!(%error, "the API cannot go on");
+        tracing::error!(%error, "a listener for HTTP cannot go on");
     }
 }

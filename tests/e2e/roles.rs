@@ -70,31 +70,27 @@ impl Asker {
 }
 
 /// What a caller gets: let in, or the status that refuses.
-fn expected(rule: &Rule, role: &Role, open: bool) -> Option<u16> {
-    let (method, _, need) = rule;
-    let scope = match need {
+fn expected((method, _, need): &Rule, role: &Role, open: bool) -> Option<u16> {
+    let asked = match need {
         Need::Always => return None,
-        Need::Read if open => None,
-        Need::Read => Some(Scope::Read),
+        Need::Read => (!open).then_some(Scope::Read),
         Need::Scope(scope) => Some(*scope),
     };
-    let bad = role.token.is_some() && role.may.is_none() && !role.session;
-    match (scope, role.may) {
-        _ if bad => Some(401),
-        (None, _) => None,
-        (Some(_), None) => Some(401),
-        (Some(asked), Some(has)) if has != asked && has != Scope::Admin => Some(403),
-        // The session shows no text that only our pages know.
-        (Some(_), Some(_)) if role.session && *method != Method::GET => Some(403),
-        (Some(_), Some(_)) => None,
+    if role.token.is_some() && role.may.is_none() {
+        return Some(401);
     }
+    let (asked, Some(has)) = (asked?, role.may) else { return Some(401) };
+    let lacks = has != asked && has != Scope::Admin;
+    // A session shows no text that only our pages know.
+    let foreign = role.session && *method != Method::GET;
+    (lacks || foreign).then_some(403)
 }
 
 async fn walk(monitor: &Monitor, roles: &[Role], open: bool) {
     let asker = Asker::of(monitor);
     for rule in ROUTES {
         let path = rule.1.replace("{name}", "pend00").replace("{id}", "0123abcd");
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         for role in roles {
             let mut request = asker.ask(rule.0.clone(), &path);
             request = match &role.token {
@@ -114,9 +110,9 @@ async fn walk(monitor: &Monitor, roles: &[Role], open: bool) {
 
 /// Whether a status says that the caller may not, or that the route is not there. A path with a name in it may lead to nothing, and a
 /// session changes nothing without the text that only our pages know.
-fn is_refusal(status: u16, rule: &Rule, role: &Role) -> bool {
-    let csrf = role.session && rule.0 != Method::GET && status == 403;
-    let named = rule.1.contains('{') && status == 404;
+fn is_refusal(status: u16, (method, path, _): &Rule, role: &Role) -> bool {
+    let csrf = role.session && *method != Method::GET && status == 403;
+    let named = path.contains('{') && status == 404;
     !csrf && !named && ([401, 403, 404, 405, 429].contains(&status) || status >= 500)
 }
 
