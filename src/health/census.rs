@@ -1,0 +1,215 @@
+//! All that can be in a category, counted once for an answer: experiments with their groups, and components.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::acks::Ack;
+use super::category::{Category, DEFAULT, SYSTEM};
+use super::experiment;
+use super::picture::Picture;
+use super::settings::Settings;
+use super::state::{Component, State};
+use crate::engine::{ExperimentView, name_stem};
+use crate::model::Bookable;
+
+/// An experiment or a component, as a category counts it.
+#[derive(Debug, Clone)]
+pub struct Member<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it is.
+    pub what: What<'a>,
+    /// How it is.
+    pub state: State,
+    /// The group of interchangeable experiments that it is in; a component is one of its own.
+    pub group: &'a str,
+    /// Whether it counts for or against anything: what is away on purpose and what is not fatal do not.
+    pub counts: bool,
+    /// 1 critical, 2 warning, 3 remark: what its failure is or would be.
+    pub severity: u8,
+    /// Its acknowledgement, while it holds.
+    pub ack: Option<&'a Ack>,
+}
+
+/// What a member is.
+#[derive(Debug, Clone, Copy)]
+pub enum What<'a> {
+    /// An experiment.
+    Experiment(&'a ExperimentView),
+    /// A component.
+    Component(&'a Component),
+}
+
+impl Member<'_> {
+    /// Whether it is a component.
+    #[must_use]
+    pub fn is_component(&self) -> bool {
+        matches!(self.what, What::Component(_))
+    }
+}
+
+/// All members, and how many of each group work.
+#[derive(Debug)]
+pub struct Census<'a> {
+    settings: &'a Settings,
+    /// Sorted by name; a component stands before an experiment of the same name.
+    pub members: Vec<Member<'a>>,
+    groups: BTreeMap<&'a str, Group>,
+}
+
+/// How many experiments of a group there are, those that are away on purpose left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Group {
+    /// All that count.
+    pub members: usize,
+    /// Those that can be used.
+    pub usable: usize,
+}
+
+impl<'a> Census<'a> {
+    /// Of everything in a picture.
+    #[must_use]
+    pub fn of(picture: &'a Picture) -> Self {
+        let settings = &*picture.settings;
+        let mut members: Vec<Member<'a>> = Vec::with_capacity(picture.components.len() + picture.snapshot.experiments.len());
+        members.extend(picture.components.iter().map(|component| of_component(component, picture)));
+        members.extend(picture.snapshot.experiments.iter().map(|view| of_experiment(view, picture)));
+        members.sort_by(|a, b| a.name.cmp(b.name));
+        let mut groups: BTreeMap<&'a str, Group> = BTreeMap::new();
+        for member in members.iter().filter(|member| member.counts && !member.is_component()) {
+            let group = groups.entry(member.group).or_default();
+            group.members += 1;
+            group.usable += usize::from(member.state.is_ok());
+        }
+        let mut census = Self { settings, members, groups };
+        census.weigh();
+        census
+    }
+
+    /// The group of an experiment.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Group {
+        self.groups.get(name).copied().unwrap_or_default()
+    }
+
+    /// The members of a category; `None` when there is no such category.
+    #[must_use]
+    pub fn in_category(&self, name: &str) -> Option<Vec<&Member<'a>>> {
+        let members: Vec<_> = self.members.iter().filter(|member| self.is_in(member, name)).collect();
+        let is_known = !members.is_empty() || name == DEFAULT || name == SYSTEM || self.settings.configured(name).is_some();
+        is_known.then_some(members)
+    }
+
+    /// Every category that there is, sorted.
+    #[must_use]
+    pub fn categories(&self) -> Vec<String> {
+        let mut names: std::collections::BTreeSet<String> = [DEFAULT, SYSTEM].map(str::to_owned).into();
+        names.extend(self.settings.categories.iter().map(|category| category.name.clone()));
+        for member in &self.members {
+            match member.what {
+                What::Experiment(_) if !self.is_configured(member) => drop(names.insert(name_stem(member.name).to_owned())),
+                What::Experiment(_) => {}
+                What::Component(component) => names.extend(component.categories.iter().cloned()),
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// The guide of the first category of the experiment that has one.
+    #[must_use]
+    pub fn panic_guide(&self, member: &Member<'_>) -> &'a str {
+        let mut of_member = self.settings.categories.iter().filter(|category| self.is_in(member, &category.name));
+        of_member.find(|category| !category.panic_guide.is_empty()).map_or("", |category| &category.panic_guide)
+    }
+
+    fn is_in(&self, member: &Member<'_>, category: &str) -> bool {
+        match member.what {
+            _ if category == DEFAULT => true,
+            What::Component(component) => category == SYSTEM || component.categories.iter().any(|name| name == category),
+            What::Experiment(_) => match self.settings.configured(category) {
+                Some(configured) => configured.takes_in(member.name),
+                None => !self.is_configured(member) && name_stem(member.name) == category,
+            },
+        }
+    }
+
+    /// Whether a configured category other than that of everything takes the experiment in.
+    fn is_configured(&self, member: &Member<'_>) -> bool {
+        self.settings.categories.iter().filter(|category| category.name != DEFAULT).any(|category| category.takes_in(member.name))
+    }
+
+    /// Finds what is critical: what is listed, and the last of a group. An empty list makes nothing critical.
+    fn weigh(&mut self) {
+        let listed = &self.settings.severity_1;
+        if listed.is_empty() {
+            return;
+        }
+        let critical: Vec<&Category> = self.settings.categories.iter().filter(|category| listed.contains(&category.name)).collect();
+        for member in self.members.iter_mut().filter(|member| member.severity == 2) {
+            let by_name = listed.contains(member.name) || listed.contains(member.group);
+            let by_category = !member.is_component() && critical.iter().any(|category| category.takes_in(member.name));
+            let is_last = !member.is_component() && is_last(self.groups.get(member.group), member);
+            if by_name || by_category || is_last {
+                member.severity = 1;
+            }
+        }
+    }
+}
+
+/// Whether no other experiment of the group can be used. A group of one has no last.
+fn is_last(group: Option<&Group>, member: &Member<'_>) -> bool {
+    group.is_some_and(|group| group.members > 1 && group.usable <= usize::from(member.state.is_ok()))
+}
+
+fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> Member<'a> {
+    let is_fatal = picture.settings.is_fatal(&component.name);
+    Member {
+        name: &component.name,
+        what: What::Component(component),
+        state: component.state(),
+        group: &component.name,
+        counts: is_fatal,
+        severity: if is_fatal { 2 } else { 3 },
+        ack: picture.acks.component(&component.name, picture.at),
+    }
+}
+
+fn of_experiment<'a>(view: &'a ExperimentView, picture: &'a Picture) -> Member<'a> {
+    let name = view.stub.as_str();
+    let state = experiment::state(view, &picture.snapshot, picture.at);
+    Member {
+        name,
+        what: What::Experiment(view),
+        state,
+        group: group_of(name, &picture.settings),
+        counts: !is_away(view, picture),
+        severity: if state == State::Warn { 3 } else { 2 },
+        ack: picture.acks.experiment(name, picture.at),
+    }
+}
+
+/// Whether a person has taken it away: held in book, or expected to be off.
+pub(super) fn is_away(view: &ExperimentView, picture: &Picture) -> bool {
+    view.bookable() == Some(Bookable::Held) || picture.acks.away.contains(view.stub.as_str())
+}
+
+/// The configured group of an experiment, or the stem of its name.
+fn group_of<'a>(name: &'a str, settings: &'a Settings) -> &'a str {
+    settings.groups.iter().find(|rule| rule.takes_in(name)).map_or_else(|| name_stem(name), |rule| rule.name.as_str())
+}
+
+/// The shortest period of the categories of any of these members, which is how often they are judged.
+pub(super) fn pace(census: &Census<'_>, members: &[&Member<'_>]) -> std::time::Duration {
+    let default = census.settings.category(DEFAULT).period;
+    let of_members = census.settings.categories.iter().filter(|category| members.iter().any(|member| census.is_in(member, &category.name)));
+    of_members.map(|category| category.period).fold(default, std::time::Duration::min)
+}
+
+/// When there was last evidence of a member.
+pub(super) fn last_update(member: &Member<'_>, picture: &Picture) -> Option<Timestamp> {
+    match member.what {
+        What::Experiment(view) => experiment::last_update(view, &picture.snapshot),
+        What::Component(component) => component.last_update,
+    }
+}
