@@ -19,11 +19,12 @@ use crate::api;
 use crate::config::{Config, MailSettings, MemorySettings};
 use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Input, Memory, Record, Summary};
+use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
 use crate::feeds;
 use crate::model::{Fault, SourceName};
-use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
+use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
 use crate::telemetry;
+use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures};
 use crate::wire::{self, BookClient, Http};
 
 /// How long an access request to relay or jump may take.
@@ -198,12 +199,16 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
 
+    let queues = vec![queue("inputs", &inputs), queue("switches", &switches), queue("samples", &samples)];
+    let kept = ledger.as_ref().map(Ledger::store);
+    let counters = Arc::new(Counters::default());
     let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
-    let hooks = Hooks { record, turned: Box::new(watchdog()) };
+    let hooks = Hooks { record: counted(record, &counters), turned: Box::new(watchdog()) };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
-    let router = api::router(api::ApiState { snapshots: pictures.clone() });
+    let figures = figures(pictures.clone(), &counters, queues, kept);
+    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures: Some(figures) });
     parts.spawn("API", serve_api(listener, router, stop.clone()));
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok(parts)
@@ -253,6 +258,39 @@ fn start_mail(
     let (mails, mail_queue) = mpsc::channel(MAIL_QUEUE);
     parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
     Ok(mails)
+}
+
+/// Everything that is measured, and who counts answers.
+fn figures(pictures: watch::Receiver<Arc<Snapshot>>, counters: &Arc<Counters>, queues: Vec<Queue>, kept: Option<Store>) -> api::Figures {
+    let http = Arc::new(HttpCounts::default());
+    let store = kept.map(|store| Box::new(move || store_figures(&store.health())) as Box<dyn Fn() -> StoreFigures + Send + Sync>);
+    let inside = Inside { label: "labwatch".to_owned(), service: Box::new(Service::default), queues, store };
+    let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
+    api::Figures {
+        content_type: telemetry::metrics::CONTENT_TYPE,
+        text: Arc::new(move || metrics.text().ok()),
+        count: Arc::new(move |route, status, took| http.note(route, status, took)),
+    }
+}
+
+fn store_figures(health: &StoreHealth) -> StoreFigures {
+    StoreFigures { ok: health.state == StoreState::Ok, lost: health.lost, waiting: health.waiting }
+}
+
+/// A record goes to the counters, then on.
+fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> RecordHook {
+    let counters = Arc::clone(counters);
+    Box::new(move |seen| {
+        counters.note(seen);
+        record(seen);
+    })
+}
+
+/// Looks at how much waits in a queue without keeping it open.
+fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
+    let (bound, sender) = (sender.max_capacity(), sender.downgrade());
+    let depth = move || sender.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()));
+    Queue { name, depth: Box::new(depth), bound }
 }
 
 async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::census::Member;
 use super::state::State;
-use crate::engine::name_matches;
+use crate::engine::matches;
 
 /// The category of everything.
 pub const DEFAULT: &str = "default";
@@ -64,7 +64,7 @@ impl Category {
     /// Whether an experiment is in it by its patterns.
     #[must_use]
     pub fn takes_in(&self, stub: &str) -> bool {
-        self.experiments.iter().any(|pattern| name_matches(pattern, stub))
+        self.experiments.iter().any(|pattern| matches(pattern, stub))
     }
 }
 

@@ -10,7 +10,7 @@ use super::experiment;
 use super::picture::Picture;
 use super::settings::Settings;
 use super::state::{Component, State};
-use crate::engine::{ExperimentView, name_stem};
+use crate::engine::{ExperimentView, stem};
 use crate::model::Bookable;
 
 /// An experiment or a component, as a category counts it.
@@ -108,7 +108,7 @@ impl<'a> Census<'a> {
         names.extend(self.settings.categories.iter().map(|category| category.name.clone()));
         for member in &self.members {
             match member.what {
-                What::Experiment(_) if !self.is_configured(member) => drop(names.insert(name_stem(member.name).to_owned())),
+                What::Experiment(_) if !self.is_configured(member) => drop(names.insert(stem(member.name).to_owned())),
                 What::Experiment(_) => {}
                 What::Component(component) => names.extend(component.categories.iter().cloned()),
             }
@@ -129,7 +129,7 @@ impl<'a> Census<'a> {
             What::Component(component) => category == SYSTEM || component.categories.iter().any(|name| name == category),
             What::Experiment(_) => match self.settings.configured(category) {
                 Some(configured) => configured.takes_in(member.name),
-                None => !self.is_configured(member) && name_stem(member.name) == category,
+                None => !self.is_configured(member) && stem(member.name) == category,
             },
         }
     }
@@ -196,7 +196,7 @@ pub(super) fn is_away(view: &ExperimentView, picture: &Picture) -> bool {
 
 /// The configured group of an experiment, or the stem of its name.
 fn group_of<'a>(name: &'a str, settings: &'a Settings) -> &'a str {
-    settings.groups.iter().find(|rule| rule.takes_in(name)).map_or_else(|| name_stem(name), |rule| rule.name.as_str())
+    settings.groups.iter().find(|rule| rule.takes_in(name)).map_or_else(|| stem(name), |rule| rule.name.as_str())
 }
 
 /// The shortest period of the categories of any of these members, which is how often they are judged.

@@ -1,5 +1,7 @@
 //! `/__health`, `/__gtg` and `/__agghealth` after FT's health check standard. All three and the page judge by [`Judged`].
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -72,15 +74,16 @@ impl<'a> Judged<'a> {
     pub(super) fn description(&self) -> String {
         let label = &self.picture.settings.label;
         let how = if self.picture.is_fresh { "served directly" } else { "served from cache" };
+        // Writing to a text cannot fail.
         let mut text = format!("Health of {label} {how}.");
         if !self.unknown.is_empty() {
-            text.push_str(&format!(" Unknown categories: {}.", self.unknown.join(", ")));
+            let _ = write!(text, " Unknown categories: {}.", self.unknown.join(", "));
         }
         for (name, why) in &self.closed {
-            text.push_str(&format!(" Category {name} is disabled: {why}."));
+            let _ = write!(text, " Category {name} is disabled: {why}.");
         }
         if let Some(ack) = self.picture.acks.installation(self.picture.at) {
-            text.push_str(&format!(" Installation is acknowledged: {}.", ack.words()));
+            let _ = write!(text, " Installation is acknowledged: {}.", ack.words());
         }
         text
     }
@@ -123,6 +126,7 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the standard's name")]
 struct Check<'a> {
     id: &'a str,
     name: &'a str,

@@ -12,6 +12,7 @@ use crate::health::picture::{LIVENESS, Picture, worst};
 use crate::health::state::{Component, State, age};
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "cn-infra's name")]
 struct Status<'a> {
     build_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +121,7 @@ fn error(component: &Component) -> Option<&str> {
 }
 
 /// 0 init, 1 ok, 2 error. It is always written, so that absent does not mean init.
-fn number(state: State) -> u8 {
+pub(super) fn number(state: State) -> u8 {
     match state {
         State::Init => 0,
         State::Ok | State::Warn => 1,
