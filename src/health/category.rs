@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::census::Member;
 use super::state::State;
+use crate::config::CategorySettings;
 use crate::engine::matches;
 
 /// The category of everything.
@@ -15,57 +16,35 @@ pub const SYSTEM: &str = "system";
 /// How often a category is judged, unless set otherwise.
 pub const PERIOD: Duration = Duration::from_secs(60);
 
-/// A category, as configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Category {
-    /// Its name.
-    pub name: String,
-    /// Patterns of the experiments in it: `*` stands for any text, `?` for one character.
-    pub experiments: Vec<String>,
-    /// Whether a group of interchangeable experiments may lose some of them.
-    pub resilient: bool,
-    /// How many of each group must work where it is resilient, at least 1.
-    pub min_healthy: usize,
-    /// How often its experiments are judged for the switch; the shortest of an experiment's categories wins.
-    pub period: Duration,
-    /// Whether a failure closes it until a person opens it.
-    pub sticky: bool,
-    /// After how many failing judgements in a row, at least 1.
-    pub failure_threshold: u32,
-    /// Whether it is open unless somebody or something has closed it.
-    pub enabled: bool,
-    /// What to do when something in it fails: a link or a sentence; may be empty.
-    pub panic_guide: String,
+/// A category in which any failure counts.
+#[must_use]
+pub fn strict(name: &str) -> CategorySettings {
+    CategorySettings {
+        name: name.to_owned(),
+        patterns: Vec::new(),
+        pools: Vec::new(),
+        resilient: false,
+        min_healthy: None,
+        period: PERIOD,
+        sticky: false,
+        failure_threshold: 1,
+        sticky_booking: false,
+        panic_guide: None,
+        business_impact: String::new(),
+    }
 }
 
-impl Category {
-    /// A category in which any failure counts.
-    #[must_use]
-    pub fn strict(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            experiments: Vec::new(),
-            resilient: false,
-            min_healthy: 1,
-            period: PERIOD,
-            sticky: false,
-            failure_threshold: 1,
-            enabled: true,
-            panic_guide: String::new(),
-        }
-    }
+/// The category that experiments of one group form by themselves: it works while enough of them do.
+#[must_use]
+pub fn of_group(group: &str) -> CategorySettings {
+    CategorySettings { resilient: true, ..strict(group) }
+}
 
-    /// The category that experiments of one stem form by themselves: it works while one of them does.
-    #[must_use]
-    pub fn of_stem(stem: &str) -> Self {
-        Self { resilient: true, ..Self::strict(stem) }
-    }
-
-    /// Whether an experiment is in it by its patterns.
-    #[must_use]
-    pub fn takes_in(&self, stub: &str) -> bool {
-        self.experiments.iter().any(|pattern| matches(pattern, stub))
-    }
+/// Whether a member is in a configured category by its patterns or its group.
+#[must_use]
+pub fn takes_in(category: &CategorySettings, member: &Member<'_>) -> bool {
+    let by_group = !member.is_component() && category.pools.iter().any(|pool| pool == member.group);
+    by_group || category.patterns.iter().any(|pattern| matches(pattern, member.name))
 }
 
 /// How a set of experiments and components is, by the rule of a category.
@@ -82,7 +61,7 @@ pub struct Verdict {
 impl Verdict {
     /// Of these members by the category's rule. No members: it fails.
     #[must_use]
-    pub fn of(category: &Category, members: &[&Member<'_>]) -> Self {
+    pub fn of(category: &CategorySettings, members: &[&Member<'_>]) -> Self {
         if members.is_empty() {
             return Self { ok: false, severity: 2, failing: vec!["nothing is in it".to_owned()] };
         }
@@ -117,7 +96,7 @@ fn failing_members<'a, 'b>(counting: &[&'a Member<'b>]) -> Vec<&'a Member<'b>> {
 }
 
 /// One for each group of which too few work. What fails and is acknowledged speaks for a group only when all that fail are.
-fn failing_groups<'a, 'b>(category: &Category, counting: &[&'a Member<'b>]) -> Vec<&'a Member<'b>> {
+fn failing_groups<'a, 'b>(category: &CategorySettings, counting: &[&'a Member<'b>]) -> Vec<&'a Member<'b>> {
     let mut groups: std::collections::BTreeMap<&str, Vec<&'a Member<'b>>> = std::collections::BTreeMap::new();
     for member in counting {
         groups.entry(member.group).or_default().push(member);
@@ -126,9 +105,11 @@ fn failing_groups<'a, 'b>(category: &Category, counting: &[&'a Member<'b>]) -> V
 }
 
 /// The member that speaks for a group that fails: the most severe that nobody has acknowledged, then by name.
-fn representative<'a, 'b>(category: &Category, group: &[&'a Member<'b>]) -> Option<&'a Member<'b>> {
+fn representative<'a, 'b>(category: &CategorySettings, group: &[&'a Member<'b>]) -> Option<&'a Member<'b>> {
     let healthy = group.iter().filter(|member| member.state.is_ok()).count();
-    if healthy >= category.min_healthy.clamp(1, group.len().max(1)) {
+    let enough = category.min_healthy.or(group.first().map(|member| member.enough)).unwrap_or(1);
+    // A group that has been made small on purpose cannot be asked for more than it has.
+    if healthy >= enough.clamp(1, group.len().max(1)) {
         return None;
     }
     let open = group.iter().copied().filter(|member| !member.state.is_ok() && member.ack.is_none());

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::acks::Ack;
-use super::category::{Category, DEFAULT, SYSTEM};
+use super::category::{DEFAULT, SYSTEM, takes_in};
 use super::experiment;
 use super::picture::Picture;
 use super::settings::Settings;
 use super::state::{Component, State};
-use crate::engine::{ExperimentView, stem};
+use crate::config::CategorySettings;
+use crate::engine::{ExperimentView, matches, stem};
 use crate::model::Bookable;
 
 /// An experiment or a component, as a category counts it.
@@ -24,6 +25,8 @@ pub struct Member<'a> {
     pub state: State,
     /// The group of interchangeable experiments that it is in; a component is one of its own.
     pub group: &'a str,
+    /// How many of its group are enough, where its category does not say.
+    pub enough: usize,
     /// Whether it counts for or against anything: what is away on purpose and what is not fatal do not.
     pub counts: bool,
     /// 1 critical, 2 warning, 3 remark: what its failure is or would be.
@@ -108,7 +111,7 @@ impl<'a> Census<'a> {
         names.extend(self.settings.categories.iter().map(|category| category.name.clone()));
         for member in &self.members {
             match member.what {
-                What::Experiment(_) if !self.is_configured(member) => drop(names.insert(stem(member.name).to_owned())),
+                What::Experiment(_) if !self.is_configured(member) => drop(names.insert(member.group.to_owned())),
                 What::Experiment(_) => {}
                 What::Component(component) => names.extend(component.categories.iter().cloned()),
             }
@@ -119,36 +122,45 @@ impl<'a> Census<'a> {
     /// The guide of the first category of the experiment that has one.
     #[must_use]
     pub fn panic_guide(&self, member: &Member<'_>) -> &'a str {
-        let mut of_member = self.settings.categories.iter().filter(|category| self.is_in(member, &category.name));
-        of_member.find(|category| !category.panic_guide.is_empty()).map_or("", |category| &category.panic_guide)
+        self.categories_of(member).find_map(|category| category.panic_guide.as_ref()).map_or("", |guide| guide.as_str())
+    }
+
+    /// What its failure means for people, in the words of its first category that has some.
+    #[must_use]
+    pub fn business_impact(&self, member: &Member<'_>) -> &'a str {
+        self.categories_of(member).find(|category| !category.business_impact.is_empty()).map_or("", |category| &category.business_impact)
+    }
+
+    fn categories_of<'b>(&'b self, member: &'b Member<'_>) -> impl Iterator<Item = &'a CategorySettings> + 'b {
+        self.settings.categories.iter().filter(|category| self.is_in(member, &category.name))
     }
 
     fn is_in(&self, member: &Member<'_>, category: &str) -> bool {
-        match member.what {
+        match (member.what, self.settings.configured(category)) {
             _ if category == DEFAULT => true,
-            What::Component(component) => category == SYSTEM || component.categories.iter().any(|name| name == category),
-            What::Experiment(_) => match self.settings.configured(category) {
-                Some(configured) => configured.takes_in(member.name),
-                None => !self.is_configured(member) && stem(member.name) == category,
-            },
+            (What::Component(_), _) if category == SYSTEM => true,
+            (_, Some(configured)) if takes_in(configured, member) => true,
+            (What::Component(component), _) => component.categories.iter().any(|name| name == category),
+            (What::Experiment(_), None) => member.group == category && !self.is_configured(member),
+            (What::Experiment(_), Some(_)) => false,
         }
     }
 
-    /// Whether a configured category other than that of everything takes the experiment in.
+    /// Whether a configured category takes the experiment in, so that it needs none of its own.
     fn is_configured(&self, member: &Member<'_>) -> bool {
-        self.settings.categories.iter().filter(|category| category.name != DEFAULT).any(|category| category.takes_in(member.name))
+        self.settings.categories.iter().any(|category| takes_in(category, member))
     }
 
     /// Finds what is critical: what is listed, and the last of a group. An empty list makes nothing critical.
     fn weigh(&mut self) {
-        let listed = &self.settings.severity_1;
-        if listed.is_empty() {
+        let settings = self.settings;
+        if settings.severity_1.is_empty() {
             return;
         }
-        let critical: Vec<&Category> = self.settings.categories.iter().filter(|category| listed.contains(&category.name)).collect();
+        let critical: Vec<_> = settings.categories.iter().filter(|category| settings.is_critical(&category.name)).collect();
         for member in self.members.iter_mut().filter(|member| member.severity == 2) {
-            let by_name = listed.contains(member.name) || listed.contains(member.group);
-            let by_category = !member.is_component() && critical.iter().any(|category| category.takes_in(member.name));
+            let by_name = settings.is_critical(member.name) || settings.is_critical(member.group);
+            let by_category = critical.iter().any(|category| takes_in(category, member));
             let is_last = !member.is_component() && is_last(self.groups.get(member.group), member);
             if by_name || by_category || is_last {
                 member.severity = 1;
@@ -169,6 +181,7 @@ fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> Member<'a
         what: What::Component(component),
         state: component.state(),
         group: &component.name,
+        enough: 1,
         counts: is_fatal,
         severity: if is_fatal { 2 } else { 3 },
         ack: picture.acks.component(&component.name, picture.at),
@@ -178,11 +191,13 @@ fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> Member<'a
 fn of_experiment<'a>(view: &'a ExperimentView, picture: &'a Picture) -> Member<'a> {
     let name = view.stub.as_str();
     let state = experiment::state(view, &picture.snapshot, picture.at);
+    let (group, enough) = group_of(name, &picture.settings);
     Member {
         name,
         what: What::Experiment(view),
         state,
-        group: group_of(name, &picture.settings),
+        group,
+        enough,
         counts: !is_away(view, picture),
         severity: if state == State::Warn { 3 } else { 2 },
         ack: picture.acks.experiment(name, picture.at),
@@ -194,9 +209,10 @@ pub(super) fn is_away(view: &ExperimentView, picture: &Picture) -> bool {
     view.bookable() == Some(Bookable::Held) || picture.acks.away.contains(view.stub.as_str())
 }
 
-/// The configured group of an experiment, or the stem of its name.
-fn group_of<'a>(name: &'a str, settings: &'a Settings) -> &'a str {
-    settings.groups.iter().find(|rule| rule.takes_in(name)).map_or_else(|| stem(name), |rule| rule.name.as_str())
+/// The configured group of an experiment, or the stem of its name; and how many of the group are enough.
+fn group_of<'a>(name: &'a str, settings: &'a Settings) -> (&'a str, usize) {
+    let configured = settings.pools.iter().find(|pool| pool.members.iter().any(|pattern| matches(pattern, name)));
+    configured.map_or_else(|| (stem(name), 1), |pool| (&pool.name, pool.min_healthy))
 }
 
 /// The shortest period of the categories of any of these members, which is how often they are judged.

@@ -24,13 +24,13 @@ pub mod views;
 mod testing;
 
 pub use acks::{Ack, Acks};
-pub use category::{Category, DEFAULT, PERIOD, SYSTEM, Verdict};
+pub use category::{DEFAULT, PERIOD, SYSTEM, Verdict, of_group, strict};
 pub use census::{Census, Group, Member, What};
 pub use desk::{Desk, LOOP_WITHIN};
 pub use logger::{COMPONENTS as LOG_COMPONENTS, LevelRefused, Levels, SetLevel, parse_set_level, targets_of};
-pub use outside::{Expect, MAX_SINGLE_CHECKS, Service};
+pub use outside::{MAX_SINGLE_CHECKS, attempt, pace};
 pub use picture::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};
-pub use probe::{Asker, Attempt, COOLDOWN, Check, Pace, Probes, RETRIES};
+pub use probe::{Asker, Attempt, Check, Pace, Probes};
 pub use refresh::{FRESH_WITHIN, NOT_AGAIN_WITHIN, PollBook, Refresher};
 pub use registry::{Clock, MAX_COMPONENTS, RegisterError, Registry, Reporter};
 pub use settings::{Identity, NON_FATAL, Settings};

@@ -14,12 +14,6 @@ use tokio_util::sync::CancellationToken;
 use super::registry::{RegisterError, Registry, Reporter};
 use super::state::Finding;
 
-/// How often a check is tried again when the network fails it, unless set otherwise.
-pub const RETRIES: u32 = 2;
-
-/// How long to wait before it is tried again.
-pub const COOLDOWN: Duration = Duration::from_secs(5);
-
 /// By how much a period varies, so that probes that began together do not stay together: a tenth.
 const JITTER_PARTS: u32 = 10;
 

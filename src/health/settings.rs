@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::category::{Category, DEFAULT, SYSTEM};
-use crate::engine::PoolRule;
+use super::category::{DEFAULT, SYSTEM, of_group, strict};
+use crate::config::{CategorySettings, PoolSettings};
+use crate::engine::matches;
 
 /// The components whose failure does not make the whole fail, unless set otherwise: students can work without them.
 pub const NON_FATAL: [&str; 2] = ["mail", "jump"];
@@ -18,12 +19,12 @@ pub struct Settings {
     pub label: String,
     /// The components whose failure does not make the whole fail, in any view.
     pub non_fatal: BTreeSet<String>,
-    /// Experiments, groups, categories and components whose failure is critical. Empty: nothing is.
-    pub severity_1: BTreeSet<String>,
+    /// Patterns of the experiments, groups, categories and components whose failure is critical. Empty: nothing is.
+    pub severity_1: Vec<String>,
     /// The configured categories.
-    pub categories: Vec<Category>,
+    pub categories: Vec<CategorySettings>,
     /// The configured groups of interchangeable experiments; others are grouped by the stem of their names.
-    pub groups: Vec<PoolRule>,
+    pub pools: Vec<PoolSettings>,
     /// How long after the start an experiment that is not judged yet holds readiness back.
     pub startup: Duration,
     /// Where people see the whole status; may be empty.
@@ -35,9 +36,9 @@ impl Default for Settings {
         Self {
             label: "lab".to_owned(),
             non_fatal: NON_FATAL.map(str::to_owned).into(),
-            severity_1: BTreeSet::new(),
+            severity_1: Vec::new(),
             categories: Vec::new(),
-            groups: Vec::new(),
+            pools: Vec::new(),
             startup: Duration::from_secs(60),
             link: String::new(),
         }
@@ -51,18 +52,24 @@ impl Settings {
         !self.non_fatal.contains(component)
     }
 
+    /// Whether a name is on the list of what is critical.
+    #[must_use]
+    pub fn is_critical(&self, name: &str) -> bool {
+        self.severity_1.iter().any(|pattern| matches(pattern, name))
+    }
+
     /// The configured category of this name.
     #[must_use]
-    pub fn configured(&self, name: &str) -> Option<&Category> {
+    pub fn configured(&self, name: &str) -> Option<&CategorySettings> {
         self.categories.iter().find(|category| category.name == name)
     }
 
     /// The rules of a category: as configured, or the built-in ones.
     #[must_use]
-    pub fn category(&self, name: &str) -> Category {
+    pub fn category(&self, name: &str) -> CategorySettings {
         self.configured(name).cloned().unwrap_or_else(|| match name {
-            DEFAULT | SYSTEM => Category::strict(name),
-            stem => Category::of_stem(stem),
+            DEFAULT | SYSTEM => strict(name),
+            group => of_group(group),
         })
     }
 }

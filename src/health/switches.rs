@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::category::{Category, Verdict, is_fault};
+use super::category::{Verdict, is_fault};
 use super::census::{Census, Member, pace};
 use super::picture::Picture;
+use crate::config::CategorySettings;
 use crate::model::Moment;
 
 /// What the key of a switch in the store starts with; the category's name follows.
@@ -115,9 +116,8 @@ impl Categories {
     /// it misses no fault. A judgement counts again only when the category's pace has passed since the last that counted, so many
     /// pictures of one fault are one; a good one in between begins anew.
     pub fn judge(&mut self, picture: &Picture, now: Moment) -> Vec<Change> {
-        let sticky: Vec<&Category> = picture.settings.categories.iter().filter(|category| category.sticky).collect();
-        let open = |category: &&&Category| is_enabled(category, &self.switched);
-        let open: Vec<&Category> = sticky.iter().filter(open).copied().collect();
+        let sticky = picture.settings.categories.iter().filter(|category| category.sticky);
+        let open: Vec<_> = sticky.filter(|category| is_enabled(&category.name, &self.switched)).collect();
         if open.is_empty() || !picture.has_started() {
             return Vec::new();
         }
@@ -125,7 +125,7 @@ impl Categories {
         open.into_iter().filter_map(|category| self.judge_one(category, &census, now)).collect()
     }
 
-    fn judge_one(&mut self, category: &Category, census: &Census<'_>, now: Moment) -> Option<Change> {
+    fn judge_one(&mut self, category: &CategorySettings, census: &Census<'_>, now: Moment) -> Option<Change> {
         let members = census.in_category(&category.name)?;
         let judged: Vec<&Member<'_>> = members.into_iter().filter(|member| member.state.is_ok() || is_fault(member.state)).collect();
         let verdict = if judged.is_empty() { None } else { Some(Verdict::of(category, &judged)) };
@@ -140,7 +140,7 @@ impl Categories {
         Some(self.switch(&category.name, Switch { enabled: false, at: now.wall(), by: NOBODY.to_owned(), reason: format!("failing: {named}") }))
     }
 
-    fn count(&mut self, category: &Category, pace: Duration, now: Moment) -> u32 {
+    fn count(&mut self, category: &CategorySettings, pace: Duration, now: Moment) -> u32 {
         match self.failing.get_mut(&category.name) {
             Some(failing) if now.since(failing.last) < pace => failing.count,
             Some(failing) => {
@@ -162,8 +162,8 @@ impl Categories {
     }
 }
 
-/// Whether a category is open.
+/// Whether a category is open: it is unless somebody or something closed it.
 #[must_use]
-pub fn is_enabled(category: &Category, switched: &Switched) -> bool {
-    switched.get(&category.name).map_or(category.enabled, |switch| switch.enabled)
+pub fn is_enabled(category: &str, switched: &Switched) -> bool {
+    switched.get(category).is_none_or(|switch| switch.enabled)
 }

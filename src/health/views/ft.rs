@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::{Answer, Query, Refused};
 use crate::engine::{ExperimentView, Issue, StreamView};
-use crate::health::category::{Category, DEFAULT, Verdict};
+use crate::config::CategorySettings;
+use crate::health::category::{DEFAULT, Verdict, strict};
 use crate::health::census::{Census, Member, What, is_away, last_update};
 use crate::health::experiment;
 use crate::health::picture::Picture;
@@ -23,7 +24,7 @@ pub(super) struct Judged<'a> {
     pub(super) picture: &'a Picture,
     pub(super) census: &'a Census<'a>,
     /// Those that there are, in the order in which they were asked for.
-    pub(super) categories: Vec<Category>,
+    pub(super) categories: Vec<CategorySettings>,
     /// Those that there are not.
     pub(super) unknown: Vec<String>,
     /// Those that are closed, each with the reason.
@@ -56,7 +57,7 @@ impl<'a> Judged<'a> {
         members.extend(census.members.iter().filter(|member| fails_all(member)));
         members.sort_by_key(|member| (member.name, !member.is_component()));
         members.dedup_by_key(|member| (member.name, member.is_component()));
-        let closed = categories.iter().filter(|category| !is_enabled(category, &picture.switched));
+        let closed = categories.iter().filter(|category| !is_enabled(&category.name, &picture.switched));
         let closed = closed.map(|category| (category.name.clone(), why_closed(picture, category))).collect();
         Ok(Self { picture, census, categories, unknown, closed, members, verdict })
     }
@@ -90,7 +91,7 @@ impl<'a> Judged<'a> {
 }
 
 /// A category's verdict. That of everything needs an experiment: components alone make no laboratory.
-fn verdict_of(category: &Category, members: &[&Member<'_>]) -> Verdict {
+fn verdict_of(category: &CategorySettings, members: &[&Member<'_>]) -> Verdict {
     let has_experiment = members.iter().any(|member| !member.is_component());
     if category.name == DEFAULT && !has_experiment { Verdict::of(category, &[]) } else { Verdict::of(category, members) }
 }
@@ -98,17 +99,17 @@ fn verdict_of(category: &Category, members: &[&Member<'_>]) -> Verdict {
 /// What fails every category: a fatal component that is not ok and that nobody has acknowledged.
 fn fatal(census: &Census<'_>) -> Verdict {
     let failing: Vec<&Member<'_>> = census.members.iter().filter(|member| fails_all(member)).collect();
-    if failing.is_empty() { Verdict { ok: true, severity: 2, failing: Vec::new() } } else { Verdict::of(&Category::strict(DEFAULT), &failing) }
+    if failing.is_empty() { Verdict { ok: true, severity: 2, failing: Vec::new() } } else { Verdict::of(&strict(DEFAULT), &failing) }
 }
 
 fn fails_all(member: &Member<'_>) -> bool {
     member.is_component() && member.counts && !member.state.is_ok() && member.ack.is_none()
 }
 
-fn why_closed(picture: &Picture, category: &Category) -> String {
+fn why_closed(picture: &Picture, category: &CategorySettings) -> String {
     match picture.switched.get(&category.name) {
         Some(switch) => format!("{} ({}, {})", switch.reason, switch.by, switch.at),
-        None => "by the settings".to_owned(),
+        None => String::new(),
     }
 }
 
@@ -222,6 +223,10 @@ pub(super) fn output(member: &Member<'_>, picture: &Picture) -> String {
 }
 
 fn impact(member: &Member<'_>, census: &Census<'_>, picture: &Picture) -> String {
+    let configured = census.business_impact(member);
+    if !configured.is_empty() && !member.state.is_ok() {
+        return configured.to_owned();
+    }
     match member.what {
         What::Component(_) if member.counts => "labwatch cannot do all of its work".to_owned(),
         What::Component(_) => "labwatch works, with a loss".to_owned(),

@@ -27,7 +27,7 @@ pub fn numbers(picture: &Picture) -> Numbers {
     let categories = census.categories().into_iter().map(|name| {
         let category = picture.settings.category(&name);
         let works = census.in_category(&name).is_some_and(|members| Verdict::of(&category, &members).ok);
-        (name, works && is_enabled(&category, &picture.switched))
+        (name, works && is_enabled(&category.name, &picture.switched))
     });
     Numbers {
         state: number(overall),
