@@ -1,6 +1,9 @@
 //! The boot story, top to bottom: what is made, how it is joined, how it is stopped. The only file that knows all others.
 
-use std::collections::HashMap;
+mod figures;
+mod health;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -8,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,10 +25,12 @@ use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MA
 use crate::effects;
 use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
 use crate::feeds;
+use crate::health::Desk;
 use crate::model::{Fault, SourceName};
-use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
+use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
 use crate::telemetry;
-use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures};
+use crate::telemetry::log::LevelHandle;
+use crate::telemetry::metrics::Counters;
 use crate::wire::{self, BookClient, Http};
 
 /// How long an access request to relay or jump may take.
@@ -50,6 +56,8 @@ pub enum ServiceError {
     Mail(effects::mail::MailerError),
     /// TLS or HTTP could not be set up.
     Wire(Fault),
+    /// The service's own health cannot be set up.
+    Health(health::HealthError),
     /// The memory belongs to another process, or to a newer labwatch.
     Memory(StoreError),
     /// A part that runs for ever ended.
@@ -70,6 +78,7 @@ impl fmt::Display for ServiceError {
             }
             Self::Mail(error) => write!(f, "{error}"),
             Self::Memory(error) => write!(f, "{error}"),
+            Self::Health(error) => write!(f, "{error}"),
             Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
             Self::Ended(part) => write!(f, "the {part} has ended by itself, which it never should; the log says why"),
         }
@@ -84,12 +93,14 @@ pub struct Onlooker {
     pub started: Box<dyn FnOnce(SocketAddr) + Send>,
     /// Gets every record before the effect that it explains. May not block.
     pub record: RecordHook,
+    /// The levels of the log, where they can be set while it goes on.
+    pub levels: Option<LevelHandle>,
 }
 
 impl Default for Onlooker {
     /// The log.
     fn default() -> Self {
-        Self { started: Box::new(|_| {}), record: Box::new(telemetry::journal::note) }
+        Self { started: Box::new(|_| {}), record: Box::new(telemetry::journal::note), levels: None }
     }
 }
 
@@ -97,12 +108,12 @@ impl Default for Onlooker {
 ///
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-pub fn run(config: Config) -> Result<(), ServiceError> {
+pub fn run(config: Config, onlooker: Onlooker) -> Result<(), ServiceError> {
     let runtime = runtime().map_err(ServiceError::Runtime)?;
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
-        serve(config, stop, Onlooker::default()).await
+        serve(config, stop, onlooker).await
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
@@ -144,7 +155,8 @@ pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) 
     let asked = config.api.listen;
     let listener = TcpListener::bind(asked).await.map_err(|error| ServiceError::Listen(asked, error))?;
     let listen = listener.local_addr().map_err(|error| ServiceError::Listen(asked, error))?;
-    let mut parts = start(&config, listener, &stop, onlooker.record)?;
+    let close = CancellationToken::new();
+    let (mut parts, desk) = start(&config, listener, &Stops { all: &stop, api: &close }, onlooker.record, onlooker.levels)?;
     tracing::info!(%listen, version = env!("CARGO_PKG_VERSION"), "labwatch is running");
     notify(&[sd_notify::NotifyState::Ready]);
     (onlooker.started)(listen);
@@ -156,22 +168,37 @@ pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) 
         part = parts.first_to_end() => Err(ServiceError::Ended(part)),
     };
     notify(&[sd_notify::NotifyState::Stopping]);
+    desk.stopping();
     stop.cancel();
-    parts.wind_down().await;
+    parts.wind_down(&close).await;
     tracing::info!("stopped");
     outcome
 }
 
+/// What ends the parts. The API ends last, so that whoever asks meanwhile hears that the service is about to end.
+struct Stops<'a> {
+    all: &'a CancellationToken,
+    api: &'a CancellationToken,
+}
+
 /// Makes every part and joins them.
-fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, record: RecordHook) -> Result<Parts, ServiceError> {
+fn start(
+    config: &Config,
+    listener: TcpListener,
+    stops: &Stops<'_>,
+    record: RecordHook,
+    levels: Option<LevelHandle>,
+) -> Result<(Parts, Desk), ServiceError> {
+    let stop = stops.all;
     let tls = Arc::new(wire::client_config(needs_roots(config)).map_err(ServiceError::Wire)?);
     let access = Http::new(ACCESS_TIMEOUT, (*tls).clone()).map_err(ServiceError::Wire)?;
     let to_book = Http::new(config.book.timeout, (*tls).clone()).map_err(ServiceError::Wire)?;
     let book = BookClient::new(config.book.address.clone(), to_book);
 
     let clock = Clock::start();
-    let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
-    let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
+    let Remembered { ledger, memory, keep } =
+        config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.unwrap_or_default();
+    let mut engine = Engine::resume(config.policy(), &memory, clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
@@ -191,7 +218,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     parts.spawn("poll of book", feeds::book::run(poller, inputs.clone(), polls, stop.clone()));
 
     let (samples, sample_queue) = mpsc::channel(SAMPLE_QUEUE);
-    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls };
+    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls: Arc::clone(&tls) };
     parts.spawn("sampling of streams", feeds::sample::run(listening, inputs.clone(), sample_queue, stop.clone()));
 
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
@@ -199,35 +226,58 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
 
-    let queues = vec![queue("inputs", &inputs), queue("switches", &switches), queue("samples", &samples)];
+    let queues = vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &samples)];
     let kept = ledger.as_ref().map(Ledger::store);
+    let health::Joined { desk, probes, state } = health::join(health::Needs {
+        config,
+        clock,
+        tls: &tls,
+        store: kept.as_ref(),
+        keep: &keep,
+        snapshots: pictures.clone(),
+        poll_book: poll_now.clone(),
+        levels,
+    })
+    .map_err(ServiceError::Health)?;
+    parts.spawn("probes", probes.run(stop.clone()));
+    let keeper = kept.clone();
+    parts.spawn("categories", desk.clone().follow(pictures.clone(), move |change| health::keep(keeper.as_ref(), &change)));
+
     let counters = Arc::new(Counters::default());
     let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
-    let hooks = Hooks { record: counted(record, &counters), turned: Box::new(watchdog()) };
+    let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
-    let figures = figures(pictures.clone(), &counters, queues, kept);
-    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures: Some(figures) });
-    parts.spawn("API", serve_api(listener, router, stop.clone()));
+    let figures = figures::figures(pictures.clone(), &counters, queues, kept, desk.clone());
+    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures: Some(figures), health: Some(state) });
+    parts.spawn("API", serve_api(listener, router, stops.api.clone()));
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
-    Ok(parts)
+    Ok((parts, desk))
+}
+
+/// What is known from before the start, and where to write what is learnt.
+#[derive(Default)]
+struct Remembered {
+    ledger: Option<Ledger>,
+    memory: Memory,
+    keep: BTreeMap<String, Value>,
 }
 
 /// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
-fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, Memory)>, ServiceError> {
+fn remember(settings: &MemorySettings, config: &Config) -> Result<Remembered, ServiceError> {
     let settings = StoreSettings { dir: settings.folder.clone(), history_days: settings.days, ring: config.health.events };
-    let (store, memory) = match Store::open(&settings) {
+    let (store, mut memory) = match Store::open(&settings) {
         Ok(opened) => opened,
         Err(error @ (StoreError::InUse { .. } | StoreError::TooNew { .. })) => return Err(ServiceError::Memory(error)),
         Err(error @ (StoreError::Folder { .. } | StoreError::Thread(_))) => {
             tracing::error!(folder = %settings.dir.display(), "nothing is kept for a restart: {error}");
-            return Ok(None);
+            return Ok(Remembered::default());
         }
     };
     note_memory(&memory);
-    let clerk = Clerk::with(&memory);
-    Ok(Some((Ledger::new(store, clerk), Memory::from(memory))))
+    let (clerk, keep) = (Clerk::with(&memory), std::mem::take(&mut memory.keep));
+    Ok(Remembered { ledger: Some(Ledger::new(store, clerk)), memory: Memory::from(memory), keep })
 }
 
 fn note_memory(memory: &store::Memory) {
@@ -245,7 +295,9 @@ fn note_memory(memory: &store::Memory) {
 
 /// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
 fn needs_roots(config: &Config) -> bool {
-    [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
+    let services = config.services.iter().any(|service| service.url.scheme() == "https");
+    services
+        || [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
 }
 
 fn start_mail(
@@ -260,42 +312,18 @@ fn start_mail(
     Ok(mails)
 }
 
-/// Everything that is measured, and who counts answers.
-fn figures(pictures: watch::Receiver<Arc<Snapshot>>, counters: &Arc<Counters>, queues: Vec<Queue>, kept: Option<Store>) -> api::Figures {
-    let http = Arc::new(HttpCounts::default());
-    let store = kept.map(|store| Box::new(move || store_figures(&store.health())) as Box<dyn Fn() -> StoreFigures + Send + Sync>);
-    let inside = Inside { label: "labwatch".to_owned(), service: Box::new(Service::default), queues, store };
-    let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
-    api::Figures {
-        content_type: telemetry::metrics::CONTENT_TYPE,
-        text: Arc::new(move || metrics.text().ok()),
-        count: Arc::new(move |route, status, took| http.note(route, status, took)),
-    }
-}
-
-fn store_figures(health: &StoreHealth) -> StoreFigures {
-    StoreFigures { ok: health.state == StoreState::Ok, lost: health.lost, waiting: health.waiting }
-}
-
-/// A record goes to the counters, then on.
-fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> RecordHook {
-    let counters = Arc::clone(counters);
-    Box::new(move |seen| {
-        counters.note(seen);
-        record(seen);
-    })
-}
-
-/// Looks at how much waits in a queue without keeping it open.
-fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
-    let (bound, sender) = (sender.max_capacity(), sender.downgrade());
-    let depth = move || sender.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()));
-    Queue { name, depth: Box::new(depth), bound }
-}
-
 async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
     if let Err(error) = api::serve(listener, router, stop).await {
         tracing::error!(%error, "the API cannot go on");
+    }
+}
+
+/// What is done at every turn of the loop.
+fn turned(desk: Desk) -> impl FnMut() + Send {
+    let mut watchdog = watchdog();
+    move || {
+        desk.turned();
+        watchdog();
     }
 }
 
@@ -343,9 +371,13 @@ impl Parts {
         name
     }
 
-    /// Waits for all to end, and drops what has not ended in time.
-    async fn wind_down(&mut self) {
-        let all = async { while self.tasks.join_next().await.is_some() {} };
+    /// Waits for all to end, the API last by `close`, and drops what has not ended in time.
+    async fn wind_down(&mut self, close: &CancellationToken) {
+        let all = async {
+            while self.tasks.len() > 1 && self.tasks.join_next().await.is_some() {}
+            close.cancel();
+            while self.tasks.join_next().await.is_some() {}
+        };
         if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
             tracing::warn!(parts = self.tasks.len(), "stopping: some parts have not ended in time and are dropped");
             self.tasks.shutdown().await;

@@ -38,7 +38,7 @@ const ROOMS: [Room; 17] = [
     room("health", &["model", "engine", "config"]),
     room("telemetry", &["model", "engine", "config"]),
     room_with_engine("driver", &["model", "engine", "effects", "store"]),
-    room("api", &["model", "engine"]),
+    room("api", &["model", "engine", "health"]),
     room("web", &["model", "engine"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),

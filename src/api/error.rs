@@ -28,6 +28,16 @@ pub(super) fn no_such_experiment(name: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("experiment {name} was not found"))
 }
 
+/// 404: there is nothing of this name.
+pub(super) fn unknown(what: String) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, what)
+}
+
+/// 400: the question makes no sense.
+pub(super) fn senseless(why: String) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, why)
+}
+
 /// 405: everything here is only read.
 pub(super) fn wrong_method(method: &Method) -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("method {method} is not allowed, but [GET] are"))

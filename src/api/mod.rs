@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod experiment;
 mod figures;
+mod health;
 mod lookup;
 mod routes;
 mod server;
@@ -16,6 +17,7 @@ mod share;
 
 pub use document::{DOCUMENT_JSON, document};
 pub use figures::{Count, Figures};
+pub use health::{HealthState, set_level_routes};
 pub use routes::{ApiState, router};
 pub use server::{CONNECTION_LIFE, DRAIN, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve};
 

@@ -24,6 +24,7 @@ use super::error::{self, ApiError};
 use super::event::Event;
 use super::experiment::{self, Experiment};
 use super::figures::{self, Figures};
+use super::health::{self, HealthState};
 use super::share::Shared;
 use crate::engine::Snapshot;
 
@@ -34,18 +35,23 @@ pub struct ApiState {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The figures for Prometheus; without them there is no `/metrics`.
     pub figures: Option<Figures>,
+    /// The service's own health; without it there are no paths of it.
+    pub health: Option<HealthState>,
 }
 
 /// All paths of version 1.
 pub fn router(state: ApiState) -> Router {
     let served = Arc::new(Served { snapshots: state.snapshots, experiments: Shared::default() });
-    let routes = Router::new()
+    let mut routes = Router::new()
         .route("/api/v1/experiments", get(experiments))
         .route("/api/v1/experiments/", get(experiments))
         .route("/api/v1/experiments/events/{name}", get(events))
         .route("/api/v1/openapi.json", get(document))
         .route("/swagger.json", get(document))
         .with_state(served);
+    if let Some(health) = state.health {
+        routes = routes.merge(health::routes(health));
+    }
     let Some(figures) = state.figures else { return dressed(routes) };
     dressed(figures::counted(routes.merge(figures::routes(figures.clone())), figures))
 }

@@ -83,6 +83,12 @@ impl Desk {
         })))
     }
 
+    /// What the installation is called.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.0.settings.label
+    }
+
     /// The loop has turned. Cheap: one store of a number.
     pub fn turned(&self) {
         let now = (self.0.clock)().mono().as_millis();

@@ -59,7 +59,10 @@ fn document(body: &[u8]) -> Finding {
         0 => (State::Ok, String::new()),
         n => {
             let more = if n > NAMED { ", \u{2026}" } else { "" };
-            (State::Error, format!("{n} of its checks failing ({}{more})", failing.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ")))
+            (
+                State::Error,
+                format!("{n} of its checks failing ({}{more})", failing.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ")),
+            )
         }
     };
     checks.truncate(MAX_SINGLE_CHECKS);

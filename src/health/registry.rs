@@ -197,7 +197,7 @@ mod tests {
         let seen = || {
             let all = registry.components();
             let [one] = all.as_slice() else { panic!("{all:?}") };
-            (one.state(), one.detail().to_owned(), one.last_change.as_second(), one.last_update.map(|at| at.as_second()))
+            (one.state(), one.detail().to_owned(), one.last_change.as_second(), one.last_update.map(jiff::Timestamp::as_second))
         };
         assert_eq!(seen(), (State::Init, "starting".into(), 0, None));
         hands.pass(100);

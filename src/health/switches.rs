@@ -137,7 +137,12 @@ impl Categories {
             return None;
         }
         let named = verdict.failing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        Some(self.switch(&category.name, Switch { enabled: false, at: now.wall(), by: NOBODY.to_owned(), reason: format!("failing: {named}") }))
+        Some(
+            self.switch(
+                &category.name,
+                Switch { enabled: false, at: now.wall(), by: NOBODY.to_owned(), reason: format!("failing: {named}") },
+            ),
+        )
     }
 
     fn count(&mut self, category: &CategorySettings, pace: Duration, now: Moment) -> u32 {

@@ -86,7 +86,11 @@ pub fn health(picture: &Picture, kind: &str, query: &Query) -> Result<Answer, Re
     };
     let listed = listing::listed(picture, query);
     let details = (kind != "liveness").then(|| Overview { experiments: Experiments::of(picture, &listed) });
-    let body = Health { status: word(state), components: components.into_iter().map(|one| (&*one.name, indicator(one, picture))).collect(), details };
+    let body = Health {
+        status: word(state),
+        components: components.into_iter().map(|one| (&*one.name, indicator(one, picture))).collect(),
+        details,
+    };
     Answer::json(is_up(state, kind), &body)
 }
 

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Answer, Query, Refused};
-use crate::engine::{ExperimentView, Issue, StreamView};
 use crate::config::CategorySettings;
+use crate::engine::{ExperimentView, Issue, StreamView};
 use crate::health::category::{DEFAULT, Verdict, strict};
 use crate::health::census::{Census, Member, What, is_away, last_update};
 use crate::health::experiment;
@@ -251,7 +251,11 @@ fn summary(member: &Member<'_>, picture: &Picture) -> String {
         What::Experiment(_) => ("experiment", format!("/actuator/health/readiness/{}", member.name)),
     };
     let link = &picture.settings.link;
-    if link.is_empty() { format!("{kind} {}; details at {path}", member.name) } else { format!("{kind} {}; details at {path}, status at {link}", member.name) }
+    if link.is_empty() {
+        format!("{kind} {}; details at {path}", member.name)
+    } else {
+        format!("{kind} {}; details at {path}, status at {link}", member.name)
+    }
 }
 
 #[derive(Serialize)]

@@ -33,14 +33,20 @@ fn write_page(page: &mut String, judged: &Judged<'_>) -> std::fmt::Result {
     let label = escaped(&judged.picture.settings.label);
     let names = judged.categories.iter().map(|category| escaped(&category.name)).collect::<Vec<_>>().join(", ");
     let (class, word) = verdict(judged);
-    writeln!(page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{label} health</title><style>{STYLE}</style></head>")?;
+    writeln!(
+        page,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{label} health</title><style>{STYLE}</style></head>"
+    )?;
     writeln!(page, "<body>\n<h1><span>{label}: {names}</span> <span class=\"{class}\">{word}</span>{}</h1>", acked(judged))?;
     for (name, why) in &judged.closed {
         writeln!(page, "<p class=\"banner\">Category {} is disabled: {}</p>", escaped(name), escaped(why))?;
     }
     writeln!(page, "<p>{}</p>", escaped(&judged.description()))?;
     write_links(page, judged)?;
-    writeln!(page, "<table>\n<tr><th>name</th><th>health</th><th>output</th><th>last change</th><th>last update</th><th>acknowledged</th></tr>")?;
+    writeln!(
+        page,
+        "<table>\n<tr><th>name</th><th>health</th><th>output</th><th>last change</th><th>last update</th><th>acknowledged</th></tr>"
+    )?;
     for member in &judged.members {
         write_row(page, member, judged.picture)?;
     }
