@@ -23,7 +23,7 @@ use crate::api;
 use crate::config::{Config, MailSettings, MemorySettings};
 use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
+use crate::engine::{Engine, Input, Memory, Record, Summary};
 use crate::feeds;
 use crate::health::Desk;
 use crate::model::{Fault, SourceName};
