@@ -34,10 +34,10 @@ pub fn strict(name: &str) -> CategorySettings {
     }
 }
 
-/// The category that experiments of one group form by themselves: it works while enough of them do.
+/// The category that experiments of one stem form by themselves: it works while enough of them do.
 #[must_use]
-pub fn of_group(group: &str) -> CategorySettings {
-    CategorySettings { resilient: true, ..strict(group) }
+pub fn of_stem(stem: &str) -> CategorySettings {
+    CategorySettings { resilient: true, ..strict(stem) }
 }
 
 /// Whether a member is in a configured category by its patterns or its group.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::acks::Ack;
-use super::category::{DEFAULT, SYSTEM, takes_in};
+use super::category::{DEFAULT, SYSTEM, Verdict, takes_in};
 use super::experiment;
 use super::picture::Picture;
 use super::settings::Settings;
@@ -104,6 +104,14 @@ impl<'a> Census<'a> {
         is_known.then_some(members)
     }
 
+    /// How a category is by its own rule; `None` when there is no such category. One that is meant for experiments and has none fails.
+    #[must_use]
+    pub fn verdict(&self, category: &CategorySettings) -> Option<Verdict> {
+        let members = self.in_category(&category.name)?;
+        let lacks = !members.iter().any(|member| !member.is_component()) && wants_experiments(category, &members);
+        Some(Verdict::of(category, if lacks { &[] } else { &members }))
+    }
+
     /// Every category that there is, sorted.
     #[must_use]
     pub fn categories(&self) -> Vec<String> {
@@ -111,7 +119,7 @@ impl<'a> Census<'a> {
         names.extend(self.settings.categories.iter().map(|category| category.name.clone()));
         for member in &self.members {
             match member.what {
-                What::Experiment(_) if !self.is_configured(member) => drop(names.insert(member.group.to_owned())),
+                What::Experiment(_) if !self.is_configured(member) => drop(names.insert(stem(member.name).to_owned())),
                 What::Experiment(_) => {}
                 What::Component(component) => names.extend(component.categories.iter().cloned()),
             }
@@ -141,7 +149,7 @@ impl<'a> Census<'a> {
             (What::Component(_), _) if category == SYSTEM => true,
             (_, Some(configured)) if takes_in(configured, member) => true,
             (What::Component(component), _) => component.categories.iter().any(|name| name == category),
-            (What::Experiment(_), None) => member.group == category && !self.is_configured(member),
+            (What::Experiment(_), None) => stem(member.name) == category && !self.is_configured(member),
             (What::Experiment(_), Some(_)) => false,
         }
     }
@@ -167,6 +175,12 @@ impl<'a> Census<'a> {
             }
         }
     }
+}
+
+/// Whether experiments are meant to be in a category: as in that of everything, by pools, or by a pattern that no component fits.
+fn wants_experiments(category: &CategorySettings, members: &[&Member<'_>]) -> bool {
+    let fits_none = |pattern: &String| !members.iter().any(|member| member.is_component() && matches(pattern, member.name));
+    category.name == DEFAULT || !category.pools.is_empty() || category.patterns.iter().any(fits_none)
 }
 
 /// Whether no other experiment of the group can be used. A group of one has no last.

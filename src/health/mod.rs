@@ -24,7 +24,7 @@ pub mod views;
 mod testing;
 
 pub use acks::{Ack, Acks};
-pub use category::{DEFAULT, PERIOD, SYSTEM, Verdict, of_group, strict};
+pub use category::{DEFAULT, PERIOD, SYSTEM, Verdict, of_stem, strict};
 pub use census::{Census, Group, Member, What};
 pub use desk::{Desk, LOOP_WITHIN};
 pub use logger::{COMPONENTS as LOG_COMPONENTS, LevelRefused, Levels, SetLevel, parse_set_level, targets_of};

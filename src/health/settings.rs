@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::category::{DEFAULT, SYSTEM, of_group, strict};
+use super::category::{DEFAULT, SYSTEM, of_stem, strict};
 use crate::config::{CategorySettings, PoolSettings};
 use crate::engine::matches;
 
@@ -69,7 +69,7 @@ impl Settings {
     pub fn category(&self, name: &str) -> CategorySettings {
         self.configured(name).cloned().unwrap_or_else(|| match name {
             DEFAULT | SYSTEM => strict(name),
-            group => of_group(group),
+            stem => of_stem(stem),
         })
     }
 }

@@ -42,12 +42,12 @@ impl<'a> Judged<'a> {
         let (mut categories, mut unknown, mut members) = (Vec::new(), Vec::new(), Vec::new());
         let mut verdict = fatal(census);
         for name in asked {
-            let Some(of_category) = census.in_category(name) else {
+            let category = picture.settings.category(name);
+            let (Some(of_category), Some(judged)) = (census.in_category(name), census.verdict(&category)) else {
                 unknown.push(name.clone());
                 continue;
             };
-            let category = picture.settings.category(name);
-            verdict = verdict.and(verdict_of(&category, &of_category));
+            verdict = verdict.and(judged);
             categories.push(category);
             members.extend(of_category);
         }
@@ -88,12 +88,6 @@ impl<'a> Judged<'a> {
         }
         text
     }
-}
-
-/// A category's verdict. That of everything needs an experiment: components alone make no laboratory.
-fn verdict_of(category: &CategorySettings, members: &[&Member<'_>]) -> Verdict {
-    let has_experiment = members.iter().any(|member| !member.is_component());
-    if category.name == DEFAULT && !has_experiment { Verdict::of(category, &[]) } else { Verdict::of(category, members) }
 }
 
 /// What fails every category: a fatal component that is not ok and that nobody has acknowledged.

@@ -1,7 +1,6 @@
 //! What Prometheus and Graphite are told of a picture, as numbers. How they are written is not known here.
 
 use super::probes::number;
-use crate::health::category::Verdict;
 use crate::health::census::Census;
 use crate::health::picture::Picture;
 use crate::health::switches::is_enabled;
@@ -26,7 +25,7 @@ pub fn numbers(picture: &Picture) -> Numbers {
     let census = Census::of(picture);
     let categories = census.categories().into_iter().map(|name| {
         let category = picture.settings.category(&name);
-        let works = census.in_category(&name).is_some_and(|members| Verdict::of(&category, &members).ok);
+        let works = census.verdict(&category).is_some_and(|verdict| verdict.ok);
         (name, works && is_enabled(&category.name, &picture.switched))
     });
     Numbers {

@@ -99,6 +99,9 @@ fn write_row(page: &mut String, member: &Member<'_>, picture: &Picture) -> std::
 }
 
 fn health(member: &Member<'_>) -> (&'static str, &'static str) {
+    if !member.counts && !member.is_component() {
+        return ("acked", "WITHDRAWN");
+    }
     match (member.state.is_ok(), member.ack.is_some(), member.severity) {
         (true, _, _) => ("ok", "OK"),
         (false, false, 1) => ("critical", "CRITICAL"),
