@@ -15,6 +15,8 @@ mod commands;
 mod eventually;
 #[path = "e2e/experiments.rs"]
 mod experiments;
+#[path = "e2e/health.rs"]
+mod health;
 #[path = "e2e/laboratory.rs"]
 mod laboratory;
 #[path = "e2e/mails.rs"]

@@ -39,7 +39,7 @@ const ROOMS: [Room; 18] = [
     room("telemetry", &["model", "engine", "config"]),
     room_with_engine("driver", &["model", "engine", "effects", "store"]),
     room("access", &["model"]),
-    room("api", &["model", "engine", "access"]),
+    room("api", &["model", "engine", "access", "health"]),
     room("web", &["model", "engine", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),

@@ -14,6 +14,7 @@ mod figures;
 mod fresh;
 mod gate;
 mod login;
+mod health;
 mod lookup;
 mod manners;
 mod origin;
@@ -27,6 +28,7 @@ mod tokens;
 pub use document::{DOCUMENT_JSON, document};
 pub use figures::{Count, Figures};
 pub use gate::{AccessSettings, Gate};
+pub use health::HealthState;
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use routes::{ApiState, router};
 pub use server::{

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::Parts;
+use super::{Parts, Stops};
 use crate::access::{Audit, Keep, Reading, Revocations};
 use crate::api::{self, AccessSettings, Certificate, CertificateError, Gate, TlsFiles};
 use crate::config::{ApiRead, ApiSettings};
@@ -66,14 +66,14 @@ pub(super) fn start(
     parts: &mut Parts,
     listener: TcpListener,
     router: Router,
-    stop: &CancellationToken,
+    stops: &Stops<'_>,
 ) -> Result<(), CertificateError> {
     let files = settings.tls.as_ref().map(|tls| TlsFiles { certificate: tls.cert.clone(), key: tls.key.clone() });
     let certificate = files.map(Certificate::load).transpose()?;
     if let Some(certificate) = &certificate {
-        parts.spawn("look-out for a new certificate", Arc::clone(certificate).follow(api::RELOAD_EVERY, stop.clone()));
+        parts.spawn("look-out for a new certificate", Arc::clone(certificate).follow(api::RELOAD_EVERY, stops.all.clone()));
     }
-    parts.spawn("API", serve(listener, certificate, router, stop.clone()));
+    parts.spawn("API", serve(listener, certificate, router, stops.api.clone()));
     Ok(())
 }
 
