@@ -16,13 +16,12 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::config::{Config, MailSettings, MemorySettings, Route, RouteTarget, TellingSettings};
+use crate::config::{Config, MailSettings, MemorySettings, TellingSettings};
 use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use crate::effects;
-use crate::effects::mail::Recipients;
 use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
 use crate::feeds;
-use crate::model::{Fault, RouteName, SourceName};
+use crate::model::{Fault, SourceName};
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
 use crate::telemetry;
 use crate::telemetry::graphite::Graphite;
@@ -263,7 +262,7 @@ fn start_mail(
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
-    let mailer = effects::mail::Mailer::new(settings.clone(), &recipients(telling)).map_err(ServiceError::Mail)?;
+    let mailer = effects::mail::Mailer::new(settings.clone(), &effects::mail::Recipients::of(telling)).map_err(ServiceError::Mail)?;
     let (mails, mail_queue) = mpsc::channel(TELL_QUEUE);
     parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
     Ok(mails)
@@ -330,15 +329,6 @@ fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Que
     let (bound, sender) = (sender.max_capacity(), sender.downgrade());
     let depth = move || sender.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()));
     Queue { name, depth: Box::new(depth), bound }
-}
-
-/// Who is mailed on the routes of the configuration.
-fn recipients(telling: &TellingSettings) -> Vec<Recipients> {
-    let of = |route: &Route| {
-        let RouteTarget::Mail { to, cc } = &route.target else { return None };
-        Some(Recipients { route: RouteName::try_new(&route.name).ok()?, to: to.clone(), cc: cc.clone() })
-    };
-    telling.routes.iter().filter_map(of).collect()
 }
 
 async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
