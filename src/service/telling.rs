@@ -6,12 +6,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Parts, ServiceError};
-use crate::config::{Config, Route, RouteTarget, TellingSettings};
+use crate::config::Config;
 use crate::driver::TELL_QUEUE;
 use crate::effects;
 use crate::effects::mail::Recipients;
 use crate::engine::{Input, Summary};
-use crate::model::RouteName;
 
 /// Starts mail, where somebody is to be mailed.
 pub(super) fn start_mail(
@@ -21,17 +20,8 @@ pub(super) fn start_mail(
     stop: &CancellationToken,
 ) -> Result<Option<mpsc::Sender<Arc<Summary>>>, ServiceError> {
     let Some(settings) = &config.mail else { return Ok(None) };
-    let mailer = effects::mail::Mailer::new(settings.clone(), &recipients(&config.telling)).map_err(ServiceError::Mail)?;
+    let mailer = effects::mail::Mailer::new(settings.clone(), &Recipients::of(&config.telling)).map_err(ServiceError::Mail)?;
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
     parts.spawn("mail", effects::mail::run(mailer, queue, inputs.clone(), stop.clone()));
     Ok(Some(mails))
-}
-
-/// Who is mailed on the routes of the configuration.
-fn recipients(telling: &TellingSettings) -> Vec<Recipients> {
-    let of = |route: &Route| {
-        let RouteTarget::Mail { to, cc } = &route.target else { return None };
-        Some(Recipients { route: RouteName::try_new(&route.name).ok()?, to: to.clone(), cc: cc.clone() })
-    };
-    telling.routes.iter().filter_map(of).collect()
 }
