@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::engine::{
-    Action, Engine, FeedCommand, Input, MailFault, Record, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
+    Action, Channel, DeliveryFault, Engine, FeedCommand, Input, Record, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
 };
 use crate::model::{Fault, Moment, SourceName};
 use crate::store::{Clerk, Progress, Store, Ticket};
@@ -22,8 +22,9 @@ pub const INPUT_QUEUE: usize = 256;
 /// How many switches may wait to be carried out. The engine has at most 16 under way.
 pub const SWITCH_QUEUE: usize = 32;
 
-/// How many mails may wait to be sent. The engine has at most one under way.
-pub const MAIL_QUEUE: usize = 2;
+/// How many summaries may wait to be sent on one channel. The engine has at most one under way for each route; one that finds no room
+/// counts as failed and is tried again.
+pub const TELL_QUEUE: usize = 64;
 
 /// How many streams may wait to be listened to. The engine has at most `SAMPLE_AT_ONCE` under way.
 pub const SAMPLE_QUEUE: usize = 64;
@@ -51,8 +52,10 @@ const CLOCK_SET: Duration = Duration::from_secs(2);
 pub struct Outlets {
     /// Switches of availability.
     pub switches: mpsc::Sender<Switch>,
-    /// Mails; `None` when mail is not configured.
+    /// Summaries to be mailed; `None` when mail is not configured.
     pub mails: Option<mpsc::Sender<Arc<Summary>>>,
+    /// Summaries for webhooks; `None` when none is configured.
+    pub webhooks: Option<mpsc::Sender<Arc<Summary>>>,
     /// Streams to listen to.
     pub samples: mpsc::Sender<Sample>,
     /// Commands to relay's feed.
@@ -237,7 +240,7 @@ impl Driver {
         for action in self.engine.step(input, now) {
             match action {
                 Action::Record(record) => records.push(record),
-                Action::Switch(_) | Action::Mail(_) | Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => effects.push(action),
+                Action::Switch(_) | Action::Tell(_) | Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => effects.push(action),
             }
         }
         for record in &records {
@@ -269,7 +272,7 @@ impl Driver {
         match effect {
             Action::Record(record) => (self.hooks.record)(&record),
             Action::Switch(switch) => self.switch(switch),
-            Action::Mail(summary) => self.mail(summary),
+            Action::Tell(summary) => self.tell(summary),
             Action::Sample(sample) => self.sample(sample),
             Action::Ask(source) => self.command(source, FeedCommand::Ask),
             Action::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
@@ -283,11 +286,15 @@ impl Driver {
         }
     }
 
-    fn mail(&mut self, summary: Arc<Summary>) {
+    fn tell(&mut self, summary: Arc<Summary>) {
         let id = summary.id;
-        let handed_on = self.outlets.mails.as_ref().is_some_and(|mails| mails.try_send(summary).is_ok());
+        let outlet = match summary.channel {
+            Channel::Mail => &self.outlets.mails,
+            Channel::Webhook => &self.outlets.webhooks,
+        };
+        let handed_on = outlet.as_ref().is_some_and(|outlet| outlet.try_send(summary).is_ok());
         if !handed_on {
-            self.refused.push_back(Input::Mailed { id, outcome: Err(MailFault { fault: Fault::Busy, permanent: false }) });
+            self.refused.push_back(Input::Delivered { id, outcome: Err(DeliveryFault { fault: Fault::Busy, permanent: false }) });
         }
     }
 
@@ -356,7 +363,7 @@ mod tests {
         let (jump, jump_commands) = mpsc::channel(COMMAND_QUEUE);
         let (book, polls) = mpsc::channel(1);
         let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
-        let outlets = Outlets { switches, mails: None, samples, relay, jump, book };
+        let outlets = Outlets { switches, mails: None, webhooks: None, samples, relay, jump, book };
         let hooks = Hooks { record: Box::new(|_| {}), turned: Box::new(|| {}) };
         let driver = Driver::new(engine, clock, input_queue, outlets, snapshots, None, hooks);
         let others = (sample_queue, jump_commands, polls);
@@ -364,7 +371,7 @@ mod tests {
     }
 
     fn policy() -> Policy {
-        Policy { startup: Duration::from_secs(5), mail: false, ..Policy::default() }
+        Policy { startup: Duration::from_secs(5), ..Policy::default() }
     }
 
     fn reading() -> Input {

@@ -2,6 +2,7 @@
 
 mod figures;
 mod health;
+mod systemd;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -20,13 +21,14 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::config::{Config, MailSettings, MemorySettings};
-use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
+use crate::config::{Config, MailSettings, MemorySettings, Route, RouteTarget, TellingSettings};
+use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use crate::effects;
+use crate::effects::mail::Recipients;
 use crate::engine::{Engine, Input, Memory, Record, Summary};
 use crate::feeds;
 use crate::health::Desk;
-use crate::model::{Fault, SourceName};
+use crate::model::{Fault, RouteName, SourceName};
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
@@ -52,6 +54,8 @@ pub enum ServiceError {
     Runtime(io::Error),
     /// The API's address could not be taken.
     Listen(SocketAddr, io::Error),
+    /// The port of profiling could not be taken.
+    Profile(SocketAddr, io::Error),
     /// The mail settings do not make a mailer.
     Mail(effects::mail::MailerError),
     /// TLS or HTTP could not be set up.
@@ -76,6 +80,7 @@ impl fmt::Display for ServiceError {
             Self::Listen(address, error) => {
                 write!(f, "cannot listen on {address}: {error}. Check STATUS_ADDRESS_SERVE and STATUS_PORT_SERVE")
             }
+            Self::Profile(address, error) => write!(f, "cannot listen on {address} for profiling: {error}. Check STATUS_PORT_PROFILE"),
             Self::Mail(error) => write!(f, "{error}"),
             Self::Memory(error) => write!(f, "{error}"),
             Self::Health(error) => write!(f, "{error}"),
@@ -158,7 +163,7 @@ pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) 
     let close = CancellationToken::new();
     let (mut parts, desk) = start(&config, listener, &Stops { all: &stop, api: &close }, onlooker.record, onlooker.levels)?;
     tracing::info!(%listen, version = env!("CARGO_PKG_VERSION"), "labwatch is running");
-    notify(&[sd_notify::NotifyState::Ready]);
+    systemd::notify(&[sd_notify::NotifyState::Ready]);
     (onlooker.started)(listen);
 
     // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at first.
@@ -167,7 +172,7 @@ pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) 
         () = stop.cancelled() => Ok(()),
         part = parts.first_to_end() => Err(ServiceError::Ended(part)),
     };
-    notify(&[sd_notify::NotifyState::Stopping]);
+    systemd::notify(&[sd_notify::NotifyState::Stopping]);
     desk.stopping();
     stop.cancel();
     parts.wind_down(&close).await;
@@ -198,7 +203,7 @@ fn start(
     let clock = Clock::start();
     let Remembered { ledger, memory, keep } =
         config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.unwrap_or_default();
-    let mut engine = Engine::resume(config.policy(), &memory, clock.now());
+    let mut engine = Engine::resume(config.policy(), config.telling.routes(config.mail.is_some()), &memory, clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
@@ -224,7 +229,7 @@ fn start(
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
 
-    let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
+    let mails = config.mail.as_ref().map(|mail| start_mail(mail, &config.telling, &mut parts, &inputs, stop)).transpose()?;
 
     let queues = vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &samples)];
     let kept = ledger.as_ref().map(Ledger::store);
@@ -244,14 +249,16 @@ fn start(
     parts.spawn("categories", desk.clone().follow(pictures.clone(), move |change| health::keep(keeper.as_ref(), &change)));
 
     let counters = Arc::new(Counters::default());
-    let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
-    let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
+    let outlets = Outlets { switches, mails, webhooks: None, samples, relay, jump, book: poll_now };
+    let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(systemd::turned(desk.clone())) };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
-    let figures = figures::figures(pictures.clone(), &counters, queues, kept, desk.clone());
-    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures: Some(figures), health: Some(state) });
+    let figures = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
+    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures, health: Some(state) });
     parts.spawn("API", serve_api(listener, router, stops.api.clone()));
+    figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
+    figures::start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok((parts, desk))
 }
@@ -302,47 +309,29 @@ fn needs_roots(config: &Config) -> bool {
 
 fn start_mail(
     settings: &MailSettings,
+    telling: &TellingSettings,
     parts: &mut Parts,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
-    let mailer = effects::mail::Mailer::new(settings.clone()).map_err(ServiceError::Mail)?;
-    let (mails, mail_queue) = mpsc::channel(MAIL_QUEUE);
+    let mailer = effects::mail::Mailer::new(settings.clone(), &recipients(telling)).map_err(ServiceError::Mail)?;
+    let (mails, mail_queue) = mpsc::channel(TELL_QUEUE);
     parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
     Ok(mails)
+}
+
+/// Who is mailed on the routes of the configuration.
+fn recipients(telling: &TellingSettings) -> Vec<Recipients> {
+    let of = |route: &Route| {
+        let RouteTarget::Mail { to, cc } = &route.target else { return None };
+        Some(Recipients { route: RouteName::try_new(&route.name).ok()?, to: to.clone(), cc: cc.clone() })
+    };
+    telling.routes.iter().filter_map(of).collect()
 }
 
 async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
     if let Err(error) = api::serve(listener, router, stop).await {
         tracing::error!(%error, "the API cannot go on");
-    }
-}
-
-/// What is done at every turn of the loop.
-fn turned(desk: Desk) -> impl FnMut() + Send {
-    let mut watchdog = watchdog();
-    move || {
-        desk.turned();
-        watchdog();
-    }
-}
-
-/// Tells systemd's watchdog at every turn of the loop, but not more often than it needs.
-fn watchdog() -> impl FnMut() + Send {
-    let every = sd_notify::watchdog_enabled().map(|within| within / 3);
-    let mut last = std::time::Instant::now();
-    move || {
-        if every.is_some_and(|every| last.elapsed() >= every) {
-            last = std::time::Instant::now();
-            notify(&[sd_notify::NotifyState::Watchdog]);
-        }
-    }
-}
-
-/// Tells systemd, where it is there.
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "cannot tell systemd how the service is");
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::engine::{
-    Action, BookReading, Connection, Engine, Input, Link, MailFault, Policy, Record, Report, ResourceReading, Role, SampleOutcome, Scopes,
-    SwitchOutcome, Traffic,
+    Action, BookReading, Connection, DeliveryFault, Engine, Input, Link, Memory, Policy, Record, Report, ResourceReading, Role, Route,
+    SampleOutcome, Scopes, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Moved, Stage};
@@ -123,7 +123,7 @@ fn peace() -> Vec<Deed> {
 }
 
 fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
-    let mut stage = Stage::new(policy, Timestamp::from_second(1_000_000).expect("a time"), Lab::new());
+    let mut stage = Stage::new(policy, vec![Route::everybody()], Timestamp::from_second(1_000_000).expect("a time"), Lab::new());
     for stub in STUBS {
         let keys = vec!["st-data".to_owned(), "st-video".to_owned()];
         stage.plan.at(Duration::ZERO, Event::Do(Deed::Experiment(stub.to_owned(), keys)));
@@ -206,8 +206,8 @@ fn told(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
     let mut sent = BTreeMap::new();
     for (_, action) in &stage.world.log {
         match action {
-            Action::Mail(summary) => drop(sent.insert(summary.id, Arc::clone(summary))),
-            Action::Record(Record::Mailed { id, outcome: Ok(()) }) => {
+            Action::Tell(summary) => drop(sent.insert(summary.id, Arc::clone(summary))),
+            Action::Record(Record::Delivered { id, outcome: Ok(()) }) => {
                 let summary = sent.get(id).expect("a mail that was sent");
                 told.extend(summary.news.iter().map(|line| (line.stub.clone(), line.health)));
             }
@@ -232,7 +232,7 @@ proptest! {
         let quiet_from = stage.world.log.len();
         run(&mut stage, rest + 400);
         for (at, action) in &stage.world.log[quiet_from..] {
-            prop_assert!(!matches!(action, Action::Switch(_) | Action::Mail(_)), "no rest: {at:?} {action:?}");
+            prop_assert!(!matches!(action, Action::Switch(_) | Action::Tell(_)), "no rest: {at:?} {action:?}");
         }
         let known = told(&stage);
         for view in stage.engine.snapshot().experiments.iter() {
@@ -260,7 +260,7 @@ proptest! {
         timeline.extend(calm);
         let mut stage = stage(&timeline, quick());
         run(&mut stage, FAULTS_FOR);
-        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_) | Action::Mail(_)));
+        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_) | Action::Tell(_)));
         prop_assert!(outward.is_none(), "{outward:?}");
     }
 
@@ -280,7 +280,7 @@ proptest! {
 
     #[test]
     fn no_row_of_inputs_makes_a_step_panic(inputs in proptest::collection::vec((0_u64..400_000, input()), 0..120)) {
-        let mut engine = Engine::new(quick(), moment(0));
+        let mut engine = Engine::resume(quick(), vec![Route::everybody()], &Memory::default(), moment(0));
         for (millis, input) in inputs {
             let now = moment(millis);
             engine.step(input, now);
@@ -325,8 +325,8 @@ fn input() -> impl Strategy<Value = Input> {
         2 => (resource_name(), outcome()).prop_map(|(name, outcome)| Input::Switched { resource: resource(&name), outcome }),
         2 => (topic(), heard()).prop_map(|(topic, outcome)| Input::Sampled { topic: Topic::try_new(&topic).expect("a topic"), outcome }),
         2 => (0_u64..5, any::<Option<bool>>()).prop_map(|(id, failed)| {
-            let outcome = failed.map_or(Ok(()), |permanent| Err(MailFault { fault: Fault::TimedOut, permanent }));
-            Input::Mailed { id, outcome }
+            let outcome = failed.map_or(Ok(()), |permanent| Err(DeliveryFault { fault: Fault::TimedOut, permanent }));
+            Input::Delivered { id, outcome }
         }),
         1 => any::<bool>().prop_map(|leads| Input::Role(if leads { Role::Leader } else { Role::Follower })),
         2 => Just(Input::Wake),

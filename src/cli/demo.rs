@@ -226,7 +226,7 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         Record::Hold { resource, reason: None } => ("notices", format!("{resource} is not held any more")),
         Record::Manifest(change) => ("notices", manifest_words(change)),
         Record::Blind(true) => ("notices", "nothing is to be heard from anywhere: it is probably cut off itself".to_owned()),
-        Record::Mailed { outcome: Err(fault), .. } => ("mails", format!("could not: {}", fault.fault)),
+        Record::Delivered { outcome: Err(fault), .. } => ("mails", format!("could not: {}", fault.fault)),
         Record::Sampling { streams, keeps_up: true, .. } => {
             ("listens", format!("to {streams} streams in turn, because this relay does not say who transmits"))
         }
@@ -234,11 +234,12 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         Record::Sampling { .. } => ("listens", "but not as often as it should".to_owned()),
         Record::Seen(_)
         | Record::Forgotten(_)
-        | Record::Told(_)
+        | Record::Told { .. }
+        | Record::RouteGone(_)
         | Record::Blind(false)
         | Record::Switched { .. }
-        | Record::Mailing(_)
-        | Record::Mailed { .. } => return None,
+        | Record::Telling(_)
+        | Record::Delivered { .. } => return None,
     })
 }
 

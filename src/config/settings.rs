@@ -258,8 +258,6 @@ impl Config {
             sample: self.sample.when,
             sample_at_once: self.sample.at_once,
             sample_for: self.sample.listen,
-            mail: self.mail.is_some(),
-            gather: self.mail.as_ref().map_or(Duration::ZERO, |mail| mail.gather),
             query_book_every: self.book.query_every,
         }
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Event;
-use super::input::{MailFault, SwitchOutcome};
+use super::input::{DeliveryFault, SwitchOutcome};
 use super::memory::Told;
 use super::summary::Summary;
-use crate::model::{ResourceName, SourceHealth, SourceName, Stub, Topic};
+use crate::model::{ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
 
 /// What the engine asks for. Actions come in the order in which they must be carried out: a record before the effect it explains.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +16,8 @@ pub enum Action {
     Record(Record),
     /// Set a resource's availability in book; the answer is `Input::Switched`.
     Switch(Switch),
-    /// Send a summary; the answer is `Input::Mailed`.
-    Mail(Arc<Summary>),
+    /// Send a summary the way of its route; the answer is `Input::Delivered`.
+    Tell(Arc<Summary>),
     /// Ask relay or jump for a report now, or poll book now.
     Ask(SourceName),
     /// Give up the connection to relay or jump and make a new one: it is open but tells nothing.
@@ -98,20 +98,27 @@ pub enum Record {
     Seen(Stub),
     /// An experiment is forgotten: seen again, it is new.
     Forgotten(Stub),
-    /// What people know has changed.
-    Told(Told),
+    /// What the people of a route know has changed.
+    Told {
+        /// The route.
+        route: RouteName,
+        /// What they know now.
+        told: Told,
+    },
+    /// A route is not configured any more: what was told on it is forgotten.
+    RouteGone(RouteName),
     /// Book's manifest changed.
     Manifest(ManifestChange),
     /// All sources are silent, which says that we are cut off, or it has ended.
     Blind(bool),
     /// A summary is about to be sent.
-    Mailing(Arc<Summary>),
+    Telling(Arc<Summary>),
     /// A summary was tried.
-    Mailed {
+    Delivered {
         /// The number of the summary.
         id: u64,
         /// What came of it.
-        outcome: Result<(), MailFault>,
+        outcome: Result<(), DeliveryFault>,
     },
     /// Whether every stream is sampled as often as the rule needs, or not.
     Sampling {

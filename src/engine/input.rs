@@ -35,12 +35,12 @@ pub enum Input {
         /// What came of it.
         outcome: SampleOutcome,
     },
-    /// What sending a mail came to: the answer to `Action::Mail`.
-    Mailed {
+    /// What sending a summary came to: the answer to `Action::Tell`.
+    Delivered {
         /// The number of the summary that was to be sent.
         id: u64,
         /// What came of it.
-        outcome: Result<(), MailFault>,
+        outcome: Result<(), DeliveryFault>,
     },
     /// This replica may act, or may only watch.
     Role(Role),
@@ -153,11 +153,19 @@ pub enum SampleOutcome {
     Failed(Fault),
 }
 
-/// Why a mail was not sent.
+/// Why a summary was not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MailFault {
+pub struct DeliveryFault {
     /// What went wrong.
     pub fault: Fault,
-    /// Whether the mail server refused for good (5xx): the same mail will not go through later.
+    /// Whether the other side refused for good (SMTP 5xx, HTTP 4xx): the same content will not go through later.
     pub permanent: bool,
+}
+
+impl DeliveryFault {
+    /// Whether it is the content that was refused. A password or a token that is refused says nothing about it.
+    #[must_use]
+    pub fn refuses_content(&self) -> bool {
+        self.permanent && !self.fault.is_ours()
+    }
 }

@@ -13,6 +13,7 @@ mod fleet;
 mod sampling;
 mod availability;
 mod reason;
+mod route;
 mod telling;
 mod core;
 mod event;
@@ -35,13 +36,16 @@ pub use core::{Engine, Reason};
 pub use event::{Event, Issue, Why};
 pub use holding::{HoldTimes, Holding, Settled};
 pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
-pub use input::{BookReading, Booking, Input, Link, MailFault, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
-pub use memory::{Concern, Known, Memory, Remembered, Told};
+pub use input::{BookReading, Booking, DeliveryFault, Input, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
+pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, Remembered, Rounds, RouteMemory, Strand, Told};
 pub use names::{matches, stem};
 pub use policy::{Asking, Policy, Sampling};
 pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
 pub use report::{Connection, Report, Scopes, Traffic};
+pub use route::{Channel, Route};
 pub use snapshot::{
-    Counts, Evidence, ExperimentView, LastConnection, MailView, ResourceView, SamplingView, Seen, Snapshot, SourceView, StreamView,
+    Counts, Evidence, ExperimentView, LastConnection, ResourceView, RouteView, SamplingView, Seen, Snapshot, SourceView, StreamView,
+    ToldView,
 };
-pub use summary::{Alert, Background, Line, Summary};
+pub use summary::{Alert, Background, Line, Occasion, Summary, Thread};
+pub use telling::Digest;

@@ -29,10 +29,6 @@ pub struct Policy {
     pub sample_at_once: usize,
     /// `SAMPLE_FOR`: how long a stream is listened to at most.
     pub sample_for: Duration,
-    /// Whether there is somebody to mail.
-    pub mail: bool,
-    /// `EMAIL_GATHER`: how long after the first news the mail waits for the rest of a burst.
-    pub gather: Duration,
     /// `QUERY_BOOK_EVERY`: how often book is polled, for judging how old its last answer may be.
     pub query_book_every: Duration,
 }
@@ -72,8 +68,6 @@ impl Default for Policy {
             sample: Sampling::Auto,
             sample_at_once: 8,
             sample_for: Duration::from_secs(2),
-            mail: true,
-            gather: Duration::ZERO,
             query_book_every: Duration::from_secs(15 * 60),
         }
     }

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::event::{Event, Issue};
 use super::input::{Link, Role};
 use super::report::{Report, Traffic};
-use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use super::route::Channel;
+use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
 /// A picture of everything at one moment. Parts that did not change are shared with earlier pictures.
 #[derive(Debug, Clone)]
@@ -27,8 +28,10 @@ pub struct Snapshot {
     pub counts: Counts,
     /// Relay, jump and book, in this order.
     pub sources: [SourceView; 3],
-    /// Mail.
-    pub mail: MailView,
+    /// The ways to people, in the order of the configuration; none when nobody is told.
+    pub routes: Vec<RouteView>,
+    /// What people were told bad, sorted by experiment and route.
+    pub told: Arc<Vec<ToldView>>,
     /// Sampling.
     pub sampling: SamplingView,
     /// Since when book has given an empty manifest.
@@ -49,6 +52,14 @@ impl Snapshot {
     pub fn experiment(&self, stub: &str) -> Option<&Arc<ExperimentView>> {
         let at = self.experiments.binary_search_by(|view| view.stub.as_str().cmp(stub)).ok()?;
         self.experiments.get(at)
+    }
+
+    /// What people were told bad about the experiment of this name, one for each route that heard of it.
+    #[must_use]
+    pub fn told(&self, stub: &str) -> &[ToldView] {
+        let from = self.told.partition_point(|view| view.stub.as_str() < stub);
+        let rest = self.told.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|view| view.stub.as_str() == stub)).unwrap_or_default()
     }
 }
 
@@ -224,12 +235,14 @@ pub struct SourceView {
     pub report: Option<Arc<Report>>,
 }
 
-/// Mail, as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MailView {
-    /// Whether there is somebody to mail.
-    pub configured: bool,
-    /// When a mail last went out.
+/// A way to people, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteView {
+    /// Its name.
+    pub name: RouteName,
+    /// How it is told.
+    pub channel: Channel,
+    /// When a summary last arrived, since the start.
     pub last_sent: Option<Timestamp>,
     /// Since when there is something to tell that has not been told.
     pub waiting_since: Option<Timestamp>,
@@ -237,6 +250,21 @@ pub struct MailView {
     pub fault: Option<Fault>,
     /// How many attempts failed in a row.
     pub failures: u32,
+    /// When what waits was refused for good. It is kept, and tried again when something changes, or after a day.
+    pub refused: Option<Timestamp>,
+}
+
+/// What the people of a route were told bad about an experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldView {
+    /// The experiment.
+    pub stub: Stub,
+    /// The route.
+    pub route: RouteName,
+    /// How they were told it is.
+    pub health: Health,
+    /// When they were last told.
+    pub at: Timestamp,
 }
 
 /// Sampling, as it stands.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Action, Alert, Event, Line, ManifestChange, Record, Summary, Switch, SwitchOutcome};
-use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
+use crate::engine::{Action, Alert, Channel, Event, Line, ManifestChange, Occasion, Record, Summary, Switch, SwitchOutcome};
+use crate::model::{Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub, format_duration};
 
 /// How the time of something is written.
 pub type Clock<'a> = &'a dyn Fn(Timestamp) -> String;
@@ -76,7 +76,7 @@ pub fn tell(action: &Action, at: Timestamp, clock: Clock<'_>) -> Option<Told> {
     let (kind, text) = match action {
         Action::Record(record) => recorded(record)?,
         Action::Switch(switch) => (Kind::Switch, switching(switch)),
-        Action::Mail(summary) => {
+        Action::Tell(summary) => {
             return Some(Told { at, kind: Kind::Mail, text: subject(summary), lines: mail_lines(summary, clock) });
         }
         Action::Ask(SourceName::Book) => (Kind::Ask, "poll book".to_owned()),
@@ -91,11 +91,12 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
     Some(match record {
         Record::Event { stub, event } => (Kind::Health, happened(stub, event)),
         Record::Switching(_)
-        | Record::Mailing(_)
-        | Record::Mailed { outcome: Ok(()), .. }
+        | Record::Telling(_)
+        | Record::Delivered { outcome: Ok(()), .. }
         | Record::Seen(_)
         | Record::Forgotten(_)
-        | Record::Told(_) => return None,
+        | Record::Told { .. }
+        | Record::RouteGone(_) => return None,
         Record::Switched { resource, outcome, .. } => (Kind::Switch, switched(resource, outcome)?),
         Record::Source { name, health, note } => (Kind::Source, source(*name, *health, note)),
         Record::Hold { resource, reason: Some(reason) } => (Kind::Hold, format!("{resource} is held by a person: \"{reason}\"")),
@@ -103,7 +104,7 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         Record::Manifest(change) => (Kind::Manifest, manifest(change)),
         Record::Blind(true) => (Kind::Source, "all sources are silent: we are blind, and switch nothing".to_owned()),
         Record::Blind(false) => (Kind::Source, "we hear from the laboratory again".to_owned()),
-        Record::Mailed { id, outcome: Err(fault) } => {
+        Record::Delivered { id, outcome: Err(fault) } => {
             (Kind::Mail, format!("#{id} not sent: {}{}", fault.fault, if fault.permanent { " (for good)" } else { "" }))
         }
         Record::Sampling { streams, round, keeps_up, failures } => {
@@ -157,8 +158,15 @@ fn list(names: &[ResourceName]) -> String {
 fn subject(summary: &Summary) -> String {
     let new_alerts = summary.alerts.iter().filter(|alert| alert.new).count();
     let counts = summary.counts;
+    let route = if summary.route == RouteName::everybody() { String::new() } else { format!(" to {}", summary.route) };
+    let channel = if summary.channel == Channel::Mail { "" } else { " (webhook)" };
+    let occasion = match summary.occasion {
+        Occasion::News => "",
+        Occasion::Reminder => " reminder:",
+        Occasion::Digest => " digest:",
+    };
     format!(
-        "#{}: {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {} down, {} unknown",
+        "#{}{route}{channel}:{occasion} {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {} down, {} unknown",
         summary.id,
         summary.news.len(),
         summary.problems.len(),

@@ -30,7 +30,7 @@ pub struct Memory {
     pub experiments: BTreeMap<Stub, Remembered>,
     /// What each recipient last heard, sorted by route and subject.
     pub told: Vec<Told>,
-    /// What is still to be sent, oldest first, with the number of attempts so far.
+    /// What is still to be sent, or was refused and is still owed, oldest first, with the number of attempts so far.
     pub outbox: Vec<Pending>,
     /// The number for the next thing that is to be sent.
     pub next_outgoing: u64,
@@ -160,7 +160,8 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
     Ok(memory)
 }
 
-const OUTBOX: &str = "SELECT id, route, created, content, attempts, last_error FROM outbox WHERE state = 'pending' ORDER BY id";
+const OUTBOX: &str =
+    "SELECT id, route, created, content, attempts, last_error FROM outbox WHERE state IN ('pending', 'refused') ORDER BY id";
 const NOTES: &str = "SELECT id, kind, created, until, content FROM notes WHERE ended IS NULL ORDER BY id";
 const HOLDS: &str = "SELECT resource, reason, since, until FROM holds WHERE until IS NULL ORDER BY resource";
 

@@ -24,17 +24,23 @@ pub fn note(record: &Record) {
         Record::Hold { resource, reason: None } => info!(%resource, "the resource is not held by a person any more"),
         Record::Seen(stub) => debug!(experiment = %stub, "{stub} is seen for the first time"),
         Record::Forgotten(stub) => info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day"),
-        Record::Told(_) => {}
+        Record::Told { .. } => {}
+        Record::RouteGone(route) => info!(%route, "the route is not configured any more; what was told on it is forgotten"),
         Record::Manifest(change) => note_manifest(change),
         Record::Blind(true) => error!("relay, jump and book are all silent: labwatch is probably cut off; nothing is switched"),
         Record::Blind(false) => info!("labwatch hears from the laboratory again"),
-        Record::Mailing(summary) => note_mailing(summary),
-        Record::Mailed { id, outcome: Ok(()) } => info!(mail = id, "the mail is sent"),
-        Record::Mailed { id, outcome: Err(fault) } if fault.permanent => {
-            error!(mail = id, fault = fault.fault.word(), "the mail server refuses the mail for good: {}", fault.fault);
+        Record::Telling(summary) => note_telling(summary),
+        Record::Delivered { id, outcome: Ok(()) } => info!(summary = id, "the summary is sent"),
+        Record::Delivered { id, outcome: Err(fault) } if fault.permanent => {
+            error!(
+                summary = id,
+                fault = fault.fault.word(),
+                "the summary is refused for good; it is kept until something changes: {}",
+                fault.fault
+            );
         }
-        Record::Mailed { id, outcome: Err(fault) } => {
-            warn!(mail = id, fault = fault.fault.word(), "the mail is not sent, it is tried again: {}", fault.fault);
+        Record::Delivered { id, outcome: Err(fault) } => {
+            warn!(summary = id, fault = fault.fault.word(), "the summary is not sent, it is tried again: {}", fault.fault);
         }
         Record::Sampling { streams, round, keeps_up, failures } => note_sampling(*streams, *round, *keeps_up, *failures),
     }
@@ -108,9 +114,10 @@ fn names(resources: &[ResourceName]) -> String {
     }
 }
 
-fn note_mailing(summary: &Summary) {
-    let Summary { id, news, problems, alerts, .. } = summary;
-    info!(mail = id, news = news.len(), problems = problems.len(), alerts = alerts.len(), "mailing a summary");
+fn note_telling(summary: &Summary) {
+    let Summary { id, route, news, problems, alerts, .. } = summary;
+    let (channel, occasion) = (summary.channel.word(), summary.occasion.word());
+    info!(summary = id, %route, channel, occasion, news = news.len(), problems = problems.len(), alerts = alerts.len(), "telling people");
 }
 
 fn note_sampling(streams: usize, round: Duration, keeps_up: bool, failures: u32) {

@@ -4,6 +4,7 @@ pub mod journal;
 pub mod graphite;
 pub mod log;
 pub mod metrics;
+pub mod profile;
 mod line;
 mod rotate;
 

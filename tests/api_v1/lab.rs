@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use labwatch::engine::{
-    Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, MailView, Report, ResourceView, Role, SamplingView,
-    Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
+    Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, Report, ResourceView, Role, SamplingView, Scopes,
+    Seen, Snapshot, SourceView, StreamView, Traffic, Why,
 };
 use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
@@ -72,7 +72,8 @@ impl Lab {
                 source(SourceName::Jump, told, Some(self.jump)),
                 source(SourceName::Book, told, None),
             ],
-            mail: MailView::default(),
+            routes: Vec::new(),
+            told: Arc::default(),
             sampling: SamplingView::default(),
             manifest_lost: None,
             blind: None,

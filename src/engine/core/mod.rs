@@ -19,6 +19,7 @@ use super::input::{Input, Role};
 use super::memory::Memory;
 use super::policy::{Asking, Policy};
 use super::pool::Pools;
+use super::route::Route;
 use super::sampling::Sampler;
 use super::snapshot::{Counts, ExperimentView};
 use super::source::Source;
@@ -43,7 +44,7 @@ pub enum Reason {
     /// A failed switch is to be tried again.
     Switch,
     /// There is something to tell.
-    Mail,
+    Tell,
     /// A stream is to be listened to.
     Sample,
 }
@@ -77,7 +78,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that knows nothing yet.
+    /// An engine that knows nothing yet and has nobody to tell.
     #[must_use]
     pub fn new(policy: Policy, now: Moment) -> Self {
         let [relay, jump, book] = SourceName::ALL.map(|name| Source::new(name, ask_every(&policy, name), now));
@@ -108,10 +109,10 @@ impl Engine {
         }
     }
 
-    /// An engine that goes on where another one stopped.
+    /// An engine that tells people on these routes, each with a name of its own, and goes on where another one stopped.
     #[must_use]
-    pub fn resume(policy: Policy, memory: &Memory, now: Moment) -> Self {
-        let mut engine = Self::new(policy, now);
+    pub fn resume(policy: Policy, routes: Vec<Route>, memory: &Memory, now: Moment) -> Self {
+        let mut engine = Self { telling: Telling::new(routes, now), ..Self::new(policy, now) };
         engine.recall(memory, now);
         engine
     }
@@ -130,7 +131,7 @@ impl Engine {
             Input::Timetable(timetable) => self.read_timetable(&timetable),
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
-            Input::Mailed { id, outcome } => self.mailed(id, outcome, &mut actions),
+            Input::Delivered { id, outcome } => self.delivered(id, outcome, &mut actions),
             Input::Role(role) => self.take_role(role),
             Input::Wake => {}
         }
@@ -151,7 +152,7 @@ impl Engine {
             (self.book.deadline(None), Reason::Source(SourceName::Book)),
             (outage, Reason::Outage),
             (self.resources.deadline().filter(|_| leads && self.may_switch()), Reason::Switch),
-            (self.mail_deadline().filter(|_| leads && self.may_tell()), Reason::Mail),
+            (self.tell_deadline().filter(|_| leads && self.may_tell()), Reason::Tell),
             (self.sampler.deadline(&self.policy).filter(|_| self.is_listening()), Reason::Sample),
         ];
         let next = candidates.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use crate::engine::route::Route;
 use crate::engine::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
 use crate::model::{Bookable, Health, Moment, SourceName};
 
@@ -18,11 +19,17 @@ impl Engine {
             experiments: Arc::clone(&self.views),
             counts: self.counts,
             sources: SourceName::ALL.map(|name| self.source_view(name)),
-            mail: self.telling.view(self.policy.mail),
+            routes: self.telling.views(),
+            told: self.telling.told(),
             sampling: if self.sampling { self.sampler.view(&self.policy) } else { SamplingView::default() },
             manifest_lost: self.manifest_lost.map(Moment::wall),
             blind: self.blind.map(Moment::wall),
         }
+    }
+
+    /// How many of the experiments that a route hears of are in which state.
+    pub(super) fn counts_of(&self, route: &Route) -> Counts {
+        if route.hears_of_all() { self.counts } else { count(self.views.iter().filter(|view| route.hears_of(&view.stub))) }
     }
 
     pub(super) fn repaint(&mut self) {
@@ -32,7 +39,7 @@ impl Engine {
         let sky = self.sky();
         let resources = &self.resources;
         self.fleet.repaint(&mut self.views, &sky, |experiment| experiment.resources.iter().map(|name| resources.view(name)).collect());
-        self.counts = count(&self.views);
+        self.counts = count(self.views.iter());
     }
 
     pub(super) fn source_view(&self, name: SourceName) -> SourceView {
@@ -56,9 +63,10 @@ impl Engine {
     }
 }
 
-fn count(views: &[Arc<ExperimentView>]) -> Counts {
-    let mut counts = Counts { total: views.len(), ..Counts::default() };
+fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
+    let mut counts = Counts::default();
     for view in views {
+        counts.total += 1;
         match view.health {
             Health::Ok => counts.ok += 1,
             Health::Degraded => counts.degraded += 1,

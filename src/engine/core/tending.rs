@@ -143,10 +143,11 @@ impl Engine {
         }
     }
 
-    /// Says which experiments have become known or were forgotten, for the history.
+    /// Says which experiments have become known or were forgotten, and what people need not be remembered to know, for the history.
     pub(super) fn keep_track(&mut self, actions: &mut Vec<Action>) {
         actions.extend(self.fleet.take_seen().into_iter().map(|stub| Action::Record(Record::Seen(stub))));
         actions.extend(self.fleet.take_forgotten().into_iter().map(|stub| Action::Record(Record::Forgotten(stub))));
+        actions.extend(self.telling.take_records().into_iter().map(Action::Record));
     }
 
     pub(super) fn touch(&mut self, stub: &Stub) {

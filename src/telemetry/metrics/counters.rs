@@ -32,18 +32,19 @@ impl Counters {
                 SwitchOutcome::Gone => &self.gone,
                 SwitchOutcome::Failed(_) => &self.failed,
             }),
-            Record::Mailed { outcome: Ok(()), .. } => Some(&self.sent),
-            Record::Mailed { outcome: Err(fault), .. } => Some(if fault.permanent { &self.refused } else { &self.unsent }),
+            Record::Delivered { outcome: Ok(()), .. } => Some(&self.sent),
+            Record::Delivered { outcome: Err(fault), .. } => Some(if fault.permanent { &self.refused } else { &self.unsent }),
             Record::Event { .. }
             | Record::Switching(_)
             | Record::Source { .. }
             | Record::Hold { .. }
             | Record::Seen(_)
             | Record::Forgotten(_)
-            | Record::Told(_)
+            | Record::Told { .. }
+            | Record::RouteGone(_)
             | Record::Manifest(_)
             | Record::Blind(_)
-            | Record::Mailing(_)
+            | Record::Telling(_)
             | Record::Sampling { .. } => None,
         };
         if let Some(counter) = counter {
