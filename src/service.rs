@@ -6,9 +6,9 @@ mod figures;
 mod front;
 mod health;
 mod memory;
-mod outlets;
 mod parts;
 mod sources;
+mod systemd;
 mod telling;
 
 use std::io;
@@ -37,7 +37,8 @@ use crate::wire::{self, BookClient, Http};
 pub use error::ServiceError;
 
 use memory::{Remembered, remember};
-use parts::{Parts, notify, watchdog};
+use parts::Parts;
+use systemd::{notify, turned};
 
 /// How long an access request to relay or jump may take.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -193,12 +194,12 @@ fn start(
     drop(inputs);
 
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
-    let figures = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
-    let answers = api::ApiState { snapshots: pictures.clone(), figures, health: Some(state) };
+    let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
+    let answers = api::ApiState { snapshots: pictures.clone(), figures: measured, health: Some(state) };
     let router = api::router(answers, gate, axum::Router::new());
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
-    outlets::start_graphite(config, &mut parts, pictures.clone(), desk.clone(), stop);
-    outlets::start_profiling(config, &mut parts, stop)?;
+    figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
+    figures::start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok((parts, desk))
 }
@@ -208,13 +209,4 @@ fn needs_roots(config: &Config) -> bool {
     let services = config.services.iter().any(|service| service.url.scheme() == "https");
     services
         || [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
-}
-
-/// What is done at every turn of the loop.
-fn turned(desk: Desk) -> impl FnMut() + Send {
-    let mut watchdog = watchdog();
-    move || {
-        desk.turned();
-        watchdog();
-    }
 }
