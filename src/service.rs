@@ -45,6 +45,8 @@ pub enum ServiceError {
     Runtime(io::Error),
     /// The API's address could not be taken.
     Listen(SocketAddr, io::Error),
+    /// Another labwatch, of this version, has the API's address.
+    Another(SocketAddr, String),
     /// The mail settings do not make a mailer.
     Mail(effects::mail::MailerError),
     /// TLS or HTTP could not be set up.
@@ -59,9 +61,14 @@ impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Runtime(error) => write!(f, "cannot start the runtime or its signal handlers: {error}"),
+            Self::Another(address, version) => write!(
+                f,
+                "another labwatch, version {version}, answers on {address} already: two would switch and mail the same. \
+                 Stop that one; where both are meant, set STATUS_PORT_SERVE and STATUS_DATA_DIR for this one"
+            ),
             Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
-                "cannot listen on {address}: something answers there already, perhaps another labwatch, or the status that it replaces. \
+                "cannot listen on {address}: another program has it, perhaps the status that labwatch replaces. \
                  Stop that one, or set STATUS_PORT_SERVE"
             ),
             Self::Listen(address, error) => {
@@ -76,6 +83,14 @@ impl fmt::Display for ServiceError {
 }
 
 impl std::error::Error for ServiceError {}
+
+impl ServiceError {
+    /// Whether another labwatch does the work already.
+    #[must_use]
+    pub fn is_another_labwatch(&self) -> bool {
+        matches!(self, Self::Another(..) | Self::Memory(StoreError::InUse { .. }))
+    }
+}
 
 /// Who looks on while the service runs.
 pub struct Onlooker {
@@ -141,12 +156,12 @@ pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<JoinSet<()>> {
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
 pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) -> Result<(), ServiceError> {
     let asked = config.api.listen;
-    let listener = TcpListener::bind(asked).await.map_err(|error| ServiceError::Listen(asked, error))?;
-    let listen = listener.local_addr().map_err(|error| ServiceError::Listen(asked, error))?;
+    let listener = listen(asked).await?;
+    let listens_on = listener.local_addr().map_err(|error| ServiceError::Listen(asked, error))?;
     let mut parts = start(&config, listener, &stop, onlooker.record)?;
-    tracing::info!(%listen, version = env!("CARGO_PKG_VERSION"), "labwatch is running");
+    tracing::info!(listen = %listens_on, version = env!("CARGO_PKG_VERSION"), "labwatch is running");
     notify(&[sd_notify::NotifyState::Ready]);
-    (onlooker.started)(listen);
+    (onlooker.started)(listens_on);
 
     // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at first.
     let outcome = tokio::select! {
@@ -159,6 +174,18 @@ pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) 
     parts.wind_down().await;
     tracing::info!("stopped");
     outcome
+}
+
+/// Takes the API's address. Where somebody has it, finds out who.
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServiceError> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => match api::labwatch_on(address).await {
+            Some(version) => Err(ServiceError::Another(address, version)),
+            None => Err(ServiceError::Listen(address, error)),
+        },
+        Err(error) => Err(ServiceError::Listen(address, error)),
+    }
 }
 
 /// Makes every part and joins them.

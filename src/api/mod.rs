@@ -9,11 +9,13 @@ mod error;
 mod event;
 mod experiment;
 mod lookup;
+mod neighbour;
 mod routes;
 mod server;
 mod share;
 
 pub use document::{DOCUMENT_JSON, document};
+pub use neighbour::labwatch_on;
 pub use routes::{ApiState, router};
 pub use server::{CONNECTION_LIFE, DRAIN, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve};
 

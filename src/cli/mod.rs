@@ -19,7 +19,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::config::{Problems, Sources};
 
 /// What goes below the help of every command.
-const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong.";
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
+                          is at work, on the same port or data folder.";
 
 /// Watches the experiments of a remote laboratory, switches their bookability and tells their maintainers.
 #[derive(Debug, Parser)]
@@ -81,6 +82,8 @@ pub enum Failure {
     Usage(String),
     /// It was tried and failed. Holds a sentence.
     Failed(String),
+    /// Another labwatch does it already. Holds a sentence.
+    Occupied(String),
 }
 
 impl From<Problems> for Failure {
@@ -94,6 +97,7 @@ impl Failure {
         match self {
             Self::Failed(_) => ExitCode::from(1),
             Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),
+            Self::Occupied(_) => ExitCode::from(3),
         }
     }
 
@@ -106,7 +110,7 @@ impl Failure {
                     n => complain(&format!("The configuration has {n} problems.")),
                 }
             }
-            Self::Usage(text) | Self::Failed(text) => complain(text),
+            Self::Usage(text) | Self::Failed(text) | Self::Occupied(text) => complain(text),
         }
     }
 }

@@ -15,5 +15,8 @@ pub fn run(sources: &Sources) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {warning}");
     }
-    service::run(loaded.config).map_err(|error| Failure::Failed(format!("labwatch cannot serve: {error}.")))
+    service::run(loaded.config).map_err(|error| {
+        let text = format!("labwatch cannot serve: {error}.");
+        if error.is_another_labwatch() { Failure::Occupied(text) } else { Failure::Failed(text) }
+    })
 }

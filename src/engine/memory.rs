@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Issue};
-use crate::model::{Health, SourceName, Stub};
+use super::holds::Hold;
+use crate::model::{Health, ResourceName, SourceName, Stub};
 
 /// What is remembered at the start. Without any of it the engine begins as on its first day.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +20,8 @@ pub struct Memory {
     pub owed: Vec<(Stub, Timestamp)>,
     /// The number of the last mail.
     pub last_mail: u64,
+    /// Resources that people hold, with since when and why.
+    pub holds: Vec<(ResourceName, Hold)>,
 }
 
 /// What is remembered of an experiment.

@@ -291,6 +291,18 @@ impl Telling {
         self.next_id = last_mail;
     }
 
+    /// What [`Telling::recall`] takes. A mail on its way may be lost with us, so its experiments are owed.
+    pub(super) fn memory(&self) -> (Vec<Told>, Vec<(Stub, Timestamp)>, u64) {
+        let concerns = self.told_concerns.iter().map(|(concern, since)| Told::Concern(*concern, Some(since.wall())));
+        let told = self.told.iter().map(|(stub, heard)| Told::Experiment(stub.clone(), Some(heard.known.clone())));
+        let since = |heard: &Option<Heard>| heard.as_ref().and_then(|heard| heard.bad_since);
+        let tales =
+            self.on_its_way.iter().flat_map(|mail| mail.tales.iter().map(|(stub, heard)| (stub, since(heard).unwrap_or(mail.since))));
+        let owed = self.owed.iter().map(|(stub, since)| (stub, *since)).chain(tales);
+        let owed = owed.map(|(stub, since)| (stub.clone(), since.wall())).collect();
+        (told.chain(concerns).collect(), owed, self.next_id)
+    }
+
     /// Takes in what a mail came to. Returns what people now know.
     pub(super) fn mailed(&mut self, id: u64, outcome: &Result<(), MailFault>, now: Moment) -> Vec<Told> {
         let Some(mail) = self.on_its_way.take_if(|mail| mail.id == id) else { return Vec::new() };

@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Delivery, Entry, OutboxState, Outgoing, Told};
 use super::memory::Memory;
 use crate::engine::{self, Concern, Known, Record, Summary};
-use crate::model::{Health, Stub};
+use crate::model::{Health, ResourceName, Stub};
 
 /// The route of the mails to the maintainers.
 const MAIL: &str = "mail";
+
+/// How many experiments are written as one part into a file that is begun anew: few enough for no part to hold up the others long.
+const EXPERIMENTS_AT_ONCE: usize = 64;
 
 /// What subjects of experiments start with.
 const EXPERIMENT: &str = "experiment/";
@@ -64,6 +67,27 @@ impl Clerk {
         entries
     }
 
+    /// The entries, in parts, that make a file which was begun anew know what is still true. What people know comes first.
+    #[must_use]
+    pub fn all_of(&self, memory: &engine::Memory, at: Timestamp) -> Vec<Vec<Entry>> {
+        let news = memory.owed.iter().map(|(stub, since)| News { stub: stub.clone(), health: Health::Unknown, since: *since }).collect();
+        let content = serde_json::to_value(Letter { news }).unwrap_or_default();
+        let outgoing = Outgoing { id: memory.last_mail, route: MAIL.to_owned(), created: at, content };
+        let owed = (!memory.owed.is_empty()).then_some(Entry::Outgoing(outgoing));
+        let hold = |(resource, hold): &(ResourceName, engine::Hold)| Entry::Record {
+            at: hold.since,
+            record: Record::Hold { resource: resource.clone(), reason: Some(hold.reason.clone()) },
+        };
+        let first = memory.told.iter().map(told_entry).chain(owed).chain(memory.holds.iter().map(hold)).collect();
+        let remembered = |known: &engine::Remembered| Entry::Remembered {
+            stub: known.stub.clone(),
+            first_seen: known.first_seen,
+            events: known.events.clone(),
+        };
+        let experiments = memory.experiments.chunks(EXPERIMENTS_AT_ONCE).map(|some| some.iter().map(remembered).collect());
+        std::iter::once(first).chain(experiments).collect()
+    }
+
     fn send(&mut self, summary: &Summary, at: Timestamp) -> Entry {
         self.on_their_way.push(summary.id);
         let news = summary.news.iter().map(|line| News { stub: line.stub.clone(), health: line.health, since: line.since }).collect();
@@ -106,9 +130,14 @@ impl From<Memory> for engine::Memory {
             owed: letters.flat_map(|letter| letter.news).map(|news| (news.stub, news.since)).collect(),
             told: memory.told.iter().filter(|told| told.route == MAIL).filter_map(recall_told).collect(),
             last_mail: memory.next_outgoing.saturating_sub(1),
+            holds: memory.holds.into_iter().map(recall_hold).collect(),
             experiments: memory.experiments.into_iter().map(remembered).collect(),
         }
     }
+}
+
+fn recall_hold(hold: super::Hold) -> (ResourceName, engine::Hold) {
+    (hold.resource, engine::Hold { since: hold.since, touched: hold.since, reason: hold.reason })
 }
 
 /// What people were told, as it stands in the store. What cannot be read is left out: then they are told again.

@@ -1,9 +1,11 @@
 //! What can be written into the memory, in one closed list. It holds no SQL.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::engine::Record;
+use crate::engine::{Event, Record};
 use crate::model::Stub;
 
 /// One thing to keep. A batch of them is kept as a whole or not at all.
@@ -22,6 +24,15 @@ pub enum Entry {
         stub: Stub,
         /// When.
         at: Timestamp,
+    },
+    /// All that is known of an experiment, in place of whatever the file has: for a file that was begun anew.
+    Remembered {
+        /// The experiment.
+        stub: Stub,
+        /// When it was first seen.
+        first_seen: Timestamp,
+        /// Its latest events, oldest first.
+        events: Vec<Arc<Event>>,
     },
     /// An experiment is forgotten: seen again, it is new. Its events stay in the history.
     Forgotten(Stub),

@@ -17,6 +17,7 @@ use super::health::{Progress, StoreHealth, StoreState};
 use super::memory::{Gap, GapCause, HEARTBEAT, gap_between};
 use super::prune::{self, Walk};
 use super::write::{self, WriteFault};
+use crate::faults;
 
 /// The most entries that wait in memory while the disk takes none. When more come, the oldest are lost.
 pub const BACKLOG: usize = 8_192;
@@ -197,7 +198,9 @@ impl Keeper {
             }
         }
         transaction.commit()?;
-        self.agenda.waiting.drain(..group);
+        for batch in self.agenda.waiting.drain(..group) {
+            batch.entries.iter().for_each(passed);
+        }
         self.count_lost(refused);
         Ok(())
     }
@@ -272,7 +275,11 @@ impl Keeper {
         let now = (self.clock)();
         self.health.send_modify(|health| {
             if health.state == StoreState::Ok {
-                tracing::error!(error = failure.why, "the history cannot be written; it is kept in memory and tried again");
+                tracing::error!(
+                    error = failure.why,
+                    "the memory cannot be written and is tried again; judging, switching and telling go on. \
+                     Free space on its disk, or mend it, before the next restart"
+                );
                 (health.state, health.since) = (StoreState::Degraded, now);
             }
             health.last_error = Some(failure.why.clone());
@@ -290,7 +297,7 @@ impl Keeper {
         self.health.send_if_modified(|health| {
             let was_degraded = health.state == StoreState::Degraded;
             if was_degraded {
-                tracing::info!(lost = health.lost, since = %health.since, "the history is written again");
+                tracing::info!(lost = health.lost, since = %health.since, "the memory is written again");
                 (health.state, health.since) = (StoreState::Ok, now);
             }
             was_degraded
@@ -345,6 +352,12 @@ impl Keeper {
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Self { why: error.to_string(), broken: file::is_broken(&error) }
+    }
+}
+
+fn passed(entry: &Entry) {
+    if let Entry::Record { record, .. } = entry {
+        faults::pass_after(record);
     }
 }
 

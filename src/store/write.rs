@@ -1,6 +1,7 @@
 //! Entries into tables. It decides nothing: whoever calls it opens and closes the transaction.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, params};
@@ -54,6 +55,7 @@ pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
     match entry {
         Entry::Record { at, record } => write_record(to, *at, record),
         Entry::Seen { stub, at } => seen(to, stub, *at),
+        Entry::Remembered { stub, first_seen, events } => write_remembered(to, stub, *first_seen, events),
         Entry::Forgotten(stub) => run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()]),
         Entry::Told(told) => write_told(to, told),
         Entry::Untold { route, subject } => run(to, "DELETE FROM told WHERE route = ?1 AND subject = ?2", [route, subject]),
@@ -113,6 +115,13 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
 
 fn seen(to: &Connection, stub: &Stub, at: Timestamp) -> Written {
     run(to, "INSERT OR IGNORE INTO experiments (stub, first_seen) VALUES (?1, ?2)", params![stub.as_str(), text::millis(at)])
+}
+
+fn write_remembered(to: &Connection, stub: &Stub, first_seen: Timestamp, events: &[Arc<Event>]) -> Written {
+    run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()])?;
+    run(to, "DELETE FROM events WHERE stub = ?1", [stub.as_str()])?;
+    seen(to, stub, first_seen)?;
+    events.iter().try_for_each(|event| write_event(to, stub, event))
 }
 
 fn write_event(to: &Connection, stub: &Stub, event: &Event) -> Written {

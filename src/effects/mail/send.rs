@@ -23,6 +23,7 @@ use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls};
 use crate::effects::STOP_GRACE;
 use crate::engine::{Input, MailFault, Summary};
+use crate::faults::{self, Point};
 use crate::model::Fault;
 
 /// How long a mail server may take to say goodbye once it has the mail. Its answer changes nothing.
@@ -133,6 +134,7 @@ impl Mailer {
             .bounded(async {
                 let mut connection = self.connect().await?;
                 connection.send(&envelope, mail).await?;
+                faults::pass(Point::MailHanded);
                 Ok(connection)
             })
             .await?;

@@ -10,15 +10,18 @@ use crate::engine::experiment::Experiment;
 use crate::engine::fleet::Id;
 use crate::engine::input::{BookReading, MailFault, Role, SampleOutcome, SwitchOutcome};
 use crate::engine::judge::Heard;
-use crate::engine::memory::{Memory, Told};
+use crate::engine::memory::{Memory, Remembered, Told};
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
-use crate::model::{Moment, ResourceName, SourceHealth, SourceName, Stub, Topic};
+use crate::model::{Bookable, Moment, ResourceName, SourceHealth, SourceName, Stub, Topic};
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.
     pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
         self.telling.recall(&memory.told, &memory.owed, memory.last_mail, now);
+        for (resource, hold) in &memory.holds {
+            self.holds.restore(resource.clone(), hold.clone());
+        }
         for known in &memory.experiments {
             let id = self.fleet.recall(&known.stub, now.back_at(known.first_seen), &known.events, now);
             if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
@@ -26,6 +29,24 @@ impl Engine {
             }
         }
         self.fleet.take_seen();
+    }
+
+    /// What another engine would have to know to go on where this one is: what [`Engine::resume`] takes.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let remembered = |experiment: &Experiment| Remembered {
+            stub: experiment.stub.clone(),
+            first_seen: experiment.first_seen.wall(),
+            events: experiment.events(),
+        };
+        let (told, owed, last_mail) = self.telling.memory();
+        Memory {
+            experiments: self.fleet.iter().map(|(_, experiment)| remembered(experiment)).collect(),
+            told,
+            owed,
+            last_mail,
+            holds: self.holds.iter().map(|(resource, hold)| (resource.clone(), hold.clone())).collect(),
+        }
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
@@ -99,6 +120,16 @@ impl Engine {
             let hold = self.resources.read(&resource.name, said, now);
             self.note_hold(hold, actions);
             self.touch(&resource.stub);
+        }
+        self.end_remembered_holds(actions);
+    }
+
+    /// A hold that is only remembered has ended while nobody looked.
+    fn end_remembered_holds(&mut self, actions: &mut Vec<Action>) {
+        let has_ended = |resource: &&ResourceName| self.resources.bookable(resource).is_some_and(|now| now != Bookable::Held);
+        let ended: Vec<ResourceName> = self.holds.iter().map(|(resource, _)| resource).filter(has_ended).cloned().collect();
+        for resource in ended {
+            self.note_hold(Some(HoldChange { resource, reason: None }), actions);
         }
     }
 
