@@ -18,15 +18,15 @@ use tokio_util::sync::CancellationToken;
 use crate::api;
 use crate::config::{Config, MailSettings, MemorySettings};
 use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
-use crate::effects;
+use crate::effects::{self, deadman};
 use crate::engine::{Engine, Input, Memory, Record, Summary};
 use crate::feeds;
 use crate::model::{Fault, SourceName};
-use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
+use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings, StoreState};
 use crate::telemetry;
 use crate::wire::{self, BookClient, Http};
 
-/// How long an access request to relay or jump may take.
+/// How long an access request to relay or jump, or a dead-man's call, may take.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long everything has to end after it was told to stop. What has not ended by then is dropped.
@@ -196,8 +196,9 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let book = BookClient::new(config.book.address.clone(), to_book);
 
     let clock = Clock::start();
-    let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
-    let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
+    let (store, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
+    let ledger = store.clone().zip(memory.as_ref()).map(|(store, memory)| Ledger::new(store, Clerk::with(memory)));
+    let mut engine = Engine::resume(config.policy(), &memory.map(Memory::from).unwrap_or_default(), clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
@@ -217,13 +218,19 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     parts.spawn("poll of book", feeds::book::run(poller, inputs.clone(), polls, stop.clone()));
 
     let (samples, sample_queue) = mpsc::channel(SAMPLE_QUEUE);
-    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls };
+    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access.clone(), tls };
     parts.spawn("sampling of streams", feeds::sample::run(listening, inputs.clone(), sample_queue, stop.clone()));
 
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
 
     let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
+
+    if let Some(settings) = config.telling.dead_man.clone() {
+        let caller = deadman::Caller { settings, http: access.clone() };
+        let memory_is_well = Box::new(move || store.as_ref().is_none_or(|store| store.health().state == StoreState::Ok));
+        parts.spawn("dead-man's call", deadman::run(caller, pictures.clone(), memory_is_well, watch::Sender::default(), stop.clone()));
+    }
 
     let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
     let hooks = Hooks { record, turned: Box::new(watchdog()) };
@@ -237,7 +244,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 }
 
 /// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
-fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, Memory)>, ServiceError> {
+fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Store, store::Memory)>, ServiceError> {
     let settings = StoreSettings { dir: settings.folder.clone(), history_days: settings.days, ring: config.health.events };
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
@@ -248,8 +255,7 @@ fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger
         }
     };
     note_memory(&memory);
-    let clerk = Clerk::with(&memory);
-    Ok(Some((Ledger::new(store, clerk), Memory::from(memory))))
+    Ok(Some((store, memory)))
 }
 
 fn note_memory(memory: &store::Memory) {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::wildcard_enum_match_arm, reason = "a test stops at what it does not expect")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,7 @@ impl Keeper {
             told: self.told.clone(),
             owed: self.pending.values().flatten().cloned().collect(),
             last_mail: self.last_mail,
+            holds: Vec::new(),
         }
     }
 }
@@ -91,9 +92,26 @@ impl World {
 
     /// The program is off for a while and starts again, with what was kept.
     fn restart(&mut self, off: Duration) {
+        self.agrees();
         self.now = self.now + off;
         self.engine = Engine::resume(policy(), &self.keeper.memory(), self.now);
         self.log.clear();
+    }
+
+    /// What the engine itself says is to be remembered is what was kept of its records.
+    fn agrees(&self) {
+        let (kept, own) = (self.keeper.memory(), self.engine.memory());
+        let known = |memory: &Memory| -> BTreeMap<Stub, (Timestamp, Vec<Arc<Event>>)> {
+            memory.experiments.iter().map(|known| (known.stub.clone(), (known.first_seen, known.events.clone()))).collect()
+        };
+        let told = |memory: &Memory| -> BTreeSet<String> {
+            let holds = memory.told.iter().filter(|told| !matches!(told, Told::Experiment(_, None) | Told::Concern(_, None)));
+            holds.map(|told| format!("{told:?}")).collect()
+        };
+        let owed = |memory: &Memory| -> BTreeSet<Stub> { memory.owed.iter().map(|(stub, _)| stub.clone()).collect() };
+        assert_eq!(known(&kept), known(&own));
+        assert_eq!(told(&kept), told(&own));
+        assert_eq!((owed(&kept), kept.last_mail), (owed(&own), own.last_mail));
     }
 
     fn run(&mut self, seconds: u64) {

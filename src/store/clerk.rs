@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Delivery, Entry, OutboxState, Outgoing, Told};
 use super::memory::Memory;
-use crate::engine::{self, Concern, Known, Record, Summary};
+use crate::engine::{self, Concern, Known, MailFault, Record, Summary};
 use crate::model::{Health, ResourceName, Stub};
 
 /// The route of the mails to the maintainers.
@@ -53,7 +53,7 @@ impl Clerk {
             Record::Forgotten(stub) => return vec![Entry::Forgotten(stub.clone())],
             Record::Told(told) => return vec![told_entry(told)],
             Record::Mailing(summary) => vec![self.send(summary, at)],
-            Record::Mailed { id, outcome } => self.sent(*id, outcome.as_ref().err().map(|fault| fault.fault.to_string()), at),
+            Record::Mailed { id, outcome } => self.sent(*id, outcome.as_ref().err(), at),
             Record::Event { .. }
             | Record::Switching(_)
             | Record::Switched { .. }
@@ -95,9 +95,12 @@ impl Clerk {
         Entry::Outgoing(Outgoing { id: summary.id, route: MAIL.to_owned(), created: at, content })
     }
 
-    fn sent(&mut self, id: u64, error: Option<String>, at: Timestamp) -> Vec<Entry> {
-        if error.is_some() {
-            return vec![Entry::Delivery(Delivery { id, at, state: OutboxState::Pending, error })];
+    /// What was refused for good is kept as that: nobody got it, so after a restart nothing is owed for it.
+    fn sent(&mut self, id: u64, failure: Option<&MailFault>, at: Timestamp) -> Vec<Entry> {
+        if let Some(MailFault { fault, permanent }) = failure {
+            let state = if *permanent { OutboxState::Refused } else { OutboxState::Pending };
+            self.on_their_way.retain(|of| !(*permanent && *of == id));
+            return vec![Entry::Delivery(Delivery { id, at, state, error: Some(fault.to_string()) })];
         }
         let state = |of: u64| if of == id { OutboxState::Sent } else { OutboxState::Superseded };
         let delivered = self.on_their_way.drain(..).map(|of| Entry::Delivery(Delivery { id: of, at, state: state(of), error: None }));
@@ -153,9 +156,9 @@ fn recall_told(told: &Told) -> Option<engine::Told> {
 
 #[cfg(test)]
 mod tests {
-    use super::OutboxState::{Pending, Sent, Superseded};
+    use super::OutboxState::{Pending, Refused, Sent, Superseded};
     use super::*;
-    use crate::engine::{Issue, MailFault};
+    use crate::engine::Issue;
     use crate::model::{Fault, StreamHealth, Topic};
 
     fn at(second: i64) -> Timestamp {
@@ -195,16 +198,18 @@ mod tests {
         };
         let mailed = |id, outcome| Record::Mailed { id, outcome };
         let failed = || Err(MailFault { fault: Fault::TimedOut, permanent: false });
+        let refused = || Err(MailFault { fault: Fault::Sick { status: 550, body: "no such user".into() }, permanent: true });
         let mut clerk = Clerk::default();
         let mut states = Vec::new();
-        for record in [summary(1), mailed(1, failed()), summary(2), mailed(2, failed()), summary(3), mailed(3, Ok(()))] {
+        let first = [summary(1), mailed(1, failed()), summary(2), mailed(2, refused())];
+        for record in first.into_iter().chain([summary(3), mailed(3, failed()), summary(4), mailed(4, Ok(()))]) {
             for entry in clerk.entries(&record, at(1)) {
                 if let Entry::Delivery(delivery) = entry {
                     states.push((delivery.id, delivery.state));
                 }
             }
         }
-        assert_eq!(states, [(1, Pending), (2, Pending), (1, Superseded), (2, Superseded), (3, Sent)]);
+        assert_eq!(states, [(1, Pending), (2, Refused), (3, Pending), (1, Superseded), (3, Superseded), (4, Sent)]);
     }
 
     #[test]
@@ -219,5 +224,34 @@ mod tests {
         };
         let recalled = engine::Memory::from(memory);
         assert_eq!((recalled.owed, recalled.last_mail), (vec![(stub(), at(5))], 4));
+    }
+
+    #[test]
+    fn a_file_begun_anew_is_told_what_is_true() {
+        let (held, bad) = (
+            ResourceName::try_new("r-pend00").expect("a name"),
+            Known { health: Health::Down, issues: vec![], listed: true, bad_since: Some(at(7)) },
+        );
+        let truth = engine::Memory {
+            experiments: vec![engine::Remembered { stub: stub(), first_seen: at(1), events: vec![] }],
+            told: vec![engine::Told::Experiment(stub(), Some(bad)), engine::Told::Concern(Concern::Blind, Some(at(9)))],
+            owed: vec![(stub(), at(7))],
+            last_mail: 12,
+            holds: vec![(held, engine::Hold { since: at(3), touched: at(3), reason: "repair".into() })],
+        };
+        let dir = tempfile::tempdir().expect("a folder");
+        let settings = super::super::StoreSettings { dir: dir.path().to_owned(), history_days: 10, ring: 3 };
+        let (store, _) = super::super::Store::open(&settings).expect("it opens");
+        for part in Clerk::default().all_of(&truth, at(20)) {
+            assert!(store.write(part).is_taken());
+        }
+        drop(store);
+        let (_, memory) = super::super::Store::open(&settings).expect("it opens");
+        let mut recalled = engine::Memory::from(memory);
+        recalled.told.reverse();
+        let mut expected = truth;
+        expected.told.sort_by_key(|told| matches!(told, engine::Told::Concern(..)));
+        recalled.told.sort_by_key(|told| matches!(told, engine::Told::Concern(..)));
+        assert_eq!(recalled, expected);
     }
 }
