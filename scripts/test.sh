@@ -47,4 +47,9 @@ if ! [ -x /usr/sbin/exim4 ]; then
     fi
 fi
 
+# Prometheus and carbon read our figures.
+if ! { command -v prometheus && command -v carbon-cache; } >/dev/null && ! install prometheus graphite-carbon; then
+    echo "test.sh: prometheus and carbon-cache are missing and cannot be installed from here (on Debian: prometheus graphite-carbon)." >&2
+fi
+
 exec cargo test --locked "$@"

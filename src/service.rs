@@ -1,7 +1,8 @@
 //! The boot story, top to bottom: what is made, how it is joined, how it is stopped. The only file that knows all others.
 
+mod error;
+
 use std::collections::HashMap;
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -19,12 +20,16 @@ use crate::api;
 use crate::config::{Config, MailSettings, MemorySettings};
 use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
 use crate::effects::{self, deadman};
-use crate::engine::{Engine, Input, Memory, Record, Summary};
+use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
 use crate::feeds;
 use crate::model::{Fault, SourceName};
-use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings, StoreState};
+use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
 use crate::telemetry;
+use crate::telemetry::graphite::Graphite;
+use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures};
 use crate::wire::{self, BookClient, Http};
+
+pub use error::ServiceError;
 
 /// How long an access request to relay or jump, or a dead-man's call, may take.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,60 +42,6 @@ const WORKERS: usize = 2;
 
 /// Who gets every record.
 type RecordHook = Box<dyn FnMut(&Record) + Send>;
-
-/// Why the service could not start, or ended by itself.
-#[derive(Debug)]
-pub enum ServiceError {
-    /// The runtime could not be made.
-    Runtime(io::Error),
-    /// The API's address could not be taken.
-    Listen(SocketAddr, io::Error),
-    /// Another labwatch, of this version, has the API's address.
-    Another(SocketAddr, String),
-    /// The mail settings do not make a mailer.
-    Mail(effects::mail::MailerError),
-    /// TLS or HTTP could not be set up.
-    Wire(Fault),
-    /// The memory belongs to another process, or to a newer labwatch.
-    Memory(StoreError),
-    /// A part that runs for ever ended.
-    Ended(&'static str),
-}
-
-impl fmt::Display for ServiceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Runtime(error) => write!(f, "cannot start the runtime or its signal handlers: {error}"),
-            Self::Another(address, version) => write!(
-                f,
-                "another labwatch, version {version}, answers on {address} already: two would switch and mail the same. \
-                 Stop that one; where both are meant, set STATUS_PORT_SERVE and STATUS_DATA_DIR for this one"
-            ),
-            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
-                f,
-                "cannot listen on {address}: another program has it, perhaps the status that labwatch replaces. \
-                 Stop that one, or set STATUS_PORT_SERVE"
-            ),
-            Self::Listen(address, error) => {
-                write!(f, "cannot listen on {address}: {error}. Check STATUS_ADDRESS_SERVE and STATUS_PORT_SERVE")
-            }
-            Self::Mail(error) => write!(f, "{error}"),
-            Self::Memory(error) => write!(f, "{error}"),
-            Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
-            Self::Ended(part) => write!(f, "the {part} has ended by itself, which it never should; the log says why"),
-        }
-    }
-}
-
-impl std::error::Error for ServiceError {}
-
-impl ServiceError {
-    /// Whether another labwatch does the work already.
-    #[must_use]
-    pub fn is_another_labwatch(&self) -> bool {
-        matches!(self, Self::Another(..) | Self::Memory(StoreError::InUse { .. }))
-    }
-}
 
 /// Who looks on while the service runs.
 pub struct Onlooker {
@@ -196,9 +147,8 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let book = BookClient::new(config.book.address.clone(), to_book);
 
     let clock = Clock::start();
-    let (store, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
-    let ledger = store.clone().zip(memory.as_ref()).map(|(store, memory)| Ledger::new(store, Clerk::with(memory)));
-    let mut engine = Engine::resume(config.policy(), &memory.map(Memory::from).unwrap_or_default(), clock.now());
+    let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
+    let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
@@ -226,25 +176,32 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
 
+    let queues = vec![queue("inputs", &inputs), queue("switches", &switches), queue("samples", &samples)];
+    let kept = ledger.as_ref().map(Ledger::store);
+    let counters = Arc::new(Counters::default());
     if let Some(settings) = config.telling.dead_man.clone() {
         let caller = deadman::Caller { settings, http: access.clone() };
+        let store = kept.clone();
         let memory_is_well = Box::new(move || store.as_ref().is_none_or(|store| store.health().state == StoreState::Ok));
         parts.spawn("dead-man's call", deadman::run(caller, pictures.clone(), memory_is_well, watch::Sender::default(), stop.clone()));
     }
 
     let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
-    let hooks = Hooks { record, turned: Box::new(watchdog()) };
+    let hooks = Hooks { record: counted(record, &counters), turned: Box::new(watchdog()) };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
-    let router = api::router(api::ApiState { snapshots: pictures.clone() });
+    let figures = config.surfaces.metrics.then(|| figures(&config.surfaces.label, pictures.clone(), &counters, queues, kept));
+    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures });
     parts.spawn("API", serve_api(listener, router, stop.clone()));
+    start_graphite(config, &mut parts, pictures.clone(), stop);
+    start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok(parts)
 }
 
 /// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
-fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Store, store::Memory)>, ServiceError> {
+fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, Memory)>, ServiceError> {
     let settings = StoreSettings { dir: settings.folder.clone(), history_days: settings.days, ring: config.health.events };
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
@@ -255,7 +212,8 @@ fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Store,
         }
     };
     note_memory(&memory);
-    Ok(Some((store, memory)))
+    let clerk = Clerk::with(&memory);
+    Ok(Some((Ledger::new(store, clerk), Memory::from(memory))))
 }
 
 fn note_memory(memory: &store::Memory) {
@@ -286,6 +244,69 @@ fn start_mail(
     let (mails, mail_queue) = mpsc::channel(MAIL_QUEUE);
     parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
     Ok(mails)
+}
+
+fn start_graphite(config: &Config, parts: &mut Parts, pictures: watch::Receiver<Arc<Snapshot>>, stop: &CancellationToken) {
+    let Some(settings) = &config.graphite else { return };
+    let graphite = Graphite {
+        host: settings.host.clone(),
+        port: settings.port,
+        prefix: settings.prefix.clone(),
+        label: config.surfaces.label.clone(),
+        every: settings.every,
+    };
+    parts.spawn("figures for Graphite", telemetry::graphite::run(graphite, pictures, Box::new(Vec::new), stop.clone()));
+}
+
+/// Profiles have a port of their own: a port that cannot be had is an error at the start, as for the API.
+fn start_profiling(config: &Config, parts: &mut Parts, stop: &CancellationToken) -> Result<(), ServiceError> {
+    let Some(settings) = &config.profile else { return Ok(()) };
+    let refused = |error| ServiceError::Profile(settings.listen, error);
+    let listener = std::net::TcpListener::bind(settings.listen).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    let listener = TcpListener::from_std(listener).map_err(refused)?;
+    tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
+    parts.spawn("profiling", serve_api(listener, telemetry::profile::router(), stop.clone()));
+    Ok(())
+}
+
+/// Everything that is measured, and who counts answers.
+fn figures(
+    label: &str,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    counters: &Arc<Counters>,
+    queues: Vec<Queue>,
+    kept: Option<Store>,
+) -> api::Figures {
+    let http = Arc::new(HttpCounts::default());
+    let store = kept.map(|store| Box::new(move || store_figures(&store.health())) as Box<dyn Fn() -> StoreFigures + Send + Sync>);
+    let inside = Inside { label: label.to_owned(), service: Box::new(Service::default), queues, store };
+    let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
+    api::Figures {
+        content_type: telemetry::metrics::CONTENT_TYPE,
+        text: Arc::new(move || metrics.text().ok()),
+        count: Arc::new(move |route, status, took| http.note(route, status, took)),
+    }
+}
+
+fn store_figures(health: &StoreHealth) -> StoreFigures {
+    StoreFigures { ok: health.state == StoreState::Ok, lost: health.lost, waiting: health.waiting }
+}
+
+/// A record goes to the counters, then on.
+fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> RecordHook {
+    let counters = Arc::clone(counters);
+    Box::new(move |seen| {
+        counters.note(seen);
+        record(seen);
+    })
+}
+
+/// Looks at how much waits in a queue without keeping it open.
+fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
+    let (bound, sender) = (sender.max_capacity(), sender.downgrade());
+    let depth = move || sender.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()));
+    Queue { name, depth: Box::new(depth), bound }
 }
 
 async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {

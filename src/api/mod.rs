@@ -8,6 +8,7 @@ mod document;
 mod error;
 mod event;
 mod experiment;
+mod figures;
 mod lookup;
 mod neighbour;
 mod routes;
@@ -15,6 +16,7 @@ mod server;
 mod share;
 
 pub use document::{DOCUMENT_JSON, document};
+pub use figures::{Count, Figures};
 pub use neighbour::labwatch_on;
 pub use routes::{ApiState, router};
 pub use server::{CONNECTION_LIFE, DRAIN, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve};

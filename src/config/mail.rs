@@ -83,7 +83,7 @@ fn draft(reader: &mut Reader<'_>) -> Draft {
     let tls = [("auto", None), ("none", Some(MailTls::None)), ("starttls", Some(MailTls::StartTls)), ("implicit", Some(MailTls::Implicit))];
     let auth = [("none", AuthType::None), ("plain", AuthType::Plain), ("login", AuthType::Login)];
     Draft {
-        host: reader.parsed("ebare_host", "a host without port", |text| bare_host(text, "email_port")),
+        host: reader.parsed("email_host", "a host without port", |text| bare_host(text, "email_port")),
         port: reader.number("email_port", PORTS),
         tls: reader.choice("email_tls", &tls).flatten(),
         auth: reader.choice("email_auth_type", &auth).unwrap_or(AuthType::None),
@@ -106,10 +106,10 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
         _ => MailTls::StartTls,
     });
     if draft.host.is_none() {
-        reader.missing("ebare_host", "email_to is set, so that mail is on: ");
+        reader.missing("email_host", "email_to is set, so that mail is on: ");
     }
     if draft.to.is_empty() {
-        reader.missing("email_to", "ebare_host is set, so that mail is on: ");
+        reader.missing("email_to", "email_host is set, so that mail is on: ");
     }
     if draft.from.is_none() {
         reader.missing("email_from", "mail needs a sender: ");
@@ -154,7 +154,7 @@ fn auth(reader: &mut Reader<'_>, draft: &Draft) -> Option<MailAuth> {
 fn warn_of_unused(reader: &mut Reader<'_>) {
     let set: Vec<&str> = ["email_from", "email_cc", "email_username"].into_iter().filter(|key| reader.is_set(key)).collect();
     if !set.is_empty() {
-        reader.warnings.push(format!("nobody is mailed: {} is set, but ebare_host and email_to are not", set.join(" and ")));
+        reader.warnings.push(format!("nobody is mailed: {} is set, but email_host and email_to are not", set.join(" and ")));
     }
 }
 

@@ -26,6 +26,12 @@ impl Ledger {
         Self { store, clerk, progress, said }
     }
 
+    /// The store, for those who ask how it is or what it holds.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// Hands the records over to be written, all or none.
     pub(super) fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {
         records.iter().for_each(faults::pass_before);
