@@ -22,7 +22,7 @@ use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MA
 use crate::effects::{self, deadman};
 use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
 use crate::feeds;
-use crate::model::{Fault, SourceName};
+use crate::model::SourceName;
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
 use crate::telemetry;
 use crate::telemetry::graphite::Graphite;

@@ -1,6 +1,8 @@
 //! `labwatch check`: says whether the configuration is right, whether the memory is sound and, when asked to, whether what the
 //! configuration leads to works. Changes nothing anywhere, and does not disturb a labwatch that runs.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::connect::{self, Finding};
@@ -39,21 +41,23 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
 /// Looks through the whole file, which takes about a second for each 200 MB.
 fn check_memory(settings: &MemorySettings) -> Result<(), Failure> {
     let file = settings.folder.join(DATABASE_FILE);
-    let shown = file.display();
     let report = match store::verify(&file) {
         Err(VerifyError::Missing(_)) => return say(&format!("memory: nothing is remembered yet in {}", settings.folder.display())),
-        Err(error) => return Err(Failure::Failed(format!("The memory cannot be checked: {error}."))),
+        Err(VerifyError::Unreadable(_, why)) => return Err(unsound(&file, &why)),
+        Err(error @ VerifyError::TooNew(_)) => return Err(Failure::Failed(format!("The memory cannot be checked: {error}."))),
+        Ok(report) if !report.problems.is_empty() => return Err(unsound(&file, &report.problems.join("; "))),
         Ok(report) => report,
     };
-    if !report.problems.is_empty() {
-        return Err(Failure::Failed(format!(
-            "The memory {shown} is damaged: {}. Put a backup in its place while labwatch is stopped; without one, labwatch moves it aside \
-             and begins anew where it has to.",
-            report.problems.join("; ")
-        )));
-    }
     let events = report.rows.get("events").copied().unwrap_or_default();
-    say(&format!("memory ok: {shown} with {events} events"))
+    say(&format!("memory ok: {} with {events} events", file.display()))
+}
+
+fn unsound(file: &Path, why: &str) -> Failure {
+    Failure::Failed(format!(
+        "The memory {} is damaged or cannot be read: {why}. Check it as the user that labwatch runs as; where it is damaged, stop labwatch \
+         and put a backup in its place. Without one, labwatch moves it aside and begins anew.",
+        file.display()
+    ))
 }
 
 fn try_servers(config: &Config) -> Result<(), Failure> {

@@ -52,25 +52,25 @@ async fn cut_off(point: Point, cut: Cut) {
     variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:{pass}", point.word())));
     let first = Monitor::start_with(variables).await;
     first.sees_well(&ALL).await;
-    lab.power_off("pend00").expect("known");
+    lab.stream_silent("pend00-st-data").expect("known");
     if cut == Cut::Good {
         switched(&lab, "r-pend00", 1).await;
         mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
         first.logs(&["the mail is sent"]).await;
-        lab.power_on("pend00").expect("known");
+        lab.stream_back("pend00-st-data").expect("known");
     }
     let ended = first.ends(&lab).await;
     assert_eq!(ended.signal(), Some(9), "{point:?} {cut:?}: {ended}");
 
     if cut == Cut::BadAndOver {
-        lab.power_on("pend00").expect("known");
+        lab.stream_back("pend00-st-data").expect("known");
     }
     let second = Monitor::start(&lab, &settings).await;
     if cut == Cut::Bad {
         second.sees("pend00", "is withdrawn", |it| it["health"] == "down" && it["bookable"] == "withdrawn").await;
         mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
         second.logs_times(&["experiments are ok"], second.lines(&["experiments are ok"]).len() + 3).await;
-        lab.power_on("pend00").expect("known");
+        lab.stream_back("pend00-st-data").expect("known");
     }
     second.sees_well(&ALL).await;
     if told(&lab, DOWN) > 0 {
@@ -113,9 +113,9 @@ async fn a_disk_that_stands_still_stops_nothing_else() {
     variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:1:hang", Point::SwitchRecorded.word())));
     let monitor = Monitor::start_with(variables).await;
     monitor.sees_well(&ALL).await;
-    lab.power_off("pend00").expect("known");
+    lab.stream_silent("pend00-st-data").expect("known");
     mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
-    lab.power_on("pend00").expect("known");
+    lab.stream_back("pend00-st-data").expect("known");
     mail(&lab, "pend00 is back", |mail| mail.subject.contains(BACK)).await;
     monitor.sees_well(&ALL).await;
     assert_eq!(switches(&lab, "r-pend00"), [false, true]);

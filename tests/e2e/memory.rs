@@ -93,7 +93,7 @@ async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
     let settings = [("DATA_DIR", folder.path().to_str().expect("a name")), ("HEALTH_STARTUP", "1h")];
     let first = Monitor::start(&lab, &[settings[0]]).await;
     first.sees_well(&ALL).await;
-    lab.power_off("pend00").expect("known");
+    lab.stream_silent("pend00-st-data").expect("known");
     mail(&lab, "pend00 is down", |mail| mail.subject.contains("1 down: pend00")).await;
     first.logs(&["the mail is sent"]).await;
     let history = first.history("pend00").await;
@@ -112,7 +112,7 @@ async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
     second.sees_well(&["spin00"]).await;
     second.logs_times(&["experiments are ok"], second.lines(&["experiments are ok"]).len() + 8).await;
     assert_eq!(lab.mail().mails().len(), told, "{:#?}", lab.mail().mails());
-    lab.power_on("pend00").expect("known");
+    lab.stream_back("pend00-st-data").expect("known");
     mail(&lab, "pend00 is back", |mail| mail.subject.contains("1 back: pend00")).await;
     second.stop("TERM", &lab).await;
 }
@@ -133,9 +133,9 @@ async fn the_memory_can_be_checked() {
     let file = folder.path().join("labwatch.db");
     let sound = std::fs::read(&file).expect("read");
     let damaged: Vec<u8> = sound.iter().enumerate().map(|(at, byte)| if at > 8_192 && at % 4_096 < 64 { 0xa5 } else { *byte }).collect();
-    for (bytes, words) in [(damaged, "is damaged: "), (b"no database at all".repeat(100), "The memory cannot be checked: ")] {
+    for bytes in [damaged, b"no database at all".repeat(100)] {
         std::fs::write(&file, &bytes).expect("written");
-        checked(&lab, &settings, 1, words).await;
+        checked(&lab, &settings, 1, "put a backup in its place").await;
         assert_eq!(std::fs::read(&file).expect("read"), bytes, "it is not touched");
     }
     let skipped = run(&["check", "--no-memory"], &lab, &settings).await;
