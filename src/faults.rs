@@ -8,14 +8,14 @@
 
 use crate::engine::Record;
 
-/// The points, in the order in which a mail or a switch passes them.
+/// The points, in the order in which what is told, switched or ordered passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// A mail is decided and nothing of that is written.
+    /// A message, by mail or webhook, is decided and nothing of that is written.
     MailDecided,
     /// That it is to be sent is on disk; it is not sent.
     MailRecorded,
-    /// The mail server has it; nobody here knows that yet.
+    /// The other side has it; nobody here knows that yet.
     MailHanded,
     /// The engine is about to hear how it went; nothing of that is written.
     MailAnswered,
@@ -33,11 +33,15 @@ pub enum Point {
     SwitchAnswered,
     /// What came of it is on disk.
     SwitchMarked,
+    /// An order of a person is carried out and nothing of that is written.
+    CommandDecided,
+    /// It is on disk; the person has no receipt.
+    CommandRecorded,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::MailDecided,
         Self::MailRecorded,
         Self::MailHanded,
@@ -49,6 +53,8 @@ impl Point {
         Self::SwitchReadBack,
         Self::SwitchAnswered,
         Self::SwitchMarked,
+        Self::CommandDecided,
+        Self::CommandRecorded,
     ];
 
     /// Its name in `LABWATCH_FAULT`.
@@ -66,22 +72,29 @@ impl Point {
             Self::SwitchReadBack => "switch-read-back",
             Self::SwitchAnswered => "switch-answered",
             Self::SwitchMarked => "switch-marked",
+            Self::CommandDecided => "command-decided",
+            Self::CommandRecorded => "command-recorded",
         }
     }
 
     /// The points before a record is written, and after.
     fn around(record: &Record) -> Option<[Self; 2]> {
         match record {
-            Record::Mailing(_) => Some([Self::MailDecided, Self::MailRecorded]),
-            Record::Mailed { .. } => Some([Self::MailAnswered, Self::MailMarked]),
+            Record::Telling(_) => Some([Self::MailDecided, Self::MailRecorded]),
+            Record::Delivered { .. } => Some([Self::MailAnswered, Self::MailMarked]),
             Record::Switching(_) => Some([Self::SwitchDecided, Self::SwitchRecorded]),
             Record::Switched { .. } => Some([Self::SwitchAnswered, Self::SwitchMarked]),
+            Record::Commanded { .. } => Some([Self::CommandDecided, Self::CommandRecorded]),
             Record::Event { .. }
             | Record::Source { .. }
             | Record::Hold { .. }
             | Record::Seen(_)
             | Record::Forgotten(_)
-            | Record::Told(_)
+            | Record::Told { .. }
+            | Record::RouteGone(_)
+            | Record::Wished { .. }
+            | Record::Quieted { .. }
+            | Record::QuietEnded(_)
             | Record::Manifest(_)
             | Record::Blind(_)
             | Record::Sampling { .. } => None,

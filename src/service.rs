@@ -1,6 +1,8 @@
 //! The boot story, top to bottom: what is made, how it is joined, how it is stopped. The only file that knows all others.
 
 mod error;
+mod front;
+mod outbox;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -17,10 +19,10 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::config::{Config, MailSettings, MemorySettings};
-use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
-use crate::effects::{self, deadman};
-use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
+use crate::config::{Config, MaintenanceSettings, MemorySettings};
+use crate::driver::{self, COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
+use crate::effects;
+use crate::engine::{Engine, Memory, Record, Snapshot};
 use crate::feeds;
 use crate::model::SourceName;
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
@@ -147,9 +149,14 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let book = BookClient::new(config.book.address.clone(), to_book);
 
     let clock = Clock::start();
-    let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
-    let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
+    let remembered = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten();
+    let keep = remembered.as_ref().map(|(_, memory)| memory.keep.clone()).unwrap_or_default();
+    let (ledger, memory) = remembered.map(|(ledger, memory)| (ledger, Memory::from(memory))).unzip();
+    let ways = config.telling.routes(config.mail.is_some());
+    let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
+    let mut engine = Engine::resume(config.policy(), ways, &memory.unwrap_or_default(), clock.now()).with_maintenance(windows);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
+    let (_orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
@@ -168,32 +175,28 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     parts.spawn("poll of book", feeds::book::run(poller, inputs.clone(), polls, stop.clone()));
 
     let (samples, sample_queue) = mpsc::channel(SAMPLE_QUEUE);
-    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access.clone(), tls };
+    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access.clone(), tls: Arc::clone(&tls) };
     parts.spawn("sampling of streams", feeds::sample::run(listening, inputs.clone(), sample_queue, stop.clone()));
 
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
 
-    let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
+    let mails = config.mail.as_ref().map(|mail| outbox::start_mail(mail, &config.telling, &mut parts, &inputs, stop)).transpose()?;
+    let webhooks = outbox::start_webhooks(&config.telling, &tls, &mut parts, &inputs, stop)?;
 
     let queues = vec![queue("inputs", &inputs), queue("switches", &switches), queue("samples", &samples)];
     let kept = ledger.as_ref().map(Ledger::store);
     let counters = Arc::new(Counters::default());
-    if let Some(settings) = config.telling.dead_man.clone() {
-        let caller = deadman::Caller { settings, http: access.clone() };
-        let store = kept.clone();
-        let memory_is_well = Box::new(move || store.as_ref().is_none_or(|store| store.health().state == StoreState::Ok));
-        parts.spawn("dead-man's call", deadman::run(caller, pictures.clone(), memory_is_well, watch::Sender::default(), stop.clone()));
-    }
-
-    let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
+    outbox::start_deadman(&config.telling, access, pictures.clone(), kept.clone(), &mut parts, stop);
+    let outlets = Outlets { switches, mails, webhooks, samples, relay, jump, book: poll_now };
     let hooks = Hooks { record: counted(record, &counters), turned: Box::new(watchdog()) };
-    parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
+    parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
+    let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let figures = config.surfaces.metrics.then(|| figures(&config.surfaces.label, pictures.clone(), &counters, queues, kept));
-    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures });
-    parts.spawn("API", serve_api(listener, router, stop.clone()));
+    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures }, gate, axum::Router::new());
+    front::start(&config.api, &mut parts, listener, router, stop).map_err(ServiceError::Certificate)?;
     start_graphite(config, &mut parts, pictures.clone(), stop);
     start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
@@ -201,7 +204,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 }
 
 /// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
-fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, Memory)>, ServiceError> {
+fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, store::Memory)>, ServiceError> {
     let settings = StoreSettings { dir: settings.folder.clone(), history_days: settings.days, ring: config.health.events };
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
@@ -213,7 +216,7 @@ fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger
     };
     note_memory(&memory);
     let clerk = Clerk::with(&memory);
-    Ok(Some((Ledger::new(store, clerk), Memory::from(memory))))
+    Ok(Some((Ledger::new(store, clerk), memory)))
 }
 
 fn note_memory(memory: &store::Memory) {
@@ -232,18 +235,6 @@ fn note_memory(memory: &store::Memory) {
 /// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
 fn needs_roots(config: &Config) -> bool {
     [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
-}
-
-fn start_mail(
-    settings: &MailSettings,
-    parts: &mut Parts,
-    inputs: &mpsc::Sender<Input>,
-    stop: &CancellationToken,
-) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
-    let mailer = effects::mail::Mailer::new(settings.clone()).map_err(ServiceError::Mail)?;
-    let (mails, mail_queue) = mpsc::channel(MAIL_QUEUE);
-    parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
-    Ok(mails)
 }
 
 fn start_graphite(config: &Config, parts: &mut Parts, pictures: watch::Receiver<Arc<Snapshot>>, stop: &CancellationToken) {
@@ -266,7 +257,7 @@ fn start_profiling(config: &Config, parts: &mut Parts, stop: &CancellationToken)
     listener.set_nonblocking(true).map_err(refused)?;
     let listener = TcpListener::from_std(listener).map_err(refused)?;
     tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
-    parts.spawn("profiling", serve_api(listener, telemetry::profile::router(), stop.clone()));
+    parts.spawn("profiling", front::serve(listener, None, telemetry::profile::router(), stop.clone()));
     Ok(())
 }
 
@@ -309,12 +300,7 @@ fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Que
     Queue { name, depth: Box::new(depth), bound }
 }
 
-async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    if let Err(error) = api::serve(listener, router, stop).await {
-        tracing::error!(%error, "the API cannot go on");
-    }
-}
-
+/// Who is mailed on the routes of the configuration.
 /// Tells systemd's watchdog at every turn of the loop, but not more often than it needs.
 fn watchdog() -> impl FnMut() + Send {
     let every = sd_notify::watchdog_enabled().map(|within| within / 3);

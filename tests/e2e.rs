@@ -38,5 +38,7 @@ mod outages;
 mod process;
 #[path = "e2e/restarts.rs"]
 mod restarts;
+#[path = "e2e/roles.rs"]
+mod roles;
 #[path = "e2e/smtp.rs"]
 mod smtp;

@@ -36,14 +36,18 @@ const ROOMS: [Room; 18] = [
     room("effects", &["model", "engine", "wire", "config", "faults"]),
     room("store", &["model", "engine", "config", "faults"]),
     room("cluster", &["model", "engine", "config"]),
-    room("health", &["model", "engine", "config"]),
+    room("health", &["model", "engine", "config", "access"]),
     room("telemetry", &["model", "engine", "config"]),
     room_with_engine("driver", &["model", "engine", "faults", "effects", "store"]),
-    room("api", &["model", "engine"]),
-    room("web", &["model", "engine"]),
+    room("access", &["model"]),
+    room("api", &["model", "engine", "access"]),
+    room("web", &["model", "engine", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
-    room_with_engine("cli", &["model", "engine", "wire", "config", "feeds", "effects", "store", "telemetry", "lab", "replay", "service"]),
+    room_with_engine(
+        "cli",
+        &["model", "engine", "wire", "config", "feeds", "effects", "store", "access", "telemetry", "lab", "replay", "service"],
+    ),
     room("main", &["cli"]),
 ];
 

@@ -7,7 +7,8 @@ use super::{Failure, say};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
 use crate::effects::webhook::{self, Webhook};
-use crate::engine::{Alert, Background, Counts, Summary};
+use crate::engine::{Alert, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
+use crate::model::RouteName;
 use crate::service;
 use crate::wire::{self, Http};
 
@@ -50,7 +51,7 @@ fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Fai
 async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Failure> {
     let everybody: Vec<String> = settings.to.iter().chain(&settings.cc).cloned().collect();
     let server = format!("{}:{}", settings.host, settings.port);
-    let mailer = Mailer::new(settings).map_err(|error| Failure::Failed(format!("{error}.")))?;
+    let mailer = Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
     let sent = mailer.send(summary).await;
     sent.map_err(|fault| Failure::Failed(format!("{server} does not take the mail: {}.", fault.fault)))?;
     say(&format!("{server} took a test mail for {}; look whether it arrives", everybody.join(", ")))
@@ -67,5 +68,17 @@ fn test_summary(now: Timestamp) -> Summary {
     let text = "this is a test: somebody asked labwatch to send it, and nothing is wrong".to_owned();
     let alerts = vec![Alert { text, since: now, ended: None, new: true }];
     let (counts, background) = (Counts::default(), Background::default());
-    Summary { id: 0, at: now, news: Vec::new(), problems: Vec::new(), alerts, counts, background }
+    Summary {
+        id: 0,
+        route: RouteName::everybody(),
+        channel: Channel::Mail,
+        occasion: Occasion::News,
+        thread: Thread { id: MessageId { at: now, id: 0 }, references: Vec::new() },
+        at: now,
+        news: Vec::new(),
+        problems: Vec::new(),
+        alerts,
+        counts,
+        background,
+    }
 }

@@ -1,12 +1,11 @@
-//! The memory as the loop sees it: takes records, says once how the store is, and makes a file that was begun anew know what is true.
-//! Never waits for the disk.
+//! The memory as the loop sees it: takes records, and says when some are lost. Never waits for the disk.
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::engine::{Memory, Record};
+use crate::engine::Record;
 use crate::faults;
-use crate::store::{Clerk, Progress, Store, StoreHealth, Ticket};
+use crate::store::{Clerk, Progress, Store, Ticket};
 
 /// The memory, with the clerk who writes into it.
 #[derive(Debug)]
@@ -14,16 +13,16 @@ pub struct Ledger {
     store: Store,
     clerk: Clerk,
     progress: watch::Receiver<Progress>,
-    /// The store's health when it was last looked at.
-    said: StoreHealth,
+    /// How many entries were lost when it was last looked at.
+    lost: u64,
 }
 
 impl Ledger {
     /// A ledger in this store.
     #[must_use]
     pub fn new(store: Store, clerk: Clerk) -> Self {
-        let (progress, said) = (store.progress(), store.health());
-        Self { store, clerk, progress, said }
+        let progress = store.progress();
+        Self { store, clerk, progress, lost: 0 }
     }
 
     /// The store, for those who ask how it is or what it holds.
@@ -51,28 +50,15 @@ impl Ledger {
         }
     }
 
-    /// Says when entries begin to be lost; the store itself says when it fails and recovers. True when a file was begun anew, which knows
-    /// nothing of what is true: [`Ledger::tell_all`].
-    pub(super) fn looks_anew(&mut self) -> bool {
-        let now = self.store.health();
-        let before = std::mem::replace(&mut self.said, now);
-        if before.lost == 0 && self.said.lost > 0 {
+    /// Says when entries begin to be lost; the store itself says when it fails and recovers.
+    pub(super) fn notice_losses(&mut self) {
+        let lost = self.store.health().lost;
+        if std::mem::replace(&mut self.lost, lost) == 0 && lost > 0 {
             tracing::error!(
-                lost = self.said.lost,
+                lost,
                 "the memory has begun to lose entries: its disk takes them too slowly or not at all. Free space on it, or mend it; \
                  the history has a hole, and a restart now may tell people again what they know"
             );
         }
-        self.said.anew.is_some() && self.said.anew != before.anew
-    }
-
-    /// Writes all that is true into the file.
-    pub(super) fn tell_all(&mut self, memory: &Memory, at: Timestamp) {
-        let parts = self.clerk.all_of(memory, at);
-        let refused = parts.into_iter().map(|part| self.store.write(part)).filter(|ticket| !ticket.is_taken()).count();
-        tracing::warn!(
-            refused,
-            "the memory's file was lost while labwatch ran, and a new one is begun: what is true now is written into it; its history begins today"
-        );
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::{fmt, io};
 
+use crate::api;
 use crate::effects;
 use crate::model::Fault;
 use crate::store::StoreError;
@@ -20,6 +21,8 @@ pub enum ServiceError {
     Profile(SocketAddr, io::Error),
     /// The mail settings do not make a mailer.
     Mail(effects::mail::MailerError),
+    /// The API's own certificate cannot be used.
+    Certificate(api::CertificateError),
     /// TLS or HTTP could not be set up.
     Wire(Fault),
     /// The memory belongs to another process, or to a newer labwatch.
@@ -48,6 +51,7 @@ impl fmt::Display for ServiceError {
             Self::Profile(address, error) => write!(f, "cannot listen on {address} for profiling: {error}. Check STATUS_PORT_PROFILE"),
             Self::Mail(error) => write!(f, "{error}"),
             Self::Memory(error) => write!(f, "{error}"),
+            Self::Certificate(error) => write!(f, "{error}. Check STATUS_API_TLS_CERT and STATUS_API_TLS_KEY"),
             Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
             Self::Ended(part) => write!(f, "the {part} has ended by itself, which it never should; the log says why"),
         }

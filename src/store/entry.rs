@@ -1,11 +1,9 @@
 //! What can be written into the memory, in one closed list. It holds no SQL.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::engine::{Event, Record};
+use crate::engine::Record;
 use crate::model::Stub;
 
 /// One thing to keep. A batch of them is kept as a whole or not at all.
@@ -25,15 +23,6 @@ pub enum Entry {
         /// When.
         at: Timestamp,
     },
-    /// All that is known of an experiment, in place of whatever the file has: for a file that was begun anew.
-    Remembered {
-        /// The experiment.
-        stub: Stub,
-        /// When it was first seen.
-        first_seen: Timestamp,
-        /// Its latest events, oldest first.
-        events: Vec<Arc<Event>>,
-    },
     /// An experiment is forgotten: seen again, it is new. Its events stay in the history.
     Forgotten(Stub),
     /// What a recipient now knows about a subject.
@@ -45,6 +34,8 @@ pub enum Entry {
         /// The subject.
         subject: String,
     },
+    /// A route is not configured any more: nobody is known to have heard anything on it.
+    RouteForgotten(String),
     /// Something that is to be sent. The same id again replaces what was to be sent.
     Outgoing(Outgoing),
     /// What came of sending it, or of no longer wanting to.
@@ -120,7 +111,7 @@ pub enum OutboxState {
     Pending,
     /// It went out.
     Sent,
-    /// The other side refused it for good.
+    /// The other side refused it for good. It is owed until something newer says it better.
     Refused,
     /// Something newer says it better, so it is not sent.
     Superseded,

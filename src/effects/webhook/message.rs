@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Affected, Alert, Background, Counts, Issue, Line, Summary};
+use crate::engine::{Affected, Alert, Background, Counts, Issue, Line, MessageId, Summary};
 
 /// The version of the shape.
 pub const VERSION: u32 = 1;
@@ -18,6 +18,12 @@ struct Message<'a> {
     version: u32,
     /// Names this message alone. One that comes a second time with the same id is the same.
     id: String,
+    /// The ids of earlier messages about the same incidents, oldest first.
+    references: Vec<String>,
+    /// The route that it goes: `webhook`, or the name of a `[[route]]`.
+    route: &'a str,
+    /// `news`, `reminder` or `digest`.
+    occasion: &'static str,
     /// When it was put together.
     at: Timestamp,
     /// What is new since the last message that was taken.
@@ -36,7 +42,7 @@ struct Message<'a> {
 #[derive(Debug, Serialize)]
 struct Experiment<'a> {
     name: &'a str,
-    /// `ok`, `degraded`, `down` or `unknown`.
+    /// `ok`, `degraded`, `down`, `flapping` or `unknown`.
     health: &'static str,
     /// The health that was told last.
     told: &'static str,
@@ -85,9 +91,12 @@ struct Tally {
     degraded: usize,
     down: usize,
     unknown: usize,
+    flapping: usize,
     withdrawn: usize,
     held: usize,
     unlisted: usize,
+    acknowledged: usize,
+    silenced: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,6 +104,7 @@ struct Beside<'a> {
     causes: &'a [String],
     short_pools: &'a [String],
     forgotten_holds: &'a [String],
+    silences: &'a [String],
 }
 
 /// A summary as JSON.
@@ -105,15 +115,13 @@ pub fn json(summary: &Summary) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&message(summary))
 }
 
-/// The number alone begins anew with the data folder; with the time it never comes twice.
-pub(super) fn id(summary: &Summary) -> String {
-    format!("{}-{}", summary.at.as_nanosecond(), summary.id)
-}
-
 fn message(summary: &Summary) -> Message<'_> {
     Message {
         version: VERSION,
-        id: id(summary),
+        id: summary.thread.id.to_string(),
+        references: summary.thread.references.iter().map(MessageId::to_string).collect(),
+        route: summary.route.as_str(),
+        occasion: summary.occasion.word(),
         at: summary.at,
         news: summary.news.iter().map(experiment).collect(),
         problems: summary.problems.iter().map(experiment).collect(),
@@ -148,11 +156,11 @@ fn concern(alert: &Alert) -> Concern<'_> {
 }
 
 fn tally(counts: &Counts) -> Tally {
-    let Counts { total, ok, degraded, down, unknown, withdrawn, held, unlisted } = *counts;
-    Tally { total, ok, degraded, down, unknown, withdrawn, held, unlisted }
+    let Counts { total, ok, degraded, down, unknown, withdrawn, held, unlisted, flapping, acknowledged, silenced } = *counts;
+    Tally { total, ok, degraded, down, unknown, flapping, withdrawn, held, unlisted, acknowledged, silenced }
 }
 
 fn beside(background: &Background) -> Beside<'_> {
-    let Background { causes, short_pools, forgotten_holds } = background;
-    Beside { causes, short_pools, forgotten_holds }
+    let Background { causes, short_pools, forgotten_holds, silences } = background;
+    Beside { causes, short_pools, forgotten_holds, silences }
 }

@@ -21,9 +21,9 @@ use tracing::{debug, warn};
 use super::message;
 use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
-use crate::engine::{Input, MailFault, Summary};
+use crate::engine::{DeliveryFault, Input, Summary};
 use crate::faults::{self, Point};
-use crate::model::Fault;
+use crate::model::{Fault, RouteName};
 use crate::wire::Http;
 
 /// How many calls are under way at the same time. More wait in the queue that they come from.
@@ -41,14 +41,11 @@ pub const HEADER_SIGNATURE: &str = "x-labwatch-signature";
 /// How long a call may take, connecting included.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The route of `WEBHOOK_URL`.
-const EVERYTHING: &str = "webhook";
-
 /// A program that is told.
 #[derive(Debug, Clone)]
 pub struct Webhook {
     /// The route that leads there.
-    pub route: String,
+    pub route: RouteName,
     /// Where it is.
     pub url: HiddenUrl,
     /// What calls are signed with; `None`: they are not.
@@ -62,12 +59,12 @@ impl Webhook {
     #[must_use]
     pub fn all(settings: &TellingSettings, http: &Http) -> Vec<Self> {
         let routes = settings.routes.iter().filter_map(|route| match &route.target {
-            RouteTarget::Webhook(webhook) => Some((route.name.as_str(), webhook)),
+            RouteTarget::Webhook(webhook) => Some((RouteName::try_new(&route.name).ok()?, webhook)),
             RouteTarget::Mail { .. } => None,
         });
-        let all = settings.webhook.iter().map(|webhook| (EVERYTHING, webhook)).chain(routes);
+        let all = settings.webhook.iter().map(|webhook| (RouteName::webhook(), webhook)).chain(routes);
         let made = all.map(|(route, config::Webhook { url, secret })| Self {
-            route: route.to_owned(),
+            route,
             url: url.clone(),
             secret: secret.clone(),
             http: http.clone(),
@@ -78,20 +75,20 @@ impl Webhook {
     /// Posts a summary, once.
     ///
     /// # Errors
-    /// [`MailFault`] when it was not taken; permanent when the other side will not take the same content later either.
-    pub async fn send(&self, summary: &Summary) -> Result<(), MailFault> {
+    /// [`DeliveryFault`] when it was not taken; permanent when the other side will not take the same content later either.
+    pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
         let body = message::json(summary).map_err(|error| unfit(&error.to_string()))?;
-        let headers = self.headers(&message::id(summary), Timestamp::now(), &body)?;
+        let headers = self.headers(&summary.thread.id.to_string(), Timestamp::now(), &body)?;
         let answer = self.http.exchange(Method::POST, self.url.expose().clone(), headers, body).await;
-        let (status, said) = answer.map_err(|fault| MailFault { fault, permanent: false })?;
+        let (status, said) = answer.map_err(|fault| DeliveryFault { fault, permanent: false })?;
         if status.is_success() {
             faults::pass(Point::MailHanded);
             return Ok(());
         }
-        Err(MailFault { fault: Fault::Sick { status: status.as_u16(), body: said }, permanent: is_permanent(status) })
+        Err(DeliveryFault { fault: Fault::Sick { status: status.as_u16(), body: said }, permanent: is_permanent(status) })
     }
 
-    fn headers(&self, id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap, MailFault> {
+    fn headers(&self, id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap, DeliveryFault> {
         let timestamp = at.as_second().to_string();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -124,17 +121,17 @@ fn is_permanent(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
 }
 
-fn value(text: &str) -> Result<HeaderValue, MailFault> {
+fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
     HeaderValue::from_str(text).map_err(|error| unfit(&error.to_string()))
 }
 
 /// A message that cannot be put together stays so.
-fn unfit(why: &str) -> MailFault {
-    MailFault { fault: Fault::Protocol(format!("the message cannot be put together: {why}")), permanent: true }
+fn unfit(why: &str) -> DeliveryFault {
+    DeliveryFault { fault: Fault::Protocol(format!("the message cannot be put together: {why}")), permanent: true }
 }
 
-/// Posts what comes to every webhook until `stop`, or until no more can come. Each summary ends in one answer, which is good when all
-/// took it. What is under way at the stop is finished, or given up after [`STOP_GRACE`].
+/// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`.
+/// What is under way at the stop is finished, or given up after [`STOP_GRACE`].
 pub async fn run(webhooks: Vec<Webhook>, mut queue: mpsc::Receiver<Arc<Summary>>, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
     let webhooks: Arc<[Webhook]> = webhooks.into();
     let mut tasks = JoinSet::new();
@@ -156,14 +153,11 @@ pub async fn run(webhooks: Vec<Webhook>, mut queue: mpsc::Receiver<Arc<Summary>>
 }
 
 async fn deliver(webhooks: Arc<[Webhook]>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
-    let mut outcome = Ok(());
-    for webhook in webhooks.iter() {
-        if let Err(failure) = webhook.send(&summary).await {
-            debug!(route = webhook.route, "a webhook does not take the message: {}", failure.fault);
-            outcome = Err(failure);
-        }
-    }
-    if inputs.send(Input::Mailed { id: summary.id, outcome }).await.is_err() {
+    let outcome = match webhooks.iter().find(|webhook| webhook.route == summary.route) {
+        Some(webhook) => webhook.send(&summary).await,
+        None => Err(unfit(&format!("the route {} has no webhook", summary.route))),
+    };
+    if inputs.send(Input::Delivered { id: summary.id, outcome }).await.is_err() {
         debug!(message = summary.id, "nobody is left to hear how the message went");
     }
 }
@@ -180,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Sources, load};
-    use crate::engine::{Background, Counts};
+    use crate::engine::{Background, Channel, Counts, MessageId, Occasion, Thread};
     use crate::wire;
 
     const SECRET: &str = "wh-s3cr3t";
@@ -235,7 +229,19 @@ mod tests {
     fn summary() -> Arc<Summary> {
         let at = Timestamp::from_second(1_800_000_000).expect("in range");
         let (counts, background) = (Counts::default(), Background::default());
-        Arc::new(Summary { id: 7, at, news: vec![], problems: vec![], alerts: vec![], counts, background })
+        Arc::new(Summary {
+            id: 7,
+            route: RouteName::webhook(),
+            channel: Channel::Webhook,
+            occasion: Occasion::News,
+            thread: Thread { id: MessageId { at, id: 7 }, references: vec![] },
+            at,
+            news: vec![],
+            problems: vec![],
+            alerts: vec![],
+            counts,
+            background,
+        })
     }
 
     /// RFC 4231, test case 2, with the dot in its place.
@@ -263,7 +269,10 @@ mod tests {
         let [(_, headers, body)] = heard.as_slice() else { panic!("{heard:?}") };
         assert_eq!(body.as_ref(), message::json(&summary()).expect("JSON"));
         let header = |name: &str| headers[name].to_str().expect("text").to_owned();
-        assert_eq!((header("content-type"), header(HEADER_ID)), ("application/json".to_owned(), "1800000000000000000-7".to_owned()));
+        assert_eq!(
+            (header("content-type"), header(HEADER_ID)),
+            ("application/json".to_owned(), "labwatch.1800000000000000000.7".to_owned())
+        );
         let expected = signature(&SecretString::from(SECRET), &header(HEADER_TIMESTAMP), body);
         assert_eq!(header(HEADER_SIGNATURE), format!("sha256={expected}"));
         assert!(!format!("{webhook:?}{headers:?}").contains(SECRET));
@@ -303,10 +312,14 @@ mod tests {
         let (summaries, queue) = mpsc::channel(4);
         let (sender, mut inputs) = mpsc::channel(4);
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
-        tasks.spawn(run(vec![program.webhook("204"), program.webhook("410")], queue, sender, stop.clone()));
+        tasks.spawn(run(vec![program.webhook("410")], queue, sender, stop.clone()));
         summaries.send(summary()).await.expect("listens");
-        let Some(Input::Mailed { id: 7, outcome: Err(failure) }) = inputs.recv().await else { panic!("an answer") };
-        assert!(failure.permanent && program.heard().len() == 2, "one that refuses does not keep it from the other");
+        let Some(Input::Delivered { id: 7, outcome: Err(refused) }) = inputs.recv().await else { panic!("an answer") };
+        assert!(refused.permanent && program.heard().len() == 1);
+        let elsewhere = Summary { route: RouteName::everybody(), ..(*summary()).clone() };
+        summaries.send(Arc::new(elsewhere)).await.expect("listens");
+        let Some(Input::Delivered { outcome: Err(lost), .. }) = inputs.recv().await else { panic!("an answer") };
+        assert!(lost.fault.to_string().contains("the route everybody has no webhook") && program.heard().len() == 1);
         stop.cancel();
         tasks.join_next().await.expect("one task").expect("it ended well");
     }
