@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::{fmt, io};
 
-use crate::api;
-use crate::effects;
+use super::health::HealthError;
 use crate::model::Fault;
 use crate::store::StoreError;
+use crate::{api, effects};
 
 /// Why the service could not start, or ended by itself.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub enum ServiceError {
     Certificate(api::CertificateError),
     /// TLS or HTTP could not be set up.
     Wire(Fault),
+    /// The service's own health cannot be set up.
+    Health(HealthError),
     /// The memory belongs to another process, or to a newer labwatch.
     Memory(StoreError),
     /// A part that runs for ever ended.
@@ -51,6 +53,7 @@ impl fmt::Display for ServiceError {
             Self::Profile(address, error) => write!(f, "cannot listen on {address} for profiling: {error}. Check STATUS_PORT_PROFILE"),
             Self::Mail(error) => write!(f, "{error}"),
             Self::Memory(error) => write!(f, "{error}"),
+            Self::Health(error) => write!(f, "{error}"),
             Self::Certificate(error) => write!(f, "{error}. Check STATUS_API_TLS_CERT and STATUS_API_TLS_KEY"),
             Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
             Self::Ended(part) => write!(f, "the {part} has ended by itself, which it never should; the log says why"),
