@@ -40,7 +40,7 @@ use memory::{Remembered, remember};
 use parts::Parts;
 use systemd::{notify, turned};
 
-/// How long an access request to relay or jump may take.
+/// How long an access request to relay or jump, or a dead-man's call, may take.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Threads of the runtime: one may be busy reading a long report while the other answers.
@@ -115,7 +115,7 @@ pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<JoinSet<()>> {
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
 pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) -> Result<(), ServiceError> {
     let asked = config.api.listen;
-    let listener = TcpListener::bind(asked).await.map_err(|error| ServiceError::Listen(asked, error))?;
+    let listener = front::listen(asked).await?;
     let listen = listener.local_addr().map_err(|error| ServiceError::Listen(asked, error))?;
     let close = CancellationToken::new();
     let (mut parts, desk) = start(&config, listener, &Stops { all: &stop, api: &close }, onlooker.record, onlooker.levels)?;
@@ -168,10 +168,18 @@ fn start(
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
-    let feeds = sources::start(config, &mut parts, &inputs, sources::Clients { book: book.clone(), access, tls: Arc::clone(&tls) }, stop);
+    let feeds = sources::start(
+        config,
+        &mut parts,
+        &inputs,
+        sources::Clients { book: book.clone(), access: access.clone(), tls: Arc::clone(&tls) },
+        stop,
+    );
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
     let mails = telling::start_mail(config, &mut parts, &inputs, stop)?;
+    let webhooks = telling::start_webhooks(config, &tls, &mut parts, &inputs, stop)?;
+    telling::start_deadman(config, access, pictures.clone(), kept.clone(), &mut parts, stop);
 
     let queues = vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &feeds.samples)];
     let needs = health::Needs {
@@ -188,8 +196,7 @@ fn start(
 
     let counters = Arc::new(Counters::default());
     let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
-    let outlets =
-        Outlets { switches, mails, webhooks: None, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book };
+    let outlets = Outlets { switches, mails, webhooks, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
