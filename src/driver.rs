@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::engine::{
-    Action, Channel, DeliveryFault, Engine, FeedCommand, Input, Record, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
+    Action, Channel, Command, DeliveryFault, Engine, FeedCommand, Input, Order, Receipt, Record, Refusal, Sample, SampleOutcome, Snapshot,
+    Summary, Switch, SwitchOutcome,
 };
 use crate::model::{Fault, Moment, SourceName};
 use crate::store::{Clerk, Progress, Store, Ticket};
@@ -31,6 +32,9 @@ pub const SAMPLE_QUEUE: usize = 64;
 
 /// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
 pub const COMMAND_QUEUE: usize = 4;
+
+/// How many orders of maintainers may wait. Whoever gives one more is told to try again.
+pub const ORDER_QUEUE: usize = 32;
 
 /// How many inputs are taken before readers get a new picture.
 const INPUTS_PER_PICTURE: usize = 64;
@@ -64,6 +68,40 @@ pub struct Outlets {
     pub jump: mpsc::Sender<FeedCommand>,
     /// Requests to poll book now.
     pub book: mpsc::Sender<()>,
+}
+
+/// An order that waits for its answer.
+#[derive(Debug)]
+pub struct Asked {
+    order: Order,
+    answer: oneshot::Sender<Result<Receipt, Refusal>>,
+}
+
+/// Through which maintainers give orders. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Orders(mpsc::Sender<Asked>);
+
+/// A way for orders, and the queue at its end for a driver.
+#[must_use]
+pub fn orders() -> (Orders, mpsc::Receiver<Asked>) {
+    let (sender, queue) = mpsc::channel(ORDER_QUEUE);
+    (Orders(sender), queue)
+}
+
+impl Orders {
+    /// Gives a command. The receipt comes when the command is carried out and its record is on disk, or a disk that takes nothing was
+    /// waited for long enough.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not carried out: then nothing was changed. [`Refusal::Stopping`] also when labwatch ends before it answers.
+    pub async fn give(&self, command: Command, by: String) -> Result<Receipt, Refusal> {
+        let (answer, receipt) = oneshot::channel();
+        self.0.try_send(Asked { order: Order { command, by }, answer }).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Refusal::Busy,
+            mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
+        })?;
+        receipt.await.unwrap_or(Err(Refusal::Stopping))
+    }
 }
 
 /// What looks on: neither may block.
@@ -152,7 +190,11 @@ struct Held {
     ticket: Option<Ticket>,
     until: Instant,
     effects: Vec<Action>,
+    answer: Option<Answer>,
 }
+
+/// Who waits for a receipt, and the receipt.
+type Answer = (oneshot::Sender<Result<Receipt, Refusal>>, Receipt);
 
 /// The loop and all that it owns.
 #[derive(Debug)]
@@ -160,6 +202,7 @@ pub struct Driver {
     engine: Engine,
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
+    orders: mpsc::Receiver<Asked>,
     outlets: Outlets,
     snapshots: watch::Sender<Arc<Snapshot>>,
     hooks: Hooks,
@@ -174,16 +217,18 @@ pub struct Driver {
 impl Driver {
     /// A driver for this engine. Readers follow `snapshots`.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "each is another part, joined once")]
     pub fn new(
         engine: Engine,
         clock: Clock,
         inputs: mpsc::Receiver<Input>,
+        orders: mpsc::Receiver<Asked>,
         outlets: Outlets,
         snapshots: watch::Sender<Arc<Snapshot>>,
         ledger: Option<Ledger>,
         hooks: Hooks,
     ) -> Self {
-        Self { engine, clock, inputs, outlets, snapshots, hooks, ledger, held: VecDeque::new(), refused: VecDeque::new() }
+        Self { engine, clock, inputs, orders, outlets, snapshots, hooks, ledger, held: VecDeque::new(), refused: VecDeque::new() }
     }
 
     /// Runs until nobody can send inputs any more.
@@ -195,6 +240,7 @@ impl Driver {
                     Some(input) => self.take(input),
                     None => return,
                 },
+                Some(asked) = self.orders.recv() => self.obey(asked),
                 () = written(self.ledger.as_mut()), if !self.held.is_empty() => {}
                 () = tokio::time::sleep_until(wake_at) => self.step(Input::Wake),
             }
@@ -224,17 +270,30 @@ impl Driver {
     }
 
     fn step(&mut self, input: Input) {
-        self.act(input);
+        self.act(input, None);
+        self.answer_refused();
+    }
+
+    /// Carries an order out, or says why not.
+    fn obey(&mut self, asked: Asked) {
+        let Asked { order, answer } = asked;
+        if let Some(refusal) = self.engine.refuses(&order, self.clock.now()) {
+            tracing::info!(by = order.by, command = %order.command, "a command is refused: {refusal}");
+            // Whoever asked may be gone; that changes nothing.
+            drop(answer.send(Err(refusal)));
+            return;
+        }
+        self.act(Input::Command(order), Some(answer));
         self.answer_refused();
     }
 
     fn answer_refused(&mut self) {
         while let Some(refused) = self.refused.pop_front() {
-            self.act(refused);
+            self.act(refused, None);
         }
     }
 
-    fn act(&mut self, input: Input) {
+    fn act(&mut self, input: Input, waiting: Option<oneshot::Sender<Result<Receipt, Refusal>>>) {
         let now = self.clock.now();
         let (mut records, mut effects) = (Vec::new(), Vec::new());
         for action in self.engine.step(input, now) {
@@ -246,9 +305,10 @@ impl Driver {
         for record in &records {
             (self.hooks.record)(record);
         }
+        let answer = waiting.zip(records.iter().find_map(receipt));
         let ticket = self.ledger.as_mut().and_then(|ledger| ledger.enter(&records, now.wall()));
-        if !effects.is_empty() {
-            self.held.push_back(Held { ticket, until: Instant::now() + WAIT_FOR_RECORDS, effects });
+        if !effects.is_empty() || answer.is_some() {
+            self.held.push_back(Held { ticket, until: Instant::now() + WAIT_FOR_RECORDS, effects, answer });
             self.release();
         }
     }
@@ -264,6 +324,9 @@ impl Driver {
             let Some(held) = self.held.pop_front() else { return };
             for effect in held.effects {
                 self.carry_out(effect);
+            }
+            if let Some((waiting, receipt)) = held.answer {
+                drop(waiting.send(Ok(receipt)));
             }
         }
     }
@@ -328,6 +391,11 @@ impl Driver {
     }
 }
 
+/// What a record tells whoever waits for its order to be carried out.
+fn receipt(record: &Record) -> Option<Receipt> {
+    if let Record::Commanded { receipt, .. } = record { Some((**receipt).clone()) } else { None }
+}
+
 /// Waits until the store has written more.
 async fn written(ledger: Option<&mut Ledger>) {
     if let Some(ledger) = ledger
@@ -350,6 +418,7 @@ mod tests {
         switches: mpsc::Receiver<Switch>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         relay: mpsc::Receiver<FeedCommand>,
+        orders: Orders,
         _others: (mpsc::Receiver<Sample>, mpsc::Receiver<FeedCommand>, mpsc::Receiver<()>),
     }
 
@@ -363,11 +432,12 @@ mod tests {
         let (jump, jump_commands) = mpsc::channel(COMMAND_QUEUE);
         let (book, polls) = mpsc::channel(1);
         let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
+        let (orders, order_queue) = orders();
         let outlets = Outlets { switches, mails: None, webhooks: None, samples, relay, jump, book };
         let hooks = Hooks { record: Box::new(|_| {}), turned: Box::new(|| {}) };
-        let driver = Driver::new(engine, clock, input_queue, outlets, snapshots, None, hooks);
+        let driver = Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, None, hooks);
         let others = (sample_queue, jump_commands, polls);
-        (driver, Bench { inputs, switches: switch_queue, snapshots: pictures, relay: relay_commands, _others: others })
+        (driver, Bench { inputs, switches: switch_queue, snapshots: pictures, relay: relay_commands, orders, _others: others })
     }
 
     fn policy() -> Policy {
@@ -448,6 +518,43 @@ mod tests {
         assert_eq!(fault, Some(Fault::Busy));
         drop(bench);
         running.join_all().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_is_answered_with_a_receipt_or_a_refusal() {
+        let (driver, bench) = bench(policy(), SWITCH_QUEUE);
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(driver.run());
+        bench.inputs.send(reading()).await.expect("the driver runs");
+        let hold = |reason: &str| Command::Hold { resource: ResourceName::try_new("r-pend00").expect("a name"), reason: reason.into() };
+        feed(&bench, 7, Duration::ZERO).await;
+        let refusal = bench.orders.give(hold("labwatch: mine"), "ann".into()).await;
+        assert_eq!(refusal, Err(Refusal::OurPrefix));
+        let receipt = bench.orders.give(hold("exam"), "ann".into()).await.expect("a receipt");
+        assert_eq!(receipt.effect.text, "r-pend00 cannot be booked until a person enables it: no booking of the next 24 h");
+        let mut switches = bench.switches;
+        let switch = switches.recv().await.expect("a switch");
+        assert_eq!((switch.available, switch.reason.as_str(), switch.by_person), (false, "exam", true));
+        drop(bench.inputs);
+        running.join_all().await;
+        assert_eq!(bench.orders.give(hold("exam"), "ann".into()).await, Err(Refusal::Stopping));
+    }
+
+    #[tokio::test]
+    async fn orders_that_nobody_takes_are_bounded() {
+        let (orders, queue) = orders();
+        let mut waiting = tokio::task::JoinSet::new();
+        let acknowledge = || Command::Unacknowledge { scope: crate::engine::Scope::Installation };
+        for _ in 0..ORDER_QUEUE {
+            let orders = orders.clone();
+            waiting.spawn(async move { orders.give(acknowledge(), "ann".into()).await });
+        }
+        while orders.0.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(orders.give(acknowledge(), "ann".into()).await, Err(Refusal::Busy));
+        drop(queue);
+        assert!(waiting.join_all().await.iter().all(|answer| *answer == Err(Refusal::Stopping)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::effects::mail::{Letter, compose};
-use labwatch::engine::{Action, Asking, Channel, Digest, Engine, Policy, Role, Route, RouteView, Sampling};
+use labwatch::engine::{Action, Asking, Channel, Digest, Engine, Policy, Role, Route, RouteView, Sampling, Schedule};
 use labwatch::model::{RouteName, SourceName, parse_duration};
 use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
 use support::keeper::Keeper;
@@ -111,7 +111,7 @@ enum Pause {
 impl Scenario {
     fn read(text: &str, path: &Path) -> Self {
         let policy = Policy { startup: Duration::from_secs(5), ..Policy::default() };
-        let shown = vec![Kind::Health, Kind::Switch, Kind::Hold, Kind::Source, Kind::Manifest, Kind::Mail, Kind::Sampling];
+        let shown = vec![Kind::Health, Kind::Switch, Kind::Hold, Kind::Source, Kind::Manifest, Kind::Mail, Kind::Sampling, Kind::Command];
         let mut scenario = Self {
             origin: Timestamp::UNIX_EPOCH,
             policy,
@@ -274,8 +274,9 @@ fn ending(stage: &mut Stage<Lab>) -> String {
     let samples = count(|action| matches!(action, Action::Sample(_)));
     let end = seconds(stage.plan.now().mono().as_secs_f64());
     let counts = stage.engine.snapshot().counts;
+    let flapping = if counts.flapping == 0 { String::new() } else { format!("{} flapping, ", counts.flapping) };
     format!(
-        "{end:>9} end      {} experiments: {} ok, {} degraded, {} down, {} unknown; {} withdrawn, {} held, {} unlisted\n{:>18} \
+        "{end:>9} end      {} experiments: {} ok, {} degraded, {flapping}{} down, {} unknown; {} withdrawn, {} held, {} unlisted\n{:>18} \
          {switches} switches, {mails} mails, {asks} asks, {samples} samples\n",
         counts.total, counts.ok, counts.degraded, counts.down, counts.unknown, counts.withdrawn, counts.held, counts.unlisted, ""
     )
@@ -334,6 +335,7 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
         "settle" => policy.settle = duration()?,
         "outage_hold" => policy.outage_hold = duration()?,
         "hold_down" => policy.hold.down = duration()?,
+        "flap_window" => policy.flap.window = duration()?,
         "hold_up" => policy.hold.up = duration()?,
         "ask" if value == "never" => policy.ask = None,
         "ask" => policy.ask = Some(Asking::Every(duration()?)),
@@ -383,6 +385,21 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         ["sending", name, how] => Deed::Route(text(name), mood(how)?),
         ["samples", how] => Deed::Samples(mood(how)?),
         ["clock", seconds] => Deed::Clock(seconds.parse().ok()?),
+        ["acknowledge", name] => Deed::Acknowledge(text(name), None),
+        ["acknowledge", name, "for", time] => Deed::Acknowledge(text(name), Some(parse_duration(time).ok()?)),
+        ["unacknowledge", name] => Deed::Unacknowledge(text(name)),
+        ["silence", name, "for", time] => Deed::Silence(text(name), parse_duration(time).ok()?),
+        ["maintain", name, "from", from, "until", until] => {
+            Deed::Maintain(text(name), Schedule::Once { from: from.parse().ok()?, until: until.parse().ok()? })
+        }
+        ["maintain", name, "every", days, "at", starts, "for", lasts, zone] => {
+            let days: Vec<&str> = days.split(',').collect();
+            let weekly = serde_json::json!({ "weekly": { "days": days, "starts": starts, "lasts": lasts, "zone": zone } });
+            Deed::Maintain(text(name), serde_json::from_value(weekly).ok()?)
+        }
+        ["remove", id] => Deed::Remove(id.parse().ok()?),
+        ["order", "hold", name, reason @ ..] => Deed::OrderHold(text(name), reason.join(" ")),
+        ["order", "enable", name] => Deed::OrderEnable(text(name)),
         ["leader"] => Deed::Role(Role::Leader),
         ["follower"] => Deed::Role(Role::Follower),
         [name, "every", time] => Deed::Every(source(name)?, parse_duration(time).ok()?),

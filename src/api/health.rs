@@ -35,7 +35,7 @@ impl std::fmt::Debug for HealthState {
     }
 }
 
-/// All paths that are only read.
+/// All paths.
 pub(super) fn routes(state: HealthState) -> Router {
     let mut routes = Router::new()
         .route("/liveness", get(liveness))
@@ -49,15 +49,11 @@ pub(super) fn routes(state: HealthState) -> Router {
         .route("/__agghealth", get(agg_health))
         .route("/status", get(status))
         .route("/status/{name}", get(status_of));
-    if state.levels.is_some() {
-        routes = routes.route("/actuator/logger", get(logger));
+    if let Some(levels) = &state.levels {
+        let set = post(set_level).with_state(Arc::clone(levels));
+        routes = routes.route("/actuator/logger", get(logger).merge(set));
     }
     routes.with_state(state)
-}
-
-/// `POST /actuator/logger`, which sets a level. Whoever mounts it guards it: only admins may.
-pub fn set_level_routes(levels: Arc<dyn Levels>) -> Router {
-    Router::new().route("/actuator/logger", post(set_level)).with_state(levels)
 }
 
 async fn liveness(State(state): State<HealthState>) -> Result<Response, ApiError> {
@@ -115,9 +111,7 @@ async fn set_level(State(levels): State<Arc<dyn Levels>>, body: Bytes) -> Result
             tracing::error!(why, "the level of the log cannot be set");
             Err(error::internal())
         }
-        Err(refused @ (LevelRefused::Form(_) | LevelRefused::Component(_) | LevelRefused::Level(_))) => {
-            Err(error::senseless(refused.to_string()))
-        }
+        Err(refused @ (LevelRefused::Form(_) | LevelRefused::Component(_) | LevelRefused::Level(_))) => Err(error::malformed(refused)),
     }
 }
 
@@ -161,7 +155,7 @@ fn answered(answer: Result<Answer, Refused>) -> Result<Response, ApiError> {
     match answer {
         Ok(answer) => Ok(response(answer)),
         Err(Refused::Unknown(what)) => Err(error::unknown(what)),
-        Err(Refused::Senseless(why)) => Err(error::senseless(why)),
+        Err(Refused::Senseless(why)) => Err(error::malformed(why)),
         Err(fault @ Refused::Unwritable(_)) => {
             tracing::error!(%fault, "a health view cannot be written");
             Err(error::internal())

@@ -95,6 +95,10 @@ mod tests {
             sampling: SamplingView::default(),
             manifest_lost: None,
             blind: None,
+            notes: Arc::default(),
+            quiet: Arc::default(),
+            calendar: Arc::default(),
+            pools: Arc::default(),
         })
     }
 

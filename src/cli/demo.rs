@@ -210,7 +210,7 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
             let what = match event.health {
                 Health::Ok => format!("{stub} is ok ({})", event.why),
                 Health::Unknown => format!("{stub} is not judged: {}", event.why),
-                Health::Degraded | Health::Down => format!("{stub} is {}: {}", event.health, issues.join("; ")),
+                Health::Degraded | Health::Flapping | Health::Down => format!("{stub} is {}: {}", event.health, issues.join("; ")),
             };
             ("judges", what)
         }
@@ -232,7 +232,11 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         }
         Record::Sampling { failures: 1.., .. } => ("listens", "in vain: streams cannot be listened to now".to_owned()),
         Record::Sampling { .. } => ("listens", "but not as often as it should".to_owned()),
+        Record::Commanded { order, .. } => ("obeys", format!("{}: {}", order.by, order.command)),
+        Record::QuietEnded(ended) => ("notices", format!("the {} of {} ends", ended.entry.noun(), ended.entry.about())),
         Record::Seen(_)
+        | Record::Wished { .. }
+        | Record::Quieted { .. }
         | Record::Forgotten(_)
         | Record::Told { .. }
         | Record::RouteGone(_)

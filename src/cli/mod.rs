@@ -8,6 +8,7 @@ mod demo;
 mod notify;
 mod ready;
 mod replay;
+mod revoke;
 mod serve;
 mod status;
 mod token;
@@ -60,7 +61,7 @@ enum Command {
     Status(status::StatusArgs),
     /// Wait until the running labwatch can do its work, and name what is missing when it cannot in time.
     WaitForReady(ready::ReadyArgs),
-    /// Print a short-lived access token for book, jump or relay, for use with curl.
+    /// Make, list and revoke access tokens for labwatch's API; or print a short-lived one for book, jump or relay.
     Token(token::TokenArgs),
     /// Copy the memory into a file and check the copy; also while the service runs.
     Backup(backup::BackupArgs),

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::command::{Order, Receipt, Wish};
 use super::event::Event;
 use super::input::{DeliveryFault, SwitchOutcome};
 use super::memory::Told;
+use super::silence::{Ended, QuietEntry, QuietId};
 use super::summary::Summary;
 use crate::model::{ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
 
@@ -44,8 +46,10 @@ pub struct Switch {
     pub stub: Stub,
     /// What it should be.
     pub available: bool,
-    /// The reason that book stores and students read. Starts with [`crate::model::OUR_PREFIX`].
+    /// The reason that book stores and students read. Starts with [`crate::model::OUR_PREFIX`], unless it is a person's own.
     pub reason: String,
+    /// Whether a person wants it, so that a person's hold may be written over.
+    pub by_person: bool,
 }
 
 /// A stream to listen to.
@@ -94,6 +98,29 @@ pub enum Record {
         /// The reason that the person gave; `None` when the hold is gone.
         reason: Option<String>,
     },
+    /// A person wants something of a resource, until book says so: then `None`.
+    Wished {
+        /// The resource.
+        resource: ResourceName,
+        /// What is wanted.
+        wish: Option<Wish>,
+    },
+    /// A maintainer gave a command, and it was carried out.
+    Commanded {
+        /// The command, and who gave it.
+        order: Box<Order>,
+        /// What they are answered.
+        receipt: Box<Receipt>,
+    },
+    /// Something keeps quiet from now on, or will.
+    Quieted {
+        /// Its number.
+        id: QuietId,
+        /// What it is.
+        entry: Box<QuietEntry>,
+    },
+    /// Something does not keep quiet any more.
+    QuietEnded(Box<Ended>),
     /// An experiment was seen for the first time.
     Seen(Stub),
     /// An experiment is forgotten: seen again, it is new.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::command::Order;
 use super::report::Report;
 use crate::model::{Availability, Fault, ResourceName, SourceName, Stub, Topic};
 
@@ -42,6 +43,8 @@ pub enum Input {
         /// What came of it.
         outcome: Result<(), DeliveryFault>,
     },
+    /// What a maintainer tells us to do. What would be refused does nothing: whoever hands it in asks before.
+    Command(Order),
     /// This replica may act, or may only watch.
     Role(Role),
     /// Nothing came, but a deadline is reached.

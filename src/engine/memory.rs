@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::command::Wish;
 use super::event::{Event, Issue};
-use crate::model::{Health, RouteName, SourceName, Stub};
+use super::silence::{QuietEntry, QuietId};
+use crate::model::{Health, ResourceName, RouteName, SourceName, Stub};
 
 /// What is remembered at the start. Without any of it the engine begins as on its first day.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,6 +20,12 @@ pub struct Memory {
     pub routes: BTreeMap<RouteName, RouteMemory>,
     /// The number of the last summary.
     pub last_summary: u64,
+    /// What keeps quiet, and what has ended meanwhile without anybody noticing.
+    pub quiet: Vec<(QuietId, QuietEntry)>,
+    /// The highest number that was ever given to something that keeps quiet.
+    pub last_quiet: u64,
+    /// What people want of resources and book has not said yet.
+    pub wishes: Vec<(ResourceName, Wish)>,
 }
 
 /// What is remembered of a route.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::engine::{Acknowledgement, QuietEntry, QuietKind, Snapshot, Subject};
+
 /// An acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
@@ -43,6 +45,29 @@ pub struct Acks {
 }
 
 impl Acks {
+    /// Those that hold in this picture of the laboratory.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let mut acks = Self::default();
+        for note in snapshot.notes.iter().filter(|note| note.active) {
+            if let QuietEntry::Acknowledgement(given) = &note.entry {
+                acks.add(given);
+            }
+        }
+        let away = snapshot.experiments.iter().filter(|view| view.quiet.as_ref().is_some_and(|quiet| quiet.kind == QuietKind::Maintenance));
+        acks.away = away.map(|view| view.stub.as_str().to_owned()).collect();
+        acks
+    }
+
+    fn add(&mut self, given: &Acknowledgement) {
+        let ack = Ack { by: given.who.clone(), text: given.text.clone(), at: given.since, until: given.until };
+        match &given.subject {
+            Subject::Experiment(stub) => drop(self.experiments.insert(stub.as_str().to_owned(), ack)),
+            Subject::Component(name) => drop(self.components.insert(name.clone(), ack)),
+            Subject::Installation => self.installation = Some(ack),
+        }
+    }
+
     /// That of the whole installation, while it holds.
     #[must_use]
     pub fn installation(&self, now: Timestamp) -> Option<&Ack> {

@@ -195,6 +195,7 @@ impl Desk {
     pub async fn follow(self, mut snapshots: watch::Receiver<Arc<Snapshot>>, changed: impl Fn(Change) + Send) {
         loop {
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
+            self.acknowledge(Acks::of(&snapshot));
             for change in self.evaluate(&snapshot) {
                 tracing::warn!(category = change.category, reason = change.switch.reason, "the category is closed until a person opens it");
                 changed(change);

@@ -15,7 +15,7 @@ pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Stat
     match view.health {
         Health::Ok => State::Ok,
         Health::Degraded => State::Warn,
-        Health::Down => State::Error,
+        Health::Flapping | Health::Down => State::Error,
         Health::Unknown if view.grace_until.is_some_and(|until| now < until) => State::Init,
         Health::Unknown if snapshot.source(SourceName::Relay).health == SourceHealth::Down => State::Stale,
         Health::Unknown => State::Init,

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Action, Alert, Channel, Event, Line, ManifestChange, Occasion, Record, Summary, Switch, SwitchOutcome};
+use crate::engine::{
+    Action, Alert, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion, Record, Summary, Switch, SwitchOutcome,
+};
 use crate::model::{Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub, format_duration};
 
 /// How the time of something is written.
@@ -31,6 +33,8 @@ pub enum Kind {
     Mail,
     /// Whether listening to streams works, changed.
     Sampling,
+    /// A maintainer gives a command, or what one kept quiet ends.
+    Command,
     /// A source is asked for a report, or its connection is given up.
     Ask,
     /// A stream is listened to.
@@ -50,6 +54,7 @@ impl Kind {
             Self::Manifest => "manifest",
             Self::Mail => "mail",
             Self::Sampling => "sampling",
+            Self::Command => "command",
             Self::Ask => "ask",
             Self::Sample => "sample",
         }
@@ -96,7 +101,11 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         | Record::Seen(_)
         | Record::Forgotten(_)
         | Record::Told { .. }
-        | Record::RouteGone(_) => return None,
+        | Record::RouteGone(_)
+        | Record::Wished { .. }
+        | Record::Quieted { .. } => return None,
+        Record::Commanded { order, .. } => (Kind::Command, format!("{}: {}", order.by, order.command)),
+        Record::QuietEnded(ended) => (Kind::Command, quiet_ended(ended)),
         Record::Switched { resource, outcome, .. } => (Kind::Switch, switched(resource, outcome)?),
         Record::Source { name, health, note } => (Kind::Source, source(*name, *health, note)),
         Record::Hold { resource, reason: Some(reason) } => (Kind::Hold, format!("{resource} is held by a person: \"{reason}\"")),
@@ -121,8 +130,24 @@ fn happened(stub: &Stub, event: &Event) -> String {
     format!("{stub} {} → {}{what} ({})", event.was, event.health, event.why)
 }
 
+fn quiet_ended(ended: &Ended) -> String {
+    let how = match &ended.ending {
+        Ending::Expired => "its time is over".to_owned(),
+        Ending::Recovered => "it is well again".to_owned(),
+        Ending::Worse => "it got worse".to_owned(),
+        Ending::Gone => "it is forgotten".to_owned(),
+        Ending::Removed { who } => format!("{who} ended it"),
+    };
+    format!("the {} of {} ends: {how}", ended.entry.noun(), ended.entry.about())
+}
+
 fn switching(switch: &Switch) -> String {
-    let verb = if switch.available { "give back" } else { "withdraw" };
+    let said = Availability { available: switch.available, reason: switch.reason.clone() };
+    let verb = match said.bookable() {
+        Bookable::Yes => "give back",
+        Bookable::Held => "hold",
+        Bookable::Withdrawn => "withdraw",
+    };
     format!("{verb} {}: \"{}\"", switch.resource, switch.reason)
 }
 
@@ -166,7 +191,7 @@ fn subject(summary: &Summary) -> String {
         Occasion::Digest => " digest:",
     };
     format!(
-        "#{}{route}{channel}:{occasion} {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {} down, {} unknown",
+        "#{}{route}{channel}:{occasion} {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {}{} down, {} unknown",
         summary.id,
         summary.news.len(),
         summary.problems.len(),
@@ -174,9 +199,15 @@ fn subject(summary: &Summary) -> String {
         counts.total,
         counts.ok,
         counts.degraded,
+        flapping(counts),
         counts.down,
         counts.unknown,
     )
+}
+
+/// Words only for what is rare: most laboratories have no experiment that flaps.
+fn flapping(counts: Counts) -> String {
+    if counts.flapping == 0 { String::new() } else { format!("{} flapping, ", counts.flapping) }
 }
 
 fn mail_lines(summary: &Summary, clock: Clock<'_>) -> Vec<String> {
@@ -202,8 +233,8 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
         (health, _) => format!("{health} since {}", clock(line.since)),
     };
     let told = match line.told {
-        Health::Degraded | Health::Down if line.told != line.health && line.health != Health::Ok => format!(" (told: {})", line.told),
-        Health::Unknown | Health::Ok | Health::Degraded | Health::Down => String::new(),
+        told if told.is_bad() && told != line.health && line.health != Health::Ok => format!(" (told: {told})"),
+        Health::Unknown | Health::Ok | Health::Degraded | Health::Flapping | Health::Down => String::new(),
     };
     format!("{} {how}{bookable}{unlisted}{issues}{told}", line.stub)
 }

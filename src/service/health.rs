@@ -8,7 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
+use super::Parts;
 use crate::api::HealthState;
 use crate::config::{Config, ServiceSettings};
 use crate::driver::Clock;
@@ -68,15 +70,24 @@ pub(super) struct Needs<'a> {
 }
 
 /// All of it, before it runs.
-pub(super) struct Joined {
-    pub(super) desk: Desk,
-    pub(super) probes: Probes,
+struct Joined {
+    desk: Desk,
+    probes: Probes,
     /// For the API.
-    pub(super) state: HealthState,
+    state: HealthState,
+}
+
+/// Starts the probes and the judgement of categories.
+pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToken) -> Result<(Desk, HealthState), HealthError> {
+    let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
+    let Joined { desk, probes, state } = join(needs)?;
+    parts.spawn("probes", probes.run(stop.clone()));
+    parts.spawn("categories", desk.clone().follow(pictures, move |change| keep(keeper.as_ref(), &change)));
+    Ok((desk, state))
 }
 
 /// Registers every component and joins the parts.
-pub(super) fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
+fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
     let clock = needs.clock;
     let registry = Registry::new(Arc::new(move || clock.now()));
     let identity = Identity::of_this_build(clock.now().wall());
@@ -108,7 +119,7 @@ pub(super) fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
 }
 
 /// Keeps the change of a category's switch, where anything is kept.
-pub(super) fn keep(store: Option<&Store>, change: &Change) {
+fn keep(store: Option<&Store>, change: &Change) {
     let (Some(store), Ok(value)) = (store, change.value()) else { return };
     if !store.write(vec![Entry::Keep { key: change.key(), value: Some(value) }]).is_taken() {
         tracing::error!(category = change.category, "the category's switch is not kept: the store takes nothing");
@@ -124,11 +135,6 @@ pub(super) fn figures(desk: &Desk) -> metrics::Service {
         categories: numbers.categories,
         acknowledged: numbers.acknowledged,
     }
-}
-
-/// The components, each with whether it can be used, as Graphite is told them.
-pub(super) fn components(desk: &Desk) -> Vec<(String, bool)> {
-    desk.picture().components.iter().map(|component| (component.name.to_string(), component.state().is_ok())).collect()
 }
 
 impl Levels for LevelHandle {

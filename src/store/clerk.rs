@@ -6,18 +6,22 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::entry::{Delivery, Entry, OutboxState, Outgoing, Told};
+use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
 use super::memory::{Memory, Pending};
 use crate::engine::{
-    self, Concern, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, Record, Rounds, RouteMemory, Strand, Summary,
+    self, Concern, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds,
+    RouteMemory, Strand, Summary, Wish,
 };
-use crate::model::{Health, RouteName, Stub};
+use crate::model::{Health, ResourceName, RouteName, Stub};
 
 /// What subjects of experiments start with.
 const EXPERIMENT: &str = "experiment/";
 
 /// What subjects that concern the whole laboratory start with.
 const CONCERN: &str = "laboratory/";
+
+/// What keys of people's wishes start with: the resource follows.
+const WISH: &str = "wish.";
 
 /// The subject of when people last heard anything.
 const ROUNDS: &str = "rounds";
@@ -101,6 +105,13 @@ impl Clerk {
             Record::Forgotten(stub) => return vec![Entry::Forgotten(stub.clone())],
             Record::Told { route, told } => return vec![told_entry(route, told)],
             Record::RouteGone(route) => return self.forget(route, at),
+            Record::Wished { resource, wish } => {
+                let value = wish.as_ref().and_then(|wish| serde_json::to_value(wish).ok());
+                return vec![Entry::Keep { key: format!("{WISH}{resource}"), value }];
+            }
+            Record::Commanded { order, .. } => return vec![Entry::Audit { at, who: order.by.clone(), what: order.command.to_string() }],
+            Record::Quieted { id, entry } => return vec![Entry::Note(note(*id, entry))],
+            Record::QuietEnded(ended) => return vec![Entry::NoteEnded { id: ended.id.to_string(), at: ended.at }],
             Record::Telling(summary) => vec![self.send(summary, at)],
             Record::Delivered { id, outcome } => self.delivered(*id, outcome, at),
             Record::Event { .. }
@@ -171,6 +182,31 @@ impl OnItsWay {
     }
 }
 
+fn note(id: QuietId, entry: &QuietEntry) -> Note {
+    let kind = match entry.kind() {
+        QuietKind::Acknowledged => NoteKind::Acknowledgement,
+        QuietKind::Silenced => NoteKind::Silence,
+        QuietKind::Maintenance => NoteKind::Window,
+    };
+    let content = serde_json::to_value(entry).unwrap_or_default();
+    Note { id: id.to_string(), kind, created: entry.since(), until: entry.over_at(), content }
+}
+
+/// What keeps quiet, as it stands in the store. What cannot be read is left out, and said: then more is told, not less.
+fn recall_note(note: &Note) -> Option<(QuietId, QuietEntry)> {
+    let recalled = note.id.parse().ok().map(QuietId).zip(serde_json::from_value(note.content.clone()).ok());
+    if recalled.is_none() {
+        tracing::warn!(note = note.id, kind = note.kind.word(), "what was to keep quiet cannot be read and is left out");
+    }
+    recalled
+}
+
+/// A person's wish of a resource, as it stands in the store.
+fn recall_wish(key: &str, value: &Value) -> Option<(ResourceName, Wish)> {
+    let resource = ResourceName::try_new(key.strip_prefix(WISH)?).ok()?;
+    Some((resource, serde_json::from_value(value.clone()).ok()?))
+}
+
 fn told_entry(route: &RouteName, told: &engine::Told) -> Entry {
     let route = route.to_string();
     let (subject, value) = match told {
@@ -218,6 +254,9 @@ impl From<Memory> for engine::Memory {
         Self {
             routes: routes(&memory),
             last_summary: memory.next_outgoing.saturating_sub(1),
+            quiet: memory.notes.iter().filter_map(recall_note).collect(),
+            last_quiet: memory.last_note,
+            wishes: memory.keep.iter().filter_map(|(key, value)| recall_wish(key, value)).collect(),
             experiments: memory.experiments.into_iter().map(remembered).collect(),
         }
     }
@@ -385,6 +424,25 @@ mod tests {
         let left = entries.iter().find_map(|entry| if let Entry::Outgoing(outgoing) = entry { Some(outgoing) } else { None });
         let left = left.map(|outgoing| (outgoing.id, outgoing.content["news"].as_array().map(Vec::len)));
         assert_eq!(left, Some((1, Some(1))), "y is still owed");
+    }
+
+    #[test]
+    fn what_keeps_quiet_and_what_is_wished_is_read_back() {
+        let (who, text, since) = ("Ann".to_owned(), "motor".to_owned(), at(5));
+        let subject = engine::Subject::Experiment(stub());
+        let entry = QuietEntry::Acknowledgement(engine::Acknowledgement { subject, health: Health::Down, who, text, since, until: None });
+        let mut clerk = Clerk::default();
+        let [Entry::Note(kept)] = &clerk.entries(&Record::Quieted { id: QuietId(7), entry: Box::new(entry.clone()) }, at(5))[..] else {
+            panic!("a note")
+        };
+        assert_eq!((kept.kind, recall_note(kept)), (NoteKind::Acknowledgement, Some((QuietId(7), entry))));
+        let resource = ResourceName::try_new("r pend/00").expect("a name");
+        for wish in [Wish::Hold("fire: out".into()), Wish::Enable] {
+            let record = Record::Wished { resource: resource.clone(), wish: Some(wish.clone()) };
+            let [Entry::Keep { key, value: Some(value) }] = &clerk.entries(&record, at(5))[..] else { panic!("it is kept") };
+            assert_eq!(recall_wish(key, value), Some((resource.clone(), wish)));
+        }
+        assert!(matches!(&clerk.entries(&Record::Wished { resource, wish: None }, at(5))[..], [Entry::Keep { value: None, .. }]));
     }
 
     #[test]

@@ -96,8 +96,13 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
         Record::Seen(stub) => seen(to, stub, at),
         Record::Forgotten(stub) => run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()]),
-        // What people know is a row of its own, which the clerk makes.
-        Record::Told { .. } | Record::RouteGone(_) => Ok(()),
+        // These are rows of their own, which the clerk makes.
+        Record::Told { .. }
+        | Record::RouteGone(_)
+        | Record::Wished { .. }
+        | Record::Commanded { .. }
+        | Record::Quieted { .. }
+        | Record::QuietEnded(_) => Ok(()),
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
         Record::Telling(summary) => notice(to, at, "mailing", &mailing(summary)),

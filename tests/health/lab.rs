@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::engine::{
-    Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report, ResourceView, Role, RouteView, SamplingView, Scopes, Seen,
-    Snapshot, SourceView, StreamView, Traffic,
+    Connection, Counts, Evidence, ExperimentView, Issue, Link, MailView, Report, ResourceView, Role, SamplingView, Scopes, Seen, Snapshot,
+    SourceView, StreamView, Traffic,
 };
 use labwatch::health::{Ack, Categories, Clock, Desk, Finding, Identity, Registry, Reporter, STORE, Settings, SingleCheck, State, strict};
-use labwatch::model::{Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use labwatch::model::{Bookable, Health, JumpHealth, Moment, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 use tokio::sync::watch;
 
 /// When everything begins.
@@ -154,16 +154,7 @@ pub fn quiet() -> Snapshot {
         experiments: Arc::default(),
         counts: Counts::default(),
         sources: SourceName::ALL.map(|name| source(name, SourceHealth::Starting, None)),
-        routes: vec![RouteView {
-            name: RouteName::try_new("mail").expect("a name"),
-            channel: Channel::Mail,
-            last_sent: None,
-            waiting_since: None,
-            fault: None,
-            failures: 0,
-            refused: None,
-        }],
-        told: Arc::default(),
+        mail: MailView { configured: true, ..MailView::default() },
         sampling: SamplingView::default(),
         manifest_lost: None,
         blind: None,

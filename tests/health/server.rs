@@ -79,7 +79,7 @@ impl Server {
         let mut text = format!("{}", answer.status().as_u16());
         for name in ["content-type", "cache-control", "vary", "content-security-policy"] {
             if let Some(value) = answer.headers().get(name) {
-                text = format!("{text}\n{name}: {}", value.to_str().expect("text"));
+                text.push_str(&format!("\n{name}: {}", value.to_str().expect("text")));
             }
         }
         let body = answer.text().await.expect("a body");

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use labwatch::engine::{self, Event, Record};
 use labwatch::model::Stub;
-use labwatch::store::{Clerk, Entry, Memory, OutboxState, Outgoing, Pending, Remembered, Told};
+use labwatch::store::{Clerk, Entry, Memory, Note, OutboxState, Outgoing, Pending, Remembered, Told};
+use serde_json::Value;
 
 /// The model of a store.
 #[derive(Debug, Default)]
@@ -15,6 +16,9 @@ pub struct Keeper {
     experiments: BTreeMap<Stub, Remembered>,
     told: BTreeMap<(String, String), Told>,
     outbox: BTreeMap<u64, (Outgoing, OutboxState)>,
+    notes: BTreeMap<String, Note>,
+    last_note: u64,
+    small: BTreeMap<String, Value>,
 }
 
 impl Keeper {
@@ -38,7 +42,14 @@ impl Keeper {
                     *state = delivery.state;
                 }
             }
-            Entry::Record { .. } | Entry::Note(_) | Entry::NoteEnded { .. } | Entry::Keep { .. } | Entry::Audit { .. } => {}
+            Entry::Note(note) => {
+                self.last_note = self.last_note.max(note.id.parse().unwrap_or(0));
+                self.notes.insert(note.id.clone(), note);
+            }
+            Entry::NoteEnded { id, .. } => drop(self.notes.remove(&id)),
+            Entry::Keep { key, value: Some(value) } => drop(self.small.insert(key, value)),
+            Entry::Keep { key, value: None } => drop(self.small.remove(&key)),
+            Entry::Record { .. } | Entry::Audit { .. } => {}
         }
     }
 
@@ -59,6 +70,9 @@ impl Keeper {
             told: self.told.values().cloned().collect(),
             outbox: open.map(|(outgoing, _)| Pending { outgoing: outgoing.clone(), attempts: 1, last_error: None }).collect(),
             next_outgoing: self.outbox.keys().last().map_or(1, |last| last + 1),
+            notes: self.notes.values().cloned().collect(),
+            last_note: self.last_note,
+            keep: self.small.clone(),
             ..Memory::default()
         };
         self.clerk = Clerk::with(&memory);

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use labwatch::engine::{
-    Action, Connection, DeliveryFault, Input, Link, Report, Role, Sample, SampleOutcome, Scopes, Switch, SwitchOutcome, Traffic,
+    Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, QuietId, Report, Role, Sample, SampleOutcome, Schedule,
+    Scope, Scopes, Switch, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Fault, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Listed, ModelBook, Plan, World};
@@ -55,6 +56,14 @@ pub enum Deed {
     Samples(Mood),
     Clock(i64),
     Role(Role),
+    /// Ann acknowledges experiments, a component (`relay/source`), or everything (`all`), for so long if that is said.
+    Acknowledge(String, Option<Duration>),
+    Unacknowledge(String),
+    Silence(String, Duration),
+    Maintain(String, Schedule),
+    Remove(u64),
+    OrderHold(String, String),
+    OrderEnable(String),
 }
 
 /// Whether something works.
@@ -363,6 +372,7 @@ impl Lab {
             Deed::Samples(mood) => self.samples = mood,
             Deed::Clock(seconds) => plan.set_clock(SignedDuration::from_secs(seconds)),
             Deed::Role(role) => return vec![Input::Role(role)],
+            deed => return ordered(deed, plan.now().wall()).into_iter().collect(),
         }
         Vec::new()
     }
@@ -470,6 +480,33 @@ impl World for Lab {
                 plan.after(takes, Event::Listened(sample));
             }
         }
+    }
+}
+
+/// The order that a deed is, given at this time.
+fn ordered(deed: Deed, now: Timestamp) -> Option<Input> {
+    let until = |length: Duration| now + SignedDuration::try_from(length).expect("a short time");
+    let pattern = |name: &str| NamePattern::try_new(name).expect("a pattern");
+    let command = match deed {
+        Deed::Acknowledge(name, length) => {
+            Command::Acknowledge { scope: scope(&name), text: "I know".to_owned(), until: length.map(until) }
+        }
+        Deed::Unacknowledge(name) => Command::Unacknowledge { scope: scope(&name) },
+        Deed::Silence(name, length) => Command::Silence { pattern: pattern(&name), until: until(length), reason: "new cables".to_owned() },
+        Deed::Maintain(name, schedule) => Command::Maintain { pattern: pattern(&name), schedule, reason: "cleaning".to_owned() },
+        Deed::Remove(id) => Command::Remove { id: QuietId(id) },
+        Deed::OrderHold(name, reason) => Command::Hold { resource: resource(&name), reason },
+        Deed::OrderEnable(name) => Command::Enable { resource: resource(&name) },
+        _ => return None,
+    };
+    Some(Input::Command(Order { command, by: "ann".to_owned() }))
+}
+
+fn scope(name: &str) -> Scope {
+    match name.strip_suffix("/source") {
+        Some(source) => Scope::Component(source.to_owned()),
+        None if name == "all" => Scope::Installation,
+        None => Scope::Experiments(NamePattern::try_new(name).expect("a pattern")),
     }
 }
 

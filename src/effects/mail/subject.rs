@@ -67,13 +67,20 @@ enum Turn {
 }
 
 impl Turn {
-    const ALL: [Self; 5] = [Self::Is(Health::Down), Self::Is(Health::Degraded), Self::Is(Health::Unknown), Self::Changed, Self::Back];
+    const ALL: [Self; 6] = [
+        Self::Is(Health::Down),
+        Self::Is(Health::Flapping),
+        Self::Is(Health::Degraded),
+        Self::Is(Health::Unknown),
+        Self::Changed,
+        Self::Back,
+    ];
 
     fn of(line: &Line) -> Self {
         match line.health {
             Health::Ok => Self::Back,
-            Health::Unknown | Health::Degraded | Health::Down if line.health == line.told => Self::Changed,
-            Health::Unknown | Health::Degraded | Health::Down => Self::Is(line.health),
+            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down if line.health == line.told => Self::Changed,
+            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => Self::Is(line.health),
         }
     }
 
@@ -97,7 +104,7 @@ fn news_groups(summary: &Summary) -> Vec<Group<'_>> {
 /// The open problems by their health, the worst first, without empty groups.
 fn problem_groups(summary: &Summary) -> Vec<Group<'_>> {
     let of = |health| (words::state(health), summary.problems.iter().filter(|line| line.health == health).collect::<Vec<_>>());
-    [Health::Down, Health::Degraded, Health::Unknown].into_iter().map(of).filter(|(_, lines)| !lines.is_empty()).collect()
+    [Health::Down, Health::Flapping, Health::Degraded, Health::Unknown].into_iter().map(of).filter(|(_, lines)| !lines.is_empty()).collect()
 }
 
 /// `2 down, 1 back: pend03, spin01`: how many of each, and who the worst are.
@@ -155,7 +162,11 @@ fn what_happened(summary: &Summary) -> String {
 /// The news by health, the worst first, without empty groups.
 fn health_groups(summary: &Summary) -> Vec<(Health, Vec<&Line>)> {
     let of = |health| (health, summary.news.iter().filter(|line| line.health == health).collect::<Vec<_>>());
-    [Health::Down, Health::Degraded, Health::Unknown, Health::Ok].into_iter().map(of).filter(|(_, lines)| !lines.is_empty()).collect()
+    [Health::Down, Health::Flapping, Health::Degraded, Health::Unknown, Health::Ok]
+        .into_iter()
+        .map(of)
+        .filter(|(_, lines)| !lines.is_empty())
+        .collect()
 }
 
 fn group_sentence(health: Health, lines: &[&Line]) -> String {

@@ -1,6 +1,7 @@
 //! What surrounds a problem when people are told of it: who has booked it, what it has in common with others, what can be done from home.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -20,8 +21,8 @@ impl Engine {
     /// Takes in who has booked what.
     pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
         let resources = &self.resources;
-        self.pools = Pools::of(timetable, &[], |resource| resources.stub(resource).cloned());
-        self.calendar = Calendar::of(timetable);
+        self.pools = Arc::new(Pools::of(timetable, &[], |resource| resources.stub(resource).cloned()));
+        self.calendar = Arc::new(Calendar::of(timetable));
     }
 
     /// Adds to a summary what surrounds its problems, and puts those first that students need first.
@@ -31,7 +32,7 @@ impl Engine {
         for line in summary.news.iter_mut().chain(&mut summary.problems) {
             let Some(experiment) = self.fleet.named(line.stub.as_str()) else { continue };
             line.affected = self.calendar.affected(&experiment.resources, now);
-            if matches!(line.health, Health::Degraded | Health::Down) {
+            if line.health.is_bad() {
                 let facts = experiment.facts(neighbours(&neighbourhoods, experiment));
                 line.advice = advice.of(&facts).map(|given| given.text.to_owned());
             }
@@ -48,7 +49,7 @@ impl Engine {
             causes: Vec::new(),
             short_pools: self.short_pools(route, now),
             forgotten_holds: self.forgotten_holds(route, now),
-            silences: Vec::new(),
+            silences: self.silences(route, now),
         }
     }
 
@@ -68,7 +69,7 @@ impl Engine {
 
     /// What the new losses of a summary have in common.
     fn causes(&self, summary: &Summary) -> Vec<Cause> {
-        let new = summary.news.iter().filter(|line| line.health == Health::Down);
+        let new = summary.news.iter().filter(|line| line.health.is_unusable());
         let lost: Vec<&Experiment> = new.filter_map(|line| self.fleet.named(line.stub.as_str())).collect();
         let losses: Vec<Loss<'_>> = lost.iter().map(|experiment| Loss { stub: &experiment.stub, at: experiment.since }).collect();
         let report = self.fleet.relay_report();

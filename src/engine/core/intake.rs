@@ -13,6 +13,7 @@ use crate::engine::judge::Heard;
 use crate::engine::memory::{Memory, Told};
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
+use crate::engine::silence::Quiet;
 use crate::model::{Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
 
 impl Engine {
@@ -20,12 +21,16 @@ impl Engine {
     pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
         self.telling.recall(&memory.routes, memory.last_summary, now);
         for known in &memory.experiments {
-            let id = self.fleet.recall(&known.stub, now.back_at(known.first_seen), &known.events, now);
+            let id = self.fleet.recall(known, self.policy.flap, now);
             if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
                 self.telling.consider(experiment, false, now);
             }
         }
         self.fleet.take_seen();
+        self.quiet = Arc::new(Quiet::restore(memory.quiet.iter().cloned(), memory.last_quiet));
+        for (resource, wish) in &memory.wishes {
+            self.resources.wish(resource.clone(), wish.clone());
+        }
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
@@ -129,7 +134,7 @@ impl Engine {
         }
         for id in changed {
             if self.fleet.get(id).is_some_and(Experiment::is_phantom) {
-                self.forget(id);
+                self.forget(id, actions);
             } else {
                 self.look(id, Why::Manifest, actions);
             }

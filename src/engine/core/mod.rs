@@ -3,6 +3,8 @@
 mod context;
 mod intake;
 mod tending;
+mod quieting;
+mod commands;
 mod stories;
 mod picture;
 
@@ -21,10 +23,12 @@ use super::policy::{Asking, Policy};
 use super::pool::Pools;
 use super::route::Route;
 use super::sampling::Sampler;
+use super::silence::Quiet;
 use super::snapshot::{Counts, ExperimentView};
 use super::source::Source;
 use super::telling::Telling;
 use crate::model::{Moment, SourceName};
+use quieting::Hush;
 
 /// No source is asked for reports more often than this: relay answers at most once a second.
 const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +47,8 @@ pub enum Reason {
     Outage,
     /// A failed switch is to be tried again.
     Switch,
+    /// Something begins or ends to keep mail quiet.
+    Quiet,
     /// There is something to tell.
     Tell,
     /// A stream is to be listened to.
@@ -72,9 +78,12 @@ pub struct Engine {
     version: u64,
     views: Arc<Vec<Arc<ExperimentView>>>,
     counts: Counts,
-    calendar: Calendar,
-    pools: Pools,
+    calendar: Arc<Calendar>,
+    pools: Arc<Pools>,
     holds: Holds,
+    quiet: Arc<Quiet>,
+    /// How quiet it is now; `None` when that is to be found out anew.
+    hush: Option<Hush>,
 }
 
 impl Engine {
@@ -103,9 +112,11 @@ impl Engine {
             version: 0,
             views: Arc::default(),
             counts: Counts::default(),
-            calendar: Calendar::default(),
-            pools: Pools::default(),
+            calendar: Arc::default(),
+            pools: Arc::default(),
             holds: Holds::new(DEFAULT_OVERDUE_AFTER),
+            quiet: Arc::default(),
+            hush: None,
         }
     }
 
@@ -132,6 +143,7 @@ impl Engine {
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
             Input::Delivered { id, outcome } => self.delivered(id, outcome, &mut actions),
+            Input::Command(order) => self.command(order, &mut actions),
             Input::Role(role) => self.take_role(role),
             Input::Wake => {}
         }
@@ -151,6 +163,7 @@ impl Engine {
             (self.jump.deadline(self.ask_every(SourceName::Jump)), Reason::Source(SourceName::Jump)),
             (self.book.deadline(None), Reason::Source(SourceName::Book)),
             (outage, Reason::Outage),
+            (self.quiet_deadline(), Reason::Quiet),
             (self.resources.deadline().filter(|_| leads && self.may_switch()), Reason::Switch),
             (self.tell_deadline().filter(|_| leads && self.may_tell()), Reason::Tell),
             (self.sampler.deadline(&self.policy).filter(|_| self.is_listening()), Reason::Sample),
@@ -168,6 +181,7 @@ impl Engine {
         self.look_at_due(actions);
         self.tend_sources(actions);
         self.tend_sampling(actions);
+        self.tend_quiet(actions);
         if self.role == Role::Leader {
             self.switch(actions);
             self.tell(actions);

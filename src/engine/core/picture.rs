@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Engine;
+use crate::engine::experiment::Experiment;
 use crate::engine::route::Route;
+use crate::engine::silence::QuietKind;
 use crate::engine::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
 use crate::model::{Bookable, Health, Moment, SourceName};
 
@@ -24,6 +26,10 @@ impl Engine {
             sampling: if self.sampling { self.sampler.view(&self.policy) } else { SamplingView::default() },
             manifest_lost: self.manifest_lost.map(Moment::wall),
             blind: self.blind.map(Moment::wall),
+            notes: self.hush.as_ref().map(|hush| Arc::clone(&hush.notes)).unwrap_or_default(),
+            quiet: Arc::clone(&self.quiet),
+            calendar: Arc::clone(&self.calendar),
+            pools: Arc::clone(&self.pools),
         }
     }
 
@@ -37,8 +43,14 @@ impl Engine {
             return;
         }
         let sky = self.sky();
-        let resources = &self.resources;
-        self.fleet.repaint(&mut self.views, &sky, |experiment| experiment.resources.iter().map(|name| resources.view(name)).collect());
+        let mut views = std::mem::take(&mut self.views);
+        let touched = self.fleet.take_touched();
+        let paint = |experiment: &Experiment| {
+            let resources = experiment.resources.iter().map(|name| self.resources.view(name)).collect();
+            experiment.view(resources, self.quieted(&experiment.stub), &sky)
+        };
+        self.fleet.repaint(&mut views, &touched, paint);
+        self.views = views;
         self.counts = count(self.views.iter());
     }
 
@@ -70,6 +82,7 @@ fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
         match view.health {
             Health::Ok => counts.ok += 1,
             Health::Degraded => counts.degraded += 1,
+            Health::Flapping => counts.flapping += 1,
             Health::Down => counts.down += 1,
             Health::Unknown => counts.unknown += 1,
         }
@@ -77,6 +90,11 @@ fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
             Some(Bookable::Withdrawn) => counts.withdrawn += 1,
             Some(Bookable::Held) => counts.held += 1,
             Some(Bookable::Yes) | None => {}
+        }
+        match view.quiet.as_ref().map(|quiet| quiet.kind) {
+            Some(QuietKind::Acknowledged) => counts.acknowledged += 1,
+            Some(QuietKind::Silenced | QuietKind::Maintenance) => counts.silenced += 1,
+            None => {}
         }
         counts.unlisted += usize::from(!view.listed);
     }

@@ -12,7 +12,7 @@ use crate::model::{Moment, SourceHealth, SourceName};
 impl Engine {
     /// Whether there is somebody to tell, and something is known of how things are now: what is only remembered may be over.
     pub(super) fn may_tell(&self) -> bool {
-        self.telling.has_routes() && self.may_judge() && self.relay.health != SourceHealth::Starting
+        self.telling.has_routes() && !self.is_all_quiet() && self.may_judge() && self.relay.health != SourceHealth::Starting
     }
 
     pub(super) fn tell(&mut self, actions: &mut Vec<Action>) {
@@ -31,7 +31,7 @@ impl Engine {
             experiments: &|stub| this.fleet.named(stub.as_str()),
             all: &|| this.fleet.iter().map(|(_, experiment)| experiment).collect(),
             bookable: &|experiment| experiment.resources.iter().filter_map(|name| this.resources.bookable(name)).max(),
-            is_quiet: &|_| false,
+            is_quiet: &|stub| this.lull().covers(stub),
             background: &|route| this.background(route),
             is_switching: this.resources.is_moving() && this.may_switch(),
             settles_until: [&this.relay, &this.jump].into_iter().filter_map(Source::settles_until).max(),
@@ -75,8 +75,10 @@ impl Engine {
         troubles
     }
 
+    /// A trouble. Of one of which somebody knows, those hear nothing who have not.
     fn trouble(&self, concern: Concern, text: String, since: Moment) -> Trouble {
-        Trouble { concern, text, since, is_tellable: self.now.since(since) >= concern.told_after() }
+        let is_tellable = self.now.since(since) >= concern.told_after() && !self.is_acknowledged(concern);
+        Trouble { concern, text, since, is_tellable }
     }
 
     pub(super) fn outage_text(&self, name: SourceName) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::carriage::{OnItsWay, Tale};
-use super::scene::{Scene, is_bad};
+use super::scene::Scene;
 use super::teller::Teller;
 use crate::engine::bookings::Affected;
 use crate::engine::experiment::Experiment;
@@ -76,14 +76,14 @@ impl Teller {
     /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not judged now.
     fn is_problem(&self, experiment: &Experiment) -> bool {
         match experiment.health {
-            Health::Degraded | Health::Down => true,
+            Health::Degraded | Health::Flapping | Health::Down => true,
             Health::Unknown => self.told.get(&experiment.stub).is_some_and(|told| told.known.health != Health::Ok),
             Health::Ok => false,
         }
     }
 
     fn knows_bad(&self, stub: &Stub) -> bool {
-        self.told.get(stub).is_some_and(|told| is_bad(told.known.health))
+        self.told.get(stub).is_some_and(|told| told.known.health.is_bad())
     }
 
     fn line(&self, experiment: &Experiment, scene: &Scene<'_>) -> Line {

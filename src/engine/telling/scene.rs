@@ -86,8 +86,3 @@ impl Concern {
         }
     }
 }
-
-/// Whether an experiment of this health is a problem that people know of, or should.
-pub(super) fn is_bad(health: Health) -> bool {
-    matches!(health, Health::Degraded | Health::Down)
-}

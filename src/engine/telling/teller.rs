@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::carriage::{Carriage, OnItsWay};
 use super::digest::Digests;
-use super::scene::{Scene, is_bad};
+use super::scene::Scene;
 use crate::engine::experiment::Experiment;
 use crate::engine::input::DeliveryFault;
 use crate::engine::memory::{self, Concern, HeardConcern, Known, MessageId, Rounds, RouteMemory, Strand, Told};
@@ -153,10 +153,10 @@ impl Teller {
             return;
         }
         let heard_at = heard.and_then(|heard| heard.thread).map_or(now, |thread| now.back_at(thread.last.at));
-        let from = match (known.health == Health::Down, told.health == Health::Down) {
+        let from = match (known.health.is_unusable(), told.health.is_unusable()) {
             _ if owed => now,
-            (true, true) => (heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN),
-            (false, false) => now + PARTS_FOLLOW_WITHIN,
+            (true, true) if known.health == told.health => (heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN),
+            (true, true) | (false, false) => now + PARTS_FOLLOW_WITHIN,
             (true, false) | (false, true) => now,
         };
         self.carriage.consider(stub, &known);
@@ -238,8 +238,8 @@ impl Teller {
     }
 
     fn is_still_bad(&self, scene: &Scene<'_>) -> bool {
-        let is_bad_now = |stub| (scene.experiments)(stub).is_some_and(|experiment| is_bad(experiment.health));
-        self.told.iter().any(|(stub, heard)| is_bad(heard.known.health) && is_bad_now(stub) && !(scene.is_quiet)(stub))
+        let is_bad_now = |stub| (scene.experiments)(stub).is_some_and(|experiment| experiment.health.is_bad());
+        self.told.iter().any(|(stub, heard)| heard.known.health.is_bad() && is_bad_now(stub) && !(scene.is_quiet)(stub))
     }
 
     /// What concerns the whole laboratory, as far as this route hears of it.
@@ -260,7 +260,7 @@ impl Teller {
         if let Some(overdue) = self.carriage.deadline() {
             return Some(overdue);
         }
-        let first = self.untold.values().copied().chain(self.concern_since).min();
+        let first = self.waiting_since;
         let switched = switching_since.filter(|_| first.is_some()).map(|since| since + WAIT_FOR_SWITCHES);
         let news = first.map(|first| [first + self.route.gather, first + WAIT_FOR_SETTLING]).into_iter().flatten();
         let others = [switched, self.reminder_at(), self.digest_at(now)].into_iter().flatten();
@@ -270,7 +270,7 @@ impl Teller {
     /// When people are to be reminded of what they were told bad.
     fn reminder_at(&self) -> Option<Moment> {
         let (first, told_at) = (self.route.remind?, self.told_at?);
-        let knows_bad = !self.told_concerns.is_empty() || self.told.values().any(|heard| is_bad(heard.known.health));
+        let knows_bad = !self.told_concerns.is_empty() || self.told.values().any(|heard| heard.known.health.is_bad());
         let wait = first.saturating_mul(2_u32.saturating_pow(self.reminders)).min(REMIND_AT_LEAST_EVERY.max(first));
         knows_bad.then(|| told_at + wait)
     }
@@ -372,7 +372,7 @@ impl Teller {
     /// What people were told bad.
     pub(super) fn told(&self) -> impl Iterator<Item = ToldView> {
         let told_at = self.told_at.map(Moment::wall);
-        self.told.iter().filter(|(_, heard)| is_bad(heard.known.health)).map(move |(stub, heard)| ToldView {
+        self.told.iter().filter(|(_, heard)| heard.known.health.is_bad()).map(move |(stub, heard)| ToldView {
             stub: stub.clone(),
             route: self.route.name.clone(),
             health: heard.known.health,

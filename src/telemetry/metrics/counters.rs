@@ -25,7 +25,7 @@ impl Counters {
     /// Counts a record.
     pub fn note(&self, record: &Record) {
         let counter = match record {
-            Record::Event { event, .. } if event.health != event.was => self.became.get(event.health as usize),
+            Record::Event { event, .. } if event.health != event.was => self.became(event.health),
             Record::Switched { outcome, .. } => Some(match outcome {
                 SwitchOutcome::Confirmed(_) => &self.confirmed,
                 SwitchOutcome::Held(_) => &self.held,
@@ -45,11 +45,20 @@ impl Counters {
             | Record::Manifest(_)
             | Record::Blind(_)
             | Record::Telling(_)
-            | Record::Sampling { .. } => None,
+            | Record::Sampling { .. }
+            | Record::Wished { .. }
+            | Record::Commanded { .. }
+            | Record::Quieted { .. }
+            | Record::QuietEnded(_) => None,
         };
         if let Some(counter) = counter {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn became(&self, health: Health) -> Option<&AtomicU64> {
+        let at = Health::ALL.iter().position(|known| *known == health)?;
+        self.became.get(at)
     }
 
     pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
