@@ -2,6 +2,8 @@
 //!
 //! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
 
+mod ledger;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,9 @@ use crate::engine::{
     Summary, Switch, SwitchOutcome,
 };
 use crate::model::{Fault, Moment, SourceName};
-use crate::store::{Clerk, Progress, Store, Ticket};
+use crate::store::Ticket;
+
+pub use ledger::Ledger;
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
@@ -156,34 +160,6 @@ fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
-/// The memory, with the clerk who writes into it.
-#[derive(Debug)]
-pub struct Ledger {
-    store: Store,
-    clerk: Clerk,
-    progress: watch::Receiver<Progress>,
-}
-
-impl Ledger {
-    /// A ledger in this store.
-    #[must_use]
-    pub fn new(store: Store, clerk: Clerk) -> Self {
-        let progress = store.progress();
-        Self { store, clerk, progress }
-    }
-
-    /// The store, for those who ask how it is or what it holds.
-    #[must_use]
-    pub fn store(&self) -> Store {
-        self.store.clone()
-    }
-
-    fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {
-        let entries: Vec<_> = records.iter().flat_map(|record| self.clerk.entries(record, at)).collect();
-        (!entries.is_empty()).then(|| self.store.write(entries))
-    }
-}
-
 /// Effects that wait for the records that explain them.
 #[derive(Debug)]
 struct Held {
@@ -248,6 +224,7 @@ impl Driver {
             self.answer_refused();
             self.publish();
             self.notice_clock();
+            self.ledger.iter_mut().for_each(Ledger::notice_losses);
             (self.hooks.turned)();
         }
     }
@@ -316,7 +293,7 @@ impl Driver {
     /// Carries out what need not wait any longer, in its order.
     fn release(&mut self) {
         while let Some(held) = self.held.front() {
-            let progress = self.ledger.as_ref().map(|ledger| *ledger.progress.borrow()).unwrap_or_default();
+            let progress = self.ledger.as_ref().map(Ledger::progress).unwrap_or_default();
             let is_settled = held.ticket.is_none_or(|ticket| ticket.is_settled(progress));
             if !is_settled && Instant::now() < held.until {
                 return;
@@ -396,15 +373,12 @@ fn receipt(record: &Record) -> Option<Receipt> {
     if let Record::Commanded { receipt, .. } = record { Some((**receipt).clone()) } else { None }
 }
 
-/// Waits until the store has written more.
+/// Waits until the store has written more; without a store that is never.
 async fn written(ledger: Option<&mut Ledger>) {
-    if let Some(ledger) = ledger
-        && ledger.progress.changed().await.is_ok()
-    {
-        return;
+    match ledger {
+        Some(ledger) => ledger.written().await,
+        None => std::future::pending().await,
     }
-    // Without a store, or when it has ended, nothing will be written: the limit on waiting holds.
-    std::future::pending::<()>().await;
 }
 
 #[cfg(test)]

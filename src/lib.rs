@@ -10,6 +10,7 @@ pub mod model;
 pub mod wire;
 pub mod feeds;
 pub mod engine;
+pub mod faults;
 pub mod driver;
 pub mod replay;
 pub mod effects;

@@ -6,9 +6,9 @@ mod figures;
 mod front;
 mod health;
 mod memory;
-mod outlets;
 mod parts;
 mod sources;
+mod systemd;
 mod telling;
 
 use std::io;
@@ -37,9 +37,10 @@ use crate::wire::{self, BookClient, Http};
 pub use error::ServiceError;
 
 use memory::{Remembered, remember};
-use parts::{Parts, notify, watchdog};
+use parts::Parts;
+use systemd::{notify, turned};
 
-/// How long an access request to relay or jump may take.
+/// How long an access request to relay or jump, or a dead-man's call, may take.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Threads of the runtime: one may be busy reading a long report while the other answers.
@@ -114,7 +115,7 @@ pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<JoinSet<()>> {
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
 pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) -> Result<(), ServiceError> {
     let asked = config.api.listen;
-    let listener = TcpListener::bind(asked).await.map_err(|error| ServiceError::Listen(asked, error))?;
+    let listener = front::listen(asked).await?;
     let listen = listener.local_addr().map_err(|error| ServiceError::Listen(asked, error))?;
     let close = CancellationToken::new();
     let (mut parts, desk) = start(&config, listener, &Stops { all: &stop, api: &close }, onlooker.record, onlooker.levels)?;
@@ -167,10 +168,18 @@ fn start(
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
-    let feeds = sources::start(config, &mut parts, &inputs, sources::Clients { book: book.clone(), access, tls: Arc::clone(&tls) }, stop);
+    let feeds = sources::start(
+        config,
+        &mut parts,
+        &inputs,
+        sources::Clients { book: book.clone(), access: access.clone(), tls: Arc::clone(&tls) },
+        stop,
+    );
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
     let mails = telling::start_mail(config, &mut parts, &inputs, stop)?;
+    let webhooks = telling::start_webhooks(config, &tls, &mut parts, &inputs, stop)?;
+    telling::start_deadman(config, access, pictures.clone(), kept.clone(), &mut parts, stop);
 
     let queues = vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &feeds.samples)];
     let needs = health::Needs {
@@ -187,18 +196,17 @@ fn start(
 
     let counters = Arc::new(Counters::default());
     let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
-    let outlets =
-        Outlets { switches, mails, webhooks: None, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book };
+    let outlets = Outlets { switches, mails, webhooks, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
-    let figures = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
-    let answers = api::ApiState { snapshots: pictures.clone(), figures, health: Some(state) };
+    let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
+    let answers = api::ApiState { snapshots: pictures.clone(), figures: measured, health: Some(state) };
     let router = api::router(answers, gate, axum::Router::new());
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
-    outlets::start_graphite(config, &mut parts, pictures.clone(), desk.clone(), stop);
-    outlets::start_profiling(config, &mut parts, stop)?;
+    figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
+    figures::start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok((parts, desk))
 }
@@ -208,13 +216,4 @@ fn needs_roots(config: &Config) -> bool {
     let services = config.services.iter().any(|service| service.url.scheme() == "https");
     services
         || [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
-}
-
-/// What is done at every turn of the loop.
-fn turned(desk: Desk) -> impl FnMut() + Send {
-    let mut watchdog = watchdog();
-    move || {
-        desk.turned();
-        watchdog();
-    }
 }

@@ -51,7 +51,7 @@ async fn check(name: &str, bench: &Bench, asked: &[(&str, &str)]) {
     for (path, accept) in asked {
         let answer = server.told(path, accept).await;
         assert!(!answer.contains("10.99.88.77"), "nobody's address is told: {answer}");
-        told.push_str(&format!("=== GET {path} ({accept})\n{answer}\n"));
+        told = format!("{told}=== GET {path} ({accept})\n{answer}\n");
     }
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/health/{name}.txt"));
     if std::env::var_os("UPDATE").is_some() {
@@ -103,8 +103,8 @@ async fn error() {
         }
         lab.sources[2].health = SourceHealth::Down;
         lab.sources[2].note = "book does not answer: cannot connect (refused)".to_owned();
-        lab.mail.fault = Some(Fault::TimedOut);
-        lab.mail.waiting_since = Some(at(101));
+        lab.routes[0].fault = Some(Fault::TimedOut);
+        lab.routes[0].waiting_since = Some(at(101));
     });
     bench.web.report(ailing_service());
     bench.turn(130);

@@ -26,18 +26,19 @@ const fn room_with_engine(name: &'static str, may_use: &'static [&'static str]) 
 }
 
 /// The table. `service` may use everything and stands in [`FREE`].
-const ROOMS: [Room; 18] = [
+const ROOMS: [Room; 19] = [
     room("model", &[]),
     room("wire", &["model"]),
     room_with_engine("engine", &["model"]),
     room("config", &["model", "engine", "wire"]),
     room("feeds", &["model", "engine", "wire", "config"]),
-    room("effects", &["model", "engine", "wire", "config"]),
-    room("store", &["model", "engine", "config"]),
+    room("faults", &["engine"]),
+    room("effects", &["model", "engine", "wire", "config", "faults"]),
+    room("store", &["model", "engine", "config", "faults"]),
     room("cluster", &["model", "engine", "config"]),
     room("health", &["model", "engine", "config", "access"]),
     room("telemetry", &["model", "engine", "config"]),
-    room_with_engine("driver", &["model", "engine", "effects", "store"]),
+    room_with_engine("driver", &["model", "engine", "faults", "effects", "store"]),
     room("access", &["model"]),
     room("api", &["model", "engine", "access", "health"]),
     room("web", &["model", "engine", "access"]),

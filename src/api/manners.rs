@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, HeaderName, REFERRER_POLICY, SERVER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
@@ -24,6 +24,7 @@ use tracing::Instrument as _;
 use super::client::Peer;
 use super::error::{self, ApiError};
 use super::fresh::{freshen, keeping};
+use super::neighbour;
 
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
@@ -120,6 +121,7 @@ async fn dress(request: Request, next: Next) -> Response {
 fn finished(response: Response, asked: &Asked) -> Response {
     let mut response = explained(response, &asked.id);
     let headers = response.headers_mut();
+    headers.insert(SERVER, HeaderValue::from_static(neighbour::SERVER));
     keeping(headers);
     if let Ok(id) = HeaderValue::from_str(&asked.id) {
         headers.insert(REQUEST_ID, id);

@@ -23,7 +23,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::config::{Problems, Sources};
 
 /// What goes below the help of every command.
-const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong.";
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
+                          is at work, on the same port or data folder.";
 
 /// Watches the experiments of a remote laboratory, switches their bookability and tells their maintainers.
 #[derive(Debug, Parser)]
@@ -90,6 +91,8 @@ pub enum Failure {
     Usage(String),
     /// It was tried and failed. Holds a sentence.
     Failed(String),
+    /// Another labwatch does it already. Holds a sentence.
+    Occupied(String),
     /// What was asked is not ok, and that is said already.
     NotOk,
     /// What was to be asked does not answer. Holds a sentence.
@@ -107,6 +110,7 @@ impl Failure {
         match self {
             Self::Failed(_) | Self::NotOk => ExitCode::from(1),
             Self::Configuration(_) | Self::Usage(_) | Self::Unreachable(_) => ExitCode::from(2),
+            Self::Occupied(_) => ExitCode::from(3),
         }
     }
 
@@ -119,7 +123,7 @@ impl Failure {
                     n => complain(&format!("The configuration has {n} problems.")),
                 }
             }
-            Self::Usage(text) | Self::Failed(text) | Self::Unreachable(text) => complain(text),
+            Self::Usage(text) | Self::Failed(text) | Self::Occupied(text) | Self::Unreachable(text) => complain(text),
             Self::NotOk => {}
         }
     }

@@ -16,5 +16,8 @@ pub fn run(sources: &Sources) -> Result<(), Failure> {
         tracing::warn!("configuration: {warning}");
     }
     let onlooker = Onlooker { levels: Some(log.levels()), ..Onlooker::default() };
-    service::run(loaded.config, onlooker).map_err(|error| Failure::Failed(format!("labwatch cannot serve: {error}.")))
+    service::run(loaded.config, onlooker).map_err(|error| {
+        let text = format!("labwatch cannot serve: {error}.");
+        if error.is_another_labwatch() { Failure::Occupied(text) } else { Failure::Failed(text) }
+    })
 }

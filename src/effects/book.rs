@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 
 use super::STOP_GRACE;
 use crate::engine::{Input, Switch, SwitchOutcome};
+use crate::faults::{self, Point};
 use crate::model::{Bookable, Fault, ResourceName};
 use crate::wire::{BookClient, resource_is_gone};
 
@@ -80,7 +81,10 @@ async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcom
         return Ok(SwitchOutcome::Confirmed(before)); // as when a poll that began before the last switch ended after it
     }
     client.switch(&switch.resource, switch.available, &switch.reason).await?;
-    client.availability(&switch.resource).await.map(SwitchOutcome::Confirmed)
+    faults::pass(Point::SwitchWritten);
+    let after = client.availability(&switch.resource).await?;
+    faults::pass(Point::SwitchReadBack);
+    Ok(SwitchOutcome::Confirmed(after))
 }
 
 #[cfg(test)]

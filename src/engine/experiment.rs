@@ -99,6 +99,11 @@ impl Experiment {
         }
     }
 
+    /// Its ring, oldest first.
+    pub(super) fn events(&self) -> Vec<Arc<Event>> {
+        self.events.iter().cloned().collect()
+    }
+
     /// Takes up what is remembered of it: how it was stays until something else is observed.
     pub(super) fn recall(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
         let Some(last) = events.last() else { return };
@@ -342,7 +347,7 @@ impl Experiment {
             first_seen: self.first_seen.wall(),
             grace_until: self.grace_end(sky).filter(|end| sky.now < *end).map(Moment::wall),
             last_listed: self.last_listed.map(Moment::wall),
-            events: self.events.iter().cloned().collect(),
+            events: self.events(),
         }
     }
 }

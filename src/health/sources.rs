@@ -1,4 +1,4 @@
-//! Relay, jump, book and mail as components: read from the engine's picture, never asked.
+//! Relay, jump, book and the ways to people as components: read from the engine's picture, never asked.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use super::registry::no_report_for;
 use super::state::{Component, Finding, State};
-use crate::engine::{Channel, Link, RouteView, Snapshot, SourceView};
+use crate::engine::{Link, Snapshot, SourceView};
 use crate::model::{SourceHealth, SourceName};
 
-/// Mail's name among the components.
+/// The name of the ways to people among the components.
 pub const MAIL: &str = "mail";
 
-/// The components that the engine knows about. Mail is one only where there is somebody to mail.
+/// The components that the engine knows about. Mail is one only where there is somebody to tell.
 #[must_use]
 pub fn components(snapshot: &Snapshot, now: Timestamp) -> Vec<Component> {
     let sources = snapshot.sources.iter().map(|source| component(source, snapshot, now));
@@ -53,22 +53,18 @@ fn down(source: &SourceView, now: Timestamp) -> Finding {
     }
 }
 
-/// All mail routes as one component, as bad as the worst of them. A mail server that was not needed yet counts as well: nobody knows
-/// better.
+/// The ways to people, as one. One that was not needed yet counts as well: nobody knows better.
 fn mail(snapshot: &Snapshot) -> Option<Component> {
-    let routes: Vec<&RouteView> = snapshot.routes.iter().filter(|route| route.channel == Channel::Mail).collect();
-    let failing = routes.iter().filter(|route| route.fault.is_some()).max_by_key(|route| route.failures);
-    let finding = match failing.and_then(|route| route.fault.as_ref()) {
-        Some(fault) => Finding::error(fault.to_string()),
-        None => Finding::ok(),
-    };
+    let routes = &snapshot.routes;
+    let failing = routes.iter().find_map(|route| route.fault.as_ref().map(|fault| (route, fault)));
+    let finding = failing.map_or_else(Finding::ok, |(route, fault)| Finding::error(format!("{}: {fault}", route.name)));
     let last_sent = routes.iter().filter_map(|route| route.last_sent).max();
-    let last_change = failing.and_then(|route| route.waiting_since).or(last_sent).unwrap_or(snapshot.started);
+    let waiting = failing.and_then(|(route, _)| route.waiting_since);
     (!routes.is_empty()).then(|| Component {
         name: Arc::from(MAIL),
         finding,
-        last_change,
-        last_update: last_sent.or_else(|| failing.and_then(|route| route.waiting_since)),
+        last_change: waiting.or(last_sent).unwrap_or(snapshot.started),
+        last_update: last_sent.max(waiting),
         categories: Arc::default(),
     })
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::future::ready;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Parts, Stops};
+use super::{Parts, ServiceError, Stops};
 use crate::access::{Audit, Keep, Reading, Revocations};
 use crate::api::{self, AccessSettings, Certificate, CertificateError, Gate, TlsFiles};
 use crate::config::{ApiRead, ApiSettings};
@@ -58,6 +60,18 @@ fn audit(store: Option<Store>) -> Audit {
             tracing::error!(who, what, "the memory does not take the record of a change; it stands in the log alone");
         }
     })
+}
+
+/// Takes the API's address. Where somebody has it, finds out who.
+pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, ServiceError> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => match api::labwatch_on(address).await {
+            Some(version) => Err(ServiceError::Another(address, version)),
+            None => Err(ServiceError::Listen(address, error)),
+        },
+        Err(error) => Err(ServiceError::Listen(address, error)),
+    }
 }
 
 /// Starts the API, and the look-out for a new certificate where it has one.

@@ -137,6 +137,11 @@ pub(super) fn figures(desk: &Desk) -> metrics::Service {
     }
 }
 
+/// The components, each with whether it can be used, as Graphite is told them.
+pub(super) fn components(desk: &Desk) -> Vec<(String, bool)> {
+    desk.picture().components.iter().map(|component| (component.name.to_string(), component.state().is_ok())).collect()
+}
+
 impl Levels for LevelHandle {
     fn levels(&self) -> BTreeMap<String, String> {
         self.levels()

@@ -1,4 +1,4 @@
-//! All tasks of the service, each with its name, and what systemd is told of them.
+//! All tasks of the service, each with its name.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -46,24 +46,5 @@ impl Parts {
             tracing::warn!(parts = self.tasks.len(), "stopping: some parts have not ended in time and are dropped");
             self.tasks.shutdown().await;
         }
-    }
-}
-
-/// Tells systemd's watchdog at every turn of the loop, but not more often than it needs.
-pub(super) fn watchdog() -> impl FnMut() + Send {
-    let every = sd_notify::watchdog_enabled().map(|within| within / 3);
-    let mut last = std::time::Instant::now();
-    move || {
-        if every.is_some_and(|every| last.elapsed() >= every) {
-            last = std::time::Instant::now();
-            notify(&[sd_notify::NotifyState::Watchdog]);
-        }
-    }
-}
-
-/// Tells systemd, where it is there.
-pub(super) fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "cannot tell systemd how the service is");
     }
 }

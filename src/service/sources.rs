@@ -45,7 +45,7 @@ pub(super) fn start(config: &Config, parts: &mut Parts, inputs: &mpsc::Sender<In
     parts.spawn("poll of book", feeds::book::run(poller, inputs.clone(), polls, stop.clone()));
 
     let (samples, queue) = mpsc::channel(SAMPLE_QUEUE);
-    let sampler = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls };
-    parts.spawn("sampling of streams", feeds::sample::run(sampler, inputs.clone(), queue, stop.clone()));
+    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls };
+    parts.spawn("sampling of streams", feeds::sample::run(listening, inputs.clone(), queue, stop.clone()));
     Feeds { relay, jump, book, samples }
 }

@@ -117,8 +117,10 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Report, BackupError> {
 /// # Errors
 /// [`VerifyError`] when it cannot be looked at; what is wrong inside stands in the report.
 pub fn verify(path: &Path) -> Result<Report, VerifyError> {
-    if !path.exists() {
-        return Err(VerifyError::Missing(path.to_owned()));
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Err(VerifyError::Missing(path.to_owned())),
+        Err(error) => return Err(VerifyError::Unreadable(path.to_owned(), error.to_string())),
     }
     let unreadable = |error: rusqlite::Error| VerifyError::Unreadable(path.to_owned(), error.to_string());
     let file = file::read_only(path).map_err(unreadable)?;

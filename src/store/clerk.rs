@@ -207,6 +207,10 @@ fn recall_wish(key: &str, value: &Value) -> Option<(ResourceName, Wish)> {
     Some((resource, serde_json::from_value(value.clone()).ok()?))
 }
 
+fn recall_hold(hold: super::Hold) -> (ResourceName, engine::Hold) {
+    (hold.resource, engine::Hold { since: hold.since, touched: hold.since, reason: hold.reason })
+}
+
 fn told_entry(route: &RouteName, told: &engine::Told) -> Entry {
     let route = route.to_string();
     let (subject, value) = match told {
@@ -257,6 +261,7 @@ impl From<Memory> for engine::Memory {
             quiet: memory.notes.iter().filter_map(recall_note).collect(),
             last_quiet: memory.last_note,
             wishes: memory.keep.iter().filter_map(|(key, value)| recall_wish(key, value)).collect(),
+            holds: memory.holds.into_iter().map(recall_hold).collect(),
             experiments: memory.experiments.into_iter().map(remembered).collect(),
         }
     }

@@ -10,6 +10,7 @@ mod entry;
 mod health;
 mod file;
 mod memory;
+mod mirror;
 mod write;
 mod prune;
 mod keeper;
@@ -44,6 +45,7 @@ pub use write::MAX_CONTENT_BYTES;
 
 use file::{Folder, OpenFault, Opened};
 use keeper::{Agenda, Batch, Keeper};
+use mirror::Mirror;
 
 /// How many batches may wait for the store's thread. What finds it full is lost, and counted.
 pub const WRITE_QUEUE: usize = 1_024;
@@ -111,6 +113,7 @@ impl Store {
         let (health, health_seen) = watch::channel(first_health(now, fault));
         let keeper = Keeper {
             agenda: Agenda::new(now, database.is_some()),
+            mirror: Mirror::of(&memory, settings.ring),
             folder,
             database,
             batches: queue,

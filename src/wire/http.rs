@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
@@ -46,6 +47,22 @@ impl Http {
         let status = response.status();
         let body = read_bounded(response, MAX_ANSWER_BYTES).await?;
         if status.is_success() { Ok(body) } else { Err(classify_answer(status, &body)) }
+    }
+
+    /// Sends a request as it is, and takes the status with the beginning of what the answer says, whatever they are.
+    ///
+    /// # Errors
+    /// A [`Fault`] when there is no whole answer within the time limit.
+    pub async fn exchange(&self, method: Method, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<(StatusCode, String), Fault> {
+        let request = self.client.request(method, url).headers(headers).body(body);
+        let mut response = request.send().await.map_err(|error| classify_error(&error))?;
+        let mut beginning = Vec::new();
+        while beginning.len() < MAX_QUOTED_BYTES
+            && let Some(chunk) = response.chunk().await.map_err(|error| classify_error(&error))?
+        {
+            beginning.extend_from_slice(chunk.get(..MAX_QUOTED_BYTES).unwrap_or(&chunk));
+        }
+        Ok((response.status(), said(&beginning)))
     }
 
     /// Sends a request without a token and takes the answer's status and body, whatever the status.

@@ -29,6 +29,7 @@ pub struct Server {
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     kept: Arc<Mutex<Vec<String>>>,
     notes: Notes,
+    authority: Authority,
     _task: JoinSet<std::io::Result<()>>,
 }
 
@@ -51,7 +52,7 @@ impl Server {
             Some(certificate) => task.spawn(serve_over_tls(certificate, listener, routes, CancellationToken::new())),
             None => task.spawn(serve(listener, routes, CancellationToken::new())),
         };
-        Self { base, client, snapshots, kept, notes, _task: task }
+        Self { base, client, snapshots, kept, notes, authority: Authority::new(&SECRET.into()), _task: task }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
@@ -74,7 +75,7 @@ impl Server {
 
     pub fn issue(&self, scope: Scope, life: Duration) -> Issued {
         let grant = Grant { name: format!("{scope}'s"), scopes: [scope].into_iter().collect(), life };
-        Authority::new(&SECRET.into()).issue(&grant, Timestamp::now()).expect("issues")
+        self.authority.issue(&grant, Timestamp::now()).expect("issues")
     }
 
     pub fn token(&self, scope: Scope) -> String {

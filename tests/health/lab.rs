@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::engine::{
-    Connection, Counts, Evidence, ExperimentView, Issue, Link, MailView, Report, ResourceView, Role, SamplingView, Scopes, Seen, Snapshot,
-    SourceView, StreamView, Traffic,
+    Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report, ResourceView, Role, RouteView, SamplingView, Scopes, Seen,
+    Snapshot, SourceView, StreamView, Traffic,
 };
 use labwatch::health::{Ack, Categories, Clock, Desk, Finding, Identity, Registry, Reporter, STORE, Settings, SingleCheck, State, strict};
-use labwatch::model::{Bookable, Health, JumpHealth, Moment, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use labwatch::model::{Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 use tokio::sync::watch;
 
 /// When everything begins.
@@ -154,10 +154,23 @@ pub fn quiet() -> Snapshot {
         experiments: Arc::default(),
         counts: Counts::default(),
         sources: SourceName::ALL.map(|name| source(name, SourceHealth::Starting, None)),
-        mail: MailView { configured: true, ..MailView::default() },
+        routes: vec![RouteView {
+            name: RouteName::try_new("mail").expect("a name"),
+            channel: Channel::Mail,
+            last_sent: None,
+            waiting_since: None,
+            fault: None,
+            failures: 0,
+            refused: None,
+        }],
+        told: Arc::default(),
         sampling: SamplingView::default(),
         manifest_lost: None,
         blind: None,
+        notes: Arc::default(),
+        quiet: Arc::default(),
+        calendar: Arc::default(),
+        pools: Arc::default(),
     }
 }
 
@@ -216,6 +229,8 @@ pub fn healthy(stub: &str) -> ExperimentView {
         health: Health::Ok,
         since: at(10),
         issues: Vec::new(),
+        flapping: None,
+        quiet: None,
         jump: JumpHealth::Up,
         jump_seen: Seen::InNewest,
         jump_last: None,
@@ -263,7 +278,7 @@ pub fn held(mut view: ExperimentView) -> ExperimentView {
 
 fn resource(stub: &Stub, bookable: Bookable) -> ResourceView {
     let name = ResourceName::try_new(&format!("r-{stub}")).expect("a name");
-    ResourceView { name, bookable: Some(bookable), reason: String::new(), read: Some(at(1)), fault: None }
+    ResourceView { name, bookable: Some(bookable), reason: String::new(), read: Some(at(1)), fault: None, wish: None }
 }
 
 fn count(lab: &Snapshot) -> Counts {

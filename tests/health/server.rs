@@ -1,8 +1,10 @@
 //! The API above a bench, asked over HTTP.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use labwatch::api::{ApiState, HealthState, router, serve};
+use labwatch::access::{Audit, Kept, Reading, Revocations};
+use labwatch::api::{AccessSettings, ApiState, Gate, HealthState, router, serve};
 use labwatch::health::views::Contributor;
 use labwatch::health::{Levels, PollBook, Probes, Refresher};
 use reqwest::{Method, Response};
@@ -31,6 +33,14 @@ impl Levels for Log {
     }
 }
 
+/// A gate that lets everybody read, and nobody change anything.
+fn open_gate() -> Arc<Gate> {
+    let session = Duration::from_secs(3_600);
+    let settings = AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+    let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
+    Arc::new(Gate::new(settings, Revocations::recall([], jiff::Timestamp::UNIX_EPOCH, keep), Audit::new(|_, _| {})))
+}
+
 pub struct Server {
     address: String,
     client: reqwest::Client,
@@ -51,7 +61,11 @@ impl Server {
             contributors: Arc::new(contributors),
             levels: Some(Arc::new(Log::default())),
         };
-        let routes = router(ApiState { snapshots: bench.snapshots.subscribe(), figures: None, health: Some(health) });
+        let routes = router(
+            ApiState { snapshots: bench.snapshots.subscribe(), figures: None, health: Some(health) },
+            open_gate(),
+            axum::Router::new(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
         let mut task = JoinSet::new();
@@ -79,7 +93,7 @@ impl Server {
         let mut text = format!("{}", answer.status().as_u16());
         for name in ["content-type", "cache-control", "vary", "content-security-policy"] {
             if let Some(value) = answer.headers().get(name) {
-                text.push_str(&format!("\n{name}: {}", value.to_str().expect("text")));
+                text = format!("{text}\n{name}: {}", value.to_str().expect("text"));
             }
         }
         let body = answer.text().await.expect("a body");

@@ -281,7 +281,7 @@ async fn the_list_of_what_is_not_fatal_holds_in_every_view() {
         let non_fatal = non_fatal.into_iter().map(str::to_owned).collect();
         let bench = Bench::well_with(Settings { non_fatal, ..settings() });
         bench.show(121, |lab| {
-            lab.mail.fault = Some(Fault::TimedOut);
+            lab.routes[0].fault = Some(Fault::TimedOut);
             lab.sources[1] = source(SourceName::Jump, SourceHealth::Down, None);
         });
         bench.store.report(Finding::ok());

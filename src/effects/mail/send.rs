@@ -24,6 +24,7 @@ use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use crate::engine::{DeliveryFault, Input, MessageId, Summary};
+use crate::faults::{self, Point};
 use crate::model::{Fault, RouteName};
 
 /// How long a mail server may take to say goodbye once it has the mail. Its answer changes nothing.
@@ -173,6 +174,7 @@ impl Mailer {
             .bounded(async {
                 let mut connection = self.connect().await?;
                 connection.send(&envelope, mail).await?;
+                faults::pass(Point::MailHanded);
                 Ok(connection)
             })
             .await?;

@@ -14,7 +14,7 @@ use crate::engine::memory::{Memory, Told};
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
 use crate::engine::silence::Quiet;
-use crate::model::{Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
+use crate::model::{Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.
@@ -30,6 +30,9 @@ impl Engine {
         self.quiet = Arc::new(Quiet::restore(memory.quiet.iter().cloned(), memory.last_quiet));
         for (resource, wish) in &memory.wishes {
             self.resources.wish(resource.clone(), wish.clone());
+        }
+        for (resource, hold) in &memory.holds {
+            self.holds.restore(resource.clone(), hold.clone());
         }
     }
 
@@ -104,6 +107,16 @@ impl Engine {
             let hold = self.resources.read(&resource.name, said, now);
             self.note_hold(hold, actions);
             self.touch(&resource.stub);
+        }
+        self.end_remembered_holds(actions);
+    }
+
+    /// A hold that is only remembered has ended while nobody looked.
+    fn end_remembered_holds(&mut self, actions: &mut Vec<Action>) {
+        let has_ended = |resource: &&ResourceName| self.resources.bookable(resource).is_some_and(|now| now != Bookable::Held);
+        let ended: Vec<ResourceName> = self.holds.iter().map(|(resource, _)| resource).filter(has_ended).cloned().collect();
+        for resource in ended {
+            self.note_hold(Some(HoldChange { resource, reason: None }), actions);
         }
     }
 
