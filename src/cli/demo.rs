@@ -234,6 +234,8 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         Record::Seen(_)
         | Record::Forgotten(_)
         | Record::Told(_)
+        | Record::Bookings(_)
+        | Record::Pools(_)
         | Record::Blind(false)
         | Record::Switched { .. }
         | Record::Mailing(_)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::diary::Booked;
 use super::event::{Event, Issue};
 use crate::model::{Health, SourceName, Stub};
 
@@ -19,6 +20,8 @@ pub struct Memory {
     pub owed: Vec<(Stub, Timestamp)>,
     /// The number of the last mail.
     pub last_mail: u64,
+    /// The bookings that are kept and not over.
+    pub bookings: Vec<Booked>,
 }
 
 /// What is remembered of an experiment.

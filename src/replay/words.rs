@@ -95,7 +95,9 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         | Record::Mailed { outcome: Ok(()), .. }
         | Record::Seen(_)
         | Record::Forgotten(_)
-        | Record::Told(_) => return None,
+        | Record::Told(_)
+        | Record::Bookings(_)
+        | Record::Pools(_) => return None,
         Record::Switched { resource, outcome, .. } => (Kind::Switch, switched(resource, outcome)?),
         Record::Source { name, health, note } => (Kind::Source, source(*name, *health, note)),
         Record::Hold { resource, reason: Some(reason) } => (Kind::Hold, format!("{resource} is held by a person: \"{reason}\"")),

@@ -17,6 +17,9 @@ const EXPERIMENT: &str = "experiment/";
 /// What subjects that concern the whole laboratory start with.
 const CONCERN: &str = "laboratory/";
 
+/// Under which key the pools stand, each with its experiments.
+pub(super) const POOLS: &str = "pools";
+
 /// What is kept of a mail on its way: enough to tell it again, should nobody know whether it arrived.
 #[derive(Debug, Serialize, Deserialize)]
 struct Letter {
@@ -47,8 +50,9 @@ impl Clerk {
     pub fn entries(&mut self, record: &Record, at: Timestamp) -> Vec<Entry> {
         let mut entries = match record {
             Record::Seen(stub) => return vec![Entry::Seen { stub: stub.clone(), at }],
-            Record::Forgotten(stub) => return vec![Entry::Forgotten(stub.clone())],
+            Record::Forgotten(stub) => return vec![Entry::Forgotten { stub: stub.clone(), at }],
             Record::Told(told) => return vec![told_entry(told)],
+            Record::Pools(pools) => return vec![Entry::Keep { key: POOLS.to_owned(), value: serde_json::to_value(pools).ok() }],
             Record::Mailing(summary) => vec![self.send(summary, at)],
             Record::Mailed { id, outcome } => self.sent(*id, outcome.as_ref().err().map(|fault| fault.fault.to_string()), at),
             Record::Event { .. }
@@ -57,6 +61,7 @@ impl Clerk {
             | Record::Source { .. }
             | Record::Hold { .. }
             | Record::Manifest(_)
+            | Record::Bookings(_)
             | Record::Blind(_)
             | Record::Sampling { .. } => Vec::new(),
         };
@@ -106,6 +111,7 @@ impl From<Memory> for engine::Memory {
             owed: letters.flat_map(|letter| letter.news).map(|news| (news.stub, news.since)).collect(),
             told: memory.told.iter().filter(|told| told.route == MAIL).filter_map(recall_told).collect(),
             last_mail: memory.next_outgoing.saturating_sub(1),
+            bookings: memory.bookings,
             experiments: memory.experiments.into_iter().map(remembered).collect(),
         }
     }

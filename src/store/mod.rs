@@ -11,6 +11,7 @@ mod health;
 mod file;
 mod memory;
 mod write;
+mod bookings;
 mod prune;
 mod keeper;
 mod uptime;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use crate::engine::action::{Action, ManifestChange, Record};
 use crate::engine::availability::HoldChange;
+use crate::engine::diary::Diary;
 use crate::engine::event::Why;
 use crate::engine::experiment::Experiment;
 use crate::engine::fleet::Id;
@@ -26,6 +27,7 @@ impl Engine {
             }
         }
         self.fleet.take_seen();
+        self.diary = Diary::recall(&memory.bookings);
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {

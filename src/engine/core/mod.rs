@@ -5,13 +5,16 @@ mod intake;
 mod tending;
 mod stories;
 mod picture;
+mod bookkeeping;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::action::Action;
 use super::availability::Resources;
 use super::bookings::Calendar;
+use super::diary::Diary;
 use super::experiment::Sky;
 use super::fleet::Fleet;
 use super::holds::{DEFAULT_OVERDUE_AFTER, Holds};
@@ -23,7 +26,7 @@ use super::sampling::Sampler;
 use super::snapshot::{Counts, ExperimentView};
 use super::source::Source;
 use super::telling::Telling;
-use crate::model::{Moment, SourceName};
+use crate::model::{Moment, SourceName, Stub};
 
 /// No source is asked for reports more often than this: relay answers at most once a second.
 const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -74,6 +77,9 @@ pub struct Engine {
     calendar: Calendar,
     pools: Pools,
     holds: Holds,
+    diary: Diary,
+    /// The pools that the history knows.
+    pools_kept: BTreeMap<String, Vec<Stub>>,
 }
 
 impl Engine {
@@ -105,6 +111,8 @@ impl Engine {
             calendar: Calendar::default(),
             pools: Pools::default(),
             holds: Holds::new(DEFAULT_OVERDUE_AFTER),
+            diary: Diary::default(),
+            pools_kept: BTreeMap::new(),
         }
     }
 
@@ -127,7 +135,10 @@ impl Engine {
             Input::Link(source, link) => self.source_mut(source).linked(link, now),
             Input::Book(reading) => self.read_book(&reading, &mut actions),
             Input::BookFailed(fault) => self.book.failed(fault, now),
-            Input::Timetable(timetable) => self.read_timetable(&timetable),
+            Input::Timetable(timetable) => {
+                self.read_timetable(&timetable);
+                self.keep_books(&timetable, &mut actions);
+            }
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
             Input::Mailed { id, outcome } => self.mailed(id, outcome, &mut actions),

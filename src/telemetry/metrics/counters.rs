@@ -42,6 +42,8 @@ impl Counters {
             | Record::Forgotten(_)
             | Record::Told(_)
             | Record::Manifest(_)
+            | Record::Bookings(_)
+            | Record::Pools(_)
             | Record::Blind(_)
             | Record::Mailing(_)
             | Record::Sampling { .. } => None,
