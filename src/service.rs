@@ -16,12 +16,13 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::config::{Config, MailSettings, MemorySettings};
-use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
+use crate::config::{Config, MailSettings, MaintenanceSettings, MemorySettings, Route, RouteTarget, TellingSettings};
+use crate::driver::{self, COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use crate::effects;
+use crate::effects::mail::Recipients;
 use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
 use crate::feeds;
-use crate::model::{Fault, SourceName};
+use crate::model::{Fault, RouteName, SourceName};
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
 use crate::telemetry;
 use crate::telemetry::graphite::Graphite;
@@ -175,8 +176,11 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let clock = Clock::start();
     let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
-    let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
+    let routes = config.telling.routes(config.mail.is_some());
+    let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
+    let mut engine = Engine::resume(config.policy(), routes, &memory.unwrap_or_default(), clock.now()).with_maintenance(windows);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
+    let (_orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
@@ -201,14 +205,14 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
 
-    let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
+    let mails = config.mail.as_ref().map(|mail| start_mail(mail, &config.telling, &mut parts, &inputs, stop)).transpose()?;
 
     let queues = vec![queue("inputs", &inputs), queue("switches", &switches), queue("samples", &samples)];
     let kept = ledger.as_ref().map(Ledger::store);
     let counters = Arc::new(Counters::default());
-    let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
+    let outlets = Outlets { switches, mails, webhooks: None, samples, relay, jump, book: poll_now };
     let hooks = Hooks { record: counted(record, &counters), turned: Box::new(watchdog()) };
-    parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
+    parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
     let figures = config.surfaces.metrics.then(|| figures(&config.surfaces.label, pictures.clone(), &counters, queues, kept));
@@ -256,12 +260,13 @@ fn needs_roots(config: &Config) -> bool {
 
 fn start_mail(
     settings: &MailSettings,
+    telling: &TellingSettings,
     parts: &mut Parts,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
-    let mailer = effects::mail::Mailer::new(settings.clone()).map_err(ServiceError::Mail)?;
-    let (mails, mail_queue) = mpsc::channel(MAIL_QUEUE);
+    let mailer = effects::mail::Mailer::new(settings.clone(), &recipients(telling)).map_err(ServiceError::Mail)?;
+    let (mails, mail_queue) = mpsc::channel(TELL_QUEUE);
     parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
     Ok(mails)
 }
@@ -327,6 +332,15 @@ fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Que
     let (bound, sender) = (sender.max_capacity(), sender.downgrade());
     let depth = move || sender.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()));
     Queue { name, depth: Box::new(depth), bound }
+}
+
+/// Who is mailed on the routes of the configuration.
+fn recipients(telling: &TellingSettings) -> Vec<Recipients> {
+    let of = |route: &Route| {
+        let RouteTarget::Mail { to, cc } = &route.target else { return None };
+        Some(Recipients { route: RouteName::try_new(&route.name).ok()?, to: to.clone(), cc: cc.clone() })
+    };
+    telling.routes.iter().filter_map(of).collect()
 }
 
 async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {

@@ -16,6 +16,7 @@ mod prune;
 mod keeper;
 mod uptime;
 mod read;
+mod past;
 mod backup;
 mod clerk;
 
@@ -38,6 +39,7 @@ pub use error::{ReadError, StoreError};
 pub use file::DATABASE_FILE;
 pub use health::{Progress, StoreHealth, StoreState};
 pub use keeper::{BACKLOG, WallClock};
+pub use past::{Change, KeptBooking, Past, look_back};
 pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin, Pending, Remembered};
 pub use read::{Cursor, EventPage, MAX_ROWS, OutboxRow, Range, Reader, SourceRow, StoredEvent, SwitchRow};
 pub use uptime::{Bucket, MAX_BUCKETS};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use labwatch::engine::{
-    Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, MailView, Report, ResourceView, Role, SamplingView,
-    Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
+    Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, Report, ResourceView, Role, SamplingView, Scopes,
+    Seen, Snapshot, SourceView, StreamView, Traffic, Why,
 };
 use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
@@ -72,10 +72,15 @@ impl Lab {
                 source(SourceName::Jump, told, Some(self.jump)),
                 source(SourceName::Book, told, None),
             ],
-            mail: MailView::default(),
+            routes: Vec::new(),
+            told: Arc::default(),
             sampling: SamplingView::default(),
             manifest_lost: None,
             blind: None,
+            notes: Arc::default(),
+            quiet: Arc::default(),
+            calendar: Arc::default(),
+            pools: Arc::default(),
         })
     }
 }
@@ -117,6 +122,8 @@ pub fn healthy(stub: &str) -> ExperimentView {
         health: Health::Ok,
         since: at(10),
         issues: Vec::new(),
+        flapping: None,
+        quiet: None,
         jump: JumpHealth::Up,
         jump_seen: Seen::InNewest,
         jump_last: None,
@@ -141,7 +148,14 @@ pub fn stream(stub: &Stub, key: &str) -> StreamView {
 }
 
 pub fn resource(name: &str, bookable: Option<Bookable>, reason: &str) -> ResourceView {
-    ResourceView { name: ResourceName::try_new(name).expect("a name"), bookable, reason: reason.to_owned(), read: None, fault: None }
+    ResourceView {
+        name: ResourceName::try_new(name).expect("a name"),
+        bookable,
+        reason: reason.to_owned(),
+        read: None,
+        fault: None,
+        wish: None,
+    }
 }
 
 /// What went over a connection that sends 25 messages a second.
