@@ -14,6 +14,7 @@ pub mod driver;
 pub mod replay;
 pub mod effects;
 pub mod store;
+pub mod reports;
 pub mod api;
 pub mod telemetry;
 pub mod lab;

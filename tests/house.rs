@@ -26,7 +26,7 @@ const fn room_with_engine(name: &'static str, may_use: &'static [&'static str]) 
 }
 
 /// The table. `service` may use everything and stands in [`FREE`].
-const ROOMS: [Room; 17] = [
+const ROOMS: [Room; 18] = [
     room("model", &[]),
     room("wire", &["model"]),
     room_with_engine("engine", &["model"]),
@@ -34,6 +34,7 @@ const ROOMS: [Room; 17] = [
     room("feeds", &["model", "engine", "wire", "config"]),
     room("effects", &["model", "engine", "wire", "config"]),
     room("store", &["model", "engine", "config"]),
+    room("reports", &["model", "engine", "store"]),
     room("cluster", &["model", "engine", "config"]),
     room("health", &["model", "engine", "config"]),
     room("telemetry", &["model", "engine", "config"]),
@@ -42,7 +43,10 @@ const ROOMS: [Room; 17] = [
     room("web", &["model", "engine"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
-    room_with_engine("cli", &["model", "engine", "wire", "config", "feeds", "effects", "store", "telemetry", "lab", "replay", "service"]),
+    room_with_engine(
+        "cli",
+        &["model", "engine", "wire", "config", "feeds", "effects", "store", "reports", "telemetry", "lab", "replay", "service"],
+    ),
     room("main", &["cli"]),
 ];
 

@@ -10,8 +10,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use serde_json::Value;
 
 use super::entry::{Note, NoteKind, Outgoing, Told};
-use super::{bookings, file};
 use super::text::{self, EventTexts, Names};
+use super::{bookings, file};
 use crate::engine::{Booked, Event};
 use crate::model::{ResourceName, Stub};
 

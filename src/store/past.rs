@@ -121,7 +121,8 @@ fn past(from: &Connection, range: Range, now: Timestamp, budget: &mut Budget) ->
 const BOOKINGS: &str = "SELECT resource, stub, start, until, students, started, unfulfilled, ended FROM bookings \
                         WHERE until > ?1 AND start < ?2 AND coalesce(ended, until) > max(start, ?1) ORDER BY start, id";
 
-const WITHDRAWALS: &str = "SELECT at, stub FROM switches WHERE at >= ?1 AND at < ?2 AND available = 0 AND outcome = 'confirmed' ORDER BY at, id";
+const WITHDRAWALS: &str =
+    "SELECT at, stub FROM switches WHERE at >= ?1 AND at < ?2 AND available = 0 AND outcome = 'confirmed' ORDER BY at, id";
 
 const WINDOWS: &str = "SELECT id, kind, created, until, content, ended FROM notes \
                        WHERE kind = 'window' AND coalesce(ended, until, 9e18) > ?1 AND created < ?2 ORDER BY created, id";
@@ -155,7 +156,8 @@ fn changes(from: &Connection, range: Range, budget: &mut Budget) -> rusqlite::Re
 
 fn changes_of(from: &Connection, stub: &Stub, range: Range, budget: &mut Budget) -> rusqlite::Result<Vec<Change>> {
     let (since, until) = (text::millis(range.from), text::millis(range.until));
-    let followed: Option<i64> = from.prepare_cached(FOLLOWED_FROM)?.query_row(params![stub.as_str(), since], |row| row.get(0)).optional()?;
+    let followed: Option<i64> =
+        from.prepare_cached(FOLLOWED_FROM)?.query_row(params![stub.as_str(), since], |row| row.get(0)).optional()?;
     let (mut names, mut all) = (Names::default(), Vec::new());
     let mut statement = from.prepare_cached(CHANGES)?;
     let mut found = statement.query(params![stub.as_str(), followed.unwrap_or(i64::MIN), until])?;

@@ -19,7 +19,8 @@ impl Engine {
                 actions.push(Action::Record(Record::Bookings(changes)));
             }
         }
-        let pools: BTreeMap<String, Vec<_>> = self.pools.iter().map(|pool| (pool.name.clone(), pool.members().cloned().collect())).collect();
+        let pools: BTreeMap<String, Vec<_>> =
+            self.pools.iter().map(|pool| (pool.name.clone(), pool.members().cloned().collect())).collect();
         if pools != self.pools_kept {
             self.pools_kept.clone_from(&pools);
             actions.push(Action::Record(Record::Pools(pools)));
