@@ -393,7 +393,7 @@ impl Driver {
 
 /// What a record tells whoever waits for its order to be carried out.
 fn receipt(record: &Record) -> Option<Receipt> {
-    if let Record::Commanded { receipt, .. } = record { Some(receipt.clone()) } else { None }
+    if let Record::Commanded { receipt, .. } = record { Some((**receipt).clone()) } else { None }
 }
 
 /// Waits until the store has written more.
@@ -518,6 +518,43 @@ mod tests {
         assert_eq!(fault, Some(Fault::Busy));
         drop(bench);
         running.join_all().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_is_answered_with_a_receipt_or_a_refusal() {
+        let (driver, bench) = bench(policy(), SWITCH_QUEUE);
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(driver.run());
+        bench.inputs.send(reading()).await.expect("the driver runs");
+        let hold = |reason: &str| Command::Hold { resource: ResourceName::try_new("r-pend00").expect("a name"), reason: reason.into() };
+        feed(&bench, 7, Duration::ZERO).await;
+        let refusal = bench.orders.give(hold("labwatch: mine"), "ann".into()).await;
+        assert_eq!(refusal, Err(Refusal::OurPrefix));
+        let receipt = bench.orders.give(hold("exam"), "ann".into()).await.expect("a receipt");
+        assert_eq!(receipt.effect.text, "r-pend00 cannot be booked until a person enables it: no booking of the next 24 h");
+        let mut switches = bench.switches;
+        let switch = switches.recv().await.expect("a switch");
+        assert_eq!((switch.available, switch.reason.as_str(), switch.by_person), (false, "exam", true));
+        drop(bench.inputs);
+        running.join_all().await;
+        assert_eq!(bench.orders.give(hold("exam"), "ann".into()).await, Err(Refusal::Stopping));
+    }
+
+    #[tokio::test]
+    async fn orders_that_nobody_takes_are_bounded() {
+        let (orders, queue) = orders();
+        let mut waiting = tokio::task::JoinSet::new();
+        let acknowledge = || Command::Unacknowledge { scope: crate::engine::Scope::Installation };
+        for _ in 0..ORDER_QUEUE {
+            let orders = orders.clone();
+            waiting.spawn(async move { orders.give(acknowledge(), "ann".into()).await });
+        }
+        while orders.0.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(orders.give(acknowledge(), "ann".into()).await, Err(Refusal::Busy));
+        drop(queue);
+        assert!(waiting.join_all().await.iter().all(|answer| *answer == Err(Refusal::Stopping)));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod replay;
 pub mod effects;
 pub mod store;
 pub mod reports;
+pub mod health;
+pub mod access;
 pub mod api;
 pub mod telemetry;
 pub mod lab;

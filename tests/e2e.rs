@@ -15,6 +15,8 @@ mod commands;
 mod eventually;
 #[path = "e2e/experiments.rs"]
 mod experiments;
+#[path = "e2e/health.rs"]
+mod health;
 #[path = "e2e/laboratory.rs"]
 mod laboratory;
 #[path = "e2e/mails.rs"]
@@ -31,3 +33,5 @@ mod outages;
 mod process;
 #[path = "e2e/restarts.rs"]
 mod restarts;
+#[path = "e2e/roles.rs"]
+mod roles;

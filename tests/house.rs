@@ -26,7 +26,7 @@ const fn room_with_engine(name: &'static str, may_use: &'static [&'static str]) 
 }
 
 /// The table. `service` may use everything and stands in [`FREE`].
-const ROOMS: [Room; 18] = [
+const ROOMS: [Room; 19] = [
     room("model", &[]),
     room("wire", &["model"]),
     room_with_engine("engine", &["model"]),
@@ -36,16 +36,17 @@ const ROOMS: [Room; 18] = [
     room("store", &["model", "engine", "config"]),
     room("reports", &["model", "engine", "store"]),
     room("cluster", &["model", "engine", "config"]),
-    room("health", &["model", "engine", "config"]),
+    room("health", &["model", "engine", "config", "access"]),
     room("telemetry", &["model", "engine", "config"]),
     room_with_engine("driver", &["model", "engine", "effects", "store"]),
-    room("api", &["model", "engine"]),
-    room("web", &["model", "engine"]),
+    room("access", &["model"]),
+    room("api", &["model", "engine", "access", "health"]),
+    room("web", &["model", "engine", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
     room_with_engine(
         "cli",
-        &["model", "engine", "wire", "config", "feeds", "effects", "store", "reports", "telemetry", "lab", "replay", "service"],
+        &["model", "engine", "wire", "config", "feeds", "effects", "store", "reports", "access", "telemetry", "lab", "replay", "service"],
     ),
     room("main", &["cli"]),
 ];

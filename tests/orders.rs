@@ -184,7 +184,7 @@ impl CloneEngine for Stage<Lab> {
 fn give(stage: &mut Stage<Lab>, command: Command) -> Receipt {
     let actions = stage.engine.step(Input::Command(order(command)), stage.plan.now());
     let receipt = actions.into_iter().find_map(|action| match action {
-        labwatch::engine::Action::Record(labwatch::engine::Record::Commanded { receipt, .. }) => Some(receipt),
+        labwatch::engine::Action::Record(labwatch::engine::Record::Commanded { receipt, .. }) => Some(*receipt),
         _ => None,
     });
     receipt.expect("a receipt")

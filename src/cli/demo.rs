@@ -178,6 +178,7 @@ impl Stage {
                     records.tell(who, &what);
                 }
             }),
+            levels: None,
         }
     }
 

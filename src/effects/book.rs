@@ -73,7 +73,7 @@ async fn set(client: &BookClient, switch: &Switch) -> SwitchOutcome {
 /// Looks, writes what book does not say already, reads back. Looking first closes most of the gap in which a person's hold could be written over; book has no way to close it all.
 async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcome, Fault> {
     let before = client.availability(&switch.resource).await?;
-    if before.bookable() == Bookable::Held {
+    if before.bookable() == Bookable::Held && !switch.by_person {
         return Ok(SwitchOutcome::Held(before));
     }
     if (before.available, &before.reason) == (switch.available, &switch.reason) {
@@ -127,6 +127,16 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_person_may_write_over_a_persons_hold() {
+        let book = FakeBook::start().await;
+        book.put("r-a", "pend00", false, "fire");
+        let switch = Switch { reason: "exam".into(), by_person: true, ..withdraw("r-a") };
+        assert_eq!(set(&book.client(SOON), &switch).await, SwitchOutcome::Confirmed(says(false, "exam")));
+        let switch = Switch { available: true, by_person: true, ..withdraw("r-a") };
+        assert_eq!(set(&book.client(SOON), &switch).await, SwitchOutcome::Confirmed(says(true, REASON)));
     }
 
     #[tokio::test]

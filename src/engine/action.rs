@@ -110,19 +110,19 @@ pub enum Record {
     /// A maintainer gave a command, and it was carried out.
     Commanded {
         /// The command, and who gave it.
-        order: Order,
+        order: Box<Order>,
         /// What they are answered.
-        receipt: Receipt,
+        receipt: Box<Receipt>,
     },
     /// Something keeps quiet from now on, or will.
     Quieted {
         /// Its number.
         id: QuietId,
         /// What it is.
-        entry: QuietEntry,
+        entry: Box<QuietEntry>,
     },
     /// Something does not keep quiet any more.
-    QuietEnded(Ended),
+    QuietEnded(Box<Ended>),
     /// An experiment was seen for the first time.
     Seen(Stub),
     /// An experiment is forgotten: seen again, it is new.

@@ -118,12 +118,12 @@ impl Experiment {
 
     /// What has happened before counts for flapping, as far as events tell; what flapped goes on to flap until it has been calm.
     fn recall_flapping(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
-        let by_itself = events.iter().filter(|event| event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage));
+        let mut by_itself = events.iter().filter(|event| event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage));
         for event in by_itself.clone().filter(|event| event.was != Health::Unknown && event.was.is_unusable() != event.health.is_unusable())
         {
             self.flapping.note(now.back_at(event.when), rule);
         }
-        let last = by_itself.last();
+        let last = by_itself.next_back();
         self.flapping = match last.filter(|event| event.health == Health::Flapping) {
             Some(event) => std::mem::take(&mut self.flapping).resumed(now.back_at(event.when), now),
             None => std::mem::take(&mut self.flapping).steady(),

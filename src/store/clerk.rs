@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
 use super::memory::{Memory, Pending};
 use crate::engine::{
-    self, Concern, DeliveryFault, Ended, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds,
+    self, Concern, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds,
     RouteMemory, Strand, Summary, Wish,
 };
 use crate::model::{Health, ResourceName, RouteName, Stub};
@@ -115,7 +115,7 @@ impl Clerk {
             }
             Record::Commanded { order, .. } => return vec![Entry::Audit { at, who: order.by.clone(), what: order.command.to_string() }],
             Record::Quieted { id, entry } => return vec![Entry::Note(note(*id, entry))],
-            Record::QuietEnded(Ended { id, at, .. }) => return vec![Entry::NoteEnded { id: id.to_string(), at: *at }],
+            Record::QuietEnded(ended) => return vec![Entry::NoteEnded { id: ended.id.to_string(), at: ended.at }],
             Record::Telling(summary) => vec![self.send(summary, at)],
             Record::Delivered { id, outcome } => self.delivered(*id, outcome, at),
             Record::Event { .. }
@@ -438,7 +438,7 @@ mod tests {
         let subject = engine::Subject::Experiment(stub());
         let entry = QuietEntry::Acknowledgement(engine::Acknowledgement { subject, health: Health::Down, who, text, since, until: None });
         let mut clerk = Clerk::default();
-        let [Entry::Note(kept)] = &clerk.entries(&Record::Quieted { id: QuietId(7), entry: entry.clone() }, at(5))[..] else {
+        let [Entry::Note(kept)] = &clerk.entries(&Record::Quieted { id: QuietId(7), entry: Box::new(entry.clone()) }, at(5))[..] else {
             panic!("a note")
         };
         assert_eq!((kept.kind, recall_note(kept)), (NoteKind::Acknowledgement, Some((QuietId(7), entry))));

@@ -15,7 +15,7 @@ use super::read::{self, Range};
 use super::text::{self, Names};
 use super::{bookings, file};
 use crate::engine::{Booked, Issue};
-use crate::model::{Health, JumpHealth, Stub};
+use crate::model::{Health, JumpHealth, OUR_PREFIX, Stub};
 
 /// The most rows that are read: a year in which each of 130 experiments changes every quarter of an hour.
 const MAX_ROWS: usize = 5_000_000;
@@ -122,7 +122,7 @@ const BOOKINGS: &str = "SELECT resource, stub, start, until, students, started, 
                         WHERE until > ?1 AND start < ?2 AND coalesce(ended, until) > max(start, ?1) ORDER BY start, id";
 
 const WITHDRAWALS: &str =
-    "SELECT at, stub FROM switches WHERE at >= ?1 AND at < ?2 AND available = 0 AND outcome = 'confirmed' ORDER BY at, id";
+    "SELECT at, stub, reason FROM switches WHERE at >= ?1 AND at < ?2 AND available = 0 AND outcome = 'confirmed' ORDER BY at, id";
 
 const WINDOWS: &str = "SELECT id, kind, created, until, content, ended FROM notes \
                        WHERE kind = 'window' AND coalesce(ended, until, 9e18) > ?1 AND created < ?2 ORDER BY created, id";
@@ -198,8 +198,10 @@ fn booking(row: &Row<'_>) -> rusqlite::Result<Option<KeptBooking>> {
     Ok(bookings::read(row)?.map(|(booked, ended)| KeptBooking { booked, ended }))
 }
 
+/// A withdrawal of ours: one that a person ordered has the person's reason.
 fn withdrawal(row: &Row<'_>) -> rusqlite::Result<Option<(Timestamp, Stub)>> {
-    Ok(memory::time(row, 0)?.zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok()))
+    let is_ours = row.get_ref(2)?.as_str()?.starts_with(OUR_PREFIX);
+    Ok(memory::time(row, 0)?.zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok()).filter(|_| is_ours))
 }
 
 fn window(row: &Row<'_>) -> rusqlite::Result<Option<(Note, Option<Timestamp>)>> {

@@ -61,7 +61,7 @@ fn note_event(stub: &Stub, event: &Event) {
     match health {
         Health::Down => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is down"),
         Health::Flapping => {
-            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} comes and goes: it is withdrawn until it is steady")
+            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} comes and goes: it is withdrawn until it is steady");
         }
         Health::Degraded => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded"),
         Health::Ok => info!(experiment = %stub, %health, %was, %why, "{stub} is ok"),

@@ -4,11 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use labwatch::access::{Audit, Kept, Reading, Revocations};
+use labwatch::api::{AccessSettings, Gate};
 use labwatch::engine::{
     Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, Report, ResourceView, Role, SamplingView, Scopes,
     Seen, Snapshot, SourceView, StreamView, Traffic, Why,
 };
 use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+
+/// A gate that lets everybody read, and nobody change anything.
+pub fn open_gate() -> Arc<Gate> {
+    let session = Duration::from_secs(3_600);
+    let settings = AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+    let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
+    Arc::new(Gate::new(settings, Revocations::recall([], at(0), keep), Audit::new(|_, _| {})))
+}
 
 /// Where every connection comes from, which no answer may tell.
 pub const REMOTE: &str = "10.99.88.77";
