@@ -65,10 +65,10 @@ async fn refused(settings: &[(&str, &str)], why: &str) {
     let monitor = Monitor::start_with(through(&server, &lab, &settings)).await;
     monitor.sees_well(&ALL).await;
     lab.power_off("pend00").expect("known");
-    monitor.logs(&["\"level\":\"ERROR\"", "the mail server refuses the mail for good", why]).await;
+    monitor.logs(&["\"level\":\"ERROR\"", "the summary is refused for good", why]).await;
     // Longer than the wait after a failure that passes.
     monitor.logs_times(&["experiments are ok"], monitor.lines(&["experiments are ok"]).len() + 15).await;
-    assert_eq!(monitor.lines(&["mailing a summary"]).len(), 1, "it is not tried again and again");
+    assert_eq!(monitor.lines(&["telling people"]).len(), 1, "it is not tried again and again");
     assert!(server.mails().is_empty(), "{:?}", server.mails());
     monitor.stop("TERM", &lab).await;
     let file = Connection::open_with_flags(folder.path().join(DATABASE_FILE), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the memory");
@@ -85,7 +85,7 @@ async fn an_outage_of_the_mail_server_ends_in_one_true_mail() {
     monitor.sees_well(&ALL).await;
     server.kill().await;
     lab.power_off("pend00").expect("known");
-    monitor.logs(&["the mail is not sent, it is tried again: cannot connect"]).await;
+    monitor.logs(&["the summary is not sent, it is tried again: cannot connect"]).await;
     lab.power_off("spin00").expect("known");
     switched(&lab, "r-spin00", 1).await;
     lab.power_on("pend00").expect("known");
