@@ -143,7 +143,7 @@ impl Clerk {
     fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, at: Timestamp) -> Vec<Entry> {
         let delivery = |id, state, error| Entry::Delivery(Delivery { id, at, state, error });
         if let Err(failure) = outcome {
-            let state = if failure.permanent { OutboxState::Refused } else { OutboxState::Pending };
+            let state = if failure.refuses_content() { OutboxState::Refused } else { OutboxState::Pending };
             return vec![delivery(id, state, Some(failure.fault.to_string()))];
         }
         let Some(at_place) = self.on_their_way.iter().position(|summary| summary.id == id) else { return Vec::new() };

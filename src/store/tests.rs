@@ -318,7 +318,47 @@ fn a_file_that_breaks_while_it_is_used_is_moved_aside() {
     assert!(health.state == StoreState::Ok && health.anew.is_some() && health.lost == 0, "{health:?}");
     assert!(health.set_aside.is_some_and(|path| path.exists()));
     drop(store);
-    assert_eq!(bench.memory().experiments.len(), 200);
+    let memory = bench.memory();
+    assert_eq!(memory.experiments.len(), 201, "what was known before is known still");
+    assert_eq!(memory.experiments[&stub("a")].events.len(), 3, "with its ring");
+}
+
+/// Everything that a restart reads is told to the new file: the memory is the same, but for where it comes from.
+#[test]
+fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    let (route, subject) = ("team".to_owned(), "experiment/a".to_owned());
+    let note = Note { id: "7".into(), kind: NoteKind::Silence, created: time(5), until: None, content: json!({ "why": "repair" }) };
+    let mut entries: Vec<Entry> = (0..9).map(|n| happened("a", event(n, Health::Ok))).collect();
+    entries.extend([
+        Entry::Seen { stub: stub("b"), at: time(3) },
+        Entry::Told(Told { route: route.clone(), subject: subject.clone(), value: json!(1) }),
+        Entry::Told(Told { route: route.clone(), subject: "gone".into(), value: json!(1) }),
+        Entry::Untold { route, subject: "gone".into() },
+        Entry::Outgoing(outgoing(1)),
+        Entry::Outgoing(outgoing(2)),
+        Entry::Delivery(Delivery { id: 1, at: time(8), state: OutboxState::Sent, error: None }),
+        Entry::Note(note),
+        record(6, Record::Hold { resource: resource("r-a"), reason: Some("repair".into()) }),
+        record(7, Record::Hold { resource: resource("r-b"), reason: Some("repair".into()) }),
+        record(8, Record::Hold { resource: resource("r-b"), reason: None }),
+        keep("x", 1),
+        keep("y", 2),
+        Entry::Keep { key: "y".into(), value: None },
+    ]);
+    write_and_wait(&store, entries);
+    drop(store);
+    let (store, before) = bench.open();
+    for path in bench.others("labwatch.db") {
+        std::fs::remove_file(path).expect("removed");
+    }
+    write_and_wait(&store, vec![keep("z", 3)]);
+    assert!(store.health().anew.is_some() && store.health().lost == 0);
+    drop(store);
+    let mut after = bench.memory();
+    assert_eq!(after.keep.remove("z"), Some(json!(3)));
+    assert_eq!(after, before);
 }
 
 #[test]
@@ -641,7 +681,8 @@ fn bookings_are_kept_as_they_took_place() {
 fn a_look_back_knows_how_it_began() {
     let bench = Bench::new();
     let (store, _) = bench.open();
-    let switch = |available| Switch { resource: resource("r-a"), stub: stub("a"), available, by_person: false, reason: "labwatch: x".into() };
+    let switch =
+        |available| Switch { resource: resource("r-a"), stub: stub("a"), available, by_person: false, reason: "labwatch: x".into() };
     let confirmed = || {
         let outcome = SwitchOutcome::Confirmed(Availability { available: false, reason: "labwatch: x".into() });
         Record::Switched { resource: resource("r-a"), stub: stub("a"), outcome }
