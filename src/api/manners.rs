@@ -131,14 +131,11 @@ fn finished(response: Response, asked: &Asked) -> Response {
     response
 }
 
-/// An error in the API's form, whoever made it. A page that tells an error in its own words stays as it is.
+/// An error in the API's form, also where a library made it. An answer that has words of its own stays as it is.
 fn explained(mut response: Response, id: &str) -> Response {
-    let status = response.status();
-    let ours = response.extensions_mut().remove::<ApiError>();
-    let page = is_page(response.headers());
-    let error = match ours {
+    let error = match response.extensions_mut().remove::<ApiError>() {
         Some(error) => error,
-        None if (status.is_client_error() || status.is_server_error()) && !page => error::of_status(status),
+        None if is_a_librarys(&response) => error::of_status(response.status()),
         None => return response,
     };
     let Ok(body) = serde_json::to_vec(&error.of_request(id)) else { return response };
@@ -146,6 +143,13 @@ fn explained(mut response: Response, id: &str) -> Response {
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, Body::from(body))
+}
+
+/// Whether a library refused a request: it says so in plain text, or with no word. A health view that says 503 does so in its own form.
+fn is_a_librarys(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let (status, plain) = (response.status(), kind.is_some_and(|kind| kind.starts_with(b"text/plain")));
+    (status.is_client_error() && (plain || kind.is_none())) || (status.is_server_error() && kind.is_none())
 }
 
 /// The headers that browsers are careful by. What a handler has set stays.
@@ -228,6 +232,27 @@ mod tests {
 
     async fn ask(routes: Router, request: Request) -> Response {
         TowerToHyperService::new(routes).call(request).await.unwrap_or_else(|never| match never {})
+    }
+
+    #[test]
+    fn only_a_librarys_error_gets_other_words() {
+        for (status, kind, expect) in [
+            (400, Some("text/plain; charset=utf-8"), true),
+            (413, None, true),
+            (404, Some("application/json"), false),
+            (404, Some("text/html"), false),
+            (503, None, true),
+            (503, Some("text/plain"), false),
+            (503, Some("application/json"), false),
+            (200, None, false),
+        ] {
+            let response = Response::builder().status(status);
+            let response = match kind {
+                Some(kind) => response.header(CONTENT_TYPE, kind),
+                None => response,
+            };
+            assert_eq!(is_a_librarys(&response.body(Body::empty()).expect("a response")), expect, "{status} {kind:?}");
+        }
     }
 
     #[test]
