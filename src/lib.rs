@@ -15,6 +15,7 @@ pub mod driver;
 pub mod replay;
 pub mod effects;
 pub mod store;
+pub mod reports;
 pub mod health;
 pub mod access;
 pub mod api;

@@ -26,7 +26,7 @@ const fn room_with_engine(name: &'static str, may_use: &'static [&'static str]) 
 }
 
 /// The table. `service` may use everything and stands in [`FREE`].
-const ROOMS: [Room; 19] = [
+const ROOMS: [Room; 20] = [
     room("model", &[]),
     room("wire", &["model"]),
     room_with_engine("engine", &["model"]),
@@ -35,6 +35,7 @@ const ROOMS: [Room; 19] = [
     room("faults", &["engine"]),
     room("effects", &["model", "engine", "wire", "config", "faults"]),
     room("store", &["model", "engine", "config", "faults"]),
+    room("reports", &["model", "engine", "store"]),
     room("cluster", &["model", "engine", "config"]),
     room("health", &["model", "engine", "config", "access"]),
     room("telemetry", &["model", "engine", "config"]),
@@ -46,7 +47,7 @@ const ROOMS: [Room; 19] = [
     room_with_engine("replay", &["model", "engine", "feeds"]),
     room_with_engine(
         "cli",
-        &["model", "engine", "wire", "config", "feeds", "effects", "store", "access", "telemetry", "lab", "replay", "service"],
+        &["model", "engine", "wire", "config", "feeds", "effects", "store", "reports", "access", "telemetry", "lab", "replay", "service"],
     ),
     room("main", &["cli"]),
 ];

@@ -59,6 +59,10 @@ const ONLY_TLS: &str = "max-age=31536000";
 /// Where other sites' pages may read, as the old web page does: the reading routes of version 1, without anybody's cookies.
 const OPEN_PATHS: [&str; 2] = ["/api/v1/", "/swagger.json"];
 
+/// Marks an answer whose status is its message, as 503 is that of health: it is no error, and keeps its body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnWords;
+
 /// Puts around the routes what every answer has in common.
 pub(super) fn dressed(routes: Router) -> Router {
     let worth = SizeAbove::new(COMPRESSED_FROM).and(NotForContentType::SSE).and(NotForContentType::IMAGES);
@@ -131,11 +135,14 @@ fn finished(response: Response, asked: &Asked) -> Response {
     response
 }
 
-/// An error in the API's form, also where a library made it. An answer that has words of its own stays as it is.
+/// An error in the API's form, whoever made it. What tells it in its own words stays as it is: a page, or what is marked so.
 fn explained(mut response: Response, id: &str) -> Response {
-    let error = match response.extensions_mut().remove::<ApiError>() {
+    let status = response.status();
+    let ours = response.extensions_mut().remove::<ApiError>();
+    let own_words = response.extensions().get::<OwnWords>().is_some() || is_page(response.headers());
+    let error = match ours {
         Some(error) => error,
-        None if is_a_librarys(&response) => error::of_status(response.status()),
+        None if (status.is_client_error() || status.is_server_error()) && !own_words => error::of_status(status),
         None => return response,
     };
     let Ok(body) = serde_json::to_vec(&error.of_request(id)) else { return response };
@@ -143,13 +150,6 @@ fn explained(mut response: Response, id: &str) -> Response {
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, Body::from(body))
-}
-
-/// Whether a library refused a request: it says so in plain text, or with no word. A health view that says 503 does so in its own form.
-fn is_a_librarys(response: &Response) -> bool {
-    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let (status, plain) = (response.status(), kind.is_some_and(|kind| kind.starts_with(b"text/plain")));
-    (status.is_client_error() && (plain || kind.is_none())) || (status.is_server_error() && kind.is_none())
 }
 
 /// The headers that browsers are careful by. What a handler has set stays.
@@ -232,27 +232,6 @@ mod tests {
 
     async fn ask(routes: Router, request: Request) -> Response {
         TowerToHyperService::new(routes).call(request).await.unwrap_or_else(|never| match never {})
-    }
-
-    #[test]
-    fn only_a_librarys_error_gets_other_words() {
-        for (status, kind, expect) in [
-            (400, Some("text/plain; charset=utf-8"), true),
-            (413, None, true),
-            (404, Some("application/json"), false),
-            (404, Some("text/html"), false),
-            (503, None, true),
-            (503, Some("text/plain"), false),
-            (503, Some("application/json"), false),
-            (200, None, false),
-        ] {
-            let response = Response::builder().status(status);
-            let response = match kind {
-                Some(kind) => response.header(CONTENT_TYPE, kind),
-                None => response,
-            };
-            assert_eq!(is_a_librarys(&response.body(Body::empty()).expect("a response")), expect, "{status} {kind:?}");
-        }
     }
 
     #[test]

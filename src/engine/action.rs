@@ -1,9 +1,11 @@
 //! Everything that the engine can ask for, in one closed list.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::command::{Order, Receipt, Wish};
+use super::diary::BookingChange;
 use super::event::Event;
 use super::input::{DeliveryFault, SwitchOutcome};
 use super::memory::Told;
@@ -136,6 +138,10 @@ pub enum Record {
     RouteGone(RouteName),
     /// Book's manifest changed.
     Manifest(ManifestChange),
+    /// Bookings changed: what has, and nothing else.
+    Bookings(Vec<BookingChange>),
+    /// The pools are others than before: the experiments of each, by its name.
+    Pools(BTreeMap<String, Vec<Stub>>),
     /// All sources are silent, which says that we are cut off, or it has ended.
     Blind(bool),
     /// A summary is about to be sent.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::command::Wish;
+use super::diary::Booked;
 use super::event::{Event, Issue};
 use super::holds::Hold;
 use super::silence::{QuietEntry, QuietId};
@@ -29,6 +30,8 @@ pub struct Memory {
     pub wishes: Vec<(ResourceName, Wish)>,
     /// Resources that people hold, with since when and why.
     pub holds: Vec<(ResourceName, Hold)>,
+    /// The bookings that are kept and not over.
+    pub bookings: Vec<Booked>,
 }
 
 /// What is remembered of a route.

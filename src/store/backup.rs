@@ -19,10 +19,12 @@ const MAX_PROBLEMS: i64 = 50;
 const COPY_MODE: u32 = 0o600;
 
 /// Tables whose rows are counted, and the newest time in each, where it has one.
-const TABLES: [(&str, Option<&str>); 12] = [
+const TABLES: [(&str, Option<&str>); 14] = [
     ("audit", Some("at")),
+    ("bookings", None),
     ("events", Some("at")),
     ("experiments", None),
+    ("forgotten", Some("at")),
     ("gaps", None),
     ("holds", None),
     ("keep", None),

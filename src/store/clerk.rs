@@ -20,6 +20,9 @@ const EXPERIMENT: &str = "experiment/";
 /// What subjects that concern the whole laboratory start with.
 const CONCERN: &str = "laboratory/";
 
+/// Under which key the pools stand, each with its experiments.
+pub(super) const POOLS: &str = "pools";
+
 /// What keys of people's wishes start with: the resource follows.
 const WISH: &str = "wish.";
 
@@ -102,7 +105,8 @@ impl Clerk {
     pub fn entries(&mut self, record: &Record, at: Timestamp) -> Vec<Entry> {
         let mut entries = match record {
             Record::Seen(stub) => return vec![Entry::Seen { stub: stub.clone(), at }],
-            Record::Forgotten(stub) => return vec![Entry::Forgotten(stub.clone())],
+            Record::Forgotten(stub) => return vec![Entry::Forgotten { stub: stub.clone(), at }],
+            Record::Pools(pools) => return vec![Entry::Keep { key: POOLS.to_owned(), value: serde_json::to_value(pools).ok() }],
             Record::Told { route, told } => return vec![told_entry(route, told)],
             Record::RouteGone(route) => return self.forget(route, at),
             Record::Wished { resource, wish } => {
@@ -120,6 +124,7 @@ impl Clerk {
             | Record::Source { .. }
             | Record::Hold { .. }
             | Record::Manifest(_)
+            | Record::Bookings(_)
             | Record::Blind(_)
             | Record::Sampling { .. } => Vec::new(),
         };
@@ -262,6 +267,7 @@ impl From<Memory> for engine::Memory {
             last_quiet: memory.last_note,
             wishes: memory.keep.iter().filter_map(|(key, value)| recall_wish(key, value)).collect(),
             holds: memory.holds.into_iter().map(recall_hold).collect(),
+            bookings: memory.bookings,
             experiments: memory.experiments.into_iter().map(remembered).collect(),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use crate::engine::action::{Action, ManifestChange, Record};
 use crate::engine::availability::HoldChange;
+use crate::engine::diary::Diary;
 use crate::engine::event::Why;
 use crate::engine::experiment::Experiment;
 use crate::engine::fleet::Id;
@@ -34,6 +35,7 @@ impl Engine {
         for (resource, hold) in &memory.holds {
             self.holds.restore(resource.clone(), hold.clone());
         }
+        self.diary = Diary::recall(&memory.bookings);
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
