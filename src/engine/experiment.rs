@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bookings::Affected;
 use super::event::{Event, Issue, Why};
 use super::holding::Holding;
 use super::judge::{self, Heard, Look, Presence, Telling};
@@ -260,7 +261,7 @@ impl Experiment {
         seen.collect::<Option<Vec<_>>>()?.into_iter().max().map(|seen| seen + FORGET_AFTER)
     }
 
-    pub(super) fn view(&self, resources: Vec<ResourceView>, sky: &Sky) -> ExperimentView {
+    pub(super) fn view(&self, resources: Vec<ResourceView>, around: Around, sky: &Sky) -> ExperimentView {
         let mut streams: Vec<StreamView> = self.streams.iter().map(Stream::view).collect();
         streams.sort_by(|a, b| a.topic.cmp(&b.topic));
         ExperimentView {
@@ -278,8 +279,26 @@ impl Experiment {
             grace_until: self.grace_end(sky).filter(|end| sky.now < *end).map(Moment::wall),
             last_listed: self.last_listed.map(Moment::wall),
             events: self.events.iter().cloned().collect(),
+            pools: around.pools,
+            affected: around.affected,
+            advice: around.advice,
+            is_lost: self.is_wholly_lost(),
         }
     }
+
+    /// Whether nothing of it is to be seen: neither its login nor any stream that it must have.
+    pub(super) fn is_wholly_lost(&self) -> bool {
+        let required = self.streams.iter().filter(|stream| stream.required);
+        self.login() == JumpHealth::Lost && required.map(|stream| stream.health).all(|health| health == StreamHealth::Missing)
+    }
+}
+
+/// What surrounds an experiment when it is shown.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Around {
+    pub(super) pools: Vec<Arc<str>>,
+    pub(super) affected: Affected,
+    pub(super) advice: Option<Arc<str>>,
 }
 
 /// What a look at an experiment showed.

@@ -41,6 +41,7 @@ pub use policy::{Asking, Policy, Sampling};
 pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
 pub use report::{Connection, Report, Scopes, Traffic};
 pub use snapshot::{
-    Counts, Evidence, ExperimentView, LastConnection, MailView, ResourceView, SamplingView, Seen, Snapshot, SourceView, StreamView,
+    Counts, Evidence, ExperimentView, LastConnection, MailView, Mismatch, PoolView, ResourceView, SamplingView, Seen, Snapshot, SourceView,
+    StreamView,
 };
 pub use summary::{Alert, Background, Line, Summary};

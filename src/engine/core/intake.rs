@@ -194,6 +194,7 @@ impl Engine {
             Some(reason) => drop(self.holds.held(&resource, reason, self.now.wall()).cloned()),
             None => drop(self.holds.released(&resource)),
         }
+        self.surroundings.holds_changed();
         actions.push(Action::Record(Record::Hold { resource, reason }));
     }
 }

@@ -5,10 +5,12 @@ mod intake;
 mod tending;
 mod stories;
 mod picture;
+mod surroundings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::surroundings::Surroundings;
 use super::action::Action;
 use super::availability::Resources;
 use super::bookings::Calendar;
@@ -69,11 +71,14 @@ pub struct Engine {
     blind: Option<Moment>,
     outage: bool,
     version: u64,
+    /// The version at which what readers see of experiments and around them last changed.
+    painted: u64,
     views: Arc<Vec<Arc<ExperimentView>>>,
     counts: Counts,
     calendar: Calendar,
     pools: Pools,
     holds: Holds,
+    surroundings: Surroundings,
 }
 
 impl Engine {
@@ -100,11 +105,13 @@ impl Engine {
             blind: None,
             outage: false,
             version: 0,
+            painted: 0,
             views: Arc::default(),
             counts: Counts::default(),
             calendar: Calendar::default(),
             pools: Pools::default(),
             holds: Holds::new(DEFAULT_OVERDUE_AFTER),
+            surroundings: Surroundings::default(),
         }
     }
 

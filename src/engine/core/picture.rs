@@ -15,24 +15,18 @@ impl Engine {
             at: self.now.wall(),
             started: self.started.wall(),
             role: self.role,
+            changed: self.painted,
             experiments: Arc::clone(&self.views),
             counts: self.counts,
             sources: SourceName::ALL.map(|name| self.source_view(name)),
+            pools: Arc::clone(&self.surroundings.pools),
+            holds: Arc::clone(&self.surroundings.holds),
+            causes: Arc::clone(&self.surroundings.causes),
             mail: self.telling.view(self.policy.mail),
             sampling: if self.sampling { self.sampler.view(&self.policy) } else { SamplingView::default() },
             manifest_lost: self.manifest_lost.map(Moment::wall),
             blind: self.blind.map(Moment::wall),
         }
-    }
-
-    pub(super) fn repaint(&mut self) {
-        if !self.fleet.is_touched() {
-            return;
-        }
-        let sky = self.sky();
-        let resources = &self.resources;
-        self.fleet.repaint(&mut self.views, &sky, |experiment| experiment.resources.iter().map(|name| resources.view(name)).collect());
-        self.counts = count(&self.views);
     }
 
     pub(super) fn source_view(&self, name: SourceName) -> SourceView {
@@ -56,7 +50,7 @@ impl Engine {
     }
 }
 
-fn count(views: &[Arc<ExperimentView>]) -> Counts {
+pub(super) fn count(views: &[Arc<ExperimentView>]) -> Counts {
     let mut counts = Counts { total: views.len(), ..Counts::default() };
     for view in views {
         match view.health {

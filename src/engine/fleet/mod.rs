@@ -9,7 +9,7 @@ use crate::engine::event::{Event, Why};
 use crate::engine::experiment::{Experiment, Sky};
 use crate::engine::index::Index;
 use crate::engine::report::{Report, Scopes};
-use crate::engine::snapshot::{ExperimentView, ResourceView};
+use crate::engine::snapshot::ExperimentView;
 use crate::engine::stream::Stream;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 
@@ -327,6 +327,12 @@ impl Fleet {
         self.touched.insert(id);
     }
 
+    /// The experiments whose names begin with this, in the order of their names.
+    pub(in crate::engine) fn starting_with<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (Id, &'a Experiment)> {
+        let from = self.by_stub.range::<str, _>((std::ops::Bound::Included(start), std::ops::Bound::Unbounded));
+        from.take_while(move |(stub, _)| stub.as_str().starts_with(start)).filter_map(|(_, id)| Some((*id, self.get(*id)?)))
+    }
+
     /// How many experiments there are.
     pub(in crate::engine) fn len(&self) -> usize {
         self.by_stub.len()
@@ -366,30 +372,44 @@ impl Fleet {
         !self.touched.is_empty() || !self.gone.is_empty()
     }
 
-    /// Brings a sorted list of pictures up to date with what was touched since the last time.
+    /// Brings a sorted list of pictures up to date with what was touched since the last time, and says what is other than before.
     pub(in crate::engine) fn repaint(
         &mut self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,
-        sky: &Sky,
-        resources: impl Fn(&Experiment) -> Vec<ResourceView>,
-    ) {
-        let list = Arc::make_mut(views);
+        mut paint: impl FnMut(Id, &Experiment) -> ExperimentView,
+    ) -> Vec<Repainted> {
+        let mut changes = Vec::new();
         for stub in self.gone.drain(..) {
-            if let Ok(at) = list.binary_search_by(|view| view.stub.cmp(&stub)) {
-                list.remove(at);
+            if let Ok(at) = views.binary_search_by(|view| view.stub.cmp(&stub)) {
+                changes.push(Repainted { was: Some(Arc::make_mut(views).remove(at)), is: None });
             }
         }
         let (mut fresh, touched) = (Vec::new(), std::mem::take(&mut self.touched));
-        for experiment in touched.iter().filter_map(|id| self.get(*id)) {
-            let view = Arc::new(experiment.view(resources(experiment), sky));
-            match list.binary_search_by(|known| known.stub.cmp(&view.stub)) {
-                Ok(at) => list[at] = view,
-                Err(_) => fresh.push(view),
+        for (id, experiment) in touched.iter().filter_map(|id| Some((*id, self.get(*id)?))) {
+            let view = paint(id, experiment);
+            let Ok(at) = views.binary_search_by(|known| known.stub.cmp(&view.stub)) else {
+                fresh.push(Arc::new(view));
+                continue;
+            };
+            if *views[at] != view {
+                let view = Arc::new(view);
+                let was = std::mem::replace(&mut Arc::make_mut(views)[at], Arc::clone(&view));
+                changes.push(Repainted { was: Some(was), is: Some(view) });
             }
         }
         if !fresh.is_empty() {
+            changes.extend(fresh.iter().map(|view| Repainted { was: None, is: Some(Arc::clone(view)) }));
+            let list = Arc::make_mut(views);
             list.append(&mut fresh);
             list.sort_by(|a, b| a.stub.cmp(&b.stub));
         }
+        changes
     }
+}
+
+/// How the picture of an experiment changed: `None` where there was, or is, none.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct Repainted {
+    pub(in crate::engine) was: Option<Arc<ExperimentView>>,
+    pub(in crate::engine) is: Option<Arc<ExperimentView>>,
 }

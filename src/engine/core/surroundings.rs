@@ -1,0 +1,240 @@
+//! What surrounds experiments, for readers: bookings, pools, holds, neighbours, common causes. Each part is counted anew only when
+//! something that it depends on changed, and is shared as long as nothing did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Engine;
+use crate::engine::advice::{Advice, Neighbours};
+use crate::engine::cause::Cause;
+use crate::engine::experiment::{Around, Experiment};
+use crate::engine::fleet::{Id, Repainted};
+use crate::engine::holds::HoldView;
+use crate::engine::names::stem;
+use crate::engine::pool::Pool;
+use crate::engine::snapshot::{ExperimentView, PoolView};
+use crate::model::{Bookable, Health, ResourceName, Stub};
+
+/// From so many on, neighbours that are up or lost make no further difference to the advice for one of them.
+const NEIGHBOURS_THAT_MATTER: usize = 3;
+
+/// What is known of what surrounds experiments, and what of it has to be counted anew.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Surroundings {
+    advice: Advice,
+    /// When time alone changes the bookings that are ahead of an experiment.
+    agenda: BTreeSet<(Timestamp, Id)>,
+    /// How many experiments of each name stem have a sign of life, and how many have none.
+    pub(super) near: BTreeMap<String, Neighbours>,
+    pools_of: BTreeMap<Stub, Vec<Arc<str>>>,
+    stale_pools: BTreeSet<Arc<str>>,
+    stale_holds: bool,
+    next_overdue: Option<Timestamp>,
+    stale_causes: bool,
+    pub(super) pools: Arc<Vec<PoolView>>,
+    pub(super) holds: Arc<Vec<HoldView>>,
+    pub(super) causes: Arc<Vec<Cause>>,
+}
+
+impl Surroundings {
+    /// Says that the holds may be others than before.
+    pub(super) fn holds_changed(&mut self) {
+        self.stale_holds = true;
+    }
+
+    /// Takes note of what depends on an experiment that changed. Returns its stem where its neighbours' advice depends on it.
+    fn note<'a>(&mut self, change: &'a Repainted) -> Option<&'a str> {
+        let (was, is) = (change.was.as_deref(), change.is.as_deref());
+        if was.map(standing) != is.map(standing) {
+            let stub = was.or(is).map(|view| &view.stub)?;
+            self.stale_pools.extend(self.pools_of.get(stub).into_iter().flatten().cloned());
+        }
+        let is_held = |view: Option<&ExperimentView>| view.and_then(ExperimentView::bookable) == Some(Bookable::Held);
+        self.stale_holds |= is_held(was) || is_held(is);
+        let lost_at = |view: Option<&ExperimentView>| view.filter(|view| view.health == Health::Down).map(|view| view.since);
+        self.stale_causes |= lost_at(was) != lost_at(is);
+        self.count_neighbours(was, is)
+    }
+
+    fn count_neighbours<'a>(&mut self, was: Option<&'a ExperimentView>, is: Option<&'a ExperimentView>) -> Option<&'a str> {
+        let is_lost = |view: Option<&ExperimentView>| view.map(|view| view.is_lost);
+        if is_lost(was) == is_lost(is) {
+            return None;
+        }
+        let stem = stem(was.or(is)?.stub.as_str());
+        let near = self.near.entry(stem.to_owned()).or_default();
+        let before = significance(*near);
+        match is_lost(was) {
+            Some(true) => near.lost = near.lost.saturating_sub(1),
+            Some(false) => near.up = near.up.saturating_sub(1),
+            None => {}
+        }
+        match is_lost(is) {
+            Some(true) => near.lost += 1,
+            Some(false) => near.up += 1,
+            None => {}
+        }
+        let after = significance(*near);
+        if near.up + near.lost == 0 {
+            self.near.remove(stem);
+        }
+        (before != after).then_some(stem)
+    }
+}
+
+/// What a pool or a hold depends on.
+fn standing(view: &ExperimentView) -> (Health, Option<Bookable>, crate::engine::bookings::Affected) {
+    (view.health, view.bookable(), view.affected)
+}
+
+fn significance(near: Neighbours) -> (usize, usize) {
+    (near.up.min(NEIGHBOURS_THAT_MATTER), near.lost.min(NEIGHBOURS_THAT_MATTER))
+}
+
+impl Engine {
+    /// Brings the pictures up to date with everything that happened and with the time.
+    pub(super) fn repaint(&mut self) {
+        let now = self.now.wall();
+        while let Some((at, id)) = self.surroundings.agenda.first().copied().filter(|(at, _)| *at <= now) {
+            self.surroundings.agenda.remove(&(at, id));
+            self.fleet.touch(id);
+        }
+        // The advice for an experiment depends on its neighbours, which this may change, so some are painted twice.
+        for _ in 0..2 {
+            if self.fleet.is_touched() {
+                self.repaint_touched();
+            }
+        }
+        self.refresh_pools(now);
+        self.refresh_holds(now);
+        self.refresh_causes();
+    }
+
+    fn repaint_touched(&mut self) {
+        let (sky, now) = (self.sky(), self.now.wall());
+        let Self { fleet, views, resources, calendar, surroundings, .. } = self;
+        let changes = fleet.repaint(views, |id, experiment| {
+            surroundings.agenda.extend(calendar.next_change(&experiment.resources, now).map(|at| (at, id)));
+            let around = Around {
+                pools: surroundings.pools_of.get(&experiment.stub).cloned().unwrap_or_default(),
+                affected: calendar.affected(&experiment.resources, now),
+                advice: surroundings.advice_for(experiment).map(Arc::from),
+            };
+            experiment.view(experiment.resources.iter().map(|name| resources.view(name)).collect(), around, &sky)
+        });
+        if changes.is_empty() {
+            return;
+        }
+        self.painted = self.version;
+        self.counts = super::picture::count(&self.views);
+        let stems: BTreeSet<&str> = changes.iter().filter_map(|change| self.surroundings.note(change)).collect();
+        for stem_of_changed in stems {
+            let near = self.fleet.starting_with(stem_of_changed).filter(|(_, near)| stem(near.stub.as_str()) == stem_of_changed);
+            let advised: Vec<Id> = near.filter(|(_, near)| is_bad(near)).map(|(id, _)| id).collect();
+            advised.into_iter().for_each(|id| self.fleet.touch(id));
+        }
+    }
+
+    /// Takes in that another timetable has been read.
+    pub(super) fn timetable_changed(&mut self) {
+        let surroundings = &mut self.surroundings;
+        surroundings.agenda.clear();
+        surroundings.pools_of = self.pools.by_experiment();
+        surroundings.stale_pools = self.pools.iter().map(|pool| Arc::from(pool.name.as_str())).collect();
+        surroundings.stale_holds = true;
+        let is_gone = |view: &PoolView| self.pools.get(&view.name).is_none();
+        if surroundings.pools.iter().any(is_gone) {
+            Arc::make_mut(&mut surroundings.pools).retain(|view| !is_gone(view));
+            self.painted = self.version;
+        }
+        self.fleet.touch_all();
+    }
+
+    fn refresh_pools(&mut self, now: Timestamp) {
+        for name in std::mem::take(&mut self.surroundings.stale_pools) {
+            let Some(pool) = self.pools.get(&name) else { continue };
+            let view = self.pool_view(name, pool, now);
+            let pools = &mut self.surroundings.pools;
+            match pools.binary_search_by(|known| known.name.cmp(&view.name)) {
+                Ok(at) if pools[at] == view => continue,
+                Ok(at) => Arc::make_mut(pools)[at] = view,
+                Err(at) => Arc::make_mut(pools).insert(at, view),
+            }
+            self.painted = self.version;
+        }
+    }
+
+    fn pool_view(&self, name: Arc<str>, pool: &Pool, now: Timestamp) -> PoolView {
+        let members: Vec<Stub> = pool.members().cloned().collect();
+        let view = |stub: &Stub| self.views.binary_search_by(|view| view.stub.cmp(stub)).ok().and_then(|at| self.views.get(at));
+        let count = |rule: &dyn Fn(&ExperimentView) -> bool| members.iter().filter_map(view).filter(|view| rule(view)).count();
+        PoolView {
+            name,
+            healthy: count(&|view| view.health == Health::Ok),
+            bookable: count(&|view| view.bookable() == Some(Bookable::Yes)),
+            standing: pool.standing(&self.calendar, now, |stub| self.is_usable(stub)),
+            members,
+        }
+    }
+
+    fn refresh_holds(&mut self, now: Timestamp) {
+        let surroundings = &self.surroundings;
+        if !surroundings.stale_holds && surroundings.next_overdue.is_none_or(|at| now < at) {
+            return;
+        }
+        let healthy_since = |resource: &ResourceName| {
+            let experiment = self.fleet.named(self.resources.stub(resource)?.as_str())?;
+            (experiment.health == Health::Ok).then(|| experiment.since.wall())
+        };
+        let holds = self.holds.list(&self.calendar, now, healthy_since);
+        let next_overdue = self.holds.next_overdue(now);
+        self.surroundings.stale_holds = false;
+        self.surroundings.next_overdue = next_overdue;
+        if *self.surroundings.holds != holds {
+            self.surroundings.holds = Arc::new(holds);
+            self.painted = self.version;
+        }
+    }
+
+    fn refresh_causes(&mut self) {
+        if !std::mem::take(&mut self.surroundings.stale_causes) {
+            return;
+        }
+        let lost: Vec<&Experiment> = self.fleet.iter().map(|(_, experiment)| experiment).filter(|it| it.health == Health::Down).collect();
+        let causes = self.causes(&lost);
+        if *self.surroundings.causes != causes {
+            self.surroundings.causes = Arc::new(causes);
+            self.painted = self.version;
+        }
+    }
+
+    /// Whether students can use an experiment.
+    pub(super) fn is_usable(&self, stub: &Stub) -> bool {
+        self.fleet.named(stub.as_str()).is_some_and(|experiment| matches!(experiment.health, Health::Ok | Health::Degraded))
+    }
+}
+
+fn is_bad(experiment: &Experiment) -> bool {
+    matches!(experiment.health, Health::Degraded | Health::Down)
+}
+
+impl Surroundings {
+    /// What can be done about an experiment; `None` when nothing is wrong or its symptoms do not tell.
+    pub(super) fn advice_for(&self, experiment: &Experiment) -> Option<&str> {
+        let facts = || experiment.facts(self.neighbours(experiment));
+        is_bad(experiment).then(|| self.advice.of(&facts()).map(|given| given.text))?
+    }
+
+    /// The others of its name stem.
+    fn neighbours(&self, experiment: &Experiment) -> Neighbours {
+        let mut near = self.near.get(stem(experiment.stub.as_str())).copied().unwrap_or_default();
+        if experiment.is_wholly_lost() {
+            near.lost = near.lost.saturating_sub(1);
+        } else {
+            near.up = near.up.saturating_sub(1);
+        }
+        near
+    }
+}
