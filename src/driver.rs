@@ -14,7 +14,7 @@ use crate::engine::{
     Action, Engine, FeedCommand, Input, MailFault, Record, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
 };
 use crate::model::{Fault, Moment, SourceName};
-use crate::store::{Clerk, Progress, Store, Ticket};
+use crate::store::{Clerk, Progress, Reader, Store, Ticket};
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
@@ -129,6 +129,12 @@ impl Ledger {
     pub fn new(store: Store, clerk: Clerk) -> Self {
         let progress = store.progress();
         Self { store, clerk, progress }
+    }
+
+    /// The side of the store that answers questions.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.store.reader()
     }
 
     fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {

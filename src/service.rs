@@ -170,6 +170,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let clock = Clock::start();
     let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
+    let history = ledger.as_ref().map(Ledger::reader);
     let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -203,7 +204,9 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
-    let router = api::router(api::ApiState { snapshots: pictures.clone() });
+    let live = api::Live::new(pictures.clone());
+    parts.spawn("stream of changes", Arc::clone(&live).follow(stop.clone()));
+    let router = api::router(api::ApiState { snapshots: pictures.clone(), history, live });
     parts.spawn("API", serve_api(listener, router, stop.clone()));
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok(parts)

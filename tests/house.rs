@@ -38,7 +38,8 @@ const ROOMS: [Room; 17] = [
     room("health", &["model", "engine", "config"]),
     room("telemetry", &["model", "engine", "config"]),
     room_with_engine("driver", &["model", "engine", "effects", "store"]),
-    room("api", &["model", "engine"]),
+    // Of the store only the reader: the API asks the history and writes nothing.
+    room("api", &["model", "engine", "store"]),
     room("web", &["model", "engine"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),

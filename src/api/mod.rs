@@ -1,7 +1,8 @@
-//! The HTTP API, version 1: what the old web page and maintainers' scripts read. It reads snapshots and changes nothing.
+//! The HTTP API: version 1, what the old web page and maintainers' scripts read, and version 2, everything else that can be read. It reads
+//! snapshots and the history and changes nothing.
 //!
 //! Never touches the engine, a feed or an effect: a handler takes the newest snapshot and lets go of it when the answer is written,
-//! so a slow or hostile reader can stall nobody. Every answer is JSON, errors too.
+//! so a slow or hostile reader can stall nobody. Every error is JSON.
 
 mod connection;
 mod document;
@@ -12,10 +13,12 @@ mod lookup;
 mod routes;
 mod server;
 mod share;
+mod v2;
 
 pub use document::{DOCUMENT_JSON, document};
 pub use routes::{ApiState, router};
-pub use server::{CONNECTION_LIFE, DRAIN, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve};
+pub use server::{CONNECTION_LIFE, DRAIN, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, STREAM_LIFE, serve};
+pub use v2::{DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, PING_EVERY, Sight, document_v2};
 
 use jiff::Timestamp;
 

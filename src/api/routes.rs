@@ -1,4 +1,5 @@
-//! The paths of version 1, and what every answer has in common: JSON, CORS for the old web page, no caching, and a panic that ends nothing.
+//! The paths of version 1, and what every answer has in common: CORS for the old web page, no caching unless it says so itself, and a panic
+//! that ends nothing.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -24,24 +25,38 @@ use super::error::{self, ApiError};
 use super::event::Event;
 use super::experiment::{self, Experiment};
 use super::share::Shared;
-use crate::engine::Snapshot;
+use super::v2::{self, Live, Past, Sheets};
+use crate::engine::{ExperimentView, Snapshot};
+use crate::store::Reader;
 
 /// What the API answers from.
 #[derive(Debug, Clone)]
 pub struct ApiState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The side of the store that answers questions; `None` where no history is kept.
+    pub history: Option<Reader>,
+    /// What changes, for those who listen.
+    pub live: Arc<Live>,
 }
 
-/// All paths of version 1.
+/// All paths.
 pub fn router(state: ApiState) -> Router {
-    let served = Arc::new(Served { snapshots: state.snapshots, experiments: Shared::default() });
+    let served = Arc::new(Served {
+        snapshots: state.snapshots,
+        past: Past::new(state.history),
+        live: state.live,
+        experiments: Shared::default(),
+        whole: Shared::default(),
+        sheets: Sheets::default(),
+    });
     let routes = Router::new()
         .route("/api/v1/experiments", get(experiments))
         .route("/api/v1/experiments/", get(experiments))
         .route("/api/v1/experiments/events/{name}", get(events))
         .route("/api/v1/openapi.json", get(document))
         .route("/swagger.json", get(document))
+        .merge(v2::routes())
         .with_state(served);
     dressed(routes)
 }
@@ -49,12 +64,16 @@ pub fn router(state: ApiState) -> Router {
 /// What the handlers share.
 pub(super) struct Served {
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    experiments: Shared,
+    pub(super) past: Past,
+    pub(super) live: Arc<Live>,
+    experiments: Shared<Snapshot>,
+    pub(super) whole: Shared<Vec<Arc<ExperimentView>>>,
+    pub(super) sheets: Sheets,
 }
 
 impl Served {
     /// The newest snapshot. The channel is held only as long as it takes to count one more reader.
-    fn snapshot(&self) -> Arc<Snapshot> {
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
 }
@@ -92,7 +111,7 @@ pub(super) async fn events(
     let snapshot = served.snapshot();
     let experiment = snapshot.experiment(&name).ok_or_else(|| error::no_such_experiment(&name))?;
     let events: Vec<_> = experiment.events.iter().map(|event| Event::new(event)).collect();
-    rendered(&events).map(|body| json(body.into()))
+    answer(&events)
 }
 
 /// The OpenAPI document of these paths.
@@ -100,14 +119,19 @@ async fn document() -> Response {
     json(Bytes::from_static(DOCUMENT_JSON.as_bytes()))
 }
 
-fn rendered(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+/// The answer as JSON.
+pub(super) fn answer(answer: &impl Serialize) -> Result<Response, ApiError> {
+    rendered(answer).map(|body| json(body.into()))
+}
+
+pub(super) fn rendered(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(answer).map_err(|fault| {
         tracing::error!(%fault, "an answer of the API cannot be written as JSON");
         error::internal()
     })
 }
 
-fn json(body: Bytes) -> Response {
+pub(super) fn json(body: Bytes) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
@@ -134,7 +158,7 @@ async fn dress(request: Request, next: Next) -> Response {
     let mut response = if asks { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if asks {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, OPTIONS"));

@@ -1,7 +1,9 @@
 //! Serves a router to strangers: HTTP/1.1 with a bound on everything that a client could hold on to. Knows no path and no answer.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,11 +11,13 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tower_http::add_extension::AddExtension;
 
-/// How many connections are served at the same time. Further ones wait in the system's queue until one ends.
+/// How many connections are served at the same time, streams aside. Further ones wait in the system's queue until one ends.
 pub const MAX_CONNECTIONS: usize = 256;
 
 /// The longest time from opening a connection, or from the last answer on it, to the end of the next request's head.
@@ -21,6 +25,9 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest life of a connection, so that a client that reads or sends drop by drop cannot keep its place for ever.
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
+
+/// The longest life of a connection that has become a stream. Whoever listens comes back and goes on where it was.
+pub const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 
 /// How long an answer under way may still take after the stop, or after the end of its connection's life.
 pub const DRAIN: Duration = Duration::from_secs(2);
@@ -48,27 +55,29 @@ struct Limits {
     connections: usize,
     head: Duration,
     life: Duration,
+    stream_life: Duration,
     drain: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: MAX_CONNECTIONS, head: HEAD_TIMEOUT, life: CONNECTION_LIFE, drain: DRAIN }
+        Self { connections: MAX_CONNECTIONS, head: HEAD_TIMEOUT, life: CONNECTION_LIFE, stream_life: STREAM_LIFE, drain: DRAIN }
     }
 }
 
 async fn serve_within(limits: Limits, listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
     let stop = stop.child_token();
+    let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let mut failures = 0;
     let outcome = loop {
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
             Some(ended) = connections.join_next() => note(ended),
-            taken = listener.accept(), if connections.len() < limits.connections => match taken {
+            (place, taken) = next(&places, &listener) => match taken {
                 Ok((stream, _)) => {
                     failures = 0;
-                    connections.spawn(converse(limits, stream, router.clone(), stop.clone()));
+                    connections.spawn(converse(limits, stream, router.clone(), Seat::new(place), stop.clone()));
                 }
                 Err(fault) if is_the_clients(&fault) => {}
                 Err(fault) if failures == MAX_ACCEPT_FAILURES => break Err(fault),
@@ -86,16 +95,60 @@ async fn serve_within(limits: Limits, listener: TcpListener, router: Router, sto
     outcome
 }
 
+/// The next connection, as soon as there is a place for it.
+async fn next(places: &Arc<Semaphore>, listener: &TcpListener) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
+    // Nobody closes the places, so there always comes one.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    (place, listener.accept().await)
+}
+
+/// A connection's place among those that are served at the same time. Every request carries that of its connection.
+#[derive(Debug, Clone)]
+pub(super) struct Seat(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    place: Mutex<Option<OwnedSemaphorePermit>>,
+    streams: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl Seat {
+    fn new(place: Option<OwnedSemaphorePermit>) -> Self {
+        Self(Arc::new(Held { place: Mutex::new(place), streams: CancellationToken::new(), cut: CancellationToken::new() }))
+    }
+
+    /// Says that the connection is a stream from now on: it lives longer, and leaves its place to another connection.
+    /// Whoever says so bounds how many streams there are.
+    pub(super) fn becomes_a_stream(&self) {
+        self.0.streams.cancel();
+        drop(self.0.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Ends the connection: its client does not read.
+    pub(super) fn cut(&self) {
+        self.0.cut.cancel();
+    }
+
+    /// Waits until the connection has lived its life.
+    async fn lived(&self, limits: Limits) {
+        let life = async {
+            tokio::select! { () = sleep(limits.life) => {} () = self.0.streams.cancelled() => sleep(limits.stream_life).await }
+        };
+        tokio::select! { () = life => {} () = self.0.cut.cancelled() => {} }
+    }
+}
+
 /// Answers one client until it leaves, is too slow, has lived its life, or the stop comes.
-async fn converse(limits: Limits, stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn converse(limits: Limits, stream: TcpStream, router: Router, seat: Seat, stop: CancellationToken) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(AddExtension::new(router, seat.clone())));
     let mut connection = pin!(connection);
     let over = async {
-        tokio::select! { () = stop.cancelled() => {} () = sleep(limits.life) => {} }
+        tokio::select! { () = stop.cancelled() => {} () = seat.lived(limits) => {} }
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => Ok(ended),
@@ -131,9 +184,6 @@ fn note(ended: Result<(), JoinError>) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-    use std::sync::Arc;
-
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Notify;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use labwatch::engine::{
-    Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, MailView, Report, ResourceView, Role, SamplingView,
-    Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
+    Affected, Cause, Connection, Counts, Event, Evidence, ExperimentView, HoldView, Issue, LastConnection, Link, MailView, PoolView, Report,
+    ResourceView, Role, SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
 };
 use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
@@ -22,13 +22,17 @@ pub fn at(seconds: i64) -> Timestamp {
 /// A snapshot in the making.
 pub struct Lab {
     pub experiments: Vec<ExperimentView>,
+    pub pools: Vec<PoolView>,
+    pub holds: Vec<HoldView>,
+    pub causes: Vec<Cause>,
     pub relay: Report,
     pub jump: Report,
 }
 
 impl Lab {
     pub fn new() -> Self {
-        Self { experiments: Vec::new(), relay: Report::default(), jump: Report::default() }
+        let (pools, holds, causes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { experiments: Vec::new(), pools, holds, causes, relay: Report::default(), jump: Report::default() }
     }
 
     /// Adds an experiment's stream to relay's newest report.
@@ -65,18 +69,34 @@ impl Lab {
             at: at(60),
             started: at(0),
             role: Role::Leader,
+            changed: 1,
+            counts: count(&self.experiments),
             experiments: Arc::new(self.experiments.into_iter().map(Arc::new).collect()),
-            counts: Counts::default(),
             sources: [
                 source(SourceName::Relay, told, Some(self.relay)),
                 source(SourceName::Jump, told, Some(self.jump)),
                 source(SourceName::Book, told, None),
             ],
+            pools: Arc::new(self.pools),
+            holds: Arc::new(self.holds),
+            causes: Arc::new(self.causes),
             mail: MailView::default(),
             sampling: SamplingView::default(),
             manifest_lost: None,
             blind: None,
         })
+    }
+}
+
+fn count(experiments: &[ExperimentView]) -> Counts {
+    let of = |health| experiments.iter().filter(|view| view.health == health).count();
+    Counts {
+        total: experiments.len(),
+        ok: of(Health::Ok),
+        degraded: of(Health::Degraded),
+        down: of(Health::Down),
+        unknown: of(Health::Unknown),
+        ..Counts::default()
     }
 }
 
@@ -125,6 +145,10 @@ pub fn healthy(stub: &str) -> ExperimentView {
         grace_until: None,
         last_listed: Some(at(2)),
         events: Vec::new(),
+        pools: Vec::new(),
+        affected: Affected::default(),
+        advice: None,
+        is_lost: false,
         stub,
     }
 }
