@@ -21,9 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use labwatch::api::Sight;
-use labwatch::engine::{
-    Affected, Cause, CauseKind, Hold, HoldView, Issue, Link, PoolView, Scopes, Seen, Severity, Snapshot, Standing,
-};
+use labwatch::engine::{Affected, Cause, CauseKind, Hold, HoldView, Issue, Link, PoolView, Scopes, Seen, Severity, Snapshot, Standing};
 use labwatch::model::{Bookable, Fault, Health, JumpHealth, Moment, SourceHealth, StreamHealth, Stub};
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -277,9 +275,12 @@ async fn who_has_the_newest_list_is_not_sent_it_again() {
 #[tokio::test]
 async fn badges_tell_how_a_pool_or_an_experiment_is() {
     let server = Server::start(everything()).await;
-    for (file, label, message) in
-        [("pend", "pend", "1 of 2 work, 1 too few"), ("pend00", "pend00", "ok"), ("pend01", "pend01", "down"), ("spin00", "spin00", "ok, held")]
-    {
+    for (file, label, message) in [
+        ("pend", "pend", "1 of 2 work, 1 too few"),
+        ("pend00", "pend00", "ok"),
+        ("pend01", "pend01", "down"),
+        ("spin00", "spin00", "ok, held"),
+    ] {
         let badge: Value = server.get(&format!("/badge/{file}.json")).await.json().await.expect("is JSON");
         assert_eq!((badge["schemaVersion"].as_u64(), badge["label"].as_str()), (Some(1), Some(label)));
         assert_eq!(badge["message"], message);

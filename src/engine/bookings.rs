@@ -80,12 +80,13 @@ impl Calendar {
 
     /// When time alone changes next what [`Calendar::affected`] says; `None` when it does not.
     #[must_use]
-    pub fn next_change(&self, resources: &[ResourceName], now: Timestamp) -> Option<Timestamp> {
+    pub fn next_change<'a>(&self, resources: impl IntoIterator<Item = &'a ResourceName>, now: Timestamp) -> Option<Timestamp> {
         let week = ahead(now, WEEK);
         let of_one = |resource: &ResourceName| {
             let mut next: Option<Timestamp> = None;
             for entry in self.standing(resource, now) {
-                let turns = [before(entry.start, WEEK), before(entry.start, DAY), entry.start, entry.end];
+                // What starts in exactly a day is not within it yet, and is a moment later.
+                let turns = [just_after(before(entry.start, WEEK)), just_after(before(entry.start, DAY)), entry.start, entry.end];
                 next = turns.into_iter().chain(next).filter(|at| *at > now).min();
                 if entry.start >= week {
                     break;
@@ -93,7 +94,7 @@ impl Calendar {
             }
             next
         };
-        resources.iter().filter_map(of_one).min()
+        resources.into_iter().filter_map(of_one).min()
     }
 
     /// The stretches of time within `[from, until)` for which a resource is booked, in the order of their starts.
@@ -123,6 +124,10 @@ pub(super) fn ahead(now: Timestamp, by: Duration) -> Timestamp {
 /// The moment this long before; the calendar's beginning where there is none.
 fn before(at: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| at.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
+}
+
+fn just_after(at: Timestamp) -> Timestamp {
+    at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(at)
 }
 
 fn arrange(entries: &mut [Entry]) {
@@ -236,9 +241,9 @@ mod tests {
             let rows: Vec<_> = bookings.iter().map(|(name, start, len, started)| (names[*name], start * HOUR, (start + len) * HOUR, *started)).collect();
             let (calendar, resources) = (Calendar::of(&timetable(&[], &rows)), [resource("r-a"), resource("r-b")]);
             let said = calendar.affected(&resources, at(now * HOUR));
-            let until = calendar.next_change(&resources, at(now * HOUR)).map_or(1_000, |next| next.as_second() / HOUR);
-            prop_assert!(until > now);
-            for hour in now..until {
+            let until = calendar.next_change(&resources, at(now * HOUR)).unwrap_or(at(1_000 * HOUR));
+            prop_assert!(until > at(now * HOUR));
+            for hour in (now..1_000).take_while(|hour| at(hour * HOUR) < until) {
                 prop_assert_eq!(calendar.affected(&resources, at(hour * HOUR)), said, "{}", hour);
             }
         }

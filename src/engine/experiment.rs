@@ -134,7 +134,7 @@ impl Experiment {
     }
 
     /// Brings its streams up to date with relay's newest report.
-    /// Pushes the topics of required ones that have just connected.
+    /// Pushes the topics of required ones that have just connected, and returns whether any came or went.
     pub(super) fn refresh_streams(
         &mut self,
         newest: u64,
@@ -142,27 +142,29 @@ impl Experiment {
         before: Option<Moment>,
         gone: impl Fn(usize) -> Option<LastConnection>,
         returned: &mut Vec<Topic>,
-    ) {
+    ) -> bool {
+        let mut changed = false;
         for stream in &mut self.streams {
             let was_connected = stream.is_connected();
-            stream.sighting.refresh(newest, now, before, &gone);
+            changed |= stream.sighting.refresh(newest, now, before, &gone);
             match (was_connected, stream.is_connected()) {
                 (true, false) => stream.heard = Heard::Unverified,
                 (false, true) if stream.required => returned.push(stream.topic.clone()),
                 (true, true) | (false, _) => {}
             }
         }
+        changed
     }
 
-    /// Brings its host up to date with jump's newest report.
+    /// Brings its host up to date with jump's newest report. Returns whether it came or went.
     pub(super) fn refresh_host(
         &mut self,
         newest: u64,
         now: Moment,
         before: Option<Moment>,
         gone: impl FnOnce(usize) -> Option<LastConnection>,
-    ) {
-        self.host.refresh(newest, now, before, gone);
+    ) -> bool {
+        self.host.refresh(newest, now, before, gone)
     }
 
     /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought up to date too.

@@ -157,6 +157,12 @@ impl Pool {
         Standing { members: self.members.len(), usable, peak, peak_at, severity }
     }
 
+    /// When time alone changes next how it stands; `None` when it does not.
+    #[must_use]
+    pub fn next_change(&self, calendar: &Calendar, now: Timestamp) -> Option<Timestamp> {
+        calendar.next_change(self.members.values().flatten(), now)
+    }
+
     /// How many of its experiments are booked, from each moment within the next 24 h at which that changes.
     fn demand(&self, calendar: &Calendar, now: Timestamp) -> Vec<(Timestamp, usize)> {
         let mut changes: BTreeMap<Timestamp, (usize, usize)> = BTreeMap::new();

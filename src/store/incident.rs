@@ -208,7 +208,11 @@ mod tests {
             'd' => Turn::Down,
             _ => Turn::Unknown,
         };
-        let changes = (0..).zip(changes.chars()).map(|(at_second, letter)| Change { at: at(at_second), turn: turn(letter), causes: vec![letter.to_string()] });
+        let changes = (0..).zip(changes.chars()).map(|(at_second, letter)| Change {
+            at: at(at_second),
+            turn: turn(letter),
+            causes: vec![letter.to_string()],
+        });
         let found = bad_times(&Subject::Source(SourceName::Relay), changes.collect());
         let words = |it: Incident| {
             let end = it.end.map(|end| end.as_second().to_string()).unwrap_or_default();

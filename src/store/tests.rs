@@ -240,9 +240,10 @@ async fn the_history_answers() {
 async fn bad_times_are_put_together_from_changes() {
     let bench = Bench::new();
     let (store, _) = bench.open();
-    let mut entries: Vec<_> = [(0, Health::Ok), (10, Health::Degraded), (20, Health::Down), (30, Health::Unknown), (40, Health::Ok), (50, Health::Down)]
-        .map(|(at, health)| happened("a", event(at, health)))
-        .into();
+    let mut entries: Vec<_> =
+        [(0, Health::Ok), (10, Health::Degraded), (20, Health::Down), (30, Health::Unknown), (40, Health::Ok), (50, Health::Down)]
+            .map(|(at, health)| happened("a", event(at, health)))
+            .into();
     entries.extend((0..3).map(|n| happened("b", event(n * 10, Health::Ok))));
     let source = |at, health, note: &str| record(at, Record::Source { name: SourceName::Jump, health, note: note.into() });
     entries.extend([source(5, SourceHealth::Live, ""), source(15, SourceHealth::Down, "mute"), source(25, SourceHealth::Live, "")]);
@@ -253,7 +254,9 @@ async fn bad_times_are_put_together_from_changes() {
         loop {
             let page = reader.incidents(of.clone(), Range { from: time(from), until: time(until) }, after, limit).await.expect("an answer");
             let last = page.incidents.last().map(|it| (it.begin, it.subject.clone()));
-            seen.extend(page.incidents.into_iter().map(|it| (it.begin.as_millisecond(), it.end.map(Timestamp::as_millisecond), it.was_down)));
+            seen.extend(
+                page.incidents.into_iter().map(|it| (it.begin.as_millisecond(), it.end.map(Timestamp::as_millisecond), it.was_down)),
+            );
             if !page.more {
                 return seen;
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use labwatch::engine::{
-    Affected, Cause, Connection, Counts, Event, Evidence, ExperimentView, HoldView, Issue, LastConnection, Link, MailView, PoolView, Report,
-    ResourceView, Role, SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
+    Affected, Cause, Connection, Counts, Event, Evidence, ExperimentView, HoldView, Issue, LastConnection, Link, MailView, PoolView,
+    Report, ResourceView, Role, SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
 };
 use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 

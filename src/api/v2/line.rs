@@ -155,4 +155,3 @@ fn reason(view: &ExperimentView) -> &str {
     let deciding = |resource: &&ResourceView| decides.is_some() && resource.bookable == decides;
     view.resources.iter().find(deciding).map_or("", |resource| &resource.reason)
 }
-

@@ -147,11 +147,7 @@ struct Sampling {
         (status = 400, description = "There are no parameters here", body = ApiError),
     )
 )]
-pub(in crate::api) async fn lab(
-    State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
-    sight: Sight,
-) -> Result<Response, ApiError> {
+pub(in crate::api) async fn lab(State(served): State<Arc<Served>>, RawQuery(query): RawQuery, sight: Sight) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
     let short = |pool: &&PoolView| matches!(pool.standing.severity, Severity::Short { .. });

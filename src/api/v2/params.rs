@@ -51,7 +51,9 @@ impl Params {
     pub(super) fn limit(&self, most: usize) -> Result<Option<usize>, ApiError> {
         let Some(text) = self.text("limit") else { return Ok(None) };
         let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
-        limit.map(Some).ok_or_else(|| error::bad_request(format!("limit={text:?} is not understood; allowed: a whole number from 1 to {most}")))
+        limit
+            .map(Some)
+            .ok_or_else(|| error::bad_request(format!("limit={text:?} is not understood; allowed: a whole number from 1 to {most}")))
     }
 
     /// The time between `from` and `until`: until now where nothing is said, and from `span` before that.
@@ -76,7 +78,9 @@ impl Params {
 pub(super) fn cursor<T>(params: &Params, key: impl FnOnce(&str) -> Option<T>) -> Result<Option<(Timestamp, T)>, ApiError> {
     let Some(text) = params.text("cursor") else { return Ok(None) };
     let parts = text.split_once('~').and_then(|(at, rest)| Some((at.parse().ok()?, key(rest)?)));
-    parts.map(Some).ok_or_else(|| error::bad_request(format!("cursor={text:?} is not understood; allowed: what `next` of the page before says")))
+    parts
+        .map(Some)
+        .ok_or_else(|| error::bad_request(format!("cursor={text:?} is not understood; allowed: what `next` of the page before says")))
 }
 
 #[cfg(test)]
@@ -89,21 +93,30 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_an_error_that_says_what_is() {
-        assert_eq!(parse("stat=ok").err().as_deref(), Some("parameter \"stat\" is not known here; there are: state, limit, from, until, cursor"));
+        assert_eq!(
+            parse("stat=ok").err().as_deref(),
+            Some("parameter \"stat\" is not known here; there are: state, limit, from, until, cursor")
+        );
         assert_eq!(parse("state=a&state=b").err().as_deref(), Some("parameter state is given twice; several values are joined by commas"));
-        assert_eq!(Params::parse(Some("a"), &[]).err().map(|e| e.message().to_owned()).as_deref(), Some("parameter \"a\" is not known here; there are: none"));
+        assert_eq!(
+            Params::parse(Some("a"), &[]).err().map(|e| e.message().to_owned()).as_deref(),
+            Some("parameter \"a\" is not known here; there are: none")
+        );
         assert_eq!(Params::parse(None, &[]).expect("fine").text("state"), None);
         assert_eq!(parse("state=a%20b+c").expect("fine").text("state"), Some("a b c"));
     }
 
     #[test]
     fn values_are_checked() {
-        let words = |query: &str| parse(query).expect("fine").words("state", &[("ok", 1), ("down", 2)]).map_err(|error| error.message().to_owned());
+        let words =
+            |query: &str| parse(query).expect("fine").words("state", &[("ok", 1), ("down", 2)]).map_err(|error| error.message().to_owned());
         assert_eq!(words(""), Ok(None));
         assert_eq!(words("state=down,ok"), Ok(Some(vec![2, 1])));
         assert_eq!(words("state=no"), Err("state=\"no\" is not understood; allowed, joined by commas: ok, down".to_owned()));
         assert!(words(&format!("state={}ok", "ok,".repeat(MAX_VALUES))).is_err(), "too many");
-        for (text, expect) in [("limit=1", Some(Some(1))), ("", Some(None)), ("limit=0", None), ("limit=11", None), ("limit=x", None), ("limit=-1", None)] {
+        for (text, expect) in
+            [("limit=1", Some(Some(1))), ("", Some(None)), ("limit=0", None), ("limit=11", None), ("limit=x", None), ("limit=-1", None)]
+        {
             assert_eq!(parse(text).expect("fine").limit(10).ok(), expect, "{text}");
         }
     }
@@ -111,7 +124,9 @@ mod tests {
     #[test]
     fn a_time_has_two_ends() {
         let now: Timestamp = "2026-11-21T08:00:00Z".parse().expect("a time");
-        let range = |query: &str| parse(query).expect("fine").range(now, Duration::from_secs(3600)).ok().map(|range| format!("{} {}", range.from, range.until));
+        let range = |query: &str| {
+            parse(query).expect("fine").range(now, Duration::from_secs(3600)).ok().map(|range| format!("{} {}", range.from, range.until))
+        };
         assert_eq!(range("").as_deref(), Some("2026-11-21T07:00:00Z 2026-11-21T08:00:00Z"));
         assert_eq!(range("until=2026-01-01T01:00:00%2B01:00").as_deref(), Some("2025-12-31T23:00:00Z 2026-01-01T00:00:00Z"));
         assert_eq!(range("from=2026-11-21T08:00:00Z"), None);

@@ -55,7 +55,16 @@ mod tests {
     fn seen(engine: &mut Engine, hosts: &[&str]) -> Snapshot {
         let mut report = Report::default();
         for topic in hosts {
-            let connection = crate::engine::Connection { topic, scopes: Scopes::HOST, connected: "", expires: "", remote: "", user_agent: "", tx: None, rx: None };
+            let connection = crate::engine::Connection {
+                topic,
+                scopes: Scopes::HOST,
+                connected: "",
+                expires: "",
+                remote: "",
+                user_agent: "",
+                tx: None,
+                rx: None,
+            };
             report.push(connection);
         }
         let now = Moment::new(jiff::Timestamp::UNIX_EPOCH, std::time::Duration::ZERO);

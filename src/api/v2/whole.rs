@@ -17,7 +17,9 @@ use super::{Sight, history};
 use crate::api::error::{self, ApiError};
 use crate::api::lookup;
 use crate::api::routes::{Served, answer};
-use crate::engine::{Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot, SourceView, StreamView, Traffic};
+use crate::engine::{
+    Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot, SourceView, StreamView, Traffic,
+};
 use crate::model::{Fault, SourceName};
 
 /// Everything about an experiment.

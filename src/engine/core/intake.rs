@@ -90,6 +90,7 @@ impl Engine {
             self.fleet.touch_all();
         }
         let (added, removed) = self.resources.list(&reading.resources);
+        self.end_holds(&removed, actions);
         if !added.is_empty() || !removed.is_empty() {
             actions.push(Action::Record(Record::Manifest(ManifestChange::Changed { added, removed })));
         }
@@ -184,6 +185,14 @@ impl Engine {
         self.role = role;
         if role == Role::Leader {
             self.resources.reconsider_all();
+        }
+    }
+
+    /// Lets go of the holds of resources that book does not list any more: when they come back, book says anew how they are.
+    fn end_holds(&mut self, removed: &[ResourceName], actions: &mut Vec<Action>) {
+        let held: Vec<&ResourceName> = removed.iter().filter(|resource| self.holds.is_held(resource)).collect();
+        for resource in held {
+            self.note_hold(Some(HoldChange { resource: resource.clone(), reason: None }), actions);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::engine::fleet::{Id, Repainted};
 use crate::engine::holds::HoldView;
 use crate::engine::names::stem;
 use crate::engine::pool::Pool;
-use crate::engine::snapshot::{ExperimentView, PoolView};
+use crate::engine::snapshot::{ExperimentView, PoolView, Seen};
 use crate::model::{Bookable, Health, ResourceName, Stub};
 
 /// From so many on, neighbours that are up or lost make no further difference to the advice for one of them.
@@ -30,6 +30,8 @@ pub(super) struct Surroundings {
     pub(super) near: BTreeMap<String, Neighbours>,
     pools_of: BTreeMap<Stub, Vec<Arc<str>>>,
     stale_pools: BTreeSet<Arc<str>>,
+    /// When time alone changes how a pool stands.
+    pool_agenda: BTreeSet<(Timestamp, Arc<str>)>,
     stale_holds: bool,
     next_overdue: Option<Timestamp>,
     stale_causes: bool,
@@ -53,8 +55,10 @@ impl Surroundings {
         }
         let is_held = |view: Option<&ExperimentView>| view.and_then(ExperimentView::bookable) == Some(Bookable::Held);
         self.stale_holds |= is_held(was) || is_held(is);
-        let lost_at = |view: Option<&ExperimentView>| view.filter(|view| view.health == Health::Down).map(|view| view.since);
-        self.stale_causes |= lost_at(was) != lost_at(is);
+        self.stale_causes |= match (was, is) {
+            (Some(was), Some(is)) => part_of_a_cause(was).ne(part_of_a_cause(is)),
+            (None, _) | (_, None) => true,
+        };
         self.count_neighbours(was, is)
     }
 
@@ -84,9 +88,15 @@ impl Surroundings {
     }
 }
 
-/// What a pool or a hold depends on.
-fn standing(view: &ExperimentView) -> (Health, Option<Bookable>, crate::engine::bookings::Affected) {
-    (view.health, view.bookable(), view.affected)
+/// What a pool depends on, beside bookings and time.
+fn standing(view: &ExperimentView) -> (Health, Option<Bookable>) {
+    (view.health, view.bookable())
+}
+
+/// What a common cause depends on: when it was lost, and where its streams come from, which may be news whenever one comes or goes.
+fn part_of_a_cause(view: &ExperimentView) -> impl Iterator<Item = (Option<Timestamp>, Option<Seen>)> {
+    let lost = (view.health == Health::Down).then_some(view.since);
+    view.streams.iter().map(|stream| Some(stream.seen)).chain([None]).map(move |seen| (lost, seen))
 }
 
 fn significance(near: Neighbours) -> (usize, usize) {
@@ -141,6 +151,7 @@ impl Engine {
     pub(super) fn timetable_changed(&mut self) {
         let surroundings = &mut self.surroundings;
         surroundings.agenda.clear();
+        surroundings.pool_agenda.clear();
         surroundings.pools_of = self.pools.by_experiment();
         surroundings.stale_pools = self.pools.iter().map(|pool| Arc::from(pool.name.as_str())).collect();
         surroundings.stale_holds = true;
@@ -153,8 +164,13 @@ impl Engine {
     }
 
     fn refresh_pools(&mut self, now: Timestamp) {
+        while let Some((_, name)) = self.surroundings.pool_agenda.first().filter(|(at, _)| *at <= now).cloned() {
+            self.surroundings.pool_agenda.pop_first();
+            self.surroundings.stale_pools.insert(name);
+        }
         for name in std::mem::take(&mut self.surroundings.stale_pools) {
             let Some(pool) = self.pools.get(&name) else { continue };
+            self.surroundings.pool_agenda.extend(pool.next_change(&self.calendar, now).map(|at| (at, Arc::clone(&name))));
             let view = self.pool_view(name, pool, now);
             let pools = &mut self.surroundings.pools;
             match pools.binary_search_by(|known| known.name.cmp(&view.name)) {
@@ -236,5 +252,163 @@ impl Surroundings {
             near.up = near.up.saturating_sub(1);
         }
         near
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::engine::input::{BookReading, Booking, Input, ResourceReading, Slot, Timetable};
+    use crate::engine::policy::Policy;
+    use crate::engine::pool::Severity;
+    use crate::engine::report::{Connection, Report, Scopes, Traffic};
+    use crate::engine::snapshot::Snapshot;
+    use crate::model::{Availability, Moment, SourceName, Topic};
+
+    const HOUR: i64 = 3_600;
+
+    /// Experiments of two stems. The second resource of each is booked in another way than the first.
+    const STUBS: [&str; 7] = ["pend0", "pend1", "pend2", "pend3", "spin0", "spin1", "spin2"];
+
+    /// Something that happens. A set of experiments is the bits of a number.
+    #[derive(Debug, Clone)]
+    enum Deed {
+        /// Relay reports the streams of these.
+        Streams(u8),
+        /// Jump reports the hosts of these.
+        Hosts(u8),
+        /// Book lists all but these, and says that a person holds the second resource of those.
+        Manifest(u8, u8),
+        /// Book tells these bookings: experiment, start and end in hours, and whether it is started.
+        Timetable(Vec<(usize, i64, i64, bool)>),
+        /// So many minutes pass.
+        Passes(u16),
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        let booking = (0..STUBS.len(), 0..400_i64, 1..30_i64, any::<bool>());
+        prop_oneof![
+            3 => any::<u8>().prop_map(Deed::Streams),
+            3 => any::<u8>().prop_map(Deed::Hosts),
+            1 => (any::<u8>(), any::<u8>()).prop_map(|(gone, held)| Deed::Manifest(gone & 1, held)),
+            1 => prop::collection::vec(booking, 0..12).prop_map(Deed::Timetable),
+            2 => (1..2_000_u16).prop_map(Deed::Passes),
+        ]
+    }
+
+    fn chosen(set: u8) -> impl Iterator<Item = &'static str> {
+        STUBS.iter().enumerate().filter(move |(at, _)| set & (1 << at) != 0).map(|(_, stub)| *stub)
+    }
+
+    fn resource(stub: &str, second: bool) -> ResourceName {
+        ResourceName::try_new(&format!("r-{stub}{}", if second { "-b" } else { "" })).expect("a name")
+    }
+
+    fn report(source: SourceName, topics: impl Iterator<Item = String>, scopes: Scopes) -> Input {
+        let mut report = Report::default();
+        for topic in topics {
+            let tx = Some(Traffic { last: Some(Duration::ZERO), size: 1, fps: 1.0 });
+            // An address for each stem, so that losses can have one in common.
+            let remote = format!("10.0.0.{}", topic.len() + topic.matches('p').count());
+            report.push(Connection { topic: &topic, scopes, connected: "", expires: "", remote: &remote, user_agent: "", tx, rx: None });
+        }
+        Input::Report(source, Arc::new(report))
+    }
+
+    fn manifest(gone: u8, held: u8) -> Input {
+        let reading = |(stub, second): (&str, bool)| {
+            let is_held = second && chosen(held).any(|held| held == stub);
+            let stub = Stub::try_new(stub).expect("a name");
+            let streams = vec![Topic::of(&stub, "st-data").expect("a name")];
+            let availability = Some(Availability { available: !is_held, reason: "a person's words".to_owned() });
+            ResourceReading { name: resource(stub.as_str(), second), stub, streams, availability }
+        };
+        let listed = STUBS.into_iter().filter(|stub| chosen(gone).all(|gone| gone != *stub));
+        Input::Book(BookReading { resources: listed.flat_map(|stub| [(stub, false), (stub, true)]).map(reading).collect() })
+    }
+
+    fn timetable(bookings: &[(usize, i64, i64, bool)]) -> Input {
+        let at = |hour: i64| Timestamp::from_second(hour * HOUR).expect("in range");
+        let both = STUBS.into_iter().flat_map(|stub| [(stub, false), (stub, true)]);
+        let slot = |(stub, second): (&str, bool)| Slot {
+            resource: resource(stub, second),
+            policy: format!("{}{second}", stem(stub)),
+            ui_set: "ui".to_owned(),
+        };
+        let booking = |(which, start, length, started): &(usize, i64, i64, bool)| Booking {
+            start: at(*start),
+            end: at(start + length),
+            resource: resource(STUBS[*which], which % 2 == 0),
+            started: *started,
+        };
+        let (slots, bookings) = (both.map(slot).collect(), bookings.iter().map(booking).collect());
+        Input::Timetable(Timetable { slots, bookings, slots_read: Some(at(0)), bookings_read: Some(at(0)) })
+    }
+
+    fn input(deed: &Deed) -> Input {
+        match deed {
+            Deed::Streams(set) => report(SourceName::Relay, chosen(*set).map(|stub| format!("{stub}-st-data")), Scopes::EXPT),
+            Deed::Hosts(set) => report(SourceName::Jump, chosen(*set).map(str::to_owned), Scopes::HOST),
+            Deed::Manifest(gone, held) => manifest(*gone, *held),
+            Deed::Timetable(bookings) => timetable(bookings),
+            Deed::Passes(_) => Input::Wake,
+        }
+    }
+
+    /// The same engine with everything that surrounds experiments counted anew.
+    fn from_scratch(engine: &Engine) -> Snapshot {
+        let mut engine = engine.clone();
+        engine.views = Arc::default();
+        engine.surroundings = Surroundings { stale_causes: true, ..Surroundings::default() };
+        engine.timetable_changed();
+        engine.snapshot()
+    }
+
+    /// A pool as it stands from `now` on: what is under way counts from now.
+    fn from_now(pool: &PoolView, now: Timestamp) -> PoolView {
+        let mut pool = pool.clone();
+        pool.standing.peak_at = pool.standing.peak_at.map(|at| at.max(now));
+        if let Severity::Short { first_at, .. } = &mut pool.standing.severity {
+            *first_at = (*first_at).max(now);
+        }
+        pool
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        /// Whatever happens, in whatever order: what is shown is what counting everything anew would show.
+        #[test]
+        fn what_is_counted_by_parts_is_what_is_counted_whole(deeds in prop::collection::vec(deed(), 1..60)) {
+            let mut now = Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO);
+            let policy = Policy { startup: Duration::ZERO, settle: Duration::ZERO, mail: false, ..Policy::default() };
+            let mut engine = Engine::new(policy, now);
+            engine.step(manifest(0, 0), now);
+            for deed in deeds {
+                now = now + Duration::from_secs(if let Deed::Passes(minutes) = deed { u64::from(minutes) * 60 } else { 1 });
+                engine.step(input(&deed), now);
+                let (shown, whole, at) = (engine.snapshot(), from_scratch(&engine), now.wall());
+                prop_assert_eq!(&shown.experiments, &whole.experiments);
+                let pools = |snapshot: &Snapshot| snapshot.pools.iter().map(|pool| from_now(pool, at)).collect::<Vec<_>>();
+                prop_assert_eq!(pools(&shown), pools(&whole));
+                prop_assert_eq!(&shown.holds, &whole.holds);
+                prop_assert_eq!(&shown.causes, &whole.causes);
+                prop_assert_eq!(engine.surroundings.near.clone(), {
+                    let mut near: BTreeMap<String, Neighbours> = BTreeMap::new();
+                    for view in shown.experiments.iter() {
+                        let near = near.entry(stem(view.stub.as_str()).to_owned()).or_default();
+                        if view.is_lost { near.lost += 1 } else { near.up += 1 }
+                    }
+                    near
+                });
+                let again = engine.snapshot();
+                prop_assert_eq!(again.changed, shown.changed);
+                prop_assert!(Arc::ptr_eq(&again.experiments, &shown.experiments) && Arc::ptr_eq(&again.pools, &shown.pools));
+            }
+        }
     }
 }
