@@ -24,7 +24,10 @@ fn fits(schemas: &Value, schema: &Value, value: &Value, at: &str) {
     }
     if let Some(either) = schema["oneOf"].as_array() {
         let schema = either.iter().find(|schema| schema["type"] != "null").expect("something beside null");
-        return if value.is_null() { () } else { fits(schemas, schema, value, at) };
+        if !value.is_null() {
+            fits(schemas, schema, value, at);
+        }
+        return;
     }
     let kinds = schema["type"].as_array();
     if kinds.is_some_and(|kinds| kinds.contains(&Value::from("null"))) && value.is_null() {

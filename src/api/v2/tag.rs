@@ -1,4 +1,4 @@
-//! ETags for answers that change only when experiments do: a reader that has the newest answer is not sent it again.
+//! The ETag of answers that change only when experiments do: a reader that has the newest answer is not sent it again.
 
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};

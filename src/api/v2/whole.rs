@@ -36,9 +36,9 @@ pub(super) struct Whole<'a> {
     /// What it is in book.
     resources: Vec<Resource<'a>>,
     /// Its streams, in the order of `experiment.streams`.
-    streams: Vec<Seen<'a>>,
+    streams: Vec<Contact<'a>>,
     /// Its remote login.
-    jump: Seen<'a>,
+    jump: Contact<'a>,
     /// Its latest events, newest first. `/api/v2/experiments/{name}/events` tells older ones.
     events: Vec<history::Event<'a>>,
 }
@@ -67,8 +67,8 @@ pub(super) struct Resource<'a> {
 
 /// Where and when a stream or a login was seen. While it is not connected: the last connection that there was.
 #[derive(Debug, Default, Serialize, ToSchema)]
-#[schema(as = Seen)]
-pub(super) struct Seen<'a> {
+#[schema(as = Contact)]
+pub(super) struct Contact<'a> {
     /// The topic, or the experiment's name for a login.
     topic: &'a str,
     /// Whether it is in the newest report.
@@ -132,8 +132,8 @@ impl<'a> Whole<'a> {
             first_seen: view.first_seen,
             last_listed: view.last_listed,
             resources: view.resources.iter().map(|resource| Resource::new(resource, sight)).collect(),
-            streams: view.streams.iter().map(|stream| Seen::stream(stream, snapshot.source(SourceName::Relay), sight)).collect(),
-            jump: Seen::login(view, snapshot.source(SourceName::Jump), sight),
+            streams: view.streams.iter().map(|stream| Contact::stream(stream, snapshot.source(SourceName::Relay), sight)).collect(),
+            jump: Contact::login(view, snapshot.source(SourceName::Jump), sight),
             events: view.events.iter().rev().map(|event| history::Event::new(None, event)).collect(),
         }
     }
@@ -152,7 +152,7 @@ impl<'a> Resource<'a> {
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> Contact<'a> {
     fn stream(stream: &'a StreamView, relay: &'a SourceView, sight: Sight) -> Self {
         let topic = stream.topic.as_str();
         let seen = stream.seen.time(relay.last_report);
@@ -164,7 +164,7 @@ impl<'a> Seen<'a> {
             Evidence::Sampled(heard) => heard,
             Evidence::Statistics | Evidence::Unverified => None,
         };
-        Self { topic, seen, transmitted: heard.or(told.transmitted), ..told }.as_seen_by(sight)
+        Self { topic, seen, transmitted: heard.or(told.transmitted), ..told }.for_eyes_of(sight)
     }
 
     fn login(view: &'a ExperimentView, jump: &'a SourceView, sight: Sight) -> Self {
@@ -174,7 +174,7 @@ impl<'a> Seen<'a> {
             Some(connection) => Self::now(&connection, jump.last_report),
             None => view.jump_last.as_deref().map(|last| Self::last(last, seen)).unwrap_or_default(),
         };
-        Self { topic, seen, ..told }.as_seen_by(sight)
+        Self { topic, seen, ..told }.for_eyes_of(sight)
     }
 
     fn now(connection: &Connection<'a>, reported: Option<Timestamp>) -> Self {
@@ -210,7 +210,7 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn as_seen_by(self, sight: Sight) -> Self {
+    fn for_eyes_of(self, sight: Sight) -> Self {
         if sight.is_whole() { self } else { Self { remote: None, user_agent: None, ..self } }
     }
 }

@@ -143,7 +143,9 @@ impl Engine {
         for stem_of_changed in stems {
             let near = self.fleet.starting_with(stem_of_changed).filter(|(_, near)| stem(near.stub.as_str()) == stem_of_changed);
             let advised: Vec<Id> = near.filter(|(_, near)| is_bad(near)).map(|(id, _)| id).collect();
-            advised.into_iter().for_each(|id| self.fleet.touch(id));
+            for id in advised {
+                self.fleet.touch(id);
+            }
         }
     }
 
