@@ -71,7 +71,7 @@ impl Front {
         let mut engine = Engine::new(Policy { startup: Duration::ZERO, mail: false, ..Policy::default() }, now);
         engine.step(Input::Book(reading()), now);
         let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
-        let state = ApiState { live: Live::new(pictures.clone()), snapshots: pictures, history: None };
+        let state = ApiState { live: Live::new(pictures.clone()), snapshots: pictures, history: None, figures: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let relays = [false, true].map(|silent| Arc::new(relay(silent)));
         let mut front = Self { runtime, router: TowerToHyperService::new(router(state)), snapshots, engine, now, relays, turn: 0 };

@@ -35,4 +35,9 @@ if ! command -v systemd-analyze >/dev/null && ! install systemd; then
     echo "test.sh: systemd-analyze is missing and cannot be installed from here (on Debian: systemd). The test of the unit file needs it." >&2
 fi
 
+# Prometheus and carbon read our figures.
+if ! { command -v prometheus && command -v carbon-cache; } >/dev/null && ! install prometheus graphite-carbon; then
+    echo "test.sh: prometheus and carbon-cache are missing and cannot be installed from here (on Debian: prometheus graphite-carbon)." >&2
+fi
+
 exec cargo test --locked "$@"

@@ -14,7 +14,7 @@ use crate::engine::{
     Action, Engine, FeedCommand, Input, MailFault, Record, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
 };
 use crate::model::{Fault, Moment, SourceName};
-use crate::store::{Clerk, Progress, Reader, Store, Ticket};
+use crate::store::{Clerk, Progress, Store, Ticket};
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
@@ -131,10 +131,10 @@ impl Ledger {
         Self { store, clerk, progress }
     }
 
-    /// The side of the store that answers questions.
+    /// The store, for those who ask how it is or what it holds.
     #[must_use]
-    pub fn reader(&self) -> Reader {
-        self.store.reader()
+    pub fn store(&self) -> Store {
+        self.store.clone()
     }
 
     fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {

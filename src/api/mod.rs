@@ -9,6 +9,7 @@ mod document;
 mod error;
 mod event;
 mod experiment;
+mod figures;
 mod lookup;
 mod routes;
 mod server;
@@ -16,6 +17,7 @@ mod share;
 mod v2;
 
 pub use document::{DOCUMENT_JSON, document};
+pub use figures::{Count, Figures};
 pub use routes::{ApiState, router};
 pub use server::{CONNECTION_LIFE, DRAIN, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, STREAM_LIFE, serve};
 pub use v2::{DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, PING_EVERY, Sight, document_v2};

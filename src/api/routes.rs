@@ -24,6 +24,7 @@ use super::document::DOCUMENT_JSON;
 use super::error::{self, ApiError};
 use super::event::Event;
 use super::experiment::{self, Experiment};
+use super::figures::{self, Figures};
 use super::share::Shared;
 use super::v2::{self, Live, Past, Sheets};
 use crate::engine::{ExperimentView, Snapshot};
@@ -38,6 +39,8 @@ pub struct ApiState {
     pub history: Option<Reader>,
     /// What changes, for those who listen.
     pub live: Arc<Live>,
+    /// The figures for Prometheus; without them there is no `/metrics`.
+    pub figures: Option<Figures>,
 }
 
 /// All paths.
@@ -58,7 +61,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/swagger.json", get(document))
         .merge(v2::routes())
         .with_state(served);
-    dressed(routes)
+    let Some(figures) = state.figures else { return dressed(routes) };
+    dressed(figures::counted(routes.merge(figures::routes(figures.clone())), figures))
 }
 
 /// What the handlers share.

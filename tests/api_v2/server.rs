@@ -33,7 +33,7 @@ impl Server {
         let (snapshots, receiver) = watch::channel(snapshot);
         let (mut tasks, stop, live) = (JoinSet::new(), CancellationToken::new(), Live::new(receiver.clone()));
         tasks.spawn(Arc::clone(&live).follow(stop.clone()));
-        let router = router(ApiState { snapshots: receiver, history, live }).layer(Extension(sight));
+        let router = router(ApiState { snapshots: receiver, history, live, figures: None }).layer(Extension(sight));
         let serving = serve(listener, router, stop.clone());
         tasks.spawn(async { serving.await.expect("serves") });
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");

@@ -16,7 +16,7 @@ impl Engine {
     /// Takes in who has booked what.
     pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
         let resources = &self.resources;
-        self.pools = Pools::of(timetable, &[], |resource| resources.stub(resource).cloned());
+        self.pools = Pools::of(timetable, &self.pool_rules, |resource| resources.stub(resource).cloned());
         self.calendar = Calendar::of(timetable);
         self.timetable_changed();
     }

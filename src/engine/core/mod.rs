@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use self::surroundings::Surroundings;
 use super::action::Action;
+use super::advice::Advice;
 use super::availability::Resources;
 use super::bookings::Calendar;
 use super::experiment::Sky;
@@ -20,7 +21,7 @@ use super::holds::{DEFAULT_OVERDUE_AFTER, Holds};
 use super::input::{Input, Role};
 use super::memory::Memory;
 use super::policy::{Asking, Policy};
-use super::pool::Pools;
+use super::pool::{PoolRule, Pools};
 use super::sampling::Sampler;
 use super::snapshot::{Counts, ExperimentView};
 use super::source::Source;
@@ -76,6 +77,7 @@ pub struct Engine {
     views: Arc<Vec<Arc<ExperimentView>>>,
     counts: Counts,
     calendar: Calendar,
+    pool_rules: Vec<PoolRule>,
     pools: Pools,
     holds: Holds,
     surroundings: Surroundings,
@@ -109,6 +111,7 @@ impl Engine {
             views: Arc::default(),
             counts: Counts::default(),
             calendar: Calendar::default(),
+            pool_rules: Vec::new(),
             pools: Pools::default(),
             holds: Holds::new(DEFAULT_OVERDUE_AFTER),
             surroundings: Surroundings::default(),
@@ -121,6 +124,14 @@ impl Engine {
         let mut engine = Self::new(policy, now);
         engine.recall(memory, now);
         engine
+    }
+
+    /// The same engine with these texts for maintainers, and with these pools beside those that it finds itself.
+    #[must_use]
+    pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
+        self.surroundings.advise(advice);
+        self.pool_rules = pools;
+        self
     }
 
     /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.

@@ -41,6 +41,11 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
+    /// Sets the texts for maintainers.
+    pub(super) fn advise(&mut self, advice: Advice) {
+        self.advice = advice;
+    }
+
     /// Says that the holds may be others than before.
     pub(super) fn holds_changed(&mut self) {
         self.stale_holds = true;
