@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::{badge, history, list, now, records, stream, whole};
+use super::{badge, history, incidents, list, now, pools, records, stream, whole};
 use crate::api::error::ApiError;
 
 /// The document as it is checked in and served. A test compares it with [`document_v2`].
@@ -29,10 +29,10 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         (name = "badges", description = "Small pictures for other pages"),
     ),
     paths(
-        now::lab, now::pools, now::pool, now::sources, now::holds, stream::stream,
+        now::lab, pools::pools, pools::pool, now::sources, pools::holds, stream::stream,
         list::experiments, whole::experiment,
         history::events, history::uptime, history::incidents, history::switches,
-        records::incidents, records::switches, records::sources, records::holds, records::gaps, records::outbox,
+        incidents::incidents, records::switches, records::sources, records::holds, records::gaps, records::outbox,
         badge::badge,
     ),
     components(schemas(ApiError))

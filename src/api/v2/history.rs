@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::incidents::{Incidents, incidents_of};
 use super::line::{self, Issue};
 use super::params::{self, Params};
 use super::records;
@@ -221,7 +222,7 @@ impl Share {
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ),
     responses(
-        (status = 200, description = "The bad times that touch the range", body = records::Incidents),
+        (status = 200, description = "The bad times that touch the range", body = Incidents),
         (status = 400, description = "A parameter is not known or not understood, or the answer would be too long", body = ApiError),
         (status = 404, description = "labwatch keeps no history", body = ApiError),
         (status = 503, description = "The history does not answer now", body = ApiError),
@@ -235,7 +236,7 @@ pub(in crate::api) async fn incidents(
     sight: Sight,
 ) -> Result<Response, ApiError> {
     let subject = Subject::Experiment(stub(name, &uri)?);
-    records::incidents_of(&served, Some(subject), query.as_deref(), sight).await
+    incidents_of(&served, Some(subject), query.as_deref(), sight).await
 }
 
 /// What labwatch did to the availability of an experiment in book, newest first, at most 1000.

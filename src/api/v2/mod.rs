@@ -11,9 +11,11 @@ mod sheet;
 mod list;
 mod whole;
 mod now;
+mod pools;
 mod past;
 mod history;
 mod records;
+mod incidents;
 mod live;
 mod differ;
 mod stream;
@@ -68,10 +70,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Sight {
 pub(super) fn routes() -> Router<Arc<Served>> {
     Router::new()
         .route("/api/v2/lab", get(now::lab))
-        .route("/api/v2/pools", get(now::pools))
-        .route("/api/v2/pools/{name}", get(now::pool))
+        .route("/api/v2/pools", get(pools::pools))
+        .route("/api/v2/pools/{name}", get(pools::pool))
         .route("/api/v2/sources", get(now::sources))
-        .route("/api/v2/holds", get(now::holds))
+        .route("/api/v2/holds", get(pools::holds))
         .route("/api/v2/stream", get(stream::stream))
         .route("/api/v2/experiments", get(list::experiments))
         .route("/api/v2/experiments/{name}", get(whole::experiment))
@@ -79,7 +81,7 @@ pub(super) fn routes() -> Router<Arc<Served>> {
         .route("/api/v2/experiments/{name}/uptime", get(history::uptime))
         .route("/api/v2/experiments/{name}/incidents", get(history::incidents))
         .route("/api/v2/experiments/{name}/switches", get(history::switches))
-        .route("/api/v2/history/incidents", get(records::incidents))
+        .route("/api/v2/history/incidents", get(incidents::incidents))
         .route("/api/v2/history/switches", get(records::switches))
         .route("/api/v2/history/sources", get(records::sources))
         .route("/api/v2/history/holds", get(records::holds))
