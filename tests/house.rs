@@ -26,24 +26,30 @@ const fn room_with_engine(name: &'static str, may_use: &'static [&'static str]) 
 }
 
 /// The table. `service` may use everything and stands in [`FREE`].
-const ROOMS: [Room; 17] = [
+const ROOMS: [Room; 19] = [
     room("model", &[]),
     room("wire", &["model"]),
     room_with_engine("engine", &["model"]),
     room("config", &["model", "engine", "wire"]),
     room("feeds", &["model", "engine", "wire", "config"]),
-    room("effects", &["model", "engine", "wire", "config"]),
-    room("store", &["model", "engine", "config"]),
+    room("faults", &["engine"]),
+    room("effects", &["model", "engine", "wire", "config", "faults"]),
+    room("store", &["model", "engine", "config", "faults"]),
+    room("reports", &["model", "engine", "store"]),
     room("cluster", &["model", "engine", "config"]),
-    room("health", &["model", "engine", "config"]),
+    room("health", &["model", "engine", "config", "access"]),
     room("telemetry", &["model", "engine", "config"]),
-    room_with_engine("driver", &["model", "engine", "effects", "store"]),
+    room_with_engine("driver", &["model", "engine", "faults", "effects", "store"]),
+    room("access", &["model"]),
     // Of the store only the reader: the API asks the history and writes nothing.
-    room("api", &["model", "engine", "store"]),
-    room("web", &["model", "engine"]),
+    room("api", &["model", "engine", "access", "health", "store"]),
+    room("web", &["model", "engine", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
-    room_with_engine("cli", &["model", "engine", "wire", "config", "feeds", "effects", "store", "telemetry", "lab", "replay", "service"]),
+    room_with_engine(
+        "cli",
+        &["model", "engine", "wire", "config", "feeds", "effects", "store", "reports", "access", "telemetry", "lab", "replay", "service"],
+    ),
     room("main", &["cli"]),
 ];
 

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use daemon::{Daemon, eventually, free_port};
-use lab::{Lab, healthy, resource};
+use lab::{Lab, healthy, open_gate, resource};
 
 #[test]
 fn every_figure_has_its_value() {
@@ -77,7 +77,9 @@ async fn a_real_prometheus_reads_them() {
     let address = listener.local_addr().expect("has an address");
     let mut served = JoinSet::new();
     let snapshots = bench.snapshots.subscribe();
-    let routes = router(ApiState { live: Live::new(snapshots.clone()), snapshots, history: None, figures: Some(bench.figures()) });
+    let live = Live::new(snapshots.clone());
+    let state = ApiState { live, snapshots, history: None, figures: Some(bench.figures()), health: None };
+    let routes = router(state, open_gate(), axum::Router::new());
     served.spawn(serve(listener, routes, CancellationToken::new()));
 
     let port = free_port();

@@ -78,6 +78,11 @@ impl Holds {
         self.held.contains_key(resource)
     }
 
+    /// Every hold with its resource, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&ResourceName, &Hold)> {
+        self.held.iter()
+    }
+
     /// Every hold: first those that block bookings, the earliest first; then the others, the oldest first.
     /// `healthy_since` says since when the experiment of a resource has been well.
     #[must_use]

@@ -24,7 +24,12 @@ pub enum Entry {
         at: Timestamp,
     },
     /// An experiment is forgotten: seen again, it is new. Its events stay in the history.
-    Forgotten(Stub),
+    Forgotten {
+        /// The experiment.
+        stub: Stub,
+        /// When.
+        at: Timestamp,
+    },
     /// What a recipient now knows about a subject.
     Told(Told),
     /// A recipient was told that all is well, or the subject is gone: nothing to remember.
@@ -34,6 +39,8 @@ pub enum Entry {
         /// The subject.
         subject: String,
     },
+    /// A route is not configured any more: nobody is known to have heard anything on it.
+    RouteForgotten(String),
     /// Something that is to be sent. The same id again replaces what was to be sent.
     Outgoing(Outgoing),
     /// What came of sending it, or of no longer wanting to.
@@ -109,7 +116,7 @@ pub enum OutboxState {
     Pending,
     /// It went out.
     Sent,
-    /// The other side refused it for good.
+    /// The other side refused it for good. It is owed until something newer says it better.
     Refused,
     /// Something newer says it better, so it is not sent.
     Superseded,

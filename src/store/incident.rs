@@ -133,7 +133,7 @@ fn of_experiments(
             Health::Ok => Turn::Well,
             Health::Unknown => Turn::Unknown,
             Health::Degraded => Turn::Degraded,
-            Health::Down => Turn::Down,
+            Health::Flapping | Health::Down => Turn::Down,
         };
         let causes = event.issues.iter().map(crate::engine::Issue::code).collect();
         changes.entry(Subject::Experiment(stub)).or_default().push(Change { at: event.when, turn, causes });

@@ -10,9 +10,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use serde_json::Value;
 
 use super::entry::{Note, NoteKind, Outgoing, Told};
-use super::file;
 use super::text::{self, EventTexts, Names};
-use crate::engine::Event;
+use super::{bookings, file};
+use crate::engine::{Booked, Event};
 use crate::model::{ResourceName, Stub};
 
 /// How often it is noted that labwatch runs.
@@ -30,14 +30,18 @@ pub struct Memory {
     pub experiments: BTreeMap<Stub, Remembered>,
     /// What each recipient last heard, sorted by route and subject.
     pub told: Vec<Told>,
-    /// What is still to be sent, oldest first, with the number of attempts so far.
+    /// What is still to be sent, or was refused and is still owed, oldest first, with the number of attempts so far.
     pub outbox: Vec<Pending>,
     /// The number for the next thing that is to be sent.
     pub next_outgoing: u64,
     /// Acknowledgements, silences and windows that have not ended, sorted by id. Those whose time is over are among them until they are ended.
     pub notes: Vec<Note>,
+    /// The highest number of any of them, those that have ended among them; 0 when there was none.
+    pub last_note: u64,
     /// Resources that people hold, as far as was known, sorted by name.
     pub holds: Vec<Hold>,
+    /// Bookings that have not ended, as far as they were known.
+    pub bookings: Vec<Booked>,
     /// Small state of any kind.
     pub keep: BTreeMap<String, Value>,
     /// The time for which we were off, where it was longer than two heartbeats.
@@ -152,7 +156,9 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
     memory.told = rows(from, "SELECT route, subject, value FROM told ORDER BY route, subject", told, &mut memory.unreadable)?;
     memory.outbox = rows(from, OUTBOX, pending, &mut memory.unreadable)?;
     memory.notes = rows(from, NOTES, note, &mut memory.unreadable)?;
+    memory.last_note = from.query_row("SELECT coalesce(max(CAST(id AS INTEGER)), 0) FROM notes", [], file::unsigned)?;
     memory.holds = rows(from, HOLDS, hold, &mut memory.unreadable)?;
+    memory.bookings = standing(from, now, &mut memory.unreadable)?;
     memory.keep = rows(from, "SELECT key, value FROM keep", pair, &mut memory.unreadable)?.into_iter().collect();
     memory.next_outgoing = from.query_row("SELECT coalesce(max(id), 0) + 1 FROM outbox", [], file::unsigned)?;
     let alive: Option<i64> = from.query_row("SELECT at FROM alive", [], |row| row.get(0)).optional()?;
@@ -160,7 +166,8 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
     Ok(memory)
 }
 
-const OUTBOX: &str = "SELECT id, route, created, content, attempts, last_error FROM outbox WHERE state = 'pending' ORDER BY id";
+const OUTBOX: &str =
+    "SELECT id, route, created, content, attempts, last_error FROM outbox WHERE state IN ('pending', 'refused') ORDER BY id";
 const NOTES: &str = "SELECT id, kind, created, until, content FROM notes WHERE ended IS NULL ORDER BY id";
 const HOLDS: &str = "SELECT resource, reason, since, until FROM holds WHERE until IS NULL ORDER BY resource";
 
@@ -220,6 +227,19 @@ fn ring_of(newest: &mut CachedStatement<'_>, stub: &Stub, ring: usize, unreadabl
     Ok(events)
 }
 
+fn standing(from: &Connection, now: Timestamp, unreadable: &mut u64) -> rusqlite::Result<Vec<Booked>> {
+    let mut statement = from.prepare(bookings::STANDING)?;
+    let mut found = statement.query([text::millis(now)])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        match bookings::read(row)? {
+            Some((booked, _)) => all.push(booked),
+            None => *unreadable += 1,
+        }
+    }
+    Ok(all)
+}
+
 /// Every row that makes sense.
 fn rows<T>(
     from: &Connection,
@@ -255,7 +275,7 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Option<Pending>> {
     Ok(parts.map(|(created, content)| Pending { outgoing: Outgoing { id, route, created, content }, attempts, last_error }))
 }
 
-fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
+pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
     let kind = row.get_ref(1)?.as_str()?;
     let kind = NoteKind::ALL.into_iter().find(|known| known.word() == kind);
     let until: Option<i64> = row.get(3)?;

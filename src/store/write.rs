@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, params};
 use serde_json::{Value, json};
 
 use super::entry::{Delivery, Entry, Note, OutboxState, Outgoing, Told};
-use super::text;
+use super::{bookings, text};
 use crate::engine::{Event, ManifestChange, Record, Summary, Switch, SwitchOutcome};
 use crate::model::{ResourceName, Stub};
 
@@ -54,9 +54,10 @@ pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
     match entry {
         Entry::Record { at, record } => write_record(to, *at, record),
         Entry::Seen { stub, at } => seen(to, stub, *at),
-        Entry::Forgotten(stub) => run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()]),
+        Entry::Forgotten { stub, at } => forgotten(to, stub, *at),
         Entry::Told(told) => write_told(to, told),
         Entry::Untold { route, subject } => run(to, "DELETE FROM told WHERE route = ?1 AND subject = ?2", [route, subject]),
+        Entry::RouteForgotten(route) => run(to, "DELETE FROM told WHERE route = ?1", [route]),
         Entry::Outgoing(outgoing) => write_outgoing(to, outgoing),
         Entry::Delivery(delivery) => write_delivery(to, delivery),
         Entry::Note(note) => write_note(to, note),
@@ -94,13 +95,20 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
         ),
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
         Record::Seen(stub) => seen(to, stub, at),
-        Record::Forgotten(stub) => run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()]),
-        // What people know is a row of its own, which the clerk makes.
-        Record::Told(_) => Ok(()),
+        Record::Forgotten(stub) => forgotten(to, stub, at),
+        Record::Bookings(changes) => bookings::write(to, changes),
+        // These are rows of their own, which the clerk makes.
+        Record::Told { .. }
+        | Record::RouteGone(_)
+        | Record::Wished { .. }
+        | Record::Pools(_)
+        | Record::Commanded { .. }
+        | Record::Quieted { .. }
+        | Record::QuietEnded(_) => Ok(()),
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
-        Record::Mailing(summary) => notice(to, at, "mailing", &mailing(summary)),
-        Record::Mailed { id, outcome } => {
+        Record::Telling(summary) => notice(to, at, "mailing", &mailing(summary)),
+        Record::Delivered { id, outcome } => {
             let error = outcome.as_ref().err().map(|fault| fault.fault.to_string());
             notice(to, at, "mailed", &json!({ "id": id, "error": error }))
         }
@@ -113,6 +121,13 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
 
 fn seen(to: &Connection, stub: &Stub, at: Timestamp) -> Written {
     run(to, "INSERT OR IGNORE INTO experiments (stub, first_seen) VALUES (?1, ?2)", params![stub.as_str(), text::millis(at)])
+}
+
+/// Lets a known experiment go, and notes when that was. One that is not known is forgotten already.
+fn forgotten(to: &Connection, stub: &Stub, at: Timestamp) -> Written {
+    let known = "INSERT INTO forgotten (at, stub) SELECT ?2, stub FROM experiments WHERE stub = ?1";
+    run(to, known, params![stub.as_str(), text::millis(at)])?;
+    run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()])
 }
 
 fn write_event(to: &Connection, stub: &Stub, event: &Event) -> Written {
@@ -202,7 +217,7 @@ fn write_outgoing(to: &Connection, outgoing: &Outgoing) -> Written {
 fn write_delivery(to: &Connection, delivery: &Delivery) -> Written {
     run(
         to,
-        "UPDATE outbox SET state = ?2, attempts = attempts + (?2 <> 'superseded'), tried = ?3, last_error = ?4 WHERE id = ?1",
+        "UPDATE outbox SET state = ?2, attempts = attempts + (?2 <> 'superseded'), tried = ?3, last_error = coalesce(?4, last_error) WHERE id = ?1",
         params![number(delivery.id)?, delivery.state.word(), text::millis(delivery.at), delivery.error],
     )
 }
@@ -228,11 +243,11 @@ fn manifest(change: &ManifestChange) -> Value {
     }
 }
 
-/// What a mail is about, without its words.
+/// What a summary is about, without its words.
 fn mailing(summary: &Summary) -> Value {
     let news: Vec<_> = summary.news.iter().map(|line| json!([line.stub, line.told, line.health])).collect();
     let alerts: Vec<_> = summary.alerts.iter().filter(|alert| alert.new).map(|alert| alert.text.as_str()).collect();
-    json!({ "id": summary.id, "news": news, "alerts": alerts, "problems": summary.problems.len() })
+    json!({ "id": summary.id, "route": summary.route, "occasion": summary.occasion.word(), "news": news, "alerts": alerts, "problems": summary.problems.len() })
 }
 
 fn content(value: &Value) -> Result<String, WriteFault> {
@@ -247,7 +262,7 @@ fn number(id: u64) -> Result<i64, WriteFault> {
     i64::try_from(id).map_err(|_| WriteFault::Refused(format!("its number {id} is too large")))
 }
 
-fn run(to: &Connection, sql: &str, values: impl Params) -> Written {
+pub(super) fn run(to: &Connection, sql: &str, values: impl Params) -> Written {
     to.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }

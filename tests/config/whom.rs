@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::civil::{Time, Weekday};
-use labwatch::config::{ApiRead, FlapSettings, Planned, RouteTarget, load, load_rules};
+use labwatch::config::{ApiRead, Planned, RouteTarget, load, load_rules};
+use labwatch::engine::FlapRule;
 use secrecy::ExposeSecret;
 
 use super::tables::{from_file, loaded};
@@ -95,7 +96,7 @@ fn a_route_leads_to_people_or_to_a_program() {
     }
     assert_eq!(
         told("[[route]]\nname = \"mail\"\nmatch = \"*\"\nto = \"a@x.org\"\n"),
-        "route \"mail\": name is taken by labwatch itself; letters, digits, dots, dashes and underscores, at most 64, and not mail or webhook (labwatch.toml:2)"
+        "route \"mail\": name is taken by labwatch itself; letters, digits, dots, dashes and underscores, at most 64, and not everybody, mail or webhook (labwatch.toml:2)"
     );
     let folder = tempfile::tempdir().expect("a folder");
     let text = "[[route]]\nname = \"a\"\nmatch = \"*\"\nto = \"a@x.org\"\n";
@@ -157,9 +158,9 @@ fn maintenance_is_once_or_weekly() {
 fn flapping_can_be_off() {
     let flapping = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config.health.flapping;
     let hour = Duration::from_secs(3_600);
-    assert_eq!(flapping(&[]), Some(FlapSettings { window: hour, high: 30, low: 25 }));
-    assert_eq!(flapping(&[("HEALTH_FLAP_WINDOW", "Off")]), None);
-    assert_eq!(flapping(&[("HEALTH_FLAP_HIGH", "50"), ("HEALTH_FLAP_LOW", "40")]), Some(FlapSettings { window: hour, high: 50, low: 40 }));
+    assert_eq!(flapping(&[]), FlapRule { window: hour, high: 40, low: 25 });
+    assert_eq!(flapping(&[("HEALTH_FLAP_WINDOW", "Off")]).window, Duration::ZERO);
+    assert_eq!(flapping(&[("HEALTH_FLAP_HIGH", "50"), ("HEALTH_FLAP_LOW", "40")]), FlapRule { window: hour, high: 50, low: 40 });
 }
 
 #[test]

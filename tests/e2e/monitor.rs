@@ -89,7 +89,8 @@ impl Monitor {
 
     async fn first_answer(&mut self) -> Duration {
         loop {
-            if let Some((200, _)) = get(self.port, "/api/v1/experiments").await {
+            // 401: it answers, and not everybody may read.
+            if let Some((200 | 401, _)) = get(self.port, "/api/v1/experiments").await {
                 return self.begun.elapsed();
             }
             let ended = self.child.try_wait().expect("a process");
@@ -190,6 +191,14 @@ impl Monitor {
     pub async fn kill(mut self, lab: &Lab) {
         self.child.kill().await.expect("killed");
         self.assert_no_secrets(lab);
+    }
+
+    /// Waits for it to end by itself, in whatever way.
+    pub async fn ends(mut self, lab: &Lab) -> ExitStatus {
+        let status = timeout(Duration::from_secs(60), self.child.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("it does not end:\n{}", self.tail())).expect("a status");
+        self.assert_no_secrets(lab);
+        status
     }
 
     fn assert_no_secrets(&self, lab: &Lab) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, Uri};
+use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -62,13 +62,15 @@ pub(in crate::api) async fn badge(
     let Path(file) = file.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
     let (name, kind) = file.rsplit_once('.').ok_or_else(|| error::no_such_path(&uri))?;
-    let badge = || Badge::of(&served.snapshot(), name).ok_or_else(|| error::no_such("experiment or pool", name));
+    let badge = || Badge::of(&served.snapshot(), name).ok_or_else(|| error::unknown(format!("experiment or pool {name} was not found")));
     let mut response = match kind {
         "svg" => ([(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"))], badge()?.svg()).into_response(),
         "json" => answer(&badge()?)?,
         _ => return Err(error::no_such_path(&uri)),
     };
     response.headers_mut().insert(CACHE_CONTROL, KEEP);
+    // Badges are made for other sites' pages.
+    response.headers_mut().insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
     Ok(response)
 }
 
@@ -92,12 +94,12 @@ impl Badge {
         let color = match view.health {
             Health::Ok => GOOD,
             Health::Degraded => LOSS,
-            Health::Down => BAD,
+            Health::Flapping | Health::Down => BAD,
             Health::Unknown => OTHER,
         };
         let message = match view.bookable() {
             Some(Bookable::Held) => format!("{}, held", view.health),
-            Some(Bookable::Withdrawn) if view.health != Health::Down => format!("{}, withdrawn", view.health),
+            Some(Bookable::Withdrawn) if !view.health.is_unusable() => format!("{}, withdrawn", view.health),
             Some(Bookable::Yes | Bookable::Withdrawn) | None => view.health.to_string(),
         };
         Self::new(view.stub.as_str(), message, color)

@@ -40,7 +40,7 @@ pub(super) struct Event<'a> {
     id: Option<i64>,
     /// When it was decided.
     when: Timestamp,
-    /// The health from then on: `ok`, `degraded`, `down` or `unknown`.
+    /// The health from then on: `ok`, `degraded`, `flapping`, `down` or `unknown`.
     #[schema(example = "down")]
     health: &'static str,
     /// The health until then.
@@ -141,6 +141,8 @@ pub(super) struct Share {
     ok: i64,
     /// Seconds in which it was usable, with a loss.
     degraded: i64,
+    /// Seconds in which it came and went, and was withdrawn.
+    flapping: i64,
     /// Seconds in which students could not use it.
     down: i64,
     /// Seconds in which it was not judged, or not known yet.
@@ -182,7 +184,7 @@ pub(in crate::api) async fn uptime(
     let (step, span) = match params.text("step") {
         Some("hour") => (HOUR, DAY),
         Some("day") | None => (DAY, NINETY_DAYS),
-        Some(other) => return Err(error::bad_request(format!("step={other:?} is not understood; allowed: hour, day"))),
+        Some(other) => return Err(error::malformed(format!("step={other:?} is not understood; allowed: hour, day"))),
     };
     let range = aligned(params.range(served.snapshot().at, span)?, step);
     let buckets = served.past.ask(|reader| reader.uptime(&stub, range, step)).await.map_err(too_long)?;
@@ -191,7 +193,7 @@ pub(in crate::api) async fn uptime(
 }
 
 fn too_long(error: ApiError) -> ApiError {
-    if error.is_bad_request() { error::bad_request(format!("the time is too long: more than {MAX_BUCKETS} buckets")) } else { error }
+    if error.is_bad_request() { error::malformed(format!("the time is too long: more than {MAX_BUCKETS} buckets")) } else { error }
 }
 
 /// The range from the beginning of the bucket that it begins in. Buckets begin at whole hours or days of UTC.
@@ -203,9 +205,9 @@ fn aligned(range: Range, step: Duration) -> Range {
 
 impl Share {
     fn new(bucket: &Bucket) -> Self {
-        let Bucket { ok, degraded, down, unknown, gap } = *bucket;
-        let [ok, degraded, down, unknown, gap] = [ok, degraded, down, unknown, gap].map(|millis| millis / 1_000);
-        Self { ok, degraded, down, unknown, gap, usable: bucket.usable() }
+        let Bucket { ok, degraded, flapping, down, unknown, gap } = *bucket;
+        let [ok, degraded, flapping, down, unknown, gap] = [ok, degraded, flapping, down, unknown, gap].map(|millis| millis / 1_000);
+        Self { ok, degraded, flapping, down, unknown, gap, usable: bucket.usable() }
     }
 }
 

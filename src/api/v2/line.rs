@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::{self, Affected, Evidence, ExperimentView, Mismatch, ResourceView, StreamView};
+use crate::engine::{self, Affected, Evidence, ExperimentView, FlapView, Mismatch, ResourceView, StreamView};
 use crate::model::Bookable;
 
 /// An experiment.
@@ -14,13 +14,20 @@ pub(super) struct Line<'a> {
     /// Its name: what its streams and its host share.
     #[schema(example = "pend00")]
     pub(super) name: &'a str,
-    /// How it is: `ok`, `degraded` (usable, with a loss), `down` or `unknown` (not judged).
+    /// How it is: `ok`, `degraded` (usable, with a loss), `flapping` (comes and goes too often), `down` or
+    /// `unknown` (not judged).
     #[schema(example = "ok")]
     health: &'static str,
     /// Since when.
     since: Timestamp,
     /// What is wrong, most important first.
     issues: Vec<Issue>,
+    /// How it flaps; null when it does not.
+    #[schema(required)]
+    flapping: Option<Flapping>,
+    /// Why nobody is told of it; null when they are.
+    #[schema(required)]
+    quiet: Option<Quiet>,
     /// What can be done about it; null when nothing is wrong or its symptoms do not tell.
     #[schema(required)]
     advice: Option<&'a str>,
@@ -62,6 +69,26 @@ pub(super) struct Issue {
     text: String,
 }
 
+/// How an experiment flaps.
+#[derive(Debug, Serialize, ToSchema)]
+struct Flapping {
+    /// Since when.
+    since: Timestamp,
+    /// When it counts as steady if it neither comes nor goes until then.
+    steady_at: Timestamp,
+}
+
+/// Why nobody is told of an experiment. Who wants it so and in which words is for those who may see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Quiet {
+    /// Whether it is `acknowledged`, `silenced` or in `maintenance`.
+    #[schema(example = "acknowledged")]
+    kind: &'static str,
+    /// When that ends; null when it does as soon as the experiment is well.
+    #[schema(required)]
+    until: Option<Timestamp>,
+}
+
 /// The bookings of something that are under way or to come. Whose they are is not known here.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Bookings {
@@ -100,6 +127,8 @@ impl<'a> Line<'a> {
             health: view.health.word(),
             since: view.since,
             issues: issues(&view.issues),
+            flapping: view.flapping.map(|FlapView { since, steady_at }| Flapping { since, steady_at }),
+            quiet: view.quiet.as_ref().map(|quiet| Quiet { kind: quiet.kind.word(), until: quiet.until }),
             advice: view.advice.as_deref(),
             listed: view.listed,
             bookable: bookable(view.bookable()),

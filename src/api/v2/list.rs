@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 
 use super::line::{self, Line};
 use super::params::Params;
-use super::tag;
 use crate::api::error::{self, ApiError};
 use crate::api::routes::{Served, json};
 use crate::engine::{ExperimentView, PoolView, Snapshot};
@@ -21,8 +20,13 @@ use crate::model::{Bookable, Health};
 const MAX_PAGE: usize = 50_000;
 
 /// The words for an experiment's health.
-const STATES: [(&str, Health); 4] =
-    [("ok", Health::Ok), ("degraded", Health::Degraded), ("down", Health::Down), ("unknown", Health::Unknown)];
+const STATES: [(&str, Health); 5] = [
+    ("ok", Health::Ok),
+    ("degraded", Health::Degraded),
+    ("flapping", Health::Flapping),
+    ("down", Health::Down),
+    ("unknown", Health::Unknown),
+];
 
 /// A list of experiments.
 #[derive(Serialize, ToSchema)]
@@ -44,7 +48,7 @@ pub(super) struct Page {
     path = "/api/v2/experiments",
     tag = "experiments",
     params(
-        ("state" = Option<String>, Query, description = "Only with this health: `ok`, `degraded`, `down`, `unknown`; several joined by commas",
+        ("state" = Option<String>, Query, description = "Only with this health: `ok`, `degraded`, `flapping`, `down`, `unknown`; several joined by commas",
             example = "down,degraded"),
         ("bookable" = Option<String>, Query, description = "Only those: `bookable`, `withdrawn`, `held`, `unknown`; several joined by commas",
             example = "held"),
@@ -69,16 +73,16 @@ pub(in crate::api) async fn experiments(
     let params = Params::parse(query.as_deref(), &["state", "bookable", "pool", "search", "limit", "cursor"])?;
     let filter = Filter::new(&params, &snapshot)?;
     let limit = params.limit(MAX_PAGE)?;
-    let tag = tag::of(&snapshot);
-    if tag::is_known(&headers, &tag) {
-        return Ok(tag::not_modified(&tag));
+    let tag = served.steady_tag(&snapshot);
+    if tag.is_known(&headers) {
+        return Ok(tag.unchanged());
     }
     let body = if query.is_none_or(|query| query.is_empty()) {
-        served.whole.body(&snapshot.experiments, |_| whole(&served, &snapshot)).await?
+        served.list.body(&snapshot.experiments, |_| whole(&served, &snapshot)).await?
     } else {
         page(&served, &snapshot, &filter, limit.unwrap_or(usize::MAX))?.into()
     };
-    Ok(tag::tagged(json(body), &tag))
+    Ok(tag.on(json(body)))
 }
 
 /// What is asked for.
@@ -92,7 +96,7 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn new(params: &'a Params, snapshot: &'a Snapshot) -> Result<Self, ApiError> {
-        let no_such = |name: &str| error::bad_request(format!("there is no pool {name:?}; /api/v2/pools lists them"));
+        let no_such = |name: &str| error::malformed(format!("there is no pool {name:?}; /api/v2/pools lists them"));
         Ok(Self {
             states: params.words("state", &STATES)?,
             bookable: params.words("bookable", &line::BOOKABLE)?,

@@ -5,7 +5,6 @@
 //! filter is not taken for none.
 
 mod params;
-mod tag;
 mod line;
 mod sheet;
 mod list;
@@ -33,6 +32,7 @@ use axum::http::request::Parts;
 use axum::routing::get;
 
 use super::routes::Served;
+use crate::access::Caller;
 
 pub use document::{DOCUMENT_V2_JSON, document_v2};
 pub use live::{KEPT_CHANGES, Live, MAX_LISTENERS};
@@ -42,11 +42,10 @@ pub use stream::PING_EVERY;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// How much a reader may see. Whoever knows who asks puts [`Sight::Whole`] into the request's extensions; else it is [`Sight::Open`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sight {
+/// How much a reader may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
     /// What everybody may see: no addresses of connections, no programs' names, no other server's own words.
-    #[default]
     Open,
     /// Everything that the API tells.
     Whole,
@@ -62,7 +61,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Sight {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().copied().unwrap_or_default())
+        let may_see_all = parts.extensions.get::<Caller>().is_some_and(Caller::may_see_private);
+        Ok(if may_see_all { Self::Whole } else { Self::Open })
     }
 }
 

@@ -12,7 +12,7 @@ use super::Sight;
 use super::params::Params;
 use crate::api::error::ApiError;
 use crate::api::routes::{Served, answer};
-use crate::engine::{self, Cause, Link, PoolView, Role, Severity, Snapshot, SourceView};
+use crate::engine::{self, Cause, Link, PoolView, Role, RouteView, Severity, Snapshot, SourceView};
 use crate::model::{Fault, SourceName};
 
 /// How the whole laboratory is.
@@ -38,7 +38,7 @@ struct Lab {
     holds: usize,
     /// How many of those look forgotten.
     overdue_holds: usize,
-    /// What the experiments that are down now probably have in common, the earliest first.
+    /// What the experiments that cannot be used now probably have in common, the earliest first.
     causes: Vec<CommonCause>,
     /// Relay, jump and book, in this order.
     sources: Vec<Source>,
@@ -48,8 +48,8 @@ struct Lab {
     /// Since when book has given an empty manifest; null when it has not.
     #[schema(required)]
     manifest_lost_since: Option<Timestamp>,
-    /// The mails to the maintainers.
-    mail: Mail,
+    /// The ways to people, in the order of the settings; none when nobody is told.
+    routes: Vec<Way>,
     /// Listening to streams.
     sampling: Sampling,
 }
@@ -63,6 +63,8 @@ pub(super) struct Counts {
     ok: usize,
     /// Those that are usable, with a loss.
     degraded: usize,
+    /// Those that come and go too often.
+    flapping: usize,
     /// Those that are down.
     down: usize,
     /// Those that are not judged.
@@ -73,15 +75,20 @@ pub(super) struct Counts {
     held: usize,
     /// Those that book does not list.
     unlisted: usize,
+    /// Those that somebody acknowledged as bad.
+    acknowledged: usize,
+    /// Those of which mail is silenced, or that are worked on.
+    silenced: usize,
     /// Those whose health and bookability do not fit together.
     mismatched: usize,
 }
 
 impl Counts {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let engine::Counts { total, ok, degraded, down, unknown, withdrawn, held, unlisted } = snapshot.counts;
+        let engine::Counts { total, ok, degraded, flapping, down, unknown, withdrawn, held, unlisted, acknowledged, silenced } =
+            snapshot.counts;
         let mismatched = snapshot.experiments.iter().filter(|view| view.mismatch().is_some()).count();
-        Self { total, ok, degraded, down, unknown, withdrawn, held, unlisted, mismatched }
+        Self { total, ok, degraded, flapping, down, unknown, withdrawn, held, unlisted, acknowledged, silenced, mismatched }
     }
 }
 
@@ -103,12 +110,17 @@ struct CommonCause {
     began: Timestamp,
 }
 
-/// The mails to the maintainers.
+/// A way to people.
 #[derive(Debug, Serialize, ToSchema)]
-struct Mail {
-    /// Whether there is somebody to mail.
-    configured: bool,
-    /// When a mail last went out; null for never.
+#[schema(as = Route)]
+struct Way {
+    /// Its name.
+    #[schema(example = "mail")]
+    name: String,
+    /// How it is told: `mail` or `webhook`.
+    #[schema(example = "mail")]
+    channel: &'static str,
+    /// When a message last arrived, since the start; null for never.
     #[schema(required)]
     last_sent: Option<Timestamp>,
     /// Since when there is something to tell that has not been told; null when there is nothing.
@@ -119,6 +131,23 @@ struct Mail {
     fault: Option<&'static str>,
     /// How many attempts failed in a row.
     failures: u32,
+    /// When what waits was refused for good; null when it was not.
+    #[schema(required)]
+    refused: Option<Timestamp>,
+}
+
+impl Way {
+    fn new(view: &RouteView) -> Self {
+        Self {
+            name: view.name.to_string(),
+            channel: view.channel.word(),
+            last_sent: view.last_sent,
+            waiting_since: view.waiting_since,
+            fault: view.fault.as_ref().map(Fault::word),
+            failures: view.failures,
+            refused: view.refused,
+        }
+    }
 }
 
 /// Listening to streams.
@@ -157,21 +186,15 @@ pub(in crate::api) async fn lab(State(served): State<Arc<Served>>, RawQuery(quer
             Role::Follower => "follower",
         },
         experiments: Counts::of(&snapshot),
-        pools: snapshot.pools.len(),
-        short_pools: snapshot.pools.iter().filter(short).count(),
+        pools: snapshot.standings.len(),
+        short_pools: snapshot.standings.iter().filter(short).count(),
         holds: snapshot.holds.len(),
         overdue_holds: snapshot.holds.iter().filter(|hold| hold.overdue).count(),
         causes: snapshot.causes.iter().map(|cause| CommonCause::new(cause, sight)).collect(),
         sources: Source::all(&snapshot, sight),
         blind_since: snapshot.blind,
         manifest_lost_since: snapshot.manifest_lost,
-        mail: Mail {
-            configured: snapshot.mail.configured,
-            last_sent: snapshot.mail.last_sent,
-            waiting_since: snapshot.mail.waiting_since,
-            fault: snapshot.mail.fault.as_ref().map(Fault::word),
-            failures: snapshot.mail.failures,
-        },
+        routes: snapshot.routes.iter().map(Way::new).collect(),
         sampling: Sampling {
             streams: snapshot.sampling.streams,
             round_seconds: snapshot.sampling.round.as_secs_f64(),

@@ -21,10 +21,10 @@ impl Params {
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !allowed.contains(&&*name) {
                 let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
-                return Err(error::bad_request(format!("parameter {name:?} is not known here; there are: {allowed}")));
+                return Err(error::malformed(format!("parameter {name:?} is not known here; there are: {allowed}")));
             }
             if given.iter().any(|(known, _)| *known == name) {
-                return Err(error::bad_request(format!("parameter {name} is given twice; several values are joined by commas")));
+                return Err(error::malformed(format!("parameter {name} is given twice; several values are joined by commas")));
             }
             given.push((name.into_owned(), value.into_owned()));
         }
@@ -43,7 +43,7 @@ impl Params {
         let words: Option<Vec<T>> = text.split(',').take(MAX_VALUES + 1).map(word).collect();
         words.filter(|words| words.len() <= MAX_VALUES).map(Some).ok_or_else(|| {
             let all: Vec<&str> = all.iter().map(|(word, _)| *word).collect();
-            error::bad_request(format!("{name}={text:?} is not understood; allowed, joined by commas: {}", all.join(", ")))
+            error::malformed(format!("{name}={text:?} is not understood; allowed, joined by commas: {}", all.join(", ")))
         })
     }
 
@@ -53,7 +53,7 @@ impl Params {
         let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
         limit
             .map(Some)
-            .ok_or_else(|| error::bad_request(format!("limit={text:?} is not understood; allowed: a whole number from 1 to {most}")))
+            .ok_or_else(|| error::malformed(format!("limit={text:?} is not understood; allowed: a whole number from 1 to {most}")))
     }
 
     /// The time between `from` and `until`: until now where nothing is said, and from `span` before that.
@@ -64,12 +64,12 @@ impl Params {
         if from < until {
             return Ok(Range { from, until });
         }
-        Err(error::bad_request(format!("from={from} is not before until={until}")))
+        Err(error::malformed(format!("from={from} is not before until={until}")))
     }
 
     fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let wrong = || error::bad_request(format!("{name}={text:?} is not understood; allowed: a time as 2026-11-21T08:00:00Z"));
+        let wrong = || error::malformed(format!("{name}={text:?} is not understood; allowed: a time as 2026-11-21T08:00:00Z"));
         text.parse().map(Some).map_err(|_| wrong())
     }
 }
@@ -80,7 +80,7 @@ pub(super) fn cursor<T>(params: &Params, key: impl FnOnce(&str) -> Option<T>) ->
     let parts = text.split_once('~').and_then(|(at, rest)| Some((at.parse().ok()?, key(rest)?)));
     parts
         .map(Some)
-        .ok_or_else(|| error::bad_request(format!("cursor={text:?} is not understood; allowed: what `next` of the page before says")))
+        .ok_or_else(|| error::malformed(format!("cursor={text:?} is not understood; allowed: what `next` of the page before says")))
 }
 
 #[cfg(test)]

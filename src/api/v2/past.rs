@@ -26,12 +26,12 @@ impl Past {
         let reader = self.0.as_ref().ok_or_else(error::no_history)?;
         match tokio::time::timeout(READ_TIMEOUT, question(reader)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(ReadError::TooMuch)) => Err(error::bad_request(ReadError::TooMuch.to_string())),
+            Ok(Err(ReadError::TooMuch)) => Err(error::malformed(ReadError::TooMuch)),
             Ok(Err(ReadError::Failed(why))) => {
                 tracing::warn!(why, "a question to the history has no answer");
                 Err(error::unavailable("the history cannot be read now; labwatch's log says why"))
             }
-            Ok(Err(refused @ (ReadError::Busy | ReadError::Closed))) => Err(error::unavailable(&refused.to_string())),
+            Ok(Err(refused @ (ReadError::Busy | ReadError::Closed))) => Err(error::unavailable(refused)),
             Err(_) => {
                 tracing::warn!(limit_seconds = READ_TIMEOUT.as_secs(), "the history does not answer in time; its disk is slow or hangs");
                 Err(error::unavailable("the history does not answer in time: try again in a moment, or ask for a shorter time"))

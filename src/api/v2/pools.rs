@@ -12,7 +12,6 @@ use utoipa::ToSchema;
 
 use super::line::Bookings;
 use super::params::Params;
-use super::tag;
 use crate::api::error::{self, ApiError};
 use crate::api::routes::{Served, answer};
 use crate::engine::{HoldView, PoolView, Severity, Snapshot};
@@ -88,7 +87,7 @@ pub(in crate::api) async fn pools(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    tagged(&served.snapshot(), &headers, |snapshot| answer(&snapshot.pools.iter().map(Pool::new).collect::<Vec<_>>()))
+    tagged(&served, &served.snapshot(), &headers, |snapshot| answer(&snapshot.standings.iter().map(Pool::new).collect::<Vec<_>>()))
 }
 
 /// A pool.
@@ -114,8 +113,8 @@ pub(in crate::api) async fn pool(
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
-    let pool = snapshot.pool(&name).ok_or_else(|| error::no_such("pool", &name))?;
-    tagged(&snapshot, &headers, |_| answer(&Pool::new(pool)))
+    let pool = snapshot.pool(&name).ok_or_else(|| error::unknown(format!("pool {name} was not found")))?;
+    tagged(&served, &snapshot, &headers, |_| answer(&Pool::new(pool)))
 }
 
 /// A resource that a person withdrew in book.
@@ -167,18 +166,19 @@ pub(in crate::api) async fn holds(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    tagged(&served.snapshot(), &headers, |snapshot| answer(&snapshot.holds.iter().map(Hold::new).collect::<Vec<_>>()))
+    tagged(&served, &served.snapshot(), &headers, |snapshot| answer(&snapshot.holds.iter().map(Hold::new).collect::<Vec<_>>()))
 }
 
 /// The answer, or that the reader has it.
 fn tagged(
+    served: &Served,
     snapshot: &Snapshot,
     headers: &HeaderMap,
     tell: impl FnOnce(&Snapshot) -> Result<Response, ApiError>,
 ) -> Result<Response, ApiError> {
-    let tag = tag::of(snapshot);
-    if tag::is_known(headers, &tag) {
-        return Ok(tag::not_modified(&tag));
+    let tag = served.steady_tag(snapshot);
+    if tag.is_known(headers) {
+        return Ok(tag.unchanged());
     }
-    Ok(tag::tagged(tell(snapshot)?, &tag))
+    tell(snapshot).map(|answer| tag.on(answer))
 }

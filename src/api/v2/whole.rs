@@ -18,7 +18,7 @@ use crate::api::error::{self, ApiError};
 use crate::api::lookup;
 use crate::api::routes::{Served, answer};
 use crate::engine::{
-    Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot, SourceView, StreamView, Traffic,
+    Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot, SourceView, StreamView, ToldView, Traffic,
 };
 use crate::model::{Fault, SourceName};
 
@@ -39,8 +39,29 @@ pub(super) struct Whole<'a> {
     streams: Vec<Contact<'a>>,
     /// Its remote login.
     jump: Contact<'a>,
+    /// What people were told bad about it and not yet good again, one for each way to people that heard of it.
+    told: Vec<Told>,
     /// Its latest events, newest first. `/api/v2/experiments/{name}/events` tells older ones.
     events: Vec<history::Event<'a>>,
+}
+
+/// What the people of one way were told.
+#[derive(Debug, Serialize, ToSchema)]
+struct Told {
+    /// The way.
+    #[schema(example = "mail")]
+    route: String,
+    /// How they were told it is.
+    #[schema(example = "down")]
+    health: &'static str,
+    /// When they were last told.
+    at: Timestamp,
+}
+
+impl Told {
+    fn new(view: &ToldView) -> Self {
+        Self { route: view.route.to_string(), health: view.health.word(), at: view.at }
+    }
 }
 
 /// A resource of book.
@@ -134,6 +155,7 @@ impl<'a> Whole<'a> {
             resources: view.resources.iter().map(|resource| Resource::new(resource, sight)).collect(),
             streams: view.streams.iter().map(|stream| Contact::stream(stream, snapshot.source(SourceName::Relay), sight)).collect(),
             jump: Contact::login(view, snapshot.source(SourceName::Jump), sight),
+            told: snapshot.told(view.stub.as_str()).iter().map(Told::new).collect(),
             events: view.events.iter().rev().map(|event| history::Event::new(None, event)).collect(),
         }
     }

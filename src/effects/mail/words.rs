@@ -33,8 +33,10 @@ pub(super) fn code(line: &Line) -> &'static str {
 pub(super) fn matter(line: &Line) -> String {
     match line.health {
         Health::Ok => well_again(line),
-        Health::Unknown | Health::Degraded | Health::Down if line.issues.is_empty() => state(line.health).to_owned(),
-        Health::Unknown | Health::Degraded | Health::Down => format!("{}: {}", state(line.health), issues(&line.issues)),
+        health @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => match issues(&line.issues) {
+            none if none.is_empty() => state(health).to_owned(),
+            issues => format!("{}: {issues}", state(health)),
+        },
     }
 }
 
@@ -44,6 +46,7 @@ pub(super) fn state(health: Health) -> &'static str {
         Health::Unknown => "not judged",
         Health::Ok => "well again",
         Health::Degraded => "degraded",
+        Health::Flapping => "flapping",
         Health::Down => "down",
     }
 }
@@ -51,7 +54,7 @@ pub(super) fn state(health: Health) -> &'static str {
 fn well_again(line: &Line) -> String {
     let was = match line.told {
         Health::Ok => "not well",
-        told @ (Health::Unknown | Health::Degraded | Health::Down) => state(told),
+        told @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => state(told),
     };
     line.lasted.map_or_else(|| "well".to_owned(), |lasted| format!("well again, was {was} for {}", spell(lasted)))
 }
@@ -66,7 +69,7 @@ pub(super) fn issues(issues: &[Issue]) -> String {
 /// Whether it can be booked and, where not, by whose word.
 pub(super) fn bookable(line: &Line) -> &'static str {
     match (line.bookable, line.health) {
-        (Some(Bookable::Yes), Health::Down) => "still bookable",
+        (Some(Bookable::Yes), Health::Down | Health::Flapping) => "still bookable",
         (Some(Bookable::Yes), _) => "bookable",
         (Some(Bookable::Withdrawn), Health::Ok) => "still withdrawn by labwatch",
         (Some(Bookable::Withdrawn), _) => "withdrawn by labwatch",

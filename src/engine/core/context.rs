@@ -1,5 +1,7 @@
 //! What surrounds a problem when people are told of it: who has booked it, what it has in common with others, what can be done from home.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::Engine;
@@ -9,6 +11,7 @@ use crate::engine::cause::{Cause, FEWEST_OF_A_CAUSE, Loss, Place, group};
 use crate::engine::experiment::Experiment;
 use crate::engine::input::Timetable;
 use crate::engine::pool::{Pools, Severity};
+use crate::engine::route::Route;
 use crate::engine::summary::{Background, Line, Summary};
 use crate::model::{Health, Stub};
 
@@ -16,8 +19,8 @@ impl Engine {
     /// Takes in who has booked what.
     pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
         let resources = &self.resources;
-        self.pools = Pools::of(timetable, &self.pool_rules, |resource| resources.stub(resource).cloned());
-        self.calendar = Calendar::of(timetable);
+        self.pools = Arc::new(Pools::of(timetable, &self.pool_rules, |resource| resources.stub(resource).cloned()));
+        self.calendar = Arc::new(Calendar::of(timetable));
         self.timetable_changed();
     }
 
@@ -31,16 +34,23 @@ impl Engine {
         }
         summary.news.sort_by_key(urgency);
         summary.problems.sort_by_key(urgency);
-        summary.background = Background {
-            causes: self.causes_of_new(summary).iter().map(cause_words).collect(),
-            short_pools: self.short_pools(now),
-            forgotten_holds: self.forgotten_holds(now),
-        };
+        summary.background.causes = self.causes_of_new(summary).iter().map(cause_words).collect();
+    }
+
+    /// What is worth knowing for the people of a route, whatever is new.
+    pub(super) fn background(&self, route: &Route) -> Background {
+        let now = self.now.wall();
+        Background {
+            causes: Vec::new(),
+            short_pools: self.short_pools(route, now),
+            forgotten_holds: self.forgotten_holds(route, now),
+            silences: self.silences(route, now),
+        }
     }
 
     /// What the new losses of a summary have in common.
     fn causes_of_new(&self, summary: &Summary) -> Vec<Cause> {
-        let new = summary.news.iter().filter(|line| line.health == Health::Down);
+        let new = summary.news.iter().filter(|line| line.health.is_unusable());
         let lost: Vec<&Experiment> = new.filter_map(|line| self.fleet.named(line.stub.as_str())).collect();
         self.causes(&lost)
     }
@@ -62,8 +72,9 @@ impl Engine {
     }
 
     /// Pools that have less left than is booked.
-    fn short_pools(&self, now: Timestamp) -> Vec<String> {
-        let standings = self.pools.iter().map(|pool| (&pool.name, pool.standing(&self.calendar, now, |stub| self.is_usable(stub))));
+    fn short_pools(&self, route: &Route, now: Timestamp) -> Vec<String> {
+        let heard = self.pools.iter().filter(|pool| pool.members().any(|stub| route.hears_of(stub)));
+        let standings = heard.map(|pool| (&pool.name, pool.standing(&self.calendar, now, |stub| self.is_usable(stub))));
         let short = standings.filter_map(|(name, standing)| match standing.severity {
             Severity::Short { missing, first_at } => {
                 let at = first_at.strftime("%-d %b %H:%M UTC");
@@ -75,9 +86,10 @@ impl Engine {
     }
 
     /// Resources that people have held for so long that they look forgotten.
-    fn forgotten_holds(&self, now: Timestamp) -> Vec<String> {
+    fn forgotten_holds(&self, route: &Route, now: Timestamp) -> Vec<String> {
         let overdue = self.holds.overdue(&self.calendar, now, |_| None);
-        let words = overdue.iter().map(|view| {
+        let hears_of = |resource| self.resources.stub(resource).is_some_and(|stub| route.hears_of(stub));
+        let words = overdue.iter().filter(|view| hears_of(&view.resource)).map(|view| {
             let since = view.hold.since.strftime("%-d %b %Y");
             let blocked = match view.blocked.next_week {
                 0 => String::new(),

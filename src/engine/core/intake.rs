@@ -5,27 +5,37 @@ use std::sync::Arc;
 use super::Engine;
 use crate::engine::action::{Action, ManifestChange, Record};
 use crate::engine::availability::HoldChange;
+use crate::engine::diary::Diary;
 use crate::engine::event::Why;
 use crate::engine::experiment::Experiment;
 use crate::engine::fleet::Id;
-use crate::engine::input::{BookReading, MailFault, Role, SampleOutcome, SwitchOutcome};
+use crate::engine::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
 use crate::engine::judge::Heard;
 use crate::engine::memory::{Memory, Told};
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
-use crate::model::{Moment, ResourceName, SourceHealth, SourceName, Stub, Topic};
+use crate::engine::silence::Quiet;
+use crate::model::{Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.
     pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
-        self.telling.recall(&memory.told, &memory.owed, memory.last_mail, now);
+        self.telling.recall(&memory.routes, memory.last_summary, now);
         for known in &memory.experiments {
-            let id = self.fleet.recall(&known.stub, now.back_at(known.first_seen), &known.events, now);
+            let id = self.fleet.recall(known, self.policy.flap, now);
             if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
                 self.telling.consider(experiment, false, now);
             }
         }
         self.fleet.take_seen();
+        self.quiet = Arc::new(Quiet::restore(memory.quiet.iter().cloned(), memory.last_quiet));
+        for (resource, wish) in &memory.wishes {
+            self.resources.wish(resource.clone(), wish.clone());
+        }
+        for (resource, hold) in &memory.holds {
+            self.holds.restore(resource.clone(), hold.clone());
+        }
+        self.diary = Diary::recall(&memory.bookings);
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
@@ -101,6 +111,16 @@ impl Engine {
             self.note_hold(hold, actions);
             self.touch(&resource.stub);
         }
+        self.end_remembered_holds(actions);
+    }
+
+    /// A hold that is only remembered has ended while nobody looked.
+    fn end_remembered_holds(&mut self, actions: &mut Vec<Action>) {
+        let has_ended = |resource: &&ResourceName| self.resources.bookable(resource).is_some_and(|now| now != Bookable::Held);
+        let ended: Vec<ResourceName> = self.holds.iter().map(|(resource, _)| resource).filter(has_ended).cloned().collect();
+        for resource in ended {
+            self.note_hold(Some(HoldChange { resource, reason: None }), actions);
+        }
     }
 
     /// An empty manifest means that book has lost it: what was known stays.
@@ -130,7 +150,7 @@ impl Engine {
         }
         for id in changed {
             if self.fleet.get(id).is_some_and(Experiment::is_phantom) {
-                self.forget(id);
+                self.forget(id, actions);
             } else {
                 self.look(id, Why::Manifest, actions);
             }
@@ -167,17 +187,18 @@ impl Engine {
         }
     }
 
-    pub(super) fn mailed(&mut self, id: u64, outcome: Result<(), MailFault>, actions: &mut Vec<Action>) {
-        for told in self.telling.mailed(id, &outcome, self.now) {
+    pub(super) fn delivered(&mut self, id: u64, outcome: Result<(), DeliveryFault>, actions: &mut Vec<Action>) {
+        let (route, news) = self.telling.delivered(id, &outcome, self.now).unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
+        for told in news {
             if let Told::Experiment(stub, _) = &told {
                 match self.fleet.named(stub.as_str()) {
                     Some(experiment) => self.telling.consider(experiment, self.manifest_known, self.now),
                     None => self.telling.forget(stub),
                 }
             }
-            actions.push(Action::Record(Record::Told(told)));
+            actions.push(Action::Record(Record::Told { route: route.clone(), told }));
         }
-        actions.push(Action::Record(Record::Mailed { id, outcome }));
+        actions.push(Action::Record(Record::Delivered { id, outcome }));
     }
 
     /// Becoming leader is a full settle: everything is compared again.

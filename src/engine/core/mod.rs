@@ -3,10 +3,14 @@
 mod context;
 mod intake;
 mod tending;
+mod quieting;
+mod commands;
 mod stories;
 mod picture;
 mod surroundings;
+mod bookkeeping;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +19,7 @@ use super::action::Action;
 use super::advice::Advice;
 use super::availability::Resources;
 use super::bookings::Calendar;
+use super::diary::Diary;
 use super::experiment::Sky;
 use super::fleet::Fleet;
 use super::holds::{DEFAULT_OVERDUE_AFTER, Holds};
@@ -22,11 +27,14 @@ use super::input::{Input, Role};
 use super::memory::Memory;
 use super::policy::{Asking, Policy};
 use super::pool::{PoolRule, Pools};
+use super::route::Route;
 use super::sampling::Sampler;
+use super::silence::Quiet;
 use super::snapshot::{Counts, ExperimentView};
 use super::source::Source;
 use super::telling::Telling;
-use crate::model::{Moment, SourceName};
+use crate::model::{Moment, SourceName, Stub};
+use quieting::Hush;
 
 /// No source is asked for reports more often than this: relay answers at most once a second.
 const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -45,8 +53,10 @@ pub enum Reason {
     Outage,
     /// A failed switch is to be tried again.
     Switch,
+    /// Something begins or ends to keep mail quiet.
+    Quiet,
     /// There is something to tell.
-    Mail,
+    Tell,
     /// A stream is to be listened to.
     Sample,
 }
@@ -76,15 +86,21 @@ pub struct Engine {
     painted: u64,
     views: Arc<Vec<Arc<ExperimentView>>>,
     counts: Counts,
-    calendar: Calendar,
+    calendar: Arc<Calendar>,
     pool_rules: Vec<PoolRule>,
-    pools: Pools,
+    pools: Arc<Pools>,
     holds: Holds,
     surroundings: Surroundings,
+    quiet: Arc<Quiet>,
+    /// How quiet it is now; `None` when that is to be found out anew.
+    hush: Option<Hush>,
+    diary: Diary,
+    /// The pools that the history knows.
+    pools_kept: BTreeMap<String, Vec<Stub>>,
 }
 
 impl Engine {
-    /// An engine that knows nothing yet.
+    /// An engine that knows nothing yet and has nobody to tell.
     #[must_use]
     pub fn new(policy: Policy, now: Moment) -> Self {
         let [relay, jump, book] = SourceName::ALL.map(|name| Source::new(name, ask_every(&policy, name), now));
@@ -110,18 +126,22 @@ impl Engine {
             painted: 0,
             views: Arc::default(),
             counts: Counts::default(),
-            calendar: Calendar::default(),
+            calendar: Arc::default(),
             pool_rules: Vec::new(),
-            pools: Pools::default(),
+            pools: Arc::default(),
             holds: Holds::new(DEFAULT_OVERDUE_AFTER),
             surroundings: Surroundings::default(),
+            quiet: Arc::default(),
+            hush: None,
+            diary: Diary::default(),
+            pools_kept: BTreeMap::new(),
         }
     }
 
-    /// An engine that goes on where another one stopped.
+    /// An engine that tells people on these routes, each with a name of its own, and goes on where another one stopped.
     #[must_use]
-    pub fn resume(policy: Policy, memory: &Memory, now: Moment) -> Self {
-        let mut engine = Self::new(policy, now);
+    pub fn resume(policy: Policy, routes: Vec<Route>, memory: &Memory, now: Moment) -> Self {
+        let mut engine = Self { telling: Telling::new(routes, now), ..Self::new(policy, now) };
         engine.recall(memory, now);
         engine
     }
@@ -145,10 +165,14 @@ impl Engine {
             Input::Link(source, link) => self.source_mut(source).linked(link, now),
             Input::Book(reading) => self.read_book(&reading, &mut actions),
             Input::BookFailed(fault) => self.book.failed(fault, now),
-            Input::Timetable(timetable) => self.read_timetable(&timetable),
+            Input::Timetable(timetable) => {
+                self.read_timetable(&timetable);
+                self.keep_books(&timetable, &mut actions);
+            }
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
-            Input::Mailed { id, outcome } => self.mailed(id, outcome, &mut actions),
+            Input::Delivered { id, outcome } => self.delivered(id, outcome, &mut actions),
+            Input::Command(order) => self.command(order, &mut actions),
             Input::Role(role) => self.take_role(role),
             Input::Wake => {}
         }
@@ -168,8 +192,9 @@ impl Engine {
             (self.jump.deadline(self.ask_every(SourceName::Jump)), Reason::Source(SourceName::Jump)),
             (self.book.deadline(None), Reason::Source(SourceName::Book)),
             (outage, Reason::Outage),
+            (self.quiet_deadline(), Reason::Quiet),
             (self.resources.deadline().filter(|_| leads && self.may_switch()), Reason::Switch),
-            (self.mail_deadline().filter(|_| leads && self.may_tell()), Reason::Mail),
+            (self.tell_deadline().filter(|_| leads && self.may_tell()), Reason::Tell),
             (self.sampler.deadline(&self.policy).filter(|_| self.is_listening()), Reason::Sample),
         ];
         let next = candidates.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()?;
@@ -185,6 +210,7 @@ impl Engine {
         self.look_at_due(actions);
         self.tend_sources(actions);
         self.tend_sampling(actions);
+        self.tend_quiet(actions);
         if self.role == Role::Leader {
             self.switch(actions);
             self.tell(actions);

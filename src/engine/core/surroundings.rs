@@ -100,7 +100,7 @@ fn standing(view: &ExperimentView) -> (Health, Option<Bookable>) {
 
 /// What a common cause depends on: when it was lost, and where its streams come from, which may be news whenever one comes or goes.
 fn part_of_a_cause(view: &ExperimentView) -> impl Iterator<Item = (Option<Timestamp>, Option<Seen>)> {
-    let lost = (view.health == Health::Down).then_some(view.since);
+    let lost = view.health.is_unusable().then_some(view.since);
     view.streams.iter().map(|stream| Some(stream.seen)).chain([None]).map(move |seen| (lost, seen))
 }
 
@@ -129,21 +129,19 @@ impl Engine {
 
     fn repaint_touched(&mut self) {
         let (sky, now) = (self.sky(), self.now.wall());
-        let Self { fleet, views, resources, calendar, surroundings, .. } = self;
-        let changes = fleet.repaint(views, |id, experiment| {
-            surroundings.agenda.extend(calendar.next_change(&experiment.resources, now).map(|at| (at, id)));
-            let around = Around {
-                pools: surroundings.pools_of.get(&experiment.stub).cloned().unwrap_or_default(),
-                affected: calendar.affected(&experiment.resources, now),
-                advice: surroundings.advice_for(experiment).map(Arc::from),
-            };
-            experiment.view(experiment.resources.iter().map(|name| resources.view(name)).collect(), around, &sky)
+        let (mut views, touched, mut turns) = (std::mem::take(&mut self.views), self.fleet.take_touched(), Vec::new());
+        let changes = self.fleet.repaint(&mut views, touched, |id, experiment| {
+            turns.extend(self.calendar.next_change(&experiment.resources, now).map(|at| (at, id)));
+            let resources = experiment.resources.iter().map(|name| self.resources.view(name)).collect();
+            experiment.view(resources, self.around(experiment, now), &sky)
         });
+        self.views = views;
+        self.surroundings.agenda.extend(turns);
         if changes.is_empty() {
             return;
         }
         self.painted = self.version;
-        self.counts = super::picture::count(&self.views);
+        self.counts = super::picture::count(self.views.iter());
         let stems: BTreeSet<&str> = changes.iter().filter_map(|change| self.surroundings.note(change)).collect();
         for stem_of_changed in stems {
             let near = self.fleet.starting_with(stem_of_changed).filter(|(_, near)| stem(near.stub.as_str()) == stem_of_changed);
@@ -151,6 +149,15 @@ impl Engine {
             for id in advised {
                 self.fleet.touch(id);
             }
+        }
+    }
+
+    fn around(&self, experiment: &Experiment, now: Timestamp) -> Around {
+        Around {
+            quiet: self.quieted(&experiment.stub),
+            pools: self.surroundings.pools_of.get(&experiment.stub).cloned().unwrap_or_default(),
+            affected: self.calendar.affected(&experiment.resources, now),
+            advice: self.surroundings.advice_for(experiment).map(Arc::from),
         }
     }
 
@@ -225,7 +232,7 @@ impl Engine {
         if !std::mem::take(&mut self.surroundings.stale_causes) {
             return;
         }
-        let lost: Vec<&Experiment> = self.fleet.iter().map(|(_, experiment)| experiment).filter(|it| it.health == Health::Down).collect();
+        let lost: Vec<&Experiment> = self.fleet.iter().map(|(_, experiment)| experiment).filter(|it| it.health.is_unusable()).collect();
         let causes = self.causes(&lost);
         if *self.surroundings.causes != causes {
             self.surroundings.causes = Arc::new(causes);
@@ -240,7 +247,7 @@ impl Engine {
 }
 
 fn is_bad(experiment: &Experiment) -> bool {
-    matches!(experiment.health, Health::Degraded | Health::Down)
+    experiment.health.is_bad()
 }
 
 impl Surroundings {

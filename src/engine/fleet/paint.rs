@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fleet, Id};
+use super::{Fleet, Id, Touched};
 use crate::engine::experiment::Experiment;
 use crate::engine::snapshot::ExperimentView;
 
@@ -14,20 +14,21 @@ pub(in crate::engine) struct Repainted {
 }
 
 impl Fleet {
-    /// Brings a sorted list of pictures up to date with what was touched since the last time, and says what is other than before.
+    /// Brings a sorted list of pictures up to date with what was touched, and says what is other than before.
     pub(in crate::engine) fn repaint(
-        &mut self,
+        &self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,
+        touched: Touched,
         mut paint: impl FnMut(Id, &Experiment) -> ExperimentView,
     ) -> Vec<Repainted> {
         let mut changes = Vec::new();
-        for stub in self.gone.drain(..) {
+        for stub in touched.gone {
             if let Ok(at) = views.binary_search_by(|view| view.stub.cmp(&stub)) {
                 changes.push(Repainted { was: Some(Arc::make_mut(views).remove(at)), is: None });
             }
         }
-        let (mut fresh, touched) = (Vec::new(), std::mem::take(&mut self.touched));
-        for (id, experiment) in touched.iter().filter_map(|id| Some((*id, self.get(*id)?))) {
+        let mut fresh = Vec::new();
+        for (id, experiment) in touched.changed.iter().filter_map(|id| Some((*id, self.get(*id)?))) {
             let view = paint(id, experiment);
             let Ok(at) = views.binary_search_by(|known| known.stub.cmp(&view.stub)) else {
                 fresh.push(Arc::new(view));
