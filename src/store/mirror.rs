@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::entry::{Delivery, Entry, Note, OutboxState, Outgoing, Told};
 use super::memory::Memory;
-use crate::engine::{Event, Record};
+use crate::engine::{Booked, BookingChange, Event, Record};
 use crate::model::{ResourceName, Stub};
 
 /// The state that the file holds beside the history. Events are shared with whoever else holds them.
@@ -22,6 +22,8 @@ pub(super) struct Mirror {
     notes: BTreeMap<String, Note>,
     holds: BTreeMap<ResourceName, (String, Timestamp)>,
     keep: BTreeMap<String, Value>,
+    /// The bookings that were not over when they were last told, by resource, start and end.
+    bookings: BTreeMap<(ResourceName, Timestamp, Timestamp), Booked>,
 }
 
 impl Mirror {
@@ -36,6 +38,7 @@ impl Mirror {
             notes: memory.notes.iter().map(|note| (note.id.clone(), note.clone())).collect(),
             holds: memory.holds.iter().map(|hold| (hold.resource.clone(), (hold.reason.clone(), hold.since))).collect(),
             keep: memory.keep.clone(),
+            bookings: memory.bookings.iter().map(|booked| (key(booked), booked.clone())).collect(),
         }
     }
 
@@ -43,7 +46,7 @@ impl Mirror {
     pub(super) fn note(&mut self, entry: &Entry) {
         match entry {
             Entry::Seen { stub, at } => drop(self.experiment(stub, *at)),
-            Entry::Forgotten(stub) => drop(self.experiments.remove(stub)),
+            Entry::Forgotten { stub, .. } => drop(self.experiments.remove(stub)),
             Entry::Record { at, record } => self.note_record(*at, record),
             Entry::Told(told) => drop(self.told.insert((told.route.clone(), told.subject.clone()), told.value.clone())),
             Entry::Untold { route, subject } => drop(self.told.remove(&(route.clone(), subject.clone()))),
@@ -63,6 +66,18 @@ impl Mirror {
             self.happened(stub, event);
         } else if let Record::Hold { resource, reason } = record {
             self.held(resource, reason.as_deref(), at);
+        } else if let Record::Bookings(changes) = record {
+            self.bookings.retain(|(_, _, end), _| *end > at);
+            for change in changes {
+                self.booked(change);
+            }
+        }
+    }
+
+    fn booked(&mut self, change: &BookingChange) {
+        match change {
+            BookingChange::Stands(booked) => drop(self.bookings.insert(key(booked), booked.clone())),
+            BookingChange::Cancelled(booked) | BookingChange::Ended { booked, .. } => drop(self.bookings.remove(&key(booked))),
         }
     }
 
@@ -105,7 +120,16 @@ impl Mirror {
             record: Record::Hold { resource: resource.clone(), reason: Some(reason.clone()) },
         });
         let kept = self.keep.iter().map(|(key, value)| Entry::Keep { key: key.clone(), value: Some(value.clone()) });
+        let booked = self.bookings.values().map(|booked| Entry::Record {
+            at: booked.start,
+            record: Record::Bookings(vec![BookingChange::Stands(booked.clone())]),
+        });
+        let kept = kept.chain(booked);
         let outbox = self.outbox.values().cloned().map(Entry::Outgoing);
         seen.chain(events).chain(told).chain(held).chain(kept).chain(outbox).chain(self.notes.values().cloned().map(Entry::Note))
     }
+}
+
+fn key(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
+    (booked.resource.clone(), booked.start, booked.end)
 }
