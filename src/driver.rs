@@ -131,6 +131,12 @@ impl Ledger {
         Self { store, clerk, progress }
     }
 
+    /// The store that it is in, for those who ask.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {
         let entries: Vec<_> = records.iter().flat_map(|record| self.clerk.entries(record, at)).collect();
         (!entries.is_empty()).then(|| self.store.write(entries))

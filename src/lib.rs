@@ -15,6 +15,7 @@ pub mod replay;
 pub mod effects;
 pub mod store;
 pub mod api;
+pub mod web;
 pub mod telemetry;
 pub mod lab;
 pub mod service;

@@ -24,6 +24,7 @@ use crate::feeds;
 use crate::model::{Fault, SourceName};
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
 use crate::telemetry;
+use crate::web;
 use crate::wire::{self, BookClient, Http};
 
 /// How long an access request to relay or jump may take.
@@ -170,6 +171,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let clock = Clock::start();
     let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
+    let store = ledger.as_ref().map(Ledger::store);
     let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -204,6 +206,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     drop(inputs);
 
     let router = api::router(api::ApiState { snapshots: pictures.clone() });
+    let router = web::router(web::WebState { snapshots: pictures.clone(), store, stream: None }, router);
     parts.spawn("API", serve_api(listener, router, stop.clone()));
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok(parts)

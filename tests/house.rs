@@ -39,7 +39,8 @@ const ROOMS: [Room; 17] = [
     room("telemetry", &["model", "engine", "config"]),
     room_with_engine("driver", &["model", "engine", "effects", "store"]),
     room("api", &["model", "engine"]),
-    room("web", &["model", "engine"]),
+    // The page shows the history, which only the store's reader gives.
+    room("web", &["model", "engine", "store"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
     room_with_engine("cli", &["model", "engine", "wire", "config", "feeds", "effects", "store", "telemetry", "lab", "replay", "service"]),

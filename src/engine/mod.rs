@@ -37,6 +37,7 @@ pub use holding::{HoldTimes, Holding, Settled};
 pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
 pub use input::{BookReading, Booking, Input, Link, MailFault, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
 pub use memory::{Concern, Known, Memory, Remembered, Told};
+pub use names::stem;
 pub use policy::{Asking, Policy, Sampling};
 pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
 pub use report::{Connection, Report, Scopes, Traffic};

@@ -4,7 +4,8 @@
 const SEPARATORS: [char; 3] = ['-', '_', '.'];
 
 /// The stem of a numbered name: `pend` of `pend07` and of `pend-07`. A name that is all number is its own stem.
-pub(super) fn stem(name: &str) -> &str {
+#[must_use]
+pub fn stem(name: &str) -> &str {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || SEPARATORS.contains(&c));
     if stem.is_empty() { name } else { stem }
 }

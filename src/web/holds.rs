@@ -1,0 +1,95 @@
+//! What cannot be booked, by whose word: the holds of people, and what labwatch withdrew.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::filter::MAX_ROWS;
+use super::history::Told;
+use super::layout::Frame;
+use super::parts;
+use super::view::{self, Experiment};
+use super::words::{self, clip};
+use crate::model::Bookable;
+use crate::store::Hold;
+
+/// The page. `past` holds the holds that are remembered, newest first.
+pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup {
+    let remembered = past.and_then(|past| past.as_ref().ok()).map(Vec::as_slice).unwrap_or_default();
+    let since: BTreeMap<&str, Timestamp> =
+        remembered.iter().filter(|hold| hold.until.is_none()).map(|hold| (hold.resource.as_str(), hold.since)).collect();
+    html! {
+        h1 { "Holds" }
+        section aria-labelledby="people" {
+            h2 #people { "Held by a person" }
+            p.soft { "A person withdrew these in book. labwatch never touches them; whoever holds them gives them back." }
+            (list(frame, Bookable::Held, &since))
+        }
+        section aria-labelledby="ours" {
+            h2 #ours { "Withdrawn by labwatch" }
+            p.soft { "labwatch gives these back by itself as soon as they work." }
+            (list(frame, Bookable::Withdrawn, &since))
+        }
+        section aria-labelledby="past" {
+            h2 #past { "Ended holds" }
+            @match past {
+                None => (parts::none("No history is kept (data_dir is none).")),
+                Some(Err(error)) => (parts::none(&format!("The history cannot be shown now: {error}."))),
+                Some(Ok(holds)) => (ended(holds, frame.now)),
+            }
+        }
+    }
+}
+
+fn list(frame: &Frame<'_>, kind: Bookable, since: &BTreeMap<&str, Timestamp>) -> Markup {
+    let now = frame.now;
+    let all = view::experiments(frame.snapshot)
+        .flat_map(|experiment| experiment.view.resources.iter().map(move |resource| (experiment, resource)))
+        .filter(|(_, resource)| resource.bookable == Some(kind));
+    let all: Vec<_> = all.collect();
+    html! {
+        @if all.is_empty() { (parts::none("None.")) }
+        @else {
+            (parts::table("Resources", &["Experiment", "Health", "Resource", "Since", "What students read"], &html! {
+                @for (experiment, resource) in all.iter().take(MAX_ROWS) {
+                    tr data-row {
+                        th scope="row" { (parts::link(experiment.name())) }
+                        td { (parts::state(experiment.state)) " " (parts::mismatch(experiment)) (well(experiment, kind, now)) }
+                        td { (clip(resource.name.as_str())) }
+                        td { @match since.get(resource.name.as_str()) { Some(since) => (words::ago(*since, now)), None => "–" } }
+                        td { (clip(&resource.reason)) }
+                    }
+                }
+            }))
+            @if all.len() > MAX_ROWS { p.soft { (all.len() - MAX_ROWS) " more." } }
+        }
+    }
+}
+
+/// A hold on what works may be forgotten.
+fn well(experiment: &Experiment<'_>, kind: Bookable, now: Timestamp) -> Markup {
+    html! {
+        @if kind == Bookable::Held && experiment.state.is_usable() { span.soft.small { (words::since(experiment.view.since, now)) } }
+    }
+}
+
+fn ended(holds: &[Hold], now: Timestamp) -> Markup {
+    let ended: Vec<_> = holds.iter().filter_map(|hold| Some((hold, hold.until?))).take(MAX_ROWS).collect();
+    html! {
+        @if ended.is_empty() { (parts::none("None in the last 30 days.")) }
+        @else {
+            (parts::table("Ended holds, newest first", &["Resource", "From", "Until", "For", "Reason"], &html! {
+                @for (hold, until) in ended {
+                    tr {
+                        th scope="row" { (clip(hold.resource.as_str())) }
+                        td { (words::time(hold.since, now)) }
+                        td { (words::time(until, now)) }
+                        td { (words::spell_between(hold.since, until)) }
+                        td { (clip(&hold.reason)) }
+                    }
+                }
+            }))
+        }
+    }
+}

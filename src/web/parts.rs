@@ -1,0 +1,76 @@
+//! Small parts that several pages share: state and bookability with shape and word, tables, what there is none of.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::filter::address_of;
+use super::shapes::shape;
+use super::state::{Booking, State};
+use super::view::{Experiment, Told};
+use super::words::{self, clip};
+
+/// A state: shape, word, colour.
+pub(super) fn state(state: State) -> Markup {
+    html! { span class={ "state is-" (state.word()) } { (shape(state.word())) (state.word()) } }
+}
+
+/// Whether something can be booked: shape and words.
+pub(super) fn booking(booking: Booking) -> Markup {
+    html! { span.booking { (shape(booking.shape())) (booking.words()) } }
+}
+
+/// Health and bookability side by side, and that they do not fit together where they do not.
+pub(super) fn mismatch(experiment: &Experiment<'_>) -> Markup {
+    html! {
+        @if let Some(words) = experiment.mismatch { span.clash { (shape("clash")) (words) } }
+    }
+}
+
+/// A link to the page of an experiment.
+pub(super) fn link(name: &str) -> Markup {
+    html! { a.name href=(address_of("/experiments", name)) { (clip(name)) } }
+}
+
+/// How people were told.
+pub(super) fn told(told: Told, now: Timestamp) -> Markup {
+    html! {
+        @match told {
+            Told::Nobody => "nobody told: no mail address is set",
+            Told::Mailed(sent) => { "told by the mail of " (words::ago(sent, now)) },
+            Told::Waits(since) => { "nobody told yet: a mail waits " (words::since(since, now)) },
+            Told::NotYet => "nobody told yet",
+        }
+    }
+}
+
+/// Who needs it, where somebody does.
+pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
+    let affected = &experiment.affected;
+    html! {
+        @if affected.in_session { strong { "in session now" } br; }
+        @if let Some(start) = affected.first_start.filter(|start| *start > now) {
+            strong { "booked in " (words::spell_between(now, start)) } br;
+            span.soft { (words::time(start, now)) }
+        }
+        @if affected.next_day > 0 { span.soft { (words::count(affected.next_day, "booking")) " in 24 h" } }
+        @else if affected.next_week > 0 { span.soft { (words::count(affected.next_week, "booking")) " in 7 days" } }
+    }
+}
+
+/// A table with a caption for those who do not see the heading above it.
+pub(super) fn table(caption: &str, heads: &[&str], body: &Markup) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                caption.unseen { (caption) }
+                thead { tr { @for head in heads { th scope="col" { (head) } } } }
+                tbody { (body) }
+            }
+        }
+    }
+}
+
+/// What is said where there is nothing.
+pub(super) fn none(words: &str) -> Markup {
+    html! { p.none { (words) } }
+}

@@ -1,0 +1,108 @@
+//! Pools: how many of each kind work, for admins by name and state, for students in words.
+
+use maud::{Markup, html};
+
+use super::filter::{address, address_of};
+use super::layout::Frame;
+use super::parts;
+use super::shapes::shape;
+use super::state::State;
+use super::view::PoolCard;
+use super::words::clip;
+
+/// The most experiments that a card shows one by one.
+const MAX_DOTS: usize = 120;
+
+/// What is said where there is no pool.
+const NONE: &str = "There are no pools yet: they come from the experiments that book lists.";
+
+/// The pools as cards, each a link to its experiments.
+pub(super) fn cards(pools: &[PoolCard<'_>]) -> Markup {
+    html! {
+        ul.pools {
+            @for pool in pools {
+                li id={ "p-" (pool.name) } {
+                    a class={ "edge-" (pool.worst().word()) } href=(address("pool", pool.name)) {
+                        span.pool { (clip(pool.name)) }
+                        (amount(pool))
+                        @if pool.unknown() > 0 { span.soft { (pool.unknown()) " not judged" } }
+                        (dots(&pool.states))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How many can be used, as far as is known.
+fn amount(pool: &PoolCard<'_>) -> Markup {
+    html! { span.amount { b { @if pool.unknown() == pool.total() { "?" } @else { (pool.usable) } } " of " (pool.total()) } }
+}
+
+/// A dot for each experiment, bad ones with their shape. The words beside it say the same.
+fn dots(states: &[State]) -> Markup {
+    html! {
+        span.dots aria-hidden="true" {
+            @if states.len() <= MAX_DOTS {
+                @for state in states { span class={ "is-" (state.word()) } { (shape(state.word())) } }
+            }
+        }
+    }
+}
+
+/// The page of all pools.
+pub(super) fn page(frame: &Frame<'_>) -> Markup {
+    let pools = PoolCard::all(frame.snapshot);
+    html! {
+        h1 { "Pools" }
+        p.soft { "Experiments of one kind can stand in for each other: what counts is how many of them work." }
+        @if pools.is_empty() { (parts::none(NONE)) }
+        @else {
+            (parts::table("Pools", &["Pool", "Usable", "Of them bookable", "States", ""], &html! {
+                @for pool in &pools {
+                    tr data-row id={ "p-" (pool.name) } {
+                        th scope="row" { a.name href=(address("pool", pool.name)) { (clip(pool.name)) } }
+                        td { (amount(pool)) }
+                        td { (pool.bookable) }
+                        td.tally { @for (state, count) in pool.tally() { span class={ "state is-" (state.word()) } { (shape(state.word())) (count) " " (state.word()) } } }
+                        td { a href=(address_of("/lab", pool.name)) { "As students see it" } }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+/// All pools as students see them: no names of experiments, nothing of the inside.
+pub(super) fn lab(frame: &Frame<'_>) -> Markup {
+    let pools = PoolCard::all(frame.snapshot);
+    html! {
+        h1 { "What works in the lab" }
+        @if pools.is_empty() { (parts::none("Nothing is known yet.")) }
+        ul.kinds { @for pool in &pools { li { (kind(pool)) } } }
+    }
+}
+
+/// One pool as students see it; `None` when there is no such pool.
+pub(super) fn lab_pool(frame: &Frame<'_>, name: &str) -> Option<Markup> {
+    let pools = PoolCard::all(frame.snapshot);
+    let pool = pools.iter().find(|pool| pool.name == name)?;
+    Some(html! { h1.unseen { (clip(pool.name)) " in the lab" } (kind(pool)) })
+}
+
+fn kind(pool: &PoolCard<'_>) -> Markup {
+    let (state, words) = match (pool.usable, pool.bookable) {
+        (0, _) if pool.unknown() == pool.total() => (State::Unknown, "not known at the moment"),
+        (0, _) => (State::Down, "none works at the moment"),
+        (_, 0) => (State::Degraded, "works, but cannot be booked at the moment"),
+        (usable, bookable) if usable == pool.total() && bookable == usable => (State::Ok, "all work"),
+        (..) => (State::Degraded, "some are out of order"),
+    };
+    html! {
+        div class={ "kind edge-" (state.word()) } {
+            h2 { a href=(address_of("/lab", pool.name)) { (clip(pool.name)) } }
+            @if state != State::Unknown { p.amount { span { b { (pool.bookable) } " of " (pool.total()) " can be booked" } } }
+            p class={ "is-" (state.word()) } { (shape(state.word())) (words) }
+        }
+    }
+}
