@@ -35,4 +35,9 @@ if ! command -v systemd-analyze >/dev/null && ! install systemd; then
     echo "test.sh: systemd-analyze is missing and cannot be installed from here (on Debian: systemd). The test of the unit file needs it." >&2
 fi
 
+# A browser looks at the page.
+if ! command -v chromium >/dev/null && ! install chromium; then
+    echo "test.sh: chromium is missing and cannot be installed from here (on Debian: chromium). Looking at the page needs it." >&2
+fi
+
 exec cargo test --locked "$@"

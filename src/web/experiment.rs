@@ -9,7 +9,6 @@ use super::filter::address;
 use super::history::Past;
 use super::layout::Frame;
 use super::parts;
-use super::shapes::shape;
 use super::state::State;
 use super::view::{Experiment, Told};
 use super::words::{self, clip};
@@ -22,22 +21,22 @@ pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past) 
     html! {
         (head(experiment))
         (answers(frame, experiment))
-        section aria-labelledby="time" {
+        section #part-time aria-labelledby="time" {
             h2.unseen #time { "Over time" }
             (past.day.draw("24 hours", frame.now))
             @if let Some(long) = &past.long { (long.draw("90 days", frame.now)) }
             @else if past.trouble.is_none() { (parts::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
             @if let Some(trouble) = &past.trouble { (parts::none(&format!("The history cannot be shown now: {trouble}."))) }
         }
-        section aria-labelledby="streams" {
+        section #part-streams aria-labelledby="streams" {
             h2 #streams { "Streams and remote login" }
             (streams(frame, experiment))
         }
-        section aria-labelledby="events" {
+        section #part-events aria-labelledby="events" {
             h2 #events { "What happened" }
             (events(experiment, past, frame.now))
         }
-        section aria-labelledby="switches" {
+        section #part-switches aria-labelledby="switches" {
             h2 #switches { "What labwatch switched" }
             (switches(&past.switches, frame.now))
         }
@@ -81,26 +80,26 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
 fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     let (relay, jump) = (frame.snapshot.source(SourceName::Relay), frame.snapshot.source(SourceName::Jump));
-    let (shape_of_jump, jump_word) = match view.jump {
-        JumpHealth::Up => ("ok", "up"),
-        JumpHealth::Lost => ("degraded", "lost"),
-        JumpHealth::Unknown => ("unknown", "unknown"),
+    let jump_shape = match view.jump {
+        JumpHealth::Up => "ok",
+        JumpHealth::Lost => "degraded",
+        JumpHealth::Unknown => "unknown",
     };
+    let login = [
+        html! { "Remote login" },
+        parts::marked(jump_shape, view.jump.word()),
+        html! { "–" },
+        html! { "–" },
+        words::ago_or_never(view.jump_seen.time(jump.last_report), now),
+    ];
+    let rows = view.streams.iter().map(|stream| stream_row(stream, relay, now)).chain([login]);
     html! {
         @if view.streams.is_empty() { (parts::none("No stream of it is known.")) }
-        (parts::table("Streams and remote login", &["", "State", "Last sent", "Rate", "Last reported"], &html! {
-            @for stream in &view.streams { (stream_row(stream, relay, now)) }
-            tr {
-                th scope="row" { "Remote login" }
-                td { span class={ "state is-" (shape_of_jump) } { (shape(shape_of_jump)) (jump_word) } }
-                td { "–" } td { "–" }
-                td { (words::ago_or_never(view.jump_seen.time(jump.last_report), now)) }
-            }
-        }))
+        (parts::table("Streams and remote login", ["", "State", "Last sent", "Rate", "Last reported"], rows))
     }
 }
 
-fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> Markup {
+fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Markup; 5] {
     let shape_of = match (stream.health, stream.required) {
         (StreamHealth::Active, _) => "ok",
         (StreamHealth::Unknown, _) => "unknown",
@@ -111,21 +110,21 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> Markup
     let traffic = connection.and_then(|connection| connection.tx);
     let sent = traffic.and_then(|traffic| traffic.last).zip(relay.last_report);
     let sent = sent.and_then(|(before, report)| report.checked_sub(SignedDuration::try_from(before).ok()?).ok());
-    html! {
-        tr {
-            th scope="row" { (clip(stream.topic.as_str())) @if !stream.required { span.soft { " not required" } } }
-            td { span class={ "state is-" (shape_of) } { (shape(shape_of)) (stream.health) } }
-            td { @match (sent, stream.evidence) {
-                (Some(sent), _) => (words::ago(sent, now)),
-                (None, Evidence::Sampled(Some(heard))) => { (words::ago(heard, now)) span.soft { " as heard by listening" } },
-                (None, Evidence::Sampled(None)) => "never heard by listening",
-                (None, Evidence::Unverified) => span.soft { "not known: connected counts as active" },
-                (None, Evidence::Statistics) => "never",
-            } }
-            td { @if let Some(traffic) = traffic.filter(|traffic| traffic.fps > 0.0) { (rate(traffic.fps, traffic.size)) } @else { "–" } }
-            td { (words::ago_or_never(stream.seen.time(relay.last_report), now)) }
-        }
-    }
+    let last_sent = match (sent, stream.evidence) {
+        (Some(sent), _) => words::ago(sent, now),
+        (None, Evidence::Sampled(Some(heard))) => html! { (words::ago(heard, now)) span.soft { " as heard by listening" } },
+        (None, Evidence::Sampled(None)) => html! { "never heard by listening" },
+        (None, Evidence::Unverified) => html! { span.soft { "not known: connected counts as active" } },
+        (None, Evidence::Statistics) => html! { "never" },
+    };
+    let traffic = traffic.filter(|traffic| traffic.fps > 0.0);
+    [
+        html! { (clip(stream.topic.as_str())) @if !stream.required { span.soft { " not required" } } },
+        parts::marked(shape_of, stream.health.word()),
+        last_sent,
+        html! { (traffic.map_or_else(|| "–".to_owned(), |traffic| rate(traffic.fps, traffic.size))) },
+        words::ago_or_never(stream.seen.time(relay.last_report), now),
+    ]
 }
 
 /// The connection of a stream that sent last.
@@ -143,44 +142,45 @@ fn rate(fps: f32, size: u32) -> String {
 }
 
 fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
-    let rows: Vec<&Event> = match &past.events {
+    let events: Vec<&Event> = match &past.events {
         Some(page) => page.events.iter().map(|stored| &stored.event).collect(),
         None => experiment.view.events.iter().rev().map(|event| &**event).collect(),
     };
+    let rows = events.iter().map(|event| {
+        let issues: Vec<_> = event.issues.iter().map(Issue::to_string).collect();
+        [
+            words::ago(event.when, now),
+            parts::state(State::from(event.was)),
+            parts::state(State::from(event.health)),
+            html! { (clip(&issues.join("; "))) @if !issues.is_empty() { " " } span.soft { (event.why) } },
+        ]
+    });
     html! {
-        @if rows.is_empty() { (parts::none("Nothing yet.")) }
+        @if events.is_empty() { (parts::none("Nothing yet.")) }
         @else {
-            (parts::table("Events, newest first", &["When", "Was", "Is", "Why"], &html! {
-                @for event in rows {
-                    @let issues: Vec<_> = event.issues.iter().map(Issue::to_string).collect();
-                    tr {
-                        td { (words::ago(event.when, now)) }
-                        td { (parts::state(State::from(event.was))) }
-                        td { (parts::state(State::from(event.health))) }
-                        td { (clip(&issues.join("; "))) @if !issues.is_empty() { " " } span.soft { (event.why) } }
-                    }
-                }
-            }))
+            (parts::table("Events, newest first", ["When", "Was", "Is", "Why"], rows))
             @if past.events.as_ref().is_some_and(|page| page.next.is_some()) { p.soft { "Older ones are in the history." } }
         }
     }
 }
 
-/// A list of switches, newest first.
-fn switches(rows: &[SwitchRow], now: Timestamp) -> Markup {
+fn switches(switches: &[SwitchRow], now: Timestamp) -> Markup {
+    let rows = switches.iter().map(|switch| {
+        let what = match switch.available {
+            Some(true) => "given back",
+            Some(false) => "withdrawn",
+            None => "switched",
+        };
+        let note = switch.note.as_ref().filter(|note| **note != switch.reason);
+        [
+            words::ago(switch.at, now),
+            html! { (clip(switch.resource.as_str())) " " (what) },
+            html! { (switch.outcome.as_deref().unwrap_or("not known")) @if let Some(note) = note { span.soft { " " (clip(note)) } } },
+            html! { (clip(&switch.reason)) },
+        ]
+    });
     html! {
-        @if rows.is_empty() { (parts::none("Nothing in the last 30 days, as far as is kept.")) }
-        @else {
-            (parts::table("Switches, newest first", &["When", "What", "Outcome", "What students read"], &html! {
-                @for row in rows {
-                    tr {
-                        td { (words::ago(row.at, now)) }
-                        td { (clip(row.resource.as_str())) " " @match row.available { Some(true) => "given back", Some(false) => "withdrawn", None => "switched" } }
-                        td { (row.outcome.as_deref().unwrap_or("not known")) @if let Some(note) = row.note.as_ref().filter(|note| **note != row.reason) { span.soft { " " (clip(note)) } } }
-                        td { (clip(&row.reason)) }
-                    }
-                }
-            }))
-        }
+        @if switches.is_empty() { (parts::none("Nothing in the last 30 days, as far as is kept.")) }
+        @else { (parts::table("Switches, newest first", ["When", "What", "Outcome", "What students read"], rows)) }
     }
 }

@@ -115,7 +115,7 @@ pub(super) fn address_of(folder: &str, name: &str) -> String {
     let mut address = format!("{folder}/");
     for byte in name.bytes() {
         // A name of dots alone would be taken for a folder.
-        let plain = byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || (byte == b'.' && name.trim_matches('.') != "");
+        let plain = byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || (byte == b'.' && !name.trim_matches('.').is_empty());
         if plain {
             address.push(char::from(byte));
         } else {

@@ -21,17 +21,17 @@ pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup 
         remembered.iter().filter(|hold| hold.until.is_none()).map(|hold| (hold.resource.as_str(), hold.since)).collect();
     html! {
         h1 { "Holds" }
-        section aria-labelledby="people" {
+        section #part-people aria-labelledby="people" {
             h2 #people { "Held by a person" }
             p.soft { "A person withdrew these in book. labwatch never touches them; whoever holds them gives them back." }
             (list(frame, Bookable::Held, &since))
         }
-        section aria-labelledby="ours" {
+        section #part-ours aria-labelledby="ours" {
             h2 #ours { "Withdrawn by labwatch" }
             p.soft { "labwatch gives these back by itself as soon as they work." }
             (list(frame, Bookable::Withdrawn, &since))
         }
-        section aria-labelledby="past" {
+        section #part-past aria-labelledby="past" {
             h2 #past { "Ended holds" }
             @match past {
                 None => (parts::none("No history is kept (data_dir is none).")),
@@ -48,20 +48,20 @@ fn list(frame: &Frame<'_>, kind: Bookable, since: &BTreeMap<&str, Timestamp>) ->
         .flat_map(|experiment| experiment.view.resources.iter().map(move |resource| (experiment, resource)))
         .filter(|(_, resource)| resource.bookable == Some(kind));
     let all: Vec<_> = all.collect();
+    let rows = all.iter().take(MAX_ROWS).map(|(experiment, resource)| {
+        let since = since.get(resource.name.as_str());
+        [
+            parts::link(experiment.name()),
+            html! { (parts::state(experiment.state)) " " (parts::mismatch(experiment)) (well(experiment, kind, now)) },
+            html! { (clip(resource.name.as_str())) },
+            since.map_or_else(|| html! { "–" }, |since| words::ago(*since, now)),
+            html! { (clip(&resource.reason)) },
+        ]
+    });
     html! {
         @if all.is_empty() { (parts::none("None.")) }
         @else {
-            (parts::table("Resources", &["Experiment", "Health", "Resource", "Since", "What students read"], &html! {
-                @for (experiment, resource) in all.iter().take(MAX_ROWS) {
-                    tr data-row {
-                        th scope="row" { (parts::link(experiment.name())) }
-                        td { (parts::state(experiment.state)) " " (parts::mismatch(experiment)) (well(experiment, kind, now)) }
-                        td { (clip(resource.name.as_str())) }
-                        td { @match since.get(resource.name.as_str()) { Some(since) => (words::ago(*since, now)), None => "–" } }
-                        td { (clip(&resource.reason)) }
-                    }
-                }
-            }))
+            (parts::table("Resources", ["Experiment", "Health", "Resource", "Since", "What students read"], rows))
             @if all.len() > MAX_ROWS { p.soft { (all.len() - MAX_ROWS) " more." } }
         }
     }
@@ -76,20 +76,17 @@ fn well(experiment: &Experiment<'_>, kind: Bookable, now: Timestamp) -> Markup {
 
 fn ended(holds: &[Hold], now: Timestamp) -> Markup {
     let ended: Vec<_> = holds.iter().filter_map(|hold| Some((hold, hold.until?))).take(MAX_ROWS).collect();
+    let rows = ended.iter().map(|(hold, until)| {
+        [
+            html! { (clip(hold.resource.as_str())) },
+            words::time(hold.since, now),
+            words::time(*until, now),
+            html! { (words::spell_between(hold.since, *until)) },
+            html! { (clip(&hold.reason)) },
+        ]
+    });
     html! {
         @if ended.is_empty() { (parts::none("None in the last 30 days.")) }
-        @else {
-            (parts::table("Ended holds, newest first", &["Resource", "From", "Until", "For", "Reason"], &html! {
-                @for (hold, until) in ended {
-                    tr {
-                        th scope="row" { (clip(hold.resource.as_str())) }
-                        td { (words::time(hold.since, now)) }
-                        td { (words::time(until, now)) }
-                        td { (words::spell_between(hold.since, until)) }
-                        td { (clip(&hold.reason)) }
-                    }
-                }
-            }))
-        }
+        @else { (parts::table("Ended holds, newest first", ["Resource", "From", "Until", "For", "Reason"], rows)) }
     }
 }

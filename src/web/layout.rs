@@ -1,6 +1,6 @@
 //! What every page has around it: head, navigation, what is wrong with labwatch itself, and the meaning of the words.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
@@ -15,6 +15,9 @@ use crate::store::{StoreHealth, StoreState};
 /// The places that the navigation leads to.
 const PLACES: [(&str, &str); 6] =
     [("/", "Overview"), ("/pools", "Pools"), ("/sources", "Sources"), ("/holds", "Holds"), ("/outbox", "Outbox"), ("/lab", "Students")];
+
+/// A picture that is older than this says that labwatch itself has stopped: it takes one at every turn, and turns at least this often.
+const STANDS_STILL: SignedDuration = SignedDuration::from_mins(10);
 
 /// The keys, and what they do.
 const KEYS: [(&str, &str); 5] = [
@@ -36,6 +39,8 @@ pub(super) struct Frame<'a> {
     pub(super) theme: Option<&'static str>,
     /// Where news are streamed from, where they are.
     pub(super) stream: Option<&'a str>,
+    /// How many experiments need somebody.
+    pub(super) problems: usize,
     /// The present.
     pub(super) now: Timestamp,
 }
@@ -79,7 +84,7 @@ pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup 
 }
 
 fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Markup {
-    let problems = if class == "plain" { 0 } else { view::problems(frame.snapshot).len() };
+    let problems = if class == "plain" { 0 } else { frame.problems };
     html! {
         (DOCTYPE)
         html lang="en" data-theme=[frame.theme] {
@@ -132,6 +137,9 @@ fn banners(frame: &Frame<'_>) -> Markup {
     let snapshot = frame.snapshot;
     let since = |moment| words::since(moment, frame.now);
     html! {
+        @if frame.now.duration_since(snapshot.at) > STANDS_STILL {
+            (banner("down", &html! { "labwatch itself stands still " (since(snapshot.at)) ": what you see is from then. Look at its log and start it anew." }))
+        }
         @if let Some(blind) = snapshot.blind {
             (banner("down", &html! { "labwatch hears nothing from anywhere " (since(blind)) ": it is probably cut off itself. Nothing is judged and nothing is switched." }))
         } @else {
@@ -187,7 +195,8 @@ fn footer(frame: &Frame<'_>) -> Markup {
         footer.foot {
             p {
                 "As of " (words::time(frame.snapshot.at, frame.now)) ". Running " (words::since(frame.snapshot.started, frame.now)) ". "
-                "labwatch " (env!("CARGO_PKG_VERSION")) ". " a href="/?wall" { "For the wall" } " · " a href="/api/v1/experiments" { "JSON" }
+                "labwatch " (env!("CARGO_PKG_VERSION")) ". " noscript { "Without a script this page is renewed only when you load it again. " }
+                a href="/?wall" { "For the wall" } " · " a href="/api/v1/experiments" { "JSON" }
             }
             details #help {
                 summary { "Words, shapes and keys" }

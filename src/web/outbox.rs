@@ -6,7 +6,6 @@ use super::filter::MAX_ROWS;
 use super::history::Told;
 use super::layout::Frame;
 use super::parts;
-use super::shapes::shape;
 use super::words::{self, clip};
 use crate::store::{OutboxRow, OutboxState};
 
@@ -15,7 +14,7 @@ pub(super) fn page(frame: &Frame<'_>, rows: Option<&Told<Vec<OutboxRow>>>) -> Ma
     html! {
         h1 { "Outbox" }
         (mail(frame))
-        section aria-labelledby="sent" {
+        section #part-sent aria-labelledby="sent" {
             h2 #sent { "The last 30 days" }
             @match rows {
                 None => (parts::none("No history is kept (data_dir is none).")),
@@ -43,22 +42,20 @@ fn mail(frame: &Frame<'_>) -> Markup {
     }
 }
 
-fn list(frame: &Frame<'_>, rows: &[OutboxRow]) -> Markup {
+fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
     let now = frame.now;
+    let rows = outgoing.iter().take(MAX_ROWS).map(|row| {
+        [
+            words::ago(row.created, now),
+            html! { (clip(&row.route)) },
+            parts::marked(shape_of(row.state), row.state.word()),
+            html! { (words::count(row.attempts as usize, "time")) @if let Some(tried) = row.tried { ", last " (words::ago(tried, now)) } },
+            html! { @if let Some(error) = &row.last_error { (clip(error)) } @else { "–" } },
+        ]
+    });
     html! {
-        (parts::table("What was to be sent, newest first", &["Put together", "Route", "State", "Tried", "The last failure"], &html! {
-            @for row in rows.iter().take(MAX_ROWS) {
-                @let shape_of = shape_of(row.state);
-                tr data-row {
-                    td { (words::ago(row.created, now)) }
-                    td { (clip(&row.route)) }
-                    td { span class={ "state is-" (shape_of) } { (shape(shape_of)) (row.state.word()) } }
-                    td { (words::count(row.attempts as usize, "time")) @if let Some(tried) = row.tried { ", last " (words::ago(tried, now)) } }
-                    td { @if let Some(error) = &row.last_error { (clip(error)) } @else { "–" } }
-                }
-            }
-        }))
-        @if rows.len() > MAX_ROWS { p.soft { (rows.len() - MAX_ROWS) " older ones." } }
+        (parts::table("What was to be sent, newest first", ["Put together", "Route", "State", "Tried", "The last failure"], rows))
+        @if outgoing.len() > MAX_ROWS { p.soft { (outgoing.len() - MAX_ROWS) " older ones." } }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::filter::{Filter, address};
+use super::filter::{Filter, address, address_of};
 use super::layout::Frame;
 use super::parts;
 use super::pools;
@@ -54,30 +54,30 @@ pub(super) type Sketches<'a> = BTreeMap<&'a str, Bar>;
 
 /// The page.
 pub(super) fn page(frame: &Frame<'_>, filter: &Filter, rows: &Rows<'_>, days: &Sketches<'_>) -> Markup {
-    let snapshot = frame.snapshot;
+    let pools = PoolCard::all(frame.snapshot);
     html! {
-        (verdict(snapshot))
-        @if !filter.wall() { (search(snapshot, filter)) }
+        (verdict(frame))
+        @if !filter.wall() { (search(&pools, filter)) }
         @if filter.is_set() {
-            section aria-labelledby="found" {
+            section #part-found aria-labelledby="found" {
                 h2 #found { (words::count(rows.total, "experiment")) " found" " " a.more href="/" { "Show the overview" } }
                 (table(frame, rows, days, filter))
             }
         } @else {
             @if rows.total > 0 {
-                section aria-labelledby="problems" {
+                section #part-problems aria-labelledby="problems" {
                     h2 #problems { "Needs somebody" }
                     (table(frame, rows, days, filter))
                 }
             }
-            (rest(snapshot))
+            (rest(frame.snapshot, &pools))
         }
     }
 }
 
 /// How the laboratory is, in one sentence, and counted.
-fn verdict(snapshot: &Snapshot) -> Markup {
-    let problems = view::problems(snapshot).len();
+fn verdict(frame: &Frame<'_>) -> Markup {
+    let (snapshot, problems) = (frame.snapshot, frame.problems);
     let total = snapshot.counts.total;
     let sentence = match (total, problems, snapshot.counts.unknown) {
         (0, ..) => "No experiments yet".to_owned(),
@@ -140,9 +140,8 @@ pub(super) fn source_shape(health: SourceHealth) -> &'static str {
     }
 }
 
-fn search(snapshot: &Snapshot, filter: &Filter) -> Markup {
+fn search(pools: &[PoolCard<'_>], filter: &Filter) -> Markup {
     let selected = filter.state();
-    let pools = PoolCard::all(snapshot);
     html! {
         form.search method="get" action="/" role="search" {
             label for="q" { "Find" }
@@ -160,7 +159,7 @@ fn search(snapshot: &Snapshot, filter: &Filter) -> Markup {
             label.unseen for="pool" { "Pool" }
             select #pool name="pool" {
                 option value="" { "any pool" }
-                @for pool in &pools { option value=(pool.name) selected[filter.pool() == Some(pool.name)] { (clip(pool.name)) } }
+                @for pool in pools { option value=(pool.name) selected[filter.pool() == Some(pool.name)] { (clip(pool.name)) } }
             }
             button type="submit" { "Show" }
         }
@@ -191,11 +190,11 @@ fn table(frame: &Frame<'_>, rows: &Rows<'_>, days: &Sketches<'_>, filter: &Filte
 fn row(frame: &Frame<'_>, experiment: &Experiment<'_>, day: Option<&Bar>, with_need: bool) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     html! {
-        tr role="row" data-row id={ "x-" (experiment.name()) } class={ "edge-" (experiment.state.word()) } {
+        tr role="row" data-row id=(address_of("x", experiment.name())) class={ "edge-" (experiment.state.word()) } {
             td.c-state role="cell" { (parts::state(experiment.state)) span.soft.small { (words::since(view.since, now)) } }
             td.c-what role="cell" {
                 (parts::link(experiment.name())) " "
-                span { (clip(&experiment.why())) }
+                span.soft[experiment.state == State::Ok] { (clip(&experiment.why())) }
                 @if let Some(advice) = experiment.advice { p.advice { (clip(advice)) } }
             }
             @if with_need { td.c-need role="cell" { (parts::needed(experiment, now)) } }
@@ -212,14 +211,13 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>, day: Option<&Bar>, with_n
 }
 
 /// Everything else, folded; or why there is nothing.
-fn rest(snapshot: &Snapshot) -> Markup {
-    let pools = PoolCard::all(snapshot);
+fn rest(snapshot: &Snapshot, pools: &[PoolCard<'_>]) -> Markup {
     html! {
         @if snapshot.counts.total == 0 { (nothing_yet(snapshot)) }
         @else if !pools.is_empty() {
-            section aria-labelledby="pools" {
+            section #part-pools aria-labelledby="pools" {
                 h2 #pools { "Pools" }
-                (pools::cards(&pools))
+                (pools::cards(pools))
             }
         }
     }

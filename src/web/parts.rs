@@ -1,7 +1,7 @@
 //! Small parts that several pages share: state and bookability with shape and word, tables, what there is none of.
 
 use jiff::Timestamp;
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::filter::address_of;
 use super::shapes::shape;
@@ -57,17 +57,32 @@ pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     }
 }
 
-/// A table with a caption for those who do not see the heading above it.
-pub(super) fn table(caption: &str, heads: &[&str], body: &Markup) -> Markup {
+/// A table with a caption for those who do not see the heading above it. The first cell of a row names it.
+/// On a narrow page a row becomes a card, which the labels of the cells are for; the roles keep it a table to those who hear it.
+pub(super) fn table<const N: usize>(caption: &str, heads: [&str; N], rows: impl Iterator<Item = [Markup; N]>) -> Markup {
     html! {
         div.scroll {
-            table {
+            table role="table" {
                 caption.unseen { (caption) }
-                thead { tr { @for head in heads { th scope="col" { (head) } } } }
-                tbody { (body) }
+                thead role="rowgroup" { tr role="row" { @for head in heads { th scope="col" role="columnheader" { (head) } } } }
+                tbody role="rowgroup" {
+                    @for row in rows {
+                        tr role="row" data-row {
+                            @for (at, (head, cell)) in heads.iter().zip(row).enumerate() {
+                                @if at == 0 { th scope="row" role="rowheader" { (cell) } }
+                                @else { td role="cell" data-label=(head) { (cell) } }
+                            }
+                        }
+                    }
+                }
             }
         }
     }
+}
+
+/// A shape and a word beside it, in the colours of a state.
+pub(super) fn marked(shape_of: &str, words: impl Render) -> Markup {
+    html! { span class={ "state is-" (shape_of) } { (shape(shape_of)) (words) } }
 }
 
 /// What is said where there is nothing.

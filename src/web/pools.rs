@@ -21,7 +21,7 @@ pub(super) fn cards(pools: &[PoolCard<'_>]) -> Markup {
     html! {
         ul.pools {
             @for pool in pools {
-                li id={ "p-" (pool.name) } {
+                li id=(address_of("p", pool.name)) {
                     a class={ "edge-" (pool.worst().word()) } href=(address("pool", pool.name)) {
                         span.pool { (clip(pool.name)) }
                         (amount(pool))
@@ -53,23 +53,20 @@ fn dots(states: &[State]) -> Markup {
 /// The page of all pools.
 pub(super) fn page(frame: &Frame<'_>) -> Markup {
     let pools = PoolCard::all(frame.snapshot);
+    let rows = pools.iter().map(|pool| {
+        [
+            html! { a.name href=(address("pool", pool.name)) { (clip(pool.name)) } },
+            amount(pool),
+            html! { (pool.bookable) },
+            html! { span.tally { @for (state, count) in pool.tally() { (parts::marked(state.word(), format!("{count} {}", state.word()))) } } },
+            html! { a href=(address_of("/lab", pool.name)) { "As students see it" } },
+        ]
+    });
     html! {
         h1 { "Pools" }
         p.soft { "Experiments of one kind can stand in for each other: what counts is how many of them work." }
         @if pools.is_empty() { (parts::none(NONE)) }
-        @else {
-            (parts::table("Pools", &["Pool", "Usable", "Of them bookable", "States", ""], &html! {
-                @for pool in &pools {
-                    tr data-row id={ "p-" (pool.name) } {
-                        th scope="row" { a.name href=(address("pool", pool.name)) { (clip(pool.name)) } }
-                        td { (amount(pool)) }
-                        td { (pool.bookable) }
-                        td.tally { @for (state, count) in pool.tally() { span class={ "state is-" (state.word()) } { (shape(state.word())) (count) " " (state.word()) } } }
-                        td { a href=(address_of("/lab", pool.name)) { "As students see it" } }
-                    }
-                }
-            }))
-        }
+        @else { (parts::table("Pools", ["Pool", "Usable", "Of them bookable", "States", "Page"], rows)) }
     }
 }
 

@@ -20,7 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::filter::Filter;
 use super::layout::{self, Frame};
 use super::overview::{self, Rows};
-use super::view::Experiment;
+use super::view::{self, Experiment};
 use super::{assets, experiment, history, holds, outbox, pools, sources};
 use crate::engine::Snapshot;
 use crate::store::{Reader, Store, StoreHealth};
@@ -66,6 +66,7 @@ struct Moment {
     snapshot: Arc<Snapshot>,
     memory: Option<StoreHealth>,
     reader: Option<Reader>,
+    problems: usize,
     theme: Option<&'static str>,
     stream: Option<&'static str>,
     now: Timestamp,
@@ -73,8 +74,10 @@ struct Moment {
 
 impl Moment {
     fn of(state: &WebState, headers: &HeaderMap) -> Self {
+        let snapshot = Arc::clone(&state.snapshots.borrow());
         Self {
-            snapshot: Arc::clone(&state.snapshots.borrow()),
+            problems: view::experiments(&snapshot).filter(Experiment::is_problem).count(),
+            snapshot,
             memory: state.store.as_ref().map(Store::health),
             reader: state.store.as_ref().map(Store::reader),
             theme: theme(headers),
@@ -84,7 +87,14 @@ impl Moment {
     }
 
     fn frame(&self) -> Frame<'_> {
-        Frame { snapshot: &self.snapshot, memory: self.memory.as_ref(), theme: self.theme, stream: self.stream, now: self.now }
+        Frame {
+            snapshot: &self.snapshot,
+            memory: self.memory.as_ref(),
+            theme: self.theme,
+            stream: self.stream,
+            problems: self.problems,
+            now: self.now,
+        }
     }
 }
 
@@ -155,13 +165,11 @@ async fn lab_pool(State(state): State<WebState>, headers: HeaderMap, pool: Resul
     let moment = Moment::of(&state, &headers);
     let frame = moment.frame();
     let pool = pool.map(|Path(pool)| pool).unwrap_or_default();
-    match pools::lab_pool(&frame, &pool) {
-        Some(content) => embeddable(layout::plain(&frame, &pool, &content)),
-        None => {
-            let content = html! { h1 { "Not found" } p { "The lab has nothing of this name. " a href="/lab" { "See what it has" } "." } };
-            (StatusCode::NOT_FOUND, embeddable(layout::plain(&frame, "Not found", &content))).into_response()
-        }
+    if let Some(content) = pools::lab_pool(&frame, &pool) {
+        return embeddable(layout::plain(&frame, &pool, &content));
     }
+    let content = html! { h1 { "Not found" } p { "The lab has nothing of this name. " a href="/lab" { "See what it has" } "." } };
+    (StatusCode::NOT_FOUND, embeddable(layout::plain(&frame, "Not found", &content))).into_response()
 }
 
 async fn asset(name: Result<Path<String>, PathRejection>) -> Response {

@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
+use super::filter::MAX_ROWS;
 use super::history::Told;
 use super::layout::Frame;
 use super::overview::source_shape;
 use super::parts;
-use super::shapes::shape;
 use super::words::{self, clip, spell};
 use crate::engine::{Link, SamplingView, SourceView};
-use crate::model::SourceName;
+use crate::model::{SourceHealth, SourceName};
 use crate::store::{Gap, GapCause, SourceRow, StoreState};
 
 /// What the memory told of the sources: their changes, and the times without history.
@@ -19,18 +19,17 @@ pub(super) type Changes = Told<(Vec<SourceRow>, Vec<Gap>)>;
 /// The page.
 pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
     let (snapshot, now) = (frame.snapshot, frame.now);
+    let rows = SourceName::ALL.into_iter().map(|name| row(snapshot.source(name), now));
     html! {
         h1 { "Sources" }
         p.soft { "What labwatch learns from. While one tells nothing, what it tells about is not judged." }
-        (parts::table("Sources", &["Source", "State", "Last told", "Connection", "Hides", "What is wrong and what to do"], &html! {
-            @for name in SourceName::ALL { (row(snapshot.source(name), now)) }
-        }))
+        (parts::table("Sources", ["Source", "State", "Last told", "Connection", "Hides", "What is wrong and what to do"], rows))
         p { (sampling(&snapshot.sampling)) }
-        section aria-labelledby="memory" {
+        section #part-memory aria-labelledby="memory" {
             h2 #memory { "Memory" }
             (memory(frame))
         }
-        section aria-labelledby="changes" {
+        section #part-changes aria-labelledby="changes" {
             h2 #changes { "What happened" }
             @match changes {
                 None => (parts::none("No history is kept (data_dir is none).")),
@@ -41,24 +40,26 @@ pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
     }
 }
 
-fn row(source: &SourceView, now: Timestamp) -> Markup {
-    let shape_of = source_shape(source.health);
-    html! {
-        tr data-row {
-            th scope="row" { (source.name) }
-            td { span class={ "state is-" (shape_of) } { (shape(shape_of)) (source.health) } " " span.soft.small { (words::since(source.since, now)) } }
-            td {
-                (words::ago_or_never(source.last_report, now))
-                @if let Some(pace) = source.pace { span.soft.small { "about every " (pace_words(pace)) } }
-            }
-            td {
-                @if source.name == SourceName::Book { "asked again and again" } @else { (link(&source.link)) }
-                @if let Some(started) = &source.server_started { span.soft.small { "server started " (clip(started)) } }
-            }
-            td { @if source.hides > 0 { (words::count(source.hides, "experiment")) } @else { "nothing" } }
-            td { @if source.note.is_empty() { "nothing" } @else { (clip(&source.note)) } }
-        }
-    }
+fn row(source: &SourceView, now: Timestamp) -> [Markup; 6] {
+    let connection = if source.name == SourceName::Book { "asked again and again".to_owned() } else { link(&source.link) };
+    [
+        html! { (source.name) },
+        html! { (health(source.health)) " " span.soft.small { (words::since(source.since, now)) } },
+        html! {
+            (words::ago_or_never(source.last_report, now))
+            @if let Some(pace) = source.pace { span.soft.small { "about every " (pace_words(pace)) } }
+        },
+        html! {
+            (connection)
+            @if let Some(started) = &source.server_started { span.soft.small { "server started " (clip(started)) } }
+        },
+        html! { @if source.hides > 0 { (words::count(source.hides, "experiment")) } @else { "nothing" } },
+        html! { @if source.note.is_empty() { "nothing" } @else { (clip(&source.note)) } },
+    ]
+}
+
+fn health(health: SourceHealth) -> Markup {
+    parts::marked(source_shape(health), health.word())
 }
 
 fn pace_words(pace: std::time::Duration) -> String {
@@ -94,47 +95,39 @@ fn memory(frame: &Frame<'_>) -> Markup {
     };
     html! {
         p {
-            span class={ "state is-" (shape_of) } { (shape(shape_of)) (words_of) } " " (words::since(memory.since, frame.now)) "."
+            (parts::marked(shape_of, words_of)) " " (words::since(memory.since, frame.now)) "."
             @if memory.waiting > 0 { " " (memory.waiting) " entries wait for the disk." }
             @if memory.lost > 0 { " " (memory.lost) " entries are lost for good." }
-            @if let Some(error) = &memory.last_error { " The last failure: " (clip(error)) "." }
+            @if let Some(error) = &memory.last_error { " The last failure: " (words::sentence(error)) }
             @if memory.set_aside.is_some() { " A broken file was set aside, and the history begins anew." }
         }
     }
 }
 
 fn list(changes: &[SourceRow], now: Timestamp) -> Markup {
+    let rows = changes
+        .iter()
+        .take(MAX_ROWS)
+        .map(|change| [words::ago(change.at, now), html! { (change.source) }, health(change.health), html! { (clip(&change.note)) }]);
     html! {
         @if changes.is_empty() { (parts::none("Nothing in the last 30 days.")) }
-        @else {
-            (parts::table("Changes of sources, newest first", &["When", "Source", "State", "What was wrong"], &html! {
-                @for change in changes.iter().take(super::filter::MAX_ROWS) {
-                    tr {
-                        td { (words::ago(change.at, now)) }
-                        td { (change.source) }
-                        td { span class={ "state is-" (source_shape(change.health)) } { (shape(source_shape(change.health))) (change.health) } }
-                        td { (clip(&change.note)) }
-                    }
-                }
-            }))
-        }
+        @else { (parts::table("Changes of sources, newest first", ["When", "Source", "State", "What was wrong"], rows)) }
     }
 }
 
 fn missing(gaps: &[Gap], now: Timestamp) -> Markup {
+    let rows = gaps.iter().take(MAX_ROWS).map(|gap| {
+        let why = match gap.why {
+            GapCause::Off => "labwatch did not run",
+            GapCause::Lost => "the disk took nothing",
+        };
+        let length = words::spell_between(gap.since, gap.until);
+        [words::time(gap.since, now), words::time(gap.until, now), html! { (length) }, html! { (why) }]
+    });
     html! {
         @if !gaps.is_empty() {
             h3 { "Times without history" }
-            (parts::table("Times without history, newest first", &["From", "Until", "For", "Because"], &html! {
-                @for gap in gaps.iter().take(super::filter::MAX_ROWS) {
-                    tr {
-                        td { (words::time(gap.since, now)) }
-                        td { (words::time(gap.until, now)) }
-                        td { (words::spell_between(gap.since, gap.until)) }
-                        td { @match gap.why { GapCause::Off => "labwatch did not run", GapCause::Lost => "the disk took nothing" } }
-                    }
-                }
-            }))
+            (parts::table("Times without history, newest first", ["From", "Until", "For", "Because"], rows))
         }
     }
 }

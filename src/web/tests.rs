@@ -398,7 +398,8 @@ async fn first_load(web: &Router, path: &str) -> usize {
 fn large_lab(size: usize) -> Snapshot {
     let one = |number: usize| {
         let health = if number.is_multiple_of(4) { Health::Down } else { Health::Ok };
-        experiment(&format!("kind{}-{number:05}", number % 40), health, Some(Bookable::Yes))
+        let kind = char::from(b"abcdefghijklmnopqrstuvwxyz"[number % 26]);
+        experiment(&format!("kind-{kind}{number:05}"), health, Some(Bookable::Yes))
     };
     snapshot((0..size).map(one).collect())
 }
@@ -424,6 +425,6 @@ async fn ten_thousand_experiments_stay_readable() {
     assert_eq!(rows(&overview), super::filter::MAX_ROWS);
     assert!(overview.contains("href=\"/?all=1\"") && overview.contains("Show all 2500"));
     assert_eq!(rows(&page(&large, "/?all=1").await), 2_500);
-    assert_eq!(rows(&page(&large, "/?pool=kind1").await), super::filter::MAX_ROWS);
-    assert!(page(&large, "/?pool=kind1").await.contains("href=\"/?pool=kind1&amp;all=1\""));
+    assert_eq!(rows(&page(&large, "/?pool=kind-a").await), super::filter::MAX_ROWS);
+    assert!(page(&large, "/?pool=kind-a").await.contains("href=\"/?pool=kind-a&amp;all=1\""));
 }

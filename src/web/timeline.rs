@@ -28,9 +28,6 @@ const HEIGHT: u32 = 40;
 /// The least height of something bad, so that a minute of it in a day is seen.
 const LEAST: u32 = 12;
 
-/// Height of the line that shows bookings, below the bar.
-const BOOKED: u32 = 5;
-
 /// How the stretches of a bar are drawn, from good to bad.
 const LAYERS: [&str; 5] = ["gap", "unknown", "ok", "degraded", "down"];
 
@@ -40,7 +37,6 @@ pub(super) struct Bar {
     range: Range,
     step: Duration,
     cells: Vec<Bucket>,
-    booked: Vec<(Timestamp, Timestamp)>,
 }
 
 /// The range of a bar of so many cells that ends with the one in which `now` is.
@@ -62,29 +58,22 @@ impl Bar {
             cell.unknown -= unseen;
             cell.gap -= (before - unseen).min(cell.gap);
         }
-        Self { range, step, cells, booked: Vec::new() }
-    }
-
-    /// The same with bookings drawn below it.
-    pub(super) fn with_bookings(self, booked: Vec<(Timestamp, Timestamp)>) -> Self {
-        Self { booked, ..self }
+        Self { range, step, cells }
     }
 
     /// The whole drawing, with an axis and a word for every stretch that was not ok.
     pub(super) fn draw(&self, title: &str, now: Timestamp) -> Markup {
         let width = self.width();
-        let height = HEIGHT + if self.booked.is_empty() { 0 } else { BOOKED + 2 };
         html! {
             figure.bar {
                 figcaption { strong { (title) } " " span.soft { (self.summary()) } }
-                svg viewBox={ "0 0 " (width) " " (height) } preserveAspectRatio="none" role="img" aria-label={ (title) ": " (self.summary()) } {
+                svg viewBox={ "0 0 " (width) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label={ (title) ": " (self.summary()) } {
                     @for (layer, path) in self.layers(1) { (stretch(layer, &path)) }
                     @for (at, cell) in (0_u32..).zip(&self.cells) {
                         @if let Some(words) = self.telling(at, cell, now) {
                             path.tell d={ "M" (at * WIDTH) " 0h" (WIDTH) "v" (HEIGHT) "h-" (WIDTH) "z" } { title { (words) } }
                         }
                     }
-                    @if !self.booked.is_empty() { path.booked d=(self.bookings()) { title { "booked" } } }
                 }
                 div.axis { (words::time(self.range.from, now)) span { "now" } }
             }
@@ -145,19 +134,6 @@ impl Bar {
         let begins = self.range.from.checked_add(SignedDuration::try_from(self.step).ok()?.checked_mul(i32::try_from(at).ok()?)?).ok()?;
         let said: Vec<_> = said.iter().map(|(millis, word)| format!("{} {word}", spell(SignedDuration::from_millis(*millis)))).collect();
         (!said.is_empty()).then(|| format!("{}, {} ago: {}", words::iso(begins), words::spell_between(begins, now), said.join(", ")))
-    }
-
-    fn bookings(&self) -> String {
-        let mut path = String::new();
-        let (from, whole) = (self.range.from.as_millisecond(), self.range.until.as_millisecond() - self.range.from.as_millisecond());
-        let place = |at: Timestamp| (at.as_millisecond() - from).clamp(0, whole) * i64::from(self.width()) / whole.max(1);
-        for (start, end) in &self.booked {
-            let (left, right) = (place(*start), place(*end));
-            if right > left {
-                let _ = write!(path, "M{left} {}h{}v{BOOKED}H{left}z", HEIGHT + 2, right - left);
-            }
-        }
-        path
     }
 }
 
@@ -233,7 +209,8 @@ mod tests {
 
     #[test]
     fn cells_are_boxes() {
-        let rows: [(Bucket, &[(&str, (u32, u32))]); 7] = [
+        type Boxes<'a> = &'a [(&'static str, (u32, u32))];
+        let rows: [(Bucket, Boxes<'_>); 7] = [
             (Bucket { ok: QUARTER, ..Bucket::default() }, &[("ok", (0, 40))]),
             (Bucket { down: QUARTER, ..Bucket::default() }, &[("down", (0, 40))]),
             (Bucket { ok: QUARTER - 1, down: 1, ..Bucket::default() }, &[("ok", (0, 28)), ("down", (28, 12))]),
@@ -254,16 +231,6 @@ mod tests {
         assert!(drawn.contains("aria-label=\"24 hours: usable 50 % of the judged time, 14 min down\""), "{drawn}");
         assert!(drawn.contains("<title>2026-11-21T08:00:00Z, 4 min ago: 14 min down</title>"), "{drawn}");
         assert_eq!(bar(&[Bucket { gap: QUARTER, ..Bucket::default() }]).summary(), "not judged in this time, 15 min without history");
-    }
-
-    #[test]
-    fn bookings_are_a_line_below() {
-        let cells = [Bucket { ok: QUARTER, ..Bucket::default() }; 2];
-        let booked =
-            vec![(at("2026-11-21T08:00:00Z"), at("2026-11-21T09:00:00Z")), (at("2026-11-20T00:00:00Z"), at("2026-11-20T01:00:00Z"))];
-        let drawn = bar(&cells).with_bookings(booked).draw("x", at("2026-11-21T08:04:12Z")).into_string();
-        assert!(drawn.contains("d=\"M10 42h10v5H10z\""), "{drawn}");
-        assert!(!bar(&cells).draw("x", at("2026-11-21T08:04:12Z")).into_string().contains("booked"));
     }
 
     #[test]

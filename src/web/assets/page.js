@@ -41,7 +41,7 @@ function take(next) {
   if (style(next) !== style(document)) { location.reload(); return; }
   localise(next);
   document.title = next.title;
-  for (const icon of ["link[rel=icon]"]) morph(document.querySelector(icon), next.querySelector(icon));
+  morph(document.querySelector("link[rel=icon]"), next.querySelector("link[rel=icon]"));
   morph(document.body, next.body);
 }
 
@@ -143,12 +143,10 @@ function theme() {
 /* Keys */
 
 function step(by) {
-  const rows = [...document.querySelectorAll("[data-row]")].map((row) => row.querySelector("a") ?? row);
+  const rows = [...document.querySelectorAll("[data-row] a.name")];
   const at = rows.findIndex((row) => row === document.activeElement);
   const next = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))];
-  if (!next) return;
-  if (next.tabIndex < 0) next.tabIndex = -1;
-  next.focus();
+  next?.focus();
 }
 
 const keys = {
@@ -168,6 +166,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("change", (event) => { if (event.target.matches("form[role=search] select")) event.target.form.requestSubmit(); });
+// An address holds only what is asked for.
+document.addEventListener("formdata", ({ formData }) => { for (const [name, value] of [...formData]) if (value === "") formData.delete(name); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 addEventListener("online", () => refresh());
 
