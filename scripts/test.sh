@@ -40,4 +40,9 @@ if ! command -v chromium >/dev/null && ! install chromium; then
     echo "test.sh: chromium is missing and cannot be installed from here (on Debian: chromium). Looking at the page needs it." >&2
 fi
 
+# Prometheus and carbon read our figures.
+if ! { command -v prometheus && command -v carbon-cache; } >/dev/null && ! install prometheus graphite-carbon; then
+    echo "test.sh: prometheus and carbon-cache are missing and cannot be installed from here (on Debian: prometheus graphite-carbon)." >&2
+fi
+
 exec cargo test --locked "$@"

@@ -131,7 +131,7 @@ impl Ledger {
         Self { store, clerk, progress }
     }
 
-    /// The store that it is in, for those who ask.
+    /// The store, for those who ask how it is or what it holds.
     #[must_use]
     pub fn store(&self) -> Store {
         self.store.clone()

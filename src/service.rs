@@ -19,11 +19,13 @@ use crate::api;
 use crate::config::{Config, MailSettings, MemorySettings};
 use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Input, Memory, Record, Summary};
+use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
 use crate::feeds;
 use crate::model::{Fault, SourceName};
-use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
+use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
 use crate::telemetry;
+use crate::telemetry::graphite::Graphite;
+use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures};
 use crate::web;
 use crate::wire::{self, BookClient, Http};
 
@@ -46,6 +48,8 @@ pub enum ServiceError {
     Runtime(io::Error),
     /// The API's address could not be taken.
     Listen(SocketAddr, io::Error),
+    /// The port of profiling could not be taken.
+    Profile(SocketAddr, io::Error),
     /// The mail settings do not make a mailer.
     Mail(effects::mail::MailerError),
     /// TLS or HTTP could not be set up.
@@ -68,6 +72,7 @@ impl fmt::Display for ServiceError {
             Self::Listen(address, error) => {
                 write!(f, "cannot listen on {address}: {error}. Check STATUS_ADDRESS_SERVE and STATUS_PORT_SERVE")
             }
+            Self::Profile(address, error) => write!(f, "cannot listen on {address} for profiling: {error}. Check STATUS_PORT_PROFILE"),
             Self::Mail(error) => write!(f, "{error}"),
             Self::Memory(error) => write!(f, "{error}"),
             Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
@@ -171,7 +176,6 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let clock = Clock::start();
     let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
-    let store = ledger.as_ref().map(Ledger::store);
     let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -200,14 +204,20 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 
     let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
 
+    let queues = vec![queue("inputs", &inputs), queue("switches", &switches), queue("samples", &samples)];
+    let kept = ledger.as_ref().map(Ledger::store);
+    let counters = Arc::new(Counters::default());
     let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
-    let hooks = Hooks { record, turned: Box::new(watchdog()) };
+    let hooks = Hooks { record: counted(record, &counters), turned: Box::new(watchdog()) };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
-    let router = api::router(api::ApiState { snapshots: pictures.clone() });
-    let router = web::router(web::WebState { snapshots: pictures.clone(), store, stream: None }, router);
+    let figures = config.surfaces.metrics.then(|| figures(&config.surfaces.label, pictures.clone(), &counters, queues, kept.clone()));
+    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures });
+    let router = web::router(web::WebState { snapshots: pictures.clone(), store: kept, stream: None }, router);
     parts.spawn("API", serve_api(listener, router, stop.clone()));
+    start_graphite(config, &mut parts, pictures.clone(), stop);
+    start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok(parts)
 }
@@ -256,6 +266,69 @@ fn start_mail(
     let (mails, mail_queue) = mpsc::channel(MAIL_QUEUE);
     parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
     Ok(mails)
+}
+
+fn start_graphite(config: &Config, parts: &mut Parts, pictures: watch::Receiver<Arc<Snapshot>>, stop: &CancellationToken) {
+    let Some(settings) = &config.graphite else { return };
+    let graphite = Graphite {
+        host: settings.host.clone(),
+        port: settings.port,
+        prefix: settings.prefix.clone(),
+        label: config.surfaces.label.clone(),
+        every: settings.every,
+    };
+    parts.spawn("figures for Graphite", telemetry::graphite::run(graphite, pictures, Box::new(Vec::new), stop.clone()));
+}
+
+/// Profiles have a port of their own: a port that cannot be had is an error at the start, as for the API.
+fn start_profiling(config: &Config, parts: &mut Parts, stop: &CancellationToken) -> Result<(), ServiceError> {
+    let Some(settings) = &config.profile else { return Ok(()) };
+    let refused = |error| ServiceError::Profile(settings.listen, error);
+    let listener = std::net::TcpListener::bind(settings.listen).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    let listener = TcpListener::from_std(listener).map_err(refused)?;
+    tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
+    parts.spawn("profiling", serve_api(listener, telemetry::profile::router(), stop.clone()));
+    Ok(())
+}
+
+/// Everything that is measured, and who counts answers.
+fn figures(
+    label: &str,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    counters: &Arc<Counters>,
+    queues: Vec<Queue>,
+    kept: Option<Store>,
+) -> api::Figures {
+    let http = Arc::new(HttpCounts::default());
+    let store = kept.map(|store| Box::new(move || store_figures(&store.health())) as Box<dyn Fn() -> StoreFigures + Send + Sync>);
+    let inside = Inside { label: label.to_owned(), service: Box::new(Service::default), queues, store };
+    let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
+    api::Figures {
+        content_type: telemetry::metrics::CONTENT_TYPE,
+        text: Arc::new(move || metrics.text().ok()),
+        count: Arc::new(move |route, status, took| http.note(route, status, took)),
+    }
+}
+
+fn store_figures(health: &StoreHealth) -> StoreFigures {
+    StoreFigures { ok: health.state == StoreState::Ok, lost: health.lost, waiting: health.waiting }
+}
+
+/// A record goes to the counters, then on.
+fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> RecordHook {
+    let counters = Arc::clone(counters);
+    Box::new(move |seen| {
+        counters.note(seen);
+        record(seen);
+    })
+}
+
+/// Looks at how much waits in a queue without keeping it open.
+fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
+    let (bound, sender) = (sender.max_capacity(), sender.downgrade());
+    let depth = move || sender.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()));
+    Queue { name, depth: Box::new(depth), bound }
 }
 
 async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {

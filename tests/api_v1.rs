@@ -264,7 +264,7 @@ impl Server {
         let base = format!("http://{}", listener.local_addr().expect("has an address"));
         let (snapshots, receiver) = watch::channel(snapshot);
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, router(ApiState { snapshots: receiver }), CancellationToken::new()));
+        task.spawn(serve(listener, router(ApiState { snapshots: receiver, figures: None }), CancellationToken::new()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { base, client, snapshots, _task: task }
     }

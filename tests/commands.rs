@@ -55,9 +55,9 @@ configuration ok
 book     https://app.example.org
 jump     https://app.example.org
 relay    https://app.example.org/ed0/access, reached at http://127.0.0.1:3000
-mail     a@example.org, b@example.org by smtp.example.org:587, STARTTLS
+mail     everything to a@example.org, b@example.org by smtp.example.org:587, STARTTLS
 rules    silent after 90s, missing after 10s, not judged for 1m after first sight, down after 15m without relay
-API      http://127.0.0.1:3007
+API      http://127.0.0.1:3007, everybody may read, nobody can change anything
 memory   /var/lib/labwatch
 log      standard output, info\n";
     assert_eq!((code, out.as_str()), (0, expected));

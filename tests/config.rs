@@ -2,6 +2,11 @@
 
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
 
+#[path = "config/tables.rs"]
+mod tables;
+#[path = "config/whom.rs"]
+mod whom;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -123,6 +128,41 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("EMAIL_LINK", "javascript:x", r#"email_link is "javascript:x", which has another scheme; an http or https URL"#),
     ("PROFILE", "perhaps", r#"profile is "perhaps", which is neither; true or false"#),
+    ("EMAIL_REMIND", "1m", r#"email_remind is "1m", which is out of bounds; off, or a duration from 10m to 7d"#),
+    ("EMAIL_DIGEST", "7", r#"email_digest is "7", which is not a time; off, or a time such as 07:30"#),
+    (
+        "TIME_ZONE",
+        "Edinburgh",
+        r#"time_zone is "Edinburgh", which is not known here: is tzdata installed?; a time zone by its IANA name, such as Europe/London"#,
+    ),
+    ("WEBHOOK_URL", "ftp://x.org/s3cr3t", "webhook_url has another scheme; an http or https URL without user and fragment"),
+    ("DEAD_MAN_URL", "https://me:s3cr3t@x.org", "dead_man_url has a user or a fragment; an http or https URL without user and fragment"),
+    ("DEAD_MAN_EVERY", "9s", r#"dead_man_every is "9s", which is too short; a duration from 10s to 1h"#),
+    ("HEALTH_FLAP_WINDOW", "9m", r#"health_flap_window is "9m", which is too short; off, or a duration from 10m to 1d"#),
+    ("HEALTH_FLAP_LOW", "30", "health_flap_low is not below health_flap_high; flapping must weigh less at its end than at its start"),
+    (
+        "NON_FATAL",
+        "mail,jmp",
+        r#"non_fatal has "jmp", which is not a component: did you mean jump?; names of components, separated by commas or white space, or a list of them; or none"#,
+    ),
+    ("LABEL", "my lab", r#"label is "my lab", which has other characters; letters, digits, dots, dashes and underscores, at most 64"#),
+    (
+        "GRAPHITE_PREFIX",
+        "lab.",
+        r#"graphite_prefix is "lab.", which has an empty part or other characters; names of letters, digits, dashes and underscores with dots between them"#,
+    ),
+    ("GRAPHITE_HOST", "x:2003", r#"graphite_host is "x:2003", which has a port: that belongs into graphite_port; a host without port"#),
+    ("API_URL", "https://x.org/?a", r#"api_url is "https://x.org/?a", which has a query; an http or https URL"#),
+    (
+        "API_TRUSTED_PROXY",
+        "10.0.0.1/8",
+        r#"api_trusted_proxy has "10.0.0.1/8", which has bits beyond its prefix: write 10.0.0.0/8; IP addresses and networks, separated by commas or white space, or a list of them; or none"#,
+    ),
+    (
+        "SECRET_API",
+        "s3cr3t",
+        "secret_api is too short, so that it could be guessed; at least 32 bytes, such as openssl rand -base64 32 makes",
+    ),
 ];
 
 #[test]
@@ -208,12 +248,13 @@ fn toml_types_are_taken_as_they_are_meant() {
     let mail = loaded.config.mail.expect("mail");
     assert_eq!(mail.to, ["Jane Doe <jane@example.org>", "joe@example.org"]);
     assert_eq!(mail.cc, ["a@example.org", "b@example.org", "c@example.org"]);
-    assert_eq!(loaded.warnings, ["profile is true, but profiling is not available"]);
+    assert_eq!(loaded.config.profile.map(|profile| profile.listen.to_string()), Some("127.0.0.1:6061".to_owned()));
+    assert_eq!(loaded.warnings, Vec::<String>::new());
 
     let text = "host_book = [\"a\"]\nemail_to = [1, 2]\n\n[health]\nevents = 3\nport_serve = 1.5\nsecret_book = 12\n";
     let told = problems(&with_file(without(env(&[]), &["HOST_BOOK"]), folder.path(), text)).replace(&*folder.path().to_string_lossy(), "");
     let expected = "\
-health is a section; settings stand without sections, such as host_book (/labwatch.toml)
+health is not a table that labwatch knows; the tables are [[route]], [[maintenance]], [[pool]], [[category]], [[service]], [advice]; settings stand without one, such as host_book (/labwatch.toml:4)
 host_book is a list; a host, or host:port, without scheme and path (/labwatch.toml:1)
 email_to is not a list of texts; mail addresses, separated by commas or white space, or a list of them (/labwatch.toml:2)";
     assert_eq!(told, expected);
@@ -415,7 +456,13 @@ fn every_default_and_example_is_accepted() {
     for key in config::keys().into_iter().filter(|key| !key.name.ends_with("_file") || key.name == "log_file") {
         let mail = [("EMAIL_HOST", "localhost"), ("EMAIL_TO", "a@x.org"), ("EMAIL_FROM", "b@x.org")];
         let sources = without(env(&mail), &[&key.name.to_ascii_uppercase()]);
-        let text = format!("{} = {}\n", key.name, key.value);
+        let value = if config::SECRETS.contains(&key.name) { "\"0123456789abcdef0123456789abcdef\"" } else { key.value };
+        let mut text = format!("{} = {value}\n", key.name);
+        match key.name {
+            "api_tls_cert" => text += "api_tls_key = \"/key\"\n",
+            "api_tls_key" => text += "api_tls_cert = \"/cert\"\n",
+            _ => {}
+        }
         let loaded = load(&with_file(sources, folder.path(), &text)).unwrap_or_else(|problems| panic!("{text}{problems}"));
         assert!(loaded.is_set(key.name), "{}", key.name);
     }
@@ -436,17 +483,36 @@ fn settings_table() -> String {
     table
 }
 
+/// The tables of the configuration file in the README, and the example.
+fn tables_of_the_file() -> String {
+    let mut text = String::new();
+    for table in config::tables() {
+        let _ = write!(text, "\n**`{}`** {}\n\n| key | default | meaning |\n|---|---|---|\n", table.heading(), table.doc);
+        for key in &table.keys {
+            let default = if key.has_default { format!("`{}`", key.plain_value()) } else { String::new() };
+            let _ = writeln!(text, "| `{}` | {default} | {} Example: `{}` |", key.name, key.doc.replace('|', "\\|"), key.value);
+        }
+    }
+    let _ = write!(text, "\n```toml\n{}```\n", config::EXAMPLE);
+    text
+}
+
 #[test]
-fn the_readme_lists_every_setting() {
-    const MARKS: [&str; 2] = ["<!-- settings -->\n", "<!-- /settings -->"];
+fn the_readme_lists_every_setting_and_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let Ok(readme) = fs::read_to_string(&path) else { return };
-    let Some((before, rest)) = readme.split_once(MARKS[0]) else { return };
-    let (table, after) = rest.split_once(MARKS[1]).expect("the settings end somewhere");
+    let mut readme = fs::read_to_string(&path).expect("reads");
+    for (mark, expected) in [("settings", settings_table()), ("tables", tables_of_the_file())] {
+        let (start, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
+        let (before, rest) = readme.split_once(&start).expect(mark);
+        let (there, after) = rest.split_once(&end).expect(mark);
+        if std::env::var_os("UPDATE").is_some() {
+            readme = [before, &start, &expected, "\n", &end, after].concat();
+        } else {
+            assert_eq!(there, format!("{expected}\n"), "run UPDATE=1 cargo test --test config");
+        }
+    }
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, [before, MARKS[0], &settings_table(), "\n", MARKS[1], after].concat()).expect("writes");
-    } else {
-        assert_eq!(table, format!("{}\n", settings_table()), "run UPDATE=1 cargo test --test config");
+        fs::write(&path, readme).expect("writes");
     }
 }
 

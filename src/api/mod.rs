@@ -8,12 +8,14 @@ mod document;
 mod error;
 mod event;
 mod experiment;
+mod figures;
 mod lookup;
 mod routes;
 mod server;
 mod share;
 
 pub use document::{DOCUMENT_JSON, document};
+pub use figures::{Count, Figures};
 pub use routes::{ApiState, router};
 pub use server::{CONNECTION_LIFE, DRAIN, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve};
 

@@ -23,6 +23,7 @@ use super::document::DOCUMENT_JSON;
 use super::error::{self, ApiError};
 use super::event::Event;
 use super::experiment::{self, Experiment};
+use super::figures::{self, Figures};
 use super::share::Shared;
 use crate::engine::Snapshot;
 
@@ -31,6 +32,8 @@ use crate::engine::Snapshot;
 pub struct ApiState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The figures for Prometheus; without them there is no `/metrics`.
+    pub figures: Option<Figures>,
 }
 
 /// All paths of version 1.
@@ -43,7 +46,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/openapi.json", get(document))
         .route("/swagger.json", get(document))
         .with_state(served);
-    dressed(routes)
+    let Some(figures) = state.figures else { return dressed(routes) };
+    dressed(figures::counted(routes.merge(figures::routes(figures.clone())), figures))
 }
 
 /// What the handlers share.

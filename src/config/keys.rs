@@ -10,7 +10,7 @@ pub const ENV_PREFIX: &str = "STATUS_";
 pub const ENV_CONFIG: &str = "STATUS_CONFIG";
 
 /// The settings whose values are never shown. Each may also come from a file, by a setting of the same name with `_file` behind it.
-pub const SECRETS: [&str; 4] = ["secret_book", "secret_jump", "secret_relay", "email_password"];
+pub const SECRETS: [&str; 6] = ["secret_book", "secret_jump", "secret_relay", "email_password", "secret_webhook", "secret_api"];
 
 /// The most letters by which a misspelt name may differ from the one that is suggested, unless a third of its letters is more.
 const SUGGESTED_WITHIN: usize = 2;
@@ -47,10 +47,15 @@ impl Key {
 /// Every setting, in the order of `defaults.toml`.
 #[must_use]
 pub fn keys() -> Vec<Key> {
+    documented(DEFAULTS)
+}
+
+/// Everything that is documented in a text like `defaults.toml`, in its order.
+pub(super) fn documented(text: &'static str) -> Vec<Key> {
     let mut keys = Vec::new();
     let mut section = "";
     let mut doc: Vec<&str> = Vec::new();
-    for line in DEFAULTS.lines() {
+    for line in text.lines() {
         if let Some(title) = line.strip_prefix("## ") {
             section = title;
         } else if let Some(prose) = line.strip_prefix("# ") {
@@ -74,12 +79,13 @@ pub fn variable(key: &str) -> String {
 }
 
 /// The known setting whose name is nearest to `stray`, if one is near enough to be meant.
-pub(super) fn nearest<'a>(stray: &str, known: &'a [String]) -> Option<&'a str> {
+pub(super) fn nearest<'a, S: AsRef<str>>(stray: &str, known: &'a [S]) -> Option<&'a str> {
     let lower = stray.to_ascii_lowercase();
     let stray = lower.strip_prefix("status_").unwrap_or(&lower);
     let within = SUGGESTED_WITHIN.max(stray.len() / 3);
-    let best = known.iter().map(|name| (distance(stray, name), name)).min_by_key(|(distance, _)| *distance)?;
-    (best.0 <= within).then_some(best.1.as_str())
+    let named = known.iter().map(AsRef::as_ref);
+    let (distance, name) = named.map(|name| (distance(stray, name), name)).min_by_key(|(distance, _)| *distance)?;
+    (distance <= within).then_some(name)
 }
 
 /// How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein).
@@ -108,7 +114,7 @@ mod tests {
         let assignments = DEFAULTS.lines().filter(|line| !line.starts_with("# ") && line.contains('=')).count();
         assert_eq!(keys.len(), assignments);
         for key in &keys {
-            assert!(key.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", key.name);
+            assert!(key.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{}", key.name);
             assert!(key.doc.contains("Allowed: "), "{} says what is allowed", key.name);
             assert!(!key.section.is_empty(), "{} stands under a heading", key.name);
         }
@@ -129,7 +135,7 @@ mod tests {
             ("host_bookjump", Some("host_book")),
             ("STATUS_HOST_JUMP", Some("host_jump")),
             ("health_lastactive", Some("health_last_active")),
-            ("email_recipient", None),
+            ("whom_to_tell", None),
             ("zzz", None),
         ] {
             assert_eq!(nearest(stray, &known), expected, "{stray}");

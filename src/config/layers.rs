@@ -6,12 +6,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Num, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
+use super::document::{self, Entry, What};
 use super::keys::{self, DEFAULTS, ENV_CONFIG, ENV_PREFIX, SECRETS};
 use super::problem::Problem;
+use super::tables::{self, Row};
 
 /// The largest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -100,6 +101,8 @@ pub(super) struct Layers {
     known: Vec<String>,
     /// Settings that were given an empty value, with its origin.
     empty: BTreeMap<String, String>,
+    /// The tables of the file, by their name.
+    rows: BTreeMap<&'static str, Vec<Row>>,
     problems: Vec<Problem>,
 }
 
@@ -107,7 +110,7 @@ impl Layers {
     /// Reads and merges all sources. Unknown names and unreadable files are problems, kept for [`Layers::take_problems`].
     pub(super) fn gather(sources: &Sources) -> Self {
         let known = keys::keys().iter().map(|key| key.name.to_owned()).collect();
-        let mut layers = Self { figment: Figment::new(), known, empty: BTreeMap::new(), problems: Vec::new() };
+        let mut layers = Self { figment: Figment::new(), known, empty: BTreeMap::new(), rows: BTreeMap::new(), problems: Vec::new() };
         layers.add_toml(DEFAULTS, Layer::Defaults, Path::new("defaults"));
         let named = sources.env.get(ENV_CONFIG).filter(|path| !path.is_empty()).map(PathBuf::from);
         if let Some(path) = sources.file.clone().or(named) {
@@ -140,6 +143,11 @@ impl Layers {
         Some(Found { raw: raw(value), layer, origin })
     }
 
+    /// The tables of this name in the file, in its order.
+    pub(super) fn rows(&self, table: &str) -> &[Row] {
+        self.rows.get(table).map_or(&[], Vec::as_slice)
+    }
+
     /// Where the setting was given an empty value, if it was.
     pub(super) fn emptied_by(&self, key: &str) -> Option<&str> {
         self.empty.get(key).map(String::as_str)
@@ -168,23 +176,25 @@ impl Layers {
         }
     }
 
-    /// Every setting of a TOML text, each with its line. The words of TOML's own errors quote the text, which may hold a secret: only
-    /// the bare message and the line are taken.
+    /// Every setting and table of a TOML text, each with its line.
     fn add_toml(&mut self, text: &str, layer: Layer, path: &Path) {
-        let path = path.display();
-        match Toml::from_str::<Dict>(text) {
-            Ok(settings) => {
-                for (key, value) in settings {
-                    let line = line_of(text, &key).map(|line| format!(":{line}")).unwrap_or_default();
-                    self.add(&key, value, layer, format!("{path}{line}"));
-                }
+        match document::read(text, path) {
+            Ok(entries) => entries.into_iter().for_each(|entry| self.add_entry(entry, layer)),
+            Err(broken) => self.problem("", format!("the configuration file is not TOML: {}", broken.why), "", &broken.origin),
+        }
+    }
+
+    fn add_entry(&mut self, entry: Entry, layer: Layer) {
+        let Entry { key, what, origin } = entry;
+        match (tables::table(&key), what) {
+            (Some(table), what) => {
+                let (rows, problems) = tables::rows(table, what, &origin, &self.known);
+                self.rows.insert(table.name, rows);
+                self.problems.extend(problems);
             }
-            Err(error) => {
-                let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-                let line = before.matches('\n').count() + 1;
-                let why = error.message().replace('\n', ", ");
-                self.problem("", format!("the configuration file is not TOML: {why}"), "", &format!("{path}:{line}"));
-            }
+            (None, What::Value(value)) => self.add(&key, value, layer, origin),
+            (None, What::One(_) | What::Many(_)) if self.known.contains(&key) => self.add(&key, Value::from(Dict::new()), layer, origin),
+            (None, What::One(_) | What::Many(_)) => self.unknown_table(&key, &origin),
         }
     }
 
@@ -201,7 +211,7 @@ impl Layers {
 
     fn add(&mut self, key: &str, value: Value, layer: Layer, origin: String) {
         if !self.known.iter().any(|known| known == key) {
-            return self.unknown(key, &value, &origin);
+            return self.unknown(key, &origin);
         }
         if value.as_str().is_some_and(|text| text.trim().is_empty()) {
             self.empty.insert(key.to_owned(), origin);
@@ -211,15 +221,24 @@ impl Layers {
         self.figment = figment.merge(Setting { key, value, layer, origin });
     }
 
-    fn unknown(&mut self, key: &str, value: &Value, origin: &str) {
-        if matches!(value, Value::Dict(..)) {
-            return self.problem(key, "is a section".to_owned(), "settings stand without sections, such as host_book", origin);
+    fn unknown(&mut self, key: &str, origin: &str) {
+        if let Some(table) = tables::table(key) {
+            let heading = table.heading();
+            return self.problem(key, format!("is {heading}"), "tables stand in the configuration file only", origin);
         }
         let meant = keys::nearest(key, &self.known).map(|name| {
             let name = if origin.starts_with("environment") { keys::variable(name) } else { name.to_owned() };
             format!("did you mean {name}?")
         });
         self.problem(key, "is not a setting".to_owned(), &meant.unwrap_or_default(), origin);
+    }
+
+    fn unknown_table(&mut self, key: &str, origin: &str) {
+        let names: Vec<&str> = tables::tables().iter().map(|table| table.name).collect();
+        let meant = keys::nearest(key, &names).and_then(tables::table).map(|table| format!("did you mean {}?", table.heading()));
+        let headings = || tables::tables().iter().map(tables::Table::heading).collect::<Vec<_>>().join(", ");
+        let all = || format!("the tables are {}; settings stand without one, such as host_book", headings());
+        self.problem(key, "is not a table that labwatch knows".to_owned(), &meant.unwrap_or_else(all), origin);
     }
 
     fn problem(&mut self, key: &str, wrong: String, allowed: &str, origin: &str) {
@@ -246,7 +265,7 @@ impl Provider for Setting<'_> {
     }
 }
 
-fn raw(value: Value) -> Raw {
+pub(super) fn raw(value: Value) -> Raw {
     match value {
         Value::String(_, text) => Raw::Text(text),
         Value::Char(_, c) => Raw::Text(c.to_string()),
@@ -270,10 +289,4 @@ fn read_bounded(path: &Path) -> Result<String, String> {
     let mut text = String::new();
     file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
     if text.len() as u64 > MAX_FILE_BYTES { Err(format!("it is longer than {MAX_FILE_BYTES} bytes")) } else { Ok(text) }
-}
-
-/// The line on which a setting stands, counted from 1.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let stands = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
-    text.lines().position(stands).map(|at| at + 1)
 }

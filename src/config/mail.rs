@@ -11,11 +11,11 @@ use super::reader::Reader;
 use super::settings::{DAY, SECOND};
 use super::{MailAuth, MailSettings, MailTls};
 
-const ADDRESSES: &str = "mail addresses, separated by commas or white space, or a list of them";
-const LINK: &str = "an http or https URL";
-const PORTS: RangeInclusive<u16> = 1..=65_535;
+pub(super) const ADDRESSES: &str = "mail addresses, separated by commas or white space, or a list of them";
+pub(super) const LINK: &str = "an http or https URL";
+pub(super) const PORTS: RangeInclusive<u16> = 1..=65_535;
 const TIMEOUTS: RangeInclusive<Duration> = SECOND..=Duration::from_secs(300);
-const GATHERING: RangeInclusive<Duration> = Duration::ZERO..=DAY;
+pub(super) const GATHERING: RangeInclusive<Duration> = Duration::ZERO..=DAY;
 const SENDER: &str = "a mail address, or a name with a mail address: Lab <lab@example.org>";
 
 /// How to show who we are, before it is known whether what that needs is there.
@@ -41,11 +41,10 @@ struct Draft {
     subject: String,
     link: String,
     timeout: Duration,
-    gather: Duration,
 }
 
 /// The settings of mail. `None` when there is nobody to mail, or when there is a problem with them.
-pub(super) fn mail(reader: &mut Reader<'_>) -> Option<MailSettings> {
+pub(super) fn mail(reader: &mut Reader<'_>, gather: Duration) -> Option<MailSettings> {
     let before = reader.problems.len();
     let draft = draft(reader);
     if reader.problems.len() > before {
@@ -55,11 +54,16 @@ pub(super) fn mail(reader: &mut Reader<'_>) -> Option<MailSettings> {
         warn_of_unused(reader);
         return None;
     }
-    complete(reader, draft)
+    complete(reader, draft, gather)
+}
+
+/// How long news wait for the rest of a burst, by mail or otherwise.
+pub(super) fn gather(reader: &mut Reader<'_>) -> Duration {
+    reader.duration("email_gather", GATHERING)
 }
 
 /// Mail to nobody, with the rules that matter for what would be sent and when.
-pub(super) fn rules_only(reader: &mut Reader<'_>) -> MailSettings {
+pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSettings {
     MailSettings {
         host: "mail.invalid".to_owned(),
         port: reader.number("email_port", PORTS),
@@ -71,7 +75,7 @@ pub(super) fn rules_only(reader: &mut Reader<'_>) -> MailSettings {
         subject: reader.text("email_subject").unwrap_or_default(),
         link: reader.parsed("email_link", LINK, link).unwrap_or_default(),
         timeout: reader.duration("email_timeout", TIMEOUTS),
-        gather: reader.duration("email_gather", GATHERING),
+        gather,
     }
 }
 
@@ -79,7 +83,7 @@ fn draft(reader: &mut Reader<'_>) -> Draft {
     let tls = [("auto", None), ("none", Some(MailTls::None)), ("starttls", Some(MailTls::StartTls)), ("implicit", Some(MailTls::Implicit))];
     let auth = [("none", AuthType::None), ("plain", AuthType::Plain), ("login", AuthType::Login)];
     Draft {
-        host: reader.parsed("email_host", "a host without port", mail_host),
+        host: reader.parsed("email_host", "a host without port", |text| bare_host(text, "email_port")),
         port: reader.number("email_port", PORTS),
         tls: reader.choice("email_tls", &tls).flatten(),
         auth: reader.choice("email_auth_type", &auth).unwrap_or(AuthType::None),
@@ -91,11 +95,10 @@ fn draft(reader: &mut Reader<'_>) -> Draft {
         subject: reader.text("email_subject").unwrap_or_default(),
         link: reader.parsed("email_link", LINK, link).unwrap_or_default(),
         timeout: reader.duration("email_timeout", TIMEOUTS),
-        gather: reader.duration("email_gather", GATHERING),
     }
 }
 
-fn complete(reader: &mut Reader<'_>, draft: Draft) -> Option<MailSettings> {
+fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<MailSettings> {
     let local = draft.host.as_deref().is_some_and(is_loopback);
     let tls = draft.tls.unwrap_or(match draft.port {
         465 => MailTls::Implicit,
@@ -127,7 +130,7 @@ fn complete(reader: &mut Reader<'_>, draft: Draft) -> Option<MailSettings> {
         subject: draft.subject,
         link: draft.link,
         timeout: draft.timeout,
-        gather: draft.gather,
+        gather,
     })
 }
 
@@ -155,7 +158,8 @@ fn warn_of_unused(reader: &mut Reader<'_>) {
     }
 }
 
-fn mail_host(text: &str) -> Result<String, String> {
+/// A host alone; `port_key` is the setting that its port belongs into.
+pub(super) fn bare_host(text: &str, port_key: &str) -> Result<String, String> {
     if text.contains("://") || text.contains(['/', '@']) || text.contains(char::is_whitespace) {
         return Err("is not a plain host".to_owned());
     }
@@ -164,7 +168,7 @@ fn mail_host(text: &str) -> Result<String, String> {
         return Ok(bare.to_owned());
     }
     if text.contains(':') {
-        return Err("has a port: that belongs into email_port".to_owned());
+        return Err(format!("has a port: that belongs into {port_key}"));
     }
     Host::parse(text).map_err(|error| format!("is not a host: {error}"))?;
     Ok(text.to_owned())
@@ -180,11 +184,11 @@ fn sender(text: &str) -> Result<(String, String), String> {
     Ok((mailbox.email.to_string(), text.to_owned()))
 }
 
-fn recipient(text: &str) -> Result<String, String> {
+pub(super) fn recipient(text: &str) -> Result<String, String> {
     sender(text).map(|(_, whole)| whole)
 }
 
-fn link(text: &str) -> Result<String, String> {
+pub(super) fn link(text: &str) -> Result<String, String> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
         Ok(_) => Err("has another scheme".to_owned()),
@@ -197,12 +201,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mail_host_is_a_host_alone() {
+    fn a_bare_host_is_a_host_alone() {
         for (text, host) in [("smtp.example.org", "smtp.example.org"), ("::1", "::1"), ("[::1]", "::1"), ("127.0.0.1", "127.0.0.1")] {
-            assert_eq!(mail_host(text), Ok(host.to_owned()));
+            assert_eq!(bare_host(text, "p"), Ok(host.to_owned()));
         }
         for bad in ["smtp.example.org:587", "smtp://x", "a b", "me@x", "x/y"] {
-            assert!(mail_host(bad).is_err(), "{bad}");
+            assert!(bare_host(bad, "p").is_err(), "{bad}");
         }
     }
 

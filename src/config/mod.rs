@@ -1,26 +1,46 @@
 //! The configuration: defaults, file and environment, put together and checked once; immutable afterwards.
 
+mod access;
+mod advice;
+mod document;
+mod groups;
+mod hidden;
 mod keys;
 mod layers;
 mod mail;
+mod maintenance;
+mod outlets;
 mod problem;
 mod reader;
+mod rows;
 mod servers;
 mod settings;
+mod summary;
+mod tables;
+mod telling;
+mod zone;
 
+pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
+pub use groups::{BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings};
+pub use hidden::HiddenUrl;
 pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};
 pub use layers::{MAX_FILE_BYTES, Sources};
+pub use maintenance::{MaintenanceSettings, Planned};
+pub use outlets::{GraphiteSettings, ProfileSettings, SurfaceSettings};
 pub use problem::{Problem, Problems};
 pub use reader::MAX_SECRET_BYTES;
+pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use settings::{Loaded, load, load_rules};
+pub use tables::{EXAMPLE, MAX_ROWS, TABLES, Table, tables};
+pub use telling::{DeadMan, Route, RouteTarget, TellingSettings, Webhook};
+pub use zone::Zone;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::engine::{Asking, HoldTimes, Sampling};
+use crate::engine::{Advice, Asking, HoldTimes, Sampling};
 use crate::wire::Address;
 
 /// Everything that can be set. Each part goes to the room that it is for; only the service sees the whole.
@@ -40,6 +60,24 @@ pub struct Config {
     pub health: HealthSettings,
     /// Mail; `None` when there is nobody to mail, which is a normal state.
     pub mail: Option<MailSettings>,
+    /// Who is told what and when, beside plain mail.
+    pub telling: TellingSettings,
+    /// `[[maintenance]]`: when experiments are worked on.
+    pub maintenance: Vec<MaintenanceSettings>,
+    /// `[[pool]]`: experiments that can stand in for each other.
+    pub pools: Vec<PoolSettings>,
+    /// `[[category]]`: what is asked for as one.
+    pub categories: Vec<CategorySettings>,
+    /// `[[service]]`: services outside of labwatch.
+    pub services: Vec<ServiceSettings>,
+    /// `[advice]`: what maintainers are told to do.
+    pub advice: Advice,
+    /// How health is shown.
+    pub surfaces: SurfaceSettings,
+    /// Sending to Graphite; `None`: off.
+    pub graphite: Option<GraphiteSettings>,
+    /// Profiling on request; `None`: off.
+    pub profile: Option<ProfileSettings>,
     /// The HTTP API.
     pub api: ApiSettings,
     /// What survives a restart; `None` when nothing is to be kept.
@@ -103,10 +141,23 @@ pub struct HealthSettings {
     pub outage_hold: Duration,
     /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`.
     pub hold: HoldTimes,
+    /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`; `None`: nothing is called flapping.
+    pub flapping: Option<FlapSettings>,
     /// `HEALTH_EVENTS`, at least 1.
     pub events: usize,
     /// `HEALTH_LOG_EVERY`: how often the log gets a summary.
     pub log_every: Duration,
+}
+
+/// When an experiment is flapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlapSettings {
+    /// How long a change counts.
+    pub window: Duration,
+    /// With more than this, in percent, flapping starts.
+    pub high: u32,
+    /// At this or less, in percent, it may end; below `high`.
+    pub low: u32,
 }
 
 /// Mail.
@@ -176,13 +227,6 @@ pub enum MailAuth {
         /// `EMAIL_PASSWORD`.
         password: SecretString,
     },
-}
-
-/// The HTTP API.
-#[derive(Debug, Clone)]
-pub struct ApiSettings {
-    /// `ADDRESS_SERVE` and `PORT_SERVE`.
-    pub listen: SocketAddr,
 }
 
 /// The log.

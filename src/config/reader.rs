@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use super::keys;
 use super::layers::{Found, Layer, Layers, Raw};
 use super::problem::{Problem, quote};
+use super::tables::Row;
 use crate::model::parse_duration;
 
 /// The longest secret, in bytes.
@@ -25,18 +26,27 @@ const SECRET: &str = "a text that is not empty; in TOML in quotation marks";
 
 pub(super) struct Reader<'a> {
     layers: &'a Layers,
+    /// The table that is read now; `None`: the settings outside of tables.
+    pub(super) row: Option<&'a Row>,
+    /// Whether secrets are looked at.
+    pub(super) secrets: bool,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(layers: &'a Layers) -> Self {
-        Self { layers, problems: Vec::new(), warnings: Vec::new() }
+    pub(super) fn new(layers: &'a Layers, secrets: bool) -> Self {
+        Self { layers, row: None, secrets, problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The tables of this name in the file.
+    pub(super) fn rows_of(&self, table: &str) -> &'a [Row] {
+        self.layers.rows(table)
     }
 
     /// Whether anything but the defaults sets it.
     pub(super) fn is_set(&self, key: &str) -> bool {
-        self.layers.find(key).is_some_and(|found| found.layer > Layer::Defaults)
+        self.find(key).is_some_and(|found| found.layer > Layer::Defaults)
     }
 
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
@@ -91,6 +101,17 @@ impl<'a> Reader<'a> {
         self.parsed(key, "true or false", parse).unwrap_or_default()
     }
 
+    /// The same for a value that may hold a secret: it is not shown.
+    pub(super) fn hidden<T>(&mut self, key: &str, allowed: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let found = self.find(key)?;
+        let Raw::Text(text) = &found.raw else { return self.refuse(key, "is not a text", allowed, &found.origin) };
+        let text = text.trim();
+        match unprintable(text).map_or_else(|| parse(text), |why| Err(why.to_owned())) {
+            Ok(value) => Some(value),
+            Err(why) => self.refuse(key, &why, allowed, &found.origin),
+        }
+    }
+
     /// A value that `parse` understands; `parse` says in words that follow the value why it does not.
     pub(super) fn parsed<T>(&mut self, key: &str, allowed: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let found = self.find(key)?;
@@ -112,7 +133,7 @@ impl<'a> Reader<'a> {
             Raw::Text(text) | Raw::Literal(text) => text.split([',', ' ', '\t', '\n', '\r']).map(str::to_owned).collect(),
             Raw::List(items) => items,
             Raw::Other => {
-                self.refuse::<()>(key, "is not a list of texts", allowed, &found.origin);
+                self.note(key, "is not a list of texts", allowed, &found.origin);
                 return Vec::new();
             }
         };
@@ -120,9 +141,7 @@ impl<'a> Reader<'a> {
         for item in items.iter().map(|item| item.trim()).filter(|item| !item.is_empty()) {
             match unprintable(item).map_or_else(|| parse(item), |why| Err(why.to_owned())) {
                 Ok(value) => values.push(value),
-                Err(why) => {
-                    self.refuse::<()>(key, &format!("has {}, which {why}", quote(item)), allowed, &found.origin);
-                }
+                Err(why) => self.note(key, &format!("has {}, which {why}", quote(item)), allowed, &found.origin),
             }
         }
         values
@@ -130,6 +149,9 @@ impl<'a> Reader<'a> {
 
     /// A secret, from its own setting or from the file that `<key>_file` names; the later layer wins.
     pub(super) fn secret(&mut self, key: &str) -> Option<SecretString> {
+        if !self.secrets {
+            return None;
+        }
         let file_key = format!("{key}_file");
         match (self.find(key), self.find(&file_key)) {
             (None, None) => None,
@@ -142,7 +164,7 @@ impl<'a> Reader<'a> {
             (Some(value), Some(file)) => {
                 let value_wins = value.layer > file.layer;
                 let (used, other) = if value_wins { (&value, &file) } else { (&file, &value) };
-                self.warnings.push(format!("{key} is given twice: {} is used, {} is not", used.origin, other.origin));
+                self.warnings.push(format!("{} is given twice: {} is used, {} is not", self.label(key), used.origin, other.origin));
                 if value_wins { self.secret_value(key, &value) } else { self.secret_file(&file_key, &file) }
             }
         }
@@ -150,19 +172,32 @@ impl<'a> Reader<'a> {
 
     /// Notes that a setting is absent that must be there.
     pub(super) fn missing(&mut self, key: &str, why: &str) {
+        if let Some(row) = self.row {
+            let example = row.table.keys.iter().find(|known| known.name == key).map_or("", |known| known.value);
+            return self.note(key, "is missing", &format!("{why}write for example {key} = {example}"), &row.origin);
+        }
         let emptied = self.layers.emptied_by(key).map(str::to_owned);
         let wrong = if emptied.is_some() { "is empty" } else { "is missing" };
         let allowed = format!("{why}set {key} in the configuration file or {} in the environment", keys::variable(key));
-        self.refuse::<()>(key, wrong, &allowed, &emptied.unwrap_or_default());
+        self.note(key, wrong, &allowed, &emptied.unwrap_or_default());
     }
 
     /// Notes what is wrong with a setting whose value was read well.
     pub(super) fn wrong(&mut self, key: &str, wrong: &str, allowed: &str) {
-        let origin = self.find(key).filter(|found| found.layer > Layer::Defaults).map(|found| found.origin).unwrap_or_default();
-        self.refuse::<()>(key, wrong, allowed, &origin);
+        let found = self.find(key).filter(|found| found.layer > Layer::Defaults).map(|found| found.origin);
+        let origin = found.or_else(|| self.row.map(|row| row.origin.clone())).unwrap_or_default();
+        self.note(key, wrong, allowed, &origin);
     }
 
-    fn find(&self, key: &str) -> Option<Found> {
+    /// How messages call a key.
+    pub(super) fn label(&self, key: &str) -> String {
+        self.row.map_or_else(|| key.to_owned(), |row| row.label(key))
+    }
+
+    pub(super) fn find(&self, key: &str) -> Option<Found> {
+        if let Some(row) = self.row {
+            return row.find(key);
+        }
         debug_assert!(keys::DEFAULTS.contains(&format!("{key} = ")), "{key} is documented");
         self.layers.find(key)
     }
@@ -204,22 +239,26 @@ impl<'a> Reader<'a> {
 
     fn trimmed(&mut self, key: &str, text: &str, origin: &str) -> SecretString {
         if text.trim() != text {
-            self.warnings.push(format!("{key} starts or ends with white space, which is taken as a part of it ({origin})"));
+            self.warnings.push(format!("{} starts or ends with white space, which is taken as a part of it ({origin})", self.label(key)));
         }
         SecretString::from(text)
     }
 
     fn warn_if_open(&mut self, key: &str, path: &Path) {
         if path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
-            let path = path.display();
+            let (key, path) = (self.label(key), path.display());
             self.warnings.push(format!("{key}: every user of this host can read {path}; take the right away with chmod o-r {path}"));
         }
     }
 
     fn refuse<T>(&mut self, key: &str, wrong: &str, allowed: &str, origin: &str) -> Option<T> {
-        let (key, wrong, origin) = (key.to_owned(), wrong.to_owned(), origin.to_owned());
-        self.problems.push(Problem { key, wrong, allowed: allowed.to_owned(), origin });
+        self.note(key, wrong, allowed, origin);
         None
+    }
+
+    fn note(&mut self, key: &str, wrong: &str, allowed: &str, origin: &str) {
+        let (key, wrong, origin) = (self.label(key), wrong.to_owned(), origin.to_owned());
+        self.problems.push(Problem { key, wrong, allowed: allowed.to_owned(), origin });
     }
 }
 
@@ -246,7 +285,7 @@ fn unprintable(text: &str) -> Option<&'static str> {
     }
 }
 
-fn duration_within(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
+pub(super) fn duration_within(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
     let duration = parse_duration(text).map_err(|error| format!("is not a duration: {error}"))?;
     if duration < *range.start() {
         Err("is too short".to_owned())

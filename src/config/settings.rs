@@ -1,28 +1,33 @@
 //! All settings read and put together, with every problem at once.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+use super::access::api;
+use super::advice::advice;
+use super::groups::{Groups, groups};
 use super::layers::{Layers, Sources};
+use super::maintenance::maintenance;
+use super::outlets::{graphite, profile, surfaces};
 use super::problem::Problems;
-use super::reader::{Reader, short};
+use super::reader::{Reader, duration_within};
+use super::telling::telling;
 use super::{
-    ApiSettings, BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, MemorySettings,
+    BookSettings, Config, FeedSettings, FlapSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, MemorySettings,
     SampleSettings, mail, servers,
 };
 use crate::engine::{Asking, HoldTimes, Policy, Sampling};
 use crate::model::{SourceName, parse_duration};
 use crate::wire::Address;
 
-const MILLI: Duration = Duration::from_millis(1);
+pub(super) const MILLI: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
@@ -50,7 +55,7 @@ impl Loaded {
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
-    assemble(sources, &Whole { address: servers::address, mail: mail::mail })
+    assemble(sources, &Whole { address: servers::address, mail: mail::mail, secrets: true })
 }
 
 /// The same, for what needs only the rules: hosts and secrets are neither needed nor looked at, the addresses lead nowhere, and mail is
@@ -59,13 +64,15 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
 pub fn load_rules(sources: &Sources) -> Result<Loaded, Problems> {
-    assemble(sources, &Whole { address: |_, server| servers::nowhere(server), mail: |reader| Some(mail::rules_only(reader)) })
+    let mail = |reader: &mut Reader<'_>, gather| Some(mail::rules_only(reader, gather));
+    assemble(sources, &Whole { address: |_, server| servers::nowhere(server), mail, secrets: false })
 }
 
 /// How the two parts are read that differ between a whole configuration and its rules alone.
 struct Whole {
     address: fn(&mut Reader<'_>, SourceName) -> Option<Address>,
-    mail: fn(&mut Reader<'_>) -> Option<MailSettings>,
+    mail: fn(&mut Reader<'_>, Duration) -> Option<MailSettings>,
+    secrets: bool,
 }
 
 fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
@@ -75,7 +82,7 @@ fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
         return Err(Problems(problems)); // what a broken file holds is unknown: the rest would be called missing
     }
     let old_name = layers.alias("health_last", "health_last_active");
-    let mut reader = Reader::new(&layers);
+    let mut reader = Reader::new(&layers, parts.secrets);
     let config = config(&mut reader, parts);
     let (found, mut warnings) = (reader.problems, reader.warnings);
     problems.extend(found);
@@ -94,10 +101,36 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let relay = feed(reader, parts, SourceName::Relay);
     let ask = reader.parsed("ask_every", "auto, off, or a duration from 1s to 1h", asking);
     let (sample, health) = (sample(reader), health(reader));
-    let mail = (parts.mail)(reader);
+    let gather = mail::gather(reader);
+    let mail = (parts.mail)(reader, gather);
+    let telling = telling(reader, gather, mail.as_ref());
+    let maintenance = maintenance(reader, &telling.zone);
+    let Groups { pools, categories, services } = groups(reader);
+    let advice = advice(reader);
+    let surfaces = surfaces(reader, &services);
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
-    warn_of_profiling(reader);
-    Some(Config { relay: relay?, jump: jump?, book: book?, ask: ask?, sample, health, mail, api, memory, log })
+    let (graphite, profile) = (graphite(reader), profile(reader));
+    Some(Config {
+        relay: relay?,
+        jump: jump?,
+        book: book?,
+        ask: ask?,
+        sample,
+        health,
+        mail,
+        telling,
+        maintenance,
+        pools,
+        categories,
+        services,
+        advice,
+        surfaces,
+        graphite,
+        profile,
+        api,
+        memory,
+        log,
+    })
 }
 
 fn book(reader: &mut Reader<'_>, parts: &Whole) -> Option<BookSettings> {
@@ -143,15 +176,22 @@ fn health(reader: &mut Reader<'_>) -> HealthSettings {
             down: reader.duration("health_hold_down", Duration::ZERO..=HOUR),
             up: reader.duration("health_hold_up", Duration::ZERO..=HOUR),
         },
+        flapping: flapping(reader),
         events: reader.number("health_events", 1..=10_000),
         log_every: reader.duration("health_log_every", SECOND..=7 * DAY),
     }
 }
 
-fn api(reader: &mut Reader<'_>) -> ApiSettings {
-    let parse = |text: &str| text.parse::<IpAddr>().map_err(|_| "is not an IP address".to_owned());
-    let address = reader.parsed("address_serve", "an IP address", parse).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    ApiSettings { listen: SocketAddr::new(address, reader.number("port_serve", 0..=65_535)) }
+fn flapping(reader: &mut Reader<'_>) -> Option<FlapSettings> {
+    let window = reader.parsed("health_flap_window", "off, or a duration from 10m to 1d", |text| match text {
+        off if off.eq_ignore_ascii_case("off") => Ok(None),
+        text => duration_within(text, &(10 * MINUTE..=DAY)).map(Some),
+    });
+    let (high, low) = (reader.number("health_flap_high", 10..=90), reader.number("health_flap_low", 5..=85));
+    if low >= high && high > 0 {
+        reader.wrong("health_flap_low", "is not below health_flap_high", "flapping must weigh less at its end than at its start");
+    }
+    window.flatten().map(|window| FlapSettings { window, high, low })
 }
 
 fn log(reader: &mut Reader<'_>) -> LogSettings {
@@ -202,14 +242,6 @@ fn memory(reader: &mut Reader<'_>) -> Option<MemorySettings> {
     folder.flatten().map(|folder| MemorySettings { folder, days })
 }
 
-fn warn_of_profiling(reader: &mut Reader<'_>) {
-    let profile = reader.switch("profile");
-    reader.number::<u16>("port_profile", 0..=65_535);
-    if profile {
-        reader.warnings.push("profile is true, but profiling is not available".to_owned());
-    }
-}
-
 impl Config {
     /// The numbers that the engine judges by.
     #[must_use]
@@ -231,41 +263,6 @@ impl Config {
             query_book_every: self.book.query_every,
         }
     }
-
-    /// What is watched, who is mailed and by which rules, in a few lines for people.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let mut lines: Vec<String> = [("book", &self.book.address), ("jump", &self.jump.address), ("relay", &self.relay.address)]
-            .into_iter()
-            .map(|(name, address)| watched(name, address))
-            .collect();
-        lines.push(self.mail.as_ref().map_or_else(|| "mail     nobody".to_owned(), mail_line));
-        lines.push(format!(
-            "rules    silent after {}, missing after {}, not judged for {} after first sight, down after {} without relay",
-            short(self.health.last_active),
-            short(self.health.last_checked),
-            short(self.health.startup),
-            short(self.health.outage_hold),
-        ));
-        lines.push(format!("API      http://{}", self.api.listen));
-        let folder = self.memory.as_ref().map_or("nothing is kept".into(), |memory| memory.folder.to_string_lossy());
-        lines.push(format!("memory   {folder}"));
-        let log = self.log.file.as_ref().map_or("standard output".into(), |file| file.path.to_string_lossy());
-        lines.push(format!("log      {log}, {}", self.log.level));
-        lines.join("\n")
-    }
-}
-
-fn watched(name: &str, address: &Address) -> String {
-    let connect = address.connect.as_str().trim_end_matches('/');
-    let past = if connect == address.audience { String::new() } else { format!(", reached at {connect}") };
-    let socket = address.websocket.as_ref().map(|url| format!(", websockets at {}", url.as_str().trim_end_matches('/')));
-    format!("{name:8} {}{past}{}", address.audience, socket.unwrap_or_default())
-}
-
-fn mail_line(mail: &MailSettings) -> String {
-    let everybody: Vec<&str> = mail.to.iter().chain(&mail.cc).map(String::as_str).collect();
-    format!("mail     {} by {}:{}, {}", everybody.join(", "), mail.host, mail.port, mail.tls)
 }
 
 #[cfg(test)]

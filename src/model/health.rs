@@ -18,6 +18,11 @@ pub enum Health {
     Down,
 }
 
+impl Health {
+    /// All of them, in their order.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::Ok, Self::Degraded, Self::Down];
+}
+
 /// How a stream (a relay topic) is at the newest report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,7 +1,10 @@
-//! What labwatch tells about itself: the log. Decides nothing, and nothing depends on its success.
+//! What labwatch tells about itself: the log, and figures for Prometheus and Graphite. Decides nothing, and nothing depends on its success.
 
 pub mod journal;
+pub mod graphite;
 pub mod log;
+pub mod metrics;
+pub mod profile;
 mod line;
 mod rotate;
 

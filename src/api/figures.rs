@@ -1,0 +1,60 @@
+//! The figures for Prometheus, and the count of answers that is among them. What the figures are is not known here: the service gives the
+//! functions that write and count.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::error;
+
+/// Counts an answer: the router's path that took it if one did, its status, and how long it took.
+pub type Count = dyn Fn(Option<&str>, u16, Duration) + Send + Sync;
+
+/// Where the figures come from, and who counts answers.
+#[derive(Clone)]
+pub struct Figures {
+    /// What the text is.
+    pub content_type: &'static str,
+    /// The text of all figures as they are now; `None` when it cannot be written.
+    pub text: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Who counts answers.
+    pub count: Arc<Count>,
+}
+
+impl std::fmt::Debug for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Figures")
+    }
+}
+
+/// The path of the figures.
+pub(super) fn routes(figures: Figures) -> Router {
+    Router::new().route("/metrics", get(text)).with_state(figures)
+}
+
+/// Counts every answer of these routes.
+pub(super) fn counted(routes: Router, figures: Figures) -> Router {
+    routes.layer(from_fn_with_state(figures, count))
+}
+
+async fn text(State(figures): State<Figures>) -> Response {
+    let Some(text) = (figures.text)() else {
+        tracing::error!("the figures for Prometheus cannot be written");
+        return error::internal().into_response();
+    };
+    ([(CONTENT_TYPE, figures.content_type)], text).into_response()
+}
+
+async fn count(State(figures): State<Figures>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    (figures.count)(route.as_ref().map(MatchedPath::as_str), response.status().as_u16(), begun.elapsed());
+    response
+}

@@ -1,0 +1,141 @@
+//! The HTTP API: where it listens, who may read and change, and what is believed of a proxy. Opens nothing.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::hidden::callable;
+use super::mail::LINK;
+use super::reader::Reader;
+
+/// The shortest secret that access tokens of the API are signed with, in bytes: as long as what HS256 makes of it (RFC 7518, 3.2).
+pub const MIN_API_SECRET_BYTES: usize = 32;
+
+const SESSION: RangeInclusive<Duration> = Duration::from_secs(300)..=Duration::from_secs(30 * 86_400);
+const PATH: &str = "an absolute path";
+const NETWORKS: &str = "IP addresses and networks, separated by commas or white space, or a list of them; or none";
+
+/// The HTTP API.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// `ADDRESS_SERVE` and `PORT_SERVE`.
+    pub listen: SocketAddr,
+    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nobody can change anything.
+    pub secret: Option<SecretString>,
+    /// `API_READ`: who may read. With [`ApiRead::Token`] there is a secret, unless only the rules were loaded.
+    pub read: ApiRead,
+    /// `API_TLS_CERT` and `API_TLS_KEY`; `None`: no TLS.
+    pub tls: Option<ApiTls>,
+    /// `API_TRUSTED_PROXY`: whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `API_URL`: where people reach the API and the page, without a slash at its end; `None`: not known.
+    pub url: Option<String>,
+    /// `API_SESSION`: how long a session of a browser lasts.
+    pub session: Duration,
+}
+
+/// Who may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiRead {
+    /// Everybody, without what concerns single persons.
+    Open,
+    /// Who has a token.
+    Token,
+}
+
+/// The API's own certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiTls {
+    /// The file with the certificate and its chain, in PEM.
+    pub cert: PathBuf,
+    /// The file with the private key, in PEM.
+    pub key: PathBuf,
+}
+
+pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
+    let parse = |text: &str| text.parse::<IpAddr>().map_err(|_| "is not an IP address".to_owned());
+    let address = reader.parsed("address_serve", "an IP address", parse).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let listen = SocketAddr::new(address, reader.number("port_serve", 0..=65_535));
+    let words = [("open", ApiRead::Open), ("token", ApiRead::Token)];
+    let read = reader.choice("api_read", &words).unwrap_or(ApiRead::Token);
+    ApiSettings {
+        listen,
+        secret: secret(reader, read),
+        read,
+        tls: tls(reader),
+        trusted_proxies: reader.list("api_trusted_proxy", NETWORKS, network).into_iter().flatten().collect(),
+        url: reader.parsed("api_url", LINK, public_url),
+        session: reader.duration("api_session", SESSION),
+    }
+}
+
+fn secret(reader: &mut Reader<'_>, read: ApiRead) -> Option<SecretString> {
+    const KEY: &str = "secret_api";
+    let before = reader.problems.len();
+    let secret = reader.secret(KEY);
+    match &secret {
+        Some(secret) if secret.expose_secret().len() < MIN_API_SECRET_BYTES => {
+            let allowed = format!("at least {MIN_API_SECRET_BYTES} bytes, such as openssl rand -base64 32 makes");
+            reader.wrong(KEY, "is too short, so that it could be guessed", &allowed);
+        }
+        None if reader.secrets && read == ApiRead::Token && reader.problems.len() == before => {
+            let why = "api_read is token: name a file with it in secret_api_file, give it as a systemd credential, or ";
+            reader.missing(KEY, why);
+        }
+        Some(_) | None => {}
+    }
+    secret
+}
+
+fn tls(reader: &mut Reader<'_>) -> Option<ApiTls> {
+    let (cert_set, key_set) = (reader.is_set("api_tls_cert"), reader.is_set("api_tls_key"));
+    let cert = reader.parsed("api_tls_cert", PATH, absolute);
+    let key = reader.parsed("api_tls_key", PATH, absolute);
+    match (cert_set, key_set) {
+        (true, false) => reader.missing("api_tls_key", "api_tls_cert is set and is of no use without it: "),
+        (false, true) => reader.missing("api_tls_cert", "api_tls_key is set and is of no use without it: "),
+        (true, true) | (false, false) => {}
+    }
+    Some(ApiTls { cert: cert?, key: key? })
+}
+
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() { Ok(path) } else { Err("is not an absolute path".to_owned()) }
+}
+
+/// One network, or nothing where the word is none.
+fn network(text: &str) -> Result<Option<IpNet>, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let network = network.map_err(|_| "is neither an IP address nor a network".to_owned())?;
+    if network.trunc() == network { Ok(Some(network)) } else { Err(format!("has bits beyond its prefix: write {}", network.trunc())) }
+}
+
+fn public_url(text: &str) -> Result<String, String> {
+    let url = callable(text)?;
+    if url.query().is_some() { Err("has a query".to_owned()) } else { Ok(url.as_str().trim_end_matches('/').to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks() {
+        for (text, network) in [("127.0.0.1", "127.0.0.1/32"), ("::1", "::1/128"), ("10.0.0.0/8", "10.0.0.0/8")] {
+            assert_eq!(super::network(text).map(|found| found.map(|net| net.to_string())), Ok(Some(network.to_owned())));
+        }
+        assert_eq!(network("None"), Ok(None));
+        assert_eq!(network("10.0.0.1/8"), Err("has bits beyond its prefix: write 10.0.0.0/8".to_owned()));
+        for bad in ["localhost", "10.0.0.0/33", "10.0.0", ""] {
+            assert!(network(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A TOML text as values and tables, each with the line on which it stands. Knows no names and no meanings.
+
+use std::path::Path;
+
+use figment::value::{Dict, Value};
+use toml_edit::{ImDocument, Item, TableLike, Value as Toml};
+
+/// What stands in a TOML text at the top.
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) what: What,
+    /// File and line.
+    pub(super) origin: String,
+}
+
+/// What a name at the top stands for.
+pub(super) enum What {
+    /// A simple value or a list of them.
+    Value(Value),
+    /// `[name]`.
+    One(Section),
+    /// `[[name]]`, one for each time that it stands there.
+    Many(Vec<Section>),
+}
+
+/// What stands below one `[name]` or `[[name]]`.
+pub(super) struct Section {
+    pub(super) origin: String,
+    /// Key, value and origin.
+    pub(super) values: Vec<(String, Value, String)>,
+}
+
+/// Why a text is not TOML. Holds nothing of the text, which may hold a secret.
+pub(super) struct Broken {
+    pub(super) why: String,
+    pub(super) origin: String,
+}
+
+/// Reads a TOML text. `path` is what the origins name.
+pub(super) fn read(text: &str, path: &Path) -> Result<Vec<Entry>, Broken> {
+    let places = Places { text, path };
+    let document = ImDocument::parse(text).map_err(|error| Broken {
+        why: error.message().replace('\n', ", "),
+        origin: places.at(Some(error.span().map_or(0, |span| span.start))),
+    })?;
+    let table = document.as_table();
+    Ok(table.iter().map(|(key, item)| entry(key, item, table, &places)).collect())
+}
+
+fn entry(key: &str, item: &Item, table: &toml_edit::Table, places: &Places<'_>) -> Entry {
+    let what = match item {
+        Item::Table(one) => What::One(section(one, one.span().map(|span| span.start), places)),
+        Item::ArrayOfTables(many) => What::Many(many.iter().map(|one| section(one, one.span().map(|span| span.start), places)).collect()),
+        Item::Value(Toml::InlineTable(one)) => What::One(section(one, one.span().map(|span| span.start), places)),
+        Item::Value(Toml::Array(many)) if !many.is_empty() && many.iter().all(Toml::is_inline_table) => {
+            let tables = many.iter().filter_map(Toml::as_inline_table);
+            What::Many(tables.map(|one| section(one, one.span().map(|span| span.start), places)).collect())
+        }
+        Item::Value(value) => What::Value(plain(value)),
+        Item::None => What::Value(Value::from(Dict::new())),
+    };
+    let starts = match item {
+        Item::Table(_) | Item::ArrayOfTables(_) => item.span(),
+        Item::Value(_) | Item::None => None,
+    };
+    let starts = starts.or_else(|| table.key(key).and_then(toml_edit::Key::span)).map(|span| span.start);
+    Entry { key: key.to_owned(), what, origin: places.at(starts) }
+}
+
+fn section(table: &dyn TableLike, starts: Option<usize>, places: &Places<'_>) -> Section {
+    let value = |(key, item): (&str, &Item)| {
+        let at = table.key(key).and_then(toml_edit::Key::span).map(|span| span.start);
+        (key.to_owned(), item.as_value().map_or_else(|| Value::from(Dict::new()), plain), places.at(at))
+    };
+    Section { origin: places.at(starts), values: table.iter().map(value).collect() }
+}
+
+/// A value without its place. A date is taken as its text.
+fn plain(value: &Toml) -> Value {
+    match value {
+        Toml::String(text) => Value::from(text.value().as_str()),
+        Toml::Integer(number) => Value::from(*number.value()),
+        Toml::Float(number) => Value::from(*number.value()),
+        Toml::Boolean(yes) => Value::from(*yes.value()),
+        Toml::Datetime(time) => Value::from(time.value().to_string()),
+        Toml::Array(items) => Value::from(items.iter().map(plain).collect::<Vec<_>>()),
+        Toml::InlineTable(_) => Value::from(Dict::new()),
+    }
+}
+
+/// Finds lines.
+struct Places<'a> {
+    text: &'a str,
+    path: &'a Path,
+}
+
+impl Places<'_> {
+    fn at(&self, byte: Option<usize>) -> String {
+        let path = self.path.display();
+        let Some(before) = byte.and_then(|byte| self.text.get(..byte)) else { return path.to_string() };
+        format!("{path}:{}", before.matches('\n').count() + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_thing_has_its_line() {
+        let text = "a = 1\n\n[b]\nc = \"\"\"\n[[x]]\n\"\"\"\nd = [1,\n 2]\n[[e]]\nf = 2026-01-02T03:04:05Z\n# g = 1\n[[e]]\n  \"g\" = { h = 1 }\n[[e]]\n";
+        let entries = read(text, Path::new("f")).unwrap_or_else(|broken| panic!("{}", broken.why));
+        let mut lines = Vec::new();
+        for entry in &entries {
+            lines.push(format!("{} {}", entry.key, entry.origin));
+            let sections: &[Section] = match &entry.what {
+                What::Value(_) => &[],
+                What::One(one) => std::slice::from_ref(one),
+                What::Many(many) => many,
+            };
+            for section in sections {
+                lines.push(format!("- {}", section.origin));
+                lines.extend(section.values.iter().map(|(key, _, origin)| format!("  {key} {origin}")));
+            }
+        }
+        let expected = ["a f:1", "b f:3", "- f:3", "  c f:4", "  d f:7", "e f:9", "- f:9", "  f f:10", "- f:12", "  g f:13", "- f:14"];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn tables_in_one_line_are_tables_too() {
+        let entries = read("\nroute = [{ name = \"a\" }, { name = \"b\" }]\nadvice = { x = 1 }\nlist = []\n", Path::new("f"));
+        let entries = entries.unwrap_or_else(|broken| panic!("{}", broken.why));
+        let kinds: Vec<_> = entries
+            .iter()
+            .map(|entry| match &entry.what {
+                What::Value(_) => "value".to_owned(),
+                What::One(one) => format!("one at {}", one.origin),
+                What::Many(many) => format!("{} at {}", many.len(), entry.origin),
+            })
+            .collect();
+        assert_eq!(kinds, ["2 at f:2", "one at f:3", "value"]);
+    }
+}

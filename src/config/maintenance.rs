@@ -1,0 +1,159 @@
+//! `[[maintenance]]`: times at which experiments are worked on, as they are planned. Opens and closes nothing.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::{DateTime, Time, Weekday};
+
+use super::reader::Reader;
+use super::settings::{DAY, MINUTE};
+use super::telling::clock;
+use super::zone::{self, Zone};
+
+const INSTANT: &str = "a date and time, with an offset or else by the clock of zone: 2026-09-01T08:00:00+01:00 or 2026-09-01T08:00";
+const DAYS: &str = "mon, tue, wed, thu, fri, sat or sun, separated by commas or white space, or a list of them";
+const CLOCK: &str = "a time such as 07:30";
+
+/// The longest that work once may last.
+const MAX_ONCE: Duration = Duration::from_secs(366 * 86_400);
+
+const WEEK: [(&str, Weekday); 7] = [
+    ("mon", Weekday::Monday),
+    ("tue", Weekday::Tuesday),
+    ("wed", Weekday::Wednesday),
+    ("thu", Weekday::Thursday),
+    ("fri", Weekday::Friday),
+    ("sat", Weekday::Saturday),
+    ("sun", Weekday::Sunday),
+];
+
+/// Work on some experiments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaintenanceSettings {
+    /// Its name, which no other has.
+    pub name: String,
+    /// Patterns of the experiments that are worked on; at least one.
+    pub patterns: Vec<String>,
+    /// Why; at most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES) bytes.
+    pub reason: String,
+    /// When.
+    pub when: Planned,
+}
+
+/// When work is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Planned {
+    /// One time, which may be over already.
+    Once {
+        /// From this instant on.
+        from: Timestamp,
+        /// Up to this instant, later than `from` by 366 days at most.
+        until: Timestamp,
+    },
+    /// Every week.
+    Weekly {
+        /// On which days it begins: at least one, each once, from Monday on.
+        days: Vec<Weekday>,
+        /// When it begins, by the clock of `zone`.
+        at: Time,
+        /// How long it lasts: from 1 minute to 7 days.
+        lasts: Duration,
+        /// Where the clock stands.
+        zone: Zone,
+    },
+}
+
+/// All `[[maintenance]]`. `zone` is meant where a row names none.
+pub(super) fn maintenance(reader: &mut Reader<'_>, zone: &Zone) -> Vec<MaintenanceSettings> {
+    reader.named_rows("maintenance", &[], |reader, name| {
+        let patterns = reader.required_patterns("match");
+        let reason = reader.sentences("reason");
+        if reason.is_none() && reader.find("reason").is_none() {
+            reader.missing("reason", "");
+        }
+        let zone = zone::configured(reader, "zone").unwrap_or_else(|| zone.clone());
+        let when = planned(reader, zone)?;
+        Some(MaintenanceSettings { name, patterns, reason: reason?, when })
+    })
+}
+
+fn planned(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
+    let set = |reader: &Reader<'_>, keys: &[&'static str]| keys.iter().find(|key| reader.is_set(key)).copied();
+    let (once, weekly) = (set(reader, &["from", "until"]), set(reader, &["days", "at", "for"]));
+    match (once, weekly) {
+        (Some(_), None) => self::once(reader, &zone),
+        (None, Some(_)) => self::weekly(reader, zone),
+        (None, None) => {
+            reader.missing("from", "say when: write days, at and for, or from and until: ");
+            None
+        }
+        (Some(once), Some(weekly)) => {
+            reader.wrong(weekly, &format!("is set and so is {once}"), "write either from and until, or days, at and for");
+            None
+        }
+    }
+}
+
+fn once(reader: &mut Reader<'_>, zone: &Zone) -> Option<Planned> {
+    let from = required(reader, "from", |reader, key| reader.parsed(key, INSTANT, |text| instant(text, zone)));
+    let until = required(reader, "until", |reader, key| reader.parsed(key, INSTANT, |text| instant(text, zone)));
+    let (from, until) = (from?, until?);
+    if until <= from {
+        reader.wrong("until", "is not after from", "nothing happens in between");
+    } else if Duration::try_from(until.duration_since(from)).is_ok_and(|length| length > MAX_ONCE) {
+        reader.wrong("until", "is more than 366 days after from", "what is quiet for longer is forgotten");
+    }
+    Some(Planned::Once { from, until })
+}
+
+fn weekly(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
+    let days = required(reader, "days", |reader, key| Some(reader.list(key, DAYS, day)));
+    let at = required(reader, "at", |reader, key| reader.parsed(key, CLOCK, clock));
+    let lasts = required(reader, "for", |reader, key| Some(reader.duration(key, MINUTE..=7 * DAY)));
+    let named = days?;
+    let days = WEEK.iter().map(|(_, day)| *day).filter(|day| named.contains(day)).collect();
+    Some(Planned::Weekly { days, at: at?, lasts: lasts?, zone })
+}
+
+fn required<T>(reader: &mut Reader<'_>, key: &str, read: impl FnOnce(&mut Reader<'_>, &str) -> Option<T>) -> Option<T> {
+    if reader.find(key).is_some() {
+        return read(reader, key);
+    }
+    reader.missing(key, "");
+    None
+}
+
+fn instant(text: &str, zone: &Zone) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let local: DateTime = text.parse().map_err(|_| "is not a date and time".to_owned())?;
+    local.to_zoned(zone.rules.clone()).map(|zoned| zoned.timestamp()).map_err(|error| format!("is not possible: {error}"))
+}
+
+fn day(text: &str) -> Result<Weekday, String> {
+    let found = WEEK.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    found.map(|(_, day)| *day).ok_or_else(|| "is not a day of the week".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::tz::{TimeZone, offset};
+
+    #[test]
+    fn an_instant_has_an_offset_or_takes_the_zone_s() {
+        let zone = Zone { name: "Test".into(), rules: TimeZone::fixed(offset(2)) };
+        for (text, at) in [
+            ("2026-09-01T08:00:00Z", "2026-09-01T08:00:00Z"),
+            ("2026-09-01T08:00:00+01:00", "2026-09-01T07:00:00Z"),
+            ("2026-09-01T08:00", "2026-09-01T06:00:00Z"),
+            ("2026-09-01 08:00:30", "2026-09-01T06:00:30Z"),
+        ] {
+            assert_eq!(instant(text, &zone).map(|at| at.to_string()), Ok(at.to_owned()), "{text}");
+        }
+        for bad in ["tomorrow", "08:00", "2026-13-01T08:00", ""] {
+            assert!(instant(bad, &zone).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The configuration in a few lines for people: what is watched, who hears what, by which rules. Shows no secret.
+
+use std::time::Duration;
+
+use super::groups::{CategorySettings, Expect, PoolSettings, ServiceSettings};
+use super::maintenance::{MaintenanceSettings, Planned};
+use super::reader::short;
+use super::telling::{Route, RouteTarget, TellingSettings, Webhook};
+use super::{ApiRead, ApiSettings, Config, MailSettings};
+use crate::wire::Address;
+
+impl Config {
+    /// What is watched, who is mailed and by which rules, in a few lines for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut lines: Vec<String> = [("book", &self.book.address), ("jump", &self.jump.address), ("relay", &self.relay.address)]
+            .into_iter()
+            .map(|(name, address)| watched(name, address))
+            .collect();
+        lines.push(self.mail.as_ref().map_or_else(|| "mail     nobody".to_owned(), |mail| mail_line(mail, &self.telling)));
+        lines.extend(telling_lines(&self.telling));
+        lines.push(format!(
+            "rules    silent after {}, missing after {}, not judged for {} after first sight, down after {} without relay",
+            short(self.health.last_active),
+            short(self.health.last_checked),
+            short(self.health.startup),
+            short(self.health.outage_hold),
+        ));
+        lines.extend(self.maintenance.iter().map(maintenance_line));
+        lines.extend(self.pools.iter().map(pool_line));
+        lines.extend(self.categories.iter().map(category_line));
+        lines.extend(self.services.iter().map(service_line));
+        lines.push(api_line(&self.api));
+        lines.extend(
+            self.graphite.as_ref().map(|to| format!("graphite {}:{} as {}, every {}", to.host, to.port, to.prefix, short(to.every))),
+        );
+        lines.extend(self.profile.map(|profile| format!("profile  http://{}", profile.listen)));
+        let folder = self.memory.as_ref().map_or("nothing is kept".into(), |memory| memory.folder.to_string_lossy());
+        lines.push(format!("memory   {folder}"));
+        let log = self.log.file.as_ref().map_or("standard output".into(), |file| file.path.to_string_lossy());
+        lines.push(format!("log      {log}, {}", self.log.level));
+        lines.join("\n")
+    }
+}
+
+fn watched(name: &str, address: &Address) -> String {
+    let connect = address.connect.as_str().trim_end_matches('/');
+    let past = if connect == address.audience { String::new() } else { format!(", reached at {connect}") };
+    let socket = address.websocket.as_ref().map(|url| format!(", websockets at {}", url.as_str().trim_end_matches('/')));
+    format!("{name:8} {}{past}{}", address.audience, socket.unwrap_or_default())
+}
+
+fn mail_line(mail: &MailSettings, telling: &TellingSettings) -> String {
+    let digest = telling.digest.map(|at| format!(", every day at {:02}:{:02} {}", at.hour(), at.minute(), telling.zone));
+    let remind = reminded(telling.remind);
+    let to = people(&mail.to, &mail.cc);
+    format!("mail     everything to {to} by {}:{}, {}{remind}{}", mail.host, mail.port, mail.tls, digest.unwrap_or_default())
+}
+
+fn telling_lines(telling: &TellingSettings) -> Vec<String> {
+    let everything = telling.webhook.iter().map(|webhook| format!("webhook  everything to {}", program(webhook)));
+    let routes = telling.routes.iter().map(route_line);
+    let dead_man = telling.dead_man.iter().map(|to| format!("dead man {} every {}", to.url, short(to.every)));
+    everything.chain(routes).chain(dead_man).collect()
+}
+
+fn route_line(route: &Route) -> String {
+    let alerts = if route.alerts { " and the whole laboratory" } else { "" };
+    let target = match &route.target {
+        RouteTarget::Mail { to, cc } => people(to, cc),
+        RouteTarget::Webhook(webhook) => program(webhook),
+    };
+    format!("route    {}: {}{alerts} to {target}{}", route.name, route.patterns.join(", "), reminded(route.remind))
+}
+
+fn people(to: &[String], cc: &[String]) -> String {
+    let everybody: Vec<&str> = to.iter().chain(cc).map(String::as_str).collect();
+    everybody.join(", ")
+}
+
+fn program(webhook: &Webhook) -> String {
+    let signed = if webhook.secret.is_some() { "signed" } else { "not signed" };
+    format!("{}, {signed}", webhook.url)
+}
+
+fn reminded(after: Option<Duration>) -> String {
+    after.map(|after| format!(", reminded after {}", short(after))).unwrap_or_default()
+}
+
+fn maintenance_line(planned: &MaintenanceSettings) -> String {
+    let when = match &planned.when {
+        Planned::Once { from, until } => format!("from {from} until {until}"),
+        Planned::Weekly { days, at, lasts, zone } => {
+            let days: Vec<String> = days.iter().map(|day| format!("{day:?}")).collect();
+            format!("{} at {:02}:{:02} {zone} for {}", days.join(", "), at.hour(), at.minute(), short(*lasts))
+        }
+    };
+    format!("quiet    {}: {} {when}", planned.name, planned.patterns.join(", "))
+}
+
+fn pool_line(pool: &PoolSettings) -> String {
+    format!("pool     {}: {}, bad with fewer than {} healthy", pool.name, pool.members.join(", "), pool.min_healthy)
+}
+
+fn category_line(category: &CategorySettings) -> String {
+    let members: Vec<&str> = category.patterns.iter().chain(&category.pools).map(String::as_str).collect();
+    let resilient = if category.resilient { ", resilient" } else { "" };
+    let sticky = if category.sticky { ", sticky" } else { "" };
+    let members = if members.is_empty() { String::new() } else { format!(": {}", members.join(", ")) };
+    format!("category {}{members}{resilient}{sticky}, checked every {}", category.name, short(category.period))
+}
+
+fn service_line(service: &ServiceSettings) -> String {
+    let expect = match service.expect {
+        Expect::Ok200 => "status 200",
+        Expect::Any2xx => "status 200 to 299",
+        Expect::FtStandard => "an FT health document",
+    };
+    let place = service.url.origin().ascii_serialization();
+    format!("service  {}: {place}{}, {expect}, every {}", service.name, service.url.path(), short(service.period))
+}
+
+fn api_line(api: &ApiSettings) -> String {
+    let scheme = if api.tls.is_some() { "https" } else { "http" };
+    let read = match api.read {
+        ApiRead::Open => "everybody may read",
+        ApiRead::Token => "reading needs a token",
+    };
+    let change = if api.secret.is_some() { "changing needs a token" } else { "nobody can change anything" };
+    format!("API      {scheme}://{}, {read}, {change}", api.listen)
+}

@@ -1,0 +1,249 @@
+//! Figures for Graphite, by its plaintext protocol: once a period one line for each experiment, for each component, and a pilot light.
+//!
+//! What cannot be sent waits in memory, up to a bound, and is sent with its own times when Graphite is back: saying a figure twice does
+//! no harm there. A judgement that stands still sends nothing, so that its pilot light goes out.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Snapshot;
+use crate::model::{Health, Stub};
+
+/// How many periods wait for Graphite to come back; the oldest are dropped first.
+const MAX_WAITING: usize = 60;
+
+/// How long connecting, or sending one period, may take.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long to look whether the other side has closed an open connection: long enough for the runtime to hear of it.
+const LOOK_FOR_END: Duration = Duration::from_millis(5);
+
+/// A picture older than this says that the judgement stands still; the loop turns every few seconds.
+const STANDS_STILL_AFTER: Duration = Duration::from_secs(60);
+
+/// Asked once a period, without blocking: the name of each component, and whether it is well.
+pub type Components = Box<dyn Fn() -> Vec<(String, bool)> + Send + Sync>;
+
+/// Where the figures go, and under which names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graphite {
+    /// Its host.
+    pub host: String,
+    /// Its port for the plaintext protocol, by custom 2003.
+    pub port: u16,
+    /// What every name starts with, by custom `lab.health`.
+    pub prefix: String,
+    /// The label of this installation, the next part of every name.
+    pub label: String,
+    /// The period.
+    pub every: Duration,
+}
+
+/// One period's figures. Names are shared with the snapshot, so that 60 periods of 10,000 experiments are some megabytes.
+#[derive(Debug, Clone)]
+struct Period {
+    at: Timestamp,
+    experiments: Vec<(Stub, bool)>,
+    components: Vec<(String, bool)>,
+}
+
+/// Sends until `stop`. Never fails: what goes wrong is in the log, once for each change.
+pub async fn run(graphite: Graphite, snapshots: watch::Receiver<Arc<Snapshot>>, components: Components, stop: CancellationToken) {
+    let mut clock = interval(graphite.every);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut sender = Sender { graphite, waiting: VecDeque::new(), stream: None, failing: false };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = clock.tick() => {}
+        }
+        let snapshot = Arc::clone(&snapshots.borrow());
+        if turns(&snapshot, Timestamp::now()) {
+            sender.keep(Period::of(&snapshot, components()));
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sender.send_waiting() => {}
+        }
+    }
+}
+
+fn turns(snapshot: &Snapshot, now: Timestamp) -> bool {
+    now.duration_since(snapshot.at).unsigned_abs() < STANDS_STILL_AFTER
+}
+
+impl Period {
+    fn of(snapshot: &Snapshot, components: Vec<(String, bool)>) -> Self {
+        let judged = snapshot.experiments.iter().filter(|view| view.health != Health::Unknown);
+        let usable = |health| matches!(health, Health::Ok | Health::Degraded);
+        let experiments = judged.map(|view| (view.stub.clone(), usable(view.health))).collect();
+        Self { at: snapshot.at, experiments, components }
+    }
+
+    fn text(&self, graphite: &Graphite) -> String {
+        let (at, root) = (self.at.as_second(), format!("{}.{}", graphite.prefix, node(&graphite.label)));
+        let light = format!("{root}.pilot-light 1 {at}\n");
+        let experiments = self.experiments.iter().map(|(name, well)| ("experiments", name.as_str(), *well));
+        let components = self.components.iter().map(|(name, well)| ("components", name.as_str(), *well));
+        let lines = experiments.chain(components).map(|(kind, name, well)| {
+            let (name, value) = (node(name), u8::from(well));
+            format!("{root}.{kind}.{name} {value} {at}\n")
+        });
+        std::iter::once(light).chain(lines).collect()
+    }
+}
+
+/// A name as one node of Graphite's tree: what would part nodes, lines or fields, or is outside of ASCII, becomes a dash.
+fn node(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' }).collect()
+}
+
+struct Sender {
+    graphite: Graphite,
+    waiting: VecDeque<Period>,
+    stream: Option<TcpStream>,
+    failing: bool,
+}
+
+impl Sender {
+    fn keep(&mut self, period: Period) {
+        if self.waiting.len() == MAX_WAITING {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(period);
+    }
+
+    async fn send_waiting(&mut self) {
+        while let Some(period) = self.waiting.front() {
+            let text = period.text(&self.graphite);
+            let sent = timeout(SEND_WITHIN, self.send(&text)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            match sent {
+                Ok(()) => {
+                    self.waiting.pop_front();
+                    self.note_success();
+                }
+                Err(fault) => {
+                    self.stream = None;
+                    return self.note_failure(&fault);
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, text: &str) -> io::Result<()> {
+        let open = match self.stream.take() {
+            Some(mut stream) => (!has_ended(&mut stream).await).then_some(stream),
+            None => None,
+        };
+        let mut stream = match open {
+            Some(stream) => stream,
+            None => TcpStream::connect((self.graphite.host.as_str(), self.graphite.port)).await?,
+        };
+        stream.write_all(text.as_bytes()).await?;
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    fn note_success(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            tracing::info!(host = self.graphite.host, port = self.graphite.port, "Graphite takes figures again");
+        }
+    }
+
+    fn note_failure(&mut self, fault: &io::Error) {
+        if !std::mem::replace(&mut self.failing, true) {
+            let Graphite { host, port, .. } = &self.graphite;
+            tracing::warn!(host, port, waiting = self.waiting.len(), "Graphite takes no figures, they wait and are sent later: {fault}");
+        }
+    }
+}
+
+/// Whether the other side has closed the connection. It never says anything, so that anything but silence is an end; without this look
+/// the first write after it would seem to succeed, and a period would be lost.
+async fn has_ended(stream: &mut TcpStream) -> bool {
+    timeout(LOOK_FOR_END, stream.read(&mut [0])).await.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn graphite(port: u16) -> Graphite {
+        Graphite {
+            host: "127.0.0.1".to_owned(),
+            port,
+            prefix: "lab.health".to_owned(),
+            label: "ed0".to_owned(),
+            every: Duration::from_millis(20),
+        }
+    }
+
+    fn period(second: i64) -> Period {
+        let at = Timestamp::from_second(second).expect("in range");
+        let stub = |name: &str| Stub::try_new(name).expect("a name");
+        Period { at, experiments: vec![(stub("pend.00"), true), (stub("pend01"), false)], components: vec![("book".to_owned(), true)] }
+    }
+
+    #[test]
+    fn lines_are_as_carbon_reads_them() {
+        let lines = "lab.health.ed0.pilot-light 1 7\n\
+                     lab.health.ed0.experiments.pend-00 1 7\n\
+                     lab.health.ed0.experiments.pend01 0 7\n\
+                     lab.health.ed0.components.book 1 7\n";
+        assert_eq!(period(7).text(&graphite(0)), lines);
+    }
+
+    #[test]
+    fn hostile_names_stay_one_node() {
+        for (name, expect) in [("a b", "a-b"), ("a\nb 1 2", "a-b-1-2"), ("é;x=1", "--x-1"), ("..", "--")] {
+            assert_eq!(node(name), expect);
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_the_newest() {
+        let mut sender = Sender { graphite: graphite(0), waiting: VecDeque::new(), stream: None, failing: false };
+        for second in 0..100 {
+            sender.keep(period(second));
+        }
+        assert_eq!(sender.waiting.len(), MAX_WAITING);
+        assert_eq!(sender.waiting.front().map(|period| period.at.as_second()), Some(40));
+    }
+
+    #[tokio::test]
+    async fn what_graphite_missed_is_sent_when_it_is_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("has an address");
+        let mut sender = Sender { graphite: graphite(address.port()), waiting: VecDeque::new(), stream: None, failing: false };
+        sender.keep(period(1));
+        sender.send_waiting().await;
+        let (first, _) = listener.accept().await.expect("connects");
+        assert_eq!(BufReader::new(first).lines().next_line().await.expect("reads").as_deref(), Some("lab.health.ed0.pilot-light 1 1"));
+
+        drop(listener); // and with it the first connection, above: Graphite is gone
+        for second in [2, 3] {
+            sender.keep(period(second));
+            sender.send_waiting().await;
+        }
+        assert_eq!(sender.waiting.len(), 2, "nothing is taken for sent that was not");
+
+        let listener = TcpListener::bind(address).await.expect("binds again");
+        sender.send_waiting().await;
+        let (second, _) = listener.accept().await.expect("connects");
+        let mut lines = BufReader::new(second).lines();
+        assert_eq!(lines.next_line().await.expect("reads").as_deref(), Some("lab.health.ed0.pilot-light 1 2"));
+        assert!(sender.waiting.is_empty());
+    }
+}

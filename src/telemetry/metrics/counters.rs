@@ -1,0 +1,76 @@
+//! What is counted from the records as they pass: changes of health, switches and mails with what came of them.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::sheet::Sheet;
+use crate::engine::{Record, SwitchOutcome};
+use crate::model::Health;
+
+/// Counts since the start. One writer, many readers; nobody waits.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Changes of health, by what it became, in the order of [`Health::ALL`].
+    became: [AtomicU64; Health::ALL.len()],
+    confirmed: AtomicU64,
+    held: AtomicU64,
+    gone: AtomicU64,
+    failed: AtomicU64,
+    sent: AtomicU64,
+    refused: AtomicU64,
+    unsent: AtomicU64,
+}
+
+impl Counters {
+    /// Counts a record.
+    pub fn note(&self, record: &Record) {
+        let counter = match record {
+            Record::Event { event, .. } if event.health != event.was => self.became.get(event.health as usize),
+            Record::Switched { outcome, .. } => Some(match outcome {
+                SwitchOutcome::Confirmed(_) => &self.confirmed,
+                SwitchOutcome::Held(_) => &self.held,
+                SwitchOutcome::Gone => &self.gone,
+                SwitchOutcome::Failed(_) => &self.failed,
+            }),
+            Record::Mailed { outcome: Ok(()), .. } => Some(&self.sent),
+            Record::Mailed { outcome: Err(fault), .. } => Some(if fault.permanent { &self.refused } else { &self.unsent }),
+            Record::Event { .. }
+            | Record::Switching(_)
+            | Record::Source { .. }
+            | Record::Hold { .. }
+            | Record::Seen(_)
+            | Record::Forgotten(_)
+            | Record::Told(_)
+            | Record::Manifest(_)
+            | Record::Blind(_)
+            | Record::Mailing(_)
+            | Record::Sampling { .. } => None,
+        };
+        if let Some(counter) = counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let mut changes = sheet.counts("labwatch_health_changes", "How often an experiment's health became this")?;
+        for (health, counter) in Health::ALL.into_iter().zip(&self.became) {
+            changes.set([("health", health.word())], read(counter))?;
+        }
+        let mut switches = sheet.counts("labwatch_switches", "How often book was told of an availability, by what came of it")?;
+        for (outcome, counter) in [("confirmed", &self.confirmed), ("held", &self.held), ("gone", &self.gone), ("failed", &self.failed)] {
+            switches.set([("outcome", outcome)], read(counter))?;
+        }
+        let mut summaries = sheet.counts(
+            "labwatch_summaries",
+            "How often people were told, by what came of it: sent, refused for good, or failed and tried again",
+        )?;
+        for (outcome, counter) in [("sent", &self.sent), ("refused", &self.refused), ("failed", &self.unsent)] {
+            summaries.set([("outcome", outcome)], read(counter))?;
+        }
+        Ok(())
+    }
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}

@@ -1,0 +1,138 @@
+//! The laboratory's figures: experiments, pools, sources, mail, sampling. The labels are names that book or the feeds gave, so there are
+//! as many series as there are experiments, and no more.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::sheet::Sheet;
+use crate::engine::{ExperimentView, Role, Snapshot, stem};
+use crate::model::{Bookable, Health, SourceHealth, SourceName};
+
+pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+    experiments(sheet, snapshot)?;
+    groups(sheet, snapshot)?;
+    counts(sheet, snapshot)?;
+    sources(sheet, snapshot)?;
+    sampling(sheet, snapshot)?;
+    sheet.gauge(
+        "labwatch_blind",
+        "Whether relay, jump and book are all silent, so that nothing is known (1) or not (0)",
+        u64::from(snapshot.blind.is_some()),
+    )?;
+    sheet.gauge(
+        "labwatch_leader",
+        "Whether this labwatch switches and tells (1) or only watches (0)",
+        u64::from(snapshot.role == Role::Leader),
+    )
+}
+
+fn experiments(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut available = sheet.gauges(
+        "lab_experiment_available",
+        "Whether students can use the experiment, that is whether it is ok or degraded (1) or not (0)",
+    )?;
+    for view in snapshot.experiments.iter() {
+        available.set([("experiment", view.stub.as_str()), ("group", stem(view.stub.as_str()))], u64::from(is_usable(view)))?;
+    }
+    let mut bookable =
+        sheet.gauges("labwatch_experiment_bookable", "Whether book offers the experiment (1) or not (0), where book has told")?;
+    for view in snapshot.experiments.iter() {
+        if let Some(says) = view.bookable() {
+            bookable.set([("experiment", view.stub.as_str())], u64::from(says == Bookable::Yes))?;
+        }
+    }
+    let mut since = sheet
+        .gauges("labwatch_experiment_health_since_seconds", "Since when the experiment's health is as it is, in seconds of Unix time")?;
+    for view in snapshot.experiments.iter() {
+        since.set([("experiment", view.stub.as_str()), ("health", view.health.word())], view.since.as_second())?;
+    }
+    Ok(())
+}
+
+/// Groups by the names' stems, which are beside each other because experiments are sorted.
+fn groups(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let groups: Vec<&[_]> = snapshot.experiments.chunk_by(|a, b| stem(a.stub.as_str()) == stem(b.stub.as_str())).collect();
+    let mut size = sheet.gauges("labwatch_group_experiments", "How many experiments share the name's stem")?;
+    for group in &groups {
+        size.set([("group", stem_of(group))], count(group.len()))?;
+    }
+    let mut usable = sheet.gauges("labwatch_group_available", "How many of them students can use")?;
+    for group in &groups {
+        usable.set([("group", stem_of(group))], count(group.iter().filter(|view| is_usable(view)).count()))?;
+    }
+    Ok(())
+}
+
+fn stem_of(group: &[Arc<ExperimentView>]) -> &str {
+    group.first().map_or("", |view| stem(view.stub.as_str()))
+}
+
+fn counts(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let counts = &snapshot.counts;
+    let mut health = sheet.gauges("labwatch_experiments", "How many experiments have this health")?;
+    for (word, number) in [
+        (Health::Ok.word(), counts.ok),
+        (Health::Degraded.word(), counts.degraded),
+        (Health::Down.word(), counts.down),
+        (Health::Unknown.word(), counts.unknown),
+    ] {
+        health.set([("health", word)], count(number))?;
+    }
+    let mut booking = sheet.gauges(
+        "labwatch_experiments_unbookable",
+        "How many experiments cannot be booked because labwatch withdrew them, because a person holds them, or because book does not list them",
+    )?;
+    for (why, number) in [("withdrawn", counts.withdrawn), ("held", counts.held), ("unlisted", counts.unlisted)] {
+        booking.set([("why", why)], count(number))?;
+    }
+    Ok(())
+}
+
+fn sources(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut health = sheet.gauges("labwatch_source_health", "How the source is: 0 starting, 1 live, 2 late, 3 down")?;
+    for name in SourceName::ALL {
+        health.set([("source", name.word())], code(snapshot.source(name).health))?;
+    }
+    let mut age = sheet.gauges(
+        "labwatch_source_report_age_seconds",
+        "How long ago the source last told something, in seconds; absent before its first word",
+    )?;
+    for name in SourceName::ALL {
+        if let Some(at) = snapshot.source(name).last_report {
+            age.set([("source", name.word())], snapshot.at.duration_since(at).as_secs_f64().max(0.0))?;
+        }
+    }
+    let mut hides = sheet.gauges("labwatch_source_hides", "How many experiments are not judged because of the source")?;
+    for name in SourceName::ALL {
+        hides.set([("source", name.word())], count(snapshot.source(name).hides))?;
+    }
+    Ok(())
+}
+
+fn sampling(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let sampling = &snapshot.sampling;
+    sheet.gauge(
+        "labwatch_sampled_streams",
+        "How many streams are listened to because relay tells nothing of their traffic",
+        count(sampling.streams),
+    )?;
+    sheet.gauge("labwatch_sampling_round_seconds", "How long one round over all of them takes, in seconds", sampling.round.as_secs_f64())
+}
+
+fn is_usable(view: &ExperimentView) -> bool {
+    matches!(view.health, Health::Ok | Health::Degraded)
+}
+
+fn code(health: SourceHealth) -> u64 {
+    match health {
+        SourceHealth::Starting => 0,
+        SourceHealth::Live => 1,
+        SourceHealth::Late => 2,
+        SourceHealth::Down => 3,
+    }
+}
+
+/// A number of things as Prometheus counts them.
+pub(super) fn count(things: usize) -> u64 {
+    u64::try_from(things).unwrap_or(u64::MAX)
+}

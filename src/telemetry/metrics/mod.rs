@@ -1,0 +1,78 @@
+//! The figures for Prometheus, read from the newest snapshot and from counters at the moment of the scrape. Keeps no series: what has
+//! vanished from the laboratory vanishes from the answer.
+
+mod counters;
+mod http;
+mod lab;
+mod process;
+mod service;
+mod sheet;
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+
+pub use counters::Counters;
+pub use http::HttpCounts;
+pub use service::{Component, Inside, Queue, Service, StoreFigures};
+
+use crate::engine::Snapshot;
+use sheet::Sheet;
+
+/// What [`Metrics::text`] is: `OpenMetrics`, which Prometheus reads since 2.5.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Everything that is measured.
+#[derive(Clone)]
+pub struct Metrics(Arc<Registry>);
+
+impl Metrics {
+    /// Figures of this laboratory.
+    #[must_use]
+    pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>, counters: Arc<Counters>, http: Arc<HttpCounts>, inside: Inside) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Everything { snapshots, counters, http, inside }));
+        Self(Arc::new(registry))
+    }
+
+    /// All figures as they are now, as [`CONTENT_TYPE`].
+    ///
+    /// # Errors
+    /// When the text cannot be written, which a text in memory never says.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.0)?;
+        Ok(text)
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// The only collector. One scrape sees one snapshot.
+#[derive(Debug)]
+struct Everything {
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    counters: Arc<Counters>,
+    http: Arc<HttpCounts>,
+    inside: Inside,
+}
+
+impl Collector for Everything {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let mut sheet = Sheet::new(encoder);
+        service::write(&mut sheet, &snapshot, &self.inside)?;
+        lab::write(&mut sheet, &snapshot)?;
+        self.counters.write(&mut sheet)?;
+        self.http.write(&mut sheet)?;
+        process::write(&mut sheet, snapshot.started)
+    }
+}

@@ -1,0 +1,127 @@
+//! labwatch's own figures: its components, categories, queues, store and ways to tell people. What other rooms know is asked of them at
+//! the scrape, through functions that the service gives.
+
+use std::fmt;
+
+use super::sheet::Sheet;
+use crate::engine::Snapshot;
+
+/// What is asked at the scrape. None of the functions may block.
+pub struct Inside {
+    /// The label of this installation.
+    pub label: String,
+    /// labwatch's own health.
+    pub service: Box<dyn Fn() -> Service + Send + Sync>,
+    /// The queues between the parts.
+    pub queues: Vec<Queue>,
+    /// The store; `None` when nothing is kept.
+    pub store: Option<Box<dyn Fn() -> StoreFigures + Send + Sync>>,
+}
+
+impl fmt::Debug for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inside").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+/// labwatch's own health, by cn-infra's numbers: 0 not known yet, 1 ok, 2 not ok.
+#[derive(Debug, Clone, Default)]
+pub struct Service {
+    /// All of it.
+    pub state: u8,
+    /// Its components.
+    pub components: Vec<Component>,
+    /// Categories, with whether each is ok.
+    pub categories: Vec<(String, bool)>,
+    /// How many acknowledgements hold.
+    pub acknowledged: usize,
+}
+
+/// A component of labwatch.
+#[derive(Debug, Clone)]
+pub struct Component {
+    /// Its name.
+    pub name: String,
+    /// 0 not known yet, 1 ok, 2 not ok.
+    pub state: u8,
+}
+
+/// A queue.
+pub struct Queue {
+    /// What waits in it.
+    pub name: &'static str,
+    /// How much waits now.
+    pub depth: Box<dyn Fn() -> usize + Send + Sync>,
+    /// How much fits.
+    pub bound: usize,
+}
+
+/// How the store is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreFigures {
+    /// Whether what it is given is on disk within moments.
+    pub ok: bool,
+    /// How many entries were lost since the start.
+    pub lost: u64,
+    /// How many entries wait for a disk.
+    pub waiting: usize,
+}
+
+pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot, inside: &Inside) -> fmt::Result {
+    let label = inside.label.as_str();
+    sheet
+        .gauges("service_info", "Which labwatch this is; always 1")?
+        .set([("service", label), ("build_version", env!("CARGO_PKG_VERSION"))], 1_u64)?;
+    let service = (inside.service)();
+    sheet
+        .gauges("service_health", "labwatch's own health: 0 not known yet, 1 ok, 2 not ok")?
+        .set([("service", label)], u64::from(service.state))?;
+    let mut parts = sheet.gauges("service_dependency_health", "The health of what labwatch needs: 0 not known yet, 1 ok, 2 not ok")?;
+    for component in &service.components {
+        parts.set([("service", label), ("dependency", component.name.as_str())], u64::from(component.state))?;
+    }
+    let mut categories = sheet.gauges("lab_category_ok", "Whether the category is ok (1) or not (0)")?;
+    for (name, ok) in &service.categories {
+        categories.set([("category", name.as_str())], u64::from(*ok))?;
+    }
+    sheet.gauge("lab_acks", "How many acknowledgements hold", super::lab::count(service.acknowledged))?;
+    sheet.gauge("lab_pilot_light", "1 as long as labwatch answers", 1_u64)?;
+    sheet.count("labwatch_checks", "How often the laboratory was judged", snapshot.version)?;
+    sheet.gauge("labwatch_snapshot_time_seconds", "When the newest picture was taken, in seconds of Unix time", snapshot.at.as_second())?;
+    telling(sheet, snapshot)?;
+    queues(sheet, &inside.queues)?;
+    inside.store.as_ref().map_or(Ok(()), |store| kept(sheet, store()))
+}
+
+fn telling(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mail = &snapshot.mail;
+    sheet.gauge("labwatch_mail_failures", "How many attempts to mail failed in a row", u64::from(mail.failures))?;
+    let waits = mail.waiting_since.map_or(0.0, |since| snapshot.at.duration_since(since).as_secs_f64().max(0.0));
+    sheet.gauge(
+        "labwatch_mail_waiting_seconds",
+        "How long there has been something to tell that is not told, in seconds; 0 when all is told",
+        waits,
+    )
+}
+
+fn queues(sheet: &mut Sheet<'_>, queues: &[Queue]) -> fmt::Result {
+    let mut depths = sheet.gauges("labwatch_queue_depth", "How much waits in the queue")?;
+    for queue in queues {
+        depths.set([("queue", queue.name)], super::lab::count((queue.depth)()))?;
+    }
+    let mut bounds = sheet.gauges("labwatch_queue_bound", "How much fits into the queue")?;
+    for queue in queues {
+        bounds.set([("queue", queue.name)], super::lab::count(queue.bound))?;
+    }
+    Ok(())
+}
+
+fn kept(sheet: &mut Sheet<'_>, store: StoreFigures) -> fmt::Result {
+    sheet.gauge(
+        "labwatch_store_ok",
+        "Whether what happens is on disk within moments (1) or the disk takes nothing (0)",
+        u64::from(store.ok),
+    )?;
+    sheet.gauge("labwatch_store_waiting", "How many entries wait for the disk", super::lab::count(store.waiting))?;
+    sheet.count("labwatch_store_lost", "How many entries were lost because the disk took nothing for too long", store.lost)
+}
