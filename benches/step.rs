@@ -42,7 +42,7 @@ fn steps(criterion: &mut Criterion) {
 /// An engine that knows everything and has nothing left to do.
 fn settled(experiments: usize, relay: &Arc<Report>, jump: &Arc<Report>) -> (Engine, Moment) {
     let mut now = Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO);
-    let mut engine = Engine::new(Policy { startup: Duration::ZERO, mail: false, ..Policy::default() }, now);
+    let mut engine = Engine::new(Policy { startup: Duration::ZERO, ..Policy::default() }, now);
     engine.step(Input::Book(reading(experiments)), now);
     for _ in 0..30 {
         now = now + Duration::from_secs(1);

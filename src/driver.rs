@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::engine::{
-    Action, Engine, FeedCommand, Input, MailFault, Record, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
+    Action, Channel, Command, DeliveryFault, Engine, FeedCommand, Input, Order, Receipt, Record, Refusal, Sample, SampleOutcome, Snapshot,
+    Summary, Switch, SwitchOutcome,
 };
 use crate::model::{Fault, Moment, SourceName};
 use crate::store::{Clerk, Progress, Store, Ticket};
@@ -22,14 +23,18 @@ pub const INPUT_QUEUE: usize = 256;
 /// How many switches may wait to be carried out. The engine has at most 16 under way.
 pub const SWITCH_QUEUE: usize = 32;
 
-/// How many mails may wait to be sent. The engine has at most one under way.
-pub const MAIL_QUEUE: usize = 2;
+/// How many summaries may wait to be sent on one channel. The engine has at most one under way for each route; one that finds no room
+/// counts as failed and is tried again.
+pub const TELL_QUEUE: usize = 64;
 
 /// How many streams may wait to be listened to. The engine has at most `SAMPLE_AT_ONCE` under way.
 pub const SAMPLE_QUEUE: usize = 64;
 
 /// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
 pub const COMMAND_QUEUE: usize = 4;
+
+/// How many orders of maintainers may wait. Whoever gives one more is told to try again.
+pub const ORDER_QUEUE: usize = 32;
 
 /// How many inputs are taken before readers get a new picture.
 const INPUTS_PER_PICTURE: usize = 64;
@@ -51,8 +56,10 @@ const CLOCK_SET: Duration = Duration::from_secs(2);
 pub struct Outlets {
     /// Switches of availability.
     pub switches: mpsc::Sender<Switch>,
-    /// Mails; `None` when mail is not configured.
+    /// Summaries to be mailed; `None` when mail is not configured.
     pub mails: Option<mpsc::Sender<Arc<Summary>>>,
+    /// Summaries for webhooks; `None` when none is configured.
+    pub webhooks: Option<mpsc::Sender<Arc<Summary>>>,
     /// Streams to listen to.
     pub samples: mpsc::Sender<Sample>,
     /// Commands to relay's feed.
@@ -61,6 +68,40 @@ pub struct Outlets {
     pub jump: mpsc::Sender<FeedCommand>,
     /// Requests to poll book now.
     pub book: mpsc::Sender<()>,
+}
+
+/// An order that waits for its answer.
+#[derive(Debug)]
+pub struct Asked {
+    order: Order,
+    answer: oneshot::Sender<Result<Receipt, Refusal>>,
+}
+
+/// Through which maintainers give orders. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Orders(mpsc::Sender<Asked>);
+
+/// A way for orders, and the queue at its end for a driver.
+#[must_use]
+pub fn orders() -> (Orders, mpsc::Receiver<Asked>) {
+    let (sender, queue) = mpsc::channel(ORDER_QUEUE);
+    (Orders(sender), queue)
+}
+
+impl Orders {
+    /// Gives a command. The receipt comes when the command is carried out and its record is on disk, or a disk that takes nothing was
+    /// waited for long enough.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not carried out: then nothing was changed. [`Refusal::Stopping`] also when labwatch ends before it answers.
+    pub async fn give(&self, command: Command, by: String) -> Result<Receipt, Refusal> {
+        let (answer, receipt) = oneshot::channel();
+        self.0.try_send(Asked { order: Order { command, by }, answer }).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Refusal::Busy,
+            mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
+        })?;
+        receipt.await.unwrap_or(Err(Refusal::Stopping))
+    }
 }
 
 /// What looks on: neither may block.
@@ -149,7 +190,11 @@ struct Held {
     ticket: Option<Ticket>,
     until: Instant,
     effects: Vec<Action>,
+    answer: Option<Answer>,
 }
+
+/// Who waits for a receipt, and the receipt.
+type Answer = (oneshot::Sender<Result<Receipt, Refusal>>, Receipt);
 
 /// The loop and all that it owns.
 #[derive(Debug)]
@@ -157,6 +202,7 @@ pub struct Driver {
     engine: Engine,
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
+    orders: mpsc::Receiver<Asked>,
     outlets: Outlets,
     snapshots: watch::Sender<Arc<Snapshot>>,
     hooks: Hooks,
@@ -171,16 +217,18 @@ pub struct Driver {
 impl Driver {
     /// A driver for this engine. Readers follow `snapshots`.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "each is another part, joined once")]
     pub fn new(
         engine: Engine,
         clock: Clock,
         inputs: mpsc::Receiver<Input>,
+        orders: mpsc::Receiver<Asked>,
         outlets: Outlets,
         snapshots: watch::Sender<Arc<Snapshot>>,
         ledger: Option<Ledger>,
         hooks: Hooks,
     ) -> Self {
-        Self { engine, clock, inputs, outlets, snapshots, hooks, ledger, held: VecDeque::new(), refused: VecDeque::new() }
+        Self { engine, clock, inputs, orders, outlets, snapshots, hooks, ledger, held: VecDeque::new(), refused: VecDeque::new() }
     }
 
     /// Runs until nobody can send inputs any more.
@@ -192,6 +240,7 @@ impl Driver {
                     Some(input) => self.take(input),
                     None => return,
                 },
+                Some(asked) = self.orders.recv() => self.obey(asked),
                 () = written(self.ledger.as_mut()), if !self.held.is_empty() => {}
                 () = tokio::time::sleep_until(wake_at) => self.step(Input::Wake),
             }
@@ -221,31 +270,45 @@ impl Driver {
     }
 
     fn step(&mut self, input: Input) {
-        self.act(input);
+        self.act(input, None);
+        self.answer_refused();
+    }
+
+    /// Carries an order out, or says why not.
+    fn obey(&mut self, asked: Asked) {
+        let Asked { order, answer } = asked;
+        if let Some(refusal) = self.engine.refuses(&order, self.clock.now()) {
+            tracing::info!(by = order.by, command = %order.command, "a command is refused: {refusal}");
+            // Whoever asked may be gone; that changes nothing.
+            drop(answer.send(Err(refusal)));
+            return;
+        }
+        self.act(Input::Command(order), Some(answer));
         self.answer_refused();
     }
 
     fn answer_refused(&mut self) {
         while let Some(refused) = self.refused.pop_front() {
-            self.act(refused);
+            self.act(refused, None);
         }
     }
 
-    fn act(&mut self, input: Input) {
+    fn act(&mut self, input: Input, waiting: Option<oneshot::Sender<Result<Receipt, Refusal>>>) {
         let now = self.clock.now();
         let (mut records, mut effects) = (Vec::new(), Vec::new());
         for action in self.engine.step(input, now) {
             match action {
                 Action::Record(record) => records.push(record),
-                Action::Switch(_) | Action::Mail(_) | Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => effects.push(action),
+                Action::Switch(_) | Action::Tell(_) | Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => effects.push(action),
             }
         }
         for record in &records {
             (self.hooks.record)(record);
         }
+        let answer = waiting.zip(records.iter().find_map(receipt));
         let ticket = self.ledger.as_mut().and_then(|ledger| ledger.enter(&records, now.wall()));
-        if !effects.is_empty() {
-            self.held.push_back(Held { ticket, until: Instant::now() + WAIT_FOR_RECORDS, effects });
+        if !effects.is_empty() || answer.is_some() {
+            self.held.push_back(Held { ticket, until: Instant::now() + WAIT_FOR_RECORDS, effects, answer });
             self.release();
         }
     }
@@ -262,6 +325,9 @@ impl Driver {
             for effect in held.effects {
                 self.carry_out(effect);
             }
+            if let Some((waiting, receipt)) = held.answer {
+                drop(waiting.send(Ok(receipt)));
+            }
         }
     }
 
@@ -269,7 +335,7 @@ impl Driver {
         match effect {
             Action::Record(record) => (self.hooks.record)(&record),
             Action::Switch(switch) => self.switch(switch),
-            Action::Mail(summary) => self.mail(summary),
+            Action::Tell(summary) => self.tell(summary),
             Action::Sample(sample) => self.sample(sample),
             Action::Ask(source) => self.command(source, FeedCommand::Ask),
             Action::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
@@ -283,11 +349,15 @@ impl Driver {
         }
     }
 
-    fn mail(&mut self, summary: Arc<Summary>) {
+    fn tell(&mut self, summary: Arc<Summary>) {
         let id = summary.id;
-        let handed_on = self.outlets.mails.as_ref().is_some_and(|mails| mails.try_send(summary).is_ok());
+        let outlet = match summary.channel {
+            Channel::Mail => &self.outlets.mails,
+            Channel::Webhook => &self.outlets.webhooks,
+        };
+        let handed_on = outlet.as_ref().is_some_and(|outlet| outlet.try_send(summary).is_ok());
         if !handed_on {
-            self.refused.push_back(Input::Mailed { id, outcome: Err(MailFault { fault: Fault::Busy, permanent: false }) });
+            self.refused.push_back(Input::Delivered { id, outcome: Err(DeliveryFault { fault: Fault::Busy, permanent: false }) });
         }
     }
 
@@ -321,6 +391,11 @@ impl Driver {
     }
 }
 
+/// What a record tells whoever waits for its order to be carried out.
+fn receipt(record: &Record) -> Option<Receipt> {
+    if let Record::Commanded { receipt, .. } = record { Some(receipt.clone()) } else { None }
+}
+
 /// Waits until the store has written more.
 async fn written(ledger: Option<&mut Ledger>) {
     if let Some(ledger) = ledger
@@ -343,6 +418,7 @@ mod tests {
         switches: mpsc::Receiver<Switch>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         relay: mpsc::Receiver<FeedCommand>,
+        orders: Orders,
         _others: (mpsc::Receiver<Sample>, mpsc::Receiver<FeedCommand>, mpsc::Receiver<()>),
     }
 
@@ -356,15 +432,16 @@ mod tests {
         let (jump, jump_commands) = mpsc::channel(COMMAND_QUEUE);
         let (book, polls) = mpsc::channel(1);
         let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
-        let outlets = Outlets { switches, mails: None, samples, relay, jump, book };
+        let (orders, order_queue) = orders();
+        let outlets = Outlets { switches, mails: None, webhooks: None, samples, relay, jump, book };
         let hooks = Hooks { record: Box::new(|_| {}), turned: Box::new(|| {}) };
-        let driver = Driver::new(engine, clock, input_queue, outlets, snapshots, None, hooks);
+        let driver = Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, None, hooks);
         let others = (sample_queue, jump_commands, polls);
-        (driver, Bench { inputs, switches: switch_queue, snapshots: pictures, relay: relay_commands, _others: others })
+        (driver, Bench { inputs, switches: switch_queue, snapshots: pictures, relay: relay_commands, orders, _others: others })
     }
 
     fn policy() -> Policy {
-        Policy { startup: Duration::from_secs(5), mail: false, ..Policy::default() }
+        Policy { startup: Duration::from_secs(5), ..Policy::default() }
     }
 
     fn reading() -> Input {

@@ -14,6 +14,7 @@ pub mod driver;
 pub mod replay;
 pub mod effects;
 pub mod store;
+pub mod access;
 pub mod api;
 pub mod web;
 pub mod telemetry;

@@ -1,5 +1,7 @@
 //! The boot story, top to bottom: what is made, how it is joined, how it is stopped. The only file that knows all others.
 
+mod front;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -16,12 +18,13 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::config::{Config, MailSettings, MemorySettings};
-use crate::driver::{COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, MAIL_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE};
+use crate::config::{Config, MailSettings, MaintenanceSettings, MemorySettings, Route, RouteTarget, TellingSettings};
+use crate::driver::{self, COMMAND_QUEUE, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use crate::effects;
+use crate::effects::mail::Recipients;
 use crate::engine::{Engine, Input, Memory, Record, Snapshot, Summary};
 use crate::feeds;
-use crate::model::{Fault, SourceName};
+use crate::model::{Fault, RouteName, SourceName};
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreHealth, StoreSettings, StoreState};
 use crate::telemetry;
 use crate::telemetry::graphite::Graphite;
@@ -52,6 +55,8 @@ pub enum ServiceError {
     Profile(SocketAddr, io::Error),
     /// The mail settings do not make a mailer.
     Mail(effects::mail::MailerError),
+    /// The API's own certificate cannot be used.
+    Certificate(api::CertificateError),
     /// TLS or HTTP could not be set up.
     Wire(Fault),
     /// The memory belongs to another process, or to a newer labwatch.
@@ -75,6 +80,7 @@ impl fmt::Display for ServiceError {
             Self::Profile(address, error) => write!(f, "cannot listen on {address} for profiling: {error}. Check STATUS_PORT_PROFILE"),
             Self::Mail(error) => write!(f, "{error}"),
             Self::Memory(error) => write!(f, "{error}"),
+            Self::Certificate(error) => write!(f, "{error}. Check STATUS_API_TLS_CERT and STATUS_API_TLS_KEY"),
             Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
             Self::Ended(part) => write!(f, "the {part} has ended by itself, which it never should; the log says why"),
         }
@@ -175,9 +181,14 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let book = BookClient::new(config.book.address.clone(), to_book);
 
     let clock = Clock::start();
-    let (ledger, memory) = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten().unzip();
-    let mut engine = Engine::resume(config.policy(), &memory.unwrap_or_default(), clock.now());
+    let remembered = config.memory.as_ref().map(|memory| remember(memory, config)).transpose()?.flatten();
+    let keep = remembered.as_ref().map(|(_, memory)| memory.keep.clone()).unwrap_or_default();
+    let (ledger, memory) = remembered.map(|(ledger, memory)| (ledger, Memory::from(memory))).unzip();
+    let ways = config.telling.routes(config.mail.is_some());
+    let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
+    let mut engine = Engine::resume(config.policy(), ways, &memory.unwrap_or_default(), clock.now()).with_maintenance(windows);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
+    let (_orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
@@ -202,20 +213,21 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
 
-    let mails = config.mail.as_ref().map(|mail| start_mail(mail, &mut parts, &inputs, stop)).transpose()?;
+    let mails = config.mail.as_ref().map(|mail| start_mail(mail, &config.telling, &mut parts, &inputs, stop)).transpose()?;
 
     let queues = vec![queue("inputs", &inputs), queue("switches", &switches), queue("samples", &samples)];
     let kept = ledger.as_ref().map(Ledger::store);
     let counters = Arc::new(Counters::default());
-    let outlets = Outlets { switches, mails, samples, relay, jump, book: poll_now };
+    let outlets = Outlets { switches, mails, webhooks: None, samples, relay, jump, book: poll_now };
     let hooks = Hooks { record: counted(record, &counters), turned: Box::new(watchdog()) };
-    parts.spawn("driver", Driver::new(engine, clock, input_queue, outlets, snapshots, ledger, hooks).run());
+    parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
+    let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let figures = config.surfaces.metrics.then(|| figures(&config.surfaces.label, pictures.clone(), &counters, queues, kept.clone()));
-    let router = api::router(api::ApiState { snapshots: pictures.clone(), figures });
-    let router = web::router(web::WebState { snapshots: pictures.clone(), store: kept, stream: None }, router);
-    parts.spawn("API", serve_api(listener, router, stop.clone()));
+    let pages = web::router(web::WebState { snapshots: pictures.clone(), store: kept, stream: None });
+    let router = web::with_lost_page(api::router(api::ApiState { snapshots: pictures.clone(), figures }, gate, pages));
+    front::start(&config.api, &mut parts, listener, router, stop).map_err(ServiceError::Certificate)?;
     start_graphite(config, &mut parts, pictures.clone(), stop);
     start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
@@ -223,7 +235,7 @@ fn start(config: &Config, listener: TcpListener, stop: &CancellationToken, recor
 }
 
 /// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
-fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, Memory)>, ServiceError> {
+fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger, store::Memory)>, ServiceError> {
     let settings = StoreSettings { dir: settings.folder.clone(), history_days: settings.days, ring: config.health.events };
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
@@ -235,7 +247,7 @@ fn remember(settings: &MemorySettings, config: &Config) -> Result<Option<(Ledger
     };
     note_memory(&memory);
     let clerk = Clerk::with(&memory);
-    Ok(Some((Ledger::new(store, clerk), Memory::from(memory))))
+    Ok(Some((Ledger::new(store, clerk), memory)))
 }
 
 fn note_memory(memory: &store::Memory) {
@@ -258,12 +270,13 @@ fn needs_roots(config: &Config) -> bool {
 
 fn start_mail(
     settings: &MailSettings,
+    telling: &TellingSettings,
     parts: &mut Parts,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
-    let mailer = effects::mail::Mailer::new(settings.clone()).map_err(ServiceError::Mail)?;
-    let (mails, mail_queue) = mpsc::channel(MAIL_QUEUE);
+    let mailer = effects::mail::Mailer::new(settings.clone(), &recipients(telling)).map_err(ServiceError::Mail)?;
+    let (mails, mail_queue) = mpsc::channel(TELL_QUEUE);
     parts.spawn("mail", effects::mail::run(mailer, mail_queue, inputs.clone(), stop.clone()));
     Ok(mails)
 }
@@ -288,7 +301,7 @@ fn start_profiling(config: &Config, parts: &mut Parts, stop: &CancellationToken)
     listener.set_nonblocking(true).map_err(refused)?;
     let listener = TcpListener::from_std(listener).map_err(refused)?;
     tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
-    parts.spawn("profiling", serve_api(listener, telemetry::profile::router(), stop.clone()));
+    parts.spawn("profiling", front::serve(listener, None, telemetry::profile::router(), stop.clone()));
     Ok(())
 }
 
@@ -331,10 +344,13 @@ fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Que
     Queue { name, depth: Box::new(depth), bound }
 }
 
-async fn serve_api(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    if let Err(error) = api::serve(listener, router, stop).await {
-        tracing::error!(%error, "the API cannot go on");
-    }
+/// Who is mailed on the routes of the configuration.
+fn recipients(telling: &TellingSettings) -> Vec<Recipients> {
+    let of = |route: &Route| {
+        let RouteTarget::Mail { to, cc } = &route.target else { return None };
+        Some(Recipients { route: RouteName::try_new(&route.name).ok()?, to: to.clone(), cc: cc.clone() })
+    };
+    telling.routes.iter().filter_map(of).collect()
 }
 
 /// Tells systemd's watchdog at every turn of the loop, but not more often than it needs.

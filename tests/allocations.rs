@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::engine::{BookReading, Connection, Engine, Input, Policy, Report, ResourceReading, Scopes, Traffic};
+use labwatch::engine::{BookReading, Connection, Engine, Input, Memory, Policy, Report, ResourceReading, Route, Scopes, Traffic};
 use labwatch::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
 
 thread_local! {
@@ -49,13 +49,14 @@ fn a_steady_report_allocates_nothing_per_experiment() {
 
 /// The allocations of a report of relay and one of jump once everything is known. Every `broken`-th experiment lacks a stream; 0: none.
 fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
-    let mut engine = Engine::new(Policy { startup: Duration::ZERO, ..Policy::default() }, at(0));
+    let policy = Policy { startup: Duration::ZERO, ..Policy::default() };
+    let mut engine = Engine::resume(policy, vec![Route::everybody()], &Memory::default(), at(0));
     engine.step(Input::Book(reading(experiments)), at(0));
     for second in 1..30 {
         engine.step(relay(experiments, broken), at(second));
         for action in engine.step(jump(experiments), at(second)) {
-            if let labwatch::engine::Action::Mail(mail) = action {
-                engine.step(Input::Mailed { id: mail.id, outcome: Ok(()) }, at(second));
+            if let labwatch::engine::Action::Tell(mail) = action {
+                engine.step(Input::Delivered { id: mail.id, outcome: Ok(()) }, at(second));
             }
         }
     }

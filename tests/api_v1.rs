@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use lab::{BUSY, Lab, REMOTE, at, event, gone, healthy, resource, stream};
+use lab::{BUSY, Lab, REMOTE, at, event, gone, healthy, open_gate, resource, stream};
 
 #[tokio::test]
 async fn a_healthy_experiment_with_statistics() {
@@ -127,12 +127,14 @@ async fn what_is_wrong_is_said_in_json() {
     for (method, path, code, message) in rows {
         let response = server.ask(method, path).await;
         assert_eq!(response.status().as_u16(), code, "{path}");
-        dressed(&response);
+        careful(&response);
+        assert_eq!(header(&response, "cache-control"), "no-store");
         if code == 405 {
             assert_eq!(header(&response, "allow"), "GET,HEAD");
         }
         assert_eq!(header(&response, "content-type"), "application/json");
-        assert_eq!(response.json::<Value>().await.expect("is JSON"), json!({"code": code, "message": message}));
+        let id = header(&response, "x-request-id");
+        assert_eq!(response.json::<Value>().await.expect("is JSON"), json!({"code": code, "message": message, "request_id": id}));
     }
 }
 
@@ -155,13 +157,20 @@ async fn every_way_to_the_answers() {
 #[tokio::test]
 async fn the_old_web_page_may_read_from_anywhere() {
     let server = Server::start(Lab::new().snapshot()).await;
-    for path in ["/api/v1/experiments", "/api/v1/experiments/events/pend00", "/nope"] {
+    for path in ["/api/v1/experiments", "/api/v1/experiments/events/pend00", "/api/v1/nope"] {
         let response = server.ask(Method::OPTIONS, path).await;
         assert_eq!(response.status(), StatusCode::NO_CONTENT, "{path}");
         assert_eq!(header(&response, "access-control-allow-methods"), "GET, OPTIONS");
-        dressed(&response);
+        careful(&response);
+        assert_eq!(header(&response, "access-control-allow-origin"), "*");
     }
-    dressed(&server.ask(Method::GET, "/api/v1/experiments").await);
+    let read = server.ask(Method::GET, "/api/v1/experiments").await;
+    careful(&read);
+    assert_eq!(header(&read, "access-control-allow-origin"), "*");
+    for (method, path) in [(Method::GET, "/login"), (Method::POST, "/api/v1/experiments"), (Method::OPTIONS, "/login")] {
+        let closed = server.ask(method.clone(), path).await;
+        assert_eq!(header(&closed, "access-control-allow-origin"), "", "{method} {path} is not for other sites");
+    }
 }
 
 /// Each snapshot says its number in two places of every experiment; an answer that mixes two would show.
@@ -240,10 +249,11 @@ async fn check(name: &str, rest: &str, snapshot: Arc<Snapshot>) {
 }
 
 /// What every answer carries.
-fn dressed(response: &Response) {
-    assert_eq!(header(response, "access-control-allow-origin"), "*");
-    assert_eq!(header(response, "cache-control"), "no-store");
+fn careful(response: &Response) {
     assert_eq!(header(response, "x-content-type-options"), "nosniff");
+    assert_eq!(header(response, "access-control-allow-credentials"), "");
+    assert!(header(response, "content-security-policy").starts_with("default-src 'none';"));
+    assert!(!header(response, "x-request-id").is_empty());
 }
 
 fn header(response: &Response, name: &str) -> String {
@@ -264,7 +274,11 @@ impl Server {
         let base = format!("http://{}", listener.local_addr().expect("has an address"));
         let (snapshots, receiver) = watch::channel(snapshot);
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, router(ApiState { snapshots: receiver, figures: None }), CancellationToken::new()));
+        task.spawn(serve(
+            listener,
+            router(ApiState { snapshots: receiver, figures: None }, open_gate(), axum::Router::new()),
+            CancellationToken::new(),
+        ));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { base, client, snapshots, _task: task }
     }

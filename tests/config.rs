@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use labwatch::config::{self, LogFormat, MailAuth, MailTls, Sources, load, load_rules};
-use labwatch::engine::{Asking, Policy, Sampling};
+use labwatch::engine::{Asking, Policy, Route, Sampling};
 use secrecy::ExposeSecret;
 
 const SECRET: &str = "s3cr3t-0f-b00k";
@@ -50,7 +50,7 @@ fn problems(sources: &Sources) -> String {
 fn hosts_and_secrets_alone_make_the_documented_defaults() {
     let loaded = load(&env(&[])).expect("loads");
     let config = &loaded.config;
-    assert_eq!(config.policy(), Policy { mail: false, ..Policy::default() });
+    assert_eq!(config.policy(), Policy::default());
     assert_eq!(config.book.timeout, Duration::from_secs(5));
     assert_eq!(config.relay.reconnect_every, Duration::from_secs(86_400));
     assert_eq!(config.health.log_every, Duration::from_secs(3_600));
@@ -523,8 +523,12 @@ fn choices_reach_the_policy() {
     assert_eq!(policy(&[("ASK_EVERY", "5s")]).ask, Some(Asking::Every(Duration::from_secs(5))));
     assert_eq!(policy(&[("SAMPLE", "Always")]).sample, Sampling::Always);
     let mail = [("EMAIL_HOST", "localhost"), ("EMAIL_TO", "a@x.org"), ("EMAIL_FROM", "b@x.org"), ("EMAIL_GATHER", "1m")];
-    let with_mail = policy(&mail);
-    assert!(with_mail.mail && with_mail.gather == Duration::from_secs(60));
+    let routes = |more: &[(&str, &str)]| {
+        let config = load(&env(more)).expect("loads").config;
+        config.telling.routes(config.mail.is_some())
+    };
+    assert_eq!(routes(&mail), [Route { gather: Duration::from_secs(60), ..Route::everybody() }]);
+    assert_eq!(routes(&[]), []);
 }
 
 #[test]

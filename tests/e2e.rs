@@ -31,3 +31,5 @@ mod outages;
 mod process;
 #[path = "e2e/restarts.rs"]
 mod restarts;
+#[path = "e2e/roles.rs"]
+mod roles;

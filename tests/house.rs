@@ -26,7 +26,7 @@ const fn room_with_engine(name: &'static str, may_use: &'static [&'static str]) 
 }
 
 /// The table. `service` may use everything and stands in [`FREE`].
-const ROOMS: [Room; 17] = [
+const ROOMS: [Room; 18] = [
     room("model", &[]),
     room("wire", &["model"]),
     room_with_engine("engine", &["model"]),
@@ -35,15 +35,19 @@ const ROOMS: [Room; 17] = [
     room("effects", &["model", "engine", "wire", "config"]),
     room("store", &["model", "engine", "config"]),
     room("cluster", &["model", "engine", "config"]),
-    room("health", &["model", "engine", "config"]),
+    room("health", &["model", "engine", "config", "access"]),
     room("telemetry", &["model", "engine", "config"]),
     room_with_engine("driver", &["model", "engine", "effects", "store"]),
-    room("api", &["model", "engine"]),
+    room("access", &["model"]),
+    room("api", &["model", "engine", "access"]),
     // The page shows the history, which only the store's reader gives.
-    room("web", &["model", "engine", "store"]),
+    room("web", &["model", "engine", "store", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
-    room_with_engine("cli", &["model", "engine", "wire", "config", "feeds", "effects", "store", "telemetry", "lab", "replay", "service"]),
+    room_with_engine(
+        "cli",
+        &["model", "engine", "wire", "config", "feeds", "effects", "store", "access", "telemetry", "lab", "replay", "service"],
+    ),
     room("main", &["cli"]),
 ];
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::effects::mail::{Composed, Letter, MAX_NEWS, MAX_PROBLEMS, compose};
-use labwatch::engine::{Affected, Alert, Background, Counts, Issue, Line, Summary};
-use labwatch::model::{Bookable, Health, StreamHealth, Stub, Topic};
+use labwatch::engine::{Affected, Alert, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary, Thread};
+use labwatch::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
 
 /// The largest mail that is fair to a phone, in bytes, text and HTML together.
 const MAX_MAIL_BYTES: usize = 200_000;
@@ -25,6 +25,12 @@ fn the_mails_read_as_they_should() {
         ("held", held()),
         ("nothing-new", nothing_new()),
         ("booked", booked()),
+        ("changed", changed()),
+        ("reminder", reminder()),
+        ("reminder-alert", Summary { occasion: Occasion::Reminder, ..known_alert() }),
+        ("digest", digest()),
+        ("digest-holds", Summary { problems: vec![], counts: counts(12, 0, 0), ..digest() }),
+        ("digest-well", Summary { occasion: Occasion::Digest, ..summary(vec![], vec![], counts(12, 0, 0)) }),
     ];
     let wrong: Vec<String> = cases.into_iter().flat_map(|(name, summary)| check(name, &compose(&summary, &letter()))).collect();
     assert!(wrong.is_empty(), "run with UPDATE=1 if this is meant:\n{}", wrong.join("\n"));
@@ -121,7 +127,19 @@ fn counts(total: usize, degraded: usize, down: usize) -> Counts {
 }
 
 fn summary(news: Vec<Line>, problems: Vec<Line>, counts: Counts) -> Summary {
-    Summary { id: 1, at: at(0), news, problems, alerts: vec![], counts, background: Background::default() }
+    Summary {
+        id: 1,
+        route: RouteName::everybody(),
+        channel: Channel::Mail,
+        occasion: Occasion::News,
+        thread: Thread { id: MessageId { at: at(0), id: 1 }, references: vec![] },
+        at: at(0),
+        news,
+        problems,
+        alerts: vec![],
+        counts,
+        background: Background::default(),
+    }
 }
 
 fn one_down() -> Summary {
@@ -170,6 +188,7 @@ fn booked() -> Summary {
         forgotten_holds: vec![
             "r-pend05 is held by a person since 1 Nov 2026: maintenance; 4 bookings of the next 7 days cannot start".to_owned(),
         ],
+        silences: vec![],
     };
     let lines = vec![busy, first, down("pend05")];
     Summary { background, ..summary(lines.clone(), lines, counts(4, 0, 3)) }
@@ -191,6 +210,32 @@ fn held() -> Summary {
     let held = Line { bookable: Some(Bookable::Held), ..down("pend05") };
     let well = Line { bookable: Some(Bookable::Held), ..back("pend06", Health::Down, 125) };
     summary(vec![held.clone(), well], vec![held], Counts { withdrawn: 0, held: 2, ..counts(12, 0, 1) })
+}
+
+/// One of two causes is gone.
+fn changed() -> Summary {
+    let news = Line { told: Health::Down, since: at(300), ..down("pend03") };
+    summary(vec![news.clone(), down("pend04")], vec![news, down("pend04")], counts(12, 0, 2))
+}
+
+fn reminder() -> Summary {
+    let loose = Line { issues: vec![Issue::JumpLost], ..line("spin01", Health::Degraded, Some(Bookable::Yes)) };
+    let problems = vec![told(down("pend03"), 90_000), told(down("pend04"), 90_000), told(loose, 100_000)];
+    Summary { occasion: Occasion::Reminder, ..summary(vec![], problems, counts(12, 1, 2)) }
+}
+
+fn known_alert() -> Summary {
+    let alert = Alert { text: "book has no manifest: somebody must upload one".into(), since: at(90_000), ended: None, new: false };
+    Summary { alerts: vec![alert], ..summary(vec![], vec![], counts(12, 0, 0)) }
+}
+
+fn digest() -> Summary {
+    let background = Background {
+        forgotten_holds: vec!["r-pend05 is held by a person since 1 Nov 2026: maintenance".to_owned()],
+        silences: vec!["pend* until 22 Nov 09:00 UTC: exam".to_owned()],
+        ..Background::default()
+    };
+    Summary { occasion: Occasion::Digest, background, ..summary(vec![], vec![told(down("pend03"), 90_000)], counts(12, 0, 1)) }
 }
 
 fn nothing_new() -> Summary {

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use daemon::{Daemon, eventually, free_port};
-use lab::{Lab, healthy, resource};
+use lab::{Lab, healthy, open_gate, resource};
 
 #[test]
 fn every_figure_has_its_value() {
@@ -76,7 +76,8 @@ async fn a_real_prometheus_reads_them() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has an address");
     let mut served = JoinSet::new();
-    let routes = router(ApiState { snapshots: bench.snapshots.subscribe(), figures: Some(bench.figures()) });
+    let routes =
+        router(ApiState { snapshots: bench.snapshots.subscribe(), figures: Some(bench.figures()) }, open_gate(), axum::Router::new());
     served.spawn(serve(listener, routes, CancellationToken::new()));
 
     let port = free_port();

@@ -21,7 +21,9 @@ fn the_document_is_that_of_the_code() {
 fn every_field_is_described_and_always_there() {
     let document = serde_json::to_value(labwatch::api::document()).expect("serialises");
     let schemas = document["components"]["schemas"].as_object().expect("has schemas");
-    for name in ["Experiment", "Event", "ConnectionReport", "Statistics", "Direction", "Stream", "Error"] {
+    for name in
+        ["Experiment", "Event", "ConnectionReport", "Statistics", "Direction", "Stream", "Error", "Who", "RevokedToken", "Revocation"]
+    {
         let schema = schemas.get(name).unwrap_or_else(|| panic!("there is no schema {name}: {:?}", schemas.keys()));
         let required: Vec<_> = schema["required"].as_array().expect("has required fields").iter().filter_map(Value::as_str).collect();
         for (field, about) in schema["properties"].as_object().expect("has fields") {
@@ -38,5 +40,6 @@ fn the_head_names_us_and_the_licence() {
     assert_eq!(document["info"]["title"], "labwatch");
     assert_eq!(document["info"]["license"]["identifier"], "MIT OR Apache-2.0");
     let paths: Vec<_> = document["paths"].as_object().expect("has paths").keys().cloned().collect();
-    assert_eq!(paths, ["/api/v1/experiments", "/api/v1/experiments/events/{name}"]);
+    let ours = ["/api/v1/experiments", "/api/v1/experiments/events/{name}", "/api/v1/session", "/api/v1/tokens", "/api/v1/tokens/{id}"];
+    assert_eq!(paths, ours);
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::engine::{
-    Action, BookReading, Connection, Engine, Input, Link, MailFault, Policy, Record, Report, ResourceReading, Role, SampleOutcome, Scopes,
-    SwitchOutcome, Traffic,
+    Action, BookReading, Connection, DeliveryFault, Engine, FlapRule, Input, Link, Memory, Policy, Record, Report, ResourceReading, Role,
+    Route, SampleOutcome, Schedule, Scopes, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Moved, Stage};
@@ -93,7 +93,34 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => mood().prop_map(Deed::Mail),
         1 => mood().prop_map(Deed::Samples),
         1 => (-100_000_i64..100_000).prop_map(Deed::Clock),
+        2 => quieting(),
+        2 => ordering(),
         1 => any::<bool>().prop_map(|leads| Deed::Role(if leads { Role::Leader } else { Role::Follower })),
+    ]
+}
+
+/// What keeps mail quiet, or lets it be heard again.
+fn quieting() -> impl Strategy<Value = Deed> {
+    let names = || proptest::sample::select(&["a0", "a*", "*", "relay/source", "jump/source", "all"][..]).prop_map(str::to_owned);
+    let patterns = || proptest::sample::select(&["a0", "a*", "*"][..]).prop_map(str::to_owned);
+    let lengths = || (1_u64..600).prop_map(Duration::from_secs);
+    prop_oneof![
+        3 => (names(), proptest::option::of(lengths())).prop_map(|(name, length)| Deed::Acknowledge(name, length)),
+        1 => names().prop_map(Deed::Unacknowledge),
+        2 => (patterns(), lengths()).prop_map(|(name, length)| Deed::Silence(name, length)),
+        2 => (patterns(), 0_i64..900, 1_i64..600).prop_map(|(name, from, length)| {
+            let at = |second: i64| Timestamp::from_second(1_000_000 + second).expect("a time");
+            Deed::Maintain(name, Schedule::Once { from: at(from), until: at(from + length) })
+        }),
+        1 => (1_u64..8).prop_map(Deed::Remove),
+    ]
+}
+
+/// Orders to hold and to enable.
+fn ordering() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        resource_name().prop_map(|name| Deed::OrderHold(name, "a maintainer wants it".to_owned())),
+        resource_name().prop_map(Deed::OrderEnable),
     ]
 }
 
@@ -116,6 +143,8 @@ fn peace() -> Vec<Deed> {
         Deed::Samples(Mood::Works),
         Deed::BookFails(false),
         Deed::Role(Role::Leader),
+        Deed::Unacknowledge("all".to_owned()),
+        Deed::Unacknowledge("*".to_owned()),
     ];
     deeds.extend(STUBS.map(listed));
     deeds.extend(feeds.flat_map(|name| [Deed::Dies(name), Deed::Starts(name), Deed::Every(name, PACE)]));
@@ -123,7 +152,7 @@ fn peace() -> Vec<Deed> {
 }
 
 fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
-    let mut stage = Stage::new(policy, Timestamp::from_second(1_000_000).expect("a time"), Lab::new());
+    let mut stage = Stage::new(policy, vec![Route::everybody()], Timestamp::from_second(1_000_000).expect("a time"), Lab::new());
     for stub in STUBS {
         let keys = vec!["st-data".to_owned(), "st-video".to_owned()];
         stage.plan.at(Duration::ZERO, Event::Do(Deed::Experiment(stub.to_owned(), keys)));
@@ -139,7 +168,9 @@ fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
 }
 
 fn quick() -> Policy {
-    Policy { startup: Duration::from_secs(5), outage_hold: Duration::from_secs(300), ..Policy::default() }
+    // What flaps has calmed down long before the end of the rest.
+    let flap = FlapRule { window: Duration::from_secs(600), ..FlapRule::default() };
+    Policy { startup: Duration::from_secs(5), outage_hold: Duration::from_secs(300), flap, ..Policy::default() }
 }
 
 /// Looks over the engine's shoulder after each step.
@@ -180,7 +211,7 @@ impl Watch {
                 self.relay_down = is_down.then_some(self.relay_down.unwrap_or(at));
             }
             Action::Switch(switch) => {
-                assert!(!self.held.contains(&switch.resource), "a person's hold is overridden: {switch:?}");
+                assert!(switch.by_person || !self.held.contains(&switch.resource), "a person's hold is overridden: {switch:?}");
                 let early = self.relay_down.is_some_and(|since| at.since(since) < Duration::from_secs(300));
                 let outage = switch.reason.contains("the connection to all experiments");
                 assert!(!(early && outage), "withdrawn for an outage before its time: {switch:?}");
@@ -206,8 +237,8 @@ fn told(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
     let mut sent = BTreeMap::new();
     for (_, action) in &stage.world.log {
         match action {
-            Action::Mail(summary) => drop(sent.insert(summary.id, Arc::clone(summary))),
-            Action::Record(Record::Mailed { id, outcome: Ok(()) }) => {
+            Action::Tell(summary) => drop(sent.insert(summary.id, Arc::clone(summary))),
+            Action::Record(Record::Delivered { id, outcome: Ok(()) }) => {
                 let summary = sent.get(id).expect("a mail that was sent");
                 told.extend(summary.news.iter().map(|line| (line.stub.clone(), line.health)));
             }
@@ -232,7 +263,7 @@ proptest! {
         let quiet_from = stage.world.log.len();
         run(&mut stage, rest + 400);
         for (at, action) in &stage.world.log[quiet_from..] {
-            prop_assert!(!matches!(action, Action::Switch(_) | Action::Mail(_)), "no rest: {at:?} {action:?}");
+            prop_assert!(!matches!(action, Action::Switch(_) | Action::Tell(_)), "no rest: {at:?} {action:?}");
         }
         let known = told(&stage);
         for view in stage.engine.snapshot().experiments.iter() {
@@ -244,13 +275,27 @@ proptest! {
                 prop_assert_eq!(is, shown.bookable, "what is shown of {}", shown.name);
                 let right = match is {
                     Some(Bookable::Held) => true,
-                    Some(Bookable::Withdrawn) => view.health == Health::Down,
-                    Some(Bookable::Yes) => view.health != Health::Down,
+                    Some(Bookable::Withdrawn) => view.health.is_unusable(),
+                    Some(Bookable::Yes) => !view.health.is_unusable(),
                     None => false,
                 };
                 prop_assert!(right, "{} is {is:?} while {} is {}", shown.name, view.stub, view.health);
             }
         }
+    }
+
+    /// What is acknowledged, silenced or maintained is judged and switched as if it were not.
+    #[test]
+    fn quiet_changes_no_judgement_and_no_switch(timeline in timeline(), quiet in proptest::collection::vec((0..FAULTS_FOR * 1_000, quieting()), 1..20)) {
+        let done = |quiet: Vec<(u64, Deed)>| {
+            let mut stage = stage(&[timeline.clone(), quiet].concat(), quick());
+            run(&mut stage, FAULTS_FOR + 100);
+            let kept = stage.world.log.into_iter().filter(|(_, action)| {
+                matches!(action, Action::Switch(_) | Action::Record(Record::Event { .. } | Record::Source { .. } | Record::Hold { .. }))
+            });
+            kept.map(|(at, action)| (at.mono(), action)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(done(quiet), done(Vec::new()));
     }
 
     #[test]
@@ -260,7 +305,7 @@ proptest! {
         timeline.extend(calm);
         let mut stage = stage(&timeline, quick());
         run(&mut stage, FAULTS_FOR);
-        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_) | Action::Mail(_)));
+        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_) | Action::Tell(_)));
         prop_assert!(outward.is_none(), "{outward:?}");
     }
 
@@ -280,7 +325,7 @@ proptest! {
 
     #[test]
     fn no_row_of_inputs_makes_a_step_panic(inputs in proptest::collection::vec((0_u64..400_000, input()), 0..120)) {
-        let mut engine = Engine::new(quick(), moment(0));
+        let mut engine = Engine::resume(quick(), vec![Route::everybody()], &Memory::default(), moment(0));
         for (millis, input) in inputs {
             let now = moment(millis);
             engine.step(input, now);
@@ -325,8 +370,8 @@ fn input() -> impl Strategy<Value = Input> {
         2 => (resource_name(), outcome()).prop_map(|(name, outcome)| Input::Switched { resource: resource(&name), outcome }),
         2 => (topic(), heard()).prop_map(|(topic, outcome)| Input::Sampled { topic: Topic::try_new(&topic).expect("a topic"), outcome }),
         2 => (0_u64..5, any::<Option<bool>>()).prop_map(|(id, failed)| {
-            let outcome = failed.map_or(Ok(()), |permanent| Err(MailFault { fault: Fault::TimedOut, permanent }));
-            Input::Mailed { id, outcome }
+            let outcome = failed.map_or(Ok(()), |permanent| Err(DeliveryFault { fault: Fault::TimedOut, permanent }));
+            Input::Delivered { id, outcome }
         }),
         1 => any::<bool>().prop_map(|leads| Input::Role(if leads { Role::Leader } else { Role::Follower })),
         2 => Just(Input::Wake),

@@ -2,68 +2,18 @@
 
 #![allow(clippy::expect_used, clippy::wildcard_enum_match_arm, reason = "a test stops at what it does not expect")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::engine::{
-    Action, BookReading, Connection, Engine, Event, Input, Memory, Policy, Record, Remembered, Report, ResourceReading, Scopes,
-    SwitchOutcome, Told, Traffic,
+    Action, BookReading, Connection, Engine, Input, Memory, Policy, Record, Report, ResourceReading, Route, Scopes, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
-
-/// What is kept of the records: the model of a store.
-#[derive(Default)]
-struct Keeper {
-    seen: BTreeMap<Stub, Timestamp>,
-    events: BTreeMap<Stub, Vec<Arc<Event>>>,
-    told: Vec<Told>,
-    pending: BTreeMap<u64, Vec<(Stub, Timestamp)>>,
-    last_mail: u64,
-}
-
-impl Keeper {
-    fn keep(&mut self, record: &Record, at: Timestamp) {
-        match record {
-            Record::Seen(stub) => drop(self.seen.insert(stub.clone(), at)),
-            Record::Event { stub, event } => self.events.entry(stub.clone()).or_default().push(Arc::clone(event)),
-            Record::Told(told) => {
-                self.told.retain(|known| !same_subject(known, told));
-                self.told.push(told.clone());
-            }
-            Record::Mailing(summary) => {
-                self.last_mail = summary.id;
-                let bad = summary.news.iter().map(|line| (line.stub.clone(), line.since)).collect();
-                self.pending.insert(summary.id, bad);
-            }
-            Record::Mailed { id, outcome: Ok(()) } => drop(self.pending.remove(id)),
-            _ => {}
-        }
-    }
-
-    fn memory(&self) -> Memory {
-        let remembered = |(stub, first_seen): (&Stub, &Timestamp)| Remembered {
-            stub: stub.clone(),
-            first_seen: *first_seen,
-            events: self.events.get(stub).cloned().unwrap_or_default(),
-        };
-        Memory {
-            experiments: self.seen.iter().map(remembered).collect(),
-            told: self.told.clone(),
-            owed: self.pending.values().flatten().cloned().collect(),
-            last_mail: self.last_mail,
-        }
-    }
-}
-
-fn same_subject(a: &Told, b: &Told) -> bool {
-    match (a, b) {
-        (Told::Experiment(a, _), Told::Experiment(b, _)) => a == b,
-        (Told::Concern(a, _), Told::Concern(b, _)) => a == b,
-        _ => false,
-    }
-}
+use support::keeper::Keeper;
 
 /// Three experiments with a data stream each, a book that holds state, and a mail server that works or does not.
 struct World {
@@ -86,13 +36,14 @@ impl World {
     fn new() -> Self {
         let now = Moment::new(Timestamp::from_second(1_800_000_000).expect("in range"), Duration::from_secs(1_000_000));
         let book = STUBS.map(|stub| (format!("r-{stub}"), Availability::from_book(true, "new"))).into();
-        Self { engine: Engine::new(policy(), now), now, keeper: Keeper::default(), silent: vec![], book, mail_works: true, log: vec![] }
+        let engine = Engine::resume(policy(), vec![Route::everybody()], &Memory::default(), now);
+        Self { engine, now, keeper: Keeper::default(), silent: vec![], book, mail_works: true, log: vec![] }
     }
 
     /// The program is off for a while and starts again, with what was kept.
     fn restart(&mut self, off: Duration) {
         self.now = self.now + off;
-        self.engine = Engine::resume(policy(), &self.keeper.memory(), self.now);
+        self.engine = Engine::resume(policy(), vec![Route::everybody()], &self.keeper.restart(), self.now);
         self.log.clear();
     }
 
@@ -148,12 +99,12 @@ impl World {
                     self.book.insert(switch.resource.to_string(), said.clone());
                     self.give(Input::Switched { resource: switch.resource, outcome: SwitchOutcome::Confirmed(said) });
                 }
-                Action::Mail(summary) => {
+                Action::Tell(summary) => {
                     let lines = summary.news.iter().map(|line| format!("{} {}→{}", line.stub, line.told, line.health));
                     let alerts = summary.alerts.iter().filter(|alert| alert.new).map(|alert| alert.text.clone());
                     self.log.push(format!("mail {}", lines.chain(alerts).collect::<Vec<_>>().join(", ")));
-                    let fault = labwatch::engine::MailFault { fault: Fault::TimedOut, permanent: false };
-                    self.give(Input::Mailed { id: summary.id, outcome: if self.mail_works { Ok(()) } else { Err(fault) } });
+                    let fault = labwatch::engine::DeliveryFault { fault: Fault::TimedOut, permanent: false };
+                    self.give(Input::Delivered { id: summary.id, outcome: if self.mail_works { Ok(()) } else { Err(fault) } });
                 }
                 Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => {}
             }

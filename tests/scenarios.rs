@@ -1,7 +1,7 @@
 //! Golden scenarios: a timeline of what is done to a laboratory goes in, everything that labwatch does comes out, compared whole.
 //!
 //! A file of `tests/scenarios` has comments (`#`), deeds (or the name of a recording), a line `---`, and what is expected. A deed is a time in seconds (none: the
-//! start) and words that [`deed`] reads. `UPDATE=1 cargo test --test scenarios` writes the expected part anew; read the difference.
+//! start) and words that [`deeds`] and [`Scenario::take`] read. `UPDATE=1 cargo test --test scenarios` writes the expected part anew; read the difference.
 
 #![allow(clippy::panic, clippy::expect_used, reason = "a test stops at what it does not expect")]
 
@@ -12,9 +12,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::engine::{Action, Asking, Policy, Role, Sampling};
-use labwatch::model::{SourceName, parse_duration};
+use jiff::tz::TimeZone;
+use labwatch::effects::mail::{Letter, compose};
+use labwatch::engine::{Action, Asking, Channel, Digest, Engine, Policy, Role, Route, RouteView, Sampling, Schedule};
+use labwatch::model::{RouteName, SourceName, parse_duration};
 use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
+use support::keeper::Keeper;
 use support::lab::{Deed, Event, Lab, Mood};
 
 /// How many lines of a mail are kept in a brief scenario.
@@ -81,19 +84,46 @@ fn replayed(name: &str) -> String {
 
 /// A scenario, ready to be played.
 struct Scenario {
+    origin: Timestamp,
     policy: Policy,
+    /// The routes, as far as they have been read.
+    routes: Vec<Route>,
+    /// Those that there are at the start: what was read before the first line with a time.
+    first: Option<Vec<Route>>,
     deeds: Vec<(Duration, Deed)>,
+    pauses: Vec<(Duration, Pause)>,
     end: Duration,
     shown: Vec<Kind>,
+    /// Whether subject and thread of each mail are shown.
+    subjects: bool,
     /// Many experiments: health and switches are left out, and of each mail the first lines are enough.
     brief: bool,
+}
+
+/// What happens to labwatch itself.
+enum Pause {
+    /// It is killed, and started again after this time, with the routes that were read before.
+    Restart(Duration, Vec<Route>),
+    /// Somebody looks how it stands with the routes.
+    Look,
 }
 
 impl Scenario {
     fn read(text: &str, path: &Path) -> Self {
         let policy = Policy { startup: Duration::from_secs(5), ..Policy::default() };
-        let shown = vec![Kind::Health, Kind::Switch, Kind::Hold, Kind::Source, Kind::Manifest, Kind::Mail, Kind::Sampling];
-        let mut scenario = Self { policy, deeds: Vec::new(), end: Duration::from_secs(60), shown, brief: false };
+        let shown = vec![Kind::Health, Kind::Switch, Kind::Hold, Kind::Source, Kind::Manifest, Kind::Mail, Kind::Sampling, Kind::Command];
+        let mut scenario = Self {
+            origin: Timestamp::UNIX_EPOCH,
+            policy,
+            routes: vec![Route::everybody()],
+            first: None,
+            deeds: Vec::new(),
+            pauses: Vec::new(),
+            end: Duration::from_secs(60),
+            shown,
+            subjects: false,
+            brief: false,
+        };
         for (number, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or("").trim();
             let is_taken = line.is_empty() || scenario.take(line).is_some();
@@ -106,13 +136,24 @@ impl Scenario {
         let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
         let time = first.parse::<f64>().ok().map(Duration::from_secs_f64);
         let (at, words) = time.map_or((Duration::ZERO, line), |at| (at, rest.trim()));
+        if time.is_some() {
+            self.first.get_or_insert_with(|| self.routes.clone());
+        }
         let words: Vec<&str> = words.split_whitespace().collect();
         match words.as_slice() {
             ["end"] => self.end = at,
-            ["policy", settings @ ..] => settings.iter().try_for_each(|setting| set(&mut self.policy, setting))?,
+            ["origin", time] => self.origin = time.parse().ok()?,
+            ["policy", settings @ ..] => settings.iter().try_for_each(|setting| self.set(setting))?,
+            ["route", name, patterns, settings @ ..] => self.routes.push(route(name, patterns, settings)?),
+            ["unroute", name] => self.routes.retain(|route| route.name.as_str() != *name),
+            ["restart"] => self.pauses.push((at, Pause::Restart(Duration::ZERO, self.routes.clone()))),
+            ["restart", "after", off] => self.pauses.push((at, Pause::Restart(parse_duration(off).ok()?, self.routes.clone()))),
+            ["look"] => self.pauses.push((at, Pause::Look)),
             ["show", "asks"] => self.shown.push(Kind::Ask),
-            ["brief"] => self.brief = true,
             ["show", "samples"] => self.shown.push(Kind::Sample),
+            ["show", "subjects"] => self.subjects = true,
+            ["hide", "health"] => self.shown.retain(|kind| !matches!(kind, Kind::Health | Kind::Switch)),
+            ["brief"] => self.brief = true,
             ["lab", stubs @ ..] => {
                 let stubs = stubs.iter().flat_map(|stub| numbered(stub));
                 self.deeds.extend(stubs.map(|stub| (at, Deed::Experiment(stub, owned(&["st-data", "st-video"])))));
@@ -125,26 +166,86 @@ impl Scenario {
         Some(())
     }
 
-    fn play(self) -> String {
-        let origin = Timestamp::UNIX_EPOCH;
-        let mut stage = Stage::new(self.policy, origin, Lab::new());
-        for (at, deed) in self.deeds {
+    /// A setting of the policy, or of the route to everybody.
+    fn set(&mut self, setting: &str) -> Option<()> {
+        if setting == "mail=off" {
+            self.routes.clear();
+            return Some(());
+        }
+        let everybody = self.routes.iter_mut().find(|route| route.name == RouteName::everybody());
+        everybody.and_then(|route| set_route(route, setting)).or_else(|| set(&mut self.policy, setting))
+    }
+
+    fn play(mut self) -> String {
+        let first = self.first.take().unwrap_or_else(|| self.routes.clone());
+        let mut stage = Stage::new(self.policy, first, self.origin, Lab::new());
+        for (at, deed) in std::mem::take(&mut self.deeds) {
             stage.plan.at(at, Event::Do(deed));
         }
         Lab::begin(&mut stage.plan);
-        stage.run_until(self.end);
-        let mut out = String::new();
-        let clock = |at: Timestamp| seconds(at.duration_since(origin).as_secs_f64());
-        for (at, action) in &stage.world.log {
-            let told = tell(action, at.wall(), &clock);
-            let Some(mut told) = told.filter(|told| self.shown.contains(&told.kind)) else { continue };
-            if !self.brief || abridge(&mut told) {
-                write(&mut out, &seconds(at.mono().as_secs_f64()), &told);
+        let (mut out, mut keeper, mut seen) = (String::new(), Keeper::default(), 0);
+        for (at, pause) in &self.pauses {
+            stage.run_until(*at);
+            seen = self.tell(&stage, seen, &mut keeper, &mut out);
+            match pause {
+                Pause::Look => out.push_str(&look(&mut stage, self.origin)),
+                Pause::Restart(off, routes) => {
+                    writeln!(out, "{:>9} restart  off for {}s", seconds(at.as_secs_f64()), off.as_secs()).expect("a string takes all");
+                    stage.world.mailing.clear();
+                    stage.idle_until(*at + *off);
+                    stage.engine = Engine::resume(self.policy, routes.clone(), &keeper.restart(), stage.plan.now());
+                }
             }
         }
+        stage.run_until(self.end);
+        self.tell(&stage, seen, &mut keeper, &mut out);
         out.push_str(&ending(&mut stage));
         out
     }
+
+    /// Writes what the engine asked for since it was last written. Returns how much that is in all.
+    fn tell(&self, stage: &Stage<Lab>, seen: usize, keeper: &mut Keeper, out: &mut String) -> usize {
+        let clock = |at: Timestamp| seconds(at.duration_since(self.origin).as_secs_f64());
+        for (at, action) in stage.world.log.iter().skip(seen) {
+            if let Action::Record(record) = action {
+                keeper.keep(record, at.wall());
+            }
+            let told = tell(action, at.wall(), &clock);
+            let Some(mut told) = told.filter(|told| self.shown.contains(&told.kind)) else { continue };
+            if self.brief && !abridge(&mut told) {
+                continue;
+            }
+            if self.subjects {
+                told.lines.splice(0..0, subject(action));
+            }
+            write(out, &seconds(at.mono().as_secs_f64()), &told);
+        }
+        stage.world.log.len()
+    }
+}
+
+/// The subject of a mail, and which mails it stands beside.
+fn subject(action: &Action) -> Vec<String> {
+    let Action::Tell(summary) = action else { return Vec::new() };
+    let references: Vec<String> = summary.thread.references.iter().map(|message| format!("#{}", message.id)).collect();
+    let thread = (!references.is_empty()).then(|| format!("thread: {}", references.join(" ")));
+    [format!("subject: {}", compose(summary, &Letter::default()).subject)].into_iter().chain(thread).collect()
+}
+
+/// How it stands with each route, and what people know.
+fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
+    let snapshot = stage.engine.snapshot();
+    let clock = |at: Timestamp| seconds(at.duration_since(origin).as_secs_f64());
+    let mut out = format!("{:>9} look\n", clock(snapshot.at));
+    for RouteView { name, channel, last_sent, waiting_since, fault, failures, refused } in &snapshot.routes {
+        let time = |what: &str, at: &Option<Timestamp>| at.map(|at| format!(", {what} {}", clock(at))).unwrap_or_default();
+        let fault = fault.as_ref().map(|fault| format!(", failed {failures} times: {fault}")).unwrap_or_default();
+        let times = [time("last sent", last_sent), time("waiting since", waiting_since), time("refused", refused)].concat();
+        let told: Vec<String> =
+            snapshot.told.iter().filter(|told| told.route == *name).map(|told| format!("{} {}", told.stub, told.health)).collect();
+        writeln!(out, "{:>18} {name} ({}){times}{fault}; told: {}", "", channel.word(), told.join(", ")).expect("a string takes all");
+    }
+    out
 }
 
 /// Shortens what is told of many experiments. Returns whether anything is left.
@@ -168,13 +269,14 @@ fn write(out: &mut String, at: &str, told: &Told) {
 fn ending(stage: &mut Stage<Lab>) -> String {
     let count = |is_meant: fn(&Action) -> bool| stage.world.log.iter().filter(|(_, action)| is_meant(action)).count();
     let switches = count(|action| matches!(action, Action::Switch(_)));
-    let mails = count(|action| matches!(action, Action::Mail(_)));
+    let mails = count(|action| matches!(action, Action::Tell(_)));
     let asks = count(|action| matches!(action, Action::Ask(_)));
     let samples = count(|action| matches!(action, Action::Sample(_)));
     let end = seconds(stage.plan.now().mono().as_secs_f64());
     let counts = stage.engine.snapshot().counts;
+    let flapping = if counts.flapping == 0 { String::new() } else { format!("{} flapping, ", counts.flapping) };
     format!(
-        "{end:>9} end      {} experiments: {} ok, {} degraded, {} down, {} unknown; {} withdrawn, {} held, {} unlisted\n{:>18} \
+        "{end:>9} end      {} experiments: {} ok, {} degraded, {flapping}{} down, {} unknown; {} withdrawn, {} held, {} unlisted\n{:>18} \
          {switches} switches, {mails} mails, {asks} asks, {samples} samples\n",
         counts.total, counts.ok, counts.degraded, counts.down, counts.unknown, counts.withdrawn, counts.held, counts.unlisted, ""
     )
@@ -198,6 +300,31 @@ fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
+/// `route NAME PATTERN,PATTERN [webhook] [no-alerts] [gather=D] [remind=D] [digest=HH:MM@ZONE] [digest_when_well=yes]`
+fn route(name: &str, patterns: &str, settings: &[&str]) -> Option<Route> {
+    let patterns = patterns.split(',').map(str::to_owned).collect();
+    let mut route = Route { name: RouteName::try_new(name).ok()?, patterns, ..Route::everybody() };
+    settings.iter().try_for_each(|setting| set_route(&mut route, setting))?;
+    Some(route)
+}
+
+fn set_route(route: &mut Route, setting: &str) -> Option<()> {
+    match setting.split_once('=').unwrap_or((setting, "")) {
+        ("webhook", _) => route.channel = Channel::Webhook,
+        ("no-alerts", _) => route.alerts = false,
+        ("gather", value) => route.gather = parse_duration(value).ok()?,
+        ("remind", value) => route.remind = Some(parse_duration(value).ok()?),
+        ("digest", value) => {
+            let (time, zone) = value.split_once('@').unwrap_or((value, "UTC0"));
+            let zone = TimeZone::posix(zone).ok()?;
+            route.digest = Some(Digest { at: time.parse().ok()?, zone, when_well: false });
+        }
+        ("digest_when_well", value) => route.digest.as_mut()?.when_well = value == "yes",
+        _ => return None,
+    }
+    Some(())
+}
+
 fn set(policy: &mut Policy, setting: &str) -> Option<()> {
     let (key, value) = setting.split_once('=')?;
     let duration = || parse_duration(value).ok();
@@ -208,11 +335,10 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
         "settle" => policy.settle = duration()?,
         "outage_hold" => policy.outage_hold = duration()?,
         "hold_down" => policy.hold.down = duration()?,
+        "flap_window" => policy.flap.window = duration()?,
         "hold_up" => policy.hold.up = duration()?,
-        "gather" => policy.gather = duration()?,
         "ask" if value == "never" => policy.ask = None,
         "ask" => policy.ask = Some(Asking::Every(duration()?)),
-        "mail" => policy.mail = value == "on",
         "sample" if value == "never" => policy.sample = Sampling::Never,
         "sample" if value == "always" => policy.sample = Sampling::Always,
         _ => return None,
@@ -256,8 +382,24 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         ["switches", "work"] => Deed::SwitchesFail(false),
         ["mail", "takes", time] => Deed::MailTakes(parse_duration(time).ok()?),
         ["mail", how] => Deed::Mail(mood(how)?),
+        ["sending", name, how] => Deed::Route(text(name), mood(how)?),
         ["samples", how] => Deed::Samples(mood(how)?),
         ["clock", seconds] => Deed::Clock(seconds.parse().ok()?),
+        ["acknowledge", name] => Deed::Acknowledge(text(name), None),
+        ["acknowledge", name, "for", time] => Deed::Acknowledge(text(name), Some(parse_duration(time).ok()?)),
+        ["unacknowledge", name] => Deed::Unacknowledge(text(name)),
+        ["silence", name, "for", time] => Deed::Silence(text(name), parse_duration(time).ok()?),
+        ["maintain", name, "from", from, "until", until] => {
+            Deed::Maintain(text(name), Schedule::Once { from: from.parse().ok()?, until: until.parse().ok()? })
+        }
+        ["maintain", name, "every", days, "at", starts, "for", lasts, zone] => {
+            let days: Vec<&str> = days.split(',').collect();
+            let weekly = serde_json::json!({ "weekly": { "days": days, "starts": starts, "lasts": lasts, "zone": zone } });
+            Deed::Maintain(text(name), serde_json::from_value(weekly).ok()?)
+        }
+        ["remove", id] => Deed::Remove(id.parse().ok()?),
+        ["order", "hold", name, reason @ ..] => Deed::OrderHold(text(name), reason.join(" ")),
+        ["order", "enable", name] => Deed::OrderEnable(text(name)),
         ["leader"] => Deed::Role(Role::Leader),
         ["follower"] => Deed::Role(Role::Follower),
         [name, "every", time] => Deed::Every(source(name)?, parse_duration(time).ok()?),

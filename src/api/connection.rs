@@ -1,4 +1,5 @@
-//! A connection to relay or jump, as version 1 of the API tells it. Leaves out where it comes from: the API is open to everybody.
+//! A connection to relay or jump, as version 1 of the API tells it. Leaves out where it comes from, and tells what program it is only to
+//! who may see what is private.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -27,7 +28,7 @@ pub(super) struct ConnectionReport<'a> {
     /// The topic it is connected to. Empty when there never was a connection.
     #[schema(example = "pend00-st-data")]
     topic: &'a str,
-    /// What program it says it is.
+    /// What program it says it is. Empty for readers without a token with the scope `read`.
     user_agent: &'a str,
 }
 
@@ -78,6 +79,11 @@ impl<'a> ConnectionReport<'a> {
             topic,
             user_agent: &connection.user_agent,
         }
+    }
+
+    /// The same, as this reader may see it.
+    pub(super) fn for_reader(self, private: bool) -> Self {
+        Self { user_agent: if private { self.user_agent } else { "" }, ..self }
     }
 
     /// Of a connection that never was.

@@ -6,7 +6,9 @@ use super::connection::ConnectionReport;
 use super::error::ApiError;
 use super::event::Event;
 use super::experiment::Experiment;
+use super::login::{self, Who};
 use super::routes;
+use super::tokens::{self, Revocation, RevokedToken};
 
 /// The document as it is checked in and served. A test compares it with [`document`].
 pub const DOCUMENT_JSON: &str = include_str!("../../openapi/labwatch-v1.json");
@@ -16,13 +18,17 @@ pub const DOCUMENT_JSON: &str = include_str!("../../openapi/labwatch-v1.json");
     info(
         title = "labwatch",
         version = "1",
-        description = "The health of the experiments of a remote laboratory. Everything is only read, needs no token, and is always a whole, consistent picture. \
+        description = "The health of the experiments of a remote laboratory. Every answer is a whole, consistent picture. \
+                       What changes something needs a token with the scope `admin`, and reading one with the scope `read` where it is not open to everybody. \
                        All fields are always present; lists are sorted by name; times are RFC 3339 in UTC.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    tags((name = "experiments", description = "The experiments and what happened to them")),
-    paths(routes::experiments, routes::events),
-    components(schemas(Experiment, ConnectionReport, Event, ApiError))
+    tags(
+        (name = "experiments", description = "The experiments and what happened to them"),
+        (name = "access", description = "Who may do what")
+    ),
+    paths(routes::experiments, routes::events, login::who, tokens::revoked, tokens::revoke),
+    components(schemas(Experiment, ConnectionReport, Event, ApiError, Who, RevokedToken, Revocation))
 )]
 struct Document;
 

@@ -90,12 +90,16 @@ struct Stream {
 
 /// All experiments of a snapshot, sorted by name. Each is made when its turn comes to be written, so that ten thousand never stand in
 /// memory side by side.
-pub(super) struct Experiments<'a>(pub(super) &'a Snapshot);
+pub(super) struct Experiments<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    /// Whether the reader may see what is private: the user agents.
+    pub(super) private: bool,
+}
 
 impl Serialize for Experiments<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let view = View::new(self.0);
-        serializer.collect_seq(self.0.experiments.iter().map(|experiment| view.experiment(experiment)))
+        let view = View::new(self.snapshot, self.private);
+        serializer.collect_seq(self.snapshot.experiments.iter().map(|experiment| view.experiment(experiment)))
     }
 }
 
@@ -105,16 +109,18 @@ struct View<'a> {
     hosts: Lookup<'a>,
     relay_told: Option<Timestamp>,
     jump_told: Option<Timestamp>,
+    private: bool,
 }
 
 impl<'a> View<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
+    fn new(snapshot: &'a Snapshot, private: bool) -> Self {
         let (relay, jump) = (snapshot.source(SourceName::Relay), snapshot.source(SourceName::Jump));
         Self {
             streams: Lookup::new(relay, Scopes::EXPT),
             hosts: Lookup::new(jump, Scopes::HOST),
             relay_told: relay.last_report,
             jump_told: jump.last_report,
+            private,
         }
     }
 
@@ -149,13 +155,15 @@ impl<'a> View<'a> {
     fn host(&self, view: &'a ExperimentView) -> ConnectionReport<'a> {
         let stub = view.stub.as_str();
         let now = self.hosts.get(stub).map(|connection| ConnectionReport::now(&connection));
-        now.or_else(|| view.jump_last.as_deref().map(|last| ConnectionReport::last(stub, last))).unwrap_or_else(ConnectionReport::never)
+        let known = now.or_else(|| view.jump_last.as_deref().map(|last| ConnectionReport::last(stub, last)));
+        known.map_or_else(ConnectionReport::never, |connection| connection.for_reader(self.private))
     }
 
     fn connection(&self, stream: &'a StreamView) -> Option<ConnectionReport<'a>> {
         let topic = stream.topic.as_str();
         let now = self.streams.get(topic).map(|connection| ConnectionReport::now(&connection));
-        now.or_else(|| stream.last.as_deref().map(|last| ConnectionReport::last(topic, last)))
+        let known = now.or_else(|| stream.last.as_deref().map(|last| ConnectionReport::last(topic, last)));
+        known.map(|connection| connection.for_reader(self.private))
     }
 
     fn stream(&self, stream: &StreamView) -> Stream {

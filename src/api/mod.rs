@@ -1,23 +1,39 @@
-//! The HTTP API, version 1: what the old web page and maintainers' scripts read. It reads snapshots and changes nothing.
+//! The HTTP API, version 1: what the old web page and maintainers' scripts read, and the gate before it.
 //!
 //! Never touches the engine, a feed or an effect: a handler takes the newest snapshot and lets go of it when the answer is written,
-//! so a slow or hostile reader can stall nobody. Every answer is JSON, errors too.
+//! so a slow or hostile reader can stall nobody. Every answer but a page is JSON, errors too.
 
+mod client;
 mod connection;
+mod cookie;
 mod document;
 mod error;
 mod event;
 mod experiment;
 mod figures;
+mod fresh;
+mod gate;
+mod login;
 mod lookup;
+mod manners;
+mod origin;
 mod routes;
 mod server;
 mod share;
+mod table;
+mod tls;
+mod tokens;
 
 pub use document::{DOCUMENT_JSON, document};
 pub use figures::{Count, Figures};
+pub use gate::{AccessSettings, Gate};
+pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use routes::{ApiState, router};
-pub use server::{CONNECTION_LIFE, DRAIN, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve};
+pub use server::{
+    CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve, serve_over_tls,
+};
+pub use table::{ROUTES, Rule};
+pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
 
 use jiff::Timestamp;
 

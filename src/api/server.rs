@@ -1,23 +1,36 @@
-//! Serves a router to strangers: HTTP/1.1 with a bound on everything that a client could hold on to. Knows no path and no answer.
+//! Serves a router to strangers: HTTP/1.1, over TLS or not, with a bound on everything that a client could hold on to. Knows no path and no
+//! answer.
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+
+use super::client::Peer;
+use super::tls::Certificate;
 
 /// How many connections are served at the same time. Further ones wait in the system's queue until one ends.
 pub const MAX_CONNECTIONS: usize = 256;
 
 /// The longest time from opening a connection, or from the last answer on it, to the end of the next request's head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest time for a TLS handshake. One under way takes the place of a connection, so there are at most [`MAX_CONNECTIONS`].
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest life of a connection, so that a client that reads or sends drop by drop cannot keep its place for ever.
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
@@ -39,7 +52,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the listener gives no connection [`MAX_ACCEPT_FAILURES`] times in a row; the error is the last one's.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
-    serve_within(Limits::default(), listener, router, stop).await
+    serve_within(Limits::default(), None, listener, router, stop).await
+}
+
+/// Serves over TLS until `stop`, as [`serve`] does without.
+///
+/// # Errors
+/// As [`serve`]; also when no TLS can be set up, of which no case is known.
+pub async fn serve_over_tls(
+    certificate: Arc<Certificate>,
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let acceptor = certificate.acceptor().map_err(io::Error::other)?;
+    serve_within(Limits::default(), Some(acceptor), listener, router, stop).await
 }
 
 /// The bounds on clients; tests take smaller ones.
@@ -47,17 +74,24 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 struct Limits {
     connections: usize,
     head: Duration,
+    handshake: Duration,
     life: Duration,
     drain: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: MAX_CONNECTIONS, head: HEAD_TIMEOUT, life: CONNECTION_LIFE, drain: DRAIN }
+        Self { connections: MAX_CONNECTIONS, head: HEAD_TIMEOUT, handshake: HANDSHAKE_TIMEOUT, life: CONNECTION_LIFE, drain: DRAIN }
     }
 }
 
-async fn serve_within(limits: Limits, listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+async fn serve_within(
+    limits: Limits,
+    tls: Option<TlsAcceptor>,
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let stop = stop.child_token();
     let mut connections = JoinSet::new();
     let mut failures = 0;
@@ -66,9 +100,10 @@ async fn serve_within(limits: Limits, listener: TcpListener, router: Router, sto
             () = stop.cancelled() => break Ok(()),
             Some(ended) = connections.join_next() => note(ended),
             taken = listener.accept(), if connections.len() < limits.connections => match taken {
-                Ok((stream, _)) => {
+                Ok((stream, from)) => {
                     failures = 0;
-                    connections.spawn(converse(limits, stream, router.clone(), stop.clone()));
+                    let service = Known { peer: Peer { address: from, tls: tls.is_some() }, inner: TowerToHyperService::new(router.clone()) };
+                    connections.spawn(welcome(limits, tls.clone(), stream, service, stop.clone()));
                 }
                 Err(fault) if is_the_clients(&fault) => {}
                 Err(fault) if failures == MAX_ACCEPT_FAILURES => break Err(fault),
@@ -86,13 +121,44 @@ async fn serve_within(limits: Limits, listener: TcpListener, router: Router, sto
     outcome
 }
 
+/// The router, with each request told whose connection it came over.
+struct Known {
+    peer: Peer,
+    inner: TowerToHyperService<Router>,
+}
+
+impl Service<Request<Incoming>> for Known {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.inner.call(request)
+    }
+}
+
+/// Agrees with one client on TLS, where that is wanted, and answers it.
+async fn welcome(limits: Limits, tls: Option<TlsAcceptor>, stream: TcpStream, service: Known, stop: CancellationToken) {
+    let Some(tls) = tls else { return converse(limits, stream, service, stop).await };
+    let agreed = tokio::select! {
+        () = stop.cancelled() => return,
+        agreed = timeout(limits.handshake, tls.accept(stream)) => agreed,
+    };
+    match agreed {
+        Ok(Ok(stream)) => converse(limits, stream, service, stop).await,
+        Ok(Err(fault)) => tracing::debug!(%fault, "a client of the API does not agree on TLS"),
+        Err(_) => tracing::debug!("a connection to the API was cut: its client is too slow to agree on TLS"),
+    }
+}
+
 /// Answers one client until it leaves, is too slow, has lived its life, or the stop comes.
-async fn converse(limits: Limits, stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn converse(limits: Limits, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: Known, stop: CancellationToken) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let over = async {
         tokio::select! { () = stop.cancelled() => {} () = sleep(limits.life) => {} }
@@ -140,6 +206,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::api::TlsFiles;
 
     /// A server of two paths: `/` answers at once, `/late` when it is told to, `/big` with more than any buffer holds.
     struct Server {
@@ -154,6 +221,10 @@ mod tests {
 
     impl Server {
         async fn start(limits: Limits) -> Self {
+            Self::start_with(limits, None).await
+        }
+
+        async fn start_with(limits: Limits, tls: Option<TlsAcceptor>) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
             let address = listener.local_addr().expect("has an address");
             let (stop, late, asked) = (CancellationToken::new(), Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -168,7 +239,7 @@ mod tests {
             let router =
                 Router::new().route("/", get(async || "hello")).route("/late", get(handler)).route("/big", get(async || vec![b'x'; BIG]));
             let mut tasks = JoinSet::new();
-            tasks.spawn(serve_within(limits, listener, router, stop.clone()));
+            tasks.spawn(serve_within(limits, tls, listener, router, stop.clone()));
             Self { address, stop, late, asked, tasks }
         }
 
@@ -209,6 +280,26 @@ mod tests {
         assert!(!rest(slow).await.contains("200 OK"));
         assert_eq!(start.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
         assert!(server.ask("/").await.ends_with("hello"));
+        server.end().await.expect("ends well");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_agrees_on_tls_drop_by_drop_is_cut() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let files = TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        std::fs::write(&files.certificate, signed.cert.pem()).expect("writes");
+        std::fs::write(&files.key, signed.signing_key.serialize_pem()).expect("writes");
+        let acceptor = Certificate::load(files).expect("loads").acceptor().expect("makes TLS");
+        let server = Server::start_with(Limits { connections: 1, ..Limits::default() }, Some(acceptor)).await;
+        let start = Instant::now();
+        let mut slow = server.send("\u{16}\u{3}\u{1}").await;
+        sleep(HANDSHAKE_TIMEOUT / 2).await;
+        slow.write_all(b"\x02").await.expect("still open");
+        assert_eq!(rest(slow).await, "");
+        assert_eq!(start.elapsed().as_secs(), HANDSHAKE_TIMEOUT.as_secs());
+        let junk = rest(server.send("GET / HTTP/1.1\r\n\r\n").await).await;
+        assert!(!junk.contains("HTTP/1.1"), "its place is free again, and who speaks no TLS gets no answer: {junk}");
         server.end().await.expect("ends well");
     }
 

@@ -53,7 +53,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::engine::{Counts, Link, MailView, Role, SamplingView, SourceView};
+    use crate::engine::{Counts, Link, Role, SamplingView, SourceView};
     use crate::model::{SourceHealth, SourceName};
 
     #[tokio::test]
@@ -90,10 +90,15 @@ mod tests {
             experiments: Arc::default(),
             counts: Counts::default(),
             sources: SourceName::ALL.map(source),
-            mail: MailView::default(),
+            routes: Vec::new(),
+            told: Arc::default(),
             sampling: SamplingView::default(),
             manifest_lost: None,
             blind: None,
+            notes: Arc::default(),
+            quiet: Arc::default(),
+            calendar: Arc::default(),
+            pools: Arc::default(),
         })
     }
 

@@ -209,7 +209,7 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
             let what = match event.health {
                 Health::Ok => format!("{stub} is ok ({})", event.why),
                 Health::Unknown => format!("{stub} is not judged: {}", event.why),
-                Health::Degraded | Health::Down => format!("{stub} is {}: {}", event.health, issues.join("; ")),
+                Health::Degraded | Health::Flapping | Health::Down => format!("{stub} is {}: {}", event.health, issues.join("; ")),
             };
             ("judges", what)
         }
@@ -225,19 +225,24 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         Record::Hold { resource, reason: None } => ("notices", format!("{resource} is not held any more")),
         Record::Manifest(change) => ("notices", manifest_words(change)),
         Record::Blind(true) => ("notices", "nothing is to be heard from anywhere: it is probably cut off itself".to_owned()),
-        Record::Mailed { outcome: Err(fault), .. } => ("mails", format!("could not: {}", fault.fault)),
+        Record::Delivered { outcome: Err(fault), .. } => ("mails", format!("could not: {}", fault.fault)),
         Record::Sampling { streams, keeps_up: true, .. } => {
             ("listens", format!("to {streams} streams in turn, because this relay does not say who transmits"))
         }
         Record::Sampling { failures: 1.., .. } => ("listens", "in vain: streams cannot be listened to now".to_owned()),
         Record::Sampling { .. } => ("listens", "but not as often as it should".to_owned()),
+        Record::Commanded { order, .. } => ("obeys", format!("{}: {}", order.by, order.command)),
+        Record::QuietEnded(ended) => ("notices", format!("the {} of {} ends", ended.entry.noun(), ended.entry.about())),
         Record::Seen(_)
+        | Record::Wished { .. }
+        | Record::Quieted { .. }
         | Record::Forgotten(_)
-        | Record::Told(_)
+        | Record::Told { .. }
+        | Record::RouteGone(_)
         | Record::Blind(false)
         | Record::Switched { .. }
-        | Record::Mailing(_)
-        | Record::Mailed { .. } => return None,
+        | Record::Telling(_)
+        | Record::Delivered { .. } => return None,
     })
 }
 

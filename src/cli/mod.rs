@@ -6,6 +6,7 @@ mod connect;
 mod demo;
 mod notify;
 mod replay;
+mod revoke;
 mod serve;
 mod token;
 
@@ -52,7 +53,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Run recorded traffic through the rules and print what would have happened.
     Replay(replay::ReplayArgs),
-    /// Print a short-lived access token for book, jump or relay, for use with curl.
+    /// Make, list and revoke access tokens for labwatch's API; or print a short-lived one for book, jump or relay.
     Token(token::TokenArgs),
     /// Copy the memory into a file and check the copy; also while the service runs.
     Backup(backup::BackupArgs),

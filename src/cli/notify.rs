@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use super::{Failure, say};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
-use crate::engine::{Alert, Background, Counts, Summary};
+use crate::engine::{Alert, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
+use crate::model::RouteName;
 use crate::service;
 
 /// What is sent.
@@ -32,7 +33,7 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
 fn send_test(settings: MailSettings) -> Result<(), Failure> {
     let everybody: Vec<String> = settings.to.iter().chain(&settings.cc).cloned().collect();
     let server = format!("{}:{}", settings.host, settings.port);
-    let mailer = Mailer::new(settings).map_err(|error| Failure::Failed(format!("{error}.")))?;
+    let mailer = Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
     let runtime = service::runtime().map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
     let sent = runtime.block_on(mailer.send(&test_summary(Timestamp::now())));
     sent.map_err(|fault| Failure::Failed(format!("{server} does not take the mail: {}.", fault.fault)))?;
@@ -43,5 +44,17 @@ fn test_summary(now: Timestamp) -> Summary {
     let text = "this is a test: somebody asked labwatch to send it, and nothing is wrong".to_owned();
     let alerts = vec![Alert { text, since: now, ended: None, new: true }];
     let (counts, background) = (Counts::default(), Background::default());
-    Summary { id: 0, at: now, news: Vec::new(), problems: Vec::new(), alerts, counts, background }
+    Summary {
+        id: 0,
+        route: RouteName::everybody(),
+        channel: Channel::Mail,
+        occasion: Occasion::News,
+        thread: Thread { id: MessageId { at: now, id: 0 }, references: Vec::new() },
+        at: now,
+        news: Vec::new(),
+        problems: Vec::new(),
+        alerts,
+        counts,
+        background,
+    }
 }

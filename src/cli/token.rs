@@ -1,67 +1,164 @@
-//! `labwatch token`: an access token for a person with curl. Prints the token alone on standard output; sends it nowhere.
+//! `labwatch token`: an access token, for labwatch's own API or for a person with curl at one of the servers. Prints the token alone on
+//! standard output; sends it nowhere.
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::{Failure, complain, say};
+use super::{Failure, complain, revoke, say};
+use crate::access::{Authority, Grant, Issued, Scope};
 use crate::config::{Config, Sources, load};
 use crate::model::{format_duration, parse_duration};
 use crate::wire::{self, Address, Claims, MAX_TOKEN_LIFE};
 
-/// Which token, and for how long.
+/// A new token for the API, or something else about tokens.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct TokenArgs {
-    /// The server that it is for.
-    server: Server,
+    #[command(flatten)]
+    new: Option<NewToken>,
+    #[command(subcommand)]
+    other: Option<TokenCommand>,
+}
+
+/// A new token for labwatch's API.
+#[derive(Debug, Args)]
+struct NewToken {
+    /// What it allows; admin holds the others. Can be several, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', required = true)]
+    scope: Vec<ScopeName>,
+    /// How long it is valid, at most 366d.
+    #[arg(long = "for", value_name = "DURATION", default_value = "30d", value_parser = parse_any_life)]
+    life: Duration,
+    /// Whose it is. Stands in the record of what is changed with it.
+    #[arg(long, required = true)]
+    name: String,
+}
+
+/// What a token for the API allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ScopeName {
+    /// To read everything, private things too.
+    Read,
+    /// To report the health of a part that labwatch does not watch itself.
+    Report,
+    /// To change what can be changed, and the other two.
+    Admin,
+}
+
+impl From<ScopeName> for Scope {
+    fn from(name: ScopeName) -> Self {
+        match name {
+            ScopeName::Read => Self::Read,
+            ScopeName::Report => Self::Report,
+            ScopeName::Admin => Self::Admin,
+        }
+    }
+}
+
+/// Something else about tokens.
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Print a short-lived token for book, which may read and change everything that an admin can.
+    Book(ForServer),
+    /// Print a short-lived token for jump, which may read and ask for its reports.
+    Jump(ForServer),
+    /// Print a short-lived token for relay, which may read and ask for its reports.
+    Relay(ForServer),
+    /// Revoke a token of the API: it is refused from now on, and so are the sessions made from it.
+    Revoke {
+        /// Its id, as it was told when the token was made.
+        id: String,
+    },
+    /// List the ids of the API's tokens that are revoked. Who has which token is not kept anywhere.
+    List,
+}
+
+/// For how long a server's token is.
+#[derive(Debug, Args)]
+struct ForServer {
     /// How long it is valid, at most 1h.
     #[arg(long = "for", value_name = "DURATION", default_value = "10m", value_parser = parse_life)]
     life: Duration,
 }
 
 /// A server that wants tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Server {
-    /// Bookings: may read and change everything that an admin can.
     Book,
-    /// Remote login: may read and ask for its reports.
     Jump,
-    /// Streams: may read and ask for its reports.
     Relay,
 }
 
-/// Prints a token, and on standard error how to use it.
+/// Does what is asked about tokens.
 ///
 /// # Errors
-/// [`Failure`] when the configuration is wrong.
+/// [`Failure`] when the configuration is wrong, or when what is asked fails.
 pub fn run(args: &TokenArgs, sources: &Sources) -> Result<(), Failure> {
-    let loaded = load(sources)?;
-    let now = Timestamp::now();
-    let (address, claims) = claims(args, &loaded.config, now);
-    let token = wire::mint(address, &claims).map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?;
-    say(&token)?;
-    complain(&reminder(args, address));
-    Ok(())
-}
-
-fn claims<'a>(args: &TokenArgs, config: &'a Config, now: Timestamp) -> (&'a Address, Claims) {
-    match args.server {
-        Server::Book => (&config.book.address, wire::booking_admin(&config.book.address, now, args.life)),
-        Server::Jump => (&config.jump.address, wire::jump_stats(&config.jump.address, now, args.life)),
-        Server::Relay => (&config.relay.address, wire::relay_stats(&config.relay.address, now, args.life)),
+    let config = load(sources)?.config;
+    match (&args.other, &args.new) {
+        (Some(TokenCommand::Book(asked)), _) => for_server(Server::Book, asked.life, &config),
+        (Some(TokenCommand::Jump(asked)), _) => for_server(Server::Jump, asked.life, &config),
+        (Some(TokenCommand::Relay(asked)), _) => for_server(Server::Relay, asked.life, &config),
+        (Some(TokenCommand::Revoke { id }), _) => revoke::revoke(id, &config),
+        (Some(TokenCommand::List), _) => revoke::list(&config),
+        (None, Some(new)) => for_api(new, &config),
+        (None, None) => Err(Failure::Usage("Say what token: labwatch token --scope read --for 30d --name NAME.".to_owned())),
     }
 }
 
-fn reminder(args: &TokenArgs, address: &Address) -> String {
-    let (name, method, path): (_, _, &[&str]) = match args.server {
+/// The authority over the API's tokens.
+pub(super) fn authority(config: &Config) -> Result<Authority, Failure> {
+    let secret = config.api.secret.as_ref();
+    secret.map(Authority::new).ok_or_else(|| Failure::Usage("There are no tokens for the API without a secret: set secret_api.".to_owned()))
+}
+
+fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
+    let scopes = asked.scope.iter().map(|name| Scope::from(*name)).collect();
+    let grant = Grant { name: asked.name.clone(), scopes, life: asked.life };
+    let issued = authority(config)?.issue(&grant, Timestamp::now());
+    let Issued { token, pass } = issued.map_err(|error| Failure::Usage(format!("There is no token: {error}.")))?;
+    say(&token)?;
+    complain(&format!(
+        "The token {} of {} allows {}, until {:.0}. Keep it to yourself:\n  curl -H \"Authorization: Bearer $TOKEN\" '{}/api/v1/session'\n\
+         If it is lost: labwatch token revoke {}",
+        pass.id,
+        pass.name,
+        pass.scopes.words().collect::<Vec<_>>().join(" and "),
+        pass.expires,
+        config.api.url.clone().unwrap_or_else(|| revoke::base(config)),
+        pass.id,
+    ));
+    Ok(())
+}
+
+/// Prints a token for a server, and on standard error how to use it.
+fn for_server(server: Server, life: Duration, config: &Config) -> Result<(), Failure> {
+    let (address, claims) = claims(server, life, config, Timestamp::now());
+    let token = wire::mint(address, &claims).map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?;
+    say(&token)?;
+    complain(&reminder(server, life, address));
+    Ok(())
+}
+
+fn claims(server: Server, life: Duration, config: &Config, now: Timestamp) -> (&Address, Claims) {
+    match server {
+        Server::Book => (&config.book.address, wire::booking_admin(&config.book.address, now, life)),
+        Server::Jump => (&config.jump.address, wire::jump_stats(&config.jump.address, now, life)),
+        Server::Relay => (&config.relay.address, wire::relay_stats(&config.relay.address, now, life)),
+    }
+}
+
+fn reminder(server: Server, life: Duration, address: &Address) -> String {
+    let (name, method, path): (_, _, &[&str]) = match server {
         Server::Book => ("book", "", &["api", "v1", "admin", "status"]),
         Server::Jump => ("jump", "-X POST ", &["api", "v1", "connect", "stats"]),
         Server::Relay => ("relay", "-X POST ", &["session", "stats"]),
     };
     format!(
         "Valid for {}. Use it bare, without Bearer, and keep it to yourself:\n  TOKEN=$(labwatch token {name})\n  curl {method}-H \"Authorization: $TOKEN\" '{}'",
-        format_duration(args.life),
+        format_duration(life),
         address.at(path),
     )
 }
@@ -69,6 +166,11 @@ fn reminder(args: &TokenArgs, address: &Address) -> String {
 fn parse_life(text: &str) -> Result<Duration, String> {
     let life = parse_duration(text).map_err(|error| error.to_string())?;
     if life < Duration::from_secs(1) || life > MAX_TOKEN_LIFE { Err("from 1s to 1h is allowed".to_owned()) } else { Ok(life) }
+}
+
+/// How long a token for the API lives. Its bounds are checked where it is made.
+fn parse_any_life(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

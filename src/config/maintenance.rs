@@ -9,6 +9,7 @@ use super::reader::Reader;
 use super::settings::{DAY, MINUTE};
 use super::telling::clock;
 use super::zone::{self, Zone};
+use crate::engine::{Day, Maintenance, NamePattern, Schedule, Weekly};
 
 const INSTANT: &str = "a date and time, with an offset or else by the clock of zone: 2026-09-01T08:00:00+01:00 or 2026-09-01T08:00";
 const DAYS: &str = "mon, tue, wed, thu, fri, sat or sun, separated by commas or white space, or a list of them";
@@ -61,6 +62,53 @@ pub enum Planned {
         /// Where the clock stands.
         zone: Zone,
     },
+}
+
+impl MaintenanceSettings {
+    /// The same for the engine: one window for each pattern.
+    #[must_use]
+    pub fn windows(&self) -> Vec<Maintenance> {
+        let Some(schedule) = self.when.schedule() else { return Vec::new() };
+        let patterns = self.patterns.iter().filter_map(|pattern| NamePattern::try_new(pattern).ok());
+        let window = |pattern| Maintenance {
+            pattern,
+            who: "the configuration".to_owned(),
+            reason: self.reason.clone(),
+            since: self.when.begins(),
+            schedule: schedule.clone(),
+        };
+        patterns.map(window).collect()
+    }
+}
+
+impl Planned {
+    fn begins(&self) -> Timestamp {
+        match self {
+            Self::Once { from, .. } => *from,
+            Self::Weekly { .. } => Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn schedule(&self) -> Option<Schedule> {
+        match self {
+            Self::Once { from, until } => Some(Schedule::Once { from: *from, until: *until }),
+            Self::Weekly { days, at, lasts, zone } => {
+                Weekly::try_new(days.iter().copied().map(weekday).collect(), *at, *lasts, &zone.name).ok().map(Schedule::Weekly)
+            }
+        }
+    }
+}
+
+fn weekday(day: Weekday) -> Day {
+    match day {
+        Weekday::Monday => Day::Mon,
+        Weekday::Tuesday => Day::Tue,
+        Weekday::Wednesday => Day::Wed,
+        Weekday::Thursday => Day::Thu,
+        Weekday::Friday => Day::Fri,
+        Weekday::Saturday => Day::Sat,
+        Weekday::Sunday => Day::Sun,
+    }
 }
 
 /// All `[[maintenance]]`. `zone` is meant where a row names none.

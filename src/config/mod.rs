@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::engine::{Advice, Asking, HoldTimes, Sampling};
+use crate::engine::{Advice, Asking, FlapRule, HoldTimes, Sampling};
 use crate::wire::Address;
 
 /// Everything that can be set. Each part goes to the room that it is for; only the service sees the whole.
@@ -141,23 +141,12 @@ pub struct HealthSettings {
     pub outage_hold: Duration,
     /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`.
     pub hold: HoldTimes,
-    /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`; `None`: nothing is called flapping.
-    pub flapping: Option<FlapSettings>,
+    /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`.
+    pub flapping: FlapRule,
     /// `HEALTH_EVENTS`, at least 1.
     pub events: usize,
     /// `HEALTH_LOG_EVERY`: how often the log gets a summary.
     pub log_every: Duration,
-}
-
-/// When an experiment is flapping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FlapSettings {
-    /// How long a change counts.
-    pub window: Duration,
-    /// With more than this, in percent, flapping starts.
-    pub high: u32,
-    /// At this or less, in percent, it may end; below `high`.
-    pub low: u32,
 }
 
 /// Mail.

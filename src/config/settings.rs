@@ -17,10 +17,10 @@ use super::problem::Problems;
 use super::reader::{Reader, duration_within};
 use super::telling::telling;
 use super::{
-    BookSettings, Config, FeedSettings, FlapSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, MemorySettings,
-    SampleSettings, mail, servers,
+    BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, MemorySettings, SampleSettings,
+    mail, servers,
 };
-use crate::engine::{Asking, HoldTimes, Policy, Sampling};
+use crate::engine::{Asking, FlapRule, HoldTimes, Policy, Sampling};
 use crate::model::{SourceName, parse_duration};
 use crate::wire::Address;
 
@@ -182,16 +182,16 @@ fn health(reader: &mut Reader<'_>) -> HealthSettings {
     }
 }
 
-fn flapping(reader: &mut Reader<'_>) -> Option<FlapSettings> {
+fn flapping(reader: &mut Reader<'_>) -> FlapRule {
     let window = reader.parsed("health_flap_window", "off, or a duration from 10m to 1d", |text| match text {
-        off if off.eq_ignore_ascii_case("off") => Ok(None),
-        text => duration_within(text, &(10 * MINUTE..=DAY)).map(Some),
+        off if off.eq_ignore_ascii_case("off") => Ok(Duration::ZERO),
+        text => duration_within(text, &(10 * MINUTE..=DAY)),
     });
     let (high, low) = (reader.number("health_flap_high", 10..=90), reader.number("health_flap_low", 5..=85));
     if low >= high && high > 0 {
         reader.wrong("health_flap_low", "is not below health_flap_high", "flapping must weigh less at its end than at its start");
     }
-    window.flatten().map(|window| FlapSettings { window, high, low })
+    FlapRule { window: window.unwrap_or_default(), high, low }
 }
 
 fn log(reader: &mut Reader<'_>) -> LogSettings {
@@ -247,6 +247,7 @@ impl Config {
     #[must_use]
     pub fn policy(&self) -> Policy {
         Policy {
+            flap: self.health.flapping,
             last_active: self.health.last_active,
             last_checked: self.health.last_checked,
             startup: self.health.startup,
@@ -258,8 +259,6 @@ impl Config {
             sample: self.sample.when,
             sample_at_once: self.sample.at_once,
             sample_for: self.sample.listen,
-            mail: self.mail.is_some(),
-            gather: self.mail.as_ref().map_or(Duration::ZERO, |mail| mail.gather),
             query_book_every: self.book.query_every,
         }
     }

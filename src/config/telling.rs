@@ -12,14 +12,15 @@ use super::mail::{ADDRESSES, GATHERING, recipient};
 use super::reader::Reader;
 use super::settings::{DAY, HOUR, SECOND};
 use super::zone::{self, Zone};
-use crate::model::parse_duration;
+use crate::engine::{self, Channel, Digest};
+use crate::model::{RouteName, parse_duration};
 
 const REMINDING: RangeInclusive<Duration> = Duration::from_secs(600)..=Duration::from_secs(7 * 86_400);
 const REMIND: &str = "off, or a duration from 10m to 7d";
 const DIGEST: &str = "off, or a time such as 07:30";
 
 /// The names of the routes that come from settings outside of tables.
-const RESERVED: [&str; 2] = ["mail", "webhook"];
+const RESERVED: [&str; 3] = ["everybody", "mail", "webhook"];
 
 /// Who is told what and when.
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ pub struct DeadMan {
 /// Somebody who hears what concerns some experiments.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Its name, which no other route has and which is neither `mail` nor `webhook`.
+    /// Its name, which no other route has and which none of the settings outside of tables has.
     pub name: String,
     /// Patterns of the experiments that it hears about; at least one.
     pub patterns: Vec<String>,
@@ -91,6 +92,32 @@ pub enum RouteTarget {
     },
     /// To a program.
     Webhook(Webhook),
+}
+
+impl TellingSettings {
+    /// The ways to people and programs, as the engine knows them: everybody in `EMAIL_TO` where there is mail, `WEBHOOK_URL`, then `[[route]]`.
+    /// The digest goes by mail.
+    #[must_use]
+    pub fn routes(&self, has_mail: bool) -> Vec<engine::Route> {
+        let zone = self.zone.rules.clone();
+        let digest = self.digest.map(|at| Digest { at, zone, when_well: false });
+        let whole = engine::Route { gather: self.gather, remind: self.remind, ..engine::Route::everybody() };
+        let everybody = has_mail.then(|| engine::Route { digest: digest.clone(), ..whole.clone() });
+        let webhook = self.webhook.is_some().then(|| engine::Route { name: RouteName::webhook(), channel: Channel::Webhook, ..whole });
+        let named = self.routes.iter().filter_map(|route| {
+            let is_mail = matches!(route.target, RouteTarget::Mail { .. });
+            Some(engine::Route {
+                name: RouteName::try_new(&route.name).ok()?,
+                patterns: route.patterns.clone(),
+                channel: if is_mail { Channel::Mail } else { Channel::Webhook },
+                alerts: route.alerts,
+                gather: route.gather,
+                remind: route.remind,
+                digest: digest.clone().filter(|_| is_mail),
+            })
+        });
+        everybody.into_iter().chain(webhook).chain(named).collect()
+    }
 }
 
 /// Everything about telling. `mail` are the settings of mail that have been read already.

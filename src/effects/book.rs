@@ -1,4 +1,4 @@
-//! Switches resources in book: looks first, writes, and reads back. Never writes over a person's hold; never tries again by itself.
+//! Switches resources in book: looks first, writes, and reads back. Never writes over a person's hold, unless a person wants it; never tries again by itself.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -96,7 +96,7 @@ mod tests {
 
     fn withdraw(resource: &str) -> Switch {
         let resource = ResourceName::try_new(resource).expect("a name");
-        Switch { resource, stub: Stub::try_new("pend00").expect("a stub"), available: false, reason: REASON.into() }
+        Switch { resource, stub: Stub::try_new("pend00").expect("a stub"), available: false, reason: REASON.into(), by_person: false }
     }
 
     fn says(available: bool, reason: &str) -> Availability {

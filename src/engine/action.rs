@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::command::{Order, Receipt, Wish};
 use super::event::Event;
-use super::input::{MailFault, SwitchOutcome};
+use super::input::{DeliveryFault, SwitchOutcome};
 use super::memory::Told;
+use super::silence::{Ended, QuietEntry, QuietId};
 use super::summary::Summary;
-use crate::model::{ResourceName, SourceHealth, SourceName, Stub, Topic};
+use crate::model::{ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
 
 /// What the engine asks for. Actions come in the order in which they must be carried out: a record before the effect it explains.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +18,8 @@ pub enum Action {
     Record(Record),
     /// Set a resource's availability in book; the answer is `Input::Switched`.
     Switch(Switch),
-    /// Send a summary; the answer is `Input::Mailed`.
-    Mail(Arc<Summary>),
+    /// Send a summary the way of its route; the answer is `Input::Delivered`.
+    Tell(Arc<Summary>),
     /// Ask relay or jump for a report now, or poll book now.
     Ask(SourceName),
     /// Give up the connection to relay or jump and make a new one: it is open but tells nothing.
@@ -44,8 +46,10 @@ pub struct Switch {
     pub stub: Stub,
     /// What it should be.
     pub available: bool,
-    /// The reason that book stores and students read. Starts with [`crate::model::OUR_PREFIX`].
+    /// The reason that book stores and students read. Starts with [`crate::model::OUR_PREFIX`], unless it is a person's own.
     pub reason: String,
+    /// Whether a person wants it, so that a person's hold may be written over.
+    pub by_person: bool,
 }
 
 /// A stream to listen to.
@@ -94,24 +98,54 @@ pub enum Record {
         /// The reason that the person gave; `None` when the hold is gone.
         reason: Option<String>,
     },
+    /// A person wants something of a resource, until book says so: then `None`.
+    Wished {
+        /// The resource.
+        resource: ResourceName,
+        /// What is wanted.
+        wish: Option<Wish>,
+    },
+    /// A maintainer gave a command, and it was carried out.
+    Commanded {
+        /// The command, and who gave it.
+        order: Order,
+        /// What they are answered.
+        receipt: Receipt,
+    },
+    /// Something keeps quiet from now on, or will.
+    Quieted {
+        /// Its number.
+        id: QuietId,
+        /// What it is.
+        entry: QuietEntry,
+    },
+    /// Something does not keep quiet any more.
+    QuietEnded(Ended),
     /// An experiment was seen for the first time.
     Seen(Stub),
     /// An experiment is forgotten: seen again, it is new.
     Forgotten(Stub),
-    /// What people know has changed.
-    Told(Told),
+    /// What the people of a route know has changed.
+    Told {
+        /// The route.
+        route: RouteName,
+        /// What they know now.
+        told: Told,
+    },
+    /// A route is not configured any more: what was told on it is forgotten.
+    RouteGone(RouteName),
     /// Book's manifest changed.
     Manifest(ManifestChange),
     /// All sources are silent, which says that we are cut off, or it has ended.
     Blind(bool),
     /// A summary is about to be sent.
-    Mailing(Arc<Summary>),
+    Telling(Arc<Summary>),
     /// A summary was tried.
-    Mailed {
+    Delivered {
         /// The number of the summary.
         id: u64,
         /// What came of it.
-        outcome: Result<(), MailFault>,
+        outcome: Result<(), DeliveryFault>,
     },
     /// Whether every stream is sampled as often as the rule needs, or not.
     Sampling {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::action::Switch;
+use super::command::Wish;
 use super::input::{ResourceReading, SwitchOutcome};
+use super::reason;
 use super::snapshot::ResourceView;
 use crate::model::{Availability, Bookable, Fault, Moment, ResourceName, Stub, Topic};
 
@@ -39,6 +41,14 @@ struct Resource {
     fault: Option<Fault>,
 }
 
+/// A switch that is under way.
+#[derive(Debug, Clone)]
+struct UnderWay {
+    set: Availability,
+    /// The wish that it is for, where it is for one.
+    wish: Option<Wish>,
+}
+
 /// How a person's hold on a resource changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HoldChange {
@@ -53,8 +63,12 @@ pub(super) struct Resources {
     /// Those that may differ from what is wanted.
     open: BTreeSet<ResourceName>,
     /// What is being written, also of resources that book's manifest has lost meanwhile.
-    under_way: BTreeMap<ResourceName, Availability>,
+    under_way: BTreeMap<ResourceName, UnderWay>,
     retries: BTreeSet<(Moment, ResourceName)>,
+    /// What people want, until book says so. It goes before what is wanted of the experiment's health.
+    wishes: BTreeMap<ResourceName, Wish>,
+    /// Resources of which nothing is wished any more, since this was last asked.
+    granted: Vec<ResourceName>,
 }
 
 impl Resources {
@@ -69,6 +83,8 @@ impl Resources {
         for name in &removed {
             self.let_go(name);
         }
+        let unlisted: Vec<ResourceName> = self.wishes.keys().filter(|name| !listed.contains(name)).cloned().collect();
+        unlisted.iter().for_each(|name| self.grant(name));
         let mut added = Vec::new();
         for reading in readings {
             if let Some(resource) = self.all.get_mut(&reading.name) {
@@ -100,12 +116,37 @@ impl Resources {
         }
         let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
-        resource.hear(name, said, now)
+        let hold = resource.hear(name, said, now);
+        if self.wishes.get(name).is_some_and(|wish| wish.is_granted_by(said)) {
+            self.grant(name);
+        }
+        hold
+    }
+
+    /// Takes in what a person wants of a resource. The newest wish counts, and it is tried at once.
+    pub(super) fn wish(&mut self, name: ResourceName, wish: Wish) {
+        if let Some(resource) = self.all.get_mut(&name) {
+            resource.failures = 0;
+            resource.retry_at.take().map(|at| self.retries.remove(&(at, name.clone())));
+            self.open.insert(name.clone());
+        }
+        self.wishes.insert(name, wish);
+    }
+
+    fn grant(&mut self, name: &ResourceName) {
+        if self.wishes.remove(name).is_some() {
+            self.granted.push(name.clone());
+        }
+    }
+
+    /// Resources of which nothing is wished any more: book says so, or has lost them.
+    pub(super) fn take_granted(&mut self) -> Vec<ResourceName> {
+        std::mem::take(&mut self.granted)
     }
 
     /// Takes in what a switch came to. Returns a person's hold that it found.
     pub(super) fn switched(&mut self, name: &ResourceName, outcome: &SwitchOutcome, now: Moment) -> Option<HoldChange> {
-        let set = self.under_way.remove(name);
+        let done = self.under_way.remove(name);
         let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
         let mut hold = None;
@@ -114,10 +155,18 @@ impl Resources {
         match outcome {
             SwitchOutcome::Confirmed(said) | SwitchOutcome::Held(said) => {
                 resource.fault = None;
-                is_done = set.is_none_or(|set| set == *said) || said.bookable() == Bookable::Held;
+                is_done = done.as_ref().is_none_or(|done| done.set == *said) || said.bookable() == Bookable::Held;
                 hold = resource.hear(name, said, now);
+                let wish = self.wishes.get(name);
+                let is_answer = done.is_some_and(|done| done.wish.as_ref() == wish);
+                if wish.is_some_and(|wish| wish.is_granted_by(said) || (is_answer && wish.is_near(said))) {
+                    self.grant(name);
+                }
             }
-            SwitchOutcome::Gone => resource.said = None,
+            SwitchOutcome::Gone => {
+                resource.said = None;
+                self.grant(name);
+            }
             SwitchOutcome::Failed(fault) => resource.fault = Some(fault.clone()),
         }
         if !is_done {
@@ -164,10 +213,13 @@ impl Resources {
             if self.under_way.contains_key(&name) {
                 continue;
             }
-            match resource.difference(&wanted(&resource.stub)) {
+            let wish = self.wishes.get(&name);
+            match resource.difference(&wanted(&resource.stub), wish) {
                 Some((available, reason)) if self.under_way.len() < MAX_SWITCHES_AT_ONCE => {
-                    self.under_way.insert(name.clone(), Availability { available, reason: reason.clone() });
-                    switches.push(Switch { resource: name, stub: resource.stub.clone(), available, reason });
+                    let set = Availability { available, reason: reason.clone() };
+                    self.under_way.insert(name.clone(), UnderWay { set, wish: wish.cloned() });
+                    let by_person = wish.is_some();
+                    switches.push(Switch { resource: name, stub: resource.stub.clone(), available, reason, by_person });
                 }
                 Some(_) => {
                     later.insert(name);
@@ -202,6 +254,7 @@ impl Resources {
             reason: said.map(|(said, _)| said.reason.clone()).unwrap_or_default(),
             read: said.map(|(_, at)| at.wall()),
             fault: resource.and_then(|resource| resource.fault.clone()),
+            wish: self.wishes.get(name).cloned(),
         }
     }
 
@@ -230,11 +283,14 @@ impl Resource {
     }
 
     /// What has to be written so that book says what is wanted; `None` when nothing has to or may be.
-    fn difference(&mut self, wanted: &Wanted) -> Option<(bool, String)> {
+    fn difference(&mut self, wanted: &Wanted, wish: Option<&Wish>) -> Option<(bool, String)> {
         if self.retry_at.is_some() {
             return None;
         }
         let (said, _) = self.said.as_ref()?;
+        if let Some(wish) = wish {
+            return Some(wish.to_write(wanted));
+        }
         let difference = match (said.bookable(), wanted) {
             (Bookable::Held, _) | (_, Wanted::AsItIs) | (Bookable::Yes, Wanted::Bookable { .. }) => None,
             (Bookable::Withdrawn, Wanted::Withdrawn { reason }) if said.reason == *reason => None,
@@ -245,6 +301,34 @@ impl Resource {
             self.failures = 0;
         }
         difference
+    }
+}
+
+impl Wish {
+    /// What has to be written into book. What a person lets go and is not usable goes over to us without a moment in which it can be
+    /// booked.
+    fn to_write(&self, wanted: &Wanted) -> (bool, String) {
+        match (self, wanted) {
+            (Self::Hold(reason), _) => (false, reason.clone()),
+            (Self::Enable, Wanted::Withdrawn { reason }) => (false, reason.clone()),
+            (Self::Enable, Wanted::Bookable { reason }) => (true, reason.clone()),
+            (Self::Enable, Wanted::AsItIs) => (true, reason::enabled()),
+        }
+    }
+
+    fn is_granted_by(&self, said: &Availability) -> bool {
+        match self {
+            Self::Hold(reason) => said.bookable() == Bookable::Held && said.reason == *reason,
+            Self::Enable => said.bookable() != Bookable::Held,
+        }
+    }
+
+    /// Whether book's answer to our writing is what was wished in other words: it will not keep ours, however often it is told.
+    fn is_near(&self, said: &Availability) -> bool {
+        match self {
+            Self::Hold(_) => said.bookable() == Bookable::Held,
+            Self::Enable => false,
+        }
     }
 }
 

@@ -41,6 +41,10 @@ pub enum Why {
     SourceBack(SourceName),
     /// A source has told nothing for `HEALTH_OUTAGE_HOLD`: nobody can use the experiment.
     Outage(SourceName),
+    /// It comes and goes too often for each change to count.
+    Flaps,
+    /// It has not come or gone for long enough to be judged by what it shows again.
+    Steady,
 }
 
 impl fmt::Display for Why {
@@ -52,6 +56,8 @@ impl fmt::Display for Why {
             Self::SourceDown(source) => write!(f, "{source} tells nothing, so it is not judged"),
             Self::SourceBack(source) => write!(f, "{source} tells again"),
             Self::Outage(source) => write!(f, "{source} has told nothing for too long, so nobody can use it"),
+            Self::Flaps => write!(f, "it comes and goes too often"),
+            Self::Steady => write!(f, "it has stopped coming and going"),
         }
     }
 }

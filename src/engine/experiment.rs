@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Event, Issue, Why};
+use super::flapping::{FlapRule, FlapTurn, Flapping};
 use super::holding::Holding;
 use super::judge::{self, Heard, Look, Presence, Telling};
 use super::policy::Policy;
-use super::snapshot::{ExperimentView, LastConnection, ResourceView, StreamView};
+use super::silence::Quieted;
+use super::snapshot::{ExperimentView, FlapView, LastConnection, ResourceView, StreamView};
 use super::stream::{Sighting, Stream};
 use crate::model::{Health, JumpHealth, Moment, ResourceName, StreamHealth, Stub, Topic};
 
@@ -57,8 +59,13 @@ pub(super) struct Experiment {
     pub(super) stale: bool,
     judged_in_outage: bool,
     holding: Holding,
-    /// When a change that is observed has lasted long enough to count.
-    pub(super) held_until: Option<Moment>,
+    flapping: Flapping,
+    /// Whether it was usable when that was last seen, apart from what relay's silence makes of it.
+    seen_usable: Option<bool>,
+    /// What was wrong when it was last seen unusable: what comes and goes while it flaps.
+    last_loss: Vec<Issue>,
+    /// When a change that is observed has lasted long enough to count, or flapping ends.
+    pub(super) settles_at: Option<Moment>,
     events: VecDeque<Arc<Event>>,
     /// The deadline that stands in the fleet's agenda for it.
     pub(super) deadline: Option<Moment>,
@@ -83,14 +90,17 @@ impl Experiment {
             stale: true,
             judged_in_outage: false,
             holding: Holding::default(),
-            held_until: None,
+            flapping: Flapping::default(),
+            seen_usable: None,
+            last_loss: Vec::new(),
+            settles_at: None,
             events: VecDeque::new(),
             deadline: None,
         }
     }
 
     /// Takes up what is remembered of it: how it was stays until something else is observed.
-    pub(super) fn recall(&mut self, events: &[Arc<Event>], now: Moment) {
+    pub(super) fn recall(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
         let Some(last) = events.last() else { return };
         let then = |event: &Arc<Event>| now.back_at(event.when);
         let first_of = |rule: &dyn Fn(&Arc<Event>) -> bool| events.iter().rev().take_while(|event| rule(event)).last().map(then);
@@ -102,7 +112,23 @@ impl Experiment {
         self.jump = last.jump;
         self.known_jump = events.iter().rev().map(|event| event.jump).find(|jump| *jump != JumpHealth::Unknown).unwrap_or(last.jump);
         self.streams = last.streams.iter().map(|(topic, health)| Stream::recalled(topic.clone(), *health, now)).collect();
+        self.recall_flapping(events, rule, now);
         self.events = events.iter().cloned().collect();
+    }
+
+    /// What has happened before counts for flapping, as far as events tell; what flapped goes on to flap until it has been calm.
+    fn recall_flapping(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
+        let by_itself = events.iter().filter(|event| event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage));
+        for event in by_itself.clone().filter(|event| event.was != Health::Unknown && event.was.is_unusable() != event.health.is_unusable())
+        {
+            self.flapping.note(now.back_at(event.when), rule);
+        }
+        let last = by_itself.last();
+        self.flapping = match last.filter(|event| event.health == Health::Flapping) {
+            Some(event) => std::mem::take(&mut self.flapping).resumed(now.back_at(event.when), now),
+            None => std::mem::take(&mut self.flapping).steady(),
+        };
+        self.last_loss = last.map(|event| event.issues.clone()).unwrap_or_default();
     }
 
     /// The remote login as it last was known.
@@ -202,17 +228,17 @@ impl Experiment {
             return None;
         }
         let outage = sky.outage && self.listed();
-        let held_long_enough = self.held_until.is_some_and(|at| sky.now >= at);
-        if !std::mem::take(&mut self.stale) && !held_long_enough && outage == self.judged_in_outage {
+        let has_settled = self.settles_at.is_some_and(|at| sky.now >= at);
+        if !std::mem::take(&mut self.stale) && !has_settled && outage == self.judged_in_outage {
             return None;
         }
         self.judged_in_outage = outage;
         let all_required = !self.listed();
         let streams = self.streams.iter().map(|stream| (&stream.topic, stream.required || all_required, stream.health));
         let (observed, issues) = judge::experiment(streams, self.known_jump, outage);
-        let settled = self.holding.settle(observed, self.health, sky.policy.hold, sky.now);
-        self.held_until = settled.again;
-        let health = settled.health;
+        let turn = self.count_changes(observed, &issues, outage, sky);
+        let health = self.settle(observed, outage, sky);
+        let issues = if health == Health::Flapping { self.last_loss.clone() } else { issues };
         let is_held_back = health != observed && health == self.health;
         if is_held_back || (health == self.health && issues == self.issues) {
             return None;
@@ -220,9 +246,41 @@ impl Experiment {
         if !self.first_judged && health == Health::Unknown {
             return None;
         }
-        let why = if self.first_judged { why } else { Why::FirstJudged };
+        let why = match turn {
+            Some(FlapTurn::Started) => Why::Flaps,
+            Some(FlapTurn::Ended { .. }) if self.health == Health::Flapping => Why::Steady,
+            Some(FlapTurn::Ended { .. }) | None if self.first_judged => why,
+            Some(FlapTurn::Ended { .. }) | None => Why::FirstJudged,
+        };
         self.first_judged = true;
         Some(self.decide(health, issues, why, sky))
+    }
+
+    /// Counts how often it comes and goes, before any hold. What relay's silence makes of it is relay's story and no change of its own,
+    /// and a loss that leaves it usable is none that needs a withdrawal.
+    fn count_changes(&mut self, observed: Health, issues: &[Issue], outage: bool, sky: &Sky) -> Option<FlapTurn> {
+        if observed == Health::Unknown || outage {
+            return self.flapping.look(sky.now, sky.policy.flap);
+        }
+        if observed.is_unusable() {
+            self.last_loss = issues.to_vec();
+        }
+        let is_usable = !observed.is_unusable();
+        let has_changed = self.seen_usable.replace(is_usable).is_some_and(|was| was != is_usable);
+        if has_changed { self.flapping.note(sky.now, sky.policy.flap) } else { self.flapping.look(sky.now, sky.policy.flap) }
+    }
+
+    /// The health that counts: flapping while it flaps, else what has lasted for the hold times. After flapping, nothing is held.
+    fn settle(&mut self, observed: Health, outage: bool, sky: &Sky) -> Health {
+        if self.flapping.since().is_some() {
+            self.holding = Holding::default();
+            self.settles_at = self.flapping.ends_at(sky.policy.flap);
+            return if outage || observed == Health::Unknown { observed } else { Health::Flapping };
+        }
+        let counted = if self.health == Health::Flapping { Health::Unknown } else { self.health };
+        let settled = self.holding.settle(observed, counted, sky.policy.hold, sky.now);
+        self.settles_at = settled.again;
+        settled.health
     }
 
     fn decide(&mut self, health: Health, issues: Vec<Issue>, why: Why, sky: &Sky) -> Arc<Event> {
@@ -233,7 +291,7 @@ impl Experiment {
         self.bad_since = match health {
             Health::Ok => None,
             Health::Unknown => self.bad_since,
-            Health::Degraded | Health::Down => self.bad_since.or(Some(sky.now)),
+            Health::Degraded | Health::Flapping | Health::Down => self.bad_since.or(Some(sky.now)),
         };
         self.issues = issues;
         let mut streams: Vec<(Topic, StreamHealth)> = self.streams.iter().map(|s| (s.topic.clone(), s.health)).collect();
@@ -260,7 +318,12 @@ impl Experiment {
         seen.collect::<Option<Vec<_>>>()?.into_iter().max().map(|seen| seen + FORGET_AFTER)
     }
 
-    pub(super) fn view(&self, resources: Vec<ResourceView>, sky: &Sky) -> ExperimentView {
+    fn flap_view(&self, sky: &Sky) -> Option<FlapView> {
+        let (since, steady_at) = self.flapping.since().zip(self.flapping.ends_at(sky.policy.flap))?;
+        Some(FlapView { since: since.wall(), steady_at: steady_at.wall() })
+    }
+
+    pub(super) fn view(&self, resources: Vec<ResourceView>, quiet: Option<Quieted>, sky: &Sky) -> ExperimentView {
         let mut streams: Vec<StreamView> = self.streams.iter().map(Stream::view).collect();
         streams.sort_by(|a, b| a.topic.cmp(&b.topic));
         ExperimentView {
@@ -270,6 +333,8 @@ impl Experiment {
             health: self.health,
             since: self.since.wall(),
             issues: self.issues.clone(),
+            flapping: self.flap_view(sky),
+            quiet,
             jump: self.jump,
             jump_seen: self.host.seen(),
             jump_last: self.host.last.clone(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::command::Order;
 use super::report::Report;
 use crate::model::{Availability, Fault, ResourceName, SourceName, Stub, Topic};
 
@@ -35,13 +36,15 @@ pub enum Input {
         /// What came of it.
         outcome: SampleOutcome,
     },
-    /// What sending a mail came to: the answer to `Action::Mail`.
-    Mailed {
+    /// What sending a summary came to: the answer to `Action::Tell`.
+    Delivered {
         /// The number of the summary that was to be sent.
         id: u64,
         /// What came of it.
-        outcome: Result<(), MailFault>,
+        outcome: Result<(), DeliveryFault>,
     },
+    /// What a maintainer tells us to do. What would be refused does nothing: whoever hands it in asks before.
+    Command(Order),
     /// This replica may act, or may only watch.
     Role(Role),
     /// Nothing came, but a deadline is reached.
@@ -153,11 +156,19 @@ pub enum SampleOutcome {
     Failed(Fault),
 }
 
-/// Why a mail was not sent.
+/// Why a summary was not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MailFault {
+pub struct DeliveryFault {
     /// What went wrong.
     pub fault: Fault,
-    /// Whether the mail server refused for good (5xx): the same mail will not go through later.
+    /// Whether the other side refused for good (SMTP 5xx, HTTP 4xx): the same content will not go through later.
     pub permanent: bool,
+}
+
+impl DeliveryFault {
+    /// Whether it is the content that was refused. A password or a token that is refused says nothing about it.
+    #[must_use]
+    pub fn refuses_content(&self) -> bool {
+        self.permanent && !self.fault.is_ours()
+    }
 }

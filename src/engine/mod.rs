@@ -5,6 +5,7 @@ mod report;
 mod policy;
 mod judge;
 mod holding;
+mod flapping;
 mod source;
 mod stream;
 mod experiment;
@@ -13,6 +14,11 @@ mod fleet;
 mod sampling;
 mod availability;
 mod reason;
+mod silence;
+mod command;
+mod refusal;
+mod plan;
+mod route;
 mod telling;
 mod core;
 mod event;
@@ -31,17 +37,27 @@ pub use action::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
 pub use advice::{Advice, AdviceError, Facts, Given, MAX_ADVICE_BYTES, Neighbours, Pattern, Tally};
 pub use bookings::{Affected, Calendar};
 pub use cause::{Cause, CauseKind, Loss, Place, group};
+pub use command::{Command, Effect, Order, Receipt, Scope, Wish};
 pub use core::{Engine, Reason};
 pub use event::{Event, Issue, Why};
+pub use flapping::FlapRule;
 pub use holding::{HoldTimes, Holding, Settled};
 pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
-pub use input::{BookReading, Booking, Input, Link, MailFault, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
-pub use memory::{Concern, Known, Memory, Remembered, Told};
-pub use names::stem;
+pub use input::{BookReading, Booking, DeliveryFault, Input, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
+pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, Remembered, Rounds, RouteMemory, Strand, Told};
+pub use names::{matches, stem};
 pub use policy::{Asking, Policy, Sampling};
 pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
+pub use refusal::Refusal;
 pub use report::{Connection, Report, Scopes, Traffic};
-pub use snapshot::{
-    Counts, Evidence, ExperimentView, LastConnection, MailView, ResourceView, SamplingView, Seen, Snapshot, SourceView, StreamView,
+pub use route::{Channel, Route};
+pub use silence::{
+    Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern, Occurrence, Quiet, QuietEntry, QuietId,
+    QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly,
 };
-pub use summary::{Alert, Background, Line, Summary};
+pub use snapshot::{
+    Counts, Evidence, ExperimentView, FlapView, LastConnection, NoteView, ResourceView, RouteView, SamplingView, Seen, Snapshot,
+    SourceView, StreamView, ToldView,
+};
+pub use summary::{Alert, Background, Line, Occasion, Summary, Thread};
+pub use telling::Digest;

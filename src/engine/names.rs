@@ -11,7 +11,8 @@ pub fn stem(name: &str) -> &str {
 }
 
 /// Whether a pattern takes in the whole name: `*` stands for any text, `?` for one character.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+#[must_use]
+pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut from) = (0, 0);
     // where the last star stands, and up to where in the name it reaches

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::flapping::FlapRule;
 use super::holding::HoldTimes;
 
 /// Thresholds and bounds of the judgement. Settings are named without their `STATUS_` prefix.
@@ -19,6 +20,8 @@ pub struct Policy {
     pub outage_hold: Duration,
     /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`: how long a change must last before it counts.
     pub hold: HoldTimes,
+    /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`: when changes between usable and down are too many.
+    pub flap: FlapRule,
     /// `HEALTH_EVENTS`: how many events are kept per experiment, at least 1.
     pub events: usize,
     /// `ASK_EVERY`: when a source has told nothing for this long, it is asked. `None`: never ask.
@@ -29,10 +32,6 @@ pub struct Policy {
     pub sample_at_once: usize,
     /// `SAMPLE_FOR`: how long a stream is listened to at most.
     pub sample_for: Duration,
-    /// Whether there is somebody to mail.
-    pub mail: bool,
-    /// `EMAIL_GATHER`: how long after the first news the mail waits for the rest of a burst.
-    pub gather: Duration,
     /// `QUERY_BOOK_EVERY`: how often book is polled, for judging how old its last answer may be.
     pub query_book_every: Duration,
 }
@@ -67,13 +66,12 @@ impl Default for Policy {
             settle: Duration::from_secs(30),
             outage_hold: Duration::from_secs(15 * 60),
             hold: HoldTimes::default(),
+            flap: FlapRule::default(),
             events: 100,
             ask: Some(Asking::Auto),
             sample: Sampling::Auto,
             sample_at_once: 8,
             sample_for: Duration::from_secs(2),
-            mail: true,
-            gather: Duration::ZERO,
             query_book_every: Duration::from_secs(15 * 60),
         }
     }

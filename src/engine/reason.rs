@@ -11,6 +11,25 @@ pub(super) fn given_back() -> String {
     format!("{OUR_PREFIX}working again")
 }
 
+/// The reason for giving a resource free because a person let go of it, where nothing is known of how it works.
+pub(super) fn enabled() -> String {
+    format!("{OUR_PREFIX}enabled by a maintainer")
+}
+
+/// The reason for withdrawing a resource that comes and goes: once for all the time that it does.
+pub(super) fn comes_and_goes(stub: &Stub, issues: &[Issue]) -> String {
+    let required = issues.iter().filter_map(|issue| match issue {
+        Issue::Required(topic, _) => Some(carried(stub, topic)),
+        Issue::RelayOutage | Issue::JumpLost | Issue::Other(..) => None,
+    });
+    let what = match required.collect::<Vec<_>>() {
+        names if names.is_empty() => "it comes and goes".to_owned(),
+        names if names.len() == 1 => format!("its {} comes and goes", list(&names)),
+        names => format!("its {} come and go", list(&names)),
+    };
+    format!("{OUR_PREFIX}out of order at the moment, {what}; it can be booked again as soon as it works steadily")
+}
+
 /// The reason for withdrawing a resource. Says the same as long as the same is wrong, so that it is not written again and again.
 pub(super) fn withdrawn(stub: &Stub, issues: &[Issue]) -> String {
     let lost = streams(stub, issues, StreamHealth::Missing);
@@ -79,6 +98,15 @@ mod tests {
                 withdrawn(&stub, &issues),
                 format!("labwatch: out of order at the moment, {words}; it can be booked again as soon as it works")
             );
+        }
+        let lost = |key| Issue::Required(Topic::of(&stub, key).expect("a name"), Missing);
+        for (issues, words) in [
+            (vec![lost("st-data")], "its data comes and goes"),
+            (vec![lost("st-data"), lost("st-video"), Issue::JumpLost], "its data and video come and go"),
+            (vec![], "it comes and goes"),
+        ] {
+            let reason = format!("labwatch: out of order at the moment, {words}; it can be booked again as soon as it works steadily");
+            assert_eq!(comes_and_goes(&stub, &issues), reason);
         }
         assert!(withdrawn(&stub, &[Issue::RelayOutage]).contains("the connection to all experiments is interrupted"));
     }

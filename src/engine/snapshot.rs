@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::bookings::Calendar;
+use super::command::Wish;
 use super::event::{Event, Issue};
 use super::input::{Link, Role};
+use super::pool::Pools;
 use super::report::{Report, Traffic};
-use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use super::route::Channel;
+use super::silence::{Occurrence, Quiet, QuietEntry, QuietId, Quieted};
+use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
 /// A picture of everything at one moment. Parts that did not change are shared with earlier pictures.
 #[derive(Debug, Clone)]
@@ -27,14 +32,39 @@ pub struct Snapshot {
     pub counts: Counts,
     /// Relay, jump and book, in this order.
     pub sources: [SourceView; 3],
-    /// Mail.
-    pub mail: MailView,
+    /// The ways to people, in the order of the configuration; none when nobody is told.
+    pub routes: Vec<RouteView>,
+    /// What people were told bad, sorted by experiment and route.
+    pub told: Arc<Vec<ToldView>>,
     /// Sampling.
     pub sampling: SamplingView,
     /// Since when book has given an empty manifest.
     pub manifest_lost: Option<Timestamp>,
     /// Since when all sources have been silent, so that we ourselves are blind.
     pub blind: Option<Timestamp>,
+    /// Everything that keeps mail quiet, in the order in which it is listed.
+    pub notes: Arc<Vec<NoteView>>,
+    /// The same, to be asked.
+    pub quiet: Arc<Quiet>,
+    /// Who has booked what, without names.
+    pub calendar: Arc<Calendar>,
+    /// Which experiments can stand in for each other.
+    pub pools: Arc<Pools>,
+}
+
+/// Something that keeps mail quiet, or will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteView {
+    /// Its number, by which it can be ended; `None` for what stands in the configuration.
+    pub id: Option<QuietId>,
+    /// What it is.
+    pub entry: QuietEntry,
+    /// Whether it keeps quiet now.
+    pub active: bool,
+    /// When a maintenance window is or will be open next; `None` for other kinds.
+    pub next: Option<Occurrence>,
+    /// When it was last open; `None` for other kinds, and when it never was.
+    pub last: Option<Occurrence>,
 }
 
 impl Snapshot {
@@ -50,6 +80,14 @@ impl Snapshot {
         let at = self.experiments.binary_search_by(|view| view.stub.as_str().cmp(stub)).ok()?;
         self.experiments.get(at)
     }
+
+    /// What people were told bad about the experiment of this name, one for each route that heard of it.
+    #[must_use]
+    pub fn told(&self, stub: &str) -> &[ToldView] {
+        let from = self.told.partition_point(|view| view.stub.as_str() < stub);
+        let rest = self.told.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|view| view.stub.as_str() == stub)).unwrap_or_default()
+    }
 }
 
 /// How many experiments are in which state.
@@ -61,6 +99,8 @@ pub struct Counts {
     pub ok: usize,
     /// Those that are degraded.
     pub degraded: usize,
+    /// Those that come and go too often.
+    pub flapping: usize,
     /// Those that are down.
     pub down: usize,
     /// Those that are not judged.
@@ -71,6 +111,10 @@ pub struct Counts {
     pub held: usize,
     /// Those that book does not list.
     pub unlisted: usize,
+    /// Those that somebody acknowledged as bad.
+    pub acknowledged: usize,
+    /// Those of which mail is silenced, or that are worked on.
+    pub silenced: usize,
 }
 
 /// An experiment.
@@ -88,6 +132,10 @@ pub struct ExperimentView {
     pub since: Timestamp,
     /// What is wrong.
     pub issues: Vec<Issue>,
+    /// How it flaps; `None` while it is steady.
+    pub flapping: Option<FlapView>,
+    /// Why mail about it is kept quiet; `None` when it is not.
+    pub quiet: Option<Quieted>,
     /// Its remote login.
     pub jump: JumpHealth,
     /// When its host was last in a report of jump.
@@ -104,6 +152,15 @@ pub struct ExperimentView {
     pub last_listed: Option<Timestamp>,
     /// Its latest events, oldest first, at most `HEALTH_EVENTS`.
     pub events: Vec<Arc<Event>>,
+}
+
+/// How an experiment flaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlapView {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it counts as steady if it neither comes nor goes until then.
+    pub steady_at: Timestamp,
 }
 
 impl ExperimentView {
@@ -127,6 +184,8 @@ pub struct ResourceView {
     pub read: Option<Timestamp>,
     /// Why the last switch failed, where it did.
     pub fault: Option<Fault>,
+    /// What a person wants of it, until book says so.
+    pub wish: Option<Wish>,
 }
 
 /// A stream of an experiment.
@@ -224,12 +283,14 @@ pub struct SourceView {
     pub report: Option<Arc<Report>>,
 }
 
-/// Mail, as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MailView {
-    /// Whether there is somebody to mail.
-    pub configured: bool,
-    /// When a mail last went out.
+/// A way to people, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteView {
+    /// Its name.
+    pub name: RouteName,
+    /// How it is told.
+    pub channel: Channel,
+    /// When a summary last arrived, since the start.
     pub last_sent: Option<Timestamp>,
     /// Since when there is something to tell that has not been told.
     pub waiting_since: Option<Timestamp>,
@@ -237,6 +298,21 @@ pub struct MailView {
     pub fault: Option<Fault>,
     /// How many attempts failed in a row.
     pub failures: u32,
+    /// When what waits was refused for good. It is kept, and tried again when something changes, or after a day.
+    pub refused: Option<Timestamp>,
+}
+
+/// What the people of a route were told bad about an experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldView {
+    /// The experiment.
+    pub stub: Stub,
+    /// The route.
+    pub route: RouteName,
+    /// How they were told it is.
+    pub health: Health,
+    /// When they were last told.
+    pub at: Timestamp,
 }
 
 /// Sampling, as it stands.

@@ -1,4 +1,4 @@
-//! What a mail to the maintainers says, before anybody chooses the words: the difference between what they were last told and what is.
+//! What people on a route are told, before anybody chooses the words: the difference between what they were last told and what is.
 
 use std::time::Duration;
 
@@ -6,14 +6,24 @@ use jiff::Timestamp;
 
 use super::bookings::Affected;
 use super::event::Issue;
+use super::memory::MessageId;
+use super::route::Channel;
 use super::snapshot::Counts;
-use crate::model::{Bookable, Health, Stub};
+use crate::model::{Bookable, Health, RouteName, Stub};
 
-/// One mail's content.
+/// One message's content.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// A number that grows by one with each attempt.
+    /// A number that grows by one with each attempt, whichever route it goes.
     pub id: u64,
+    /// The route that it goes.
+    pub route: RouteName,
+    /// How that route is told.
+    pub channel: Channel,
+    /// Why it is sent.
+    pub occasion: Occasion,
+    /// Which messages it belongs to.
+    pub thread: Thread,
     /// When it was put together.
     pub at: Timestamp,
     /// What is new since people were last told: problems first, the soonest booked before others; then what is well again.
@@ -22,10 +32,42 @@ pub struct Summary {
     pub problems: Vec<Line>,
     /// What concerns the whole laboratory: sources, book's manifest, our own blindness.
     pub alerts: Vec<Alert>,
-    /// How many experiments are in which state.
+    /// How many of the experiments that the route hears of are in which state.
     pub counts: Counts,
     /// What is worth knowing beside the problems themselves.
     pub background: Background,
+}
+
+/// Why people are told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Occasion {
+    /// Something differs from what they know.
+    News,
+    /// What they know is still so.
+    Reminder,
+    /// It is the time of day for it.
+    Digest,
+}
+
+impl Occasion {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::News => "news",
+            Self::Reminder => "reminder",
+            Self::Digest => "digest",
+        }
+    }
+}
+
+/// Which messages belong together, so that mail programs show them so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// The name of this one.
+    pub id: MessageId,
+    /// Earlier ones about the same incidents, oldest first.
+    pub references: Vec<MessageId>,
 }
 
 /// One experiment in a mail.
@@ -62,6 +104,16 @@ pub struct Background {
     pub short_pools: Vec<String>,
     /// Resources that people have held for so long that they look forgotten.
     pub forgotten_holds: Vec<String>,
+    /// What people have silenced, and until when.
+    pub silences: Vec<String>,
+}
+
+impl Background {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.causes.is_empty() && self.short_pools.is_empty() && self.forgotten_holds.is_empty() && self.silences.is_empty()
+    }
 }
 
 /// Something that concerns the whole laboratory.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How an experiment is, as people are told it.
+/// How an experiment is, as people are told it. The order is from the least to the most bad; what is not judged stands before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
@@ -14,13 +14,10 @@ pub enum Health {
     Ok,
     /// Usable, with a loss: no remote login, or a stream that is not required is off.
     Degraded,
+    /// It comes and goes so often that nobody can rely on it: students cannot use it until it is steady.
+    Flapping,
     /// A required stream is silent or missing: students cannot use it.
     Down,
-}
-
-impl Health {
-    /// All of them, in their order.
-    pub const ALL: [Self; 4] = [Self::Unknown, Self::Ok, Self::Degraded, Self::Down];
 }
 
 /// How a stream (a relay topic) is at the newest report.
@@ -98,7 +95,30 @@ macro_rules! words {
     };
 }
 
-words!(Health { Unknown => "unknown", Ok => "ok", Degraded => "degraded", Down => "down" });
+words!(Health { Unknown => "unknown", Ok => "ok", Degraded => "degraded", Flapping => "flapping", Down => "down" });
+
+impl Health {
+    /// All five words.
+    pub const ALL: [Self; 5] = [Self::Unknown, Self::Ok, Self::Degraded, Self::Flapping, Self::Down];
+
+    /// Whether something is wrong that people are told of. What is not judged is not.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        match self {
+            Self::Unknown | Self::Ok => false,
+            Self::Degraded | Self::Flapping | Self::Down => true,
+        }
+    }
+
+    /// Whether students cannot use it, so that it is withdrawn. What is not judged stays as it is.
+    #[must_use]
+    pub fn is_unusable(self) -> bool {
+        match self {
+            Self::Unknown | Self::Ok | Self::Degraded => false,
+            Self::Flapping | Self::Down => true,
+        }
+    }
+}
 words!(StreamHealth { Unknown => "unknown", Active => "active", Silent => "silent", Missing => "missing" });
 words!(JumpHealth { Unknown => "unknown", Up => "up", Lost => "lost" });
 words!(SourceName { Relay => "relay", Jump => "jump", Book => "book" });

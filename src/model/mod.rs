@@ -12,4 +12,4 @@ pub use duration::{DurationError, format_duration, parse_duration, spell_duratio
 pub use fault::Fault;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
-pub use name::{MAX_NAME_BYTES, NameError, ResourceName, Stub, Topic};
+pub use name::{MAX_NAME_BYTES, NameError, ResourceName, RouteName, Stub, Topic};

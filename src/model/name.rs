@@ -110,6 +110,25 @@ name! {
     Topic
 }
 
+name! {
+    /// The name of a route: a way to some people.
+    RouteName
+}
+
+impl RouteName {
+    /// The route of `EMAIL_TO`, which hears of everything.
+    #[must_use]
+    pub fn everybody() -> Self {
+        Self(Arc::from("everybody"))
+    }
+
+    /// The route of `WEBHOOK_URL`, which hears of everything too.
+    #[must_use]
+    pub fn webhook() -> Self {
+        Self(Arc::from("webhook"))
+    }
+}
+
 impl Topic {
     /// The topic of the stream `key` of the experiment `stub`, as book builds it from its manifest.
     ///

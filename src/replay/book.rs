@@ -65,7 +65,7 @@ impl ModelBook {
     /// Carries a switch out: looks for a person's hold first, writes, and tells what it says then.
     pub fn switch(&mut self, switch: &Switch) -> SwitchOutcome {
         let Some((_, said)) = self.resources.get_mut(&switch.resource) else { return SwitchOutcome::Gone };
-        if said.bookable() == Bookable::Held {
+        if said.bookable() == Bookable::Held && !switch.by_person {
             return SwitchOutcome::Held(said.clone());
         }
         *said = Availability { available: switch.available, reason: switch.reason.clone() };
@@ -82,7 +82,7 @@ mod tests {
         let name = ResourceName::try_new("r-pend00").expect("a name");
         let stub = Stub::try_new("pend00").expect("a name");
         let manifest = BTreeMap::from([(name.clone(), Listed { stub: stub.clone(), streams: Vec::new() })]);
-        let switch = Switch { resource: name.clone(), stub, available: false, reason: "labwatch: x".into() };
+        let switch = Switch { resource: name.clone(), stub, available: false, reason: "labwatch: x".into(), by_person: false };
         let mut book = ModelBook::default();
         assert_eq!(book.switch(&switch), SwitchOutcome::Gone);
         book.upload(&manifest, "new");

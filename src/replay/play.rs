@@ -10,7 +10,7 @@ use super::book::{Listed, ModelBook};
 use super::recording::{Exchange, Recorded, Recording};
 use super::stage::{Plan, Stage, World};
 use super::words::{Kind, Told, tell};
-use crate::engine::{Action, Input, Policy, Sampling, Switch};
+use crate::engine::{Action, Input, Policy, Route, Sampling, Switch};
 use crate::model::{Availability, ResourceName, Stub, Topic};
 
 /// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a laboratory's life.
@@ -59,9 +59,8 @@ pub struct Switched {
 #[must_use]
 pub fn replay(recording: &Recording, mut policy: Policy) -> Outcome {
     policy.sample = Sampling::Never;
-    policy.mail = true;
     let last = recording.happened.last().map_or(Duration::ZERO, |(at, _)| *at);
-    let mut stage = Stage::new(policy, recording.origin, Player::new(policy.query_book_every));
+    let mut stage = Stage::new(policy, vec![Route::everybody()], recording.origin, Player::new(policy.query_book_every));
     for (at, recorded) in &recording.happened {
         stage.plan.at(*at, Event::Recorded(recorded.clone()));
     }
@@ -207,7 +206,7 @@ impl World for Player {
                 let outcome = self.book.switch(&switch);
                 vec![Input::Switched { resource: switch.resource, outcome }]
             }
-            Event::Sent(id) => vec![Input::Mailed { id, outcome: Ok(()) }],
+            Event::Sent(id) => vec![Input::Delivered { id, outcome: Ok(()) }],
         }
     }
 
@@ -219,7 +218,7 @@ impl World for Player {
                 self.switching(&switch);
                 plan.after(SWITCH_TAKES, Event::Lands(switch));
             }
-            Action::Mail(summary) => {
+            Action::Tell(summary) => {
                 self.mails += 1;
                 plan.after(MAIL_TAKES, Event::Sent(summary.id));
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{Action, Engine, Input, Policy};
+use crate::engine::{Action, Engine, Input, Memory, Policy, Route};
 use crate::model::Moment;
 
 /// What stands around the engine: it makes things happen, and answers what the engine asks for.
@@ -85,14 +85,25 @@ pub struct Stage<W: World> {
 
 impl<W: World> Stage<W> {
     /// A stage whose time starts when the wall clock shows `origin`.
-    pub fn new(policy: Policy, origin: Timestamp, world: W) -> Self {
+    pub fn new(policy: Policy, routes: Vec<Route>, origin: Timestamp, world: W) -> Self {
         let plan = Plan::new(origin);
-        Self { engine: Engine::new(policy, plan.now()), world, plan }
+        Self { engine: Engine::resume(policy, routes, &Memory::default(), plan.now()), world, plan }
     }
 
     /// Goes on to the end of this time, counted from the start.
     pub fn run_until(&mut self, end: Duration) {
         while self.advance(end).is_some() {}
+    }
+
+    /// Lets the world go on to the end of this time while no engine runs. What would reach one is lost.
+    pub fn idle_until(&mut self, end: Duration) {
+        while self.plan.next_at().is_some_and(|at| at <= end) {
+            if let Some(((at, _), event)) = self.plan.queue.pop_first() {
+                self.plan.elapsed = self.plan.elapsed.max(at);
+                self.world.happen(event, &mut self.plan);
+            }
+        }
+        self.plan.elapsed = self.plan.elapsed.max(end);
     }
 
     /// Goes on to the next thing that happens, if that is not after `end`; else goes to `end` and returns `None`.
@@ -151,7 +162,7 @@ mod tests {
 
     #[test]
     fn things_happen_in_order_and_deadlines_are_met_between_them() {
-        let mut stage = Stage::new(Policy { mail: false, ..Policy::default() }, Timestamp::UNIX_EPOCH, Diary::default());
+        let mut stage = Stage::new(Policy::default(), Vec::new(), Timestamp::UNIX_EPOCH, Diary::default());
         for (second, event) in [(31, "third"), (10, "first"), (10, "second"), (99, "too late")] {
             stage.plan.at(Duration::from_secs(second), event);
         }
@@ -171,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_wall_clock_can_be_set() {
-        let mut stage = Stage::new(Policy::default(), Timestamp::UNIX_EPOCH, Diary::default());
+        let mut stage = Stage::new(Policy::default(), Vec::new(), Timestamp::UNIX_EPOCH, Diary::default());
         stage.run_until(Duration::from_secs(10));
         stage.plan.set_clock(SignedDuration::from_secs(-7));
         let now = stage.plan.now();

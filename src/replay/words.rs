@@ -5,8 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Action, Alert, Event, Line, ManifestChange, Record, Summary, Switch, SwitchOutcome};
-use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
+use crate::engine::{
+    Action, Alert, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion, Record, Summary, Switch, SwitchOutcome,
+};
+use crate::model::{Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub, format_duration};
 
 /// How the time of something is written.
 pub type Clock<'a> = &'a dyn Fn(Timestamp) -> String;
@@ -31,6 +33,8 @@ pub enum Kind {
     Mail,
     /// Whether listening to streams works, changed.
     Sampling,
+    /// A maintainer gives a command, or what one kept quiet ends.
+    Command,
     /// A source is asked for a report, or its connection is given up.
     Ask,
     /// A stream is listened to.
@@ -50,6 +54,7 @@ impl Kind {
             Self::Manifest => "manifest",
             Self::Mail => "mail",
             Self::Sampling => "sampling",
+            Self::Command => "command",
             Self::Ask => "ask",
             Self::Sample => "sample",
         }
@@ -76,7 +81,7 @@ pub fn tell(action: &Action, at: Timestamp, clock: Clock<'_>) -> Option<Told> {
     let (kind, text) = match action {
         Action::Record(record) => recorded(record)?,
         Action::Switch(switch) => (Kind::Switch, switching(switch)),
-        Action::Mail(summary) => {
+        Action::Tell(summary) => {
             return Some(Told { at, kind: Kind::Mail, text: subject(summary), lines: mail_lines(summary, clock) });
         }
         Action::Ask(SourceName::Book) => (Kind::Ask, "poll book".to_owned()),
@@ -91,11 +96,16 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
     Some(match record {
         Record::Event { stub, event } => (Kind::Health, happened(stub, event)),
         Record::Switching(_)
-        | Record::Mailing(_)
-        | Record::Mailed { outcome: Ok(()), .. }
+        | Record::Telling(_)
+        | Record::Delivered { outcome: Ok(()), .. }
         | Record::Seen(_)
         | Record::Forgotten(_)
-        | Record::Told(_) => return None,
+        | Record::Told { .. }
+        | Record::RouteGone(_)
+        | Record::Wished { .. }
+        | Record::Quieted { .. } => return None,
+        Record::Commanded { order, .. } => (Kind::Command, format!("{}: {}", order.by, order.command)),
+        Record::QuietEnded(ended) => (Kind::Command, quiet_ended(ended)),
         Record::Switched { resource, outcome, .. } => (Kind::Switch, switched(resource, outcome)?),
         Record::Source { name, health, note } => (Kind::Source, source(*name, *health, note)),
         Record::Hold { resource, reason: Some(reason) } => (Kind::Hold, format!("{resource} is held by a person: \"{reason}\"")),
@@ -103,7 +113,7 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         Record::Manifest(change) => (Kind::Manifest, manifest(change)),
         Record::Blind(true) => (Kind::Source, "all sources are silent: we are blind, and switch nothing".to_owned()),
         Record::Blind(false) => (Kind::Source, "we hear from the laboratory again".to_owned()),
-        Record::Mailed { id, outcome: Err(fault) } => {
+        Record::Delivered { id, outcome: Err(fault) } => {
             (Kind::Mail, format!("#{id} not sent: {}{}", fault.fault, if fault.permanent { " (for good)" } else { "" }))
         }
         Record::Sampling { streams, round, keeps_up, failures } => {
@@ -120,8 +130,24 @@ fn happened(stub: &Stub, event: &Event) -> String {
     format!("{stub} {} → {}{what} ({})", event.was, event.health, event.why)
 }
 
+fn quiet_ended(ended: &Ended) -> String {
+    let how = match &ended.ending {
+        Ending::Expired => "its time is over".to_owned(),
+        Ending::Recovered => "it is well again".to_owned(),
+        Ending::Worse => "it got worse".to_owned(),
+        Ending::Gone => "it is forgotten".to_owned(),
+        Ending::Removed { who } => format!("{who} ended it"),
+    };
+    format!("the {} of {} ends: {how}", ended.entry.noun(), ended.entry.about())
+}
+
 fn switching(switch: &Switch) -> String {
-    let verb = if switch.available { "give back" } else { "withdraw" };
+    let said = Availability { available: switch.available, reason: switch.reason.clone() };
+    let verb = match said.bookable() {
+        Bookable::Yes => "give back",
+        Bookable::Held => "hold",
+        Bookable::Withdrawn => "withdraw",
+    };
     format!("{verb} {}: \"{}\"", switch.resource, switch.reason)
 }
 
@@ -157,8 +183,15 @@ fn list(names: &[ResourceName]) -> String {
 fn subject(summary: &Summary) -> String {
     let new_alerts = summary.alerts.iter().filter(|alert| alert.new).count();
     let counts = summary.counts;
+    let route = if summary.route == RouteName::everybody() { String::new() } else { format!(" to {}", summary.route) };
+    let channel = if summary.channel == Channel::Mail { "" } else { " (webhook)" };
+    let occasion = match summary.occasion {
+        Occasion::News => "",
+        Occasion::Reminder => " reminder:",
+        Occasion::Digest => " digest:",
+    };
     format!(
-        "#{}: {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {} down, {} unknown",
+        "#{}{route}{channel}:{occasion} {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {}{} down, {} unknown",
         summary.id,
         summary.news.len(),
         summary.problems.len(),
@@ -166,9 +199,15 @@ fn subject(summary: &Summary) -> String {
         counts.total,
         counts.ok,
         counts.degraded,
+        flapping(counts),
         counts.down,
         counts.unknown,
     )
+}
+
+/// Words only for what is rare: most laboratories have no experiment that flaps.
+fn flapping(counts: Counts) -> String {
+    if counts.flapping == 0 { String::new() } else { format!("{} flapping, ", counts.flapping) }
 }
 
 fn mail_lines(summary: &Summary, clock: Clock<'_>) -> Vec<String> {
@@ -194,8 +233,8 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
         (health, _) => format!("{health} since {}", clock(line.since)),
     };
     let told = match line.told {
-        Health::Degraded | Health::Down if line.told != line.health && line.health != Health::Ok => format!(" (told: {})", line.told),
-        Health::Unknown | Health::Ok | Health::Degraded | Health::Down => String::new(),
+        told if told.is_bad() && told != line.health && line.health != Health::Ok => format!(" (told: {told})"),
+        Health::Unknown | Health::Ok | Health::Degraded | Health::Flapping | Health::Down => String::new(),
     };
     format!("{} {how}{bookable}{unlisted}{issues}{told}", line.stub)
 }

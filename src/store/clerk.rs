@@ -1,15 +1,18 @@
 //! Between the engine's words and the store's: which entries a record makes, and what a memory is to the engine.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::entry::{Delivery, Entry, OutboxState, Outgoing, Told};
-use super::memory::Memory;
-use crate::engine::{self, Concern, Known, Record, Summary};
-use crate::model::{Health, Stub};
-
-/// The route of the mails to the maintainers.
-const MAIL: &str = "mail";
+use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
+use super::memory::{Memory, Pending};
+use crate::engine::{
+    self, Concern, DeliveryFault, Ended, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds,
+    RouteMemory, Strand, Summary, Wish,
+};
+use crate::model::{Health, ResourceName, RouteName, Stub};
 
 /// What subjects of experiments start with.
 const EXPERIMENT: &str = "experiment/";
@@ -17,30 +20,82 @@ const EXPERIMENT: &str = "experiment/";
 /// What subjects that concern the whole laboratory start with.
 const CONCERN: &str = "laboratory/";
 
-/// What is kept of a mail on its way: enough to tell it again, should nobody know whether it arrived.
-#[derive(Debug, Serialize, Deserialize)]
+/// What keys of people's wishes start with: the resource follows.
+const WISH: &str = "wish.";
+
+/// The subject of when people last heard anything.
+const ROUNDS: &str = "rounds";
+
+/// What is kept of a summary on its way: enough to tell it again, should nobody know whether it arrived.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Letter {
     news: Vec<News>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct News {
     stub: Stub,
     health: Health,
     since: Timestamp,
 }
 
-/// Makes entries of records. Remembers which mails are on their way: one that arrives makes all before it needless.
+/// What people heard about an experiment, as it stands in the store.
+#[derive(Debug, Serialize, Deserialize)]
+struct HeardRow {
+    health: Health,
+    issues: Vec<Issue>,
+    listed: bool,
+    bad_since: Option<Timestamp>,
+    #[serde(default)]
+    thread: Option<StrandRow>,
+}
+
+/// What people heard about the whole laboratory, as it stands in the store.
+#[derive(Debug, Serialize, Deserialize)]
+struct ConcernRow {
+    since: Timestamp,
+    thread: Option<StrandRow>,
+}
+
+/// The summaries that told of an incident: when each was put together, and its number.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct StrandRow {
+    root: (Timestamp, u64),
+    last: (Timestamp, u64),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RoundsRow {
+    told_at: Timestamp,
+    reminders: u32,
+    digest: Option<Timestamp>,
+}
+
+/// Makes entries of records. Remembers which summaries are on their way: one that arrives makes those before it on its route needless,
+/// as far as it tells the same.
 #[derive(Debug, Default)]
 pub struct Clerk {
-    on_their_way: Vec<u64>,
+    on_their_way: Vec<OnItsWay>,
+}
+
+/// A summary of which it is not known that it arrived, with what it tells that no later one has told.
+#[derive(Debug)]
+struct OnItsWay {
+    id: u64,
+    route: String,
+    created: Timestamp,
+    news: Vec<News>,
 }
 
 impl Clerk {
-    /// A clerk who knows which mails were on their way when labwatch stopped.
+    /// A clerk who knows which summaries were on their way when labwatch stopped.
     #[must_use]
     pub fn with(memory: &Memory) -> Self {
-        Self { on_their_way: memory.outbox.iter().map(|pending| pending.outgoing.id).collect() }
+        let on_its_way = |pending: &Pending| {
+            let Outgoing { id, route, created, .. } = pending.outgoing.clone();
+            OnItsWay { id, route, created, news: news(pending) }
+        };
+        Self { on_their_way: memory.outbox.iter().map(on_its_way).collect() }
     }
 
     /// The entries that a record makes.
@@ -48,9 +103,17 @@ impl Clerk {
         let mut entries = match record {
             Record::Seen(stub) => return vec![Entry::Seen { stub: stub.clone(), at }],
             Record::Forgotten(stub) => return vec![Entry::Forgotten(stub.clone())],
-            Record::Told(told) => return vec![told_entry(told)],
-            Record::Mailing(summary) => vec![self.send(summary, at)],
-            Record::Mailed { id, outcome } => self.sent(*id, outcome.as_ref().err().map(|fault| fault.fault.to_string()), at),
+            Record::Told { route, told } => return vec![told_entry(route, told)],
+            Record::RouteGone(route) => return self.forget(route, at),
+            Record::Wished { resource, wish } => {
+                let value = wish.as_ref().and_then(|wish| serde_json::to_value(wish).ok());
+                return vec![Entry::Keep { key: format!("{WISH}{resource}"), value }];
+            }
+            Record::Commanded { order, .. } => return vec![Entry::Audit { at, who: order.by.clone(), what: order.command.to_string() }],
+            Record::Quieted { id, entry } => return vec![Entry::Note(note(*id, entry))],
+            Record::QuietEnded(Ended { id, at, .. }) => return vec![Entry::NoteEnded { id: id.to_string(), at: *at }],
+            Record::Telling(summary) => vec![self.send(summary, at)],
+            Record::Delivered { id, outcome } => self.delivered(*id, outcome, at),
             Record::Event { .. }
             | Record::Switching(_)
             | Record::Switched { .. }
@@ -65,35 +128,122 @@ impl Clerk {
     }
 
     fn send(&mut self, summary: &Summary, at: Timestamp) -> Entry {
-        self.on_their_way.push(summary.id);
         let news = summary.news.iter().map(|line| News { stub: line.stub.clone(), health: line.health, since: line.since }).collect();
-        let content = serde_json::to_value(Letter { news }).unwrap_or_default();
-        Entry::Outgoing(Outgoing { id: summary.id, route: MAIL.to_owned(), created: at, content })
+        let on_its_way = OnItsWay { id: summary.id, route: summary.route.to_string(), created: at, news };
+        let entry = on_its_way.entry();
+        self.on_their_way.push(on_its_way);
+        entry
     }
 
-    fn sent(&mut self, id: u64, error: Option<String>, at: Timestamp) -> Vec<Entry> {
-        if error.is_some() {
-            return vec![Entry::Delivery(Delivery { id, at, state: OutboxState::Pending, error })];
+    fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, at: Timestamp) -> Vec<Entry> {
+        let delivery = |id, state, error| Entry::Delivery(Delivery { id, at, state, error });
+        if let Err(failure) = outcome {
+            let state = if failure.refuses_content() { OutboxState::Refused } else { OutboxState::Pending };
+            return vec![delivery(id, state, Some(failure.fault.to_string()))];
         }
-        let state = |of: u64| if of == id { OutboxState::Sent } else { OutboxState::Superseded };
-        let delivered = self.on_their_way.drain(..).map(|of| Entry::Delivery(Delivery { id: of, at, state: state(of), error: None }));
-        delivered.collect()
+        let Some(at_place) = self.on_their_way.iter().position(|summary| summary.id == id) else { return Vec::new() };
+        let arrived = self.on_their_way.remove(at_place);
+        let told: BTreeSet<&Stub> = arrived.news.iter().map(|news| &news.stub).collect();
+        let mut entries = Vec::new();
+        self.on_their_way.retain_mut(|earlier| {
+            if earlier.route != arrived.route || earlier.id > id {
+                return true;
+            }
+            let before = earlier.news.len();
+            earlier.news.retain(|news| !told.contains(&news.stub));
+            match earlier.news.len() {
+                0 => entries.push(delivery(earlier.id, OutboxState::Superseded, None)),
+                left if left < before => entries.push(earlier.entry()),
+                _ => {}
+            }
+            !earlier.news.is_empty()
+        });
+        entries.push(delivery(id, OutboxState::Sent, None));
+        entries
+    }
+
+    fn forget(&mut self, route: &RouteName, at: Timestamp) -> Vec<Entry> {
+        let mut entries = vec![Entry::RouteForgotten(route.to_string())];
+        self.on_their_way.retain(|summary| {
+            let is_gone = summary.route == route.as_str();
+            if is_gone {
+                entries.push(Entry::Delivery(Delivery { id: summary.id, at, state: OutboxState::Superseded, error: None }));
+            }
+            !is_gone
+        });
+        entries
     }
 }
 
-fn told_entry(told: &engine::Told) -> Entry {
-    let route = MAIL.to_owned();
-    let (subject, value) = match told {
-        engine::Told::Experiment(stub, known) => {
-            (format!("{EXPERIMENT}{stub}"), known.as_ref().and_then(|known| serde_json::to_value(known).ok()))
-        }
-        engine::Told::Concern(concern, since) => {
-            (format!("{CONCERN}{}", concern.word()), since.and_then(|since| serde_json::to_value(since).ok()))
-        }
+impl OnItsWay {
+    fn entry(&self) -> Entry {
+        let content = serde_json::to_value(Letter { news: self.news.clone() }).unwrap_or_default();
+        Entry::Outgoing(Outgoing { id: self.id, route: self.route.clone(), created: self.created, content })
+    }
+}
+
+fn note(id: QuietId, entry: &QuietEntry) -> Note {
+    let kind = match entry.kind() {
+        QuietKind::Acknowledged => NoteKind::Acknowledgement,
+        QuietKind::Silenced => NoteKind::Silence,
+        QuietKind::Maintenance => NoteKind::Window,
     };
-    match value {
+    let content = serde_json::to_value(entry).unwrap_or_default();
+    Note { id: id.to_string(), kind, created: entry.since(), until: entry.over_at(), content }
+}
+
+/// What keeps quiet, as it stands in the store. What cannot be read is left out, and said: then more is told, not less.
+fn recall_note(note: &Note) -> Option<(QuietId, QuietEntry)> {
+    let recalled = note.id.parse().ok().map(QuietId).zip(serde_json::from_value(note.content.clone()).ok());
+    if recalled.is_none() {
+        tracing::warn!(note = note.id, kind = note.kind.word(), "what was to keep quiet cannot be read and is left out");
+    }
+    recalled
+}
+
+/// A person's wish of a resource, as it stands in the store.
+fn recall_wish(key: &str, value: &Value) -> Option<(ResourceName, Wish)> {
+    let resource = ResourceName::try_new(key.strip_prefix(WISH)?).ok()?;
+    Some((resource, serde_json::from_value(value.clone()).ok()?))
+}
+
+fn told_entry(route: &RouteName, told: &engine::Told) -> Entry {
+    let route = route.to_string();
+    let (subject, value) = match told {
+        engine::Told::Experiment(stub, heard) => (format!("{EXPERIMENT}{stub}"), heard.as_ref().map(heard_value)),
+        engine::Told::Concern(concern, heard) => (format!("{CONCERN}{}", concern.word()), heard.as_ref().map(concern_value)),
+        engine::Told::Rounds(rounds) => (ROUNDS.to_owned(), Some(rounds_value(rounds))),
+    };
+    match value.and_then(Result::ok) {
         Some(value) => Entry::Told(Told { route, subject, value }),
         None => Entry::Untold { route, subject },
+    }
+}
+
+fn heard_value(heard: &Heard) -> Result<Value, serde_json::Error> {
+    let Known { health, issues, listed, bad_since } = heard.known.clone();
+    serde_json::to_value(HeardRow { health, issues, listed, bad_since, thread: heard.thread.map(StrandRow::from) })
+}
+
+fn concern_value(heard: &HeardConcern) -> Result<Value, serde_json::Error> {
+    serde_json::to_value(ConcernRow { since: heard.since, thread: heard.thread.map(StrandRow::from) })
+}
+
+fn rounds_value(rounds: &Rounds) -> Result<Value, serde_json::Error> {
+    serde_json::to_value(RoundsRow { told_at: rounds.told_at, reminders: rounds.reminders, digest: rounds.digest })
+}
+
+impl From<Strand> for StrandRow {
+    fn from(strand: Strand) -> Self {
+        let pair = |message: MessageId| (message.at, message.id);
+        Self { root: pair(strand.root), last: pair(strand.last) }
+    }
+}
+
+impl From<StrandRow> for Strand {
+    fn from(row: StrandRow) -> Self {
+        let message = |(at, id)| MessageId { at, id };
+        Self { root: message(row.root), last: message(row.last) }
     }
 }
 
@@ -101,32 +251,66 @@ impl From<Memory> for engine::Memory {
     fn from(memory: Memory) -> Self {
         let remembered =
             |(stub, known): (Stub, super::Remembered)| engine::Remembered { stub, first_seen: known.first_seen, events: known.events };
-        let letters = memory.outbox.iter().filter_map(|pending| serde_json::from_value::<Letter>(pending.outgoing.content.clone()).ok());
         Self {
-            owed: letters.flat_map(|letter| letter.news).map(|news| (news.stub, news.since)).collect(),
-            told: memory.told.iter().filter(|told| told.route == MAIL).filter_map(recall_told).collect(),
-            last_mail: memory.next_outgoing.saturating_sub(1),
+            routes: routes(&memory),
+            last_summary: memory.next_outgoing.saturating_sub(1),
+            quiet: memory.notes.iter().filter_map(recall_note).collect(),
+            last_quiet: memory.last_note,
+            wishes: memory.keep.iter().filter_map(|(key, value)| recall_wish(key, value)).collect(),
             experiments: memory.experiments.into_iter().map(remembered).collect(),
         }
     }
 }
 
+fn routes(memory: &Memory) -> BTreeMap<RouteName, RouteMemory> {
+    let mut routes: BTreeMap<RouteName, RouteMemory> = BTreeMap::new();
+    for row in &memory.told {
+        let Ok(route) = RouteName::try_new(&row.route) else { continue };
+        routes.entry(route).or_default().told.extend(recall_told(row));
+    }
+    for pending in &memory.outbox {
+        let Ok(route) = RouteName::try_new(&pending.outgoing.route) else { continue };
+        routes.entry(route).or_default().owed.extend(news(pending).into_iter().map(|news| (news.stub, news.since)));
+    }
+    routes
+}
+
+fn news(pending: &Pending) -> Vec<News> {
+    serde_json::from_value::<Letter>(pending.outgoing.content.clone()).map(|letter| letter.news).unwrap_or_default()
+}
+
 /// What people were told, as it stands in the store. What cannot be read is left out: then they are told again.
 fn recall_told(told: &Told) -> Option<engine::Told> {
+    if told.subject == ROUNDS {
+        let RoundsRow { told_at, reminders, digest } = serde_json::from_value(told.value.clone()).ok()?;
+        return Some(engine::Told::Rounds(Rounds { told_at, reminders, digest }));
+    }
     if let Some(stub) = told.subject.strip_prefix(EXPERIMENT) {
-        let known: Known = serde_json::from_value(told.value.clone()).ok()?;
-        return Some(engine::Told::Experiment(Stub::try_new(stub).ok()?, Some(known)));
+        let HeardRow { health, issues, listed, bad_since, thread } = serde_json::from_value(told.value.clone()).ok()?;
+        let heard = Heard { known: Known { health, issues, listed, bad_since }, thread: thread.map(Strand::from) };
+        return Some(engine::Told::Experiment(Stub::try_new(stub).ok()?, Some(heard)));
     }
     let word = told.subject.strip_prefix(CONCERN)?;
     let concern = Concern::ALL.into_iter().find(|concern| concern.word() == word)?;
-    Some(engine::Told::Concern(concern, Some(serde_json::from_value(told.value.clone()).ok()?)))
+    Some(engine::Told::Concern(concern, Some(recall_concern(&told.value)?)))
+}
+
+/// A time alone is what was kept before summaries had threads.
+fn recall_concern(value: &Value) -> Option<HeardConcern> {
+    if value.is_string() {
+        return Some(HeardConcern { since: serde_json::from_value(value.clone()).ok()?, thread: None });
+    }
+    let row: ConcernRow = serde_json::from_value(value.clone()).ok()?;
+    Some(HeardConcern { since: row.since, thread: row.thread.map(Strand::from) })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::OutboxState::{Pending, Sent, Superseded};
+    use serde_json::json;
+
+    use super::OutboxState::{Pending, Refused, Sent, Superseded};
     use super::*;
-    use crate::engine::{Issue, MailFault};
+    use crate::engine::{Channel, Occasion, Thread};
     use crate::model::{Fault, StreamHealth, Topic};
 
     fn at(second: i64) -> Timestamp {
@@ -137,58 +321,142 @@ mod tests {
         Stub::try_new("pend00").expect("a name")
     }
 
+    fn route(name: &str) -> RouteName {
+        RouteName::try_new(name).expect("a name")
+    }
+
+    fn strand() -> Strand {
+        Strand { root: MessageId { at: at(7), id: 3 }, last: MessageId { at: at(9), id: 5 } }
+    }
+
     #[test]
     fn what_was_told_is_read_back() {
         let issues = vec![Issue::Required(Topic::try_new("pend00-st-a").expect("a name"), StreamHealth::Missing), Issue::JumpLost];
         let known = Known { health: Health::Down, issues, listed: true, bad_since: Some(at(7)) };
-        let concerns = Concern::ALL.map(|concern| engine::Told::Concern(concern, Some(at(9))));
-        for told in concerns.into_iter().chain([engine::Told::Experiment(stub(), Some(known))]) {
-            let Entry::Told(entry) = told_entry(&told) else { panic!("{told:?} is kept") };
-            assert_eq!(recall_told(&entry), Some(told));
+        let mut told: Vec<engine::Told> =
+            Concern::ALL.map(|concern| engine::Told::Concern(concern, Some(HeardConcern { since: at(9), thread: Some(strand()) }))).into();
+        told.push(engine::Told::Experiment(stub(), Some(Heard { known, thread: Some(strand()) })));
+        told.push(engine::Told::Rounds(Rounds { told_at: at(8), reminders: 2, digest: Some(at(1)) }));
+        for told in told {
+            let Entry::Told(entry) = told_entry(&route("pends"), &told) else { panic!("{told:?} is kept") };
+            assert_eq!((recall_told(&entry), entry.route.as_str()), (Some(told), "pends"));
         }
-        assert!(matches!(told_entry(&engine::Told::Experiment(stub(), None)), Entry::Untold { .. }));
+        let untold = told_entry(&route("pends"), &engine::Told::Experiment(stub(), None));
+        assert!(matches!(untold, Entry::Untold { .. }));
     }
 
     #[test]
-    fn a_mail_that_arrives_makes_those_before_it_needless() {
-        let summary = |id| {
-            let background = engine::Background::default();
-            let counts = engine::Counts::default();
-            Record::Mailing(std::sync::Arc::new(Summary {
-                id,
-                at: at(0),
-                news: vec![],
-                problems: vec![],
-                alerts: vec![],
-                counts,
-                background,
-            }))
-        };
-        let mailed = |id, outcome| Record::Mailed { id, outcome };
-        let failed = || Err(MailFault { fault: Fault::TimedOut, permanent: false });
+    fn what_an_older_labwatch_kept_is_read_back() {
+        let row = |subject: &str, value| Told { route: "everybody".into(), subject: subject.into(), value };
+        let known = json!({ "health": "down", "issues": ["JumpLost"], "listed": true, "bad_since": at(7) });
+        let known_then = Known { health: Health::Down, issues: vec![Issue::JumpLost], listed: true, bad_since: Some(at(7)) };
+        let expected = engine::Told::Experiment(stub(), Some(Heard { known: known_then, thread: None }));
+        assert_eq!(recall_told(&row("experiment/pend00", known)), Some(expected));
+        let expected = engine::Told::Concern(Concern::Blind, Some(HeardConcern { since: at(9), thread: None }));
+        assert_eq!(recall_told(&row("laboratory/blind", json!(at(9)))), Some(expected));
+    }
+
+    fn telling(id: u64, on: &str) -> Record {
+        Record::Telling(std::sync::Arc::new(Summary {
+            id,
+            route: route(on),
+            channel: Channel::Mail,
+            occasion: Occasion::News,
+            thread: Thread { id: MessageId { at: at(0), id }, references: vec![] },
+            at: at(0),
+            news: vec![],
+            problems: vec![],
+            alerts: vec![],
+            counts: engine::Counts::default(),
+            background: engine::Background::default(),
+        }))
+    }
+
+    fn states(clerk: &mut Clerk, records: Vec<Record>) -> Vec<(u64, OutboxState)> {
+        let entries = records.into_iter().flat_map(|record| clerk.entries(&record, at(1)));
+        let state = |entry| if let Entry::Delivery(delivery) = entry { Some((delivery.id, delivery.state)) } else { None };
+        entries.filter_map(state).collect()
+    }
+
+    #[test]
+    fn a_summary_that_arrives_makes_those_before_it_on_its_route_needless() {
+        let delivered = |id, outcome| Record::Delivered { id, outcome };
+        let failed = |permanent| Err(DeliveryFault { fault: Fault::TimedOut, permanent });
         let mut clerk = Clerk::default();
-        let mut states = Vec::new();
-        for record in [summary(1), mailed(1, failed()), summary(2), mailed(2, failed()), summary(3), mailed(3, Ok(()))] {
-            for entry in clerk.entries(&record, at(1)) {
-                if let Entry::Delivery(delivery) = entry {
-                    states.push((delivery.id, delivery.state));
-                }
-            }
-        }
-        assert_eq!(states, [(1, Pending), (2, Pending), (1, Superseded), (2, Superseded), (3, Sent)]);
+        let records = vec![
+            telling(1, "a"),
+            delivered(1, failed(false)),
+            telling(2, "b"),
+            telling(3, "a"),
+            delivered(3, failed(true)),
+            telling(4, "a"),
+            telling(5, "a"),
+            delivered(4, Ok(())),
+            delivered(9, Ok(())),
+        ];
+        assert_eq!(states(&mut clerk, records), [(1, Pending), (3, Refused), (1, Superseded), (3, Superseded), (4, Sent)]);
+        assert_eq!(states(&mut clerk, vec![Record::RouteGone(route("b")), delivered(5, Ok(()))]), [(2, Superseded), (5, Sent)]);
     }
 
     #[test]
-    fn a_mail_on_its_way_is_owed() {
+    fn what_a_later_summary_does_not_tell_stays_owed() {
+        let summary = |id, stubs: &[&str]| {
+            let Record::Telling(summary) = telling(id, "a") else { panic!("a summary") };
+            let line = |stub: &&str| engine::Line {
+                stub: Stub::try_new(stub).expect("a name"),
+                health: Health::Down,
+                told: Health::Ok,
+                bookable: None,
+                listed: true,
+                issues: vec![],
+                since: at(5),
+                lasted: None,
+                affected: engine::Affected::default(),
+                advice: None,
+            };
+            Record::Telling(std::sync::Arc::new(Summary { news: stubs.iter().map(line).collect(), ..(*summary).clone() }))
+        };
+        let mut clerk = Clerk::default();
+        states(&mut clerk, vec![summary(1, &["x", "y"]), summary(2, &[])]);
+        assert_eq!(states(&mut clerk, vec![Record::Delivered { id: 2, outcome: Ok(()) }]), [(2, Sent)]);
+        states(&mut clerk, vec![summary(3, &["x"])]);
+        let entries = clerk.entries(&Record::Delivered { id: 3, outcome: Ok(()) }, at(1));
+        let left = entries.iter().find_map(|entry| if let Entry::Outgoing(outgoing) = entry { Some(outgoing) } else { None });
+        let left = left.map(|outgoing| (outgoing.id, outgoing.content["news"].as_array().map(Vec::len)));
+        assert_eq!(left, Some((1, Some(1))), "y is still owed");
+    }
+
+    #[test]
+    fn what_keeps_quiet_and_what_is_wished_is_read_back() {
+        let (who, text, since) = ("Ann".to_owned(), "motor".to_owned(), at(5));
+        let subject = engine::Subject::Experiment(stub());
+        let entry = QuietEntry::Acknowledgement(engine::Acknowledgement { subject, health: Health::Down, who, text, since, until: None });
+        let mut clerk = Clerk::default();
+        let [Entry::Note(kept)] = &clerk.entries(&Record::Quieted { id: QuietId(7), entry: entry.clone() }, at(5))[..] else {
+            panic!("a note")
+        };
+        assert_eq!((kept.kind, recall_note(kept)), (NoteKind::Acknowledgement, Some((QuietId(7), entry))));
+        let resource = ResourceName::try_new("r pend/00").expect("a name");
+        for wish in [Wish::Hold("fire: out".into()), Wish::Enable] {
+            let record = Record::Wished { resource: resource.clone(), wish: Some(wish.clone()) };
+            let [Entry::Keep { key, value: Some(value) }] = &clerk.entries(&record, at(5))[..] else { panic!("it is kept") };
+            assert_eq!(recall_wish(key, value), Some((resource.clone(), wish)));
+        }
+        assert!(matches!(&clerk.entries(&Record::Wished { resource, wish: None }, at(5))[..], [Entry::Keep { value: None, .. }]));
+    }
+
+    #[test]
+    fn a_summary_on_its_way_is_owed_on_its_route() {
         let news = vec![News { stub: stub(), health: Health::Down, since: at(5) }];
         let content = serde_json::to_value(Letter { news }).expect("serialises");
-        let outgoing = Outgoing { id: 4, route: MAIL.into(), created: at(6), content };
+        let outgoing = Outgoing { id: 4, route: "pends".into(), created: at(6), content };
         let memory = Memory {
             outbox: vec![super::super::memory::Pending { outgoing, attempts: 1, last_error: None }],
             next_outgoing: 5,
             ..Memory::default()
         };
         let recalled = engine::Memory::from(memory);
-        assert_eq!((recalled.owed, recalled.last_mail), (vec![(stub(), at(5))], 4));
+        let owed = RouteMemory { told: vec![], owed: vec![(stub(), at(5))] };
+        assert_eq!((recalled.routes, recalled.last_summary), (BTreeMap::from([(route("pends"), owed)]), 4));
     }
 }

@@ -34,6 +34,8 @@ pub enum Entry {
         /// The subject.
         subject: String,
     },
+    /// A route is not configured any more: nobody is known to have heard anything on it.
+    RouteForgotten(String),
     /// Something that is to be sent. The same id again replaces what was to be sent.
     Outgoing(Outgoing),
     /// What came of sending it, or of no longer wanting to.
@@ -109,7 +111,7 @@ pub enum OutboxState {
     Pending,
     /// It went out.
     Sent,
-    /// The other side refused it for good.
+    /// The other side refused it for good. It is owed until something newer says it better.
     Refused,
     /// Something newer says it better, so it is not sent.
     Superseded,

@@ -30,12 +30,14 @@ pub struct Memory {
     pub experiments: BTreeMap<Stub, Remembered>,
     /// What each recipient last heard, sorted by route and subject.
     pub told: Vec<Told>,
-    /// What is still to be sent, oldest first, with the number of attempts so far.
+    /// What is still to be sent, or was refused and is still owed, oldest first, with the number of attempts so far.
     pub outbox: Vec<Pending>,
     /// The number for the next thing that is to be sent.
     pub next_outgoing: u64,
     /// Acknowledgements, silences and windows that have not ended, sorted by id. Those whose time is over are among them until they are ended.
     pub notes: Vec<Note>,
+    /// The highest number of any of them, those that have ended among them; 0 when there was none.
+    pub last_note: u64,
     /// Resources that people hold, as far as was known, sorted by name.
     pub holds: Vec<Hold>,
     /// Small state of any kind.
@@ -152,6 +154,7 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
     memory.told = rows(from, "SELECT route, subject, value FROM told ORDER BY route, subject", told, &mut memory.unreadable)?;
     memory.outbox = rows(from, OUTBOX, pending, &mut memory.unreadable)?;
     memory.notes = rows(from, NOTES, note, &mut memory.unreadable)?;
+    memory.last_note = from.query_row("SELECT coalesce(max(CAST(id AS INTEGER)), 0) FROM notes", [], file::unsigned)?;
     memory.holds = rows(from, HOLDS, hold, &mut memory.unreadable)?;
     memory.keep = rows(from, "SELECT key, value FROM keep", pair, &mut memory.unreadable)?.into_iter().collect();
     memory.next_outgoing = from.query_row("SELECT coalesce(max(id), 0) + 1 FROM outbox", [], file::unsigned)?;
@@ -160,7 +163,8 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
     Ok(memory)
 }
 
-const OUTBOX: &str = "SELECT id, route, created, content, attempts, last_error FROM outbox WHERE state = 'pending' ORDER BY id";
+const OUTBOX: &str =
+    "SELECT id, route, created, content, attempts, last_error FROM outbox WHERE state IN ('pending', 'refused') ORDER BY id";
 const NOTES: &str = "SELECT id, kind, created, until, content FROM notes WHERE ended IS NULL ORDER BY id";
 const HOLDS: &str = "SELECT resource, reason, since, until FROM holds WHERE until IS NULL ORDER BY resource";
 

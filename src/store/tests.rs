@@ -129,8 +129,8 @@ fn everything_that_matters_is_there_after_a_restart() {
     let bench = Bench::new();
     let (store, first) = bench.open();
     assert_eq!(first, Memory { origin: Origin::New, next_outgoing: 1, ..Memory::default() });
-    let note = Note { id: "a1".into(), kind: NoteKind::Silence, created: time(5), until: Some(time(9)), content: json!("pend*") };
-    let ended = Note { id: "a2".into(), kind: NoteKind::Window, until: None, ..note.clone() };
+    let note = Note { id: "1".into(), kind: NoteKind::Silence, created: time(5), until: Some(time(9)), content: json!("pend*") };
+    let ended = Note { id: "2".into(), kind: NoteKind::Window, until: None, ..note.clone() };
     let told = |subject: &str, value| Told { route: "team".into(), subject: subject.into(), value: json!(value) };
     let refused = Delivery { id: 6, at: time(8), state: OutboxState::Pending, error: Some("greylisted".into()) };
     write_and_wait(
@@ -154,7 +154,7 @@ fn everything_that_matters_is_there_after_a_restart() {
             Entry::Delivery(Delivery { id: 7, at: time(8), state: OutboxState::Sent, error: None }),
             Entry::Note(note.clone()),
             Entry::Note(ended),
-            Entry::NoteEnded { id: "a2".into(), at: time(8) },
+            Entry::NoteEnded { id: "2".into(), at: time(8) },
             keep("digest.last", 4),
             keep("x", 5),
             Entry::Keep { key: "x".into(), value: None },
@@ -179,6 +179,7 @@ fn everything_that_matters_is_there_after_a_restart() {
         told: vec![told("pend00", "down")],
         outbox: vec![Pending { outgoing: outgoing(6), attempts: 1, last_error: Some("greylisted".into()) }],
         next_outgoing: 8,
+        last_note: 2,
         notes: vec![note],
         holds: vec![hold("r-a", "exam, longer", 4), hold("r-b", "repair", 1)],
         keep: BTreeMap::from([("digest.last".to_owned(), json!(4))]),
@@ -192,7 +193,7 @@ fn everything_that_matters_is_there_after_a_restart() {
 async fn the_history_answers() {
     let bench = Bench::new();
     let (store, _) = bench.open();
-    let switch = Switch { resource: resource("r-a"), stub: stub("a"), available: false, reason: "labwatch: x".into() };
+    let switch = Switch { resource: resource("r-a"), stub: stub("a"), available: false, reason: "labwatch: x".into(), by_person: false };
     let confirmed = SwitchOutcome::Confirmed(Availability { available: false, reason: "labwatch: x".into() });
     let switched = |outcome| Record::Switched { resource: resource("r-a"), stub: stub("a"), outcome };
     let mut entries: Vec<_> = (0..5).map(|n| happened("a", event(n * 10, Health::Ok))).collect();

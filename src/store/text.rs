@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Event, Issue, Why};
 use crate::model::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth, Topic};
 
-const HEALTHS: [Health; 4] = [Health::Unknown, Health::Ok, Health::Degraded, Health::Down];
 const STREAM_HEALTHS: [StreamHealth; 4] = [StreamHealth::Unknown, StreamHealth::Active, StreamHealth::Silent, StreamHealth::Missing];
 const JUMP_HEALTHS: [JumpHealth; 3] = [JumpHealth::Unknown, JumpHealth::Up, JumpHealth::Lost];
 const SOURCE_HEALTHS: [SourceHealth; 4] = [SourceHealth::Starting, SourceHealth::Live, SourceHealth::Late, SourceHealth::Down];
@@ -118,11 +117,13 @@ pub(super) fn why_text(why: Why) -> String {
         Why::SourceDown(source) => format!("source down: {source}"),
         Why::SourceBack(source) => format!("source back: {source}"),
         Why::Outage(source) => format!("outage: {source}"),
+        Why::Flaps => "flaps".to_owned(),
+        Why::Steady => "steady".to_owned(),
     }
 }
 
 pub(super) fn health(text: &str) -> Option<Health> {
-    HEALTHS.into_iter().find(|health| health.word() == text)
+    Health::ALL.into_iter().find(|health| health.word() == text)
 }
 
 pub(super) fn source(text: &str) -> Option<SourceName> {
@@ -159,6 +160,8 @@ fn why(text: &str) -> Option<Why> {
         "first judged" => Some(Why::FirstJudged),
         "observed" => Some(Why::Observed),
         "manifest" => Some(Why::Manifest),
+        "flaps" => Some(Why::Flaps),
+        "steady" => Some(Why::Steady),
         _ => None
             .or_else(|| of("source down: ").map(Why::SourceDown))
             .or_else(|| of("source back: ").map(Why::SourceBack))

@@ -18,6 +18,8 @@ pub struct Bucket {
     pub ok: i64,
     /// Usable, with a loss.
     pub degraded: i64,
+    /// It came and went, and was withdrawn: students could not use it.
+    pub flapping: i64,
     /// Students could not use it.
     pub down: i64,
     /// Not judged, or not known yet.
@@ -30,7 +32,7 @@ impl Bucket {
     /// The share of the judged time in which it was usable, 0 to 1; `None` when nothing was judged.
     #[must_use]
     pub fn usable(&self) -> Option<f64> {
-        let judged = self.ok + self.degraded + self.down;
+        let judged = self.ok + self.degraded + self.flapping + self.down;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of years fit into 52 bits")]
         (judged > 0).then(|| (self.ok + self.degraded) as f64 / judged as f64)
     }
@@ -39,6 +41,7 @@ impl Bucket {
         *match health {
             Some(Health::Ok) => &mut self.ok,
             Some(Health::Degraded) => &mut self.degraded,
+            Some(Health::Flapping) => &mut self.flapping,
             Some(Health::Down) => &mut self.down,
             Some(Health::Unknown) => &mut self.unknown,
             None => &mut self.gap,
@@ -135,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_usable_share_leaves_out_what_was_not_judged() {
-        assert_eq!(Bucket { ok: 2, degraded: 1, down: 1, unknown: 50, gap: 50 }.usable(), Some(0.75));
+        assert_eq!(Bucket { ok: 4, degraded: 2, flapping: 1, down: 1, unknown: 50, gap: 50 }.usable(), Some(0.75));
         assert_eq!(Bucket { unknown: 5, gap: 5, ..Bucket::default() }.usable(), None);
     }
 

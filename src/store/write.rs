@@ -57,6 +57,7 @@ pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
         Entry::Forgotten(stub) => run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()]),
         Entry::Told(told) => write_told(to, told),
         Entry::Untold { route, subject } => run(to, "DELETE FROM told WHERE route = ?1 AND subject = ?2", [route, subject]),
+        Entry::RouteForgotten(route) => run(to, "DELETE FROM told WHERE route = ?1", [route]),
         Entry::Outgoing(outgoing) => write_outgoing(to, outgoing),
         Entry::Delivery(delivery) => write_delivery(to, delivery),
         Entry::Note(note) => write_note(to, note),
@@ -95,12 +96,17 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
         Record::Seen(stub) => seen(to, stub, at),
         Record::Forgotten(stub) => run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()]),
-        // What people know is a row of its own, which the clerk makes.
-        Record::Told(_) => Ok(()),
+        // These are rows of their own, which the clerk makes.
+        Record::Told { .. }
+        | Record::RouteGone(_)
+        | Record::Wished { .. }
+        | Record::Commanded { .. }
+        | Record::Quieted { .. }
+        | Record::QuietEnded(_) => Ok(()),
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
-        Record::Mailing(summary) => notice(to, at, "mailing", &mailing(summary)),
-        Record::Mailed { id, outcome } => {
+        Record::Telling(summary) => notice(to, at, "mailing", &mailing(summary)),
+        Record::Delivered { id, outcome } => {
             let error = outcome.as_ref().err().map(|fault| fault.fault.to_string());
             notice(to, at, "mailed", &json!({ "id": id, "error": error }))
         }
@@ -202,7 +208,7 @@ fn write_outgoing(to: &Connection, outgoing: &Outgoing) -> Written {
 fn write_delivery(to: &Connection, delivery: &Delivery) -> Written {
     run(
         to,
-        "UPDATE outbox SET state = ?2, attempts = attempts + (?2 <> 'superseded'), tried = ?3, last_error = ?4 WHERE id = ?1",
+        "UPDATE outbox SET state = ?2, attempts = attempts + (?2 <> 'superseded'), tried = ?3, last_error = coalesce(?4, last_error) WHERE id = ?1",
         params![number(delivery.id)?, delivery.state.word(), text::millis(delivery.at), delivery.error],
     )
 }
@@ -228,11 +234,11 @@ fn manifest(change: &ManifestChange) -> Value {
     }
 }
 
-/// What a mail is about, without its words.
+/// What a summary is about, without its words.
 fn mailing(summary: &Summary) -> Value {
     let news: Vec<_> = summary.news.iter().map(|line| json!([line.stub, line.told, line.health])).collect();
     let alerts: Vec<_> = summary.alerts.iter().filter(|alert| alert.new).map(|alert| alert.text.as_str()).collect();
-    json!({ "id": summary.id, "news": news, "alerts": alerts, "problems": summary.problems.len() })
+    json!({ "id": summary.id, "route": summary.route, "occasion": summary.occasion.word(), "news": news, "alerts": alerts, "problems": summary.problems.len() })
 }
 
 fn content(value: &Value) -> Result<String, WriteFault> {

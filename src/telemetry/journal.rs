@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::engine::{Event, ManifestChange, Record, Snapshot, Summary, Switch, SwitchOutcome};
+use crate::engine::{Ended, Ending, Event, ManifestChange, QuietId, Record, Snapshot, Summary, Switch, SwitchOutcome};
 use crate::model::{Fault, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
 
 /// The most names that one line lists.
@@ -22,19 +22,32 @@ pub fn note(record: &Record) {
         Record::Source { name, health, note } => note_source(*name, *health, note),
         Record::Hold { resource, reason: Some(reason) } => info!(%resource, reason, "a person holds the resource; it is left alone"),
         Record::Hold { resource, reason: None } => info!(%resource, "the resource is not held by a person any more"),
+        Record::Commanded { order, receipt } => {
+            info!(by = order.by, command = %order.command, numbers = numbers(&receipt.ids), "{} commands: {}", order.by, order.command);
+        }
+        Record::Wished { resource, wish: Some(wish) } => debug!(%resource, ?wish, "a person's wish is to be written into book"),
+        Record::Wished { resource, wish: None } => debug!(%resource, "a person's wish stands in book"),
+        Record::Quieted { id, entry } => debug!(number = id.0, "the {} of {} begins to count", entry.noun(), entry.about()),
+        Record::QuietEnded(ended) => note_quiet_ended(ended),
         Record::Seen(stub) => debug!(experiment = %stub, "{stub} is seen for the first time"),
         Record::Forgotten(stub) => info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day"),
-        Record::Told(_) => {}
+        Record::Told { .. } => {}
+        Record::RouteGone(route) => info!(%route, "the route is not configured any more; what was told on it is forgotten"),
         Record::Manifest(change) => note_manifest(change),
         Record::Blind(true) => error!("relay, jump and book are all silent: labwatch is probably cut off; nothing is switched"),
         Record::Blind(false) => info!("labwatch hears from the laboratory again"),
-        Record::Mailing(summary) => note_mailing(summary),
-        Record::Mailed { id, outcome: Ok(()) } => info!(mail = id, "the mail is sent"),
-        Record::Mailed { id, outcome: Err(fault) } if fault.permanent => {
-            error!(mail = id, fault = fault.fault.word(), "the mail server refuses the mail for good: {}", fault.fault);
+        Record::Telling(summary) => note_telling(summary),
+        Record::Delivered { id, outcome: Ok(()) } => info!(summary = id, "the summary is sent"),
+        Record::Delivered { id, outcome: Err(fault) } if fault.permanent => {
+            error!(
+                summary = id,
+                fault = fault.fault.word(),
+                "the summary is refused for good; it is kept until something changes: {}",
+                fault.fault
+            );
         }
-        Record::Mailed { id, outcome: Err(fault) } => {
-            warn!(mail = id, fault = fault.fault.word(), "the mail is not sent, it is tried again: {}", fault.fault);
+        Record::Delivered { id, outcome: Err(fault) } => {
+            warn!(summary = id, fault = fault.fault.word(), "the summary is not sent, it is tried again: {}", fault.fault);
         }
         Record::Sampling { streams, round, keeps_up, failures } => note_sampling(*streams, *round, *keeps_up, *failures),
     }
@@ -45,16 +58,34 @@ fn note_event(stub: &Stub, event: &Event) {
     let (health, was, why) = (event.health, event.was, event.why);
     match health {
         Health::Down => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is down"),
+        Health::Flapping => {
+            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} comes and goes: it is withdrawn until it is steady")
+        }
         Health::Degraded => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded"),
         Health::Ok => info!(experiment = %stub, %health, %was, %why, "{stub} is ok"),
         Health::Unknown => info!(experiment = %stub, %health, %was, %why, "{stub} is not judged"),
     }
 }
 
+fn numbers(ids: &[QuietId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn note_quiet_ended(ended: &Ended) {
+    let (number, about, noun, by) = (ended.id.0, ended.entry.about(), ended.entry.noun(), ended.entry.who());
+    match &ended.ending {
+        Ending::Expired => info!(number, by, "the {noun} of {about} ends: its time is over"),
+        Ending::Recovered => info!(number, by, "the {noun} of {about} ends: it is well again"),
+        Ending::Worse => info!(number, by, "the {noun} of {about} ends: it got worse"),
+        Ending::Gone => info!(number, by, "the {noun} of {about} ends: it is forgotten"),
+        Ending::Removed { who } => info!(number, by, "the {noun} of {about} ends: {who} ended it"),
+    }
+}
+
 fn note_switching(switch: &Switch) {
-    let Switch { resource, stub, available, reason } = switch;
+    let Switch { resource, stub, available, reason, by_person } = switch;
     let what = if *available { "giving back" } else { "withdrawing" };
-    info!(%resource, experiment = %stub, available, reason, "{what} {resource} in book");
+    info!(%resource, experiment = %stub, available, reason, by_person, "{what} {resource} in book");
 }
 
 fn note_switched(resource: &ResourceName, stub: &Stub, outcome: &SwitchOutcome) {
@@ -108,9 +139,10 @@ fn names(resources: &[ResourceName]) -> String {
     }
 }
 
-fn note_mailing(summary: &Summary) {
-    let Summary { id, news, problems, alerts, .. } = summary;
-    info!(mail = id, news = news.len(), problems = problems.len(), alerts = alerts.len(), "mailing a summary");
+fn note_telling(summary: &Summary) {
+    let Summary { id, route, news, problems, alerts, .. } = summary;
+    let (channel, occasion) = (summary.channel.word(), summary.occasion.word());
+    info!(summary = id, %route, channel, occasion, news = news.len(), problems = problems.len(), alerts = alerts.len(), "telling people");
 }
 
 fn note_sampling(streams: usize, round: Duration, keeps_up: bool, failures: u32) {
@@ -138,6 +170,7 @@ pub async fn summarise(snapshots: watch::Receiver<Arc<Snapshot>>, every: Duratio
             total = counts.total,
             ok = counts.ok,
             degraded = counts.degraded,
+            flapping = counts.flapping,
             down = counts.down,
             unknown = counts.unknown,
             withdrawn = counts.withdrawn,

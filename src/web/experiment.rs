@@ -10,7 +10,7 @@ use super::history::Past;
 use super::layout::Frame;
 use super::parts;
 use super::state::State;
-use super::view::{Experiment, Told};
+use super::view::Experiment;
 use super::words::{self, clip};
 use crate::engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
 use crate::model::{JumpHealth, SourceName, StreamHealth};
@@ -50,8 +50,8 @@ fn head(experiment: &Experiment<'_>) -> Markup {
             h1 { (clip(experiment.name())) }
             (parts::state(experiment.state)) (parts::booking(experiment.booking)) (parts::mismatch(experiment))
             p.soft {
-                "Pool " a href=(address("pool", experiment.pool())) { (clip(experiment.pool())) }
-                @if !resources.is_empty() { " · in book " (resources.join(", ")) }
+                @for pool in experiment.pools() { "Pool " a href=(address("pool", pool)) { (clip(pool)) } " · " }
+                @if resources.is_empty() { "not in book" } @else { "in book " (resources.join(", ")) }
             }
         }
     }
@@ -69,10 +69,13 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
                 @if let Some(reason) = experiment.reason() { span.soft { " Students read: “" (clip(reason)) "”" } }
             } }
             @if experiment.is_problem() {
-                div { dt { "Whom we told" } dd { (parts::told(Told::of(frame.snapshot, view.since), now)) } }
+                div { dt { "Whom we told" } dd { (parts::told(experiment, now)) } }
             }
-            @if let Some(advice) = experiment.advice { div { dt { "What you can do" } dd { (clip(advice)) } } }
-            @if experiment.affected.next_week > 0 { div { dt { "Who needs it" } dd { (parts::needed(experiment, now)) } } }
+            @if let Some(flapping) = &view.flapping {
+                div { dt { "Flapping" } dd { (words::since(flapping.since, now)) ". It counts as steady if nothing happens until " (words::time(flapping.steady_at, now)) "." } }
+            }
+            @if let Some(quieted) = &view.quiet { div { dt { "Mail is kept quiet" } dd { (parts::quiet(quieted, frame.private, now)) } } }
+            @if experiment.affected().next_week > 0 { div { dt { "Who needs it" } dd { (parts::needed(experiment, now)) } } }
         }
     }
 }

@@ -76,7 +76,7 @@ impl Filter {
         let named = |name: &str| name.to_lowercase().contains(&search);
         self.state().is_none_or(|state| state == experiment.state)
             && self.booking().is_none_or(|booking| booking == experiment.booking)
-            && self.pool().is_none_or(|pool| pool == experiment.pool())
+            && self.pool().is_none_or(|pool| experiment.pools().any(|of| of == pool))
             && (search.is_empty()
                 || named(experiment.name())
                 || experiment.view.resources.iter().any(|resource| named(resource.name.as_str())))

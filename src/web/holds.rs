@@ -20,7 +20,7 @@ pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup 
     let since: BTreeMap<&str, Timestamp> =
         remembered.iter().filter(|hold| hold.until.is_none()).map(|hold| (hold.resource.as_str(), hold.since)).collect();
     html! {
-        h1 { "Holds" }
+        h1 { "Holds and silences" }
         section #part-people aria-labelledby="people" {
             h2 #people { "Held by a person" }
             p.soft { "A person withdrew these in book. labwatch never touches them; whoever holds them gives them back." }
@@ -30,6 +30,11 @@ pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup 
             h2 #ours { "Withdrawn by labwatch" }
             p.soft { "labwatch gives these back by itself as soon as they work." }
             (list(frame, Bookable::Withdrawn, &since))
+        }
+        section #part-quiet aria-labelledby="quiet" {
+            h2 #quiet { "Kept quiet" }
+            p.soft { "What maintainers acknowledged or silenced, and when they work. People are not told of it until it ends." }
+            (notes(frame))
         }
         section #part-past aria-labelledby="past" {
             h2 #past { "Ended holds" }
@@ -71,6 +76,25 @@ fn list(frame: &Frame<'_>, kind: Bookable, since: &BTreeMap<&str, Timestamp>) ->
 fn well(experiment: &Experiment<'_>, kind: Bookable, now: Timestamp) -> Markup {
     html! {
         @if kind == Bookable::Held && experiment.state.is_usable() { span.soft.small { (words::since(experiment.view.since, now)) } }
+    }
+}
+
+fn notes(frame: &Frame<'_>) -> Markup {
+    let now = frame.now;
+    let rows = frame.snapshot.notes.iter().take(MAX_ROWS).map(|note| {
+        let until = note.next.map(|next| next.until).or_else(|| note.entry.over_at());
+        let from = note.next.map_or_else(|| note.entry.since(), |next| next.from);
+        [
+            html! { (clip(&note.entry.about())) },
+            html! { (note.entry.noun()) @if !note.active { span.soft { " not now" } } },
+            words::time(from, now),
+            until.map_or_else(|| html! { "it is well again" }, |until| words::time(until, now)),
+            html! { (clip(note.entry.text())) @if frame.private { span.soft { " (" (clip(note.entry.who())) ")" } } },
+        ]
+    });
+    html! {
+        @if frame.snapshot.notes.is_empty() { (parts::none("Nothing.")) }
+        @else { (parts::table("What is kept quiet", ["What", "How", "From", "Until", "Why"], rows)) }
     }
 }
 

@@ -8,7 +8,7 @@ use super::shapes::{shape, sprite};
 use super::state::State;
 use super::view;
 use super::words;
-use crate::engine::{Role, Snapshot};
+use crate::engine::{Channel, Role, RouteView, Snapshot};
 use crate::model::SourceHealth;
 use crate::store::{StoreHealth, StoreState};
 
@@ -39,6 +39,8 @@ pub(super) struct Frame<'a> {
     pub(super) theme: Option<&'static str>,
     /// Where news are streamed from, where they are.
     pub(super) stream: Option<&'a str>,
+    /// Whether the reader may know names and addresses of people.
+    pub(super) private: bool,
     /// How many experiments need somebody.
     pub(super) problems: usize,
     /// The present.
@@ -81,6 +83,23 @@ pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup 
         "plain",
         &html! { main #main { (content) } footer.foot { p { "As of " (words::time(frame.snapshot.at, frame.now)) "." } } },
     )
+}
+
+/// A page that says one thing and shows nothing of the laboratory.
+pub(super) fn bare(words: &str) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Not found – Lab status" }
+                link rel="icon" type="image/svg+xml" href=(assets::icon(State::Unknown));
+                link rel="stylesheet" href=(assets::style());
+            }
+            body.plain { main #main { h1 { "Not found" } p { (words) } p { a href="/" { "Go to the overview" } ", where you can search." } } }
+        }
+    }
 }
 
 fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Markup {
@@ -160,7 +179,7 @@ fn banners(frame: &Frame<'_>) -> Markup {
         @if let Some(lost) = snapshot.manifest_lost {
             (banner("degraded", &html! { strong { "book" } " has an empty manifest " (since(lost)) ": what was known is kept, nothing is switched. Upload the manifest." }))
         }
-        (mail_banner(frame))
+        @for route in &snapshot.routes { (route_banner(frame, route)) }
         @if let Some(memory) = frame.memory.filter(|memory| memory.state == StoreState::Degraded) {
             (banner("degraded", &html! {
                 strong { "The memory" } " cannot be written " (since(memory.since)) ". Everything goes on, but the history has a gap. "
@@ -173,15 +192,16 @@ fn banners(frame: &Frame<'_>) -> Markup {
     }
 }
 
-fn mail_banner(frame: &Frame<'_>) -> Markup {
-    let mail = &frame.snapshot.mail;
-    let Some(fault) = mail.fault.as_ref().filter(|_| mail.failures > 0) else { return html! {} };
+fn route_banner(frame: &Frame<'_>, route: &RouteView) -> Markup {
+    let Some(fault) = route.fault.as_ref().filter(|_| route.failures > 0) else { return html! {} };
     banner(
         "down",
         &html! {
-            strong { "Mail cannot be sent" }
-            @if let Some(waiting) = mail.waiting_since { ": something waits to be told " (words::since(waiting, frame.now)) }
-            ". " (words::sentence(&fault.to_string())) " Tried " (mail.failures) " times in a row. " a href="/outbox" { "Outbox" }
+            @if route.channel == Channel::Mail { strong { "Mail cannot be sent" } } @else { strong { "A webhook cannot be called" } }
+            " (" (words::clip(route.name.as_str())) ")"
+            @if let Some(waiting) = route.waiting_since { ": something waits to be told " (words::since(waiting, frame.now)) }
+            ". " @if frame.private { (words::sentence(&fault.to_string())) } @else { "Why is for those who sign in." }
+            " Tried " (words::count(route.failures as usize, "time")) " in a row. " a href="/outbox" { "Outbox" }
         },
     )
 }
@@ -197,6 +217,7 @@ fn footer(frame: &Frame<'_>) -> Markup {
                 "As of " (words::time(frame.snapshot.at, frame.now)) ". Running " (words::since(frame.snapshot.started, frame.now)) ". "
                 "labwatch " (env!("CARGO_PKG_VERSION")) ". " noscript { "Without a script this page is renewed only when you load it again. " }
                 a href="/?wall" { "For the wall" } " · " a href="/api/v1/experiments" { "JSON" }
+                " · " a href="/login" { "Sign in" }
             }
             details #help {
                 summary { "Words, shapes and keys" }

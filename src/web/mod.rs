@@ -26,4 +26,4 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-pub use routes::{WebState, router};
+pub use routes::{WebState, router, with_lost_page};

@@ -13,7 +13,7 @@ use crate::store::{OutboxRow, OutboxState};
 pub(super) fn page(frame: &Frame<'_>, rows: Option<&Told<Vec<OutboxRow>>>) -> Markup {
     html! {
         h1 { "Outbox" }
-        (mail(frame))
+        (routes(frame))
         section #part-sent aria-labelledby="sent" {
             h2 #sent { "The last 30 days" }
             @match rows {
@@ -26,20 +26,30 @@ pub(super) fn page(frame: &Frame<'_>, rows: Option<&Told<Vec<OutboxRow>>>) -> Ma
     }
 }
 
-fn mail(frame: &Frame<'_>) -> Markup {
-    let (mail, now) = (&frame.snapshot.mail, frame.now);
+/// The ways to people, as they stand.
+fn routes(frame: &Frame<'_>) -> Markup {
+    let now = frame.now;
+    let rows = frame.snapshot.routes.iter().map(|route| {
+        let (shape_of, word) = if route.failures > 0 { ("down", "fails") } else { ("ok", "works") };
+        let waiting = route.waiting_since.map_or_else(|| html! { "nothing" }, |waiting| words::since(waiting, now));
+        [
+            html! { (clip(route.name.as_str())) },
+            html! { (route.channel.word()) },
+            parts::marked(shape_of, word),
+            words::ago_or_never(route.last_sent, now),
+            waiting,
+            html! { @if let Some(fault) = &route.fault { (private(frame, &fault.to_string())) } @else { "–" } },
+        ]
+    });
     html! {
-        @if !mail.configured { (parts::none("Mail goes to nobody: no address is set (email_to).")) }
-        @else {
-            p {
-                "Mail last went out: " (words::ago_or_never(mail.last_sent, now)) ". "
-                @if let Some(waiting) = mail.waiting_since { "Something waits to be told " (words::since(waiting, now)) ". " }
-                @if let Some(fault) = mail.fault.as_ref().filter(|_| mail.failures > 0) {
-                    "The last " (words::count(mail.failures as usize, "attempt")) " failed: " (clip(&fault.to_string())) "."
-                }
-            }
-        }
+        @if frame.snapshot.routes.is_empty() { (parts::none("Nobody is told: no address is set (email_to).")) }
+        @else { (parts::table("Ways to people", ["Route", "By", "State", "Last told", "Waits", "The last failure"], rows)) }
     }
+}
+
+/// A text that may hold addresses of people.
+fn private(frame: &Frame<'_>, text: &str) -> String {
+    if frame.private { clip(text) } else { "is for those who sign in".to_owned() }
 }
 
 fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
@@ -50,7 +60,7 @@ fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
             html! { (clip(&row.route)) },
             parts::marked(shape_of(row.state), row.state.word()),
             html! { (words::count(row.attempts as usize, "time")) @if let Some(tried) = row.tried { ", last " (words::ago(tried, now)) } },
-            html! { @if let Some(error) = &row.last_error { (clip(error)) } @else { "–" } },
+            html! { @if let Some(error) = &row.last_error { (private(frame, error)) } @else { "–" } },
         ]
     });
     html! {

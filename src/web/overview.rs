@@ -11,7 +11,7 @@ use super::pools;
 use super::shapes::shape;
 use super::state::{Booking, State};
 use super::timeline::Bar;
-use super::view::{self, Experiment, PoolCard, Told};
+use super::view::{self, Experiment, PoolCard};
 use super::words::{self, clip};
 use crate::engine::{Counts, Snapshot};
 use crate::model::{SourceHealth, SourceName};
@@ -70,7 +70,7 @@ pub(super) fn page(frame: &Frame<'_>, filter: &Filter, rows: &Rows<'_>, days: &S
                     (table(frame, rows, days, filter))
                 }
             }
-            (rest(frame.snapshot, &pools))
+            (rest(frame, &pools))
         }
     }
 }
@@ -97,7 +97,13 @@ fn verdict(frame: &Frame<'_>) -> Markup {
 }
 
 fn counts(counts: &Counts) -> Markup {
-    let states = [(State::Down, counts.down), (State::Degraded, counts.degraded), (State::Unknown, counts.unknown), (State::Ok, counts.ok)];
+    let states = [
+        (State::Down, counts.down),
+        (State::Flapping, counts.flapping),
+        (State::Degraded, counts.degraded),
+        (State::Unknown, counts.unknown),
+        (State::Ok, counts.ok),
+    ];
     let bookings = [(Booking::Withdrawn, counts.withdrawn), (Booking::Held, counts.held), (Booking::Unlisted, counts.unlisted)];
     html! {
         ul.counts {
@@ -113,11 +119,11 @@ fn counts(counts: &Counts) -> Markup {
 
 /// What labwatch learns from, and what it tells by.
 fn sources(snapshot: &Snapshot) -> Markup {
-    let mail = &snapshot.mail;
-    let (mail_state, mail_word) = match (mail.configured, mail.failures) {
-        (false, _) => ("unknown", "goes to nobody"),
-        (true, 0) => ("ok", "ready"),
-        (true, _) => ("down", "cannot be sent"),
+    let failing = snapshot.routes.iter().any(|route| route.failures > 0);
+    let (people, word) = match (snapshot.routes.is_empty(), failing) {
+        (true, _) => ("unknown", "nobody"),
+        (false, false) => ("ok", "can be told"),
+        (false, true) => ("down", "cannot be told"),
     };
     html! {
         ul.sources {
@@ -125,7 +131,7 @@ fn sources(snapshot: &Snapshot) -> Markup {
                 @let source = snapshot.source(name);
                 li { a href="/sources" { (name) " " span class={ "is-" (source_shape(source.health)) } { (shape(source_shape(source.health))) (source.health) } } }
             }
-            li { a href="/outbox" { "mail " span class={ "is-" (mail_state) } { (shape(mail_state)) (mail_word) } } }
+            li { a href="/outbox" { "people " span class={ "is-" (people) } { (shape(people)) (word) } } }
         }
     }
 }
@@ -167,7 +173,7 @@ fn search(pools: &[PoolCard<'_>], filter: &Filter) -> Markup {
 }
 
 fn table(frame: &Frame<'_>, rows: &Rows<'_>, days: &Sketches<'_>, filter: &Filter) -> Markup {
-    let with_need = rows.shown.iter().any(|experiment| experiment.affected.next_week > 0);
+    let with_need = rows.shown.iter().any(|experiment| experiment.affected().next_week > 0);
     let heads = [("State", true), ("Experiment", true), ("Needed", with_need), ("Booking", true), ("Last 24 h", true)];
     html! {
         @if rows.shown.is_empty() { (parts::none("Nothing is like that. Ask for less.")) }
@@ -195,14 +201,14 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>, day: Option<&Bar>, with_n
             td.c-what role="cell" {
                 (parts::link(experiment.name())) " "
                 span.soft[experiment.state == State::Ok] { (clip(&experiment.why())) }
-                @if let Some(advice) = experiment.advice { p.advice { (clip(advice)) } }
+                @if let Some(quieted) = &view.quiet { span.small { (parts::quiet(quieted, frame.private, now)) } }
             }
             @if with_need { td.c-need role="cell" { (parts::needed(experiment, now)) } }
             td.c-book role="cell" {
                 (parts::booking(experiment.booking)) " " (parts::mismatch(experiment))
                 @if experiment.is_problem() {
                     @if experiment.done_is_news() { span.soft.small { (clip(&experiment.done(frame.snapshot.role))) } }
-                    span.soft.small { (parts::told(Told::of(frame.snapshot, view.since), now)) }
+                    span.soft.small { (parts::told(experiment, now)) }
                 }
             }
             td.c-day role="cell" { @if let Some(day) = day { (day.sketch("last 24 hours")) } }
@@ -211,13 +217,14 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>, day: Option<&Bar>, with_n
 }
 
 /// Everything else, folded; or why there is nothing.
-fn rest(snapshot: &Snapshot, pools: &[PoolCard<'_>]) -> Markup {
+fn rest(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
+    let snapshot = frame.snapshot;
     html! {
         @if snapshot.counts.total == 0 { (nothing_yet(snapshot)) }
         @else if !pools.is_empty() {
             section #part-pools aria-labelledby="pools" {
                 h2 #pools { "Pools" }
-                (pools::cards(pools))
+                (pools::cards(frame, pools))
             }
         }
     }

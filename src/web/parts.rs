@@ -8,6 +8,7 @@ use super::shapes::shape;
 use super::state::{Booking, State};
 use super::view::{Experiment, Told};
 use super::words::{self, clip};
+use crate::engine::Quieted;
 
 /// A state: shape, word, colour.
 pub(super) fn state(state: State) -> Markup {
@@ -32,20 +33,39 @@ pub(super) fn link(name: &str) -> Markup {
 }
 
 /// How people were told.
-pub(super) fn told(told: Told, now: Timestamp) -> Markup {
+pub(super) fn told(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     html! {
-        @match told {
-            Told::Nobody => "nobody told: no mail address is set",
-            Told::Mailed(sent) => { "told by the mail of " (words::ago(sent, now)) },
-            Told::Waits(since) => { "nobody told yet: a mail waits " (words::since(since, now)) },
+        @match experiment.told() {
+            Told::Nobody => "nobody told: no route to people is set",
+            Told::By(routes) => {
+                "told "
+                @for (at, told) in routes.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    (clip(told.route.as_str())) " " (words::ago(told.at, now))
+                    @if State::from(told.health) != experiment.state { " as " (told.health) }
+                }
+            },
+            Told::Waits(since) => { "nobody told yet: it waits " (words::since(since, now)) },
             Told::NotYet => "nobody told yet",
+        }
+    }
+}
+
+/// That mail about something is kept quiet, and why. Who wants it is for those who may know names.
+pub(super) fn quiet(quieted: &Quieted, private: bool, now: Timestamp) -> Markup {
+    html! {
+        span.quiet {
+            strong { (quieted.kind.word()) }
+            @if private { " by " (clip(&quieted.by)) }
+            @if let Some(until) = quieted.until { " until " (words::time(until, now)) }
+            @if !quieted.text.is_empty() { ": " (clip(&quieted.text)) }
         }
     }
 }
 
 /// Who needs it, where somebody does.
 pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
-    let affected = &experiment.affected;
+    let affected = experiment.affected();
     html! {
         @if affected.in_session { strong { "in session now" } br; }
         @if let Some(start) = affected.first_start.filter(|start| *start > now) {

@@ -1,5 +1,6 @@
 //! Pools: how many of each kind work, for admins by name and state, for students in words.
 
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::filter::{address, address_of};
@@ -8,7 +9,8 @@ use super::parts;
 use super::shapes::shape;
 use super::state::State;
 use super::view::PoolCard;
-use super::words::clip;
+use super::words::{self, clip};
+use crate::engine::Severity;
 
 /// The most experiments that a card shows one by one.
 const MAX_DOTS: usize = 120;
@@ -17,7 +19,7 @@ const MAX_DOTS: usize = 120;
 const NONE: &str = "There are no pools yet: they come from the experiments that book lists.";
 
 /// The pools as cards, each a link to its experiments.
-pub(super) fn cards(pools: &[PoolCard<'_>]) -> Markup {
+pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
     html! {
         ul.pools {
             @for pool in pools {
@@ -25,6 +27,7 @@ pub(super) fn cards(pools: &[PoolCard<'_>]) -> Markup {
                     a class={ "edge-" (pool.worst().word()) } href=(address("pool", pool.name)) {
                         span.pool { (clip(pool.name)) }
                         (amount(pool))
+                        @if let Some(words) = severity(pool.severity, frame.now) { span.soft { (words) } }
                         @if pool.unknown() > 0 { span.soft { (pool.unknown()) " not judged" } }
                         (dots(&pool.states))
                     }
@@ -37,6 +40,17 @@ pub(super) fn cards(pools: &[PoolCard<'_>]) -> Markup {
 /// How many can be used, as far as is known.
 fn amount(pool: &PoolCard<'_>) -> Markup {
     html! { span.amount { b { @if pool.unknown() == pool.total() { "?" } @else { (pool.usable) } } " of " (pool.total()) } }
+}
+
+/// Whether what works is enough for what is booked within 24 h, where anything is.
+fn severity(severity: Severity, now: Timestamp) -> Option<Markup> {
+    match severity {
+        Severity::NoneAffected => None,
+        Severity::Spare(left) => Some(html! { (left) " to spare at the busiest time in 24 h" }),
+        Severity::Short { missing, first_at } => {
+            Some(html! { strong.is-down { (shape("down")) " " (missing) " too few, first at " (words::time(first_at, now)) } })
+        }
+    }
 }
 
 /// A dot for each experiment, bad ones with their shape. The words beside it say the same.
@@ -58,6 +72,7 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
             html! { a.name href=(address("pool", pool.name)) { (clip(pool.name)) } },
             amount(pool),
             html! { (pool.bookable) },
+            severity(pool.severity, frame.now).unwrap_or_else(|| html! { "nothing booked" }),
             html! { span.tally { @for (state, count) in pool.tally() { (parts::marked(state.word(), format!("{count} {}", state.word()))) } } },
             html! { a href=(address_of("/lab", pool.name)) { "As students see it" } },
         ]
@@ -66,7 +81,7 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
         h1 { "Pools" }
         p.soft { "Experiments of one kind can stand in for each other: what counts is how many of them work." }
         @if pools.is_empty() { (parts::none(NONE)) }
-        @else { (parts::table("Pools", ["Pool", "Usable", "Of them bookable", "States", "Page"], rows)) }
+        @else { (parts::table("Pools", ["Pool", "Usable", "Of them bookable", "Next 24 h", "States", "Page"], rows)) }
     }
 }
 

@@ -9,19 +9,19 @@ use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use tokio::sync::watch;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use super::filter::Filter;
 use super::layout::{self, Frame};
 use super::overview::{self, Rows};
 use super::view::{self, Experiment};
 use super::{assets, experiment, history, holds, outbox, pools, sources};
+use crate::access::Caller;
 use crate::engine::Snapshot;
 use crate::store::{Reader, Store, StoreHealth};
 
@@ -43,9 +43,8 @@ pub struct WebState {
     pub stream: Option<&'static str>,
 }
 
-/// All pages. Whatever is none of them goes to `rest`; where that finds nothing either, a person gets a page that says so.
-pub fn router(state: WebState, rest: Router) -> Router {
-    let lost = from_fn_with_state(state.clone(), lost);
+/// All pages.
+pub fn router(state: WebState) -> Router {
     Router::new()
         .route("/", get(overview))
         .route("/experiments/{stub}", get(experiment))
@@ -57,8 +56,11 @@ pub fn router(state: WebState, rest: Router) -> Router {
         .route("/lab/{pool}", get(lab_pool))
         .route("/assets/{name}", get(asset))
         .with_state(state)
-        .layer(CatchPanicLayer::new())
-        .fallback_service(rest.layer(lost))
+}
+
+/// Puts around everything that is served that a person who has lost the way gets a page; a program gets what it got.
+pub fn with_lost_page(all: Router) -> Router {
+    all.layer(from_fn(lost))
 }
 
 /// What one page is made from: a picture, and how the memory is, at one moment.
@@ -66,6 +68,7 @@ struct Moment {
     snapshot: Arc<Snapshot>,
     memory: Option<StoreHealth>,
     reader: Option<Reader>,
+    private: bool,
     problems: usize,
     theme: Option<&'static str>,
     stream: Option<&'static str>,
@@ -73,11 +76,12 @@ struct Moment {
 }
 
 impl Moment {
-    fn of(state: &WebState, headers: &HeaderMap) -> Self {
+    fn of(state: &WebState, caller: &Caller, headers: &HeaderMap) -> Self {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         Self {
             problems: view::experiments(&snapshot).filter(Experiment::is_problem).count(),
             snapshot,
+            private: caller.may_see_private(),
             memory: state.store.as_ref().map(Store::health),
             reader: state.store.as_ref().map(Store::reader),
             theme: theme(headers),
@@ -92,15 +96,21 @@ impl Moment {
             memory: self.memory.as_ref(),
             theme: self.theme,
             stream: self.stream,
+            private: self.private,
             problems: self.problems,
             now: self.now,
         }
     }
 }
 
-async fn overview(State(state): State<WebState>, headers: HeaderMap, query: Result<Query<Filter>, QueryRejection>) -> Response {
+async fn overview(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    query: Result<Query<Filter>, QueryRejection>,
+) -> Response {
     let filter = query.map(|Query(filter)| filter).unwrap_or_default();
-    let moment = Moment::of(&state, &headers);
+    let moment = Moment::of(&state, &caller, &headers);
     let rows = Rows::of(&moment.snapshot, &filter);
     let days = history::sketches(moment.reader.as_ref(), &rows, moment.now).await;
     let frame = moment.frame();
@@ -108,25 +118,34 @@ async fn overview(State(state): State<WebState>, headers: HeaderMap, query: Resu
     if filter.wall() { framed(layout::wall(&frame, &content)) } else { framed(layout::page(&frame, "/", "", &content)) }
 }
 
-async fn experiment(State(state): State<WebState>, headers: HeaderMap, stub: Result<Path<String>, PathRejection>) -> Response {
-    let moment = Moment::of(&state, &headers);
+async fn experiment(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    stub: Result<Path<String>, PathRejection>,
+) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
     let stub = stub.map(|Path(stub)| stub).unwrap_or_default();
     let Some(view) = moment.snapshot.experiment(&stub) else {
-        return not_found(&moment.frame(), "There is no such experiment. It may have been forgotten, a day after it was last seen.");
+        return (
+            StatusCode::NOT_FOUND,
+            framed(layout::bare("There is no such experiment. It may have been forgotten, a day after it was last seen.")),
+        )
+            .into_response();
     };
     let past = history::past(moment.reader.as_ref(), view, moment.now).await;
     let frame = moment.frame();
-    framed(layout::page(&frame, "", &stub, &experiment::page(&frame, &Experiment::of(view), &past)))
+    framed(layout::page(&frame, "", &stub, &experiment::page(&frame, &Experiment::of(&moment.snapshot, view), &past)))
 }
 
-async fn pools(State(state): State<WebState>, headers: HeaderMap) -> Response {
-    let moment = Moment::of(&state, &headers);
+async fn pools(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
     let frame = moment.frame();
     framed(layout::page(&frame, "/pools", "Pools", &pools::page(&frame)))
 }
 
-async fn sources(State(state): State<WebState>, headers: HeaderMap) -> Response {
-    let moment = Moment::of(&state, &headers);
+async fn sources(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
     let changes = match &moment.reader {
         Some(reader) => Some(history::sources(reader, moment.now).await),
         None => None,
@@ -135,8 +154,8 @@ async fn sources(State(state): State<WebState>, headers: HeaderMap) -> Response 
     framed(layout::page(&frame, "/sources", "Sources", &sources::page(&frame, changes.as_ref())))
 }
 
-async fn holds(State(state): State<WebState>, headers: HeaderMap) -> Response {
-    let moment = Moment::of(&state, &headers);
+async fn holds(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
     let past = match &moment.reader {
         Some(reader) => Some(history::holds(reader, moment.now).await),
         None => None,
@@ -145,8 +164,8 @@ async fn holds(State(state): State<WebState>, headers: HeaderMap) -> Response {
     framed(layout::page(&frame, "/holds", "Holds", &holds::page(&frame, past.as_ref())))
 }
 
-async fn outbox(State(state): State<WebState>, headers: HeaderMap) -> Response {
-    let moment = Moment::of(&state, &headers);
+async fn outbox(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
     let rows = match &moment.reader {
         Some(reader) => Some(history::outbox(reader, moment.now).await),
         None => None,
@@ -155,14 +174,19 @@ async fn outbox(State(state): State<WebState>, headers: HeaderMap) -> Response {
     framed(layout::page(&frame, "/outbox", "Outbox", &outbox::page(&frame, rows.as_ref())))
 }
 
-async fn lab(State(state): State<WebState>, headers: HeaderMap) -> Response {
-    let moment = Moment::of(&state, &headers);
+async fn lab(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
     let frame = moment.frame();
     embeddable(layout::plain(&frame, "The lab", &pools::lab(&frame)))
 }
 
-async fn lab_pool(State(state): State<WebState>, headers: HeaderMap, pool: Result<Path<String>, PathRejection>) -> Response {
-    let moment = Moment::of(&state, &headers);
+async fn lab_pool(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    pool: Result<Path<String>, PathRejection>,
+) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
     let frame = moment.frame();
     let pool = pool.map(|Path(pool)| pool).unwrap_or_default();
     if let Some(content) = pools::lab_pool(&frame, &pool) {
@@ -183,25 +207,19 @@ async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
     (headers, asset.content.as_str()).into_response()
 }
 
-/// Answers a person who has lost the way with a page; a program gets what it got.
-async fn lost(State(state): State<WebState>, request: Request, next: Next) -> Response {
+async fn lost(request: Request, next: Next) -> Response {
     let person = !request.uri().path().starts_with("/api/")
         && request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
-    let headers = request.headers().clone();
     let response = next.run(request).await;
-    if !person || response.status() != StatusCode::NOT_FOUND {
+    let told = response.headers().contains_key(CONTENT_SECURITY_POLICY) && is_page(&response);
+    if !person || told || response.status() != StatusCode::NOT_FOUND {
         return response;
     }
-    not_found(&Moment::of(&state, &headers).frame(), "There is no such page.")
+    (StatusCode::NOT_FOUND, framed(layout::bare("There is no such page."))).into_response()
 }
 
-fn not_found(frame: &Frame<'_>, words: &str) -> Response {
-    let content = html! {
-        h1 { "Not found" }
-        p { (words) }
-        p { a href="/" { "Go to the overview" } ", where you can search." }
-    };
-    (StatusCode::NOT_FOUND, framed(layout::page(frame, "", "Not found", &content))).into_response()
+fn is_page(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| kind.starts_with("text/html"))
 }
 
 /// A page that no other site may put into a frame.

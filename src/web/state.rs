@@ -76,6 +76,7 @@ impl From<Health> for State {
         match health {
             Health::Ok => Self::Ok,
             Health::Degraded => Self::Degraded,
+            Health::Flapping => Self::Flapping,
             Health::Down => Self::Down,
             Health::Unknown => Self::Unknown,
         }

@@ -1,6 +1,6 @@
 //! The pages as a reader's browser gets them: from a laboratory made by hand, through the routes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -15,19 +15,22 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::assets;
-use super::routes::{WebState, router};
+use super::routes::{WebState, router, with_lost_page};
 use super::state::State;
 use crate::engine::{
-    Counts, Event, Evidence, ExperimentView, Issue, Link, MailView, ResourceView, Role, SamplingView, Seen, Snapshot, SourceView,
-    StreamView, Why,
+    Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, Pools, QuietKind, Quieted, ResourceView, Role, RouteView, SamplingView,
+    Seen, Slot, Snapshot, SourceView, StreamView, Timetable, ToldView, Why,
 };
-use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
 /// The most that the first look at a page may weigh, compressed, with all that it loads.
 const BUDGET: usize = 60_000;
 
 /// A name that would be markup, were it not escaped.
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
+
+/// What only those who signed in may read.
+const SECRET: &str = "maintainer@lab.example";
 
 /// Every page that there is.
 const PAGES: [&str; 13] = [
@@ -63,7 +66,7 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
     let issue = match health {
         Health::Down => Some(Issue::Required(topic(&format!("{stub}-st-video")), StreamHealth::Silent)),
         Health::Degraded => Some(Issue::JumpLost),
-        Health::Ok | Health::Unknown => None,
+        Health::Flapping | Health::Ok | Health::Unknown => None,
     };
     let stream = |key: &str, health| StreamView {
         topic: topic(&format!("{stub}-{key}")),
@@ -96,6 +99,8 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
         streams: vec![stream("st-data", StreamHealth::Active), stream("st-video", video)],
         first_seen: ago(600),
         grace_until: None,
+        flapping: None,
+        quiet: None,
         last_listed: Some(now()),
         events: vec![Arc::new(event)],
     }
@@ -103,7 +108,7 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
 
 fn resource(stub: &str, bookable: Bookable) -> ResourceView {
     let name = ResourceName::try_new(&format!("r-{stub}")).expect("a name");
-    ResourceView { name, bookable: Some(bookable), reason: HOSTILE.to_owned(), read: Some(now()), fault: None }
+    ResourceView { name, bookable: Some(bookable), reason: HOSTILE.to_owned(), read: Some(now()), fault: None, wish: None }
 }
 
 fn source(name: SourceName) -> SourceView {
@@ -123,12 +128,17 @@ fn source(name: SourceName) -> SourceView {
 
 fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
     experiments.sort_by(|one, other| one.stub.cmp(&other.stub));
+    let pools = pools(&experiments);
+    let told =
+        |view: &ExperimentView| ToldView { stub: view.stub.clone(), route: RouteName::everybody(), health: view.health, at: ago(20) };
+    let experiments_told = experiments.iter().filter(|view| view.health.is_bad()).map(told).collect();
     let count = |health| experiments.iter().filter(|experiment| experiment.health == health).count();
     let counts = Counts {
         total: experiments.len(),
         ok: count(Health::Ok),
         degraded: count(Health::Degraded),
         down: count(Health::Down),
+        flapping: count(Health::Flapping),
         unknown: count(Health::Unknown),
         ..Counts::default()
     };
@@ -140,11 +150,38 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         experiments: Arc::new(experiments.into_iter().map(Arc::new).collect()),
         counts,
         sources: SourceName::ALL.map(source),
-        mail: MailView { configured: true, last_sent: Some(ago(20)), ..MailView::default() },
+        routes: vec![route()],
+        told: Arc::new(experiments_told),
         sampling: SamplingView::default(),
         manifest_lost: None,
         blind: None,
+        notes: Arc::default(),
+        quiet: Arc::default(),
+        calendar: Arc::default(),
+        pools: Arc::new(pools),
     }
+}
+
+fn route() -> RouteView {
+    RouteView {
+        name: RouteName::everybody(),
+        channel: Channel::Mail,
+        last_sent: Some(ago(20)),
+        waiting_since: None,
+        fault: None,
+        failures: 0,
+        refused: None,
+    }
+}
+
+/// Pools by the stems of names: what can be booked in the same way.
+fn pools(experiments: &[ExperimentView]) -> Pools {
+    let kind = |stub: &Stub| stub.as_str().trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+    let by_resource: BTreeMap<_, _> =
+        experiments.iter().flat_map(|view| view.resources.iter().map(|resource| (resource.name.clone(), view.stub.clone()))).collect();
+    let slot = |(resource, stub): (&ResourceName, &Stub)| Slot { resource: resource.clone(), policy: kind(stub), ui_set: String::new() };
+    let timetable = Timetable { slots: by_resource.iter().map(slot).collect(), ..Timetable::default() };
+    Pools::of(&timetable, &[], |resource| by_resource.get(resource).cloned())
 }
 
 /// A laboratory in which everything that can be wrong is wrong.
@@ -164,7 +201,8 @@ fn sick_lab() -> Snapshot {
     ]);
     lab.sources[0] = SourceView { health: SourceHealth::Down, note: HOSTILE.to_owned(), hides: 3, ..source(SourceName::Relay) };
     lab.sources[1] = SourceView { health: SourceHealth::Late, link: Link::Failed(Fault::TimedOut), ..source(SourceName::Jump) };
-    lab.mail = MailView { fault: Some(Fault::Credentials(HOSTILE.to_owned())), failures: 3, waiting_since: Some(ago(5)), ..lab.mail };
+    let fault = Some(Fault::Credentials(SECRET.to_owned()));
+    lab.routes = vec![RouteView { fault, failures: 3, waiting_since: Some(ago(5)), ..route() }];
     lab.manifest_lost = Some(ago(3));
     lab
 }
@@ -172,7 +210,7 @@ fn sick_lab() -> Snapshot {
 fn web(snapshot: Snapshot) -> Router {
     // The sender may go: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
-    router(WebState { snapshots, store: None, stream: None }, Router::new())
+    with_lost_page(router(WebState { snapshots, store: None, stream: None }))
 }
 
 async fn ask(web: &Router, path: &str, cookie: &str) -> (StatusCode, HeaderMap, String) {
@@ -320,15 +358,9 @@ async fn what_is_asked_for_is_found() {
 async fn the_page_of_an_experiment_answers() {
     let web = web(sick_lab());
     let page_of = page(&web, "/experiments/pend00").await;
-    for words in [
-        "Since when",
-        "Why",
-        "What we did",
-        "Whom we told",
-        "connected but sends nothing",
-        "withdrawn, so that nobody books it",
-        "told by the mail of",
-    ] {
+    for words in
+        ["Since when", "Why", "What we did", "Whom we told", "connected but sends nothing", "withdrawn, so that nobody books it", "told "]
+    {
         assert!(page_of.contains(words), "{words} is missing: {page_of}");
     }
     assert!(page_of.contains("Students read: “&lt;img src=x"), "{page_of}");
@@ -350,6 +382,21 @@ async fn students_see_nothing_of_the_inside() {
         assert!(page.contains("<b>2</b> of 5 can be booked"), "{path}: {page}");
     }
     assert_eq!(ask(&web, "/lab/nobody", "").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn names_of_people_are_for_those_who_signed_in() {
+    let mut lab = sick_lab();
+    let mut views: Vec<ExperimentView> = lab.experiments.iter().map(|view| (**view).clone()).collect();
+    let quieted =
+        Quieted { id: None, kind: QuietKind::Acknowledged, by: SECRET.to_owned(), text: "new camera ordered".to_owned(), until: None };
+    views.iter_mut().filter(|view| view.stub.as_str() == "pend00").for_each(|view| view.quiet = Some(quieted.clone()));
+    lab.experiments = Arc::new(views.into_iter().map(Arc::new).collect());
+    let web = web(lab);
+    for path in PAGES {
+        assert!(!page(&web, path).await.contains(SECRET), "{path}");
+    }
+    assert!(page(&web, "/experiments/pend00").await.contains("<strong>acknowledged</strong>: new camera ordered"));
 }
 
 #[tokio::test]

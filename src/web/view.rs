@@ -1,17 +1,17 @@
 //! What the pages show, taken from a snapshot: experiments with the answers that people ask for, and pools. Reads, and decides nothing.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::state::{Booking, State, mismatch};
-use crate::engine::{Affected, ExperimentView, Issue, Role, Snapshot, stem};
-use crate::model::Fault;
+use crate::engine::{Affected, ExperimentView, Issue, Pool, Role, Severity, Snapshot, ToldView};
+use crate::model::{Fault, Stub};
 
 /// An experiment as it is shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Experiment<'a> {
+    snapshot: &'a Snapshot,
     /// What the engine says of it.
     pub(super) view: &'a ExperimentView,
     /// How it is.
@@ -20,17 +20,13 @@ pub(super) struct Experiment<'a> {
     pub(super) booking: Booking,
     /// Health and bookability that do not fit together, in words.
     pub(super) mismatch: Option<&'static str>,
-    /// Who needs it, as far as is known.
-    pub(super) affected: Affected,
-    /// What a maintainer can do about it, where something fits.
-    pub(super) advice: Option<&'a str>,
 }
 
 impl<'a> Experiment<'a> {
     /// An experiment of a snapshot.
-    pub(super) fn of(view: &'a ExperimentView) -> Self {
+    pub(super) fn of(snapshot: &'a Snapshot, view: &'a ExperimentView) -> Self {
         let (state, booking) = (State::of(view), Booking::of(view));
-        Self { view, state, booking, mismatch: mismatch(state, booking), affected: Affected::default(), advice: None }
+        Self { snapshot, view, state, booking, mismatch: mismatch(state, booking) }
     }
 
     /// Its name.
@@ -38,9 +34,28 @@ impl<'a> Experiment<'a> {
         self.view.stub.as_str()
     }
 
-    /// The pool that it is folded into.
-    pub(super) fn pool(&self) -> &'a str {
-        stem(self.name())
+    /// The pools that it is in: one, unless its resources can be booked in different ways.
+    pub(super) fn pools(&self) -> impl Iterator<Item = &'a str> {
+        self.snapshot.pools.of_experiment(&self.view.stub).map(|pool| pool.name.as_str())
+    }
+
+    /// The bookings that need it: under way, or still to come.
+    pub(super) fn affected(&self) -> Affected {
+        let resources: Vec<_> = self.view.resources.iter().map(|resource| resource.name.clone()).collect();
+        self.snapshot.calendar.affected(&resources, self.snapshot.at)
+    }
+
+    /// How people were told that it is as it is.
+    pub(super) fn told(&self) -> Told<'a> {
+        let told = self.snapshot.told(self.name());
+        let waiting = self.snapshot.routes.iter().filter_map(|route| route.waiting_since).min();
+        if self.snapshot.routes.is_empty() {
+            Told::Nobody
+        } else if told.is_empty() {
+            waiting.map_or(Told::NotYet, Told::Waits)
+        } else {
+            Told::By(told)
+        }
     }
 
     /// Whether somebody should look at it.
@@ -52,6 +67,7 @@ impl<'a> Experiment<'a> {
     pub(super) fn why(&self) -> String {
         let issues: Vec<String> = self.view.issues.iter().map(Issue::to_string).collect();
         match (issues.is_empty(), self.state, self.view.grace_until) {
+            (_, State::Flapping, _) => [vec!["it comes and goes too often".to_owned()], issues].concat().join("; "),
             (false, ..) => issues.join("; "),
             (true, State::Unknown, Some(_)) => "new: it is not judged before its start-up grace is over".to_owned(),
             (true, State::Unknown, None) => "not judged: a source tells nothing".to_owned(),
@@ -98,30 +114,17 @@ impl<'a> Experiment<'a> {
     }
 }
 
-/// How people were told about something.
+/// How people were told about an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Told<'a> {
     /// There is nobody to tell.
     Nobody,
-    /// A mail went out since, and a mail holds every open problem.
-    Mailed(Timestamp),
+    /// These routes were told.
+    By(&'a [ToldView]),
     /// There is news that waits.
     Waits(Timestamp),
-    /// Nothing went out since.
+    /// Nothing went out.
     NotYet,
-}
-
-impl Told {
-    /// How people were told about something that is so since then.
-    pub(super) fn of(snapshot: &Snapshot, since: Timestamp) -> Self {
-        let mail = &snapshot.mail;
-        match (mail.configured, mail.last_sent.filter(|sent| *sent >= since), mail.waiting_since) {
-            (false, ..) => Self::Nobody,
-            (true, Some(sent), _) => Self::Mailed(sent),
-            (true, None, Some(waiting)) => Self::Waits(waiting),
-            (true, None, None) => Self::NotYet,
-        }
-    }
 }
 
 /// Experiments that can stand in for each other, folded into one line.
@@ -135,6 +138,8 @@ pub(super) struct PoolCard<'a> {
     pub(super) usable: usize,
     /// How many can be used and booked.
     pub(super) bookable: usize,
+    /// What works against what is booked within 24 h.
+    pub(super) severity: Severity,
     /// How many are in each state, in the order of [`State::ALL`].
     counts: [usize; State::ALL.len()],
 }
@@ -142,16 +147,17 @@ pub(super) struct PoolCard<'a> {
 impl<'a> PoolCard<'a> {
     /// All pools, sorted by name.
     pub(super) fn all(snapshot: &'a Snapshot) -> Vec<Self> {
-        let mut pools: BTreeMap<&str, Self> = BTreeMap::new();
-        for experiment in experiments(snapshot).filter(|experiment| experiment.view.listed) {
-            let pool = pools.entry(experiment.pool()).or_insert_with(|| Self::new(experiment.pool()));
-            pool.take_in(&experiment);
-        }
-        pools.into_values().collect()
+        snapshot.pools.iter().map(|pool| Self::of(snapshot, pool)).collect()
     }
 
-    fn new(name: &'a str) -> Self {
-        Self { name, states: Vec::new(), usable: 0, bookable: 0, counts: [0; State::ALL.len()] }
+    fn of(snapshot: &'a Snapshot, pool: &'a Pool) -> Self {
+        let usable = |stub: &Stub| snapshot.experiment(stub.as_str()).is_some_and(|view| State::of(view).is_usable());
+        let severity = pool.standing(&snapshot.calendar, snapshot.at, usable).severity;
+        let mut card = Self { name: &pool.name, states: Vec::new(), usable: 0, bookable: 0, severity, counts: [0; State::ALL.len()] };
+        for view in pool.members().filter_map(|stub| snapshot.experiment(stub.as_str())) {
+            card.take_in(&Experiment::of(snapshot, view));
+        }
+        card
     }
 
     fn take_in(&mut self, experiment: &Experiment<'_>) {
@@ -187,14 +193,14 @@ impl<'a> PoolCard<'a> {
 
 /// All experiments, sorted by name.
 pub(super) fn experiments(snapshot: &Snapshot) -> impl Iterator<Item = Experiment<'_>> {
-    snapshot.experiments.iter().map(|view| Experiment::of(view))
+    snapshot.experiments.iter().map(|view| Experiment::of(snapshot, view))
 }
 
 /// What somebody should look at, what is needed first first; then the worst, then the newest.
 pub(super) fn problems(snapshot: &Snapshot) -> Vec<Experiment<'_>> {
     let mut problems: Vec<_> = experiments(snapshot).filter(Experiment::is_problem).collect();
-    problems.sort_by_key(|problem| {
-        (problem.affected.first_start.unwrap_or(Timestamp::MAX), Reverse(problem.state), Reverse(problem.view.since))
+    problems.sort_by_cached_key(|problem| {
+        (problem.affected().first_start.unwrap_or(Timestamp::MAX), Reverse(problem.state), Reverse(problem.view.since))
     });
     problems
 }
@@ -204,6 +210,8 @@ pub(super) fn worst(snapshot: &Snapshot) -> State {
     let counts = &snapshot.counts;
     if counts.down > 0 {
         State::Down
+    } else if counts.flapping > 0 {
+        State::Flapping
     } else if counts.degraded > 0 {
         State::Degraded
     } else if counts.unknown > 0 || counts.total == 0 || snapshot.blind.is_some() {

@@ -4,11 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use labwatch::access::{Audit, Kept, Reading, Revocations};
+use labwatch::api::{AccessSettings, Gate};
 use labwatch::engine::{
-    Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, MailView, Report, ResourceView, Role, SamplingView,
-    Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
+    Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, Report, ResourceView, Role, SamplingView, Scopes,
+    Seen, Snapshot, SourceView, StreamView, Traffic, Why,
 };
 use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+
+/// A gate that lets everybody read, and nobody change anything.
+pub fn open_gate() -> Arc<Gate> {
+    let session = Duration::from_secs(3_600);
+    let settings = AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+    let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
+    Arc::new(Gate::new(settings, Revocations::recall([], at(0), keep), Audit::new(|_, _| {})))
+}
 
 /// Where every connection comes from, which no answer may tell.
 pub const REMOTE: &str = "10.99.88.77";
@@ -72,10 +82,15 @@ impl Lab {
                 source(SourceName::Jump, told, Some(self.jump)),
                 source(SourceName::Book, told, None),
             ],
-            mail: MailView::default(),
+            routes: Vec::new(),
+            told: Arc::default(),
             sampling: SamplingView::default(),
             manifest_lost: None,
             blind: None,
+            notes: Arc::default(),
+            quiet: Arc::default(),
+            calendar: Arc::default(),
+            pools: Arc::default(),
         })
     }
 }
@@ -117,6 +132,8 @@ pub fn healthy(stub: &str) -> ExperimentView {
         health: Health::Ok,
         since: at(10),
         issues: Vec::new(),
+        flapping: None,
+        quiet: None,
         jump: JumpHealth::Up,
         jump_seen: Seen::InNewest,
         jump_last: None,
@@ -141,7 +158,14 @@ pub fn stream(stub: &Stub, key: &str) -> StreamView {
 }
 
 pub fn resource(name: &str, bookable: Option<Bookable>, reason: &str) -> ResourceView {
-    ResourceView { name: ResourceName::try_new(name).expect("a name"), bookable, reason: reason.to_owned(), read: None, fault: None }
+    ResourceView {
+        name: ResourceName::try_new(name).expect("a name"),
+        bookable,
+        reason: reason.to_owned(),
+        read: None,
+        fault: None,
+        wish: None,
+    }
 }
 
 /// What went over a connection that sends 25 messages a second.

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::civil::{Time, Weekday};
-use labwatch::config::{ApiRead, FlapSettings, Planned, RouteTarget, load, load_rules};
+use labwatch::config::{ApiRead, Planned, RouteTarget, load, load_rules};
+use labwatch::engine::FlapRule;
 use secrecy::ExposeSecret;
 
 use super::tables::{from_file, loaded};
@@ -157,9 +158,9 @@ fn maintenance_is_once_or_weekly() {
 fn flapping_can_be_off() {
     let flapping = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config.health.flapping;
     let hour = Duration::from_secs(3_600);
-    assert_eq!(flapping(&[]), Some(FlapSettings { window: hour, high: 30, low: 25 }));
-    assert_eq!(flapping(&[("HEALTH_FLAP_WINDOW", "Off")]), None);
-    assert_eq!(flapping(&[("HEALTH_FLAP_HIGH", "50"), ("HEALTH_FLAP_LOW", "40")]), Some(FlapSettings { window: hour, high: 50, low: 40 }));
+    assert_eq!(flapping(&[]), FlapRule { window: hour, high: 40, low: 25 });
+    assert_eq!(flapping(&[("HEALTH_FLAP_WINDOW", "Off")]).window, Duration::ZERO);
+    assert_eq!(flapping(&[("HEALTH_FLAP_HIGH", "50"), ("HEALTH_FLAP_LOW", "40")]), FlapRule { window: hour, high: 50, low: 40 });
 }
 
 #[test]

@@ -89,7 +89,8 @@ impl Monitor {
 
     async fn first_answer(&mut self) -> Duration {
         loop {
-            if let Some((200, _)) = get(self.port, "/api/v1/experiments").await {
+            // 401: it answers, and not everybody may read.
+            if let Some((200 | 401, _)) = get(self.port, "/api/v1/experiments").await {
                 return self.begun.elapsed();
             }
             let ended = self.child.try_wait().expect("a process");

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use labwatch::engine::{
-    Action, Connection, Input, Link, MailFault, Report, Role, Sample, SampleOutcome, Scopes, Switch, SwitchOutcome, Traffic,
+    Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, QuietId, Report, Role, Sample, SampleOutcome, Schedule,
+    Scope, Scopes, Switch, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Fault, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Listed, ModelBook, Plan, World};
@@ -48,10 +49,21 @@ pub enum Deed {
     SwitchesTake(Duration),
     SwitchesFail(bool),
     MailTakes(Duration),
+    /// How sending goes, on every route.
     Mail(Mood),
+    /// How sending goes on this route alone.
+    Route(String, Mood),
     Samples(Mood),
     Clock(i64),
     Role(Role),
+    /// Ann acknowledges experiments, a component (`relay/source`), or everything (`all`), for so long if that is said.
+    Acknowledge(String, Option<Duration>),
+    Unacknowledge(String),
+    Silence(String, Duration),
+    Maintain(String, Schedule),
+    Remove(u64),
+    OrderHold(String, String),
+    OrderEnable(String),
 }
 
 /// Whether something works.
@@ -71,7 +83,7 @@ pub enum Event {
     Answer(SourceName),
     Opens(SourceName),
     Lands(Switch, u64),
-    Sent(u64, u64),
+    Sent(u64, String, u64),
     Listened(Sample),
 }
 
@@ -116,6 +128,7 @@ pub struct Lab {
     switches_fail: bool,
     mail_takes: Duration,
     mail: Mood,
+    routes: BTreeMap<String, Mood>,
     samples: Mood,
     next_attempt: u64,
     /// Switches and mails whose outcome has not reached the engine.
@@ -144,6 +157,7 @@ impl Lab {
             switches_fail: false,
             mail_takes: Duration::from_millis(100),
             mail: Mood::Works,
+            routes: BTreeMap::new(),
             samples: Mood::Works,
             next_attempt: 0,
             switching: BTreeMap::new(),
@@ -350,10 +364,15 @@ impl Lab {
             Deed::SwitchesTake(takes) => self.switches_take = takes,
             Deed::SwitchesFail(fail) => self.switches_fail = fail,
             Deed::MailTakes(takes) => self.mail_takes = takes,
-            Deed::Mail(mood) => self.mail = mood,
+            Deed::Mail(mood) => {
+                self.mail = mood;
+                self.routes.clear();
+            }
+            Deed::Route(route, mood) => drop(self.routes.insert(route, mood)),
             Deed::Samples(mood) => self.samples = mood,
             Deed::Clock(seconds) => plan.set_clock(SignedDuration::from_secs(seconds)),
             Deed::Role(role) => return vec![Input::Role(role)],
+            deed => return ordered(deed, plan.now().wall()).into_iter().collect(),
         }
         Vec::new()
     }
@@ -389,14 +408,14 @@ impl Lab {
         Input::Switched { resource: switch.resource.clone(), outcome }
     }
 
-    fn sent(&self, id: u64) -> Input {
-        let fault = |permanent| MailFault { fault: Fault::Unreachable("no route".to_owned()), permanent };
-        let outcome = match self.mail {
+    fn sent(&self, id: u64, route: &str) -> Input {
+        let fault = |permanent| DeliveryFault { fault: Fault::Unreachable("no route".to_owned()), permanent };
+        let outcome = match self.routes.get(route).unwrap_or(&self.mail) {
             Mood::Works => Ok(()),
             Mood::Fails => Err(fault(false)),
             Mood::Refuses => Err(fault(true)),
         };
-        Input::Mailed { id, outcome }
+        Input::Delivered { id, outcome }
     }
 
     fn listened(&self, sample: &Sample, now: Duration) -> SampleOutcome {
@@ -423,9 +442,13 @@ impl World for Lab {
                 self.switching.remove(&attempt);
                 vec![self.lands(&switch)]
             }
-            Event::Sent(id, attempt) => {
-                self.mailing.remove(&attempt);
-                vec![self.sent(id)]
+            // Whoever sent it may be gone meanwhile, and nobody hears what came of it.
+            Event::Sent(id, route, attempt) => {
+                if self.mailing.remove(&attempt) {
+                    vec![self.sent(id, &route)]
+                } else {
+                    Vec::new()
+                }
             }
             Event::Listened(sample) => {
                 let outcome = self.listened(&sample, plan.now().mono());
@@ -444,9 +467,9 @@ impl World for Lab {
                 self.switching.insert(attempt, switch.clone());
                 plan.after(self.switches_take, Event::Lands(switch, attempt));
             }
-            Action::Mail(summary) => {
+            Action::Tell(summary) => {
                 self.mailing.insert(attempt);
-                plan.after(self.mail_takes, Event::Sent(summary.id, attempt));
+                plan.after(self.mail_takes, Event::Sent(summary.id, summary.route.to_string(), attempt));
             }
             Action::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
             Action::Reconnect(name) => plan.after(Duration::from_millis(300), Event::Opens(name)),
@@ -457,6 +480,33 @@ impl World for Lab {
                 plan.after(takes, Event::Listened(sample));
             }
         }
+    }
+}
+
+/// The order that a deed is, given at this time.
+fn ordered(deed: Deed, now: Timestamp) -> Option<Input> {
+    let until = |length: Duration| now + SignedDuration::try_from(length).expect("a short time");
+    let pattern = |name: &str| NamePattern::try_new(name).expect("a pattern");
+    let command = match deed {
+        Deed::Acknowledge(name, length) => {
+            Command::Acknowledge { scope: scope(&name), text: "I know".to_owned(), until: length.map(until) }
+        }
+        Deed::Unacknowledge(name) => Command::Unacknowledge { scope: scope(&name) },
+        Deed::Silence(name, length) => Command::Silence { pattern: pattern(&name), until: until(length), reason: "new cables".to_owned() },
+        Deed::Maintain(name, schedule) => Command::Maintain { pattern: pattern(&name), schedule, reason: "cleaning".to_owned() },
+        Deed::Remove(id) => Command::Remove { id: QuietId(id) },
+        Deed::OrderHold(name, reason) => Command::Hold { resource: resource(&name), reason },
+        Deed::OrderEnable(name) => Command::Enable { resource: resource(&name) },
+        _ => return None,
+    };
+    Some(Input::Command(Order { command, by: "ann".to_owned() }))
+}
+
+fn scope(name: &str) -> Scope {
+    match name.strip_suffix("/source") {
+        Some(source) => Scope::Component(source.to_owned()),
+        None if name == "all" => Scope::Installation,
+        None => Scope::Experiments(NamePattern::try_new(name).expect("a pattern")),
     }
 }
 

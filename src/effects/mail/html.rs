@@ -61,6 +61,7 @@ fn colour(health: Health) -> &'static str {
     match health {
         Health::Ok => "#1b7f3b",
         Health::Degraded => "#9a5b00",
+        Health::Flapping => "#a63a79",
         Health::Down => "#c5221f",
         Health::Unknown => "#5f6b76",
     }

@@ -3,9 +3,10 @@
 mod compose;
 mod html;
 mod send;
+mod subject;
 #[cfg(test)]
 mod fake_smtp;
 mod words;
 
 pub use compose::{Composed, Letter, MAX_ALERTS, MAX_NEWS, MAX_PROBLEMS, compose};
-pub use send::{Mailer, MailerError, probe, run};
+pub use send::{Mailer, MailerError, Recipients, probe, run};

@@ -1,5 +1,6 @@
 //! Brings mails to the mail server, one at a time. Decides neither what is told nor whether a failed mail is tried again.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use lettre::address::Envelope;
-use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::header::{HeaderName, HeaderValue, InReplyTo, References};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -22,8 +23,8 @@ use tracing::warn;
 use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls};
 use crate::effects::STOP_GRACE;
-use crate::engine::{Input, MailFault, Summary};
-use crate::model::Fault;
+use crate::engine::{DeliveryFault, Input, MessageId, Summary};
+use crate::model::{Fault, RouteName};
 
 /// How long a mail server may take to say goodbye once it has the mail. Its answer changes nothing.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -39,11 +40,27 @@ const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
 pub struct Mailer {
     settings: MailSettings,
     from: Mailbox,
-    to: Vec<Mailbox>,
-    cc: Vec<Mailbox>,
+    recipients: BTreeMap<RouteName, Addresses>,
     letter: Letter,
     /// Certificates that are trusted besides the system's.
     roots: Vec<Certificate>,
+}
+
+/// Who is mailed on a route, as written in the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipients {
+    /// The route.
+    pub route: RouteName,
+    /// To whom.
+    pub to: Vec<String>,
+    /// Who gets a copy.
+    pub cc: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Addresses {
+    to: Vec<Mailbox>,
+    cc: Vec<Mailbox>,
 }
 
 /// Why the settings make no mailer.
@@ -58,7 +75,7 @@ pub enum MailerError {
         /// What is wrong with it.
         why: String,
     },
-    /// Nobody is in `EMAIL_TO`.
+    /// Nobody is in `EMAIL_TO`, or in the recipients of a route.
     Nobody,
     /// The password would be readable for everybody on the way to this host.
     Unprotected(String),
@@ -68,7 +85,7 @@ impl fmt::Display for MailerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address { setting, text, why } => write!(f, "{setting}: \"{text}\" is not a mail address ({why})"),
-            Self::Nobody => write!(f, "EMAIL_TO: nobody is named"),
+            Self::Nobody => write!(f, "EMAIL_TO: nobody is named to whom the mail could go"),
             Self::Unprotected(host) => {
                 write!(f, "EMAIL_TLS: the password would be readable on the way to {host}: set it to starttls or implicit")
             }
@@ -79,35 +96,46 @@ impl fmt::Display for MailerError {
 impl std::error::Error for MailerError {}
 
 impl Mailer {
-    /// Checks the settings. Connects to nothing, so a mail server that is away or a host without CA certificates is no hindrance.
+    /// Checks the settings: those of everybody, and the recipients of further routes. Connects to nothing, so a mail server that is away
+    /// or a host without CA certificates is no hindrance.
     ///
     /// # Errors
     /// [`MailerError`], which names the setting.
-    pub fn new(settings: MailSettings) -> Result<Self, MailerError> {
-        if settings.to.is_empty() {
+    pub fn new(settings: MailSettings, routes: &[Recipients]) -> Result<Self, MailerError> {
+        if settings.to.is_empty() && routes.is_empty() {
             return Err(MailerError::Nobody);
         }
         if !matches!(settings.auth, MailAuth::None) && settings.tls == MailTls::None && !is_loopback(&settings.host) {
             return Err(MailerError::Unprotected(settings.host));
         }
+        let everybody = Addresses { to: mailboxes("EMAIL_TO", &settings.to)?, cc: mailboxes("EMAIL_CC", &settings.cc)? };
+        let mut recipients = BTreeMap::from([(RouteName::everybody(), everybody)]);
+        for route in routes {
+            let addresses = Addresses { to: mailboxes("to of a route", &route.to)?, cc: mailboxes("cc of a route", &route.cc)? };
+            recipients.insert(route.route.clone(), addresses);
+        }
         Ok(Self {
             from: mailbox("EMAIL_FROM", &settings.from)?,
-            to: mailboxes("EMAIL_TO", &settings.to)?,
-            cc: mailboxes("EMAIL_CC", &settings.cc)?,
+            recipients,
             letter: Letter { subject: settings.subject.clone(), link: settings.link.clone() },
             settings,
             roots: Vec::new(),
         })
     }
 
-    /// Sends a summary to everybody. Where the server refuses the mail for good, each recipient is tried alone,
+    /// Sends a summary to everybody on its route. Where the server refuses the mail for good, each recipient is tried alone,
     /// so that one dead address does not keep the news from the others; it is sent when one of them got it.
     ///
     /// # Errors
-    /// [`MailFault`] when nobody got it.
-    pub async fn send(&self, summary: &Summary) -> Result<(), MailFault> {
-        let mail = self.message(summary)?.formatted();
-        let everybody: Vec<Address> = self.to.iter().chain(&self.cc).map(|mailbox| mailbox.email.clone()).collect();
+    /// [`DeliveryFault`] when nobody got it.
+    pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
+        let recipients = self.recipients.get(&summary.route).filter(|addresses| !addresses.to.is_empty());
+        let recipients = recipients.ok_or_else(|| {
+            let fault = Fault::Protocol(format!("the route {} has no recipients", summary.route));
+            DeliveryFault { fault, permanent: true }
+        })?;
+        let mail = self.message(summary, recipients)?.formatted();
+        let everybody: Vec<Address> = recipients.to.iter().chain(&recipients.cc).map(|mailbox| mailbox.email.clone()).collect();
         match self.deliver(&mail, everybody.clone()).await {
             Err(refusal) if refusal.permanent && !refusal.fault.is_ours() && everybody.len() > 1 => {
                 self.deliver_to_each(&mail, everybody, refusal).await
@@ -116,7 +144,7 @@ impl Mailer {
         }
     }
 
-    async fn deliver_to_each(&self, mail: &[u8], everybody: Vec<Address>, refusal: MailFault) -> Result<(), MailFault> {
+    async fn deliver_to_each(&self, mail: &[u8], everybody: Vec<Address>, refusal: DeliveryFault) -> Result<(), DeliveryFault> {
         let mut outcome = Err(refusal);
         for recipient in everybody {
             match self.deliver(mail, vec![recipient.clone()]).await {
@@ -127,7 +155,7 @@ impl Mailer {
         outcome
     }
 
-    async fn deliver(&self, mail: &[u8], recipients: Vec<Address>) -> Result<(), MailFault> {
+    async fn deliver(&self, mail: &[u8], recipients: Vec<Address>) -> Result<(), DeliveryFault> {
         let envelope = Envelope::new(Some(self.from.email.clone()), recipients).map_err(|error| unfit(&error))?;
         let mut connection = self
             .bounded(async {
@@ -141,10 +169,10 @@ impl Mailer {
     }
 
     /// The work's outcome within `EMAIL_TIMEOUT`.
-    async fn bounded<T>(&self, work: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, MailFault> {
+    async fn bounded<T>(&self, work: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, DeliveryFault> {
         match tokio::time::timeout(self.settings.timeout, work).await {
             Ok(outcome) => outcome.map_err(|error| fault_of(&error)),
-            Err(_) => Err(MailFault { fault: Fault::TimedOut, permanent: false }),
+            Err(_) => Err(DeliveryFault { fault: Fault::TimedOut, permanent: false }),
         }
     }
 
@@ -170,25 +198,30 @@ impl Mailer {
         self.roots.iter().cloned().fold(builder, smtp::client::TlsParametersBuilder::add_root_certificate).build_rustls()
     }
 
-    fn message(&self, summary: &Summary) -> Result<Message, MailFault> {
+    fn message(&self, summary: &Summary, recipients: &Addresses) -> Result<Message, DeliveryFault> {
         let composed = compose(summary, &self.letter);
+        let name = |message: &MessageId| format!("<{message}@{}>", self.from.email.domain());
         let mut builder = Message::builder()
             .from(self.from.clone())
             .subject(composed.subject)
             .date(SystemTime::from(summary.at))
-            .message_id(Some(message_id(summary, self.from.email.domain())))
+            .message_id(Some(name(&summary.thread.id)))
             .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
-        for mailbox in &self.to {
+        if let Some(latest) = summary.thread.references.last() {
+            let earlier: Vec<String> = summary.thread.references.iter().map(name).collect();
+            builder = builder.header(References::from(earlier.join(" "))).header(InReplyTo::from(name(latest)));
+        }
+        for mailbox in &recipients.to {
             builder = builder.to(mailbox.clone());
         }
-        for mailbox in &self.cc {
+        for mailbox in &recipients.cc {
             builder = builder.cc(mailbox.clone());
         }
         builder.multipart(MultiPart::alternative_plain_html(composed.text, composed.html)).map_err(|error| unfit(&error))
     }
 }
 
-/// Sends one mail after the other until `stop`, or until no more can come. Each ends in one `Input::Mailed`.
+/// Sends one mail after the other until `stop`, or until no more can come. Each ends in one `Input::Delivered`.
 /// The one that is under way at the stop is given up after [`STOP_GRACE`].
 pub async fn run(mailer: Mailer, mut mails: mpsc::Receiver<Arc<Summary>>, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
     loop {
@@ -201,12 +234,12 @@ pub async fn run(mailer: Mailer, mut mails: mpsc::Receiver<Arc<Summary>>, inputs
         };
         let answer = async {
             let outcome = mailer.send(&summary).await;
-            inputs.send(Input::Mailed { id: summary.id, outcome }).await
+            inputs.send(Input::Delivered { id: summary.id, outcome }).await
         };
         tokio::select! {
             answered = answer => if answered.is_err() { return },
             () = patience(&stop) => {
-                warn!(mail = summary.id, "stopping: a mail that is under way is given up");
+                warn!(summary = summary.id, "stopping: a mail that is under way is given up");
                 return;
             }
         }
@@ -218,7 +251,7 @@ pub async fn run(mailer: Mailer, mut mails: mpsc::Receiver<Arc<Summary>>, inputs
 /// # Errors
 /// A [`Fault`] that says what to do about it.
 pub async fn probe(settings: MailSettings) -> Result<(), Fault> {
-    let mailer = Mailer::new(settings).map_err(|error| Fault::Unreachable(error.to_string()))?;
+    let mailer = Mailer::new(settings, &[]).map_err(|error| Fault::Unreachable(error.to_string()))?;
     mailer.probe().await
 }
 
@@ -261,17 +294,12 @@ fn login(auth: &MailAuth) -> Option<(Mechanism, Credentials)> {
     Some((mechanism, Credentials::new(user.clone(), password.expose_secret().to_owned())))
 }
 
-/// Unlike any other mail's: no two summaries of a program are put together in the same nanosecond with the same number.
-fn message_id(summary: &Summary, domain: &str) -> String {
-    format!("<labwatch.{}.{}@{domain}>", summary.at.as_nanosecond(), summary.id)
-}
-
 /// A mail that cannot be put together stays so.
-fn unfit(error: &lettre::error::Error) -> MailFault {
-    MailFault { fault: Fault::Protocol(format!("the mail cannot be put together: {error}")), permanent: true }
+fn unfit(error: &lettre::error::Error) -> DeliveryFault {
+    DeliveryFault { fault: Fault::Protocol(format!("the mail cannot be put together: {error}")), permanent: true }
 }
 
-fn fault_of(error: &smtp::Error) -> MailFault {
+fn fault_of(error: &smtp::Error) -> DeliveryFault {
     let said = words::clip(&innermost(error), MAX_QUOTED_CHARS);
     let fault = match error.status().map(u16::from) {
         Some(status) if LOGIN_REFUSED.contains(&status) => Fault::Credentials(said),
@@ -281,7 +309,7 @@ fn fault_of(error: &smtp::Error) -> MailFault {
         None if error.is_response() || error.is_client() => Fault::Protocol(said),
         None => Fault::Unreachable(said),
     };
-    MailFault { fault, permanent: error.is_permanent() }
+    DeliveryFault { fault, permanent: error.is_permanent() }
 }
 
 /// The innermost cause: what the server or the system said.
@@ -345,6 +373,10 @@ mod tests {
         let counts = Counts { total: 1, down: 1, withdrawn: 1, ..Counts::default() };
         Arc::new(Summary {
             id: 7,
+            route: RouteName::everybody(),
+            channel: crate::engine::Channel::Mail,
+            occasion: crate::engine::Occasion::News,
+            thread: crate::engine::Thread { id: MessageId { at, id: 7 }, references: vec![] },
             at,
             news: vec![line.clone()],
             problems: vec![line],
@@ -355,11 +387,11 @@ mod tests {
     }
 
     /// Sends one mail with these settings to a server of this manner.
-    async fn send(manner: Manner, change: impl FnOnce(&mut MailSettings)) -> (Result<(), MailFault>, FakeSmtp) {
+    async fn send(manner: Manner, change: impl FnOnce(&mut MailSettings)) -> (Result<(), DeliveryFault>, FakeSmtp) {
         let server = FakeSmtp::start(manner).await;
         let mut settings = settings(server.port);
         change(&mut settings);
-        let mut mailer = Mailer::new(settings).expect("good settings");
+        let mut mailer = Mailer::new(settings, &[]).expect("good settings");
         mailer.roots.push(server.root.clone());
         (mailer.send(&summary()).await, server)
     }
@@ -441,7 +473,7 @@ mod tests {
             assert_eq!((failure.fault.word(), failure.permanent), (word, permanent), "{what}: {}", failure.fault);
             assert!(server.mails().is_empty(), "{what}");
         }
-        let gone = Mailer::new(settings(1)).expect("good settings").send(&summary()).await.expect_err("nobody there");
+        let gone = Mailer::new(settings(1), &[]).expect("good settings").send(&summary()).await.expect_err("nobody there");
         assert_eq!((gone.fault.word(), gone.permanent), ("unreachable", false), "{}", gone.fault);
     }
 
@@ -466,7 +498,7 @@ mod tests {
     async fn an_unknown_certificate_is_not_trusted() {
         let server = FakeSmtp::start(Manner { starttls: true, ..Manner::default() }).await;
         let settings = MailSettings { tls: MailTls::StartTls, ..settings(server.port) };
-        let failure = Mailer::new(settings).expect("good settings").send(&summary()).await.expect_err("not trusted");
+        let failure = Mailer::new(settings, &[]).expect("good settings").send(&summary()).await.expect_err("not trusted");
         assert_eq!(failure.fault.word(), "unreachable", "{}", failure.fault);
         assert!(!server.lines().iter().any(|line| line.starts_with("MAIL")));
     }
@@ -491,7 +523,7 @@ mod tests {
         let change = |change: fn(&mut MailSettings)| {
             let mut settings = settings(25);
             change(&mut settings);
-            Mailer::new(settings).err().map(|error| error.to_string()).unwrap_or_default()
+            Mailer::new(settings, &[]).err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert_eq!(change(|_| {}), "");
         assert!(change(|settings| settings.from = "nobody".into()).starts_with("EMAIL_FROM: \"nobody\" is not a mail address"));
@@ -501,7 +533,7 @@ mod tests {
         let unprotected = change(|settings| (settings.host, settings.auth) = ("mail.example.org".into(), plain()));
         assert!(unprotected.contains("mail.example.org") && !unprotected.contains("secret"), "{unprotected}");
         for host in ["localhost", "127.0.0.1", "::1"] {
-            assert!(Mailer::new(MailSettings { host: host.into(), auth: plain(), ..settings(25) }).is_ok(), "{host}");
+            assert!(Mailer::new(MailSettings { host: host.into(), auth: plain(), ..settings(25) }, &[]).is_ok(), "{host}");
         }
     }
 
@@ -521,11 +553,11 @@ mod tests {
         let (mails, queue) = mpsc::channel(4);
         let (sender, mut inputs) = mpsc::channel(4);
         let mut tasks = tokio::task::JoinSet::new();
-        let mailer = Mailer::new(settings(server.port)).expect("good settings");
+        let mailer = Mailer::new(settings(server.port), &[]).expect("good settings");
         tasks.spawn(run(mailer, queue, sender, CancellationToken::new()));
         for _ in 0..2 {
             mails.send(summary()).await.expect("listens");
-            assert!(matches!(inputs.recv().await, Some(Input::Mailed { id: 7, outcome: Ok(()) })));
+            assert!(matches!(inputs.recv().await, Some(Input::Delivered { id: 7, outcome: Ok(()) })));
         }
         drop(mails);
         tasks.join_next().await.expect("one task").expect("it ended well");
@@ -539,7 +571,7 @@ mod tests {
         let (sender, _inputs) = mpsc::channel(4);
         let stop = CancellationToken::new();
         let mut tasks = tokio::task::JoinSet::new();
-        let mailer = Mailer::new(MailSettings { timeout: Duration::from_secs(60), ..settings(server.port) }).expect("good settings");
+        let mailer = Mailer::new(MailSettings { timeout: Duration::from_secs(60), ..settings(server.port) }, &[]).expect("good settings");
         mails.send(summary()).await.expect("room");
         tasks.spawn(run(mailer, queue, sender, stop.clone()));
         while mails.capacity() < 4 {

@@ -34,8 +34,8 @@ pub(super) fn code(line: &Line) -> &'static str {
 pub(super) fn matter(line: &Line) -> String {
     match line.health {
         Health::Ok => well_again(line),
-        Health::Unknown | Health::Degraded | Health::Down if line.issues.is_empty() => state(line.health).to_owned(),
-        Health::Unknown | Health::Degraded | Health::Down => format!("{}: {}", state(line.health), issues(&line.issues)),
+        health if line.issues.is_empty() => state(health).to_owned(),
+        health => format!("{}: {}", state(health), issues(&line.issues)),
     }
 }
 
@@ -45,6 +45,7 @@ pub(super) fn state(health: Health) -> &'static str {
         Health::Unknown => "not judged",
         Health::Ok => "well again",
         Health::Degraded => "degraded",
+        Health::Flapping => "flapping",
         Health::Down => "down",
     }
 }
@@ -52,7 +53,7 @@ pub(super) fn state(health: Health) -> &'static str {
 fn well_again(line: &Line) -> String {
     let was = match line.told {
         Health::Ok => "not well",
-        told @ (Health::Unknown | Health::Degraded | Health::Down) => state(told),
+        told @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => state(told),
     };
     line.lasted.map_or_else(|| "well".to_owned(), |lasted| format!("well again, was {was} for {}", spell(lasted)))
 }
@@ -67,7 +68,7 @@ pub(super) fn issues(issues: &[Issue]) -> String {
 /// Whether it can be booked and, where not, by whose word.
 pub(super) fn bookable(line: &Line) -> &'static str {
     match (line.bookable, line.health) {
-        (Some(Bookable::Yes), Health::Down) => "still bookable",
+        (Some(Bookable::Yes), Health::Down | Health::Flapping) => "still bookable",
         (Some(Bookable::Yes), _) => "bookable",
         (Some(Bookable::Withdrawn), Health::Ok) => "still withdrawn by labwatch",
         (Some(Bookable::Withdrawn), _) => "withdrawn by labwatch",

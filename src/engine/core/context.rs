@@ -1,6 +1,7 @@
 //! What surrounds a problem when people are told of it: who has booked it, what it has in common with others, what can be done from home.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -12,6 +13,7 @@ use crate::engine::experiment::Experiment;
 use crate::engine::input::Timetable;
 use crate::engine::names::stem;
 use crate::engine::pool::{Pools, Severity};
+use crate::engine::route::Route;
 use crate::engine::summary::{Background, Line, Summary};
 use crate::model::{Health, JumpHealth, Stub};
 
@@ -19,8 +21,8 @@ impl Engine {
     /// Takes in who has booked what.
     pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
         let resources = &self.resources;
-        self.pools = Pools::of(timetable, &[], |resource| resources.stub(resource).cloned());
-        self.calendar = Calendar::of(timetable);
+        self.pools = Arc::new(Pools::of(timetable, &[], |resource| resources.stub(resource).cloned()));
+        self.calendar = Arc::new(Calendar::of(timetable));
     }
 
     /// Adds to a summary what surrounds its problems, and puts those first that students need first.
@@ -30,18 +32,25 @@ impl Engine {
         for line in summary.news.iter_mut().chain(&mut summary.problems) {
             let Some(experiment) = self.fleet.named(line.stub.as_str()) else { continue };
             line.affected = self.calendar.affected(&experiment.resources, now);
-            if matches!(line.health, Health::Degraded | Health::Down) {
+            if line.health.is_bad() {
                 let facts = experiment.facts(neighbours(&neighbourhoods, experiment));
                 line.advice = advice.of(&facts).map(|given| given.text.to_owned());
             }
         }
         summary.news.sort_by_key(urgency);
         summary.problems.sort_by_key(urgency);
-        summary.background = Background {
-            causes: self.causes(summary).iter().map(cause_words).collect(),
-            short_pools: self.short_pools(now),
-            forgotten_holds: self.forgotten_holds(now),
-        };
+        summary.background.causes = self.causes(summary).iter().map(cause_words).collect();
+    }
+
+    /// What is worth knowing for the people of a route, whatever is new.
+    pub(super) fn background(&self, route: &Route) -> Background {
+        let now = self.now.wall();
+        Background {
+            causes: Vec::new(),
+            short_pools: self.short_pools(route, now),
+            forgotten_holds: self.forgotten_holds(route, now),
+            silences: self.silences(route, now),
+        }
     }
 
     /// How many experiments of each name stem have a sign of life, and how many have none.
@@ -60,7 +69,7 @@ impl Engine {
 
     /// What the new losses of a summary have in common.
     fn causes(&self, summary: &Summary) -> Vec<Cause> {
-        let new = summary.news.iter().filter(|line| line.health == Health::Down);
+        let new = summary.news.iter().filter(|line| line.health.is_unusable());
         let lost: Vec<&Experiment> = new.filter_map(|line| self.fleet.named(line.stub.as_str())).collect();
         let losses: Vec<Loss<'_>> = lost.iter().map(|experiment| Loss { stub: &experiment.stub, at: experiment.since }).collect();
         let report = self.fleet.relay_report();
@@ -74,12 +83,16 @@ impl Engine {
     }
 
     /// Pools that have less left than is booked.
-    fn short_pools(&self, now: Timestamp) -> Vec<String> {
+    fn short_pools(&self, route: &Route, now: Timestamp) -> Vec<String> {
         let usable = |stub: &Stub| {
             let experiment = self.fleet.named(stub.as_str());
             experiment.is_some_and(|experiment| matches!(experiment.health, Health::Ok | Health::Degraded))
         };
-        let standings = self.pools.iter().map(|pool| (&pool.name, pool.standing(&self.calendar, now, usable)));
+        let standings = self
+            .pools
+            .iter()
+            .filter(|pool| pool.members().any(|stub| route.hears_of(stub)))
+            .map(|pool| (&pool.name, pool.standing(&self.calendar, now, usable)));
         let short = standings.filter_map(|(name, standing)| match standing.severity {
             Severity::Short { missing, first_at } => {
                 let at = first_at.strftime("%-d %b %H:%M UTC");
@@ -91,9 +104,10 @@ impl Engine {
     }
 
     /// Resources that people have held for so long that they look forgotten.
-    fn forgotten_holds(&self, now: Timestamp) -> Vec<String> {
+    fn forgotten_holds(&self, route: &Route, now: Timestamp) -> Vec<String> {
         let overdue = self.holds.overdue(&self.calendar, now, |_| None);
-        let words = overdue.iter().map(|view| {
+        let hears_of = |resource| self.resources.stub(resource).is_some_and(|stub| route.hears_of(stub));
+        let words = overdue.iter().filter(|view| hears_of(&view.resource)).map(|view| {
             let since = view.hold.since.strftime("%-d %b %Y");
             let blocked = match view.blocked.next_week {
                 0 => String::new(),

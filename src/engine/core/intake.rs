@@ -8,24 +8,29 @@ use crate::engine::availability::HoldChange;
 use crate::engine::event::Why;
 use crate::engine::experiment::Experiment;
 use crate::engine::fleet::Id;
-use crate::engine::input::{BookReading, MailFault, Role, SampleOutcome, SwitchOutcome};
+use crate::engine::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
 use crate::engine::judge::Heard;
 use crate::engine::memory::{Memory, Told};
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
-use crate::model::{Moment, ResourceName, SourceHealth, SourceName, Stub, Topic};
+use crate::engine::silence::Quiet;
+use crate::model::{Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.
     pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
-        self.telling.recall(&memory.told, &memory.owed, memory.last_mail, now);
+        self.telling.recall(&memory.routes, memory.last_summary, now);
         for known in &memory.experiments {
-            let id = self.fleet.recall(&known.stub, now.back_at(known.first_seen), &known.events, now);
+            let id = self.fleet.recall(known, self.policy.flap, now);
             if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
                 self.telling.consider(experiment, false, now);
             }
         }
         self.fleet.take_seen();
+        self.quiet = Arc::new(Quiet::restore(memory.quiet.iter().cloned(), memory.last_quiet));
+        for (resource, wish) in &memory.wishes {
+            self.resources.wish(resource.clone(), wish.clone());
+        }
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
@@ -129,7 +134,7 @@ impl Engine {
         }
         for id in changed {
             if self.fleet.get(id).is_some_and(Experiment::is_phantom) {
-                self.forget(id);
+                self.forget(id, actions);
             } else {
                 self.look(id, Why::Manifest, actions);
             }
@@ -166,17 +171,18 @@ impl Engine {
         }
     }
 
-    pub(super) fn mailed(&mut self, id: u64, outcome: Result<(), MailFault>, actions: &mut Vec<Action>) {
-        for told in self.telling.mailed(id, &outcome, self.now) {
+    pub(super) fn delivered(&mut self, id: u64, outcome: Result<(), DeliveryFault>, actions: &mut Vec<Action>) {
+        let (route, news) = self.telling.delivered(id, &outcome, self.now).unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
+        for told in news {
             if let Told::Experiment(stub, _) = &told {
                 match self.fleet.named(stub.as_str()) {
                     Some(experiment) => self.telling.consider(experiment, self.manifest_known, self.now),
                     None => self.telling.forget(stub),
                 }
             }
-            actions.push(Action::Record(Record::Told(told)));
+            actions.push(Action::Record(Record::Told { route: route.clone(), told }));
         }
-        actions.push(Action::Record(Record::Mailed { id, outcome }));
+        actions.push(Action::Record(Record::Delivered { id, outcome }));
     }
 
     /// Becoming leader is a full settle: everything is compared again.

@@ -3,6 +3,8 @@
 mod context;
 mod intake;
 mod tending;
+mod quieting;
+mod commands;
 mod stories;
 mod picture;
 
@@ -19,11 +21,14 @@ use super::input::{Input, Role};
 use super::memory::Memory;
 use super::policy::{Asking, Policy};
 use super::pool::Pools;
+use super::route::Route;
 use super::sampling::Sampler;
+use super::silence::Quiet;
 use super::snapshot::{Counts, ExperimentView};
 use super::source::Source;
 use super::telling::Telling;
 use crate::model::{Moment, SourceName};
+use quieting::Hush;
 
 /// No source is asked for reports more often than this: relay answers at most once a second.
 const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -42,8 +47,10 @@ pub enum Reason {
     Outage,
     /// A failed switch is to be tried again.
     Switch,
+    /// Something begins or ends to keep mail quiet.
+    Quiet,
     /// There is something to tell.
-    Mail,
+    Tell,
     /// A stream is to be listened to.
     Sample,
 }
@@ -71,13 +78,16 @@ pub struct Engine {
     version: u64,
     views: Arc<Vec<Arc<ExperimentView>>>,
     counts: Counts,
-    calendar: Calendar,
-    pools: Pools,
+    calendar: Arc<Calendar>,
+    pools: Arc<Pools>,
     holds: Holds,
+    quiet: Arc<Quiet>,
+    /// How quiet it is now; `None` when that is to be found out anew.
+    hush: Option<Hush>,
 }
 
 impl Engine {
-    /// An engine that knows nothing yet.
+    /// An engine that knows nothing yet and has nobody to tell.
     #[must_use]
     pub fn new(policy: Policy, now: Moment) -> Self {
         let [relay, jump, book] = SourceName::ALL.map(|name| Source::new(name, ask_every(&policy, name), now));
@@ -102,16 +112,18 @@ impl Engine {
             version: 0,
             views: Arc::default(),
             counts: Counts::default(),
-            calendar: Calendar::default(),
-            pools: Pools::default(),
+            calendar: Arc::default(),
+            pools: Arc::default(),
             holds: Holds::new(DEFAULT_OVERDUE_AFTER),
+            quiet: Arc::default(),
+            hush: None,
         }
     }
 
-    /// An engine that goes on where another one stopped.
+    /// An engine that tells people on these routes, each with a name of its own, and goes on where another one stopped.
     #[must_use]
-    pub fn resume(policy: Policy, memory: &Memory, now: Moment) -> Self {
-        let mut engine = Self::new(policy, now);
+    pub fn resume(policy: Policy, routes: Vec<Route>, memory: &Memory, now: Moment) -> Self {
+        let mut engine = Self { telling: Telling::new(routes, now), ..Self::new(policy, now) };
         engine.recall(memory, now);
         engine
     }
@@ -130,7 +142,8 @@ impl Engine {
             Input::Timetable(timetable) => self.read_timetable(&timetable),
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
-            Input::Mailed { id, outcome } => self.mailed(id, outcome, &mut actions),
+            Input::Delivered { id, outcome } => self.delivered(id, outcome, &mut actions),
+            Input::Command(order) => self.command(order, &mut actions),
             Input::Role(role) => self.take_role(role),
             Input::Wake => {}
         }
@@ -150,8 +163,9 @@ impl Engine {
             (self.jump.deadline(self.ask_every(SourceName::Jump)), Reason::Source(SourceName::Jump)),
             (self.book.deadline(None), Reason::Source(SourceName::Book)),
             (outage, Reason::Outage),
+            (self.quiet_deadline(), Reason::Quiet),
             (self.resources.deadline().filter(|_| leads && self.may_switch()), Reason::Switch),
-            (self.mail_deadline().filter(|_| leads && self.may_tell()), Reason::Mail),
+            (self.tell_deadline().filter(|_| leads && self.may_tell()), Reason::Tell),
             (self.sampler.deadline(&self.policy).filter(|_| self.is_listening()), Reason::Sample),
         ];
         let next = candidates.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()?;
@@ -167,6 +181,7 @@ impl Engine {
         self.look_at_due(actions);
         self.tend_sources(actions);
         self.tend_sampling(actions);
+        self.tend_quiet(actions);
         if self.role == Role::Leader {
             self.switch(actions);
             self.tell(actions);

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use super::Engine;
+use crate::engine::experiment::Experiment;
+use crate::engine::route::Route;
+use crate::engine::silence::QuietKind;
 use crate::engine::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
 use crate::model::{Bookable, Health, Moment, SourceName};
 
@@ -18,11 +21,21 @@ impl Engine {
             experiments: Arc::clone(&self.views),
             counts: self.counts,
             sources: SourceName::ALL.map(|name| self.source_view(name)),
-            mail: self.telling.view(self.policy.mail),
+            routes: self.telling.views(),
+            told: self.telling.told(),
             sampling: if self.sampling { self.sampler.view(&self.policy) } else { SamplingView::default() },
             manifest_lost: self.manifest_lost.map(Moment::wall),
             blind: self.blind.map(Moment::wall),
+            notes: self.hush.as_ref().map(|hush| Arc::clone(&hush.notes)).unwrap_or_default(),
+            quiet: Arc::clone(&self.quiet),
+            calendar: Arc::clone(&self.calendar),
+            pools: Arc::clone(&self.pools),
         }
+    }
+
+    /// How many of the experiments that a route hears of are in which state.
+    pub(super) fn counts_of(&self, route: &Route) -> Counts {
+        if route.hears_of_all() { self.counts } else { count(self.views.iter().filter(|view| route.hears_of(&view.stub))) }
     }
 
     pub(super) fn repaint(&mut self) {
@@ -30,9 +43,15 @@ impl Engine {
             return;
         }
         let sky = self.sky();
-        let resources = &self.resources;
-        self.fleet.repaint(&mut self.views, &sky, |experiment| experiment.resources.iter().map(|name| resources.view(name)).collect());
-        self.counts = count(&self.views);
+        let mut views = std::mem::take(&mut self.views);
+        let touched = self.fleet.take_touched();
+        let paint = |experiment: &Experiment| {
+            let resources = experiment.resources.iter().map(|name| self.resources.view(name)).collect();
+            experiment.view(resources, self.quieted(&experiment.stub), &sky)
+        };
+        self.fleet.repaint(&mut views, &touched, paint);
+        self.views = views;
+        self.counts = count(self.views.iter());
     }
 
     pub(super) fn source_view(&self, name: SourceName) -> SourceView {
@@ -56,12 +75,14 @@ impl Engine {
     }
 }
 
-fn count(views: &[Arc<ExperimentView>]) -> Counts {
-    let mut counts = Counts { total: views.len(), ..Counts::default() };
+fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
+    let mut counts = Counts::default();
     for view in views {
+        counts.total += 1;
         match view.health {
             Health::Ok => counts.ok += 1,
             Health::Degraded => counts.degraded += 1,
+            Health::Flapping => counts.flapping += 1,
             Health::Down => counts.down += 1,
             Health::Unknown => counts.unknown += 1,
         }
@@ -69,6 +90,11 @@ fn count(views: &[Arc<ExperimentView>]) -> Counts {
             Some(Bookable::Withdrawn) => counts.withdrawn += 1,
             Some(Bookable::Held) => counts.held += 1,
             Some(Bookable::Yes) | None => {}
+        }
+        match view.quiet.as_ref().map(|quiet| quiet.kind) {
+            Some(QuietKind::Acknowledged) => counts.acknowledged += 1,
+            Some(QuietKind::Silenced | QuietKind::Maintenance) => counts.silenced += 1,
+            None => {}
         }
         counts.unlisted += usize::from(!view.listed);
     }

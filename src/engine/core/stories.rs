@@ -1,4 +1,4 @@
-//! Telling people: what concerns the whole laboratory, in words, and when a mail is due.
+//! Telling people: what concerns the whole laboratory, in words, and when a summary is due.
 
 use std::sync::Arc;
 
@@ -12,33 +12,37 @@ use crate::model::{Moment, SourceHealth, SourceName};
 impl Engine {
     /// Whether there is somebody to tell, and something is known of how things are now: what is only remembered may be over.
     pub(super) fn may_tell(&self) -> bool {
-        self.policy.mail && self.may_judge() && self.relay.health != SourceHealth::Starting
+        self.telling.has_routes() && !self.is_all_quiet() && self.may_judge() && self.relay.health != SourceHealth::Starting
     }
 
     pub(super) fn tell(&mut self, actions: &mut Vec<Action>) {
-        let troubles: Vec<Trouble> = self.troubles().into_iter().filter(|trouble| self.is_tellable(trouble)).collect();
-        if !self.may_tell() || (troubles.is_empty() && self.telling.is_done()) {
+        let troubles = self.troubles();
+        let is_troubled = troubles.iter().any(|trouble| trouble.is_tellable);
+        if !self.may_tell() || (!is_troubled && self.telling.is_idle(self.now)) {
             return;
         }
         self.repaint();
-        let (fleet, resources) = (&self.fleet, &self.resources);
-        let scene = Scene {
-            now: self.now,
-            manifest_known: self.manifest_known,
-            gather: self.policy.gather,
+        let mut telling = std::mem::take(&mut self.telling);
+        let this = &*self;
+        let summaries = telling.due(&Scene {
+            now: this.now,
+            manifest_known: this.manifest_known,
+            counts: &|route| this.counts_of(route),
+            experiments: &|stub| this.fleet.named(stub.as_str()),
+            all: &|| this.fleet.iter().map(|(_, experiment)| experiment).collect(),
+            bookable: &|experiment| experiment.resources.iter().filter_map(|name| this.resources.bookable(name)).max(),
+            is_quiet: &|stub| this.lull().covers(stub),
+            background: &|route| this.background(route),
+            is_switching: this.resources.is_moving() && this.may_switch(),
+            settles_until: [&this.relay, &this.jump].into_iter().filter_map(Source::settles_until).max(),
             troubles,
-            experiments: &|stub| fleet.named(stub.as_str()),
-            all: &|| fleet.iter().map(|(_, experiment)| experiment).collect(),
-            bookable: &|experiment| experiment.resources.iter().filter_map(|name| resources.bookable(name)).max(),
-            is_switching: resources.is_moving() && self.may_switch(),
-            settles_until: [&self.relay, &self.jump].into_iter().filter_map(Source::settles_until).max(),
-            counts: self.counts,
-        };
-        if let Some(mut summary) = self.telling.due(&scene) {
+        });
+        self.telling = telling;
+        for mut summary in summaries {
             self.add_context(&mut summary);
             let summary = Arc::new(summary);
-            actions.push(Action::Record(Record::Mailing(Arc::clone(&summary))));
-            actions.push(Action::Mail(summary));
+            actions.push(Action::Record(Record::Telling(Arc::clone(&summary))));
+            actions.push(Action::Tell(summary));
         }
     }
 
@@ -48,33 +52,33 @@ impl Engine {
         if let Some(since) = self.blind {
             let text =
                 "labwatch hears from none of relay, jump and book: it is probably cut off itself; nothing is switched until it hears again";
-            return vec![Trouble { concern: Concern::Blind, text: text.to_owned(), since }];
+            return vec![self.trouble(Concern::Blind, text.to_owned(), since)];
         }
         for name in SourceName::ALL {
             let source = self.source(name);
             // After a restart of ours, an outage that people know of goes on until the source tells again.
             let goes_on = source.health == SourceHealth::Starting && self.telling.knows(Concern::Source(name));
             if goes_on || source.health == SourceHealth::Down {
-                troubles.push(Trouble { concern: Concern::Source(name), text: self.outage_text(name), since: source.since });
+                troubles.push(self.trouble(Concern::Source(name), self.outage_text(name), source.since));
             }
         }
         if let Some(since) = self.manifest_lost {
             let text = "book gives an empty manifest: it has probably been restarted; upload the manifest. Nothing is switched until then";
-            troubles.push(Trouble { concern: Concern::ManifestLost, text: text.to_owned(), since });
+            troubles.push(self.trouble(Concern::ManifestLost, text.to_owned(), since));
         }
         // While relay itself tells nothing, that is the story.
         if let Some((since, fault)) = self.sampler.broken().filter(|_| self.is_listening()) {
             let text =
                 format!("streams cannot be listened to: {fault}. A stream that is connected counts as active, whether it sends or not");
-            troubles.push(Trouble { concern: Concern::Sampling, text, since });
+            troubles.push(self.trouble(Concern::Sampling, text, since));
         }
         troubles
     }
 
-    /// Whether people are to hear of a trouble. While we are blind that is the one story, and what they know of its parts stays.
-    pub(super) fn is_tellable(&self, trouble: &Trouble) -> bool {
-        let is_part = self.blind.is_some() && trouble.concern != Concern::Blind;
-        self.telling.knows(trouble.concern) || (!is_part && self.now.since(trouble.since) >= trouble.concern.told_after())
+    /// A trouble. Of one of which somebody knows, those hear nothing who have not.
+    fn trouble(&self, concern: Concern, text: String, since: Moment) -> Trouble {
+        let is_tellable = self.now.since(since) >= concern.told_after() && !self.is_acknowledged(concern);
+        Trouble { concern, text, since, is_tellable }
     }
 
     pub(super) fn outage_text(&self, name: SourceName) -> String {
@@ -93,9 +97,9 @@ impl Engine {
         if down && name != SourceName::Book { self.fleet.len() } else { 0 }
     }
 
-    pub(super) fn mail_deadline(&self) -> Option<Moment> {
+    pub(super) fn tell_deadline(&self) -> Option<Moment> {
         let concerns = self.troubles().into_iter().map(|trouble| trouble.since + trouble.concern.told_after());
         let concern = concerns.filter(|at| *at > self.now).min();
-        [self.telling.deadline(self.policy.gather, self.now), concern].into_iter().flatten().min()
+        [self.telling.deadline(self.now), concern].into_iter().flatten().min()
     }
 }

@@ -22,6 +22,9 @@ impl Engine {
         if changed {
             let note = source.note();
             actions.push(Action::Record(Record::Source { name, health, note }));
+            if health == SourceHealth::Live {
+                self.source_is_well(name, actions);
+            }
         }
         if name == SourceName::Book {
             let decides = changed && health == SourceHealth::Down && !self.manifest_known;
@@ -132,21 +135,24 @@ impl Engine {
         let mut events = Vec::new();
         let sky = self.sky();
         look(&mut self.fleet, &sky, &mut events);
-        for stub in self.fleet.gone() {
-            self.telling.forget(stub);
-        }
+        self.let_go_of_gone(actions);
         for (id, event) in events {
             let Some(experiment) = self.fleet.get(id) else { continue };
             self.telling.consider(experiment, self.manifest_known, self.now);
             self.resources.reconsider(&experiment.resources);
-            actions.push(Action::Record(Record::Event { stub: experiment.stub.clone(), event }));
+            let (stub, health) = (experiment.stub.clone(), event.health);
+            actions.push(Action::Record(Record::Event { stub: stub.clone(), event }));
+            self.health_changed(&stub, health, actions);
         }
     }
 
-    /// Says which experiments have become known or were forgotten, for the history.
+    /// Says which experiments have become known or were forgotten, and what people need not be remembered to know, for the history.
     pub(super) fn keep_track(&mut self, actions: &mut Vec<Action>) {
         actions.extend(self.fleet.take_seen().into_iter().map(|stub| Action::Record(Record::Seen(stub))));
+        let done = self.resources.take_granted().into_iter();
+        actions.extend(done.map(|resource| Action::Record(Record::Wished { resource, wish: None })));
         actions.extend(self.fleet.take_forgotten().into_iter().map(|stub| Action::Record(Record::Forgotten(stub))));
+        actions.extend(self.telling.take_records().into_iter().map(Action::Record));
     }
 
     pub(super) fn touch(&mut self, stub: &Stub) {
@@ -155,11 +161,17 @@ impl Engine {
         }
     }
 
-    pub(super) fn forget(&mut self, id: Id) {
+    pub(super) fn forget(&mut self, id: Id, actions: &mut Vec<Action>) {
         self.fleet.forget(id);
-        for stub in self.fleet.gone() {
+        self.let_go_of_gone(actions);
+    }
+
+    fn let_go_of_gone(&mut self, actions: &mut Vec<Action>) {
+        let gone = self.fleet.gone().to_vec();
+        for stub in &gone {
             self.telling.forget(stub);
         }
+        self.stubs_are_gone(&gone, actions);
     }
 }
 
@@ -169,6 +181,7 @@ fn wanted(experiment: Option<&Experiment>) -> Wanted {
     match experiment.health {
         Health::Unknown => Wanted::AsItIs,
         Health::Ok | Health::Degraded => Wanted::Bookable { reason: reason::given_back() },
+        Health::Flapping => Wanted::Withdrawn { reason: reason::comes_and_goes(&experiment.stub, &experiment.issues) },
         Health::Down => Wanted::Withdrawn { reason: reason::withdrawn(&experiment.stub, &experiment.issues) },
     }
 }

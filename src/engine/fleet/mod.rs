@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use crate::engine::event::{Event, Why};
 use crate::engine::experiment::{Experiment, Sky};
+use crate::engine::flapping::FlapRule;
 use crate::engine::index::Index;
+use crate::engine::memory::Remembered;
 use crate::engine::report::{Report, Scopes};
-use crate::engine::snapshot::{ExperimentView, ResourceView};
+use crate::engine::snapshot::ExperimentView;
 use crate::engine::stream::Stream;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 
@@ -48,6 +50,12 @@ impl Newest {
         let next = Self { number: self.number + 1, at: Some(now), report: Arc::clone(report) };
         std::mem::replace(self, next)
     }
+}
+
+/// What is to be painted anew.
+pub(in crate::engine) struct Touched {
+    changed: BTreeSet<Id>,
+    gone: Vec<Stub>,
 }
 
 /// All experiments.
@@ -176,10 +184,10 @@ impl Fleet {
     }
 
     /// Makes an experiment known as it is remembered.
-    pub(in crate::engine) fn recall(&mut self, stub: &Stub, first_seen: Moment, events: &[Arc<Event>], now: Moment) -> Option<Id> {
-        let id = self.add(stub, first_seen)?;
+    pub(in crate::engine) fn recall(&mut self, known: &Remembered, rule: FlapRule, now: Moment) -> Option<Id> {
+        let id = self.add(&known.stub, now.back_at(known.first_seen))?;
         let experiment = self.get_mut(id)?;
-        experiment.recall(events, now);
+        experiment.recall(&known.events, rule, now);
         let topics: Vec<Topic> = experiment.streams.iter().map(|stream| stream.topic.clone()).collect();
         for (stream, topic) in (0_u32..).zip(topics) {
             self.topics.insert(topic, StreamId { experiment: id, stream });
@@ -247,7 +255,7 @@ impl Fleet {
         let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         let looked = experiment.look(sky);
         let event = experiment.judge(why, sky);
-        let again = [looked.again, experiment.held_until].into_iter().flatten().min();
+        let again = [looked.again, experiment.settles_at].into_iter().flatten().min();
         let old = std::mem::replace(&mut experiment.deadline, again);
         if old != again {
             old.map(|old| self.agenda.remove(&(old, id)));
@@ -366,22 +374,27 @@ impl Fleet {
         !self.touched.is_empty() || !self.gone.is_empty()
     }
 
-    /// Brings a sorted list of pictures up to date with what was touched since the last time.
+    /// What was touched or forgotten since the last picture; from now on it counts as painted.
+    pub(in crate::engine) fn take_touched(&mut self) -> Touched {
+        Touched { changed: std::mem::take(&mut self.touched), gone: std::mem::take(&mut self.gone) }
+    }
+
+    /// Brings a sorted list of pictures up to date with what was touched.
     pub(in crate::engine) fn repaint(
-        &mut self,
+        &self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,
-        sky: &Sky,
-        resources: impl Fn(&Experiment) -> Vec<ResourceView>,
+        touched: &Touched,
+        paint: impl Fn(&Experiment) -> ExperimentView,
     ) {
         let list = Arc::make_mut(views);
-        for stub in self.gone.drain(..) {
-            if let Ok(at) = list.binary_search_by(|view| view.stub.cmp(&stub)) {
+        for stub in &touched.gone {
+            if let Ok(at) = list.binary_search_by(|view| view.stub.cmp(stub)) {
                 list.remove(at);
             }
         }
-        let (mut fresh, touched) = (Vec::new(), std::mem::take(&mut self.touched));
-        for experiment in touched.iter().filter_map(|id| self.get(*id)) {
-            let view = Arc::new(experiment.view(resources(experiment), sky));
+        let mut fresh = Vec::new();
+        for experiment in touched.changed.iter().filter_map(|id| self.get(*id)) {
+            let view = Arc::new(paint(experiment));
             match list.binary_search_by(|known| known.stub.cmp(&view.stub)) {
                 Ok(at) => list[at] = view,
                 Err(_) => fresh.push(view),

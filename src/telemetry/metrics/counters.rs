@@ -25,30 +25,40 @@ impl Counters {
     /// Counts a record.
     pub fn note(&self, record: &Record) {
         let counter = match record {
-            Record::Event { event, .. } if event.health != event.was => self.became.get(event.health as usize),
+            Record::Event { event, .. } if event.health != event.was => self.became(event.health),
             Record::Switched { outcome, .. } => Some(match outcome {
                 SwitchOutcome::Confirmed(_) => &self.confirmed,
                 SwitchOutcome::Held(_) => &self.held,
                 SwitchOutcome::Gone => &self.gone,
                 SwitchOutcome::Failed(_) => &self.failed,
             }),
-            Record::Mailed { outcome: Ok(()), .. } => Some(&self.sent),
-            Record::Mailed { outcome: Err(fault), .. } => Some(if fault.permanent { &self.refused } else { &self.unsent }),
+            Record::Delivered { outcome: Ok(()), .. } => Some(&self.sent),
+            Record::Delivered { outcome: Err(fault), .. } => Some(if fault.permanent { &self.refused } else { &self.unsent }),
             Record::Event { .. }
             | Record::Switching(_)
             | Record::Source { .. }
             | Record::Hold { .. }
             | Record::Seen(_)
             | Record::Forgotten(_)
-            | Record::Told(_)
+            | Record::Told { .. }
+            | Record::RouteGone(_)
             | Record::Manifest(_)
             | Record::Blind(_)
-            | Record::Mailing(_)
-            | Record::Sampling { .. } => None,
+            | Record::Telling(_)
+            | Record::Sampling { .. }
+            | Record::Wished { .. }
+            | Record::Commanded { .. }
+            | Record::Quieted { .. }
+            | Record::QuietEnded(_) => None,
         };
         if let Some(counter) = counter {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn became(&self, health: Health) -> Option<&AtomicU64> {
+        let at = Health::ALL.iter().position(|known| *known == health)?;
+        self.became.get(at)
     }
 
     pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {

@@ -73,6 +73,7 @@ fn counts(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
     for (word, number) in [
         (Health::Ok.word(), counts.ok),
         (Health::Degraded.word(), counts.degraded),
+        (Health::Flapping.word(), counts.flapping),
         (Health::Down.word(), counts.down),
         (Health::Unknown.word(), counts.unknown),
     ] {

@@ -94,14 +94,19 @@ pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot, inside: &Inside)
 }
 
 fn telling(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mail = &snapshot.mail;
-    sheet.gauge("labwatch_mail_failures", "How many attempts to mail failed in a row", u64::from(mail.failures))?;
-    let waits = mail.waiting_since.map_or(0.0, |since| snapshot.at.duration_since(since).as_secs_f64().max(0.0));
-    sheet.gauge(
+    let mut failures = sheet.gauges("labwatch_mail_failures", "How many attempts to tell the people of the route failed in a row")?;
+    for route in &snapshot.routes {
+        failures.set([("route", route.name.as_str())], u64::from(route.failures))?;
+    }
+    let mut waiting = sheet.gauges(
         "labwatch_mail_waiting_seconds",
-        "How long there has been something to tell that is not told, in seconds; 0 when all is told",
-        waits,
-    )
+        "How long there has been something to tell on the route that is not told, in seconds; 0 when all is told",
+    )?;
+    for route in &snapshot.routes {
+        let waits = route.waiting_since.map_or(0.0, |since| snapshot.at.duration_since(since).as_secs_f64().max(0.0));
+        waiting.set([("route", route.name.as_str())], waits)?;
+    }
+    Ok(())
 }
 
 fn queues(sheet: &mut Sheet<'_>, queues: &[Queue]) -> fmt::Result {

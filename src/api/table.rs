@@ -1,0 +1,107 @@
+//! Who may do what: every route with what it needs, in one table. A route that is not in it answers nobody.
+
+use std::collections::HashMap;
+
+use axum::http::Method;
+
+use crate::access::{Need, Scope};
+
+/// A method, a path as the router has it, and what it needs. `HEAD` is allowed where `GET` is.
+pub type Rule = (Method, &'static str, Need);
+
+/// Every route. Whoever adds a route adds its line here; without one it answers 404 to everybody.
+pub const ROUTES: &[Rule] = &[
+    (Method::GET, "/api/v1/experiments", Need::Read),
+    (Method::GET, "/api/v1/experiments/", Need::Read),
+    (Method::GET, "/api/v1/experiments/events/{name}", Need::Read),
+    (Method::GET, "/api/v1/openapi.json", Need::Always),
+    (Method::GET, "/swagger.json", Need::Always),
+    (Method::GET, "/api/v1/session", Need::Always),
+    (Method::GET, "/api/v1/tokens", Need::Scope(Scope::Admin)),
+    (Method::DELETE, "/api/v1/tokens/{id}", Need::Scope(Scope::Admin)),
+    (Method::GET, "/metrics", Need::Always),
+    (Method::GET, "/login", Need::Always),
+    (Method::POST, "/login", Need::Always),
+    (Method::POST, "/logout", Need::Always),
+    (Method::GET, "/", Need::Read),
+    (Method::GET, "/experiments/{stub}", Need::Read),
+    (Method::GET, "/pools", Need::Read),
+    (Method::GET, "/sources", Need::Read),
+    (Method::GET, "/holds", Need::Read),
+    (Method::GET, "/outbox", Need::Read),
+    (Method::GET, "/lab", Need::Read),
+    (Method::GET, "/lab/{pool}", Need::Read),
+    (Method::GET, "/assets/{name}", Need::Always),
+];
+
+/// What the table says about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict<'a> {
+    /// It needs this.
+    Needs(Need),
+    /// The path takes only these methods.
+    WrongMethod(&'a [Method]),
+    /// The table does not know the path.
+    Unlisted,
+}
+
+/// The table, made for looking up.
+#[derive(Debug)]
+pub(super) struct Table {
+    paths: HashMap<&'static str, Path>,
+}
+
+#[derive(Debug, Default)]
+struct Path {
+    methods: Vec<Method>,
+    needs: Vec<Need>,
+}
+
+impl Table {
+    /// Of these rules.
+    pub(super) fn new(rules: &[Rule]) -> Self {
+        let mut paths: HashMap<_, Path> = HashMap::new();
+        for (method, path, need) in rules {
+            let path = paths.entry(*path).or_default();
+            path.methods.push(method.clone());
+            path.needs.push(*need);
+        }
+        Self { paths }
+    }
+
+    /// What a request to this path needs. `path` is the router's, with its placeholders.
+    pub(super) fn verdict(&self, method: &Method, path: &str) -> Verdict<'_> {
+        let Some(path) = self.paths.get(path) else { return Verdict::Unlisted };
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let mut needs = path.methods.iter().zip(&path.needs).filter(|(known, _)| *known == method).map(|(_, need)| *need);
+        needs.next().map_or(Verdict::WrongMethod(&path.methods), Verdict::Needs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_found_by_method_and_path() {
+        let rules = [(Method::GET, "/a", Need::Read), (Method::POST, "/a", Need::Scope(Scope::Admin)), (Method::POST, "/b", Need::Always)];
+        let table = Table::new(&rules);
+        assert_eq!(table.verdict(&Method::GET, "/a"), Verdict::Needs(Need::Read));
+        assert_eq!(table.verdict(&Method::HEAD, "/a"), Verdict::Needs(Need::Read));
+        assert_eq!(table.verdict(&Method::POST, "/a"), Verdict::Needs(Need::Scope(Scope::Admin)));
+        assert_eq!(table.verdict(&Method::PUT, "/a"), Verdict::WrongMethod(&[Method::GET, Method::POST]));
+        assert_eq!(table.verdict(&Method::HEAD, "/b"), Verdict::WrongMethod(&[Method::POST]));
+        assert_eq!(table.verdict(&Method::GET, "/c"), Verdict::Unlisted);
+    }
+
+    #[test]
+    fn no_route_stands_in_it_twice_and_only_the_way_in_changes_something_without_a_scope() {
+        for (index, (method, path, need)) in ROUTES.iter().enumerate() {
+            let again = ROUTES.iter().skip(index + 1).any(|(other, same, _)| other == method && same == path);
+            assert!(!again, "{method} {path} stands twice");
+            let reads = method == Method::GET;
+            let way_in = ["/login", "/logout"].contains(path);
+            assert!(reads || way_in || matches!(need, Need::Scope(_)), "{method} {path} changes something for everybody");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `labwatch token revoke` and `labwatch token list`: through the API of the labwatch that runs on this configuration, or in its memory
+//! when none runs. Which of the two it is, the lock on the memory tells.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::{Client, Method};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{Failure, say, token};
+use crate::access::{Grant, Revoked, Scope, is_id, revocation, revoked_in};
+use crate::config::{ApiTls, Config};
+use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
+
+/// How long the labwatch that runs may take to answer, and the disk to take what is revoked.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the token lives that this command makes for itself.
+const OWN_LIFE: Duration = Duration::from_secs(60);
+
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER_BYTES: usize = 4 << 20;
+
+/// Revokes a token.
+///
+/// # Errors
+/// [`Failure`] when this is no id, or when it is not revoked for good.
+pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
+    if !is_id(id) {
+        return Err(Failure::Usage("That is not the id of a token: it is told on standard error when the token is made.".to_owned()));
+    }
+    if let Some((store, _)) = memory(config)? {
+        revoke_at_rest(&store, id)?;
+    } else {
+        let answer = ask(config, Method::DELETE, &format!("/api/v1/tokens/{id}"))?;
+        if answer.get("kept") != Some(&Value::Bool(true)) {
+            let why =
+                "but the memory of the labwatch that runs takes nothing, so it is refused only until the next start; revoke it again later";
+            return Err(Failure::Failed(format!("{id} is revoked, {why}.")));
+        }
+    }
+    say(&format!("{id} is revoked."))
+}
+
+/// Prints what is revoked.
+///
+/// # Errors
+/// [`Failure`] when it cannot be found out.
+pub(super) fn list(config: &Config) -> Result<(), Failure> {
+    let all: Vec<Revoked> = match memory(config)? {
+        Some((_, memory)) => revoked_in(&memory.keep).collect(),
+        None => serde_json::from_value(ask(config, Method::GET, "/api/v1/tokens")?).unwrap_or_default(),
+    };
+    let lines: Vec<_> = all.iter().map(|revoked| format!("{} until {:.0}", revoked.id, revoked.until)).collect();
+    if lines.is_empty() { say("Nothing is revoked.") } else { say(&lines.join("\n")) }
+}
+
+/// The memory, if it is nobody else's. It is closed when the store is dropped.
+fn memory(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
+    let Some(memory) = &config.memory else { return Ok(None) };
+    let settings = StoreSettings { dir: memory.folder.clone(), history_days: memory.days, ring: config.health.events };
+    match Store::open(&settings) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(StoreError::InUse { .. }) => Ok(None),
+        Err(error) => Err(Failure::Failed(format!("The memory cannot be opened: {error}."))),
+    }
+}
+
+fn revoke_at_rest(store: &Store, id: &str) -> Result<(), Failure> {
+    let (key, value) = revocation(id, Timestamp::now());
+    let ticket = store.write(vec![
+        Entry::Keep { key, value: Some(value) },
+        Entry::Audit { at: Timestamp::now(), who: "command line".to_owned(), what: format!("revoked the token {id}") },
+    ]);
+    let on_disk = runtime()?.block_on(async { timeout(PATIENCE, store.durable(ticket)).await.is_ok() });
+    if on_disk && ticket.is_taken() && store.health().lost == 0 {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!("{id} is not revoked: the memory takes nothing.")))
+}
+
+/// Asks the labwatch that runs, with a token that lives for a moment.
+fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
+    let failed = |why: &str| Failure::Failed(format!("The labwatch that runs at {} cannot be asked: {why}.", base(config)));
+    let grant = Grant { name: "command line".to_owned(), scopes: [Scope::Admin].into_iter().collect(), life: OWN_LIFE };
+    let issued = token::authority(config)?.issue(&grant, Timestamp::now()).map_err(|error| failed(&error.to_string()))?;
+    let client = client(config.api.tls.as_ref()).map_err(|why| failed(&why))?;
+    runtime()?.block_on(async {
+        let sent = client.request(method, format!("{}{path}", base(config))).bearer_auth(issued.token).send().await;
+        let mut response = sent.map_err(|error| failed(&root_cause(&error)))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| failed(&root_cause(&error)))? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(failed("its answer is too long"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        Err(failed(answer.get("message").and_then(Value::as_str).unwrap_or_else(|| status.as_str())))
+    })
+}
+
+/// Where the labwatch of this configuration answers on this host.
+pub(super) fn base(config: &Config) -> String {
+    let listen = config.api.listen;
+    let address = match listen.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        set @ (IpAddr::V4(_) | IpAddr::V6(_)) => set,
+    };
+    let scheme = if config.api.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", SocketAddr::new(address, listen.port()))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::Failed(format!("The runtime cannot be started: {error}.")))
+}
+
+fn client(tls: Option<&ApiTls>) -> Result<Client, String> {
+    let builder = Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none());
+    let builder = match tls {
+        None => builder,
+        Some(files) => builder.tls_backend_preconfigured(only(&files.cert).map_err(|error| error.to_string())?),
+    };
+    builder.build().map_err(|error| root_cause(&error))
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// Trusts the certificate in this file and no other, whatever name it is for: the address is this host's.
+fn only(file: &std::path::Path) -> Result<rustls::ClientConfig, Box<dyn std::error::Error>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let pinned = Arc::new(Pinned { certificate: CertificateDer::from_pem_file(file)?, provider: Arc::clone(&provider) });
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.dangerous().with_custom_certificate_verifier(pinned).with_no_client_auth())
+}
+
+#[derive(Debug)]
+struct Pinned {
+    certificate: CertificateDer<'static>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if *shown == self.certificate { Ok(ServerCertVerified::assertion()) } else { Err(CertificateError::UnknownIssuer.into()) }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

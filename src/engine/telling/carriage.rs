@@ -1,0 +1,146 @@
+//! Bringing a route's summaries to its people: one under way at a time, and when to try again after a failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::engine::input::DeliveryFault;
+use crate::engine::memory::{Concern, Known, MessageId};
+use crate::engine::summary::Occasion;
+use crate::model::{Fault, Moment, Stub};
+
+/// The wait after the first failure; it doubles with each further one, up to [`RETRY_AT_MOST`].
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// The longest wait before a failed summary is tried again.
+const RETRY_AT_MOST: Duration = Duration::from_secs(600);
+
+/// What was refused for good is tried again after this long, should nothing change before.
+const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// A summary whose outcome is not known after this long counts as failed.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(600);
+
+/// What people will have been told of an experiment, with since when it is bad; `None`: that it is well.
+pub(super) type Tale = (Stub, Option<(Known, Option<Moment>)>);
+
+/// A summary on its way, with what people will have been told when it arrives.
+#[derive(Debug, Clone)]
+pub(super) struct OnItsWay {
+    pub(super) message: MessageId,
+    pub(super) since: Moment,
+    pub(super) occasion: Occasion,
+    pub(super) tales: Vec<Tale>,
+    pub(super) concerns: BTreeMap<Concern, Moment>,
+    /// The time for which the digest was due, where it is one.
+    pub(super) digest: Option<Timestamp>,
+}
+
+/// What was refused for good.
+#[derive(Debug, Clone)]
+struct Refused {
+    since: Moment,
+    /// Before this moment not even a change is worth another attempt.
+    not_before: Moment,
+    tales: BTreeMap<Stub, Known>,
+    concerns: BTreeSet<Concern>,
+}
+
+/// The state of bringing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Carriage {
+    on_its_way: Option<OnItsWay>,
+    refused: Option<Refused>,
+    retry_at: Option<Moment>,
+    pub(super) failures: u32,
+    pub(super) last_sent: Option<Moment>,
+    pub(super) fault: Option<Fault>,
+}
+
+impl Carriage {
+    pub(super) fn is_idle(&self) -> bool {
+        self.on_its_way.is_none()
+    }
+
+    pub(super) fn send(&mut self, summary: OnItsWay) {
+        self.on_its_way = Some(summary);
+    }
+
+    /// Whether nothing is under way and no wait is prescribed.
+    pub(super) fn may_send(&self, now: Moment) -> bool {
+        self.on_its_way.is_none() && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// When something that is due at `at` can be sent.
+    pub(super) fn earliest(&self, at: Moment) -> Moment {
+        self.retry_at.map_or(at, |retry| retry.max(at))
+    }
+
+    /// When to look whether a summary's outcome is overdue.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.on_its_way.as_ref().map(|summary| summary.since + OUTCOME_WITHIN)
+    }
+
+    /// Gives up a summary whose outcome never came.
+    pub(super) fn expired(&mut self, now: Moment) -> Option<OnItsWay> {
+        let summary = self.on_its_way.take_if(|summary| now >= summary.since + OUTCOME_WITHIN)?;
+        self.failed(&summary, &DeliveryFault { fault: Fault::TimedOut, permanent: false }, now);
+        Some(summary)
+    }
+
+    /// The summary of this number, if it is the one on its way.
+    pub(super) fn take(&mut self, id: u64) -> Option<OnItsWay> {
+        self.on_its_way.take_if(|summary| summary.message.id == id)
+    }
+
+    pub(super) fn arrived(&mut self, now: Moment) {
+        *self = Self { last_sent: Some(now), ..Self::default() };
+    }
+
+    /// Whoever mends a password or a token should not have to wait for a day.
+    pub(super) fn failed(&mut self, summary: &OnItsWay, fault: &DeliveryFault, now: Moment) {
+        let wait = (RETRY_AFTER * 2_u32.saturating_pow(self.failures.min(16))).min(RETRY_AT_MOST);
+        self.failures = self.failures.saturating_add(1);
+        self.fault = Some(fault.fault.clone());
+        let is_refused = fault.refuses_content();
+        self.refused = is_refused.then(|| Refused {
+            since: self.refused.as_ref().map_or(now, |refused| refused.since),
+            not_before: now + wait,
+            tales: summary
+                .tales
+                .iter()
+                .map(|(stub, tale)| (stub.clone(), tale.clone().map_or_else(Known::assumed, |tale| tale.0)))
+                .collect(),
+            concerns: summary.concerns.keys().copied().collect(),
+        });
+        self.retry_at = Some(match (is_refused, fault.permanent) {
+            (true, _) => now + RETRY_REFUSED_AFTER,
+            (false, true) => now + RETRY_AT_MOST,
+            (false, false) => now + wait,
+        });
+    }
+
+    /// Takes note of what there is to tell of an experiment: where that is not what was refused, it is worth another attempt.
+    pub(super) fn consider(&mut self, stub: &Stub, known: &Known) {
+        if self.refused.as_ref().is_some_and(|refused| refused.tales.get(stub) != Some(known)) {
+            self.try_again();
+        }
+    }
+
+    /// The same for what concerns the whole laboratory.
+    pub(super) fn consider_concerns(&mut self, concerns: &BTreeMap<Concern, Moment>) {
+        if self.refused.as_ref().is_some_and(|refused| !refused.concerns.iter().eq(concerns.keys())) {
+            self.try_again();
+        }
+    }
+
+    fn try_again(&mut self) {
+        let not_before = self.refused.as_ref().map(|refused| refused.not_before);
+        self.retry_at = [self.retry_at, not_before].into_iter().flatten().min();
+    }
+
+    pub(super) fn refused_since(&self) -> Option<Moment> {
+        self.refused.as_ref().map(|refused| refused.since)
+    }
+}

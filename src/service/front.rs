@@ -1,0 +1,89 @@
+//! The way in for people: joins the API's gate to the settings, the memory and the log, and serves with the certificate that is set.
+
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::sync::Arc;
+
+use axum::Router;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::Parts;
+use crate::access::{Audit, Keep, Reading, Revocations};
+use crate::api::{self, AccessSettings, Certificate, CertificateError, Gate, TlsFiles};
+use crate::config::{ApiRead, ApiSettings};
+use crate::store::{Entry, Store};
+
+/// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
+pub(super) fn gate(settings: &ApiSettings, memory: &BTreeMap<String, Value>, store: Option<Store>) -> Gate {
+    let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
+    Gate::new(access(settings), revocations, audit(store))
+}
+
+fn access(settings: &ApiSettings) -> AccessSettings {
+    let reading = match settings.read {
+        ApiRead::Open => Reading::Open,
+        ApiRead::Token => Reading::Token,
+    };
+    AccessSettings {
+        secret: settings.secret.clone(),
+        reading,
+        session: settings.session,
+        trusted_proxies: settings.trusted_proxies.clone(),
+        url: settings.url.as_deref().and_then(|url| Url::parse(url).ok()),
+    }
+}
+
+fn keep(store: Option<Store>) -> Keep {
+    Box::new(move |key, value| {
+        let Some(store) = store.clone() else { return Box::pin(ready(false)) };
+        let lost = store.health().lost;
+        let ticket = store.write(vec![Entry::Keep { key, value }]);
+        Box::pin(async move {
+            store.durable(ticket).await;
+            store.health().lost == lost
+        })
+    })
+}
+
+fn audit(store: Option<Store>) -> Audit {
+    Audit::new(move |who, what| {
+        tracing::info!(who, what, "a change was made over the API");
+        let entry = Entry::Audit { at: Timestamp::now(), who: who.to_owned(), what: what.to_owned() };
+        let taken = store.as_ref().is_none_or(|store| store.write(vec![entry]).is_taken());
+        if !taken {
+            tracing::error!(who, what, "the memory does not take the record of a change; it stands in the log alone");
+        }
+    })
+}
+
+/// Starts the API, and the look-out for a new certificate where it has one.
+pub(super) fn start(
+    settings: &ApiSettings,
+    parts: &mut Parts,
+    listener: TcpListener,
+    router: Router,
+    stop: &CancellationToken,
+) -> Result<(), CertificateError> {
+    let files = settings.tls.as_ref().map(|tls| TlsFiles { certificate: tls.cert.clone(), key: tls.key.clone() });
+    let certificate = files.map(Certificate::load).transpose()?;
+    if let Some(certificate) = &certificate {
+        parts.spawn("look-out for a new certificate", Arc::clone(certificate).follow(api::RELOAD_EVERY, stop.clone()));
+    }
+    parts.spawn("API", serve(listener, certificate, router, stop.clone()));
+    Ok(())
+}
+
+/// Serves until `stop`, over TLS where there is a certificate.
+pub(super) async fn serve(listener: TcpListener, certificate: Option<Arc<Certificate>>, router: Router, stop: CancellationToken) {
+    let served = match certificate {
+        Some(certificate) => api::serve_over_tls(certificate, listener, router, stop).await,
+        None => api::serve(listener, router, stop).await,
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "a listener for HTTP cannot go on");
+    }
+}

@@ -1,0 +1,118 @@
+//! The API with a gate whose every word is caught, on a port of its own.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use jiff::Timestamp;
+use labwatch::access::{Audit, Authority, Grant, Issued, Keep, Reading, Revocations, Scope};
+use labwatch::api::{AccessSettings, ApiState, Certificate, Gate, router, serve, serve_over_tls};
+use labwatch::engine::Snapshot;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::lab::Lab;
+
+/// What the tokens of the tests are signed with.
+pub const SECRET: &str = "the-secret-of-the-tests-of-access";
+
+type Notes = Arc<Mutex<Vec<(String, String)>>>;
+
+/// The API, until it is dropped.
+pub struct Server {
+    pub base: String,
+    pub client: Client,
+    pub snapshots: watch::Sender<Arc<Snapshot>>,
+    kept: Arc<Mutex<Vec<String>>>,
+    notes: Notes,
+    _task: JoinSet<std::io::Result<()>>,
+}
+
+impl Server {
+    pub async fn start(reading: Reading, lab: Lab) -> Self {
+        Self::start_with(reading, lab, client().build().expect("a client"), None).await
+    }
+
+    pub async fn start_with(reading: Reading, lab: Lab, client: Client, certificate: Option<Arc<Certificate>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        let base = format!("{scheme}://localhost:{}", listener.local_addr().expect("has an address").port());
+        let (snapshots, receiver) = watch::channel(lab.snapshot());
+        let (kept, notes) = (Arc::default(), Notes::default());
+        let gate = gate(reading, &kept, &notes);
+        let others = Router::new().route("/mounted/without/a/line", get(async || "nobody reads this"));
+        let routes = router(ApiState { snapshots: receiver, figures: None }, gate, others);
+        let mut task = JoinSet::new();
+        match certificate {
+            Some(certificate) => task.spawn(serve_over_tls(certificate, listener, routes, CancellationToken::new())),
+            None => task.spawn(serve(listener, routes, CancellationToken::new())),
+        };
+        Self { base, client, snapshots, kept, notes, _task: task }
+    }
+
+    pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.ask(Method::GET, path)
+    }
+
+    /// Shows a token in the form.
+    pub fn sign_in(&self, token: &str) -> RequestBuilder {
+        self.form("/login", &[("token", token)])
+    }
+
+    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.ask(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
+
+    pub fn issue(&self, scope: Scope, life: Duration) -> Issued {
+        let grant = Grant { name: format!("{scope}'s"), scopes: [scope].into_iter().collect(), life };
+        Authority::new(&SECRET.into()).issue(&grant, Timestamp::now()).expect("issues")
+    }
+
+    pub fn token(&self, scope: Scope) -> String {
+        self.issue(scope, Duration::from_secs(60)).token
+    }
+
+    /// The keys of what was handed over to be kept.
+    pub fn kept(&self) -> Vec<String> {
+        self.kept.lock().expect("whole").clone()
+    }
+
+    /// Who did what, so far.
+    pub fn noted(&self) -> Vec<(String, String)> {
+        self.notes.lock().expect("whole").clone()
+    }
+}
+
+fn gate(reading: Reading, kept: &Arc<Mutex<Vec<String>>>, notes: &Notes) -> Arc<Gate> {
+    let settings = AccessSettings {
+        secret: Some(SECRET.into()),
+        reading,
+        session: Duration::from_secs(3_600),
+        trusted_proxies: vec!["127.0.0.1/32".parse().expect("a network")],
+        url: Some("https://lab.example/status".parse().expect("a URL")),
+    };
+    let (kept, notes) = (Arc::clone(kept), Arc::clone(notes));
+    let keep: Keep = Box::new(move |key, _| {
+        kept.lock().expect("whole").push(key);
+        Box::pin(std::future::ready(true))
+    });
+    let audit = Audit::new(move |who, what| notes.lock().expect("whole").push((who.to_owned(), what.to_owned())));
+    Arc::new(Gate::new(settings, Revocations::recall([], Timestamp::now(), keep), audit))
+}
+
+pub fn client() -> reqwest::ClientBuilder {
+    Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none())
+}
+
+pub fn header(response: &Response, name: &str) -> String {
+    response.headers().get(name).map(|value| value.to_str().expect("text").to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,284 @@
+//! What people know, on several routes: whatever fails on the way, each route hears in the end of what is, and nobody notices a restart.
+//!
+//! `PROPTEST_CASES` sets how many cases are tried.
+
+#![allow(clippy::expect_used, clippy::wildcard_enum_match_arm, reason = "a test stops at what it does not expect")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use labwatch::engine::{
+    Action, BookReading, Channel, Connection, DeliveryFault, Digest, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading,
+    Route, Scopes, Summary, SwitchOutcome, Traffic,
+};
+use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic};
+use proptest::prelude::*;
+use support::keeper::Keeper;
+
+const STUBS: [&str; 3] = ["a0", "a1", "b0"];
+
+/// How long one round of reports lasts.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// How many rounds everything works in the end: longer than an answer is waited for and than every back-off, but not than a refusal.
+const CALM: usize = 24;
+
+/// What people know, by the summaries that arrived.
+type Known = BTreeMap<RouteName, BTreeMap<Stub, Health>>;
+
+#[derive(Debug, Clone)]
+enum Deed {
+    /// An experiment's stream sends, or does not.
+    Stream(usize, bool),
+    /// An experiment's host is there, or is not.
+    Host(usize, bool),
+    /// Relay reports, or does not.
+    Relay(bool),
+    /// Sending on a route works, fails, is refused, or is not answered at all.
+    Send(usize, Sending),
+    /// The process is killed and started again.
+    Restart,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Works,
+    Fails,
+    Refused,
+    /// It arrives, but nobody hears of that.
+    Unanswered,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let sending = proptest::sample::select(&[Sending::Works, Sending::Fails, Sending::Refused, Sending::Unanswered][..]);
+    prop_oneof![
+        4 => (0..STUBS.len(), any::<bool>()).prop_map(|(stub, on)| Deed::Stream(stub, on)),
+        2 => (0..STUBS.len(), any::<bool>()).prop_map(|(stub, on)| Deed::Host(stub, on)),
+        1 => any::<bool>().prop_map(Deed::Relay),
+        3 => (0..3_usize, sending).prop_map(|(route, sending)| Deed::Send(route, sending)),
+        1 => Just(Deed::Restart),
+    ]
+}
+
+/// What is done before each round.
+fn timeline() -> impl Strategy<Value = Vec<Vec<Deed>>> {
+    proptest::collection::vec(proptest::collection::vec(deed(), 0..3), 0..25)
+}
+
+fn name(text: &str) -> RouteName {
+    RouteName::try_new(text).expect("a name")
+}
+
+fn routes() -> Vec<Route> {
+    let digest = Digest { at: "07:00".parse().expect("a time"), zone: TimeZone::UTC, when_well: false };
+    let everybody = Route { digest: Some(digest), ..Route::everybody() };
+    let hook = Route { name: name("hook"), channel: Channel::Webhook, gather: Duration::from_secs(30), ..Route::everybody() };
+    let some = Route { name: name("some"), patterns: vec!["a*".to_owned()], alerts: false, ..Route::everybody() };
+    vec![everybody, hook, Route { remind: Some(Duration::from_secs(300)), ..some }]
+}
+
+struct World {
+    engine: Engine,
+    keeper: Keeper,
+    now: Moment,
+    streams: [bool; 3],
+    hosts: [bool; 3],
+    relay: bool,
+    sending: [Sending; 3],
+    known: Known,
+    /// What arrived, and whether labwatch heard that it did.
+    told: Vec<(Arc<Summary>, bool)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let start = "2026-01-10T06:55:00Z".parse().expect("a time");
+        let now = Moment::new(start, Duration::from_secs(1_000_000));
+        let mut world = Self {
+            engine: Engine::resume(policy(), routes(), &Memory::default(), now),
+            keeper: Keeper::default(),
+            now,
+            streams: [true; 3],
+            hosts: [true; 3],
+            relay: true,
+            sending: [Sending::Works; 3],
+            known: routes().into_iter().map(|route| (route.name, BTreeMap::new())).collect(),
+            told: Vec::new(),
+        };
+        world.give(Input::Book(reading()));
+        world
+    }
+
+    fn act(&mut self, deed: &Deed) {
+        match *deed {
+            Deed::Stream(stub, on) => self.streams[stub] = on,
+            Deed::Host(stub, on) => self.hosts[stub] = on,
+            Deed::Relay(on) => self.relay = on,
+            Deed::Send(route, sending) => self.sending[route] = sending,
+            Deed::Restart => self.restart(),
+        }
+    }
+
+    fn restart(&mut self) {
+        self.engine = Engine::resume(policy(), routes(), &self.keeper.restart(), self.now);
+        self.give(Input::Book(reading()));
+    }
+
+    /// Reports come, and then every deadline within the round is met.
+    fn round(&mut self) {
+        let end = self.now + ROUND;
+        if self.relay {
+            self.give(Input::Report(SourceName::Relay, Arc::new(report(self.streams, "-st-data", Scopes::EXPT))));
+        }
+        self.give(Input::Report(SourceName::Jump, Arc::new(report(self.hosts, "", Scopes::HOST))));
+        while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at < end) {
+            self.now = at;
+            self.give(Input::Wake);
+        }
+        self.now = end;
+    }
+
+    fn give(&mut self, input: Input) {
+        for action in self.engine.step(input, self.now) {
+            match action {
+                Action::Record(record) => self.keeper.keep(&record, self.now.wall()),
+                Action::Tell(summary) => self.send(summary),
+                Action::Switch(switch) => {
+                    let said = Availability { available: switch.available, reason: switch.reason };
+                    self.give(Input::Switched { resource: switch.resource, outcome: SwitchOutcome::Confirmed(said) });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn send(&mut self, summary: Arc<Summary>) {
+        let at = routes().iter().position(|route| route.name == summary.route).expect("a route that there is");
+        let sending = self.sending[at];
+        let id = summary.id;
+        if matches!(sending, Sending::Works | Sending::Unanswered) {
+            let known = self.known.entry(summary.route.clone()).or_default();
+            known.extend(summary.news.iter().map(|line| (line.stub.clone(), line.health)));
+            self.told.push((summary, sending == Sending::Works));
+        }
+        match sending {
+            Sending::Works => self.give(Input::Delivered { id, outcome: Ok(()) }),
+            Sending::Unanswered => {}
+            Sending::Fails | Sending::Refused => {
+                let fault = DeliveryFault { fault: Fault::TimedOut, permanent: sending == Sending::Refused };
+                self.give(Input::Delivered { id, outcome: Err(fault) });
+            }
+        }
+    }
+
+    /// Everything on the way works, and the experiments stay as they are. What was refused for good waits for a day, unless labwatch is
+    /// started anew.
+    fn calm(&mut self) {
+        (self.relay, self.sending) = (true, [Sending::Works; 3]);
+        if self.engine.snapshot().routes.iter().any(|route| route.refused.is_some()) {
+            self.restart();
+        }
+        for _ in 0..CALM {
+            self.round();
+        }
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        startup: Duration::ZERO,
+        last_active: Duration::from_secs(90),
+        last_checked: Duration::from_secs(90),
+        outage_hold: Duration::from_secs(600),
+        ask: None,
+        query_book_every: Duration::from_secs(24 * 3600),
+        ..Policy::default()
+    }
+}
+
+fn reading() -> BookReading {
+    let one = |stub: &str| {
+        let stub = Stub::try_new(stub).expect("a stub");
+        ResourceReading {
+            name: ResourceName::try_new(&format!("r-{stub}")).expect("a name"),
+            streams: vec![Topic::of(&stub, "st-data").expect("a topic")],
+            stub,
+            availability: Some(Availability::from_book(true, "new")),
+        }
+    };
+    BookReading { resources: STUBS.map(one).to_vec() }
+}
+
+fn report(there: [bool; 3], suffix: &str, scopes: Scopes) -> Report {
+    let mut report = Report::default();
+    let tx = Some(Traffic { last: Some(Duration::ZERO), size: 1, fps: 1.0 });
+    for stub in STUBS.iter().zip(there).filter_map(|(stub, there)| there.then_some(stub)) {
+        let topic = format!("{stub}{suffix}");
+        report.push(Connection { topic: &topic, scopes, connected: "", expires: "", remote: "", user_agent: "", tx, rx: None });
+    }
+    report
+}
+
+fn is_bad(health: Health) -> bool {
+    matches!(health, Health::Degraded | Health::Down)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_route_knows_in_the_end_what_is(timeline in timeline()) {
+        let mut world = World::new();
+        for deeds in timeline {
+            for deed in &deeds {
+                world.act(deed);
+            }
+            world.round();
+        }
+        world.calm();
+        let snapshot = world.engine.snapshot();
+        for route in routes() {
+            let known = &world.known[&route.name];
+            for view in snapshot.experiments.iter() {
+                let is = if route.hears_of(&view.stub) { view.health } else { Health::Ok };
+                prop_assert_eq!(known.get(&view.stub).copied().unwrap_or(Health::Ok), is, "what {} knows of {}", route.name, view.stub);
+                let told = snapshot.told(view.stub.as_str()).iter().find(|told| told.route == route.name);
+                prop_assert_eq!(told.map(|told| told.health), is_bad(is).then_some(is), "what the snapshot says of {}", view.stub);
+            }
+        }
+        prop_assert!(snapshot.routes.iter().all(|route| route.waiting_since.is_none()), "{:?}", snapshot.routes);
+
+        let told = world.told.len();
+        world.restart();
+        for _ in 0..10 {
+            world.round();
+        }
+        let news = world.told[told..].iter().find(|(summary, _)| summary.occasion == Occasion::News);
+        prop_assert!(news.is_none(), "a restart tells nothing: {news:?}");
+    }
+
+    #[test]
+    fn routes_refer_to_their_own_messages_and_get_one_digest(timeline in timeline()) {
+        let mut world = World::new();
+        for deeds in timeline {
+            for deed in &deeds {
+                world.act(deed);
+            }
+            world.round();
+        }
+        world.calm();
+        let mut before: BTreeSet<(RouteName, u64)> = BTreeSet::new();
+        let mut digests: BTreeMap<RouteName, usize> = BTreeMap::new();
+        for (summary, is_known) in &world.told {
+            let is_before = |id| before.contains(&(summary.route.clone(), id));
+            prop_assert!(summary.thread.references.iter().all(|message| is_before(message.id)), "{summary:?}");
+            prop_assert!(before.insert((summary.route.clone(), summary.id)), "a number that was used");
+            *digests.entry(summary.route.clone()).or_default() += usize::from(summary.occasion == Occasion::Digest && *is_known);
+        }
+        prop_assert!(digests.values().all(|count| *count <= 1), "{digests:?}");
+    }
+}
