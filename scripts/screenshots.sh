@@ -66,7 +66,7 @@ pictures() {
 }
 
 await started
-address=$(grep -o 'http://[0-9.:]*' "$scratch/story" | head -n 1)
+address=$(sed -n 's|.*curl \(http://[^/]*\)/.*|\1|p' "$scratch/story" | head -n 1)
 pictures start /
 await says '/?state=ok' 'data-row'
 pictures well /
