@@ -13,8 +13,8 @@ if ! command -v cargo >/dev/null; then
 fi
 
 # Installs packages; fails where there is no apt-get, or no right to use it.
+root=()
 install() {
-    local root=()
     command -v apt-get >/dev/null || return 1
     if [ "$(id -u)" -ne 0 ]; then
         sudo -n true 2>/dev/null || return 1
@@ -38,6 +38,18 @@ fi
 # A browser looks at the page.
 if ! command -v chromium >/dev/null && ! install chromium; then
     echo "test.sh: chromium is missing and cannot be installed from here (on Debian: chromium). Looking at the page needs it." >&2
+fi
+
+# exim is the real mail server of the end-to-end tests. Nothing is removed for it, so it is not installed beside another mail server; and
+# where it is installed now it is stopped again, for the tests start their own.
+if ! [ -x /usr/sbin/exim4 ]; then
+    if install --no-remove exim4-daemon-light; then
+        if [ -d /run/systemd/system ]; then
+            "${root[@]}" systemctl disable --now exim4 >/dev/null 2>&1 || true
+        fi
+    else
+        echo "test.sh: exim4 is missing and cannot be installed from here (on Debian: exim4-daemon-light). The tests that send real mail need it." >&2
+    fi
 fi
 
 # Prometheus and carbon read our figures.

@@ -2,6 +2,8 @@
 //!
 //! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
 
+mod ledger;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,9 @@ use crate::engine::{
     Summary, Switch, SwitchOutcome,
 };
 use crate::model::{Fault, Moment, SourceName};
-use crate::store::{Clerk, Progress, Store, Ticket};
+use crate::store::Ticket;
+
+pub use ledger::Ledger;
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
@@ -156,34 +160,6 @@ fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
-/// The memory, with the clerk who writes into it.
-#[derive(Debug)]
-pub struct Ledger {
-    store: Store,
-    clerk: Clerk,
-    progress: watch::Receiver<Progress>,
-}
-
-impl Ledger {
-    /// A ledger in this store.
-    #[must_use]
-    pub fn new(store: Store, clerk: Clerk) -> Self {
-        let progress = store.progress();
-        Self { store, clerk, progress }
-    }
-
-    /// The store, for those who ask how it is or what it holds.
-    #[must_use]
-    pub fn store(&self) -> Store {
-        self.store.clone()
-    }
-
-    fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {
-        let entries: Vec<_> = records.iter().flat_map(|record| self.clerk.entries(record, at)).collect();
-        (!entries.is_empty()).then(|| self.store.write(entries))
-    }
-}
-
 /// Effects that wait for the records that explain them.
 #[derive(Debug)]
 struct Held {
@@ -248,6 +224,7 @@ impl Driver {
             self.answer_refused();
             self.publish();
             self.notice_clock();
+            self.ledger.iter_mut().for_each(Ledger::notice_losses);
             (self.hooks.turned)();
         }
     }
@@ -316,7 +293,7 @@ impl Driver {
     /// Carries out what need not wait any longer, in its order.
     fn release(&mut self) {
         while let Some(held) = self.held.front() {
-            let progress = self.ledger.as_ref().map(|ledger| *ledger.progress.borrow()).unwrap_or_default();
+            let progress = self.ledger.as_ref().map(Ledger::progress).unwrap_or_default();
             let is_settled = held.ticket.is_none_or(|ticket| ticket.is_settled(progress));
             if !is_settled && Instant::now() < held.until {
                 return;
@@ -393,18 +370,15 @@ impl Driver {
 
 /// What a record tells whoever waits for its order to be carried out.
 fn receipt(record: &Record) -> Option<Receipt> {
-    if let Record::Commanded { receipt, .. } = record { Some(receipt.clone()) } else { None }
+    if let Record::Commanded { receipt, .. } = record { Some((**receipt).clone()) } else { None }
 }
 
-/// Waits until the store has written more.
+/// Waits until the store has written more; without a store that is never.
 async fn written(ledger: Option<&mut Ledger>) {
-    if let Some(ledger) = ledger
-        && ledger.progress.changed().await.is_ok()
-    {
-        return;
+    match ledger {
+        Some(ledger) => ledger.written().await,
+        None => std::future::pending().await,
     }
-    // Without a store, or when it has ended, nothing will be written: the limit on waiting holds.
-    std::future::pending::<()>().await;
 }
 
 #[cfg(test)]
@@ -518,6 +492,43 @@ mod tests {
         assert_eq!(fault, Some(Fault::Busy));
         drop(bench);
         running.join_all().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_is_answered_with_a_receipt_or_a_refusal() {
+        let (driver, bench) = bench(policy(), SWITCH_QUEUE);
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(driver.run());
+        bench.inputs.send(reading()).await.expect("the driver runs");
+        let hold = |reason: &str| Command::Hold { resource: ResourceName::try_new("r-pend00").expect("a name"), reason: reason.into() };
+        feed(&bench, 7, Duration::ZERO).await;
+        let refusal = bench.orders.give(hold("labwatch: mine"), "ann".into()).await;
+        assert_eq!(refusal, Err(Refusal::OurPrefix));
+        let receipt = bench.orders.give(hold("exam"), "ann".into()).await.expect("a receipt");
+        assert_eq!(receipt.effect.text, "r-pend00 cannot be booked until a person enables it: no booking of the next 24 h");
+        let mut switches = bench.switches;
+        let switch = switches.recv().await.expect("a switch");
+        assert_eq!((switch.available, switch.reason.as_str(), switch.by_person), (false, "exam", true));
+        drop(bench.inputs);
+        running.join_all().await;
+        assert_eq!(bench.orders.give(hold("exam"), "ann".into()).await, Err(Refusal::Stopping));
+    }
+
+    #[tokio::test]
+    async fn orders_that_nobody_takes_are_bounded() {
+        let (orders, queue) = orders();
+        let mut waiting = tokio::task::JoinSet::new();
+        let acknowledge = || Command::Unacknowledge { scope: crate::engine::Scope::Installation };
+        for _ in 0..ORDER_QUEUE {
+            let orders = orders.clone();
+            waiting.spawn(async move { orders.give(acknowledge(), "ann".into()).await });
+        }
+        while orders.0.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(orders.give(acknowledge(), "ann".into()).await, Err(Refusal::Busy));
+        drop(queue);
+        assert!(waiting.join_all().await.iter().all(|answer| *answer == Err(Refusal::Stopping)));
     }
 
     #[test]

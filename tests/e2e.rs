@@ -11,10 +11,19 @@ mod access;
 mod book;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/deadman.rs"]
+mod deadman;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "e2e/exim.rs"]
+mod exim;
 #[path = "e2e/experiments.rs"]
 mod experiments;
+#[cfg(debug_assertions)]
+#[path = "e2e/faults.rs"]
+mod faults;
+#[path = "e2e/health.rs"]
+mod health;
 #[path = "e2e/laboratory.rs"]
 mod laboratory;
 #[path = "e2e/mails.rs"]
@@ -33,3 +42,5 @@ mod process;
 mod restarts;
 #[path = "e2e/roles.rs"]
 mod roles;
+#[path = "e2e/smtp.rs"]
+mod smtp;

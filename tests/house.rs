@@ -26,27 +26,29 @@ const fn room_with_engine(name: &'static str, may_use: &'static [&'static str]) 
 }
 
 /// The table. `service` may use everything and stands in [`FREE`].
-const ROOMS: [Room; 18] = [
+const ROOMS: [Room; 20] = [
     room("model", &[]),
     room("wire", &["model"]),
     room_with_engine("engine", &["model"]),
     room("config", &["model", "engine", "wire"]),
     room("feeds", &["model", "engine", "wire", "config"]),
-    room("effects", &["model", "engine", "wire", "config"]),
-    room("store", &["model", "engine", "config"]),
+    room("faults", &["engine"]),
+    room("effects", &["model", "engine", "wire", "config", "faults"]),
+    room("store", &["model", "engine", "config", "faults"]),
+    room("reports", &["model", "engine", "store"]),
     room("cluster", &["model", "engine", "config"]),
     room("health", &["model", "engine", "config", "access"]),
     room("telemetry", &["model", "engine", "config"]),
-    room_with_engine("driver", &["model", "engine", "effects", "store"]),
+    room_with_engine("driver", &["model", "engine", "faults", "effects", "store"]),
     room("access", &["model"]),
-    room("api", &["model", "engine", "access"]),
+    room("api", &["model", "engine", "access", "health"]),
     // The page shows the history, which only the store's reader gives.
     room("web", &["model", "engine", "store", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
     room_with_engine(
         "cli",
-        &["model", "engine", "wire", "config", "feeds", "effects", "store", "access", "telemetry", "lab", "replay", "service"],
+        &["model", "engine", "wire", "config", "feeds", "effects", "store", "reports", "access", "telemetry", "lab", "replay", "service"],
     ),
     room("main", &["cli"]),
 ];

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::effects::mail::{Composed, Letter, MAX_NEWS, MAX_PROBLEMS, compose};
+use labwatch::effects::webhook;
 use labwatch::engine::{Affected, Alert, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary, Thread};
 use labwatch::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
 
@@ -64,6 +65,27 @@ fn an_empty_prefix_and_link_leave_no_trace() {
     let mail = compose(&one_down(), &Letter::default());
     assert!(mail.subject.starts_with("1 down"), "{}", mail.subject);
     assert!(!mail.text.contains("For the latest") && !mail.html.contains("For the latest"));
+}
+
+#[test]
+fn the_messages_to_programs_have_their_shape() {
+    let cases = [
+        ("one-down", one_down()),
+        ("all-back", all_back()),
+        ("source-back", source_back()),
+        ("booked", booked()),
+        ("unlisted", unlisted()),
+        ("reminder", reminder()),
+    ];
+    let wrong: Vec<String> = cases.into_iter().filter_map(|(name, summary)| check_json(name, &summary)).collect();
+    assert!(wrong.is_empty(), "run with UPDATE=1 if this is meant; a change of meaning needs a new version:\n{}", wrong.join("\n"));
+}
+
+fn check_json(name: &str, summary: &Summary) -> Option<String> {
+    let body = webhook::json(summary).expect("JSON");
+    let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(value["version"], webhook::VERSION);
+    compare(&format!("../webhook/{name}.json"), &format!("{value:#}\n"))
 }
 
 fn check(name: &str, mail: &Composed) -> Vec<String> {

@@ -42,6 +42,11 @@ pub(super) fn no_such_experiment(name: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("experiment {name} was not found"))
 }
 
+/// 404: there is nothing of this name.
+pub(super) fn unknown(what: String) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, what)
+}
+
 /// 405: the path takes other methods.
 pub(super) fn wrong_method(method: &Method, allowed: &[Method]) -> ApiError {
     let words: Vec<_> = allowed.iter().map(Method::as_str).collect();

@@ -33,9 +33,9 @@ impl std::fmt::Debug for Figures {
     }
 }
 
-/// The path of the figures.
+/// The paths of the figures: Prometheus' usual one, and cn-infra's.
 pub(super) fn routes(figures: Figures) -> Router {
-    Router::new().route("/metrics", get(text)).with_state(figures)
+    Router::new().route("/metrics", get(text)).route("/health", get(text)).with_state(figures)
 }
 
 /// Counts every answer of these routes.

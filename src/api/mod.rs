@@ -14,8 +14,10 @@ mod figures;
 mod fresh;
 mod gate;
 mod login;
+mod health;
 mod lookup;
 mod manners;
+mod neighbour;
 mod origin;
 mod routes;
 mod server;
@@ -27,7 +29,9 @@ mod tokens;
 pub use document::{DOCUMENT_JSON, document};
 pub use figures::{Count, Figures};
 pub use gate::{AccessSettings, Gate};
+pub use health::HealthState;
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
+pub use neighbour::labwatch_on;
 pub use routes::{ApiState, router};
 pub use server::{
     CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve, serve_over_tls,

@@ -20,6 +20,7 @@ use super::experiment::{self, Experiment};
 use super::figures::{self, Figures};
 use super::fresh::Tag;
 use super::gate::{self, Gate};
+use super::health::{self, HealthState};
 use super::share::Shared;
 use super::{login, manners, tokens};
 use crate::access::Caller;
@@ -32,6 +33,8 @@ pub struct ApiState {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The figures for Prometheus; without them there is no `/metrics`.
     pub figures: Option<Figures>,
+    /// The service's own health; without it there are no paths of it.
+    pub health: Option<HealthState>,
 }
 
 /// All paths of version 1, and those of `others`, behind one gate.
@@ -52,6 +55,7 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
         .route("/logout", post(login::sign_out))
         .with_state(Arc::clone(&gate));
     let routes = routes.merge(access).merge(others);
+    let routes = state.health.into_iter().fold(routes, |routes, health| routes.merge(health::routes(health)));
     let routes = match state.figures {
         Some(figures) => figures::counted(gate::before(routes.merge(figures::routes(figures.clone())), gate), figures),
         None => gate::before(routes, gate),

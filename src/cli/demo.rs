@@ -178,6 +178,7 @@ impl Stage {
                     records.tell(who, &what);
                 }
             }),
+            levels: None,
         }
     }
 
@@ -239,6 +240,8 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         | Record::Forgotten(_)
         | Record::Told { .. }
         | Record::RouteGone(_)
+        | Record::Bookings(_)
+        | Record::Pools(_)
         | Record::Blind(false)
         | Record::Switched { .. }
         | Record::Telling(_)

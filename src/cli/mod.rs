@@ -1,13 +1,16 @@
 //! The command line: what can be asked for, and how it ends. Does no work of its own beyond words and exit codes.
 
+mod ask;
 mod backup;
 mod check;
 mod connect;
 mod demo;
 mod notify;
+mod ready;
 mod replay;
 mod revoke;
 mod serve;
+mod status;
 mod token;
 
 use std::ffi::OsString;
@@ -20,7 +23,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::config::{Problems, Sources};
 
 /// What goes below the help of every command.
-const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong.";
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
+                          is at work, on the same port or data folder.";
 
 /// Watches the experiments of a remote laboratory, switches their bookability and tells their maintainers.
 #[derive(Debug, Parser)]
@@ -53,6 +57,11 @@ enum Command {
     Check(check::CheckArgs),
     /// Run recorded traffic through the rules and print what would have happened.
     Replay(replay::ReplayArgs),
+    /// Print how the running labwatch is: each component and experiment.
+    #[command(after_help = status::EXIT_CODES)]
+    Status(status::StatusArgs),
+    /// Wait until the running labwatch can do its work, and name what is missing when it cannot in time.
+    WaitForReady(ready::ReadyArgs),
     /// Make, list and revoke access tokens for labwatch's API; or print a short-lived one for book, jump or relay.
     Token(token::TokenArgs),
     /// Copy the memory into a file and check the copy; also while the service runs.
@@ -82,6 +91,12 @@ pub enum Failure {
     Usage(String),
     /// It was tried and failed. Holds a sentence.
     Failed(String),
+    /// Another labwatch does it already. Holds a sentence.
+    Occupied(String),
+    /// What was asked is not ok, and that is said already.
+    NotOk,
+    /// What was to be asked does not answer. Holds a sentence.
+    Unreachable(String),
 }
 
 impl From<Problems> for Failure {
@@ -93,8 +108,9 @@ impl From<Problems> for Failure {
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Failed(_) => ExitCode::from(1),
-            Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),
+            Self::Failed(_) | Self::NotOk => ExitCode::from(1),
+            Self::Configuration(_) | Self::Usage(_) | Self::Unreachable(_) => ExitCode::from(2),
+            Self::Occupied(_) => ExitCode::from(3),
         }
     }
 
@@ -107,7 +123,8 @@ impl Failure {
                     n => complain(&format!("The configuration has {n} problems.")),
                 }
             }
-            Self::Usage(text) | Self::Failed(text) => complain(text),
+            Self::Usage(text) | Self::Failed(text) | Self::Occupied(text) | Self::Unreachable(text) => complain(text),
+            Self::NotOk => {}
         }
     }
 }
@@ -140,6 +157,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args, &sources),
         Command::Check(args) => check::run(&args, &sources),
         Command::Replay(args) => replay::run(&args, &sources),
+        Command::Status(args) => status::run(&args, &sources),
+        Command::WaitForReady(args) => ready::run(&args, &sources),
         Command::Token(args) => token::run(&args, &sources),
         Command::Backup(args) => backup::run(&args, &sources),
         Command::Notify { what } => notify::run(what, &sources),

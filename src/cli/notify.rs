@@ -1,4 +1,4 @@
-//! `labwatch notify test`: a mail to the maintainers that says it is a test, to see that mails arrive.
+//! `labwatch notify test`: a mail to the maintainers, and a message to each webhook, that say they are a test, to see that they arrive.
 
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -6,38 +6,62 @@ use jiff::Timestamp;
 use super::{Failure, say};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
+use crate::effects::webhook::{self, Webhook};
 use crate::engine::{Alert, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
 use crate::model::RouteName;
 use crate::service;
+use crate::wire::{self, Http};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum NotifyCommand {
-    /// A mail that says it is a test, to everybody who is mailed.
+    /// A mail to everybody who is mailed, and a message to each webhook, that say they are a test.
     Test,
 }
 
 /// Sends it.
 ///
 /// # Errors
-/// [`Failure`] when nobody is configured to be mailed, or when the mail server does not take it.
+/// [`Failure`] when nobody is configured to be told, or when somebody does not take it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
-    let Some(mail) = load(sources)?.config.mail else {
-        return Err(Failure::Usage("nobody is mailed: set email_host, email_from and email_to.".to_owned()));
-    };
+    let config = load(sources)?.config;
+    let http = wire::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
+    let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
+    let webhooks = Webhook::all(&config.telling, &http);
+    if config.mail.is_none() && webhooks.is_empty() {
+        return Err(Failure::Usage("nobody is told: set email_host, email_from and email_to, or webhook_url.".to_owned()));
+    }
     match command {
-        NotifyCommand::Test => send_test(mail),
+        NotifyCommand::Test => send_test(config.mail, &webhooks),
     }
 }
 
-fn send_test(settings: MailSettings) -> Result<(), Failure> {
+/// Tries all, and then fails where one did.
+fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Failure> {
+    let summary = test_summary(Timestamp::now());
+    let runtime = service::runtime().map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
+    let mailed = mail.map_or(Ok(()), |mail| runtime.block_on(mail_test(mail, &summary)));
+    let mut outcome = mailed;
+    for webhook in webhooks {
+        outcome = outcome.and(runtime.block_on(call_test(webhook, &summary)));
+    }
+    outcome
+}
+
+async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Failure> {
     let everybody: Vec<String> = settings.to.iter().chain(&settings.cc).cloned().collect();
     let server = format!("{}:{}", settings.host, settings.port);
     let mailer = Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
-    let runtime = service::runtime().map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
-    let sent = runtime.block_on(mailer.send(&test_summary(Timestamp::now())));
+    let sent = mailer.send(summary).await;
     sent.map_err(|fault| Failure::Failed(format!("{server} does not take the mail: {}.", fault.fault)))?;
     say(&format!("{server} took a test mail for {}; look whether it arrives", everybody.join(", ")))
+}
+
+async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> {
+    let (route, url) = (&webhook.route, &webhook.url);
+    let sent = webhook.send(summary).await;
+    sent.map_err(|fault| Failure::Failed(format!("{url} (route {route}) does not take the message: {}.", fault.fault)))?;
+    say(&format!("{url} (route {route}) took a test message"))
 }
 
 fn test_summary(now: Timestamp) -> Summary {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::config::{Sources, load};
-use crate::service;
+use crate::service::{self, Onlooker};
 use crate::telemetry::log;
 
 /// Serves until told to stop.
@@ -11,9 +11,13 @@ use crate::telemetry::log;
 /// [`Failure`] when the configuration is wrong or the service cannot start.
 pub fn run(sources: &Sources) -> Result<(), Failure> {
     let loaded = load(sources)?;
-    let _log = log::start(&loaded.config.log).map_err(|error| Failure::Failed(format!("The log cannot be started: {error}.")))?;
+    let log = log::start(&loaded.config.log).map_err(|error| Failure::Failed(format!("The log cannot be started: {error}.")))?;
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {warning}");
     }
-    service::run(loaded.config).map_err(|error| Failure::Failed(format!("labwatch cannot serve: {error}.")))
+    let onlooker = Onlooker { levels: Some(log.levels()), ..Onlooker::default() };
+    service::run(loaded.config, onlooker).map_err(|error| {
+        let text = format!("labwatch cannot serve: {error}.");
+        if error.is_another_labwatch() { Failure::Occupied(text) } else { Failure::Failed(text) }
+    })
 }

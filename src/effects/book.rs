@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 
 use super::STOP_GRACE;
 use crate::engine::{Input, Switch, SwitchOutcome};
+use crate::faults::{self, Point};
 use crate::model::{Bookable, Fault, ResourceName};
 use crate::wire::{BookClient, resource_is_gone};
 
@@ -73,14 +74,17 @@ async fn set(client: &BookClient, switch: &Switch) -> SwitchOutcome {
 /// Looks, writes what book does not say already, reads back. Looking first closes most of the gap in which a person's hold could be written over; book has no way to close it all.
 async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcome, Fault> {
     let before = client.availability(&switch.resource).await?;
-    if before.bookable() == Bookable::Held {
+    if before.bookable() == Bookable::Held && !switch.by_person {
         return Ok(SwitchOutcome::Held(before));
     }
     if (before.available, &before.reason) == (switch.available, &switch.reason) {
         return Ok(SwitchOutcome::Confirmed(before)); // as when a poll that began before the last switch ended after it
     }
     client.switch(&switch.resource, switch.available, &switch.reason).await?;
-    client.availability(&switch.resource).await.map(SwitchOutcome::Confirmed)
+    faults::pass(Point::SwitchWritten);
+    let after = client.availability(&switch.resource).await?;
+    faults::pass(Point::SwitchReadBack);
+    Ok(SwitchOutcome::Confirmed(after))
 }
 
 #[cfg(test)]
@@ -127,6 +131,16 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_person_may_write_over_a_persons_hold() {
+        let book = FakeBook::start().await;
+        book.put("r-a", "pend00", false, "fire");
+        let switch = Switch { reason: "exam".into(), by_person: true, ..withdraw("r-a") };
+        assert_eq!(set(&book.client(SOON), &switch).await, SwitchOutcome::Confirmed(says(false, "exam")));
+        let switch = Switch { available: true, by_person: true, ..withdraw("r-a") };
+        assert_eq!(set(&book.client(SOON), &switch).await, SwitchOutcome::Confirmed(says(true, REASON)));
     }
 
     #[tokio::test]

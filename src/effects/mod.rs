@@ -1,7 +1,9 @@
-//! What labwatch does outwardly: switching in book, mailing people. Carries out what the engine decided and reports how it went; decides nothing.
+//! What labwatch does outwardly: switching in book, mailing people, calling programs. Carries out what the engine decided and reports how it went; decides nothing.
 
 pub mod book;
+pub mod deadman;
 pub mod mail;
+pub mod webhook;
 
 use std::time::Duration;
 

@@ -1,9 +1,11 @@
 //! Everything that the engine can ask for, in one closed list.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::command::{Order, Receipt, Wish};
+use super::diary::BookingChange;
 use super::event::Event;
 use super::input::{DeliveryFault, SwitchOutcome};
 use super::memory::Told;
@@ -108,19 +110,19 @@ pub enum Record {
     /// A maintainer gave a command, and it was carried out.
     Commanded {
         /// The command, and who gave it.
-        order: Order,
+        order: Box<Order>,
         /// What they are answered.
-        receipt: Receipt,
+        receipt: Box<Receipt>,
     },
     /// Something keeps quiet from now on, or will.
     Quieted {
         /// Its number.
         id: QuietId,
         /// What it is.
-        entry: QuietEntry,
+        entry: Box<QuietEntry>,
     },
     /// Something does not keep quiet any more.
-    QuietEnded(Ended),
+    QuietEnded(Box<Ended>),
     /// An experiment was seen for the first time.
     Seen(Stub),
     /// An experiment is forgotten: seen again, it is new.
@@ -136,6 +138,10 @@ pub enum Record {
     RouteGone(RouteName),
     /// Book's manifest changed.
     Manifest(ManifestChange),
+    /// Bookings changed: what has, and nothing else.
+    Bookings(Vec<BookingChange>),
+    /// The pools are others than before: the experiments of each, by its name.
+    Pools(BTreeMap<String, Vec<Stub>>),
     /// All sources are silent, which says that we are cut off, or it has ended.
     Blind(bool),
     /// A summary is about to be sent.

@@ -84,7 +84,9 @@ impl Resources {
             self.let_go(name);
         }
         let unlisted: Vec<ResourceName> = self.wishes.keys().filter(|name| !listed.contains(name)).cloned().collect();
-        unlisted.iter().for_each(|name| self.grant(name));
+        for name in &unlisted {
+            self.grant(name);
+        }
         let mut added = Vec::new();
         for reading in readings {
             if let Some(resource) = self.all.get_mut(&reading.name) {
@@ -163,9 +165,10 @@ impl Resources {
                     self.grant(name);
                 }
             }
+            // A book that has lost it has lost a person's hold too; a wish waits for its return, or for a manifest without it.
             SwitchOutcome::Gone => {
+                hold = resource.held_for().map(|_| HoldChange { resource: name.clone(), reason: None });
                 resource.said = None;
-                self.grant(name);
             }
             SwitchOutcome::Failed(fault) => resource.fault = Some(fault.clone()),
         }
@@ -309,8 +312,7 @@ impl Wish {
     /// booked.
     fn to_write(&self, wanted: &Wanted) -> (bool, String) {
         match (self, wanted) {
-            (Self::Hold(reason), _) => (false, reason.clone()),
-            (Self::Enable, Wanted::Withdrawn { reason }) => (false, reason.clone()),
+            (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn { reason }) => (false, reason.clone()),
             (Self::Enable, Wanted::Bookable { reason }) => (true, reason.clone()),
             (Self::Enable, Wanted::AsItIs) => (true, reason::enabled()),
         }
@@ -481,5 +483,76 @@ mod tests {
         resources.switched(&name(0), &SwitchOutcome::Failed(Fault::TimedOut), at(3));
         resources.read(&name(0), &said, at(5));
         assert_eq!(resources.due(at(5), |_| bad()).len(), 1);
+    }
+
+    fn hold(reason: &str) -> Wish {
+        Wish::Hold(reason.to_owned())
+    }
+
+    #[test]
+    fn every_pair_of_said_and_wished() {
+        let (held, ours, free) =
+            ((false, "unavailable because exam"), (false, "unavailable because labwatch: broken"), (true, "Loaded at x"));
+        #[rustfmt::skip]
+        let rows = [
+            (held, hold("fire"), bad(), (false, "fire")),
+            (ours, hold("fire"), good(), (false, "fire")),
+            (free, hold("fire"), bad(), (false, "fire")),
+            (held, Wish::Enable, good(), (true, "labwatch: working again")),
+            (held, Wish::Enable, Wanted::AsItIs, (true, "labwatch: enabled by a maintainer")),
+            (held, Wish::Enable, bad(), (false, "labwatch: broken")),
+        ];
+        for (said, wish, wanted, (available, reason)) in rows {
+            let mut resources = resources(1, said);
+            resources.wish(name(0), wish.clone());
+            let due = resources.due(at(1), |_| wanted.clone());
+            let got = due.first().map(|switch| (switch.available, switch.reason.as_str(), switch.by_person));
+            assert_eq!(got, Some((available, reason, true)), "{said:?} {wish:?}");
+            assert_eq!(resources.view(&name(0)).wish, Some(wish), "it waits for book's word");
+            resources.switched(&name(0), &SwitchOutcome::Confirmed(Availability { available, reason: reason.to_owned() }), at(2));
+            assert_eq!((resources.view(&name(0)).wish, resources.take_granted()), (None, vec![name(0)]));
+        }
+    }
+
+    #[test]
+    fn a_wish_waits_for_what_is_under_way_and_outlives_failures() {
+        let mut resources = resources(1, (true, "new"));
+        assert_eq!(resources.due(at(1), |_| bad()).len(), 1);
+        resources.wish(name(0), hold("exam"));
+        assert!(resources.due(at(1), |_| bad()).is_empty(), "one at a time");
+        let person = Availability::from_book(false, "unavailable because fire drill");
+        resources.switched(&name(0), &SwitchOutcome::Held(person), at(2));
+        let mut failed = 0;
+        for second in 2..40 {
+            for switch in resources.due(at(second), |_| bad()) {
+                assert_eq!((switch.reason.as_str(), switch.by_person), ("exam", true), "another person's hold is written over");
+                resources.switched(&name(0), &SwitchOutcome::Failed(Fault::TimedOut), at(second));
+                failed += 1;
+            }
+        }
+        assert_eq!((failed, resources.take_granted()), (6, vec![]));
+        resources.switched(&name(0), &SwitchOutcome::Gone, at(40));
+        assert_eq!(resources.view(&name(0)).wish, Some(hold("exam")), "book may come back with it");
+        resources.list(&[reading(7)]);
+        assert_eq!(resources.take_granted(), [name(0)], "book has it no more");
+    }
+
+    #[test]
+    fn a_hold_that_book_keeps_in_other_words_is_a_hold() {
+        let mut resources = resources(1, (true, "new"));
+        resources.wish(name(0), hold("exam until Friday, 17:00"));
+        assert_eq!(resources.due(at(1), |_| good()).len(), 1);
+        resources.switched(&name(0), &SwitchOutcome::Confirmed(Availability::from_book(false, "unavailable because exam")), at(2));
+        assert_eq!(resources.take_granted(), [name(0)]);
+        assert!(resources.due(at(3), |_| bad()).is_empty());
+    }
+
+    #[test]
+    fn a_book_that_has_lost_a_resource_has_lost_its_hold() {
+        let mut resources = resources(1, (false, "unavailable because exam"));
+        resources.wish(name(0), Wish::Enable);
+        assert_eq!(resources.due(at(1), |_| good()).len(), 1);
+        let change = resources.switched(&name(0), &SwitchOutcome::Gone, at(2));
+        assert_eq!(change, Some(HoldChange { resource: name(0), reason: None }));
     }
 }

@@ -138,6 +138,7 @@ pub(super) mod testing {
             end: at(*end),
             resource: resource(name),
             started: *started,
+            unfulfilled: false,
         };
         let (slots, bookings) = (slots.iter().map(slot).collect(), bookings.iter().map(booking).collect());
         Timetable { slots, bookings, slots_read: Some(at(0)), bookings_read: Some(at(0)) }

@@ -99,6 +99,11 @@ impl Experiment {
         }
     }
 
+    /// Its ring, oldest first.
+    pub(super) fn events(&self) -> Vec<Arc<Event>> {
+        self.events.iter().cloned().collect()
+    }
+
     /// Takes up what is remembered of it: how it was stays until something else is observed.
     pub(super) fn recall(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
         let Some(last) = events.last() else { return };
@@ -118,12 +123,12 @@ impl Experiment {
 
     /// What has happened before counts for flapping, as far as events tell; what flapped goes on to flap until it has been calm.
     fn recall_flapping(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
-        let by_itself = events.iter().filter(|event| event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage));
+        let mut by_itself = events.iter().filter(|event| event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage));
         for event in by_itself.clone().filter(|event| event.was != Health::Unknown && event.was.is_unusable() != event.health.is_unusable())
         {
             self.flapping.note(now.back_at(event.when), rule);
         }
-        let last = by_itself.last();
+        let last = by_itself.next_back();
         self.flapping = match last.filter(|event| event.health == Health::Flapping) {
             Some(event) => std::mem::take(&mut self.flapping).resumed(now.back_at(event.when), now),
             None => std::mem::take(&mut self.flapping).steady(),
@@ -342,7 +347,7 @@ impl Experiment {
             first_seen: self.first_seen.wall(),
             grace_until: self.grace_end(sky).filter(|end| sky.now < *end).map(Moment::wall),
             last_listed: self.last_listed.map(Moment::wall),
-            events: self.events.iter().cloned().collect(),
+            events: self.events(),
         }
     }
 }

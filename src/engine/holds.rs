@@ -72,6 +72,11 @@ impl Holds {
         self.held.remove(resource)
     }
 
+    /// Every hold with its resource, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&ResourceName, &Hold)> {
+        self.held.iter()
+    }
+
     /// Lets go of resources that book does not list.
     pub fn keep_only(&mut self, listed: &BTreeSet<ResourceName>) {
         self.held.retain(|resource, _| listed.contains(resource));

@@ -130,6 +130,8 @@ pub struct Booking {
     pub resource: ResourceName,
     /// Whether its user has started it.
     pub started: bool,
+    /// Whether book says that it could not be started, because its resource was withdrawn.
+    pub unfulfilled: bool,
 }
 
 /// What a switch came to.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::command::Wish;
+use super::diary::Booked;
 use super::event::{Event, Issue};
+use super::holds::Hold;
 use super::silence::{QuietEntry, QuietId};
 use crate::model::{Health, ResourceName, RouteName, SourceName, Stub};
 
@@ -26,6 +28,10 @@ pub struct Memory {
     pub last_quiet: u64,
     /// What people want of resources and book has not said yet.
     pub wishes: Vec<(ResourceName, Wish)>,
+    /// Resources that people hold, with since when and why.
+    pub holds: Vec<(ResourceName, Hold)>,
+    /// The bookings that are kept and not over.
+    pub bookings: Vec<Booked>,
 }
 
 /// What is remembered of a route.

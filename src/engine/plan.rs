@@ -182,7 +182,7 @@ impl Snapshot {
         }
         let affected = self.calendar.affected(std::slice::from_ref(name), self.at);
         let text = format!("{name} cannot be booked until a person enables it: {}", self.in_book(bookings(affected, "cannot start")));
-        Ok(self.wishing(name, Wish::Hold(reason.to_owned()), text, view, affected))
+        Ok(wishing(name, Wish::Hold(reason.to_owned()), text, view, affected))
     }
 
     fn enabling(&self, name: &ResourceName) -> Result<Plan, Refusal> {
@@ -202,13 +202,7 @@ impl Snapshot {
         } else {
             format!("{name} can be booked again: {}", self.in_book(bookings(affected, "can start")))
         };
-        Ok(self.wishing(name, Wish::Enable, text, view, affected))
-    }
-
-    fn wishing(&self, name: &ResourceName, wish: Wish, text: String, view: &ExperimentView, affected: Affected) -> Plan {
-        let plan = Plan::of(text, vec![view.stub.clone()]);
-        let effect = Effect { affected: Some(affected), ..plan.effect };
-        Plan { wish: Some((name.clone(), wish)), effect, ..plan }
+        Ok(wishing(name, Wish::Enable, text, view, affected))
     }
 
     fn resource(&self, name: &ResourceName) -> Result<(&ExperimentView, &ResourceView), Refusal> {
@@ -223,6 +217,12 @@ impl Snapshot {
         }
         text
     }
+}
+
+fn wishing(name: &ResourceName, wish: Wish, text: String, view: &ExperimentView, affected: Affected) -> Plan {
+    let plan = Plan::of(text, vec![view.stub.clone()]);
+    let effect = Effect { affected: Some(affected), ..plan.effect };
+    Plan { wish: Some((name.clone(), wish)), effect, ..plan }
 }
 
 fn stub_of(subject: &Subject) -> Option<Stub> {

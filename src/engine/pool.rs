@@ -78,7 +78,7 @@ impl Pools {
         let mut alike: BTreeMap<Ways<'_>, Pool> = BTreeMap::new();
         for (resource, ways) in ways(timetable) {
             let Some(stub) = stub_of(resource) else { continue };
-            let pool = match configured.iter().find(|rule| rule.takes_in(&stub)) {
+            let pool = match configured.iter().find(|rule| rule.takes_in(stub.as_str())) {
                 Some(rule) => named.entry(rule.name.clone()).or_insert_with(|| Pool::new(&rule.name)),
                 None => alike.entry(ways).or_insert_with(|| Pool::new("")),
             };
@@ -176,8 +176,10 @@ impl Pool {
 }
 
 impl PoolRule {
-    fn takes_in(&self, stub: &Stub) -> bool {
-        self.patterns.iter().any(|pattern| matches(pattern, stub.as_str()))
+    /// Whether an experiment of this name is in the pool.
+    #[must_use]
+    pub fn takes_in(&self, stub: &str) -> bool {
+        self.patterns.iter().any(|pattern| matches(pattern, stub))
     }
 }
 

@@ -99,7 +99,7 @@ fn is_over(booking: &wire::Booking, now: Timestamp) -> bool {
 fn read_booking(booking: &wire::Booking, slots: &BTreeMap<String, Slot>) -> Option<Booking> {
     let (start, end) = (booking.when.start?, booking.when.end?);
     let resource = slots.get(&booking.slot)?.resource.clone();
-    (start < end).then_some(Booking { start, end, resource, started: booking.started })
+    (start < end).then_some(Booking { start, end, resource, started: booking.started, unfulfilled: booking.unfulfilled })
 }
 
 /// What the log was last told of a part, so that it is told changes only.
@@ -244,8 +244,13 @@ mod tests {
         let (slots, left_out) = read_slots(many);
         assert_eq!((slots.len(), left_out), (MAX_SLOTS, 1));
         let at = |second: usize| Timestamp::from_second(i64::try_from(second).expect("small")).ok();
-        let booking =
-            |n| wire::Booking { slot: "0".into(), when: wire::Interval { start: at(n), end: at(n + 1) }, started: false, cancelled: false };
+        let booking = |n| wire::Booking {
+            slot: "0".into(),
+            when: wire::Interval { start: at(n), end: at(n + 1) },
+            started: false,
+            unfulfilled: false,
+            cancelled: false,
+        };
         let (bookings, left_out) = read_bookings((0..MAX_BOOKINGS + 2).rev().map(booking).collect(), &slots, Timestamp::MIN);
         assert_eq!((bookings.len(), left_out), (MAX_BOOKINGS, 2));
         assert_eq!(bookings.first().map(|first| first.start), at(0));

@@ -102,6 +102,8 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         | Record::Forgotten(_)
         | Record::Told { .. }
         | Record::RouteGone(_)
+        | Record::Bookings(_)
+        | Record::Pools(_)
         | Record::Wished { .. }
         | Record::Quieted { .. } => return None,
         Record::Commanded { order, .. } => (Kind::Command, format!("{}: {}", order.by, order.command)),

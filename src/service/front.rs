@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::future::ready;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::Parts;
+use super::{Parts, ServiceError, Stops};
 use crate::access::{Audit, Keep, Reading, Revocations};
 use crate::api::{self, AccessSettings, Certificate, CertificateError, Gate, TlsFiles};
 use crate::config::{ApiRead, ApiSettings};
@@ -60,20 +62,32 @@ fn audit(store: Option<Store>) -> Audit {
     })
 }
 
+/// Takes the API's address. Where somebody has it, finds out who.
+pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, ServiceError> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => match api::labwatch_on(address).await {
+            Some(version) => Err(ServiceError::Another(address, version)),
+            None => Err(ServiceError::Listen(address, error)),
+        },
+        Err(error) => Err(ServiceError::Listen(address, error)),
+    }
+}
+
 /// Starts the API, and the look-out for a new certificate where it has one.
 pub(super) fn start(
     settings: &ApiSettings,
     parts: &mut Parts,
     listener: TcpListener,
     router: Router,
-    stop: &CancellationToken,
+    stops: &Stops<'_>,
 ) -> Result<(), CertificateError> {
     let files = settings.tls.as_ref().map(|tls| TlsFiles { certificate: tls.cert.clone(), key: tls.key.clone() });
     let certificate = files.map(Certificate::load).transpose()?;
     if let Some(certificate) = &certificate {
-        parts.spawn("look-out for a new certificate", Arc::clone(certificate).follow(api::RELOAD_EVERY, stop.clone()));
+        parts.spawn("look-out for a new certificate", Arc::clone(certificate).follow(api::RELOAD_EVERY, stops.all.clone()));
     }
-    parts.spawn("API", serve(listener, certificate, router, stop.clone()));
+    parts.spawn("API", serve(listener, certificate, router, stops.api.clone()));
     Ok(())
 }
 

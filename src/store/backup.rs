@@ -19,10 +19,12 @@ const MAX_PROBLEMS: i64 = 50;
 const COPY_MODE: u32 = 0o600;
 
 /// Tables whose rows are counted, and the newest time in each, where it has one.
-const TABLES: [(&str, Option<&str>); 12] = [
+const TABLES: [(&str, Option<&str>); 14] = [
     ("audit", Some("at")),
+    ("bookings", None),
     ("events", Some("at")),
     ("experiments", None),
+    ("forgotten", Some("at")),
     ("gaps", None),
     ("holds", None),
     ("keep", None),
@@ -117,8 +119,10 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Report, BackupError> {
 /// # Errors
 /// [`VerifyError`] when it cannot be looked at; what is wrong inside stands in the report.
 pub fn verify(path: &Path) -> Result<Report, VerifyError> {
-    if !path.exists() {
-        return Err(VerifyError::Missing(path.to_owned()));
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Err(VerifyError::Missing(path.to_owned())),
+        Err(error) => return Err(VerifyError::Unreadable(path.to_owned(), error.to_string())),
     }
     let unreadable = |error: rusqlite::Error| VerifyError::Unreadable(path.to_owned(), error.to_string());
     let file = file::read_only(path).map_err(unreadable)?;

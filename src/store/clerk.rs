@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
 use super::memory::{Memory, Pending};
 use crate::engine::{
-    self, Concern, DeliveryFault, Ended, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds,
+    self, Concern, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds,
     RouteMemory, Strand, Summary, Wish,
 };
 use crate::model::{Health, ResourceName, RouteName, Stub};
@@ -19,6 +19,9 @@ const EXPERIMENT: &str = "experiment/";
 
 /// What subjects that concern the whole laboratory start with.
 const CONCERN: &str = "laboratory/";
+
+/// Under which key the pools stand, each with its experiments.
+pub(super) const POOLS: &str = "pools";
 
 /// What keys of people's wishes start with: the resource follows.
 const WISH: &str = "wish.";
@@ -102,7 +105,8 @@ impl Clerk {
     pub fn entries(&mut self, record: &Record, at: Timestamp) -> Vec<Entry> {
         let mut entries = match record {
             Record::Seen(stub) => return vec![Entry::Seen { stub: stub.clone(), at }],
-            Record::Forgotten(stub) => return vec![Entry::Forgotten(stub.clone())],
+            Record::Forgotten(stub) => return vec![Entry::Forgotten { stub: stub.clone(), at }],
+            Record::Pools(pools) => return vec![Entry::Keep { key: POOLS.to_owned(), value: serde_json::to_value(pools).ok() }],
             Record::Told { route, told } => return vec![told_entry(route, told)],
             Record::RouteGone(route) => return self.forget(route, at),
             Record::Wished { resource, wish } => {
@@ -111,7 +115,7 @@ impl Clerk {
             }
             Record::Commanded { order, .. } => return vec![Entry::Audit { at, who: order.by.clone(), what: order.command.to_string() }],
             Record::Quieted { id, entry } => return vec![Entry::Note(note(*id, entry))],
-            Record::QuietEnded(Ended { id, at, .. }) => return vec![Entry::NoteEnded { id: id.to_string(), at: *at }],
+            Record::QuietEnded(ended) => return vec![Entry::NoteEnded { id: ended.id.to_string(), at: ended.at }],
             Record::Telling(summary) => vec![self.send(summary, at)],
             Record::Delivered { id, outcome } => self.delivered(*id, outcome, at),
             Record::Event { .. }
@@ -120,6 +124,7 @@ impl Clerk {
             | Record::Source { .. }
             | Record::Hold { .. }
             | Record::Manifest(_)
+            | Record::Bookings(_)
             | Record::Blind(_)
             | Record::Sampling { .. } => Vec::new(),
         };
@@ -207,6 +212,10 @@ fn recall_wish(key: &str, value: &Value) -> Option<(ResourceName, Wish)> {
     Some((resource, serde_json::from_value(value.clone()).ok()?))
 }
 
+fn recall_hold(hold: super::Hold) -> (ResourceName, engine::Hold) {
+    (hold.resource, engine::Hold { since: hold.since, touched: hold.since, reason: hold.reason })
+}
+
 fn told_entry(route: &RouteName, told: &engine::Told) -> Entry {
     let route = route.to_string();
     let (subject, value) = match told {
@@ -257,6 +266,8 @@ impl From<Memory> for engine::Memory {
             quiet: memory.notes.iter().filter_map(recall_note).collect(),
             last_quiet: memory.last_note,
             wishes: memory.keep.iter().filter_map(|(key, value)| recall_wish(key, value)).collect(),
+            holds: memory.holds.into_iter().map(recall_hold).collect(),
+            bookings: memory.bookings,
             experiments: memory.experiments.into_iter().map(remembered).collect(),
         }
     }
@@ -432,7 +443,7 @@ mod tests {
         let subject = engine::Subject::Experiment(stub());
         let entry = QuietEntry::Acknowledgement(engine::Acknowledgement { subject, health: Health::Down, who, text, since, until: None });
         let mut clerk = Clerk::default();
-        let [Entry::Note(kept)] = &clerk.entries(&Record::Quieted { id: QuietId(7), entry: entry.clone() }, at(5))[..] else {
+        let [Entry::Note(kept)] = &clerk.entries(&Record::Quieted { id: QuietId(7), entry: Box::new(entry.clone()) }, at(5))[..] else {
             panic!("a note")
         };
         assert_eq!((kept.kind, recall_note(kept)), (NoteKind::Acknowledgement, Some((QuietId(7), entry))));

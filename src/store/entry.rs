@@ -24,7 +24,12 @@ pub enum Entry {
         at: Timestamp,
     },
     /// An experiment is forgotten: seen again, it is new. Its events stay in the history.
-    Forgotten(Stub),
+    Forgotten {
+        /// The experiment.
+        stub: Stub,
+        /// When.
+        at: Timestamp,
+    },
     /// What a recipient now knows about a subject.
     Told(Told),
     /// A recipient was told that all is well, or the subject is gone: nothing to remember.

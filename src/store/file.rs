@@ -20,7 +20,7 @@ pub const DATABASE_FILE: &str = "labwatch.db";
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// Every version of the tables, as the step from the one before it. Steps are only ever added.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("routes.sql")];
+const MIGRATIONS: [&str; 3] = [include_str!("schema.sql"), include_str!("routes.sql"), include_str!("bookings.sql")];
 
 /// Access for the service's user, and for looking to its group.
 const FOLDER_MODE: u32 = 0o750;

@@ -8,15 +8,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::TransactionBehavior;
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::watch;
 
 use super::entry::Entry;
 use super::file::{self, Database, Folder, OpenFault};
 use super::health::{Progress, StoreHealth, StoreState};
 use super::memory::{Gap, GapCause, HEARTBEAT, gap_between};
+use super::mirror::Mirror;
 use super::prune::{self, Walk};
 use super::write::{self, WriteFault};
+use crate::faults;
 
 /// The most entries that wait in memory while the disk takes none. When more come, the oldest are lost.
 pub const BACKLOG: usize = 8_192;
@@ -55,6 +57,8 @@ pub(super) struct Keeper {
     /// Times in which nothing was kept, not yet noted.
     pub(super) gaps: Vec<Gap>,
     pub(super) agenda: Agenda,
+    /// What a file that is begun anew is told first.
+    pub(super) mirror: Mirror,
 }
 
 /// What is due when.
@@ -159,16 +163,17 @@ impl Keeper {
         if self.database.take().is_some() {
             tracing::error!(file = %self.folder.path().display(), "somebody removed the data file while labwatch ran");
         }
-        let opened = self.folder.open(|_| Ok(())).map_err(|fault| Failure { why: words(fault), broken: false })?;
+        let mut opened = self.folder.open(|_| Ok(())).map_err(|fault| Failure { why: words(fault), broken: false })?;
         if opened.new || opened.aside.is_some() {
             self.begun_anew(opened.aside);
+            fill(&mut opened.database.connection, &self.mirror)?;
         }
         self.database = Some(opened.database);
         Ok(())
     }
 
     fn begun_anew(&self, aside: Option<(PathBuf, String)>) {
-        tracing::warn!(file = %self.folder.path().display(), "a new data file is begun");
+        tracing::warn!(file = %self.folder.path().display(), "a new data file is begun and told what is true now; the history begins today");
         let now = (self.clock)();
         self.health.send_modify(|health| {
             health.anew = Some(now);
@@ -197,7 +202,10 @@ impl Keeper {
             }
         }
         transaction.commit()?;
-        self.agenda.waiting.drain(..group);
+        for entry in self.agenda.waiting.drain(..group).flat_map(|batch| batch.entries) {
+            self.mirror.note(&entry);
+            passed(&entry);
+        }
         self.count_lost(refused);
         Ok(())
     }
@@ -272,7 +280,11 @@ impl Keeper {
         let now = (self.clock)();
         self.health.send_modify(|health| {
             if health.state == StoreState::Ok {
-                tracing::error!(error = failure.why, "the history cannot be written; it is kept in memory and tried again");
+                tracing::error!(
+                    error = failure.why,
+                    "the memory cannot be written and is tried again; judging, switching and telling go on. \
+                     Free space on its disk, or mend it, before the next restart"
+                );
                 (health.state, health.since) = (StoreState::Degraded, now);
             }
             health.last_error = Some(failure.why.clone());
@@ -290,7 +302,7 @@ impl Keeper {
         self.health.send_if_modified(|health| {
             let was_degraded = health.state == StoreState::Degraded;
             if was_degraded {
-                tracing::info!(lost = health.lost, since = %health.since, "the history is written again");
+                tracing::info!(lost = health.lost, since = %health.since, "the memory is written again");
                 (health.state, health.since) = (StoreState::Ok, now);
             }
             was_degraded
@@ -345,6 +357,25 @@ impl Keeper {
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Self { why: error.to_string(), broken: file::is_broken(&error) }
+    }
+}
+
+/// Tells a file that is begun anew what is true, all or nothing.
+fn fill(file: &mut Connection, mirror: &Mirror) -> Result<(), Failure> {
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for entry in mirror.entries() {
+        match write::write(&transaction, &entry) {
+            Ok(()) => {}
+            Err(WriteFault::Disk(error)) => return Err(error.into()),
+            Err(fault @ WriteFault::Refused(_)) => tracing::error!(%fault, "something that is remembered cannot be written again"),
+        }
+    }
+    transaction.commit().map_err(Failure::from)
+}
+
+fn passed(entry: &Entry) {
+    if let Entry::Record { record, .. } = entry {
+        faults::pass_after(record);
     }
 }
 

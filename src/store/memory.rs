@@ -10,9 +10,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use serde_json::Value;
 
 use super::entry::{Note, NoteKind, Outgoing, Told};
-use super::file;
 use super::text::{self, EventTexts, Names};
-use crate::engine::Event;
+use super::{bookings, file};
+use crate::engine::{Booked, Event};
 use crate::model::{ResourceName, Stub};
 
 /// How often it is noted that labwatch runs.
@@ -40,6 +40,8 @@ pub struct Memory {
     pub last_note: u64,
     /// Resources that people hold, as far as was known, sorted by name.
     pub holds: Vec<Hold>,
+    /// Bookings that have not ended, as far as they were known.
+    pub bookings: Vec<Booked>,
     /// Small state of any kind.
     pub keep: BTreeMap<String, Value>,
     /// The time for which we were off, where it was longer than two heartbeats.
@@ -156,6 +158,7 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
     memory.notes = rows(from, NOTES, note, &mut memory.unreadable)?;
     memory.last_note = from.query_row("SELECT coalesce(max(CAST(id AS INTEGER)), 0) FROM notes", [], file::unsigned)?;
     memory.holds = rows(from, HOLDS, hold, &mut memory.unreadable)?;
+    memory.bookings = standing(from, now, &mut memory.unreadable)?;
     memory.keep = rows(from, "SELECT key, value FROM keep", pair, &mut memory.unreadable)?.into_iter().collect();
     memory.next_outgoing = from.query_row("SELECT coalesce(max(id), 0) + 1 FROM outbox", [], file::unsigned)?;
     let alive: Option<i64> = from.query_row("SELECT at FROM alive", [], |row| row.get(0)).optional()?;
@@ -224,6 +227,19 @@ fn ring_of(newest: &mut CachedStatement<'_>, stub: &Stub, ring: usize, unreadabl
     Ok(events)
 }
 
+fn standing(from: &Connection, now: Timestamp, unreadable: &mut u64) -> rusqlite::Result<Vec<Booked>> {
+    let mut statement = from.prepare(bookings::STANDING)?;
+    let mut found = statement.query([text::millis(now)])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        match bookings::read(row)? {
+            Some((booked, _)) => all.push(booked),
+            None => *unreadable += 1,
+        }
+    }
+    Ok(all)
+}
+
 /// Every row that makes sense.
 fn rows<T>(
     from: &Connection,
@@ -259,7 +275,7 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Option<Pending>> {
     Ok(parts.map(|(created, content)| Pending { outgoing: Outgoing { id, route, created, content }, attempts, last_error }))
 }
 
-fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
+pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
     let kind = row.get_ref(1)?.as_str()?;
     let kind = NoteKind::ALL.into_iter().find(|known| known.word() == kind);
     let until: Option<i64> = row.get(3)?;

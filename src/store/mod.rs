@@ -10,11 +10,14 @@ mod entry;
 mod health;
 mod file;
 mod memory;
+mod mirror;
 mod write;
+mod bookings;
 mod prune;
 mod keeper;
 mod uptime;
 mod read;
+mod past;
 mod backup;
 mod clerk;
 
@@ -38,12 +41,14 @@ pub use file::DATABASE_FILE;
 pub use health::{Progress, StoreHealth, StoreState};
 pub use keeper::{BACKLOG, WallClock};
 pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin, Pending, Remembered};
+pub use past::{Change, KeptBooking, Past, look_back};
 pub use read::{Cursor, EventPage, MAX_ROWS, OutboxRow, Range, Reader, SourceRow, StoredEvent, SwitchRow};
 pub use uptime::{Bucket, MAX_BUCKETS, uptime_of};
 pub use write::MAX_CONTENT_BYTES;
 
 use file::{Folder, OpenFault, Opened};
 use keeper::{Agenda, Batch, Keeper};
+use mirror::Mirror;
 
 /// How many batches may wait for the store's thread. What finds it full is lost, and counted.
 pub const WRITE_QUEUE: usize = 1_024;
@@ -111,6 +116,7 @@ impl Store {
         let (health, health_seen) = watch::channel(first_health(now, fault));
         let keeper = Keeper {
             agenda: Agenda::new(now, database.is_some()),
+            mirror: Mirror::of(&memory, settings.ring),
             folder,
             database,
             batches: queue,

@@ -24,7 +24,7 @@ struct Past {
     may_go: &'static str,
 }
 
-const PASTS: [Past; 8] = [
+const PASTS: [Past; 10] = [
     Past { table: "events", time: "at", may_go: "EXISTS (SELECT 1 FROM events WHERE stub = old.stub AND id > old.id)" },
     Past { table: "switches", time: "at", may_go: "TRUE" },
     Past { table: "sources", time: "at", may_go: "TRUE" },
@@ -33,6 +33,8 @@ const PASTS: [Past; 8] = [
     Past { table: "outbox", time: "created", may_go: "old.state <> 'pending' AND old.id < (SELECT max(id) FROM outbox)" },
     Past { table: "audit", time: "at", may_go: "TRUE" },
     Past { table: "gaps", time: "since", may_go: "TRUE" },
+    Past { table: "bookings", time: "until", may_go: "TRUE" },
+    Past { table: "forgotten", time: "at", may_go: "EXISTS (SELECT 1 FROM forgotten WHERE stub = old.stub AND id > old.id)" },
 ];
 
 /// One walk through all tables, from their oldest rows up to the first that is young.

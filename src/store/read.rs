@@ -355,7 +355,7 @@ fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
     Ok(parts.map(|((at, source), health)| SourceRow { at, source, health, note }))
 }
 
-fn gap(row: &Row<'_>) -> rusqlite::Result<Option<Gap>> {
+pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<Option<Gap>> {
     let why = row.get_ref(2)?.as_str()?;
     let why = GapCause::ALL.into_iter().find(|known| known.word() == why);
     let parts = memory::time(row, 0)?.zip(memory::time(row, 1)?).zip(why);

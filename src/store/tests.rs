@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{Event, Issue, ManifestChange, Record, Switch, SwitchOutcome, Why};
+use crate::engine::{Booked, BookingChange, Event, Issue, ManifestChange, Record, Switch, SwitchOutcome, Why};
 use crate::model::{Availability, Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
 /// Long enough for any disk; a test that waits so long has failed.
@@ -139,7 +139,7 @@ fn everything_that_matters_is_there_after_a_restart() {
             Entry::Seen { stub: stub("spin01"), at: time(3) },
             Entry::Seen { stub: stub("spin01"), at: time(4) },
             Entry::Seen { stub: stub("gone00"), at: time(4) },
-            Entry::Forgotten(stub("gone00")),
+            Entry::Forgotten { stub: stub("gone00"), at: time(6) },
             happened("pend00", event(10, Health::Down)),
             happened("pend00", event(20, Health::Ok)),
             happened("pend00", event(15, Health::Down)),
@@ -182,6 +182,7 @@ fn everything_that_matters_is_there_after_a_restart() {
         last_note: 2,
         notes: vec![note],
         holds: vec![hold("r-a", "exam, longer", 4), hold("r-b", "repair", 1)],
+        bookings: Vec::new(),
         keep: BTreeMap::from([("digest.last".to_owned(), json!(4))]),
         gap: None,
         unreadable: 0,
@@ -594,4 +595,111 @@ proptest! {
         drop(store);
         plain.compare(&bench.memory());
     }
+}
+
+fn booked(name: &str, start: i64, end: i64) -> Booked {
+    let resource = resource(&format!("r-{name}"));
+    Booked { resource, stub: stub(name), start: time(start), end: time(end), students: 1, started: false, unfulfilled: false }
+}
+
+fn booking_changes(at: i64, changes: Vec<BookingChange>) -> Entry {
+    record(at, Record::Bookings(changes))
+}
+
+fn look(bench: &Bench, from: i64, until: i64, now: i64) -> Result<Past, ReadError> {
+    let latest = std::time::Instant::now() + PATIENCE;
+    look_back(bench.dir.path(), Range { from: time(from), until: time(until) }, time(now), latest)
+}
+
+#[test]
+fn bookings_are_kept_as_they_took_place() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    let started = Booked { students: 3, started: true, unfulfilled: true, ..booked("a", 10, 20) };
+    write_and_wait(
+        &store,
+        vec![
+            booking_changes(1, ["a", "b", "c", "d"].map(|name| BookingChange::Stands(booked(name, 10, 20))).to_vec()),
+            booking_changes(2, vec![BookingChange::Stands(started.clone()), BookingChange::Cancelled(booked("b", 10, 20))]),
+            booking_changes(15, ["c", "d"].map(|name| BookingChange::Ended { booked: booked(name, 10, 20), at: time(15) }).to_vec()),
+            booking_changes(16, vec![BookingChange::Stands(booked("d", 10, 20)), BookingChange::Stands(booked("e", 10, 1_000_000_000))]),
+        ],
+    );
+    let kept = |from, until| {
+        let past = look(&bench, from, until, 900).expect("an answer");
+        past.bookings.into_iter().map(|kept| (kept.booked, kept.ended.map(Timestamp::as_millisecond))).collect::<Vec<_>>()
+    };
+    let (c, d, e) = (booked("c", 10, 20), booked("d", 10, 20), booked("e", 10, 1_000_000_000));
+    assert_eq!(kept(0, 100), [(started, None), (c, Some(15)), (d, None), (e.clone(), None)]);
+    assert_eq!(kept(20, 100), [(e.clone(), None)], "one that only touches is not in it");
+    assert_eq!(kept(0, 10), []);
+    drop(store);
+    assert_eq!(bench.memory().bookings, [e], "what is over need not be remembered");
+}
+
+#[test]
+fn a_look_back_knows_how_it_began() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    let switch = |available| Switch { resource: resource("r-a"), stub: stub("a"), available, by_person: false, reason: "labwatch: x".into() };
+    let confirmed = || {
+        let outcome = SwitchOutcome::Confirmed(Availability { available: false, reason: "labwatch: x".into() });
+        Record::Switched { resource: resource("r-a"), stub: stub("a"), outcome }
+    };
+    let pools = BTreeMap::from([("pend".to_owned(), vec![stub("a"), stub("b")])]);
+    write_and_wait(
+        &store,
+        vec![
+            happened("a", event(5, Health::Down)),
+            happened("a", event(10, Health::Ok)),
+            happened("a", event(20, Health::Down)),
+            happened("a", event(30, Health::Unknown)),
+            happened("a", event(60, Health::Ok)),
+            happened("b", event(7, Health::Flapping)),
+            record(40, Record::Forgotten(stub("b"))),
+            record(41, Record::Forgotten(stub("b"))),
+            record(35, Record::Switching(switch(false))),
+            record(36, confirmed()),
+            record(37, Record::Switching(switch(true))),
+            Entry::Keep { key: "pools".into(), value: serde_json::to_value(&pools).ok() },
+        ],
+    );
+    let past = look(&bench, 25, 50, 1_000_001).expect("an answer");
+    let changes = |name: &str| {
+        let changes = past.changes.get(name).expect("it is there");
+        changes.iter().map(|change| (change.at.as_millisecond(), change.health, change.issues.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(changes("a"), [(10, Some(Health::Ok), 0), (20, Some(Health::Down), 4), (30, Some(Health::Unknown), 0)]);
+    assert_eq!(changes("b"), [(7, Some(Health::Flapping), 4), (40, None, 0)], "forgotten once");
+    assert_eq!((past.withdrawals, past.pools), (vec![(time(35), stub("a"))], pools));
+    assert_eq!(past.gaps, []);
+    let later = look(&bench, 25, 20_000_000, 10_000_000).expect("an answer").gaps;
+    assert_eq!(later, [Gap { since: time(1_000_000), until: time(10_000_000), why: GapCause::Off }], "nobody says that labwatch runs");
+    let late = look_back(bench.dir.path(), ever(), time(0), std::time::Instant::now());
+    assert!(late.is_ok(), "so few rows need no time");
+}
+
+#[test]
+fn an_older_folder_is_brought_up_to_date() {
+    let bench = Bench::new();
+    let old = rusqlite::Connection::open(bench.file()).expect("a file");
+    old.execute_batch(include_str!("schema.sql")).expect("tables");
+    let insert = "INSERT INTO events (at, stub, health, was, issues, jump, streams, why) VALUES (?1, ?2, 'down', 'ok', '[]', 'up', '[]', 'observed')";
+    for (at, stub) in [(5, "gone"), (9, "gone"), (7, "here")] {
+        old.execute(insert, (at, stub)).expect("a row");
+    }
+    old.execute_batch("INSERT INTO experiments VALUES ('here', 1); PRAGMA user_version = 1").expect("a row");
+    drop(old);
+    let early = look(&bench, 0, 10, 10);
+    assert!(matches!(&early, Err(ReadError::Failed(why)) if why.contains("labwatch serve")), "{early:?}");
+    drop(bench.open());
+    let past = look(&bench, 0, 100, 100).expect("an answer");
+    let forgotten = |name: &str| past.changes.get(name).and_then(|changes| changes.last()).is_some_and(|last| last.health.is_none());
+    assert!(forgotten("gone") && !forgotten("here"), "{past:?}");
+}
+
+#[test]
+fn a_folder_without_history_is_said() {
+    let nowhere = look(&Bench::new(), 0, 10, 10);
+    assert!(matches!(&nowhere, Err(ReadError::Failed(why)) if why.contains("no file")), "{nowhere:?}");
 }

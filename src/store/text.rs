@@ -134,11 +134,11 @@ pub(super) fn source_health(text: &str) -> Option<SourceHealth> {
     SOURCE_HEALTHS.into_iter().find(|health| health.word() == text)
 }
 
-fn jump(text: &str) -> Option<JumpHealth> {
+pub(super) fn jump(text: &str) -> Option<JumpHealth> {
     JUMP_HEALTHS.into_iter().find(|health| health.word() == text)
 }
 
-fn issues(text: &str, names: &mut Names) -> Option<Vec<Issue>> {
+pub(super) fn issues(text: &str, names: &mut Names) -> Option<Vec<Issue>> {
     let texts: Vec<IssueText<'_>> = serde_json::from_str(text).ok()?;
     let read = texts.into_iter().map(|text| match text {
         IssueText::Required(pair) => pair.read(names).map(|(topic, health)| Issue::Required(topic, health)),

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, params};
 use serde_json::{Value, json};
 
 use super::entry::{Delivery, Entry, Note, OutboxState, Outgoing, Told};
-use super::text;
+use super::{bookings, text};
 use crate::engine::{Event, ManifestChange, Record, Summary, Switch, SwitchOutcome};
 use crate::model::{ResourceName, Stub};
 
@@ -54,7 +54,7 @@ pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
     match entry {
         Entry::Record { at, record } => write_record(to, *at, record),
         Entry::Seen { stub, at } => seen(to, stub, *at),
-        Entry::Forgotten(stub) => run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()]),
+        Entry::Forgotten { stub, at } => forgotten(to, stub, *at),
         Entry::Told(told) => write_told(to, told),
         Entry::Untold { route, subject } => run(to, "DELETE FROM told WHERE route = ?1 AND subject = ?2", [route, subject]),
         Entry::RouteForgotten(route) => run(to, "DELETE FROM told WHERE route = ?1", [route]),
@@ -95,11 +95,13 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
         ),
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
         Record::Seen(stub) => seen(to, stub, at),
-        Record::Forgotten(stub) => run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()]),
+        Record::Forgotten(stub) => forgotten(to, stub, at),
+        Record::Bookings(changes) => bookings::write(to, changes),
         // These are rows of their own, which the clerk makes.
         Record::Told { .. }
         | Record::RouteGone(_)
         | Record::Wished { .. }
+        | Record::Pools(_)
         | Record::Commanded { .. }
         | Record::Quieted { .. }
         | Record::QuietEnded(_) => Ok(()),
@@ -119,6 +121,13 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
 
 fn seen(to: &Connection, stub: &Stub, at: Timestamp) -> Written {
     run(to, "INSERT OR IGNORE INTO experiments (stub, first_seen) VALUES (?1, ?2)", params![stub.as_str(), text::millis(at)])
+}
+
+/// Lets a known experiment go, and notes when that was. One that is not known is forgotten already.
+fn forgotten(to: &Connection, stub: &Stub, at: Timestamp) -> Written {
+    let known = "INSERT INTO forgotten (at, stub) SELECT ?2, stub FROM experiments WHERE stub = ?1";
+    run(to, known, params![stub.as_str(), text::millis(at)])?;
+    run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()])
 }
 
 fn write_event(to: &Connection, stub: &Stub, event: &Event) -> Written {
@@ -253,7 +262,7 @@ fn number(id: u64) -> Result<i64, WriteFault> {
     i64::try_from(id).map_err(|_| WriteFault::Refused(format!("its number {id} is too large")))
 }
 
-fn run(to: &Connection, sql: &str, values: impl Params) -> Written {
+pub(super) fn run(to: &Connection, sql: &str, values: impl Params) -> Written {
     to.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }

@@ -33,6 +33,8 @@ pub fn note(record: &Record) {
         Record::Forgotten(stub) => info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day"),
         Record::Told { .. } => {}
         Record::RouteGone(route) => info!(%route, "the route is not configured any more; what was told on it is forgotten"),
+        Record::Bookings(changes) => debug!(changes = changes.len(), "bookings changed"),
+        Record::Pools(pools) => info!(pools = pools.len(), "the pools of experiments are others than before"),
         Record::Manifest(change) => note_manifest(change),
         Record::Blind(true) => error!("relay, jump and book are all silent: labwatch is probably cut off; nothing is switched"),
         Record::Blind(false) => info!("labwatch hears from the laboratory again"),
@@ -59,7 +61,7 @@ fn note_event(stub: &Stub, event: &Event) {
     match health {
         Health::Down => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is down"),
         Health::Flapping => {
-            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} comes and goes: it is withdrawn until it is steady")
+            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} comes and goes: it is withdrawn until it is steady");
         }
         Health::Degraded => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded"),
         Health::Ok => info!(experiment = %stub, %health, %was, %why, "{stub} is ok"),

@@ -1,6 +1,7 @@
 //! Starts the log: where it goes, how it looks, what is in it. Nothing waits for it: lines that come faster than they can be written
 //! are dropped and counted.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,12 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Format;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry, reload};
 
 use super::line::{OneLine, remark};
 use super::rotate::{Bounds, RotatingFile, Surroundings};
@@ -52,6 +54,7 @@ impl std::error::Error for LogError {}
 pub struct Guard {
     _worker: WorkerGuard,
     losses: Losses,
+    levels: LevelHandle,
 }
 
 impl Guard {
@@ -60,6 +63,47 @@ impl Guard {
     pub fn losses(&self) -> Losses {
         self.losses.clone()
     }
+
+    /// The levels, which can be set while the log goes on.
+    #[must_use]
+    pub fn levels(&self) -> LevelHandle {
+        self.levels.clone()
+    }
+}
+
+/// The levels of the log. A clone is the same log.
+#[derive(Debug, Clone)]
+pub struct LevelHandle(reload::Handle<Targets, Registry>);
+
+impl LevelHandle {
+    /// The level of each target: the start of a module's path. The empty one stands for everything else.
+    #[must_use]
+    pub fn levels(&self) -> BTreeMap<String, String> {
+        let Some(targets) = self.0.clone_current() else { return BTreeMap::new() };
+        let everything = targets.default_level().map(|level| (String::new(), level.to_string()));
+        everything.into_iter().chain(targets.iter().map(|(target, level)| (target.to_owned(), level.to_string()))).collect()
+    }
+
+    /// Sets the level of these targets, and leaves all others as they are. What was set for a module within one of them gives way.
+    ///
+    /// # Errors
+    /// A sentence: the level is none, or the log has ended.
+    pub fn set(&self, targets: &[&str], level: &str) -> Result<(), String> {
+        let level = LevelFilter::from_str(level).map_err(|error| error.to_string())?;
+        let set = |now: &mut Targets| {
+            let others = now.iter().filter(|(known, _)| !targets.iter().any(|target| is_within(known, target)));
+            let mut next = Targets::new().with_default(now.default_level().unwrap_or(LevelFilter::OFF));
+            next.extend(others.map(|(known, level)| (known.to_owned(), level)));
+            next.extend(targets.iter().map(|target| ((*target).to_owned(), level)));
+            *now = next;
+        };
+        self.0.modify(set).map_err(|error| error.to_string())
+    }
+}
+
+/// Whether a module is this one or inside it.
+fn is_within(module: &str, outer: &str) -> bool {
+    module.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Counts of lines that did not get into the log.
@@ -91,7 +135,8 @@ pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
     let filter = filter(&settings.level)?;
     let sink = Sink::open(settings);
     let refused = sink.refused;
-    let (writer, guard) = queue(sink.writer, sink.unwritten);
+    let (filter, handle) = reload::Layer::new(filter);
+    let (writer, guard) = queue(sink.writer, sink.unwritten, LevelHandle(handle));
     subscriber(settings.format, filter, writer).try_init().map_err(|_| LogError::Started)?;
     if let (Some(error), Some(file)) = (refused, &settings.file) {
         tracing::warn!(file = %file.path.display(), %error, "the log file cannot be opened: the log goes to standard error instead");
@@ -130,11 +175,11 @@ fn open_file(file: &LogFile, format: LogFormat) -> io::Result<RotatingFile> {
     RotatingFile::open(Path::new(&file.path), bounds, around)
 }
 
-fn queue(writer: Box<dyn Write + Send>, unwritten: Arc<AtomicU64>) -> (NonBlocking, Guard) {
+fn queue(writer: Box<dyn Write + Send>, unwritten: Arc<AtomicU64>, levels: LevelHandle) -> (NonBlocking, Guard) {
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).thread_name("log");
     let (writer, worker) = builder.finish(writer);
     let losses = Losses { dropped: writer.error_counter(), unwritten };
-    (writer, Guard { _worker: worker, losses })
+    (writer, Guard { _worker: worker, losses, levels })
 }
 
 /// A level is for labwatch alone; libraries stay at [`LIBRARIES`], or below where the level is.
@@ -147,7 +192,7 @@ fn filter(level: &str) -> Result<Targets, LogError> {
     Targets::from_str(&text).map_err(|error| LogError::Level(error.to_string()))
 }
 
-fn subscriber(format: LogFormat, filter: Targets, writer: NonBlocking) -> impl Subscriber + Send + Sync {
+fn subscriber(format: LogFormat, filter: reload::Layer<Targets, Registry>, writer: NonBlocking) -> impl Subscriber + Send + Sync {
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
     let layer = match format {
         LogFormat::Text => layer.event_format(OneLine(Format::default().with_ansi(false))).boxed(),
@@ -164,19 +209,20 @@ mod tests {
     use super::*;
 
     /// What is in the file after `events` were logged with these settings.
-    fn logged(level: &str, format: LogFormat, events: impl FnOnce()) -> String {
+    fn logged(level: &str, format: LogFormat, events: impl FnOnce(&LevelHandle)) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("labwatch.log");
         let file = LogFile { path: path.clone(), max_size: 1 << 20, max_age: Duration::from_secs(3_600), max_total: 1 << 20 };
         let settings = LogSettings { level: level.to_owned(), format, file: Some(file) };
         let sink = Sink::open(&settings);
-        let (writer, guard) = queue(sink.writer, sink.unwritten);
-        tracing::subscriber::with_default(subscriber(format, filter(level).expect("a level"), writer), events);
+        let (filter, handle) = reload::Layer::new(filter(level).expect("a level"));
+        let (writer, guard) = queue(sink.writer, sink.unwritten, LevelHandle(handle));
+        tracing::subscriber::with_default(subscriber(format, filter, writer), || events(&guard.levels()));
         drop(guard);
         fs::read_to_string(path).expect("reads")
     }
 
-    fn of_every_kind() {
+    fn of_every_kind(_: &LevelHandle) {
         tracing::debug!("own debug");
         tracing::info!("own info");
         tracing::info!(target: "hyper::client", "foreign info");
@@ -202,9 +248,28 @@ mod tests {
     }
 
     #[test]
+    fn a_level_is_set_while_the_log_goes_on() {
+        let text = logged("warn", LogFormat::Text, |levels| {
+            tracing::info!("before");
+            tracing::info!(target: "labwatch::feeds::book", "book before");
+            levels.set(&["labwatch"], "info").expect("sets");
+            levels.set(&["labwatch::feeds"], "off").expect("sets");
+            tracing::info!("between");
+            tracing::info!(target: "labwatch::feeds::book", "book between");
+            let told: Vec<_> = levels.levels().into_iter().collect();
+            assert_eq!(told, [("", "warn"), ("labwatch", "info"), ("labwatch::feeds", "off")].map(|(t, l)| (t.to_owned(), l.to_owned())));
+            levels.set(&["labwatch"], "info").expect("sets");
+            tracing::info!(target: "labwatch::feeds::book", "book after");
+            assert!(levels.set(&["labwatch"], "loud").is_err());
+        });
+        let said: Vec<&str> = text.lines().filter_map(|line| line.rsplit_once(": ").map(|(_, said)| said)).collect();
+        assert_eq!(said, ["between", "book after"]);
+    }
+
+    #[test]
     fn values_from_outside_cannot_break_a_line() {
         let hostile = "pend00\n2026-01-01T00:00:00Z ERROR labwatch: forged\u{1b}[2J";
-        let log = || tracing::info!(stub = %hostile, raw = hostile, "seen {hostile}");
+        let log = |_: &LevelHandle| tracing::info!(stub = %hostile, raw = hostile, "seen {hostile}");
         let text = logged("info", LogFormat::Text, log);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains('\u{1b}') && text.ends_with('\n'), "{text}");
@@ -216,7 +281,7 @@ mod tests {
 
     #[test]
     fn json_has_its_fields_at_the_top() {
-        let json = logged("info", LogFormat::Json, || tracing::warn!(stub = "pend00", streams = 2, "withdrawn"));
+        let json = logged("info", LogFormat::Json, |_| tracing::warn!(stub = "pend00", streams = 2, "withdrawn"));
         let line: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!((line["level"].as_str(), line["message"].as_str()), (Some("WARN"), Some("withdrawn")));
         assert_eq!((line["stub"].as_str(), line["streams"].as_u64()), (Some("pend00"), Some(2)));
@@ -244,7 +309,8 @@ mod tests {
             }
         }
         let (open, gate) = std::sync::mpsc::channel();
-        let (mut writer, guard) = queue(Box::new(Gate(gate)), Arc::default());
+        let (_filter, handle) = reload::Layer::new(Targets::new());
+        let (mut writer, guard) = queue(Box::new(Gate(gate)), Arc::default(), LevelHandle(handle));
         for _ in 0..QUEUED_LINES + 100 {
             writer.write_all(b"x\n").expect("never fails");
         }

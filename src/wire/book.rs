@@ -102,6 +102,9 @@ pub struct Booking {
     /// Whether it was started.
     #[serde(default)]
     pub started: bool,
+    /// Whether book could not give it to its user, because the resource was withdrawn.
+    #[serde(default)]
+    pub unfulfilled: bool,
     /// Whether it was cancelled.
     #[serde(default)]
     pub cancelled: bool,

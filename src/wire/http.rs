@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
@@ -44,16 +45,43 @@ impl Http {
         let request = self.client.request(method, url).header(reqwest::header::AUTHORIZATION, token);
         let response = request.send().await.map_err(|error| classify_error(&error))?;
         let status = response.status();
-        let body = read_bounded(response).await?;
+        let body = read_bounded(response, MAX_ANSWER_BYTES).await?;
         if status.is_success() { Ok(body) } else { Err(classify_answer(status, &body)) }
+    }
+
+    /// Sends a request as it is, and takes the status with the beginning of what the answer says, whatever they are.
+    ///
+    /// # Errors
+    /// A [`Fault`] when there is no whole answer within the time limit.
+    pub async fn exchange(&self, method: Method, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<(StatusCode, String), Fault> {
+        let request = self.client.request(method, url).headers(headers).body(body);
+        let mut response = request.send().await.map_err(|error| classify_error(&error))?;
+        let mut beginning = Vec::new();
+        while beginning.len() < MAX_QUOTED_BYTES
+            && let Some(chunk) = response.chunk().await.map_err(|error| classify_error(&error))?
+        {
+            beginning.extend_from_slice(chunk.get(..MAX_QUOTED_BYTES).unwrap_or(&chunk));
+        }
+        Ok((response.status(), said(&beginning)))
+    }
+
+    /// Sends a request without a token and takes the answer's status and body, whatever the status.
+    ///
+    /// # Errors
+    /// A [`Fault`] when there is no answer, or one of more than `at_most` bytes.
+    pub async fn look(&self, url: Url, at_most: usize) -> Result<(u16, Vec<u8>), Fault> {
+        let request = self.client.get(url).header(reqwest::header::ACCEPT, "application/json, */*;q=0.5");
+        let response = request.send().await.map_err(|error| classify_error(&error))?;
+        let status = response.status().as_u16();
+        Ok((status, read_bounded(response, at_most).await?))
     }
 }
 
-async fn read_bounded(mut response: Response) -> Result<Vec<u8>, Fault> {
+async fn read_bounded(mut response: Response, at_most: usize) -> Result<Vec<u8>, Fault> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| classify_error(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(Fault::Protocol(format!("its answer is longer than {MAX_ANSWER_BYTES} bytes")));
+        if body.len() + chunk.len() > at_most {
+            return Err(Fault::Protocol(format!("its answer is longer than {at_most} bytes")));
         }
         body.extend_from_slice(&chunk);
     }

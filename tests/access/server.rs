@@ -29,6 +29,7 @@ pub struct Server {
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     kept: Arc<Mutex<Vec<String>>>,
     notes: Notes,
+    authority: Authority,
     _task: JoinSet<std::io::Result<()>>,
 }
 
@@ -45,13 +46,13 @@ impl Server {
         let (kept, notes) = (Arc::default(), Notes::default());
         let gate = gate(reading, &kept, &notes);
         let others = Router::new().route("/mounted/without/a/line", get(async || "nobody reads this"));
-        let routes = router(ApiState { snapshots: receiver, figures: None }, gate, others);
+        let routes = router(ApiState { snapshots: receiver, figures: None, health: None }, gate, others);
         let mut task = JoinSet::new();
         match certificate {
             Some(certificate) => task.spawn(serve_over_tls(certificate, listener, routes, CancellationToken::new())),
             None => task.spawn(serve(listener, routes, CancellationToken::new())),
         };
-        Self { base, client, snapshots, kept, notes, _task: task }
+        Self { base, client, snapshots, kept, notes, authority: Authority::new(&SECRET.into()), _task: task }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
@@ -74,7 +75,7 @@ impl Server {
 
     pub fn issue(&self, scope: Scope, life: Duration) -> Issued {
         let grant = Grant { name: format!("{scope}'s"), scopes: [scope].into_iter().collect(), life };
-        Authority::new(&SECRET.into()).issue(&grant, Timestamp::now()).expect("issues")
+        self.authority.issue(&grant, Timestamp::now()).expect("issues")
     }
 
     pub fn token(&self, scope: Scope) -> String {

@@ -96,7 +96,7 @@ fn a_route_leads_to_people_or_to_a_program() {
     }
     assert_eq!(
         told("[[route]]\nname = \"mail\"\nmatch = \"*\"\nto = \"a@x.org\"\n"),
-        "route \"mail\": name is taken by labwatch itself; letters, digits, dots, dashes and underscores, at most 64, and not mail or webhook (labwatch.toml:2)"
+        "route \"mail\": name is taken by labwatch itself; letters, digits, dots, dashes and underscores, at most 64, and not everybody, mail or webhook (labwatch.toml:2)"
     );
     let folder = tempfile::tempdir().expect("a folder");
     let text = "[[route]]\nname = \"a\"\nmatch = \"*\"\nto = \"a@x.org\"\n";

@@ -67,7 +67,7 @@ async fn a_folder_has_one_master() {
     let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];
     let monitor = Monitor::start(&lab, &settings).await;
     let second = run(&["serve"], &lab, &settings).await;
-    assert_eq!(second.status.code(), Some(1), "{}", second.said);
+    assert_eq!(second.status.code(), Some(3), "{}", second.said);
     assert!(second.said.contains(folder.path().to_str().expect("a name")), "{}", second.said);
     monitor.stop("TERM", &lab).await;
 }
@@ -83,4 +83,66 @@ async fn without_a_folder_it_watches_all_the_same() {
     switched(&lab, "r-pend00", 1).await;
     let ended = monitor.stop("TERM", &lab).await;
     assert!(ended.after < Duration::from_secs(5));
+}
+
+/// The file is removed while it runs: a new one is begun and told what is true, so that nobody is told again after the next restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [("DATA_DIR", folder.path().to_str().expect("a name")), ("HEALTH_STARTUP", "1h")];
+    let first = Monitor::start(&lab, &[settings[0]]).await;
+    first.sees_well(&ALL).await;
+    lab.stream_silent("pend00-st-data").expect("known");
+    mail(&lab, "pend00 is down", |mail| mail.subject.contains("1 down: pend00")).await;
+    first.logs(&["the mail is sent"]).await;
+    let history = first.history("pend00").await;
+    for file in ["labwatch.db", "labwatch.db-wal", "labwatch.db-shm"] {
+        std::fs::remove_file(folder.path().join(file)).expect("removed");
+    }
+    lab.hold("r-trus00", "taken to the workshop").expect("known");
+    first.logs(&["the memory's file was lost while labwatch ran, and a new one is begun", "\"refused\":0"]).await;
+    first.sees("trus00", "is held", |it| it["bookable"] == "held").await;
+    checked(&lab, &settings, 0, "memory ok").await;
+    first.kill(&lab).await;
+
+    let told = lab.mail().mails().len();
+    let second = Monitor::start(&lab, &settings).await;
+    assert_eq!(second.history("pend00").await, history, "the ring is as it was");
+    second.sees_well(&["spin00"]).await;
+    second.logs_times(&["experiments are ok"], second.lines(&["experiments are ok"]).len() + 8).await;
+    assert_eq!(lab.mail().mails().len(), told, "{:#?}", lab.mail().mails());
+    lab.stream_back("pend00-st-data").expect("known");
+    mail(&lab, "pend00 is back", |mail| mail.subject.contains("1 back: pend00")).await;
+    second.stop("TERM", &lab).await;
+}
+
+/// Looks through the memory beside the running service, and says when it is damaged; it writes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_memory_can_be_checked() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];
+    checked(&lab, &settings, 0, "nothing is remembered yet").await;
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing is made");
+    let monitor = Monitor::start(&lab, &settings).await;
+    monitor.sees_well(&ALL).await;
+    checked(&lab, &settings, 0, "labwatch.db with ").await;
+    monitor.stop("TERM", &lab).await;
+
+    let file = folder.path().join("labwatch.db");
+    let sound = std::fs::read(&file).expect("read");
+    let damaged: Vec<u8> = sound.iter().enumerate().map(|(at, byte)| if at > 8_192 && at % 4_096 < 64 { 0xa5 } else { *byte }).collect();
+    for bytes in [damaged, b"no database at all".repeat(100)] {
+        std::fs::write(&file, &bytes).expect("written");
+        checked(&lab, &settings, 1, "put a backup in its place").await;
+        assert_eq!(std::fs::read(&file).expect("read"), bytes, "it is not touched");
+    }
+    let skipped = run(&["check", "--no-memory"], &lab, &settings).await;
+    assert_eq!(skipped.status.code(), Some(0), "{}", skipped.said);
+}
+
+async fn checked(lab: &labwatch::lab::Lab, settings: &[(&str, &str)], code: i32, words: &str) {
+    let checked = run(&["check"], lab, settings).await;
+    assert!(checked.status.code() == Some(code) && checked.said.contains(words), "{}", checked.said);
 }

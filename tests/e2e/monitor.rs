@@ -193,6 +193,14 @@ impl Monitor {
         self.assert_no_secrets(lab);
     }
 
+    /// Waits for it to end by itself, in whatever way.
+    pub async fn ends(mut self, lab: &Lab) -> ExitStatus {
+        let status = timeout(Duration::from_secs(60), self.child.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("it does not end:\n{}", self.tail())).expect("a status");
+        self.assert_no_secrets(lab);
+        status
+    }
+
     fn assert_no_secrets(&self, lab: &Lab) {
         self.assert_no_secret("its log or output", &self.said());
         for mail in lab.mail().mails() {

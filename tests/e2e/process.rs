@@ -57,11 +57,22 @@ async fn a_second_one_on_the_same_port_says_so_and_ends() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;
     let second = run(&["serve"], &lab, &[("PORT_SERVE", &monitor.port().to_string())]).await;
-    assert_eq!(second.status.code(), Some(1), "{}", second.said);
-    let told = format!("labwatch cannot serve: cannot listen on 127.0.0.1:{}: something answers there already", monitor.port());
+    assert_eq!(second.status.code(), Some(3), "{}", second.said);
+    let version = env!("CARGO_PKG_VERSION");
+    let told = format!("labwatch cannot serve: another labwatch, version {version}, answers on 127.0.0.1:{} already", monitor.port());
     assert!(second.said.contains(&told), "{}", second.said);
     monitor.sees_well(&ALL).await;
     monitor.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_on_its_port_is_not_taken_for_another_one() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = stranger.local_addr().expect("bound").port().to_string();
+    let ended = run(&["serve"], &lab, &[("PORT_SERVE", &port)]).await;
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.said);
+    assert!(ended.said.contains(&format!("cannot listen on 127.0.0.1:{port}: another program has it")), "{}", ended.said);
 }
 
 /// Killed without a warning and started anew: it does not write what book says already, finds what changed meanwhile, and leaves alone

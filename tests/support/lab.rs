@@ -372,7 +372,13 @@ impl Lab {
             Deed::Samples(mood) => self.samples = mood,
             Deed::Clock(seconds) => plan.set_clock(SignedDuration::from_secs(seconds)),
             Deed::Role(role) => return vec![Input::Role(role)],
-            deed => return ordered(deed, plan.now().wall()).into_iter().collect(),
+            deed @ (Deed::Acknowledge(..)
+            | Deed::Unacknowledge(_)
+            | Deed::Silence(..)
+            | Deed::Maintain(..)
+            | Deed::Remove(_)
+            | Deed::OrderHold(..)
+            | Deed::OrderEnable(_)) => return ordered(deed, plan.now().wall()).into_iter().collect(),
         }
         Vec::new()
     }
@@ -484,6 +490,7 @@ impl World for Lab {
 }
 
 /// The order that a deed is, given at this time.
+#[expect(clippy::wildcard_enum_match_arm, reason = "it is about the few deeds that are orders")]
 fn ordered(deed: Deed, now: Timestamp) -> Option<Input> {
     let until = |length: Duration| now + SignedDuration::try_from(length).expect("a short time");
     let pattern = |name: &str| NamePattern::try_new(name).expect("a pattern");

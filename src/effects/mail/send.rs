@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Letter, compose, words};
-use crate::config::{MailAuth, MailSettings, MailTls};
+use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use crate::engine::{DeliveryFault, Input, MessageId, Summary};
+use crate::faults::{self, Point};
 use crate::model::{Fault, RouteName};
 
 /// How long a mail server may take to say goodbye once it has the mail. Its answer changes nothing.
@@ -55,6 +56,18 @@ pub struct Recipients {
     pub to: Vec<String>,
     /// Who gets a copy.
     pub cc: Vec<String>,
+}
+
+impl Recipients {
+    /// Those of the routes of the configuration that lead to people.
+    #[must_use]
+    pub fn of(telling: &TellingSettings) -> Vec<Self> {
+        let of = |route: &Route| {
+            let RouteTarget::Mail { to, cc } = &route.target else { return None };
+            Some(Self { route: RouteName::try_new(&route.name).ok()?, to: to.clone(), cc: cc.clone() })
+        };
+        telling.routes.iter().filter_map(of).collect()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -161,6 +174,7 @@ impl Mailer {
             .bounded(async {
                 let mut connection = self.connect().await?;
                 connection.send(&envelope, mail).await?;
+                faults::pass(Point::MailHanded);
                 Ok(connection)
             })
             .await?;
@@ -421,6 +435,28 @@ mod tests {
         assert!(parts[1].contains("Content-Type: text/plain; charset=utf-8") && parts[1].contains("\npend03 ><   U down;"), "{}", parts[1]);
         assert!(parts[2].contains("Content-Type: text/html; charset=utf-8") && parts[2].contains("<b>pend03</b>"), "{}", parts[2]);
         assert!(server.lines().contains(&"RCPT TO:<cy@example.org>".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_route_has_its_own_recipients_and_its_mails_stand_together() {
+        let server = FakeSmtp::start(Manner::default()).await;
+        let pends = RouteName::try_new("pends").expect("a name");
+        let routes = [Recipients { route: pends.clone(), to: vec!["dan@example.org".into()], cc: vec![] }];
+        let mailer = Mailer::new(settings(server.port), &routes).expect("good settings");
+        let message = |id| MessageId { at: summary().at, id };
+        let thread = crate::engine::Thread { id: message(7), references: vec![message(3), message(5)] };
+        let told = Summary { route: pends, thread, ..(*summary()).clone() };
+        assert_eq!(mailer.send(&told).await, Ok(()));
+        let mail = server.mails().concat().replace("\n ", " ");
+        let name = |id| format!("<labwatch.1795223100000000007.{id}@lab.example.org>");
+        for header in
+            ["To: dan@example.org".to_owned(), format!("References: {} {}", name(3), name(5)), format!("In-Reply-To: {}", name(5))]
+        {
+            assert!(mail.lines().any(|line| line == header), "{header}\n{mail}");
+        }
+        assert!(!server.lines().iter().any(|line| line.contains("ann@example.org")));
+        let nobody = Summary { route: RouteName::try_new("gone").expect("a name"), ..(*summary()).clone() };
+        assert!(mailer.send(&nobody).await.is_err_and(|failure| failure.permanent));
     }
 
     #[tokio::test]

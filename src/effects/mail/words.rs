@@ -34,8 +34,10 @@ pub(super) fn code(line: &Line) -> &'static str {
 pub(super) fn matter(line: &Line) -> String {
     match line.health {
         Health::Ok => well_again(line),
-        health if line.issues.is_empty() => state(health).to_owned(),
-        health => format!("{}: {}", state(health), issues(&line.issues)),
+        health @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => match issues(&line.issues) {
+            none if none.is_empty() => state(health).to_owned(),
+            issues => format!("{}: {issues}", state(health)),
+        },
     }
 }
 

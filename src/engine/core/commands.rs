@@ -26,19 +26,19 @@ impl Engine {
         for entry in plan.adds {
             let Ok(id) = Arc::make_mut(&mut self.quiet).add(entry.clone()) else { continue };
             ids.push(id);
-            records.push(Record::Quieted { id, entry });
+            records.push(Record::Quieted { id, entry: Box::new(entry) });
         }
         for id in plan.ends {
             let Ok(ended) = Arc::make_mut(&mut self.quiet).remove(id, &order.by, at) else { continue };
             ids.push(id);
-            records.push(Record::QuietEnded(ended));
+            records.push(Record::QuietEnded(Box::new(ended)));
         }
         if let Some((resource, wish)) = plan.wish {
             self.wish(&resource, &wish);
             records.push(Record::Wished { resource, wish: Some(wish) });
         }
         self.hush = None;
-        records.insert(0, Record::Commanded { order, receipt: Receipt { ids, effect: plan.effect } });
+        records.insert(0, Record::Commanded { order: Box::new(order), receipt: Box::new(Receipt { ids, effect: plan.effect }) });
         actions.extend(records.into_iter().map(Action::Record));
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use crate::engine::action::{Action, ManifestChange, Record};
 use crate::engine::availability::HoldChange;
+use crate::engine::diary::Diary;
 use crate::engine::event::Why;
 use crate::engine::experiment::Experiment;
 use crate::engine::fleet::Id;
@@ -14,7 +15,7 @@ use crate::engine::memory::{Memory, Told};
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
 use crate::engine::silence::Quiet;
-use crate::model::{Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
+use crate::model::{Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.
@@ -31,6 +32,10 @@ impl Engine {
         for (resource, wish) in &memory.wishes {
             self.resources.wish(resource.clone(), wish.clone());
         }
+        for (resource, hold) in &memory.holds {
+            self.holds.restore(resource.clone(), hold.clone());
+        }
+        self.diary = Diary::recall(&memory.bookings);
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
@@ -104,6 +109,16 @@ impl Engine {
             let hold = self.resources.read(&resource.name, said, now);
             self.note_hold(hold, actions);
             self.touch(&resource.stub);
+        }
+        self.end_remembered_holds(actions);
+    }
+
+    /// A hold that is only remembered has ended while nobody looked.
+    fn end_remembered_holds(&mut self, actions: &mut Vec<Action>) {
+        let has_ended = |resource: &&ResourceName| self.resources.bookable(resource).is_some_and(|now| now != Bookable::Held);
+        let ended: Vec<ResourceName> = self.holds.iter().map(|(resource, _)| resource).filter(has_ended).cloned().collect();
+        for resource in ended {
+            self.note_hold(Some(HoldChange { resource, reason: None }), actions);
         }
     }
 

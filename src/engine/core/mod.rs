@@ -7,13 +7,16 @@ mod quieting;
 mod commands;
 mod stories;
 mod picture;
+mod bookkeeping;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::action::Action;
 use super::availability::Resources;
 use super::bookings::Calendar;
+use super::diary::Diary;
 use super::experiment::Sky;
 use super::fleet::Fleet;
 use super::holds::{DEFAULT_OVERDUE_AFTER, Holds};
@@ -27,7 +30,7 @@ use super::silence::Quiet;
 use super::snapshot::{Counts, ExperimentView};
 use super::source::Source;
 use super::telling::Telling;
-use crate::model::{Moment, SourceName};
+use crate::model::{Moment, SourceName, Stub};
 use quieting::Hush;
 
 /// No source is asked for reports more often than this: relay answers at most once a second.
@@ -84,6 +87,9 @@ pub struct Engine {
     quiet: Arc<Quiet>,
     /// How quiet it is now; `None` when that is to be found out anew.
     hush: Option<Hush>,
+    diary: Diary,
+    /// The pools that the history knows.
+    pools_kept: BTreeMap<String, Vec<Stub>>,
 }
 
 impl Engine {
@@ -117,6 +123,8 @@ impl Engine {
             holds: Holds::new(DEFAULT_OVERDUE_AFTER),
             quiet: Arc::default(),
             hush: None,
+            diary: Diary::default(),
+            pools_kept: BTreeMap::new(),
         }
     }
 
@@ -139,7 +147,10 @@ impl Engine {
             Input::Link(source, link) => self.source_mut(source).linked(link, now),
             Input::Book(reading) => self.read_book(&reading, &mut actions),
             Input::BookFailed(fault) => self.book.failed(fault, now),
-            Input::Timetable(timetable) => self.read_timetable(&timetable),
+            Input::Timetable(timetable) => {
+                self.read_timetable(&timetable);
+                self.keep_books(&timetable, &mut actions);
+            }
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
             Input::Delivered { id, outcome } => self.delivered(id, outcome, &mut actions),

@@ -93,7 +93,7 @@ impl Engine {
             return;
         }
         let over = Arc::make_mut(&mut self.quiet).expire(at);
-        actions.extend(over.into_iter().map(|ended| Action::Record(Record::QuietEnded(ended))));
+        actions.extend(over.into_iter().map(|ended| Action::Record(Record::QuietEnded(Box::new(ended)))));
         self.hush = Some(Hush::of(&self.quiet, at));
         self.fleet.touch_all();
     }
@@ -161,7 +161,7 @@ impl Engine {
     fn quiet_ended(&mut self, ended: Option<Ended>, actions: &mut Vec<Action>) {
         if let Some(ended) = ended {
             self.hush = None;
-            actions.push(Action::Record(Record::QuietEnded(ended)));
+            actions.push(Action::Record(Record::QuietEnded(Box::new(ended))));
         }
     }
 

@@ -43,6 +43,8 @@ impl Counters {
             | Record::Told { .. }
             | Record::RouteGone(_)
             | Record::Manifest(_)
+            | Record::Bookings(_)
+            | Record::Pools(_)
             | Record::Blind(_)
             | Record::Telling(_)
             | Record::Sampling { .. }

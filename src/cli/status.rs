@@ -1,0 +1,105 @@
+//! `labwatch status`: how the running labwatch is, as a table or JSON. The exit code tells it to scripts and containers.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::ask::{self, Answer, Asked, Where};
+use super::{Failure, say};
+use crate::config::Sources;
+
+/// What goes below the help.
+pub const EXIT_CODES: &str = "Exit codes: 0 it is ok; 1 it is not ok; 2 it is not reachable, or the arguments are wrong.";
+
+/// What is asked.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    place: Where,
+    /// Print the answer in JSON.
+    #[arg(long)]
+    json: bool,
+    /// Ask for one component or experiment.
+    #[arg(long, value_name = "NAME", conflicts_with = "categories")]
+    check: Option<String>,
+    /// Ask for the health of these categories, separated by commas.
+    #[arg(long, value_name = "NAMES")]
+    categories: Option<String>,
+}
+
+/// Asks and prints.
+///
+/// # Errors
+/// [`Failure::NotOk`] when it answers that it is not ok, [`Failure::Unreachable`] when it does not answer.
+pub fn run(args: &StatusArgs, sources: &Sources) -> Result<(), Failure> {
+    let asked = args.place.find(sources)?;
+    let (answer, is_ok) = ask::run(answer(args, &asked))?;
+    say(&if args.json { pretty(&answer.body) } else { table(&answer.body) })?;
+    if is_ok { Ok(()) } else { Err(Failure::NotOk) }
+}
+
+async fn answer(args: &StatusArgs, asked: &Asked) -> Result<(Answer, bool), Failure> {
+    let answer = match (&args.check, &args.categories) {
+        (Some(name), _) => asked.get(&["status", name], &[]).await?,
+        (None, Some(names)) => asked.get(&["__health"], &[("categories", names)]).await?,
+        (None, None) => asked.get(&["status"], &[]).await?,
+    };
+    // The health document is 200 whether good or bad.
+    let is_ok = answer.is_ok() && answer.body.get("ok").and_then(Value::as_bool).unwrap_or(true);
+    Ok((answer, is_ok))
+}
+
+fn pretty(body: &Value) -> String {
+    serde_json::to_string_pretty(body).unwrap_or_else(|_| body.to_string())
+}
+
+/// The answer in lines: the whole first, then what it is made of.
+fn table(body: &Value) -> String {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    if let Some(checks) = body.get("statusChecks").and_then(Value::as_object) {
+        let rows = checks.iter().map(|(name, check)| (name.clone(), check.get("status").cloned().unwrap_or_default()));
+        let rows = rows.map(|(name, status)| (name, text(&status, "result"), text(&status, "details")));
+        return lines(&format!("{} {}: {}", text(body, "name"), text(body, "version"), text(body, "status")), rows);
+    }
+    if let Some(checks) = body.get("checks").and_then(Value::as_array) {
+        let word = |check: &Value| if check.get("ok").and_then(Value::as_bool) == Some(true) { "OK" } else { "FAIL" }.to_owned();
+        let rows = checks.iter().map(|check| (text(check, "name"), word(check), text(check, "checkOutput")));
+        return lines(&text(body, "description"), rows);
+    }
+    match body.get("message").and_then(Value::as_str) {
+        Some(message) => message.to_owned(),
+        None => format!("{}  {}", text(body, "result"), text(body, "details")),
+    }
+}
+
+fn lines(head: &str, rows: impl Iterator<Item = (String, String, String)>) -> String {
+    let rows: Vec<_> = rows.collect();
+    let width = rows.iter().map(|(name, _, _)| name.chars().count()).max().unwrap_or(0);
+    let mut text = head.to_owned();
+    for (name, result, details) in rows {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "\n{result:<5} {name:<width$}  {details}");
+    }
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn answers_become_tables() {
+        let whole = json!({"name": "labwatch", "version": "1.0", "status": "FAIL", "statusChecks": {
+            "book": {"name": "book", "endpoint": "book", "status": {"result": "FAIL", "details": "gone"}},
+            "relay": {"status": {"result": "OK"}},
+        }});
+        assert_eq!(table(&whole), "labwatch 1.0: FAIL\nFAIL  book   gone\nOK    relay");
+        let health = json!({"description": "Health of lab.", "ok": false, "checks": [{"name": "a", "ok": true, "checkOutput": "1/1"}, {"name": "b"}]});
+        assert_eq!(table(&health), "Health of lab.\nOK    a  1/1\nFAIL  b");
+        assert_eq!(table(&json!({"result": "OK", "details": "fine"})), "OK  fine");
+        assert_eq!(table(&json!({"code": 404, "message": "check x was not found"})), "check x was not found");
+    }
+}

@@ -1,0 +1,326 @@
+//! Brings messages to webhooks. One call each, within a time limit and without following redirects; never tries again by itself.
+//!
+//! A call carries its time, `X-Labwatch-Timestamp`, in seconds since 1970; a name, `X-Labwatch-Id`; and where there is a secret
+//! `X-Labwatch-Signature: sha256=` with the HMAC-SHA256, in hexadecimal digits, of the timestamp, a dot and the body. Who receives it
+//! makes the same HMAC, compares the two in constant time, and refuses what is older than a few minutes.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::message;
+use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
+use crate::effects::STOP_GRACE;
+use crate::engine::{DeliveryFault, Input, Summary};
+use crate::faults::{self, Point};
+use crate::model::{Fault, RouteName};
+use crate::wire::Http;
+
+/// How many calls are under way at the same time. More wait in the queue that they come from.
+pub const AT_ONCE: usize = 4;
+
+/// The header with the time of the call.
+pub const HEADER_TIMESTAMP: &str = "x-labwatch-timestamp";
+
+/// The header with the name of the message.
+pub const HEADER_ID: &str = "x-labwatch-id";
+
+/// The header with the signature.
+pub const HEADER_SIGNATURE: &str = "x-labwatch-signature";
+
+/// How long a call may take, connecting included.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A program that is told.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// The route that leads there.
+    pub route: RouteName,
+    /// Where it is.
+    pub url: HiddenUrl,
+    /// What calls are signed with; `None`: they are not.
+    pub secret: Option<SecretString>,
+    /// Calls that take at most [`TIMEOUT`].
+    pub http: Http,
+}
+
+impl Webhook {
+    /// Every webhook of the settings.
+    #[must_use]
+    pub fn all(settings: &TellingSettings, http: &Http) -> Vec<Self> {
+        let routes = settings.routes.iter().filter_map(|route| match &route.target {
+            RouteTarget::Webhook(webhook) => Some((RouteName::try_new(&route.name).ok()?, webhook)),
+            RouteTarget::Mail { .. } => None,
+        });
+        let all = settings.webhook.iter().map(|webhook| (RouteName::webhook(), webhook)).chain(routes);
+        let made = all.map(|(route, config::Webhook { url, secret })| Self {
+            route,
+            url: url.clone(),
+            secret: secret.clone(),
+            http: http.clone(),
+        });
+        made.collect()
+    }
+
+    /// Posts a summary, once.
+    ///
+    /// # Errors
+    /// [`DeliveryFault`] when it was not taken; permanent when the other side will not take the same content later either.
+    pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
+        let body = message::json(summary).map_err(|error| unfit(&error.to_string()))?;
+        let headers = self.headers(&summary.thread.id.to_string(), Timestamp::now(), &body)?;
+        let answer = self.http.exchange(Method::POST, self.url.expose().clone(), headers, body).await;
+        let (status, said) = answer.map_err(|fault| DeliveryFault { fault, permanent: false })?;
+        if status.is_success() {
+            faults::pass(Point::MailHanded);
+            return Ok(());
+        }
+        Err(DeliveryFault { fault: Fault::Sick { status: status.as_u16(), body: said }, permanent: is_permanent(status) })
+    }
+
+    fn headers(&self, id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap, DeliveryFault> {
+        let timestamp = at.as_second().to_string();
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(HeaderName::from_static(HEADER_ID), value(id)?);
+        headers.insert(HeaderName::from_static(HEADER_TIMESTAMP), value(&timestamp)?);
+        if let Some(secret) = &self.secret {
+            let signature = format!("sha256={}", signature(secret, &timestamp, body));
+            headers.insert(HeaderName::from_static(HEADER_SIGNATURE), value(&signature)?);
+        }
+        Ok(headers)
+    }
+}
+
+/// The signature of a message: HMAC-SHA256 over timestamp, a dot and the body, in lower-case hexadecimal digits.
+#[must_use]
+pub fn signature(secret: &SecretString, timestamp: &str, body: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    let mut context = hmac::Context::with_key(&key);
+    for part in [timestamp.as_bytes(), b".", body] {
+        context.update(part);
+    }
+    context.sign().as_ref().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // a String takes everything
+        hex
+    })
+}
+
+/// What the other side says about the content stays so; what it says about the moment (408, 429, 5xx) passes.
+fn is_permanent(status: StatusCode) -> bool {
+    status.is_client_error() && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+}
+
+fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
+    HeaderValue::from_str(text).map_err(|error| unfit(&error.to_string()))
+}
+
+/// A message that cannot be put together stays so.
+fn unfit(why: &str) -> DeliveryFault {
+    DeliveryFault { fault: Fault::Protocol(format!("the message cannot be put together: {why}")), permanent: true }
+}
+
+/// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`.
+/// What is under way at the stop is finished, or given up after [`STOP_GRACE`].
+pub async fn run(webhooks: Vec<Webhook>, mut queue: mpsc::Receiver<Arc<Summary>>, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
+    let webhooks: Arc<[Webhook]> = webhooks.into();
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = tasks.join_next() => {}
+            next = queue.recv(), if tasks.len() < AT_ONCE => match next {
+                Some(summary) => drop(tasks.spawn(deliver(Arc::clone(&webhooks), summary, inputs.clone()))),
+                None => break,
+            },
+        }
+    }
+    let done = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_GRACE, done).await.is_err() {
+        warn!(calls = tasks.len(), "stopping: calls of webhooks that are under way are given up");
+        tasks.shutdown().await;
+    }
+}
+
+async fn deliver(webhooks: Arc<[Webhook]>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
+    let outcome = match webhooks.iter().find(|webhook| webhook.route == summary.route) {
+        Some(webhook) => webhook.send(&summary).await,
+        None => Err(unfit(&format!("the route {} has no webhook", summary.route))),
+    };
+    if inputs.send(Input::Delivered { id: summary.id, outcome }).await.is_err() {
+        debug!(message = summary.id, "nobody is left to hear how the message went");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use axum::Router;
+    use axum::body::Bytes;
+    use axum::http::Uri;
+    use axum::response::{IntoResponse, Redirect};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::{Sources, load};
+    use crate::engine::{Background, Channel, Counts, MessageId, Occasion, Thread};
+    use crate::wire;
+
+    const SECRET: &str = "wh-s3cr3t";
+
+    /// A program that answers `/204` with 204, `/slow` never and `/moved` with a redirect, and remembers what it was told.
+    struct Program {
+        port: u16,
+        heard: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,
+        _server: JoinSet<()>,
+    }
+
+    impl Program {
+        async fn start() -> Self {
+            let heard = Arc::new(Mutex::new(Vec::new()));
+            let remember = Arc::clone(&heard);
+            let answer = move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
+                remember.lock().expect("nobody panics").push((uri.path().to_owned(), headers, body));
+                match uri.path() {
+                    "/slow" => std::future::pending().await,
+                    "/moved" => Redirect::temporary("/204").into_response(),
+                    "/long" => vec![b'x'; 8 << 20].into_response(),
+                    path => StatusCode::from_bytes(&path.as_bytes()[1..]).expect("a status").into_response(),
+                }
+            };
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let port = listener.local_addr().expect("bound").port();
+            let mut server = JoinSet::new();
+            server.spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await.expect("serves") });
+            Self { port, heard, _server: server }
+        }
+
+        fn webhook(&self, path: &str) -> Webhook {
+            webhook(&format!("http://127.0.0.1:{}/{path}", self.port))
+        }
+
+        fn heard(&self) -> Vec<(String, HeaderMap, Bytes)> {
+            self.heard.lock().expect("nobody panics").clone()
+        }
+    }
+
+    /// The webhook that these settings make.
+    fn webhook(url: &str) -> Webhook {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let settings = [("webhook_url", url), ("secret_webhook", SECRET), ("host_book", "b"), ("host_jump", "j"), ("host_relay", "r")];
+        let secrets = ["book", "jump", "relay"].map(|server| (format!("secret_{server}"), "somesecret".to_owned()));
+        let overrides = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().chain(secrets).collect();
+        let config = load(&Sources { overrides, ..Sources::default() }).expect("loads").config;
+        let http = Http::new(Duration::from_millis(500), wire::client_config(false).expect("TLS")).expect("a client");
+        Webhook::all(&config.telling, &http).pop().expect("one")
+    }
+
+    fn summary() -> Arc<Summary> {
+        let at = Timestamp::from_second(1_800_000_000).expect("in range");
+        let (counts, background) = (Counts::default(), Background::default());
+        Arc::new(Summary {
+            id: 7,
+            route: RouteName::webhook(),
+            channel: Channel::Webhook,
+            occasion: Occasion::News,
+            thread: Thread { id: MessageId { at, id: 7 }, references: vec![] },
+            at,
+            news: vec![],
+            problems: vec![],
+            alerts: vec![],
+            counts,
+            background,
+        })
+    }
+
+    /// RFC 4231, test case 2, with the dot in its place.
+    #[test]
+    fn the_signature_is_an_hmac() {
+        let signed = signature(&SecretString::from("Jefe"), "what do ya want for nothing?", b"");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"Jefe");
+        assert!(
+            hmac::verify(&key, b"what do ya want for nothing?", &unhex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"))
+                .is_ok()
+        );
+        assert!(hmac::verify(&key, b"what do ya want for nothing?.", &unhex(&signed)).is_ok());
+    }
+
+    fn unhex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal")).collect()
+    }
+
+    #[tokio::test]
+    async fn a_message_is_posted_once_and_signed() {
+        let program = Program::start().await;
+        let webhook = program.webhook("204");
+        assert_eq!(webhook.send(&summary()).await, Ok(()));
+        let heard = program.heard();
+        let [(_, headers, body)] = heard.as_slice() else { panic!("{heard:?}") };
+        assert_eq!(body.as_ref(), message::json(&summary()).expect("JSON"));
+        let header = |name: &str| headers[name].to_str().expect("text").to_owned();
+        assert_eq!(
+            (header("content-type"), header(HEADER_ID)),
+            ("application/json".to_owned(), "labwatch.1800000000000000000.7".to_owned())
+        );
+        let expected = signature(&SecretString::from(SECRET), &header(HEADER_TIMESTAMP), body);
+        assert_eq!(header(HEADER_SIGNATURE), format!("sha256={expected}"));
+        assert!(!format!("{webhook:?}{headers:?}").contains(SECRET));
+        let unsigned = Webhook { secret: None, ..webhook };
+        assert_eq!(unsigned.send(&summary()).await, Ok(()));
+        assert!(!program.heard()[1].1.contains_key(HEADER_SIGNATURE));
+    }
+
+    #[tokio::test]
+    async fn every_answer_has_its_outcome() {
+        let program = Program::start().await;
+        let rows = [
+            ("400", "sick", true),
+            ("404", "sick", true),
+            ("410", "sick", true),
+            ("408", "sick", false),
+            ("429", "sick", false),
+            ("500", "sick", false),
+            ("503", "sick", false),
+            ("moved", "sick", false),
+            ("slow", "timeout", false),
+        ];
+        for (path, word, permanent) in rows {
+            let failure = program.webhook(path).send(&summary()).await.expect_err(path);
+            assert_eq!((failure.fault.word(), failure.permanent), (word, permanent), "{path}");
+        }
+        assert!(program.heard().iter().all(|(path, ..)| path != "/204"), "a redirect is not followed");
+        assert_eq!(program.webhook("long").send(&summary()).await, Ok(()), "a long answer is not read to its end");
+        let failure = webhook("http://127.0.0.1:1/T00/path-s3cr3t").send(&summary()).await.expect_err("nobody there");
+        assert_eq!((failure.fault.word(), failure.permanent), ("unreachable", false));
+        assert!(!failure.fault.to_string().contains("path-s3cr3t"), "{}", failure.fault);
+    }
+
+    #[tokio::test]
+    async fn each_summary_is_answered_and_the_stop_is_not_held_up() {
+        let program = Program::start().await;
+        let (summaries, queue) = mpsc::channel(4);
+        let (sender, mut inputs) = mpsc::channel(4);
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        tasks.spawn(run(vec![program.webhook("410")], queue, sender, stop.clone()));
+        summaries.send(summary()).await.expect("listens");
+        let Some(Input::Delivered { id: 7, outcome: Err(refused) }) = inputs.recv().await else { panic!("an answer") };
+        assert!(refused.permanent && program.heard().len() == 1);
+        let elsewhere = Summary { route: RouteName::everybody(), ..(*summary()).clone() };
+        summaries.send(Arc::new(elsewhere)).await.expect("listens");
+        let Some(Input::Delivered { outcome: Err(lost), .. }) = inputs.recv().await else { panic!("an answer") };
+        assert!(lost.fault.to_string().contains("the route everybody has no webhook") && program.heard().len() == 1);
+        stop.cancel();
+        tasks.join_next().await.expect("one task").expect("it ended well");
+    }
+}

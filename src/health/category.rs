@@ -1,0 +1,122 @@
+//! Categories: named sets of experiments and components with a rule each for what makes the set fail.
+
+use std::time::Duration;
+
+use super::census::Member;
+use super::state::State;
+use crate::config::CategorySettings;
+use crate::engine::matches;
+
+/// The category of everything.
+pub const DEFAULT: &str = "default";
+
+/// The category of all components.
+pub const SYSTEM: &str = "system";
+
+/// How often a category is judged, unless set otherwise.
+pub const PERIOD: Duration = Duration::from_secs(60);
+
+/// A category in which any failure counts.
+#[must_use]
+pub fn strict(name: &str) -> CategorySettings {
+    CategorySettings {
+        name: name.to_owned(),
+        patterns: Vec::new(),
+        pools: Vec::new(),
+        resilient: false,
+        min_healthy: None,
+        period: PERIOD,
+        sticky: false,
+        failure_threshold: 1,
+        sticky_booking: false,
+        panic_guide: None,
+        business_impact: String::new(),
+    }
+}
+
+/// The category that experiments of one stem form by themselves: it works while enough of them do.
+#[must_use]
+pub fn of_stem(stem: &str) -> CategorySettings {
+    CategorySettings { resilient: true, ..strict(stem) }
+}
+
+/// Whether a member is in a configured category by its patterns or its group.
+#[must_use]
+pub fn takes_in(category: &CategorySettings, member: &Member<'_>) -> bool {
+    let by_group = !member.is_component() && category.pools.iter().any(|pool| pool == member.group);
+    by_group || category.patterns.iter().any(|pattern| matches(pattern, member.name))
+}
+
+/// How a set of experiments and components is, by the rule of a category.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it can be used.
+    pub ok: bool,
+    /// The worst of what makes it fail: 1, 2 or 3.
+    pub severity: u8,
+    /// What makes it fail: the worst first, then by name.
+    pub failing: Vec<String>,
+}
+
+impl Verdict {
+    /// Of these members by the category's rule. No members: it fails.
+    #[must_use]
+    pub fn of(category: &CategorySettings, members: &[&Member<'_>]) -> Self {
+        if members.is_empty() {
+            return Self { ok: false, severity: 2, failing: vec!["nothing is in it".to_owned()] };
+        }
+        let counting: Vec<&Member<'_>> = members.iter().copied().filter(|member| member.counts).collect();
+        let failing = if category.resilient { failing_groups(category, &counting) } else { failing_members(&counting) };
+        Self::by(failing)
+    }
+
+    fn by(mut failing: Vec<&Member<'_>>) -> Self {
+        failing.sort_by(|a, b| (a.severity, std::cmp::Reverse(a.state), a.name).cmp(&(b.severity, std::cmp::Reverse(b.state), b.name)));
+        let severity = failing.first().map_or(2, |worst| worst.severity);
+        Self { ok: failing.is_empty(), severity, failing: failing.into_iter().map(|member| member.name.to_owned()).collect() }
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mut failing = self.failing;
+        failing.extend(other.failing);
+        let severity = match (self.ok, other.ok) {
+            (false, false) => self.severity.min(other.severity),
+            (true, false) => other.severity,
+            (_, true) => self.severity,
+        };
+        Self { ok: self.ok && other.ok, severity, failing }
+    }
+}
+
+/// Those that fail and that nobody has acknowledged.
+fn failing_members<'a, 'b>(counting: &[&'a Member<'b>]) -> Vec<&'a Member<'b>> {
+    counting.iter().copied().filter(|member| !member.state.is_ok() && member.ack.is_none()).collect()
+}
+
+/// One for each group of which too few work. What fails and is acknowledged speaks for a group only when all that fail are.
+fn failing_groups<'a, 'b>(category: &CategorySettings, counting: &[&'a Member<'b>]) -> Vec<&'a Member<'b>> {
+    let mut groups: std::collections::BTreeMap<&str, Vec<&'a Member<'b>>> = std::collections::BTreeMap::new();
+    for member in counting {
+        groups.entry(member.group).or_default().push(member);
+    }
+    groups.into_values().filter_map(|group| representative(category, &group)).collect()
+}
+
+/// The member that speaks for a group that fails: the most severe that nobody has acknowledged, then by name.
+fn representative<'a, 'b>(category: &CategorySettings, group: &[&'a Member<'b>]) -> Option<&'a Member<'b>> {
+    let healthy = group.iter().filter(|member| member.state.is_ok()).count();
+    let enough = category.min_healthy.or(group.first().map(|member| member.enough)).unwrap_or(1);
+    // A group that has been made small on purpose cannot be asked for more than it has.
+    if healthy >= enough.clamp(1, group.len().max(1)) {
+        return None;
+    }
+    let open = group.iter().copied().filter(|member| !member.state.is_ok() && member.ack.is_none());
+    open.min_by_key(|member| (member.severity, member.name))
+}
+
+/// Whether a state is a fault of the thing itself. What is not known is none.
+pub(super) fn is_fault(state: State) -> bool {
+    state == State::Error
+}

@@ -1,0 +1,58 @@
+//! An experiment in the words of the health views: its state, what is wrong, when there was last evidence.
+
+use jiff::Timestamp;
+
+use super::registry::no_report_for;
+use super::state::State;
+use crate::engine::{ExperimentView, Snapshot};
+use crate::model::{Health, SourceHealth, SourceName, StreamHealth};
+
+/// The state of an experiment.
+///
+/// What is not judged is *stale* when relay has told and fell silent, and *init* while there was not enough evidence yet.
+#[must_use]
+pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> State {
+    match view.health {
+        Health::Ok => State::Ok,
+        Health::Degraded => State::Warn,
+        Health::Flapping | Health::Down => State::Error,
+        Health::Unknown if view.grace_until.is_some_and(|until| now < until) => State::Init,
+        Health::Unknown if snapshot.source(SourceName::Relay).health == SourceHealth::Down => State::Stale,
+        Health::Unknown => State::Init,
+    }
+}
+
+/// What is wrong, in plain words; empty when nothing is.
+#[must_use]
+pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> String {
+    match state(view, snapshot, now) {
+        State::Init => "starting".to_owned(),
+        State::Stale => {
+            let silent = snapshot.source(SourceName::Relay).last_report.map(|last| now.duration_since(last).unsigned_abs());
+            silent.map_or_else(|| "relay tells nothing".to_owned(), no_report_for)
+        }
+        State::Ok | State::Warn | State::Error => view.issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// What is there of its streams: `2/3 streams active`.
+#[must_use]
+pub fn streams(view: &ExperimentView) -> String {
+    let active = view.streams.iter().filter(|stream| stream.health == StreamHealth::Active).count();
+    format!("{active}/{} streams active", view.streams.len())
+}
+
+/// Streams and what is wrong, together.
+#[must_use]
+pub fn output(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> String {
+    let (streams, detail) = (streams(view), detail(view, snapshot, now));
+    if detail.is_empty() { streams } else { format!("{streams}; {detail}") }
+}
+
+/// When a source last told something about it.
+#[must_use]
+pub fn last_update(view: &ExperimentView, snapshot: &Snapshot) -> Option<Timestamp> {
+    let [relay, jump, _] = &snapshot.sources;
+    let of_streams = view.streams.iter().filter_map(|stream| stream.seen.time(relay.last_report)).max();
+    of_streams.max(view.jump_seen.time(jump.last_report))
+}

@@ -1,0 +1,115 @@
+//! The log levels that can be set while the service runs: which components there are, and what a request to set one must look like.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+
+/// The components whose level can be set, each with the modules that speak for it. Relay and jump share the code of their feeds.
+pub const COMPONENTS: [(&str, &[&str]); 12] = [
+    ("all", &["labwatch"]),
+    ("api", &["labwatch::api"]),
+    ("book", &["labwatch::feeds::book", "labwatch::effects::book", "labwatch::wire::book"]),
+    ("feeds", &["labwatch::feeds"]),
+    ("health", &["labwatch::health"]),
+    ("jump", &["labwatch::feeds::subscribe", "labwatch::feeds::socket"]),
+    ("journal", &["labwatch::telemetry::journal"]),
+    ("mail", &["labwatch::effects::mail"]),
+    ("relay", &["labwatch::feeds::subscribe", "labwatch::feeds::socket"]),
+    ("sampling", &["labwatch::feeds::sample"]),
+    ("self", &["labwatch::driver", "labwatch::service"]),
+    ("store", &["labwatch::store"]),
+];
+
+/// The words for levels, from silent to talkative.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// A level that somebody wants to set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetLevel {
+    /// Of which component.
+    pub component: String,
+    /// The level.
+    pub level: String,
+}
+
+/// Why a level cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LevelRefused {
+    /// The request is not `{"component": ..., "level": ...}`. Holds what is wrong.
+    Form(String),
+    /// There is no such component.
+    Component(String),
+    /// There is no such level.
+    Level(String),
+    /// The log cannot be changed. Holds why.
+    Log(String),
+}
+
+impl fmt::Display for LevelRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form(why) => write!(f, "write it as {{\"component\": \"relay\", \"level\": \"debug\"}}: {why}"),
+            Self::Component(name) => {
+                let known = COMPONENTS.map(|(name, _)| name).join(", ");
+                write!(f, "component {name:?} is not known, but {known} are")
+            }
+            Self::Level(level) => write!(f, "level {level:?} is not known, but {} are", LEVELS.join(", ")),
+            Self::Log(why) => write!(f, "the log cannot be changed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for LevelRefused {}
+
+/// The log, as far as its levels go.
+pub trait Levels: Send + Sync {
+    /// The level of each target; the empty one stands for everything else.
+    fn levels(&self) -> BTreeMap<String, String>;
+
+    /// Sets the level of these targets.
+    ///
+    /// # Errors
+    /// What the log says when it cannot.
+    fn set(&self, targets: &[&str], level: &str) -> Result<(), String>;
+}
+
+/// Reads a request to set a level.
+///
+/// # Errors
+/// [`LevelRefused`]: its form, its component or its level is wrong.
+pub fn parse_set_level(body: &[u8]) -> Result<SetLevel, LevelRefused> {
+    let asked: SetLevel = serde_json::from_slice(body).map_err(|error| LevelRefused::Form(error.to_string()))?;
+    if targets_of(&asked.component).is_none() {
+        return Err(LevelRefused::Component(asked.component));
+    }
+    if !LEVELS.contains(&asked.level.as_str()) {
+        return Err(LevelRefused::Level(asked.level));
+    }
+    Ok(asked)
+}
+
+/// The modules that speak for a component.
+#[must_use]
+pub fn targets_of(component: &str) -> Option<&'static [&'static str]> {
+    COMPONENTS.iter().find(|(name, _)| *name == component).map(|(_, targets)| *targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_whole_or_refused() {
+        assert_eq!(
+            parse_set_level(br#"{"component":"relay","level":"debug"}"#),
+            Ok(SetLevel { component: "relay".into(), level: "debug".into() })
+        );
+        assert!(matches!(parse_set_level(b""), Err(LevelRefused::Form(_))));
+        assert!(matches!(parse_set_level(br#"{"component":"relay"}"#), Err(LevelRefused::Form(_))));
+        assert!(matches!(parse_set_level(br#"{"component":"relay","level":"debug","x":1}"#), Err(LevelRefused::Form(_))));
+        assert_eq!(parse_set_level(br#"{"component":"x","level":"debug"}"#), Err(LevelRefused::Component("x".into())));
+        assert_eq!(parse_set_level(br#"{"component":"relay","level":"loud"}"#), Err(LevelRefused::Level("loud".into())));
+    }
+}

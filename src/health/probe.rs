@@ -1,0 +1,278 @@
+//! Pulled components: each probe is a task of its own, with a period, a time limit and a bound on attempts; one that hangs or panics
+//! harms no other. Knows nothing of what is checked.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::registry::{RegisterError, Registry, Reporter};
+use super::state::Finding;
+
+/// By how much a period varies, so that probes that began together do not stay together: a tenth.
+const JITTER_PARTS: u32 = 10;
+
+/// How many requests for a check at once may wait for a probe.
+const ASKED_QUEUE: usize = 4;
+
+/// What one attempt came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Attempt {
+    /// It was found out how the component is.
+    Found(Finding),
+    /// It could not be asked, which may be different in a moment. Holds what went wrong.
+    Failed(String),
+}
+
+/// Checks something once. It need not bound its time.
+pub type Check = Box<dyn Fn() -> BoxFuture<'static, Attempt> + Send + Sync>;
+
+/// When and how often to check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// From the end of a check to the start of the next.
+    pub period: Duration,
+    /// The longest that one attempt may take.
+    pub timeout: Duration,
+    /// How often an attempt that failed is made again.
+    pub retries: u32,
+    /// The wait before that.
+    pub cooldown: Duration,
+}
+
+impl Pace {
+    /// After how long without a report something is wrong with the probe itself.
+    #[must_use]
+    pub fn stale_after(&self) -> Duration {
+        let attempts = self.timeout.saturating_mul(self.retries + 1).saturating_add(self.cooldown.saturating_mul(self.retries));
+        self.period.saturating_add(attempts).saturating_mul(2)
+    }
+}
+
+/// All probes, before they run.
+#[derive(Default)]
+pub struct Probes {
+    probes: Vec<Probe>,
+    asking: Vec<mpsc::Sender<Asked>>,
+}
+
+/// Somebody who waits for a check to be done.
+type Asked = oneshot::Sender<()>;
+
+struct Probe {
+    reporter: Reporter,
+    pace: Pace,
+    check: Check,
+    asked: mpsc::Receiver<Asked>,
+}
+
+/// Has every probe check at once.
+#[derive(Debug, Clone, Default)]
+pub struct Asker(Vec<mpsc::Sender<Asked>>);
+
+impl Probes {
+    /// Takes in a component that is pulled.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn add(&mut self, registry: &Registry, name: &str, categories: &[String], pace: Pace, check: Check) -> Result<(), RegisterError> {
+        let reporter = registry.register(name, Some(pace.stale_after()), categories)?;
+        let (ask, asked) = mpsc::channel(ASKED_QUEUE);
+        self.asking.push(ask);
+        self.probes.push(Probe { reporter, pace, check, asked });
+        Ok(())
+    }
+
+    /// Who can have all of them check at once.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        Asker(self.asking.clone())
+    }
+
+    /// Checks until `stop`, each for the first time at once.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        for probe in self.probes {
+            tasks.spawn(probe.run());
+        }
+        drop(self.asking);
+        stop.cancelled().await;
+        tasks.shutdown().await;
+    }
+}
+
+impl Asker {
+    /// Has every probe check now, and waits for all of them, but at most for `within`.
+    pub async fn ask_all(&self, within: Duration) {
+        let mut waiting = Vec::with_capacity(self.0.len());
+        for probe in &self.0 {
+            let (asked, done) = oneshot::channel();
+            if probe.try_send(asked).is_ok() {
+                waiting.push(done);
+            }
+        }
+        // A probe that ended or took too long shows as stale; nobody waits for it here.
+        let _ = timeout(within, futures_util::future::join_all(waiting)).await;
+    }
+}
+
+impl Probe {
+    async fn run(mut self) {
+        let mut waiting: Vec<Asked> = Vec::new();
+        loop {
+            let finding = self.find_out().await;
+            self.reporter.report(finding);
+            for asked in waiting.drain(..) {
+                let _ = asked.send(()); // whoever asked may have given up
+            }
+            tokio::select! {
+                () = sleep(jittered(self.pace.period, fastrand::f64())) => {}
+                Some(asked) = self.asked.recv() => waiting.push(asked),
+            }
+            while let Ok(asked) = self.asked.try_recv() {
+                waiting.push(asked);
+            }
+        }
+    }
+
+    /// Tries until it is found out, or often enough.
+    async fn find_out(&self) -> Finding {
+        let mut left = self.pace.retries;
+        loop {
+            let failed = match self.attempt().await {
+                Attempt::Found(finding) => return finding,
+                Attempt::Failed(why) => why,
+            };
+            if left == 0 {
+                return Finding::error(failed);
+            }
+            left -= 1;
+            sleep(self.pace.cooldown).await;
+        }
+    }
+
+    /// One attempt. One that takes too long counts as failed, one that panics as an error.
+    async fn attempt(&self) -> Attempt {
+        // The closure itself may panic before it gives a future, so it is called inside.
+        let guarded = AssertUnwindSafe(async { (self.check)().await }).catch_unwind();
+        match timeout(self.pace.timeout, guarded).await {
+            Ok(Ok(attempt)) => attempt,
+            Ok(Err(_)) => Attempt::Found(Finding::error("the check itself broke; the log says where")),
+            Err(_) => Attempt::Failed(format!("no answer within {}", crate::model::format_duration(self.pace.timeout))),
+        }
+    }
+}
+
+/// The period, up to a tenth shorter or longer. `chance` is from 0 to 1.
+fn jittered(period: Duration, chance: f64) -> Duration {
+    let most = period / JITTER_PARTS;
+    (period + most.mul_f64(2.0 * chance.clamp(0.0, 1.0))).saturating_sub(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::state::State;
+    use super::super::testing::Hands;
+    use super::*;
+
+    const QUICK: Pace =
+        Pace { period: Duration::from_secs(60), timeout: Duration::from_secs(5), retries: 2, cooldown: Duration::from_secs(5) };
+
+    fn states(registry: &Registry) -> Vec<(String, State, String)> {
+        registry.components().iter().map(|one| (one.name.to_string(), one.state(), one.detail().to_owned())).collect()
+    }
+
+    fn always(attempt: Attempt) -> Check {
+        Box::new(move || {
+            let attempt = attempt.clone();
+            Box::pin(async move { attempt })
+        })
+    }
+
+    /// Section 6, 3: a pull probe hangs or panics: others continue, that one becomes error by timeout.
+    #[tokio::test(start_paused = true)]
+    async fn trap_03_a_probe_that_hangs_or_panics_harms_no_other() {
+        let registry = Registry::new(Hands::default().clock());
+        let mut probes = Probes::default();
+        let once = Pace { retries: 0, ..QUICK };
+        probes.add(&registry, "hangs", &[], once, Box::new(|| Box::pin(std::future::pending()))).expect("free");
+        probes.add(&registry, "panics", &[], once, Box::new(|| panic!("before it begins"))).expect("free");
+        probes.add(&registry, "panics-late", &[], once, Box::new(|| Box::pin(async { panic!("on its way") }))).expect("free");
+        probes.add(&registry, "works", &[], once, always(Attempt::Found(Finding::ok()))).expect("free");
+        let mut running = JoinSet::new();
+        let stop = CancellationToken::new();
+        running.spawn(probes.run(stop.clone()));
+        sleep(Duration::from_millis(1)).await;
+        let broke = || "the check itself broke; the log says where".to_owned();
+        assert_eq!(
+            states(&registry),
+            [
+                ("hangs".into(), State::Init, "starting".into()),
+                ("panics".into(), State::Error, broke()),
+                ("panics-late".into(), State::Error, broke()),
+                ("works".into(), State::Ok, String::new()),
+            ],
+            "the first check is at once"
+        );
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(states(&registry)[0], ("hangs".into(), State::Error, "no answer within 5s".into()));
+        stop.cancel();
+        running.join_next().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_network_fails_is_tried_again_and_not_for_ever() {
+        for (fails, expect, attempts) in [(2, State::Ok, 3), (3, State::Error, 3)] {
+            let registry = Registry::new(Hands::default().clock());
+            let mut probes = Probes::default();
+            let count = Arc::new(AtomicU32::new(0));
+            let counted = Arc::clone(&count);
+            let check: Check = Box::new(move || {
+                let n = counted.fetch_add(1, Ordering::Relaxed);
+                Box::pin(async move { if n < fails { Attempt::Failed("refused".into()) } else { Attempt::Found(Finding::ok()) } })
+            });
+            probes.add(&registry, "web", &[], QUICK, check).expect("free");
+            let mut running = JoinSet::new();
+            running.spawn(probes.run(CancellationToken::new()));
+            sleep(Duration::from_secs(30)).await;
+            assert_eq!((states(&registry)[0].1, count.load(Ordering::Relaxed)), (expect, attempts));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_gets_a_check_at_once() {
+        let registry = Registry::new(Hands::default().clock());
+        let mut probes = Probes::default();
+        let count = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&count);
+        let check: Check = Box::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Attempt::Found(Finding::ok()) })
+        });
+        probes.add(&registry, "web", &[], QUICK, check).expect("free");
+        probes.add(&registry, "hangs", &[], QUICK, Box::new(|| Box::pin(std::future::pending()))).expect("free");
+        let asker = probes.asker();
+        let mut running = JoinSet::new();
+        running.spawn(probes.run(CancellationToken::new()));
+        sleep(Duration::from_secs(1)).await;
+        asker.ask_all(Duration::from_secs(3)).await;
+        assert_eq!(count.load(Ordering::Relaxed), 2, "and nobody waits for the one that hangs");
+    }
+
+    #[test]
+    fn jitter_is_a_tenth_and_a_dead_probe_is_noticed() {
+        let minute = Duration::from_secs(60);
+        for (chance, seconds) in [(0.0, 54), (0.5, 60), (1.0, 66)] {
+            assert_eq!(jittered(minute, chance).as_secs(), seconds);
+        }
+        assert_eq!(QUICK.stale_after().as_secs(), 2 * (60 + 3 * 5 + 2 * 5));
+    }
+}

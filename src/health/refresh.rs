@@ -1,0 +1,66 @@
+//! Checks everything now, because somebody asked for it: one run at a time, with a bound on its time, and not more often than is good.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::desk::Desk;
+use super::picture::Picture;
+use super::probe::Asker;
+use crate::engine::Snapshot;
+use crate::model::SourceName;
+
+/// The longest that a run takes.
+pub const FRESH_WITHIN: Duration = Duration::from_secs(4);
+
+/// After a run there is none for this long: whoever asks meanwhile gets its results.
+pub const NOT_AGAIN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Has book read now, without waiting.
+pub type PollBook = Box<dyn Fn() + Send + Sync>;
+
+/// Runs all checks when asked.
+pub struct Refresher {
+    desk: Desk,
+    probes: Asker,
+    poll_book: PollBook,
+    /// When the last run ended.
+    last: Mutex<Option<Instant>>,
+}
+
+impl Refresher {
+    /// A refresher of the pictures of `desk`.
+    #[must_use]
+    pub fn new(desk: Desk, probes: Asker, poll_book: PollBook) -> Self {
+        Self { desk, probes, poll_book, last: Mutex::default() }
+    }
+
+    /// A picture after everything was checked. Those who ask while a run is under way wait for it and share it; soon after one they get
+    /// what it found, as from the cache.
+    pub async fn picture(&self) -> Picture {
+        let asked = Instant::now();
+        let mut last = self.last.lock().await;
+        if last.is_none_or(|last| last.elapsed() >= NOT_AGAIN_WITHIN) {
+            self.run().await;
+            *last = Some(Instant::now());
+        }
+        let is_fresh = last.is_some_and(|last| last >= asked);
+        drop(last);
+        Picture { is_fresh, ..self.desk.picture() }
+    }
+
+    async fn run(&self) {
+        tokio::join!(self.probes.ask_all(FRESH_WITHIN), self.read_book());
+    }
+
+    /// Waits until book has told something newer, for as long as a run may take.
+    async fn read_book(&self) {
+        let mut snapshots = self.desk.snapshots();
+        let told = |snapshot: &Snapshot| snapshot.source(SourceName::Book).last_report;
+        let before = told(&snapshots.borrow());
+        (self.poll_book)();
+        // Both errors mean that the last answer is the newest that there is.
+        let _ = timeout(FRESH_WITHIN, snapshots.wait_for(|snapshot| told(snapshot) > before)).await;
+    }
+}

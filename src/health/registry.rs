@@ -1,0 +1,214 @@
+//! The components that somebody reports: by push, or by a probe that owns the reporter. One reporter for each, so never both.
+//!
+//! The lock is held to copy a few values and never while anything is checked or read elsewhere.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::state::{Component, Finding, State};
+use crate::model::{Moment, format_duration};
+
+/// The most components: each is shown in every answer.
+pub const MAX_COMPONENTS: usize = 256;
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
+
+/// Why a component cannot be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegisterError {
+    /// There is one of this name.
+    Duplicate(String),
+    /// The name does not fit into a path: letters, digits, `.`, `_` and `-` do.
+    Name(String),
+    /// There are [`MAX_COMPONENTS`].
+    TooMany,
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duplicate(name) => write!(f, "there are two components of the name {name}: give one of them another"),
+            Self::Name(name) => write!(f, "{name:?} cannot be a component's name: use letters, digits, dots, underscores and dashes"),
+            Self::TooMany => write!(f, "there are more than {MAX_COMPONENTS} components"),
+        }
+    }
+}
+
+impl std::error::Error for RegisterError {}
+
+/// All components that somebody reports. A clone is the same registry.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    entries: Mutex<BTreeMap<Arc<str>, Entry>>,
+}
+
+struct Entry {
+    finding: Finding,
+    changed: Moment,
+    updated: Option<Moment>,
+    stale_after: Option<Duration>,
+    categories: Arc<[String]>,
+}
+
+/// Reports one component. There is one reporter for each.
+pub struct Reporter {
+    name: Arc<str>,
+    registry: Registry,
+}
+
+impl Registry {
+    /// A registry without components.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self(Arc::new(Inner { clock, entries: Mutex::default() }))
+    }
+
+    /// Takes in a component, which is *init* until its first report. Once it has reported it is *stale* when no report came for
+    /// `stale_after`; `None` for one that reports only changes.
+    ///
+    /// # Errors
+    /// [`RegisterError`]: the name is taken or does not fit into a path, or there are too many.
+    pub fn register(&self, name: &str, stale_after: Option<Duration>, categories: &[String]) -> Result<Reporter, RegisterError> {
+        let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if !fits {
+            return Err(RegisterError::Name(name.to_owned()));
+        }
+        let changed = (self.0.clock)();
+        let mut entries = self.entries();
+        if entries.len() >= MAX_COMPONENTS {
+            return Err(RegisterError::TooMany);
+        }
+        let name: Arc<str> = Arc::from(name);
+        match entries.entry(Arc::clone(&name)) {
+            Slot::Occupied(_) => Err(RegisterError::Duplicate(name.to_string())),
+            Slot::Vacant(slot) => {
+                let finding = Finding::new(State::Init, "starting");
+                slot.insert(Entry { finding, changed, updated: None, stale_after, categories: categories.into() });
+                Ok(Reporter { name, registry: self.clone() })
+            }
+        }
+    }
+
+    /// All components as they are now, sorted by name.
+    #[must_use]
+    pub fn components(&self) -> Vec<Component> {
+        let now = (self.0.clock)();
+        self.entries().iter().map(|(name, entry)| entry.component(name, now)).collect()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn component(&self, name: &Arc<str>, now: Moment) -> Component {
+        let silent = self.updated.map(|updated| now.since(updated));
+        let overdue = silent.zip(self.stale_after).filter(|(silent, limit)| silent > limit);
+        let finding = match overdue {
+            Some((silent, _)) => Finding::new(State::Stale, no_report_for(silent)),
+            None => self.finding.clone(),
+        };
+        let changed = match (overdue, self.updated) {
+            (Some((_, limit)), Some(updated)) => updated + limit,
+            _ => self.changed,
+        };
+        Component {
+            name: Arc::clone(name),
+            finding,
+            last_change: changed.wall(),
+            last_update: self.updated.map(Moment::wall),
+            categories: Arc::clone(&self.categories),
+        }
+    }
+}
+
+impl Reporter {
+    /// The component's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes in what was found out. Says whether state or detail changed; only then is it logged. The same again only shows that it still holds.
+    pub fn report(&self, finding: Finding) -> bool {
+        let now = (self.registry.0.clock)();
+        let was = {
+            let mut entries = self.registry.entries();
+            let Some(entry) = entries.get_mut(&self.name) else { return false };
+            entry.updated = Some(now);
+            if (entry.finding.state, &entry.finding.detail) == (finding.state, &finding.detail) {
+                entry.finding = finding;
+                return false;
+            }
+            entry.changed = now;
+            std::mem::replace(&mut entry.finding, finding.clone()).state
+        };
+        self.note(&finding, was);
+        true
+    }
+
+    fn note(&self, finding: &Finding, was: State) {
+        let (component, state, was, detail) = (&self.name, finding.state.word(), was.word(), &finding.detail);
+        if finding.state.is_ok() {
+            tracing::info!(%component, state, was, detail, "{component} is {state}");
+        } else {
+            tracing::warn!(%component, state, was, detail, "{component} is {state}: {detail}");
+        }
+    }
+}
+
+/// In words how long nothing came.
+pub(super) fn no_report_for(silent: Duration) -> String {
+    format!("no report for {}", format_duration(Duration::from_secs(silent.as_secs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Hands;
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_once_and_fits_into_a_path() {
+        let registry = Registry::new(Hands::default().clock());
+        let _store = registry.register("store", None, &[]).expect("free");
+        assert_eq!(registry.register("store", None, &[]).err(), Some(RegisterError::Duplicate("store".into())));
+        for bad in ["", "a/b", "a b", "\u{e9}"] {
+            assert_eq!(registry.register(bad, None, &[]).err(), Some(RegisterError::Name(bad.into())));
+        }
+        for n in 1..MAX_COMPONENTS {
+            registry.register(&format!("c{n}"), None, &[]).expect("free");
+        }
+        assert_eq!(registry.register("more", None, &[]).err(), Some(RegisterError::TooMany));
+    }
+
+    #[test]
+    fn a_component_is_init_then_what_is_reported_then_stale() {
+        let hands = Hands::default();
+        let registry = Registry::new(hands.clock());
+        let store = registry.register("store", Some(Duration::from_secs(30)), &[]).expect("free");
+        let seen = || {
+            let all = registry.components();
+            let [one] = all.as_slice() else { panic!("{all:?}") };
+            (one.state(), one.detail().to_owned(), one.last_change.as_second(), one.last_update.map(jiff::Timestamp::as_second))
+        };
+        assert_eq!(seen(), (State::Init, "starting".into(), 0, None));
+        hands.pass(100);
+        assert_eq!(seen().0, State::Init, "what never reported is not stale");
+        assert!(store.report(Finding::ok()));
+        hands.pass(30);
+        assert!(!store.report(Finding::ok()), "the same again is no change");
+        assert_eq!(seen(), (State::Ok, String::new(), 100, Some(130)));
+        hands.pass(42);
+        assert_eq!(seen(), (State::Stale, "no report for 42s".into(), 160, Some(130)));
+        assert!(store.report(Finding::error("disk full")));
+        assert_eq!(seen(), (State::Error, "disk full".into(), 172, Some(172)));
+    }
+}

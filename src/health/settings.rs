@@ -1,0 +1,104 @@
+//! What the views need to know besides the state: names, and whose failure counts how much.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::category::{DEFAULT, SYSTEM, of_stem, strict};
+use crate::config::{CategorySettings, PoolSettings};
+use crate::engine::matches;
+
+/// The components whose failure does not make the whole fail, unless set otherwise: students can work without them.
+pub const NON_FATAL: [&str; 2] = ["mail", "jump"];
+
+/// What the views need to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What the installation is called, in names, metrics and the page.
+    pub label: String,
+    /// The components whose failure does not make the whole fail, in any view.
+    pub non_fatal: BTreeSet<String>,
+    /// Patterns of the experiments, groups, categories and components whose failure is critical. Empty: nothing is.
+    pub severity_1: Vec<String>,
+    /// The configured categories.
+    pub categories: Vec<CategorySettings>,
+    /// The configured groups of interchangeable experiments; others are grouped by the stem of their names.
+    pub pools: Vec<PoolSettings>,
+    /// How long after the start an experiment that is not judged yet holds readiness back.
+    pub startup: Duration,
+    /// Where people see the whole status; may be empty.
+    pub link: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            label: "lab".to_owned(),
+            non_fatal: NON_FATAL.map(str::to_owned).into(),
+            severity_1: Vec::new(),
+            categories: Vec::new(),
+            pools: Vec::new(),
+            startup: Duration::from_secs(60),
+            link: String::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether a component's failure makes the whole fail.
+    #[must_use]
+    pub fn is_fatal(&self, component: &str) -> bool {
+        !self.non_fatal.contains(component)
+    }
+
+    /// Whether a name is on the list of what is critical.
+    #[must_use]
+    pub fn is_critical(&self, name: &str) -> bool {
+        self.severity_1.iter().any(|pattern| matches(pattern, name))
+    }
+
+    /// The configured category of this name.
+    #[must_use]
+    pub fn configured(&self, name: &str) -> Option<&CategorySettings> {
+        self.categories.iter().find(|category| category.name == name)
+    }
+
+    /// The rules of a category: as configured, or the built-in ones.
+    #[must_use]
+    pub fn category(&self, name: &str) -> CategorySettings {
+        self.configured(name).cloned().unwrap_or_else(|| match name {
+            DEFAULT | SYSTEM => strict(name),
+            stem => of_stem(stem),
+        })
+    }
+}
+
+/// What runs here, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The program's name, by which another instance is recognised.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The commit it was built from; `None` when the build did not say.
+    pub commit: Option<&'static str>,
+    /// When it was built, in the build's own words; `None` when it did not say.
+    pub built: Option<&'static str>,
+    /// When the process started.
+    pub started: Timestamp,
+}
+
+impl Identity {
+    /// This program, which started at this time.
+    #[must_use]
+    pub fn of_this_build(started: Timestamp) -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME"),
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("LABWATCH_COMMIT"),
+            built: option_env!("LABWATCH_BUILT"),
+            started,
+        }
+    }
+}

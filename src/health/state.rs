@@ -1,0 +1,155 @@
+//! The states of a component, and what is known about one. The views have four ways to say them; here is the one that they mean.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+/// How a component or an experiment is. The order is from best to worst, as it decides which one speaks for many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It works.
+    Ok,
+    /// It can be used, but something about it is not as it should be.
+    Warn,
+    /// There is not enough evidence yet.
+    Init,
+    /// There was evidence, but none came within the limit.
+    Stale,
+    /// It does not work.
+    Error,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Warn, Self::Init, Self::Stale, Self::Error];
+
+    /// Whether it can be used.
+    #[must_use]
+    pub fn is_ok(self) -> bool {
+        matches!(self, Self::Ok | Self::Warn)
+    }
+
+    /// The word for it, for people and metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Init => "init",
+            Self::Stale => "stale",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What somebody found out about a component.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// How it is.
+    pub state: State,
+    /// What is wrong and what to do; may be empty.
+    pub detail: String,
+    /// The single checks of which it consists, where it names them.
+    pub checks: Arc<[SingleCheck]>,
+}
+
+impl Finding {
+    /// A finding without single checks.
+    #[must_use]
+    pub fn new(state: State, detail: impl Into<String>) -> Self {
+        Self { state, detail: detail.into(), checks: Arc::default() }
+    }
+
+    /// All is well.
+    #[must_use]
+    pub fn ok() -> Self {
+        Self::new(State::Ok, "")
+    }
+
+    /// It does not work.
+    #[must_use]
+    pub fn error(detail: impl Into<String>) -> Self {
+        Self::new(State::Error, detail)
+    }
+}
+
+/// A single check in the health document of an outside service, as that service tells it.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SingleCheck {
+    /// Its id; empty where it has none.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it passes.
+    pub ok: bool,
+    /// 1 critical, 2 warning, 3 remark.
+    pub severity: u8,
+    /// What it means to people.
+    pub business_impact: String,
+    /// What it means to maintainers.
+    pub technical_summary: String,
+    /// What to do.
+    pub panic_guide: String,
+    /// What it found.
+    pub check_output: String,
+    /// When, in the service's own words.
+    pub last_updated: String,
+}
+
+impl Default for SingleCheck {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            name: String::new(),
+            ok: false,
+            severity: 2,
+            business_impact: String::new(),
+            technical_summary: String::new(),
+            panic_guide: String::new(),
+            check_output: String::new(),
+            last_updated: String::new(),
+        }
+    }
+}
+
+/// What is known about a component.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Component {
+    /// Its name, unique among components.
+    pub name: Arc<str>,
+    /// What was found out.
+    pub finding: Finding,
+    /// Since when its state and detail are as they are.
+    pub last_change: Timestamp,
+    /// When there was last evidence; `None` when there was none yet.
+    pub last_update: Option<Timestamp>,
+    /// The categories that it is in, besides those of all components.
+    pub categories: Arc<[String]>,
+}
+
+impl Component {
+    /// Its state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.finding.state
+    }
+
+    /// What is wrong with it; empty when nothing is.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.finding.detail
+    }
+
+    /// For how many seconds there has been no evidence.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Option<i64> {
+        self.last_update.map(|at| age(at, now))
+    }
+}
+
+/// The whole seconds from `then` to `now`, 0 when a clock was set back.
+#[must_use]
+pub(super) fn age(then: Timestamp, now: Timestamp) -> i64 {
+    now.duration_since(then).as_secs().max(0)
+}

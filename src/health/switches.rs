@@ -1,0 +1,174 @@
+//! Which categories are open: closed by a fault where they are sticky, closed and opened by people. Pure: it is told the time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::category::{Verdict, is_fault};
+use super::census::{Census, Member, pace};
+use super::picture::Picture;
+use crate::config::CategorySettings;
+use crate::model::Moment;
+
+/// What the key of a switch in the store starts with; the category's name follows.
+pub const KEY: &str = "category.";
+
+/// Who closes a category that fails.
+const NOBODY: &str = "labwatch";
+
+/// The most failing members that a cause names.
+const NAMED: usize = 5;
+
+/// Whether a category is open, since when, and by whose word. This is also how it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// Whether it is open.
+    pub enabled: bool,
+    /// Since when.
+    pub at: Timestamp,
+    /// Who said so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// All switches that somebody or something has used, by category.
+pub type Switched = BTreeMap<String, Switch>;
+
+/// A switch that was used: to be stored, and told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The category.
+    pub category: String,
+    /// How it is now.
+    pub switch: Switch,
+}
+
+impl Change {
+    /// Its key in the store.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{KEY}{}", self.category)
+    }
+
+    /// Its value in the store.
+    ///
+    /// # Errors
+    /// Never for what a [`Change`] can hold; the signature is the serialiser's.
+    pub fn value(&self) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(&self.switch)
+    }
+}
+
+/// Why a stored switch is not taken. What was in force stays.
+#[derive(Debug)]
+pub struct Unreadable {
+    category: String,
+    error: serde_json::Error,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the switch of category {} cannot be read, it stays as it was: {}", self.category, self.error)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// The switches, and how often in a row each sticky category has failed.
+#[derive(Debug, Clone, Default)]
+pub struct Categories {
+    switched: Arc<Switched>,
+    failing: BTreeMap<String, Failing>,
+}
+
+/// Judgements in a row that a category has failed.
+#[derive(Debug, Clone, Copy)]
+struct Failing {
+    count: u32,
+    last: Moment,
+}
+
+impl Categories {
+    /// Takes in what the store remembers under `key`; other keys are not looked at.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: the value makes no sense. What was in force stays.
+    pub fn restore(&mut self, key: &str, value: &Value) -> Result<(), Unreadable> {
+        let Some(category) = key.strip_prefix(KEY) else { return Ok(()) };
+        let switch = Switch::deserialize(value).map_err(|error| Unreadable { category: category.to_owned(), error })?;
+        Arc::make_mut(&mut self.switched).insert(category.to_owned(), switch);
+        Ok(())
+    }
+
+    /// All switches that were used, as they are.
+    #[must_use]
+    pub fn switched(&self) -> Arc<Switched> {
+        Arc::clone(&self.switched)
+    }
+
+    /// Judges every sticky category by a picture, and closes those that have failed often enough. Given every picture that there is,
+    /// it misses no fault. A judgement counts again only when the category's pace has passed since the last that counted, so many
+    /// pictures of one fault are one; a good one in between begins anew.
+    pub fn judge(&mut self, picture: &Picture, now: Moment) -> Vec<Change> {
+        let sticky = picture.settings.categories.iter().filter(|category| category.sticky);
+        let open: Vec<_> = sticky.filter(|category| is_enabled(&category.name, &self.switched)).collect();
+        if open.is_empty() || !picture.has_started() {
+            return Vec::new();
+        }
+        let census = Census::of(picture);
+        open.into_iter().filter_map(|category| self.judge_one(category, &census, now)).collect()
+    }
+
+    fn judge_one(&mut self, category: &CategorySettings, census: &Census<'_>, now: Moment) -> Option<Change> {
+        let members = census.in_category(&category.name)?;
+        let judged: Vec<&Member<'_>> = members.into_iter().filter(|member| member.state.is_ok() || is_fault(member.state)).collect();
+        let verdict = if judged.is_empty() { None } else { Some(Verdict::of(category, &judged)) };
+        let Some(verdict) = verdict.filter(|verdict| !verdict.ok) else {
+            self.failing.remove(&category.name);
+            return None;
+        };
+        if self.count(category, pace(census, &judged), now) < category.failure_threshold {
+            return None;
+        }
+        let named = verdict.failing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        Some(
+            self.switch(
+                &category.name,
+                Switch { enabled: false, at: now.wall(), by: NOBODY.to_owned(), reason: format!("failing: {named}") },
+            ),
+        )
+    }
+
+    fn count(&mut self, category: &CategorySettings, pace: Duration, now: Moment) -> u32 {
+        match self.failing.get_mut(&category.name) {
+            Some(failing) if now.since(failing.last) < pace => failing.count,
+            Some(failing) => {
+                *failing = Failing { count: failing.count + 1, last: now };
+                failing.count
+            }
+            None => {
+                self.failing.insert(category.name.clone(), Failing { count: 1, last: now });
+                1
+            }
+        }
+    }
+
+    /// Opens or closes a category by a person's word.
+    pub fn switch(&mut self, category: &str, switch: Switch) -> Change {
+        self.failing.remove(category);
+        Arc::make_mut(&mut self.switched).insert(category.to_owned(), switch.clone());
+        Change { category: category.to_owned(), switch }
+    }
+}
+
+/// Whether a category is open: it is unless somebody or something closed it.
+#[must_use]
+pub fn is_enabled(category: &str, switched: &Switched) -> bool {
+    switched.get(category).is_none_or(|switch| switch.enabled)
+}

@@ -1,0 +1,47 @@
+//! Whether a reader wants JSON or a page: JSON where it is named and not less preferred than HTML, otherwise the page.
+
+/// Reads an `Accept` header.
+#[must_use]
+pub fn wants_json(accept: &str) -> bool {
+    let ranges: Vec<(String, f32)> = accept.split(',').filter_map(range).collect();
+    let quality = |names: &[&str]| {
+        let of = |name: &&str| ranges.iter().find(|(range, _)| range == name).map(|(_, quality)| *quality);
+        names.iter().find_map(of)
+    };
+    let json = quality(&["application/json", "application/*"]);
+    let html = quality(&["text/html", "text/*", "*/*"]).unwrap_or(0.0);
+    json.is_some_and(|json| json > 0.0 && json >= html)
+}
+
+/// A media range and its quality, which is 1 unless it says otherwise.
+fn range(text: &str) -> Option<(String, f32)> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
+    let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    Some((name, quality.map_or(1.0, |text| text.parse().unwrap_or(0.0))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 6, 20, and the decision on negotiation.
+    #[test]
+    fn trap_20_json_is_given_to_who_names_it_and_does_not_prefer_html() {
+        for (accept, json) in [
+            ("application/json, */*", true),
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/html, application/json", true),
+            ("application/*", true),
+            ("text/html;q=0.9, application/json;q=0.8", false),
+            ("application/json;q=0, */*", false),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", false),
+            ("*/*", false),
+            ("", false),
+            (";;,,q=", false),
+        ] {
+            assert_eq!(wants_json(accept), json, "{accept}");
+        }
+    }
+}

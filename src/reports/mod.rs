@@ -1,0 +1,160 @@
+//! Reports of availability: what happened in a time, counted by a rule that stands on each of them. The accounting is pure: what was kept
+//! goes in, a report comes out, and others write it down as JSON, CSV, a page or a mail. It judges nothing and tells nobody.
+
+mod account;
+mod csv;
+mod failure;
+mod html;
+mod period;
+mod restore;
+mod rule;
+mod sheet;
+mod symptom;
+mod text;
+mod words;
+mod timeline;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+pub use csv::csv;
+pub use html::html;
+pub use period::{MAX_DAYS, Period, PeriodError};
+pub use rule::RULE;
+pub use sheet::{By, Minutes, Report, Restore, Row};
+pub use text::text;
+
+use account::{Account, Session, Subject};
+use failure::failures;
+use restore::Restores;
+use timeline::{Span, Timeline, joined};
+use window::Windows;
+
+use crate::engine::Maintenance;
+use crate::model::Stub;
+use crate::store::{Gap, KeptBooking, Past, Range};
+
+/// How many experiments are named as the worst.
+const WORST: usize = 5;
+
+/// The name of the row of everything.
+const TOTAL: &str = "all";
+
+/// What of the history a report needs.
+#[must_use]
+pub fn range(period: &Period) -> Range {
+    Range { from: period.from(), until: period.until() }
+}
+
+/// Makes the report about a period. `planned` is the maintenance of the configuration; what is after `now` is not counted.
+#[must_use]
+pub fn make(past: &Past, period: &Period, planned: &[Maintenance], now: Timestamp) -> Report {
+    let over = period.span().within(Span::new(Timestamp::MIN, now));
+    let counted = Counted::new(&subjects(past, planned, over), period);
+    let worst = counted.worst();
+    Report {
+        period: period.name().to_owned(),
+        from: period.from(),
+        until: period.until(),
+        zone: period.zone().to_owned(),
+        made: now,
+        rule: RULE.to_owned(),
+        total: Row::new(TOTAL, counted.experiments.len(), &sum(counted.experiments.values())),
+        experiments: Some(counted.experiments.iter().map(|(stub, account)| Row::new(stub.as_str(), 1, account)).collect()),
+        pools: Some(past.pools.iter().filter_map(|(name, members)| counted.pool(name, members)).collect()),
+        months: Some(counted.months),
+        worst,
+        restore: counted.restores.rows(),
+    }
+}
+
+/// Everything that was counted.
+struct Counted {
+    experiments: BTreeMap<Stub, Account>,
+    months: Vec<Row>,
+    restores: Restores,
+}
+
+impl Counted {
+    fn new(subjects: &BTreeMap<Stub, Subject>, period: &Period) -> Self {
+        let mut experiments: BTreeMap<Stub, Account> = BTreeMap::new();
+        let mut restores = Restores::default();
+        for (stub, subject) in subjects {
+            restores.add(&subject.failures, period.span());
+            experiments.insert(stub.clone(), Account::default());
+        }
+        let month = |(name, span): &(String, Span)| {
+            let mut all = Account::default();
+            for (stub, subject) in subjects {
+                let account = subject.count(*span);
+                all += account;
+                experiments.entry(stub.clone()).and_modify(|sum| *sum += account);
+            }
+            Row::new(name, subjects.len(), &all)
+        };
+        let months = period.months().iter().map(month).collect();
+        Self { experiments, months, restores }
+    }
+
+    /// A pool of which at least one experiment has something to count.
+    fn pool(&self, name: &str, members: &[Stub]) -> Option<Row> {
+        let accounts: Vec<&Account> = members.iter().filter_map(|stub| self.experiments.get(stub)).collect();
+        (!accounts.is_empty()).then(|| Row::new(name, accounts.len(), &sum(accounts.iter().copied())))
+    }
+
+    /// Those that students lost most time on; where that is nothing, those that were unusable longest.
+    fn worst(&self) -> Vec<Row> {
+        let mut bad: Vec<_> = self.experiments.iter().filter(|(_, account)| account.all.unusable() > 0).collect();
+        bad.sort_by_key(|(stub, account)| (Reverse((account.students_lost, account.all.unusable())), *stub));
+        bad.into_iter().take(WORST).map(|(stub, account)| Row::new(stub.as_str(), 1, account)).collect()
+    }
+}
+
+fn sum<'a>(accounts: impl Iterator<Item = &'a Account>) -> Account {
+    accounts.fold(Account::default(), |mut all, account| {
+        all += *account;
+        all
+    })
+}
+
+/// Every experiment that was judged or booked in the time, with all that is counted of it.
+fn subjects(past: &Past, planned: &[Maintenance], over: Span) -> BTreeMap<Stub, Subject> {
+    let first = past.changes.values().filter_map(|changes| changes.first()).map(|change| change.at.as_millisecond()).min();
+    let windows = Windows::new(past, planned, Span { from: first.map_or(over.from, |first| first.min(over.from)), ..over });
+    let off = joined(past.gaps.iter().map(|gap: &Gap| Span::new(gap.since, gap.until)).collect());
+    let mut sessions: BTreeMap<&Stub, Vec<Session>> = BTreeMap::new();
+    for kept in &past.bookings {
+        sessions.entry(&kept.booked.stub).or_default().extend(session(kept, over));
+    }
+    let mut withdrawals: BTreeMap<&Stub, Vec<i64>> = BTreeMap::new();
+    for (at, stub) in &past.withdrawals {
+        withdrawals.entry(stub).or_default().push(at.as_millisecond());
+    }
+    let stubs: BTreeSet<&Stub> = past.changes.keys().chain(sessions.keys().copied()).collect();
+    let mut all = BTreeMap::new();
+    for stub in stubs {
+        let changes = past.changes.get(stub).map(Vec::as_slice).unwrap_or_default();
+        let timeline = Timeline::new(changes, over, &windows.of(stub), &off);
+        let failures = failures(&timeline);
+        let sessions = sessions.remove(stub).unwrap_or_default();
+        if sessions.is_empty() && timeline.spent(over).judged() == 0 {
+            continue;
+        }
+        all.insert(stub.clone(), Subject::new(timeline, failures, sessions, withdrawals.remove(stub).unwrap_or_default()));
+    }
+    all
+}
+
+/// A booking as far as it has taken place; `None` when it has not begun.
+fn session(kept: &KeptBooking, over: Span) -> Option<Session> {
+    let booked = &kept.booked;
+    let mut span = Span::new(booked.start, kept.ended.map_or(booked.end, |ended| ended.min(booked.end)));
+    span.until = span.until.min(over.until);
+    (span.length() > 0).then_some(Session { span, students: booked.students, unfulfilled: booked.unfulfilled })
+}

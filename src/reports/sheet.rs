@@ -1,0 +1,208 @@
+//! A report as it is given to others: what JSON, CSV, pages and mails are made of. Numbers only; it counts nothing.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::account::{Account, minutes};
+use super::timeline::Spent;
+
+/// A report about a time.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Report {
+    /// What the time is called: a month, or its two ends.
+    #[schema(example = "2026-10")]
+    pub period: String,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when, not included.
+    pub until: Timestamp,
+    /// By whose clocks months and days begin.
+    #[schema(example = "Europe/London")]
+    pub zone: String,
+    /// When it was made. What was still to come then is not counted.
+    pub made: Timestamp,
+    /// How it is counted, in plain words.
+    pub rule: String,
+    /// Everything together.
+    pub total: Row,
+    /// By experiment, sorted by name. Absent where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiments: Option<Vec<Row>>,
+    /// By pool, sorted by name. Absent where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pools: Option<Vec<Row>>,
+    /// By month, in their order. Absent where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub months: Option<Vec<Row>>,
+    /// The experiments that students lost most time on, at most five, the worst first.
+    pub worst: Vec<Row>,
+    /// How long it usually takes until an experiment can be used again, by what was wrong.
+    pub restore: Vec<Restore>,
+}
+
+/// By what the rows of a report are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// One row for each experiment.
+    Experiment,
+    /// One row for each pool.
+    Pool,
+    /// One row for each month.
+    Month,
+}
+
+/// What is counted of an experiment, of a pool, of a month, or of all.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Row {
+    /// Its name.
+    #[schema(example = "pend00")]
+    pub name: String,
+    /// How many experiments are in it.
+    pub experiments: usize,
+    /// The usable share of the judged time, 0 to 1; null when nothing was judged.
+    #[schema(required)]
+    pub availability: Option<f64>,
+    /// The same within booked time.
+    #[schema(required)]
+    pub booked_availability: Option<f64>,
+    /// Minutes by state, of all time.
+    pub minutes: Minutes,
+    /// Minutes by state, of booked time.
+    pub booked_minutes: Minutes,
+    /// How often it became unusable.
+    pub failures: u32,
+    /// Usable hours for each failure; null when there was none.
+    #[schema(required)]
+    pub hours_between_failures: Option<f64>,
+    /// How long a failure lasted in the mean, in minutes, where both its ends were seen; null when there was none.
+    #[schema(required)]
+    pub minutes_to_restore: Option<f64>,
+    /// Failures within booked time for each 100 hours of it that were judged; null when there were none.
+    #[schema(required)]
+    pub failures_per_100_booked_hours: Option<f64>,
+    /// Sessions that began.
+    pub sessions: u32,
+    /// Those among them that were lost for five minutes, or wholly.
+    pub sessions_spoiled: u32,
+    /// Minutes of sessions in which the experiment could not be used, each as often as there were students.
+    pub student_minutes_lost: f64,
+    /// How often labwatch withdrew an experiment.
+    pub withdrawals: u32,
+    /// How often that was regretted.
+    pub withdrawals_regretted: u32,
+    /// Bookings that could not be started although labwatch found the experiment usable.
+    pub bookings_missed: u32,
+}
+
+/// How long it was how, in minutes. Together they are as long as the part of the time that is past.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub struct Minutes {
+    /// Everything was there.
+    pub ok: f64,
+    /// Usable, with a loss.
+    pub degraded: f64,
+    /// It came and went, and was withdrawn.
+    pub flapping: f64,
+    /// Students could not use it.
+    pub down: f64,
+    /// Not judged.
+    pub unknown: f64,
+    /// Worked on, as it was planned.
+    pub maintenance: f64,
+    /// labwatch itself was off, or could not write.
+    pub own_downtime: f64,
+}
+
+/// How long it takes until an experiment can be used again.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Restore {
+    /// What was wrong.
+    #[schema(example = "streams lost, remote login there")]
+    pub cause: String,
+    /// How many failures of it were seen from their beginning to their end.
+    pub cases: usize,
+    /// Half of them took no longer, in minutes; null for fewer than five.
+    #[schema(required)]
+    pub median_minutes: Option<f64>,
+    /// Four of five took no longer, in minutes; null for fewer than five.
+    #[schema(required)]
+    pub p80_minutes: Option<f64>,
+}
+
+impl Report {
+    /// Its rows by one of the three; empty where it does not have them.
+    #[must_use]
+    pub fn rows(&self, by: By) -> &[Row] {
+        let rows = match by {
+            By::Experiment => &self.experiments,
+            By::Pool => &self.pools,
+            By::Month => &self.months,
+        };
+        rows.as_deref().unwrap_or_default()
+    }
+
+    /// The report with rows of one kind only.
+    #[must_use]
+    pub fn only(self, by: By) -> Self {
+        let (experiments, pools, months) = (self.experiments, self.pools, self.months);
+        let none = Self { experiments: None, pools: None, months: None, ..self };
+        match by {
+            By::Experiment => Self { experiments, ..none },
+            By::Pool => Self { pools, ..none },
+            By::Month => Self { months, ..none },
+        }
+    }
+}
+
+impl By {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Experiment, Self::Pool, Self::Month];
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Experiment => "experiment",
+            Self::Pool => "pool",
+            Self::Month => "month",
+        }
+    }
+}
+
+impl Row {
+    pub(super) fn new(name: &str, experiments: usize, account: &Account) -> Self {
+        Self {
+            name: name.to_owned(),
+            experiments,
+            availability: account.all.availability(),
+            booked_availability: account.booked.availability(),
+            minutes: Minutes::from(account.all),
+            booked_minutes: Minutes::from(account.booked),
+            failures: account.failures,
+            hours_between_failures: account.hours_between_failures(),
+            minutes_to_restore: account.minutes_to_restore(),
+            failures_per_100_booked_hours: account.failures_per_100_booked_hours(),
+            sessions: account.sessions,
+            sessions_spoiled: account.spoiled,
+            student_minutes_lost: minutes(account.students_lost),
+            withdrawals: account.withdrawals,
+            withdrawals_regretted: account.regretted,
+            bookings_missed: account.missed,
+        }
+    }
+}
+
+impl From<Spent> for Minutes {
+    fn from(spent: Spent) -> Self {
+        Self {
+            ok: minutes(spent.ok),
+            degraded: minutes(spent.degraded),
+            flapping: minutes(spent.flapping),
+            down: minutes(spent.down),
+            unknown: minutes(spent.unknown),
+            maintenance: minutes(spent.maintenance),
+            own_downtime: minutes(spent.off),
+        }
+    }
+}

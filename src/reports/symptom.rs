@@ -1,0 +1,77 @@
+//! What was wrong with an experiment that could not be used, as a word under which such failures are counted together.
+
+use crate::engine::Issue;
+use crate::model::{Health, JumpHealth, StreamHealth};
+use crate::store::Change;
+
+/// What was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Symptom {
+    /// Relay was away for too long.
+    RelayOutage,
+    /// A stream that it must have was gone, and so was the remote login.
+    AllLost,
+    /// A stream that it must have was gone, the remote login was not.
+    StreamsLost,
+    /// All streams that it must have were connected, and one sent nothing.
+    Silent,
+    /// It came and went.
+    Flapping,
+    /// Anything else, or nothing.
+    Other,
+}
+
+impl Symptom {
+    pub(super) fn of(change: &Change) -> Self {
+        let required = |wanted| change.issues.iter().any(|issue| matches!(issue, Issue::Required(_, health) if *health == wanted));
+        if change.health == Some(Health::Flapping) {
+            Self::Flapping
+        } else if change.issues.contains(&Issue::RelayOutage) {
+            Self::RelayOutage
+        } else if required(StreamHealth::Missing) {
+            if change.jump == JumpHealth::Lost { Self::AllLost } else { Self::StreamsLost }
+        } else if required(StreamHealth::Silent) {
+            Self::Silent
+        } else {
+            Self::Other
+        }
+    }
+
+    /// What it is called in a report.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::RelayOutage => "relay was silent",
+            Self::AllLost => "streams and remote login lost",
+            Self::StreamsLost => "streams lost, remote login there",
+            Self::Silent => "connected, but a stream sent nothing",
+            Self::Flapping => "came and went",
+            Self::Other => "other",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::Topic;
+
+    fn check(health: Health, issues: &[Issue], jump: JumpHealth, expect: Symptom) {
+        let change = Change { at: Timestamp::UNIX_EPOCH, health: Some(health), issues: issues.to_vec(), jump };
+        assert_eq!(Symptom::of(&change), expect, "{change:?}");
+    }
+
+    #[test]
+    fn the_worst_names_the_symptom() {
+        let required = |health| Issue::Required(Topic::try_new("a-st-x").expect("a name"), health);
+        let (missing, silent) = (required(StreamHealth::Missing), required(StreamHealth::Silent));
+        check(Health::Down, &[silent.clone(), missing.clone(), Issue::JumpLost], JumpHealth::Lost, Symptom::AllLost);
+        check(Health::Down, &[missing.clone()], JumpHealth::Up, Symptom::StreamsLost);
+        check(Health::Down, &[missing.clone()], JumpHealth::Unknown, Symptom::StreamsLost);
+        check(Health::Down, &[silent], JumpHealth::Lost, Symptom::Silent);
+        check(Health::Down, &[Issue::RelayOutage, missing.clone()], JumpHealth::Up, Symptom::RelayOutage);
+        check(Health::Flapping, &[missing], JumpHealth::Up, Symptom::Flapping);
+        check(Health::Down, &[], JumpHealth::Up, Symptom::Other);
+    }
+}

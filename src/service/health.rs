@@ -1,0 +1,226 @@
+//! The boot story of the service's own health: who reports, who is asked, where changes are kept. Judges nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Parts;
+use crate::api::HealthState;
+use crate::config::{Config, ServiceSettings};
+use crate::driver::Clock;
+use crate::engine::Snapshot;
+use crate::health::views::{self, Contributor};
+use crate::health::{
+    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Refresher, RegisterError, Registry, STORE,
+    Settings, attempt, pace,
+};
+use crate::model::{Fault, format_duration};
+use crate::store::{Entry, Store, StoreState};
+use crate::telemetry::log::LevelHandle;
+use crate::telemetry::metrics;
+use crate::wire::Http;
+
+/// How often and for how long the store is tried: something is written, and waited for.
+const STORE_PACE: Pace =
+    Pace { period: Duration::from_secs(10), timeout: Duration::from_secs(5), retries: 0, cooldown: Duration::from_secs(0) };
+
+/// What is written for it.
+const STORE_KEY: &str = "health.probe";
+
+/// The longest answer of an outside service that is read, in bytes.
+const MAX_DOCUMENT_BYTES: usize = 256 << 10;
+
+/// Why the service's own health cannot be set up.
+#[derive(Debug)]
+pub enum HealthError {
+    /// A component cannot be registered.
+    Register(RegisterError),
+    /// The client for outside services cannot be made.
+    Client(Fault),
+}
+
+impl fmt::Display for HealthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register(error) => write!(f, "{error}"),
+            Self::Client(fault) => write!(f, "cannot set up asking outside services: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for HealthError {}
+
+/// What is needed to set it up.
+pub(super) struct Needs<'a> {
+    pub(super) config: &'a Config,
+    pub(super) clock: Clock,
+    pub(super) tls: &'a rustls::ClientConfig,
+    pub(super) store: Option<&'a Store>,
+    /// The small state that the store remembers.
+    pub(super) keep: &'a BTreeMap<String, Value>,
+    pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(super) poll_book: mpsc::Sender<()>,
+    pub(super) levels: Option<LevelHandle>,
+}
+
+/// All of it, before it runs.
+struct Joined {
+    desk: Desk,
+    probes: Probes,
+    /// For the API.
+    state: HealthState,
+}
+
+/// Starts the probes and the judgement of categories.
+pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToken) -> Result<(Desk, HealthState), HealthError> {
+    let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
+    let Joined { desk, probes, state } = join(needs)?;
+    parts.spawn("probes", probes.run(stop.clone()));
+    parts.spawn("categories", desk.clone().follow(pictures, move |change| keep(keeper.as_ref(), &change)));
+    Ok((desk, state))
+}
+
+/// Registers every component and joins the parts.
+fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
+    let clock = needs.clock;
+    let registry = Registry::new(Arc::new(move || clock.now()));
+    let identity = Identity::of_this_build(clock.now().wall());
+    let desk =
+        Desk::new(settings(needs.config), identity, Arc::new(move || clock.now()), registry.clone(), needs.snapshots, restore(needs.keep))
+            .map_err(HealthError::Register)?;
+    let mut probes = Probes::default();
+    match (needs.store, &needs.config.memory) {
+        (Some(store), _) => probes.add(&registry, STORE, &[], STORE_PACE, store_check(store.clone())).map_err(HealthError::Register)?,
+        (None, Some(_)) => {
+            let reporter = registry.register(STORE, None, &[]).map_err(HealthError::Register)?;
+            reporter.report(Finding::error("its folder cannot be used: nothing is kept; the log says why"));
+        }
+        (None, None) => {}
+    }
+    for service in &needs.config.services {
+        let check = service_check(service, needs.tls).map_err(HealthError::Client)?;
+        probes.add(&registry, &service.name, &service.categories, pace(service), check).map_err(HealthError::Register)?;
+    }
+    let poll_book = needs.poll_book;
+    let poll_book = Box::new(move || {
+        let _ = poll_book.try_send(()); // a poll that is asked for already is as good
+    });
+    let refresher = Arc::new(Refresher::new(desk.clone(), probes.asker(), poll_book));
+    let levels = needs.levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>);
+    let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config)]);
+    let state = HealthState { desk: desk.clone(), refresher, contributors, levels };
+    Ok(Joined { desk, probes, state })
+}
+
+/// Keeps the change of a category's switch, where anything is kept.
+fn keep(store: Option<&Store>, change: &Change) {
+    let (Some(store), Ok(value)) = (store, change.value()) else { return };
+    if !store.write(vec![Entry::Keep { key: change.key(), value: Some(value) }]).is_taken() {
+        tracing::error!(category = change.category, "the category's switch is not kept: the store takes nothing");
+    }
+}
+
+/// The service's own health, as the figures tell it.
+pub(super) fn figures(desk: &Desk) -> metrics::Service {
+    let numbers = views::numbers(&desk.picture());
+    metrics::Service {
+        state: numbers.state,
+        components: numbers.components.into_iter().map(|(name, state)| metrics::Component { name, state }).collect(),
+        categories: numbers.categories,
+        acknowledged: numbers.acknowledged,
+    }
+}
+
+/// The components, each with whether it can be used, as Graphite is told them.
+pub(super) fn components(desk: &Desk) -> Vec<(String, bool)> {
+    desk.picture().components.iter().map(|component| (component.name.to_string(), component.state().is_ok())).collect()
+}
+
+impl Levels for LevelHandle {
+    fn levels(&self) -> BTreeMap<String, String> {
+        self.levels()
+    }
+
+    fn set(&self, targets: &[&str], level: &str) -> Result<(), String> {
+        self.set(targets, level)
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        label: config.surfaces.label.clone(),
+        non_fatal: config.surfaces.non_fatal.iter().cloned().collect(),
+        severity_1: config.surfaces.severity_1.clone(),
+        categories: config.categories.clone(),
+        pools: config.pools.clone(),
+        startup: config.health.startup,
+        link: config.mail.as_ref().map(|mail| mail.link.clone()).unwrap_or_default(),
+    }
+}
+
+/// The switches of categories, as they were. One that makes no sense is said and left as the settings have it.
+fn restore(keep: &BTreeMap<String, Value>) -> Categories {
+    let mut categories = Categories::default();
+    for (key, value) in keep {
+        if let Err(error) = categories.restore(key, value) {
+            tracing::error!("{error}");
+        }
+    }
+    categories
+}
+
+/// Writes something and waits until it is on disk, however long that takes: the probe bounds it.
+fn store_check(store: Store) -> Check {
+    Box::new(move || {
+        let store = store.clone();
+        Box::pin(async move { Attempt::Found(try_store(&store).await) })
+    })
+}
+
+async fn try_store(store: &Store) -> Finding {
+    let health = store.health();
+    if health.state == StoreState::Degraded {
+        let why = health.last_error.unwrap_or_default();
+        return Finding::error(format!("it cannot write ({why}); {} entries wait, {} are lost", health.waiting, health.lost));
+    }
+    let ticket = store.write(vec![Entry::Keep { key: STORE_KEY.to_owned(), value: Some(json!(Timestamp::now())) }]);
+    if !ticket.is_taken() {
+        return Finding::error("it is so far behind that it takes nothing");
+    }
+    store.durable(ticket).await;
+    Finding::ok()
+}
+
+fn service_check(service: &ServiceSettings, tls: &rustls::ClientConfig) -> Result<Check, Fault> {
+    let http = Http::new(service.timeout, tls.clone())?;
+    let (url, expect) = (service.url.clone(), service.expect);
+    Ok(Box::new(move || {
+        let (http, url) = (http.clone(), url.clone());
+        Box::pin(async move { attempt(expect, http.look(url, MAX_DOCUMENT_BYTES).await.map_err(|fault| fault.to_string())) })
+    }))
+}
+
+/// The rules that are in force. Everybody may read this, so it names no address and no person.
+fn contributor(config: &Config) -> Contributor {
+    let (health, every) = (&config.health, format_duration);
+    let rules = json!({
+        "health_last_active": every(health.last_active),
+        "health_last_checked": every(health.last_checked),
+        "health_startup": every(health.startup),
+        "health_settle": every(health.settle),
+        "health_outage_hold": every(health.outage_hold),
+        "query_book_every": every(config.book.query_every),
+        "timeout_book": every(config.book.timeout),
+        "mail": config.mail.is_some(),
+        "memory": config.memory.is_some(),
+        "non_fatal": config.surfaces.non_fatal,
+        "severity_1": config.surfaces.severity_1,
+    });
+    ("config", Box::new(move |_: &Picture| Ok(rules.clone())))
+}

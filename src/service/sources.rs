@@ -1,0 +1,51 @@
+//! The boot story of the feeds: relay, jump, book and samples of streams, each a part of its own.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Parts;
+use crate::config::{Config, FeedSettings};
+use crate::driver::{COMMAND_QUEUE, SAMPLE_QUEUE};
+use crate::engine::{FeedCommand, Input, Sample};
+use crate::feeds;
+use crate::model::SourceName;
+use crate::wire::{BookClient, Http};
+
+/// What the feeds ask with.
+pub(super) struct Clients {
+    pub(super) book: BookClient,
+    pub(super) access: Http,
+    pub(super) tls: Arc<rustls::ClientConfig>,
+}
+
+/// Where the feeds take their commands.
+pub(super) struct Feeds {
+    pub(super) relay: mpsc::Sender<FeedCommand>,
+    pub(super) jump: mpsc::Sender<FeedCommand>,
+    pub(super) book: mpsc::Sender<()>,
+    pub(super) samples: mpsc::Sender<Sample>,
+}
+
+/// Starts all of them.
+pub(super) fn start(config: &Config, parts: &mut Parts, inputs: &mpsc::Sender<Input>, clients: Clients, stop: &CancellationToken) -> Feeds {
+    let Clients { book: client, access, tls } = clients;
+    let mut subscribe = |name, source, settings: &FeedSettings| {
+        let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
+        let feed = feeds::subscribe::Feed { source, settings: settings.clone(), http: access.clone(), tls: Arc::clone(&tls) };
+        parts.spawn(name, feeds::subscribe::run(feed, inputs.clone(), queue, stop.clone()));
+        commands
+    };
+    let relay = subscribe("feed of relay", SourceName::Relay, &config.relay);
+    let jump = subscribe("feed of jump", SourceName::Jump, &config.jump);
+
+    let (book, polls) = mpsc::channel(1);
+    let poller = feeds::book::Poller { client, every: config.book.query_every };
+    parts.spawn("poll of book", feeds::book::run(poller, inputs.clone(), polls, stop.clone()));
+
+    let (samples, queue) = mpsc::channel(SAMPLE_QUEUE);
+    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls };
+    parts.spawn("sampling of streams", feeds::sample::run(listening, inputs.clone(), queue, stop.clone()));
+    Feeds { relay, jump, book, samples }
+}

@@ -1,0 +1,51 @@
+//! Bookings in their table: written as they change, read back after a restart. It decides nothing.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::memory;
+use super::text;
+use super::write::{WriteFault, run};
+use crate::engine::{Booked, BookingChange};
+use crate::model::{ResourceName, Stub};
+
+/// The bookings that have not ended by now, in the order in which they were kept.
+pub(super) const STANDING: &str = "SELECT resource, stub, start, until, students, started, unfulfilled, ended FROM bookings \
+                                   WHERE ended IS NULL AND until > ?1 ORDER BY id";
+
+/// Writes changes. What is written again replaces what was there.
+pub(super) fn write(to: &Connection, changes: &[BookingChange]) -> Result<(), WriteFault> {
+    changes.iter().try_for_each(|change| match change {
+        BookingChange::Stands(booked) => stands(to, booked),
+        BookingChange::Cancelled(Booked { resource, start, end, .. }) => run(
+            to,
+            "DELETE FROM bookings WHERE resource = ?1 AND start = ?2 AND until = ?3",
+            params![resource.as_str(), text::millis(*start), text::millis(*end)],
+        ),
+        BookingChange::Ended { booked: Booked { resource, start, end, .. }, at } => run(
+            to,
+            "UPDATE bookings SET ended = max(start, ?4) WHERE resource = ?1 AND start = ?2 AND until = ?3",
+            params![resource.as_str(), text::millis(*start), text::millis(*end), text::millis(*at)],
+        ),
+    })
+}
+
+fn stands(to: &Connection, booked: &Booked) -> Result<(), WriteFault> {
+    let Booked { resource, stub, start, end, students, started, unfulfilled } = booked;
+    run(
+        to,
+        "INSERT INTO bookings (resource, stub, start, until, students, started, unfulfilled) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+         ON CONFLICT (resource, start, until) DO UPDATE SET stub = ?2, students = ?5, started = ?6, unfulfilled = ?7, ended = NULL",
+        params![resource.as_str(), stub.as_str(), text::millis(*start), text::millis(*end), students, started, unfulfilled],
+    )
+}
+
+/// A booking from the columns of [`STANDING`], and when it ended before its end.
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Booked, Option<Timestamp>)>> {
+    let names = ResourceName::try_new(row.get_ref(0)?.as_str()?).ok().zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok());
+    let times = memory::time(row, 2)?.zip(memory::time(row, 3)?);
+    let (students, started, unfulfilled, ended): (_, _, _, Option<i64>) = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
+    Ok(names.zip(times).map(|((resource, stub), (start, end))| {
+        (Booked { resource, stub, start, end, students, started, unfulfilled }, ended.and_then(text::time))
+    }))
+}

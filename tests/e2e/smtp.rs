@@ -1,0 +1,99 @@
+//! The real program, a real mail server: encrypted, logged in, refused, away and back.
+
+use labwatch::lab::{Lab, RelayVersion};
+use labwatch::store::DATABASE_FILE;
+use rusqlite::{Connection, OpenFlags};
+
+use super::exim::{DELIVERS_WITHIN, Exim, GONE, PASSWORD, USER};
+use super::laboratory::{laboratory, switched};
+use super::monitor::{Monitor, Variable, environment};
+
+const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
+const ANN: &str = "ann@lab.example";
+
+/// The environment of a laboratory whose mail goes through this server.
+fn through(server: &Exim, lab: &Lab, settings: &[(&str, &str)]) -> Vec<Variable> {
+    let port = server.port.to_string();
+    let ours = [
+        ("EMAIL_HOST", "localhost"),
+        ("EMAIL_PORT", &port),
+        ("EMAIL_TLS", "starttls"),
+        ("EMAIL_AUTH_TYPE", "plain"),
+        ("EMAIL_USERNAME", USER),
+        ("EMAIL_PASSWORD", PASSWORD),
+        ("EMAIL_TO", ANN),
+    ];
+    let mut variables = environment(lab, &[&ours[..], settings].concat());
+    variables.push(("SSL_CERT_FILE".to_owned(), server.roots().display().to_string()));
+    variables
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mails_go_encrypted_and_logged_in() {
+    tokio::join!(logged_in("plain"), logged_in("login"));
+}
+
+async fn logged_in(how: &str) {
+    let (server, lab) = (Exim::start().await, laboratory(RelayVersion::V07, &ALL).await);
+    let settings = [("EMAIL_AUTH_TYPE", how), ("EMAIL_CC", "head@lab.example")];
+    let monitor = Monitor::start_with(through(&server, &lab, &settings)).await;
+    monitor.sees_well(&ALL).await;
+    lab.power_off("pend00").expect("known");
+    let told = server.mail(ANN, "1 down: pend00").await;
+    assert!(told.raw.contains("\nTo: ann@lab.example\n") && told.raw.contains("\nCc: head@lab.example\n"), "{}", told.raw);
+    server.mail("head@lab.example", "1 down: pend00").await;
+    lab.power_on("pend00").expect("known");
+    server.mail(ANN, "1 back: pend00").await;
+    let log = server.log();
+    let good = log.lines().filter(|line| line.contains(" <= ") && line.contains("P=esmtpsa X=TLS"));
+    assert_eq!(good.filter(|line| line.contains(&format!("A={how}:{USER}"))).count(), 2, "{log}");
+    monitor.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_for_good_is_kept_and_shown_and_left() {
+    tokio::join!(
+        refused(&[("EMAIL_PASSWORD", "wr0ng-passw0rd-x6")], "it does not accept our token or password: check the secret"),
+        refused(&[("EMAIL_TO", GONE)], "it answered 550 (no such user here)")
+    );
+}
+
+async fn refused(settings: &[(&str, &str)], why: &str) {
+    let (server, lab) = (Exim::start().await, laboratory(RelayVersion::V07, &ALL).await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [settings, &[("DATA_DIR", folder.path().to_str().expect("a name"))]].concat();
+    let monitor = Monitor::start_with(through(&server, &lab, &settings)).await;
+    monitor.sees_well(&ALL).await;
+    lab.power_off("pend00").expect("known");
+    monitor.logs(&["\"level\":\"ERROR\"", "the mail server refuses the mail for good", why]).await;
+    // Longer than the wait after a failure that passes.
+    monitor.logs_times(&["experiments are ok"], monitor.lines(&["experiments are ok"]).len() + 15).await;
+    assert_eq!(monitor.lines(&["mailing a summary"]).len(), 1, "it is not tried again and again");
+    assert!(server.mails().is_empty(), "{:?}", server.mails());
+    monitor.stop("TERM", &lab).await;
+    let file = Connection::open_with_flags(folder.path().join(DATABASE_FILE), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the memory");
+    let kept: (String, String) =
+        file.query_row("SELECT state, last_error FROM outbox", [], |row| Ok((row.get(0)?, row.get(1)?))).expect("one mail");
+    assert!(kept.0 == "refused" && kept.1.contains(why), "{kept:?}");
+}
+
+/// While the server is away one breaks and is mended and another breaks: one mail says what is true when the server is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_the_mail_server_ends_in_one_true_mail() {
+    let (mut server, lab) = (Exim::start().await, laboratory(RelayVersion::V07, &ALL).await);
+    let monitor = Monitor::start_with(through(&server, &lab, &[])).await;
+    monitor.sees_well(&ALL).await;
+    server.kill().await;
+    lab.power_off("pend00").expect("known");
+    monitor.logs(&["the mail is not sent, it is tried again: cannot connect"]).await;
+    lab.power_off("spin00").expect("known");
+    switched(&lab, "r-spin00", 1).await;
+    lab.power_on("pend00").expect("known");
+    switched(&lab, "r-pend00", 2).await;
+    server.start_again().await;
+    let told = server.mail(ANN, "1 down, 1 back: spin00").await;
+    tokio::time::sleep(DELIVERS_WITHIN).await;
+    assert_eq!(server.mails().len(), 1, "{:#?}", server.mails());
+    assert!(told.raw.contains("pend00 ok A   well again, was ") && told.raw.contains("spin00 ><   U down: "), "{}", told.raw);
+    monitor.stop("TERM", &lab).await;
+}

@@ -1,0 +1,196 @@
+//! The service's own health over HTTP: every view in every state against goldens, the traps that other systems fell into, and what all
+//! paths have in common. `UPDATE=1` writes the goldens anew.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests may fail a test")]
+
+#[path = "health/lab.rs"]
+mod lab;
+#[path = "health/server.rs"]
+mod server;
+#[path = "health/paths.rs"]
+mod paths;
+#[path = "health/switches.rs"]
+mod switches;
+#[path = "health/traps.rs"]
+mod traps;
+
+use std::path::Path;
+
+use labwatch::engine::Link;
+use labwatch::health::{Acks, Finding, State};
+use labwatch::model::{Fault, SourceHealth, SourceName};
+
+use lab::{Bench, ack, ailing_service, at, degraded, down, held, live, put, quiet, settings, source, unknown};
+use server::Server;
+
+/// What is asked in every state. `html` is what a browser accepts.
+const ASKED: [(&str, &str); 17] = [
+    ("/liveness", "*/*"),
+    ("/readiness", "*/*"),
+    ("/actuator/health/liveness", "*/*"),
+    ("/actuator/health/liveness/self", "*/*"),
+    ("/actuator/health/readiness", "*/*"),
+    ("/actuator/health/readiness/book", "*/*"),
+    ("/actuator/health/readiness/pend00", "*/*"),
+    ("/__health", "application/json"),
+    ("/__health?categories=pendulums", "application/json"),
+    ("/__health", "text/html"),
+    ("/__gtg", "*/*"),
+    ("/__gtg?categories=pendulums", "*/*"),
+    ("/__gtg?categories=exam", "*/*"),
+    ("/__agghealth", "*/*"),
+    ("/status", "*/*"),
+    ("/status/store", "*/*"),
+    ("/status/pend00", "*/*"),
+];
+
+/// Compares the answers with what is kept.
+async fn check(name: &str, bench: &Bench, asked: &[(&str, &str)]) {
+    let server = Server::start(bench).await;
+    let mut told = String::new();
+    for (path, accept) in asked {
+        let answer = server.told(path, accept).await;
+        assert!(!answer.contains("10.99.88.77"), "nobody's address is told: {answer}");
+        told = format!("{told}=== GET {path} ({accept})\n{answer}\n");
+    }
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/health/{name}.txt"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&golden, &told).expect("writes the golden");
+        return;
+    }
+    let kept = std::fs::read_to_string(&golden).unwrap_or_default();
+    let differs = kept.lines().zip(told.lines()).find(|(kept, told)| kept != told);
+    assert!(kept == told, "{} differs first at {differs:?}; look, and run with UPDATE=1 if it is right", golden.display());
+}
+
+#[tokio::test]
+async fn ok() {
+    let more = [("/actuator", "*/*"), ("/actuator/info", "*/*"), ("/actuator/logger", "*/*"), ("/readiness?full=true", "*/*")];
+    check("ok", &Bench::well(), &[&ASKED[..], &more].concat()).await;
+}
+
+#[tokio::test]
+async fn init() {
+    let bench = Bench::new(settings());
+    let new = ["pend00", "pend01", "spin00"].map(|stub| unknown(stub, Some(at(61))));
+    let mut starting = live(new.into());
+    starting.sources = quiet().sources;
+    bench.show(5, |lab| *lab = starting);
+    check("init", &bench, &ASKED).await;
+}
+
+#[tokio::test]
+async fn warn() {
+    let bench = Bench::well();
+    bench.show(130, |lab| {
+        put(lab, degraded("pend00"));
+        lab.sources[0].health = SourceHealth::Late;
+        lab.sources[0].note = "relay is late: the last report is 11s old".to_owned();
+        lab.manifest_lost = Some(at(125));
+    });
+    bench.turn(130);
+    check("warn", &bench, &ASKED).await;
+}
+
+#[tokio::test]
+async fn error() {
+    let mut settings = settings();
+    settings.severity_1 = vec!["spin00".into()];
+    let bench = Bench::well_with(settings);
+    bench.show(130, |lab| {
+        for stub in ["pend00", "spin00"] {
+            put(lab, down(stub));
+        }
+        lab.sources[2].health = SourceHealth::Down;
+        lab.sources[2].note = "book does not answer: cannot connect (refused)".to_owned();
+        lab.routes[0].fault = Some(Fault::TimedOut);
+        lab.routes[0].waiting_since = Some(at(101));
+    });
+    bench.web.report(ailing_service());
+    bench.turn(130);
+    check("error", &bench, &ASKED).await;
+}
+
+#[tokio::test]
+async fn stale() {
+    let bench = Bench::well();
+    bench.show(160, |lab| {
+        for stub in ["pend00", "pend01", "spin00"] {
+            put(lab, unknown(stub, None));
+        }
+        lab.sources[0] = source(SourceName::Relay, SourceHealth::Down, Some(at(118)));
+        lab.sources[1] = source(SourceName::Jump, SourceHealth::Down, Some(at(118)));
+        lab.sources[1].link = Link::Failed(Fault::TimedOut);
+        lab.sources[1].note = "jump does not answer: no answer within the time limit".to_owned();
+    });
+    check("stale", &bench, &ASKED).await;
+}
+
+#[tokio::test]
+async fn empty() {
+    let bench = Bench::well();
+    bench.show(130, |lab| *lab = live(vec![]));
+    bench.turn(130);
+    check("empty", &bench, &ASKED).await;
+}
+
+#[tokio::test]
+async fn disabled() {
+    let bench = Bench::well();
+    bench.desk.switch_category("pendulums", false, "ann", "moved to the <other> site").expect("is known");
+    check("disabled", &bench, &ASKED).await;
+}
+
+#[tokio::test]
+async fn acked() {
+    let bench = Bench::well();
+    bench.show(130, |lab| {
+        put(lab, down("pend00"));
+        put(lab, down("pend01"));
+        put(lab, held(down("spin00")));
+        lab.sources[2].health = SourceHealth::Down;
+    });
+    bench.turn(130);
+    let experiments = ["pend00", "pend01"].map(|stub| (stub.to_owned(), ack("replacing the <motor>")));
+    let components = [("book".to_owned(), ack("book is being moved"))];
+    let acks = Acks { experiments: experiments.into(), components: components.into(), ..Acks::default() };
+    bench.desk.acknowledge(acks.clone());
+    check("acked", &bench, &ASKED).await;
+
+    bench.show(131, |lab| {
+        put(lab, down("spin00"));
+    });
+    bench.turn(131);
+    bench.desk.acknowledge(Acks { installation: Some(ack("lab move today")), ..Acks::default() });
+    check("installation_acked", &bench, &ASKED).await;
+}
+
+#[tokio::test]
+async fn unknown_categories() {
+    let asked = [
+        "/__health?categories=nope",
+        "/__gtg?categories=nope,%20never",
+        "/__agghealth?categories=nope",
+        "/__gtg?categories=nope,pendulums",
+    ];
+    let mut asked: Vec<_> = asked.map(|path| (path, "application/json")).into();
+    asked.push(("/__health?categories=nope,pendulums,system", "application/json"));
+    asked.push(("/__health?categories=nope", "text/html"));
+    check("unknown_category", &Bench::well(), &asked).await;
+}
+
+#[tokio::test]
+async fn draining() {
+    let bench = Bench::well();
+    bench.desk.stopping();
+    bench.show(121, |_| {});
+    check("draining", &bench, &ASKED).await;
+}
+
+#[tokio::test]
+async fn without_a_component_that_fails_nothing_is_wrong() {
+    assert_eq!(labwatch::health::worst([].iter()), (State::Ok, String::new()));
+    let bench = Bench::well();
+    bench.web.report(Finding::new(State::Warn, "slow"));
+    assert_eq!(bench.desk.picture().overall(), (State::Warn, "web: slow".to_owned()));
+}
