@@ -33,6 +33,7 @@ use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics::Counters;
+use crate::web;
 use crate::wire::{self, BookClient, Http};
 
 pub use error::ServiceError;
@@ -207,9 +208,10 @@ fn start(
     let live = api::Live::new(pictures.clone());
     parts.spawn("stream of changes", Arc::clone(&live).follow(stops.api.clone()));
     let history = kept.as_ref().map(Store::reader);
-    let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
+    let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
     let answers = api::ApiState { snapshots: pictures.clone(), history, live, figures: measured, health: Some(state) };
-    let router = api::router(answers, gate, axum::Router::new());
+    let pages = web::router(web::WebState { snapshots: pictures.clone(), store: kept, stream: Some("/api/v2/stream") });
+    let router = web::with_lost_page(api::router(answers, gate, pages));
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     figures::start_profiling(config, &mut parts, stop)?;

@@ -43,7 +43,8 @@ const ROOMS: [Room; 20] = [
     room("access", &["model"]),
     // Of the store only the reader: the API asks the history and writes nothing.
     room("api", &["model", "engine", "access", "health", "store"]),
-    room("web", &["model", "engine", "access"]),
+    // The page shows the history, which only the store's reader gives.
+    room("web", &["model", "engine", "store", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
     room_with_engine(

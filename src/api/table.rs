@@ -59,6 +59,15 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/login", Need::Always),
     (Method::POST, "/login", Need::Always),
     (Method::POST, "/logout", Need::Always),
+    (Method::GET, "/", Need::Read),
+    (Method::GET, "/experiments/{stub}", Need::Read),
+    (Method::GET, "/pools", Need::Read),
+    (Method::GET, "/sources", Need::Read),
+    (Method::GET, "/holds", Need::Read),
+    (Method::GET, "/outbox", Need::Read),
+    (Method::GET, "/lab", Need::Read),
+    (Method::GET, "/lab/{pool}", Need::Read),
+    (Method::GET, "/assets/{name}", Need::Always),
 ];
 
 /// What the table says about a request.

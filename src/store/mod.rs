@@ -45,7 +45,7 @@ pub use keeper::{BACKLOG, WallClock};
 pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin, Pending, Remembered};
 pub use past::{Change, KeptBooking, Past, look_back};
 pub use read::{Cursor, EventPage, MAX_ROWS, OutboxRow, Range, Reader, SourceRow, StoredEvent, SwitchRow};
-pub use uptime::{Bucket, MAX_BUCKETS};
+pub use uptime::{Bucket, MAX_BUCKETS, uptime_of};
 pub use write::MAX_CONTENT_BYTES;
 
 use file::{Folder, OpenFault, Opened};
