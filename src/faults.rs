@@ -96,6 +96,8 @@ impl Point {
             | Record::Quieted { .. }
             | Record::QuietEnded(_)
             | Record::Manifest(_)
+            | Record::Bookings(_)
+            | Record::Pools(_)
             | Record::Blind(_)
             | Record::Sampling { .. } => None,
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::entry::{Delivery, Entry, Note, OutboxState, Outgoing, Told};
 use super::memory::Memory;
-use crate::engine::{Event, Record};
+use crate::engine::{Booked, BookingChange, Event, Record};
 use crate::model::{ResourceName, Stub};
 
 /// The state that the file holds beside the history. Events are shared with whoever else holds them.
@@ -21,6 +21,8 @@ pub(super) struct Mirror {
     outbox: BTreeMap<u64, Outgoing>,
     notes: BTreeMap<String, Note>,
     holds: BTreeMap<ResourceName, (String, Timestamp)>,
+    /// Those that are not over, by what makes bookings alike.
+    bookings: BTreeMap<(ResourceName, Timestamp, Timestamp), Booked>,
     keep: BTreeMap<String, Value>,
 }
 
@@ -35,6 +37,7 @@ impl Mirror {
             outbox: memory.outbox.iter().map(|pending| (pending.outgoing.id, pending.outgoing.clone())).collect(),
             notes: memory.notes.iter().map(|note| (note.id.clone(), note.clone())).collect(),
             holds: memory.holds.iter().map(|hold| (hold.resource.clone(), (hold.reason.clone(), hold.since))).collect(),
+            bookings: memory.bookings.iter().map(|booked| (alike(booked), booked.clone())).collect(),
             keep: memory.keep.clone(),
         }
     }
@@ -43,7 +46,7 @@ impl Mirror {
     pub(super) fn note(&mut self, entry: &Entry) {
         match entry {
             Entry::Seen { stub, at } => drop(self.experiment(stub, *at)),
-            Entry::Forgotten(stub) => drop(self.experiments.remove(stub)),
+            Entry::Forgotten { stub, .. } => drop(self.experiments.remove(stub)),
             Entry::Record { at, record } => self.note_record(*at, record),
             Entry::Told(told) => drop(self.told.insert((told.route.clone(), told.subject.clone()), told.value.clone())),
             Entry::Untold { route, subject } => drop(self.told.remove(&(route.clone(), subject.clone()))),
@@ -63,6 +66,11 @@ impl Mirror {
             self.happened(stub, event);
         } else if let Record::Hold { resource, reason } = record {
             self.held(resource, reason.as_deref(), at);
+        } else if let Record::Bookings(changes) = record {
+            self.bookings.retain(|(_, _, end), _| *end > at);
+            for change in changes {
+                self.booked(change);
+            }
         }
     }
 
@@ -72,6 +80,13 @@ impl Mirror {
             (Some((known, _)), Some(reason)) if known == reason => {}
             (_, Some(reason)) => drop(self.holds.insert(resource.clone(), (reason.to_owned(), at))),
             (_, None) => drop(self.holds.remove(resource)),
+        }
+    }
+
+    fn booked(&mut self, change: &BookingChange) {
+        match change {
+            BookingChange::Stands(booked) => drop(self.bookings.insert(alike(booked), booked.clone())),
+            BookingChange::Cancelled(booked) | BookingChange::Ended { booked, .. } => drop(self.bookings.remove(&alike(booked))),
         }
     }
 
@@ -105,7 +120,20 @@ impl Mirror {
             record: Record::Hold { resource: resource.clone(), reason: Some(reason.clone()) },
         });
         let kept = self.keep.iter().map(|(key, value)| Entry::Keep { key: key.clone(), value: Some(value.clone()) });
+        let standing: Vec<_> = self.bookings.values().cloned().map(BookingChange::Stands).collect();
+        let booked = std::iter::once(Entry::Record { at: Timestamp::UNIX_EPOCH, record: Record::Bookings(standing) });
         let outbox = self.outbox.values().cloned().map(Entry::Outgoing);
-        seen.chain(events).chain(told).chain(held).chain(kept).chain(outbox).chain(self.notes.values().cloned().map(Entry::Note))
+        seen.chain(events)
+            .chain(told)
+            .chain(held)
+            .chain(booked)
+            .chain(kept)
+            .chain(outbox)
+            .chain(self.notes.values().cloned().map(Entry::Note))
     }
+}
+
+/// What makes bookings alike.
+fn alike(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
+    (booked.resource.clone(), booked.start, booked.end)
 }

@@ -641,7 +641,8 @@ fn bookings_are_kept_as_they_took_place() {
 fn a_look_back_knows_how_it_began() {
     let bench = Bench::new();
     let (store, _) = bench.open();
-    let switch = |available| Switch { resource: resource("r-a"), stub: stub("a"), available, by_person: false, reason: "labwatch: x".into() };
+    let switch =
+        |available| Switch { resource: resource("r-a"), stub: stub("a"), available, by_person: false, reason: "labwatch: x".into() };
     let confirmed = || {
         let outcome = SwitchOutcome::Confirmed(Availability { available: false, reason: "labwatch: x".into() });
         Record::Switched { resource: resource("r-a"), stub: stub("a"), outcome }
