@@ -7,6 +7,7 @@ mod front;
 mod health;
 mod memory;
 mod parts;
+mod reports;
 mod sources;
 mod systemd;
 mod telling;
@@ -200,10 +201,11 @@ fn start(
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
+    let reports = reports::start(config, kept.as_ref(), &keep, &mut parts, stop)?;
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
     let answers = api::ApiState { snapshots: pictures.clone(), figures: measured, health: Some(state) };
-    let router = api::router(answers, gate, axum::Router::new());
+    let router = api::router(answers, gate, reports);
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     figures::start_profiling(config, &mut parts, stop)?;

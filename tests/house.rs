@@ -41,7 +41,7 @@ const ROOMS: [Room; 19] = [
     room("telemetry", &["model", "engine", "config"]),
     room_with_engine("driver", &["model", "engine", "faults", "effects", "store"]),
     room("access", &["model"]),
-    room("api", &["model", "engine", "access", "health"]),
+    room("api", &["model", "engine", "store", "reports", "access", "health"]),
     room("web", &["model", "engine", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),

@@ -19,6 +19,7 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/api/v1/session", Need::Always),
     (Method::GET, "/api/v1/tokens", Need::Scope(Scope::Admin)),
     (Method::DELETE, "/api/v1/tokens/{id}", Need::Scope(Scope::Admin)),
+    (Method::GET, "/api/v2/reports", Need::Read),
     (Method::GET, "/metrics", Need::Always),
     (Method::GET, "/liveness", Need::Always),
     (Method::GET, "/readiness", Need::Always),
