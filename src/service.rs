@@ -7,6 +7,7 @@ mod front;
 mod health;
 mod memory;
 mod parts;
+mod reports;
 mod sources;
 mod systemd;
 mod telling;
@@ -204,6 +205,7 @@ fn start(
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
+    let reports = reports::start(config, kept.as_ref(), &keep, &mut parts, stop)?;
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let live = api::Live::new(pictures.clone());
     parts.spawn("stream of changes", Arc::clone(&live).follow(stops.api.clone()));
@@ -211,7 +213,7 @@ fn start(
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
     let answers = api::ApiState { snapshots: pictures.clone(), history, live, figures: measured, health: Some(state) };
     let pages = web::router(web::WebState { snapshots: pictures.clone(), store: kept, stream: Some("/api/v2/stream") });
-    let router = web::with_lost_page(api::router(answers, gate, pages));
+    let router = web::with_lost_page(api::router(answers, gate, pages.merge(reports)));
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     figures::start_profiling(config, &mut parts, stop)?;

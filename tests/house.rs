@@ -42,7 +42,7 @@ const ROOMS: [Room; 20] = [
     room_with_engine("driver", &["model", "engine", "faults", "effects", "store"]),
     room("access", &["model"]),
     // Of the store only the reader: the API asks the history and writes nothing.
-    room("api", &["model", "engine", "access", "health", "store"]),
+    room("api", &["model", "engine", "access", "health", "store", "reports"]),
     // The page shows the history, which only the store's reader gives.
     room("web", &["model", "engine", "store", "access"]),
     room("lab", &["model", "wire"]),

@@ -20,6 +20,7 @@ mod lookup;
 mod manners;
 mod neighbour;
 mod origin;
+mod reports;
 mod routes;
 mod server;
 mod share;
@@ -34,6 +35,7 @@ pub use gate::{AccessSettings, Gate};
 pub use health::HealthState;
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use neighbour::labwatch_on;
+pub use reports::{ReportSource, report_routes};
 pub use routes::{ApiState, router};
 pub use server::{
     CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, STREAM_LIFE, serve,

@@ -42,6 +42,7 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/api/v2/docs", Need::Always),
     (Method::GET, "/api/v2/docs.css", Need::Always),
     (Method::GET, "/api/v1/docs", Need::Always),
+    (Method::GET, "/api/v2/reports", Need::Read),
     (Method::GET, "/metrics", Need::Always),
     (Method::GET, "/liveness", Need::Always),
     (Method::GET, "/readiness", Need::Always),
