@@ -164,7 +164,7 @@ fn start(
     let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
     let mut engine = Engine::resume(config.policy(), ways, &memory, clock.now()).with_maintenance(windows);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
-    let (_orders, order_queue) = driver::orders();
+    let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
@@ -202,7 +202,7 @@ fn start(
 
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
-    let answers = api::ApiState { snapshots: pictures.clone(), figures: measured, health: Some(state) };
+    let answers = api::ApiState { snapshots: pictures.clone(), figures: measured, health: Some(state), orders: Some(front::orders(orders, pictures.clone())) };
     let router = api::router(answers, gate, axum::Router::new());
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);

@@ -276,7 +276,7 @@ impl Server {
         let mut task = JoinSet::new();
         task.spawn(serve(
             listener,
-            router(ApiState { snapshots: receiver, figures: None, health: None }, open_gate(), axum::Router::new()),
+            router(ApiState { snapshots: receiver, figures: None, health: None, orders: None }, open_gate(), axum::Router::new()),
             CancellationToken::new(),
         ));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");

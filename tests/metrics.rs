@@ -77,7 +77,7 @@ async fn a_real_prometheus_reads_them() {
     let address = listener.local_addr().expect("has an address");
     let mut served = JoinSet::new();
     let routes = router(
-        ApiState { snapshots: bench.snapshots.subscribe(), figures: Some(bench.figures()), health: None },
+        ApiState { snapshots: bench.snapshots.subscribe(), figures: Some(bench.figures()), health: None, orders: None },
         open_gate(),
         axum::Router::new(),
     );

@@ -18,6 +18,7 @@ mod health;
 mod lookup;
 mod manners;
 mod neighbour;
+mod orders;
 mod origin;
 mod routes;
 mod server;
@@ -32,6 +33,7 @@ pub use gate::{AccessSettings, Gate};
 pub use health::HealthState;
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use neighbour::labwatch_on;
+pub use orders::{Answered, Give, OrderState};
 pub use routes::{ApiState, router};
 pub use server::{
     CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve, serve_over_tls,
