@@ -78,7 +78,7 @@ async fn a_real_prometheus_reads_them() {
     let mut served = JoinSet::new();
     let snapshots = bench.snapshots.subscribe();
     let live = Live::new(snapshots.clone());
-    let state = ApiState { live, snapshots, history: None, figures: Some(bench.figures()), health: None };
+    let state = ApiState { live, snapshots, history: None, figures: Some(bench.figures()), health: None, orders: None };
     let routes = router(state, open_gate(), axum::Router::new());
     served.spawn(serve(listener, routes, CancellationToken::new()));
 

@@ -91,6 +91,11 @@ pub(super) fn malformed(why: impl Display) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, why.to_string())
 }
 
+/// 409: it cannot be done as things are.
+pub(super) fn conflict(why: impl Display) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, why.to_string())
+}
+
 /// 413: the body is too long.
 pub(super) fn too_long(most: usize) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {most} bytes"))

@@ -19,6 +19,7 @@ mod health;
 mod lookup;
 mod manners;
 mod neighbour;
+mod orders;
 mod origin;
 mod reports;
 mod routes;
@@ -35,6 +36,7 @@ pub use gate::{AccessSettings, Gate};
 pub use health::HealthState;
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use neighbour::labwatch_on;
+pub use orders::{Answered, Give, OrderState};
 pub use reports::{ReportSource, report_routes};
 pub use routes::{ApiState, router};
 pub use server::{

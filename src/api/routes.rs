@@ -22,6 +22,7 @@ use super::figures::{self, Figures};
 use super::fresh::Tag;
 use super::gate::{self, Gate};
 use super::health::{self, HealthState};
+use super::orders::{self, OrderState};
 use super::share::Shared;
 use super::v2::{self, Live, Past, Sheets};
 use super::{login, manners, tokens};
@@ -42,6 +43,8 @@ pub struct ApiState {
     pub figures: Option<Figures>,
     /// The service's own health; without it there are no paths of it.
     pub health: Option<HealthState>,
+    /// Where commands go; without it there are no paths of them.
+    pub orders: Option<OrderState>,
 }
 
 /// All paths, and those of `others`, behind one gate.
@@ -73,6 +76,7 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
         .with_state(Arc::clone(&gate));
     let routes = routes.merge(access).merge(others);
     let routes = state.health.into_iter().fold(routes, |routes, health| routes.merge(health::routes(health)));
+    let routes = state.orders.into_iter().fold(routes, |routes, orders| routes.merge(orders::routes(orders)));
     let routes = match state.figures {
         Some(figures) => figures::counted(gate::before(routes.merge(figures::routes(figures.clone())), gate), figures),
         None => gate::before(routes, gate),
