@@ -106,6 +106,16 @@ pub(super) fn not_revoked(why: RevokeError) -> ApiError {
     ApiError::new(StatusCode::INSUFFICIENT_STORAGE, why.to_string())
 }
 
+/// 404: labwatch keeps no history.
+pub(super) fn no_history() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "labwatch keeps no history: set STATUS_DATA_DIR to a folder that it may write into".to_owned())
+}
+
+/// 503: there is an answer, but not now.
+pub(super) fn unavailable(why: impl Display) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())
+}
+
 /// 500: our own fault, which the log tells.
 pub(super) fn internal() -> ApiError {
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "labwatch made a mistake; its log says which".to_owned())
@@ -128,6 +138,16 @@ impl ApiError {
     /// The same, of this request.
     pub(super) fn of_request(self, id: &str) -> Self {
         Self { request_id: id.to_owned(), ..self }
+    }
+
+    /// Whether the request is to blame.
+    pub(super) fn is_bad_request(&self) -> bool {
+        self.code == StatusCode::BAD_REQUEST.as_u16()
+    }
+
+    #[cfg(test)]
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 }
 
