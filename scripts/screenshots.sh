@@ -51,7 +51,7 @@ picture() {
     timeout 60 "$browser" --headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync \
         --no-first-run --hide-scrollbars --force-device-scale-factor=1 "--blink-settings=preferredColorScheme=$5" "--user-data-dir=$profile" \
         --virtual-time-budget=1000 "--window-size=$3,$4" "--screenshot=$into/$1-$3-$theme.png" "$address$2" >/dev/null 2>&1 || echo "screenshots.sh: no picture of $2" >&2
-    rm -rf "$profile"
+    rm -rf "$profile" || true # the browser may still write into it
 }
 # Pictures of a page in all widths and both themes: name, path. Three at a time, so that the story does not run away.
 pictures() {
@@ -77,8 +77,8 @@ pictures lost /nothing/here
 await says '/?state=degraded' 'data-row'
 await says '/?state=down' 'power\|login'
 pictures problems /
-pictures wall '/?wall'
 pictures experiment /experiments/trus00
+pictures wall '/?wall'
 await says '/holds' 'maintenance'
 pictures holds /holds
 pictures outbox /outbox
