@@ -204,11 +204,10 @@ fn start(
     drop(inputs);
 
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
-    let live = api::Live::new(pictures.clone());
-    parts.spawn("stream of changes", Arc::clone(&live).follow(stops.api.clone()));
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
-    let answers = api::ApiState { snapshots: pictures.clone(), history, live, figures: measured, health: Some(state) };
+    let answers = api::ApiState { history, figures: measured, health: Some(state), ..api::ApiState::new(pictures.clone()) };
+    parts.spawn("stream of changes", Arc::clone(&answers.live).follow(stops.api.clone()));
     let router = api::router(answers, gate, axum::Router::new());
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);

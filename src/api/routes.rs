@@ -44,6 +44,14 @@ pub struct ApiState {
     pub health: Option<HealthState>,
 }
 
+impl ApiState {
+    /// A state of snapshots and what changes between them alone.
+    #[must_use]
+    pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self { live: Live::new(snapshots.clone()), snapshots, history: None, figures: None, health: None }
+    }
+}
+
 /// All paths, and those of `others`, behind one gate.
 pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
     let served = Served {

@@ -120,10 +120,10 @@ impl Mirror {
             record: Record::Hold { resource: resource.clone(), reason: Some(reason.clone()) },
         });
         let kept = self.keep.iter().map(|(key, value)| Entry::Keep { key: key.clone(), value: Some(value.clone()) });
-        let booked = self.bookings.values().map(|booked| Entry::Record {
-            at: booked.start,
-            record: Record::Bookings(vec![BookingChange::Stands(booked.clone())]),
-        });
+        let booked = self
+            .bookings
+            .values()
+            .map(|booked| Entry::Record { at: booked.start, record: Record::Bookings(vec![BookingChange::Stands(booked.clone())]) });
         let kept = kept.chain(booked);
         let outbox = self.outbox.values().cloned().map(Entry::Outgoing);
         seen.chain(events).chain(told).chain(held).chain(kept).chain(outbox).chain(self.notes.values().cloned().map(Entry::Note))
