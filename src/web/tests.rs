@@ -17,9 +17,9 @@ use tower::ServiceExt;
 use super::assets;
 use super::routes::{WebState, router, with_lost_page};
 use super::state::State;
-use crate::engine::{Affected, 
-    Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, Pools, QuietKind, Quieted, ResourceView, Role, RouteView, SamplingView,
-    Seen, Slot, Snapshot, SourceView, StreamView, Timetable, ToldView, Why,
+use crate::engine::{
+    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, Pools, QuietKind, Quieted, ResourceView, Role, RouteView,
+    SamplingView, Seen, Slot, Snapshot, SourceView, StreamView, Timetable, ToldView, Why,
 };
 use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
