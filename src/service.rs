@@ -211,7 +211,14 @@ fn start(
     parts.spawn("stream of changes", Arc::clone(&live).follow(stops.api.clone()));
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
-    let answers = api::ApiState { snapshots: pictures.clone(), history, live, figures: measured, health: Some(state), orders: Some(front::orders(orders, pictures.clone())) };
+    let answers = api::ApiState {
+        snapshots: pictures.clone(),
+        history,
+        live,
+        figures: measured,
+        health: Some(state),
+        orders: Some(front::orders(orders, pictures.clone())),
+    };
     let pages = web::router(web::WebState { snapshots: pictures.clone(), store: kept, stream: Some("/api/v2/stream") });
     let router = web::with_lost_page(api::router(answers, gate, pages.merge(reports)));
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;

@@ -274,7 +274,8 @@ impl Server {
         let base = format!("http://{}", listener.local_addr().expect("has an address"));
         let (snapshots, receiver) = watch::channel(snapshot);
         let mut task = JoinSet::new();
-        let state = ApiState { live: Live::new(receiver.clone()), snapshots: receiver, history: None, figures: None, health: None, orders: None };
+        let state =
+            ApiState { live: Live::new(receiver.clone()), snapshots: receiver, history: None, figures: None, health: None, orders: None };
         task.spawn(serve(listener, router(state, open_gate(), axum::Router::new()), CancellationToken::new()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { base, client, snapshots, _task: task }
