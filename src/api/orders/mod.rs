@@ -267,7 +267,9 @@ async fn carry_out(state: &OrderState, caller: &Caller, command: Command, mode: 
 pub(super) fn refused(why: Refusal) -> ApiError {
     use crate::engine::Refused;
     match &why {
-        Refusal::NoExperiment(_) | Refusal::NoPool(_) | Refusal::NoResource(_) | Refusal::NotAcknowledged(_) => error::unknown(why.to_string()),
+        Refusal::NoExperiment(_) | Refusal::NoPool(_) | Refusal::NoResource(_) | Refusal::NotAcknowledged(_) => {
+            error::unknown(why.to_string())
+        }
         Refusal::Quiet(Refused::NotFound(_)) => error::unknown(why.to_string()),
         Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. }) => error::conflict(why),
         Refusal::Quiet(_) | Refusal::OurPrefix | Refusal::NeedsEnd(_) => error::malformed(why),
