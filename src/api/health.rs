@@ -7,12 +7,13 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::error::{self, ApiError};
+use super::manners::OwnWords;
 use crate::health::views::{self, Answer, Contributor, Query, Refused};
 use crate::health::{Desk, LevelRefused, Levels, Picture, Refresher, parse_set_level, targets_of};
 
@@ -166,7 +167,9 @@ fn answered(answer: Result<Answer, Refused>) -> Result<Response, ApiError> {
 fn response(answer: Answer) -> Response {
     let mut response = Body::from(answer.body).into_response();
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.extensions_mut().insert(OwnWords);
     let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(content_type) = answer.content_type {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }

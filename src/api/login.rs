@@ -41,6 +41,7 @@ pub(super) struct Who<'a> {
     /// What forms and scripts of a session repeat with each change; empty for others, who need none.
     csrf: &'a str,
     /// Until when; null for who showed nothing.
+    #[schema(required)]
     expires: Option<Timestamp>,
     /// The name of their token.
     #[schema(example = "anonymous")]

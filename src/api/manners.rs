@@ -59,6 +59,10 @@ const ONLY_TLS: &str = "max-age=31536000";
 /// Where other sites' pages may read, as the old web page does: the reading routes of version 1, without anybody's cookies.
 const OPEN_PATHS: [&str; 2] = ["/api/v1/", "/swagger.json"];
 
+/// Marks an answer whose status is its message, as 503 is that of health: it is no error, and keeps its body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnWords;
+
 /// Puts around the routes what every answer has in common.
 pub(super) fn dressed(routes: Router) -> Router {
     let worth = SizeAbove::new(COMPRESSED_FROM).and(NotForContentType::SSE).and(NotForContentType::IMAGES);
@@ -131,14 +135,14 @@ fn finished(response: Response, asked: &Asked) -> Response {
     response
 }
 
-/// An error in the API's form, whoever made it. A page that tells an error in its own words stays as it is.
+/// An error in the API's form, whoever made it. What tells it in its own words stays as it is: a page, or what is marked so.
 fn explained(mut response: Response, id: &str) -> Response {
     let status = response.status();
     let ours = response.extensions_mut().remove::<ApiError>();
-    let page = is_page(response.headers());
+    let own_words = response.extensions().get::<OwnWords>().is_some() || is_page(response.headers());
     let error = match ours {
         Some(error) => error,
-        None if (status.is_client_error() || status.is_server_error()) && !page => error::of_status(status),
+        None if (status.is_client_error() || status.is_server_error()) && !own_words => error::of_status(status),
         None => return response,
     };
     let Ok(body) = serde_json::to_vec(&error.of_request(id)) else { return response };

@@ -32,15 +32,22 @@ const PATHS: [&str; 13] = [
 #[tokio::test]
 async fn every_path_is_only_read() {
     let server = Server::start(&Bench::well()).await;
-    for path in PATHS {
+    for path in PATHS.into_iter().filter(|path| *path != "/actuator/logger") {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
             let answer = server.ask(method.clone(), path, "*/*").await;
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
             assert_eq!(answer.headers()["allow"], "GET,HEAD", "{method} {path}");
             let body: Value = answer.json().await.expect("JSON");
-            assert_eq!(body, json!({"code": 405, "message": format!("method {method} is not allowed, but [GET] are")}));
+            assert_eq!(body, json!({"code": 405, "message": format!("method {method} is not allowed, but [GET] are"), "request_id": "7"}));
         }
     }
+}
+
+#[tokio::test]
+async fn only_who_may_sets_a_level_of_the_log() {
+    let server = Server::start(&Bench::well()).await;
+    assert_eq!(server.status("/actuator/logger").await, 200);
+    assert_eq!(server.ask(Method::POST, "/actuator/logger", "*/*").await.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -68,7 +75,7 @@ async fn what_is_not_known_is_404_in_json() {
     ] {
         let answer = server.ask(Method::GET, path, "*/*").await;
         assert_eq!((answer.status().as_u16(), answer.headers()["content-type"].as_bytes()), (404, &b"application/json"[..]), "{path}");
-        assert_eq!(answer.json::<Value>().await.expect("JSON"), json!({"code": 404, "message": message}));
+        assert_eq!(answer.json::<Value>().await.expect("JSON"), json!({"code": 404, "message": message, "request_id": "7"}));
     }
 }
 

@@ -74,7 +74,7 @@ impl Server {
     }
 
     pub async fn ask(&self, method: Method, path: &str, accept: &str) -> Response {
-        let request = self.client.request(method, format!("{}{path}", self.address)).header("accept", accept);
+        let request = self.client.request(method, format!("{}{path}", self.address)).header("accept", accept).header("x-request-id", "7");
         request.send().await.expect("answers")
     }
 
@@ -92,7 +92,7 @@ impl Server {
         let answer = self.ask(Method::GET, path, accept).await;
         let mut text = format!("{}", answer.status().as_u16());
         for name in ["content-type", "cache-control", "vary", "content-security-policy"] {
-            if let Some(value) = answer.headers().get(name) {
+            for value in answer.headers().get_all(name) {
                 text = format!("{text}\n{name}: {}", value.to_str().expect("text"));
             }
         }

@@ -31,7 +31,7 @@ impl Keeper {
     fn enter(&mut self, entry: Entry) {
         match entry {
             Entry::Seen { stub, at } => drop(self.experiment(stub, at)),
-            Entry::Forgotten(stub) => drop(self.experiments.remove(&stub)),
+            Entry::Forgotten { stub, .. } => drop(self.experiments.remove(&stub)),
             Entry::Record { record: Record::Event { stub, event }, .. } => self.event(stub, event),
             Entry::Told(told) => drop(self.told.insert((told.route.clone(), told.subject.clone()), told)),
             Entry::Untold { route, subject } => drop(self.told.remove(&(route, subject))),

@@ -71,7 +71,7 @@ impl Answer {
     }
 
     fn empty(status: u16) -> Self {
-        Self { status, content_type: None, body: Vec::new(), headers: vec![("cache-control", "no-store")] }
+        Self { status, content_type: None, body: Vec::new(), headers: Vec::new() }
     }
 }
 
