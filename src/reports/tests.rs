@@ -145,7 +145,7 @@ fn json_has_the_shape_that_is_documented() {
     assert_eq!(value["zone"], json!("Europe/London"));
     assert_eq!(value["pools"][0]["minutes"]["own_downtime"], json!(1200.0));
     assert_eq!(value["restore"][0]["median_minutes"], Value::Null);
-    assert!(value.get("experiments").is_none() && value.get("months").is_none());
+    assert_eq!((&value["experiments"], &value["months"]), (&Value::Null, &Value::Null));
     assert!(value["rule"].as_str().is_some_and(|rule| rule.contains("Availability is (ok + degraded)")));
 }
 

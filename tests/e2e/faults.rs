@@ -56,7 +56,7 @@ async fn cut_off(point: Point, cut: Cut) {
     if cut == Cut::Good {
         switched(&lab, "r-pend00", 1).await;
         mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
-        first.logs(&["the mail is sent"]).await;
+        first.logs(&["the summary is sent"]).await;
         lab.stream_back("pend00-st-data").expect("known");
     }
     let ended = first.ends(&lab).await;

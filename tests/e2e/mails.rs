@@ -86,7 +86,7 @@ async fn refused_for_a_while() {
     lab.refuse(Server::Mail, true).await.expect("can");
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
-    monitor.logs(&["the mail is not sent, it is tried again: cannot connect"]).await;
+    monitor.logs(&["the summary is not sent, it is tried again: cannot connect"]).await;
     // It is well again before anybody could be told that it was not. Whether the mail was read is not known, so both are told.
     lab.power_on("pend00").expect("known");
     switched(&lab, "r-pend00", 2).await;
@@ -105,13 +105,13 @@ async fn hanging_for_a_while() {
     lab.mail().set_mood(MailMood::Hanging);
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
-    monitor.logs(&["mailing a summary"]).await;
+    monitor.logs(&["telling people"]).await;
     let begun = jiff::Timestamp::now();
     lab.power_off("spin00").expect("known");
     reaction(&lab, "r-spin00", 1, begun, "power off while a mail hangs", RULE).await;
-    monitor.logs(&["the mail is not sent, it is tried again: no answer within the time limit"]).await;
+    monitor.logs(&["the summary is not sent, it is tried again: no answer within the time limit"]).await;
     lab.mail().set_mood(MailMood::Rejecting);
-    monitor.logs(&["\"level\":\"ERROR\"", "the mail server refuses the mail for good"]).await;
+    monitor.logs(&["\"level\":\"ERROR\"", "the summary is refused for good"]).await;
     assert!(lab.mail().mails().is_empty());
     monitor.stop("TERM", &lab).await;
 }
@@ -124,6 +124,6 @@ async fn without_mail_all_else_works() {
     monitor.sees_well(&["pend00"]).await;
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
-    assert!(monitor.lines(&["mailing"]).is_empty());
+    assert!(monitor.lines(&["telling people"]).is_empty());
     monitor.stop("TERM", &lab).await;
 }

@@ -112,3 +112,46 @@ fn scheduled(pid: u32) -> f64 {
 async fn measure_a_large_laboratory() {
     steady(10_000, RelayVersion::V07, "statistics", &[]).await;
 }
+
+/// How many events a year or more of a restless laboratory leaves.
+const EVENTS: i64 = 1_000_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "writes some hundred megabytes and measures; run it by hand with a release build"]
+async fn measure_a_start_with_a_long_history() {
+    let lab = fleet(130, RelayVersion::V07).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [&DEFAULTS[..], &[("DATA_DIR", folder.path().to_str().expect("a name"))]].concat();
+    // The first start makes an event of each experiment, which then stand for all.
+    let first = Monitor::start(&lab, &settings).await;
+    for stub in ["pend00", "spin42"] {
+        first.sees(stub, "is ok", |it| it["health"] == "ok").await;
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    first.stop("TERM", &lab).await;
+    let file = rusqlite::Connection::open(folder.path().join(labwatch::store::DATABASE_FILE)).expect("the memory");
+    let rows: i64 = file.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).expect("a count");
+    let copies = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO events (at, stub, health, was, issues, jump, \
+         streams, why) SELECT at - i * 1000, stub, health, was, issues, jump, streams, why FROM n CROSS JOIN (SELECT * FROM events)",
+        EVENTS / rows
+    );
+    file.execute_batch(&copies).expect("copied");
+    drop(file);
+    let mut times = Vec::new();
+    for _ in 0..STARTS {
+        let monitor = Monitor::start(&lab, &settings).await;
+        times.push(monitor.answered_after);
+        monitor.sees("pend00", "is ok", |it| it["health"] == "ok").await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let usage = usage(monitor.pid());
+        println!("measured: resident {} kB (most {} kB)", usage.resident, usage.most);
+        monitor.stop("TERM", &lab).await;
+    }
+    times.sort();
+    println!(
+        "measured: {EVENTS} events: start to the first answer: median {:?}, worst of {STARTS} {:?}",
+        times[STARTS / 2],
+        times[STARTS - 1]
+    );
+}

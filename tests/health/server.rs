@@ -62,7 +62,7 @@ impl Server {
             levels: Some(Arc::new(Log::default())),
         };
         let routes = router(
-            ApiState { snapshots: bench.snapshots.subscribe(), figures: None, health: Some(health) },
+            ApiState { snapshots: bench.snapshots.subscribe(), figures: None, health: Some(health), orders: None },
             open_gate(),
             axum::Router::new(),
         );

@@ -1,0 +1,107 @@
+//! The API on a port of its own, and what the document says of its paths.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use labwatch::api::{ApiState, Live, Sight, router, serve};
+use labwatch::engine::Snapshot;
+use labwatch::store::Reader;
+use reqwest::{Method, Response};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The API, until it is dropped.
+pub struct Server {
+    pub address: std::net::SocketAddr,
+    pub stop: CancellationToken,
+    client: reqwest::Client,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    tasks: JoinSet<()>,
+}
+
+impl Server {
+    pub async fn start(snapshot: Arc<Snapshot>) -> Self {
+        Self::with(snapshot, None, Sight::Open).await
+    }
+
+    pub async fn with(snapshot: Arc<Snapshot>, history: Option<Reader>, sight: Sight) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("has an address");
+        let (snapshots, receiver) = watch::channel(snapshot);
+        let (mut tasks, stop, live) = (JoinSet::new(), CancellationToken::new(), Live::new(receiver.clone()));
+        tasks.spawn(Arc::clone(&live).follow(stop.clone()));
+        let router = router(ApiState { snapshots: receiver, history, live, figures: None }).layer(Extension(sight));
+        let serving = serve(listener, router, stop.clone());
+        tasks.spawn(async { serving.await.expect("serves") });
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { address, stop, client, snapshots, tasks }
+    }
+
+    /// Changes the picture that is shown.
+    pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        self.snapshots.send_modify(|snapshot| change(Arc::make_mut(snapshot)));
+    }
+
+    pub async fn ask(&self, method: Method, path: &str) -> Response {
+        self.client.request(method, format!("http://{}{path}", self.address)).send().await.expect("answers")
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.ask(Method::GET, path).await
+    }
+
+    pub async fn get_with(&self, path: &str, header: &str, value: &str) -> Response {
+        self.client.get(format!("http://{}{path}", self.address)).header(header, value).send().await.expect("answers")
+    }
+
+    /// Everything of a list, page by page of one item.
+    pub async fn pages(&self, path: &str, list: &str) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page: Value = self.get(&format!("{path}?limit=1{cursor}")).await.json().await.expect("is JSON");
+            all.append(page[list].as_array_mut().expect("a list"));
+            let Some(next) = page["next"].as_str() else { return all };
+            let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+            cursor = format!("&cursor={next}");
+        }
+    }
+
+    /// Waits until everything has ended after the stop.
+    pub async fn ended(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.expect("ends well");
+        }
+    }
+}
+
+pub fn header(response: &Response, name: &str) -> String {
+    response.headers().get(name).map(|value| value.to_str().expect("text").to_owned()).unwrap_or_default()
+}
+
+/// Every path of the document, with names that there are.
+pub fn paths() -> Vec<String> {
+    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let paths = document["paths"].as_object().expect("has paths");
+    let filled = |path: &String| path.replace("pools/{name}", "pools/pend").replace("{name}", "pend01").replace("{file}", "pend01.svg");
+    paths.keys().map(filled).collect()
+}
+
+/// The document's name for a path.
+pub fn template(document: &Value, path: &str) -> String {
+    let path = path.split('?').next().unwrap_or(path);
+    let paths = document["paths"].as_object().expect("has paths");
+    let fits = |template: &&String| {
+        let (a, b): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+        a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a == b || a.starts_with('{'))
+    };
+    paths.keys().find(fits).unwrap_or_else(|| panic!("{path} is not in the document")).clone()
+}
+
+/// The form that the document gives a path's answer.
+pub fn form<'a>(document: &'a Value, path: &str) -> &'a Value {
+    &document["paths"][template(document, path)]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+}
