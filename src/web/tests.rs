@@ -18,8 +18,8 @@ use super::assets;
 use super::routes::{WebState, router, with_lost_page};
 use super::state::State;
 use crate::engine::{
-    Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, Pools, QuietKind, Quieted, ResourceView, Role, RouteView, SamplingView,
-    Seen, Slot, Snapshot, SourceView, StreamView, Timetable, ToldView, Why,
+    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, Pools, QuietKind, Quieted, ResourceView, Role, RouteView,
+    SamplingView, Seen, Slot, Snapshot, SourceView, StreamView, Timetable, ToldView, Why,
 };
 use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
@@ -103,6 +103,10 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
         quiet: None,
         last_listed: Some(now()),
         events: vec![Arc::new(event)],
+        pools: Vec::new(),
+        affected: Affected::default(),
+        advice: None,
+        is_lost: false,
     }
 }
 
@@ -129,6 +133,10 @@ fn source(name: SourceName) -> SourceView {
 fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
     experiments.sort_by(|one, other| one.stub.cmp(&other.stub));
     let pools = pools(&experiments);
+    let mut memberships = pools.by_experiment();
+    for view in &mut experiments {
+        view.pools = memberships.remove(&view.stub).unwrap_or_default();
+    }
     let told =
         |view: &ExperimentView| ToldView { stub: view.stub.clone(), route: RouteName::everybody(), health: view.health, at: ago(20) };
     let experiments_told = experiments.iter().filter(|view| view.health.is_bad()).map(told).collect();
@@ -147,6 +155,10 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         at: now(),
         started: ago(90),
         role: Role::Leader,
+        changed: 1,
+        standings: Arc::default(),
+        holds: Arc::default(),
+        causes: Arc::default(),
         experiments: Arc::new(experiments.into_iter().map(Arc::new).collect()),
         counts,
         sources: SourceName::ALL.map(source),

@@ -36,7 +36,7 @@ impl<'a> Experiment<'a> {
 
     /// The pools that it is in: one, unless its resources can be booked in different ways.
     pub(super) fn pools(&self) -> impl Iterator<Item = &'a str> {
-        self.snapshot.pools.of_experiment(&self.view.stub).map(|pool| pool.name.as_str())
+        self.view.pools.iter().map(|pool| &**pool)
     }
 
     /// The bookings that need it: under way, or still to come.
