@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::{badge, history, incidents, list, now, pools, records, stream, whole};
+use super::{badge, history, incidents, list, now, pools, records, reports, stream, whole};
 use crate::api::error::ApiError;
 use crate::api::orders;
 
@@ -38,6 +38,7 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         list::experiments, whole::experiment,
         history::events, history::uptime, history::incidents, history::switches,
         incidents::incidents, records::switches, records::sources, records::holds, records::gaps, records::outbox,
+        reports::report,
         badge::badge,
         orders::list, orders::remove, orders::acknowledge, orders::silence, orders::maintain, orders::hold, orders::enable,
         orders::acknowledge_one, orders::unacknowledge_one, orders::acknowledge_all, orders::unacknowledge_all,
