@@ -14,7 +14,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
-use labwatch::api::{ApiState, Live, router};
+use labwatch::access::{Audit, Kept, Reading, Revocations};
+use labwatch::api::{AccessSettings, ApiState, Gate, router};
 use labwatch::engine::{BookReading, Connection, Engine, Input, Policy, Report, ResourceReading, Scopes, Snapshot, Traffic};
 use labwatch::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
 use tokio::runtime::Runtime;
@@ -68,13 +69,13 @@ fn lists(criterion: &mut Criterion) {
 impl Front {
     fn new() -> Self {
         let now = Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO);
-        let mut engine = Engine::new(Policy { startup: Duration::ZERO, mail: false, ..Policy::default() }, now);
+        let mut engine = Engine::new(Policy { startup: Duration::ZERO, ..Policy::default() }, now);
         engine.step(Input::Book(reading()), now);
         let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
-        let state = ApiState { live: Live::new(pictures.clone()), snapshots: pictures, history: None, figures: None };
+        let routes = router(ApiState::new(pictures), gate(), axum::Router::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let relays = [false, true].map(|silent| Arc::new(relay(silent)));
-        let mut front = Self { runtime, router: TowerToHyperService::new(router(state)), snapshots, engine, now, relays, turn: 0 };
+        let mut front = Self { runtime, router: TowerToHyperService::new(routes), snapshots, engine, now, relays, turn: 0 };
         for _ in 0..40 {
             front.report();
         }
@@ -100,6 +101,14 @@ impl Front {
             (status, tag, to_bytes(response.into_body(), usize::MAX).await.expect("a body").len())
         })
     }
+}
+
+/// A gate that stands open.
+fn gate() -> Arc<Gate> {
+    let session = Duration::from_secs(3_600);
+    let settings = AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+    let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
+    Arc::new(Gate::new(settings, Revocations::recall([], Timestamp::UNIX_EPOCH, keep), Audit::new(|_, _| {})))
 }
 
 fn reading() -> BookReading {

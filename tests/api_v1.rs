@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use labwatch::api::{ApiState, Live, router, serve};
+use labwatch::api::{ApiState, router, serve};
 use labwatch::engine::{Evidence, ExperimentView, Issue, Scopes, Seen, Snapshot, Why};
 use labwatch::model::{Bookable, Health, JumpHealth, StreamHealth, Topic};
 use reqwest::{Method, Response, StatusCode};
@@ -274,9 +274,7 @@ impl Server {
         let base = format!("http://{}", listener.local_addr().expect("has an address"));
         let (snapshots, receiver) = watch::channel(snapshot);
         let mut task = JoinSet::new();
-        let state =
-            ApiState { live: Live::new(receiver.clone()), snapshots: receiver, history: None, figures: None, health: None, orders: None };
-        task.spawn(serve(listener, router(state, open_gate(), axum::Router::new()), CancellationToken::new()));
+        task.spawn(serve(listener, router(ApiState::new(receiver), open_gate(), axum::Router::new()), CancellationToken::new()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { base, client, snapshots, _task: task }
     }

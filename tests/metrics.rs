@@ -11,7 +11,7 @@ mod lab;
 use std::sync::Arc;
 use std::time::Duration;
 
-use labwatch::api::{ApiState, Figures, Live, router, serve};
+use labwatch::api::{ApiState, Figures, router, serve};
 use labwatch::engine::{Record, Snapshot, SwitchOutcome};
 use labwatch::model::{Availability, Bookable, Health, ResourceName, Stub};
 use labwatch::telemetry::graphite::{self, Graphite};
@@ -76,9 +76,7 @@ async fn a_real_prometheus_reads_them() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has an address");
     let mut served = JoinSet::new();
-    let snapshots = bench.snapshots.subscribe();
-    let live = Live::new(snapshots.clone());
-    let state = ApiState { live, snapshots, history: None, figures: Some(bench.figures()), health: None, orders: None };
+    let state = ApiState { figures: Some(bench.figures()), ..ApiState::new(bench.snapshots.subscribe()) };
     let routes = router(state, open_gate(), axum::Router::new());
     served.spawn(serve(listener, routes, CancellationToken::new()));
 

@@ -47,6 +47,14 @@ pub struct ApiState {
     pub orders: Option<OrderState>,
 }
 
+impl ApiState {
+    /// A state of snapshots and what changes between them alone.
+    #[must_use]
+    pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self { live: Live::new(snapshots.clone()), snapshots, history: None, figures: None, health: None, orders: None }
+    }
+}
+
 /// All paths, and those of `others`, behind one gate.
 pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
     let served = Served {

@@ -51,7 +51,13 @@ fn entries() -> Vec<Entry> {
         let event = Event { when: at(second), health, was, issues, jump: JumpHealth::Up, streams, why: Why::Observed };
         record(second, Record::Event { stub: stub.clone(), event: Arc::new(event) })
     };
-    let switch = Switch { resource: resource.clone(), stub: stub.clone(), available: false, reason: "labwatch: no data".to_owned() };
+    let switch = Switch {
+        resource: resource.clone(),
+        stub: stub.clone(),
+        available: false,
+        reason: "labwatch: no data".to_owned(),
+        by_person: false,
+    };
     let failed = SwitchOutcome::Failed(Fault::Unreachable(format!("{REMOTE} refused")));
     let source = |second, health, note: String| record(second, Record::Source { name: SourceName::Jump, health, note });
     vec![

@@ -1,9 +1,11 @@
 //! The API on a port of its own, and what the document says of its paths.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Extension;
-use labwatch::api::{ApiState, Live, Sight, router, serve};
+use jiff::Timestamp;
+use labwatch::access::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
+use labwatch::api::{AccessSettings, ApiState, Gate, router, serve};
 use labwatch::engine::Snapshot;
 use labwatch::store::Reader;
 use reqwest::{Method, Response};
@@ -12,6 +14,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// What the tokens of the tests are signed with.
+const SECRET: &str = "the-secret-of-the-tests-of-reading";
 
 /// The API, until it is dropped.
 pub struct Server {
@@ -24,17 +29,17 @@ pub struct Server {
 
 impl Server {
     pub async fn start(snapshot: Arc<Snapshot>) -> Self {
-        Self::with(snapshot, None, Sight::Open).await
+        Self::with(snapshot, None).await
     }
 
-    pub async fn with(snapshot: Arc<Snapshot>, history: Option<Reader>, sight: Sight) -> Self {
+    pub async fn with(snapshot: Arc<Snapshot>, history: Option<Reader>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("has an address");
         let (snapshots, receiver) = watch::channel(snapshot);
-        let (mut tasks, stop, live) = (JoinSet::new(), CancellationToken::new(), Live::new(receiver.clone()));
-        tasks.spawn(Arc::clone(&live).follow(stop.clone()));
-        let router = router(ApiState { snapshots: receiver, history, live, figures: None }).layer(Extension(sight));
-        let serving = serve(listener, router, stop.clone());
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        let state = ApiState { history, ..ApiState::new(receiver) };
+        tasks.spawn(Arc::clone(&state.live).follow(stop.clone()));
+        let serving = serve(listener, router(state, gate(), axum::Router::new()), stop.clone());
         tasks.spawn(async { serving.await.expect("serves") });
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { address, stop, client, snapshots, tasks }
@@ -76,6 +81,19 @@ impl Server {
             ended.expect("ends well");
         }
     }
+}
+
+/// A token that shows who carries it what is private.
+pub fn token() -> String {
+    let grant = Grant { name: "reader".to_owned(), scopes: [Scope::Read].into_iter().collect(), life: Duration::from_secs(60) };
+    Authority::new(&SECRET.into()).issue(&grant, Timestamp::now()).expect("issues").token
+}
+
+fn gate() -> Arc<Gate> {
+    let session = Duration::from_secs(3_600);
+    let settings = AccessSettings { secret: Some(SECRET.into()), reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+    let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
+    Arc::new(Gate::new(settings, Revocations::recall([], Timestamp::now(), keep), Audit::new(|_, _| {})))
 }
 
 pub fn header(response: &Response, name: &str) -> String {

@@ -160,6 +160,9 @@ impl Page {
         } else if let Some(kinds) = schema["type"].as_array() {
             let kinds: Vec<&str> = kinds.iter().map(text).collect();
             self.add(&escaped(&kinds.join(" or ")));
+        } else if let Some(either) = schema["oneOf"].as_array().and_then(|either| either.first()) {
+            self.form(either);
+            self.add(" or null");
         } else if schema["additionalProperties"].is_object() {
             self.add("map of ");
             self.form(&schema["additionalProperties"]);

@@ -358,6 +358,7 @@ mod tests {
             end: at(start + length),
             resource: resource(STUBS[*which], which % 2 == 0),
             started: *started,
+            unfulfilled: false,
         };
         let (slots, bookings) = (both.map(slot).collect(), bookings.iter().map(booking).collect());
         Input::Timetable(Timetable { slots, bookings, slots_read: Some(at(0)), bookings_read: Some(at(0)) })
@@ -399,7 +400,7 @@ mod tests {
         #[test]
         fn what_is_counted_by_parts_is_what_is_counted_whole(deeds in prop::collection::vec(deed(), 1..60)) {
             let mut now = Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO);
-            let policy = Policy { startup: Duration::ZERO, settle: Duration::ZERO, mail: false, ..Policy::default() };
+            let policy = Policy { startup: Duration::ZERO, settle: Duration::ZERO, ..Policy::default() };
             let mut engine = Engine::new(policy, now);
             engine.step(manifest(0, 0), now);
             for deed in deeds {
@@ -407,7 +408,7 @@ mod tests {
                 engine.step(input(&deed), now);
                 let (shown, whole, at) = (engine.snapshot(), from_scratch(&engine), now.wall());
                 prop_assert_eq!(&shown.experiments, &whole.experiments);
-                let pools = |snapshot: &Snapshot| snapshot.pools.iter().map(|pool| from_now(pool, at)).collect::<Vec<_>>();
+                let pools = |snapshot: &Snapshot| snapshot.standings.iter().map(|pool| from_now(pool, at)).collect::<Vec<_>>();
                 prop_assert_eq!(pools(&shown), pools(&whole));
                 prop_assert_eq!(&shown.holds, &whole.holds);
                 prop_assert_eq!(&shown.causes, &whole.causes);
@@ -421,7 +422,7 @@ mod tests {
                 });
                 let again = engine.snapshot();
                 prop_assert_eq!(again.changed, shown.changed);
-                prop_assert!(Arc::ptr_eq(&again.experiments, &shown.experiments) && Arc::ptr_eq(&again.pools, &shown.pools));
+                prop_assert!(Arc::ptr_eq(&again.experiments, &shown.experiments) && Arc::ptr_eq(&again.standings, &shown.standings));
             }
         }
     }
