@@ -35,6 +35,11 @@ if ! command -v systemd-analyze >/dev/null && ! install systemd; then
     echo "test.sh: systemd-analyze is missing and cannot be installed from here (on Debian: systemd). The test of the unit file needs it." >&2
 fi
 
+# A browser looks at the page.
+if ! command -v chromium >/dev/null && ! install chromium; then
+    echo "test.sh: chromium is missing and cannot be installed from here (on Debian: chromium). Looking at the page needs it." >&2
+fi
+
 # exim is the real mail server of the end-to-end tests. Nothing is removed for it, so it is not installed beside another mail server; and
 # where it is installed now it is stopped again, for the tests start their own.
 if ! [ -x /usr/sbin/exim4 ]; then

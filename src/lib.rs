@@ -19,6 +19,7 @@ pub mod reports;
 pub mod health;
 pub mod access;
 pub mod api;
+pub mod web;
 pub mod telemetry;
 pub mod lab;
 pub mod service;

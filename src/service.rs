@@ -7,6 +7,7 @@ mod front;
 mod health;
 mod memory;
 mod parts;
+mod reports;
 mod sources;
 mod systemd;
 mod telling;
@@ -24,14 +25,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::config::{Config, MaintenanceSettings};
+use crate::config::{Config, MaintenanceSettings, PoolSettings};
 use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
 use crate::effects;
 use crate::engine::{Engine, Record};
 use crate::health::Desk;
+use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics::Counters;
+use crate::web;
 use crate::wire::{self, BookClient, Http};
 
 pub use error::ServiceError;
@@ -162,9 +165,11 @@ fn start(
     let kept = ledger.as_ref().map(Ledger::store);
     let ways = config.telling.routes(config.mail.is_some());
     let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
-    let mut engine = Engine::resume(config.policy(), ways, &memory, clock.now()).with_maintenance(windows);
+    let pool_rules = config.pools.iter().map(PoolSettings::rule).collect();
+    let mut engine =
+        Engine::resume(config.policy(), ways, &memory, clock.now()).with_maintenance(windows).knowing(config.advice.clone(), pool_rules);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
-    let (_orders, order_queue) = driver::orders();
+    let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
@@ -200,10 +205,15 @@ fn start(
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
+    let reports = reports::start(config, kept.as_ref(), &keep, &mut parts, stop)?;
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
-    let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept, desk.clone()));
-    let answers = api::ApiState { snapshots: pictures.clone(), figures: measured, health: Some(state) };
-    let router = api::router(answers, gate, axum::Router::new());
+    let history = kept.as_ref().map(Store::reader);
+    let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
+    let orders = Some(front::orders(orders, pictures.clone()));
+    let answers = api::ApiState { history, figures: measured, health: Some(state), orders, ..api::ApiState::new(pictures.clone()) };
+    parts.spawn("stream of changes", Arc::clone(&answers.live).follow(stops.api.clone()));
+    let pages = web::router(web::WebState { snapshots: pictures.clone(), store: kept, stream: Some("/api/v2/stream") });
+    let router = web::with_lost_page(api::router(answers, gate, pages.merge(reports)));
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     figures::start_profiling(config, &mut parts, stop)?;

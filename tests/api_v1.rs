@@ -236,7 +236,7 @@ async fn check(name: &str, rest: &str, snapshot: Arc<Snapshot>) {
     let text = response.text().await.expect("a body");
     assert!(!text.contains(REMOTE), "nobody's address is told: {text}");
     let answer: Value = serde_json::from_str(&text).expect("is JSON");
-    schema::check(&answer, if rest.is_empty() { "Experiment" } else { "Event" });
+    schema::check(&labwatch::api::document(), &answer, if rest.is_empty() { "Experiment" } else { "Event" });
 
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/api/{name}.json"));
     let pretty = serde_json::to_string_pretty(&answer).expect("serialises") + "\n";
@@ -274,11 +274,7 @@ impl Server {
         let base = format!("http://{}", listener.local_addr().expect("has an address"));
         let (snapshots, receiver) = watch::channel(snapshot);
         let mut task = JoinSet::new();
-        task.spawn(serve(
-            listener,
-            router(ApiState { snapshots: receiver, figures: None, health: None }, open_gate(), axum::Router::new()),
-            CancellationToken::new(),
-        ));
+        task.spawn(serve(listener, router(ApiState::new(receiver), open_gate(), axum::Router::new()), CancellationToken::new()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { base, client, snapshots, _task: task }
     }

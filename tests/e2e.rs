@@ -38,6 +38,8 @@ mod monitor;
 mod outages;
 #[path = "e2e/process.rs"]
 mod process;
+#[path = "e2e/reports.rs"]
+mod reports;
 #[path = "e2e/restarts.rs"]
 mod restarts;
 #[path = "e2e/roles.rs"]

@@ -41,8 +41,10 @@ const ROOMS: [Room; 20] = [
     room("telemetry", &["model", "engine", "config"]),
     room_with_engine("driver", &["model", "engine", "faults", "effects", "store"]),
     room("access", &["model"]),
-    room("api", &["model", "engine", "access", "health"]),
-    room("web", &["model", "engine", "access"]),
+    // Of the store only the reader: the API asks the history and writes nothing.
+    room("api", &["model", "engine", "access", "health", "store", "reports"]),
+    // The page shows the history, which only the store's reader gives.
+    room("web", &["model", "engine", "store", "access"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
     room_with_engine(

@@ -76,11 +76,8 @@ async fn a_real_prometheus_reads_them() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has an address");
     let mut served = JoinSet::new();
-    let routes = router(
-        ApiState { snapshots: bench.snapshots.subscribe(), figures: Some(bench.figures()), health: None },
-        open_gate(),
-        axum::Router::new(),
-    );
+    let state = ApiState { figures: Some(bench.figures()), ..ApiState::new(bench.snapshots.subscribe()) };
+    let routes = router(state, open_gate(), axum::Router::new());
     served.spawn(serve(listener, routes, CancellationToken::new()));
 
     let port = free_port();

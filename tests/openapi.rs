@@ -1,45 +1,84 @@
-//! The checked-in OpenAPI document says what the code does. `UPDATE=1` (which `scripts/openapi.sh` sets) writes it anew.
+//! The checked-in OpenAPI documents say what the code does. `UPDATE=1` (which `scripts/openapi.sh` sets) writes them anew.
+
+#![expect(clippy::expect_used, reason = "the helpers of a test fail as tests do")]
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 #[test]
-fn the_document_is_that_of_the_code() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/labwatch-v1.json");
-    let made = labwatch::api::document().to_pretty_json().expect("serialises") + "\n";
+fn the_documents_are_those_of_the_code() {
+    check("openapi/labwatch-v1.json", &labwatch::api::document(), labwatch::api::DOCUMENT_JSON);
+    check("openapi/labwatch-v2.json", &labwatch::api::document_v2(), labwatch::api::DOCUMENT_V2_JSON);
+}
+
+fn check(path: &str, document: &utoipa::openapi::OpenApi, served: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let made = document.to_pretty_json().expect("serialises") + "\n";
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, &made).expect("writes the document");
+        std::fs::write(&file, &made).expect("writes the document");
         return;
     }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == made, "openapi/labwatch-v1.json is not what the code says: run scripts/openapi.sh, and look at what changed");
-    assert_eq!(labwatch::api::DOCUMENT_JSON, made, "what is served is what is checked in");
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(kept == made, "{path} is not what the code says: run scripts/openapi.sh, and look at what changed");
+    assert_eq!(served, made, "what is served is what is checked in");
+}
+
+fn documents() -> [Value; 2] {
+    [labwatch::api::document(), labwatch::api::document_v2()].map(|document| serde_json::to_value(document).expect("serialises"))
 }
 
 #[test]
 fn every_field_is_described_and_always_there() {
-    let document = serde_json::to_value(labwatch::api::document()).expect("serialises");
-    let schemas = document["components"]["schemas"].as_object().expect("has schemas");
-    for name in
-        ["Experiment", "Event", "ConnectionReport", "Statistics", "Direction", "Stream", "Error", "Who", "RevokedToken", "Revocation"]
-    {
-        let schema = schemas.get(name).unwrap_or_else(|| panic!("there is no schema {name}: {:?}", schemas.keys()));
-        let required: Vec<_> = schema["required"].as_array().expect("has required fields").iter().filter_map(Value::as_str).collect();
-        for (field, about) in schema["properties"].as_object().expect("has fields") {
-            assert!(required.contains(&field.as_str()), "{name}.{field} is always there, and the document should say so");
-            assert!(about["description"].is_string(), "{name}.{field} has no description");
+    for document in documents() {
+        for (name, schema) in entries(&document["components"]["schemas"]) {
+            let required: Vec<_> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            for (field, about) in entries(&schema["properties"]) {
+                assert!(required.contains(&field.as_str()), "{name}.{field} is always there, and the document should say so");
+                // What may be null and has a schema of its own is described beside the reference.
+                let description = about.get("description").unwrap_or(&about["oneOf"][0]["description"]);
+                assert!(description.is_string(), "{name}.{field} has no description: {about}");
+            }
         }
+    }
+}
+
+/// What a reader of the document relies on: the form of every answer, and that errors have one form.
+#[test]
+fn every_answer_is_documented() {
+    let [_, document] = documents();
+    for (path, methods) in entries(&document["paths"]) {
+        assert_eq!(methods.as_object().map(Map::len), Some(1), "{path} is only read");
+        let get = &methods["get"];
+        assert!(get["summary"].is_string() && get["tags"][0].is_string(), "{path} says what it is");
+        for (status, response) in entries(&get["responses"]) {
+            let form = &response["content"]["application/json"]["schema"];
+            match status.as_str() {
+                "200" => assert!(response["content"].is_object(), "{path} has a form"),
+                "304" => assert!(response["content"].is_null(), "{path} has nothing to say"),
+                _ => assert_eq!(form["$ref"], "#/components/schemas/Error", "{path} {status}"),
+            }
+        }
+        for parameter in get["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["description"].is_string(), "{path}: {parameter}");
+        }
+        assert!(get["responses"]["400"].is_object(), "{path} can be asked wrongly");
     }
 }
 
 #[test]
 fn the_head_names_us_and_the_licence() {
-    let document = serde_json::to_value(labwatch::api::document()).expect("serialises");
-    assert_eq!(document["openapi"], "3.1.0");
-    assert_eq!(document["info"]["title"], "labwatch");
-    assert_eq!(document["info"]["license"]["identifier"], "MIT OR Apache-2.0");
-    let paths: Vec<_> = document["paths"].as_object().expect("has paths").keys().cloned().collect();
+    for document in documents() {
+        assert_eq!(document["openapi"], "3.1.0");
+        assert_eq!(document["info"]["title"], "labwatch");
+        assert_eq!(document["info"]["license"]["identifier"], "MIT OR Apache-2.0");
+    }
+    let [first, _] = documents();
+    let paths: Vec<_> = entries(&first["paths"]).map(|(path, _)| path.clone()).collect();
     let ours = ["/api/v1/experiments", "/api/v1/experiments/events/{name}", "/api/v1/session", "/api/v1/tokens", "/api/v1/tokens/{id}"];
     assert_eq!(paths, ours);
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flat_map(Map::iter)
 }

@@ -141,7 +141,13 @@ fn several_that_are_all_well_cannot_be_acknowledged() {
 #[test]
 fn the_effect_is_said_before_it_is_done() {
     let mut stage = stage();
-    let booking = |name: &str, start, end| Booking { start: at(start), end: at(end), resource: resource(name), started: start < 50 };
+    let booking = |name: &str, start, end| Booking {
+        start: at(start),
+        end: at(end),
+        resource: resource(name),
+        started: start < 50,
+        unfulfilled: false,
+    };
     let slot = |name: &str| Slot { resource: resource(name), policy: "p".to_owned(), ui_set: "u".to_owned() };
     let mut bookings = vec![booking("r-pend00", 10, 600), booking("r-pend02", 900, 1_800), booking("r-pend02", 90_000, 91_000)];
     bookings.sort();

@@ -38,6 +38,14 @@ impl Audit {
 #[derive(Debug, Clone, Copy)]
 pub struct Noted(());
 
+impl Noted {
+    /// The change has a record of its own, or nothing was changed.
+    #[must_use]
+    pub fn elsewhere() -> Self {
+        Self(())
+    }
+}
+
 impl IntoResponseParts for Noted {
     type Error = Infallible;
 

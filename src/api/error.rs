@@ -91,6 +91,11 @@ pub(super) fn malformed(why: impl Display) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, why.to_string())
 }
 
+/// 409: it cannot be done as things are.
+pub(super) fn conflict(why: impl Display) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, why.to_string())
+}
+
 /// 413: the body is too long.
 pub(super) fn too_long(most: usize) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {most} bytes"))
@@ -104,6 +109,16 @@ pub(super) fn too_slow() -> ApiError {
 /// 507: no more can be revoked.
 pub(super) fn not_revoked(why: RevokeError) -> ApiError {
     ApiError::new(StatusCode::INSUFFICIENT_STORAGE, why.to_string())
+}
+
+/// 404: labwatch keeps no history.
+pub(super) fn no_history() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "labwatch keeps no history: set STATUS_DATA_DIR to a folder that it may write into".to_owned())
+}
+
+/// 503: there is an answer, but not now.
+pub(super) fn unavailable(why: impl Display) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())
 }
 
 /// 500: our own fault, which the log tells.
@@ -128,6 +143,16 @@ impl ApiError {
     /// The same, of this request.
     pub(super) fn of_request(self, id: &str) -> Self {
         Self { request_id: id.to_owned(), ..self }
+    }
+
+    /// Whether the request is to blame.
+    pub(super) fn is_bad_request(&self) -> bool {
+        self.code == StatusCode::BAD_REQUEST.as_u16()
+    }
+
+    #[cfg(test)]
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 }
 

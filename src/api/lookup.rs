@@ -33,6 +33,13 @@ impl<'a> Lookup<'a> {
     }
 }
 
+/// The best connection of one topic, found by one pass over the report: less than a [`Lookup`] where little is looked up.
+pub(super) fn best<'a>(source: &'a SourceView, role: Scopes, topic: &str) -> Option<Connection<'a>> {
+    let connections = source.report.as_deref().into_iter().flat_map(Report::iter);
+    let of_topic = connections.filter(|connection| connection.topic == topic && plays(role, connection.scopes));
+    of_topic.max_by(|a, b| rank(role, a).cmp(&rank(role, b)))
+}
+
 fn plays(role: Scopes, scopes: Scopes) -> bool {
     scopes.has(role) || scopes.has(Scopes::UNSAID)
 }
@@ -72,6 +79,8 @@ mod tests {
             let lookup = Lookup::new(&source, Scopes::EXPT);
             assert_eq!(lookup.get("t").map(|c| c.user_agent), expect);
             assert_eq!(lookup.get("u"), None);
+            assert_eq!(best(&source, Scopes::EXPT, "t").map(|c| c.user_agent), expect);
+            assert_eq!(best(&source, Scopes::EXPT, "u"), None);
         }
     }
 

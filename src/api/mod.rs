@@ -1,7 +1,8 @@
-//! The HTTP API, version 1: what the old web page and maintainers' scripts read, and the gate before it.
+//! The HTTP API: version 1, what the old web page and maintainers' scripts read; version 2, everything else that can be read; and the gate
+//! before them.
 //!
-//! Never touches the engine, a feed or an effect: a handler takes the newest snapshot and lets go of it when the answer is written,
-//! so a slow or hostile reader can stall nobody. Every answer but a page is JSON, errors too.
+//! Never touches the engine, a feed or an effect: a handler takes the newest snapshot and lets go of it when the answer is written, or asks
+//! the history's reader, so a slow or hostile reader can stall nobody. Every error is JSON.
 
 mod client;
 mod connection;
@@ -18,13 +19,16 @@ mod health;
 mod lookup;
 mod manners;
 mod neighbour;
+mod orders;
 mod origin;
+mod reports;
 mod routes;
 mod server;
 mod share;
 mod table;
 mod tls;
 mod tokens;
+mod v2;
 
 pub use document::{DOCUMENT_JSON, document};
 pub use figures::{Count, Figures};
@@ -32,12 +36,16 @@ pub use gate::{AccessSettings, Gate};
 pub use health::HealthState;
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use neighbour::labwatch_on;
+pub use orders::{Answered, Give, OrderState};
+pub use reports::{ReportSource, report_routes};
 pub use routes::{ApiState, router};
 pub use server::{
-    CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, serve, serve_over_tls,
+    CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, STREAM_LIFE, serve,
+    serve_over_tls,
 };
 pub use table::{ROUTES, Rule};
 pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
+pub use v2::{DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, PING_EVERY, document_v2};
 
 use jiff::Timestamp;
 

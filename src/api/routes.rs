@@ -1,4 +1,5 @@
-//! The paths of version 1. Who may ask for them stands in `table.rs`, what their answers have in common in `manners.rs`.
+//! The paths of version 1, and of what is not in another file. Who may ask for them stands in `table.rs`, what their answers have in common
+//! in `manners.rs`.
 
 use std::sync::Arc;
 
@@ -21,31 +22,58 @@ use super::figures::{self, Figures};
 use super::fresh::Tag;
 use super::gate::{self, Gate};
 use super::health::{self, HealthState};
+use super::orders::{self, OrderState};
 use super::share::Shared;
+use super::v2::{self, Live, Past, Sheets};
 use super::{login, manners, tokens};
 use crate::access::Caller;
-use crate::engine::Snapshot;
+use crate::engine::{ExperimentView, Snapshot};
+use crate::store::Reader;
 
 /// What the API answers from.
 #[derive(Debug, Clone)]
 pub struct ApiState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The side of the store that answers questions; `None` where no history is kept.
+    pub history: Option<Reader>,
+    /// What changes, for those who listen.
+    pub live: Arc<Live>,
     /// The figures for Prometheus; without them there is no `/metrics`.
     pub figures: Option<Figures>,
     /// The service's own health; without it there are no paths of it.
     pub health: Option<HealthState>,
+    /// Where commands go; without it there are no paths of them.
+    pub orders: Option<OrderState>,
 }
 
-/// All paths of version 1, and those of `others`, behind one gate.
+impl ApiState {
+    /// A state of snapshots and what changes between them alone.
+    #[must_use]
+    pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self { live: Live::new(snapshots.clone()), snapshots, history: None, figures: None, health: None, orders: None }
+    }
+}
+
+/// All paths, and those of `others`, behind one gate.
 pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
-    let served = Served { snapshots: state.snapshots, open: Shared::default(), whole: Shared::default(), start: fastrand::u64(..) };
+    let served = Served {
+        snapshots: state.snapshots,
+        past: Past::new(state.history),
+        live: state.live,
+        open: Shared::default(),
+        whole: Shared::default(),
+        list: Shared::default(),
+        sheets: Sheets::default(),
+        start: fastrand::u64(..),
+    };
     let routes = Router::new()
         .route("/api/v1/experiments", get(experiments))
         .route("/api/v1/experiments/", get(experiments))
         .route("/api/v1/experiments/events/{name}", get(events))
         .route("/api/v1/openapi.json", get(document))
         .route("/swagger.json", get(document))
+        .merge(v2::routes())
         .with_state(Arc::new(served));
     let access = Router::new()
         .route("/api/v1/session", get(login::who))
@@ -56,6 +84,7 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
         .with_state(Arc::clone(&gate));
     let routes = routes.merge(access).merge(others);
     let routes = state.health.into_iter().fold(routes, |routes, health| routes.merge(health::routes(health)));
+    let routes = state.orders.into_iter().fold(routes, |routes, orders| routes.merge(orders::routes(orders)));
     let routes = match state.figures {
         Some(figures) => figures::counted(gate::before(routes.merge(figures::routes(figures.clone())), gate), figures),
         None => gate::before(routes, gate),
@@ -66,23 +95,33 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
 /// What the handlers share.
 pub(super) struct Served {
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// The list as everybody may see it.
-    open: Shared,
-    /// The list with what is private.
-    whole: Shared,
+    pub(super) past: Past,
+    pub(super) live: Arc<Live>,
+    /// The list of version 1 as everybody may see it.
+    open: Shared<Snapshot>,
+    /// The list of version 1 with what is private.
+    whole: Shared<Snapshot>,
+    /// The list of version 2.
+    pub(super) list: Shared<Vec<Arc<ExperimentView>>>,
+    pub(super) sheets: Sheets,
     /// Tells the snapshots of this process from those of another.
     start: u64,
 }
 
 impl Served {
     /// The newest snapshot. The channel is held only as long as it takes to count one more reader.
-    fn snapshot(&self) -> Arc<Snapshot> {
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
 
     /// What changes when the snapshot does, or who sees it.
     fn tag(&self, snapshot: &Snapshot, private: bool) -> Tag {
         Tag::new(format_args!("{:x}-{}-{}", self.start, snapshot.version, u8::from(private)))
+    }
+
+    /// What changes only when experiments do, or what surrounds them.
+    pub(super) fn steady_tag(&self, snapshot: &Snapshot) -> Tag {
+        Tag::new(format_args!("{:x}-{}", self.start, snapshot.changed))
     }
 }
 
@@ -137,13 +176,13 @@ pub(super) fn answer(answer: &impl Serialize) -> Result<Response, ApiError> {
     rendered(answer).map(|body| json(body.into()))
 }
 
-fn rendered(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+pub(super) fn rendered(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(answer).map_err(|fault| {
         tracing::error!(%fault, "an answer of the API cannot be written as JSON");
         error::internal()
     })
 }
 
-fn json(body: Bytes) -> Response {
+pub(super) fn json(body: Bytes) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }

@@ -2,8 +2,9 @@
 //! answer.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -23,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::Peer;
 use super::tls::Certificate;
 
-/// How many connections are served at the same time. Further ones wait in the system's queue until one ends.
+/// How many connections are served at the same time, streams aside. Further ones wait in the system's queue until one ends.
 pub const MAX_CONNECTIONS: usize = 256;
 
 /// The longest time from opening a connection, or from the last answer on it, to the end of the next request's head.
@@ -34,6 +36,9 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest life of a connection, so that a client that reads or sends drop by drop cannot keep its place for ever.
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
+
+/// The longest life of a connection that has become a stream. Whoever listens comes back and goes on where it was.
+pub const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 
 /// How long an answer under way may still take after the stop, or after the end of its connection's life.
 pub const DRAIN: Duration = Duration::from_secs(2);
@@ -76,12 +81,20 @@ struct Limits {
     head: Duration,
     handshake: Duration,
     life: Duration,
+    stream_life: Duration,
     drain: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: MAX_CONNECTIONS, head: HEAD_TIMEOUT, handshake: HANDSHAKE_TIMEOUT, life: CONNECTION_LIFE, drain: DRAIN }
+        Self {
+            connections: MAX_CONNECTIONS,
+            head: HEAD_TIMEOUT,
+            handshake: HANDSHAKE_TIMEOUT,
+            life: CONNECTION_LIFE,
+            stream_life: STREAM_LIFE,
+            drain: DRAIN,
+        }
     }
 }
 
@@ -93,16 +106,18 @@ async fn serve_within(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let stop = stop.child_token();
+    let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let mut failures = 0;
     let outcome = loop {
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
             Some(ended) = connections.join_next() => note(ended),
-            taken = listener.accept(), if connections.len() < limits.connections => match taken {
+            (place, taken) = next(&places, &listener) => match taken {
                 Ok((stream, from)) => {
                     failures = 0;
-                    let service = Known { peer: Peer { address: from, tls: tls.is_some() }, inner: TowerToHyperService::new(router.clone()) };
+                    let peer = Peer { address: from, tls: tls.is_some() };
+                    let service = Known { peer, seat: Seat::new(place), inner: TowerToHyperService::new(router.clone()) };
                     connections.spawn(welcome(limits, tls.clone(), stream, service, stop.clone()));
                 }
                 Err(fault) if is_the_clients(&fault) => {}
@@ -121,9 +136,54 @@ async fn serve_within(
     outcome
 }
 
-/// The router, with each request told whose connection it came over.
+/// The next connection, as soon as there is a place for it.
+async fn next(places: &Arc<Semaphore>, listener: &TcpListener) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
+    // Nobody closes the places, so there always comes one.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    (place, listener.accept().await)
+}
+
+/// A connection's place among those that are served at the same time. Every request carries that of its connection.
+#[derive(Debug, Clone)]
+pub(super) struct Seat(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    place: Mutex<Option<OwnedSemaphorePermit>>,
+    streams: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl Seat {
+    fn new(place: Option<OwnedSemaphorePermit>) -> Self {
+        Self(Arc::new(Held { place: Mutex::new(place), streams: CancellationToken::new(), cut: CancellationToken::new() }))
+    }
+
+    /// Says that the connection is a stream from now on: it lives longer, and leaves its place to another connection.
+    /// Whoever says so bounds how many streams there are.
+    pub(super) fn becomes_a_stream(&self) {
+        self.0.streams.cancel();
+        drop(self.0.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Ends the connection: its client does not read.
+    pub(super) fn cut(&self) {
+        self.0.cut.cancel();
+    }
+
+    /// Waits until the connection has lived its life.
+    async fn lived(&self, limits: Limits) {
+        let life = async {
+            tokio::select! { () = sleep(limits.life) => {} () = self.0.streams.cancelled() => sleep(limits.stream_life).await }
+        };
+        tokio::select! { () = life => {} () = self.0.cut.cancelled() => {} }
+    }
+}
+
+/// The router, with each request told whose connection it came over and what place that has.
 struct Known {
     peer: Peer,
+    seat: Seat,
     inner: TowerToHyperService<Router>,
 }
 
@@ -134,6 +194,7 @@ impl Service<Request<Incoming>> for Known {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.seat.clone());
         self.inner.call(request)
     }
 }
@@ -154,6 +215,7 @@ async fn welcome(limits: Limits, tls: Option<TlsAcceptor>, stream: TcpStream, se
 
 /// Answers one client until it leaves, is too slow, has lived its life, or the stop comes.
 async fn converse(limits: Limits, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: Known, stop: CancellationToken) {
+    let seat = service.seat.clone();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
@@ -161,7 +223,7 @@ async fn converse(limits: Limits, stream: impl AsyncRead + AsyncWrite + Unpin + 
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let over = async {
-        tokio::select! { () = stop.cancelled() => {} () = sleep(limits.life) => {} }
+        tokio::select! { () = stop.cancelled() => {} () = seat.lived(limits) => {} }
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => Ok(ended),
@@ -197,9 +259,6 @@ fn note(ended: Result<(), JoinError>) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-    use std::sync::Arc;
-
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Notify;

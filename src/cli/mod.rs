@@ -8,6 +8,7 @@ mod demo;
 mod notify;
 mod ready;
 mod replay;
+mod report;
 mod revoke;
 mod serve;
 mod status;
@@ -64,6 +65,8 @@ enum Command {
     WaitForReady(ready::ReadyArgs),
     /// Make, list and revoke access tokens for labwatch's API; or print a short-lived one for book, jump or relay.
     Token(token::TokenArgs),
+    /// Print how available the laboratory was in a month, from the history; also while the service runs.
+    Report(report::ReportArgs),
     /// Copy the memory into a file and check the copy; also while the service runs.
     Backup(backup::BackupArgs),
     /// Send something to the maintainers, to see that it arrives.
@@ -160,6 +163,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Status(args) => status::run(&args, &sources),
         Command::WaitForReady(args) => ready::run(&args, &sources),
         Command::Token(args) => token::run(&args, &sources),
+        Command::Report(args) => report::run(&args, &sources),
         Command::Backup(args) => backup::run(&args, &sources),
         Command::Notify { what } => notify::run(what, &sources),
         Command::Completions { shell } => completions(shell),

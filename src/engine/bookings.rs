@@ -78,6 +78,25 @@ impl Calendar {
         affected
     }
 
+    /// When time alone changes next what [`Calendar::affected`] says; `None` when it does not.
+    #[must_use]
+    pub fn next_change<'a>(&self, resources: impl IntoIterator<Item = &'a ResourceName>, now: Timestamp) -> Option<Timestamp> {
+        let week = ahead(now, WEEK);
+        let of_one = |resource: &ResourceName| {
+            let mut next: Option<Timestamp> = None;
+            for entry in self.standing(resource, now) {
+                // What starts in exactly a day is not within it yet, and is a moment later.
+                let turns = [just_after(before(entry.start, WEEK)), just_after(before(entry.start, DAY)), entry.start, entry.end];
+                next = turns.into_iter().chain(next).filter(|at| *at > now).min();
+                if entry.start >= week {
+                    break;
+                }
+            }
+            next
+        };
+        resources.into_iter().filter_map(of_one).min()
+    }
+
     /// The stretches of time within `[from, until)` for which a resource is booked, in the order of their starts.
     pub(super) fn stretches(
         &self,
@@ -100,6 +119,15 @@ impl Calendar {
 /// The moment this far ahead; the calendar's end where there is none.
 pub(super) fn ahead(now: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| now.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// The moment this long before; the calendar's beginning where there is none.
+fn before(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| at.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
+}
+
+fn just_after(at: Timestamp) -> Timestamp {
+    at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(at)
 }
 
 fn arrange(entries: &mut [Entry]) {
@@ -202,6 +230,23 @@ mod tests {
             };
             let calendar = Calendar::of(&timetable(&[], &rows));
             prop_assert_eq!(calendar.affected(&[resource("r-a"), resource("r-b")], at(now)), expected);
+        }
+
+        /// Until the moment that is named nothing changes, and from then on something may.
+        #[test]
+        fn nothing_changes_before_its_time(
+            bookings in prop::collection::vec((0..2_usize, 0..400_i64, 1..60_i64, any::<bool>()), 0..30),
+            now in 0..450_i64,
+        ) {
+            let names = ["r-a", "r-b"];
+            let rows: Vec<_> = bookings.iter().map(|(name, start, len, started)| (names[*name], start * HOUR, (start + len) * HOUR, *started)).collect();
+            let (calendar, resources) = (Calendar::of(&timetable(&[], &rows)), [resource("r-a"), resource("r-b")]);
+            let said = calendar.affected(&resources, at(now * HOUR));
+            let until = calendar.next_change(&resources, at(now * HOUR)).unwrap_or(at(1_000 * HOUR));
+            prop_assert!(until > at(now * HOUR));
+            for hour in (now..1_000).take_while(|hour| at(hour * HOUR) < until) {
+                prop_assert_eq!(calendar.affected(&resources, at(hour * HOUR)), said, "{}", hour);
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{Moment, Stub};
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// Fewer losses than this are told one by one.
-const AT_LEAST: usize = 3;
+pub(super) const FEWEST_OF_A_CAUSE: usize = 3;
 
 /// A cause takes at least this part, in percent, of what shares its property and was neither lost before nor is explained already:
 /// two thirds are a clear majority.
@@ -158,7 +158,7 @@ fn largest_burst(losses: &[(Moment, &Stub)]) -> Option<(usize, usize)> {
             largest = (from, to);
         }
     }
-    (largest.1 - largest.0 >= AT_LEAST).then_some(largest)
+    (largest.1 - largest.0 >= FEWEST_OF_A_CAUSE).then_some(largest)
 }
 
 impl Cause {
@@ -343,7 +343,7 @@ mod tests {
             let lost: BTreeMap<&str, u64> = rows.iter().filter_map(|(name, _, lost)| Some((name.as_str(), (*lost)?))).collect();
             let mut seen = BTreeSet::new();
             for cause in &causes {
-                prop_assert!(cause.stubs.len() >= AT_LEAST && cause.stubs.len() <= cause.of && cause.of <= rows.len());
+                prop_assert!(cause.stubs.len() >= FEWEST_OF_A_CAUSE && cause.stubs.len() <= cause.of && cause.of <= rows.len());
                 prop_assert!(cause.stubs.len() * 100 >= cause.of * MAJORITY_PERCENT);
                 let times: Vec<u64> = cause.stubs.iter().map(|stub| lost[stub.as_str()]).collect();
                 let (first, last) = (times.iter().min().copied(), times.iter().max().copied());

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bookings::Affected;
 use super::event::{Event, Issue, Why};
 use super::flapping::{FlapRule, FlapTurn, Flapping};
 use super::holding::Holding;
@@ -164,7 +165,7 @@ impl Experiment {
     }
 
     /// Brings its streams up to date with relay's newest report.
-    /// Pushes the topics of required ones that have just connected.
+    /// Pushes the topics of required ones that have just connected, and returns whether any came or went.
     pub(super) fn refresh_streams(
         &mut self,
         newest: u64,
@@ -172,27 +173,29 @@ impl Experiment {
         before: Option<Moment>,
         gone: impl Fn(usize) -> Option<LastConnection>,
         returned: &mut Vec<Topic>,
-    ) {
+    ) -> bool {
+        let mut changed = false;
         for stream in &mut self.streams {
             let was_connected = stream.is_connected();
-            stream.sighting.refresh(newest, now, before, &gone);
+            changed |= stream.sighting.refresh(newest, now, before, &gone);
             match (was_connected, stream.is_connected()) {
                 (true, false) => stream.heard = Heard::Unverified,
                 (false, true) if stream.required => returned.push(stream.topic.clone()),
                 (true, true) | (false, _) => {}
             }
         }
+        changed
     }
 
-    /// Brings its host up to date with jump's newest report.
+    /// Brings its host up to date with jump's newest report. Returns whether it came or went.
     pub(super) fn refresh_host(
         &mut self,
         newest: u64,
         now: Moment,
         before: Option<Moment>,
         gone: impl FnOnce(usize) -> Option<LastConnection>,
-    ) {
-        self.host.refresh(newest, now, before, gone);
+    ) -> bool {
+        self.host.refresh(newest, now, before, gone)
     }
 
     /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought up to date too.
@@ -328,7 +331,7 @@ impl Experiment {
         Some(FlapView { since: since.wall(), steady_at: steady_at.wall() })
     }
 
-    pub(super) fn view(&self, resources: Vec<ResourceView>, quiet: Option<Quieted>, sky: &Sky) -> ExperimentView {
+    pub(super) fn view(&self, resources: Vec<ResourceView>, around: Around, sky: &Sky) -> ExperimentView {
         let mut streams: Vec<StreamView> = self.streams.iter().map(Stream::view).collect();
         streams.sort_by(|a, b| a.topic.cmp(&b.topic));
         ExperimentView {
@@ -339,7 +342,7 @@ impl Experiment {
             since: self.since.wall(),
             issues: self.issues.clone(),
             flapping: self.flap_view(sky),
-            quiet,
+            quiet: around.quiet,
             jump: self.jump,
             jump_seen: self.host.seen(),
             jump_last: self.host.last.clone(),
@@ -348,8 +351,27 @@ impl Experiment {
             grace_until: self.grace_end(sky).filter(|end| sky.now < *end).map(Moment::wall),
             last_listed: self.last_listed.map(Moment::wall),
             events: self.events(),
+            pools: around.pools,
+            affected: around.affected,
+            advice: around.advice,
+            is_lost: self.is_wholly_lost(),
         }
     }
+
+    /// Whether nothing of it is to be seen: neither its login nor any stream that it must have.
+    pub(super) fn is_wholly_lost(&self) -> bool {
+        let required = self.streams.iter().filter(|stream| stream.required);
+        self.login() == JumpHealth::Lost && required.map(|stream| stream.health).all(|health| health == StreamHealth::Missing)
+    }
+}
+
+/// What surrounds an experiment when it is shown.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Around {
+    pub(super) quiet: Option<Quieted>,
+    pub(super) pools: Vec<Arc<str>>,
+    pub(super) affected: Affected,
+    pub(super) advice: Option<Arc<str>>,
 }
 
 /// What a look at an experiment showed.

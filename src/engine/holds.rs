@@ -1,6 +1,6 @@
 //! People's holds on resources: since when, why, what they block, and which of them look forgotten. Never ends one: only people do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -72,14 +72,15 @@ impl Holds {
         self.held.remove(resource)
     }
 
+    /// Whether a person holds a resource.
+    #[must_use]
+    pub fn is_held(&self, resource: &ResourceName) -> bool {
+        self.held.contains_key(resource)
+    }
+
     /// Every hold with its resource, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&ResourceName, &Hold)> {
         self.held.iter()
-    }
-
-    /// Lets go of resources that book does not list.
-    pub fn keep_only(&mut self, listed: &BTreeSet<ResourceName>) {
-        self.held.retain(|resource, _| listed.contains(resource));
     }
 
     /// Every hold: first those that block bookings, the earliest first; then the others, the oldest first.
@@ -167,8 +168,6 @@ mod tests {
         }
         assert_eq!(holds.next_overdue(at(0)), Some(at(8 * DAY)));
         assert_eq!(holds.next_overdue(at(13 * DAY)), None);
-        holds.keep_only(&BTreeSet::from([resource("r-a"), resource("r-x")]));
-        assert_eq!(overdue(&holds, 13 * DAY), ["r-a"]);
         let mut patient = Holds::new(Duration::MAX);
         patient.held(&resource("r-a"), "fire", at(0));
         assert!(overdue(&patient, 1_000 * DAY).is_empty());

@@ -58,8 +58,8 @@ pub use silence::{
     QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly,
 };
 pub use snapshot::{
-    Counts, Evidence, ExperimentView, FlapView, LastConnection, NoteView, ResourceView, RouteView, SamplingView, Seen, Snapshot,
-    SourceView, StreamView, ToldView,
+    Counts, Evidence, ExperimentView, FlapView, LastConnection, Mismatch, NoteView, PoolView, ResourceView, RouteView, SamplingView, Seen,
+    Snapshot, SourceView, StreamView, ToldView,
 };
 pub use summary::{Alert, Background, Line, Occasion, Summary, Thread};
 pub use telling::Digest;

@@ -1,6 +1,7 @@
 //! Pools of interchangeable experiments, and whether enough of them work for what is booked. Counts; decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -98,9 +99,17 @@ impl Pools {
         self.0.binary_search_by(|pool| pool.name.as_str().cmp(name)).ok().and_then(|at| self.0.get(at))
     }
 
-    /// The pools that an experiment is in: one, unless its resources can be booked in different ways.
-    pub fn of_experiment(&self, stub: &Stub) -> impl Iterator<Item = &Pool> {
-        self.0.iter().filter(move |pool| pool.members.contains_key(stub))
+    /// The names of the pools that each experiment is in: one, unless its resources can be booked in different ways.
+    #[must_use]
+    pub fn by_experiment(&self) -> BTreeMap<Stub, Vec<Arc<str>>> {
+        let mut names: BTreeMap<Stub, Vec<Arc<str>>> = BTreeMap::new();
+        for pool in &self.0 {
+            let name: Arc<str> = Arc::from(pool.name.as_str());
+            for stub in pool.members() {
+                names.entry(stub.clone()).or_default().push(Arc::clone(&name));
+            }
+        }
+        names
     }
 
     /// Names the pools that nobody has named, in the order of their first members, so that a name does not wander.
@@ -146,6 +155,12 @@ impl Pool {
         };
         let peak_at = peak.checked_sub(1).and_then(first);
         Standing { members: self.members.len(), usable, peak, peak_at, severity }
+    }
+
+    /// When time alone changes next how it stands; `None` when it does not.
+    #[must_use]
+    pub fn next_change(&self, calendar: &Calendar, now: Timestamp) -> Option<Timestamp> {
+        calendar.next_change(self.members.values().flatten(), now)
     }
 
     /// How many of its experiments are booked, from each moment within the next 24 h at which that changes.
@@ -288,7 +303,7 @@ mod tests {
         let slots = [("r-p0", "p", "u"), ("r-p1", "p", "u"), ("r-p2", "p", "u"), ("r-p2/second", "p", "u")];
         let timetable = timetable(&slots, bookings);
         let pools = Pools::of(&timetable, &[], stub_of);
-        assert_eq!(pools.of_experiment(&stub("p2")).count(), 1);
+        assert_eq!(pools.by_experiment().get(&stub("p2")).map(Vec::len), Some(1));
         let pool = pools.get("p").expect("the pool");
         pool.standing(&Calendar::of(&timetable), at(0), |stub| usable.contains(&stub.as_str()))
     }

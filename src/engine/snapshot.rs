@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::bookings::Calendar;
+use super::bookings::{Affected, Calendar};
+use super::cause::Cause;
 use super::command::Wish;
 use super::event::{Event, Issue};
+use super::holds::HoldView;
 use super::input::{Link, Role};
-use super::pool::Pools;
+use super::pool::{Pools, Standing};
 use super::report::{Report, Traffic};
 use super::route::Channel;
 use super::silence::{Occurrence, Quiet, QuietEntry, QuietId, Quieted};
@@ -26,12 +28,20 @@ pub struct Snapshot {
     pub started: Timestamp,
     /// Whether this replica may act.
     pub role: Role,
+    /// The version at which the experiments, the pools, the holds or the causes were last other than before.
+    pub changed: u64,
     /// All experiments, sorted by stub.
     pub experiments: Arc<Vec<Arc<ExperimentView>>>,
     /// How many experiments are in which state.
     pub counts: Counts,
     /// Relay, jump and book, in this order.
     pub sources: [SourceView; 3],
+    /// How the pools of interchangeable experiments stand, sorted by name.
+    pub standings: Arc<Vec<PoolView>>,
+    /// What people hold: first what blocks bookings, the earliest first; then the others, the oldest first.
+    pub holds: Arc<Vec<HoldView>>,
+    /// What the experiments that cannot be used now probably have in common, the earliest first.
+    pub causes: Arc<Vec<Cause>>,
     /// The ways to people, in the order of the configuration; none when nobody is told.
     pub routes: Vec<RouteView>,
     /// What people were told bad, sorted by experiment and route.
@@ -81,6 +91,13 @@ impl Snapshot {
         self.experiments.get(at)
     }
 
+    /// How the pool of this name stands.
+    #[must_use]
+    pub fn pool(&self, name: &str) -> Option<&PoolView> {
+        let at = self.standings.binary_search_by(|pool| (*pool.name).cmp(name)).ok()?;
+        self.standings.get(at)
+    }
+
     /// What people were told bad about the experiment of this name, one for each route that heard of it.
     #[must_use]
     pub fn told(&self, stub: &str) -> &[ToldView] {
@@ -117,8 +134,46 @@ pub struct Counts {
     pub silenced: usize,
 }
 
+/// A pool of experiments that can stand in for each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolView {
+    /// Its name, which no other pool has.
+    pub name: Arc<str>,
+    /// Its experiments, sorted.
+    pub members: Vec<Stub>,
+    /// How many of them are ok.
+    pub healthy: usize,
+    /// How many of them can be booked.
+    pub bookable: usize,
+    /// What works against what is booked within 24 h.
+    pub standing: Standing,
+}
+
+/// Health and bookability that do not fit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mismatch {
+    /// It works, and nobody can book it.
+    WorksNotBookable,
+    /// It is down or flaps, and can be booked.
+    DownBookable,
+}
+
+impl Mismatch {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::WorksNotBookable, Self::DownBookable];
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::WorksNotBookable => "works-not-bookable",
+            Self::DownBookable => "down-bookable",
+        }
+    }
+}
+
 /// An experiment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExperimentView {
     /// Its name.
     pub stub: Stub,
@@ -152,6 +207,14 @@ pub struct ExperimentView {
     pub last_listed: Option<Timestamp>,
     /// Its latest events, oldest first, at most `HEALTH_EVENTS`.
     pub events: Vec<Arc<Event>>,
+    /// The names of the pools that it is in.
+    pub pools: Vec<Arc<str>>,
+    /// The bookings of it that are under way or to come.
+    pub affected: Affected,
+    /// What can be done about it, where something is wrong and its symptoms tell.
+    pub advice: Option<Arc<str>>,
+    /// Whether nothing of it is to be seen: neither its login nor any stream that it must have.
+    pub is_lost: bool,
 }
 
 /// How an experiment flaps.
@@ -168,6 +231,18 @@ impl ExperimentView {
     #[must_use]
     pub fn bookable(&self) -> Option<Bookable> {
         self.resources.iter().filter_map(|resource| resource.bookable).max()
+    }
+
+    /// Whether its health and its bookability do not fit together.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<Mismatch> {
+        match (self.health, self.bookable()?) {
+            (Health::Ok | Health::Degraded, Bookable::Withdrawn | Bookable::Held) => Some(Mismatch::WorksNotBookable),
+            (Health::Flapping | Health::Down, Bookable::Yes) => Some(Mismatch::DownBookable),
+            (Health::Ok | Health::Degraded, Bookable::Yes)
+            | (Health::Flapping | Health::Down, Bookable::Withdrawn | Bookable::Held)
+            | (Health::Unknown, _) => None,
+        }
     }
 }
 
@@ -189,7 +264,7 @@ pub struct ResourceView {
 }
 
 /// A stream of an experiment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StreamView {
     /// Its topic in relay.
     pub topic: Topic,

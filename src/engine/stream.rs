@@ -26,11 +26,17 @@ impl Sighting {
     }
 
     /// Brings the presence up to date with the newest report, number `newest`, which came at `now`; `gone` gives what the
-    /// report before it, which came at `before`, told of the connection.
-    pub(super) fn refresh(&mut self, newest: u64, now: Moment, before: Option<Moment>, gone: impl FnOnce(usize) -> Option<LastConnection>) {
+    /// report before it, which came at `before`, told of the connection. Returns whether that is news.
+    pub(super) fn refresh(
+        &mut self,
+        newest: u64,
+        now: Moment,
+        before: Option<Moment>,
+        gone: impl FnOnce(usize) -> Option<LastConnection>,
+    ) -> bool {
         let is_there = self.report == newest;
         match (self.presence, is_there) {
-            (Presence::Newest { .. }, true) | (Presence::Gone { .. } | Presence::Never { .. }, false) => {}
+            (Presence::Newest { .. }, true) | (Presence::Gone { .. } | Presence::Never { .. }, false) => return false,
             (Presence::Gone { .. } | Presence::Never { .. }, true) => {
                 self.presence = Presence::Newest { since: now };
                 self.last = None;
@@ -40,6 +46,7 @@ impl Sighting {
                 self.last = gone(self.entry).map(Arc::new);
             }
         }
+        true
     }
 
     /// Where its connection comes from, or last came from, as proxies wrote it.

@@ -147,6 +147,20 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
+/// A length of time as people say it, to two units: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
+#[must_use]
+pub fn spell_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let (large, small) = match (days, hours, minutes) {
+        (0, 0, 0) => return format!("{seconds} s"),
+        (0, 0, _) => return format!("{minutes} min"),
+        (0, _, _) => (format!("{hours} h"), (minutes % 60, "min")),
+        _ => (format!("{days} d"), (hours % 24, "h")),
+    };
+    if small.0 == 0 { large } else { format!("{large} {} {}", small.0, small.1) }
+}
+
 fn with_fraction(nanos: u64, scale: u64, unit: &str) -> String {
     let width = scale.ilog10() as usize;
     let fraction = format!("{:0width$}", nanos % scale);
@@ -223,6 +237,23 @@ mod tests {
             assert_eq!(format_duration(Duration::from_nanos(nanos)), text);
         }
         assert_eq!(format_duration(Duration::MAX), "2562047h47m16.854775807s");
+    }
+
+    #[test]
+    fn lengths_have_two_units_at_most() {
+        let rows = [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3_599, "59 min"),
+            (3_600, "1 h"),
+            (7_500, "2 h 5 min"),
+            (86_400, "1 d"),
+            (273_600, "3 d 4 h"),
+        ];
+        for (seconds, expected) in rows {
+            assert_eq!(spell_duration(Duration::from_secs(seconds)), expected);
+        }
     }
 
     proptest::proptest! {

@@ -8,7 +8,7 @@ mod moment;
 mod name;
 
 pub use availability::{Availability, Bookable, OUR_PREFIX};
-pub use duration::{DurationError, format_duration, parse_duration};
+pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
 pub use fault::Fault;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;

@@ -3,6 +3,7 @@
 
 mod account;
 mod csv;
+mod due;
 mod failure;
 mod html;
 mod period;
@@ -20,10 +21,13 @@ mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
 pub use csv::csv;
+pub use due::month_due;
 pub use html::html;
 pub use period::{MAX_DAYS, Period, PeriodError};
 pub use rule::RULE;
@@ -38,7 +42,7 @@ use window::Windows;
 
 use crate::engine::Maintenance;
 use crate::model::Stub;
-use crate::store::{Gap, KeptBooking, Past, Range};
+use crate::store::{self, Gap, KeptBooking, Past, Range, ReadError};
 
 /// How many experiments are named as the worst.
 const WORST: usize = 5;
@@ -46,10 +50,14 @@ const WORST: usize = 5;
 /// The name of the row of everything.
 const TOTAL: &str = "all";
 
-/// What of the history a report needs.
-#[must_use]
-pub fn range(period: &Period) -> Range {
-    Range { from: period.from(), until: period.until() }
+/// Makes the report about a period from a data folder, which may be in use. It blocks meanwhile, until `latest` at most.
+///
+/// # Errors
+/// [`ReadError`] when the history cannot be read, is too much, or takes too long.
+pub fn of_folder(folder: &Path, period: &Period, planned: &[Maintenance], now: Timestamp, latest: Instant) -> Result<Report, ReadError> {
+    let range = Range { from: period.from(), until: period.until() };
+    let past = store::look_back(folder, range, now, latest)?;
+    Ok(make(&past, period, planned, now))
 }
 
 /// Makes the report about a period. `planned` is the maintenance of the configuration; what is after `now` is not counted.

@@ -67,8 +67,8 @@ mod tests {
         let required = |health| Issue::Required(Topic::try_new("a-st-x").expect("a name"), health);
         let (missing, silent) = (required(StreamHealth::Missing), required(StreamHealth::Silent));
         check(Health::Down, &[silent.clone(), missing.clone(), Issue::JumpLost], JumpHealth::Lost, Symptom::AllLost);
-        check(Health::Down, &[missing.clone()], JumpHealth::Up, Symptom::StreamsLost);
-        check(Health::Down, &[missing.clone()], JumpHealth::Unknown, Symptom::StreamsLost);
+        check(Health::Down, std::slice::from_ref(&missing), JumpHealth::Up, Symptom::StreamsLost);
+        check(Health::Down, std::slice::from_ref(&missing), JumpHealth::Unknown, Symptom::StreamsLost);
         check(Health::Down, &[silent], JumpHealth::Lost, Symptom::Silent);
         check(Health::Down, &[Issue::RelayOutage, missing.clone()], JumpHealth::Up, Symptom::RelayOutage);
         check(Health::Flapping, &[missing], JumpHealth::Up, Symptom::Flapping);

@@ -303,7 +303,7 @@ mod tests {
             let asked = span(from, from + length).within(span(0, 100));
             let mut expected = Spent::default();
             for at in asked.from..asked.until {
-                let last = changes(&events).into_iter().filter(|change| change.at.as_millisecond() <= at).next_back();
+                let last = changes(&events).into_iter().rfind(|change| change.at.as_millisecond() <= at);
                 let health = last.and_then(|change| change.health).unwrap_or(Health::Unknown);
                 let state = if off.iter().any(|span| span.holds(at)) {
                     State::Off

@@ -10,13 +10,16 @@ use axum::Router;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Parts, ServiceError, Stops};
 use crate::access::{Audit, Keep, Reading, Revocations};
-use crate::api::{self, AccessSettings, Certificate, CertificateError, Gate, TlsFiles};
+use crate::api::{self, AccessSettings, Answered, Certificate, CertificateError, Gate, OrderState, TlsFiles};
 use crate::config::{ApiRead, ApiSettings};
+use crate::driver::Orders;
+use crate::engine::Snapshot;
 use crate::store::{Entry, Store};
 
 /// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
@@ -72,6 +75,15 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, ServiceEr
         },
         Err(error) => Err(ServiceError::Listen(address, error)),
     }
+}
+
+/// The way of commands to the engine.
+pub(super) fn orders(orders: Orders, snapshots: watch::Receiver<Arc<Snapshot>>) -> OrderState {
+    let give = move |command, by| {
+        let orders = orders.clone();
+        Box::pin(async move { orders.give(command, by).await }) as Answered
+    };
+    OrderState { snapshots, give: Arc::new(give) }
 }
 
 /// Starts the API, and the look-out for a new certificate where it has one.

@@ -21,9 +21,9 @@ pub(super) struct Mirror {
     outbox: BTreeMap<u64, Outgoing>,
     notes: BTreeMap<String, Note>,
     holds: BTreeMap<ResourceName, (String, Timestamp)>,
-    keep: BTreeMap<String, Value>,
-    /// The bookings that were not over when they were last told, by resource, start and end.
+    /// Those that are not over, by what makes bookings alike.
     bookings: BTreeMap<(ResourceName, Timestamp, Timestamp), Booked>,
+    keep: BTreeMap<String, Value>,
 }
 
 impl Mirror {
@@ -37,8 +37,8 @@ impl Mirror {
             outbox: memory.outbox.iter().map(|pending| (pending.outgoing.id, pending.outgoing.clone())).collect(),
             notes: memory.notes.iter().map(|note| (note.id.clone(), note.clone())).collect(),
             holds: memory.holds.iter().map(|hold| (hold.resource.clone(), (hold.reason.clone(), hold.since))).collect(),
+            bookings: memory.bookings.iter().map(|booked| (alike(booked), booked.clone())).collect(),
             keep: memory.keep.clone(),
-            bookings: memory.bookings.iter().map(|booked| (key(booked), booked.clone())).collect(),
         }
     }
 
@@ -74,19 +74,19 @@ impl Mirror {
         }
     }
 
-    fn booked(&mut self, change: &BookingChange) {
-        match change {
-            BookingChange::Stands(booked) => drop(self.bookings.insert(key(booked), booked.clone())),
-            BookingChange::Cancelled(booked) | BookingChange::Ended { booked, .. } => drop(self.bookings.remove(&key(booked))),
-        }
-    }
-
     /// A hold lasts from when its reason was first seen.
     fn held(&mut self, resource: &ResourceName, reason: Option<&str>, at: Timestamp) {
         match (self.holds.get(resource), reason) {
             (Some((known, _)), Some(reason)) if known == reason => {}
             (_, Some(reason)) => drop(self.holds.insert(resource.clone(), (reason.to_owned(), at))),
             (_, None) => drop(self.holds.remove(resource)),
+        }
+    }
+
+    fn booked(&mut self, change: &BookingChange) {
+        match change {
+            BookingChange::Stands(booked) => drop(self.bookings.insert(alike(booked), booked.clone())),
+            BookingChange::Cancelled(booked) | BookingChange::Ended { booked, .. } => drop(self.bookings.remove(&alike(booked))),
         }
     }
 
@@ -120,16 +120,20 @@ impl Mirror {
             record: Record::Hold { resource: resource.clone(), reason: Some(reason.clone()) },
         });
         let kept = self.keep.iter().map(|(key, value)| Entry::Keep { key: key.clone(), value: Some(value.clone()) });
-        let booked = self
-            .bookings
-            .values()
-            .map(|booked| Entry::Record { at: booked.start, record: Record::Bookings(vec![BookingChange::Stands(booked.clone())]) });
-        let kept = kept.chain(booked);
+        let standing: Vec<_> = self.bookings.values().cloned().map(BookingChange::Stands).collect();
+        let booked = std::iter::once(Entry::Record { at: Timestamp::UNIX_EPOCH, record: Record::Bookings(standing) });
         let outbox = self.outbox.values().cloned().map(Entry::Outgoing);
-        seen.chain(events).chain(told).chain(held).chain(kept).chain(outbox).chain(self.notes.values().cloned().map(Entry::Note))
+        seen.chain(events)
+            .chain(told)
+            .chain(held)
+            .chain(booked)
+            .chain(kept)
+            .chain(outbox)
+            .chain(self.notes.values().cloned().map(Entry::Note))
     }
 }
 
-fn key(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
+/// What makes bookings alike.
+fn alike(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
     (booked.resource.clone(), booked.start, booked.end)
 }

@@ -158,8 +158,17 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn switches(&self, range: Range) -> Result<Vec<SwitchRow>, ReadError> {
-        let columns = "at, resource, stub, available, reason, outcome, note, took";
-        self.list(range, format!("SELECT {columns} FROM switches WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, id DESC"), switch).await
+        let sql = format!("SELECT {SWITCH_COLUMNS} FROM switches WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, id DESC");
+        self.list(range, sql, switch).await
+    }
+
+    /// Switches of an experiment, newest first, at most [`MAX_ROWS`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn switches_of(&self, stub: &Stub, range: Range) -> Result<Vec<SwitchRow>, ReadError> {
+        let stub = stub.clone();
+        self.ask(move |from| switches_of(from, &stub, range)).await
     }
 
     /// Changes of sources, newest first, at most [`MAX_ROWS`].
@@ -237,7 +246,7 @@ impl Reader {
         self.ask(move |from| rows(from, &format!("{sql} LIMIT {MAX_ROWS}"), range, read)).await
     }
 
-    async fn ask<T: Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
@@ -282,6 +291,21 @@ fn answer(queue: &Receiver<Question>, mut desk: Desk) {
             Err(Disconnected) => return,
         }
     }
+}
+
+const SWITCH_COLUMNS: &str = "at, resource, stub, available, reason, outcome, note, took";
+
+fn switches_of(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<SwitchRow>> {
+    let sql = format!(
+        "SELECT {SWITCH_COLUMNS} FROM switches WHERE at >= ?1 AND at < ?2 AND stub = ?3 ORDER BY at DESC, id DESC LIMIT {MAX_ROWS}"
+    );
+    let mut statement = from.prepare_cached(&sql)?;
+    let mut found = statement.query(params![text::millis(range.from), text::millis(range.until), stub.as_str()])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        all.extend(switch(row)?);
+    }
+    Ok(all)
 }
 
 const GAPS: &str = "SELECT since, until, why FROM gaps WHERE until > ?1 AND since < ?2 ORDER BY since DESC, id DESC";

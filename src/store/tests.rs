@@ -222,6 +222,8 @@ async fn the_history_answers() {
     }
     assert_eq!(seen, [30, 20, 10]);
     let rows = reader.switches(ever()).await.expect("an answer");
+    assert_eq!(reader.switches_of(&rows[0].stub, ever()).await.expect("an answer"), rows);
+    assert_eq!(reader.switches_of(&stub("nobody"), ever()).await.expect("an answer"), []);
     let told: Vec<_> = rows.iter().map(|s| (s.at.as_millisecond(), s.available, s.outcome.as_deref(), s.took)).collect();
     assert_eq!(told, [(12, None, Some("failed"), None), (7, Some(false), Some("confirmed"), Some(Duration::from_millis(2)))]);
     let sources = reader.sources(ever()).await.expect("an answer");
@@ -234,6 +236,46 @@ async fn the_history_answers() {
     assert_eq!(endless, Err(ReadError::TooMuch));
     store.close();
     assert!(bench.others("-wal").is_empty(), "a closed store is one file");
+}
+
+#[tokio::test]
+async fn bad_times_are_put_together_from_changes() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    let mut entries: Vec<_> =
+        [(0, Health::Ok), (10, Health::Degraded), (20, Health::Down), (30, Health::Unknown), (40, Health::Ok), (50, Health::Down)]
+            .map(|(at, health)| happened("a", event(at, health)))
+            .into();
+    entries.extend((0..3).map(|n| happened("b", event(n * 10, Health::Ok))));
+    let source = |at, health, note: &str| record(at, Record::Source { name: SourceName::Jump, health, note: note.into() });
+    entries.extend([source(5, SourceHealth::Live, ""), source(15, SourceHealth::Down, "mute"), source(25, SourceHealth::Live, "")]);
+    write_and_wait(&store, entries);
+    let reader = store.reader();
+    let ask = async |of: Option<Subject>, from, until, limit| {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = reader.incidents(of.clone(), Range { from: time(from), until: time(until) }, after, limit).await.expect("an answer");
+            let last = page.incidents.last().map(|it| (it.begin, it.subject.clone()));
+            seen.extend(
+                page.incidents.into_iter().map(|it| (it.begin.as_millisecond(), it.end.map(Timestamp::as_millisecond), it.was_down)),
+            );
+            if !page.more {
+                return seen;
+            }
+            after = last;
+        }
+    };
+    for limit in [1, 100] {
+        assert_eq!(ask(None, 0, 100, limit).await, [(50, None, true), (15, Some(25), true), (10, Some(40), true)]);
+    }
+    let a = Some(Subject::Experiment(stub("a")));
+    assert_eq!(ask(a.clone(), 20, 50, 9).await, [(10, Some(40), true)], "it began before the range");
+    assert_eq!(ask(a.clone(), 40, 50, 9).await, [], "it was over, or had not begun");
+    assert_eq!(ask(a, 60, 70, 9).await, [(50, None, true)], "it goes on");
+    assert_eq!(ask(Some(Subject::Experiment(stub("b"))), 0, 100, 9).await, []);
+    assert_eq!(ask(Some(Subject::Source(SourceName::Jump)), 0, 100, 9).await, [(15, Some(25), true)]);
+    assert_eq!(ask(Some(Subject::Source(SourceName::Relay)), 0, 100, 9).await, []);
+    store.close();
 }
 
 #[tokio::test]

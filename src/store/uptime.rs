@@ -1,7 +1,10 @@
 //! How much of a time something was well. Pure: changes and gaps in, shares out. Time for which there is no history is counted apart from both.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
+use super::memory::Gap;
 use super::read::Range;
 use crate::model::Health;
 
@@ -52,6 +55,26 @@ pub(super) enum Change {
     Health(Health),
     GapBegins,
     GapEnds,
+}
+
+/// How long an experiment was in which state, counted from changes at hand instead of the file: each the health from then on, in any order.
+/// At most [`MAX_BUCKETS`] buckets; none for a step of nothing.
+#[must_use]
+pub fn uptime_of(
+    changes: impl Iterator<Item = (Timestamp, Health)>,
+    gaps: &[Gap],
+    range: Range,
+    step: Duration,
+    now: Timestamp,
+) -> Vec<Bucket> {
+    let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+    let length = range.until.as_millisecond() - range.from.as_millisecond();
+    if (length - 1).checked_div(step).and_then(|whole| usize::try_from(whole).ok()).is_none_or(|whole| whole >= MAX_BUCKETS) {
+        return Vec::new();
+    }
+    let changes = changes.map(|(at, health)| (at.as_millisecond(), Change::Health(health)));
+    let gaps = gaps.iter().flat_map(|gap| [(gap.since.as_millisecond(), Change::GapBegins), (gap.until.as_millisecond(), Change::GapEnds)]);
+    buckets(changes.chain(gaps).collect(), range, step, now)
 }
 
 /// Counts each bucket of `step` milliseconds. `changes` holds what was before the range too, as far as it matters.

@@ -46,7 +46,7 @@ impl Server {
         let (kept, notes) = (Arc::default(), Notes::default());
         let gate = gate(reading, &kept, &notes);
         let others = Router::new().route("/mounted/without/a/line", get(async || "nobody reads this"));
-        let routes = router(ApiState { snapshots: receiver, figures: None, health: None }, gate, others);
+        let routes = router(ApiState::new(receiver), gate, others);
         let mut task = JoinSet::new();
         match certificate {
             Some(certificate) => task.spawn(serve_over_tls(certificate, listener, routes, CancellationToken::new())),

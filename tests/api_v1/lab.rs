@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use labwatch::access::{Audit, Kept, Reading, Revocations};
 use labwatch::api::{AccessSettings, Gate};
 use labwatch::engine::{
-    Connection, Counts, Event, Evidence, ExperimentView, Issue, LastConnection, Link, Report, ResourceView, Role, SamplingView, Scopes,
-    Seen, Snapshot, SourceView, StreamView, Traffic, Why,
+    Affected, Cause, Connection, Counts, Event, Evidence, ExperimentView, HoldView, Issue, LastConnection, Link, PoolView, Report,
+    ResourceView, Role, SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
 };
 use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
@@ -32,13 +32,17 @@ pub fn at(seconds: i64) -> Timestamp {
 /// A snapshot in the making.
 pub struct Lab {
     pub experiments: Vec<ExperimentView>,
+    pub pools: Vec<PoolView>,
+    pub holds: Vec<HoldView>,
+    pub causes: Vec<Cause>,
     pub relay: Report,
     pub jump: Report,
 }
 
 impl Lab {
     pub fn new() -> Self {
-        Self { experiments: Vec::new(), relay: Report::default(), jump: Report::default() }
+        let (pools, holds, causes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { experiments: Vec::new(), pools, holds, causes, relay: Report::default(), jump: Report::default() }
     }
 
     /// Adds an experiment's stream to relay's newest report.
@@ -75,13 +79,17 @@ impl Lab {
             at: at(60),
             started: at(0),
             role: Role::Leader,
+            changed: 1,
+            counts: count(&self.experiments),
             experiments: Arc::new(self.experiments.into_iter().map(Arc::new).collect()),
-            counts: Counts::default(),
             sources: [
                 source(SourceName::Relay, told, Some(self.relay)),
                 source(SourceName::Jump, told, Some(self.jump)),
                 source(SourceName::Book, told, None),
             ],
+            standings: Arc::new(self.pools),
+            holds: Arc::new(self.holds),
+            causes: Arc::new(self.causes),
             routes: Vec::new(),
             told: Arc::default(),
             sampling: SamplingView::default(),
@@ -92,6 +100,18 @@ impl Lab {
             calendar: Arc::default(),
             pools: Arc::default(),
         })
+    }
+}
+
+fn count(experiments: &[ExperimentView]) -> Counts {
+    let of = |health| experiments.iter().filter(|view| view.health == health).count();
+    Counts {
+        total: experiments.len(),
+        ok: of(Health::Ok),
+        degraded: of(Health::Degraded),
+        down: of(Health::Down),
+        unknown: of(Health::Unknown),
+        ..Counts::default()
     }
 }
 
@@ -142,6 +162,10 @@ pub fn healthy(stub: &str) -> ExperimentView {
         grace_until: None,
         last_listed: Some(at(2)),
         events: Vec::new(),
+        pools: Vec::new(),
+        affected: Affected::default(),
+        advice: None,
+        is_lost: false,
         stub,
     }
 }

@@ -109,11 +109,11 @@ async fn walk(monitor: &Monitor, roles: &[Role], open: bool) {
 }
 
 /// Whether a status says that the caller may not, or that the route is not there. A path with a name in it may lead to nothing, and a
-/// session changes nothing without the text that only our pages know.
+/// session changes nothing without the text that only our pages know. A 503 is what a part that is not well says of itself.
 fn is_refusal(status: u16, (method, path, _): &Rule, role: &Role) -> bool {
     let csrf = role.session && *method != Method::GET && status == 403;
     let named = path.contains('{') && status == 404;
-    !csrf && !named && ([401, 403, 404, 405, 429].contains(&status) || status >= 500)
+    !csrf && !named && ([401, 403, 404, 405, 429].contains(&status) || status == 500)
 }
 
 async fn every_role(monitor: &Monitor) -> Vec<Role> {

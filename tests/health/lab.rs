@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::engine::{
-    Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report, ResourceView, Role, RouteView, SamplingView, Scopes, Seen,
-    Snapshot, SourceView, StreamView, Traffic,
+    Affected, Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report, ResourceView, Role, RouteView, SamplingView,
+    Scopes, Seen, Snapshot, SourceView, StreamView, Traffic,
 };
 use labwatch::health::{Ack, Categories, Clock, Desk, Finding, Identity, Registry, Reporter, STORE, Settings, SingleCheck, State, strict};
 use labwatch::model::{Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
@@ -151,9 +151,13 @@ pub fn quiet() -> Snapshot {
         at: at(0),
         started: at(0),
         role: Role::Leader,
+        changed: 1,
         experiments: Arc::default(),
         counts: Counts::default(),
         sources: SourceName::ALL.map(|name| source(name, SourceHealth::Starting, None)),
+        standings: Arc::default(),
+        holds: Arc::default(),
+        causes: Arc::default(),
         routes: vec![RouteView {
             name: RouteName::try_new("mail").expect("a name"),
             channel: Channel::Mail,
@@ -239,6 +243,10 @@ pub fn healthy(stub: &str) -> ExperimentView {
         grace_until: None,
         last_listed: Some(at(1)),
         events: Vec::new(),
+        pools: Vec::new(),
+        affected: Affected::default(),
+        advice: None,
+        is_lost: false,
         stub,
     }
 }

@@ -61,11 +61,8 @@ impl Server {
             contributors: Arc::new(contributors),
             levels: Some(Arc::new(Log::default())),
         };
-        let routes = router(
-            ApiState { snapshots: bench.snapshots.subscribe(), figures: None, health: Some(health) },
-            open_gate(),
-            axum::Router::new(),
-        );
+        let routes =
+            router(ApiState { health: Some(health), ..ApiState::new(bench.snapshots.subscribe()) }, open_gate(), axum::Router::new());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
         let mut task = JoinSet::new();

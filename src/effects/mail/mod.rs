@@ -9,4 +9,4 @@ mod fake_smtp;
 mod words;
 
 pub use compose::{Composed, Letter, MAX_ALERTS, MAX_NEWS, MAX_PROBLEMS, compose};
-pub use send::{Mailer, MailerError, Recipients, probe, run};
+pub use send::{Circular, Mailer, MailerError, Recipients, probe, run};

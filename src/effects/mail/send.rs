@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue, InReplyTo, References};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::{Mailbox, MessageBuilder, MultiPart};
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
@@ -68,6 +69,21 @@ impl Recipients {
         };
         telling.routes.iter().filter_map(of).collect()
     }
+}
+
+/// A mail that is no summary and belongs to no thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Circular {
+    /// What tells it from all others, without white space: the same mail sent again is the same to whoever gets it.
+    pub name: String,
+    /// When it was put together.
+    pub at: Timestamp,
+    /// The subject, behind what every subject starts with.
+    pub subject: String,
+    /// What it says.
+    pub text: String,
+    /// The same as a page.
+    pub html: String,
 }
 
 #[derive(Debug, Clone)]
@@ -147,7 +163,26 @@ impl Mailer {
             let fault = Fault::Protocol(format!("the route {} has no recipients", summary.route));
             DeliveryFault { fault, permanent: true }
         })?;
-        let mail = self.message(summary, recipients)?.formatted();
+        self.deliver_to_all(&self.message(summary, recipients)?, recipients).await
+    }
+
+    /// Sends a mail that is no summary to everybody of `EMAIL_TO` and `EMAIL_CC`, with the same care for dead addresses.
+    ///
+    /// # Errors
+    /// [`DeliveryFault`] when nobody got it.
+    pub async fn circulate(&self, circular: &Circular) -> Result<(), DeliveryFault> {
+        let Some(recipients) = self.recipients.get(&RouteName::everybody()).filter(|addresses| !addresses.to.is_empty()) else {
+            return Err(DeliveryFault { fault: Fault::Protocol(MailerError::Nobody.to_string()), permanent: true });
+        };
+        let Circular { name, at, subject, text, html } = circular;
+        let subject = format!("{} {subject}", self.letter.subject.trim());
+        let head = self.head(recipients, subject.trim(), *at, format!("<{name}@{}>", self.from.email.domain()));
+        let body = MultiPart::alternative_plain_html(text.clone(), html.clone());
+        self.deliver_to_all(&head.multipart(body).map_err(|error| unfit(&error))?, recipients).await
+    }
+
+    async fn deliver_to_all(&self, message: &Message, recipients: &Addresses) -> Result<(), DeliveryFault> {
+        let mail = message.formatted();
         let everybody: Vec<Address> = recipients.to.iter().chain(&recipients.cc).map(|mailbox| mailbox.email.clone()).collect();
         match self.deliver(&mail, everybody.clone()).await {
             Err(refusal) if refusal.permanent && !refusal.fault.is_ours() && everybody.len() > 1 => {
@@ -215,23 +250,24 @@ impl Mailer {
     fn message(&self, summary: &Summary, recipients: &Addresses) -> Result<Message, DeliveryFault> {
         let composed = compose(summary, &self.letter);
         let name = |message: &MessageId| format!("<{message}@{}>", self.from.email.domain());
-        let mut builder = Message::builder()
-            .from(self.from.clone())
-            .subject(composed.subject)
-            .date(SystemTime::from(summary.at))
-            .message_id(Some(name(&summary.thread.id)))
-            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+        let mut builder = self.head(recipients, &composed.subject, summary.at, name(&summary.thread.id));
         if let Some(latest) = summary.thread.references.last() {
             let earlier: Vec<String> = summary.thread.references.iter().map(name).collect();
             builder = builder.header(References::from(earlier.join(" "))).header(InReplyTo::from(name(latest)));
         }
-        for mailbox in &recipients.to {
-            builder = builder.to(mailbox.clone());
-        }
-        for mailbox in &recipients.cc {
-            builder = builder.cc(mailbox.clone());
-        }
         builder.multipart(MultiPart::alternative_plain_html(composed.text, composed.html)).map_err(|error| unfit(&error))
+    }
+
+    /// What every mail of ours says about itself.
+    fn head(&self, recipients: &Addresses, subject: &str, at: Timestamp, id: String) -> MessageBuilder {
+        let builder = Message::builder()
+            .from(self.from.clone())
+            .subject(subject)
+            .date(SystemTime::from(at))
+            .message_id(Some(id))
+            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+        let builder = recipients.to.iter().fold(builder, |builder, mailbox| builder.to(mailbox.clone()));
+        recipients.cc.iter().fold(builder, |builder, mailbox| builder.cc(mailbox.clone()))
     }
 }
 

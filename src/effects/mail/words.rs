@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::engine::{Counts, Issue, Line};
+pub(super) use crate::model::spell_duration as spell;
 use crate::model::{Bookable, Health};
 
 /// How many of an experiment's issues are named.
@@ -125,19 +126,6 @@ fn length(duration: SignedDuration) -> Duration {
     Duration::try_from(duration).unwrap_or_default()
 }
 
-/// A length of time as people say it, to two units: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
-pub(super) fn spell(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    let (large, small) = match (days, hours, minutes) {
-        (0, 0, 0) => return format!("{seconds} s"),
-        (0, 0, _) => return format!("{minutes} min"),
-        (0, _, _) => (format!("{hours} h"), (minutes % 60, "min")),
-        _ => (format!("{days} d"), (hours % 24, "h")),
-    };
-    if small.0 == 0 { large } else { format!("{large} {} {}", small.0, small.1) }
-}
-
 /// How many experiments are in which state. What there is none of is not mentioned.
 pub(super) fn counts(counts: &Counts) -> String {
     let mut text = format!("Of {} experiments {} are ok", counts.total, counts.ok);
@@ -247,23 +235,6 @@ mod tests {
         ];
         for (health, word, expected) in rows {
             assert_eq!(bookable(&line(health, Health::Ok, Some(word))), expected, "{health} {word}");
-        }
-    }
-
-    #[test]
-    fn lengths_have_two_units_at_most() {
-        let rows = [
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (3_599, "59 min"),
-            (3_600, "1 h"),
-            (7_500, "2 h 5 min"),
-            (86_400, "1 d"),
-            (273_600, "3 d 4 h"),
-        ];
-        for (seconds, expected) in rows {
-            assert_eq!(spell(Duration::from_secs(seconds)), expected);
         }
     }
 

@@ -1,45 +1,40 @@
 //! What surrounds a problem when people are told of it: who has booked it, what it has in common with others, what can be done from home.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::Engine;
-use crate::engine::advice::{Advice, Facts, Neighbours, Tally};
+use crate::engine::advice::{Facts, Neighbours};
 use crate::engine::bookings::Calendar;
-use crate::engine::cause::{Cause, Loss, Place, group};
+use crate::engine::cause::{Cause, FEWEST_OF_A_CAUSE, Loss, Place, group};
 use crate::engine::experiment::Experiment;
 use crate::engine::input::Timetable;
-use crate::engine::names::stem;
 use crate::engine::pool::{Pools, Severity};
 use crate::engine::route::Route;
 use crate::engine::summary::{Background, Line, Summary};
-use crate::model::{Health, JumpHealth, Stub};
+use crate::model::{Health, Stub};
 
 impl Engine {
     /// Takes in who has booked what.
     pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
         let resources = &self.resources;
-        self.pools = Arc::new(Pools::of(timetable, &[], |resource| resources.stub(resource).cloned()));
+        self.pools = Arc::new(Pools::of(timetable, &self.pool_rules, |resource| resources.stub(resource).cloned()));
         self.calendar = Arc::new(Calendar::of(timetable));
+        self.timetable_changed();
     }
 
     /// Adds to a summary what surrounds its problems, and puts those first that students need first.
     pub(super) fn add_context(&self, summary: &mut Summary) {
-        let (now, advice) = (self.now.wall(), Advice::default());
-        let neighbourhoods = self.neighbourhoods();
+        let now = self.now.wall();
         for line in summary.news.iter_mut().chain(&mut summary.problems) {
             let Some(experiment) = self.fleet.named(line.stub.as_str()) else { continue };
             line.affected = self.calendar.affected(&experiment.resources, now);
-            if line.health.is_bad() {
-                let facts = experiment.facts(neighbours(&neighbourhoods, experiment));
-                line.advice = advice.of(&facts).map(|given| given.text.to_owned());
-            }
+            line.advice = self.surroundings.advice_for(experiment).map(str::to_owned);
         }
         summary.news.sort_by_key(urgency);
         summary.problems.sort_by_key(urgency);
-        summary.background.causes = self.causes(summary).iter().map(cause_words).collect();
+        summary.background.causes = self.causes_of_new(summary).iter().map(cause_words).collect();
     }
 
     /// What is worth knowing for the people of a route, whatever is new.
@@ -53,24 +48,18 @@ impl Engine {
         }
     }
 
-    /// How many experiments of each name stem have a sign of life, and how many have none.
-    fn neighbourhoods(&self) -> BTreeMap<&str, Neighbours> {
-        let mut stems: BTreeMap<&str, Neighbours> = BTreeMap::new();
-        for (_, experiment) in self.fleet.iter() {
-            let near = stems.entry(stem(experiment.stub.as_str())).or_default();
-            if experiment.is_wholly_lost() {
-                near.lost += 1;
-            } else {
-                near.up += 1;
-            }
-        }
-        stems
-    }
-
     /// What the new losses of a summary have in common.
-    fn causes(&self, summary: &Summary) -> Vec<Cause> {
+    fn causes_of_new(&self, summary: &Summary) -> Vec<Cause> {
         let new = summary.news.iter().filter(|line| line.health.is_unusable());
         let lost: Vec<&Experiment> = new.filter_map(|line| self.fleet.named(line.stub.as_str())).collect();
+        self.causes(&lost)
+    }
+
+    /// What these losses have in common.
+    pub(super) fn causes(&self, lost: &[&Experiment]) -> Vec<Cause> {
+        if lost.len() < FEWEST_OF_A_CAUSE {
+            return Vec::new();
+        }
         let losses: Vec<Loss<'_>> = lost.iter().map(|experiment| Loss { stub: &experiment.stub, at: experiment.since }).collect();
         let report = self.fleet.relay_report();
         let remote = |experiment: &Experiment| {
@@ -84,15 +73,8 @@ impl Engine {
 
     /// Pools that have less left than is booked.
     fn short_pools(&self, route: &Route, now: Timestamp) -> Vec<String> {
-        let usable = |stub: &Stub| {
-            let experiment = self.fleet.named(stub.as_str());
-            experiment.is_some_and(|experiment| matches!(experiment.health, Health::Ok | Health::Degraded))
-        };
-        let standings = self
-            .pools
-            .iter()
-            .filter(|pool| pool.members().any(|stub| route.hears_of(stub)))
-            .map(|pool| (&pool.name, pool.standing(&self.calendar, now, usable)));
+        let heard = self.pools.iter().filter(|pool| pool.members().any(|stub| route.hears_of(stub)));
+        let standings = heard.map(|pool| (&pool.name, pool.standing(&self.calendar, now, |stub| self.is_usable(stub))));
         let short = standings.filter_map(|(name, standing)| match standing.severity {
             Severity::Short { missing, first_at } => {
                 let at = first_at.strftime("%-d %b %H:%M UTC");
@@ -125,16 +107,6 @@ fn urgency(line: &Line) -> (bool, Timestamp, Stub) {
     (is_well, line.affected.first_start.filter(|_| !is_well).unwrap_or(Timestamp::MAX), line.stub.clone())
 }
 
-fn neighbours(neighbourhoods: &BTreeMap<&str, Neighbours>, experiment: &Experiment) -> Neighbours {
-    let mut near = neighbourhoods.get(stem(experiment.stub.as_str())).copied().unwrap_or_default();
-    if experiment.is_wholly_lost() {
-        near.lost = near.lost.saturating_sub(1);
-    } else {
-        near.up = near.up.saturating_sub(1);
-    }
-    near
-}
-
 fn cause_words(cause: &Cause) -> String {
     format!(
         "{} of {} {} {} were lost at about the same time: probably one cause",
@@ -146,13 +118,7 @@ fn cause_words(cause: &Cause) -> String {
 }
 
 impl Experiment {
-    /// Whether nothing of it is to be seen: neither its login nor any of its streams.
-    fn is_wholly_lost(&self) -> bool {
-        let streams = self.streams.iter().filter(|stream| stream.required).map(|stream| stream.health).collect::<Tally>();
-        self.login() == JumpHealth::Lost && streams.active + streams.silent + streams.unknown == 0
-    }
-
-    fn facts(&self, neighbours: Neighbours) -> Facts {
+    pub(super) fn facts(&self, neighbours: Neighbours) -> Facts {
         let tally = |required| self.streams.iter().filter(|stream| stream.required == required).map(|stream| stream.health).collect();
         Facts { jump: self.login(), required: tally(true), others: tally(false), neighbours }
     }

@@ -100,6 +100,7 @@ impl Engine {
             self.fleet.touch_all();
         }
         let (added, removed) = self.resources.list(&reading.resources);
+        self.end_holds(&removed, actions);
         if !added.is_empty() || !removed.is_empty() {
             actions.push(Action::Record(Record::Manifest(ManifestChange::Changed { added, removed })));
         }
@@ -208,6 +209,14 @@ impl Engine {
         }
     }
 
+    /// Lets go of the holds of resources that book does not list any more: when they come back, book says anew how they are.
+    fn end_holds(&mut self, removed: &[ResourceName], actions: &mut Vec<Action>) {
+        let held: Vec<&ResourceName> = removed.iter().filter(|resource| self.holds.is_held(resource)).collect();
+        for resource in held {
+            self.note_hold(Some(HoldChange { resource: resource.clone(), reason: None }), actions);
+        }
+    }
+
     /// Takes note of a person's hold, or of its end.
     fn note_hold(&mut self, change: Option<HoldChange>, actions: &mut Vec<Action>) {
         let Some(HoldChange { resource, reason }) = change else { return };
@@ -215,6 +224,7 @@ impl Engine {
             Some(reason) => drop(self.holds.held(&resource, reason, self.now.wall()).cloned()),
             None => drop(self.holds.released(&resource)),
         }
+        self.surroundings.holds_changed();
         actions.push(Action::Record(Record::Hold { resource, reason }));
     }
 }

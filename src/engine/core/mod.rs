@@ -7,13 +7,16 @@ mod quieting;
 mod commands;
 mod stories;
 mod picture;
+mod surroundings;
 mod bookkeeping;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::surroundings::Surroundings;
 use super::action::Action;
+use super::advice::Advice;
 use super::availability::Resources;
 use super::bookings::Calendar;
 use super::diary::Diary;
@@ -23,7 +26,7 @@ use super::holds::{DEFAULT_OVERDUE_AFTER, Holds};
 use super::input::{Input, Role};
 use super::memory::Memory;
 use super::policy::{Asking, Policy};
-use super::pool::Pools;
+use super::pool::{PoolRule, Pools};
 use super::route::Route;
 use super::sampling::Sampler;
 use super::silence::Quiet;
@@ -79,11 +82,15 @@ pub struct Engine {
     blind: Option<Moment>,
     outage: bool,
     version: u64,
+    /// The version at which what readers see of experiments and around them last changed.
+    painted: u64,
     views: Arc<Vec<Arc<ExperimentView>>>,
     counts: Counts,
     calendar: Arc<Calendar>,
+    pool_rules: Vec<PoolRule>,
     pools: Arc<Pools>,
     holds: Holds,
+    surroundings: Surroundings,
     quiet: Arc<Quiet>,
     /// How quiet it is now; `None` when that is to be found out anew.
     hush: Option<Hush>,
@@ -116,11 +123,14 @@ impl Engine {
             blind: None,
             outage: false,
             version: 0,
+            painted: 0,
             views: Arc::default(),
             counts: Counts::default(),
             calendar: Arc::default(),
+            pool_rules: Vec::new(),
             pools: Arc::default(),
             holds: Holds::new(DEFAULT_OVERDUE_AFTER),
+            surroundings: Surroundings::default(),
             quiet: Arc::default(),
             hush: None,
             diary: Diary::default(),
@@ -134,6 +144,14 @@ impl Engine {
         let mut engine = Self { telling: Telling::new(routes, now), ..Self::new(policy, now) };
         engine.recall(memory, now);
         engine
+    }
+
+    /// The same engine with these texts for maintainers, and with these pools beside those that it finds itself.
+    #[must_use]
+    pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
+        self.surroundings.advise(advice);
+        self.pool_rules = pools;
+        self
     }
 
     /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::engine::experiment::Experiment;
 use crate::engine::route::Route;
 use crate::engine::silence::QuietKind;
 use crate::engine::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
@@ -18,9 +17,13 @@ impl Engine {
             at: self.now.wall(),
             started: self.started.wall(),
             role: self.role,
+            changed: self.painted,
             experiments: Arc::clone(&self.views),
             counts: self.counts,
             sources: SourceName::ALL.map(|name| self.source_view(name)),
+            standings: Arc::clone(&self.surroundings.pools),
+            holds: Arc::clone(&self.surroundings.holds),
+            causes: Arc::clone(&self.surroundings.causes),
             routes: self.telling.views(),
             told: self.telling.told(),
             sampling: if self.sampling { self.sampler.view(&self.policy) } else { SamplingView::default() },
@@ -36,22 +39,6 @@ impl Engine {
     /// How many of the experiments that a route hears of are in which state.
     pub(super) fn counts_of(&self, route: &Route) -> Counts {
         if route.hears_of_all() { self.counts } else { count(self.views.iter().filter(|view| route.hears_of(&view.stub))) }
-    }
-
-    pub(super) fn repaint(&mut self) {
-        if !self.fleet.is_touched() {
-            return;
-        }
-        let sky = self.sky();
-        let mut views = std::mem::take(&mut self.views);
-        let touched = self.fleet.take_touched();
-        let paint = |experiment: &Experiment| {
-            let resources = experiment.resources.iter().map(|name| self.resources.view(name)).collect();
-            experiment.view(resources, self.quieted(&experiment.stub), &sky)
-        };
-        self.fleet.repaint(&mut views, &touched, paint);
-        self.views = views;
-        self.counts = count(self.views.iter());
     }
 
     pub(super) fn source_view(&self, name: SourceName) -> SourceView {
@@ -75,7 +62,7 @@ impl Engine {
     }
 }
 
-fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
+pub(super) fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
     let mut counts = Counts::default();
     for view in views {
         counts.total += 1;

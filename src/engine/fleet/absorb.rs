@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Fleet;
+use super::{Fleet, Id};
+use crate::engine::experiment::Experiment;
 use crate::engine::report::{Connection, Report, Scopes};
 use crate::engine::snapshot::LastConnection;
 use crate::model::{Moment, Stub, Topic};
@@ -17,15 +18,21 @@ impl Fleet {
                 continue;
             }
             let known = self.topics.get(connection.topic).or_else(|| self.add_stray(connection.topic, now));
-            let stream = known.and_then(|at| self.get_mut(at.experiment)?.streams.get_mut(at.stream as usize));
-            if let Some(stream) = stream {
-                stream.observe(number, entry, connection.tx);
+            let Some(at) = known else { continue };
+            let Some(stream) = self.get_mut(at.experiment).and_then(|it| it.streams.get_mut(at.stream as usize)) else { continue };
+            let had_statistics = stream.has_statistics();
+            stream.observe(number, entry, connection.tx);
+            if stream.has_statistics() != had_statistics {
+                self.touched.insert(at.experiment);
             }
         }
         let mut returned = Vec::new();
-        for experiment in self.slots.iter_mut().flatten() {
+        for (slot, experiment) in (0_u32..).zip(&mut self.slots) {
             let gone = |entry| before.report.get(entry).map(LastConnection::from);
-            experiment.refresh_streams(number, now, before.at, gone, &mut returned);
+            let refresh = |it: &mut Experiment| it.refresh_streams(number, now, before.at, gone, &mut returned);
+            if experiment.as_mut().is_some_and(refresh) {
+                self.touched.insert(Id(slot));
+            }
         }
         returned
     }
@@ -43,8 +50,11 @@ impl Fleet {
                 experiment.observe_host(number, entry);
             }
         }
-        for experiment in self.slots.iter_mut().flatten() {
-            experiment.refresh_host(number, now, before.at, |entry| before.report.get(entry).map(LastConnection::from));
+        for (slot, experiment) in (0_u32..).zip(&mut self.slots) {
+            let gone = |entry| before.report.get(entry).map(LastConnection::from);
+            if experiment.as_mut().is_some_and(|it| it.refresh_host(number, now, before.at, gone)) {
+                self.touched.insert(Id(slot));
+            }
         }
     }
 }

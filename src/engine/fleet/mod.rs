@@ -1,9 +1,12 @@
 //! All experiments: found by name, fed with reports, looked at when something touches them.
 
 mod absorb;
+mod paint;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub(in crate::engine) use paint::Repainted;
 
 use crate::engine::event::{Event, Why};
 use crate::engine::experiment::{Experiment, Sky};
@@ -11,7 +14,6 @@ use crate::engine::flapping::FlapRule;
 use crate::engine::index::Index;
 use crate::engine::memory::Remembered;
 use crate::engine::report::{Report, Scopes};
-use crate::engine::snapshot::ExperimentView;
 use crate::engine::stream::Stream;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 
@@ -335,6 +337,12 @@ impl Fleet {
         self.touched.insert(id);
     }
 
+    /// The experiments whose names begin with this, in the order of their names.
+    pub(in crate::engine) fn starting_with<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (Id, &'a Experiment)> {
+        let from = self.by_stub.range::<str, _>((std::ops::Bound::Included(start), std::ops::Bound::Unbounded));
+        from.take_while(move |(stub, _)| stub.as_str().starts_with(start)).filter_map(|(_, id)| Some((*id, self.get(*id)?)))
+    }
+
     /// How many experiments there are.
     pub(in crate::engine) fn len(&self) -> usize {
         self.by_stub.len()
@@ -377,32 +385,5 @@ impl Fleet {
     /// What was touched or forgotten since the last picture; from now on it counts as painted.
     pub(in crate::engine) fn take_touched(&mut self) -> Touched {
         Touched { changed: std::mem::take(&mut self.touched), gone: std::mem::take(&mut self.gone) }
-    }
-
-    /// Brings a sorted list of pictures up to date with what was touched.
-    pub(in crate::engine) fn repaint(
-        &self,
-        views: &mut Arc<Vec<Arc<ExperimentView>>>,
-        touched: &Touched,
-        paint: impl Fn(&Experiment) -> ExperimentView,
-    ) {
-        let list = Arc::make_mut(views);
-        for stub in &touched.gone {
-            if let Ok(at) = list.binary_search_by(|view| view.stub.cmp(stub)) {
-                list.remove(at);
-            }
-        }
-        let mut fresh = Vec::new();
-        for experiment in touched.changed.iter().filter_map(|id| self.get(*id)) {
-            let view = Arc::new(paint(experiment));
-            match list.binary_search_by(|known| known.stub.cmp(&view.stub)) {
-                Ok(at) => list[at] = view,
-                Err(_) => fresh.push(view),
-            }
-        }
-        if !fresh.is_empty() {
-            list.append(&mut fresh);
-            list.sort_by(|a, b| a.stub.cmp(&b.stub));
-        }
     }
 }

@@ -1,0 +1,284 @@
+//! What maintainers tell labwatch to do: acknowledge, silence, plan maintenance, hold, enable. Each answers what it does; with
+//! `?dry_run=true` it only says so. Whether something can be done is the engine's word.
+
+mod answer;
+mod body;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Json, Path, Query, State};
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use super::error::{self, ApiError};
+use super::routes;
+use crate::access::{Caller, Noted};
+use crate::engine::{Command, NamePattern, QuietId, Receipt, Refusal, Scope, Snapshot};
+use crate::model::{NameError, ResourceName};
+
+pub(super) use answer::{Done, QuietNote};
+pub(super) use body::{AckText, Acknowledge, Hold, Maintain, Silence};
+
+/// What comes of a command, later.
+pub type Answered = Pin<Box<dyn Future<Output = Result<Receipt, Refusal>> + Send>>;
+
+/// Gives a command to the engine, in somebody's name.
+pub type Give = dyn Fn(Command, String) -> Answered + Send + Sync;
+
+/// Where commands go, and the picture that says what they would do.
+#[derive(Clone)]
+pub struct OrderState {
+    /// The newest snapshot.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Gives a command.
+    pub give: Arc<Give>,
+}
+
+impl std::fmt::Debug for OrderState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OrderState")
+    }
+}
+
+/// All paths of commands.
+pub(super) fn routes(state: OrderState) -> Router {
+    Router::new()
+        .route("/api/v2/quiet", get(list))
+        .route("/api/v2/quiet/{id}", delete(remove))
+        .route("/api/v2/acknowledgements", post(acknowledge))
+        .route("/api/v2/silences", post(silence))
+        .route("/api/v2/maintenance", post(maintain))
+        .route("/api/v2/holds", post(hold))
+        .route("/api/v2/holds/{resource}", delete(enable))
+        .route("/api/v1/experiments/{name}/ack", post(acknowledge_one).delete(unacknowledge_one))
+        .route("/api/v1/ack", post(acknowledge_all).delete(unacknowledge_all))
+        .with_state(state)
+}
+
+/// How a command is meant.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mode {
+    /// Only say what it would do.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+type Asked = Result<Query<Mode>, QueryRejection>;
+type Given<T> = Result<Json<T>, JsonRejection>;
+type Named = Result<Path<String>, PathRejection>;
+
+/// Everything that keeps messages quiet: acknowledgements, silences, maintenance.
+#[utoipa::path(get, path = "/api/v2/quiet", tag = "quiet", responses((status = 200, description = "In the order in which they are listed", body = Vec<QuietNote>)))]
+pub(super) async fn list(State(state): State<OrderState>, caller: Caller) -> Result<Response, ApiError> {
+    let snapshot = Arc::clone(&state.snapshots.borrow());
+    let private = caller.may_see_private();
+    routes::answer(&snapshot.notes.iter().map(|note| QuietNote::new(note, private)).collect::<Vec<_>>())
+}
+
+/// Ends an acknowledgement, a silence or maintenance before its time.
+#[utoipa::path(
+    delete, path = "/api/v2/quiet/{id}", tag = "quiet", params(("id" = u64, Path, description = "Its number, as `/api/v2/quiet` tells it"), Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, description = "It has ended, or never was", body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn remove(
+    State(state): State<OrderState>,
+    caller: Caller,
+    id: Result<Path<u64>, PathRejection>,
+    mode: Asked,
+) -> Result<Response, ApiError> {
+    let Path(id) = id.map_err(|_| error::malformed("the number is not a number: /api/v2/quiet lists them"))?;
+    carry_out(&state, &caller, Command::Remove { id: QuietId(id) }, mode).await
+}
+
+/// Acknowledges what is bad: no message about it until it is well again or gets worse. Book and the judgement are not affected.
+#[utoipa::path(
+    post, path = "/api/v2/acknowledgements", tag = "quiet", request_body = Acknowledge, params(Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, body = ApiError), (status = 409, description = "Nothing of it is bad, or it is acknowledged already", body = ApiError),
+        (status = 503, body = ApiError))
+)]
+pub(super) async fn acknowledge(
+    State(state): State<OrderState>,
+    caller: Caller,
+    mode: Asked,
+    given: Given<Acknowledge>,
+) -> Result<Response, ApiError> {
+    carry_out(&state, &caller, read(given)?.command()?, mode).await
+}
+
+/// Acknowledges one experiment.
+#[utoipa::path(
+    post, path = "/api/v1/experiments/{name}/ack", tag = "quiet", request_body = AckText, params(("name" = String, Path), Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn acknowledge_one(
+    State(state): State<OrderState>,
+    caller: Caller,
+    name: Named,
+    uri: Uri,
+    mode: Asked,
+    given: Given<AckText>,
+) -> Result<Response, ApiError> {
+    let scope = one(&state, name, &uri)?;
+    carry_out(&state, &caller, read(given)?.command(scope), mode).await
+}
+
+/// Takes the acknowledgement of one experiment back.
+#[utoipa::path(
+    delete, path = "/api/v1/experiments/{name}/ack", tag = "quiet", params(("name" = String, Path), Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn unacknowledge_one(
+    State(state): State<OrderState>,
+    caller: Caller,
+    name: Named,
+    uri: Uri,
+    mode: Asked,
+) -> Result<Response, ApiError> {
+    let scope = one(&state, name, &uri)?;
+    carry_out(&state, &caller, Command::Unacknowledge { scope }, mode).await
+}
+
+/// Acknowledges the whole laboratory: it is moved today, say.
+#[utoipa::path(
+    post, path = "/api/v1/ack", tag = "quiet", request_body = AckText, params(Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn acknowledge_all(
+    State(state): State<OrderState>,
+    caller: Caller,
+    mode: Asked,
+    given: Given<AckText>,
+) -> Result<Response, ApiError> {
+    carry_out(&state, &caller, read(given)?.command(Scope::Installation), mode).await
+}
+
+/// Takes the acknowledgement of the whole laboratory back.
+#[utoipa::path(
+    delete, path = "/api/v1/ack", tag = "quiet", params(Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn unacknowledge_all(State(state): State<OrderState>, caller: Caller, mode: Asked) -> Result<Response, ApiError> {
+    carry_out(&state, &caller, Command::Unacknowledge { scope: Scope::Installation }, mode).await
+}
+
+/// Keeps messages about some experiments quiet for a while.
+#[utoipa::path(
+    post, path = "/api/v2/silences", tag = "quiet", request_body = Silence, params(Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn silence(
+    State(state): State<OrderState>,
+    caller: Caller,
+    mode: Asked,
+    given: Given<Silence>,
+) -> Result<Response, ApiError> {
+    carry_out(&state, &caller, read(given)?.command()?, mode).await
+}
+
+/// Plans maintenance: once, or every week by the clock of a time zone.
+#[utoipa::path(
+    post, path = "/api/v2/maintenance", tag = "quiet", request_body = Maintain, params(Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn maintain(
+    State(state): State<OrderState>,
+    caller: Caller,
+    mode: Asked,
+    given: Given<Maintain>,
+) -> Result<Response, ApiError> {
+    carry_out(&state, &caller, read(given)?.command()?, mode).await
+}
+
+/// Holds a resource in book: it cannot be booked or started until somebody lets it go. Students read the reason.
+#[utoipa::path(
+    post, path = "/api/v2/holds", tag = "holds", request_body = Hold, params(Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, description = "Book lists no such resource", body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn hold(State(state): State<OrderState>, caller: Caller, mode: Asked, given: Given<Hold>) -> Result<Response, ApiError> {
+    carry_out(&state, &caller, read(given)?.command()?, mode).await
+}
+
+/// Lets go of a person's hold: labwatch judges the resource again.
+#[utoipa::path(
+    delete, path = "/api/v2/holds/{resource}", tag = "holds", params(("resource" = String, Path, description = "Book's name of it", example = "r-pend00"), Mode),
+    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, body = ApiError), (status = 409, description = "No person holds it", body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn enable(
+    State(state): State<OrderState>,
+    caller: Caller,
+    resource: Named,
+    uri: Uri,
+    mode: Asked,
+) -> Result<Response, ApiError> {
+    let Path(resource) = resource.map_err(|_| error::no_such_path(&uri))?;
+    let resource = ResourceName::try_new(&resource).map_err(|why| error::malformed(format!("the resource: {why}")))?;
+    carry_out(&state, &caller, Command::Enable { resource }, mode).await
+}
+
+/// One experiment, which must be known: a pattern is no name here.
+fn one(state: &OrderState, name: Named, uri: &Uri) -> Result<Scope, ApiError> {
+    let Path(name) = name.map_err(|_| error::no_such_path(uri))?;
+    let known = state.snapshots.borrow().experiment(&name).is_some();
+    if !known || name.contains(['*', '?']) {
+        return Err(error::no_such_experiment(&name));
+    }
+    pattern(&name).map(Scope::Experiments)
+}
+
+fn pattern(text: &str) -> Result<NamePattern, ApiError> {
+    NamePattern::try_new(text).map_err(|why: NameError| error::malformed(format!("experiments: {why}")))
+}
+
+fn read<T>(given: Given<T>) -> Result<T, ApiError> {
+    given.map(|Json(body)| body).map_err(|why| error::malformed(why.body_text()))
+}
+
+async fn carry_out(state: &OrderState, caller: &Caller, command: Command, mode: Asked) -> Result<Response, ApiError> {
+    let Query(mode) = mode.map_err(|why| error::malformed(why.body_text()))?;
+    let by = caller.name().to_owned();
+    if mode.dry_run {
+        let snapshot = Arc::clone(&state.snapshots.borrow());
+        let effect = snapshot.preview(&command, &by).map_err(refused)?;
+        return Ok((Noted::elsewhere(), routes::answer(&Done::would(effect))?).into_response());
+    }
+    let receipt = (state.give)(command, by).await.map_err(refused)?;
+    Ok((Noted::elsewhere(), routes::answer(&Done::did(receipt))?).into_response())
+}
+
+/// A refusal as an answer: its words are the engine's.
+pub(super) fn refused(why: Refusal) -> ApiError {
+    use crate::engine::Refused;
+    match &why {
+        Refusal::NoExperiment(_) | Refusal::NoPool(_) | Refusal::NoResource(_) | Refusal::NotAcknowledged(_) => {
+            error::unknown(why.to_string())
+        }
+        Refusal::Quiet(Refused::NotFound(_)) => error::unknown(why.to_string()),
+        Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. }) => error::conflict(why),
+        Refusal::Quiet(_) | Refusal::OurPrefix | Refusal::NeedsEnd(_) => error::malformed(why),
+        Refusal::Busy | Refusal::Stopping | Refusal::NotRead(_) => error::unavailable(why),
+        Refusal::Follower
+        | Refusal::NothingBad { .. }
+        | Refusal::ComponentIsWell(_)
+        | Refusal::HeldAlready(_)
+        | Refusal::Bookable(_)
+        | Refusal::Ours { .. } => error::conflict(why),
+    }
+}

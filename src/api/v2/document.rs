@@ -1,0 +1,47 @@
+//! The OpenAPI document of version 2, made from the handlers and the types that they answer with.
+
+use utoipa::OpenApi;
+
+use super::{badge, history, incidents, list, now, pools, records, stream, whole};
+use crate::api::error::ApiError;
+
+/// The document as it is checked in and served. A test compares it with [`document_v2`].
+pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.json");
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "labwatch",
+        version = "2",
+        description = "The health of the experiments of a remote laboratory, what led to it and what was done about it. \
+                       Version 1 (`/api/v1/openapi.json`) has the two lists of the program that labwatch replaces and stays as it was; \
+                       everything else is here, where lists can have pages and filters without changing what that program's readers get. \
+                       What is now stands at `/api/v2/<things>` and `/api/v2/<things>/{name}`, what was at \
+                       `/api/v2/experiments/{name}/<what>` and `/api/v2/history/<what>`. \
+                       All fields are always present, null where there is nothing to tell; times are RFC 3339 in UTC. \
+                       A parameter that is not known is an error. Any other path answers 404, any other method 405, with the same `Error`. \
+                       Where reading is not open to everybody it needs a token with the scope `read`: else the answer is 401 or 403, and 429 after too many failures.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "now", description = "The laboratory as it is"),
+        (name = "experiments", description = "The experiments as they are"),
+        (name = "history", description = "What happened, where a data folder is set. Newest first"),
+        (name = "badges", description = "Small pictures for other pages"),
+    ),
+    paths(
+        now::lab, pools::pools, pools::pool, now::sources, pools::holds, stream::stream,
+        list::experiments, whole::experiment,
+        history::events, history::uptime, history::incidents, history::switches,
+        incidents::incidents, records::switches, records::sources, records::holds, records::gaps, records::outbox,
+        badge::badge,
+    ),
+    components(schemas(ApiError))
+)]
+struct Document;
+
+/// The document, made anew from the code.
+#[must_use]
+pub fn document_v2() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}

@@ -1,0 +1,123 @@
+//! The boot story of reports: their path in the API, and the one that is mailed on the first of each month.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{Parts, ServiceError};
+use crate::api::{self, ReportSource};
+use crate::config::{Config, MaintenanceSettings};
+use crate::effects::mail::{Circular, Mailer};
+use crate::reports::{self, Period, Report};
+use crate::store::{Entry, Store};
+
+/// Under which key the month stands whose report was mailed last, as `2026-10`.
+const MAILED: &str = "report.mailed";
+
+/// How often it is looked whether a report is due.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
+
+/// The pause after a report could not be made or mailed.
+const RETRY_AFTER: Duration = Duration::from_secs(1_800);
+
+/// How long making the monthly report may take. Nobody waits for it.
+const MAKE_WITHIN: Duration = Duration::from_secs(120);
+
+/// The paths of reports, where there is a history; and starts the monthly mail, where it is wanted.
+pub(super) fn start(
+    config: &Config,
+    store: Option<&Store>,
+    keep: &BTreeMap<String, Value>,
+    parts: &mut Parts,
+    stop: &CancellationToken,
+) -> Result<Router, ServiceError> {
+    let (Some(memory), Some(store)) = (&config.memory, store) else { return Ok(Router::new()) };
+    let planned = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
+    let source = ReportSource { folder: memory.folder.clone(), zone: config.telling.zone.rules.clone(), planned };
+    let everybody = config.mail.clone().filter(|mail| config.telling.report_monthly && !mail.to.is_empty());
+    if let Some(settings) = everybody {
+        let monthly = Monthly {
+            source: source.clone(),
+            mailer: Mailer::new(settings, &[]).map_err(ServiceError::Mail)?,
+            store: store.clone(),
+            mailed: keep.get(MAILED).and_then(Value::as_str).map(str::to_owned),
+        };
+        parts.spawn("monthly report", run(monthly, stop.clone()));
+    }
+    Ok(api::report_routes(source))
+}
+
+/// The monthly report, and which was mailed last.
+struct Monthly {
+    source: ReportSource,
+    mailer: Mailer,
+    store: Store,
+    mailed: Option<String>,
+}
+
+/// Looks until `stop` whether a report is due, and mails it. One that is under way then is mailed after the next start.
+async fn run(mut monthly: Monthly, stop: CancellationToken) {
+    let looking = async {
+        loop {
+            let pause = monthly.look(Timestamp::now()).await;
+            tokio::time::sleep(pause).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = looking => {}
+    }
+}
+
+impl Monthly {
+    /// Mails what is due. Returns after which pause to look again.
+    async fn look(&mut self, now: Timestamp) -> Duration {
+        let Some(month) = reports::month_due(now, &self.source.zone) else { return LOOK_EVERY };
+        match &self.mailed {
+            Some(mailed) if *mailed >= month => {}
+            Some(_) => {
+                if let Err(why) = self.mail(&month, now).await {
+                    tracing::error!(month, "the monthly report is not mailed, it is tried again: {why}");
+                    return RETRY_AFTER;
+                }
+                tracing::info!(month, "the monthly report is mailed");
+                self.note(month);
+            }
+            // Whoever has only now begun is told of the months that are still to end.
+            None => self.note(month),
+        }
+        LOOK_EVERY
+    }
+
+    fn note(&mut self, month: String) {
+        let entry = Entry::Keep { key: MAILED.to_owned(), value: Some(Value::String(month.clone())) };
+        if !self.store.write(vec![entry]).is_taken() {
+            tracing::error!(month, "the memory does not take which report was mailed; after a restart it is mailed again");
+        }
+        self.mailed = Some(month);
+    }
+
+    async fn mail(&self, month: &str, now: Timestamp) -> Result<(), String> {
+        let period = Period::month(month, &self.source.zone, now).map_err(|error| error.to_string())?;
+        let source = self.source.clone();
+        let making = tokio::task::spawn_blocking(move || {
+            reports::of_folder(&source.folder, &period, &source.planned, now, Instant::now() + MAKE_WITHIN)
+        });
+        let report = making.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        self.mailer.circulate(&circular(&report)).await.map_err(|failure| failure.fault.to_string())
+    }
+}
+
+fn circular(report: &Report) -> Circular {
+    Circular {
+        name: format!("report-{}", report.period),
+        at: report.made,
+        subject: format!("availability in {}", report.period),
+        text: reports::text(report),
+        html: reports::html(report),
+    }
+}

@@ -1,0 +1,234 @@
+//! Incidents: the bad times of experiments and sources, put together from their changes. It only reads; every answer has a bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::error::ReadError;
+use super::memory::{self, EVENT_COLUMNS};
+use super::read::{MAX_ROWS, Range, Reader};
+use super::text::{self, Names};
+use crate::model::{Health, SourceHealth, SourceName, Stub};
+
+/// The most changes that one answer looks at.
+const MAX_CHANGES: usize = 100_000;
+
+/// Whose bad time it was.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// An experiment's: from the first time that it was degraded or down until it was ok. What was not judged between goes on with it.
+    Experiment(Stub),
+    /// A source's: while it was down.
+    Source(SourceName),
+}
+
+/// One bad time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// Whose.
+    pub subject: Subject,
+    /// When it began.
+    pub begin: Timestamp,
+    /// When it ended; `None` while it goes on, and of an experiment that was forgotten meanwhile.
+    pub end: Option<Timestamp>,
+    /// Whether it was ever down, and not only degraded.
+    pub was_down: bool,
+    /// Everything that was wrong in its course, sorted: of experiments the issues' codes, of sources what was noted.
+    pub causes: BTreeSet<String>,
+}
+
+/// A part of a list of incidents, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IncidentPage {
+    /// The incidents.
+    pub incidents: Vec<Incident>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+impl Reader {
+    /// Bad times that touch the range, newest first, of one subject or of all, at most `limit` and [`MAX_ROWS`]; `after` is the last one of
+    /// the page before.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::TooMuch`] where too many changes would have to be looked at.
+    pub async fn incidents(
+        &self,
+        of: Option<Subject>,
+        range: Range,
+        after: Option<(Timestamp, Subject)>,
+        limit: usize,
+    ) -> Result<IncidentPage, ReadError> {
+        let found = self.ask(move |from| incidents(from, of.as_ref(), range)).await?.ok_or(ReadError::TooMuch)?;
+        let limit = limit.clamp(1, MAX_ROWS);
+        let is_before = |it: &Incident| after.as_ref().is_some_and(|(at, of)| (it.begin, &it.subject) >= (*at, of));
+        let mut incidents: Vec<Incident> = found.into_iter().skip_while(is_before).take(limit + 1).collect();
+        let more = incidents.len() > limit;
+        incidents.truncate(limit);
+        Ok(IncidentPage { incidents, more })
+    }
+}
+
+/// A change of an experiment or a source, as far as it matters here.
+struct Change {
+    at: Timestamp,
+    turn: Turn,
+    causes: Vec<String>,
+}
+
+/// What a change means for the bad time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Well,
+    /// Not judged: what was before goes on.
+    Unknown,
+    Degraded,
+    Down,
+}
+
+/// The bad times that touch the range, newest first; of experiments, sources or both. `None` when there is too much to look at.
+fn incidents(from: &Connection, of: Option<&Subject>, range: Range) -> rusqlite::Result<Option<Vec<Incident>>> {
+    let mut changes: BTreeMap<Subject, Vec<Change>> = BTreeMap::new();
+    let fits = match of {
+        Some(Subject::Experiment(stub)) => of_experiments(from, Some(stub), range, &mut changes)?,
+        Some(Subject::Source(_)) => of_sources(from, range, &mut changes)?,
+        None => of_experiments(from, None, range, &mut changes)? && of_sources(from, range, &mut changes)?,
+    };
+    if !fits {
+        return Ok(None);
+    }
+    let wanted = changes.into_iter().filter(|(subject, _)| of.is_none_or(|of| of == subject));
+    let all = wanted.flat_map(|(subject, changes)| bad_times(&subject, changes));
+    let mut all: Vec<Incident> = all.filter(|it| it.begin < range.until && it.end.is_none_or(|end| end > range.from)).collect();
+    all.sort_by(|a, b| (b.begin, &b.subject).cmp(&(a.begin, &a.subject)));
+    Ok(Some(all))
+}
+
+/// Of each experiment everything from the last time before the range at which it was well. False when that is too much.
+fn of_experiments(
+    from: &Connection,
+    stub: Option<&Stub>,
+    range: Range,
+    changes: &mut BTreeMap<Subject, Vec<Change>>,
+) -> rusqlite::Result<bool> {
+    // All names, from the index, in as many steps as there are names.
+    let all = "SELECT min(stub) FROM events UNION ALL \
+               SELECT (SELECT min(stub) FROM events WHERE stub > names.stub) FROM names WHERE names.stub IS NOT NULL";
+    let names = if stub.is_some() { "SELECT ?3" } else { all };
+    let sql = format!(
+        "WITH RECURSIVE names(stub) AS ({names}) SELECT {EVENT_COLUMNS}, events.stub FROM names JOIN events ON events.stub = names.stub \
+         WHERE (?3 IS NULL OR names.stub = ?3) AND at >= coalesce((SELECT max(at) FROM events WHERE stub = names.stub AND at <= ?1 \
+         AND health = 'ok'), -9e18) ORDER BY at, id LIMIT ?2"
+    );
+    let mut statement = from.prepare_cached(&sql)?;
+    let limit = i64::try_from(MAX_CHANGES).unwrap_or(i64::MAX).saturating_add(1);
+    let mut found = statement.query(params![text::millis(range.from), limit, stub.map(Stub::as_str)])?;
+    let (mut known, mut count) = (Names::default(), 0);
+    while let Some(row) = found.next()? {
+        count += 1;
+        let Some(event) = memory::event(row, &mut known)? else { continue };
+        let Ok(stub) = Stub::try_new(row.get_ref(8)?.as_str()?) else { continue };
+        let turn = match event.health {
+            Health::Ok => Turn::Well,
+            Health::Unknown => Turn::Unknown,
+            Health::Degraded => Turn::Degraded,
+            Health::Flapping | Health::Down => Turn::Down,
+        };
+        let causes = event.issues.iter().map(crate::engine::Issue::code).collect();
+        changes.entry(Subject::Experiment(stub)).or_default().push(Change { at: event.when, turn, causes });
+    }
+    Ok(count <= MAX_CHANGES)
+}
+
+/// Of each source everything, as far as it matters. False when that is too much.
+fn of_sources(from: &Connection, range: Range, changes: &mut BTreeMap<Subject, Vec<Change>>) -> rusqlite::Result<bool> {
+    let sql = "SELECT at, source, health, note FROM sources WHERE at >= coalesce((SELECT max(at) FROM sources s \
+               WHERE s.source = sources.source AND s.at <= ?1 AND s.health = 'live'), -9e18) ORDER BY at, id LIMIT ?2";
+    let mut statement = from.prepare_cached(sql)?;
+    let limit = i64::try_from(MAX_CHANGES).unwrap_or(i64::MAX).saturating_add(1);
+    let mut found = statement.query(params![text::millis(range.from), limit])?;
+    let mut count = 0;
+    while let Some(row) = found.next()? {
+        count += 1;
+        if let Some((source, change)) = of_source(row)? {
+            changes.entry(Subject::Source(source)).or_default().push(change);
+        }
+    }
+    Ok(count <= MAX_CHANGES)
+}
+
+fn of_source(row: &Row<'_>) -> rusqlite::Result<Option<(SourceName, Change)>> {
+    let (source, health) = (text::source(row.get_ref(1)?.as_str()?), text::source_health(row.get_ref(2)?.as_str()?));
+    let note: String = row.get(3)?;
+    let parts = memory::time(row, 0)?.zip(source).zip(health);
+    Ok(parts.map(|((at, source), health)| {
+        let turn = match health {
+            SourceHealth::Down => Turn::Down,
+            SourceHealth::Live | SourceHealth::Late => Turn::Well,
+            SourceHealth::Starting => Turn::Unknown,
+        };
+        (source, Change { at, turn, causes: Some(note).filter(|note| !note.is_empty()).into_iter().collect() })
+    }))
+}
+
+/// Puts changes, in the order of their times, together to bad times.
+fn bad_times(subject: &Subject, changes: Vec<Change>) -> Vec<Incident> {
+    let mut all: Vec<Incident> = Vec::new();
+    let mut open: Option<Incident> = None;
+    for change in changes {
+        match change.turn {
+            Turn::Unknown => {}
+            Turn::Well => all.extend(open.take().map(|it| Incident { end: Some(change.at), ..it })),
+            Turn::Degraded | Turn::Down => {
+                let begun = || Incident { subject: subject.clone(), begin: change.at, end: None, was_down: false, causes: BTreeSet::new() };
+                let incident = open.get_or_insert_with(begun);
+                incident.was_down |= change.turn == Turn::Down;
+                incident.causes.extend(change.causes);
+            }
+        }
+    }
+    all.extend(open);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    /// Changes as letters (`o`k, de`g`raded, `d`own, `u`nknown), one a second; what comes of them as `begin-end` with `!` for down.
+    fn check(changes: &str, expect: &[&str]) {
+        let turn = |letter| match letter {
+            'o' => Turn::Well,
+            'g' => Turn::Degraded,
+            'd' => Turn::Down,
+            _ => Turn::Unknown,
+        };
+        let changes = (0..).zip(changes.chars()).map(|(at_second, letter)| Change {
+            at: at(at_second),
+            turn: turn(letter),
+            causes: vec![letter.to_string()],
+        });
+        let found = bad_times(&Subject::Source(SourceName::Relay), changes.collect());
+        let words = |it: Incident| {
+            let end = it.end.map(|end| end.as_second().to_string()).unwrap_or_default();
+            format!("{}-{end}{} {}", it.begin.as_second(), if it.was_down { "!" } else { "" }, it.causes.into_iter().collect::<String>())
+        };
+        assert_eq!(found.into_iter().map(words).collect::<Vec<_>>(), expect);
+    }
+
+    #[test]
+    fn a_bad_time_ends_when_it_is_well() {
+        check("", &[]);
+        check("ooo", &[]);
+        check("od", &["1-! d"]);
+        check("odo", &["1-2! d"]);
+        check("ogdgo", &["1-4! dg"]);
+        check("uguo", &["1-3 g"]);
+        check("gogouudd", &["0-1 g", "2-3 g", "6-! d"]);
+    }
+}

@@ -1,0 +1,193 @@
+// What a script adds to the page: it stays up to date, says times in the reader's zone, and takes keys. Without it the page is whole too.
+
+/** How often the page asks anew (ms): when nothing streams, when something does or nobody looks, and after how long it is called old. */
+const ASK = 5000, ASK_SELDOM = 30000, OLD = 15000;
+/** After how long an answer is given up, how long news are gathered, and how long is between two questions at least (ms). */
+const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 1000;
+
+const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
+const $ = (id) => document.getElementById(id);
+
+let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0;
+
+/* Up to date */
+
+async function refresh() {
+  if (asking) { again = true; return; }
+  asking = true;
+  due = Infinity;
+  asked = Date.now();
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE), cache: "no-cache" });
+    if (!answer.ok && answer.status !== 404) throw new Error(`status ${answer.status}`);
+    take(new DOMParser().parseFromString(html.createHTML(await answer.text()), "text/html"));
+    heard = Date.now();
+    lost = false;
+  } catch {
+    lost = true;
+  }
+  asking = false;
+  tell();
+  later(again ? GATHER : streams || document.hidden ? ASK_SELDOM : ASK);
+  again = false;
+}
+
+function later(wait) {
+  clearTimeout(timer);
+  due = Date.now() + wait;
+  timer = setTimeout(refresh, wait);
+}
+
+/** Takes what changed from a newer page; a page of another version of labwatch is loaded whole. */
+function take(next) {
+  const style = (page) => page.querySelector("link[rel=stylesheet]")?.getAttribute("href");
+  if (style(next) !== style(document)) { location.reload(); return; }
+  localise(next);
+  document.title = next.title;
+  morph(document.querySelector("link[rel=icon]"), next.querySelector("link[rel=icon]"));
+  morph(document.body, next.body);
+}
+
+function morph(was, now) {
+  if (was.isEqualNode(now) || was.dataset?.keep !== undefined) return;
+  if (was.nodeType !== Node.ELEMENT_NODE) { was.nodeValue = now.nodeValue; return; }
+  for (const { name } of [...was.attributes]) {
+    if (!now.hasAttribute(name) && name !== "open") was.removeAttribute(name);
+  }
+  for (const { name, value } of now.attributes) {
+    if (was.getAttribute(name) !== value) was.setAttribute(name, value);
+  }
+  let at = was.firstChild;
+  for (const next of now.childNodes) {
+    const known = next.id ? [...was.children].find((child) => child.id === next.id) : at;
+    if (known && alike(known, next)) {
+      if (known === at) at = at.nextSibling;
+      else was.insertBefore(known, at);
+      morph(known, next);
+    } else {
+      was.insertBefore(document.importNode(next, true), at);
+    }
+  }
+  while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
+}
+
+const alike = (one, other) => one.nodeType === other.nodeType && one.nodeName === other.nodeName && (one.id ?? "") === (other.id ?? "");
+
+/** Asks soon, but not more than once a second however fast changes come, and not all readers at the same moment. */
+function soon() {
+  const wait = Math.max(GATHER * (1 + Math.random()), asked + ASK_AT_MOST - Date.now());
+  if (Date.now() + wait < due) later(wait);
+}
+
+function listen(address) {
+  const events = new EventSource(address);
+  events.onopen = () => { streams = true; soon(); };
+  events.onerror = () => {
+    streams = false;
+    later(ASK);
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(address), ASK_SELDOM);
+  };
+  for (const kind of ["experiment", "gone", "counts", "sources", "reset"]) events.addEventListener(kind, soon);
+  events.addEventListener("ping", () => { heard = Date.now(); });
+}
+
+/* How fresh it is */
+
+function tell() {
+  const age = Date.now() - heard, live = $("live"), note = $("lost");
+  const is = lost ? "lost" : age > (streams ? ASK_SELDOM + OLD : OLD) ? "old" : "live";
+  if (live) {
+    live.hidden = false;
+    live.dataset.is = is;
+    const words = is === "lost" ? "disconnected" : is === "old" ? `${spell(age)} old` : "live";
+    if (live.textContent !== words) live.textContent = words;
+  }
+  if (note.hidden === lost) {
+    note.hidden = !lost;
+    note.textContent = lost ? `Connection lost. What you see is from ${clock(new Date(heard))}. Trying again.` : "";
+  }
+}
+
+/* Times */
+
+const zone = { hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+const hours = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23" });
+const days = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", day: "numeric", month: "short" });
+const clock = (moment) => (moment.toDateString() === new Date().toDateString() ? hours : days).format(moment);
+
+function spell(millis) {
+  const seconds = Math.max(0, Math.floor(millis / 1000)), minutes = Math.floor(seconds / 60), hour = Math.floor(minutes / 60), day = Math.floor(hour / 24);
+  if (minutes === 0) return `${seconds} s`;
+  if (hour === 0) return `${minutes} min`;
+  const [large, small, unit] = day === 0 ? [`${hour} h`, minutes % 60, "min"] : [`${day} d`, hour % 24, "h"];
+  return small === 0 ? large : `${large} ${small} ${unit}`;
+}
+
+function localise(page) {
+  for (const time of page.querySelectorAll("time[datetime]")) put(time, clock(new Date(time.dateTime)));
+  ages(page);
+}
+
+function ages(page) {
+  for (const age of page.querySelectorAll("[data-ago]")) put(age, `(${spell(Date.now() - Date.parse(age.dataset.ago))} ago)`);
+  for (const age of page.querySelectorAll("[data-for]")) put(age, `(${spell(Date.now() - Date.parse(age.dataset.for))})`);
+}
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/* Theme */
+
+function theme() {
+  const button = $("theme");
+  if (!button) return;
+  const dark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const name = () => { button.textContent = dark() ? "Light" : "Dark"; button.title = `Change to the ${dark() ? "light" : "dark"} theme`; };
+  button.onclick = () => {
+    const next = dark() ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    document.cookie = `labwatch-theme=${next}; path=/; max-age=31536000; samesite=lax`;
+    name();
+  };
+  name();
+  button.hidden = false;
+}
+
+/* Keys */
+
+function step(by) {
+  const rows = [...document.querySelectorAll("[data-row] a.name")];
+  const at = rows.findIndex((row) => row === document.activeElement);
+  const next = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))];
+  next?.focus();
+}
+
+const keys = {
+  "/": () => { const search = $("q"); if (search) { search.focus(); search.select(); } else location.href = "/"; },
+  "j": () => step(1),
+  "k": () => step(-1),
+  "g": () => { location.href = "/"; },
+  "?": () => { const help = $("help"); if (help) { help.open = true; help.scrollIntoView(); help.querySelector("summary").focus(); } },
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = event.target.closest?.("input, select, textarea");
+  if (typing) { if (event.key === "Escape") typing.blur(); return; }
+  const act = keys[event.key];
+  if (act) { event.preventDefault(); act(); }
+});
+
+document.addEventListener("change", (event) => { if (event.target.matches("form[role=search] select")) event.target.form.requestSubmit(); });
+// An address holds only what is asked for.
+document.addEventListener("formdata", ({ formData }) => { for (const [name, value] of [...formData]) if (value === "") formData.delete(name); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+addEventListener("online", () => refresh());
+
+localise(document);
+theme();
+tell();
+setInterval(() => { ages(document); tell(); }, 1000);
+if (document.body.dataset.stream) listen(document.body.dataset.stream);
+later(ASK);

@@ -1,0 +1,94 @@
+//! What the pages ask of the memory. Where there is none, the events that the snapshot holds are all there is.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::overview::{Rows, Sketches};
+use super::timeline::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
+use crate::engine::ExperimentView;
+use crate::model::Health;
+use crate::store::{EventPage, Gap, Hold, OutboxRow, Range, ReadError, Reader, SourceRow, SwitchRow, uptime_of};
+
+/// The most events and switches that the page of an experiment lists.
+const MAX_EVENTS: usize = 50;
+
+/// How far back the lists of a page go.
+const LISTED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How far ahead of the present the lists go, for a clock that was set back.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the memory told, or why it did not.
+pub(super) type Told<T> = Result<T, ReadError>;
+
+/// The past of one experiment.
+pub(super) struct Past {
+    /// The last day.
+    pub(super) day: Bar,
+    /// The last quarter of a year, where there is a memory.
+    pub(super) long: Option<Bar>,
+    /// What happened, newest first, where there is a memory.
+    pub(super) events: Option<EventPage>,
+    /// What was switched, newest first.
+    pub(super) switches: Vec<SwitchRow>,
+    /// Why something of this is missing.
+    pub(super) trouble: Option<ReadError>,
+}
+
+/// The past of one experiment.
+pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Timestamp) -> Past {
+    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let mut past = Past { day: sketch(view, &[], now), long: None, events: None, switches: Vec::new(), trouble: None };
+    let Some(reader) = reader else { return past };
+    let found = async {
+        past.day = Bar::new(day, DAY_STEP, reader.uptime(&view.stub, day, DAY_STEP).await?, view.first_seen);
+        let long = timeline::range(now, LONG_STEP, LONG_CELLS);
+        past.long = Some(Bar::new(long, LONG_STEP, reader.uptime(&view.stub, long, LONG_STEP).await?, view.first_seen));
+        past.events = Some(reader.events(&view.stub, long, None, MAX_EVENTS).await?);
+        past.switches = reader.switches(lately(now)).await?;
+        past.switches.retain(|switch| switch.stub == view.stub);
+        past.switches.truncate(MAX_EVENTS);
+        Ok(())
+    };
+    past.trouble = found.await.err();
+    past
+}
+
+/// The last day of the first rows of a list.
+pub(super) async fn sketches<'a>(reader: Option<&Reader>, rows: &Rows<'a>, now: Timestamp) -> Sketches<'a> {
+    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let gaps = match reader {
+        // Without the gaps the sketch shows what was known through them, and the page of the experiment shows them.
+        Some(reader) => reader.gaps(day).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    rows.sketched().map(|experiment| (experiment.name(), sketch(experiment.view, &gaps, now))).collect()
+}
+
+/// Changes of sources and times without history.
+pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Told<(Vec<SourceRow>, Vec<Gap>)> {
+    Ok((reader.sources(lately(now)).await?, reader.gaps(lately(now)).await?))
+}
+
+/// Holds of people, newest first.
+pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Told<Vec<Hold>> {
+    reader.holds(lately(now)).await
+}
+
+/// What was to be sent, newest first.
+pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Told<Vec<OutboxRow>> {
+    reader.outbox(lately(now)).await
+}
+
+/// The last day, from the events that the snapshot holds.
+fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
+    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let before = view.events.first().map_or(view.health, |event| event.was);
+    let start = (view.first_seen, if view.events.is_empty() { Health::Unknown } else { before });
+    let changes = std::iter::once(start).chain(view.events.iter().map(|event| (event.when, event.health)));
+    Bar::new(day, DAY_STEP, uptime_of(changes, gaps, day, DAY_STEP, now), view.first_seen)
+}
+
+fn lately(now: Timestamp) -> Range {
+    let from = now.checked_sub(LISTED).unwrap_or(Timestamp::MIN);
+    Range { from, until: now.checked_add(AHEAD).unwrap_or(Timestamp::MAX) }
+}

@@ -1,0 +1,236 @@
+//! What every page has around it: head, navigation, what is wrong with labwatch itself, and the meaning of the words.
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets;
+use super::shapes::{shape, sprite};
+use super::state::State;
+use super::view;
+use super::words;
+use crate::engine::{Channel, Role, RouteView, Snapshot};
+use crate::model::SourceHealth;
+use crate::store::{StoreHealth, StoreState};
+
+/// The places that the navigation leads to.
+const PLACES: [(&str, &str); 6] =
+    [("/", "Overview"), ("/pools", "Pools"), ("/sources", "Sources"), ("/holds", "Holds"), ("/outbox", "Outbox"), ("/lab", "Students")];
+
+/// A picture that is older than this says that labwatch itself has stopped: it takes one at every turn, and turns at least this often.
+const STANDS_STILL: SignedDuration = SignedDuration::from_mins(10);
+
+/// The keys, and what they do.
+const KEYS: [(&str, &str); 5] = [
+    ("/", "go to the search"),
+    ("j, k", "go to the next or the previous row"),
+    ("Enter", "open the row"),
+    ("g", "go to the overview"),
+    ("?", "show this"),
+];
+
+/// What a page knows about the moment in which it is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame<'a> {
+    /// The newest picture.
+    pub(super) snapshot: &'a Snapshot,
+    /// How the memory is; `None` when there is none.
+    pub(super) memory: Option<&'a StoreHealth>,
+    /// The theme that the reader chose, where they did.
+    pub(super) theme: Option<&'static str>,
+    /// Where news are streamed from, where they are.
+    pub(super) stream: Option<&'a str>,
+    /// Whether the reader may know names and addresses of people.
+    pub(super) private: bool,
+    /// How many experiments need somebody.
+    pub(super) problems: usize,
+    /// The present.
+    pub(super) now: Timestamp,
+}
+
+/// A page as the admins see it.
+pub(super) fn page(frame: &Frame<'_>, place: &str, title: &str, content: &Markup) -> Markup {
+    document(
+        frame,
+        title,
+        "",
+        &html! {
+            a.skip href="#main" { "Skip to the content" }
+            (header(place))
+            main #main tabindex="-1" { (banners(frame)) (content) }
+            (footer(frame))
+        },
+    )
+}
+
+/// The overview as it hangs on a wall: nothing to click.
+pub(super) fn wall(frame: &Frame<'_>, content: &Markup) -> Markup {
+    document(
+        frame,
+        "",
+        "wall",
+        &html! {
+            (live())
+            main #main { (banners(frame)) (content) }
+        },
+    )
+}
+
+/// A page for students, to stand alone or inside of another site.
+pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup {
+    document(
+        frame,
+        title,
+        "plain",
+        &html! { main #main { (content) } footer.foot { p { "As of " (words::time(frame.snapshot.at, frame.now)) "." } } },
+    )
+}
+
+/// A page that says one thing and shows nothing of the laboratory.
+pub(super) fn bare(words: &str) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Not found – Lab status" }
+                link rel="icon" type="image/svg+xml" href=(assets::icon(State::Unknown));
+                link rel="stylesheet" href=(assets::style());
+            }
+            body.plain { main #main { h1 { "Not found" } p { (words) } p { a href="/" { "Go to the overview" } ", where you can search." } } }
+        }
+    }
+}
+
+fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Markup {
+    let problems = if class == "plain" { 0 } else { frame.problems };
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=[frame.theme] {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title {
+                    @if problems > 0 { "(" (problems) ") " }
+                    @if title.is_empty() { "Lab status" } @else { (title) " – Lab status" }
+                }
+                link rel="icon" type="image/svg+xml" href=(assets::icon(view::worst(frame.snapshot)));
+                link rel="stylesheet" href=(assets::style());
+                script type="module" src=(assets::script()) {}
+                @if class == "wall" { noscript { meta http-equiv="refresh" content="30"; } }
+            }
+            body class=(class) data-stream=[frame.stream] {
+                (sprite())
+                div.lost #lost role="status" data-keep hidden {}
+                (body)
+            }
+        }
+    }
+}
+
+fn header(place: &str) -> Markup {
+    html! {
+        header.top {
+            a.brand href="/" { "Lab status" }
+            nav aria-label="Pages" {
+                @for (address, name) in PLACES {
+                    a href=(address) aria-current=[(address == place).then_some("page")] { (name) }
+                }
+            }
+            div.tools {
+                (live())
+                button.theme #theme type="button" data-keep hidden { "Dark" }
+            }
+        }
+    }
+}
+
+/// How fresh the page is. Without a script it is as old as the picture says below.
+fn live() -> Markup {
+    html! { span.live #live data-keep hidden {} }
+}
+
+/// What is wrong with labwatch itself, or with what it learns from.
+fn banners(frame: &Frame<'_>) -> Markup {
+    let snapshot = frame.snapshot;
+    let since = |moment| words::since(moment, frame.now);
+    html! {
+        @if frame.now.duration_since(snapshot.at) > STANDS_STILL {
+            (banner("down", &html! { "labwatch itself stands still " (since(snapshot.at)) ": what you see is from then. Look at its log and start it anew." }))
+        }
+        @if let Some(blind) = snapshot.blind {
+            (banner("down", &html! { "labwatch hears nothing from anywhere " (since(blind)) ": it is probably cut off itself. Nothing is judged and nothing is switched." }))
+        } @else {
+            @for source in &snapshot.sources {
+                @match source.health {
+                    SourceHealth::Down => (banner("down", &html! {
+                        strong { (source.name) } " is down " (since(source.since)) ". " (words::sentence(&source.note)) " "
+                        @if source.hides > 0 { (words::count(source.hides, "experiment")) " cannot be judged meanwhile. " }
+                        a href="/sources" { "Sources" }
+                    })),
+                    SourceHealth::Late => (banner("degraded", &html! {
+                        strong { (source.name) } " is late " (since(source.since)) ". " (words::sentence(&source.note)) " " a href="/sources" { "Sources" }
+                    })),
+                    SourceHealth::Starting | SourceHealth::Live => {},
+                }
+            }
+        }
+        @if let Some(lost) = snapshot.manifest_lost {
+            (banner("degraded", &html! { strong { "book" } " has an empty manifest " (since(lost)) ": what was known is kept, nothing is switched. Upload the manifest." }))
+        }
+        @for route in &snapshot.routes { (route_banner(frame, route)) }
+        @if let Some(memory) = frame.memory.filter(|memory| memory.state == StoreState::Degraded) {
+            (banner("degraded", &html! {
+                strong { "The memory" } " cannot be written " (since(memory.since)) ". Everything goes on, but the history has a gap. "
+                @if let Some(error) = &memory.last_error { (words::sentence(error)) }
+            }))
+        }
+        @if snapshot.role == Role::Follower {
+            (banner("unknown", &html! { "This labwatch only watches. Another one switches and mails." }))
+        }
+    }
+}
+
+fn route_banner(frame: &Frame<'_>, route: &RouteView) -> Markup {
+    let Some(fault) = route.fault.as_ref().filter(|_| route.failures > 0) else { return html! {} };
+    banner(
+        "down",
+        &html! {
+            @if route.channel == Channel::Mail { strong { "Mail cannot be sent" } } @else { strong { "A webhook cannot be called" } }
+            " (" (words::clip(route.name.as_str())) ")"
+            @if let Some(waiting) = route.waiting_since { ": something waits to be told " (words::since(waiting, frame.now)) }
+            ". " @if frame.private { (words::sentence(&fault.to_string())) } @else { "Why is for those who sign in." }
+            " Tried " (words::count(route.failures as usize, "time")) " in a row. " a href="/outbox" { "Outbox" }
+        },
+    )
+}
+
+fn banner(kind: &str, content: &Markup) -> Markup {
+    html! { div class={ "banner is-" (kind) } { (shape(kind)) p { (content) } } }
+}
+
+fn footer(frame: &Frame<'_>) -> Markup {
+    html! {
+        footer.foot {
+            p {
+                "As of " (words::time(frame.snapshot.at, frame.now)) ". Running " (words::since(frame.snapshot.started, frame.now)) ". "
+                "labwatch " (env!("CARGO_PKG_VERSION")) ". " noscript { "Without a script this page is renewed only when you load it again. " }
+                a href="/?wall" { "For the wall" } " · " a href="/api/v1/experiments" { "JSON" }
+                " · " a href="/login" { "Sign in" }
+            }
+            details #help {
+                summary { "Words, shapes and keys" }
+                dl {
+                    @for state in State::ALL.into_iter().rev() {
+                        dt { (super::parts::state(state)) }
+                        dd { (state.meaning()) }
+                    }
+                    dt { span.clash { (shape("clash")) "mismatch" } }
+                    dd { "Health and bookability do not fit together: it works and cannot be booked, or the other way round." }
+                }
+                p { @for (key, does) in KEYS { kbd { (key) } " " (does) ". " } }
+            }
+        }
+    }
+}

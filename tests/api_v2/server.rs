@@ -1,0 +1,125 @@
+//! The API on a port of its own, and what the document says of its paths.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use labwatch::access::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
+use labwatch::api::{AccessSettings, ApiState, Gate, router, serve};
+use labwatch::engine::Snapshot;
+use labwatch::store::Reader;
+use reqwest::{Method, Response};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// What the tokens of the tests are signed with.
+const SECRET: &str = "the-secret-of-the-tests-of-reading";
+
+/// The API, until it is dropped.
+pub struct Server {
+    pub address: std::net::SocketAddr,
+    pub stop: CancellationToken,
+    client: reqwest::Client,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    tasks: JoinSet<()>,
+}
+
+impl Server {
+    pub async fn start(snapshot: Arc<Snapshot>) -> Self {
+        Self::with(snapshot, None).await
+    }
+
+    pub async fn with(snapshot: Arc<Snapshot>, history: Option<Reader>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("has an address");
+        let (snapshots, receiver) = watch::channel(snapshot);
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        let state = ApiState { history, ..ApiState::new(receiver) };
+        tasks.spawn(Arc::clone(&state.live).follow(stop.clone()));
+        let serving = serve(listener, router(state, gate(), axum::Router::new()), stop.clone());
+        tasks.spawn(async { serving.await.expect("serves") });
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { address, stop, client, snapshots, tasks }
+    }
+
+    /// Changes the picture that is shown.
+    pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        self.snapshots.send_modify(|snapshot| change(Arc::make_mut(snapshot)));
+    }
+
+    pub async fn ask(&self, method: Method, path: &str) -> Response {
+        self.client.request(method, format!("http://{}{path}", self.address)).send().await.expect("answers")
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.ask(Method::GET, path).await
+    }
+
+    pub async fn get_with(&self, path: &str, header: &str, value: &str) -> Response {
+        self.client.get(format!("http://{}{path}", self.address)).header(header, value).send().await.expect("answers")
+    }
+
+    /// Everything of a list, page by page of one item.
+    pub async fn pages(&self, path: &str, list: &str) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page: Value = self.get(&format!("{path}?limit=1{cursor}")).await.json().await.expect("is JSON");
+            all.append(page[list].as_array_mut().expect("a list"));
+            let Some(next) = page["next"].as_str() else { return all };
+            let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+            cursor = format!("&cursor={next}");
+        }
+    }
+
+    /// Waits until everything has ended after the stop.
+    pub async fn ended(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.expect("ends well");
+        }
+    }
+}
+
+/// A token that shows who carries it what is private.
+pub fn token() -> String {
+    let grant = Grant { name: "reader".to_owned(), scopes: [Scope::Read].into_iter().collect(), life: Duration::from_secs(60) };
+    Authority::new(&SECRET.into()).issue(&grant, Timestamp::now()).expect("issues").token
+}
+
+fn gate() -> Arc<Gate> {
+    let session = Duration::from_secs(3_600);
+    let settings = AccessSettings { secret: Some(SECRET.into()), reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+    let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
+    Arc::new(Gate::new(settings, Revocations::recall([], Timestamp::now(), keep), Audit::new(|_, _| {})))
+}
+
+pub fn header(response: &Response, name: &str) -> String {
+    response.headers().get(name).map(|value| value.to_str().expect("text").to_owned()).unwrap_or_default()
+}
+
+/// Every path of the document, with names that there are.
+pub fn paths() -> Vec<String> {
+    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let paths = document["paths"].as_object().expect("has paths");
+    let filled = |path: &String| path.replace("pools/{name}", "pools/pend").replace("{name}", "pend01").replace("{file}", "pend01.svg");
+    paths.keys().map(filled).collect()
+}
+
+/// The document's name for a path.
+pub fn template(document: &Value, path: &str) -> String {
+    let path = path.split('?').next().unwrap_or(path);
+    let paths = document["paths"].as_object().expect("has paths");
+    let fits = |template: &&String| {
+        let (a, b): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+        a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a == b || a.starts_with('{'))
+    };
+    paths.keys().find(fits).unwrap_or_else(|| panic!("{path} is not in the document")).clone()
+}
+
+/// The form that the document gives a path's answer.
+pub fn form<'a>(document: &'a Value, path: &str) -> &'a Value {
+    &document["paths"][template(document, path)]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+}
