@@ -26,6 +26,7 @@ mod memory;
 mod action;
 mod summary;
 mod snapshot;
+mod mismatch;
 mod names;
 mod bookings;
 mod diary;
@@ -47,6 +48,7 @@ pub use holding::{HoldTimes, Holding, Settled};
 pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
 pub use input::{BookReading, Booking, DeliveryFault, Input, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
 pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, Remembered, Rounds, RouteMemory, Strand, Told};
+pub use mismatch::Mismatch;
 pub use names::{matches, stem};
 pub use policy::{Asking, Policy, Sampling};
 pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
@@ -58,8 +60,8 @@ pub use silence::{
     QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly,
 };
 pub use snapshot::{
-    Counts, Evidence, ExperimentView, FlapView, LastConnection, Mismatch, NoteView, PoolView, ResourceView, RouteView, SamplingView, Seen,
-    Snapshot, SourceView, StreamView, ToldView,
+    Counts, Evidence, ExperimentView, FlapView, LastConnection, NoteView, PoolView, ResourceView, RouteView, SamplingView, Seen, Snapshot,
+    SourceView, StreamView, ToldView,
 };
 pub use summary::{Alert, Background, Line, Occasion, Summary, Thread};
 pub use telling::Digest;
