@@ -224,10 +224,11 @@ async fn what_is_wrong_is_said_with_what_would_be_right() {
     let history = past::History::new().await;
     let server = Server::with(everything(), Some(history.reader())).await;
     for (path, code, words) in [
-        ("/api/v2/experiments?colour=red", 400, "there are: state, bookable, pool, search, limit, cursor"),
+        ("/api/v2/experiments?colour=red", 400, "there are: state, bookable, pool, category, search, limit, cursor"),
         ("/api/v2/experiments?state=bad", 400, "allowed, joined by commas: ok, degraded, flapping, down, unknown"),
         ("/api/v2/experiments?bookable=", 400, "allowed, joined by commas: bookable, withdrawn, held, unknown"),
         ("/api/v2/experiments?pool=none", 400, "there is no pool \"none\"; /api/v2/pools lists them"),
+        ("/api/v2/experiments?category=x", 400, "there are no categories here"),
         ("/api/v2/experiments?limit=0", 400, "a whole number from 1 to 50000"),
         ("/api/v2/experiments/nope", 404, "experiment nope was not found"),
         ("/api/v2/experiments/pend00?x=1", 400, "there are: none"),
@@ -263,7 +264,7 @@ async fn the_document_and_the_paths_agree() {
         let status = without.get(&path).await.status().as_u16();
         assert!(documented[status.to_string()].is_object(), "{path}: {status}");
         assert_eq!(without.get(&format!("{path}?nonsense=1")).await.status(), StatusCode::BAD_REQUEST, "{path}");
-        let refused = without.ask(reqwest::Method::POST, &path).await;
+        let refused = without.ask(reqwest::Method::PUT, &path).await;
         assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
 }

@@ -166,6 +166,19 @@ async fn acked() {
 }
 
 #[tokio::test]
+async fn the_list_of_experiments_takes_a_category() {
+    let bench = Bench::well();
+    let server = Server::start(&bench).await;
+    for (category, expect) in [("pendulums", "pend00 pend01"), ("exam", "spin00"), ("default", "pend00 pend01 spin00"), ("system", "")] {
+        let list = server.json(&format!("/api/v2/experiments?category={category}")).await;
+        let names: Vec<_> = list["experiments"].as_array().expect("a list").iter().filter_map(|it| it["name"].as_str()).collect();
+        assert_eq!(names.join(" "), expect, "{category}");
+    }
+    let refused = server.json("/api/v2/experiments?category=nope").await;
+    assert_eq!(refused["message"], "there is no category \"nope\"; there are: default, exam, pendulums, system");
+}
+
+#[tokio::test]
 async fn unknown_categories() {
     let asked = [
         "/__health?categories=nope",

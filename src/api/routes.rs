@@ -28,6 +28,7 @@ use super::v2::{self, Live, Past, Sheets};
 use super::{login, manners, tokens};
 use crate::access::Caller;
 use crate::engine::{ExperimentView, Snapshot};
+use crate::health::Desk;
 use crate::store::Reader;
 
 /// What the API answers from.
@@ -61,6 +62,7 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
         snapshots: state.snapshots,
         past: Past::new(state.history),
         live: state.live,
+        desk: state.health.as_ref().map(|health| health.desk.clone()),
         open: Shared::default(),
         whole: Shared::default(),
         list: Shared::default(),
@@ -97,6 +99,8 @@ pub(super) struct Served {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) past: Past,
     pub(super) live: Arc<Live>,
+    /// What knows the categories, where there is one.
+    pub(super) desk: Option<Desk>,
     /// The list of version 1 as everybody may see it.
     open: Shared<Snapshot>,
     /// The list of version 1 with what is private.

@@ -134,29 +134,6 @@ pub struct PoolView {
     pub standing: Standing,
 }
 
-/// Health and bookability that do not fit together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mismatch {
-    /// It works, and nobody can book it.
-    WorksNotBookable,
-    /// It is down or flaps, and can be booked.
-    DownBookable,
-}
-
-impl Mismatch {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::WorksNotBookable, Self::DownBookable];
-
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::WorksNotBookable => "works-not-bookable",
-            Self::DownBookable => "down-bookable",
-        }
-    }
-}
-
 /// An experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExperimentView {
@@ -216,18 +193,6 @@ impl ExperimentView {
     #[must_use]
     pub fn bookable(&self) -> Option<Bookable> {
         self.resources.iter().filter_map(|resource| resource.bookable).max()
-    }
-
-    /// Whether its health and its bookability do not fit together.
-    #[must_use]
-    pub fn mismatch(&self) -> Option<Mismatch> {
-        match (self.health, self.bookable()?) {
-            (Health::Ok | Health::Degraded, Bookable::Withdrawn | Bookable::Held) => Some(Mismatch::WorksNotBookable),
-            (Health::Flapping | Health::Down, Bookable::Yes) => Some(Mismatch::DownBookable),
-            (Health::Ok | Health::Degraded, Bookable::Yes)
-            | (Health::Flapping | Health::Down, Bookable::Withdrawn | Bookable::Held)
-            | (Health::Unknown, _) => None,
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! All experiments, or those of them that are asked for, in pages where wanted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -14,6 +15,7 @@ use super::params::Params;
 use crate::api::error::{self, ApiError};
 use crate::api::routes::{Served, json};
 use crate::engine::{ExperimentView, PoolView, Snapshot};
+use crate::health::{Census, Desk};
 use crate::model::{Bookable, Health};
 
 /// The most experiments of one page.
@@ -53,6 +55,7 @@ pub(super) struct Page {
         ("bookable" = Option<String>, Query, description = "Only those: `bookable`, `withdrawn`, `held`, `unknown`; several joined by commas",
             example = "held"),
         ("pool" = Option<String>, Query, description = "Only those of this pool", example = "pend"),
+        ("category" = Option<String>, Query, description = "Only those of this category", example = "default"),
         ("search" = Option<String>, Query, description = "Only with this text in their name, in a name that they have in book, or in a pool's; \
             capitals do not matter", example = "pend"),
         ("limit" = Option<usize>, Query, description = "At most so many, from 1 to 50000", example = 100),
@@ -70,8 +73,8 @@ pub(in crate::api) async fn experiments(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let snapshot = served.snapshot();
-    let params = Params::parse(query.as_deref(), &["state", "bookable", "pool", "search", "limit", "cursor"])?;
-    let filter = Filter::new(&params, &snapshot)?;
+    let params = Params::parse(query.as_deref(), &["state", "bookable", "pool", "category", "search", "limit", "cursor"])?;
+    let filter = Filter::new(&params, &snapshot, served.desk.as_ref())?;
     let limit = params.limit(MAX_PAGE)?;
     let tag = served.steady_tag(&snapshot);
     if tag.is_known(&headers) {
@@ -90,17 +93,19 @@ struct Filter<'a> {
     states: Option<Vec<Health>>,
     bookable: Option<Vec<Option<Bookable>>>,
     pool: Option<&'a PoolView>,
+    category: Option<BTreeSet<String>>,
     search: Option<String>,
     behind: Option<&'a str>,
 }
 
 impl<'a> Filter<'a> {
-    fn new(params: &'a Params, snapshot: &'a Snapshot) -> Result<Self, ApiError> {
+    fn new(params: &'a Params, snapshot: &'a Snapshot, desk: Option<&Desk>) -> Result<Self, ApiError> {
         let no_such = |name: &str| error::malformed(format!("there is no pool {name:?}; /api/v2/pools lists them"));
         Ok(Self {
             states: params.words("state", &STATES)?,
             bookable: params.words("bookable", &line::BOOKABLE)?,
             pool: params.text("pool").map(|name| snapshot.pool(name).ok_or_else(|| no_such(name))).transpose()?,
+            category: params.text("category").map(|name| members(desk, name)).transpose()?,
             search: params.text("search").map(str::to_lowercase),
             behind: params.text("cursor"),
         })
@@ -110,12 +115,23 @@ impl<'a> Filter<'a> {
         self.states.as_ref().is_none_or(|states| states.contains(&view.health))
             && self.bookable.as_ref().is_none_or(|bookable| bookable.contains(&view.bookable()))
             && self.pool.is_none_or(|pool| pool.members.binary_search(&view.stub).is_ok())
+            && self.category.as_ref().is_none_or(|members| members.contains(view.stub.as_str()))
             && self.search.as_ref().is_none_or(|text| names(view).any(|name| name.to_lowercase().contains(text)))
     }
 
     fn is_behind(&self, view: &ExperimentView) -> bool {
         self.behind.is_none_or(|behind| view.stub.as_str() > behind)
     }
+}
+
+/// The names of the experiments of a category.
+fn members(desk: Option<&Desk>, name: &str) -> Result<BTreeSet<String>, ApiError> {
+    let Some(desk) = desk else { return Err(error::malformed("there are no categories here")) };
+    let picture = desk.picture();
+    let census = Census::of(&picture);
+    let unknown = || error::malformed(format!("there is no category {name:?}; there are: {}", census.categories().join(", ")));
+    let members = census.in_category(name).ok_or_else(unknown)?;
+    Ok(members.into_iter().filter(|member| !member.is_component()).map(|member| member.name.to_owned()).collect())
 }
 
 fn names(view: &ExperimentView) -> impl Iterator<Item = &str> {
