@@ -21,7 +21,6 @@ mod manners;
 mod neighbour;
 mod orders;
 mod origin;
-mod reports;
 mod routes;
 mod server;
 mod share;
@@ -37,7 +36,6 @@ pub use health::HealthState;
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use neighbour::labwatch_on;
 pub use orders::{Answered, Give, OrderState};
-pub use reports::{ReportSource, report_routes};
 pub use routes::{ApiState, router};
 pub use server::{
     CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, STREAM_LIFE, serve,
@@ -45,7 +43,7 @@ pub use server::{
 };
 pub use table::{ROUTES, Rule};
 pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
-pub use v2::{DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, PING_EVERY, document_v2};
+pub use v2::{DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, PING_EVERY, ReportSource, document_v2, report_routes};
 
 use jiff::Timestamp;
 

@@ -26,14 +26,14 @@ pub struct Report {
     pub rule: String,
     /// Everything together.
     pub total: Row,
-    /// By experiment, sorted by name. Absent where it was not asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// By experiment, sorted by name. Null where it was not asked for.
+    #[schema(required)]
     pub experiments: Option<Vec<Row>>,
-    /// By pool, sorted by name. Absent where it was not asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// By pool, sorted by name. Null where it was not asked for.
+    #[schema(required)]
     pub pools: Option<Vec<Row>>,
-    /// By month, in their order. Absent where it was not asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// By month, in their order. Null where it was not asked for.
+    #[schema(required)]
     pub months: Option<Vec<Row>>,
     /// The experiments that students lost most time on, at most five, the worst first.
     pub worst: Vec<Row>,

@@ -27,7 +27,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1_800);
 /// How long making the monthly report may take. Nobody waits for it.
 const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
-/// The paths of reports, where there is a history; and starts the monthly mail, where it is wanted.
+/// The paths of reports; and starts the monthly mail, where it is wanted.
 pub(super) fn start(
     config: &Config,
     store: Option<&Store>,
@@ -35,7 +35,7 @@ pub(super) fn start(
     parts: &mut Parts,
     stop: &CancellationToken,
 ) -> Result<Router, ServiceError> {
-    let (Some(memory), Some(store)) = (&config.memory, store) else { return Ok(Router::new()) };
+    let (Some(memory), Some(store)) = (&config.memory, store) else { return Ok(api::report_routes(None)) };
     let planned = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
     let source = ReportSource { folder: memory.folder.clone(), zone: config.telling.zone.rules.clone(), planned };
     let everybody = config.mail.clone().filter(|mail| config.telling.report_monthly && !mail.to.is_empty());
@@ -48,7 +48,7 @@ pub(super) fn start(
         };
         parts.spawn("monthly report", run(monthly, stop.clone()));
     }
-    Ok(api::report_routes(source))
+    Ok(api::report_routes(Some(source)))
 }
 
 /// The monthly report, and which was mailed last.

@@ -1,26 +1,25 @@
-//! Reports over the API: `GET /api/v2/reports`, as JSON, CSV or a page that prints well. One is made at a time, beside the runtime's threads
-//! and with a connection of its own, so that nobody else waits for it.
+//! Reports over the API, as JSON, CSV or a page that prints well. One is made at a time, beside the runtime's threads and with a connection of
+//! its own, so that nobody else waits for it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::error::{self, ApiError};
-use super::routes::answer;
+use super::params::Params;
+use crate::api::error::{self, ApiError};
+use crate::api::routes::answer;
 use crate::engine::Maintenance;
-use crate::reports::{self, By, Period, PeriodError, Report};
+use crate::reports::{self, By, Period, Report};
 use crate::store::ReadError;
 
 /// How long making a report may take, and as long may waiting for the one before it.
@@ -42,21 +41,10 @@ pub struct ReportSource {
 }
 
 /// What the handlers share.
-struct Desk {
-    source: ReportSource,
+pub(in crate::api) struct Desk {
+    source: Option<ReportSource>,
     /// Whoever holds its one permit makes a report.
     turn: Arc<Semaphore>,
-}
-
-/// What is asked for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    period: Option<String>,
-    from: Option<String>,
-    until: Option<String>,
-    by: Option<String>,
-    format: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,19 +54,38 @@ enum Format {
     Html,
 }
 
-/// The paths of reports.
-pub fn report_routes(source: ReportSource) -> Router {
-    let desk = Desk { source, turn: Arc::new(Semaphore::new(1)) };
-    Router::new().route("/api/v2/reports", get(report)).with_state(Arc::new(desk))
+const FORMATS: [(&str, Format); 3] = [("json", Format::Json), ("csv", Format::Csv), ("html", Format::Html)];
+
+/// The paths of reports; `None` where no history is kept.
+pub fn report_routes(source: Option<ReportSource>) -> Router {
+    Router::new().route("/api/v2/reports", get(report)).with_state(Arc::new(Desk::new(source)))
 }
 
-/// How available the laboratory was in a month, the last one that is over unless told otherwise, or in another time of at most 400 days.
-async fn report(State(desk): State<Arc<Desk>>, asked: Result<Query<Asked>, QueryRejection>) -> Result<Response, ApiError> {
-    let Query(asked) = asked.map_err(|refused| error::malformed(refused.body_text()))?;
+/// How available the laboratory was in a month, or in another time of at most 400 days, by the rule that stands in the report.
+#[utoipa::path(
+    get,
+    path = "/api/v2/reports",
+    tag = "history",
+    params(
+        ("period" = Option<String>, Query, description = "A month; the last one that is over where neither it nor `from` is given", example = "2026-10"),
+        ("from" = Option<String>, Query, description = "From when: a date, by the clocks of the laboratory, or a time", example = "2026-10-01"),
+        ("until" = Option<String>, Query, description = "Until when, itself not included; together with `from`", example = "2026-10-08"),
+        ("by" = Option<String>, Query, description = "Only rows by `experiment`, `pool` or `month`. CSV has those by experiment where it is not given"),
+        ("format" = Option<String>, Query, description = "`json`, which it is where it is not given, `csv`, or `html`: a page that prints well"),
+    ),
+    responses(
+        (status = 200, description = "The report", body = Report),
+        (status = 400, description = "A parameter is not known or not understood, or the time is too long", body = ApiError),
+        (status = 404, description = "labwatch keeps no history", body = ApiError),
+        (status = 503, description = "The history does not answer now", body = ApiError),
+    )
+)]
+pub(in crate::api) async fn report(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+    let params = Params::parse(query.as_deref(), &["period", "from", "until", "by", "format"])?;
+    let (by, format) = (by(&params)?, one(&params, "format", &FORMATS)?.unwrap_or(Format::Json));
+    let source = desk.source.as_ref().ok_or_else(error::no_history)?;
     let now = Timestamp::now();
-    let (by, format) = (by(&asked)?, format(&asked)?);
-    let period = period(&asked, &desk.source.zone, now).map_err(error::malformed)?;
-    let report = made(&desk, period, now).await?;
+    let report = made(&desk.turn, source, period(&params, &source.zone, now)?, now).await?;
     let report = match by {
         Some(by) => report.only(by),
         None => report,
@@ -86,35 +93,39 @@ async fn report(State(desk): State<Arc<Desk>>, asked: Result<Query<Asked>, Query
     written(&report, format, by.unwrap_or(By::Experiment))
 }
 
-fn by(asked: &Asked) -> Result<Option<By>, ApiError> {
-    let Some(word) = &asked.by else { return Ok(None) };
-    let by = By::ALL.into_iter().find(|by| by.word() == word);
-    by.map(Some).ok_or_else(|| error::malformed(format!("by={word:?} is not understood; allowed: experiment, pool, month")))
-}
-
-fn format(asked: &Asked) -> Result<Format, ApiError> {
-    match asked.format.as_deref() {
-        None | Some("json") => Ok(Format::Json),
-        Some("csv") => Ok(Format::Csv),
-        Some("html") => Ok(Format::Html),
-        Some(word) => Err(error::malformed(format!("format={word:?} is not understood; allowed: json, csv, html"))),
+impl Desk {
+    fn new(source: Option<ReportSource>) -> Self {
+        Self { source, turn: Arc::new(Semaphore::new(1)) }
     }
 }
 
-fn period(asked: &Asked, zone: &TimeZone, now: Timestamp) -> Result<Period, String> {
-    let period = match (&asked.period, asked.from.as_deref(), asked.until.as_deref()) {
+fn by(params: &Params) -> Result<Option<By>, ApiError> {
+    one(params, "by", &By::ALL.map(|by| (by.word(), by)))
+}
+
+/// One word of several.
+fn one<T: Copy>(params: &Params, name: &str, all: &[(&str, T)]) -> Result<Option<T>, ApiError> {
+    match params.words(name, all)?.as_deref() {
+        None => Ok(None),
+        Some([one]) => Ok(Some(*one)),
+        Some(_) => Err(error::malformed(format!("{name} takes one word"))),
+    }
+}
+
+fn period(params: &Params, zone: &TimeZone, now: Timestamp) -> Result<Period, ApiError> {
+    let period = match (params.text("period"), params.text("from"), params.text("until")) {
         (Some(month), None, None) => Period::month(month, zone, now),
         (None, Some(from), Some(until)) => Period::between(from, until, zone, now),
         (None, None, None) => Period::last_month(zone, now),
-        _ => return Err("say either period=2026-10, or from= and until=, or none of them".to_owned()),
+        _ => return Err(error::malformed("say either period=2026-10, or from= and until=, or none of them")),
     };
-    period.map_err(|error: PeriodError| error.to_string())
+    period.map_err(error::malformed)
 }
 
-async fn made(desk: &Desk, period: Period, now: Timestamp) -> Result<Report, ApiError> {
-    let turn = tokio::time::timeout(MAKE_WITHIN, Arc::clone(&desk.turn).acquire_owned()).await;
+async fn made(turn: &Arc<Semaphore>, source: &ReportSource, period: Period, now: Timestamp) -> Result<Report, ApiError> {
+    let turn = tokio::time::timeout(MAKE_WITHIN, Arc::clone(turn).acquire_owned()).await;
     let turn = turn.map_err(|_| error::too_slow())?.map_err(|_| error::internal())?;
-    let source = desk.source.clone();
+    let source = source.clone();
     let making = tokio::task::spawn_blocking(move || {
         // Kept until the report is made, also where nobody waits for it any more.
         let _turn = turn;
@@ -128,9 +139,9 @@ async fn made(desk: &Desk, period: Period, now: Timestamp) -> Result<Report, Api
         ReadError::TooMuch => error::malformed("so much cannot be counted at once: ask for a shorter time"),
         ReadError::Failed(why) => {
             tracing::warn!(why, "the history cannot be read for a report");
-            error::too_slow()
+            error::unavailable("the history cannot be read now; labwatch's log says why")
         }
-        ReadError::Busy | ReadError::Closed => error::too_slow(),
+        ReadError::Busy | ReadError::Closed => error::unavailable(fault),
     })
 }
 
@@ -151,17 +162,16 @@ fn written(report: &Report, format: Format, by: By) -> Result<Response, ApiError
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
-    use axum::http::{HeaderMap, Uri};
+    use axum::http::HeaderMap;
 
     use super::*;
     use crate::store::{Store, StoreSettings};
 
     /// The status, headers and body of the answer for a query, from this folder.
     async fn ask_of(folder: PathBuf, query: &str) -> (u16, HeaderMap, String) {
-        let source = ReportSource { folder, zone: TimeZone::UTC, planned: Vec::new() };
-        let desk = Arc::new(Desk { source, turn: Arc::new(Semaphore::new(1)) });
-        let uri: Uri = format!("/api/v2/reports{query}").parse().expect("a path");
-        let answer = report(State(desk), Query::try_from_uri(&uri)).await.into_response();
+        let desk = Desk::new(Some(ReportSource { folder, zone: TimeZone::UTC, planned: Vec::new() }));
+        let query = query.strip_prefix('?').map(str::to_owned);
+        let answer = report(State(Arc::new(desk)), RawQuery(query)).await.into_response();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let body = to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
         (status, headers, String::from_utf8(body.to_vec()).expect("UTF-8"))
@@ -198,6 +208,7 @@ mod tests {
             "?from=2020-10-01&until=2026-10-01",
             "?period=2999-01",
             "?by=student",
+            "?by=pool,month",
             "?format=pdf",
             "?perod=2026-10",
         ] {
@@ -209,5 +220,7 @@ mod tests {
     async fn a_history_that_cannot_be_read_is_asked_for_later() {
         let dir = tempfile::tempdir().expect("a folder");
         assert_eq!(ask_of(dir.path().to_owned(), "").await.0, 503);
+        let nowhere = report(State(Arc::new(Desk::new(None))), RawQuery(None)).await.into_response();
+        assert_eq!(nowhere.status().as_u16(), 404);
     }
 }
