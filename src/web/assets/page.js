@@ -83,8 +83,9 @@ function listen(address) {
   const events = new EventSource(address);
   events.onopen = () => { streams = true; soon(); };
   events.onerror = () => {
+    // It comes back by itself, again and again: only the first time is a reason to ask.
+    if (streams) later(GATHER);
     streams = false;
-    later(ASK);
     if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(address), ASK_SELDOM);
   };
   for (const kind of ["experiment", "gone", "counts", "sources", "reset"]) events.addEventListener(kind, soon);
