@@ -26,7 +26,7 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
     let folder = tempfile::tempdir().expect("a folder");
     mailed_long_ago(folder.path());
     let name = folder.path().to_str().expect("a name");
-    let settings = [("DATA_DIR", name), ("REPORT_MONTHLY", "on"), ("EMAIL_TO", "ann@lab.example"), ("TIME_ZONE", "UTC")];
+    let settings = [("DATA_DIR", name), ("REPORT_MONTHLY", "true"), ("EMAIL_TO", "ann@lab.example"), ("TIME_ZONE", "UTC")];
     let monitor = Monitor::start(&lab, &settings).await;
     mail(&lab, "the monthly report", |mail| mail.subject.starts_with("[test lab] availability in 20")).await;
     monitor.logs(&["the monthly report is mailed"]).await;
