@@ -112,6 +112,11 @@ impl Pools {
         names
     }
 
+    /// The pools that an experiment is in: one, unless its resources can be booked in different ways.
+    pub fn of_experiment(&self, stub: &Stub) -> impl Iterator<Item = &Pool> {
+        self.0.iter().filter(move |pool| pool.members.contains_key(stub))
+    }
+
     /// Names the pools that nobody has named, in the order of their first members, so that a name does not wander.
     fn with_names(mut named: BTreeMap<String, Pool>, mut nameless: Vec<Pool>) -> Self {
         nameless.sort_by(|a, b| a.members.first_key_value().cmp(&b.members.first_key_value()));

@@ -71,6 +71,7 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
             @if experiment.is_problem() {
                 div { dt { "Whom we told" } dd { (parts::told(experiment, now)) } }
             }
+            @if let Some(advice) = experiment.advice() { div { dt { "What you can do" } dd { (clip(advice)) } } }
             @if let Some(flapping) = &view.flapping {
                 div { dt { "Flapping" } dd { (words::since(flapping.since, now)) ". It counts as steady if nothing happens until " (words::time(flapping.steady_at, now)) "." } }
             }

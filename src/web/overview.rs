@@ -67,6 +67,7 @@ pub(super) fn page(frame: &Frame<'_>, filter: &Filter, rows: &Rows<'_>, days: &S
             @if rows.total > 0 {
                 section #part-problems aria-labelledby="problems" {
                     h2 #problems { "Needs somebody" }
+                    (causes(frame))
                     (table(frame, rows, days, filter))
                 }
             }
@@ -201,6 +202,7 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>, day: Option<&Bar>, with_n
             td.c-what role="cell" {
                 (parts::link(experiment.name())) " "
                 span.soft[experiment.state == State::Ok] { (clip(&experiment.why())) }
+                @if let Some(advice) = experiment.advice() { p.advice { (clip(advice)) } }
                 @if let Some(quieted) = &view.quiet { span.small { (parts::quiet(quieted, frame.private, now)) } }
             }
             @if with_need { td.c-need role="cell" { (parts::needed(experiment, now)) } }
@@ -212,6 +214,19 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>, day: Option<&Bar>, with_n
                 }
             }
             td.c-day role="cell" { @if let Some(day) = day { (day.sketch("last 24 hours")) } }
+        }
+    }
+}
+
+/// What those that cannot be used probably have in common. Whole addresses are for those who signed in.
+fn causes(frame: &Frame<'_>) -> Markup {
+    html! {
+        @for cause in frame.snapshot.causes.iter() {
+            p.cause {
+                (shape("clash")) " " strong { (cause.stubs.len()) " of " (cause.of) } " at "
+                strong { (clip(if frame.private { &cause.label_private } else { &cause.label_public })) }
+                " were lost together, first at " (words::time(cause.began.wall(), frame.now)) ": probably one cause."
+            }
         }
     }
 }

@@ -18,8 +18,8 @@ use super::assets;
 use super::routes::{WebState, router, with_lost_page};
 use super::state::State;
 use crate::engine::{
-    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, Pools, QuietKind, Quieted, ResourceView, Role, RouteView,
-    SamplingView, Seen, Slot, Snapshot, SourceView, StreamView, Timetable, ToldView, Why,
+    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolView, QuietKind, Quieted, ResourceView, Role, RouteView,
+    SamplingView, Seen, Severity, Snapshot, SourceView, Standing, StreamView, ToldView, Why, stem,
 };
 use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
@@ -101,12 +101,12 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
         grace_until: None,
         flapping: None,
         quiet: None,
+        pools: if bookable.is_some() { vec![stem(stub).into()] } else { Vec::new() },
+        affected: Affected::default(),
+        advice: (health == Health::Down).then(|| "Log in and look at the camera.".into()),
+        is_lost: false,
         last_listed: Some(now()),
         events: vec![Arc::new(event)],
-        pools: Vec::new(),
-        affected: Affected::default(),
-        advice: None,
-        is_lost: false,
     }
 }
 
@@ -133,10 +133,6 @@ fn source(name: SourceName) -> SourceView {
 fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
     experiments.sort_by(|one, other| one.stub.cmp(&other.stub));
     let pools = pools(&experiments);
-    let mut memberships = pools.by_experiment();
-    for view in &mut experiments {
-        view.pools = memberships.remove(&view.stub).unwrap_or_default();
-    }
     let told =
         |view: &ExperimentView| ToldView { stub: view.stub.clone(), route: RouteName::everybody(), health: view.health, at: ago(20) };
     let experiments_told = experiments.iter().filter(|view| view.health.is_bad()).map(told).collect();
@@ -155,10 +151,6 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         at: now(),
         started: ago(90),
         role: Role::Leader,
-        changed: 1,
-        standings: Arc::default(),
-        holds: Arc::default(),
-        causes: Arc::default(),
         experiments: Arc::new(experiments.into_iter().map(Arc::new).collect()),
         counts,
         sources: SourceName::ALL.map(source),
@@ -170,7 +162,11 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         notes: Arc::default(),
         quiet: Arc::default(),
         calendar: Arc::default(),
-        pools: Arc::new(pools),
+        pools: Arc::default(),
+        changed: 1,
+        standings: Arc::new(pools),
+        holds: Arc::default(),
+        causes: Arc::default(),
     }
 }
 
@@ -186,14 +182,16 @@ fn route() -> RouteView {
     }
 }
 
-/// Pools by the stems of names: what can be booked in the same way.
-fn pools(experiments: &[ExperimentView]) -> Pools {
-    let kind = |stub: &Stub| stub.as_str().trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-    let by_resource: BTreeMap<_, _> =
-        experiments.iter().flat_map(|view| view.resources.iter().map(|resource| (resource.name.clone(), view.stub.clone()))).collect();
-    let slot = |(resource, stub): (&ResourceName, &Stub)| Slot { resource: resource.clone(), policy: kind(stub), ui_set: String::new() };
-    let timetable = Timetable { slots: by_resource.iter().map(slot).collect(), ..Timetable::default() };
-    Pools::of(&timetable, &[], |resource| by_resource.get(resource).cloned())
+/// Pools by the stems of names, of what book lists.
+fn pools(experiments: &[ExperimentView]) -> Vec<PoolView> {
+    let mut members: BTreeMap<Arc<str>, Vec<Stub>> = BTreeMap::new();
+    for view in experiments.iter().filter(|view| view.listed) {
+        members.entry(stem(view.stub.as_str()).into()).or_default().push(view.stub.clone());
+    }
+    let standing = |members| Standing { members, usable: 0, peak: 0, peak_at: None, severity: Severity::NoneAffected };
+    let view =
+        |(name, members): (Arc<str>, Vec<Stub>)| PoolView { name, healthy: 0, bookable: 0, standing: standing(members.len()), members };
+    members.into_iter().map(view).collect()
 }
 
 /// A laboratory in which everything that can be wrong is wrong.
@@ -322,6 +320,20 @@ async fn problems_come_first_and_the_worst_of_them_before_the_others() {
 }
 
 #[tokio::test]
+async fn what_is_needed_first_comes_first() {
+    let mut lab = sick_lab();
+    let mut views: Vec<ExperimentView> = lab.experiments.iter().map(|view| (**view).clone()).collect();
+    for view in views.iter_mut().filter(|view| view.stub.as_str() == "pend02") {
+        view.affected = Affected { next_day: 2, next_week: 3, first_start: Some(now() + SignedDuration::from_mins(50)), in_session: false };
+    }
+    lab.experiments = Arc::new(views.into_iter().map(Arc::new).collect());
+    let page = page(&web(lab), "/").await;
+    let places = ["id=\"x/pend02\"", "id=\"x/pend00\""].map(|text| page.find(text).expect(text));
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(page.contains("booked in ") && page.contains("2 bookings in 24 h"), "{page}");
+}
+
+#[tokio::test]
 async fn a_well_laboratory_says_so_in_one_line() {
     let page = page(&web(snapshot(vec![experiment("pend00", Health::Ok, Some(Bookable::Yes))])), "/").await;
     assert!(page.contains("<title>Lab status</title>") && page.contains("The experiment is ok"), "{page}");
@@ -370,9 +382,16 @@ async fn what_is_asked_for_is_found() {
 async fn the_page_of_an_experiment_answers() {
     let web = web(sick_lab());
     let page_of = page(&web, "/experiments/pend00").await;
-    for words in
-        ["Since when", "Why", "What we did", "Whom we told", "connected but sends nothing", "withdrawn, so that nobody books it", "told "]
-    {
+    for words in [
+        "Since when",
+        "Why",
+        "What we did",
+        "Whom we told",
+        "What you can do",
+        "connected but sends nothing",
+        "withdrawn, so that nobody books it",
+        "told ",
+    ] {
         assert!(page_of.contains(words), "{words} is missing: {page_of}");
     }
     assert!(page_of.contains("Students read: “&lt;img src=x"), "{page_of}");

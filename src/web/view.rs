@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 
 use super::state::{Booking, State, mismatch};
-use crate::engine::{Affected, ExperimentView, Issue, Pool, Role, Severity, Snapshot, ToldView};
-use crate::model::{Fault, Stub};
+use crate::engine::{Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView};
+use crate::model::Fault;
 
 /// An experiment as it is shown.
 #[derive(Debug, Clone, Copy)]
@@ -40,9 +40,13 @@ impl<'a> Experiment<'a> {
     }
 
     /// The bookings that need it: under way, or still to come.
-    pub(super) fn affected(&self) -> Affected {
-        let resources: Vec<_> = self.view.resources.iter().map(|resource| resource.name.clone()).collect();
-        self.snapshot.calendar.affected(&resources, self.snapshot.at)
+    pub(super) fn affected(&self) -> &'a Affected {
+        &self.view.affected
+    }
+
+    /// What a maintainer can do about it, where its symptoms tell.
+    pub(super) fn advice(&self) -> Option<&'a str> {
+        self.view.advice.as_deref()
     }
 
     /// How people were told that it is as it is.
@@ -147,14 +151,13 @@ pub(super) struct PoolCard<'a> {
 impl<'a> PoolCard<'a> {
     /// All pools, sorted by name.
     pub(super) fn all(snapshot: &'a Snapshot) -> Vec<Self> {
-        snapshot.pools.iter().map(|pool| Self::of(snapshot, pool)).collect()
+        snapshot.standings.iter().map(|pool| Self::of(snapshot, pool)).collect()
     }
 
-    fn of(snapshot: &'a Snapshot, pool: &'a Pool) -> Self {
-        let usable = |stub: &Stub| snapshot.experiment(stub.as_str()).is_some_and(|view| State::of(view).is_usable());
-        let severity = pool.standing(&snapshot.calendar, snapshot.at, usable).severity;
-        let mut card = Self { name: &pool.name, states: Vec::new(), usable: 0, bookable: 0, severity, counts: [0; State::ALL.len()] };
-        for view in pool.members().filter_map(|stub| snapshot.experiment(stub.as_str())) {
+    fn of(snapshot: &'a Snapshot, pool: &'a PoolView) -> Self {
+        let (severity, counts) = (pool.standing.severity, [0; State::ALL.len()]);
+        let mut card = Self { name: &pool.name, states: Vec::new(), usable: 0, bookable: 0, severity, counts };
+        for view in pool.members.iter().filter_map(|stub| snapshot.experiment(stub.as_str())) {
             card.take_in(&Experiment::of(snapshot, view));
         }
         card
@@ -199,7 +202,7 @@ pub(super) fn experiments(snapshot: &Snapshot) -> impl Iterator<Item = Experimen
 /// What somebody should look at, what is needed first first; then the worst, then the newest.
 pub(super) fn problems(snapshot: &Snapshot) -> Vec<Experiment<'_>> {
     let mut problems: Vec<_> = experiments(snapshot).filter(Experiment::is_problem).collect();
-    problems.sort_by_cached_key(|problem| {
+    problems.sort_by_key(|problem| {
         (problem.affected().first_start.unwrap_or(Timestamp::MAX), Reverse(problem.state), Reverse(problem.view.since))
     });
     problems

@@ -9,7 +9,7 @@ use crate::engine::{Affected, Effect, NoteView, Occurrence, QuietEntry, Receipt,
 /// What a command did, or would do.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Effect)]
-pub(in crate::api) struct Done {
+pub(in crate::api) struct Outcome {
     /// Whether it was done; `false` for a dry run.
     done: bool,
     /// The numbers of what was made or ended.
@@ -44,7 +44,7 @@ impl Bookings {
     }
 }
 
-impl Done {
+impl Outcome {
     pub(super) fn did(receipt: Receipt) -> Self {
         let ids = receipt.ids.iter().map(|id| id.0).collect();
         Self { done: true, ids, ..Self::would(receipt.effect) }

@@ -23,7 +23,7 @@ use crate::access::{Caller, Noted};
 use crate::engine::{Command, NamePattern, QuietId, Receipt, Refusal, Scope, Snapshot};
 use crate::model::{NameError, ResourceName};
 
-pub(super) use answer::{Done, QuietNote};
+pub(super) use answer::{Outcome, QuietNote};
 pub(super) use body::{AckText, Acknowledge, Hold, Maintain, Silence};
 
 /// What comes of a command, later.
@@ -86,7 +86,7 @@ pub(super) async fn list(State(state): State<OrderState>, caller: Caller) -> Res
 /// Ends an acknowledgement, a silence or maintenance before its time.
 #[utoipa::path(
     delete, path = "/api/v2/quiet/{id}", tag = "quiet", params(("id" = u64, Path, description = "Its number, as `/api/v2/quiet` tells it"), Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, description = "It has ended, or never was", body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
 pub(super) async fn remove(
@@ -102,7 +102,7 @@ pub(super) async fn remove(
 /// Acknowledges what is bad: no message about it until it is well again or gets worse. Book and the judgement are not affected.
 #[utoipa::path(
     post, path = "/api/v2/acknowledgements", tag = "quiet", request_body = Acknowledge, params(Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, body = ApiError), (status = 409, description = "Nothing of it is bad, or it is acknowledged already", body = ApiError),
         (status = 503, body = ApiError))
 )]
@@ -118,7 +118,7 @@ pub(super) async fn acknowledge(
 /// Acknowledges one experiment.
 #[utoipa::path(
     post, path = "/api/v1/experiments/{name}/ack", tag = "quiet", request_body = AckText, params(("name" = String, Path), Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
 pub(super) async fn acknowledge_one(
@@ -136,7 +136,7 @@ pub(super) async fn acknowledge_one(
 /// Takes the acknowledgement of one experiment back.
 #[utoipa::path(
     delete, path = "/api/v1/experiments/{name}/ack", tag = "quiet", params(("name" = String, Path), Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
 pub(super) async fn unacknowledge_one(
@@ -153,7 +153,7 @@ pub(super) async fn unacknowledge_one(
 /// Acknowledges the whole laboratory: it is moved today, say.
 #[utoipa::path(
     post, path = "/api/v1/ack", tag = "quiet", request_body = AckText, params(Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
 pub(super) async fn acknowledge_all(
@@ -168,7 +168,7 @@ pub(super) async fn acknowledge_all(
 /// Takes the acknowledgement of the whole laboratory back.
 #[utoipa::path(
     delete, path = "/api/v1/ack", tag = "quiet", params(Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
 pub(super) async fn unacknowledge_all(State(state): State<OrderState>, caller: Caller, mode: Asked) -> Result<Response, ApiError> {
@@ -178,7 +178,7 @@ pub(super) async fn unacknowledge_all(State(state): State<OrderState>, caller: C
 /// Keeps messages about some experiments quiet for a while.
 #[utoipa::path(
     post, path = "/api/v2/silences", tag = "quiet", request_body = Silence, params(Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
 pub(super) async fn silence(
@@ -193,7 +193,7 @@ pub(super) async fn silence(
 /// Plans maintenance: once, or every week by the clock of a time zone.
 #[utoipa::path(
     post, path = "/api/v2/maintenance", tag = "quiet", request_body = Maintain, params(Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
 pub(super) async fn maintain(
@@ -207,8 +207,8 @@ pub(super) async fn maintain(
 
 /// Holds a resource in book: it cannot be booked or started until somebody lets it go. Students read the reason.
 #[utoipa::path(
-    post, path = "/api/v2/holds", tag = "holds", request_body = Hold, params(Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    post, path = "/api/v2/holds", tag = "commands", request_body = Hold, params(Mode),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, description = "Book lists no such resource", body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
 pub(super) async fn hold(State(state): State<OrderState>, caller: Caller, mode: Asked, given: Given<Hold>) -> Result<Response, ApiError> {
@@ -217,8 +217,8 @@ pub(super) async fn hold(State(state): State<OrderState>, caller: Caller, mode: 
 
 /// Lets go of a person's hold: labwatch judges the resource again.
 #[utoipa::path(
-    delete, path = "/api/v2/holds/{resource}", tag = "holds", params(("resource" = String, Path, description = "Book's name of it", example = "r-pend00"), Mode),
-    responses((status = 200, body = Done), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+    delete, path = "/api/v2/holds/{resource}", tag = "commands", params(("resource" = String, Path, description = "Book's name of it", example = "r-pend00"), Mode),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, body = ApiError), (status = 409, description = "No person holds it", body = ApiError), (status = 503, body = ApiError))
 )]
 pub(super) async fn enable(
@@ -257,10 +257,10 @@ async fn carry_out(state: &OrderState, caller: &Caller, command: Command, mode: 
     if mode.dry_run {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         let effect = snapshot.preview(&command, &by).map_err(refused)?;
-        return Ok((Noted::elsewhere(), routes::answer(&Done::would(effect))?).into_response());
+        return Ok((Noted::elsewhere(), routes::answer(&Outcome::would(effect))?).into_response());
     }
     let receipt = (state.give)(command, by).await.map_err(refused)?;
-    Ok((Noted::elsewhere(), routes::answer(&Done::did(receipt))?).into_response())
+    Ok((Noted::elsewhere(), routes::answer(&Outcome::did(receipt))?).into_response())
 }
 
 /// A refusal as an answer: its words are the engine's.
@@ -271,14 +271,14 @@ pub(super) fn refused(why: Refusal) -> ApiError {
             error::unknown(why.to_string())
         }
         Refusal::Quiet(Refused::NotFound(_)) => error::unknown(why.to_string()),
-        Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. }) => error::conflict(why),
-        Refusal::Quiet(_) | Refusal::OurPrefix | Refusal::NeedsEnd(_) => error::malformed(why),
-        Refusal::Busy | Refusal::Stopping | Refusal::NotRead(_) => error::unavailable(why),
-        Refusal::Follower
+        Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. })
+        | Refusal::Follower
         | Refusal::NothingBad { .. }
         | Refusal::ComponentIsWell(_)
         | Refusal::HeldAlready(_)
         | Refusal::Bookable(_)
         | Refusal::Ours { .. } => error::conflict(why),
+        Refusal::Quiet(_) | Refusal::OurPrefix | Refusal::NeedsEnd(_) => error::malformed(why),
+        Refusal::Busy | Refusal::Stopping | Refusal::NotRead(_) => error::unavailable(why),
     }
 }

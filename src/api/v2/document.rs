@@ -4,6 +4,7 @@ use utoipa::OpenApi;
 
 use super::{badge, history, incidents, list, now, pools, records, reports, stream, whole};
 use crate::api::error::ApiError;
+use crate::api::orders;
 
 /// The document as it is checked in and served. A test compares it with [`document_v2`].
 pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.json");
@@ -27,6 +28,9 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         (name = "now", description = "The laboratory as it is"),
         (name = "experiments", description = "The experiments as they are"),
         (name = "history", description = "What happened, where a data folder is set. Newest first"),
+        (name = "quiet", description = "Acknowledgements, silences and maintenance: they keep messages quiet, and change nothing else. Changes need the \
+            scope `admin`; with `?dry_run=true` they only say what they would do"),
+        (name = "commands", description = "Holding a resource in book, and letting it go. Needs the scope `admin`"),
         (name = "badges", description = "Small pictures for other pages"),
     ),
     paths(
@@ -36,6 +40,8 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         incidents::incidents, records::switches, records::sources, records::holds, records::gaps, records::outbox,
         reports::report,
         badge::badge,
+        orders::list, orders::remove, orders::acknowledge, orders::silence, orders::maintain, orders::hold, orders::enable,
+        orders::acknowledge_one, orders::unacknowledge_one, orders::acknowledge_all, orders::unacknowledge_all,
     ),
     components(schemas(ApiError))
 )]

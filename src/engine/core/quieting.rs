@@ -54,6 +54,8 @@ pub(super) struct Lull<'a> {
     quiet: &'a Quiet,
     fleet: &'a Fleet,
     at: Timestamp,
+    /// Whether somebody knows of relay's outage.
+    knows_of_relay: bool,
 }
 
 impl Lull<'_> {
@@ -61,11 +63,7 @@ impl Lull<'_> {
     pub(super) fn covers(self, stub: &Stub) -> bool {
         self.hush.iter().flat_map(|hush| &hush.open).any(|open| open.matches(stub.as_str()))
             || self.quiet.acknowledged(&Subject::Experiment(stub.clone()), self.at).is_some()
-            || (self.knows_of_relay() && self.suffers_from_relay(stub))
-    }
-
-    fn knows_of_relay(self) -> bool {
-        self.quiet.acknowledged(&component_of(SourceName::Relay), self.at).is_some()
+            || (self.knows_of_relay && self.suffers_from_relay(stub))
     }
 
     fn suffers_from_relay(self, stub: &Stub) -> bool {
@@ -75,7 +73,9 @@ impl Lull<'_> {
 
 impl Engine {
     pub(super) fn lull(&self) -> Lull<'_> {
-        Lull { hush: self.hush.as_ref(), quiet: &self.quiet, fleet: &self.fleet, at: self.now.wall() }
+        let at = self.now.wall();
+        let knows_of_relay = self.quiet.acknowledged(&component_of(SourceName::Relay), at).is_some();
+        Lull { hush: self.hush.as_ref(), quiet: &self.quiet, fleet: &self.fleet, at, knows_of_relay }
     }
 
     /// The same engine, with the maintenance that stands in the configuration.

@@ -24,6 +24,7 @@ impl Engine {
         self.repaint();
         let mut telling = std::mem::take(&mut self.telling);
         let this = &*self;
+        let lull = this.lull();
         let summaries = telling.due(&Scene {
             now: this.now,
             manifest_known: this.manifest_known,
@@ -31,7 +32,7 @@ impl Engine {
             experiments: &|stub| this.fleet.named(stub.as_str()),
             all: &|| this.fleet.iter().map(|(_, experiment)| experiment).collect(),
             bookable: &|experiment| experiment.resources.iter().filter_map(|name| this.resources.bookable(name)).max(),
-            is_quiet: &|stub| this.lull().covers(stub),
+            is_quiet: &|stub| lull.covers(stub),
             background: &|route| this.background(route),
             is_switching: this.resources.is_moving() && this.may_switch(),
             settles_until: [&this.relay, &this.jump].into_iter().filter_map(Source::settles_until).max(),

@@ -2,19 +2,21 @@
 
 /** How often the page asks anew (ms): when nothing streams, when something does or nobody looks, and after how long it is called old. */
 const ASK = 5000, ASK_SELDOM = 30000, OLD = 15000;
-/** After how long an answer is given up, and how long news are gathered (ms). */
-const PATIENCE = 10000, GATHER = 200;
+/** After how long an answer is given up, how long news are gathered, and how long is between two questions at least (ms). */
+const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 1000;
 
 const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 const $ = (id) => document.getElementById(id);
 
-let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0;
+let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0;
 
 /* Up to date */
 
 async function refresh() {
   if (asking) { again = true; return; }
   asking = true;
+  due = Infinity;
+  asked = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE), cache: "no-cache" });
     if (!answer.ok && answer.status !== 404) throw new Error(`status ${answer.status}`);
@@ -32,6 +34,7 @@ async function refresh() {
 
 function later(wait) {
   clearTimeout(timer);
+  due = Date.now() + wait;
   timer = setTimeout(refresh, wait);
 }
 
@@ -70,11 +73,22 @@ function morph(was, now) {
 
 const alike = (one, other) => one.nodeType === other.nodeType && one.nodeName === other.nodeName && (one.id ?? "") === (other.id ?? "");
 
+/** Asks soon, but not more than once a second however fast changes come, and not all readers at the same moment. */
+function soon() {
+  const wait = Math.max(GATHER * (1 + Math.random()), asked + ASK_AT_MOST - Date.now());
+  if (Date.now() + wait < due) later(wait);
+}
+
 function listen(address) {
   const events = new EventSource(address);
-  events.onopen = () => { streams = true; later(GATHER); };
-  events.onmessage = () => later(GATHER);
-  events.onerror = () => { streams = false; later(ASK); };
+  events.onopen = () => { streams = true; soon(); };
+  events.onerror = () => {
+    streams = false;
+    later(ASK);
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(address), ASK_SELDOM);
+  };
+  for (const kind of ["experiment", "gone", "counts", "sources", "reset"]) events.addEventListener(kind, soon);
+  events.addEventListener("ping", () => { heard = Date.now(); });
 }
 
 /* How fresh it is */
