@@ -8,6 +8,7 @@ use labwatch::lab::RelayVersion;
 use labwatch::store::{Entry, Store, StoreSettings};
 use serde_json::json;
 
+use super::eventually::eventually;
 use super::laboratory::{laboratory, mail};
 use super::monitor::{Monitor, run};
 
@@ -35,7 +36,9 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
 
     monitor.sees_well(&ALL).await;
     let month = Timestamp::now().strftime("%Y-%m").to_string();
-    let report = monitor.get(&format!("/api/v2/reports?period={month}")).await;
+    let path = format!("/api/v2/reports?period={month}");
+    let look = async || Some(monitor.get(&path).await).filter(|report| report["total"]["experiments"] == 2);
+    let report = eventually("both experiments are in the report", String::new, look).await;
     let names: Vec<_> = report["experiments"].as_array().expect("a list").iter().map(|row| row["name"].clone()).collect();
     assert_eq!(names, ["pend00", "spin00"], "{report}");
     assert!(report["total"]["minutes"]["ok"].as_f64().is_some_and(|minutes| minutes > 0.0), "{report}");
