@@ -139,7 +139,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("DEAD_MAN_URL", "https://me:s3cr3t@x.org", "dead_man_url has a user or a fragment; an http or https URL without user and fragment"),
     ("DEAD_MAN_EVERY", "9s", r#"dead_man_every is "9s", which is too short; a duration from 10s to 1h"#),
     ("HEALTH_FLAP_WINDOW", "9m", r#"health_flap_window is "9m", which is too short; off, or a duration from 10m to 1d"#),
-    ("HEALTH_FLAP_LOW", "30", "health_flap_low is not below health_flap_high; flapping must weigh less at its end than at its start"),
+    ("HEALTH_FLAP_LOW", "40", "health_flap_low is not below health_flap_high; flapping must weigh less at its end than at its start"),
     (
         "NON_FATAL",
         "mail,jmp",

@@ -54,12 +54,12 @@ pub use refusal::Refusal;
 pub use report::{Connection, Report, Scopes, Traffic};
 pub use route::{Channel, Route};
 pub use silence::{
-    Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern, Occurrence, Quiet, QuietEntry, QuietId,
-    QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly,
+    Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern, NoteView, Occurrence, Quiet, QuietEntry,
+    QuietId, QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly,
 };
 pub use snapshot::{
-    Counts, Evidence, ExperimentView, FlapView, LastConnection, Mismatch, NoteView, PoolView, ResourceView, RouteView, SamplingView, Seen,
-    Snapshot, SourceView, StreamView, ToldView,
+    Counts, Evidence, ExperimentView, FlapView, LastConnection, Mismatch, PoolView, ResourceView, RouteView, SamplingView, Seen, Snapshot,
+    SourceView, StreamView, ToldView,
 };
 pub use summary::{Alert, Background, Line, Occasion, Summary, Thread};
 pub use telling::Digest;

@@ -14,7 +14,7 @@ use super::input::{Link, Role};
 use super::pool::{Pools, Standing};
 use super::report::{Report, Traffic};
 use super::route::Channel;
-use super::silence::{Occurrence, Quiet, QuietEntry, QuietId, Quieted};
+use super::silence::{NoteView, Quiet, Quieted};
 use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 
 /// A picture of everything at one moment. Parts that did not change are shared with earlier pictures.
@@ -60,21 +60,6 @@ pub struct Snapshot {
     pub calendar: Arc<Calendar>,
     /// Which experiments can stand in for each other.
     pub pools: Arc<Pools>,
-}
-
-/// Something that keeps mail quiet, or will.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoteView {
-    /// Its number, by which it can be ended; `None` for what stands in the configuration.
-    pub id: Option<QuietId>,
-    /// What it is.
-    pub entry: QuietEntry,
-    /// Whether it keeps quiet now.
-    pub active: bool,
-    /// When a maintenance window is or will be open next; `None` for other kinds.
-    pub next: Option<Occurrence>,
-    /// When it was last open; `None` for other kinds, and when it never was.
-    pub last: Option<Occurrence>,
 }
 
 impl Snapshot {

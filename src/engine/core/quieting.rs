@@ -11,8 +11,7 @@ use crate::engine::event::Issue;
 use crate::engine::fleet::Fleet;
 use crate::engine::memory::Concern;
 use crate::engine::route::Route;
-use crate::engine::silence::{Acknowledgement, Ended, Maintenance, NamePattern, Quiet, QuietEntry, Quieted, Silence, Subject};
-use crate::engine::snapshot::NoteView;
+use crate::engine::silence::{Acknowledgement, Ended, Maintenance, NamePattern, NoteView, Quiet, QuietEntry, Quieted, Silence, Subject};
 use crate::model::{Health, Moment, SourceName, Stub};
 
 /// An acknowledgement that is older than this looks forgotten.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::names;
-use super::window::Schedule;
+use super::window::{Occurrence, Schedule};
 use crate::model::{Health, MAX_NAME_BYTES, NameError, Stub};
 
 /// The number of an entry. None is given twice.
@@ -254,6 +254,21 @@ pub struct Quieted {
     pub text: String,
     /// When it ends; `None`: when it is well again.
     pub until: Option<Timestamp>,
+}
+
+/// Something that keeps mail quiet, or will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteView {
+    /// Its number, by which it can be ended; `None` for what stands in the configuration.
+    pub id: Option<QuietId>,
+    /// What it is.
+    pub entry: QuietEntry,
+    /// Whether it keeps quiet now.
+    pub active: bool,
+    /// When a maintenance window is or will be open next; `None` for other kinds.
+    pub next: Option<Occurrence>,
+    /// When it was last open; `None` for other kinds, and when it never was.
+    pub last: Option<Occurrence>,
 }
 
 /// Something ended, for the records and for the people who forgot it.

@@ -6,7 +6,9 @@ mod quiet;
 mod refused;
 mod window;
 
-pub use entry::{Acknowledgement, Ended, Ending, Maintenance, NamePattern, QuietEntry, QuietId, QuietKind, Quieted, Silence, Subject};
+pub use entry::{
+    Acknowledgement, Ended, Ending, Maintenance, NamePattern, NoteView, QuietEntry, QuietId, QuietKind, Quieted, Silence, Subject,
+};
 pub(super) use quiet::check_text;
 pub use quiet::{MAX_TEXT_BYTES, Quiet};
 pub use refused::{QuietLimit, Refused};
