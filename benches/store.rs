@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use labwatch::engine::{Event, Issue, Record, Why};
 use labwatch::model::{Health, JumpHealth, StreamHealth, Stub, Topic};
+use labwatch::reports::{self, Period};
 use labwatch::store::{DATABASE_FILE, Entry, Range, Store, StoreSettings, Told, backup, verify};
 use serde_json::json;
 
@@ -54,9 +56,20 @@ fn all() -> Outcome<()> {
     for _ in 0..3 {
         Command::new(std::env::current_exe()?).env(ALONE, &dir).status()?;
     }
+    timed("a report of the year", || report(&dir))?;
     timed("full check", || Ok(verify(&dir.join(DATABASE_FILE)).map(drop)?))?;
     let copy = temporary.path().join("copy.db");
     timed("backup with its check", || Ok(backup(&dir, &copy).map(drop)?))
+}
+
+/// The year's report, from the folder to its JSON.
+fn report(dir: &Path) -> Outcome<()> {
+    let (zone, now) = (TimeZone::UTC, time(START + EVENTS * APART)?);
+    let period = Period::between(&time(START)?.to_string(), &now.to_string(), &zone, now)?;
+    let report = reports::of_folder(dir, &period, &[], now, Instant::now() + Duration::from_secs(600))?;
+    let failures = report.total.failures;
+    say(&format!("{failures} failures, {} bytes of JSON", serde_json::to_string(&report)?.len()));
+    Ok(())
 }
 
 fn open_alone(dir: &Path) -> Outcome<()> {

@@ -8,6 +8,7 @@ use labwatch::lab::RelayVersion;
 use labwatch::store::{Entry, Store, StoreSettings};
 use serde_json::json;
 
+use super::eventually::eventually;
 use super::laboratory::{laboratory, mail};
 use super::monitor::{Monitor, run};
 
@@ -26,7 +27,7 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
     let folder = tempfile::tempdir().expect("a folder");
     mailed_long_ago(folder.path());
     let name = folder.path().to_str().expect("a name");
-    let settings = [("DATA_DIR", name), ("REPORT_MONTHLY", "on"), ("EMAIL_TO", "ann@lab.example"), ("TIME_ZONE", "UTC")];
+    let settings = [("DATA_DIR", name), ("REPORT_MONTHLY", "true"), ("EMAIL_TO", "ann@lab.example"), ("TIME_ZONE", "UTC")];
     let monitor = Monitor::start(&lab, &settings).await;
     mail(&lab, "the monthly report", |mail| mail.subject.starts_with("[test lab] availability in 20")).await;
     monitor.logs(&["the monthly report is mailed"]).await;
@@ -35,7 +36,9 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
 
     monitor.sees_well(&ALL).await;
     let month = Timestamp::now().strftime("%Y-%m").to_string();
-    let report = monitor.get(&format!("/api/v2/reports?period={month}")).await;
+    let path = format!("/api/v2/reports?period={month}");
+    let look = async || Some(monitor.get(&path).await).filter(|report| report["total"]["experiments"] == 2);
+    let report = eventually("both experiments are in the report", String::new, look).await;
     let names: Vec<_> = report["experiments"].as_array().expect("a list").iter().map(|row| row["name"].clone()).collect();
     assert_eq!(names, ["pend00", "spin00"], "{report}");
     assert!(report["total"]["minutes"]["ok"].as_f64().is_some_and(|minutes| minutes > 0.0), "{report}");

@@ -27,3 +27,80 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::engine::bookings::testing::{at, resource, timetable};
+    use crate::engine::diary::BookingChange;
+    use crate::engine::input::{BookReading, Input, ResourceReading};
+    use crate::engine::policy::Policy;
+    use crate::model::{Moment, Stub};
+
+    fn moment(second: i64) -> Moment {
+        Moment::new(at(second), Duration::from_secs(u64::try_from(second).expect("not before the start")))
+    }
+
+    fn book(resources: &[&str]) -> Input {
+        let reading = |name: &&str| ResourceReading {
+            name: resource(name),
+            stub: Stub::try_new(name.trim_start_matches("r-")).expect("a name"),
+            streams: Vec::new(),
+            availability: None,
+        };
+        Input::Book(BookReading { resources: resources.iter().map(reading).collect() })
+    }
+
+    /// What a step says about bookings and pools, in words.
+    fn kept(engine: &mut Engine, input: Input, second: i64) -> Vec<String> {
+        let words = |action| match action {
+            Action::Record(Record::Bookings(changes)) => Some(changes.iter().map(in_words).collect::<Vec<_>>().join(", ")),
+            Action::Record(Record::Pools(pools)) => Some(format!("pools {}", pools.into_keys().collect::<Vec<_>>().join(", "))),
+            _ => None,
+        };
+        engine.step(input, moment(second)).into_iter().filter_map(words).collect()
+    }
+
+    fn in_words(change: &BookingChange) -> String {
+        match change {
+            BookingChange::Stands(booked) => format!("{} stands", booked.stub),
+            BookingChange::Cancelled(booked) => format!("{} cancelled", booked.stub),
+            BookingChange::Ended { booked, .. } => format!("{} ended", booked.stub),
+        }
+    }
+
+    fn booked(read: i64, bookings: &[(&str, i64, i64, bool)]) -> Input {
+        let table = timetable(&[("r-a", "p", "u"), ("r-b", "p", "u")], bookings);
+        Input::Timetable(Timetable { bookings_read: Timestamp::from_second(read).ok(), ..table })
+    }
+
+    #[test]
+    fn what_book_tells_is_kept_as_it_changes() {
+        let mut engine = Engine::new(Policy::default(), moment(0));
+        let both = [("r-a", 10, 20, false), ("r-b", 50, 60, false)];
+        assert_eq!(kept(&mut engine, booked(1, &both), 1), [""; 0], "no manifest is known yet");
+        engine.step(book(&["r-a", "r-b"]), moment(2));
+        let first = kept(&mut engine, booked(2, &both), 2);
+        assert!(
+            matches!(first.as_slice(), [bookings, pools] if bookings == "a stands, b stands" && pools.starts_with("pools ")),
+            "{first:?}"
+        );
+        assert_eq!(kept(&mut engine, booked(3, &both), 3), [""; 0], "nothing changed");
+        assert_eq!(kept(&mut engine, booked(15, &[]), 15), ["a ended, b cancelled"]);
+    }
+
+    #[test]
+    fn what_book_has_lost_is_not_cancelled() {
+        let mut engine = Engine::new(Policy::default(), moment(0));
+        engine.step(book(&["r-a", "r-b"]), moment(1));
+        kept(&mut engine, booked(2, &[("r-b", 50, 60, false)]), 2);
+        engine.step(book(&[]), moment(3));
+        assert_eq!(kept(&mut engine, booked(3, &[]), 3), [""; 0]);
+        engine.step(book(&["r-a", "r-b"]), moment(4));
+        assert_eq!(kept(&mut engine, booked(5, &[("r-b", 50, 60, false)]), 5), [""; 0], "it stood all the while");
+    }
+}
