@@ -60,7 +60,7 @@ pub use silence::{
     QuietId, QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly,
 };
 pub use snapshot::{
-    Counts, Evidence, ExperimentView, FlapView, LastConnection, Mismatch, PoolView, ResourceView, RouteView, SamplingView, Seen, Snapshot,
+    Counts, Evidence, ExperimentView, FlapView, LastConnection, PoolView, ResourceView, RouteView, SamplingView, Seen, Snapshot,
     SourceView, StreamView, ToldView,
 };
 pub use summary::{Alert, Background, Line, Occasion, Summary, Thread};
