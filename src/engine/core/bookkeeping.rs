@@ -57,10 +57,14 @@ mod tests {
 
     /// What a step says about bookings and pools, in words.
     fn kept(engine: &mut Engine, input: Input, second: i64) -> Vec<String> {
-        let words = |action| match action {
-            Action::Record(Record::Bookings(changes)) => Some(changes.iter().map(in_words).collect::<Vec<_>>().join(", ")),
-            Action::Record(Record::Pools(pools)) => Some(format!("pools {}", pools.into_keys().collect::<Vec<_>>().join(", "))),
-            _ => None,
+        let words = |action| {
+            if let Action::Record(Record::Bookings(changes)) = action {
+                Some(changes.iter().map(in_words).collect::<Vec<_>>().join(", "))
+            } else if let Action::Record(Record::Pools(pools)) = action {
+                Some(format!("pools {}", pools.into_keys().collect::<Vec<_>>().join(", ")))
+            } else {
+                None
+            }
         };
         engine.step(input, moment(second)).into_iter().filter_map(words).collect()
     }
