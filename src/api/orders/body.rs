@@ -100,6 +100,7 @@ impl Maintain {
 
 /// A hold.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = HoldCommand)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Hold {
     /// Book's name of the resource.

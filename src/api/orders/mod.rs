@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{Json, Path, Query, State};
+use axum::extract::{Json, Path, Query, RawQuery, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -76,8 +76,15 @@ type Given<T> = Result<Json<T>, JsonRejection>;
 type Named = Result<Path<String>, PathRejection>;
 
 /// Everything that keeps messages quiet: acknowledgements, silences, maintenance.
-#[utoipa::path(get, path = "/api/v2/quiet", tag = "quiet", responses((status = 200, description = "In the order in which they are listed", body = Vec<QuietNote>)))]
-pub(super) async fn list(State(state): State<OrderState>, caller: Caller) -> Result<Response, ApiError> {
+#[utoipa::path(get, path = "/api/v2/quiet", tag = "quiet", responses(
+    (status = 200, description = "In the order in which they are listed", body = Vec<QuietNote>),
+    (status = 400, description = "A parameter that is not known", body = ApiError),
+    (status = 401, body = ApiError), (status = 403, body = ApiError), (status = 429, body = ApiError), (status = 503, body = ApiError),
+))]
+pub(super) async fn list(State(state): State<OrderState>, caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+    if query.is_some_and(|query| !query.is_empty()) {
+        return Err(error::malformed("this list takes no parameters"));
+    }
     let snapshot = Arc::clone(&state.snapshots.borrow());
     let private = caller.may_see_private();
     routes::answer(&snapshot.notes.iter().map(|note| QuietNote::new(note, private)).collect::<Vec<_>>())

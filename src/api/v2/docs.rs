@@ -196,8 +196,10 @@ mod tests {
     fn a_page_has_every_path_and_schema_and_nothing_from_outside() {
         for (source, page) in [(DOCUMENT_JSON, &*PAGE_OF_V1), (DOCUMENT_V2_JSON, &*PAGE)] {
             let document: Value = serde_json::from_str(source).expect("JSON");
-            for (path, _) in entries(&document["paths"]) {
-                assert!(page.contains(&format!("<h3>GET {path}</h3>")), "{path}");
+            for (path, item) in entries(&document["paths"]) {
+                for (method, _) in entries(item) {
+                    assert!(page.contains(&format!("<h3>{} {path}</h3>", method.to_uppercase())), "{method} {path}");
+                }
             }
             for (name, _) in entries(&document["components"]["schemas"]) {
                 assert!(page.contains(&format!("<section id=\"{name}\">")), "{name}");
