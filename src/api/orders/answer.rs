@@ -20,6 +20,7 @@ pub(in crate::api) struct Outcome {
     /// The experiments that it is about now.
     experiments: Vec<String>,
     /// The bookings that cannot start because of it, or can again.
+    #[schema(required = true)]
     bookings: Option<Bookings>,
 }
 
@@ -32,6 +33,7 @@ struct Bookings {
     /// How many are under way or start within 7 d.
     next_week: usize,
     /// When the first starts; in the past when it is under way.
+    #[schema(required = true)]
     first_start: Option<Timestamp>,
     /// Whether one is under way that its user has started.
     in_session: bool,
@@ -60,25 +62,29 @@ impl Outcome {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct QuietNote {
     /// Its number, by which it can be ended; none for what stands in the configuration.
+    #[schema(required = true)]
     id: Option<u64>,
     /// `acknowledgement`, `silence` or `maintenance`.
     kind: &'static str,
     /// What it is about: experiments by a name or a pattern, a component, or the whole laboratory.
     of: String,
     /// Who made it; none for readers without a token.
+    #[schema(required = true)]
     by: Option<String>,
     /// Why, or what is done about it.
     text: String,
     /// When it was made.
     since: Timestamp,
     /// When it ends; none when that is not known.
+    #[schema(required = true)]
     until: Option<Timestamp>,
     /// Whether it keeps quiet now.
     active: bool,
     /// When, of maintenance.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, required = true)]
     schedule: Option<Schedule>,
     /// When maintenance is or will be next.
+    #[schema(required = true)]
     next: Option<Span>,
 }
 

@@ -124,7 +124,7 @@ pub(super) async fn acknowledge(
 
 /// Acknowledges one experiment.
 #[utoipa::path(
-    post, path = "/api/v1/experiments/{name}/ack", tag = "quiet", request_body = AckText, params(("name" = String, Path), Mode),
+    post, path = "/api/v1/experiments/{name}/ack", tag = "quiet", request_body = AckText, params(("name" = String, Path, description = "The experiment", example = "pend00"), Mode),
     responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
@@ -142,7 +142,7 @@ pub(super) async fn acknowledge_one(
 
 /// Takes the acknowledgement of one experiment back.
 #[utoipa::path(
-    delete, path = "/api/v1/experiments/{name}/ack", tag = "quiet", params(("name" = String, Path), Mode),
+    delete, path = "/api/v1/experiments/{name}/ack", tag = "quiet", params(("name" = String, Path, description = "The experiment", example = "pend00"), Mode),
     responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
@@ -274,12 +274,11 @@ async fn carry_out(state: &OrderState, caller: &Caller, command: Command, mode: 
 pub(super) fn refused(why: Refusal) -> ApiError {
     use crate::engine::Refused;
     match &why {
-        Refusal::NoExperiment(_) | Refusal::NoPool(_) | Refusal::NoResource(_) | Refusal::NotAcknowledged(_) => {
-            error::unknown(why.to_string())
-        }
+        Refusal::NoExperiment(_) | Refusal::NoPool(_) | Refusal::NoResource(_) => error::unknown(why.to_string()),
         Refusal::Quiet(Refused::NotFound(_)) => error::unknown(why.to_string()),
         Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. })
         | Refusal::Follower
+        | Refusal::NotAcknowledged(_)
         | Refusal::NothingBad { .. }
         | Refusal::ComponentIsWell(_)
         | Refusal::HeldAlready(_)
