@@ -34,6 +34,8 @@ mod memory;
 mod measure;
 #[path = "e2e/monitor.rs"]
 mod monitor;
+#[path = "e2e/orders.rs"]
+mod orders;
 #[path = "e2e/outages.rs"]
 mod outages;
 #[path = "e2e/process.rs"]
