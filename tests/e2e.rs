@@ -48,3 +48,5 @@ mod restarts;
 mod roles;
 #[path = "e2e/smtp.rs"]
 mod smtp;
+#[path = "e2e/webhook.rs"]
+mod webhook;

@@ -1,8 +1,8 @@
 //! The page that people look at: HTML from the binary, whole without a script, kept up to date by a small one. It reads snapshots and the
 //! history, and changes nothing.
 //!
-//! A page is built in three steps: a handler takes the newest snapshot and asks the memory ([`history`]), views pick what people ask for
-//! ([`view`]), and markup is made of it. Nothing is loaded from elsewhere, and nothing is said by colour alone.
+//! A page is built in three steps: a handler takes the newest snapshot and asks the memory (`history`), views pick what people ask for
+//! (`view`), and markup is made of it. Nothing is loaded from elsewhere, and nothing is said by colour alone.
 
 mod palette;
 mod state;

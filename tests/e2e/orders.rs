@@ -61,8 +61,8 @@ async fn a_hold_reaches_book_in_the_persons_words_and_is_let_go() {
     let hold = Some(json!({"resource": "r-pend00", "reason": "The motor is being replaced."}));
     let (status, told) = order(&monitor, Method::POST, "/api/v2/holds", hold).await;
     assert_eq!(status, 200, "{told}");
-    let held = switched(&lab, "r-pend00", 1).await;
-    assert_eq!((held.available, held.reason.as_str()), (false, "The motor is being replaced."));
+    let taken = switched(&lab, "r-pend00", 1).await;
+    assert_eq!((taken.available, taken.reason.as_str()), (false, "The motor is being replaced."));
     let (status, told) = order(&monitor, Method::DELETE, "/api/v2/holds/r-pend00", None).await;
     assert_eq!(status, 200, "{told}");
     assert!(switched(&lab, "r-pend00", 2).await.available);
