@@ -8,6 +8,7 @@ const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 1000;
 const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 const $ = (id) => document.getElementById(id);
 
+const plain = document.body.classList.contains("plain");
 let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0;
 
 /* Up to date */
@@ -28,9 +29,11 @@ async function refresh() {
   }
   asking = false;
   tell();
-  later(again ? GATHER : streams || document.hidden ? ASK_SELDOM : ASK);
+  later(again ? GATHER : patient() ? ASK_SELDOM : ASK);
   again = false;
 }
+
+const patient = () => streams || plain || document.hidden;
 
 function later(wait) {
   clearTimeout(timer);
@@ -96,7 +99,7 @@ function listen(address) {
 
 function tell() {
   const age = Date.now() - heard, live = $("live"), note = $("lost");
-  const is = lost ? "lost" : age > (streams ? ASK_SELDOM + OLD : OLD) ? "old" : "live";
+  const is = lost ? "lost" : age > (patient() ? ASK_SELDOM + OLD : OLD) ? "old" : "live";
   if (live) {
     live.hidden = false;
     live.dataset.is = is;
@@ -227,5 +230,5 @@ if (document.body.classList.contains("still")) {
   if (document.body.dataset.stream) listen(document.body.dataset.stream);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
   addEventListener("online", () => refresh());
-  later(ASK);
+  later(plain ? ASK_SELDOM : ASK);
 }
