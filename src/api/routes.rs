@@ -143,8 +143,8 @@ pub(super) async fn experiments(State(served): State<Arc<Served>>, caller: Calle
         return Ok(tag.unchanged());
     }
     let shared = if private { &served.whole } else { &served.open };
-    let body = shared.body(&snapshot, |snapshot| rendered(&experiment::Experiments { snapshot, private })).await?;
-    Ok(tag.on(json(body)))
+    let answer = shared.answer(&asked, &snapshot, |snapshot| rendered(&experiment::Experiments { snapshot, private })).await?;
+    Ok(tag.on(answer))
 }
 
 /// What happened to an experiment, oldest first.

@@ -54,7 +54,8 @@ async fn measure_readers_of_a_large_laboratory() {
     monitor.sees("spin42", "is ok", |it| it["health"] == "ok").await;
     tokio::time::sleep(Duration::from_secs(15)).await;
     let client = Client::new();
-    for path in ["/api/v2/experiments", "/api/v2/experiments?state=down", "/api/v2/lab", "/", "/lab", "/__health", "/metrics", "/liveness"] {
+    for path in ["/api/v2/experiments", "/api/v2/experiments?state=down", "/api/v2/lab", "/", "/lab", "/__health", "/metrics", "/liveness"]
+    {
         for encoding in ["identity", "gzip"] {
             let ask = async || {
                 let request = client.get(url(&monitor, path)).header(ACCEPT_ENCODING, encoding);
