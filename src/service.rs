@@ -168,6 +168,9 @@ fn start(
     let pool_rules = config.pools.iter().map(PoolSettings::rule).collect();
     let mut engine =
         Engine::resume(config.policy(), ways, &memory, clock.now()).with_maintenance(windows).knowing(config.advice.clone(), pool_rules);
+    if config.observe {
+        engine = engine.only_watching();
+    }
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -198,6 +201,7 @@ fn start(
         levels,
     };
     let (desk, state) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
 
     let counters = Arc::new(Counters::default());
     let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
@@ -223,7 +227,7 @@ fn start(
 
 /// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
 fn needs_roots(config: &Config) -> bool {
-    let services = config.services.iter().any(|service| service.url.scheme() == "https");
+    let services = config.services.iter().any(|service| service.url.as_ref().is_some_and(|url| url.scheme() == "https"));
     services
         || [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
 }

@@ -11,8 +11,12 @@ mod access;
 mod book;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/contract.rs"]
+mod contract;
 #[path = "e2e/deadman.rs"]
 mod deadman;
+#[path = "e2e/dialects.rs"]
+mod dialects;
 #[path = "e2e/eventually.rs"]
 mod eventually;
 #[path = "e2e/exim.rs"]
@@ -50,5 +54,7 @@ mod restarts;
 mod roles;
 #[path = "e2e/smtp.rs"]
 mod smtp;
+#[path = "support/tools.rs"]
+mod tools;
 #[path = "e2e/webhook.rs"]
 mod webhook;

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::laboratory::{laboratory, switched, switches};
 use super::monitor::Monitor;
 
-const SECRET: &str = "the-s3cr3t-of-the-ap1-of-the-orders";
+pub const SECRET: &str = "the-s3cr3t-of-the-ap1-of-the-orders";
 
-async fn order(monitor: &Monitor, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+pub async fn order(monitor: &Monitor, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
     let grant = Grant { name: "Ada".into(), scopes: [Scope::Admin].into_iter().collect(), life: Duration::from_secs(600) };
     let token = Authority::new(&SECRET.into()).issue(&grant, Timestamp::now()).expect("issues").token;
     let client = Client::builder().no_proxy().build().expect("a client");
