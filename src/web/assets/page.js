@@ -8,7 +8,7 @@ const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 1000;
 const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 const $ = (id) => document.getElementById(id);
 
-let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0;
+let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null;
 
 /* Up to date */
 
@@ -79,17 +79,26 @@ function soon() {
   if (Date.now() + wait < due) later(wait);
 }
 
-function listen(address) {
-  const events = new EventSource(address);
+/** Listens while somebody looks. A browser has six connections to a host, for all of its pages together and for those that were just left. */
+function listen() {
+  const address = document.body.dataset.stream;
+  if (!address || events || document.hidden) return;
+  events = new EventSource(address);
   events.onopen = () => { streams = true; soon(); };
   events.onerror = () => {
     // It comes back by itself, again and again: only the first time is a reason to ask.
     if (streams) later(GATHER);
     streams = false;
-    if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(address), ASK_SELDOM);
+    if (events?.readyState === EventSource.CLOSED) { events = null; setTimeout(listen, ASK_SELDOM); }
   };
   for (const kind of ["experiment", "gone", "counts", "sources", "reset"]) events.addEventListener(kind, soon);
   events.addEventListener("ping", () => { heard = Date.now(); });
+}
+
+function hush() {
+  events?.close();
+  events = null;
+  streams = false;
 }
 
 /* How fresh it is */
@@ -183,12 +192,14 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("change", (event) => { if (event.target.matches("form[role=search] select")) event.target.form.requestSubmit(); });
 // An address holds only what is asked for.
 document.addEventListener("formdata", ({ formData }) => { for (const [name, value] of [...formData]) if (value === "") formData.delete(name); });
-document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
+addEventListener("pagehide", hush);
+addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
 addEventListener("online", () => refresh());
 
 localise(document);
 theme();
 tell();
 setInterval(() => { ages(document); tell(); }, 1000);
-if (document.body.dataset.stream) listen(document.body.dataset.stream);
+listen();
 later(ASK);
