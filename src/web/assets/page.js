@@ -3,7 +3,7 @@
 /** How often the page asks anew (ms): when nothing streams, when something does or nobody looks, and after how long it is called old. */
 const ASK = 5000, ASK_SELDOM = 30000, OLD = 15000;
 /** After how long an answer is given up, how long news are gathered, and how long is between two questions at least (ms). */
-const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 1000;
+const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 700;
 
 const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 const $ = (id) => document.getElementById(id);
@@ -73,7 +73,7 @@ function morph(was, now) {
 
 const alike = (one, other) => one.nodeType === other.nodeType && one.nodeName === other.nodeName && (one.id ?? "") === (other.id ?? "");
 
-/** Asks soon, but not more than once a second however fast changes come, and not all readers at the same moment. */
+/** Asks soon, but not too often however fast changes come, and not all readers at the same moment: a change is seen within a second. */
 function soon() {
   const wait = Math.max(GATHER * (1 + Math.random()), asked + ASK_AT_MOST - Date.now());
   if (Date.now() + wait < due) later(wait);
