@@ -99,7 +99,7 @@ fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     let rows = view.streams.iter().map(|stream| stream_row(stream, relay, now)).chain([login]);
     html! {
         @if view.streams.is_empty() { (parts::none("No stream of it is known.")) }
-        (parts::table("Streams and remote login", ["", "State", "Last sent", "Rate", "Last reported"], rows))
+        (parts::table("Streams and remote login", ["Stream", "State", "Last sent", "Rate", "Last reported"], rows))
     }
 }
 
