@@ -5,10 +5,14 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may fail a test and say why")]
 
+#[path = "browser/axe.rs"]
+mod axe;
 #[path = "browser/chromium.rs"]
 mod chromium;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "browser/hears.rs"]
+mod hears;
 #[allow(dead_code, reason = "the end-to-end tests use more of it")]
 #[path = "e2e/laboratory.rs"]
 mod laboratory;
@@ -23,3 +27,5 @@ mod page;
 mod plain;
 #[path = "browser/reach.rs"]
 mod reach;
+#[path = "support/tools.rs"]
+mod tools;

@@ -166,6 +166,12 @@ impl Page {
         panic!("Tab never comes to {wanted}, only to {passed:?}");
     }
 
+    /// A picture of what is seen, or of the whole page, as PNG in base64.
+    pub async fn picture(&self, whole: bool) -> String {
+        let picture = self.ask("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": whole})).await;
+        text(&picture["data"])
+    }
+
     /// Takes scripts away from the pages that it opens.
     pub async fn without_script(&self) {
         self.ask("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
@@ -192,6 +198,17 @@ impl Page {
         self.ended = true;
         let complaints = self.complaints();
         assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+    }
+
+    /// Waits until something with this in it is complained of.
+    pub async fn heard(&self, words: &str) {
+        let look = async || self.complaints().iter().any(|complaint| complaint.contains(words)).then_some(());
+        eventually(words, || self.complaints().join("\n"), look).await;
+    }
+
+    /// Ends the page, whatever was complained of.
+    pub fn gone(mut self) {
+        self.ended = true;
     }
 
     fn complaints(&self) -> Vec<String> {
