@@ -81,7 +81,7 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
         .route("/api/v1/session", get(login::who))
         .route("/api/v1/tokens", get(tokens::revoked))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
-        .route("/login", get(login::form).post(login::sign_in))
+        .route("/login", post(login::sign_in))
         .route("/logout", post(login::sign_out))
         .with_state(Arc::clone(&gate));
     let routes = routes.merge(access).merge(others);

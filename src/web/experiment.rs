@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use super::filter::address;
+use super::filter::{address, address_of};
 use super::history::Past;
 use super::layout::Frame;
+use super::orders;
 use super::parts;
 use super::state::State;
 use super::view::Experiment;
@@ -21,6 +22,7 @@ pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past) 
     html! {
         (head(experiment))
         (answers(frame, experiment))
+        (orders(frame, experiment))
         section #part-time aria-labelledby="time" {
             h2.unseen #time { "Over time" }
             (past.day.draw("24 hours", frame.now))
@@ -78,6 +80,14 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
             @if let Some(quieted) = &view.quiet { div { dt { "Mail is kept quiet" } dd { (parts::quiet(quieted, frame.private, now)) } } }
             @if experiment.affected().next_week > 0 { div { dt { "Who needs it" } dd { (parts::needed(experiment, now)) } } }
         }
+    }
+}
+
+/// What the reader can order about it, or how to become one who can.
+fn orders(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
+    html! {
+        @if frame.acts { (parts::actions(&orders::about(experiment.view))) }
+        @else { (parts::sign_in(frame, &address_of("/experiments", experiment.name()), "acknowledge, silence, plan maintenance or hold it")) }
     }
 }
 

@@ -164,6 +164,39 @@ function theme() {
   button.hidden = false;
 }
 
+/* Orders: what one would do appears while its form is filled in */
+
+function preview(form) {
+  const effect = $("effect"), check = $("check");
+  let wait = 0, asks = 0;
+  const look = async () => {
+    const mine = ++asks;
+    if (!form.checkValidity()) { effect.replaceChildren(); delete effect.dataset.is; check.parentElement.hidden = false; return; }
+    const query = new URLSearchParams(new FormData(form));
+    try {
+      const answer = await fetch(`${form.getAttribute("action")}?${query}`, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE) });
+      const next = new DOMParser().parseFromString(html.createHTML(await answer.text()), "text/html");
+      if (mine !== asks) return;
+      localise(next);
+      effect.replaceChildren(...[...(next.getElementById("effect")?.childNodes ?? [])].map((node) => document.importNode(node, true)));
+      for (const field of form.elements) field.removeAttribute("aria-invalid");
+      for (const wrong of next.querySelectorAll("#order [aria-invalid]")) $(wrong.id)?.setAttribute("aria-invalid", "true");
+      delete effect.dataset.is;
+      // What it does stands below by itself: the button that would show it is not needed.
+      check.parentElement.hidden = $("confirm") !== null;
+      $("change")?.remove();
+    } catch { /* The button still shows what it does. */ check.parentElement.hidden = false; }
+  };
+  form.addEventListener("input", () => {
+    effect.dataset.is = "old";
+    const confirm = $("confirm");
+    if (confirm) confirm.disabled = true;
+    clearTimeout(wait);
+    wait = setTimeout(look, GATHER);
+  });
+  if (!$("problem")) look();
+}
+
 /* Keys */
 
 function step(by) {
@@ -192,14 +225,18 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("change", (event) => { if (event.target.matches("form[role=search] select")) event.target.form.requestSubmit(); });
 // An address holds only what is asked for.
 document.addEventListener("formdata", ({ formData }) => { for (const [name, value] of [...formData]) if (value === "") formData.delete(name); });
-document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
-addEventListener("pagehide", hush);
-addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
-addEventListener("online", () => refresh());
-
 localise(document);
 theme();
-tell();
-setInterval(() => { ages(document); tell(); }, 1000);
-listen();
-later(ASK);
+if (document.body.classList.contains("still")) {
+  setInterval(() => ages(document), 1000);
+  if ($("order")) preview($("order"));
+} else {
+  tell();
+  setInterval(() => { ages(document); tell(); }, 1000);
+  listen();
+  document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
+  addEventListener("pagehide", hush);
+  addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
+  addEventListener("online", () => refresh());
+  later(ASK);
+}
