@@ -83,7 +83,7 @@ pub(super) fn wall(frame: &Frame<'_>, content: &Markup) -> Markup {
         "",
         "wall",
         &html! {
-            (live())
+            header { (live()) }
             main #main { (banners(frame)) (content) }
         },
     )
