@@ -93,7 +93,7 @@ pub(super) fn wall(frame: &Frame<'_>, content: &Markup) -> Markup {
         "",
         "wall",
         &html! {
-            (live())
+            header { (live()) }
             main #main { (banners(frame)) (content) }
         },
     )

@@ -3,13 +3,13 @@
 /** How often the page asks anew (ms): when nothing streams, when something does or nobody looks, and after how long it is called old. */
 const ASK = 5000, ASK_SELDOM = 30000, OLD = 15000;
 /** After how long an answer is given up, how long news are gathered, and how long is between two questions at least (ms). */
-const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 1000;
+const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 700;
 
 const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 const $ = (id) => document.getElementById(id);
 
 const plain = document.body.classList.contains("plain");
-let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0;
+let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null;
 
 /* Up to date */
 
@@ -76,23 +76,32 @@ function morph(was, now) {
 
 const alike = (one, other) => one.nodeType === other.nodeType && one.nodeName === other.nodeName && (one.id ?? "") === (other.id ?? "");
 
-/** Asks soon, but not more than once a second however fast changes come, and not all readers at the same moment. */
+/** Asks soon, but not too often however fast changes come, and not all readers at the same moment: a change is seen within a second. */
 function soon() {
   const wait = Math.max(GATHER * (1 + Math.random()), asked + ASK_AT_MOST - Date.now());
   if (Date.now() + wait < due) later(wait);
 }
 
-function listen(address) {
-  const events = new EventSource(address);
+/** Listens while somebody looks. A browser has six connections to a host, for all of its pages together and for those that were just left. */
+function listen() {
+  const address = document.body.dataset.stream;
+  if (!address || events || document.hidden) return;
+  events = new EventSource(address);
   events.onopen = () => { streams = true; soon(); };
   events.onerror = () => {
     // It comes back by itself, again and again: only the first time is a reason to ask.
     if (streams) later(GATHER);
     streams = false;
-    if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(address), ASK_SELDOM);
+    if (events?.readyState === EventSource.CLOSED) { events = null; setTimeout(listen, ASK_SELDOM); }
   };
   for (const kind of ["experiment", "gone", "counts", "sources", "reset"]) events.addEventListener(kind, soon);
   events.addEventListener("ping", () => { heard = Date.now(); });
+}
+
+function hush() {
+  events?.close();
+  events = null;
+  streams = false;
 }
 
 /* How fresh it is */
@@ -227,8 +236,10 @@ if (document.body.classList.contains("still")) {
 } else {
   tell();
   setInterval(() => { ages(document); tell(); }, 1000);
-  if (document.body.dataset.stream) listen(document.body.dataset.stream);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+  listen();
+  document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
+  addEventListener("pagehide", hush);
+  addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
   addEventListener("online", () => refresh());
   later(plain ? ASK_SELDOM : ASK);
 }
