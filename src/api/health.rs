@@ -235,7 +235,11 @@ pub(super) async fn status(State(state): State<HealthState>) -> Result<Response,
     (status = 200, description = "OK", body = Object, example = json!({"result": "OK"})),
     (status = 404, description = "There is no such check", body = ApiError), (status = 503, description = "FAIL", body = Object),
 ))]
-pub(super) async fn status_of(State(state): State<HealthState>, name: Result<Path<String>, PathRejection>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn status_of(
+    State(state): State<HealthState>,
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     answered(views::status_of(&state.desk.picture(), &name))
 }

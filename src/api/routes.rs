@@ -25,7 +25,7 @@ use super::health::{self, HealthState};
 use super::orders::{self, OrderState};
 use super::share::Shared;
 use super::v2::{self, Live, Past, Sheets};
-use super::{categories, pushes, login, manners, tokens};
+use super::{categories, login, manners, pushes, tokens};
 use crate::access::Caller;
 use crate::engine::{ExperimentView, Snapshot};
 use crate::health::Desk;

@@ -165,7 +165,11 @@ fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<Se
     let url = reader.parsed("url", hidden::ALLOWED, callable);
     for key in ["timeout", "expect", "retries", "retry_after"] {
         if reader.is_set(key) && !asked {
-            reader.wrong(key, "is set, but the service has no url, so it is not asked: it reports by itself", "write its url, or leave it out");
+            reader.wrong(
+                key,
+                "is set, but the service has no url, so it is not asked: it reports by itself",
+                "write its url, or leave it out",
+            );
         }
     }
     let (period, timeout) = (reader.duration("period", SECOND..=HOUR), reader.duration("timeout", 100 * MILLI..=MINUTE));

@@ -46,7 +46,9 @@ pub use event::{Event, Issue, Why};
 pub use flapping::FlapRule;
 pub use holding::{HoldTimes, Holding, Settled};
 pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
-pub use input::{BookReading, Booking, DeliveryFault, Input, KeptBack, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
+pub use input::{
+    BookReading, Booking, DeliveryFault, Input, KeptBack, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable,
+};
 pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, Remembered, Rounds, RouteMemory, Strand, Told};
 pub use mismatch::Mismatch;
 pub use names::{matches, stem};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::acks::Acks;
-use super::pushed::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
 use super::picture::{Picture, SELF, STARTUP};
+use super::pushed::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
 use super::registry::{Clock, RegisterError, Registry, Reporter, no_report_for};
 use super::settings::{Identity, Settings};
 use super::sources;

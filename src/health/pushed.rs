@@ -49,7 +49,9 @@ impl fmt::Display for NotTaken {
             Self::Component(name) => {
                 write!(f, "no component {name} reports by itself: write a [[service]] of this name without a url into the configuration")
             }
-            Self::Asked(name) => write!(f, "labwatch finds out itself how {name} is: to have it report instead, leave out the url of its [[service]]"),
+            Self::Asked(name) => {
+                write!(f, "labwatch finds out itself how {name} is: to have it report instead, leave out the url of its [[service]]")
+            }
             Self::Experiment(name) => write!(f, "experiment {name} was not found: neither book nor relay nor jump knows it"),
         }
     }

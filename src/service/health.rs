@@ -18,8 +18,8 @@ use crate::driver::Clock;
 use crate::engine::{Engine, Input, Snapshot};
 use crate::health::views::{self, Contributor};
 use crate::health::{
-    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Pushed, Refresher, RegisterError, Registry, STORE,
-    Settings, attempt, pace,
+    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Pushed, Refresher, RegisterError, Registry,
+    STORE, Settings, attempt, pace,
 };
 use crate::model::{Fault, format_duration};
 use crate::store::{Entry, Store, StoreState};

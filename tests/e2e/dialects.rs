@@ -77,8 +77,7 @@ async fn what_failed_cannot_be_booked_until_it_was_inspected() {
     let file = folder.path().join("labwatch.toml");
     std::fs::write(&file, FILE).expect("writes");
     let data = folder.path().join("data");
-    let settings =
-        [("SECRET_API", SECRET), ("CONFIG", file.to_str().expect("a name")), ("DATA_DIR", data.to_str().expect("a name"))];
+    let settings = [("SECRET_API", SECRET), ("CONFIG", file.to_str().expect("a name")), ("DATA_DIR", data.to_str().expect("a name"))];
     let monitor = Monitor::start(&lab, &settings).await;
     monitor.sees_well(&ALL).await;
     answers(&monitor, "/__gtg?categories=exam", 200).await;

@@ -10,7 +10,9 @@ use labwatch::engine::{
     Affected, Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report, ResourceView, Role, RouteView, SamplingView,
     Scopes, Seen, Snapshot, SourceView, StreamView, Traffic,
 };
-use labwatch::health::{Ack, Categories, Clock, Desk, Finding, Identity, Pushed, Registry, Reporter, STORE, Settings, SingleCheck, State, strict};
+use labwatch::health::{
+    Ack, Categories, Clock, Desk, Finding, Identity, Pushed, Registry, Reporter, STORE, Settings, SingleCheck, State, strict,
+};
 use labwatch::model::{Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 use tokio::sync::watch;
 

@@ -139,7 +139,10 @@ async fn what_failed_is_kept_back_until_a_person_has_looked_at_it() {
     assert!(kept(&Bench::with(settings, categories)).is_empty(), "a category that nobody can open keeps nothing");
 
     let (_, effect) = bench.desk.order(&order("exam", true, "inspected")).expect("is closed");
-    assert_eq!(effect.text, "exam is open again; pend00, spin00 can be booked again when it works; it fails now because of pend00, and is closed again after 1 bad checks in a row");
+    assert_eq!(
+        effect.text,
+        "exam is open again; pend00, spin00 can be booked again when it works; it fails now because of pend00, and is closed again after 1 bad checks in a row"
+    );
     assert!(kept(&bench).is_empty());
 }
 
@@ -157,7 +160,7 @@ async fn a_person_closes_a_category_and_is_told_before_what_it_does() {
     for (wrong, why) in [
         (order("nope", false, "x"), "there is no category nope: /api/v1/categories lists them"),
         (order("pendulums", true, "x"), "the category pendulums is open already"),
-        (order("pendulums", false, ""), "reason has to be one line of 1 to"),
+        (order("pendulums", false, ""), "\"reason\" must be one line of text, not empty"),
     ] {
         let said = bench.desk.order(&wrong).expect_err("refused").to_string();
         assert!(said.starts_with(why), "{said}");

@@ -280,9 +280,11 @@ async fn carry_out(state: &OrderState, caller: &Caller, command: Command, asked:
 pub(super) fn refused(why: Refusal) -> ApiError {
     use crate::engine::Refused;
     match &why {
-        Refusal::NoExperiment(_) | Refusal::NoPool(_) | Refusal::NoResource(_) | Refusal::NoCategory(_) | Refusal::Quiet(Refused::NotFound(_)) => {
-            error::unknown(why.to_string())
-        }
+        Refusal::NoExperiment(_)
+        | Refusal::NoPool(_)
+        | Refusal::NoResource(_)
+        | Refusal::NoCategory(_)
+        | Refusal::Quiet(Refused::NotFound(_)) => error::unknown(why.to_string()),
         Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. })
         | Refusal::Follower
         | Refusal::NotAcknowledged(_)
