@@ -189,7 +189,10 @@ fn start(
     let webhooks = telling::start_webhooks(config, &tls, &mut parts, &inputs, stop)?;
     telling::start_deadman(config, access, pictures.clone(), kept.clone(), &mut parts, stop);
 
-    let queues = vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &feeds.samples)];
+    let mut queues =
+        vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &feeds.samples)];
+    queues.extend(mails.as_ref().map(|mails| figures::queue("mails", mails)));
+    queues.extend(webhooks.as_ref().map(|webhooks| figures::queue("webhooks", webhooks)));
     let needs = health::Needs {
         config,
         clock,
@@ -213,10 +216,17 @@ fn start(
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
-    let orders = Some(front::orders(orders, pictures.clone()));
-    let answers = api::ApiState { history, figures: measured, health: Some(state), orders, ..api::ApiState::new(pictures.clone()) };
+    let orders = front::orders(orders, pictures.clone());
+    let pages = web::router(web::WebState {
+        snapshots: pictures.clone(),
+        store: kept,
+        stream: Some("/api/v2/stream"),
+        give: Some(Arc::clone(&orders.give)),
+        zone: config.telling.zone.rules.clone(),
+    });
+    let answers =
+        api::ApiState { history, figures: measured, health: Some(state), orders: Some(orders), ..api::ApiState::new(pictures.clone()) };
     parts.spawn("stream of changes", Arc::clone(&answers.live).follow(stops.api.clone()));
-    let pages = web::router(web::WebState { snapshots: pictures.clone(), store: kept, stream: Some("/api/v2/stream") });
     let router = web::with_lost_page(api::router(answers, gate, pages.merge(reports)));
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);

@@ -36,6 +36,8 @@ mod mails;
 mod memory;
 #[path = "e2e/measure.rs"]
 mod measure;
+#[path = "e2e/measure_readers.rs"]
+mod measure_readers;
 #[path = "e2e/monitor.rs"]
 mod monitor;
 #[path = "e2e/orders.rs"]

@@ -81,7 +81,7 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
         .route("/api/v1/session", get(login::who))
         .route("/api/v1/tokens", get(tokens::revoked))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
-        .route("/login", get(login::form).post(login::sign_in))
+        .route("/login", post(login::sign_in))
         .route("/logout", post(login::sign_out))
         .with_state(Arc::clone(&gate));
     let routes = routes.merge(access).merge(others);
@@ -146,8 +146,8 @@ pub(super) async fn experiments(State(served): State<Arc<Served>>, caller: Calle
         return Ok(tag.unchanged());
     }
     let shared = if private { &served.whole } else { &served.open };
-    let body = shared.body(&snapshot, |snapshot| rendered(&experiment::Experiments { snapshot, private })).await?;
-    Ok(tag.on(json(body)))
+    let answer = shared.answer(&asked, &snapshot, |snapshot| rendered(&experiment::Experiments { snapshot, private })).await?;
+    Ok(tag.on(answer))
 }
 
 /// What happened to an experiment, oldest first.

@@ -84,6 +84,18 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/outbox", Need::Read),
     (Method::GET, "/lab", Need::Read),
     (Method::GET, "/lab/{pool}", Need::Read),
+    (Method::GET, "/do/acknowledge", Need::Scope(Scope::Admin)),
+    (Method::POST, "/do/acknowledge", Need::Scope(Scope::Admin)),
+    (Method::GET, "/do/silence", Need::Scope(Scope::Admin)),
+    (Method::POST, "/do/silence", Need::Scope(Scope::Admin)),
+    (Method::GET, "/do/maintenance", Need::Scope(Scope::Admin)),
+    (Method::POST, "/do/maintenance", Need::Scope(Scope::Admin)),
+    (Method::GET, "/do/hold", Need::Scope(Scope::Admin)),
+    (Method::POST, "/do/hold", Need::Scope(Scope::Admin)),
+    (Method::GET, "/do/enable", Need::Scope(Scope::Admin)),
+    (Method::POST, "/do/enable", Need::Scope(Scope::Admin)),
+    (Method::GET, "/do/end", Need::Scope(Scope::Admin)),
+    (Method::POST, "/do/end", Need::Scope(Scope::Admin)),
     (Method::GET, "/assets/{name}", Need::Always),
 ];
 

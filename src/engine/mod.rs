@@ -49,7 +49,7 @@ pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
 pub use input::{
     BookReading, Booking, DeliveryFault, Input, KeptBack, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable,
 };
-pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, Remembered, Rounds, RouteMemory, Strand, Told};
+pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, OwedConcern, Remembered, Rounds, RouteMemory, Strand, Told};
 pub use mismatch::Mismatch;
 pub use names::{matches, stem};
 pub use policy::{Asking, Policy, Sampling};
