@@ -28,8 +28,9 @@ use crate::api;
 use crate::config::{Config, MaintenanceSettings, PoolSettings};
 use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Record};
+use crate::engine::{Engine, Memory, Record};
 use crate::health::Desk;
+use crate::model::Moment;
 use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
@@ -163,14 +164,7 @@ fn start(
     let clock = Clock::start();
     let Remembered { ledger, memory, keep } = remember(config)?;
     let kept = ledger.as_ref().map(Ledger::store);
-    let ways = config.telling.routes(config.mail.is_some());
-    let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
-    let pool_rules = config.pools.iter().map(PoolSettings::rule).collect();
-    let mut engine =
-        Engine::resume(config.policy(), ways, &memory, clock.now()).with_maintenance(windows).knowing(config.advice.clone(), pool_rules);
-    if config.observe {
-        engine = engine.only_watching();
-    }
+    let mut engine = resumed(config, &memory, clock.now());
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -189,10 +183,8 @@ fn start(
     let webhooks = telling::start_webhooks(config, &tls, &mut parts, &inputs, stop)?;
     telling::start_deadman(config, access, pictures.clone(), kept.clone(), &mut parts, stop);
 
-    let mut queues =
-        vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &feeds.samples)];
-    queues.extend(mails.as_ref().map(|mails| figures::queue("mails", mails)));
-    queues.extend(webhooks.as_ref().map(|webhooks| figures::queue("webhooks", webhooks)));
+    let outlets = Outlets { switches, mails, webhooks, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book };
+    let queues = figures::queues(&inputs, &outlets);
     let needs = health::Needs {
         config,
         clock,
@@ -200,7 +192,7 @@ fn start(
         store: kept.as_ref(),
         keep: &keep,
         snapshots: pictures.clone(),
-        poll_book: feeds.book.clone(),
+        poll_book: outlets.book.clone(),
         levels,
     };
     let (desk, state) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
@@ -208,7 +200,6 @@ fn start(
 
     let counters = Arc::new(Counters::default());
     let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
-    let outlets = Outlets { switches, mails, webhooks, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     drop(inputs);
 
@@ -233,6 +224,15 @@ fn start(
     figures::start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok((parts, desk))
+}
+
+/// The engine as it was when it stopped, with the rules as they are now.
+fn resumed(config: &Config, memory: &Memory, now: Moment) -> Engine {
+    let ways = config.telling.routes(config.mail.is_some());
+    let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
+    let pool_rules = config.pools.iter().map(PoolSettings::rule).collect();
+    let engine = Engine::resume(config.policy(), ways, memory, now).with_maintenance(windows).knowing(config.advice.clone(), pool_rules);
+    if config.observe { engine.only_watching() } else { engine }
 }
 
 /// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
