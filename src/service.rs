@@ -30,7 +30,6 @@ use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SW
 use crate::effects;
 use crate::engine::{Engine, Memory, Record};
 use crate::health::Desk;
-use crate::model::Moment;
 use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
@@ -164,7 +163,7 @@ fn start(
     let clock = Clock::start();
     let Remembered { ledger, memory, keep } = remember(config)?;
     let kept = ledger.as_ref().map(Ledger::store);
-    let mut engine = resumed(config, &memory, clock.now());
+    let mut engine = resumed(config, &memory, clock);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -226,12 +225,13 @@ fn start(
     Ok((parts, desk))
 }
 
-/// The engine as it was when it stopped, with the rules as they are now.
-fn resumed(config: &Config, memory: &Memory, now: Moment) -> Engine {
+/// The engine, as it was left.
+fn resumed(config: &Config, memory: &Memory, clock: Clock) -> Engine {
     let ways = config.telling.routes(config.mail.is_some());
     let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
     let pool_rules = config.pools.iter().map(PoolSettings::rule).collect();
-    let engine = Engine::resume(config.policy(), ways, memory, now).with_maintenance(windows).knowing(config.advice.clone(), pool_rules);
+    let engine =
+        Engine::resume(config.policy(), ways, memory, clock.now()).with_maintenance(windows).knowing(config.advice.clone(), pool_rules);
     if config.observe { engine.only_watching() } else { engine }
 }
 
