@@ -40,6 +40,8 @@ mod orders;
 mod outages;
 #[path = "e2e/process.rs"]
 mod process;
+#[path = "e2e/reload.rs"]
+mod reload;
 #[path = "e2e/reports.rs"]
 mod reports;
 #[path = "e2e/restarts.rs"]

@@ -11,14 +11,15 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
+use super::reload::Followed;
 use crate::api::HealthState;
 use crate::config::{Config, ServiceSettings};
 use crate::driver::Clock;
 use crate::engine::Snapshot;
 use crate::health::views::{self, Contributor};
 use crate::health::{
-    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Refresher, RegisterError, Registry, STORE,
-    Settings, attempt, pace,
+    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Refresher, RegisterError, Registry,
+    Reporter, STORE, Settings, attempt, pace,
 };
 use crate::model::{Fault, format_duration};
 use crate::store::{Entry, Store, StoreState};
@@ -29,6 +30,9 @@ use crate::wire::Http;
 /// How often and for how long the store is tried: something is written, and waited for.
 const STORE_PACE: Pace =
     Pace { period: Duration::from_secs(10), timeout: Duration::from_secs(5), retries: 0, cooldown: Duration::from_secs(0) };
+
+/// The component that says how the configuration is: whether the newest one is right and in force.
+const CONFIGURATION: &str = "configuration";
 
 /// What is written for it.
 const STORE_KEY: &str = "health.probe";
@@ -58,7 +62,7 @@ impl std::error::Error for HealthError {}
 
 /// What is needed to set it up.
 pub(super) struct Needs<'a> {
-    pub(super) config: &'a Config,
+    pub(super) config: &'a Followed,
     pub(super) clock: Clock,
     pub(super) tls: &'a rustls::ClientConfig,
     pub(super) store: Option<&'a Store>,
@@ -72,30 +76,33 @@ pub(super) struct Needs<'a> {
 /// All of it, before it runs.
 struct Joined {
     desk: Desk,
+    configuration: Reporter,
     probes: Probes,
     /// For the API.
     state: HealthState,
 }
 
-/// Starts the probes and the judgement of categories.
-pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToken) -> Result<(Desk, HealthState), HealthError> {
+/// Starts the probes and the judgement of categories. What is returned last reports how the configuration is.
+pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToken) -> Result<(Desk, HealthState, Reporter), HealthError> {
     let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
-    let Joined { desk, probes, state } = join(needs)?;
+    let Joined { desk, configuration, probes, state } = join(needs)?;
     parts.spawn("probes", probes.run(stop.clone()));
     parts.spawn("categories", desk.clone().follow(pictures, move |change| keep(keeper.as_ref(), &change)));
-    Ok((desk, state))
+    Ok((desk, state, configuration))
 }
 
 /// Registers every component and joins the parts.
 fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
-    let clock = needs.clock;
+    let (clock, config) = (needs.clock, Arc::clone(&needs.config.borrow()));
     let registry = Registry::new(Arc::new(move || clock.now()));
     let identity = Identity::of_this_build(clock.now().wall());
     let desk =
-        Desk::new(settings(needs.config), identity, Arc::new(move || clock.now()), registry.clone(), needs.snapshots, restore(needs.keep))
+        Desk::new(settings(&config), identity, Arc::new(move || clock.now()), registry.clone(), needs.snapshots, restore(needs.keep))
             .map_err(HealthError::Register)?;
+    let configuration = registry.register(CONFIGURATION, None, &[]).map_err(HealthError::Register)?;
+    configuration.report(Finding::ok());
     let mut probes = Probes::default();
-    match (needs.store, &needs.config.memory) {
+    match (needs.store, &config.memory) {
         (Some(store), _) => probes.add(&registry, STORE, &[], STORE_PACE, store_check(store.clone())).map_err(HealthError::Register)?,
         (None, Some(_)) => {
             let reporter = registry.register(STORE, None, &[]).map_err(HealthError::Register)?;
@@ -103,7 +110,7 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
         }
         (None, None) => {}
     }
-    for service in &needs.config.services {
+    for service in &config.services {
         let check = service_check(service, needs.tls).map_err(HealthError::Client)?;
         probes.add(&registry, &service.name, &service.categories, pace(service), check).map_err(HealthError::Register)?;
     }
@@ -113,9 +120,9 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
     });
     let refresher = Arc::new(Refresher::new(desk.clone(), probes.asker(), poll_book));
     let levels = needs.levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>);
-    let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config)]);
+    let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config.clone())]);
     let state = HealthState { desk: desk.clone(), refresher, contributors, levels };
-    Ok(Joined { desk, probes, state })
+    Ok(Joined { desk, configuration, probes, state })
 }
 
 /// Keeps the change of a category's switch, where anything is kept.
@@ -152,7 +159,7 @@ impl Levels for LevelHandle {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         label: config.surfaces.label.clone(),
         non_fatal: config.surfaces.non_fatal.iter().cloned().collect(),
@@ -207,9 +214,13 @@ fn service_check(service: &ServiceSettings, tls: &rustls::ClientConfig) -> Resul
 }
 
 /// The rules that are in force. Everybody may read this, so it names no address and no person.
-fn contributor(config: &Config) -> Contributor {
+fn contributor(config: Followed) -> Contributor {
+    ("config", Box::new(move |_: &Picture| Ok(in_force(&config.borrow()))))
+}
+
+fn in_force(config: &Config) -> Value {
     let (health, every) = (&config.health, format_duration);
-    let rules = json!({
+    json!({
         "health_last_active": every(health.last_active),
         "health_last_checked": every(health.last_checked),
         "health_startup": every(health.startup),
@@ -221,6 +232,5 @@ fn contributor(config: &Config) -> Contributor {
         "memory": config.memory.is_some(),
         "non_fatal": config.surfaces.non_fatal,
         "severity_1": config.surfaces.severity_1,
-    });
-    ("config", Box::new(move |_: &Picture| Ok(rules.clone())))
+    })
 }

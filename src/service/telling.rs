@@ -5,46 +5,51 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::reload::Followed;
 use super::{Parts, ServiceError};
-use crate::config::Config;
+use crate::config::{Config, MailSettings};
 use crate::driver::TELL_QUEUE;
-use crate::effects::mail::Recipients;
+use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::Webhook;
 use crate::effects::{self, deadman, webhook};
 use crate::engine::{Input, Snapshot, Summary};
 use crate::store::{Store, StoreState};
 use crate::wire::Http;
 
-/// Starts mail, where somebody is to be mailed.
+/// The mailer of a configuration; `None` where nobody is mailed.
+pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
+    let of = |settings: &MailSettings| Mailer::new(settings.clone(), &Recipients::of(&config.telling));
+    config.mail.as_ref().map(of).transpose()
+}
+
+/// Starts mail. Whether anybody is mailed may change with the configuration.
 pub(super) fn start_mail(
-    config: &Config,
+    config: Followed,
     parts: &mut Parts,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
-) -> Result<Option<mpsc::Sender<Arc<Summary>>>, ServiceError> {
-    let Some(settings) = &config.mail else { return Ok(None) };
-    let mailer = effects::mail::Mailer::new(settings.clone(), &Recipients::of(&config.telling)).map_err(ServiceError::Mail)?;
+) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
+    mailer(&config.borrow()).map_err(ServiceError::Mail)?;
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
-    parts.spawn("mail", effects::mail::run(mailer, queue, inputs.clone(), stop.clone()));
-    Ok(Some(mails))
+    // A configuration whose settings make no mailer does not come into force.
+    let current = move || mailer(&config.borrow()).ok().flatten();
+    parts.spawn("mail", effects::mail::run(current, queue, inputs.clone(), stop.clone()));
+    Ok(mails)
 }
 
-/// Starts the webhooks, where there are any.
+/// Starts the webhooks. Which there are may change with the configuration.
 pub(super) fn start_webhooks(
-    config: &Config,
+    config: Followed,
     tls: &rustls::ClientConfig,
     parts: &mut Parts,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
-) -> Result<Option<mpsc::Sender<Arc<Summary>>>, ServiceError> {
+) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
     let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
-    let webhooks = Webhook::all(&config.telling, &http);
-    if webhooks.is_empty() {
-        return Ok(None);
-    }
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
-    parts.spawn("webhooks", webhook::run(webhooks, queue, inputs.clone(), stop.clone()));
-    Ok(Some(summaries))
+    let current = move || Webhook::all(&config.borrow().telling, &http);
+    parts.spawn("webhooks", webhook::run(current, queue, inputs.clone(), stop.clone()));
+    Ok(summaries)
 }
 
 /// Starts the dead-man's call, where there is one. Without a store there is nothing that could fail to be written.

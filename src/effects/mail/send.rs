@@ -159,10 +159,7 @@ impl Mailer {
     /// [`DeliveryFault`] when nobody got it.
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
         let recipients = self.recipients.get(&summary.route).filter(|addresses| !addresses.to.is_empty());
-        let recipients = recipients.ok_or_else(|| {
-            let fault = Fault::Protocol(format!("the route {} has no recipients", summary.route));
-            DeliveryFault { fault, permanent: true }
-        })?;
+        let recipients = recipients.ok_or_else(|| no_recipients(&summary.route))?;
         self.deliver_to_all(&self.message(summary, recipients)?, recipients).await
     }
 
@@ -271,9 +268,15 @@ impl Mailer {
     }
 }
 
-/// Sends one mail after the other until `stop`, or until no more can come. Each ends in one `Input::Delivered`.
+/// Sends one mail after the other until `stop`, or until no more can come. Each ends in one `Input::Delivered`. `mailer` gives the
+/// mailer for the next one, as the settings are then; `None` while nobody is mailed.
 /// The one that is under way at the stop is given up after [`STOP_GRACE`].
-pub async fn run(mailer: Mailer, mut mails: mpsc::Receiver<Arc<Summary>>, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
+pub async fn run(
+    mailer: impl Fn() -> Option<Mailer> + Send,
+    mut mails: mpsc::Receiver<Arc<Summary>>,
+    inputs: mpsc::Sender<Input>,
+    stop: CancellationToken,
+) {
     loop {
         let summary = tokio::select! {
             () = stop.cancelled() => return,
@@ -283,7 +286,10 @@ pub async fn run(mailer: Mailer, mut mails: mpsc::Receiver<Arc<Summary>>, inputs
             },
         };
         let answer = async {
-            let outcome = mailer.send(&summary).await;
+            let outcome = match mailer() {
+                Some(mailer) => mailer.send(&summary).await,
+                None => Err(no_recipients(&summary.route)),
+            };
             inputs.send(Input::Delivered { id: summary.id, outcome }).await
         };
         tokio::select! {
@@ -312,6 +318,10 @@ impl Mailer {
         let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
         if alive { Ok(()) } else { Err(Fault::Dropped) }
     }
+}
+
+fn no_recipients(route: &RouteName) -> DeliveryFault {
+    DeliveryFault { fault: Fault::Protocol(format!("the route {route} has no recipients")), permanent: true }
 }
 
 async fn patience(stop: &CancellationToken) {
@@ -626,7 +636,7 @@ mod tests {
         let (sender, mut inputs) = mpsc::channel(4);
         let mut tasks = tokio::task::JoinSet::new();
         let mailer = Mailer::new(settings(server.port), &[]).expect("good settings");
-        tasks.spawn(run(mailer, queue, sender, CancellationToken::new()));
+        tasks.spawn(run(move || Some(mailer.clone()), queue, sender, CancellationToken::new()));
         for _ in 0..2 {
             mails.send(summary()).await.expect("listens");
             assert!(matches!(inputs.recv().await, Some(Input::Delivered { id: 7, outcome: Ok(()) })));
@@ -645,7 +655,7 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         let mailer = Mailer::new(MailSettings { timeout: Duration::from_secs(60), ..settings(server.port) }, &[]).expect("good settings");
         mails.send(summary()).await.expect("room");
-        tasks.spawn(run(mailer, queue, sender, stop.clone()));
+        tasks.spawn(run(move || Some(mailer.clone()), queue, sender, stop.clone()));
         while mails.capacity() < 4 {
             tokio::task::yield_now().await;
         }

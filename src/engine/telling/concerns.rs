@@ -42,6 +42,11 @@ impl Concerns {
         }
     }
 
+    /// Forgets all of them. Returns what is to be forgotten on disk.
+    pub(super) fn forgotten(self) -> impl Iterator<Item = Told> {
+        self.told.into_keys().map(|concern| Told::Concern(concern, None))
+    }
+
     /// Whether nothing is to be done, unless there is a trouble now.
     pub(super) fn is_idle(&self) -> bool {
         self.told.is_empty() && self.owed.is_empty() && self.untold_since.is_none()
@@ -69,12 +74,6 @@ impl Concerns {
             heard.map(|trouble| (trouble.concern, self.since(trouble.concern).unwrap_or(trouble.since))).collect();
         self.note(&holding, scene.now);
         holding
-    }
-
-    /// On a route that hears of nothing of the kind.
-    pub(super) fn look_away(&mut self, now: Moment) -> BTreeMap<Concern, Moment> {
-        self.note(&BTreeMap::new(), now);
-        BTreeMap::new()
     }
 
     fn note(&mut self, holding: &BTreeMap<Concern, Moment>, now: Moment) {

@@ -117,6 +117,28 @@ impl Teller {
         gone
     }
 
+    /// Goes on as this route. Returns what is to be forgotten: what it does not hear of any more.
+    pub(super) fn adopt(&mut self, route: Route, now: Moment) -> Vec<Told> {
+        if route.digest != self.route.digest {
+            let last = self.digests.as_ref().and_then(|digests| digests.last);
+            self.digests = route.digest.clone().map(|digest| Digests::new(digest, now.wall()));
+            if let (Some(digests), Some(_)) = (&mut self.digests, last) {
+                digests.recall(last, now.wall());
+            }
+        }
+        self.untold.retain(|stub, _| route.hears_of(stub));
+        self.owed.retain(|stub, _| route.hears_of(stub));
+        self.well_since.retain(|stub, _| route.hears_of(stub));
+        let deaf_to = self.told.keys().filter(|stub| !route.hears_of(stub));
+        let mut gone: Vec<Told> = deaf_to.map(|stub| Told::Experiment(stub.clone(), None)).collect();
+        self.told.retain(|stub, _| route.hears_of(stub));
+        if !route.alerts {
+            gone.extend(std::mem::take(&mut self.concerns).forgotten());
+        }
+        self.route = route;
+        gone
+    }
+
     /// Whether nothing is to be done, unless there is a trouble now.
     pub(super) fn is_idle(&self, now: Moment) -> bool {
         let is_past = |at: Option<Moment>| at.is_some_and(|at| at <= now);
@@ -177,7 +199,7 @@ impl Teller {
         if let Some(lost) = self.carriage.expired(now) {
             self.owe(lost, now);
         }
-        let concerns = if self.route.alerts { self.concerns.look(scene) } else { self.concerns.look_away(now) };
+        let concerns = if self.route.alerts { self.concerns.look(scene) } else { BTreeMap::new() };
         self.carriage.consider_concerns(&concerns);
         let first = self.untold.iter().filter(|(stub, _)| !(scene.is_quiet)(stub)).map(|(_, from)| *from).min();
         self.waiting_since = first.into_iter().chain(self.concerns.untold_since).min();
@@ -287,8 +309,10 @@ impl Teller {
         }
         let mut told = Vec::new();
         if summary.occasion == Occasion::News {
-            told.extend(self.concerns.learn(summary.concerns, summary.message));
-            told.extend(summary.tales.into_iter().map(|(stub, tale)| self.learn(stub, tale, summary.message)));
+            let concerns = if self.route.alerts { summary.concerns } else { BTreeMap::new() };
+            told.extend(self.concerns.learn(concerns, summary.message));
+            let heard: Vec<_> = summary.tales.into_iter().filter(|(stub, _)| self.route.hears_of(stub)).collect();
+            told.extend(heard.into_iter().map(|(stub, tale)| self.learn(stub, tale, summary.message)));
         }
         told.push(Told::Rounds(self.rounds(now)));
         told
@@ -319,10 +343,10 @@ impl Teller {
 
     /// Nobody knows whether the summary was read: what it told is to be told again.
     fn owe(&mut self, summary: OnItsWay, now: Moment) {
-        if summary.occasion == Occasion::News {
+        if summary.occasion == Occasion::News && self.route.alerts {
             self.concerns.owe(summary.concerns);
         }
-        for (stub, tale) in summary.tales {
+        for (stub, tale) in summary.tales.into_iter().filter(|(stub, _)| self.route.hears_of(stub)) {
             let bad_since = tale.and_then(|(_, since)| since).unwrap_or(now);
             self.owed.entry(stub.clone()).or_insert(bad_since);
             self.untold.entry(stub).or_insert(now);
