@@ -61,7 +61,7 @@ fn every_line_of_the_hardening_has_its_reason() {
         assert!((1..=6).contains(&settings), "a reason with {settings} settings:\n#{block}");
     }
     for line in
-        ["Type=notify", "NotifyAccess=main", "WatchdogSec=30", "ExecStartPre=/usr/local/bin/labwatch check --no-memory", "DynamicUser=yes"]
+        ["Type=notify", "NotifyAccess=main", "WatchdogSec=30", "ExecStartPre=/usr/local/bin/labwatch check --no-memory", "ExecReload=/bin/kill -HUP $MAINPID", "DynamicUser=yes"]
     {
         assert!(unit.lines().any(|there| there == line), "{line}");
     }

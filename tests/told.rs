@@ -368,6 +368,7 @@ proptest! {
                 one.act(deed);
                 other.act(deed);
             }
+            one.give(Input::Wake);
             other.give(Input::Adopt(Box::new(rules(other.routes.clone()))));
             one.round();
             other.round();

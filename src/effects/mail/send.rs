@@ -152,8 +152,8 @@ impl Mailer {
         })
     }
 
-    /// Sends a summary to everybody on its route. Where the server refuses the mail for good, each recipient is tried alone,
-    /// so that one dead address does not keep the news from the others; it is sent when one of them got it.
+    /// Sends a summary to everybody on its route. Where the server refuses the mail for good, or for a recipient's sake, each recipient
+    /// is tried alone, so that a dead address or a full mailbox does not keep the news from the others; it is sent when one of them got it.
     ///
     /// # Errors
     /// [`DeliveryFault`] when nobody got it.
@@ -182,7 +182,7 @@ impl Mailer {
         let mail = message.formatted();
         let everybody: Vec<Address> = recipients.to.iter().chain(&recipients.cc).map(|mailbox| mailbox.email.clone()).collect();
         match self.deliver(&mail, everybody.clone()).await {
-            Err(refusal) if refusal.permanent && !refusal.fault.is_ours() && everybody.len() > 1 => {
+            Err(refusal) if may_be_one_recipients(&refusal) && everybody.len() > 1 => {
                 self.deliver_to_each(&mail, everybody, refusal).await
             }
             outcome => outcome,
@@ -318,6 +318,13 @@ impl Mailer {
         let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
         if alive { Ok(()) } else { Err(Fault::Dropped) }
     }
+}
+
+/// Whether others may get the mail: the refusal is for good and none of our password, or one that servers give for one mailbox (RFC 5321:
+/// 450 it is busy, 451 the server fails with it, 452 it is full).
+fn may_be_one_recipients(refusal: &DeliveryFault) -> bool {
+    let is_of_mailbox = matches!(refusal.fault, Fault::Sick { status: 450..=452, .. });
+    is_of_mailbox || (refusal.permanent && !refusal.fault.is_ours())
 }
 
 fn no_recipients(route: &RouteName) -> DeliveryFault {
@@ -592,6 +599,10 @@ mod tests {
         assert_eq!(server.mails().len(), 1);
         let (outcome, server) = send(Manner { answers: &[("RCPT", "550 5.1.1 no such user")], ..Manner::default() }, |_| {}).await;
         assert!(outcome.is_err_and(|failure| failure.permanent) && server.mails().is_empty());
+        let (outcome, server) = send(Manner { answers: &[("RCPT TO:<ann", "452 4.2.2 mailbox full")], ..Manner::default() }, |_| {}).await;
+        assert_eq!((outcome, server.mails().len()), (Ok(()), 1), "nor does a full mailbox");
+        let (outcome, server) = send(Manner { answers: &[("RCPT", "451 4.7.1 greylisted")], ..Manner::default() }, |_| {}).await;
+        assert!(outcome.is_err_and(|failure| !failure.permanent) && server.mails().is_empty(), "all are tried again");
     }
 
     #[tokio::test]

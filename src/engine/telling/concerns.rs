@@ -42,11 +42,6 @@ impl Concerns {
         }
     }
 
-    /// Forgets all of them. Returns what is to be forgotten on disk.
-    pub(super) fn forgotten(self) -> impl Iterator<Item = Told> {
-        self.told.into_keys().map(|concern| Told::Concern(concern, None))
-    }
-
     /// Whether nothing is to be done, unless there is a trouble now.
     pub(super) fn is_idle(&self) -> bool {
         self.told.is_empty() && self.owed.is_empty() && self.untold_since.is_none()

@@ -1,6 +1,7 @@
 //! Telling people: on each route the difference between what they were last told and what is, until both are the same.
 
 mod carriage;
+mod change;
 mod compose;
 mod concerns;
 mod digest;
