@@ -57,4 +57,23 @@ if ! { command -v prometheus && command -v carbon-cache; } >/dev/null && ! insta
     echo "test.sh: prometheus and carbon-cache are missing and cannot be installed from here (on Debian: prometheus graphite-carbon)." >&2
 fi
 
+# The tools of tests/tools/requirements.txt, and of alone.txt without what they ask for, in one virtual environment. The copy beside them says
+# that all of them are there.
+tools="${CARGO_TARGET_DIR:-target}/test-tools"
+wanted=tests/tools/requirements.txt
+alone=tests/tools/alone.txt
+make_tools() {
+    if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+        install python3 python3-venv || return 1
+    fi
+    rm -rf "$tools"
+    python3 -m venv "$tools" &&
+        "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted" &&
+        "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --requirement "$alone" &&
+        cat "$wanted" "$alone" >"$tools/requirements.txt"
+}
+if ! cat "$wanted" "$alone" | cmp --silent - "$tools/requirements.txt" && ! make_tools; then
+    echo "test.sh: the Python tools of $wanted and $alone are missing and cannot be installed from here (on Debian: python3-venv; and pip needs a package index). The tests that use them fail." >&2
+fi
+
 exec cargo test --locked "$@"

@@ -29,7 +29,7 @@ use crate::api;
 use crate::config::Config;
 use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Record};
+use crate::engine::{Engine, Memory, Record};
 use crate::health::Desk;
 use crate::store::Store;
 use crate::telemetry;
@@ -172,7 +172,7 @@ fn start(
     let clock = Clock::start();
     let Remembered { ledger, memory, keep } = remember(config)?;
     let kept = ledger.as_ref().map(Ledger::store);
-    let mut engine = Engine::under(config.rules(), &memory, clock.now());
+    let mut engine = resumed(config, &memory, clock);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -189,7 +189,6 @@ fn start(
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
     let mails = telling::start_mail(followed.clone(), &mut parts, &inputs, stop)?;
     let webhooks = telling::start_webhooks(followed.clone(), &tls, &mut parts, &inputs, stop)?;
-    telling::start_deadman(config, access, pictures.clone(), kept.clone(), &mut parts, stop);
 
     let queues = vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &feeds.samples)];
     let needs = health::Needs {
@@ -202,7 +201,9 @@ fn start(
         poll_book: feeds.book.clone(),
         levels: levels.clone(),
     };
-    let (desk, state, reporter) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    let (desk, state, reporters) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    telling::start_deadman(config, access, pictures.clone(), kept.clone(), reporters.dead_man, &mut parts, stop);
+    let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
 
     let counters = Arc::new(Counters::default());
     let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
@@ -217,7 +218,7 @@ fn start(
     };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     if let Some(reload) = reload {
-        let hands = reload::Hands { inputs, configs, desk: desk.clone(), levels, reporter };
+        let hands = reload::Hands { inputs, configs, desk: desk.clone(), levels, reporter: reporters.configuration };
         parts.spawn("reading of the configuration", Reloader::new(reload, hands).map_err(ServiceError::Runtime)?.run(stop.clone()));
     }
 
@@ -225,10 +226,17 @@ fn start(
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
-    let orders = Some(front::orders(orders, pictures.clone()));
-    let answers = api::ApiState { history, figures: measured, health: Some(state), orders, ..api::ApiState::new(pictures.clone()) };
+    let orders = front::orders(orders, pictures.clone());
+    let pages = web::router(web::WebState {
+        snapshots: pictures.clone(),
+        store: kept,
+        stream: Some("/api/v2/stream"),
+        give: Some(Arc::clone(&orders.give)),
+        zone: config.telling.zone.rules.clone(),
+    });
+    let answers =
+        api::ApiState { history, figures: measured, health: Some(state), orders: Some(orders), ..api::ApiState::new(pictures.clone()) };
     parts.spawn("stream of changes", Arc::clone(&answers.live).follow(stops.api.clone()));
-    let pages = web::router(web::WebState { snapshots: pictures.clone(), store: kept, stream: Some("/api/v2/stream") });
     let router = web::with_lost_page(api::router(answers, gate, pages.merge(reports)));
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
@@ -237,9 +245,15 @@ fn start(
     Ok((parts, desk))
 }
 
+/// The engine, as it was left.
+fn resumed(config: &Config, memory: &Memory, clock: Clock) -> Engine {
+    let engine = Engine::under(config.rules(), memory, clock.now());
+    if config.observe { engine.only_watching() } else { engine }
+}
+
 /// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
 fn needs_roots(config: &Config) -> bool {
-    let services = config.services.iter().any(|service| service.url.scheme() == "https");
+    let services = config.services.iter().any(|service| service.url.as_ref().is_some_and(|url| url.scheme() == "https"));
     services
         || [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
 }

@@ -170,7 +170,8 @@ async fn pages_and_answers_tell_browsers_to_be_careful() {
         ("content-security-policy", "require-trusted-types-for 'script'"),
         ("content-security-policy", "frame-ancestors 'none'"),
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        // Without any referrer browsers would not say either from which page a form is sent.
+        ("referrer-policy", "same-origin"),
         ("permissions-policy", "camera=()"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),

@@ -43,8 +43,9 @@ const ROOMS: [Room; 20] = [
     room("access", &["model"]),
     // Of the store only the reader: the API asks the history and writes nothing.
     room("api", &["model", "engine", "access", "health", "store", "reports"]),
-    // The page shows the history, which only the store's reader gives.
-    room("web", &["model", "engine", "store", "access"]),
+    // The page shows the history, which only the store's reader gives. Of the API it takes the way of orders and the maker of reports, so
+    // that there is one of each.
+    room("web", &["model", "engine", "store", "reports", "access", "api"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
     room_with_engine(

@@ -5,6 +5,7 @@
 
 mod audit;
 mod caller;
+mod place;
 mod random;
 mod revoked;
 mod scope;
@@ -13,6 +14,7 @@ mod token;
 
 pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
 pub use caller::Caller;
+pub use place::{MAX_PLACE_BYTES, is_place};
 pub use random::{ID_LETTERS, id, same};
 pub use revoked::{Keep, Kept, MAX_REVOKED, Revocations, RevokeError, Revoked, revocation, revoked_in};
 pub use scope::{Need, Reading, Scope, Scopes};

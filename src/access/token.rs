@@ -98,6 +98,25 @@ pub enum Refusal {
     NoSecret,
 }
 
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 7] = [Self::Forged, Self::Audience, Self::Expired, Self::Future, Self::TooLong, Self::Revoked, Self::NoSecret];
+
+    /// The word for it in addresses.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Forged => "forged",
+            Self::Audience => "audience",
+            Self::Expired => "expired",
+            Self::Future => "future",
+            Self::TooLong => "too-long",
+            Self::Revoked => "revoked",
+            Self::NoSecret => "no-secret",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

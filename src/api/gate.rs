@@ -6,20 +6,21 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, LOCATION};
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use secrecy::SecretString;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::client::Client;
 use super::cookie;
 use super::error::{self, ApiError};
 use super::origin::{self, Origin};
 use super::table::{ROUTES, Table, Verdict};
-use crate::access::{Audit, Authority, Caller, Need, Noted, Pass, Reading, Refusal, Revocations, Scope, Session, Throttle};
+use crate::access::{Audit, Authority, Caller, Need, Noted, Pass, Reading, Refusal, Revocations, Scope, Session, Throttle, is_place};
 
 /// What is set about access.
 #[derive(Debug, Clone)]
@@ -166,12 +167,15 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
         }
     };
     let client = Client::of(&request, &gate.settings.trusted_proxies);
-    let wants_page = request.method() == Method::GET && accepts_pages(request.headers());
+    let page = (request.method() == Method::GET && accepts_pages(request.headers())).then(|| request.uri().clone());
     match gate.judge(request, client, need).await {
         Ok((request, caller)) => pass_on(&gate, request, (client, caller), next).await,
         Err(error) => {
             let response = error.into_response();
-            if wants_page && response.status() == StatusCode::UNAUTHORIZED { to(gate.page("/login")) } else { response }
+            match page.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+                Some(wanted) => to(gate.page(&way_in(wanted.path_and_query().map_or("", PathAndQuery::as_str), None))),
+                None => response,
+            }
         }
     }
 }
@@ -187,6 +191,15 @@ async fn pass_on(gate: &Gate, mut request: Request, (client, caller): (Client, C
         let _noted: Noted = gate.audit.note(&caller, &change);
     }
     response
+}
+
+/// The address of the form by which people sign in: where they go then, and why their last token was refused.
+pub(super) fn way_in(next: &str, refused: Option<&str>) -> String {
+    let path = "/login?";
+    let mut query = form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len());
+    let next = Some(next).filter(|next| is_place(next) && *next != "/");
+    query.extend_pairs(next.map(|next| ("next", next)).into_iter().chain(refused.map(|why| ("refused", why))));
+    query.finish().trim_end_matches('?').to_owned()
 }
 
 /// Whether it is a browser that wants a page.

@@ -1,4 +1,4 @@
-//! The way in for browsers: a form that takes a token and gives a session, and the way out.
+//! The way in for browsers: takes a token from the form of the page and gives a session; and the way out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,21 +19,16 @@ use super::error::{self, ApiError};
 use super::gate::{self, Gate};
 use super::origin;
 use super::routes::answer;
-use crate::access::{Caller, SignError};
+use crate::access::{Caller, Noted, SignError, is_place};
 
 /// The field of the form that holds the token.
 const TOKEN_FIELD: &str = "token";
 
-/// The form. It works without scripts and styles, and sends the token nowhere but here.
-const FORM: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-    <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"robots\" content=\"noindex\">\n<title>Sign in to labwatch</title>\n\
-    <h1>Sign in to labwatch</h1>\n<form method=\"post\" action=\"login\">\n\
-    <p><label for=\"token\">Your token, from <code>labwatch token --scope admin --for 30d --name NAME</code></label></p>\n\
-    <p><input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" required autofocus></p>\n\
-    <p><button>Sign in</button></p>\n<input type=\"hidden\" name=\"csrf\" value=\"CSRF\">\n</form>\n</html>\n";
+/// The field of the form that holds where its sender goes then.
+const NEXT_FIELD: &str = "next";
 
-/// What stands in the form for the text that a session repeats. The text has only letters and digits.
-const CSRF_PLACE: &str = "CSRF";
+/// What the form is told where too many failed.
+const WAIT: &str = "wait";
 
 /// Who asks, as the API tells them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,30 +63,37 @@ pub(super) async fn who(caller: Caller) -> Result<Response, ApiError> {
     answer(&Who { csrf: caller.csrf().unwrap_or_default(), expires, name: caller.name(), scopes })
 }
 
-/// The form; also for who is signed in already, with another token.
-pub(super) async fn form(caller: Caller) -> Response {
-    let page = FORM.replace(CSRF_PLACE, caller.csrf().unwrap_or_default());
-    ([(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], page).into_response()
-}
-
-/// Takes a token in the field `token` of a form, and answers with a session.
+/// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
 pub(super) async fn sign_in(
     State(gate): State<Arc<Gate>>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    gate.not_yet(client)?;
+    let next = origin::field(&body, NEXT_FIELD).unwrap_or_default();
+    let back = |why: &str| (Noted::elsewhere(), gate::to(gate.page(&gate::way_in(&next, Some(why))))).into_response();
+    let person = gate::accepts_pages(&headers);
+    match gate.not_yet(client) {
+        Err(_) if person => return Ok(back(WAIT)),
+        other => other?,
+    }
     let token = origin::is_form(&headers).then(|| origin::field(&body, TOKEN_FIELD)).flatten();
     let token = token.ok_or_else(|| error::malformed("a form with the field token is needed"))?;
     let now = Timestamp::now();
-    let pass = gate.token(token.trim(), now).map_err(|why| gate.refuse(client, why))?;
+    let pass = match gate.token(token.trim(), now) {
+        Ok(pass) => pass,
+        Err(why) => {
+            let refused = gate.refuse(client, why);
+            return if person { Ok(back(why.word())) } else { Err(refused) };
+        }
+    };
     let opened = gate.authority().map_err(error::refused)?.open(&pass, gate.settings.session, now);
     let (session, text) = opened.map_err(|fault| cannot_sign(&fault))?;
     let life = Duration::try_from(session.expires.duration_since(now)).unwrap_or_default();
     let cookie = cookie::set(&text, life, client.secure).ok_or_else(error::internal)?;
     let noted = gate.audit.note(&Caller::Session(session), "signed in");
-    Ok((noted, [(SET_COOKIE, cookie)], home(&gate, &headers)).into_response())
+    let there = if is_place(&next) { &next } else { "/" };
+    Ok((noted, [(SET_COOKIE, cookie)], went(&gate, &headers, there)).into_response())
 }
 
 /// Ends the session.
@@ -108,7 +110,7 @@ pub(super) async fn sign_out(
     }
     let cookie = cookie::remove(client.secure).ok_or_else(error::internal)?;
     let noted = gate.audit.note(&caller, "signed out");
-    Ok((noted, [(SET_COOKIE, cookie)], home(&gate, &headers)).into_response())
+    Ok((noted, [(SET_COOKIE, cookie)], went(&gate, &headers, "/")).into_response())
 }
 
 fn cannot_sign(fault: &SignError) -> ApiError {
@@ -116,7 +118,7 @@ fn cannot_sign(fault: &SignError) -> ApiError {
     error::internal()
 }
 
-/// A browser goes to the page; a program only wants to know that it worked.
-fn home(gate: &Gate, headers: &HeaderMap) -> Response {
-    if gate::accepts_pages(headers) { gate::to(gate.page("/")) } else { StatusCode::NO_CONTENT.into_response() }
+/// A browser goes to a page; a program only wants to know that it worked.
+fn went(gate: &Gate, headers: &HeaderMap, page: &str) -> Response {
+    if gate::accepts_pages(headers) { gate::to(gate.page(page)) } else { StatusCode::NO_CONTENT.into_response() }
 }

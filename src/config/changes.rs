@@ -116,6 +116,7 @@ impl Config {
             profile: now.profile,
             api: now.api,
             memory: now.memory,
+            observe: now.observe,
             log: LogSettings { level: later.log.level, ..now.log },
             ..later
         }

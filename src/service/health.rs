@@ -9,16 +9,17 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
-use super::Parts;
 use super::reload::Followed;
-use crate::api::HealthState;
-use crate::config::{Config, ServiceSettings};
+use super::{Parts, front};
+use crate::api::{HealthState, KeepSwitch};
+use crate::config::{COMPONENTS, Config, ServiceSettings};
 use crate::driver::Clock;
-use crate::engine::Snapshot;
+use crate::engine::{Engine, Input, Snapshot};
 use crate::health::views::{self, Contributor};
 use crate::health::{
-    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Refresher, RegisterError, Registry,
+    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Pushed, Refresher, RegisterError, Registry,
     Reporter, STORE, Settings, attempt, pace,
 };
 use crate::model::{Fault, format_duration};
@@ -33,6 +34,9 @@ const STORE_PACE: Pace =
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
 const CONFIGURATION: &str = "configuration";
+
+/// The component that says how the dead-man's call goes.
+const DEAD_MAN: &str = "dead_man";
 
 /// What is written for it.
 const STORE_KEY: &str = "health.probe";
@@ -73,22 +77,46 @@ pub(super) struct Needs<'a> {
     pub(super) levels: Option<LevelHandle>,
 }
 
+/// Those who report components that are no part of the health room.
+pub(super) struct Reporters {
+    /// Whether the newest configuration is right and in force.
+    pub(super) configuration: Reporter,
+    /// How the dead-man's call goes, where there is one.
+    pub(super) dead_man: Option<Reporter>,
+}
+
 /// All of it, before it runs.
 struct Joined {
     desk: Desk,
-    configuration: Reporter,
+    reporters: Reporters,
     probes: Probes,
     /// For the API.
     state: HealthState,
 }
 
-/// Starts the probes and the judgement of categories. What is returned last reports how the configuration is.
-pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToken) -> Result<(Desk, HealthState, Reporter), HealthError> {
+/// Starts the probes and the judgement of categories.
+pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToken) -> Result<(Desk, HealthState, Reporters), HealthError> {
     let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
-    let Joined { desk, configuration, probes, state } = join(needs)?;
+    let Joined { desk, reporters, probes, state } = join(needs)?;
     parts.spawn("probes", probes.run(stop.clone()));
     parts.spawn("categories", desk.clone().follow(pictures, move |change| keep(keeper.as_ref(), &change)));
-    Ok((desk, state, configuration))
+    Ok((desk, state, reporters))
+}
+
+/// Has the engine keep back what closed categories keep back, from the start and as that changes.
+pub(super) fn keep_back(engine: Engine, desk: &Desk, inputs: &mpsc::Sender<Input>, parts: &mut Parts, stop: &CancellationToken) -> Engine {
+    let (mut kept, inputs, stop) = (desk.kept_back(), inputs.clone(), stop.clone());
+    let now = Arc::clone(&kept.borrow_and_update());
+    let tell = async move {
+        while kept.changed().await.is_ok() {
+            let now = Arc::clone(&kept.borrow_and_update());
+            if inputs.send(Input::KeptBack(now)).await.is_err() {
+                return;
+            }
+        }
+    };
+    parts.spawn("what categories keep back", async move { stop.run_until_cancelled(tell).await.unwrap_or_default() });
+    engine.keeping_back(now)
 }
 
 /// Registers every component and joins the parts.
@@ -101,6 +129,8 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
             .map_err(HealthError::Register)?;
     let configuration = registry.register(CONFIGURATION, None, &[]).map_err(HealthError::Register)?;
     configuration.report(Finding::ok());
+    let dead_man = config.telling.dead_man.as_ref().map(|_| registry.register(DEAD_MAN, None, &[]));
+    let reporters = Reporters { configuration, dead_man: dead_man.transpose().map_err(HealthError::Register)? };
     let mut probes = Probes::default();
     match (needs.store, &config.memory) {
         (Some(store), _) => probes.add(&registry, STORE, &[], STORE_PACE, store_check(store.clone())).map_err(HealthError::Register)?,
@@ -110,10 +140,7 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
         }
         (None, None) => {}
     }
-    for service in &config.services {
-        let check = service_check(service, needs.tls).map_err(HealthError::Client)?;
-        probes.add(&registry, &service.name, &service.categories, pace(service), check).map_err(HealthError::Register)?;
-    }
+    let pushed = services(&config, needs.tls, &registry, &mut probes)?;
     let poll_book = needs.poll_book;
     let poll_book = Box::new(move || {
         let _ = poll_book.try_send(()); // a poll that is asked for already is as good
@@ -121,8 +148,35 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
     let refresher = Arc::new(Refresher::new(desk.clone(), probes.asker(), poll_book));
     let levels = needs.levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>);
     let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config.clone())]);
-    let state = HealthState { desk: desk.clone(), refresher, contributors, levels };
-    Ok(Joined { desk, configuration, probes, state })
+    let keep_switch = keep_switch(needs.store.cloned());
+    let state = HealthState { desk: desk.clone(), refresher, pushed: Arc::new(pushed), contributors, keep_switch, levels };
+    Ok(Joined { desk, reporters, probes, state })
+}
+
+/// Registers the outside services: those with an address are asked, the others report by themselves.
+fn services(config: &Config, tls: &rustls::ClientConfig, registry: &Registry, probes: &mut Probes) -> Result<Pushed, HealthError> {
+    let mut pushed = Pushed::knowing(&COMPONENTS);
+    for service in &config.services {
+        let registered = match &service.url {
+            Some(url) => {
+                pushed.is_asked(&service.name);
+                let check = service_check(service, url, tls).map_err(HealthError::Client)?;
+                probes.add(registry, &service.name, &service.categories, pace(service), check)
+            }
+            None => pushed.add(registry, &service.name, &service.categories, service.period),
+        };
+        registered.map_err(HealthError::Register)?;
+    }
+    Ok(pushed)
+}
+
+/// Keeps the change of a category's switch, and says whether it is on disk.
+fn keep_switch(store: Option<Store>) -> Arc<KeepSwitch> {
+    let keep = front::keep(store);
+    Arc::new(move |change: Change| match change.value() {
+        Ok(value) => keep(change.key(), Some(value)),
+        Err(_) => Box::pin(std::future::ready(false)),
+    })
 }
 
 /// Keeps the change of a category's switch, where anything is kept.
@@ -204,9 +258,9 @@ async fn try_store(store: &Store) -> Finding {
     Finding::ok()
 }
 
-fn service_check(service: &ServiceSettings, tls: &rustls::ClientConfig) -> Result<Check, Fault> {
+fn service_check(service: &ServiceSettings, url: &Url, tls: &rustls::ClientConfig) -> Result<Check, Fault> {
     let http = Http::new(service.timeout, tls.clone())?;
-    let (url, expect) = (service.url.clone(), service.expect);
+    let (url, expect) = (url.clone(), service.expect);
     Ok(Box::new(move || {
         let (http, url) = (http.clone(), url.clone());
         Box::pin(async move { attempt(expect, http.look(url, MAX_DOCUMENT_BYTES).await.map_err(|fault| fault.to_string())) })

@@ -9,10 +9,12 @@ use super::reload::Followed;
 use super::{Parts, ServiceError};
 use crate::config::{Config, MailSettings};
 use crate::driver::TELL_QUEUE;
+use crate::effects::deadman::DeadManView;
 use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::Webhook;
 use crate::effects::{self, deadman, webhook};
 use crate::engine::{Input, Snapshot, Summary};
+use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
 use crate::wire::Http;
 
@@ -58,11 +60,22 @@ pub(super) fn start_deadman(
     http: Http,
     pictures: watch::Receiver<Arc<Snapshot>>,
     store: Option<Store>,
+    reporter: Option<Reporter>,
     parts: &mut Parts,
     stop: &CancellationToken,
 ) {
-    let Some(settings) = config.telling.dead_man.clone() else { return };
+    let (Some(settings), Some(reporter)) = (config.telling.dead_man.clone(), reporter) else { return };
+    let told = Box::new(move |view: &DeadManView| {
+        reporter.report(how_calling_goes(view));
+    });
     let memory_is_well = Box::new(move || store.as_ref().is_none_or(|store| store.health().state == StoreState::Ok));
     let caller = deadman::Caller { settings, http };
-    parts.spawn("dead-man's call", deadman::run(caller, pictures, memory_is_well, watch::Sender::default(), stop.clone()));
+    parts.spawn("dead-man's call", deadman::run(caller, pictures, memory_is_well, told, stop.clone()));
+}
+
+/// A call that is not taken is no reason to call labwatch not ok: whoever waits for it raises the alarm.
+fn how_calling_goes(view: &DeadManView) -> Finding {
+    let Some(fault) = &view.fault else { return Finding::ok() };
+    let last = view.last_taken.map_or_else(|| "no call was ever taken".to_owned(), |at| format!("the last call was taken at {at}"));
+    Finding::new(State::Warn, format!("{} calls in a row were not taken: {fault}; {last}", view.failures))
 }

@@ -10,8 +10,8 @@ use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told}
 use super::letter::{Alerted, Letter, concern_named};
 use super::memory::{Memory, Pending};
 use crate::engine::{
-    self, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record,
-    Rounds, RouteMemory, Strand, Summary, Wish,
+    self, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds, RouteMemory, Strand,
+    Summary, Wish,
 };
 use crate::model::{Health, ResourceName, RouteName, Stub};
 
@@ -458,10 +458,11 @@ mod tests {
         let mut clerk = Clerk::default();
         let mut open: BTreeMap<u64, Outgoing> = BTreeMap::new();
         for entry in records.into_iter().flat_map(|record| clerk.entries(&record, at(1)).into_iter().collect::<Vec<_>>()) {
-            match entry {
-                Entry::Outgoing(outgoing) => drop(open.insert(outgoing.id, outgoing)),
-                Entry::Delivery(Delivery { id, state: Sent | Superseded, .. }) => drop(open.remove(&id)),
-                _ => {}
+            if let Entry::Delivery(Delivery { id, state: Sent | Superseded, .. }) = &entry {
+                open.remove(id);
+            }
+            if let Entry::Outgoing(outgoing) = entry {
+                open.insert(outgoing.id, outgoing);
             }
         }
         let pending = |outgoing| super::super::memory::Pending { outgoing, attempts: 1, last_error: None };

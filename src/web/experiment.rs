@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use super::filter::address;
+use super::filter::{address, address_of};
 use super::history::Past;
 use super::layout::Frame;
+use super::orders;
 use super::parts;
 use super::state::State;
 use super::view::Experiment;
@@ -21,6 +22,7 @@ pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past) 
     html! {
         (head(experiment))
         (answers(frame, experiment))
+        (orders(frame, experiment))
         section #part-time aria-labelledby="time" {
             h2.unseen #time { "Over time" }
             (past.day.draw("24 hours", frame.now))
@@ -81,6 +83,14 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     }
 }
 
+/// What the reader can order about it, or how to become one who can.
+fn orders(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
+    html! {
+        @if frame.acts { (parts::actions(&orders::about(experiment.view))) }
+        @else { (parts::sign_in(frame, &address_of("/experiments", experiment.name()), "acknowledge, silence, plan maintenance or hold it")) }
+    }
+}
+
 fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     let (relay, jump) = (frame.snapshot.source(SourceName::Relay), frame.snapshot.source(SourceName::Jump));
@@ -99,7 +109,7 @@ fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     let rows = view.streams.iter().map(|stream| stream_row(stream, relay, now)).chain([login]);
     html! {
         @if view.streams.is_empty() { (parts::none("No stream of it is known.")) }
-        (parts::table("Streams and remote login", ["", "State", "Last sent", "Rate", "Last reported"], rows))
+        (parts::table("Streams and remote login", ["Stream", "State", "Last sent", "Rate", "Last reported"], rows))
     }
 }
 

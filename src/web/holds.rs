@@ -8,9 +8,11 @@ use maud::{Markup, html};
 use super::filter::MAX_ROWS;
 use super::history::Told;
 use super::layout::Frame;
+use super::orders::{self, Kind};
 use super::parts;
 use super::view::{self, Experiment};
 use super::words::{self, clip};
+use crate::engine::QuietId;
 use crate::model::Bookable;
 use crate::store::Hold;
 
@@ -21,6 +23,8 @@ pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup 
         remembered.iter().filter(|hold| hold.until.is_none()).map(|hold| (hold.resource.as_str(), hold.since)).collect();
     html! {
         h1 { "Holds and silences" }
+        @if frame.acts { (parts::actions(&orders::at_large())) }
+        @else { (parts::sign_in(frame, "/holds", "hold, acknowledge, silence or plan maintenance")) }
         section #part-people aria-labelledby="people" {
             h2 #people { "Held by a person" }
             p.soft { "A person withdrew these in book. labwatch never touches them; whoever holds them gives them back." }
@@ -90,11 +94,21 @@ fn notes(frame: &Frame<'_>) -> Markup {
             words::time(from, now),
             until.map_or_else(|| html! { "it is well again" }, |until| words::time(until, now)),
             html! { (clip(note.entry.text())) @if frame.private { span.soft { " (" (clip(note.entry.who())) ")" } } },
+            ended_by(frame, note.id),
         ]
     });
     html! {
         @if frame.snapshot.notes.is_empty() { (parts::none("Nothing.")) }
-        @else { (parts::table("What is kept quiet", ["What", "How", "From", "Until", "Why"], rows)) }
+        @else { (parts::table("What is kept quiet", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
+    }
+}
+
+/// The link that ends what keeps quiet, where the reader may and it does not stand in the configuration.
+fn ended_by(frame: &Frame<'_>, id: Option<QuietId>) -> Markup {
+    html! {
+        @if let Some(id) = id.filter(|_| frame.acts) {
+            a.action href=(Kind::End.address(&[("id", &id.to_string())])) { "End" span.unseen { " number " (id) } }
+        }
     }
 }
 

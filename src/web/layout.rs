@@ -8,6 +8,7 @@ use super::shapes::{shape, sprite};
 use super::state::State;
 use super::view;
 use super::words;
+use crate::access::{Caller, Scope};
 use crate::engine::{Channel, Role, RouteView, Snapshot};
 use crate::model::SourceHealth;
 use crate::store::{StoreHealth, StoreState};
@@ -28,6 +29,9 @@ const KEYS: [(&str, &str); 5] = [
     ("?", "show this"),
 ];
 
+/// The class of a page that is not renewed while it is open.
+const STILL: &str = "still";
+
 /// What a page knows about the moment in which it is made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'a> {
@@ -39,8 +43,14 @@ pub(super) struct Frame<'a> {
     pub(super) theme: Option<&'static str>,
     /// Where news are streamed from, where they are.
     pub(super) stream: Option<&'a str>,
+    /// Who reads.
+    pub(super) caller: &'a Caller,
     /// Whether the reader may know names and addresses of people.
     pub(super) private: bool,
+    /// Whether there is a way for orders.
+    pub(super) takes_orders: bool,
+    /// Whether the reader may give orders, and there is a way for them.
+    pub(super) acts: bool,
     /// How many experiments need somebody.
     pub(super) problems: usize,
     /// The present.
@@ -49,17 +59,21 @@ pub(super) struct Frame<'a> {
 
 /// A page as the admins see it.
 pub(super) fn page(frame: &Frame<'_>, place: &str, title: &str, content: &Markup) -> Markup {
-    document(
-        frame,
-        title,
-        "",
-        &html! {
-            a.skip href="#main" { "Skip to the content" }
-            (header(place))
-            main #main tabindex="-1" { (banners(frame)) (content) }
-            (footer(frame))
-        },
-    )
+    document(frame, title, "", &around(frame, place, content))
+}
+
+/// A page that stays as it was made: somebody fills in a form on it.
+pub(super) fn still(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup {
+    document(frame, title, STILL, &around(frame, "", content))
+}
+
+fn around(frame: &Frame<'_>, place: &str, content: &Markup) -> Markup {
+    html! {
+        a.skip href="#main" { "Skip to the content" }
+        (header(frame, place))
+        main #main tabindex="-1" { (banners(frame)) (content) }
+        (footer(frame))
+    }
 }
 
 /// The overview as it hangs on a wall: nothing to click.
@@ -69,7 +83,7 @@ pub(super) fn wall(frame: &Frame<'_>, content: &Markup) -> Markup {
         "",
         "wall",
         &html! {
-            (live())
+            header { (live()) }
             main #main { (banners(frame)) (content) }
         },
     )
@@ -85,19 +99,25 @@ pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup 
     )
 }
 
-/// A page that says one thing and shows nothing of the laboratory.
-pub(super) fn bare(words: &str) -> Markup {
+/// A page that shows nothing of the laboratory, for whoever may see nothing of it.
+pub(super) fn bare(theme: Option<&'static str>, title: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang="en" data-theme=[theme] {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Not found – Lab status" }
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (title) " – Lab status" }
                 link rel="icon" type="image/svg+xml" href=(assets::icon(State::Unknown));
                 link rel="stylesheet" href=(assets::style());
             }
-            body.plain { main #main { h1 { "Not found" } p { (words) } p { a href="/" { "Go to the overview" } ", where you can search." } } }
+            body.bare {
+                (sprite())
+                header.top { a.brand href="/" { "Lab status" } }
+                main #main { h1 { (title) } (content) }
+            }
         }
     }
 }
@@ -120,7 +140,7 @@ fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Marku
                 script type="module" src=(assets::script()) {}
                 @if class == "wall" { noscript { meta http-equiv="refresh" content="30"; } }
             }
-            body class=(class) data-stream=[frame.stream] {
+            body class=(class) data-stream=[frame.stream.filter(|_| class != STILL)] {
                 (sprite())
                 div.lost #lost role="status" data-keep hidden {}
                 (body)
@@ -129,7 +149,7 @@ fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Marku
     }
 }
 
-fn header(place: &str) -> Markup {
+fn header(frame: &Frame<'_>, place: &str) -> Markup {
     html! {
         header.top {
             a.brand href="/" { "Lab status" }
@@ -141,8 +161,24 @@ fn header(place: &str) -> Markup {
             div.tools {
                 (live())
                 button.theme #theme type="button" data-keep hidden { "Dark" }
+                (who(frame.caller))
             }
         }
+    }
+}
+
+/// Who is signed in, and the way out; or the way in.
+fn who(caller: &Caller) -> Markup {
+    html! {
+        @if let (Some(pass), Some(csrf)) = (caller.pass(), caller.csrf()) {
+            form.who method="post" action="/logout" {
+                span title={ "May " (pass.scopes.words().collect::<Vec<_>>().join(", ")) } {
+                    (words::clip(&pass.name)) @if caller.may(Scope::Admin) { span.soft { " (admin)" } }
+                }
+                input type="hidden" name="csrf" value=(csrf);
+                button.theme #sign-out type="submit" { "Sign out" }
+            }
+        } @else { a.who #sign-in href="/login" { "Sign in" } }
     }
 }
 
@@ -217,7 +253,6 @@ fn footer(frame: &Frame<'_>) -> Markup {
                 "As of " (words::time(frame.snapshot.at, frame.now)) ". Running " (words::since(frame.snapshot.started, frame.now)) ". "
                 "labwatch " (env!("CARGO_PKG_VERSION")) ". " noscript { "Without a script this page is renewed only when you load it again. " }
                 a href="/?wall" { "For the wall" } " · " a href="/api/v1/experiments" { "JSON" }
-                " · " a href="/login" { "Sign in" }
             }
             details #help {
                 summary { "Words, shapes and keys" }

@@ -1,5 +1,5 @@
 //! The page that people look at: HTML from the binary, whole without a script, kept up to date by a small one. It reads snapshots and the
-//! history, and changes nothing.
+//! history; orders of maintainers it hands on the way that those of the API go.
 //!
 //! A page is built in three steps: a handler takes the newest snapshot and asks the memory (`history`), views pick what people ask for
 //! (`view`), and markup is made of it. Nothing is loaded from elsewhere, and nothing is said by colour alone.
@@ -21,9 +21,13 @@ mod pools;
 mod sources;
 mod holds;
 mod outbox;
+mod login;
+mod orders;
+mod lost;
 mod routes;
 
 #[cfg(test)]
 mod tests;
 
-pub use routes::{WebState, router, with_lost_page};
+pub use lost::with_lost_page;
+pub use routes::{WebState, router};

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::filter::{Filter, address, address_of};
 use super::layout::Frame;
+use super::orders::Kind;
 use super::parts;
 use super::pools;
 use super::shapes::shape;
@@ -204,6 +205,9 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>, day: Option<&Bar>, with_n
                 span.soft[experiment.state == State::Ok] { (clip(&experiment.why())) }
                 @if let Some(advice) = experiment.advice() { p.advice { (clip(advice)) } }
                 @if let Some(quieted) = &view.quiet { span.small { (parts::quiet(quieted, frame.private, now)) } }
+                @else if frame.acts && view.health.is_bad() {
+                    a.small.act href=(Kind::Acknowledge.address(&[("name", experiment.name())])) { "Acknowledge" span.unseen { " " (clip(experiment.name())) } }
+                }
             }
             @if with_need { td.c-need role="cell" { (parts::needed(experiment, now)) } }
             td.c-book role="cell" {

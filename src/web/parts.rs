@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, Render, html};
 
 use super::filter::address_of;
+use super::layout::Frame;
 use super::shapes::shape;
 use super::state::{Booking, State};
 use super::view::{Experiment, Told};
@@ -74,6 +75,24 @@ pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
         }
         @if affected.next_day > 0 { span.soft { (words::count(affected.next_day, "booking")) " in 24 h" } }
         @else if affected.next_week > 0 { span.soft { (words::count(affected.next_week, "booking")) " in 7 days" } }
+    }
+}
+
+/// What the reader can order, each a link to a form that first says what it does.
+pub(super) fn actions(orders: &[(String, String)]) -> Markup {
+    html! {
+        @if !orders.is_empty() {
+            ul.actions { @for (words, address) in orders { li { a.action href=(address) { (clip(words)) } } } }
+        }
+    }
+}
+
+/// How somebody who may only read gets to do something. Nothing where there is no way for orders.
+pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
+    let path = "/login?";
+    let query = url::form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len()).append_pair("next", next).finish();
+    html! {
+        @if frame.takes_orders { p.soft { "To " (what) ", " a.sign-in href=(query) { "sign in" } " with a token of the scope admin." } }
     }
 }
 

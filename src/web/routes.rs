@@ -4,24 +4,26 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use tokio::sync::watch;
 
 use super::filter::Filter;
 use super::layout::{self, Frame};
+use super::orders::{self, Said};
 use super::overview::{self, Rows};
 use super::view::{self, Experiment};
-use super::{assets, experiment, history, holds, outbox, pools, sources};
-use crate::access::Caller;
+use super::{assets, experiment, history, holds, login, lost, outbox, pools, sources};
+use crate::access::{Caller, Scope};
+use crate::api::Give;
 use crate::engine::Snapshot;
 use crate::store::{Reader, Store, StoreHealth};
 
@@ -33,7 +35,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const THEME_COOKIE: &str = "labwatch-theme=";
 
 /// What the pages are made from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WebState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -41,11 +43,21 @@ pub struct WebState {
     pub store: Option<Store>,
     /// Where changes are streamed from as server-sent events; `None` lets pages ask again every few seconds.
     pub stream: Option<&'static str>,
+    /// Gives the orders of maintainers; without it the pages only show.
+    pub give: Option<Arc<Give>>,
+    /// By whose clocks times are that somebody types. It has a name.
+    pub zone: TimeZone,
+}
+
+impl std::fmt::Debug for WebState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebState")
+    }
 }
 
 /// All pages.
 pub fn router(state: WebState) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(overview))
         .route("/experiments/{stub}", get(experiment))
         .route("/pools", get(pools))
@@ -54,34 +66,32 @@ pub fn router(state: WebState) -> Router {
         .route("/outbox", get(outbox))
         .route("/lab", get(lab))
         .route("/lab/{pool}", get(lab_pool))
-        .route("/assets/{name}", get(asset))
-        .with_state(state)
-}
-
-/// Puts around everything that is served that a person who has lost the way gets a page; a program gets what it got.
-pub fn with_lost_page(all: Router) -> Router {
-    all.layer(from_fn(lost))
+        .route("/login", get(login::page))
+        .route("/assets/{name}", get(asset));
+    orders::add(routes, &state).with_state(state)
 }
 
 /// What one page is made from: a picture, and how the memory is, at one moment.
-struct Moment {
-    snapshot: Arc<Snapshot>,
+pub(super) struct Moment {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) caller: Caller,
+    pub(super) now: Timestamp,
+    takes_orders: bool,
     memory: Option<StoreHealth>,
     reader: Option<Reader>,
-    private: bool,
     problems: usize,
     theme: Option<&'static str>,
     stream: Option<&'static str>,
-    now: Timestamp,
 }
 
 impl Moment {
-    fn of(state: &WebState, caller: &Caller, headers: &HeaderMap) -> Self {
+    pub(super) fn of(state: &WebState, caller: &Caller, headers: &HeaderMap) -> Self {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         Self {
             problems: view::experiments(&snapshot).filter(Experiment::is_problem).count(),
             snapshot,
-            private: caller.may_see_private(),
+            takes_orders: state.give.is_some(),
+            caller: caller.clone(),
             memory: state.store.as_ref().map(Store::health),
             reader: state.store.as_ref().map(Store::reader),
             theme: theme(headers),
@@ -90,13 +100,16 @@ impl Moment {
         }
     }
 
-    fn frame(&self) -> Frame<'_> {
+    pub(super) fn frame(&self) -> Frame<'_> {
         Frame {
             snapshot: &self.snapshot,
             memory: self.memory.as_ref(),
             theme: self.theme,
             stream: self.stream,
-            private: self.private,
+            caller: &self.caller,
+            private: self.caller.may_see_private(),
+            takes_orders: self.takes_orders,
+            acts: self.takes_orders && self.caller.may(Scope::Admin),
             problems: self.problems,
             now: self.now,
         }
@@ -123,19 +136,25 @@ async fn experiment(
     caller: Caller,
     headers: HeaderMap,
     stub: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
 ) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let stub = stub.map(|Path(stub)| stub).unwrap_or_default();
     let Some(view) = moment.snapshot.experiment(&stub) else {
         return (
             StatusCode::NOT_FOUND,
-            framed(layout::bare("There is no such experiment. It may have been forgotten, a day after it was last seen.")),
+            framed(lost::page(
+                moment.theme,
+                "Not found",
+                "There is no such experiment. It may have been forgotten, a day after it was last seen.",
+            )),
         )
             .into_response();
     };
     let past = history::past(moment.reader.as_ref(), view, moment.now).await;
     let frame = moment.frame();
-    framed(layout::page(&frame, "", &stub, &experiment::page(&frame, &Experiment::of(&moment.snapshot, view), &past)))
+    let content = experiment::page(&frame, &Experiment::of(&moment.snapshot, view), &past);
+    framed(layout::page(&frame, "", &stub, &with_note(&frame, query.as_deref(), &content)))
 }
 
 async fn pools(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
@@ -154,14 +173,20 @@ async fn sources(State(state): State<WebState>, caller: Caller, headers: HeaderM
     framed(layout::page(&frame, "/sources", "Sources", &sources::page(&frame, changes.as_ref())))
 }
 
-async fn holds(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
+async fn holds(State(state): State<WebState>, caller: Caller, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let past = match &moment.reader {
         Some(reader) => Some(history::holds(reader, moment.now).await),
         None => None,
     };
     let frame = moment.frame();
-    framed(layout::page(&frame, "/holds", "Holds", &holds::page(&frame, past.as_ref())))
+    framed(layout::page(&frame, "/holds", "Holds", &with_note(&frame, query.as_deref(), &holds::page(&frame, past.as_ref()))))
+}
+
+/// A page, and above it what was done where somebody is sent here for having done it.
+fn with_note(frame: &Frame<'_>, query: Option<&str>, content: &Markup) -> Markup {
+    let said = Said::of(query).filter(|_| frame.acts);
+    html! { @if let Some(said) = said { (said.note(frame)) } (content) }
 }
 
 async fn outbox(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
@@ -207,23 +232,8 @@ async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
     (headers, asset.content.as_str()).into_response()
 }
 
-async fn lost(request: Request, next: Next) -> Response {
-    let person = !request.uri().path().starts_with("/api/")
-        && request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
-    let response = next.run(request).await;
-    let told = response.headers().contains_key(CONTENT_SECURITY_POLICY) && is_page(&response);
-    if !person || told || response.status() != StatusCode::NOT_FOUND {
-        return response;
-    }
-    (StatusCode::NOT_FOUND, framed(layout::bare("There is no such page."))).into_response()
-}
-
-fn is_page(response: &Response) -> bool {
-    response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| kind.starts_with("text/html"))
-}
-
 /// A page that no other site may put into a frame.
-fn framed(page: Markup) -> Response {
+pub(super) fn framed(page: Markup) -> Response {
     answer(page, "'none'")
 }
 
@@ -245,7 +255,7 @@ fn answer(page: Markup, ancestors: &str) -> Response {
 }
 
 /// The theme that the reader chose, where they did.
-fn theme(headers: &HeaderMap) -> Option<&'static str> {
+pub(super) fn theme(headers: &HeaderMap) -> Option<&'static str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok()).flat_map(|cookies| cookies.split("; "));
     let chosen = cookies.filter_map(|cookie| cookie.strip_prefix(THEME_COOKIE)).last()?;
     ["light", "dark"].into_iter().find(|theme| *theme == chosen)

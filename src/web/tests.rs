@@ -4,19 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::header::{ACCEPT, COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::{Extension, Router};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::assets;
-use super::routes::{WebState, router, with_lost_page};
+use super::lost::with_lost_page;
+use super::routes::{WebState, router};
 use super::state::State;
+use crate::access::{Caller, Pass, Scope, Session};
+use crate::api::Give;
 use crate::engine::{
     Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolView, QuietKind, Quieted, ResourceView, Role, RouteView,
     SamplingView, Seen, Severity, Snapshot, SourceView, Standing, StreamView, ToldView, Why, stem,
@@ -33,7 +37,7 @@ const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 const SECRET: &str = "maintainer@lab.example";
 
 /// Every page that there is.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/?wall",
     "/?q=pend&all=1",
@@ -47,6 +51,7 @@ const PAGES: [&str; 13] = [
     "/outbox",
     "/lab",
     "/lab/pend",
+    "/login",
 ];
 
 fn now() -> Timestamp {
@@ -163,6 +168,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         quiet: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
+        kept_back: Arc::default(),
         changed: 1,
         standings: Arc::new(pools),
         holds: Arc::default(),
@@ -195,7 +201,7 @@ fn pools(experiments: &[ExperimentView]) -> Vec<PoolView> {
 }
 
 /// A laboratory in which everything that can be wrong is wrong.
-fn sick_lab() -> Snapshot {
+pub(super) fn sick_lab() -> Snapshot {
     use Health::{Degraded, Down, Ok, Unknown};
     let mut lab = snapshot(vec![
         experiment("pend00", Down, Some(Bookable::Withdrawn)),
@@ -218,12 +224,27 @@ fn sick_lab() -> Snapshot {
 }
 
 fn web(snapshot: Snapshot) -> Router {
-    // The sender may go: the last snapshot stays readable.
-    let (_, snapshots) = watch::channel(Arc::new(snapshot));
-    with_lost_page(router(WebState { snapshots, store: None, stream: None }))
+    web_of(snapshot, Caller::Anonymous, None)
 }
 
-async fn ask(web: &Router, path: &str, cookie: &str) -> (StatusCode, HeaderMap, String) {
+/// The pages as somebody sees them, with a way for orders or without.
+pub(super) fn web_of(snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
+    // The sender may go: the last snapshot stays readable.
+    let (_, snapshots) = watch::channel(Arc::new(snapshot));
+    let pages = router(WebState { snapshots, store: None, stream: None, give, zone: TimeZone::UTC });
+    with_lost_page(pages.layer(Extension(caller)))
+}
+
+/// The text that the forms of the session repeat.
+pub(super) const CSRF: &str = "a-text-that-only-our-pages-know";
+
+/// A session of somebody with this scope.
+pub(super) fn session(scope: Scope) -> Caller {
+    let pass = Pass { id: "a".into(), name: "Ada".into(), scopes: [scope].into_iter().collect(), expires: Timestamp::MAX };
+    Caller::Session(Session { id: "b".into(), pass, csrf: CSRF.into(), expires: Timestamp::MAX })
+}
+
+pub(super) async fn ask(web: &Router, path: &str, cookie: &str) -> (StatusCode, HeaderMap, String) {
     let request = Request::get(path).header(ACCEPT, "text/html").header(COOKIE, cookie).body(Body::empty()).expect("a request");
     let response = web.clone().oneshot(request).await.expect("answers");
     let (head, body) = response.into_parts();
@@ -231,18 +252,18 @@ async fn ask(web: &Router, path: &str, cookie: &str) -> (StatusCode, HeaderMap, 
     (head.status, head.headers, String::from_utf8(body.to_vec()).expect("is text"))
 }
 
-async fn page(web: &Router, path: &str) -> String {
+pub(super) async fn page(web: &Router, path: &str) -> String {
     let (status, _, body) = ask(web, path, "").await;
     assert_eq!(status, StatusCode::OK, "{path}");
     body
 }
 
 /// What stands inside of every tag of a page: name and attributes.
-fn tags(page: &str) -> impl Iterator<Item = &str> {
+pub(super) fn tags(page: &str) -> impl Iterator<Item = &str> {
     page.split('<').skip(1).filter_map(|rest| rest.split('>').next())
 }
 
-fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     tag.split_once(&format!(" {name}=\""))?.1.split('"').next()
 }
 

@@ -82,6 +82,23 @@ pub(super) fn sentence(text: &str) -> String {
     sentence
 }
 
+/// A text of ours, in which moments are written as the API writes them, with moments as people read them.
+pub(super) fn timed(text: &str, now: Timestamp) -> Markup {
+    let moment = |word: &str| {
+        let bare = word.trim_end_matches(['.', ',', ';', ':', ')']);
+        Some((bare.parse::<Timestamp>().ok()?, word.get(bare.len()..)?.to_owned()))
+    };
+    html! {
+        @for (at, word) in text.split(' ').enumerate() {
+            @if at > 0 { " " }
+            @match moment(word) {
+                Some((moment, rest)) => { (time(moment, now)) (rest) },
+                None => (word),
+            }
+        }
+    }
+}
+
 /// A number and its noun: `1 booking`, `2 bookings`.
 pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -107,6 +124,14 @@ mod tests {
         assert!(time(at("2026-11-20T23:59:00Z"), now).into_string().contains(">20 Nov 23:59 UTC<"));
         assert!(time(at("2025-11-20T23:59:00Z"), now).into_string().contains(">20 Nov 2025 23:59 UTC<"));
         assert_eq!(ago_or_never(None, now).into_string(), "never");
+    }
+
+    #[test]
+    fn moments_in_a_text_are_said_as_people_read_them() {
+        let now = at("2026-11-21T08:04:12Z");
+        let markup = timed("no mail about <a>, from 2026-11-21T09:00:00Z until 2026-11-22T09:00:00Z.", now).into_string();
+        assert!(markup.starts_with("no mail about &lt;a&gt;, from <time datetime=\"2026-11-21T09:00:00Z\""), "{markup}");
+        assert!(markup.ends_with(">22 Nov 09:00 UTC</time>."), "{markup}");
     }
 
     #[test]

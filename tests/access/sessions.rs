@@ -63,12 +63,27 @@ async fn browsers_are_led_to_the_form_and_back() {
     let server = Server::start(Reading::Token, one()).await;
     let page = "text/html,application/xhtml+xml";
     let away = server.get(LIST).header("accept", page).send().await.expect("answers");
-    assert_eq!((away.status(), header(&away, "location").as_str()), (StatusCode::SEE_OTHER, "/status/login"));
+    assert_eq!(
+        (away.status(), header(&away, "location").as_str()),
+        (StatusCode::SEE_OTHER, "/status/login?next=%2Fapi%2Fv1%2Fexperiments")
+    );
     let form = server.get("/login").send().await.expect("answers");
     assert!(header(&form, "content-type").starts_with("text/html"));
-    assert!(form.text().await.expect("a page").contains("<form method=\"post\" action=\"login\">"));
+    assert!(form.text().await.expect("a page").contains("id=\"login\" method=\"post\" action=\"/login\">"));
     let back = server.sign_in(&server.token(Scope::Read)).header("accept", page).send().await.expect("answers");
     assert_eq!((back.status(), header(&back, "location").as_str()), (StatusCode::SEE_OTHER, "/status/"));
+    for (token, next, to) in [
+        (server.token(Scope::Read), "/holds?did=ended", "/status/holds?did=ended"),
+        (server.token(Scope::Read), "//evil.example", "/status/"),
+        ("eyJ.bad.token".to_owned(), "/holds", "/status/login?next=%2Fholds&refused=forged"),
+    ] {
+        let form = server.form("/login", &[("token", &token), ("next", next)]).header("accept", page);
+        let there = form.send().await.expect("answers");
+        assert_eq!((there.status(), header(&there, "location").as_str()), (StatusCode::SEE_OTHER, to));
+    }
+    let again = server.get("/login?next=%2Fholds&refused=forged").send().await.expect("answers").text().await.expect("a page");
+    assert!(again.contains("This is not a token of this labwatch.") && again.contains("name=\"next\" value=\"/holds\""), "{again}");
+    assert!(!server.noted().iter().any(|(_, what)| what.contains("POST")), "who is refused has changed nothing");
 }
 
 #[tokio::test]

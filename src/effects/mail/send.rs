@@ -182,9 +182,7 @@ impl Mailer {
         let mail = message.formatted();
         let everybody: Vec<Address> = recipients.to.iter().chain(&recipients.cc).map(|mailbox| mailbox.email.clone()).collect();
         match self.deliver(&mail, everybody.clone()).await {
-            Err(refusal) if may_be_one_recipients(&refusal) && everybody.len() > 1 => {
-                self.deliver_to_each(&mail, everybody, refusal).await
-            }
+            Err(refusal) if may_be_one_recipients(&refusal) && everybody.len() > 1 => self.deliver_to_each(&mail, everybody, refusal).await,
             outcome => outcome,
         }
     }

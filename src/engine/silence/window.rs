@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{format_duration, parse_duration};
+use crate::model::{format_duration, parse_duration, spell_duration};
 
 /// The longest that a weekly window may be open.
 pub const MAX_WEEKLY: Duration = Duration::from_secs(7 * 86_400);
@@ -146,7 +146,7 @@ impl Schedule {
 }
 
 impl fmt::Display for Schedule {
-    /// The schedule in words: `every mon, tue at 23:00 for 4h (Europe/London)`.
+    /// The schedule in words: `every mon, tue at 23:00 for 4 h (Europe/London)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Once { from, until } => write!(f, "from {from} until {until}"),
@@ -159,7 +159,7 @@ impl fmt::Display for Weekly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days: Vec<&str> = self.days.iter().map(|day| day.word()).collect();
         let starts = self.starts.strftime("%H:%M");
-        write!(f, "every {} at {starts} for {} ({})", days.join(", "), format_duration(self.lasts), self.zone_name)
+        write!(f, "every {} at {starts} for {} ({})", days.join(", "), spell_duration(self.lasts), self.zone_name)
     }
 }
 

@@ -3,12 +3,12 @@
 /** How often the page asks anew (ms): when nothing streams, when something does or nobody looks, and after how long it is called old. */
 const ASK = 5000, ASK_SELDOM = 30000, OLD = 15000;
 /** After how long an answer is given up, how long news are gathered, and how long is between two questions at least (ms). */
-const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 1000;
+const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 700;
 
 const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 const $ = (id) => document.getElementById(id);
 
-let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0;
+let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null;
 
 /* Up to date */
 
@@ -73,23 +73,32 @@ function morph(was, now) {
 
 const alike = (one, other) => one.nodeType === other.nodeType && one.nodeName === other.nodeName && (one.id ?? "") === (other.id ?? "");
 
-/** Asks soon, but not more than once a second however fast changes come, and not all readers at the same moment. */
+/** Asks soon, but not too often however fast changes come, and not all readers at the same moment: a change is seen within a second. */
 function soon() {
   const wait = Math.max(GATHER * (1 + Math.random()), asked + ASK_AT_MOST - Date.now());
   if (Date.now() + wait < due) later(wait);
 }
 
-function listen(address) {
-  const events = new EventSource(address);
+/** Listens while somebody looks. A browser has six connections to a host, for all of its pages together and for those that were just left. */
+function listen() {
+  const address = document.body.dataset.stream;
+  if (!address || events || document.hidden) return;
+  events = new EventSource(address);
   events.onopen = () => { streams = true; soon(); };
   events.onerror = () => {
     // It comes back by itself, again and again: only the first time is a reason to ask.
     if (streams) later(GATHER);
     streams = false;
-    if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(address), ASK_SELDOM);
+    if (events?.readyState === EventSource.CLOSED) { events = null; setTimeout(listen, ASK_SELDOM); }
   };
   for (const kind of ["experiment", "gone", "counts", "sources", "reset"]) events.addEventListener(kind, soon);
   events.addEventListener("ping", () => { heard = Date.now(); });
+}
+
+function hush() {
+  events?.close();
+  events = null;
+  streams = false;
 }
 
 /* How fresh it is */
@@ -155,6 +164,39 @@ function theme() {
   button.hidden = false;
 }
 
+/* Orders: what one would do appears while its form is filled in */
+
+function preview(form) {
+  const effect = $("effect"), check = $("check");
+  let wait = 0, asks = 0;
+  const look = async () => {
+    const mine = ++asks;
+    if (!form.checkValidity()) { effect.replaceChildren(); delete effect.dataset.is; check.parentElement.hidden = false; return; }
+    const query = new URLSearchParams(new FormData(form));
+    try {
+      const answer = await fetch(`${form.getAttribute("action")}?${query}`, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE) });
+      const next = new DOMParser().parseFromString(html.createHTML(await answer.text()), "text/html");
+      if (mine !== asks) return;
+      localise(next);
+      effect.replaceChildren(...[...(next.getElementById("effect")?.childNodes ?? [])].map((node) => document.importNode(node, true)));
+      for (const field of form.elements) field.removeAttribute("aria-invalid");
+      for (const wrong of next.querySelectorAll("#order [aria-invalid]")) $(wrong.id)?.setAttribute("aria-invalid", "true");
+      delete effect.dataset.is;
+      // What it does stands below by itself: the button that would show it is not needed.
+      check.parentElement.hidden = $("confirm") !== null;
+      $("change")?.remove();
+    } catch { /* The button still shows what it does. */ check.parentElement.hidden = false; }
+  };
+  form.addEventListener("input", () => {
+    effect.dataset.is = "old";
+    const confirm = $("confirm");
+    if (confirm) confirm.disabled = true;
+    clearTimeout(wait);
+    wait = setTimeout(look, GATHER);
+  });
+  if (!$("problem")) look();
+}
+
 /* Keys */
 
 function step(by) {
@@ -183,12 +225,18 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("change", (event) => { if (event.target.matches("form[role=search] select")) event.target.form.requestSubmit(); });
 // An address holds only what is asked for.
 document.addEventListener("formdata", ({ formData }) => { for (const [name, value] of [...formData]) if (value === "") formData.delete(name); });
-document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
-addEventListener("online", () => refresh());
-
 localise(document);
 theme();
-tell();
-setInterval(() => { ages(document); tell(); }, 1000);
-if (document.body.dataset.stream) listen(document.body.dataset.stream);
-later(ASK);
+if (document.body.classList.contains("still")) {
+  setInterval(() => ages(document), 1000);
+  if ($("order")) preview($("order"));
+} else {
+  tell();
+  setInterval(() => { ages(document); tell(); }, 1000);
+  listen();
+  document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
+  addEventListener("pagehide", hush);
+  addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
+  addEventListener("online", () => refresh());
+  later(ASK);
+}

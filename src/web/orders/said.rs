@@ -1,0 +1,110 @@
+//! That an order was carried out, on the page to which its giver is sent. The address says only which order; the words come from the picture.
+
+use maud::{Markup, html};
+
+use super::fields::Fields;
+use crate::engine::{QuietId, Receipt, Snapshot, Wish};
+use crate::model::Bookable;
+use crate::web::filter::address_of;
+use crate::web::layout::Frame;
+use crate::web::shapes::shape;
+use crate::web::words::{self, clip};
+
+/// The most numbers that an address holds.
+const MAX_IDS: usize = 20;
+
+/// What an order was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::web) enum Said {
+    /// It keeps quiet.
+    Quieted(Vec<QuietId>),
+    /// It keeps quiet no longer.
+    Ended(QuietId),
+    /// Something is to be done to this resource in book.
+    Wished(String),
+}
+
+impl Said {
+    /// What the query of an address says was done, if anything.
+    pub(in crate::web) fn of(query: Option<&str>) -> Option<Self> {
+        let fields = Fields::of(query?.as_bytes());
+        let mut ids = fields.get("of").split(',').filter_map(|id| id.parse().ok()).map(QuietId).take(MAX_IDS);
+        match fields.get("did") {
+            "quieted" => Some(Self::Quieted(ids.collect())),
+            "ended" => ids.next().map(Self::Ended),
+            "wished" => Some(Self::Wished(fields.get("of").to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The address of the page that says so: the experiment's where it is about one, or else the list of holds and silences.
+    pub(super) fn address(&self, receipt: &Receipt) -> String {
+        let page = match receipt.effect.stubs.as_slice() {
+            [stub] => address_of("/experiments", stub.as_str()),
+            _ => "/holds".to_owned(),
+        };
+        let list = |ids: &[QuietId]| ids.iter().take(MAX_IDS).map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let (did, of) = match self {
+            Self::Quieted(ids) => ("quieted", list(ids)),
+            Self::Ended(id) => ("ended", id.to_string()),
+            Self::Wished(resource) => ("wished", resource.clone()),
+        };
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("did", did).append_pair("of", &of).finish();
+        format!("{page}?{query}")
+    }
+
+    /// The words for it.
+    pub(in crate::web) fn note(&self, frame: &Frame<'_>) -> Markup {
+        html! { div.banner.is-ok #done role="status" { (shape("ok")) p { strong { "Done. " } (self.words(frame)) } } }
+    }
+
+    fn words(&self, frame: &Frame<'_>) -> Markup {
+        let snapshot = frame.snapshot;
+        let known = |id: &QuietId| snapshot.notes.iter().find(|note| note.id == Some(*id));
+        html! {
+            @match self {
+                Self::Quieted(ids) => {
+                    @for note in ids.iter().filter_map(known) {
+                        "The " (note.entry.noun()) " of " strong { (clip(&note.entry.about())) } " stands"
+                        @if let Some(until) = note.entry.over_at() { " until " (words::time(until, frame.now)) }
+                        ". "
+                    }
+                    @if !ids.iter().any(|id| known(id).is_some()) { "It is over already." }
+                },
+                Self::Ended(id) if known(id).is_some() => "It is about to end.",
+                Self::Ended(_) => "It is over: what is bad is told again.",
+                Self::Wished(resource) => (wished(snapshot, resource)),
+            }
+        }
+    }
+}
+
+/// How a resource is after a person wanted something of it.
+fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
+    let found = snapshot.experiments.iter().flat_map(|view| &view.resources).find(|of| of.name.as_str() == resource);
+    let words = match found.map(|of| (&of.wish, of.bookable)) {
+        None => "is not in book any more.",
+        Some((Some(Wish::Hold(_)), _)) => "is being held: book is told now.",
+        Some((Some(Wish::Enable), _)) => "is being let go: book is told now.",
+        Some((None, Some(Bookable::Held))) => "is held by a person: book has taken it.",
+        Some((None, Some(Bookable::Yes))) => "can be booked again: book has taken it.",
+        Some((None, Some(Bookable::Withdrawn))) => "is held by nobody any more. labwatch keeps it withdrawn until it works.",
+        Some((None, None)) => "waits for book.",
+    };
+    html! { strong { (clip(resource)) } " " (words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_we_write_is_understood() {
+        let quieted = Said::Quieted(vec![QuietId(7), QuietId(8)]);
+        assert_eq!(Said::of(Some("did=quieted&of=7%2C8")), Some(quieted));
+        assert_eq!(Said::of(Some("did=ended&of=7")), Some(Said::Ended(QuietId(7))));
+        assert_eq!(Said::of(Some("did=ended&of=x")), None);
+        assert_eq!(Said::of(Some("did=everything")), None);
+        assert_eq!(Said::of(None), None);
+    }
+}

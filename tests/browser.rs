@@ -1,0 +1,31 @@
+//! A real Chromium looks at the page of the real program, which watches the simulated laboratory: what a person sees and can do.
+//!
+//! Each test ends with nothing complained: no error on the console, no exception, nothing that the page's policy forbids. How long a change
+//! took to reach the page is printed (`cargo test --test browser -- --nocapture`).
+
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may fail a test and say why")]
+
+#[path = "browser/axe.rs"]
+mod axe;
+#[path = "browser/chromium.rs"]
+mod chromium;
+#[path = "e2e/eventually.rs"]
+mod eventually;
+#[path = "browser/hears.rs"]
+mod hears;
+#[allow(dead_code, reason = "the end-to-end tests use more of it")]
+#[path = "e2e/laboratory.rs"]
+mod laboratory;
+#[path = "browser/live.rs"]
+mod live;
+#[allow(dead_code, reason = "the end-to-end tests use more of it")]
+#[path = "e2e/monitor.rs"]
+mod monitor;
+#[path = "browser/page.rs"]
+mod page;
+#[path = "browser/plain.rs"]
+mod plain;
+#[path = "browser/reach.rs"]
+mod reach;
+#[path = "support/tools.rs"]
+mod tools;

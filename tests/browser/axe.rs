@@ -1,0 +1,109 @@
+//! axe-core looks for what hinders people: contrast, names, roles, order, landmarks. It finds nothing on any page, in either theme, on a phone.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use labwatch::lab::{ExperimentPlan, Lab, RelayVersion, Server};
+use serde_json::Value;
+
+use super::laboratory::{laboratory, switched};
+use super::monitor::Monitor;
+use super::page::{Look, Page};
+use super::tools::tool;
+
+const ALL: [&str; 5] = ["pend00", "pend01", "pend02", "spin00", "trus00"];
+
+/// Every page that anybody may see.
+const OPEN_PAGES: [&str; 14] = [
+    "/",
+    "/?state=ok",
+    "/?q=nothing",
+    "/?wall",
+    "/experiments/pend00",
+    "/experiments/trus00",
+    "/experiments/newx00",
+    "/experiments/none",
+    "/pools",
+    "/sources",
+    "/holds",
+    "/outbox",
+    "/lab",
+    "/lab/pend",
+];
+
+/// The pages around the API.
+const OTHER_PAGES: [&str; 3] = ["/login", "/api/v1/docs", "/api/v2/docs"];
+
+/// What axe found: the rule, and where.
+const RUN: &str = "axe.run(document, { resultTypes: ['violations'] }).then((found) => \
+    found.violations.map((rule) => [rule.id, rule.help, rule.nodes.map((node) => `${node.html}: ${node.failureSummary}`)]))";
+
+static AXE: LazyLock<String> = LazyLock::new(|| {
+    let libraries = tool("python").parent().and_then(|bin| bin.parent()).expect("the environment's folder").join("lib");
+    let versions = fs::read_dir(libraries).expect("a folder").map(|version| version.expect("a folder").path());
+    let files: Vec<PathBuf> = versions.map(|version| version.join("site-packages/axe_playwright_python/axe.min.js")).collect();
+    let file = files.iter().find(|file| file.exists()).expect("axe.min.js: scripts/test.sh installs it");
+    fs::read_to_string(file).expect("a text")
+});
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn axe_finds_nothing_while_much_is_wrong() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let monitor = Monitor::start(&lab, &[]).await;
+    monitor.sees_well(&ALL).await;
+    much_goes_wrong(&lab, &monitor).await;
+    finds_nothing(&monitor, &[&OPEN_PAGES[..], &OTHER_PAGES].concat()).await;
+    monitor.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn axe_finds_nothing_while_all_is_well() {
+    let lab = laboratory(RelayVersion::V08, &ALL).await;
+    let monitor = Monitor::start(&lab, &[]).await;
+    monitor.sees_well(&ALL).await;
+    finds_nothing(&monitor, &["/", "/experiments/pend00", "/pools", "/holds", "/outbox"]).await;
+    monitor.stop("TERM", &lab).await;
+}
+
+/// One is down, one degraded, one held, one a stranger; nobody can be told, and jump is away.
+async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
+    lab.power_off("pend00").expect("known");
+    lab.jump_lost("pend01").expect("known");
+    lab.hold("r-spin00", "The motor is being replaced.").expect("known");
+    lab.experiment_appears(&ExperimentPlan::unlisted("newx00"));
+    lab.kill(Server::Mail).await;
+    switched(lab, "r-pend00", 1).await;
+    monitor.sees("spin00", "is held", |it| it["bookable"] == "held").await;
+    monitor.sees("pend01", "is degraded", |it| it["health"] == "degraded").await;
+    monitor.sees("newx00", "is judged", |it| it["health"] == "ok").await;
+}
+
+/// Looks at these pages in every way.
+async fn finds_nothing(monitor: &Monitor, paths: &[&str]) {
+    let mut page = Page::new(monitor.port()).await;
+    page.forgive("status of 404");
+    let mut found = String::new();
+    for look in Look::ALL {
+        page.look(look).await;
+        for path in paths {
+            page.open(path).await;
+            note(&mut found, &format!("{path}, {look:?}"), &axe(&page).await);
+        }
+    }
+    assert!(found.is_empty(), "{found}");
+    page.nothing_complained().await;
+}
+
+/// What axe finds on the page as it is now.
+pub async fn axe(page: &Page) -> Vec<(String, String, Vec<String>)> {
+    page.value::<Value>(&format!("{}; null", *AXE)).await;
+    page.value(RUN).await
+}
+
+fn note(found: &mut String, place: &str, rules: &[(String, String, Vec<String>)]) {
+    for (rule, help, nodes) in rules {
+        let _ = writeln!(found, "{place}: {rule}: {help}\n  {}", nodes.join("\n  "));
+    }
+}

@@ -1,0 +1,75 @@
+//! A past for the pictures: ninety days in which some experiments were down at times, as labwatch would have kept it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use labwatch::engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
+use labwatch::model::{Availability, Health, JumpHealth, ResourceName, StreamHealth, Stub, Topic};
+use labwatch::store::{Entry, Store, StoreSettings};
+
+/// How long ago it begins, in minutes.
+const BEGIN: i64 = 90 * 24 * 60;
+
+/// What went wrong: the experiment, how long ago and for how long, in minutes, and what it was meanwhile.
+const TROUBLE: [(&str, i64, i64, Health); 9] = [
+    ("pend00", 83 * 1440, 2 * 1440, Health::Down),
+    ("pend00", 40 * 1440, 300, Health::Down),
+    ("pend00", 9 * 1440, 45, Health::Degraded),
+    ("pend00", 600, 130, Health::Down),
+    ("spin01", 61 * 1440, 5 * 1440, Health::Down),
+    ("spin01", 900, 40, Health::Degraded),
+    ("trus02", 30 * 1440, 60, Health::Down),
+    ("trus02", 12 * 1440, 90, Health::Down),
+    ("trus02", 300, 200, Health::Down),
+];
+
+/// Writes it for these experiments, into a folder that labwatch then goes on in.
+pub async fn lived_through(folder: &Path, stubs: &[String]) {
+    let now = Timestamp::now();
+    let ago = move |minutes: i64| now - SignedDuration::from_mins(minutes);
+    let clock = Arc::new(AtomicI64::new(BEGIN));
+    let settings = StoreSettings { dir: folder.to_owned(), history_days: 400, ring: 20 };
+    let time = Arc::clone(&clock);
+    let (store, _) = Store::open_with_clock(&settings, Arc::new(move || ago(time.load(Ordering::SeqCst)))).expect("it opens");
+    let mut entries = Vec::new();
+    for stub in stubs {
+        let stub = Stub::try_new(stub).expect("a name");
+        entries.push(Entry::Seen { stub: stub.clone(), at: ago(BEGIN) });
+        entries.push(happened(&stub, ago(BEGIN - 1), Health::Unknown, Health::Ok));
+    }
+    for (stub, began, lasted, health) in TROUBLE {
+        let stub = Stub::try_new(stub).expect("a name");
+        for (minutes, was, is) in [(began, Health::Ok, health), (began - lasted, health, Health::Ok)] {
+            entries.push(happened(&stub, ago(minutes), was, is));
+            if health == Health::Down {
+                entries.extend(switched(&stub, ago(minutes), is == Health::Ok));
+            }
+        }
+    }
+    let ticket = store.write(entries);
+    store.durable(ticket).await;
+    clock.store(2, Ordering::SeqCst);
+    store.close();
+}
+
+fn happened(stub: &Stub, when: Timestamp, was: Health, health: Health) -> Entry {
+    let topic = Topic::of(stub, "st-data").expect("a name");
+    let (issues, jump) = match health {
+        Health::Down => (vec![Issue::Required(topic.clone(), StreamHealth::Silent)], JumpHealth::Up),
+        Health::Degraded => (vec![Issue::JumpLost], JumpHealth::Lost),
+        Health::Ok | Health::Unknown => (Vec::new(), JumpHealth::Up),
+    };
+    let streams = vec![(topic, if health == Health::Down { StreamHealth::Silent } else { StreamHealth::Active })];
+    let event = Event { when, health, was, issues, jump, streams, why: Why::Observed };
+    Entry::Record { at: when, record: Record::Event { stub: stub.clone(), event: Arc::new(event) } }
+}
+
+fn switched(stub: &Stub, at: Timestamp, available: bool) -> [Entry; 2] {
+    let resource = ResourceName::try_new(&format!("r-{stub}")).expect("a name");
+    let reason = if available { "labwatch: working again" } else { "labwatch: out of order at the moment, its data is connected but not sending" };
+    let switch = Switch { resource: resource.clone(), stub: stub.clone(), available, reason: reason.to_owned(), by_person: false };
+    let done = Record::Switched { resource, stub: stub.clone(), outcome: SwitchOutcome::Confirmed(Availability { available, reason: reason.to_owned() }) };
+    [Record::Switching(switch), done].map(|record| Entry::Record { at, record })
+}
