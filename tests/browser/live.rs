@@ -89,7 +89,9 @@ async fn one_goes_from_page_to_page_for_as_long_as_one_likes() {
     monitor.sees_well(&ALL).await;
     let page = Page::new(monitor.port()).await;
     page.open("/").await;
-    for (name, path) in [("Pools", "/pools"), ("Sources", "/sources"), ("Holds", "/holds"), ("Outbox", "/outbox"), ("Overview", "/")].repeat(3) {
+    for (name, path) in
+        [("Pools", "/pools"), ("Sources", "/sources"), ("Holds", "/holds"), ("Outbox", "/outbox"), ("Overview", "/")].repeat(3)
+    {
         page.click_on(name).await;
         page.until(&format!("location.pathname === '{path}' && document.getElementById('live').innerText === 'live'")).await;
     }

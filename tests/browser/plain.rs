@@ -19,14 +19,18 @@ async fn without_a_script_one_reads_searches_and_goes_from_page_to_page() {
     page.open("/").await;
     page.says("1 of 2 experiments needs somebody").await;
     page.says("Without a script this page is renewed only when you load it again.").await;
-    assert!(!page.value::<bool>("document.querySelector('#theme, #live').checkVisibility()").await, "what only a script can do is not there");
+    assert!(
+        !page.value::<bool>("document.querySelector('#theme, #live').checkVisibility()").await,
+        "what only a script can do is not there"
+    );
 
     page.click_on("pend00").await;
     page.says("What you can do").await;
     assert_eq!(page.value::<String>("location.pathname").await, "/experiments/pend00");
     for place in ["Pools", "Sources", "Holds", "Outbox", "Students"] {
         page.click_on(place).await;
-        page.until(&format!("document.title.length > 0 && document.querySelector('[aria-current]')?.innerText !== '{place}' || true")).await;
+        page.until(&format!("document.title.length > 0 && document.querySelector('[aria-current]')?.innerText !== '{place}' || true"))
+            .await;
     }
     page.open("/").await;
     page.click("document.getElementById('q')").await;

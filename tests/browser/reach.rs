@@ -35,7 +35,11 @@ async fn the_keyboard_leads_from_the_top_to_an_experiment() {
     }
     let page = Page::new(monitor.port()).await;
     page.open("/").await;
-    assert_eq!(page.tab_to("it.matches('a.skip') && it.getBoundingClientRect().top >= 0").await, 1, "the way past the navigation comes first");
+    assert_eq!(
+        page.tab_to("it.matches('a.skip') && it.getBoundingClientRect().top >= 0").await,
+        1,
+        "the way past the navigation comes first"
+    );
     page.press("Enter").await;
     page.until("location.hash === '#main'").await;
     page.tab_to("it.matches('[data-row] a.name') && getComputedStyle(it).outlineStyle !== 'none'").await;
