@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Parts, ServiceError};
-use crate::api::{self, ReportSource};
+use crate::api::{ReportSource, Reports};
 use crate::config::{Config, MaintenanceSettings};
 use crate::effects::mail::{Circular, Mailer};
 use crate::reports::{self, Period, Report};
@@ -27,15 +26,15 @@ const RETRY_AFTER: Duration = Duration::from_secs(1_800);
 /// How long making the monthly report may take. Nobody waits for it.
 const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
-/// The paths of reports; and starts the monthly mail, where it is wanted.
+/// The maker of reports; and starts the monthly mail, where it is wanted.
 pub(super) fn start(
     config: &Config,
     store: Option<&Store>,
     keep: &BTreeMap<String, Value>,
     parts: &mut Parts,
     stop: &CancellationToken,
-) -> Result<Router, ServiceError> {
-    let (Some(memory), Some(store)) = (&config.memory, store) else { return Ok(api::report_routes(None)) };
+) -> Result<Reports, ServiceError> {
+    let (Some(memory), Some(store)) = (&config.memory, store) else { return Ok(Reports::of(None)) };
     let planned = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
     let source = ReportSource { folder: memory.folder.clone(), zone: config.telling.zone.rules.clone(), planned };
     let everybody = config.mail.clone().filter(|mail| config.telling.report_monthly && !mail.to.is_empty());
@@ -48,7 +47,9 @@ pub(super) fn start(
         };
         parts.spawn("monthly report", run(monthly, stop.clone()));
     }
-    Ok(api::report_routes(Some(source)))
+    let reports = Reports::of(Some(source));
+    parts.spawn("usual time to restore", reports.clone().follow(stop.clone()));
+    Ok(reports)
 }
 
 /// The monthly report, and which was mailed last.
