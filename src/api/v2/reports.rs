@@ -40,9 +40,12 @@ pub struct ReportSource {
     pub planned: Vec<Maintenance>,
 }
 
+/// Gives what reports are made of now: the configuration may change while they can be asked for.
+pub type ReportSourcing = Box<dyn Fn() -> ReportSource + Send + Sync>;
+
 /// What the handlers share.
 pub(in crate::api) struct Desk {
-    source: Option<ReportSource>,
+    source: Option<ReportSourcing>,
     /// Whoever holds its one permit makes a report.
     turn: Arc<Semaphore>,
 }
@@ -57,7 +60,7 @@ enum Format {
 const FORMATS: [(&str, Format); 3] = [("json", Format::Json), ("csv", Format::Csv), ("html", Format::Html)];
 
 /// The paths of reports; `None` where no history is kept.
-pub fn report_routes(source: Option<ReportSource>) -> Router {
+pub fn report_routes(source: Option<ReportSourcing>) -> Router {
     Router::new().route("/api/v2/reports", get(report)).with_state(Arc::new(Desk::new(source)))
 }
 
@@ -83,9 +86,9 @@ pub fn report_routes(source: Option<ReportSource>) -> Router {
 pub(in crate::api) async fn report(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let params = Params::parse(query.as_deref(), &["period", "from", "until", "by", "format"])?;
     let (by, format) = (by(&params)?, one(&params, "format", &FORMATS)?.unwrap_or(Format::Json));
-    let source = desk.source.as_ref().ok_or_else(error::no_history)?;
+    let source = desk.source.as_ref().ok_or_else(error::no_history)?();
     let now = Timestamp::now();
-    let report = made(&desk.turn, source, period(&params, &source.zone, now)?, now).await?;
+    let report = made(&desk.turn, &source, period(&params, &source.zone, now)?, now).await?;
     let report = match by {
         Some(by) => report.only(by),
         None => report,
@@ -94,7 +97,7 @@ pub(in crate::api) async fn report(State(desk): State<Arc<Desk>>, RawQuery(query
 }
 
 impl Desk {
-    fn new(source: Option<ReportSource>) -> Self {
+    fn new(source: Option<ReportSourcing>) -> Self {
         Self { source, turn: Arc::new(Semaphore::new(1)) }
     }
 }
@@ -169,7 +172,7 @@ mod tests {
 
     /// The status, headers and body of the answer for a query, from this folder.
     async fn ask_of(folder: PathBuf, query: &str) -> (u16, HeaderMap, String) {
-        let desk = Desk::new(Some(ReportSource { folder, zone: TimeZone::UTC, planned: Vec::new() }));
+        let desk = Desk::new(Some(Box::new(move || ReportSource { folder: folder.clone(), zone: TimeZone::UTC, planned: Vec::new() })));
         let query = query.strip_prefix('?').map(str::to_owned);
         let answer = report(State(Arc::new(desk)), RawQuery(query)).await.into_response();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
