@@ -102,7 +102,7 @@ const LIFE_SIGNS: usize = 1_000;
 async fn measure_liveness_while_all_around_it_hangs() {
     let lab = fleet(10_000, RelayVersion::V07).await;
     let monitor = Monitor::start(&lab, &DEFAULTS).await;
-    monitor.sees("spin42", "is ok", |it| it["health"] == "ok").await;
+    monitor.logs(&["relay is live"]).await;
     lab.freeze(Server::Book, true);
     // Nobody else can write into the memory until this ends.
     let file = monitor.folder().join("data").join(labwatch::store::DATABASE_FILE);
