@@ -232,12 +232,13 @@ fn start(
         store: kept,
         stream: Some("/api/v2/stream"),
         give: Some(Arc::clone(&orders.give)),
+        reports: reports.clone(),
         zone: config.telling.zone.rules.clone(),
     });
     let answers =
         api::ApiState { history, figures: measured, health: Some(state), orders: Some(orders), ..api::ApiState::new(pictures.clone()) };
     parts.spawn("stream of changes", Arc::clone(&answers.live).follow(stops.api.clone()));
-    let router = web::with_lost_page(api::router(answers, gate, pages.merge(reports)));
+    let router = web::with_lost_page(api::router(answers, gate, pages.merge(api::report_routes(reports))));
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     figures::start_profiling(config, &mut parts, stop)?;
