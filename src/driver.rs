@@ -506,7 +506,7 @@ mod tests {
         let refusal = bench.orders.give(hold("labwatch: mine"), "ann".into()).await;
         assert_eq!(refusal, Err(Refusal::OurPrefix));
         let receipt = bench.orders.give(hold("exam"), "ann".into()).await.expect("a receipt");
-        assert_eq!(receipt.effect.text, "r-pend00 cannot be booked until a person enables it: no booking of the next 24 h");
+        assert_eq!(receipt.effect.text, "r-pend00 cannot be booked until a person enables it: nothing is booked in the next 24 h");
         let mut switches = bench.switches;
         let switch = switches.recv().await.expect("a switch");
         assert_eq!((switch.available, switch.reason.as_str(), switch.by_person), (false, "exam", true));

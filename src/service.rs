@@ -190,23 +190,6 @@ fn start(
     let mails = telling::start_mail(followed.clone(), &mut parts, &inputs, stop)?;
     let webhooks = telling::start_webhooks(followed.clone(), &tls, &mut parts, &inputs, stop)?;
 
-    let queues = vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &feeds.samples)];
-    let needs = health::Needs {
-        config: &followed,
-        clock,
-        tls: &tls,
-        store: kept.as_ref(),
-        keep: &keep,
-        snapshots: pictures.clone(),
-        poll_book: feeds.book.clone(),
-        levels: levels.clone(),
-    };
-    let (desk, state, reporters) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
-    telling::start_deadman(config, access, pictures.clone(), kept.clone(), reporters.dead_man, &mut parts, stop);
-    let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
-
-    let counters = Arc::new(Counters::default());
-    let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
     let outlets = Outlets {
         switches,
         mails: Some(mails),
@@ -216,6 +199,23 @@ fn start(
         jump: feeds.jump,
         book: feeds.book,
     };
+    let queues = figures::queues(&inputs, &outlets);
+    let needs = health::Needs {
+        config: &followed,
+        clock,
+        tls: &tls,
+        store: kept.as_ref(),
+        keep: &keep,
+        snapshots: pictures.clone(),
+        poll_book: outlets.book.clone(),
+        levels: levels.clone(),
+    };
+    let (desk, state, reporters) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    telling::start_deadman(config, access, pictures.clone(), kept.clone(), reporters.dead_man, &mut parts, stop);
+    let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
+
+    let counters = Arc::new(Counters::default());
+    let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
     if let Some(reload) = reload {
         let hands = reload::Hands { inputs, configs, desk: desk.clone(), levels, reporter: reporters.configuration };
@@ -232,12 +232,13 @@ fn start(
         store: kept,
         stream: Some("/api/v2/stream"),
         give: Some(Arc::clone(&orders.give)),
+        reports: reports.clone(),
         zone: config.telling.zone.rules.clone(),
     });
     let answers =
         api::ApiState { history, figures: measured, health: Some(state), orders: Some(orders), ..api::ApiState::new(pictures.clone()) };
     parts.spawn("stream of changes", Arc::clone(&answers.live).follow(stops.api.clone()));
-    let router = web::with_lost_page(api::router(answers, gate, pages.merge(reports)));
+    let router = web::with_lost_page(api::router(answers, gate, pages.merge(api::report_routes(reports))));
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     figures::start_profiling(config, &mut parts, stop)?;

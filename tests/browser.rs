@@ -21,8 +21,14 @@ mod live;
 #[allow(dead_code, reason = "the end-to-end tests use more of it")]
 #[path = "e2e/monitor.rs"]
 mod monitor;
+#[path = "browser/orders.rs"]
+mod orders;
 #[path = "browser/page.rs"]
 mod page;
+#[path = "browser/past.rs"]
+mod past;
+#[path = "browser/pictures.rs"]
+mod pictures;
 #[path = "browser/plain.rs"]
 mod plain;
 #[path = "browser/reach.rs"]

@@ -48,6 +48,8 @@ mod orders;
 mod outages;
 #[path = "e2e/process.rs"]
 mod process;
+#[path = "e2e/proxy.rs"]
+mod proxy;
 #[path = "e2e/reload.rs"]
 mod reload;
 #[path = "e2e/reports.rs"]

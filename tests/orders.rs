@@ -162,7 +162,7 @@ fn the_effect_is_said_before_it_is_done() {
         (silence("spin*", 90), "no mail about spin00, until 1970-01-01T00:01:30Z"),
         (silence("fish*", 90), "no mail about fish*, which no experiment is called now, until 1970-01-01T00:01:30Z"),
         (hold("r-pend00", "exam"), "r-pend00 cannot be booked until a person enables it: 1 booking of the next 24 h cannot start; one is in session now"),
-        (hold("r-spin00", "exam"), "r-spin00 cannot be booked until a person enables it: no booking of the next 24 h"),
+        (hold("r-spin00", "exam"), "r-spin00 cannot be booked until a person enables it: nothing is booked in the next 24 h"),
         (enable("r-pend02"), "r-pend02 can be booked again: 1 booking of the next 24 h can start, 2 of the next 7 days"),
     ];
     for (command, words) in table {

@@ -69,6 +69,8 @@ pub enum Reading {
     Open,
     /// Only who has a token with the scope `read`.
     Token,
+    /// Everybody the page of students, and nothing else without such a token.
+    Students,
 }
 
 /// What a path asks of who comes.
@@ -78,6 +80,8 @@ pub enum Need {
     Always,
     /// To be allowed to read: nothing or the scope `read`, as set.
     Read,
+    /// To be allowed to read what students may: how many of each kind work.
+    Students,
     /// A token with this scope.
     Scope(Scope),
 }
@@ -87,8 +91,8 @@ impl Need {
     #[must_use]
     pub fn scope(self, reading: Reading) -> Option<Scope> {
         match (self, reading) {
-            (Self::Always, _) | (Self::Read, Reading::Open) => None,
-            (Self::Read, Reading::Token) => Some(Scope::Read),
+            (Self::Always, _) | (Self::Read, Reading::Open) | (Self::Students, Reading::Open | Reading::Students) => None,
+            (Self::Read, Reading::Token | Reading::Students) | (Self::Students, Reading::Token) => Some(Scope::Read),
             (Self::Scope(scope), _) => Some(scope),
         }
     }
@@ -114,6 +118,9 @@ mod tests {
         assert_eq!(Need::Always.scope(Reading::Token), None);
         assert_eq!(Need::Read.scope(Reading::Open), None);
         assert_eq!(Need::Read.scope(Reading::Token), Some(Scope::Read));
+        assert_eq!(Need::Read.scope(Reading::Students), Some(Scope::Read));
+        let students = [Reading::Open, Reading::Token, Reading::Students].map(|reading| Need::Students.scope(reading));
+        assert_eq!(students, [None, Some(Scope::Read), None]);
         assert_eq!(Need::Scope(Scope::Admin).scope(Reading::Open), Some(Scope::Admin));
     }
 }

@@ -150,7 +150,7 @@ impl ApiError {
         self.code == StatusCode::BAD_REQUEST.as_u16()
     }
 
-    #[cfg(test)]
+    /// What is wrong.
     pub(super) fn message(&self) -> &str {
         &self.message
     }

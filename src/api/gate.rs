@@ -118,7 +118,7 @@ impl Gate {
         let caller = match (self.identify(request.headers(), client), need) {
             (Ok(caller), _) => caller,
             (Err(_), Need::Always) => Caller::Anonymous,
-            (Err(error), Need::Read | Need::Scope(_)) => return Err(error),
+            (Err(error), Need::Read | Need::Students | Need::Scope(_)) => return Err(error),
         };
         if let Some(scope) = need.scope(self.settings.reading) {
             allowed(&caller, scope)?;

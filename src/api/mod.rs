@@ -46,7 +46,10 @@ pub use server::{
 };
 pub use table::{ROUTES, Rule};
 pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
-pub use v2::{DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, PING_EVERY, ReportSource, ReportSourcing, document_v2, report_routes};
+pub use v2::{
+    DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, NoReport, PING_EVERY, ReportSource, ReportSourcing, Reports, document_v2,
+    report_routes,
+};
 
 use jiff::Timestamp;
 

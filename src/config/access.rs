@@ -26,7 +26,7 @@ pub struct ApiSettings {
     pub listen: SocketAddr,
     /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nobody can change anything.
     pub secret: Option<SecretString>,
-    /// `API_READ`: who may read. With [`ApiRead::Token`] there is a secret, unless only the rules were loaded.
+    /// `API_READ`: who may read. Unless it is [`ApiRead::Open`] there is a secret, unless only the rules were loaded.
     pub read: ApiRead,
     /// `API_TLS_CERT` and `API_TLS_KEY`; `None`: no TLS.
     pub tls: Option<ApiTls>,
@@ -45,6 +45,8 @@ pub enum ApiRead {
     Open,
     /// Who has a token.
     Token,
+    /// Everybody the page of students, and the rest who has a token.
+    Students,
 }
 
 /// The API's own certificate.
@@ -60,7 +62,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
     let parse = |text: &str| text.parse::<IpAddr>().map_err(|_| "is not an IP address".to_owned());
     let address = reader.parsed("address_serve", "an IP address", parse).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let listen = SocketAddr::new(address, reader.number("port_serve", 0..=65_535));
-    let words = [("open", ApiRead::Open), ("token", ApiRead::Token)];
+    let words = [("open", ApiRead::Open), ("token", ApiRead::Token), ("students", ApiRead::Students)];
     let read = reader.choice("api_read", &words).unwrap_or(ApiRead::Token);
     ApiSettings {
         listen,
@@ -82,9 +84,10 @@ fn secret(reader: &mut Reader<'_>, read: ApiRead) -> Option<SecretString> {
             let allowed = format!("at least {MIN_API_SECRET_BYTES} bytes, such as openssl rand -base64 32 makes");
             reader.wrong(KEY, "is too short, so that it could be guessed", &allowed);
         }
-        None if reader.secrets && read == ApiRead::Token && reader.problems.len() == before => {
-            let why = "api_read is token: name a file with it in secret_api_file, give it as a systemd credential, or ";
-            reader.missing(KEY, why);
+        None if reader.secrets && read != ApiRead::Open && reader.problems.len() == before => {
+            let word = if read == ApiRead::Token { "token" } else { "students" };
+            let why = format!("api_read is {word}: name a file with it in secret_api_file, give it as a systemd credential, or ");
+            reader.missing(KEY, &why);
         }
         Some(_) | None => {}
     }

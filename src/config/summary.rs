@@ -129,6 +129,7 @@ fn api_line(api: &ApiSettings) -> String {
     let read = match api.read {
         ApiRead::Open => "everybody may read",
         ApiRead::Token => "reading needs a token",
+        ApiRead::Students => "everybody may read the page of students, the rest needs a token",
     };
     let change = if api.secret.is_some() { "changing needs a token" } else { "nobody can change anything" };
     format!("API      {scheme}://{}, {read}, {change}", api.listen)

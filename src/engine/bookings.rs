@@ -43,6 +43,17 @@ pub struct Affected {
     pub in_session: bool,
 }
 
+/// A booking of an experiment, whoever has made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Upcoming {
+    /// From when.
+    pub start: Timestamp,
+    /// Until when.
+    pub end: Timestamp,
+    /// Whether its user has started it.
+    pub started: bool,
+}
+
 impl Calendar {
     /// The bookings of this timetable.
     #[must_use]
@@ -76,6 +87,18 @@ impl Calendar {
             affected.in_session |= entry.started && entry.start <= now;
         }
         affected
+    }
+
+    /// The bookings on an experiment that are under way or start within 24 h, in the order of their starts.
+    #[must_use]
+    pub fn next_day(&self, resources: &[ResourceName], now: Timestamp) -> Vec<Upcoming> {
+        let day = ahead(now, DAY);
+        let of_one = |resource| self.standing(resource, now).take_while(move |entry| entry.start < day);
+        let standing = resources.iter().flat_map(of_one);
+        let mut all: Vec<Upcoming> =
+            standing.map(|entry| Upcoming { start: entry.start, end: entry.end, started: entry.started }).collect();
+        all.sort_unstable();
+        all
     }
 
     /// When time alone changes next what [`Calendar::affected`] says; `None` when it does not.
@@ -201,6 +224,16 @@ mod tests {
         check(&[("r-b", 7 * DAY, 8 * DAY, false)], 0, (0, 0, Some(7 * DAY), false));
         check(&[("r-a", 30, 40, false), ("r-b", 5, 40, true), ("r-a", 0, 35, false)], 10, (3, 3, Some(0), true));
         check(&[("r-a", 20, 20, false), ("r-a", 20, 10, false)], 0, (0, 0, None, false));
+    }
+
+    #[test]
+    fn the_next_day_is_listed_by_start() {
+        const DAY: i64 = 24 * HOUR;
+        let rows =
+            [("r-b", 5, 40, true), ("r-a", 30, 40, false), ("r-a", 0, 9, true), ("r-a", 10 + DAY, 20 + DAY, false), ("r-c", 12, 13, false)];
+        let found = Calendar::of(&timetable(&[], &rows)).next_day(&[resource("r-a"), resource("r-b")], at(10));
+        let found: Vec<_> = found.into_iter().map(|of| (of.start, of.end, of.started)).collect();
+        assert_eq!(found, [(at(5), at(40), true), (at(30), at(40), false)]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ mod advice;
 
 pub use action::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
 pub use advice::{Advice, AdviceError, Facts, Given, MAX_ADVICE_BYTES, Neighbours, Pattern, Tally};
-pub use bookings::{Affected, Calendar};
+pub use bookings::{Affected, Calendar, Upcoming};
 pub use cause::{Cause, CauseKind, Loss, Place, group};
 pub use command::{Command, Effect, Order, Receipt, Scope, Wish};
 pub use core::{Engine, Reason};

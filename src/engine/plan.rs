@@ -248,7 +248,7 @@ fn names(stubs: &[Stub]) -> String {
 fn bookings(affected: Affected, what: &str) -> String {
     let session = if affected.in_session { "; one is in session now" } else { "" };
     let day = match affected.next_day {
-        0 => "no booking of the next 24 h".to_owned(),
+        0 => "nothing is booked in the next 24 h".to_owned(),
         1 => format!("1 booking of the next 24 h {what}"),
         n => format!("{n} bookings of the next 24 h {what}"),
     };

@@ -12,7 +12,7 @@ mod rule;
 mod sheet;
 mod symptom;
 mod text;
-mod words;
+pub mod words;
 mod timeline;
 mod window;
 
@@ -32,6 +32,7 @@ pub use html::html;
 pub use period::{MAX_DAYS, Period, PeriodError};
 pub use rule::RULE;
 pub use sheet::{By, Minutes, Report, Restore, Row};
+pub use symptom::cause;
 pub use text::text;
 
 use account::{Account, Session, Subject};

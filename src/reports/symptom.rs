@@ -1,6 +1,6 @@
 //! What was wrong with an experiment that could not be used, as a word under which such failures are counted together.
 
-use crate::engine::Issue;
+use crate::engine::{ExperimentView, Issue};
 use crate::model::{Health, JumpHealth, StreamHealth};
 use crate::store::Change;
 
@@ -48,6 +48,13 @@ impl Symptom {
             Self::Other => "other",
         }
     }
+}
+
+/// Under which cause a report counts a failure that is as this experiment is now; `None` while it is usable or not judged.
+#[must_use]
+pub fn cause(view: &ExperimentView) -> Option<&'static str> {
+    let (at, health, issues, jump) = (view.since, Some(view.health), view.issues.clone(), view.jump);
+    view.health.is_unusable().then(|| Symptom::of(&Change { at, health, issues, jump }).words())
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use super::sheet::{Report, Restore, Row};
 pub(super) const NOTHING: &str = "–";
 
 /// The columns of a table for people, besides the name.
-pub(super) const COLUMNS: [&str; 8] =
-    ["available", "booked", "down", "unknown", "own downtime", "failures", "to restore", "student time lost"];
+pub const COLUMNS: [&str; 8] = ["available", "booked", "down", "unknown", "own downtime", "failures", "to restore", "student time lost"];
 
 /// What stands in the columns.
-pub(super) fn cells(row: &Row) -> [String; 8] {
+#[must_use]
+pub fn cells(row: &Row) -> [String; 8] {
     let minutes = &row.minutes;
     [
         percent(row.availability),
@@ -25,7 +25,8 @@ pub(super) fn cells(row: &Row) -> [String; 8] {
 }
 
 /// What is said about everything, in sentences.
-pub(super) fn sentences(report: &Report) -> Vec<String> {
+#[must_use]
+pub fn sentences(report: &Report) -> Vec<String> {
     let total = &report.total;
     let between = total.hours_between_failures.map_or(NOTHING.to_owned(), |hours| format!("{hours:.1} h"));
     let per_100 = total.failures_per_100_booked_hours.map_or(NOTHING.to_owned(), |number| format!("{number:.2}"));
@@ -60,7 +61,8 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
 }
 
 /// How long it usually takes until an experiment can be used again.
-pub(super) fn restore(restore: &Restore) -> String {
+#[must_use]
+pub fn restore(restore: &Restore) -> String {
     let Restore { cause, cases, .. } = restore;
     match restore.median_minutes.zip(restore.p80_minutes) {
         Some((median, p80)) => {
@@ -71,7 +73,8 @@ pub(super) fn restore(restore: &Restore) -> String {
 }
 
 /// When it was made, and what it is about.
-pub(super) fn about(report: &Report) -> String {
+#[must_use]
+pub fn about(report: &Report) -> String {
     let Report { from, until, zone, made, .. } = report;
     format!("From {from:.0} until {until:.0}, by the clocks of {zone}; made {made:.0}.")
 }

@@ -32,6 +32,7 @@ fn access(settings: &ApiSettings) -> AccessSettings {
     let reading = match settings.read {
         ApiRead::Open => Reading::Open,
         ApiRead::Token => Reading::Token,
+        ApiRead::Students => Reading::Students,
     };
     AccessSettings {
         secret: settings.secret.clone(),

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::Followed;
 use super::{Parts, telling};
-use crate::api::{self, ReportSource};
+use crate::api::{ReportSource, Reports};
 use crate::effects::mail::Circular;
 use crate::reports::{self, Period, Report};
 use crate::store::{Entry, Store};
@@ -29,16 +28,16 @@ const RETRY_AFTER: Duration = Duration::from_secs(1_800);
 /// How long making the monthly report may take. Nobody waits for it.
 const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
-/// The paths of reports; and starts the monthly mail, where it is wanted.
+/// The maker of reports; and starts the monthly mail, where it is wanted.
 pub(super) fn start(
     config: &Followed,
     store: Option<&Store>,
     keep: &BTreeMap<String, Value>,
     parts: &mut Parts,
     stop: &CancellationToken,
-) -> Router {
+) -> Reports {
     let begun = Arc::clone(&config.borrow());
-    let (Some(memory), Some(store)) = (&begun.memory, store) else { return api::report_routes(None) };
+    let (Some(memory), Some(store)) = (&begun.memory, store) else { return Reports::of(None) };
     if begun.telling.report_monthly && begun.mail.as_ref().is_some_and(|mail| !mail.to.is_empty()) {
         let monthly = Monthly {
             folder: memory.folder.clone(),
@@ -49,7 +48,9 @@ pub(super) fn start(
         parts.spawn("monthly report", run(monthly, stop.clone()));
     }
     let (folder, config) = (memory.folder.clone(), config.clone());
-    api::report_routes(Some(Box::new(move || source(&folder, &config))))
+    let reports = Reports::of(Some(Arc::new(move || source(&folder, &config))));
+    parts.spawn("usual time to restore", reports.clone().follow(stop.clone()));
+    reports
 }
 
 fn source(folder: &Path, config: &Followed) -> ReportSource {

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
+use super::error::ReadError;
 use super::memory;
+use super::read::{Range, Reader};
 use super::text;
 use super::write::{WriteFault, run};
 use crate::engine::{Booked, BookingChange};
@@ -12,6 +14,35 @@ use crate::model::{ResourceName, Stub};
 /// The bookings that have not ended by now, in the order in which they were kept.
 pub(super) const STANDING: &str = "SELECT resource, stub, start, until, students, started, unfulfilled, ended FROM bookings \
                                    WHERE ended IS NULL AND until > ?1 ORDER BY id";
+
+/// The most bookings of one answer: a quarter of a year in which one begins every half hour.
+const MAX_BOOKINGS: usize = 5_000;
+
+impl Reader {
+    /// The times within the range for which an experiment was booked or is, in the order of their starts, at most 5,000.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn booked(&self, stub: &Stub, range: Range) -> Result<Vec<Range>, ReadError> {
+        let stub = stub.clone();
+        self.ask(move |from| booked(from, &stub, range)).await
+    }
+}
+
+fn booked(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<Range>> {
+    let sql = format!(
+        "SELECT max(start, ?2), min(coalesce(ended, until), ?3) FROM bookings \
+         WHERE until > ?2 AND start < ?3 AND stub = ?1 AND coalesce(ended, until) > max(start, ?2) ORDER BY start, id LIMIT {MAX_BOOKINGS}"
+    );
+    let mut statement = from.prepare_cached(&sql)?;
+    let mut found = statement.query(params![stub.as_str(), text::millis(range.from), text::millis(range.until)])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        let times = memory::time(row, 0)?.zip(memory::time(row, 1)?);
+        all.extend(times.map(|(from, until)| Range { from, until }));
+    }
+    Ok(all)
+}
 
 /// Writes changes. What is written again replaces what was there.
 pub(super) fn write(to: &Connection, changes: &[BookingChange]) -> Result<(), WriteFault> {

@@ -721,6 +721,28 @@ fn bookings_are_kept_as_they_took_place() {
     assert_eq!(bench.memory().bookings, [e], "what is over need not be remembered");
 }
 
+#[tokio::test]
+async fn an_experiment_was_booked_when_it_took_place() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    let ended = BookingChange::Ended { booked: booked("a", 30, 40), at: time(35) };
+    let changes = vec![
+        BookingChange::Stands(booked("a", 10, 20)),
+        BookingChange::Stands(booked("b", 10, 20)),
+        BookingChange::Stands(booked("a", 30, 40)),
+        ended,
+    ];
+    write_and_wait(&store, vec![booking_changes(1, changes)]);
+    let reader = store.reader();
+    let ask = async |from, until| {
+        let found = reader.booked(&stub("a"), Range { from: time(from), until: time(until) }).await.expect("an answer");
+        found.into_iter().map(|of| (of.from.as_millisecond(), of.until.as_millisecond())).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(0, 100).await, [(10, 20), (30, 35)]);
+    assert_eq!(ask(15, 32).await, [(15, 20), (30, 32)], "what is outside is cut off");
+    assert_eq!(ask(36, 100).await, []);
+}
+
 #[test]
 fn a_look_back_knows_how_it_began() {
     let bench = Bench::new();

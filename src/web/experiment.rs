@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use super::filter::{address, address_of};
+use super::filter::{MAX_ROWS, address, address_of};
 use super::history::Past;
 use super::layout::Frame;
 use super::orders;
@@ -15,13 +15,14 @@ use super::view::Experiment;
 use super::words::{self, clip};
 use crate::engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
 use crate::model::{JumpHealth, SourceName, StreamHealth};
+use crate::reports::{self, Restore};
 use crate::store::SwitchRow;
 
 /// The page.
-pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past) -> Markup {
+pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past, usual: &[Restore]) -> Markup {
     html! {
         (head(experiment))
-        (answers(frame, experiment))
+        (answers(frame, experiment, usual))
         (orders(frame, experiment))
         section #part-time aria-labelledby="time" {
             h2.unseen #time { "Over time" }
@@ -29,6 +30,10 @@ pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past) 
             @if let Some(long) = &past.long { (long.draw("90 days", frame.now)) }
             @else if past.trouble.is_none() { (parts::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
             @if let Some(trouble) = &past.trouble { (parts::none(&format!("The history cannot be shown now: {trouble}."))) }
+        }
+        section #part-bookings aria-labelledby="bookings" {
+            h2 #bookings { "Booked in the next 24 h" }
+            (bookings(frame, experiment))
         }
         section #part-streams aria-labelledby="streams" {
             h2 #streams { "Streams and remote login" }
@@ -60,7 +65,7 @@ fn head(experiment: &Experiment<'_>) -> Markup {
 }
 
 /// Since when, why, what we did, whom we told, what you can do.
-fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
+fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     html! {
         dl class={ "answers edge-" (experiment.state.word()) } {
@@ -74,6 +79,8 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
                 div { dt { "Whom we told" } dd { (parts::told(experiment, now)) } }
             }
             @if let Some(advice) = experiment.advice() { div { dt { "What you can do" } dd { (clip(advice)) } } }
+            @if let Some(words) = lasts(experiment, usual) { div { dt { "Usually" } dd { (words) } } }
+            @if let Some(cause) = cause(frame, experiment) { div { dt { "Not alone" } dd { (cause) } } }
             @if let Some(flapping) = &view.flapping {
                 div { dt { "Flapping" } dd { (words::since(flapping.since, now)) ". It counts as steady if nothing happens until " (words::time(flapping.steady_at, now)) "." } }
             }
@@ -83,11 +90,47 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     }
 }
 
+/// How long failures such as this one usually last, where enough of them were seen.
+fn lasts(experiment: &Experiment<'_>, usual: &[Restore]) -> Option<String> {
+    let cause = reports::cause(experiment.view)?;
+    let usual = usual.iter().find(|restore| restore.cause == cause && restore.median_minutes.is_some())?;
+    Some(format!("{} (90 days, all experiments)", reports::words::restore(usual)))
+}
+
+/// What it probably has in common with others that were lost with it. Whole addresses are for those who signed in.
+fn cause(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Option<Markup> {
+    let cause = frame.snapshot.causes.iter().find(|cause| cause.stubs.binary_search(&experiment.view.stub).is_ok())?;
+    let label = if frame.private { &cause.label_private } else { &cause.label_public };
+    Some(html! {
+        (cause.stubs.len()) " of " (cause.of) " at " strong { (clip(label)) } " were lost together, first at "
+        (words::time(cause.began.wall(), frame.now)) ": probably one cause."
+    })
+}
+
 /// What the reader can order about it, or how to become one who can.
 fn orders(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     html! {
         @if frame.acts { (parts::actions(&orders::about(experiment.view))) }
         @else { (parts::sign_in(frame, &address_of("/experiments", experiment.name()), "acknowledge, silence, plan maintenance or hold it")) }
+    }
+}
+
+/// Who needs it next, without names.
+fn bookings(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
+    let now = frame.now;
+    let resources: Vec<_> = experiment.view.resources.iter().map(|resource| resource.name.clone()).collect();
+    let booked = frame.snapshot.calendar.next_day(&resources, now);
+    let rows = booked.iter().take(MAX_ROWS).map(|of| {
+        let begins = match (of.start > now, of.started) {
+            (true, _) => html! { "in " (words::spell_between(now, of.start)) },
+            (false, true) => html! { strong { "in session now" } },
+            (false, false) => html! { "under way, not started" },
+        };
+        [words::time(of.start, now), words::time(of.end, now), html! { (words::spell_between(of.start, of.end)) }, begins]
+    });
+    html! {
+        @if booked.is_empty() { (parts::none(if resources.is_empty() { "Book does not list it, so nobody can book it." } else { "Nobody." })) }
+        @else { (parts::table("Bookings of the next 24 h", ["From", "Until", "For", "Begins"], rows)) }
     }
 }
 

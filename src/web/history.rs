@@ -40,12 +40,13 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
     let mut past = Past { day: sketch(view, &[], now), long: None, events: None, switches: Vec::new(), trouble: None };
     let Some(reader) = reader else { return past };
     let found = async {
-        past.day = Bar::new(day, DAY_STEP, reader.uptime(&view.stub, day, DAY_STEP).await?, view.first_seen);
         let long = timeline::range(now, LONG_STEP, LONG_CELLS);
-        past.long = Some(Bar::new(long, LONG_STEP, reader.uptime(&view.stub, long, LONG_STEP).await?, view.first_seen));
+        let booked = reader.booked(&view.stub, Range { until: now.max(long.from), ..long }).await?;
+        let of_day = booked.iter().filter(|of| of.until > day.from).map(|of| Range { from: of.from.max(day.from), ..*of });
+        past.day = Bar::new(day, DAY_STEP, reader.uptime(&view.stub, day, DAY_STEP).await?, view.first_seen).booked(of_day.collect());
+        past.long = Some(Bar::new(long, LONG_STEP, reader.uptime(&view.stub, long, LONG_STEP).await?, view.first_seen).booked(booked));
         past.events = Some(reader.events(&view.stub, long, None, MAX_EVENTS).await?);
-        past.switches = reader.switches(lately(now)).await?;
-        past.switches.retain(|switch| switch.stub == view.stub);
+        past.switches = reader.switches_of(&view.stub, lately(now)).await?;
         past.switches.truncate(MAX_EVENTS);
         Ok(())
     };

@@ -10,30 +10,28 @@ use super::history::Told;
 use super::layout::Frame;
 use super::orders::{self, Kind};
 use super::parts;
+use super::shapes::shape;
 use super::view::{self, Experiment};
 use super::words::{self, clip};
-use crate::engine::QuietId;
+use crate::engine::{Affected, ExperimentView, Snapshot};
 use crate::model::Bookable;
 use crate::store::Hold;
 
 /// The page. `past` holds the holds that are remembered, newest first.
 pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup {
-    let remembered = past.and_then(|past| past.as_ref().ok()).map(Vec::as_slice).unwrap_or_default();
-    let since: BTreeMap<&str, Timestamp> =
-        remembered.iter().filter(|hold| hold.until.is_none()).map(|hold| (hold.resource.as_str(), hold.since)).collect();
     html! {
         h1 { "Holds and silences" }
         @if frame.acts { (parts::actions(&orders::at_large())) }
         @else { (parts::sign_in(frame, "/holds", "hold, acknowledge, silence or plan maintenance")) }
         section #part-people aria-labelledby="people" {
             h2 #people { "Held by a person" }
-            p.soft { "A person withdrew these in book. labwatch never touches them; whoever holds them gives them back." }
-            (list(frame, Bookable::Held, &since))
+            p.soft { "A person withdrew these. labwatch never gives them back by itself, however well they work." }
+            (held(frame))
         }
         section #part-ours aria-labelledby="ours" {
             h2 #ours { "Withdrawn by labwatch" }
             p.soft { "labwatch gives these back by itself as soon as they work." }
-            (list(frame, Bookable::Withdrawn, &since))
+            (ours(frame))
         }
         section #part-quiet aria-labelledby="quiet" {
             h2 #quiet { "Kept quiet" }
@@ -51,35 +49,85 @@ pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup 
     }
 }
 
-fn list(frame: &Frame<'_>, kind: Bookable, since: &BTreeMap<&str, Timestamp>) -> Markup {
+/// What people hold: first what blocks bookings, as the engine sorts it.
+fn held(frame: &Frame<'_>) -> Markup {
+    let (holds, now) = (&frame.snapshot.holds, frame.now);
+    let owners = owners(frame.snapshot);
+    let rows = holds.iter().take(MAX_ROWS).map(|view| {
+        let owner = owners.get(view.resource.as_str()).map(|owner| Experiment::of(frame.snapshot, owner));
+        [
+            html! {
+                (clip(view.resource.as_str()))
+                @if let Some(owner) = &owner { span.soft.small { (parts::link(owner.name())) } }
+            },
+            html! {
+                @if let Some(owner) = &owner { (parts::state(owner.state)) }
+                @if let Some(since) = view.healthy_since { span.soft.small { (words::since(since, now)) } }
+            },
+            html! {
+                (words::lasting(view.hold.since, now))
+                @if view.overdue { span.small { span.clash { (shape("clash")) "looks forgotten" } } }
+            },
+            html! { (clip(&view.hold.reason)) },
+            blocked(&view.blocked, now),
+            order(frame, Kind::Enable, "resource", view.resource.as_str()),
+        ]
+    });
+    html! {
+        @if holds.is_empty() { (parts::none("None.")) }
+        @else {
+            (parts::table("Held by a person", ["Resource", "Health", "Held since", "What students read", "Blocks", "Do"], rows))
+            @if holds.len() > MAX_ROWS { p.soft { (holds.len() - MAX_ROWS) " more." } }
+        }
+    }
+}
+
+/// The experiments, by the resources that they are in book.
+fn owners(snapshot: &Snapshot) -> BTreeMap<&str, &ExperimentView> {
+    snapshot.experiments.iter().flat_map(|view| view.resources.iter().map(move |of| (of.name.as_str(), view.as_ref()))).collect()
+}
+
+/// The bookings that cannot start.
+fn blocked(blocked: &Affected, now: Timestamp) -> Markup {
+    html! {
+        @match blocked.first_start {
+            Some(start) if blocked.next_week > 0 => {
+                strong.is-down { (words::count(blocked.next_week, "booking")) } " in 7 days"
+                span.small { @if start > now { "the first in " (words::spell_between(now, start)) ", " (words::time(start, now)) } @else { "one is under way" } }
+            },
+            _ => "no booking in 7 days",
+        }
+    }
+}
+
+/// What labwatch withdrew.
+fn ours(frame: &Frame<'_>) -> Markup {
     let now = frame.now;
     let all = view::experiments(frame.snapshot)
         .flat_map(|experiment| experiment.view.resources.iter().map(move |resource| (experiment, resource)))
-        .filter(|(_, resource)| resource.bookable == Some(kind));
+        .filter(|(_, resource)| resource.bookable == Some(Bookable::Withdrawn));
     let all: Vec<_> = all.collect();
     let rows = all.iter().take(MAX_ROWS).map(|(experiment, resource)| {
-        let since = since.get(resource.name.as_str());
         [
-            parts::link(experiment.name()),
-            html! { (parts::state(experiment.state)) " " (parts::mismatch(experiment)) (well(experiment, kind, now)) },
-            html! { (clip(resource.name.as_str())) },
-            since.map_or_else(|| html! { "–" }, |since| words::ago(*since, now)),
+            html! { (clip(resource.name.as_str())) span.soft.small { (parts::link(experiment.name())) } },
+            html! { (parts::state(experiment.state)) span.soft.small { (words::since(experiment.view.since, now)) } (parts::mismatch(experiment)) },
             html! { (clip(&resource.reason)) },
+            parts::needed(experiment, now),
         ]
     });
     html! {
         @if all.is_empty() { (parts::none("None.")) }
         @else {
-            (parts::table("Resources", ["Experiment", "Health", "Resource", "Since", "What students read"], rows))
+            (parts::table("Withdrawn by labwatch", ["Resource", "Health", "What students read", "Needed"], rows))
             @if all.len() > MAX_ROWS { p.soft { (all.len() - MAX_ROWS) " more." } }
         }
     }
 }
 
-/// A hold on what works may be forgotten.
-fn well(experiment: &Experiment<'_>, kind: Bookable, now: Timestamp) -> Markup {
+/// The link to an order about one thing, where the reader may give it.
+fn order(frame: &Frame<'_>, kind: Kind, field: &str, of: &str) -> Markup {
     html! {
-        @if kind == Bookable::Held && experiment.state.is_usable() { span.soft.small { (words::since(experiment.view.since, now)) } }
+        @if frame.acts { a.action href=(kind.address(&[(field, of)])) { (kind.verb()) span.unseen { " " (clip(of)) } } }
     }
 }
 
@@ -94,21 +142,12 @@ fn notes(frame: &Frame<'_>) -> Markup {
             words::time(from, now),
             until.map_or_else(|| html! { "it is well again" }, |until| words::time(until, now)),
             html! { (clip(note.entry.text())) @if frame.private { span.soft { " (" (clip(note.entry.who())) ")" } } },
-            ended_by(frame, note.id),
+            html! { @if let Some(id) = note.id { (order(frame, Kind::End, "id", &id.to_string())) } @else { span.soft { "in the configuration" } } },
         ]
     });
     html! {
         @if frame.snapshot.notes.is_empty() { (parts::none("Nothing.")) }
         @else { (parts::table("What is kept quiet", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
-    }
-}
-
-/// The link that ends what keeps quiet, where the reader may and it does not stand in the configuration.
-fn ended_by(frame: &Frame<'_>, id: Option<QuietId>) -> Markup {
-    html! {
-        @if let Some(id) = id.filter(|_| frame.acts) {
-            a.action href=(Kind::End.address(&[("id", &id.to_string())])) { "End" span.unseen { " number " (id) } }
-        }
     }
 }
 

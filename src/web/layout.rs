@@ -14,8 +14,15 @@ use crate::model::SourceHealth;
 use crate::store::{StoreHealth, StoreState};
 
 /// The places that the navigation leads to.
-const PLACES: [(&str, &str); 6] =
-    [("/", "Overview"), ("/pools", "Pools"), ("/sources", "Sources"), ("/holds", "Holds"), ("/outbox", "Outbox"), ("/lab", "Students")];
+const PLACES: [(&str, &str); 7] = [
+    ("/", "Overview"),
+    ("/pools", "Pools"),
+    ("/sources", "Sources"),
+    ("/holds", "Holds"),
+    ("/outbox", "Outbox"),
+    ("/reports", "Reports"),
+    ("/lab", "Students"),
+];
 
 /// A picture that is older than this says that labwatch itself has stopped: it takes one at every turn, and turns at least this often.
 const STANDS_STILL: SignedDuration = SignedDuration::from_mins(10);
@@ -31,6 +38,9 @@ const KEYS: [(&str, &str); 5] = [
 
 /// The class of a page that is not renewed while it is open.
 const STILL: &str = "still";
+
+/// The class of a page for students. Many have it open, and may not be allowed to listen: it asks anew by itself.
+const PLAIN: &str = "plain";
 
 /// What a page knows about the moment in which it is made.
 #[derive(Debug, Clone, Copy)]
@@ -62,9 +72,9 @@ pub(super) fn page(frame: &Frame<'_>, place: &str, title: &str, content: &Markup
     document(frame, title, "", &around(frame, place, content))
 }
 
-/// A page that stays as it was made: somebody fills in a form on it.
-pub(super) fn still(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup {
-    document(frame, title, STILL, &around(frame, "", content))
+/// A page that stays as it was made: somebody fills in a form on it, or it tells of what is over.
+pub(super) fn still(frame: &Frame<'_>, place: &str, title: &str, content: &Markup) -> Markup {
+    document(frame, title, STILL, &around(frame, place, content))
 }
 
 fn around(frame: &Frame<'_>, place: &str, content: &Markup) -> Markup {
@@ -94,7 +104,7 @@ pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup 
     document(
         frame,
         title,
-        "plain",
+        PLAIN,
         &html! { main #main { (content) } footer.foot { p { "As of " (words::time(frame.snapshot.at, frame.now)) "." } } },
     )
 }
@@ -123,7 +133,7 @@ pub(super) fn bare(theme: Option<&'static str>, title: &str, content: &Markup) -
 }
 
 fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Markup {
-    let problems = if class == "plain" { 0 } else { frame.problems };
+    let problems = if class == PLAIN { 0 } else { frame.problems };
     html! {
         (DOCTYPE)
         html lang="en" data-theme=[frame.theme] {
@@ -140,7 +150,7 @@ fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Marku
                 script type="module" src=(assets::script()) {}
                 @if class == "wall" { noscript { meta http-equiv="refresh" content="30"; } }
             }
-            body class=(class) data-stream=[frame.stream.filter(|_| class != STILL)] {
+            body class=(class) data-stream=[frame.stream.filter(|_| ![STILL, PLAIN].contains(&class))] {
                 (sprite())
                 div.lost #lost role="status" data-keep hidden {}
                 (body)

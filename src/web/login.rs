@@ -46,9 +46,9 @@ fn form(caller: &Caller, asked: &Asked) -> Markup {
     html! {
         @if let (Some(pass), Some(csrf)) = (caller.pass(), caller.csrf()) {
             form.signed method="post" action="/logout" {
-                p { "You are signed in as " strong { (clip(&pass.name)) } ", who may " (pass.scopes.words().collect::<Vec<_>>().join(", ")) "." }
+                p { "You are signed in as " strong { (clip(&pass.name)) } " (" (pass.scopes.words().collect::<Vec<_>>().join(", ")) ")." }
                 input type="hidden" name="csrf" value=(csrf);
-                p { button type="submit" { "Sign out" } " " a href="/" { "Go to the overview" } }
+                p.confirm { button type="submit" { "Sign out" } a href="/" { "Go to the overview" } }
             }
             h2 { "With another token" }
         }
@@ -62,7 +62,7 @@ fn form(caller: &Caller, asked: &Asked) -> Markup {
             }
             @if let Some(csrf) = caller.csrf() { input type="hidden" name="csrf" value=(csrf); }
             @if is_place(&asked.next) { input type="hidden" name="next" value=(asked.next); }
-            p.confirm { button.main type="submit" { "Sign in" } a href="/" { "Read without signing in" } }
+            p.confirm { button.main type="submit" { "Sign in" } }
         }
     }
 }

@@ -21,6 +21,7 @@ mod pools;
 mod sources;
 mod holds;
 mod outbox;
+mod reports;
 mod login;
 mod orders;
 mod lost;

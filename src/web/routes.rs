@@ -21,9 +21,9 @@ use super::layout::{self, Frame};
 use super::orders::{self, Said};
 use super::overview::{self, Rows};
 use super::view::{self, Experiment};
-use super::{assets, experiment, history, holds, login, lost, outbox, pools, sources};
+use super::{assets, experiment, history, holds, login, lost, outbox, pools, reports, sources};
 use crate::access::{Caller, Scope};
-use crate::api::Give;
+use crate::api::{Give, Reports};
 use crate::engine::Snapshot;
 use crate::store::{Reader, Store, StoreHealth};
 
@@ -45,6 +45,8 @@ pub struct WebState {
     pub stream: Option<&'static str>,
     /// Gives the orders of maintainers; without it the pages only show.
     pub give: Option<Arc<Give>>,
+    /// Makes reports.
+    pub reports: Reports,
     /// By whose clocks times are that somebody types. It has a name.
     pub zone: TimeZone,
 }
@@ -64,6 +66,7 @@ pub fn router(state: WebState) -> Router {
         .route("/sources", get(sources))
         .route("/holds", get(holds))
         .route("/outbox", get(outbox))
+        .route("/reports", get(reports))
         .route("/lab", get(lab))
         .route("/lab/{pool}", get(lab_pool))
         .route("/login", get(login::page))
@@ -152,8 +155,9 @@ async fn experiment(
             .into_response();
     };
     let past = history::past(moment.reader.as_ref(), view, moment.now).await;
+    let usual = state.reports.usual();
     let frame = moment.frame();
-    let content = experiment::page(&frame, &Experiment::of(&moment.snapshot, view), &past);
+    let content = experiment::page(&frame, &Experiment::of(&moment.snapshot, view), &past, &usual);
     framed(layout::page(&frame, "", &stub, &with_note(&frame, query.as_deref(), &content)))
 }
 
@@ -197,6 +201,16 @@ async fn outbox(State(state): State<WebState>, caller: Caller, headers: HeaderMa
     };
     let frame = moment.frame();
     framed(layout::page(&frame, "/outbox", "Outbox", &outbox::page(&frame, rows.as_ref())))
+}
+
+async fn reports(State(state): State<WebState>, caller: Caller, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
+    let query = query.unwrap_or_default();
+    let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "period").map(|(_, month)| month.into_owned());
+    let report = state.reports.month(asked.as_deref(), moment.now).await;
+    let months = state.reports.months(reports::MONTHS, moment.now);
+    let content = reports::page(&moment.snapshot, &months, asked.as_deref(), &report);
+    framed(layout::still(&moment.frame(), "/reports", "Reports", &content))
 }
 
 async fn lab(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {

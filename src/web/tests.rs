@@ -20,7 +20,7 @@ use super::lost::with_lost_page;
 use super::routes::{WebState, router};
 use super::state::State;
 use crate::access::{Caller, Pass, Scope, Session};
-use crate::api::Give;
+use crate::api::{Give, Reports};
 use crate::engine::{
     Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolView, QuietKind, Quieted, ResourceView, Role, RouteView,
     SamplingView, Seen, Severity, Snapshot, SourceView, Standing, StreamView, ToldView, Why, stem,
@@ -37,7 +37,7 @@ const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 const SECRET: &str = "maintainer@lab.example";
 
 /// Every page that there is.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "/",
     "/?wall",
     "/?q=pend&all=1",
@@ -49,6 +49,7 @@ const PAGES: [&str; 14] = [
     "/sources",
     "/holds",
     "/outbox",
+    "/reports",
     "/lab",
     "/lab/pend",
     "/login",
@@ -231,7 +232,7 @@ fn web(snapshot: Snapshot) -> Router {
 pub(super) fn web_of(snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
     // The sender may go: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
-    let pages = router(WebState { snapshots, store: None, stream: None, give, zone: TimeZone::UTC });
+    let pages = router(WebState { snapshots, store: None, stream: None, give, reports: Reports::of(None), zone: TimeZone::UTC });
     with_lost_page(pages.layer(Extension(caller)))
 }
 

@@ -25,6 +25,11 @@ pub(super) const LONG_STEP: Duration = Duration::from_secs(24 * 60 * 60);
 const WIDTH: u32 = 10;
 const HEIGHT: u32 = 40;
 
+/// How high the line of bookings below a bar is drawn, and how far below it; and how wide a booking is at least.
+const BOOKED_HEIGHT: u32 = 6;
+const BOOKED_SPACE: u32 = 4;
+const BOOKED_LEAST: i64 = 2;
+
 /// The least height of something bad, so that a minute of it in a day is seen.
 const LEAST: u32 = 12;
 
@@ -37,6 +42,7 @@ pub(super) struct Bar {
     range: Range,
     step: Duration,
     cells: Vec<Bucket>,
+    booked: Vec<Range>,
 }
 
 /// The range of a bar of so many cells that ends with the one in which `now` is.
@@ -58,24 +64,34 @@ impl Bar {
             cell.unknown -= unseen;
             cell.gap -= (before - unseen).min(cell.gap);
         }
-        Self { range, step, cells }
+        Self { range, step, cells, booked: Vec::new() }
+    }
+
+    /// The same with the times for which it was booked.
+    pub(super) fn booked(self, booked: Vec<Range>) -> Self {
+        Self { booked, ..self }
     }
 
     /// The whole drawing, with an axis and a word for every stretch that was not ok.
     pub(super) fn draw(&self, title: &str, now: Timestamp) -> Markup {
-        let width = self.width();
+        let (width, high) = (self.width(), HEIGHT + if self.booked.is_empty() { 0 } else { BOOKED_SPACE + BOOKED_HEIGHT });
         html! {
             figure.bar {
                 figcaption { strong { (title) } " " span.soft { (self.summary()) } }
-                svg viewBox={ "0 0 " (width) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label={ (title) ": " (self.summary()) } {
+                svg class=[(!self.booked.is_empty()).then_some("high")] viewBox={ "0 0 " (width) " " (high) } preserveAspectRatio="none" role="img" aria-label={ (title) ": " (self.summary()) } {
                     @for (layer, path) in self.layers(1) { (stretch(layer, &path)) }
+                    @if !self.booked.is_empty() { path.f-booked d=(self.bookings()) {} }
                     @for (at, cell) in (0_u32..).zip(&self.cells) {
                         @if let Some(words) = self.telling(at, cell, now) {
                             path.tell d={ "M" (at * WIDTH) " 0h" (WIDTH) "v" (HEIGHT) "h-" (WIDTH) "z" } { title { (words) } }
                         }
                     }
                 }
-                div.axis { (words::time(self.range.from, now)) span { "now" } }
+                div.axis {
+                    (words::time(self.range.from, now))
+                    @if !self.booked.is_empty() { span.key { span.f-booked {} "booked" } }
+                    span { "now" }
+                }
             }
         }
     }
@@ -106,7 +122,26 @@ impl Bar {
                 words.push(format!("{} {word}", spell(SignedDuration::from_millis(millis))));
             }
         }
+        if !self.booked.is_empty() {
+            let whole = self.booked.iter().map(|of| of.until.duration_since(of.from)).sum::<SignedDuration>();
+            words.push(format!("booked {} in {}", spell(whole), words::count(self.booked.len(), "session")));
+        }
         words.join(", ")
+    }
+
+    /// The line of bookings below the bar, each from its start to its end.
+    fn bookings(&self) -> String {
+        let (from, whole) = (self.range.from.as_millisecond(), self.range.until.duration_since(self.range.from).as_millis().max(1));
+        let at = |moment: Timestamp| {
+            let units = i128::from(moment.as_millisecond() - from) * i128::from(self.width()) / whole;
+            i64::try_from(units).unwrap_or_default()
+        };
+        let mut path = String::new();
+        for of in &self.booked {
+            let (left, right) = (at(of.from), at(of.until));
+            let _ = write!(path, "M{left} {}h{1}v{BOOKED_HEIGHT}h-{1}z", HEIGHT + BOOKED_SPACE, (right - left).max(BOOKED_LEAST));
+        }
+        path
     }
 
     fn width(&self) -> u32 {
@@ -231,6 +266,22 @@ mod tests {
         assert!(drawn.contains("aria-label=\"24 hours: usable 50 % of the judged time, 14 min down\""), "{drawn}");
         assert!(drawn.contains("<title>2026-11-21T08:00:00Z, 4 min ago: 14 min down</title>"), "{drawn}");
         assert_eq!(bar(&[Bucket { gap: QUARTER, ..Bucket::default() }]).summary(), "not judged in this time, 15 min without history");
+    }
+
+    #[test]
+    fn bookings_are_a_line_below_the_bar() {
+        let cells = [Bucket { ok: QUARTER, ..Bucket::default() }; 4];
+        let booked = vec![
+            Range { from: at("2026-11-21T07:15:00Z"), until: at("2026-11-21T07:45:00Z") },
+            Range { from: at("2026-11-21T08:00:00Z"), until: at("2026-11-21T08:00:30Z") },
+        ];
+        let bar = bar(&cells).booked(booked);
+        assert_eq!(bar.bookings(), "M0 44h20v6h-20zM30 44h2v6h-2z");
+        assert!(
+            bar.summary().ends_with(", booked 30 min 30 s in 2 sessions") || bar.summary().ends_with(", booked 30 min in 2 sessions"),
+            "{}",
+            bar.summary()
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::routing::get;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::access::{Audit, Authority, Grant, Issued, Keep, Reading, Revocations, Scope};
-use labwatch::api::{AccessSettings, ApiState, Certificate, Gate, router, serve, serve_over_tls};
+use labwatch::api::{AccessSettings, ApiState, Certificate, Gate, Reports, router, serve, serve_over_tls};
 use labwatch::engine::Snapshot;
 use labwatch::web::WebState;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -48,7 +48,14 @@ impl Server {
         let (kept, notes) = (Arc::default(), Notes::default());
         let gate = gate(reading, &kept, &notes);
         let others = Router::new().route("/mounted/without/a/line", get(async || "nobody reads this"));
-        let state = WebState { snapshots: receiver.clone(), store: None, stream: None, give: None, zone: TimeZone::UTC };
+        let state = WebState {
+            snapshots: receiver.clone(),
+            store: None,
+            stream: None,
+            give: None,
+            reports: Reports::of(None),
+            zone: TimeZone::UTC,
+        };
         let others = others.merge(labwatch::web::router(state));
         let routes = router(ApiState::new(receiver), gate, others);
         let mut task = JoinSet::new();

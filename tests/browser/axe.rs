@@ -54,7 +54,7 @@ async fn axe_finds_nothing_while_much_is_wrong() {
     let monitor = Monitor::start(&lab, &[]).await;
     monitor.sees_well(&ALL).await;
     much_goes_wrong(&lab, &monitor).await;
-    finds_nothing(&monitor, &[&OPEN_PAGES[..], &OTHER_PAGES].concat()).await;
+    finds_nothing(Page::new(monitor.port()).await, &[&OPEN_PAGES[..], &OTHER_PAGES].concat()).await;
     monitor.stop("TERM", &lab).await;
 }
 
@@ -63,7 +63,7 @@ async fn axe_finds_nothing_while_all_is_well() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;
     monitor.sees_well(&ALL).await;
-    finds_nothing(&monitor, &["/", "/experiments/pend00", "/pools", "/holds", "/outbox"]).await;
+    finds_nothing(Page::new(monitor.port()).await, &["/", "/experiments/pend00", "/pools", "/holds", "/outbox"]).await;
     monitor.stop("TERM", &lab).await;
 }
 
@@ -81,8 +81,7 @@ async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
 }
 
 /// Looks at these pages in every way.
-async fn finds_nothing(monitor: &Monitor, paths: &[&str]) {
-    let mut page = Page::new(monitor.port()).await;
+pub async fn finds_nothing(mut page: Page, paths: &[&str]) {
     page.forgive("status of 404");
     let mut found = String::new();
     for look in Look::ALL {
@@ -97,7 +96,7 @@ async fn finds_nothing(monitor: &Monitor, paths: &[&str]) {
 }
 
 /// What axe finds on the page as it is now.
-pub async fn axe(page: &Page) -> Vec<(String, String, Vec<String>)> {
+async fn axe(page: &Page) -> Vec<(String, String, Vec<String>)> {
     page.value::<Value>(&format!("{}; null", *AXE)).await;
     page.value(RUN).await
 }

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -166,10 +168,12 @@ impl Page {
         panic!("Tab never comes to {wanted}, only to {passed:?}");
     }
 
-    /// A picture of what is seen, or of the whole page, as PNG in base64.
-    pub async fn picture(&self, whole: bool) -> String {
-        let picture = self.ask("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": whole})).await;
-        text(&picture["data"])
+    /// A picture of the whole page, as PNG, when all that it waits for is there.
+    pub async fn picture(&self) -> Vec<u8> {
+        self.value::<()>("Promise.all([document.fonts.ready, ...document.getAnimations().map((it) => it.finished)]).then(() => undefined)")
+            .await;
+        let picture = self.ask("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await;
+        BASE64_STANDARD.decode(text(&picture["data"])).expect("base64")
     }
 
     /// Takes scripts away from the pages that it opens.
@@ -180,10 +184,15 @@ impl Page {
     /// Looks at it so from now on.
     pub async fn look(&self, look: Look) {
         let (width, height) = if look == Look::Phone { (360, 740) } else { (1280, 900) };
-        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": look == Look::Phone});
-        self.ask("Emulation.setDeviceMetricsOverride", metrics).await;
+        self.size(width, height, look == Look::Phone).await;
         let theme = if look == Look::Dark { "dark" } else { "light" };
         self.ask("Emulation.setEmulatedMedia", json!({"features": [{"name": "prefers-color-scheme", "value": theme}]})).await;
+    }
+
+    /// Gives it a size in pixels.
+    pub async fn size(&self, width: u32, height: u32, phone: bool) {
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone});
+        self.ask("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
     /// What may be complained of in this test, by words of it.

@@ -59,7 +59,7 @@ fn happened(stub: &Stub, when: Timestamp, was: Health, health: Health) -> Entry 
     let (issues, jump) = match health {
         Health::Down => (vec![Issue::Required(topic.clone(), StreamHealth::Silent)], JumpHealth::Up),
         Health::Degraded => (vec![Issue::JumpLost], JumpHealth::Lost),
-        Health::Ok | Health::Unknown => (Vec::new(), JumpHealth::Up),
+        Health::Ok | Health::Unknown | Health::Flapping => (Vec::new(), JumpHealth::Up),
     };
     let streams = vec![(topic, if health == Health::Down { StreamHealth::Silent } else { StreamHealth::Active })];
     let event = Event { when, health, was, issues, jump, streams, why: Why::Observed };
@@ -68,8 +68,13 @@ fn happened(stub: &Stub, when: Timestamp, was: Health, health: Health) -> Entry 
 
 fn switched(stub: &Stub, at: Timestamp, available: bool) -> [Entry; 2] {
     let resource = ResourceName::try_new(&format!("r-{stub}")).expect("a name");
-    let reason = if available { "labwatch: working again" } else { "labwatch: out of order at the moment, its data is connected but not sending" };
+    let reason =
+        if available { "labwatch: working again" } else { "labwatch: out of order at the moment, its data is connected but not sending" };
     let switch = Switch { resource: resource.clone(), stub: stub.clone(), available, reason: reason.to_owned(), by_person: false };
-    let done = Record::Switched { resource, stub: stub.clone(), outcome: SwitchOutcome::Confirmed(Availability { available, reason: reason.to_owned() }) };
+    let done = Record::Switched {
+        resource,
+        stub: stub.clone(),
+        outcome: SwitchOutcome::Confirmed(Availability { available, reason: reason.to_owned() }),
+    };
     [Record::Switching(switch), done].map(|record| Entry::Record { at, record })
 }

@@ -73,7 +73,7 @@ impl Asker {
 fn expected((method, _, need): &Rule, role: &Role, open: bool) -> Option<u16> {
     let asked = match need {
         Need::Always => return None,
-        Need::Read => (!open).then_some(Scope::Read),
+        Need::Read | Need::Students => (!open).then_some(Scope::Read),
         Need::Scope(scope) => Some(*scope),
     };
     if role.token.is_some() && role.may.is_none() {
@@ -151,6 +151,22 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
         walk(&monitor, &every_role(&monitor).await, open).await;
         monitor.stop("TERM", &lab).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn students_may_read_their_page_alone_where_that_is_set() {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let monitor = Monitor::start(&lab, &[("SECRET_API", SECRET), ("API_READ", "students")]).await;
+    let asker = Asker::of(&monitor);
+    for (method, path, need) in ROUTES.iter().filter(|(method, ..)| *method == Method::GET) {
+        let path = path.replace("{pool}", "pend").replace(['{', '}'], "");
+        let got = asker.ask(method.clone(), &path).send().await.expect("answers").status().as_u16();
+        match need {
+            Need::Read | Need::Scope(_) => assert_eq!(got, 401, "{path}"),
+            Need::Always | Need::Students => assert!(![401, 403].contains(&got), "{path} is answered {got}"),
+        }
+    }
+    monitor.stop("TERM", &lab).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 //! its own, so that nobody else waits for it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -11,15 +11,16 @@ use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::Semaphore;
+use jiff::{SignedDuration, Span, Timestamp};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::params::Params;
 use crate::api::error::{self, ApiError};
 use crate::api::routes::answer;
 use crate::engine::Maintenance;
-use crate::reports::{self, By, Period, Report};
+use crate::reports::{self, By, Period, Report, Restore};
 use crate::store::ReadError;
 
 /// How long making a report may take, and as long may waiting for the one before it.
@@ -41,13 +42,31 @@ pub struct ReportSource {
 }
 
 /// Gives what reports are made of now: the configuration may change while they can be asked for.
-pub type ReportSourcing = Box<dyn Fn() -> ReportSource + Send + Sync>;
+pub type ReportSourcing = Arc<dyn Fn() -> ReportSource + Send + Sync>;
 
-/// What the handlers share.
-pub(in crate::api) struct Desk {
+/// How long it is remembered how long failures usually last: it changes slowly, and takes a whole report.
+const USUAL_FOR: Duration = Duration::from_secs(3_600);
+
+/// The days that are looked back to tell how long failures usually last.
+const USUAL_DAYS: i64 = 90;
+
+/// Makes reports, one at a time, for everybody who asks. A clone shares the turn.
+#[derive(Clone)]
+pub struct Reports {
     source: Option<ReportSourcing>,
     /// Whoever holds its one permit makes a report.
     turn: Arc<Semaphore>,
+    usual: Arc<Mutex<Option<Usual>>>,
+    wanted: Arc<Notify>,
+}
+
+/// When it was counted how long failures usually last, and what came of it.
+type Usual = (Instant, Arc<Vec<Restore>>);
+
+impl std::fmt::Debug for Reports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reports")
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +78,89 @@ enum Format {
 
 const FORMATS: [(&str, Format); 3] = [("json", Format::Json), ("csv", Format::Csv), ("html", Format::Html)];
 
-/// The paths of reports; `None` where no history is kept.
-pub fn report_routes(source: Option<ReportSourcing>) -> Router {
-    Router::new().route("/api/v2/reports", get(report)).with_state(Arc::new(Desk::new(source)))
+/// The paths of reports.
+pub fn report_routes(reports: Reports) -> Router {
+    Router::new().route("/api/v2/reports", get(report)).with_state(reports)
+}
+
+/// Why there is no report, in words for the person who asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoReport(pub String);
+
+impl Reports {
+    /// Makes reports of this; `None` where no history is kept.
+    #[must_use]
+    pub fn of(source: Option<ReportSourcing>) -> Self {
+        Self { source, turn: Arc::new(Semaphore::new(1)), usual: Arc::default(), wanted: Arc::default() }
+    }
+
+    /// The report about a month such as `2026-10`, or about the last one that is over.
+    ///
+    /// # Errors
+    /// [`NoReport`] where no history is kept, the month is none, or the history does not answer now.
+    pub async fn month(&self, month: Option<&str>, now: Timestamp) -> Result<Report, NoReport> {
+        let told = |error: ApiError| NoReport(error.message().to_owned());
+        let source = self.source().map_err(told)?;
+        let period = match month {
+            Some(month) => Period::month(month, &source.zone, now),
+            None => Period::last_month(&source.zone, now),
+        };
+        made(&self.turn, source, period.map_err(|why| NoReport(why.to_string()))?, now).await.map_err(told)
+    }
+
+    /// The month in which `now` is, by the clocks of the laboratory, and those before it, newest first, as `2026-10`.
+    #[must_use]
+    pub fn months(&self, most: usize, now: Timestamp) -> Vec<String> {
+        let zone = self.source().map_or(TimeZone::UTC, |source| source.zone);
+        let first = zone.to_datetime(now).date().first_of_month();
+        let before = |months: usize| first.checked_sub(Span::new().months(i64::try_from(months).ok()?)).ok();
+        (0..most).map_while(before).map(|day| day.strftime("%Y-%m").to_string()).collect()
+    }
+
+    /// How long failures of each cause usually lasted in the last 90 days, all experiments together, as it was counted last; nothing before
+    /// the first time. Where that is long ago, it is counted anew for the next who asks.
+    #[must_use]
+    pub fn usual(&self) -> Arc<Vec<Restore>> {
+        let usual = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = usual.as_ref().filter(|(counted, _)| counted.elapsed() < USUAL_FOR);
+        if fresh.is_none() && self.source.is_some() {
+            self.wanted.notify_one();
+        }
+        usual.as_ref().map(|(_, usual)| Arc::clone(usual)).unwrap_or_default()
+    }
+
+    /// Counts what [`Reports::usual`] tells whenever somebody asks for it, until `stop`.
+    pub async fn follow(self, stop: CancellationToken) {
+        let counting = async {
+            loop {
+                self.wanted.notified().await;
+                self.recount(Timestamp::now()).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = counting => {}
+        }
+    }
+
+    /// Where it cannot be counted now, what was counted before stays.
+    async fn recount(&self, now: Timestamp) {
+        let counted = self.count(now).await.map(Arc::new);
+        let mut usual = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = counted.or_else(|| usual.as_ref().map(|(_, usual)| Arc::clone(usual))).unwrap_or_default();
+        *usual = Some((Instant::now(), kept));
+    }
+
+    async fn count(&self, now: Timestamp) -> Option<Vec<Restore>> {
+        let source = self.source().ok()?;
+        let from = now.checked_sub(SignedDuration::from_hours(24 * USUAL_DAYS)).ok()?;
+        let period = Period::between(&from.to_string(), &now.to_string(), &source.zone, now).ok()?;
+        made(&self.turn, source, period, now).await.ok().map(|report| report.restore)
+    }
+
+    fn source(&self) -> Result<ReportSource, ApiError> {
+        self.source.as_ref().map(|source| source()).ok_or_else(error::no_history)
+    }
 }
 
 /// How available the laboratory was in a month, or in another time of at most 400 days, by the rule that stands in the report.
@@ -83,23 +182,18 @@ pub fn report_routes(source: Option<ReportSourcing>) -> Router {
         (status = 503, description = "The history does not answer now", body = ApiError),
     )
 )]
-pub(in crate::api) async fn report(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(in crate::api) async fn report(State(reports): State<Reports>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let params = Params::parse(query.as_deref(), &["period", "from", "until", "by", "format"])?;
     let (by, format) = (by(&params)?, one(&params, "format", &FORMATS)?.unwrap_or(Format::Json));
-    let source = desk.source.as_ref().ok_or_else(error::no_history)?();
+    let source = reports.source()?;
     let now = Timestamp::now();
-    let report = made(&desk.turn, &source, period(&params, &source.zone, now)?, now).await?;
+    let period = period(&params, &source.zone, now)?;
+    let report = made(&reports.turn, source, period, now).await?;
     let report = match by {
         Some(by) => report.only(by),
         None => report,
     };
     written(&report, format, by.unwrap_or(By::Experiment))
-}
-
-impl Desk {
-    fn new(source: Option<ReportSourcing>) -> Self {
-        Self { source, turn: Arc::new(Semaphore::new(1)) }
-    }
 }
 
 fn by(params: &Params) -> Result<Option<By>, ApiError> {
@@ -125,10 +219,9 @@ fn period(params: &Params, zone: &TimeZone, now: Timestamp) -> Result<Period, Ap
     period.map_err(error::malformed)
 }
 
-async fn made(turn: &Arc<Semaphore>, source: &ReportSource, period: Period, now: Timestamp) -> Result<Report, ApiError> {
+async fn made(turn: &Arc<Semaphore>, source: ReportSource, period: Period, now: Timestamp) -> Result<Report, ApiError> {
     let turn = tokio::time::timeout(MAKE_WITHIN, Arc::clone(turn).acquire_owned()).await;
     let turn = turn.map_err(|_| error::too_slow())?.map_err(|_| error::internal())?;
-    let source = source.clone();
     let making = tokio::task::spawn_blocking(move || {
         // Kept until the report is made, also where nobody waits for it any more.
         let _turn = turn;
@@ -170,11 +263,15 @@ mod tests {
     use super::*;
     use crate::store::{Store, StoreSettings};
 
+    fn source(folder: PathBuf, zone: TimeZone) -> ReportSourcing {
+        Arc::new(move || ReportSource { folder: folder.clone(), zone: zone.clone(), planned: Vec::new() })
+    }
+
     /// The status, headers and body of the answer for a query, from this folder.
     async fn ask_of(folder: PathBuf, query: &str) -> (u16, HeaderMap, String) {
-        let desk = Desk::new(Some(Box::new(move || ReportSource { folder: folder.clone(), zone: TimeZone::UTC, planned: Vec::new() })));
+        let reports = Reports::of(Some(source(folder, TimeZone::UTC)));
         let query = query.strip_prefix('?').map(str::to_owned);
-        let answer = report(State(Arc::new(desk)), RawQuery(query)).await.into_response();
+        let answer = report(State(reports), RawQuery(query)).await.into_response();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let body = to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
         (status, headers, String::from_utf8(body.to_vec()).expect("UTF-8"))
@@ -203,6 +300,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_page_gets_the_same_reports() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let settings = StoreSettings { dir: dir.path().to_owned(), history_days: 10, ring: 1 };
+        let _store = Store::open(&settings).expect("it opens");
+        let zone = TimeZone::get("Europe/London").expect("is known");
+        let reports = Reports::of(Some(source(dir.path().to_owned(), zone)));
+        let now = "2026-02-28T23:30:00Z".parse().expect("a time");
+        assert_eq!(reports.months(3, now), ["2026-02", "2026-01", "2025-12"]);
+        assert_eq!(reports.month(Some("2026-01"), now).await.map(|report| report.period), Ok("2026-01".to_owned()));
+        assert_eq!(reports.month(None, now).await.map(|report| report.period), Ok("2026-01".to_owned()));
+        assert!(reports.month(Some("january"), now).await.is_err());
+        assert_eq!(*reports.usual(), [], "nothing is counted before somebody asks");
+        assert!(tokio::time::timeout(MAKE_WITHIN, reports.wanted.notified()).await.is_ok());
+        reports.recount(now).await;
+        assert!(reports.usual.lock().expect("whole").is_some());
+        assert!(Reports::of(None).month(None, now).await.is_err_and(|NoReport(why)| why.contains("STATUS_DATA_DIR")));
+    }
+
+    #[tokio::test]
     async fn what_makes_no_sense_is_refused() {
         for query in [
             "?period=october",
@@ -223,7 +339,7 @@ mod tests {
     async fn a_history_that_cannot_be_read_is_asked_for_later() {
         let dir = tempfile::tempdir().expect("a folder");
         assert_eq!(ask_of(dir.path().to_owned(), "").await.0, 503);
-        let nowhere = report(State(Arc::new(Desk::new(None))), RawQuery(None)).await.into_response();
+        let nowhere = report(State(Reports::of(None)), RawQuery(None)).await.into_response();
         assert_eq!(nowhere.status().as_u16(), 404);
     }
 }

@@ -8,6 +8,7 @@ const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 700;
 const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) => text }) ?? { createHTML: (text) => text };
 const $ = (id) => document.getElementById(id);
 
+const plain = document.body.classList.contains("plain");
 let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null;
 
 /* Up to date */
@@ -28,9 +29,11 @@ async function refresh() {
   }
   asking = false;
   tell();
-  later(again ? GATHER : streams || document.hidden ? ASK_SELDOM : ASK);
+  later(again ? GATHER : patient() ? ASK_SELDOM : ASK);
   again = false;
 }
+
+const patient = () => streams || plain || document.hidden;
 
 function later(wait) {
   clearTimeout(timer);
@@ -105,7 +108,7 @@ function hush() {
 
 function tell() {
   const age = Date.now() - heard, live = $("live"), note = $("lost");
-  const is = lost ? "lost" : age > (streams ? ASK_SELDOM + OLD : OLD) ? "old" : "live";
+  const is = lost ? "lost" : age > (patient() ? ASK_SELDOM + OLD : OLD) ? "old" : "live";
   if (live) {
     live.hidden = false;
     live.dataset.is = is;
@@ -238,5 +241,5 @@ if (document.body.classList.contains("still")) {
   addEventListener("pagehide", hush);
   addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
   addEventListener("online", () => refresh());
-  later(ASK);
+  later(plain ? ASK_SELDOM : ASK);
 }

@@ -160,7 +160,7 @@ fn times(form: &Form<'_>) -> Markup {
     html! {
         fieldset {
             legend { input #once type="radio" name="when" value="once" checked[!weekly]; label for="once" { "Once" } }
-            div.pair { (time(form, "from", "From (now, if empty)")) (time(form, "until", "Until")) }
+            div.pair { (time(form, "from", "From, if not from now on")) (time(form, "until", "Until")) }
         }
         fieldset {
             legend { input #weekly type="radio" name="when" value="weekly" checked[weekly]; label for="weekly" { "Every week" } }
@@ -224,7 +224,7 @@ fn time(form: &Form<'_>, name: &'static str, label: &str) -> Markup {
 }
 
 fn zone<'a>(form: &Form<'a>) -> &'a str {
-    form.zone.iana_name().unwrap_or("UTC")
+    form.zone.iana_name().filter(|name| *name != "Etc/UTC").unwrap_or("UTC")
 }
 
 /// Where it is said what is wrong with a field, if anything is.

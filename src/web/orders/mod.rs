@@ -57,7 +57,7 @@ impl Kind {
             Self::Silence => "Silence",
             Self::Maintenance => "Plan maintenance",
             Self::Hold => "Hold",
-            Self::Enable => "Let go",
+            Self::Enable => "Enable",
             Self::End => "End",
         }
     }
@@ -72,7 +72,7 @@ impl Kind {
             Self::Maintenance => {
                 "These experiments are worked on at certain times: no mail about them then, and reports count that time apart."
             }
-            Self::Hold => "It cannot be booked or started until a person lets it go, however well it works. Students read the reason.",
+            Self::Hold => "It cannot be booked or started until a person enables it, however well it works. Students read the reason.",
             Self::Enable => "A person's hold ends: it can be booked if it works, and labwatch switches it again.",
             Self::End => "It ends before its time: what it kept quiet is told again.",
         }

@@ -85,7 +85,7 @@ fn look(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields) -> Outco
 fn shown(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields, outcome: Outcome) -> Response {
     let frame = moment.frame();
     let form = Form { kind, fields, zone: &state.zone, outcome };
-    framed(layout::still(&frame, kind.verb(), &form::page(&frame, &form)))
+    framed(layout::still(&frame, "", kind.verb(), &form::page(&frame, &form)))
 }
 
 /// Sends the giver to where it is seen, when it is.

@@ -85,7 +85,7 @@ fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
     let words = match found.map(|of| (&of.wish, of.bookable)) {
         None => "is not in book any more.",
         Some((Some(Wish::Hold(_)), _)) => "is being held: book is told now.",
-        Some((Some(Wish::Enable), _)) => "is being let go: book is told now.",
+        Some((Some(Wish::Enable), _)) => "is being enabled: book is told now.",
         Some((None, Some(Bookable::Held))) => "is held by a person: book has taken it.",
         Some((None, Some(Bookable::Yes))) => "can be booked again: book has taken it.",
         Some((None, Some(Bookable::Withdrawn))) => "is held by nobody any more. labwatch keeps it withdrawn until it works.",
