@@ -26,7 +26,7 @@ if [ "$tests" = yes ]; then
 fi
 RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps --document-private-items
 if command -v cargo-deny >/dev/null; then
-    step cargo deny --offline check --hide-inclusion-graph bans licenses sources
+    step cargo deny --locked check --hide-inclusion-graph bans licenses sources
 else
     printf '\n== NOT CHECKED: licences and sources of the dependencies, for want of cargo-deny (cargo install cargo-deny --locked)\n'
 fi

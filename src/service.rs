@@ -28,7 +28,7 @@ use crate::api;
 use crate::config::{Config, MaintenanceSettings, PoolSettings};
 use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Record};
+use crate::engine::{Engine, Memory, Record};
 use crate::health::Desk;
 use crate::store::Store;
 use crate::telemetry;
@@ -163,11 +163,7 @@ fn start(
     let clock = Clock::start();
     let Remembered { ledger, memory, keep } = remember(config)?;
     let kept = ledger.as_ref().map(Ledger::store);
-    let ways = config.telling.routes(config.mail.is_some());
-    let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
-    let pool_rules = config.pools.iter().map(PoolSettings::rule).collect();
-    let mut engine =
-        Engine::resume(config.policy(), ways, &memory, clock.now()).with_maintenance(windows).knowing(config.advice.clone(), pool_rules);
+    let mut engine = resumed(config, &memory, clock);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -198,6 +194,7 @@ fn start(
         levels,
     };
     let (desk, state) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
 
     let counters = Arc::new(Counters::default());
     let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
@@ -229,9 +226,19 @@ fn start(
     Ok((parts, desk))
 }
 
+/// The engine, as it was left.
+fn resumed(config: &Config, memory: &Memory, clock: Clock) -> Engine {
+    let ways = config.telling.routes(config.mail.is_some());
+    let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
+    let pool_rules = config.pools.iter().map(PoolSettings::rule).collect();
+    let engine =
+        Engine::resume(config.policy(), ways, memory, clock.now()).with_maintenance(windows).knowing(config.advice.clone(), pool_rules);
+    if config.observe { engine.only_watching() } else { engine }
+}
+
 /// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
 fn needs_roots(config: &Config) -> bool {
-    let services = config.services.iter().any(|service| service.url.scheme() == "https");
+    let services = config.services.iter().any(|service| service.url.as_ref().is_some_and(|url| url.scheme() == "https"));
     services
         || [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
 }

@@ -11,8 +11,12 @@ mod access;
 mod book;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/contract.rs"]
+mod contract;
 #[path = "e2e/deadman.rs"]
 mod deadman;
+#[path = "e2e/dialects.rs"]
+mod dialects;
 #[path = "e2e/eventually.rs"]
 mod eventually;
 #[path = "e2e/exim.rs"]
@@ -32,6 +36,8 @@ mod mails;
 mod memory;
 #[path = "e2e/measure.rs"]
 mod measure;
+#[path = "e2e/measure_readers.rs"]
+mod measure_readers;
 #[path = "e2e/monitor.rs"]
 mod monitor;
 #[path = "e2e/orders.rs"]
@@ -48,5 +54,7 @@ mod restarts;
 mod roles;
 #[path = "e2e/smtp.rs"]
 mod smtp;
+#[path = "support/tools.rs"]
+mod tools;
 #[path = "e2e/webhook.rs"]
 mod webhook;

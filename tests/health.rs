@@ -137,7 +137,7 @@ async fn empty() {
 #[tokio::test]
 async fn disabled() {
     let bench = Bench::well();
-    bench.desk.switch_category("pendulums", false, "ann", "moved to the <other> site").expect("is known");
+    bench.desk.order(&switches::order("pendulums", false, "moved to the <other> site")).expect("is known");
     check("disabled", &bench, &ASKED).await;
 }
 

@@ -51,7 +51,7 @@ fn a_huge_burst_makes_no_huge_mail() {
 fn whatever_comes_in_stays_on_its_line() {
     let hostile = "<b>x</b>\r\nBcc: eve@example.org\r\n\r\n";
     let mut summary = burst(3);
-    summary.alerts = vec![Alert { text: hostile.repeat(100), since: at(0), ended: None, new: true }; 40];
+    summary.alerts = vec![Alert { concern: None, text: hostile.repeat(100), since: at(0), ended: None, new: true }; 40];
     let mail = compose(&summary, &Letter { subject: hostile.into(), link: hostile.into() });
     assert!(!mail.subject.contains(char::is_control) && mail.subject.len() <= 160, "{}", mail.subject);
     assert_eq!(mail.subject.trim(), mail.subject);
@@ -187,14 +187,15 @@ fn source_alert() -> Summary {
         pend02 and 127 more";
     let problem = told(down("pend03"), 7_200);
     let alerts = vec![
-        Alert { text: text.into(), since: at(150), ended: None, new: true },
-        Alert { text: "book has no manifest: somebody must upload one".into(), since: at(90_000), ended: None, new: false },
+        Alert { concern: None, text: text.into(), since: at(150), ended: None, new: true },
+        Alert { concern: None, text: "book has no manifest: somebody must upload one".into(), since: at(90_000), ended: None, new: false },
     ];
     Summary { alerts, ..summary(vec![], vec![problem], Counts { total: 131, unknown: 130, down: 1, withdrawn: 1, ..Counts::default() }) }
 }
 
 fn source_back() -> Summary {
-    let alert = Alert { text: "relay tells again".into(), since: at(1_500), ended: Some(Duration::from_secs(1_350)), new: true };
+    let alert =
+        Alert { concern: None, text: "relay tells again".into(), since: at(1_500), ended: Some(Duration::from_secs(1_350)), new: true };
     Summary { alerts: vec![alert], ..summary(vec![], vec![], counts(131, 0, 0)) }
 }
 
@@ -247,7 +248,8 @@ fn reminder() -> Summary {
 }
 
 fn known_alert() -> Summary {
-    let alert = Alert { text: "book has no manifest: somebody must upload one".into(), since: at(90_000), ended: None, new: false };
+    let alert =
+        Alert { concern: None, text: "book has no manifest: somebody must upload one".into(), since: at(90_000), ended: None, new: false };
     Summary { alerts: vec![alert], ..summary(vec![], vec![], counts(12, 0, 0)) }
 }
 

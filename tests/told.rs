@@ -1,4 +1,5 @@
-//! What people know, on several routes: whatever fails on the way, each route hears in the end of what is, and nobody notices a restart.
+//! What people know, on several routes: whatever fails on the way, each route hears in the end of what is, nothing that was to be told is
+//! lost, and nobody notices a restart.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried.
 
@@ -12,8 +13,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use labwatch::engine::{
-    Action, BookReading, Channel, Connection, DeliveryFault, Digest, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading,
-    Route, Scopes, Summary, SwitchOutcome, Traffic,
+    Action, BookReading, Channel, Concern, Connection, DeliveryFault, Digest, Engine, Input, Memory, Occasion, Policy, Report,
+    ResourceReading, Route, Scopes, Summary, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic};
 use proptest::prelude::*;
@@ -30,6 +31,9 @@ const CALM: usize = 24;
 /// What people know, by the summaries that arrived.
 type Known = BTreeMap<RouteName, BTreeMap<Stub, Health>>;
 
+/// Things that the people of a route are to be told about.
+type Things = BTreeSet<(RouteName, String)>;
+
 #[derive(Debug, Clone)]
 enum Deed {
     /// An experiment's stream sends, or does not.
@@ -38,6 +42,10 @@ enum Deed {
     Host(usize, bool),
     /// Relay reports, or does not.
     Relay(bool),
+    /// The same of jump.
+    Jump(bool),
+    /// Book answers, or does not.
+    Book(bool),
     /// Sending on a route works, fails, is refused, or is not answered at all.
     Send(usize, Sending),
     /// The process is killed and started again.
@@ -51,14 +59,18 @@ enum Sending {
     Refused,
     /// It arrives, but nobody hears of that.
     Unanswered,
+    /// It is lost on the way, and nobody hears of that either.
+    Lost,
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
-    let sending = proptest::sample::select(&[Sending::Works, Sending::Fails, Sending::Refused, Sending::Unanswered][..]);
+    let sending = proptest::sample::select(&[Sending::Works, Sending::Fails, Sending::Refused, Sending::Unanswered, Sending::Lost][..]);
     prop_oneof![
         4 => (0..STUBS.len(), any::<bool>()).prop_map(|(stub, on)| Deed::Stream(stub, on)),
         2 => (0..STUBS.len(), any::<bool>()).prop_map(|(stub, on)| Deed::Host(stub, on)),
-        1 => any::<bool>().prop_map(Deed::Relay),
+        2 => any::<bool>().prop_map(Deed::Relay),
+        1 => any::<bool>().prop_map(Deed::Jump),
+        1 => any::<bool>().prop_map(Deed::Book),
         3 => (0..3_usize, sending).prop_map(|(route, sending)| Deed::Send(route, sending)),
         1 => Just(Deed::Restart),
     ]
@@ -88,8 +100,14 @@ struct World {
     streams: [bool; 3],
     hosts: [bool; 3],
     relay: bool,
+    jump: bool,
+    book: bool,
     sending: [Sending; 3],
     known: Known,
+    /// What concerns the whole laboratory, as far as people heard of it and not of its end.
+    alarmed: BTreeSet<(RouteName, Concern)>,
+    /// What a summary was to tell that did not arrive, and none after it has told.
+    owed: Things,
     /// What arrived, and whether labwatch heard that it did.
     told: Vec<(Arc<Summary>, bool)>,
 }
@@ -105,8 +123,12 @@ impl World {
             streams: [true; 3],
             hosts: [true; 3],
             relay: true,
+            jump: true,
+            book: true,
             sending: [Sending::Works; 3],
             known: routes().into_iter().map(|route| (route.name, BTreeMap::new())).collect(),
+            alarmed: BTreeSet::new(),
+            owed: Things::new(),
             told: Vec::new(),
         };
         world.give(Input::Book(reading()));
@@ -118,6 +140,8 @@ impl World {
             Deed::Stream(stub, on) => self.streams[stub] = on,
             Deed::Host(stub, on) => self.hosts[stub] = on,
             Deed::Relay(on) => self.relay = on,
+            Deed::Jump(on) => self.jump = on,
+            Deed::Book(on) => self.book = on,
             Deed::Send(route, sending) => self.sending[route] = sending,
             Deed::Restart => self.restart(),
         }
@@ -125,7 +149,11 @@ impl World {
 
     fn restart(&mut self) {
         self.engine = Engine::resume(policy(), routes(), &self.keeper.restart(), self.now);
-        self.give(Input::Book(reading()));
+        self.poll();
+    }
+
+    fn poll(&mut self) {
+        self.give(if self.book { Input::Book(reading()) } else { Input::BookFailed(Fault::TimedOut) });
     }
 
     /// Reports come, and then every deadline within the round is met.
@@ -134,7 +162,10 @@ impl World {
         if self.relay {
             self.give(Input::Report(SourceName::Relay, Arc::new(report(self.streams, "-st-data", Scopes::EXPT))));
         }
-        self.give(Input::Report(SourceName::Jump, Arc::new(report(self.hosts, "", Scopes::HOST))));
+        if self.jump {
+            self.give(Input::Report(SourceName::Jump, Arc::new(report(self.hosts, "", Scopes::HOST))));
+        }
+        self.poll();
         while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at < end) {
             self.now = at;
             self.give(Input::Wake);
@@ -161,13 +192,14 @@ impl World {
         let sending = self.sending[at];
         let id = summary.id;
         if matches!(sending, Sending::Works | Sending::Unanswered) {
-            let known = self.known.entry(summary.route.clone()).or_default();
-            known.extend(summary.news.iter().map(|line| (line.stub.clone(), line.health)));
+            self.read(&summary);
             self.told.push((summary, sending == Sending::Works));
+        } else {
+            self.owed.extend(things(&summary));
         }
         match sending {
             Sending::Works => self.give(Input::Delivered { id, outcome: Ok(()) }),
-            Sending::Unanswered => {}
+            Sending::Unanswered | Sending::Lost => {}
             Sending::Fails | Sending::Refused => {
                 let fault = DeliveryFault { fault: Fault::TimedOut, permanent: sending == Sending::Refused };
                 self.give(Input::Delivered { id, outcome: Err(fault) });
@@ -175,10 +207,26 @@ impl World {
         }
     }
 
+    /// Somebody reads it.
+    fn read(&mut self, summary: &Summary) {
+        let known = self.known.entry(summary.route.clone()).or_default();
+        known.extend(summary.news.iter().map(|line| (line.stub.clone(), line.health)));
+        for thing in things(summary) {
+            self.owed.remove(&thing);
+        }
+        for alert in summary.alerts.iter().filter(|alert| alert.new) {
+            let about = (summary.route.clone(), alert.concern.expect("a concern"));
+            match alert.ended {
+                None => drop(self.alarmed.insert(about)),
+                Some(_) => drop(self.alarmed.remove(&about)),
+            }
+        }
+    }
+
     /// Everything on the way works, and the experiments stay as they are. What was refused for good waits for a day, unless labwatch is
     /// started anew.
     fn calm(&mut self) {
-        (self.relay, self.sending) = (true, [Sending::Works; 3]);
+        (self.relay, self.jump, self.book, self.sending) = (true, true, true, [Sending::Works; 3]);
         if self.engine.snapshot().routes.iter().any(|route| route.refused.is_some()) {
             self.restart();
         }
@@ -186,6 +234,13 @@ impl World {
             self.round();
         }
     }
+}
+
+/// What is new in a summary.
+fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
+    let experiments = summary.news.iter().map(|line| line.stub.to_string());
+    let concerns = summary.alerts.iter().filter(|alert| alert.new).filter_map(|alert| Some(alert.concern?.word().to_owned()));
+    experiments.chain(concerns).map(|thing| (summary.route.clone(), thing))
 }
 
 fn policy() -> Policy {
@@ -251,6 +306,8 @@ proptest! {
             }
         }
         prop_assert!(snapshot.routes.iter().all(|route| route.waiting_since.is_none()), "{:?}", snapshot.routes);
+        prop_assert!(world.alarmed.is_empty(), "who was told of an outage is told of its end: {:?}", world.alarmed);
+        prop_assert!(world.owed.is_empty(), "what was to be told is told one day: {:?}", world.owed);
 
         let told = world.told.len();
         world.restart();

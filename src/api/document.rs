@@ -2,6 +2,7 @@
 
 use utoipa::OpenApi;
 
+use super::complete::complete;
 use super::connection::ConnectionReport;
 use super::error::ApiError;
 use super::event::Event;
@@ -35,5 +36,5 @@ struct Document;
 /// The document, made anew from the code.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    complete(Document::openapi())
 }

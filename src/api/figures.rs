@@ -35,7 +35,13 @@ impl std::fmt::Debug for Figures {
 
 /// The paths of the figures: Prometheus' usual one, and cn-infra's.
 pub(super) fn routes(figures: Figures) -> Router {
-    Router::new().route("/metrics", get(text)).route("/health", get(text)).with_state(figures)
+    Router::new().route("/metrics", get(text)).route("/health", get(text_too)).with_state(figures)
+}
+
+/// The figures for Prometheus, by cn-infra's path.
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "As `/metrics`", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+pub(super) async fn text_too(figures: State<Figures>) -> Response {
+    text(figures).await
 }
 
 /// Counts every answer of these routes.
@@ -43,7 +49,9 @@ pub(super) fn counted(routes: Router, figures: Figures) -> Router {
     routes.layer(from_fn_with_state(figures, count))
 }
 
-async fn text(State(figures): State<Figures>) -> Response {
+/// The figures for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "In the OpenMetrics text format", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+pub(super) async fn text(State(figures): State<Figures>) -> Response {
     let Some(text) = (figures.text)() else {
         tracing::error!("the figures for Prometheus cannot be written");
         return error::internal().into_response();

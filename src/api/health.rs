@@ -14,8 +14,12 @@ use axum::routing::{get, post};
 
 use super::error::{self, ApiError};
 use super::manners::OwnWords;
+use crate::access::Kept;
 use crate::health::views::{self, Answer, Contributor, Query, Refused};
-use crate::health::{Desk, LevelRefused, Levels, Picture, Refresher, parse_set_level, targets_of};
+use crate::health::{Change, Desk, LevelRefused, Levels, Picture, Pushed, Refresher, parse_set_level, targets_of};
+
+/// Takes the change of a category's switch to keep.
+pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
 
 /// What the paths of health answer from.
 #[derive(Clone)]
@@ -24,8 +28,12 @@ pub struct HealthState {
     pub desk: Desk,
     /// Gives pictures for which everything was checked.
     pub refresher: Arc<Refresher>,
+    /// The components that report by themselves.
+    pub pushed: Arc<Pushed>,
     /// Who contributes to `/actuator/info`.
     pub contributors: Arc<[Contributor]>,
+    /// Keeps the change of a category's switch, and says whether it is on disk.
+    pub keep_switch: Arc<KeepSwitch>,
     /// The levels of the log; without them there is no `/actuator/logger`.
     pub levels: Option<Arc<dyn Levels>>,
 }
@@ -34,6 +42,31 @@ impl std::fmt::Debug for HealthState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HealthState")
     }
+}
+
+/// Which categories are meant, and whether everything is checked first.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it documents what `Query` reads")]
+struct CategoriesAsked {
+    /// Names of categories, separated by commas; without them `default`, which holds everything.
+    #[param(example = "default")]
+    categories: Option<String>,
+    /// `false`: everything is checked before the answer, but not more often than is good.
+    cache: Option<bool>,
+}
+
+/// A level of the log to set.
+#[derive(utoipa::ToSchema)]
+#[schema(as = SetLevel)]
+#[expect(dead_code, reason = "it documents what `parse_set_level` reads")]
+pub(super) struct SetLevelBody {
+    /// Of which component: `GET` lists them.
+    #[schema(example = "relay")]
+    component: String,
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    #[schema(example = "debug")]
+    level: String,
 }
 
 /// All paths.
@@ -57,19 +90,39 @@ pub(super) fn routes(state: HealthState) -> Router {
     routes.with_state(state)
 }
 
-async fn liveness(State(state): State<HealthState>) -> Result<Response, ApiError> {
+/// Whether the process must be started anew (cn-infra's form): it depends on the loop and the store, never on the laboratory.
+#[utoipa::path(get, path = "/liveness", tag = "health", responses(
+    (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = Object, example = json!({"build_version": "0.1.0", "state": 1, "start_time": 1_795_218_976, "last_change": 1_795_218_980, "plugins": [{"name": "self", "state": 1}], "PluginStatus": {"self": {"state": 1, "last_change": 1_795_218_980}}, "NonFatalPlugins": []})),
+    (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = Object),
+))]
+pub(super) async fn liveness(State(state): State<HealthState>) -> Result<Response, ApiError> {
     answered(views::liveness(&state.desk.picture()))
 }
 
-async fn readiness(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+/// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is well. Experiments are listed with their streams.
+#[utoipa::path(get, path = "/readiness", tag = "health", params(("full" = Option<bool>, Query, description = "List all experiments, not only those that fail")), responses(
+    (status = 200, description = "It is ready", body = Object, example = json!({"build_version": "0.1.0", "state": 1, "start_time": 1_795_218_976, "last_change": 1_795_218_980, "interface_stats": {"interfaces": []}, "experiments": {"total": 0, "listed": []}, "plugins": [], "PluginStatus": {}, "NonFatalPlugins": ["jump", "mail"]})),
+    (status = 503, description = "It is not, in the same form", body = Object),
+))]
+pub(super) async fn readiness(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     answered(views::readiness(&state.desk.picture(), &asked(query)))
 }
 
-async fn actuator() -> Result<Response, ApiError> {
+/// The endpoints of the actuator.
+#[utoipa::path(get, path = "/actuator", tag = "health", responses(
+    (status = 200, description = "Each with its path", body = Object, example = json!({"endpoints": [{"name": "info", "path": "/actuator/info"}]})),
+))]
+pub(super) async fn actuator() -> Result<Response, ApiError> {
     answered(views::actuator())
 }
 
-async fn actuator_health(
+/// Health by kind (Layotto's form): UP, INIT or DOWN of every component.
+#[utoipa::path(get, path = "/actuator/health/{kind}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("full" = Option<bool>, Query, description = "List all experiments, not only those that fail")), responses(
+    (status = 200, description = "UP; of liveness also INIT", body = Object, example = json!({"status": "UP", "components": {"self": {"status": "UP", "details": {}}}})),
+    (status = 404, description = "There is no such kind", body = ApiError),
+    (status = 503, description = "DOWN; of readiness also INIT", body = Object),
+))]
+pub(super) async fn actuator_health(
     State(state): State<HealthState>,
     kind: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
@@ -79,7 +132,13 @@ async fn actuator_health(
     answered(views::health(&state.desk.picture(), &kind, &asked(query)))
 }
 
-async fn actuator_health_of(
+/// The health of one component or, by readiness, of one experiment with its streams.
+#[utoipa::path(get, path = "/actuator/health/{kind}/{name}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("name" = String, Path, description = "A component or an experiment", example = "book")), responses(
+    (status = 200, description = "UP; of liveness also INIT", body = Object, example = json!({"status": "UP", "details": {}})),
+    (status = 404, description = "There is no such kind, component or experiment", body = ApiError),
+    (status = 503, description = "DOWN; of readiness also INIT", body = Object),
+))]
+pub(super) async fn actuator_health_of(
     State(state): State<HealthState>,
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
@@ -88,16 +147,29 @@ async fn actuator_health_of(
     answered(views::health_of(&state.desk.picture(), &kind, &name))
 }
 
-async fn info(State(state): State<HealthState>) -> Result<Response, ApiError> {
+/// What runs here: the program, the laboratory in numbers, the rules in force.
+#[utoipa::path(get, path = "/actuator/info", tag = "health", responses(
+    (status = 200, description = "A member that cannot be told shows its error", body = Object, example = json!({"app": {"name": "labwatch", "version": "0.1.0", "started": "2026-11-21T00:00:00Z"}, "lab": {}, "config": {}})),
+))]
+pub(super) async fn info(State(state): State<HealthState>) -> Result<Response, ApiError> {
     answered(views::info(&state.desk.picture(), &state.contributors))
 }
 
-async fn logger(State(state): State<HealthState>, uri: Uri) -> Result<Response, ApiError> {
+/// The levels of the log.
+#[utoipa::path(get, path = "/actuator/logger", tag = "health", responses(
+    (status = 200, description = "By component, and by target where that is finer", body = Object, example = json!({"components": {"relay": "info"}, "targets": {"labwatch": "info"}})),
+))]
+pub(super) async fn logger(State(state): State<HealthState>, uri: Uri) -> Result<Response, ApiError> {
     let levels = state.levels.ok_or_else(|| error::no_such_path(&uri))?;
     answered(views::logger(&*levels))
 }
 
-async fn set_level(State(levels): State<Arc<dyn Levels>>, body: Bytes) -> Result<Response, ApiError> {
+/// Sets the level of a component of the log, until the next start.
+#[utoipa::path(post, path = "/actuator/logger", tag = "health", request_body = SetLevelBody, responses(
+    (status = 200, description = "It is set: the levels as they are now", body = Object),
+    (status = 400, description = "There is no such component or level", body = ApiError),
+))]
+pub(super) async fn set_level(State(levels): State<Arc<dyn Levels>>, body: Bytes) -> Result<Response, ApiError> {
     let set = parse_set_level(&body).and_then(|asked| {
         let targets = targets_of(&asked.component).unwrap_or_default();
         levels.set(targets, &asked.level).map_err(LevelRefused::Log)?;
@@ -116,7 +188,12 @@ async fn set_level(State(levels): State<Arc<dyn Levels>>, body: Bytes) -> Result
     }
 }
 
-async fn health(State(state): State<HealthState>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, ApiError> {
+/// The health of categories (FT's form): 200 whether good or bad, the verdict is in `ok`. JSON where it is asked for, else a page.
+#[utoipa::path(get, path = "/__health", tag = "health", params(CategoriesAsked), responses(
+    (status = 200, description = "One check for each experiment and component", content((Object = "application/json", example = json!({"schemaVersion": 1, "systemCode": "lab", "name": "lab health", "description": "Health of lab served from cache.", "checks": [], "ok": true, "severity": 2})), (String = "text/html"))),
+    (status = 400, description = "None of the categories exists", body = ApiError),
+))]
+pub(super) async fn health(State(state): State<HealthState>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, ApiError> {
     let query = asked(query);
     let picture = picture(&state, &query).await;
     let accepted: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -124,21 +201,45 @@ async fn health(State(state): State<HealthState>, RawQuery(query): RawQuery, hea
     answered(if wants_json { views::health_json(&picture, &query) } else { views::health_page(&picture, &query) })
 }
 
-async fn gtg(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+/// Whether the categories can be used now. Never has a body.
+#[utoipa::path(get, path = "/__gtg", tag = "health", params(CategoriesAsked), responses(
+    (status = 200, description = "They can"), (status = 400, description = "None of the categories exists"),
+    (status = 503, description = "They cannot, or one of them is closed"),
+))]
+pub(super) async fn gtg(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let query = asked(query);
     answered(Ok(views::gtg(&picture(&state, &query).await, &query)))
 }
 
-async fn agg_health(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+/// Every single check of the categories: each stream, each remote login, each component, each self-test.
+#[utoipa::path(get, path = "/__agghealth", tag = "health", params(CategoriesAsked), responses(
+    (status = 200, description = "What cannot be reached is among them, failing", body = Object, example = json!({"schemaVersion": 1, "aggregationSystemCode": "lab", "checks": []})),
+    (status = 400, description = "None of the categories exists", body = ApiError),
+))]
+pub(super) async fn agg_health(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let query = asked(query);
     answered(views::agg_health(&picture(&state, &query).await, &query))
 }
 
-async fn status(State(state): State<HealthState>) -> Result<Response, ApiError> {
+/// OK or FAIL of every component and experiment (Axway's form). The components decide.
+#[utoipa::path(get, path = "/status", tag = "health", responses(
+    (status = 200, description = "OK", body = Object, example = json!({"name": "labwatch", "version": "0.1.0", "status": "OK", "statusChecks": {"book": {"name": "book", "endpoint": "book", "status": {"result": "OK"}}}})),
+    (status = 503, description = "FAIL, in the same form", body = Object),
+))]
+pub(super) async fn status(State(state): State<HealthState>) -> Result<Response, ApiError> {
     answered(views::status(&state.desk.picture()))
 }
 
-async fn status_of(State(state): State<HealthState>, name: Result<Path<String>, PathRejection>, uri: Uri) -> Result<Response, ApiError> {
+/// OK or FAIL of one component or experiment.
+#[utoipa::path(get, path = "/status/{name}", tag = "health", params(("name" = String, Path, description = "Its endpoint, as `/status` tells it", example = "book")), responses(
+    (status = 200, description = "OK", body = Object, example = json!({"result": "OK"})),
+    (status = 404, description = "There is no such check", body = ApiError), (status = 503, description = "FAIL", body = Object),
+))]
+pub(super) async fn status_of(
+    State(state): State<HealthState>,
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     answered(views::status_of(&state.desk.picture(), &name))
 }

@@ -4,7 +4,9 @@
 //! Never touches the engine, a feed or an effect: a handler takes the newest snapshot and lets go of it when the answer is written, or asks
 //! the history's reader, so a slow or hostile reader can stall nobody. Every error is JSON.
 
+mod categories;
 mod client;
+mod complete;
 mod connection;
 mod cookie;
 mod document;
@@ -21,6 +23,7 @@ mod manners;
 mod neighbour;
 mod orders;
 mod origin;
+mod pushes;
 mod routes;
 mod server;
 mod share;
@@ -32,7 +35,7 @@ mod v2;
 pub use document::{DOCUMENT_JSON, document};
 pub use figures::{Count, Figures};
 pub use gate::{AccessSettings, Gate};
-pub use health::HealthState;
+pub use health::{HealthState, KeepSwitch};
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use neighbour::labwatch_on;
 pub use orders::{Answered, Give, OrderState};

@@ -25,7 +25,7 @@ use super::health::{self, HealthState};
 use super::orders::{self, OrderState};
 use super::share::Shared;
 use super::v2::{self, Live, Past, Sheets};
-use super::{login, manners, tokens};
+use super::{categories, login, manners, pushes, tokens};
 use crate::access::Caller;
 use crate::engine::{ExperimentView, Snapshot};
 use crate::health::Desk;
@@ -85,7 +85,10 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
         .route("/logout", post(login::sign_out))
         .with_state(Arc::clone(&gate));
     let routes = routes.merge(access).merge(others);
-    let routes = state.health.into_iter().fold(routes, |routes, health| routes.merge(health::routes(health)));
+    let routes = state.health.into_iter().fold(routes, |routes, health| {
+        let categories = categories::routes(&health, Arc::clone(&gate));
+        routes.merge(categories).merge(pushes::routes(&health)).merge(health::routes(health))
+    });
     let routes = state.orders.into_iter().fold(routes, |routes, orders| routes.merge(orders::routes(orders)));
     let routes = match state.figures {
         Some(figures) => figures::counted(gate::before(routes.merge(figures::routes(figures.clone())), gate), figures),
@@ -143,8 +146,8 @@ pub(super) async fn experiments(State(served): State<Arc<Served>>, caller: Calle
         return Ok(tag.unchanged());
     }
     let shared = if private { &served.whole } else { &served.open };
-    let body = shared.body(&snapshot, |snapshot| rendered(&experiment::Experiments { snapshot, private })).await?;
-    Ok(tag.on(json(body)))
+    let answer = shared.answer(&asked, &snapshot, |snapshot| rendered(&experiment::Experiments { snapshot, private })).await?;
+    Ok(tag.on(answer))
 }
 
 /// What happened to an experiment, oldest first.

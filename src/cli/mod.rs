@@ -51,7 +51,11 @@ struct Settings {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Watch, until told to stop by SIGTERM or SIGINT.
-    Serve,
+    Serve {
+        /// Only watch: judge and show, and never switch in book, tell anybody or send figures.
+        #[arg(long)]
+        observe: bool,
+    },
     /// Watch a simulated laboratory in which things break and are mended, without any network.
     Demo(demo::DemoArgs),
     /// Check the configuration, and with --connect also what it leads to.
@@ -154,9 +158,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     // refused only when one is in force already, which is as good
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let sources = Sources::from_process(cli.settings.config, cli.settings.set);
+    let mut set = cli.settings.set;
+    if matches!(cli.command, Command::Serve { observe: true }) {
+        set.push(("observe".to_owned(), "true".to_owned()));
+    }
+    let sources = Sources::from_process(cli.settings.config, set);
     match cli.command {
-        Command::Serve => serve::run(&sources),
+        Command::Serve { .. } => serve::run(&sources),
         Command::Demo(args) => demo::run(&args, &sources),
         Command::Check(args) => check::run(&args, &sources),
         Command::Replay(args) => replay::run(&args, &sources),

@@ -66,7 +66,7 @@ async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> 
 
 fn test_summary(now: Timestamp) -> Summary {
     let text = "this is a test: somebody asked labwatch to send it, and nothing is wrong".to_owned();
-    let alerts = vec![Alert { text, since: now, ended: None, new: true }];
+    let alerts = vec![Alert { concern: None, text, since: now, ended: None, new: true }];
     let (counts, background) = (Counts::default(), Background::default());
     Summary {
         id: 0,

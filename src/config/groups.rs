@@ -71,9 +71,9 @@ pub struct CategorySettings {
 pub struct ServiceSettings {
     /// Its name, which neither another service nor one of [`COMPONENTS`] has.
     pub name: String,
-    /// What is asked.
-    pub url: Url,
-    /// How often it is asked.
+    /// What is asked; `None`: it reports by itself.
+    pub url: Option<Url>,
+    /// How often it is asked, or for how long its report counts.
     pub period: Duration,
     /// The longest that an answer may take.
     pub timeout: Duration,
@@ -161,15 +161,23 @@ fn check_members(reader: &mut Reader<'_>, category: &CategorySettings, used: &BT
 
 fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<ServiceSettings> {
     const EXPECT: [(&str, Expect); 3] = [("200", Expect::Ok200), ("2xx", Expect::Any2xx), ("ft", Expect::FtStandard)];
-    if reader.find("url").is_none() {
-        reader.missing("url", "");
-    }
+    let asked = reader.find("url").is_some();
     let url = reader.parsed("url", hidden::ALLOWED, callable);
+    for key in ["timeout", "expect", "retries", "retry_after"] {
+        if reader.is_set(key) && !asked {
+            reader.wrong(
+                key,
+                "is set, but the service has no url, so it is not asked: it reports by itself",
+                "write its url, or leave it out",
+            );
+        }
+    }
     let (period, timeout) = (reader.duration("period", SECOND..=HOUR), reader.duration("timeout", 100 * MILLI..=MINUTE));
     let expect = reader.choice("expect", &EXPECT);
     let categories = reader.list("categories", NAMES, |text| category_name(text, known));
     let (retries, retry_after) = (reader.number("retries", 0..=10), reader.duration("retry_after", 100 * MILLI..=MINUTE));
-    Some(ServiceSettings { name, url: url?, period, timeout, expect: expect?, categories, retries, retry_after })
+    // A url that is wrong is said; it is not the same as none.
+    Some(ServiceSettings { name, url, period, timeout, expect: expect?, categories, retries, retry_after })
 }
 
 fn category_name(text: &str, known: &[String]) -> Result<String, String> {

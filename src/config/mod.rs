@@ -78,6 +78,8 @@ pub struct Config {
     pub graphite: Option<GraphiteSettings>,
     /// Profiling on request; `None`: off.
     pub profile: Option<ProfileSettings>,
+    /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
+    pub observe: bool,
     /// The HTTP API.
     pub api: ApiSettings,
     /// What survives a restart; `None` when nothing is to be kept.

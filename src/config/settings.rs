@@ -110,7 +110,8 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let surfaces = surfaces(reader, &services);
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
     let (graphite, profile) = (graphite(reader), profile(reader));
-    Some(Config {
+    let observe = reader.switch("observe");
+    let config = Config {
         relay: relay?,
         jump: jump?,
         book: book?,
@@ -127,10 +128,19 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         surfaces,
         graphite,
         profile,
+        observe,
         api,
         memory,
         log,
-    })
+    };
+    Some(if observe { silent(config) } else { config })
+}
+
+/// The same without anything that goes out.
+fn silent(mut config: Config) -> Config {
+    (config.mail, config.graphite) = (None, None);
+    (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+    config
 }
 
 fn book(reader: &mut Reader<'_>, parts: &Whole) -> Option<BookSettings> {

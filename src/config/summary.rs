@@ -31,6 +31,7 @@ impl Config {
         lines.extend(self.categories.iter().map(category_line));
         lines.extend(self.services.iter().map(service_line));
         lines.push(api_line(&self.api));
+        lines.extend(self.observe.then(|| "acts     never: it only watches".to_owned()));
         lines.extend(
             self.graphite.as_ref().map(|to| format!("graphite {}:{} as {}, every {}", to.host, to.port, to.prefix, short(to.every))),
         );
@@ -111,13 +112,16 @@ fn category_line(category: &CategorySettings) -> String {
 }
 
 fn service_line(service: &ServiceSettings) -> String {
+    let Some(url) = &service.url else {
+        return format!("service  {}: reports by itself, every {} at the latest", service.name, short(service.period));
+    };
     let expect = match service.expect {
         Expect::Ok200 => "status 200",
         Expect::Any2xx => "status 200 to 299",
         Expect::FtStandard => "an FT health document",
     };
-    let place = service.url.origin().ascii_serialization();
-    format!("service  {}: {place}{}, {expect}, every {}", service.name, service.url.path(), short(service.period))
+    let place = url.origin().ascii_serialization();
+    format!("service  {}: {place}{}, {expect}, every {}", service.name, url.path(), short(service.period))
 }
 
 fn api_line(api: &ApiSettings) -> String {

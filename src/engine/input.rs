@@ -1,5 +1,6 @@
 //! Everything that can reach the engine, in one closed list.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,11 +46,16 @@ pub enum Input {
     },
     /// What a maintainer tells us to do. What would be refused does nothing: whoever hands it in asks before.
     Command(Order),
+    /// The experiments that closed categories keep back now, all of them.
+    KeptBack(Arc<KeptBack>),
     /// This replica may act, or may only watch.
     Role(Role),
     /// Nothing came, but a deadline is reached.
     Wake,
 }
+
+/// Experiments that nobody can book, however they are, until a person has opened a category; with its name.
+pub type KeptBack = BTreeMap<Stub, String>;
 
 /// How the connection to relay or jump is, as its feed sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -41,6 +41,19 @@ pub struct RouteMemory {
     pub told: Vec<Told>,
     /// Experiments of summaries of which nobody knows whether they arrived, with since when they were bad.
     pub owed: Vec<(Stub, Timestamp)>,
+    /// What concerned the whole laboratory in such summaries, oldest first.
+    pub owed_concerns: Vec<OwedConcern>,
+}
+
+/// Something that concerned the whole laboratory, in a summary of which nobody knows whether it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwedConcern {
+    /// What it was.
+    pub concern: Concern,
+    /// Since when it was so.
+    pub since: Timestamp,
+    /// When it ended, where it had when the summary was put together.
+    pub ended: Option<Timestamp>,
 }
 
 /// What is remembered of an experiment.

@@ -46,8 +46,10 @@ pub use event::{Event, Issue, Why};
 pub use flapping::FlapRule;
 pub use holding::{HoldTimes, Holding, Settled};
 pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
-pub use input::{BookReading, Booking, DeliveryFault, Input, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable};
-pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, Remembered, Rounds, RouteMemory, Strand, Told};
+pub use input::{
+    BookReading, Booking, DeliveryFault, Input, KeptBack, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable,
+};
+pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, OwedConcern, Remembered, Rounds, RouteMemory, Strand, Told};
 pub use mismatch::Mismatch;
 pub use names::{matches, stem};
 pub use policy::{Asking, Policy, Sampling};
@@ -57,7 +59,7 @@ pub use report::{Connection, Report, Scopes, Traffic};
 pub use route::{Channel, Route};
 pub use silence::{
     Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern, NoteView, Occurrence, Quiet, QuietEntry,
-    QuietId, QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly,
+    QuietId, QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly, check_text,
 };
 pub use snapshot::{
     Counts, Evidence, ExperimentView, FlapView, LastConnection, PoolView, ResourceView, RouteView, SamplingView, Seen, Snapshot,

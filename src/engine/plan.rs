@@ -191,6 +191,9 @@ impl Snapshot {
             None => return Err(Refusal::NotRead(name.clone())),
             Some(Bookable::Yes) => return Err(Refusal::Bookable(name.clone())),
             Some(Bookable::Withdrawn) => {
+                if let Some(category) = self.kept_back.get(&view.stub) {
+                    return Err(Refusal::KeptBack { resource: name.clone(), category: category.clone() });
+                }
                 return Err(Refusal::Ours { resource: name.clone(), stub: view.stub.clone(), health: view.health });
             }
             Some(Bookable::Held) => {}

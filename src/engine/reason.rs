@@ -16,6 +16,11 @@ pub(super) fn enabled() -> String {
     format!("{OUR_PREFIX}enabled by a maintainer")
 }
 
+/// The reason for keeping a resource withdrawn after a fault until a person has looked at it, however it is meanwhile.
+pub(super) fn to_be_inspected() -> String {
+    format!("{OUR_PREFIX}out of order after a fault; it can be booked again when a maintainer has inspected it")
+}
+
 /// The reason for withdrawing a resource that comes and goes: once for all the time that it does.
 pub(super) fn comes_and_goes(stub: &Stub, issues: &[Issue]) -> String {
     let required = issues.iter().filter_map(|issue| match issue {

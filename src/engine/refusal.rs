@@ -48,6 +48,22 @@ pub enum Refusal {
         /// How that is.
         health: Health,
     },
+    /// A closed category keeps the resource's experiment back.
+    KeptBack {
+        /// The resource.
+        resource: ResourceName,
+        /// The category.
+        category: String,
+    },
+    /// A category is open, or closed, already.
+    CategoryAlready {
+        /// The category.
+        category: String,
+        /// Whether it is open.
+        open: bool,
+    },
+    /// There is no category of this name.
+    NoCategory(String),
     /// Too many commands are waiting.
     Busy,
     /// Labwatch is about to stop.
@@ -93,6 +109,12 @@ impl fmt::Display for Refusal {
                     "no person holds {resource}: labwatch withdrew it because {stub} is {health}, and gives it back when {stub} works"
                 )
             }
+            Self::KeptBack { resource, category } => {
+                write!(f, "the category {category} is closed and keeps {resource} from being booked: inspect it, then open the category")
+            }
+            Self::CategoryAlready { category, open: true } => write!(f, "the category {category} is open already"),
+            Self::CategoryAlready { category, open: false } => write!(f, "the category {category} is closed already"),
+            Self::NoCategory(name) => write!(f, "there is no category {name}: /api/v1/categories lists them"),
             Self::Busy => write!(f, "too many commands are waiting: try again in a moment"),
             Self::Stopping => write!(f, "labwatch is about to stop: try again when it runs"),
         }

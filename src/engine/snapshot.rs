@@ -10,7 +10,7 @@ use super::cause::Cause;
 use super::command::Wish;
 use super::event::{Event, Issue};
 use super::holds::HoldView;
-use super::input::{Link, Role};
+use super::input::{KeptBack, Link, Role};
 use super::pool::{Pools, Standing};
 use super::report::{Report, Traffic};
 use super::route::Channel;
@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub calendar: Arc<Calendar>,
     /// Which experiments can stand in for each other.
     pub pools: Arc<Pools>,
+    /// Experiments that closed categories keep back.
+    pub kept_back: Arc<KeptBack>,
 }
 
 impl Snapshot {

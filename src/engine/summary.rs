@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::bookings::Affected;
 use super::event::Issue;
-use super::memory::MessageId;
+use super::memory::{Concern, MessageId};
 use super::route::Channel;
 use super::snapshot::Counts;
 use crate::model::{Bookable, Health, RouteName, Stub};
@@ -119,6 +119,8 @@ impl Background {
 /// Something that concerns the whole laboratory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
+    /// What it is about; `None` for a trial, which is about nothing.
+    pub concern: Option<Concern>,
     /// What is wrong and what to do, or that it has ended.
     pub text: String,
     /// Since when it was or is so.

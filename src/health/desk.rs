@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::acks::Acks;
-use super::census::Census;
 use super::picture::{Picture, SELF, STARTUP};
+use super::pushed::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
 use super::registry::{Clock, RegisterError, Registry, Reporter, no_report_for};
 use super::settings::{Identity, Settings};
 use super::sources;
 use super::state::{Component, Finding, State};
 use super::switches::{Categories, Change, Switch, Switched};
-use crate::engine::Snapshot;
+use crate::engine::{KeptBack, Role, Snapshot};
 use crate::model::{Moment, SourceHealth};
 
 /// The loop turns every 5 s at least; when it has not for this long, it hangs.
@@ -39,9 +39,11 @@ struct Inner {
     begun: Moment,
     life: Mutex<Life>,
     acks: Mutex<Arc<Acks>>,
+    self_tests: Mutex<Arc<SelfTests>>,
     /// Held while categories are judged: a picture takes `switched` instead.
     categories: Mutex<Categories>,
     switched: Mutex<Arc<Switched>>,
+    kept_back: watch::Sender<Arc<KeptBack>>,
 }
 
 /// How far the service is.
@@ -67,6 +69,7 @@ impl Desk {
     ) -> Result<Self, RegisterError> {
         let startup = registry.register(STARTUP, None, &[])?;
         let begun = clock();
+        let kept_back = Arc::new(categories.kept_back(&settings.categories));
         Ok(Self(Arc::new(Inner {
             settings: Arc::new(settings),
             identity: Arc::new(identity),
@@ -78,7 +81,9 @@ impl Desk {
             begun,
             life: Mutex::new(Life::Starting),
             acks: Mutex::default(),
+            self_tests: Mutex::default(),
             switched: Mutex::new(categories.switched()),
+            kept_back: watch::Sender::new(kept_back),
             categories: Mutex::new(categories),
         })))
     }
@@ -107,6 +112,21 @@ impl Desk {
         *locked(&self.0.acks) = Arc::new(acks);
     }
 
+    /// Takes what an experiment found when it tested itself.
+    ///
+    /// # Errors
+    /// [`NotTaken::Experiment`]: there is none of this name.
+    pub fn tested(&self, experiment: &str, finding: Finding) -> Result<Taken, NotTaken> {
+        let snapshot = Arc::clone(&self.0.snapshots.borrow());
+        let is_known = |name: &str| snapshot.experiment(name).is_some();
+        if !is_known(experiment) {
+            return Err(NotTaken::Experiment(experiment.to_owned()));
+        }
+        let test = SelfTest { finding, at: (self.0.clock)().wall() };
+        let changed = pushed::take(&mut locked(&self.0.self_tests), experiment, test, is_known);
+        Ok(Taken { changed, fresh: SELF_TEST_FRESH })
+    }
+
     /// The state of everything now.
     #[must_use]
     pub fn picture(&self) -> Picture {
@@ -129,6 +149,7 @@ impl Desk {
             snapshot,
             switched: Arc::clone(&locked(&self.0.switched)),
             acks: Arc::clone(&locked(&self.0.acks)),
+            self_tests: Arc::clone(&locked(&self.0.self_tests)),
             is_fresh: false,
         }
     }
@@ -156,10 +177,13 @@ impl Desk {
     }
 
     /// Looks at a snapshot: whether the service has started, and which categories have failed often enough. To be called with every
-    /// snapshot that there is; what changed is to be stored.
+    /// snapshot that there is; what changed is to be stored. Who only watches closes nothing.
     #[must_use]
     pub fn evaluate(&self, snapshot: &Arc<Snapshot>) -> Vec<Change> {
         self.note_start(snapshot);
+        if snapshot.role == Role::Follower {
+            return Vec::new();
+        }
         let picture = self.picture_of(Arc::clone(snapshot));
         let now = (self.0.clock)();
         self.switching(|categories| categories.judge(&picture, now))
@@ -181,14 +205,15 @@ impl Desk {
         }
     }
 
-    /// Opens or closes a category by the word of a person; `None` when there is no such category. What changed is to be stored.
+    /// Opens or closes a category by the word of a person. What changed is to be stored.
+    pub(super) fn switch(&self, name: &str, switch: Switch) -> Change {
+        self.switching(|categories| categories.switch(name, switch))
+    }
+
+    /// The experiments that closed categories keep back, now and as that changes.
     #[must_use]
-    pub fn switch_category(&self, name: &str, enabled: bool, by: &str, reason: &str) -> Option<Change> {
-        let picture = self.picture();
-        let at = picture.at;
-        Census::of(&picture).in_category(name)?;
-        let switch = Switch { enabled, at, by: by.to_owned(), reason: reason.to_owned() };
-        Some(self.switching(|categories| categories.switch(name, switch)))
+    pub fn kept_back(&self) -> watch::Receiver<Arc<KeptBack>> {
+        self.0.kept_back.subscribe()
     }
 
     /// Follows the snapshots until there are no more, and hands every change of a category's switch to `changed`.
@@ -197,7 +222,8 @@ impl Desk {
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
             self.acknowledge(Acks::of(&snapshot));
             for change in self.evaluate(&snapshot) {
-                tracing::warn!(category = change.category, reason = change.switch.reason, "the category is closed until a person opens it");
+                let (reason, kept_back) = (&change.switch.reason, change.switch.kept_back.len());
+                tracing::warn!(category = change.category, reason, kept_back, "the category is closed until a person opens it");
                 changed(change);
             }
             if snapshots.changed().await.is_err() {
@@ -214,6 +240,14 @@ impl Desk {
         let mut categories = locked(&self.0.categories);
         let outcome = act(&mut categories);
         *locked(&self.0.switched) = categories.switched();
+        let kept = categories.kept_back(&self.0.settings.categories);
+        self.0.kept_back.send_if_modified(|known| {
+            let differs = **known != kept;
+            if differs {
+                *known = Arc::new(kept);
+            }
+            differs
+        });
         outcome
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::acks::Acks;
+use super::pushed::SelfTests;
 use super::settings::{Identity, Settings};
 use super::state::{Component, State};
 use super::switches::Switched;
@@ -39,6 +40,8 @@ pub struct Picture {
     pub switched: Arc<Switched>,
     /// What people have acknowledged.
     pub acks: Arc<Acks>,
+    /// What experiments found when they tested themselves.
+    pub self_tests: Arc<SelfTests>,
     /// Whether everything was checked for this picture, instead of being read from the last results.
     pub is_fresh: bool,
 }

@@ -1,6 +1,6 @@
 //! Which categories are open: closed by a fault where they are sticky, closed and opened by people. Pure: it is told the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::category::{Verdict, is_fault};
-use super::census::{Census, Member, pace};
+use super::census::{Census, Member, What, pace};
 use super::picture::Picture;
 use crate::config::CategorySettings;
-use crate::model::Moment;
+use crate::engine::KeptBack;
+use crate::model::{Moment, Stub};
 
 /// What the key of a switch in the store starts with; the category's name follows.
 pub const KEY: &str = "category.";
@@ -35,6 +36,9 @@ pub struct Switch {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// The experiments that nobody can book until a person opens it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kept_back: BTreeSet<Stub>,
 }
 
 /// All switches that somebody or something has used, by category.
@@ -114,19 +118,24 @@ impl Categories {
 
     /// Judges every sticky category by a picture, and closes those that have failed often enough. Given every picture that there is,
     /// it misses no fault. A judgement counts again only when the category's pace has passed since the last that counted, so many
-    /// pictures of one fault are one; a good one in between begins anew.
+    /// pictures of one fault are one; a good one in between begins anew. What fails while a category keeps back is kept back too.
     pub fn judge(&mut self, picture: &Picture, now: Moment) -> Vec<Change> {
         let sticky = picture.settings.categories.iter().filter(|category| category.sticky);
-        let open: Vec<_> = sticky.filter(|category| is_enabled(&category.name, &self.switched)).collect();
-        if open.is_empty() || !picture.has_started() {
+        let watched: Vec<_> = sticky.filter(|category| is_enabled(&category.name, &self.switched) || self.keeps_back(category)).collect();
+        if watched.is_empty() || !picture.has_started() {
             return Vec::new();
         }
         let census = Census::of(picture);
-        open.into_iter().filter_map(|category| self.judge_one(category, &census, now)).collect()
+        watched.into_iter().filter_map(|category| self.judge_one(category, &census, now)).collect()
     }
 
     fn judge_one(&mut self, category: &CategorySettings, census: &Census<'_>, now: Moment) -> Option<Change> {
         let members = census.in_category(&category.name)?;
+        if let Some(closed) = self.switched.get(&category.name).filter(|switch| !switch.enabled) {
+            let kept_back: BTreeSet<Stub> = closed.kept_back.iter().cloned().chain(faulty(&members)).collect();
+            let changed = kept_back != closed.kept_back;
+            return changed.then(|| Switch { kept_back, ..closed.clone() }).map(|switch| self.switch(&category.name, switch));
+        }
         let judged: Vec<&Member<'_>> = members.into_iter().filter(|member| member.state.is_ok() || is_fault(member.state)).collect();
         let verdict = if judged.is_empty() { None } else { Some(Verdict::of(category, &judged)) };
         let Some(verdict) = verdict.filter(|verdict| !verdict.ok) else {
@@ -137,12 +146,22 @@ impl Categories {
             return None;
         }
         let named = verdict.failing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        Some(
-            self.switch(
-                &category.name,
-                Switch { enabled: false, at: now.wall(), by: NOBODY.to_owned(), reason: format!("failing: {named}") },
-            ),
-        )
+        let kept_back = if category.sticky_booking { faulty(&judged).collect() } else { BTreeSet::new() };
+        let (by, reason) = (NOBODY.to_owned(), format!("failing: {named}"));
+        Some(self.switch(&category.name, Switch { enabled: false, at: now.wall(), by, reason, kept_back }))
+    }
+
+    /// Whether a fault closed the category, and its experiments wait for an inspection.
+    fn keeps_back(&self, category: &CategorySettings) -> bool {
+        category.sticky_booking && self.switched.get(&category.name).is_some_and(|switch| !switch.enabled && switch.by == NOBODY)
+    }
+
+    /// The experiments that closed categories keep back, as far as these settings still have it so.
+    #[must_use]
+    pub fn kept_back(&self, settings: &[CategorySettings]) -> KeptBack {
+        let keeping = settings.iter().filter(|category| self.keeps_back(category));
+        let switches = keeping.filter_map(|category| Some((category, self.switched.get(&category.name)?)));
+        switches.flat_map(|(category, switch)| switch.kept_back.iter().map(|stub| (stub.clone(), category.name.clone()))).collect()
     }
 
     fn count(&mut self, category: &CategorySettings, pace: Duration, now: Moment) -> u32 {
@@ -165,6 +184,15 @@ impl Categories {
         Arc::make_mut(&mut self.switched).insert(category.to_owned(), switch.clone());
         Change { category: category.to_owned(), switch }
     }
+}
+
+/// The experiments among these that have a fault of which nobody knows.
+fn faulty(members: &[&Member<'_>]) -> impl Iterator<Item = Stub> {
+    let faulty = members.iter().filter(|member| member.counts && member.ack.is_none() && is_fault(member.state));
+    faulty.filter_map(|member| match member.what {
+        What::Experiment(view) => Some(view.stub.clone()),
+        What::Component(_) => None,
+    })
 }
 
 /// Whether a category is open: it is unless somebody or something closed it.

@@ -244,7 +244,7 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
 fn alert_words(alert: &Alert, clock: Clock<'_>) -> String {
     let new = if alert.new { "alert (new):" } else { "alert:" };
     match alert.ended {
-        Some(lasted) => format!("{new} {} after {}", alert.text, rounded(lasted)),
+        Some(lasted) => format!("{new} {} after {} (from {})", alert.text, rounded(lasted), clock(alert.since)),
         None => format!("{new} {} (since {})", alert.text, clock(alert.since)),
     }
 }

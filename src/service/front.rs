@@ -43,7 +43,8 @@ fn access(settings: &ApiSettings) -> AccessSettings {
     }
 }
 
-fn keep(store: Option<Store>) -> Keep {
+/// Keeps small state in the memory, and says whether it is on disk.
+pub(super) fn keep(store: Option<Store>) -> Keep {
     Box::new(move |key, value| {
         let Some(store) = store.clone() else { return Box::pin(ready(false)) };
         let lost = store.health().lost;

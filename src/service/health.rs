@@ -9,16 +9,17 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
-use super::Parts;
-use crate::api::HealthState;
-use crate::config::{Config, ServiceSettings};
+use super::{Parts, front};
+use crate::api::{HealthState, KeepSwitch};
+use crate::config::{COMPONENTS, Config, ServiceSettings};
 use crate::driver::Clock;
-use crate::engine::Snapshot;
+use crate::engine::{Engine, Input, Snapshot};
 use crate::health::views::{self, Contributor};
 use crate::health::{
-    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Refresher, RegisterError, Registry, STORE,
-    Settings, attempt, pace,
+    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Pushed, Refresher, RegisterError, Registry,
+    STORE, Settings, attempt, pace,
 };
 use crate::model::{Fault, format_duration};
 use crate::store::{Entry, Store, StoreState};
@@ -86,6 +87,22 @@ pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToke
     Ok((desk, state))
 }
 
+/// Has the engine keep back what closed categories keep back, from the start and as that changes.
+pub(super) fn keep_back(engine: Engine, desk: &Desk, inputs: &mpsc::Sender<Input>, parts: &mut Parts, stop: &CancellationToken) -> Engine {
+    let (mut kept, inputs, stop) = (desk.kept_back(), inputs.clone(), stop.clone());
+    let now = Arc::clone(&kept.borrow_and_update());
+    let tell = async move {
+        while kept.changed().await.is_ok() {
+            let now = Arc::clone(&kept.borrow_and_update());
+            if inputs.send(Input::KeptBack(now)).await.is_err() {
+                return;
+            }
+        }
+    };
+    parts.spawn("what categories keep back", async move { stop.run_until_cancelled(tell).await.unwrap_or_default() });
+    engine.keeping_back(now)
+}
+
 /// Registers every component and joins the parts.
 fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
     let clock = needs.clock;
@@ -103,10 +120,7 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
         }
         (None, None) => {}
     }
-    for service in &needs.config.services {
-        let check = service_check(service, needs.tls).map_err(HealthError::Client)?;
-        probes.add(&registry, &service.name, &service.categories, pace(service), check).map_err(HealthError::Register)?;
-    }
+    let pushed = services(needs.config, needs.tls, &registry, &mut probes)?;
     let poll_book = needs.poll_book;
     let poll_book = Box::new(move || {
         let _ = poll_book.try_send(()); // a poll that is asked for already is as good
@@ -114,8 +128,35 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
     let refresher = Arc::new(Refresher::new(desk.clone(), probes.asker(), poll_book));
     let levels = needs.levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>);
     let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config)]);
-    let state = HealthState { desk: desk.clone(), refresher, contributors, levels };
+    let keep_switch = keep_switch(needs.store.cloned());
+    let state = HealthState { desk: desk.clone(), refresher, pushed: Arc::new(pushed), contributors, keep_switch, levels };
     Ok(Joined { desk, probes, state })
+}
+
+/// Registers the outside services: those with an address are asked, the others report by themselves.
+fn services(config: &Config, tls: &rustls::ClientConfig, registry: &Registry, probes: &mut Probes) -> Result<Pushed, HealthError> {
+    let mut pushed = Pushed::knowing(&COMPONENTS);
+    for service in &config.services {
+        let registered = match &service.url {
+            Some(url) => {
+                pushed.is_asked(&service.name);
+                let check = service_check(service, url, tls).map_err(HealthError::Client)?;
+                probes.add(registry, &service.name, &service.categories, pace(service), check)
+            }
+            None => pushed.add(registry, &service.name, &service.categories, service.period),
+        };
+        registered.map_err(HealthError::Register)?;
+    }
+    Ok(pushed)
+}
+
+/// Keeps the change of a category's switch, and says whether it is on disk.
+fn keep_switch(store: Option<Store>) -> Arc<KeepSwitch> {
+    let keep = front::keep(store);
+    Arc::new(move |change: Change| match change.value() {
+        Ok(value) => keep(change.key(), Some(value)),
+        Err(_) => Box::pin(std::future::ready(false)),
+    })
 }
 
 /// Keeps the change of a category's switch, where anything is kept.
@@ -197,9 +238,9 @@ async fn try_store(store: &Store) -> Finding {
     Finding::ok()
 }
 
-fn service_check(service: &ServiceSettings, tls: &rustls::ClientConfig) -> Result<Check, Fault> {
+fn service_check(service: &ServiceSettings, url: &Url, tls: &rustls::ClientConfig) -> Result<Check, Fault> {
     let http = Http::new(service.timeout, tls.clone())?;
-    let (url, expect) = (service.url.clone(), service.expect);
+    let (url, expect) = (url.clone(), service.expect);
     Ok(Box::new(move || {
         let (http, url) = (http.clone(), url.clone());
         Box::pin(async move { attempt(expect, http.look(url, MAX_DOCUMENT_BYTES).await.map_err(|fault| fault.to_string())) })

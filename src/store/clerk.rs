@@ -1,6 +1,6 @@
 //! Between the engine's words and the store's: which entries a record makes, and what a memory is to the engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
 use super::memory::{Memory, Pending};
 use crate::engine::{
-    self, Concern, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds,
-    RouteMemory, Strand, Summary, Wish,
+    self, Concern, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, OwedConcern, QuietEntry, QuietId, QuietKind, Record,
+    Rounds, RouteMemory, Strand, Summary, Wish,
 };
 use crate::model::{Health, ResourceName, RouteName, Stub};
 
@@ -30,9 +30,11 @@ const WISH: &str = "wish.";
 const ROUNDS: &str = "rounds";
 
 /// What is kept of a summary on its way: enough to tell it again, should nobody know whether it arrived.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Letter {
     news: Vec<News>,
+    #[serde(default)]
+    concerns: Vec<Alerted>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,6 +42,14 @@ struct News {
     stub: Stub,
     health: Health,
     since: Timestamp,
+}
+
+/// What concerned the whole laboratory, by its word, and when it ended where it had.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Alerted {
+    concern: String,
+    since: Timestamp,
+    ended: Option<Timestamp>,
 }
 
 /// What people heard about an experiment, as it stands in the store.
@@ -74,20 +84,20 @@ struct RoundsRow {
     digest: Option<Timestamp>,
 }
 
-/// Makes entries of records. Remembers which summaries are on their way: one that arrives makes those before it on its route needless,
-/// as far as it tells the same.
+/// Makes entries of records. Remembers which summaries are on their way: a later one on the same route makes those before it needless, as
+/// far as it tells the same. So there are never more of them than there are things to tell.
 #[derive(Debug, Default)]
 pub struct Clerk {
     on_their_way: Vec<OnItsWay>,
 }
 
-/// A summary of which it is not known that it arrived, with what it tells that no later one has told.
+/// A summary of which it is not known that it arrived, with what it tells that no later one tells.
 #[derive(Debug)]
 struct OnItsWay {
     id: u64,
     route: String,
     created: Timestamp,
-    news: Vec<News>,
+    letter: Letter,
 }
 
 impl Clerk {
@@ -96,7 +106,7 @@ impl Clerk {
     pub fn with(memory: &Memory) -> Self {
         let on_its_way = |pending: &Pending| {
             let Outgoing { id, route, created, .. } = pending.outgoing.clone();
-            OnItsWay { id, route, created, news: news(pending) }
+            OnItsWay { id, route, created, letter: letter(pending) }
         };
         Self { on_their_way: memory.outbox.iter().map(on_its_way).collect() }
     }
@@ -105,18 +115,18 @@ impl Clerk {
     pub fn entries(&mut self, record: &Record, at: Timestamp) -> Vec<Entry> {
         let mut entries = match record {
             Record::Seen(stub) => return vec![Entry::Seen { stub: stub.clone(), at }],
-            Record::Forgotten(stub) => return vec![Entry::Forgotten { stub: stub.clone(), at }],
+            Record::Forgotten(stub) => return self.forget_experiment(stub, at),
             Record::Pools(pools) => return vec![Entry::Keep { key: POOLS.to_owned(), value: serde_json::to_value(pools).ok() }],
             Record::Told { route, told } => return vec![told_entry(route, told)],
-            Record::RouteGone(route) => return self.forget(route, at),
+            Record::RouteGone(route) => return self.forget_route(route, at),
             Record::Wished { resource, wish } => {
                 let value = wish.as_ref().and_then(|wish| serde_json::to_value(wish).ok());
                 return vec![Entry::Keep { key: format!("{WISH}{resource}"), value }];
             }
-            Record::Commanded { order, .. } => return vec![Entry::Audit { at, who: order.by.clone(), what: order.command.to_string() }],
+            Record::Commanded { order, .. } => vec![Entry::Audit { at, who: order.by.clone(), what: order.command.to_string() }],
             Record::Quieted { id, entry } => return vec![Entry::Note(note(*id, entry))],
             Record::QuietEnded(ended) => return vec![Entry::NoteEnded { id: ended.id.to_string(), at: ended.at }],
-            Record::Telling(summary) => vec![self.send(summary, at)],
+            Record::Telling(summary) => self.send(summary, at),
             Record::Delivered { id, outcome } => self.delivered(*id, outcome, at),
             Record::Event { .. }
             | Record::Switching(_)
@@ -132,58 +142,108 @@ impl Clerk {
         entries
     }
 
-    fn send(&mut self, summary: &Summary, at: Timestamp) -> Entry {
-        let news = summary.news.iter().map(|line| News { stub: line.stub.clone(), health: line.health, since: line.since }).collect();
-        let on_its_way = OnItsWay { id: summary.id, route: summary.route.to_string(), created: at, news };
-        let entry = on_its_way.entry();
-        self.on_their_way.push(on_its_way);
-        entry
-    }
-
-    fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, at: Timestamp) -> Vec<Entry> {
-        let delivery = |id, state, error| Entry::Delivery(Delivery { id, at, state, error });
-        if let Err(failure) = outcome {
-            let state = if failure.refuses_content() { OutboxState::Refused } else { OutboxState::Pending };
-            return vec![delivery(id, state, Some(failure.fault.to_string()))];
+    fn send(&mut self, summary: &Summary, at: Timestamp) -> Vec<Entry> {
+        let (route, mut letter) = (summary.route.to_string(), Letter::of(summary));
+        for earlier in self.on_their_way.iter().filter(|earlier| earlier.route == route) {
+            letter.keep_times_of(&earlier.letter);
         }
-        let Some(at_place) = self.on_their_way.iter().position(|summary| summary.id == id) else { return Vec::new() };
-        let arrived = self.on_their_way.remove(at_place);
-        let told: BTreeSet<&Stub> = arrived.news.iter().map(|news| &news.stub).collect();
-        let mut entries = Vec::new();
-        self.on_their_way.retain_mut(|earlier| {
-            if earlier.route != arrived.route || earlier.id > id {
-                return true;
-            }
-            let before = earlier.news.len();
-            earlier.news.retain(|news| !told.contains(&news.stub));
-            match earlier.news.len() {
-                0 => entries.push(delivery(earlier.id, OutboxState::Superseded, None)),
-                left if left < before => entries.push(earlier.entry()),
-                _ => {}
-            }
-            !earlier.news.is_empty()
-        });
-        entries.push(delivery(id, OutboxState::Sent, None));
+        let mut entries = self.cross_out(at, |earlier| earlier.route == route, &letter);
+        let on_its_way = OnItsWay { id: summary.id, route, created: at, letter };
+        entries.push(on_its_way.entry());
+        self.on_their_way.push(on_its_way);
         entries
     }
 
-    fn forget(&mut self, route: &RouteName, at: Timestamp) -> Vec<Entry> {
-        let mut entries = vec![Entry::RouteForgotten(route.to_string())];
-        self.on_their_way.retain(|summary| {
-            let is_gone = summary.route == route.as_str();
-            if is_gone {
-                entries.push(Entry::Delivery(Delivery { id: summary.id, at, state: OutboxState::Superseded, error: None }));
+    fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, at: Timestamp) -> Vec<Entry> {
+        let delivery = |state, error| vec![Entry::Delivery(Delivery { id, at, state, error })];
+        if let Err(failure) = outcome {
+            let state = if failure.refuses_content() { OutboxState::Refused } else { OutboxState::Pending };
+            return delivery(state, Some(failure.fault.to_string()));
+        }
+        let Some(at_place) = self.on_their_way.iter().position(|summary| summary.id == id) else { return Vec::new() };
+        self.on_their_way.remove(at_place);
+        delivery(OutboxState::Sent, None)
+    }
+
+    /// Crosses out of some summaries what another letter tells. One that has nothing left to tell is needless.
+    fn cross_out(&mut self, at: Timestamp, of: impl Fn(&OnItsWay) -> bool, what: &Letter) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        self.on_their_way.retain_mut(|summary| {
+            if !of(summary) {
+                return true;
             }
-            !is_gone
+            let changed = summary.letter.cross_out(what);
+            if summary.letter.is_empty() {
+                entries.push(summary.needless(at));
+            } else if changed {
+                entries.push(summary.entry());
+            }
+            !summary.letter.is_empty()
         });
+        entries
+    }
+
+    /// Nobody is told of it any more: seen again, it is new.
+    fn forget_experiment(&mut self, stub: &Stub, at: Timestamp) -> Vec<Entry> {
+        let gone = Letter { news: vec![News { stub: stub.clone(), health: Health::Unknown, since: at }], ..Letter::default() };
+        let mut entries = self.cross_out(at, |summary| summary.letter.tells_of(stub), &gone);
+        entries.push(Entry::Forgotten { stub: stub.clone(), at });
+        entries
+    }
+
+    fn forget_route(&mut self, route: &RouteName, at: Timestamp) -> Vec<Entry> {
+        let mut entries = vec![Entry::RouteForgotten(route.to_string())];
+        let is_gone = |summary: &&OnItsWay| summary.route == route.as_str();
+        entries.extend(self.on_their_way.iter().filter(is_gone).map(|summary| summary.needless(at)));
+        self.on_their_way.retain(|summary| !is_gone(&summary));
         entries
     }
 }
 
 impl OnItsWay {
     fn entry(&self) -> Entry {
-        let content = serde_json::to_value(Letter { news: self.news.clone() }).unwrap_or_default();
+        let content = serde_json::to_value(&self.letter).unwrap_or_default();
         Entry::Outgoing(Outgoing { id: self.id, route: self.route.clone(), created: self.created, content })
+    }
+
+    fn needless(&self, at: Timestamp) -> Entry {
+        Entry::Delivery(Delivery { id: self.id, at, state: OutboxState::Superseded, error: None })
+    }
+}
+
+impl Letter {
+    fn of(summary: &Summary) -> Self {
+        let news = summary.news.iter().map(|line| News { stub: line.stub.clone(), health: line.health, since: line.since });
+        let new = summary.alerts.iter().filter(|alert| alert.new);
+        let concerns = new.filter_map(|alert| {
+            let ended = alert.ended.and_then(|lasted| alert.since.checked_add(lasted).ok());
+            Some(Alerted { concern: alert.concern?.word().to_owned(), since: alert.since, ended })
+        });
+        Self { news: news.collect(), concerns: concerns.collect() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.news.is_empty() && self.concerns.is_empty()
+    }
+
+    fn tells_of(&self, stub: &Stub) -> bool {
+        self.news.iter().any(|news| news.stub == *stub)
+    }
+
+    /// What was bad when an earlier letter was put together and was never told is bad since then.
+    fn keep_times_of(&mut self, earlier: &Self) {
+        for news in &mut self.news {
+            let first = earlier.news.iter().filter(|known| known.stub == news.stub).map(|known| known.since).min();
+            news.since = first.map_or(news.since, |first| first.min(news.since));
+        }
+    }
+
+    /// Takes out what another letter tells. Returns whether that was anything.
+    fn cross_out(&mut self, other: &Self) -> bool {
+        let before = self.news.len() + self.concerns.len();
+        self.news.retain(|news| !other.tells_of(&news.stub));
+        self.concerns.retain(|alerted| !other.concerns.iter().any(|told| told.concern == alerted.concern));
+        self.news.len() + self.concerns.len() < before
     }
 }
 
@@ -281,13 +341,24 @@ fn routes(memory: &Memory) -> BTreeMap<RouteName, RouteMemory> {
     }
     for pending in &memory.outbox {
         let Ok(route) = RouteName::try_new(&pending.outgoing.route) else { continue };
-        routes.entry(route).or_default().owed.extend(news(pending).into_iter().map(|news| (news.stub, news.since)));
+        let (letter, memory) = (letter(pending), routes.entry(route).or_default());
+        memory.owed.extend(letter.news.into_iter().map(|news| (news.stub, news.since)));
+        memory.owed_concerns.extend(
+            letter
+                .concerns
+                .into_iter()
+                .filter_map(|Alerted { concern, since, ended }| Some(OwedConcern { concern: concern_named(&concern)?, since, ended })),
+        );
     }
     routes
 }
 
-fn news(pending: &Pending) -> Vec<News> {
-    serde_json::from_value::<Letter>(pending.outgoing.content.clone()).map(|letter| letter.news).unwrap_or_default()
+fn letter(pending: &Pending) -> Letter {
+    serde_json::from_value(pending.outgoing.content.clone()).unwrap_or_default()
+}
+
+fn concern_named(word: &str) -> Option<Concern> {
+    Concern::ALL.into_iter().find(|concern| concern.word() == word)
 }
 
 /// What people were told, as it stands in the store. What cannot be read is left out: then they are told again.
@@ -301,8 +372,7 @@ fn recall_told(told: &Told) -> Option<engine::Told> {
         let heard = Heard { known: Known { health, issues, listed, bad_since }, thread: thread.map(Strand::from) };
         return Some(engine::Told::Experiment(Stub::try_new(stub).ok()?, Some(heard)));
     }
-    let word = told.subject.strip_prefix(CONCERN)?;
-    let concern = Concern::ALL.into_iter().find(|concern| concern.word() == word)?;
+    let concern = concern_named(told.subject.strip_prefix(CONCERN)?)?;
     Some(engine::Told::Concern(concern, Some(recall_concern(&told.value)?)))
 }
 
@@ -389,9 +459,12 @@ mod tests {
         entries.filter_map(state).collect()
     }
 
+    fn delivered(id: u64, outcome: Result<(), DeliveryFault>) -> Record {
+        Record::Delivered { id, outcome }
+    }
+
     #[test]
-    fn a_summary_that_arrives_makes_those_before_it_on_its_route_needless() {
-        let delivered = |id, outcome| Record::Delivered { id, outcome };
+    fn a_summary_makes_those_before_it_on_its_route_needless() {
         let failed = |permanent| Err(DeliveryFault { fault: Fault::TimedOut, permanent });
         let mut clerk = Clerk::default();
         let records = vec![
@@ -402,39 +475,75 @@ mod tests {
             delivered(3, failed(true)),
             telling(4, "a"),
             telling(5, "a"),
-            delivered(4, Ok(())),
+            delivered(5, Ok(())),
             delivered(9, Ok(())),
         ];
-        assert_eq!(states(&mut clerk, records), [(1, Pending), (3, Refused), (1, Superseded), (3, Superseded), (4, Sent)]);
-        assert_eq!(states(&mut clerk, vec![Record::RouteGone(route("b")), delivered(5, Ok(()))]), [(2, Superseded), (5, Sent)]);
+        let expected = [(1, Pending), (1, Superseded), (3, Refused), (3, Superseded), (4, Superseded), (5, Sent)];
+        assert_eq!(states(&mut clerk, records), expected);
+        assert_eq!(states(&mut clerk, vec![Record::RouteGone(route("b"))]), [(2, Superseded)]);
+        assert!(clerk.on_their_way.is_empty(), "{:?}", clerk.on_their_way);
+    }
+
+    /// A summary with these experiments, bad since `since`, and these alerts: a concern, since when, and when it ended.
+    fn about(id: u64, stubs: &[&str], since: i64, alerts: &[(Concern, i64, Option<i64>)]) -> Record {
+        let Record::Telling(summary) = telling(id, "a") else { panic!("a summary") };
+        let line = |stub: &&str| engine::Line {
+            stub: Stub::try_new(stub).expect("a name"),
+            health: Health::Down,
+            told: Health::Ok,
+            bookable: None,
+            listed: true,
+            issues: vec![],
+            since: at(since),
+            lasted: None,
+            affected: engine::Affected::default(),
+            advice: None,
+        };
+        let alert = |(concern, since, ended): &(Concern, i64, Option<i64>)| engine::Alert {
+            concern: Some(*concern),
+            text: String::new(),
+            since: at(*since),
+            ended: ended.map(|ended| std::time::Duration::from_secs(ended.abs_diff(*since))),
+            new: true,
+        };
+        let (news, alerts) = (stubs.iter().map(line).collect(), alerts.iter().map(alert).collect());
+        Record::Telling(std::sync::Arc::new(Summary { news, alerts, ..(*summary).clone() }))
+    }
+
+    /// What is owed on route `a` to a process that starts after these records.
+    fn owed_after(records: Vec<Record>) -> Vec<String> {
+        let mut clerk = Clerk::default();
+        let mut open: BTreeMap<u64, Outgoing> = BTreeMap::new();
+        for entry in records.into_iter().flat_map(|record| clerk.entries(&record, at(1)).into_iter().collect::<Vec<_>>()) {
+            if let Entry::Delivery(Delivery { id, state: Sent | Superseded, .. }) = &entry {
+                open.remove(id);
+            }
+            if let Entry::Outgoing(outgoing) = entry {
+                open.insert(outgoing.id, outgoing);
+            }
+        }
+        let pending = |outgoing| super::super::memory::Pending { outgoing, attempts: 1, last_error: None };
+        let memory = Memory { outbox: open.into_values().map(pending).collect(), ..Memory::default() };
+        let RouteMemory { owed, owed_concerns, .. } = engine::Memory::from(memory).routes.remove(&route("a")).unwrap_or_default();
+        let second = |at: Timestamp| at.as_second();
+        let experiments = owed.into_iter().map(|(stub, since)| format!("{stub} {}", second(since)));
+        let concerns = owed_concerns.into_iter().map(|OwedConcern { concern, since, ended }| {
+            format!("{} {}-{}", concern.word(), second(since), ended.map(|at| second(at).to_string()).unwrap_or_default())
+        });
+        experiments.chain(concerns).collect()
     }
 
     #[test]
     fn what_a_later_summary_does_not_tell_stays_owed() {
-        let summary = |id, stubs: &[&str]| {
-            let Record::Telling(summary) = telling(id, "a") else { panic!("a summary") };
-            let line = |stub: &&str| engine::Line {
-                stub: Stub::try_new(stub).expect("a name"),
-                health: Health::Down,
-                told: Health::Ok,
-                bookable: None,
-                listed: true,
-                issues: vec![],
-                since: at(5),
-                lasted: None,
-                affected: engine::Affected::default(),
-                advice: None,
-            };
-            Record::Telling(std::sync::Arc::new(Summary { news: stubs.iter().map(line).collect(), ..(*summary).clone() }))
-        };
-        let mut clerk = Clerk::default();
-        states(&mut clerk, vec![summary(1, &["x", "y"]), summary(2, &[])]);
-        assert_eq!(states(&mut clerk, vec![Record::Delivered { id: 2, outcome: Ok(()) }]), [(2, Sent)]);
-        states(&mut clerk, vec![summary(3, &["x"])]);
-        let entries = clerk.entries(&Record::Delivered { id: 3, outcome: Ok(()) }, at(1));
-        let left = entries.iter().find_map(|entry| if let Entry::Outgoing(outgoing) = entry { Some(outgoing) } else { None });
-        let left = left.map(|outgoing| (outgoing.id, outgoing.content["news"].as_array().map(Vec::len)));
-        assert_eq!(left, Some((1, Some(1))), "y is still owed");
+        let relay = Concern::Source(crate::model::SourceName::Relay);
+        let first = || about(1, &["x", "y"], 5, &[(relay, 6, None)]);
+        assert_eq!(owed_after(vec![first()]), ["x 5", "y 5", "relay 6-"]);
+        assert_eq!(owed_after(vec![first(), about(2, &[], 0, &[]), delivered(2, Ok(()))]), ["x 5", "y 5", "relay 6-"]);
+        let told_in_part = vec![first(), about(2, &["x"], 9, &[]), delivered(2, Ok(()))];
+        assert_eq!(owed_after(told_in_part), ["y 5", "relay 6-"]);
+        assert_eq!(owed_after(vec![first(), about(2, &["x"], 9, &[])]), ["y 5", "x 5", "relay 6-"], "x was bad from the first on");
+        assert_eq!(owed_after(vec![first(), about(2, &["x", "y"], 9, &[(relay, 6, Some(8))])]), ["x 5", "y 5", "relay 6-8"]);
+        assert_eq!(owed_after(vec![first(), Record::Forgotten(Stub::try_new("x").expect("a name"))]), ["y 5", "relay 6-"]);
     }
 
     #[test]
@@ -459,7 +568,7 @@ mod tests {
     #[test]
     fn a_summary_on_its_way_is_owed_on_its_route() {
         let news = vec![News { stub: stub(), health: Health::Down, since: at(5) }];
-        let content = serde_json::to_value(Letter { news }).expect("serialises");
+        let content = serde_json::to_value(Letter { news, ..Letter::default() }).expect("serialises");
         let outgoing = Outgoing { id: 4, route: "pends".into(), created: at(6), content };
         let memory = Memory {
             outbox: vec![super::super::memory::Pending { outgoing, attempts: 1, last_error: None }],
@@ -467,7 +576,7 @@ mod tests {
             ..Memory::default()
         };
         let recalled = engine::Memory::from(memory);
-        let owed = RouteMemory { told: vec![], owed: vec![(stub(), at(5))] };
+        let owed = RouteMemory { owed: vec![(stub(), at(5))], ..RouteMemory::default() };
         assert_eq!((recalled.routes, recalled.last_summary), (BTreeMap::from([(route("pends"), owed)]), 4));
     }
 }

@@ -214,7 +214,7 @@ impl Ticket {
 impl Shared {
     fn close(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).batches = None;
-        self.reader.let_go();
+        self.reader.let_go(read::PATIENCE);
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         if keeper.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's thread ended in a panic");

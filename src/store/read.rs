@@ -120,7 +120,7 @@ pub struct OutboxRow {
 }
 
 /// How long closing waits for a question under way.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 type Question = Box<dyn FnOnce(&mut Desk) + Send>;
 
@@ -224,7 +224,7 @@ impl Reader {
     }
 
     /// Closes the file, so that the writer is the last to close it and leaves nothing beside it. A question under way may take too long for that.
-    pub(super) fn let_go(&self) {
+    pub(super) fn let_go(&self, patience: Duration) {
         let (done, gone) = sync_channel(1);
         let question: Question = Box::new(move |desk| {
             desk.connection = None;
@@ -233,7 +233,7 @@ impl Reader {
         });
         if self.questions.try_send(question).is_ok() {
             // Whether or not it came in time, closing goes on.
-            let _ = gone.recv_timeout(PATIENCE);
+            let _ = gone.recv_timeout(patience);
         }
     }
 

@@ -203,7 +203,8 @@ fn write_told(to: &Connection, told: &Told) -> Written {
 fn write_outgoing(to: &Connection, outgoing: &Outgoing) -> Written {
     run(
         to,
-        "REPLACE INTO outbox (id, route, created, state, content) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO outbox (id, route, created, state, content) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (id) DO UPDATE SET content = excluded.content",
         params![
             number(outgoing.id)?,
             outgoing.route,

@@ -209,7 +209,7 @@ async fn reports(State(state): State<WebState>, caller: Caller, headers: HeaderM
     let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "period").map(|(_, month)| month.into_owned());
     let report = state.reports.month(asked.as_deref(), moment.now).await;
     let months = state.reports.months(reports::MONTHS, moment.now);
-    let content = reports::page(&moment.snapshot, &months, asked.as_deref(), &report);
+    let content = reports::page((&moment.snapshot, moment.now), &months, asked.as_deref(), &report);
     framed(layout::still(&moment.frame(), "/reports", "Reports", &content))
 }
 

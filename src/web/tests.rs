@@ -169,6 +169,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         quiet: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
+        kept_back: Arc::default(),
         changed: 1,
         standings: Arc::new(pools),
         holds: Arc::default(),

@@ -30,6 +30,9 @@ const BOOKED_HEIGHT: u32 = 6;
 const BOOKED_SPACE: u32 = 4;
 const BOOKED_LEAST: i64 = 2;
 
+/// What is shorter is not said, in milliseconds.
+const SAID: i64 = 1_000;
+
 /// The least height of something bad, so that a minute of it in a day is seen.
 const LEAST: u32 = 12;
 
@@ -118,7 +121,7 @@ impl Bar {
         }
         for (millis, word) in [(down, "down"), (degraded, "degraded"), (sum(|b| b.unknown), "unknown"), (sum(|b| b.gap), "without history")]
         {
-            if millis > 0 {
+            if millis >= SAID {
                 words.push(format!("{} {word}", spell(SignedDuration::from_millis(millis))));
             }
         }

@@ -99,6 +99,7 @@ impl Lab {
             quiet: Arc::default(),
             calendar: Arc::default(),
             pools: Arc::default(),
+            kept_back: Arc::default(),
         })
     }
 }

@@ -142,7 +142,8 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "[[service]]\nname = \"a\"\nretries = 11\n",
-        "service \"a\": url is missing; write for example url = \"https://wiki.example.org/health\" (labwatch.toml:1)\n\
+        "service \"a\": retries is set, but the service has no url, so it is not asked: it reports by itself; write its url, or leave it out \
+         (labwatch.toml:3)\n\
          service \"a\": retries is \"11\", which is out of bounds; a number from 0 to 10 (labwatch.toml:3)",
     ),
     (
@@ -195,5 +196,7 @@ fn groups_are_read_with_their_defaults() {
     assert_eq!(default.period.as_secs(), 5);
     let wiki = &config.services[0];
     assert_eq!((wiki.expect, wiki.retries, wiki.timeout.as_secs()), (config::Expect::Ok200, 2, 5));
-    assert_eq!(wiki.url.as_str(), "https://x.org/health?full");
+    assert_eq!(wiki.url.as_ref().map(url::Url::as_str), Some("https://x.org/health?full"));
+    let wiki = &loaded("[[service]]\nname = \"wiki\"\nperiod = \"5m\"\n").config.services[0];
+    assert_eq!((&wiki.url, wiki.period.as_secs()), (&None, 300), "it reports by itself");
 }

@@ -4,11 +4,15 @@
 use std::os::unix::process::ExitStatusExt;
 
 use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use labwatch::faults::Point;
 use labwatch::lab::{Lab, RelayVersion};
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use super::laboratory::{laboratory, mail, switched, switches};
 use super::monitor::{Monitor, environment};
+use super::orders::{SECRET, try_order};
 
 const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 
@@ -103,6 +107,145 @@ fn judge(lab: &Lab, point: Point, cut: Cut) {
     for stub in ["r-spin00", "r-trus00"] {
         assert!(switches(lab, stub).is_empty(), "{context}");
     }
+}
+
+/// What a maintainer commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ordered {
+    Acknowledged,
+    Silenced,
+    Maintained,
+    Held,
+}
+
+impl Ordered {
+    const ALL: [Self; 4] = [Self::Acknowledged, Self::Silenced, Self::Maintained, Self::Held];
+
+    fn request(self) -> (&'static str, Value) {
+        let (now, hour) = (Timestamp::now(), SignedDuration::from_hours(1));
+        match self {
+            Self::Acknowledged => ("/api/v1/experiments/pend00/ack", json!({"text": WORDS})),
+            Self::Silenced => ("/api/v2/silences", json!({"experiments": "spin*", "until": now + hour, "reason": WORDS})),
+            Self::Maintained => {
+                let schedule = json!({"once": {"from": now, "until": now + hour}});
+                ("/api/v2/maintenance", json!({"experiments": "spin*", "reason": WORDS, "schedule": schedule}))
+            }
+            Self::Held => ("/api/v2/holds", json!({"resource": "r-trus00", "reason": WORDS})),
+        }
+    }
+}
+
+const WORDS: &str = "The motor is being replaced.";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_was_answered_survives_a_kill_and_another_is_whole_or_absent() {
+    let ends = [Some(Point::CommandDecided), Some(Point::CommandRecorded), None];
+    assert_eq!(Point::ALL[11..], [Point::CommandDecided, Point::CommandRecorded], "no point is left out");
+    let cases: Vec<_> = Ordered::ALL.into_iter().flat_map(|ordered| ends.map(|end| (ordered, end))).collect();
+    for some in cases.chunks(AT_ONCE) {
+        join_all(some.iter().map(|(ordered, end)| command_cut_off(*ordered, *end))).await;
+    }
+}
+
+/// A command is given, and the process killed at `end`, or as soon as the command is answered.
+async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [("SECRET_API", SECRET), ("DATA_DIR", folder.path().to_str().expect("a name"))];
+    let mut variables = environment(&lab, &settings);
+    variables.extend(end.map(|point| ("LABWATCH_FAULT".to_owned(), format!("{}:1", point.word()))));
+    let first = Monitor::start_with(variables).await;
+    first.sees_well(&ALL).await;
+    lab.stream_silent("pend00-st-data").expect("known");
+    mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
+    first.logs(&["the summary is sent"]).await;
+
+    let (path, body) = ordered.request();
+    let answer = try_order(first.port(), Method::POST, path, Some(body)).await;
+    let context = format!("{ordered:?} {end:?}");
+    match end {
+        Some(_) => {
+            assert_eq!(answer, None, "{context}: nobody is told that it is done");
+            assert_eq!(first.ends(&lab).await.signal(), Some(9), "{context}");
+        }
+        None => {
+            assert_eq!(answer.map(|(status, _)| status), Some(200), "{context}");
+            first.kill(&lab).await;
+        }
+    }
+    let is_kept = end != Some(Point::CommandDecided);
+    let second = Monitor::start(&lab, &settings).await;
+    let count = |is_there: bool| usize::from(is_there && is_kept);
+    let quiet = second.get("/api/v2/quiet").await.as_array().map_or(0, Vec::len);
+    assert_eq!(quiet, count(ordered != Ordered::Held), "{context}: {}", second.tail());
+    if ordered == Ordered::Held && is_kept {
+        let taken = switched(&lab, "r-trus00", 1).await;
+        assert_eq!((taken.available, taken.reason.as_str()), (false, WORDS), "{context}");
+        second.sees("trus00", "is held", |it| it["bookable"] == "held").await;
+        lab.release("r-trus00", "done").expect("known");
+    }
+    what_follows(&lab, &second, ordered, is_kept, &context).await;
+    second.stop("TERM", &lab).await;
+}
+
+/// pend00 is mended and spin00 breaks: messages and book are as the command wants it, and as if it had never been where it is absent.
+async fn what_follows(lab: &Lab, monitor: &Monitor, ordered: Ordered, is_kept: bool, context: &str) {
+    lab.stream_back("pend00-st-data").expect("known");
+    mail(lab, "pend00 is back", |mail| mail.subject.contains(BACK)).await;
+    lab.stream_silent("spin00-st-data").expect("known");
+    switched(lab, "r-spin00", 1).await;
+    monitor.sees("spin00", "is withdrawn", |it| it["health"] == "down" && it["bookable"] == "withdrawn").await;
+    let is_hushed = is_kept && matches!(ordered, Ordered::Silenced | Ordered::Maintained);
+    if is_hushed {
+        monitor.logs_times(&["experiments are ok"], monitor.lines(&["experiments are ok"]).len() + 4).await;
+    } else {
+        mail(lab, "spin00 is down", |mail| mail.subject.contains("1 down: spin00")).await;
+    }
+    let subjects: Vec<String> = lab.mail().mails().into_iter().map(|mail| mail.subject).collect();
+    assert_eq!(subjects.len(), if is_hushed { 2 } else { 3 }, "{context}: {subjects:?}");
+    assert_eq!(switches(lab, "r-pend00"), [false, true], "{context}");
+    let of_hold: &[bool] = if ordered == Ordered::Held && is_kept { &[false] } else { &[] };
+    assert_eq!(switches(lab, "r-trus00"), of_hold, "{context}: what a person let go in book is not held anew");
+    let quiet = monitor.get("/api/v2/quiet").await.as_array().map_or(0, Vec::len);
+    assert_eq!(quiet, usize::from(is_hushed), "{context}: an acknowledgement has ended with its problem");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_at_any_step_of_a_persons_hold_loses_neither_it_nor_its_end() {
+    for some in Point::ALL[5..11].chunks(AT_ONCE) {
+        join_all(some.iter().map(|point| hold_cut_off(*point))).await;
+    }
+}
+
+/// A hold is commanded and the process killed on the way to book: the hold is there after the next start, in the person's words, and
+/// when a person lets it go in book, that is not forgotten either.
+async fn hold_cut_off(point: Point) {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [("SECRET_API", SECRET), ("DATA_DIR", folder.path().to_str().expect("a name"))];
+    let mut variables = environment(&lab, &settings);
+    variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:1", point.word())));
+    let first = Monitor::start_with(variables).await;
+    first.sees_well(&ALL).await;
+    let (path, body) = Ordered::Held.request();
+    try_order(first.port(), Method::POST, path, Some(body)).await;
+    assert_eq!(first.ends(&lab).await.signal(), Some(9), "{point:?}");
+
+    let second = Monitor::start(&lab, &settings).await;
+    // A switch is decided together with the command, so nothing of either is written at that point.
+    let is_kept = point != Point::SwitchDecided;
+    if is_kept {
+        second.sees("trus00", "is held", |it| it["bookable"] == "held").await;
+        lab.release("r-trus00", "done").expect("known");
+    }
+    second.sees_well(&ALL).await;
+    second.logs_times(&["experiments are ok"], second.lines(&["experiments are ok"]).len() + 4).await;
+    let made = switches(&lab, "r-trus00");
+    assert!(made.iter().all(|available| !available) && made.len() <= 2, "{point:?}: {made:?}");
+    assert_eq!(made.is_empty(), !is_kept, "{point:?}: {made:?}");
+    second.sees_well(&["trus00"]).await;
+    assert!(lab.mail().mails().is_empty(), "{point:?}: {:#?}", lab.mail().mails());
+    second.stop("TERM", &lab).await;
 }
 
 /// A disk that stands still in the middle of a write: what is decided is done all the same.

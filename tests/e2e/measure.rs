@@ -15,7 +15,7 @@ const STEADY: Duration = Duration::from_secs(30);
 const STARTS: usize = 10;
 
 /// The documented rules, instead of the quick ones of the tests: what a laboratory runs with.
-const DEFAULTS: [(&str, &str); 8] = [
+pub const DEFAULTS: [(&str, &str); 8] = [
     ("HEALTH_LAST_ACTIVE", "10s"),
     ("HEALTH_LAST_CHECKED", "10s"),
     ("HEALTH_STARTUP", "5s"),
@@ -71,24 +71,24 @@ async fn steady(size: usize, relay: RelayVersion, what: &str, settings: &[(&str,
 }
 
 /// So many experiments, and a report of relay and of jump every second.
-async fn fleet(size: usize, relay: RelayVersion) -> Lab {
+pub async fn fleet(size: usize, relay: RelayVersion) -> Lab {
     let half = Duration::from_millis(500);
     let plan = Plan { relay, relay_every: half, relay_pause: half, jump_every: half * 2, ..Plan::fleet(size) };
     Lab::start(plan).await.expect("a laboratory")
 }
 
 /// What a process has used so far.
-struct Usage {
+pub struct Usage {
     /// Seconds of CPU time, user and system, as counted by ticks.
     ticks: f64,
     /// Seconds of CPU time as the scheduler sums them up, which is finer.
-    scheduled: f64,
+    pub scheduled: f64,
     /// Resident memory now and at most, in kB.
     resident: u64,
     most: u64,
 }
 
-fn usage(pid: u32) -> Usage {
+pub fn usage(pid: u32) -> Usage {
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a process");
     let stat = read("stat");
     let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();

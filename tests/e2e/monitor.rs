@@ -194,6 +194,7 @@ impl Monitor {
     }
 
     /// Waits for it to end by itself, in whatever way.
+    #[cfg(debug_assertions)]
     pub async fn ends(mut self, lab: &Lab) -> ExitStatus {
         let status = timeout(Duration::from_secs(60), self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("it does not end:\n{}", self.tail())).expect("a status");

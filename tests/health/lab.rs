@@ -10,7 +10,9 @@ use labwatch::engine::{
     Affected, Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report, ResourceView, Role, RouteView, SamplingView,
     Scopes, Seen, Snapshot, SourceView, StreamView, Traffic,
 };
-use labwatch::health::{Ack, Categories, Clock, Desk, Finding, Identity, Registry, Reporter, STORE, Settings, SingleCheck, State, strict};
+use labwatch::health::{
+    Ack, Categories, Clock, Desk, Finding, Identity, Pushed, Registry, Reporter, STORE, Settings, SingleCheck, State, strict,
+};
 use labwatch::model::{Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
 use tokio::sync::watch;
 
@@ -50,6 +52,7 @@ pub struct Bench {
     pub registry: Registry,
     pub store: Reporter,
     pub web: Reporter,
+    pub pushed: Arc<Pushed>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     last: Mutex<Snapshot>,
 }
@@ -71,6 +74,11 @@ pub fn settings() -> Settings {
 impl Bench {
     /// A service with these settings and a laboratory in which nothing was heard yet.
     pub fn new(settings: Settings) -> Self {
+        Self::with(settings, Categories::default())
+    }
+
+    /// The same, with categories that were used before.
+    pub fn with(settings: Settings, categories: Categories) -> Self {
         let hands = Hands::default();
         let registry = Registry::new(hands.clock());
         let first = quiet();
@@ -79,8 +87,8 @@ impl Bench {
         let web = registry.register("web", None, &["pendulums".to_owned()]).expect("free");
         let identity =
             Identity { name: "labwatch", version: "1.2.3", commit: Some("abc1234"), built: Some("2026-11-20T12:00:00Z"), started: at(0) };
-        let desk = Desk::new(settings, identity, hands.clock(), registry.clone(), seen, Categories::default()).expect("free");
-        Self { hands, desk, registry, store, web, snapshots, last: Mutex::new(first) }
+        let desk = Desk::new(settings, identity, hands.clock(), registry.clone(), seen, categories).expect("free");
+        Self { hands, desk, registry, store, web, pushed: Arc::default(), snapshots, last: Mutex::new(first) }
     }
 
     /// A service that runs, two minutes after its start, with everything well: `pend00`, `pend01` and `spin00`.
@@ -175,6 +183,7 @@ pub fn quiet() -> Snapshot {
         quiet: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
+        kept_back: Arc::default(),
     }
 }
 

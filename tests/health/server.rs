@@ -58,7 +58,9 @@ impl Server {
         let health = HealthState {
             desk: bench.desk.clone(),
             refresher: Arc::new(Refresher::new(bench.desk.clone(), probes.asker(), poll_book)),
+            pushed: Arc::clone(&bench.pushed),
             contributors: Arc::new(contributors),
+            keep_switch: Arc::new(|_| Box::pin(std::future::ready(true))),
             levels: Some(Arc::new(Log::default())),
         };
         let routes =

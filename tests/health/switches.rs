@@ -1,7 +1,7 @@
 //! Categories that close by themselves and are opened by people, and what acknowledgements do to them.
 
 use labwatch::config::CategorySettings;
-use labwatch::health::{Acks, Categories, Settings, strict};
+use labwatch::health::{Acks, Categories, CategoryOrder, Settings, strict};
 use serde_json::json;
 
 use super::lab::{Bench, ack, down, healthy, put, settings, unknown};
@@ -11,6 +11,11 @@ use super::server::Server;
 fn threshold(failure_threshold: u32) -> Settings {
     let exam = CategorySettings { patterns: vec!["spin*".into()], sticky: true, failure_threshold, ..strict("exam") };
     Settings { categories: vec![exam], ..settings() }
+}
+
+/// What Ann wants of a category.
+pub fn order(category: &str, open: bool, reason: &str) -> CategoryOrder {
+    CategoryOrder { category: category.into(), open, by: "ann".into(), reason: reason.into() }
 }
 
 #[tokio::test]
@@ -24,7 +29,7 @@ async fn trap_11_it_closes_without_anybody_asking_and_a_person_opens_it() {
     let health = server.json("/__health?categories=exam").await;
     assert_eq!((&health["ok"], &health["checks"][0]["ok"]), (&json!(false), &json!(true)));
     assert!(health["description"].as_str().expect("a text").contains("Category exam is disabled: failing: spin00"), "{health}");
-    bench.desk.switch_category("exam", true, "ann", "inspected").expect("is known");
+    bench.desk.order(&order("exam", true, "inspected")).expect("is known");
     assert_eq!(server.status("/__gtg?categories=exam").await, 200, "at once");
 }
 
@@ -93,10 +98,73 @@ fn trap_09_a_switch_that_makes_no_sense_leaves_what_was() {
 #[tokio::test]
 async fn a_switch_survives_a_restart() {
     let bench = Bench::well();
-    let change = bench.desk.switch_category("pendulums", false, "ann", "exam lock").expect("is known");
+    let (change, _) = bench.desk.order(&order("pendulums", false, "exam lock")).expect("is known");
     assert_eq!(change.key(), "category.pendulums");
     let mut categories = Categories::default();
     categories.restore(&change.key(), &change.value().expect("JSON")).expect("makes sense");
     assert_eq!(categories.switched()["pendulums"], change.switch);
-    assert_eq!(bench.desk.switch_category("nope", true, "ann", ""), None, "there is no such category");
+    let again = Bench::with(settings(), categories);
+    let said = |open| again.desk.order(&order("pendulums", open, "x")).map(|(_, effect)| effect.text).map_err(|why| why.to_string());
+    assert_eq!(said(false), Err("the category pendulums is closed already".into()));
+    assert_eq!(said(true), Ok("pendulums is open again; it fails now because of nothing is in it".into()));
+}
+
+/// Where a fault is to be inspected, nobody can book what failed until a person has opened the category, through a restart too.
+#[tokio::test]
+async fn what_failed_is_kept_back_until_a_person_has_looked_at_it() {
+    let mut settings = threshold(1);
+    settings.categories[0].sticky_booking = true;
+    settings.categories[0].patterns = vec!["*".into()];
+    let bench = Bench::well_with(settings.clone());
+    let kept = |bench: &Bench| bench.desk.kept_back().borrow().keys().map(ToString::to_string).collect::<Vec<_>>();
+    bench.desk.acknowledge(Acks { experiments: [("pend01".to_owned(), ack("known"))].into(), ..Acks::default() });
+    assert!(kept(&bench).is_empty());
+    let first = bench.desk.clone();
+    bench.show(121, |lab| {
+        put(lab, down("spin00"));
+        put(lab, down("pend01"));
+    });
+    assert_eq!(kept(&bench), ["spin00"], "of pend01 somebody knows");
+    bench.show(122, |lab| put(lab, healthy("spin00")));
+    assert_eq!(kept(&bench), ["spin00"], "recovery does not give it back");
+    assert_eq!(bench.show(123, |lab| put(lab, down("pend00"))), ["exam failing: spin00"], "what fails meanwhile is added, and stored");
+    assert_eq!(kept(&bench), ["pend00", "spin00"]);
+
+    let stored = first.picture().switched["exam"].clone();
+    let mut categories = Categories::default();
+    categories.restore("category.exam", &serde_json::to_value(&stored).expect("JSON")).expect("makes sense");
+    let again = Bench::with(settings.clone(), categories.clone());
+    assert_eq!(kept(&again), ["pend00", "spin00"], "after a restart");
+    settings.categories.clear();
+    assert!(kept(&Bench::with(settings, categories)).is_empty(), "a category that nobody can open keeps nothing");
+
+    let (_, effect) = bench.desk.order(&order("exam", true, "inspected")).expect("is closed");
+    assert_eq!(
+        effect.text,
+        "exam is open again; pend00, spin00 can be booked again when it works; it fails now because of pend00, and is closed again after 1 bad checks in a row"
+    );
+    assert!(kept(&bench).is_empty());
+}
+
+#[tokio::test]
+async fn a_person_closes_a_category_and_is_told_before_what_it_does() {
+    let bench = Bench::well();
+    let close = order("pendulums", false, "exam lock");
+    let effect = bench.desk.preview(&close).expect("is open");
+    assert_eq!(
+        effect.text,
+        "pendulums is closed until a person opens it: /__gtg answers 503 and /__health is not ok for it; book is not changed"
+    );
+    assert_eq!(effect.stubs.iter().map(ToString::to_string).collect::<Vec<_>>(), ["pend00", "pend01"]);
+    assert!(bench.desk.picture().switched.is_empty(), "to ask for the effect changes nothing");
+    for (wrong, why) in [
+        (order("nope", false, "x"), "there is no category nope: /api/v1/categories lists them"),
+        (order("pendulums", true, "x"), "the category pendulums is open already"),
+        (order("pendulums", false, ""), "reason has to be one line of 1 to"),
+    ] {
+        let said = bench.desk.order(&wrong).expect_err("refused").to_string();
+        assert!(said.starts_with(why), "{said}");
+    }
+    let everything = bench.desk.preview(&order("default", false, "exam lock")).expect("is open");
+    assert!(everything.text.contains("also where no category is asked for"), "{}", everything.text);
 }

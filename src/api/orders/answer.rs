@@ -47,12 +47,12 @@ impl Bookings {
 }
 
 impl Outcome {
-    pub(super) fn did(receipt: Receipt) -> Self {
+    pub(in crate::api) fn did(receipt: Receipt) -> Self {
         let ids = receipt.ids.iter().map(|id| id.0).collect();
         Self { done: true, ids, ..Self::would(receipt.effect) }
     }
 
-    pub(super) fn would(effect: Effect) -> Self {
+    pub(in crate::api) fn would(effect: Effect) -> Self {
         let experiments = effect.stubs.iter().map(|stub| stub.as_str().to_owned()).collect();
         Self { done: false, ids: Vec::new(), effect: effect.text, experiments, bookings: effect.affected.map(Bookings::new) }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Json, Path, Query, RawQuery, State};
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
@@ -68,11 +68,11 @@ pub(super) fn routes(state: OrderState) -> Router {
 pub(super) struct Mode {
     /// Only say what it would do.
     #[serde(default)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
-type Asked = Result<Query<Mode>, QueryRejection>;
-type Given<T> = Result<Json<T>, JsonRejection>;
+pub(super) type Asked = Result<Query<Mode>, QueryRejection>;
+pub(super) type Given<T> = Result<Json<T>, JsonRejection>;
 type Named = Result<Path<String>, PathRejection>;
 
 /// Everything that keeps messages quiet: acknowledgements, silences, maintenance.
@@ -254,14 +254,20 @@ fn pattern(text: &str) -> Result<NamePattern, ApiError> {
     NamePattern::try_new(text).map_err(|why: NameError| error::malformed(format!("experiments: {why}")))
 }
 
-fn read<T>(given: Given<T>) -> Result<T, ApiError> {
-    given.map(|Json(body)| body).map_err(|why| error::malformed(why.body_text()))
+pub(super) fn read<T>(given: Given<T>) -> Result<T, ApiError> {
+    given.map(|Json(body)| body).map_err(|why| match why.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => error::of_status(StatusCode::PAYLOAD_TOO_LARGE),
+        _ => error::malformed(why.body_text()),
+    })
 }
 
-async fn carry_out(state: &OrderState, caller: &Caller, command: Command, mode: Asked) -> Result<Response, ApiError> {
-    let Query(mode) = mode.map_err(|why| error::malformed(why.body_text()))?;
+pub(super) fn mode(asked: Asked) -> Result<Mode, ApiError> {
+    asked.map(|Query(mode)| mode).map_err(|why| error::malformed(why.body_text()))
+}
+
+async fn carry_out(state: &OrderState, caller: &Caller, command: Command, asked: Asked) -> Result<Response, ApiError> {
     let by = caller.name().to_owned();
-    if mode.dry_run {
+    if mode(asked)?.dry_run {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         let effect = snapshot.preview(&command, &by).map_err(refused)?;
         return Ok((Noted::elsewhere(), routes::answer(&Outcome::would(effect))?).into_response());
@@ -274,9 +280,11 @@ async fn carry_out(state: &OrderState, caller: &Caller, command: Command, mode: 
 pub(super) fn refused(why: Refusal) -> ApiError {
     use crate::engine::Refused;
     match &why {
-        Refusal::NoExperiment(_) | Refusal::NoPool(_) | Refusal::NoResource(_) | Refusal::Quiet(Refused::NotFound(_)) => {
-            error::unknown(why.to_string())
-        }
+        Refusal::NoExperiment(_)
+        | Refusal::NoPool(_)
+        | Refusal::NoResource(_)
+        | Refusal::NoCategory(_)
+        | Refusal::Quiet(Refused::NotFound(_)) => error::unknown(why.to_string()),
         Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. })
         | Refusal::Follower
         | Refusal::NotAcknowledged(_)
@@ -284,6 +292,8 @@ pub(super) fn refused(why: Refusal) -> ApiError {
         | Refusal::ComponentIsWell(_)
         | Refusal::HeldAlready(_)
         | Refusal::Bookable(_)
+        | Refusal::KeptBack { .. }
+        | Refusal::CategoryAlready { .. }
         | Refusal::Ours { .. } => error::conflict(why),
         Refusal::Quiet(_) | Refusal::OurPrefix | Refusal::NeedsEnd(_) => error::malformed(why),
         Refusal::Busy | Refusal::Stopping | Refusal::NotRead(_) => error::unavailable(why),

@@ -4,7 +4,7 @@ use utoipa::OpenApi;
 
 use super::{badge, history, incidents, list, now, pools, records, reports, stream, whole};
 use crate::api::error::ApiError;
-use crate::api::orders;
+use crate::api::{categories, complete::complete, figures, health, orders, pushes};
 
 /// The document as it is checked in and served. A test compares it with [`document_v2`].
 pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.json");
@@ -31,6 +31,11 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         (name = "quiet", description = "Acknowledgements, silences and maintenance: they keep messages quiet, and change nothing else. Changes need the \
             scope `admin`; with `?dry_run=true` they only say what they would do"),
         (name = "commands", description = "Holding a resource in book, and letting it go. Needs the scope `admin`"),
+        (name = "categories", description = "Named sets of experiments and components. Opening and closing one needs the scope `admin`; with \
+            `?dry_run=true` it only says what it would do"),
+        (name = "reports", description = "What components and experiments report by themselves. Needs the scope `report`"),
+        (name = "health", description = "The health of labwatch itself and of the laboratory, in the forms of four other systems, and its figures. \
+            Each answer is made of one picture, so no two of them disagree"),
         (name = "badges", description = "Small pictures for other pages"),
     ),
     paths(
@@ -41,6 +46,10 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         reports::report,
         badge::badge,
         orders::list, orders::remove, orders::acknowledge, orders::silence, orders::maintain, orders::hold, orders::enable,
+        categories::list, categories::enable, categories::disable, pushes::report,
+        health::liveness, health::readiness, health::actuator, health::actuator_health, health::actuator_health_of, health::info,
+        health::logger, health::set_level, health::health, health::gtg, health::agg_health, health::status, health::status_of,
+        figures::text, figures::text_too,
         orders::acknowledge_one, orders::unacknowledge_one, orders::acknowledge_all, orders::unacknowledge_all,
     ),
     components(schemas(ApiError))
@@ -50,5 +59,5 @@ struct Document;
 /// The document, made anew from the code.
 #[must_use]
 pub fn document_v2() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    complete(Document::openapi())
 }

@@ -80,12 +80,12 @@ pub(in crate::api) async fn experiments(
     if tag.is_known(&headers) {
         return Ok(tag.unchanged());
     }
-    let body = if query.is_none_or(|query| query.is_empty()) {
-        served.list.body(&snapshot.experiments, |_| whole(&served, &snapshot)).await?
+    let answer = if query.is_none_or(|query| query.is_empty()) {
+        served.list.answer(&headers, &snapshot.experiments, |_| whole(&served, &snapshot)).await?
     } else {
-        page(&served, &snapshot, &filter, limit.unwrap_or(usize::MAX))?.into()
+        json(page(&served, &snapshot, &filter, limit.unwrap_or(usize::MAX))?.into())
     };
-    Ok(tag.on(json(body)))
+    Ok(tag.on(answer))
 }
 
 /// What is asked for.

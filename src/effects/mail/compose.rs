@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use jiff::SignedDuration;
+
 use super::subject::{headline, subject};
 use super::{html, words};
 use crate::engine::{Alert, Background, Line, Occasion, Summary};
@@ -27,6 +29,9 @@ const MAX_ADVICE_CHARS: usize = 300;
 
 /// How much of the background is told, in lines of each kind.
 const MAX_BACKGROUND: usize = 10;
+
+/// That something is well again is said with its time when the mail comes so much later: mail was off, say.
+const OLD_NEWS: SignedDuration = SignedDuration::from_mins(5);
 
 /// What every mail has in common.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -131,7 +136,7 @@ fn full_row(line: &Line, summary: &Summary) -> Row {
 
 fn words_of(line: &Line, summary: &Summary) -> Vec<String> {
     let mut words = vec![words::matter(line)];
-    if line.health != Health::Ok {
+    if line.health != Health::Ok || summary.at.duration_since(line.since) >= OLD_NEWS {
         words.push(words::since(line.since, summary.at));
     }
     words.push(words::bookable(line).to_owned());
@@ -142,7 +147,10 @@ fn words_of(line: &Line, summary: &Summary) -> Vec<String> {
 
 fn alert_words(alert: &Alert, summary: &Summary) -> String {
     let text = words::clip(&alert.text, MAX_ALERT_CHARS);
-    let when = alert.ended.map_or_else(|| words::since(alert.since, summary.at), |lasted| format!("after {}", words::spell(lasted)));
+    let when = alert.ended.map_or_else(
+        || words::since(alert.since, summary.at),
+        |lasted| format!("after {}, {}", words::spell(lasted), words::span(alert.since, lasted, summary.at)),
+    );
     let told = if alert.new { "" } else { "; told before" };
     format!("{}; {when}{told}", text.trim_end_matches('.'))
 }

@@ -109,6 +109,13 @@ pub(super) fn since(start: Timestamp, now: Timestamp) -> String {
     format!("since {} ({})", clock(start, now), spell(length(now.duration_since(start))))
 }
 
+/// From when to when: `from 00:41 to 00:53 UTC`, with the dates where they are not today's.
+pub(super) fn span(start: Timestamp, lasted: Duration, now: Timestamp) -> String {
+    let end = start.checked_add(lasted).unwrap_or(now);
+    let (from, to) = (clock(start, now), clock(end, now));
+    format!("from {} to {to}", from.strip_suffix(" UTC").unwrap_or(&from))
+}
+
 /// A time of day, with the date where it is not today's: `00:41 UTC`, `21 Nov 00:41 UTC`.
 fn clock(time: Timestamp, now: Timestamp) -> String {
     let (date, today) = (time.to_zoned(TimeZone::UTC).date(), now.to_zoned(TimeZone::UTC).date());
@@ -129,7 +136,7 @@ fn length(duration: SignedDuration) -> Duration {
 /// How many experiments are in which state. What there is none of is not mentioned.
 pub(super) fn counts(counts: &Counts) -> String {
     let mut text = format!("Of {} experiments {} are ok", counts.total, counts.ok);
-    let states = [(counts.degraded, "degraded"), (counts.down, "down"), (counts.unknown, "not judged")];
+    let states = [(counts.degraded, "degraded"), (counts.flapping, "flapping"), (counts.down, "down"), (counts.unknown, "not judged")];
     let others = [(counts.withdrawn, "withdrawn by labwatch"), (counts.held, "held by a person"), (counts.unlisted, "not listed in book")];
     for (n, word) in states.into_iter().filter(|(n, _)| *n > 0) {
         let _ = write!(text, ", {n} {word}");
@@ -249,6 +256,23 @@ mod tests {
         ] {
             assert_eq!(since(start.parse().expect("a time"), now), expected);
         }
+    }
+
+    #[test]
+    fn what_is_over_is_told_with_its_times() {
+        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let now = time("2026-11-21T01:05:00Z");
+        for (start, minutes, expected) in
+            [("2026-11-21T00:41:00Z", 12, "from 00:41 to 00:53 UTC"), ("2026-11-20T23:50:00Z", 20, "from 20 Nov 23:50 to 00:10 UTC")]
+        {
+            assert_eq!(span(time(start), Duration::from_secs(minutes * 60), now), expected);
+        }
+    }
+
+    #[test]
+    fn nobody_is_left_out_of_the_counts() {
+        let all = Counts { total: 10, ok: 1, degraded: 2, flapping: 3, down: 4, ..Counts::default() };
+        assert_eq!(counts(&all), "Of 10 experiments 1 are ok, 2 degraded, 3 flapping, 4 down.");
     }
 
     #[test]

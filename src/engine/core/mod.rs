@@ -23,7 +23,7 @@ use super::diary::Diary;
 use super::experiment::Sky;
 use super::fleet::Fleet;
 use super::holds::{DEFAULT_OVERDUE_AFTER, Holds};
-use super::input::{Input, Role};
+use super::input::{Input, KeptBack, Role};
 use super::memory::Memory;
 use super::policy::{Asking, Policy};
 use super::pool::{PoolRule, Pools};
@@ -70,6 +70,7 @@ pub struct Engine {
     role: Role,
     fleet: Fleet,
     resources: Resources,
+    kept_back: Arc<KeptBack>,
     relay: Source,
     jump: Source,
     book: Source,
@@ -111,6 +112,7 @@ impl Engine {
             role: Role::Leader,
             fleet: Fleet::new(),
             resources: Resources::default(),
+            kept_back: Arc::default(),
             relay,
             jump,
             book,
@@ -154,6 +156,20 @@ impl Engine {
         self
     }
 
+    /// The same engine, which does nothing outward until it is told to lead.
+    #[must_use]
+    pub fn only_watching(mut self) -> Self {
+        self.take_role(Role::Follower);
+        self
+    }
+
+    /// The same engine, with experiments that are kept back from the start.
+    #[must_use]
+    pub fn keeping_back(mut self, kept: Arc<KeptBack>) -> Self {
+        self.keep_back(kept);
+        self
+    }
+
     /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.
     pub fn step(&mut self, input: Input, now: Moment) -> Vec<Action> {
         self.now = self.now.max(now);
@@ -173,6 +189,7 @@ impl Engine {
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
             Input::Delivered { id, outcome } => self.delivered(id, outcome, &mut actions),
             Input::Command(order) => self.command(order, &mut actions),
+            Input::KeptBack(kept) => self.keep_back(kept),
             Input::Role(role) => self.take_role(role),
             Input::Wake => {}
         }

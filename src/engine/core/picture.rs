@@ -33,6 +33,7 @@ impl Engine {
             quiet: Arc::clone(&self.quiet),
             calendar: Arc::clone(&self.calendar),
             pools: Arc::clone(&self.pools),
+            kept_back: Arc::clone(&self.kept_back),
         }
     }
 

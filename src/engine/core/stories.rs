@@ -58,7 +58,7 @@ impl Engine {
         for name in SourceName::ALL {
             let source = self.source(name);
             // After a restart of ours, an outage that people know of goes on until the source tells again.
-            let goes_on = source.health == SourceHealth::Starting && self.telling.knows(Concern::Source(name));
+            let goes_on = source.health == SourceHealth::Starting && self.telling.goes_on(Concern::Source(name));
             if goes_on || source.health == SourceHealth::Down {
                 troubles.push(self.trouble(Concern::Source(name), self.outage_text(name), source.since));
             }

@@ -8,6 +8,7 @@ use crate::engine::availability::Wanted;
 use crate::engine::event::{Event, Why};
 use crate::engine::experiment::{Experiment, Sky};
 use crate::engine::fleet::{Fleet, Id};
+use crate::engine::input::KeptBack;
 use crate::engine::reason;
 use crate::model::{Health, Moment, SourceHealth, SourceName, Stub};
 
@@ -98,11 +99,25 @@ impl Engine {
         if !self.may_switch() {
             return;
         }
-        let fleet = &self.fleet;
-        let due = self.resources.due(self.now, |stub| wanted(fleet.named(stub.as_str())));
+        let (fleet, kept) = (&self.fleet, &self.kept_back);
+        let due = self.resources.due(self.now, |stub| match kept.get(stub) {
+            Some(_) => Wanted::Withdrawn { reason: reason::to_be_inspected() },
+            None => wanted(fleet.named(stub.as_str())),
+        });
         for switch in due {
             actions.push(Action::Record(Record::Switching(switch.clone())));
             actions.push(Action::Switch(switch));
+        }
+    }
+
+    /// Takes in which experiments are kept back now: those that were not before, and those that are no more, may have to be switched.
+    pub(super) fn keep_back(&mut self, kept: Arc<KeptBack>) {
+        let was = std::mem::replace(&mut self.kept_back, kept);
+        let differ = |a: &KeptBack, b: &KeptBack| a.keys().filter(|stub| !b.contains_key(*stub)).cloned().collect::<Vec<_>>();
+        for stub in differ(&was, &self.kept_back).into_iter().chain(differ(&self.kept_back, &was)) {
+            if let Some(experiment) = self.fleet.named(stub.as_str()) {
+                self.resources.reconsider(&experiment.resources);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ mod window;
 pub use entry::{
     Acknowledgement, Ended, Ending, Maintenance, NamePattern, NoteView, QuietEntry, QuietId, QuietKind, Quieted, Silence, Subject,
 };
-pub(super) use quiet::check_text;
+pub use quiet::check_text;
 pub use quiet::{MAX_TEXT_BYTES, Quiet};
 pub use refused::{QuietLimit, Refused};
 pub use window::{Day, MAX_WEEKLY, Occurrence, Schedule, ScheduleError, Weekly};

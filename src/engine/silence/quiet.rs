@@ -271,7 +271,10 @@ fn ended(id: QuietId, entry: QuietEntry, ending: Ending, at: Timestamp) -> Ended
 }
 
 /// Checks a text that people give: one line, not empty, not too long.
-pub(in crate::engine) fn check_text(field: &'static str, text: &str) -> Result<(), Refused> {
+///
+/// # Errors
+/// [`Refused::Text`] names the field.
+pub fn check_text(field: &'static str, text: &str) -> Result<(), Refused> {
     let is_fine = !text.trim().is_empty() && text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control);
     if is_fine { Ok(()) } else { Err(Refused::Text { field, most: MAX_TEXT_BYTES }) }
 }

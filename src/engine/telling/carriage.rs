@@ -37,10 +37,11 @@ pub(super) struct OnItsWay {
     pub(super) digest: Option<Timestamp>,
 }
 
-/// What was refused for good.
+/// The last attempt, where it failed.
 #[derive(Debug, Clone)]
-struct Refused {
-    since: Moment,
+struct Failed {
+    /// Since when what was to be told is refused for good, where it is.
+    refused_since: Option<Moment>,
     /// Before this moment not even a change is worth another attempt.
     not_before: Moment,
     tales: BTreeMap<Stub, Known>,
@@ -51,7 +52,7 @@ struct Refused {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Carriage {
     on_its_way: Option<OnItsWay>,
-    refused: Option<Refused>,
+    failed: Option<Failed>,
     retry_at: Option<Moment>,
     pub(super) failures: u32,
     pub(super) last_sent: Option<Moment>,
@@ -101,46 +102,44 @@ impl Carriage {
     /// Whoever mends a password or a token should not have to wait for a day.
     pub(super) fn failed(&mut self, summary: &OnItsWay, fault: &DeliveryFault, now: Moment) {
         let wait = (RETRY_AFTER * 2_u32.saturating_pow(self.failures.min(16))).min(RETRY_AT_MOST);
+        let refused_since = fault.refuses_content().then(|| self.refused_since().unwrap_or(now));
         self.failures = self.failures.saturating_add(1);
         self.fault = Some(fault.fault.clone());
-        let is_refused = fault.refuses_content();
-        self.refused = is_refused.then(|| Refused {
-            since: self.refused.as_ref().map_or(now, |refused| refused.since),
-            not_before: now + wait,
-            tales: summary
-                .tales
-                .iter()
-                .map(|(stub, tale)| (stub.clone(), tale.clone().map_or_else(Known::assumed, |tale| tale.0)))
-                .collect(),
+        let known = |(stub, tale): &Tale| (stub.clone(), tale.clone().map_or_else(Known::assumed, |tale| tale.0));
+        self.failed = Some(Failed {
+            refused_since,
+            not_before: now + if fault.permanent { wait } else { RETRY_AFTER },
+            tales: summary.tales.iter().map(known).collect(),
             concerns: summary.concerns.keys().copied().collect(),
         });
-        self.retry_at = Some(match (is_refused, fault.permanent) {
-            (true, _) => now + RETRY_REFUSED_AFTER,
-            (false, true) => now + RETRY_AT_MOST,
-            (false, false) => now + wait,
+        self.retry_at = Some(match (refused_since, fault.permanent) {
+            (Some(_), _) => now + RETRY_REFUSED_AFTER,
+            (None, true) => now + RETRY_AT_MOST,
+            (None, false) => now + wait,
         });
     }
 
-    /// Takes note of what there is to tell of an experiment: where that is not what was refused, it is worth another attempt.
+    /// Takes note of what there is to tell of an experiment. Where that is not what the last attempt told, it is worth another one: what
+    /// an attempt has told is on disk, and people hear of it one day although it is over by then.
     pub(super) fn consider(&mut self, stub: &Stub, known: &Known) {
-        if self.refused.as_ref().is_some_and(|refused| refused.tales.get(stub) != Some(known)) {
+        if self.failed.as_ref().is_some_and(|failed| failed.tales.get(stub) != Some(known)) {
             self.try_again();
         }
     }
 
     /// The same for what concerns the whole laboratory.
     pub(super) fn consider_concerns(&mut self, concerns: &BTreeMap<Concern, Moment>) {
-        if self.refused.as_ref().is_some_and(|refused| !refused.concerns.iter().eq(concerns.keys())) {
+        if self.failed.as_ref().is_some_and(|failed| !failed.concerns.iter().eq(concerns.keys())) {
             self.try_again();
         }
     }
 
     fn try_again(&mut self) {
-        let not_before = self.refused.as_ref().map(|refused| refused.not_before);
+        let not_before = self.failed.as_ref().map(|failed| failed.not_before);
         self.retry_at = [self.retry_at, not_before].into_iter().flatten().min();
     }
 
     pub(super) fn refused_since(&self) -> Option<Moment> {
-        self.refused.as_ref().map(|refused| refused.since)
+        self.failed.as_ref()?.refused_since
     }
 }

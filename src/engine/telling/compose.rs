@@ -10,7 +10,7 @@ use super::teller::Teller;
 use crate::engine::bookings::Affected;
 use crate::engine::experiment::Experiment;
 use crate::engine::memory::{Concern, Known, MessageId, Strand};
-use crate::engine::summary::{Alert, Line, Occasion, Summary, Thread};
+use crate::engine::summary::{Line, Occasion, Summary, Thread};
 use crate::model::{Health, Moment, Stub};
 
 /// The most earlier messages that one refers to. A mail program needs one of an incident's to put a message beside them.
@@ -29,7 +29,7 @@ impl Teller {
     ) -> Summary {
         let (news, tales): (Vec<Line>, Vec<Tale>) = news.into_iter().unzip();
         let problems = self.problems(scene);
-        let alerts = self.alerts(occasion, &concerns, scene);
+        let alerts = self.concerns.alerts(occasion == Occasion::News, &concerns, scene);
         let references = self.references(occasion, &news, &problems, &concerns);
         self.carriage.send(OnItsWay { message, since: scene.now, occasion, tales, concerns, digest });
         Summary {
@@ -106,31 +106,12 @@ impl Teller {
         }
     }
 
-    fn alerts(&self, occasion: Occasion, concerns: &BTreeMap<Concern, Moment>, scene: &Scene<'_>) -> Vec<Alert> {
-        let is_news = occasion == Occasion::News;
-        let heard = scene.troubles.iter().filter(|trouble| concerns.contains_key(&trouble.concern));
-        let open = heard.map(|trouble| Alert {
-            text: trouble.text.clone(),
-            since: trouble.since.wall(),
-            ended: None,
-            new: is_news && !self.knows(trouble.concern),
-        });
-        let ended = self.told_concerns.iter().filter(|(concern, _)| is_news && !concerns.contains_key(concern)).map(|(concern, heard)| {
-            let ended = self.ended.get(concern).copied().unwrap_or(scene.now);
-            Alert { text: concern.ended_text(), since: heard.since.wall(), ended: Some(ended.since(heard.since)), new: true }
-        });
-        open.chain(ended).collect()
-    }
-
     /// Earlier messages about what this one tells, or reminds of.
     fn references(&self, occasion: Occasion, news: &[Line], problems: &[Line], concerns: &BTreeMap<Concern, Moment>) -> Vec<MessageId> {
         let of_line = |line: &Line| self.told.get(&line.stub).and_then(|heard| heard.thread);
-        let changed = self.told_concerns.iter().filter(|(concern, _)| !concerns.contains_key(concern));
         let strands: Vec<Strand> = match occasion {
-            Occasion::News => news.iter().filter_map(of_line).chain(changed.filter_map(|(_, heard)| heard.thread)).collect(),
-            Occasion::Reminder => {
-                problems.iter().filter_map(of_line).chain(self.told_concerns.values().filter_map(|heard| heard.thread)).collect()
-            }
+            Occasion::News => news.iter().filter_map(of_line).chain(self.concerns.strands_of_ended(concerns)).collect(),
+            Occasion::Reminder => problems.iter().filter_map(of_line).chain(self.concerns.strands()).collect(),
             Occasion::Digest => Vec::new(),
         };
         let all: BTreeSet<MessageId> = strands.iter().flat_map(|strand| [strand.root, strand.last]).collect();

@@ -2,6 +2,7 @@
 
 mod carriage;
 mod compose;
+mod concerns;
 mod digest;
 mod scene;
 mod teller;
@@ -65,9 +66,9 @@ impl Telling {
         self.tellers.iter().all(|teller| teller.is_idle(now))
     }
 
-    /// Whether anybody was told of a concern and not yet that it ended.
-    pub(super) fn knows(&self, concern: Concern) -> bool {
-        self.tellers.iter().any(|teller| teller.knows(concern))
+    /// Whether anybody was told of a concern, or may have been, and it has not ended since.
+    pub(super) fn goes_on(&self, concern: Concern) -> bool {
+        self.tellers.iter().any(|teller| teller.goes_on(concern))
     }
 
     /// Takes note that an experiment changed.
@@ -94,6 +95,8 @@ impl Telling {
                 self.next_id = summary.id;
                 summaries.push(summary);
             }
+            let noted = teller.take_noted();
+            self.records.extend(noted.map(|told| Record::Told { route: teller.route.name.clone(), told }));
         }
         summaries
     }

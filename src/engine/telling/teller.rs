@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::carriage::{Carriage, OnItsWay};
+use super::concerns::Concerns;
 use super::digest::Digests;
 use super::scene::Scene;
 use crate::engine::experiment::Experiment;
 use crate::engine::input::DeliveryFault;
-use crate::engine::memory::{self, Concern, HeardConcern, Known, MessageId, Rounds, RouteMemory, Strand, Told};
+use crate::engine::memory::{self, Concern, Known, MessageId, Rounds, RouteMemory, Strand, Told};
 use crate::engine::route::Route;
 use crate::engine::snapshot::{RouteView, ToldView};
 use crate::engine::summary::{Occasion, Summary};
@@ -42,21 +43,12 @@ pub(super) struct Heard {
     pub(super) thread: Option<Strand>,
 }
 
-/// What people were last told about something that concerns the whole laboratory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HeardOf {
-    pub(super) since: Moment,
-    pub(super) thread: Option<Strand>,
-}
-
 /// A route, and how it stands with its people.
 #[derive(Debug, Clone)]
 pub(super) struct Teller {
     pub(super) route: Route,
     pub(super) told: BTreeMap<Stub, Heard>,
-    pub(super) told_concerns: BTreeMap<Concern, HeardOf>,
-    /// When concerns ended of which people do not know that yet.
-    pub(super) ended: BTreeMap<Concern, Moment>,
+    pub(super) concerns: Concerns,
     /// Experiments of which people must be told something, with from when on.
     pub(super) untold: BTreeMap<Stub, Moment>,
     /// Experiments of a summary that failed, with since when they were bad: nobody knows whether it was read, so people are told about
@@ -64,7 +56,6 @@ pub(super) struct Teller {
     pub(super) owed: BTreeMap<Stub, Moment>,
     /// Since when experiments are well again of which people do not know that yet. A source may have told nothing since.
     pub(super) well_since: BTreeMap<Stub, Moment>,
-    concern_since: Option<Moment>,
     /// Since when there is something to tell that is not held back.
     waiting_since: Option<Moment>,
     pub(super) carriage: Carriage,
@@ -72,6 +63,8 @@ pub(super) struct Teller {
     told_at: Option<Moment>,
     reminders: u32,
     digests: Option<Digests>,
+    /// What is to be kept of a digest that had nothing to say.
+    noted: Option<Rounds>,
 }
 
 impl Teller {
@@ -80,16 +73,15 @@ impl Teller {
             digests: route.digest.clone().map(|digest| Digests::new(digest, now.wall())),
             route,
             told: BTreeMap::new(),
-            told_concerns: BTreeMap::new(),
-            ended: BTreeMap::new(),
+            concerns: Concerns::default(),
             untold: BTreeMap::new(),
             owed: BTreeMap::new(),
             well_since: BTreeMap::new(),
-            concern_since: None,
             waiting_since: None,
             carriage: Carriage::default(),
             told_at: None,
             reminders: 0,
+            noted: None,
         }
     }
 
@@ -102,9 +94,7 @@ impl Teller {
                     let bad_since = heard.known.bad_since.map(|at| now.back_at(at));
                     self.told.insert(stub.clone(), Heard { known: heard.known.clone(), bad_since, thread: heard.thread });
                 }
-                Told::Concern(concern, Some(heard)) if self.route.alerts => {
-                    self.told_concerns.insert(*concern, HeardOf { since: now.back_at(heard.since), thread: heard.thread });
-                }
+                Told::Concern(concern, Some(heard)) if self.route.alerts => self.concerns.recall(*concern, heard, now),
                 Told::Experiment(stub, _) => gone.push(Told::Experiment(stub.clone(), None)),
                 Told::Concern(concern, _) => gone.push(Told::Concern(*concern, None)),
                 Told::Rounds(rounds) => {
@@ -117,8 +107,13 @@ impl Teller {
         if let Some(digests) = &mut self.digests {
             digests.recall(last_digest, now.wall());
         }
-        let owed = memory.owed.iter().filter(|(stub, _)| self.route.hears_of(stub));
-        self.owed = owed.map(|(stub, since)| (stub.clone(), now.back_at(*since))).collect();
+        for (stub, since) in memory.owed.iter().filter(|(stub, _)| self.route.hears_of(stub)) {
+            let since = now.back_at(*since);
+            self.owed.entry(stub.clone()).and_modify(|first| *first = since.min(*first)).or_insert(since);
+        }
+        for owed in memory.owed_concerns.iter().filter(|_| self.route.alerts) {
+            self.concerns.recall_owed(owed, now);
+        }
         gone
     }
 
@@ -126,15 +121,14 @@ impl Teller {
     pub(super) fn is_idle(&self, now: Moment) -> bool {
         let is_past = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         self.untold.is_empty()
-            && self.told_concerns.is_empty()
+            && self.concerns.is_idle()
             && self.carriage.is_idle()
-            && self.concern_since.is_none()
             && !is_past(self.reminder_at())
             && !is_past(self.digest_at(now))
     }
 
-    pub(super) fn knows(&self, concern: Concern) -> bool {
-        self.told_concerns.contains_key(&concern)
+    pub(super) fn goes_on(&self, concern: Concern) -> bool {
+        self.concerns.goes_on(concern)
     }
 
     /// Takes note that an experiment changed.
@@ -183,13 +177,10 @@ impl Teller {
         if let Some(lost) = self.carriage.expired(now) {
             self.owe(lost, now);
         }
-        let concerns = self.concerns(scene);
-        self.note_ends(&concerns, now);
-        let differ = !concerns.keys().eq(self.told_concerns.keys());
-        self.concern_since = differ.then(|| self.concern_since.unwrap_or(now));
+        let concerns = if self.route.alerts { self.concerns.look(scene) } else { self.concerns.look_away(now) };
         self.carriage.consider_concerns(&concerns);
         let first = self.untold.iter().filter(|(stub, _)| !(scene.is_quiet)(stub)).map(|(_, from)| *from).min();
-        self.waiting_since = first.into_iter().chain(self.concern_since).min();
+        self.waiting_since = first.into_iter().chain(self.concerns.untold_since).min();
         if !self.carriage.may_send(now) {
             return None;
         }
@@ -213,46 +204,36 @@ impl Teller {
             return None;
         }
         let news = self.news(scene);
-        let is_news = self.concern_since.is_some() || news.iter().any(|(line, _)| !(scene.is_quiet)(&line.stub));
+        let is_news = self.concerns.untold_since.is_some() || news.iter().any(|(line, _)| !(scene.is_quiet)(&line.stub));
         is_news.then(|| self.send(Occasion::News, news, concerns.clone(), None, message, scene))
     }
 
+    /// What is new is told as news first: a digest tells only what people know.
     fn tell_digest(&mut self, scene: &Scene<'_>, concerns: &BTreeMap<Concern, Moment>, message: MessageId) -> Option<Summary> {
-        let digests = self.digests.as_mut()?;
-        let at = digests.due(scene.now.wall())?;
-        let when_well = digests.when_well();
-        let has_something = !concerns.is_empty() || !self.problems(scene).is_empty() || !(scene.background)(&self.route).is_empty();
-        if !has_something && !when_well {
-            if let Some(digests) = &mut self.digests {
-                digests.done(at, scene.now.wall());
-            }
+        let at = self.digests.as_mut()?.due(scene.now.wall())?;
+        let has_news = self.concerns.untold_since.is_some() || self.news(scene).iter().any(|(line, _)| !(scene.is_quiet)(&line.stub));
+        if has_news {
             return None;
         }
-        Some(self.send(Occasion::Digest, Vec::new(), concerns.clone(), Some(at), message, scene))
+        let when_well = self.digests.as_ref().is_some_and(Digests::when_well);
+        let has_something = !concerns.is_empty() || !self.problems(scene).is_empty() || !(scene.background)(&self.route).is_empty();
+        if has_something || when_well {
+            return Some(self.send(Occasion::Digest, Vec::new(), concerns.clone(), Some(at), message, scene));
+        }
+        self.digests.as_mut()?.done(at, scene.now.wall());
+        self.noted = Some(self.rounds(scene.now));
+        None
     }
 
     fn remind(&mut self, scene: &Scene<'_>, concerns: &BTreeMap<Concern, Moment>, message: MessageId) -> Option<Summary> {
         let is_due = self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= scene.now);
-        let is_open = is_due && (self.told_concerns.keys().any(|concern| concerns.contains_key(concern)) || self.is_still_bad(scene));
+        let is_open = is_due && (self.concerns.is_told_any_of(concerns) || self.is_still_bad(scene));
         is_open.then(|| self.send(Occasion::Reminder, Vec::new(), concerns.clone(), None, message, scene))
     }
 
     fn is_still_bad(&self, scene: &Scene<'_>) -> bool {
         let is_bad_now = |stub| (scene.experiments)(stub).is_some_and(|experiment| experiment.health.is_bad());
         self.told.iter().any(|(stub, heard)| heard.known.health.is_bad() && is_bad_now(stub) && !(scene.is_quiet)(stub))
-    }
-
-    /// What concerns the whole laboratory, as far as this route hears of it.
-    fn concerns(&self, scene: &Scene<'_>) -> BTreeMap<Concern, Moment> {
-        let heard = scene.troubles.iter().filter(|trouble| self.route.alerts && (trouble.is_tellable || self.knows(trouble.concern)));
-        heard.map(|trouble| (trouble.concern, trouble.since)).collect()
-    }
-
-    fn note_ends(&mut self, concerns: &BTreeMap<Concern, Moment>, now: Moment) {
-        self.ended.retain(|concern, _| !concerns.contains_key(concern));
-        for concern in self.told_concerns.keys().filter(|concern| !concerns.contains_key(*concern)) {
-            self.ended.entry(*concern).or_insert(now);
-        }
     }
 
     /// When to look again although nothing came.
@@ -270,7 +251,7 @@ impl Teller {
     /// When people are to be reminded of what they were told bad.
     fn reminder_at(&self) -> Option<Moment> {
         let (first, told_at) = (self.route.remind?, self.told_at?);
-        let knows_bad = !self.told_concerns.is_empty() || self.told.values().any(|heard| heard.known.health.is_bad());
+        let knows_bad = self.concerns.is_any_told() || self.told.values().any(|heard| heard.known.health.is_bad());
         let wait = first.saturating_mul(2_u32.saturating_pow(self.reminders)).min(REMIND_AT_LEAST_EVERY.max(first));
         knows_bad.then(|| told_at + wait)
     }
@@ -306,32 +287,21 @@ impl Teller {
         }
         let mut told = Vec::new();
         if summary.occasion == Occasion::News {
-            told.extend(self.learn_concerns(summary.concerns, summary.message));
+            told.extend(self.concerns.learn(summary.concerns, summary.message));
             told.extend(summary.tales.into_iter().map(|(stub, tale)| self.learn(stub, tale, summary.message)));
         }
-        told.push(Told::Rounds(Rounds {
-            told_at: now.wall(),
-            reminders: self.reminders,
-            digest: self.digests.as_ref().and_then(|digests| digests.last),
-        }));
+        told.push(Told::Rounds(self.rounds(now)));
         told
     }
 
-    fn learn_concerns(&mut self, concerns: BTreeMap<Concern, Moment>, message: MessageId) -> Vec<Told> {
-        let before = std::mem::take(&mut self.told_concerns);
-        self.ended.retain(|concern, _| concerns.contains_key(concern));
-        self.concern_since = None;
-        let ended = before.keys().filter(|concern| !concerns.contains_key(concern)).map(|concern| Told::Concern(*concern, None));
-        let mut told: Vec<Told> = ended.collect();
-        for (concern, since) in concerns {
-            let fresh = HeardOf { since, thread: Some(Strand { root: message, last: message }) };
-            let heard = before.get(&concern).copied().unwrap_or(fresh);
-            if !before.contains_key(&concern) {
-                told.push(Told::Concern(concern, Some(HeardConcern { since: since.wall(), thread: heard.thread })));
-            }
-            self.told_concerns.insert(concern, heard);
-        }
-        told
+    fn rounds(&self, now: Moment) -> Rounds {
+        let digest = self.digests.as_ref().and_then(|digests| digests.last);
+        Rounds { told_at: self.told_at.unwrap_or(now).wall(), reminders: self.reminders, digest }
+    }
+
+    /// What is to be kept although no summary was sent.
+    pub(super) fn take_noted(&mut self) -> Option<Told> {
+        self.noted.take().map(Told::Rounds)
     }
 
     fn learn(&mut self, stub: Stub, tale: Option<(Known, Option<Moment>)>, message: MessageId) -> Told {
@@ -349,6 +319,9 @@ impl Teller {
 
     /// Nobody knows whether the summary was read: what it told is to be told again.
     fn owe(&mut self, summary: OnItsWay, now: Moment) {
+        if summary.occasion == Occasion::News {
+            self.concerns.owe(summary.concerns);
+        }
         for (stub, tale) in summary.tales {
             let bad_since = tale.and_then(|(_, since)| since).unwrap_or(now);
             self.owed.entry(stub.clone()).or_insert(bad_since);
@@ -357,7 +330,7 @@ impl Teller {
     }
 
     pub(super) fn view(&self) -> RouteView {
-        let waits = !self.untold.is_empty() || self.concern_since.is_some();
+        let waits = !self.untold.is_empty() || self.concerns.untold_since.is_some();
         RouteView {
             name: self.route.name.clone(),
             channel: self.route.channel,

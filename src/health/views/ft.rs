@@ -305,6 +305,11 @@ fn of_experiment<'a>(member: &'a Member<'a>, view: &'a ExperimentView, judged: &
         JumpHealth::Unknown => (false, "jump tells nothing about it".to_owned()),
     };
     checks.push(single(member, judged, "jump", ok, 3, output));
+    if let Some(test) = judged.picture.self_tests.get(member.name) {
+        let finding = test.finding(judged.picture.at);
+        let made = single(member, judged, "self-test", finding.state.is_ok(), 3, finding.detail);
+        checks.push(Elementary { last_updated: instant(test.at), ..made });
+    }
     checks
 }
 

@@ -121,6 +121,9 @@ fn refused(refusal: &Refusal) -> Problem {
         | Refusal::NotRead(_)
         | Refusal::Bookable(_)
         | Refusal::Ours { .. }
+        | Refusal::KeptBack { .. }
+        | Refusal::CategoryAlready { .. }
+        | Refusal::NoCategory(_)
         | Refusal::Busy
         | Refusal::Stopping => "",
     };

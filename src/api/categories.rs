@@ -1,0 +1,194 @@
+//! Categories: how they stand, and opening and closing them by a person's word. What that comes to is the health room's word.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::error::{self, ApiError};
+use super::gate::Gate;
+use super::health::{HealthState, KeepSwitch};
+use super::orders::{Asked, Given, Mode, Outcome, mode, read, refused};
+use super::routes::answer;
+use crate::access::{Caller, Noted};
+use crate::engine::Receipt;
+use crate::health::{CategoryOrder, Desk, Standing, standings};
+
+/// How long an answer waits for the disk. The switch holds in any case; the answer says whether it is kept.
+const KEEP_WITHIN: Duration = Duration::from_secs(5);
+
+/// The most failing members that a category lists.
+const MAX_FAILING: usize = 100;
+
+/// What these paths answer from.
+#[derive(Clone)]
+pub(super) struct CategoryState {
+    desk: Desk,
+    keep: Arc<KeepSwitch>,
+    gate: Arc<Gate>,
+}
+
+/// All paths.
+pub(super) fn routes(health: &HealthState, gate: Arc<Gate>) -> Router {
+    Router::new()
+        .route("/api/v1/categories", get(list))
+        .route("/api/v1/categories/{name}/enable", post(enable))
+        .route("/api/v1/categories/{name}/disable", post(disable))
+        .with_state(CategoryState { desk: health.desk.clone(), keep: Arc::clone(&health.keep_switch), gate })
+}
+
+/// A named set of experiments and components with a rule for what makes it fail.
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the answer")]
+pub(super) struct Category {
+    /// Its name.
+    #[schema(example = "pendulums")]
+    name: String,
+    /// Whether it can be used: it is open, and enough of what is in it works.
+    ok: bool,
+    /// Whether it is open.
+    enabled: bool,
+    /// The worst of what fails: 1 critical, 2 warning, 3 remark; 2 when nothing does.
+    severity: u8,
+    /// How many experiments and components are in it.
+    members: usize,
+    /// What makes it fail, the worst first; at most 100.
+    #[schema(example = json!(["pend00"]))]
+    failing: Vec<String>,
+    /// Whether it works while enough experiments of each pool do.
+    resilient: bool,
+    /// How often it is judged, in seconds.
+    period_seconds: u64,
+    /// Whether a fault closes it until a person opens it.
+    sticky: bool,
+    /// After how many bad checks in a row.
+    failure_threshold: u32,
+    /// Whether the experiments that failed cannot be booked until then.
+    sticky_booking: bool,
+    /// The experiments that cannot be booked until it is opened.
+    kept_back: Vec<String>,
+    /// The last use of its switch; null when it never was used.
+    #[schema(required = true)]
+    switched: Option<Switched>,
+}
+
+/// Who opened or closed a category, when and why.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CategorySwitch)]
+struct Switched {
+    /// When.
+    at: Timestamp,
+    /// Who; `labwatch` for a fault, null for readers without a token.
+    #[schema(required = true)]
+    by: Option<String>,
+    /// Why.
+    reason: String,
+}
+
+/// Why a category is opened or closed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = CategoryReason)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reason {
+    /// Why: one line.
+    #[schema(example = "inspected")]
+    reason: String,
+}
+
+impl Category {
+    fn new(standing: Standing, private: bool) -> Self {
+        let Standing { rules, ok, enabled, severity, members, mut failing, switch, kept_back } = standing;
+        failing.truncate(MAX_FAILING);
+        Self {
+            name: rules.name,
+            ok,
+            enabled,
+            severity,
+            members,
+            failing,
+            resilient: rules.resilient,
+            period_seconds: rules.period.as_secs(),
+            sticky: rules.sticky,
+            failure_threshold: rules.failure_threshold,
+            sticky_booking: rules.sticky_booking,
+            kept_back,
+            switched: switch.map(|switch| Switched { at: switch.at, by: private.then_some(switch.by), reason: switch.reason }),
+        }
+    }
+}
+
+/// All categories, sorted by name.
+#[utoipa::path(get, path = "/api/v1/categories", tag = "categories", responses(
+    (status = 200, description = "Those that are configured, `default` and `system`, and one for each stem of other experiments", body = Vec<Category>),
+    (status = 400, description = "There are no parameters here", body = ApiError),
+    (status = 401, body = ApiError), (status = 403, body = ApiError), (status = 429, body = ApiError),
+))]
+pub(super) async fn list(State(state): State<CategoryState>, caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+    if query.is_some_and(|query| !query.is_empty()) {
+        return Err(error::malformed("this list takes no parameters"));
+    }
+    let private = caller.may_see_private();
+    answer(&standings(&state.desk.picture()).into_iter().map(|standing| Category::new(standing, private)).collect::<Vec<_>>())
+}
+
+/// Opens a category that a fault or a person has closed.
+#[utoipa::path(post, path = "/api/v1/categories/{name}/enable", tag = "categories", request_body = Reason,
+    params(("name" = String, Path, description = "The category", example = "pendulums"), Mode),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, description = "There is no such category", body = ApiError), (status = 409, description = "It is open", body = ApiError))
+)]
+pub(super) async fn enable(
+    State(state): State<CategoryState>,
+    caller: Caller,
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+    asked: Asked,
+    given: Given<Reason>,
+) -> Result<Response, ApiError> {
+    let Path(category) = name.map_err(|_| error::no_such_path(&uri))?;
+    let order = CategoryOrder { category, open: true, by: caller.name().to_owned(), reason: read(given)?.reason };
+    carry_out(&state, &caller, order, asked).await
+}
+
+/// Closes a category until a person opens it: good-to-go and health say that it cannot be used. Book is not changed.
+#[utoipa::path(post, path = "/api/v1/categories/{name}/disable", tag = "categories", request_body = Reason,
+    params(("name" = String, Path, description = "The category", example = "pendulums"), Mode),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, description = "There is no such category", body = ApiError), (status = 409, description = "It is closed", body = ApiError))
+)]
+pub(super) async fn disable(
+    State(state): State<CategoryState>,
+    caller: Caller,
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+    asked: Asked,
+    given: Given<Reason>,
+) -> Result<Response, ApiError> {
+    let Path(category) = name.map_err(|_| error::no_such_path(&uri))?;
+    let order = CategoryOrder { category, open: false, by: caller.name().to_owned(), reason: read(given)?.reason };
+    carry_out(&state, &caller, order, asked).await
+}
+
+async fn carry_out(state: &CategoryState, caller: &Caller, order: CategoryOrder, asked: Asked) -> Result<Response, ApiError> {
+    if mode(asked)?.dry_run {
+        let effect = state.desk.preview(&order).map_err(refused)?;
+        return Ok((Noted::elsewhere(), answer(&Outcome::would(effect))?).into_response());
+    }
+    let (change, mut effect) = state.desk.order(&order).map_err(refused)?;
+    let did = if order.open { "opened" } else { "closed" };
+    let noted = state.gate.audit.note(caller, &format!("{did} the category {}: {}", order.category, order.reason));
+    if !timeout(KEEP_WITHIN, (state.keep)(change)).await.unwrap_or(false) {
+        tracing::error!(category = order.category, "a category's switch holds only until the next start, because the memory takes nothing");
+        effect.text += "; it is not on disk, so it holds only until the next start";
+    }
+    Ok((noted, answer(&Outcome::did(Receipt { ids: Vec::new(), effect }))?).into_response())
+}

@@ -1,0 +1,97 @@
+//! A person opens or closes a category: what that comes to is said before, and the same is done. Stores nothing.
+
+use super::category::DEFAULT;
+use super::census::{Census, What};
+use super::desk::Desk;
+use super::picture::Picture;
+use super::switches::{Change, Switch, is_enabled};
+use crate::engine::{Effect, Refusal, Role, check_text};
+use crate::model::Stub;
+
+/// The most failing members that an effect names.
+const NAMED: usize = 5;
+
+/// What a person wants of a category.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CategoryOrder {
+    /// The category.
+    pub category: String,
+    /// To open or to close it.
+    pub open: bool,
+    /// Who wants it.
+    pub by: String,
+    /// Why: one line.
+    pub reason: String,
+}
+
+impl Desk {
+    /// What an order would do now, without doing it.
+    ///
+    /// # Errors
+    /// [`Refusal`]: there is no such category, it is so already, the reason cannot be kept, or this labwatch only watches.
+    pub fn preview(&self, order: &CategoryOrder) -> Result<Effect, Refusal> {
+        effect(order, &self.picture())
+    }
+
+    /// Does what is ordered, at once in every view. What changed is to be stored.
+    ///
+    /// # Errors
+    /// As [`Desk::preview`]: then nothing was changed.
+    pub fn order(&self, order: &CategoryOrder) -> Result<(Change, Effect), Refusal> {
+        let picture = self.picture();
+        let effect = effect(order, &picture)?;
+        let (by, reason) = (order.by.clone(), order.reason.clone());
+        let switch = Switch { enabled: order.open, at: picture.at, by, reason, kept_back: std::collections::BTreeSet::new() };
+        Ok((self.switch(&order.category, switch), effect))
+    }
+}
+
+fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Effect, Refusal> {
+    check_text("reason", &order.reason)?;
+    if picture.snapshot.role == Role::Follower {
+        return Err(Refusal::Follower);
+    }
+    let name = order.category.as_str();
+    let census = Census::of(picture);
+    let Some(members) = census.in_category(name) else { return Err(Refusal::NoCategory(name.to_owned())) };
+    if is_enabled(name, &picture.switched) == order.open {
+        return Err(Refusal::CategoryAlready { category: name.to_owned(), open: order.open });
+    }
+    let stubs = members.iter().filter_map(|member| match member.what {
+        What::Experiment(view) => Some(view.stub.clone()),
+        What::Component(_) => None,
+    });
+    let text = if order.open { opening(name, &census, picture) } else { closing(name) };
+    Ok(Effect { text, stubs: stubs.collect(), affected: None })
+}
+
+fn closing(name: &str) -> String {
+    let everything = if name == DEFAULT { ", also where no category is asked for" } else { "" };
+    format!("{name} is closed until a person opens it: /__gtg answers 503 and /__health is not ok for it{everything}; book is not changed")
+}
+
+fn opening(name: &str, census: &Census<'_>, picture: &Picture) -> String {
+    let category = picture.settings.category(name);
+    let kept: Vec<&Stub> = picture.switched.get(name).map(|switch| switch.kept_back.iter().collect()).unwrap_or_default();
+    let given_back = match kept.as_slice() {
+        [] => String::new(),
+        kept => format!("; {} can be booked again when it works", listed(kept.iter().map(|stub| stub.as_str()))),
+    };
+    let fails = match census.verdict(&category).filter(|verdict| !verdict.ok) {
+        None => String::new(),
+        Some(verdict) => format!("; it fails now because of {}", listed(verdict.failing.iter().map(String::as_str))),
+    };
+    let again = match (fails.is_empty(), category.sticky) {
+        (false, true) => format!(", and is closed again after {} bad checks in a row", category.failure_threshold),
+        _ => String::new(),
+    };
+    format!("{name} is open again{given_back}{fails}{again}")
+}
+
+/// A few of these, and how many more there are.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let more = names.len().saturating_sub(NAMED);
+    let some = names.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+    if more == 0 { some } else { format!("{some} and {more} more") }
+}
