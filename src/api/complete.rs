@@ -47,7 +47,7 @@ fn tell(operation: &mut Operation, path: &str, need: Need) {
     let with_token = SecurityRequirement::new::<_, [&str; 0], _>(TOKEN, []);
     match need {
         Need::Always => {}
-        Need::Read => operation.security = Some(vec![SecurityRequirement::default(), with_token]),
+        Need::Read | Need::Students => operation.security = Some(vec![SecurityRequirement::default(), with_token]),
         Need::Scope(_) => operation.security = Some(vec![with_token]),
     }
     if need != Need::Always {

@@ -92,7 +92,12 @@ impl Bar {
                 }
                 div.axis {
                     (words::time(self.range.from, now))
-                    @if !self.booked.is_empty() { span.key { span.f-booked {} "booked" } }
+                    span.keys {
+                        @for (layer, words) in [("unknown", "not judged"), ("gap", "labwatch kept no history")] {
+                            @if self.has(layer) { span.key { (swatch(layer)) (words) } }
+                        }
+                        @if !self.booked.is_empty() { span.key { (swatch("booked")) "booked" } }
+                    }
                     span { "now" }
                 }
             }
@@ -147,6 +152,11 @@ impl Bar {
         path
     }
 
+    /// Whether anything of it is drawn so.
+    fn has(&self, layer: &str) -> bool {
+        self.layers(0).iter().any(|(drawn, _)| *drawn == layer)
+    }
+
     fn width(&self) -> u32 {
         WIDTH * u32::try_from(self.cells.len()).unwrap_or(0)
     }
@@ -172,6 +182,15 @@ impl Bar {
         let begins = self.range.from.checked_add(SignedDuration::try_from(self.step).ok()?.checked_mul(i32::try_from(at).ok()?)?).ok()?;
         let said: Vec<_> = said.iter().map(|(millis, word)| format!("{} {word}", spell(SignedDuration::from_millis(*millis)))).collect();
         (!said.is_empty()).then(|| format!("{}, {} ago: {}", words::iso(begins), words::spell_between(begins, now), said.join(", ")))
+    }
+}
+
+/// A small piece of a way of drawing, to stand beside its words.
+fn swatch(layer: &str) -> Markup {
+    html! {
+        svg.swatch viewBox="0 0 24 10" aria-hidden="true" {
+            @if layer == "booked" { path.f-booked d="M0 3h24v5h-24z" {} } @else { (stretch(layer, "M0 0h24v10h-24z")) }
+        }
     }
 }
 
