@@ -303,7 +303,8 @@ impl Driver {
                 self.carry_out(effect);
             }
             if let Some((waiting, receipt)) = held.answer {
-                drop(waiting.send(Ok(receipt)));
+                let kept = held.ticket.is_some_and(|ticket| ticket.is_taken() && ticket.is_durable(progress));
+                drop(waiting.send(Ok(Receipt { kept, ..receipt })));
             }
         }
     }

@@ -7,6 +7,7 @@ mod front;
 mod health;
 mod memory;
 mod parts;
+mod reload;
 mod reports;
 mod sources;
 mod systemd;
@@ -25,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::config::{Config, MaintenanceSettings, PoolSettings};
+use crate::config::Config;
 use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
 use crate::effects;
 use crate::engine::{Engine, Memory, Record};
@@ -38,9 +39,11 @@ use crate::web;
 use crate::wire::{self, BookClient, Http};
 
 pub use error::ServiceError;
+pub use reload::Reload;
 
 use memory::{Remembered, remember};
 use parts::Parts;
+use reload::Reloader;
 use systemd::{notify, turned};
 
 /// How long an access request to relay or jump, or a dead-man's call, may take.
@@ -60,12 +63,14 @@ pub struct Onlooker {
     pub record: RecordHook,
     /// The levels of the log, where they can be set while it goes on.
     pub levels: Option<LevelHandle>,
+    /// How the configuration is read anew at SIGHUP; `None`: it is not.
+    pub reload: Option<Reload>,
 }
 
 impl Default for Onlooker {
     /// The log.
     fn default() -> Self {
-        Self { started: Box::new(|_| {}), record: Box::new(telemetry::journal::note), levels: None }
+        Self { started: Box::new(|_| {}), record: Box::new(telemetry::journal::note), levels: None, reload: None }
     }
 }
 
@@ -121,7 +126,8 @@ pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) 
     let listener = front::listen(asked).await?;
     let listen = listener.local_addr().map_err(|error| ServiceError::Listen(asked, error))?;
     let close = CancellationToken::new();
-    let (mut parts, desk) = start(&config, listener, &Stops { all: &stop, api: &close }, onlooker.record, onlooker.levels)?;
+    let (mut parts, desk) =
+        start(config, listener, &Stops { all: &stop, api: &close }, onlooker.record, (onlooker.levels, onlooker.reload))?;
     tracing::info!(%listen, version = env!("CARGO_PKG_VERSION"), "labwatch is running");
     notify(&[sd_notify::NotifyState::Ready]);
     (onlooker.started)(listen);
@@ -148,12 +154,15 @@ struct Stops<'a> {
 
 /// Makes every part and joins them.
 fn start(
-    config: &Config,
+    config: Config,
     listener: TcpListener,
     stops: &Stops<'_>,
     record: RecordHook,
-    levels: Option<LevelHandle>,
+    (levels, reload): (Option<LevelHandle>, Option<Reload>),
 ) -> Result<(Parts, Desk), ServiceError> {
+    let config = Arc::new(config);
+    let (configs, followed) = watch::channel(Arc::clone(&config));
+    let config = &*config;
     let stop = stops.all;
     let tls = Arc::new(wire::client_config(needs_roots(config)).map_err(ServiceError::Wire)?);
     let access = Http::new(ACCESS_TIMEOUT, (*tls).clone()).map_err(ServiceError::Wire)?;
@@ -178,31 +187,42 @@ fn start(
     );
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
-    let mails = telling::start_mail(config, &mut parts, &inputs, stop)?;
-    let webhooks = telling::start_webhooks(config, &tls, &mut parts, &inputs, stop)?;
-    telling::start_deadman(config, access, pictures.clone(), kept.clone(), &mut parts, stop);
+    let mails = telling::start_mail(followed.clone(), &mut parts, &inputs, stop)?;
+    let webhooks = telling::start_webhooks(followed.clone(), &tls, &mut parts, &inputs, stop)?;
 
-    let queues = vec![figures::queue("inputs", &inputs), figures::queue("switches", &switches), figures::queue("samples", &feeds.samples)];
+    let outlets = Outlets {
+        switches,
+        mails: Some(mails),
+        webhooks: Some(webhooks),
+        samples: feeds.samples,
+        relay: feeds.relay,
+        jump: feeds.jump,
+        book: feeds.book,
+    };
+    let queues = figures::queues(&inputs, &outlets);
     let needs = health::Needs {
-        config,
+        config: &followed,
         clock,
         tls: &tls,
         store: kept.as_ref(),
         keep: &keep,
         snapshots: pictures.clone(),
-        poll_book: feeds.book.clone(),
-        levels,
+        poll_book: outlets.book.clone(),
+        levels: levels.clone(),
     };
-    let (desk, state) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    let (desk, state, reporters) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    telling::start_deadman(config, access, pictures.clone(), kept.clone(), reporters.dead_man, &mut parts, stop);
     let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
 
     let counters = Arc::new(Counters::default());
     let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
-    let outlets = Outlets { switches, mails, webhooks, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book };
     parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
-    drop(inputs);
+    if let Some(reload) = reload {
+        let hands = reload::Hands { inputs, configs, desk: desk.clone(), levels, reporter: reporters.configuration };
+        parts.spawn("reading of the configuration", Reloader::new(reload, hands).map_err(ServiceError::Runtime)?.run(stop.clone()));
+    }
 
-    let reports = reports::start(config, kept.as_ref(), &keep, &mut parts, stop)?;
+    let reports = reports::start(&followed, kept.as_ref(), &keep, &mut parts, stop);
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
@@ -230,11 +250,7 @@ fn start(
 
 /// The engine, as it was left.
 fn resumed(config: &Config, memory: &Memory, clock: Clock) -> Engine {
-    let ways = config.telling.routes(config.mail.is_some());
-    let windows = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
-    let pool_rules = config.pools.iter().map(PoolSettings::rule).collect();
-    let engine =
-        Engine::resume(config.policy(), ways, memory, clock.now()).with_maintenance(windows).knowing(config.advice.clone(), pool_rules);
+    let engine = Engine::under(config.rules(), memory, clock.now());
     if config.observe { engine.only_watching() } else { engine }
 }
 

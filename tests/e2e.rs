@@ -48,6 +48,10 @@ mod orders;
 mod outages;
 #[path = "e2e/process.rs"]
 mod process;
+#[path = "e2e/proxy.rs"]
+mod proxy;
+#[path = "e2e/reload.rs"]
+mod reload;
 #[path = "e2e/reports.rs"]
 mod reports;
 #[path = "e2e/restarts.rs"]

@@ -60,7 +60,7 @@ fn check_answers(path: &str, told: &Value) {
     for (status, response) in entries(&told["responses"]) {
         let form = &response["content"]["application/json"]["schema"];
         match status.as_str() {
-            "200" => assert!(response["content"].is_object(), "{path} has a form"),
+            "200" => assert!(response["content"].is_object() || path.ends_with("__gtg"), "{path} has a form"),
             "304" => assert!(response["content"].is_null(), "{path} has nothing to say"),
             // What is not well is told in the words of its dialect; good-to-go has none.
             "503" if is_health(told) => assert!(form["type"] == "object" || response["content"].is_null() || is_error(form), "{path}"),

@@ -60,9 +60,14 @@ fn every_line_of_the_hardening_has_its_reason() {
         let settings = block.lines().skip(1).filter(|line| line.contains('=')).count();
         assert!((1..=6).contains(&settings), "a reason with {settings} settings:\n#{block}");
     }
-    for line in
-        ["Type=notify", "NotifyAccess=main", "WatchdogSec=30", "ExecStartPre=/usr/local/bin/labwatch check --no-memory", "DynamicUser=yes"]
-    {
+    for line in [
+        "Type=notify",
+        "NotifyAccess=main",
+        "WatchdogSec=30",
+        "ExecStartPre=/usr/local/bin/labwatch check --no-memory",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+        "DynamicUser=yes",
+    ] {
         assert!(unit.lines().any(|there| there == line), "{line}");
     }
 }

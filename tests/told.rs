@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use labwatch::engine::{
-    Action, BookReading, Channel, Concern, Connection, DeliveryFault, Digest, Engine, Input, Memory, Occasion, Policy, Report,
-    ResourceReading, Route, Scopes, Summary, SwitchOutcome, Traffic,
+    Action, Advice, BookReading, Channel, Concern, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault, Digest, Engine, Input, Memory,
+    Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes, Summary, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic};
 use proptest::prelude::*;
@@ -50,6 +50,8 @@ enum Deed {
     Send(usize, Sending),
     /// The process is killed and started again.
     Restart,
+    /// The configuration is read anew, with other routes or the same.
+    Adopt(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => any::<bool>().prop_map(Deed::Book),
         3 => (0..3_usize, sending).prop_map(|(route, sending)| Deed::Send(route, sending)),
         1 => Just(Deed::Restart),
+        1 => (0..3_usize).prop_map(Deed::Adopt),
     ]
 }
 
@@ -93,8 +96,28 @@ fn routes() -> Vec<Route> {
     vec![everybody, hook, Route { remind: Some(Duration::from_secs(300)), ..some }]
 }
 
+/// The routes that a configuration may have: all; fewer; all, but they hear of something else.
+fn some_routes(which: usize) -> Vec<Route> {
+    let all = routes();
+    match which {
+        0 => all,
+        1 => all.into_iter().skip(1).collect(),
+        _ => {
+            let other =
+                |route: Route| Route { patterns: vec!["b*".to_owned(), "a1".to_owned()], alerts: !route.alerts, digest: None, ..route };
+            all.into_iter().map(other).collect()
+        }
+    }
+}
+
+fn rules(routes: Vec<Route>) -> Rules {
+    let (maintenance, pools, advice) = (Vec::new(), Vec::new(), Advice::default());
+    Rules { policy: policy(), routes, maintenance, pools, advice, hold_overdue: DEFAULT_OVERDUE_AFTER }
+}
+
 struct World {
     engine: Engine,
+    routes: Vec<Route>,
     keeper: Keeper,
     now: Moment,
     streams: [bool; 3],
@@ -117,7 +140,8 @@ impl World {
         let start = "2026-01-10T06:55:00Z".parse().expect("a time");
         let now = Moment::new(start, Duration::from_secs(1_000_000));
         let mut world = Self {
-            engine: Engine::resume(policy(), routes(), &Memory::default(), now),
+            engine: Engine::under(rules(routes()), &Memory::default(), now),
+            routes: routes(),
             keeper: Keeper::default(),
             now,
             streams: [true; 3],
@@ -144,12 +168,29 @@ impl World {
             Deed::Book(on) => self.book = on,
             Deed::Send(route, sending) => self.sending[route] = sending,
             Deed::Restart => self.restart(),
+            Deed::Adopt(which) => self.adopt(some_routes(which)),
         }
     }
 
     fn restart(&mut self) {
-        self.engine = Engine::resume(policy(), routes(), &self.keeper.restart(), self.now);
+        self.engine = Engine::under(rules(self.routes.clone()), &self.keeper.restart(), self.now);
         self.poll();
+    }
+
+    /// Whoever is not to hear of something any more is not told of its end either.
+    fn adopt(&mut self, routes: Vec<Route>) {
+        let route = |name: &RouteName| routes.iter().find(|route| route.name == *name);
+        let hears_of = |name: &RouteName, stub: &Stub| route(name).is_some_and(|route| route.hears_of(stub));
+        for (name, known) in &mut self.known {
+            known.retain(|stub, _| hears_of(name, stub));
+        }
+        self.alarmed.retain(|(name, _)| route(name).is_some_and(|route| route.alerts));
+        self.owed.retain(|(name, thing)| match Stub::try_new(thing).ok().filter(|stub| STUBS.contains(&stub.as_str())) {
+            Some(stub) => hears_of(name, &stub),
+            None => route(name).is_some_and(|route| route.alerts),
+        });
+        self.routes = routes;
+        self.give(Input::Adopt(Box::new(rules(self.routes.clone()))));
     }
 
     fn poll(&mut self) {
@@ -226,6 +267,7 @@ impl World {
     /// Everything on the way works, and the experiments stay as they are. What was refused for good waits for a day, unless labwatch is
     /// started anew.
     fn calm(&mut self) {
+        self.adopt(routes());
         (self.relay, self.jump, self.book, self.sending) = (true, true, true, [Sending::Works; 3]);
         if self.engine.snapshot().routes.iter().any(|route| route.refused.is_some()) {
             self.restart();
@@ -316,6 +358,26 @@ proptest! {
         }
         let news = world.told[told..].iter().find(|(summary, _)| summary.occasion == Occasion::News);
         prop_assert!(news.is_none(), "a restart tells nothing: {news:?}");
+    }
+
+    #[test]
+    fn the_same_rules_read_again_change_nothing(timeline in timeline()) {
+        let (mut one, mut other) = (World::new(), World::new());
+        for deeds in timeline {
+            for deed in &deeds {
+                one.act(deed);
+                other.act(deed);
+            }
+            one.give(Input::Wake);
+            other.give(Input::Adopt(Box::new(rules(other.routes.clone()))));
+            one.round();
+            other.round();
+            prop_assert_eq!(one.engine.next_deadline(), other.engine.next_deadline());
+        }
+        prop_assert_eq!(one.told, other.told);
+        let (one, other) = (one.engine.snapshot(), other.engine.snapshot());
+        prop_assert_eq!(one.experiments, other.experiments);
+        prop_assert_eq!((one.routes, one.told, one.counts), (other.routes, other.told, other.counts));
     }
 
     #[test]

@@ -186,9 +186,10 @@ async fn carry_out(state: &CategoryState, caller: &Caller, order: CategoryOrder,
     let (change, mut effect) = state.desk.order(&order).map_err(refused)?;
     let did = if order.open { "opened" } else { "closed" };
     let noted = state.gate.audit.note(caller, &format!("{did} the category {}: {}", order.category, order.reason));
-    if !timeout(KEEP_WITHIN, (state.keep)(change)).await.unwrap_or(false) {
+    let kept = timeout(KEEP_WITHIN, (state.keep)(change)).await.unwrap_or(false);
+    if !kept {
         tracing::error!(category = order.category, "a category's switch holds only until the next start, because the memory takes nothing");
         effect.text += "; it is not on disk, so it holds only until the next start";
     }
-    Ok((noted, answer(&Outcome::did(Receipt { ids: Vec::new(), effect }))?).into_response())
+    Ok((noted, answer(&Outcome::did(Receipt { ids: Vec::new(), effect, kept }))?).into_response())
 }

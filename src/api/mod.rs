@@ -47,7 +47,8 @@ pub use server::{
 pub use table::{ROUTES, Rule};
 pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
 pub use v2::{
-    DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, NoReport, PING_EVERY, ReportSource, Reports, document_v2, report_routes,
+    DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, NoReport, PING_EVERY, ReportSource, ReportSourcing, Reports, document_v2,
+    report_routes,
 };
 
 use jiff::Timestamp;

@@ -179,6 +179,7 @@ impl Stage {
                 }
             }),
             levels: None,
+            reload: None,
         }
     }
 

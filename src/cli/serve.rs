@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::config::{Sources, load};
-use crate::service::{self, Onlooker};
+use crate::service::{self, Onlooker, Reload};
 use crate::telemetry::log;
 
 /// Serves until told to stop.
@@ -15,7 +15,9 @@ pub fn run(sources: &Sources) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {warning}");
     }
-    let onlooker = Onlooker { levels: Some(log.levels()), ..Onlooker::default() };
+    let (begun, sources) = (loaded.clone(), sources.clone());
+    let reload = Reload { begun, read: Box::new(move || load(&sources)) };
+    let onlooker = Onlooker { levels: Some(log.levels()), reload: Some(reload), ..Onlooker::default() };
     service::run(loaded.config, onlooker).map_err(|error| {
         let text = format!("labwatch cannot serve: {error}.");
         if error.is_another_labwatch() { Failure::Occupied(text) } else { Failure::Failed(text) }

@@ -14,7 +14,7 @@ use super::settings::{HOUR, MILLI, MINUTE, SECOND};
 use crate::engine::PoolRule;
 
 /// The components that labwatch can have by itself, by their names.
-pub const COMPONENTS: [&str; 7] = ["self", "store", "book", "relay", "jump", "mail", "cluster"];
+pub const COMPONENTS: [&str; 9] = ["self", "store", "configuration", "dead_man", "book", "relay", "jump", "mail", "cluster"];
 
 /// The categories that are always there: all experiments, and all components.
 pub const BUILT_IN_CATEGORIES: [&str; 2] = ["default", "system"];

@@ -2,6 +2,7 @@
 
 mod access;
 mod advice;
+mod changes;
 mod document;
 mod groups;
 mod hidden;
@@ -21,6 +22,7 @@ mod telling;
 mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
+pub use changes::Changes;
 pub use groups::{BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings};
 pub use hidden::HiddenUrl;
 pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};

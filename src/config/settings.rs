@@ -9,6 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::access::api;
 use super::advice::advice;
+use super::changes::Written;
 use super::groups::{Groups, groups};
 use super::layers::{Layers, Sources};
 use super::maintenance::maintenance;
@@ -40,6 +41,7 @@ pub struct Loaded {
     /// What is allowed but looks like a mistake, each a plain sentence.
     pub warnings: Vec<String>,
     set: BTreeSet<String>,
+    pub(super) written: Written,
 }
 
 impl Loaded {
@@ -90,7 +92,9 @@ fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
         warnings.push("health_last is an old name: write health_last_active".to_owned());
     }
     match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings, set: layers.set_keys().cloned().collect() }),
+        Some(config) if problems.is_empty() => {
+            Ok(Loaded { config, warnings, set: layers.set_keys().cloned().collect(), written: Written::of(&layers) })
+        }
         _ => Err(Problems(problems)),
     }
 }

@@ -85,6 +85,11 @@ impl Row {
         self.values.get(key).cloned()
     }
 
+    /// Everything that is written in it, without where.
+    pub(super) fn written(&self) -> Vec<(&str, &Raw)> {
+        self.values.iter().map(|(key, found)| (key.as_str(), &found.raw)).collect()
+    }
+
     /// How problems call a key of it.
     pub(super) fn label(&self, key: &str) -> String {
         format!("{}: {key}", self.label)

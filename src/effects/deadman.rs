@@ -45,6 +45,9 @@ pub struct DeadManView {
     pub failures: u32,
 }
 
+/// Hears after each call how calling goes.
+pub type Told = Box<dyn FnMut(&DeadManView) + Send>;
+
 /// Whether the memory can be written.
 pub type MemoryIsWell = Box<dyn Fn() -> bool + Send + Sync>;
 
@@ -53,14 +56,16 @@ pub async fn run(
     caller: Caller,
     mut pictures: watch::Receiver<Arc<Snapshot>>,
     memory_is_well: MemoryIsWell,
-    views: watch::Sender<DeadManView>,
+    mut told: Told,
     stop: CancellationToken,
 ) {
     let calling = async {
+        let mut view = DeadManView::default();
         loop {
             pictures.mark_unchanged();
             good_check(&mut pictures, &memory_is_well).await;
-            note(call(&caller).await, &views);
+            view = note(call(&caller).await, view);
+            told(&view);
             tokio::time::sleep(caller.settings.every).await;
         }
     };
@@ -90,12 +95,11 @@ async fn call(caller: &Caller) -> Result<(), Fault> {
     if status.is_success() { Ok(()) } else { Err(Fault::Sick { status: status.as_u16(), body: said }) }
 }
 
-/// Keeps the outcome, and says it when it is another than the last.
-fn note(outcome: Result<(), Fault>, views: &watch::Sender<DeadManView>) {
-    let before = views.borrow().clone();
+/// What the outcome makes of the view. Says it when it is another than the last.
+fn note(outcome: Result<(), Fault>, before: DeadManView) -> DeadManView {
     let after = match outcome {
         Ok(()) => DeadManView { last_taken: Some(Timestamp::now()), fault: None, failures: 0 },
-        Err(fault) => DeadManView { fault: Some(fault), failures: before.failures.saturating_add(1), ..before },
+        Err(fault) => DeadManView { fault: Some(fault), failures: before.failures.saturating_add(1), last_taken: before.last_taken },
     };
     match (&before.fault, &after.fault) {
         (Some(_), None) => info!(failed = before.failures, "the dead-man's URL is reached again"),
@@ -106,7 +110,7 @@ fn note(outcome: Result<(), Fault>, views: &watch::Sender<DeadManView>) {
         (Some(was), Some(is)) if was != is => warn!(fault = is.word(), "the dead-man's URL is still not reached: {is}"),
         (Some(_), Some(_)) | (None, None) => {}
     }
-    views.send_replace(after);
+    after
 }
 
 #[cfg(test)]
@@ -149,8 +153,9 @@ mod tests {
             tasks.spawn(async move { axum::serve(listener, Router::new().fallback(called)).await.expect("serves") });
             let (pictures, seen) = watch::channel(Arc::new(snapshot()));
             let (sender, views) = watch::channel(DeadManView::default());
+            let told = Box::new(move |view: &DeadManView| drop(sender.send_replace(view.clone())));
             let memory_is_well = Box::new(move || well.load(Ordering::SeqCst));
-            tasks.spawn(run(caller(&url), seen, memory_is_well, sender, CancellationToken::new()));
+            tasks.spawn(run(caller(&url), seen, memory_is_well, told, CancellationToken::new()));
             Self { calls, answer, memory, pictures, views, _tasks: tasks }
         }
 

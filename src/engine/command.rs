@@ -106,13 +106,15 @@ pub struct Effect {
     pub affected: Option<Affected>,
 }
 
-/// That a command is carried out and will not be forgotten.
+/// That a command is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// The numbers of what was made or ended, by which it can be ended.
     pub ids: Vec<QuietId>,
     /// What it does.
     pub effect: Effect,
+    /// Whether it survives a restart. Not while the memory cannot be written.
+    pub kept: bool,
 }
 
 impl fmt::Display for Scope {

@@ -45,6 +45,8 @@ pub enum Why {
     Flaps,
     /// It has not come or gone for long enough to be judged by what it shows again.
     Steady,
+    /// The rules by which it is judged are others.
+    Rules,
 }
 
 impl fmt::Display for Why {
@@ -58,6 +60,7 @@ impl fmt::Display for Why {
             Self::Outage(source) => write!(f, "{source} has told nothing for too long, so nobody can use it"),
             Self::Flaps => write!(f, "it comes and goes too often"),
             Self::Steady => write!(f, "it has stopped coming and going"),
+            Self::Rules => write!(f, "the rules were changed"),
         }
     }
 }

@@ -51,6 +51,11 @@ impl Holds {
         Self { overdue_after, held: BTreeMap::new() }
     }
 
+    /// Sets after which time a hold that nobody touches looks forgotten. Returns whether that is another one than before.
+    pub fn forgotten_after(&mut self, overdue_after: Duration) -> bool {
+        std::mem::replace(&mut self.overdue_after, overdue_after) != overdue_after
+    }
+
     /// Takes back a hold that was remembered across a restart. It ends like any other when book is next heard to say so.
     pub fn restore(&mut self, resource: ResourceName, hold: Hold) {
         self.held.insert(resource, hold);

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::command::Order;
 use super::report::Report;
+use super::rules::Rules;
 use crate::model::{Availability, Fault, ResourceName, SourceName, Stub, Topic};
 
 /// What reaches the engine. Whoever adds a kind of input adds its handling in `Engine::step`, and nowhere else.
@@ -50,6 +51,8 @@ pub enum Input {
     KeptBack(Arc<KeptBack>),
     /// This replica may act, or may only watch.
     Role(Role),
+    /// The configuration was read anew: these are the rules from now on.
+    Adopt(Box<Rules>),
     /// Nothing came, but a deadline is reached.
     Wake,
 }

@@ -3,6 +3,7 @@
 mod input;
 mod report;
 mod policy;
+mod rules;
 mod judge;
 mod holding;
 mod flapping;
@@ -57,6 +58,7 @@ pub use pool::{Pool, PoolRule, Pools, Severity, Standing};
 pub use refusal::Refusal;
 pub use report::{Connection, Report, Scopes, Traffic};
 pub use route::{Channel, Route};
+pub use rules::Rules;
 pub use silence::{
     Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern, NoteView, Occurrence, Quiet, QuietEntry,
     QuietId, QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly, check_text,

@@ -82,6 +82,11 @@ impl Source {
         }
     }
 
+    /// Takes note of how often it is asked from now on when it tells nothing.
+    pub(super) fn is_asked(&mut self, every: Option<Duration>) {
+        self.floor = every.unwrap_or(OWN_PACE).min(OWN_PACE);
+    }
+
     /// What its word is worth at this moment.
     pub(super) fn telling(&self, now: Moment) -> Telling {
         Telling {

@@ -17,6 +17,7 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async
 
 use super::access::Invitation;
 use crate::model::Fault;
+use crate::wire;
 
 /// The largest message that is taken, in bytes: ten times relay's report of 10,000 experiments.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
@@ -191,7 +192,7 @@ async fn connect(
         return Err(Fault::Protocol("the uri that it hands out has no host".to_owned()));
     };
     let unreachable = |error: std::io::Error| Fault::Unreachable(format!("websocket at {host}:{port}: {error}"));
-    let tcp = TcpStream::connect(format!("{host}:{port}")).await.map_err(unreachable)?;
+    let tcp = wire::connect(url.scheme() == "wss", host, port).await.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
     let connector = Connector::Rustls(Arc::clone(tls));
     let opened = client_async_tls_with_config(url.as_str(), tcp, Some(limits(purpose)), Some(connector)).await;

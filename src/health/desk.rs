@@ -28,7 +28,8 @@ const NEVER: u64 = u64::MAX;
 pub struct Desk(Arc<Inner>);
 
 struct Inner {
-    settings: Arc<Settings>,
+    label: String,
+    settings: Mutex<Arc<Settings>>,
     identity: Arc<Identity>,
     clock: Clock,
     registry: Registry,
@@ -71,7 +72,8 @@ impl Desk {
         let begun = clock();
         let kept_back = Arc::new(categories.kept_back(&settings.categories));
         Ok(Self(Arc::new(Inner {
-            settings: Arc::new(settings),
+            label: settings.label.clone(),
+            settings: Mutex::new(Arc::new(settings)),
             identity: Arc::new(identity),
             clock,
             registry,
@@ -91,7 +93,14 @@ impl Desk {
     /// What the installation is called.
     #[must_use]
     pub fn label(&self) -> &str {
-        &self.0.settings.label
+        &self.0.label
+    }
+
+    /// Goes by these settings from now on. What the installation is called stays.
+    pub fn adopt(&self, settings: Settings) {
+        *locked(&self.0.settings) = Arc::new(settings);
+        // Other categories keep back other experiments.
+        self.switching(|_| ());
     }
 
     /// The loop has turned. Cheap: one store of a number.
@@ -143,7 +152,7 @@ impl Desk {
         components.sort_by(|a, b| a.name.cmp(&b.name));
         Picture {
             at: now.wall(),
-            settings: Arc::clone(&self.0.settings),
+            settings: Arc::clone(&locked(&self.0.settings)),
             identity: Arc::clone(&self.0.identity),
             components,
             snapshot,
@@ -196,7 +205,7 @@ impl Desk {
         if *life != Life::Starting {
             return;
         }
-        let waited = (self.0.clock)().since(self.0.begun) >= self.0.settings.startup;
+        let waited = (self.0.clock)().since(self.0.begun) >= locked(&self.0.settings).startup;
         let told = snapshot.sources.iter().all(|source| source.health != SourceHealth::Starting);
         let judged = told && snapshot.counts.unknown == 0;
         if waited || judged {
@@ -240,7 +249,7 @@ impl Desk {
         let mut categories = locked(&self.0.categories);
         let outcome = act(&mut categories);
         *locked(&self.0.switched) = categories.switched();
-        let kept = categories.kept_back(&self.0.settings.categories);
+        let kept = categories.kept_back(&locked(&self.0.settings).categories);
         self.0.kept_back.send_if_modified(|known| {
             let differs = **known != kept;
             if differs {

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Parts, RecordHook, ServiceError, front, health};
 use crate::api;
 use crate::config::Config;
-use crate::engine::Snapshot;
+use crate::driver::Outlets;
+use crate::engine::{Input, Snapshot};
 use crate::health::Desk;
 use crate::store::{Store, StoreHealth, StoreState};
 use crate::telemetry;
@@ -49,8 +50,16 @@ pub(super) fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> Recor
     })
 }
 
+/// The queues before the engine and behind it.
+pub(super) fn queues(inputs: &mpsc::Sender<Input>, outlets: &Outlets) -> Vec<Queue> {
+    let mut queues = vec![queue("inputs", inputs), queue("switches", &outlets.switches), queue("samples", &outlets.samples)];
+    queues.extend(outlets.mails.as_ref().map(|mails| queue("mails", mails)));
+    queues.extend(outlets.webhooks.as_ref().map(|webhooks| queue("webhooks", webhooks)));
+    queues
+}
+
 /// Looks at how much waits in a queue without keeping it open.
-pub(super) fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
+fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
     let (bound, sender) = (sender.max_capacity(), sender.downgrade());
     let depth = move || sender.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()));
     Queue { name, depth: Box::new(depth), bound }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::reload::Followed;
 use super::{Parts, front};
 use crate::api::{HealthState, KeepSwitch};
 use crate::config::{COMPONENTS, Config, ServiceSettings};
@@ -19,7 +20,7 @@ use crate::engine::{Engine, Input, Snapshot};
 use crate::health::views::{self, Contributor};
 use crate::health::{
     Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Pushed, Refresher, RegisterError, Registry,
-    STORE, Settings, attempt, pace,
+    Reporter, STORE, Settings, attempt, pace,
 };
 use crate::model::{Fault, format_duration};
 use crate::store::{Entry, Store, StoreState};
@@ -30,6 +31,12 @@ use crate::wire::Http;
 /// How often and for how long the store is tried: something is written, and waited for.
 const STORE_PACE: Pace =
     Pace { period: Duration::from_secs(10), timeout: Duration::from_secs(5), retries: 0, cooldown: Duration::from_secs(0) };
+
+/// The component that says how the configuration is: whether the newest one is right and in force.
+const CONFIGURATION: &str = "configuration";
+
+/// The component that says how the dead-man's call goes.
+const DEAD_MAN: &str = "dead_man";
 
 /// What is written for it.
 const STORE_KEY: &str = "health.probe";
@@ -59,7 +66,7 @@ impl std::error::Error for HealthError {}
 
 /// What is needed to set it up.
 pub(super) struct Needs<'a> {
-    pub(super) config: &'a Config,
+    pub(super) config: &'a Followed,
     pub(super) clock: Clock,
     pub(super) tls: &'a rustls::ClientConfig,
     pub(super) store: Option<&'a Store>,
@@ -70,21 +77,30 @@ pub(super) struct Needs<'a> {
     pub(super) levels: Option<LevelHandle>,
 }
 
+/// Those who report components that are no part of the health room.
+pub(super) struct Reporters {
+    /// Whether the newest configuration is right and in force.
+    pub(super) configuration: Reporter,
+    /// How the dead-man's call goes, where there is one.
+    pub(super) dead_man: Option<Reporter>,
+}
+
 /// All of it, before it runs.
 struct Joined {
     desk: Desk,
+    reporters: Reporters,
     probes: Probes,
     /// For the API.
     state: HealthState,
 }
 
 /// Starts the probes and the judgement of categories.
-pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToken) -> Result<(Desk, HealthState), HealthError> {
+pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToken) -> Result<(Desk, HealthState, Reporters), HealthError> {
     let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
-    let Joined { desk, probes, state } = join(needs)?;
+    let Joined { desk, reporters, probes, state } = join(needs)?;
     parts.spawn("probes", probes.run(stop.clone()));
     parts.spawn("categories", desk.clone().follow(pictures, move |change| keep(keeper.as_ref(), &change)));
-    Ok((desk, state))
+    Ok((desk, state, reporters))
 }
 
 /// Has the engine keep back what closed categories keep back, from the start and as that changes.
@@ -105,14 +121,18 @@ pub(super) fn keep_back(engine: Engine, desk: &Desk, inputs: &mpsc::Sender<Input
 
 /// Registers every component and joins the parts.
 fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
-    let clock = needs.clock;
+    let (clock, config) = (needs.clock, Arc::clone(&needs.config.borrow()));
     let registry = Registry::new(Arc::new(move || clock.now()));
     let identity = Identity::of_this_build(clock.now().wall());
     let desk =
-        Desk::new(settings(needs.config), identity, Arc::new(move || clock.now()), registry.clone(), needs.snapshots, restore(needs.keep))
+        Desk::new(settings(&config), identity, Arc::new(move || clock.now()), registry.clone(), needs.snapshots, restore(needs.keep))
             .map_err(HealthError::Register)?;
+    let configuration = registry.register(CONFIGURATION, None, &[]).map_err(HealthError::Register)?;
+    configuration.report(Finding::ok());
+    let dead_man = config.telling.dead_man.as_ref().map(|_| registry.register(DEAD_MAN, None, &[]));
+    let reporters = Reporters { configuration, dead_man: dead_man.transpose().map_err(HealthError::Register)? };
     let mut probes = Probes::default();
-    match (needs.store, &needs.config.memory) {
+    match (needs.store, &config.memory) {
         (Some(store), _) => probes.add(&registry, STORE, &[], STORE_PACE, store_check(store.clone())).map_err(HealthError::Register)?,
         (None, Some(_)) => {
             let reporter = registry.register(STORE, None, &[]).map_err(HealthError::Register)?;
@@ -120,17 +140,17 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
         }
         (None, None) => {}
     }
-    let pushed = services(needs.config, needs.tls, &registry, &mut probes)?;
+    let pushed = services(&config, needs.tls, &registry, &mut probes)?;
     let poll_book = needs.poll_book;
     let poll_book = Box::new(move || {
         let _ = poll_book.try_send(()); // a poll that is asked for already is as good
     });
     let refresher = Arc::new(Refresher::new(desk.clone(), probes.asker(), poll_book));
     let levels = needs.levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>);
-    let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config)]);
+    let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config.clone())]);
     let keep_switch = keep_switch(needs.store.cloned());
     let state = HealthState { desk: desk.clone(), refresher, pushed: Arc::new(pushed), contributors, keep_switch, levels };
-    Ok(Joined { desk, probes, state })
+    Ok(Joined { desk, reporters, probes, state })
 }
 
 /// Registers the outside services: those with an address are asked, the others report by themselves.
@@ -193,7 +213,7 @@ impl Levels for LevelHandle {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         label: config.surfaces.label.clone(),
         non_fatal: config.surfaces.non_fatal.iter().cloned().collect(),
@@ -248,9 +268,13 @@ fn service_check(service: &ServiceSettings, url: &Url, tls: &rustls::ClientConfi
 }
 
 /// The rules that are in force. Everybody may read this, so it names no address and no person.
-fn contributor(config: &Config) -> Contributor {
+fn contributor(config: Followed) -> Contributor {
+    ("config", Box::new(move |_: &Picture| Ok(in_force(&config.borrow()))))
+}
+
+fn in_force(config: &Config) -> Value {
     let (health, every) = (&config.health, format_duration);
-    let rules = json!({
+    json!({
         "health_last_active": every(health.last_active),
         "health_last_checked": every(health.last_checked),
         "health_startup": every(health.startup),
@@ -262,6 +286,5 @@ fn contributor(config: &Config) -> Contributor {
         "memory": config.memory.is_some(),
         "non_fatal": config.surfaces.non_fatal,
         "severity_1": config.surfaces.severity_1,
-    });
-    ("config", Box::new(move |_: &Picture| Ok(rules.clone())))
+    })
 }

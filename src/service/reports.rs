@@ -1,16 +1,18 @@
 //! The boot story of reports: their path in the API, and the one that is mailed on the first of each month.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Parts, ServiceError};
+use super::reload::Followed;
+use super::{Parts, telling};
 use crate::api::{ReportSource, Reports};
-use crate::config::{Config, MaintenanceSettings};
-use crate::effects::mail::{Circular, Mailer};
+use crate::effects::mail::Circular;
 use crate::reports::{self, Period, Report};
 use crate::store::{Entry, Store};
 
@@ -28,34 +30,38 @@ const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
 /// The maker of reports; and starts the monthly mail, where it is wanted.
 pub(super) fn start(
-    config: &Config,
+    config: &Followed,
     store: Option<&Store>,
     keep: &BTreeMap<String, Value>,
     parts: &mut Parts,
     stop: &CancellationToken,
-) -> Result<Reports, ServiceError> {
-    let (Some(memory), Some(store)) = (&config.memory, store) else { return Ok(Reports::of(None)) };
-    let planned = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
-    let source = ReportSource { folder: memory.folder.clone(), zone: config.telling.zone.rules.clone(), planned };
-    let everybody = config.mail.clone().filter(|mail| config.telling.report_monthly && !mail.to.is_empty());
-    if let Some(settings) = everybody {
+) -> Reports {
+    let begun = Arc::clone(&config.borrow());
+    let (Some(memory), Some(store)) = (&begun.memory, store) else { return Reports::of(None) };
+    if begun.telling.report_monthly && begun.mail.as_ref().is_some_and(|mail| !mail.to.is_empty()) {
         let monthly = Monthly {
-            source: source.clone(),
-            mailer: Mailer::new(settings, &[]).map_err(ServiceError::Mail)?,
+            folder: memory.folder.clone(),
+            config: config.clone(),
             store: store.clone(),
             mailed: keep.get(MAILED).and_then(Value::as_str).map(str::to_owned),
         };
         parts.spawn("monthly report", run(monthly, stop.clone()));
     }
-    let reports = Reports::of(Some(source));
+    let (folder, config) = (memory.folder.clone(), config.clone());
+    let reports = Reports::of(Some(Arc::new(move || source(&folder, &config))));
     parts.spawn("usual time to restore", reports.clone().follow(stop.clone()));
-    Ok(reports)
+    reports
+}
+
+fn source(folder: &Path, config: &Followed) -> ReportSource {
+    let config = config.borrow();
+    ReportSource { folder: folder.to_owned(), zone: config.telling.zone.rules.clone(), planned: config.planned() }
 }
 
 /// The monthly report, and which was mailed last.
 struct Monthly {
-    source: ReportSource,
-    mailer: Mailer,
+    folder: PathBuf,
+    config: Followed,
     store: Store,
     mailed: Option<String>,
 }
@@ -77,7 +83,8 @@ async fn run(mut monthly: Monthly, stop: CancellationToken) {
 impl Monthly {
     /// Mails what is due. Returns after which pause to look again.
     async fn look(&mut self, now: Timestamp) -> Duration {
-        let Some(month) = reports::month_due(now, &self.source.zone) else { return LOOK_EVERY };
+        let zone = self.config.borrow().telling.zone.rules.clone();
+        let Some(month) = reports::month_due(now, &zone) else { return LOOK_EVERY };
         match &self.mailed {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {
@@ -103,13 +110,15 @@ impl Monthly {
     }
 
     async fn mail(&self, month: &str, now: Timestamp) -> Result<(), String> {
-        let period = Period::month(month, &self.source.zone, now).map_err(|error| error.to_string())?;
-        let source = self.source.clone();
+        let source = source(&self.folder, &self.config);
+        let period = Period::month(month, &source.zone, now).map_err(|error| error.to_string())?;
         let making = tokio::task::spawn_blocking(move || {
             reports::of_folder(&source.folder, &period, &source.planned, now, Instant::now() + MAKE_WITHIN)
         });
         let report = making.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        self.mailer.circulate(&circular(&report)).await.map_err(|failure| failure.fault.to_string())
+        let mailer = telling::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
+        let Some(mailer) = mailer else { return Err("nobody is mailed any more".to_owned()) };
+        mailer.circulate(&circular(&report)).await.map_err(|failure| failure.fault.to_string())
     }
 }
 

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
+use super::letter::{Alerted, Letter, concern_named};
 use super::memory::{Memory, Pending};
 use crate::engine::{
-    self, Concern, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, OwedConcern, QuietEntry, QuietId, QuietKind, Record,
-    Rounds, RouteMemory, Strand, Summary, Wish,
+    self, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds, RouteMemory, Strand,
+    Summary, Wish,
 };
 use crate::model::{Health, ResourceName, RouteName, Stub};
 
@@ -28,29 +29,6 @@ const WISH: &str = "wish.";
 
 /// The subject of when people last heard anything.
 const ROUNDS: &str = "rounds";
-
-/// What is kept of a summary on its way: enough to tell it again, should nobody know whether it arrived.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Letter {
-    news: Vec<News>,
-    #[serde(default)]
-    concerns: Vec<Alerted>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct News {
-    stub: Stub,
-    health: Health,
-    since: Timestamp,
-}
-
-/// What concerned the whole laboratory, by its word, and when it ended where it had.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Alerted {
-    concern: String,
-    since: Timestamp,
-    ended: Option<Timestamp>,
-}
 
 /// What people heard about an experiment, as it stands in the store.
 #[derive(Debug, Serialize, Deserialize)]
@@ -106,7 +84,7 @@ impl Clerk {
     pub fn with(memory: &Memory) -> Self {
         let on_its_way = |pending: &Pending| {
             let Outgoing { id, route, created, .. } = pending.outgoing.clone();
-            OnItsWay { id, route, created, letter: letter(pending) }
+            OnItsWay { id, route, created, letter: Letter::of_pending(pending) }
         };
         Self { on_their_way: memory.outbox.iter().map(on_its_way).collect() }
     }
@@ -117,7 +95,7 @@ impl Clerk {
             Record::Seen(stub) => return vec![Entry::Seen { stub: stub.clone(), at }],
             Record::Forgotten(stub) => return self.forget_experiment(stub, at),
             Record::Pools(pools) => return vec![Entry::Keep { key: POOLS.to_owned(), value: serde_json::to_value(pools).ok() }],
-            Record::Told { route, told } => return vec![told_entry(route, told)],
+            Record::Told { route, told } => return self.told(route, told, at),
             Record::RouteGone(route) => return self.forget_route(route, at),
             Record::Wished { resource, wish } => {
                 let value = wish.as_ref().and_then(|wish| serde_json::to_value(wish).ok());
@@ -183,10 +161,23 @@ impl Clerk {
         entries
     }
 
+    /// What people need not hear of any more is not owed either: they heard of it, or their route does not tell of it any more.
+    fn told(&mut self, route: &RouteName, told: &engine::Told, at: Timestamp) -> Vec<Entry> {
+        let mut entries = match told {
+            engine::Told::Experiment(stub, None) => self.cross_out(at, |summary| summary.route == route.as_str(), &Letter::about(stub, at)),
+            engine::Told::Concern(concern, None) => {
+                let over = Letter { concerns: vec![Alerted::over(*concern, at)], ..Letter::default() };
+                self.cross_out(at, |summary| summary.route == route.as_str(), &over)
+            }
+            engine::Told::Experiment(_, Some(_)) | engine::Told::Concern(_, Some(_)) | engine::Told::Rounds(_) => Vec::new(),
+        };
+        entries.push(told_entry(route, told));
+        entries
+    }
+
     /// Nobody is told of it any more: seen again, it is new.
     fn forget_experiment(&mut self, stub: &Stub, at: Timestamp) -> Vec<Entry> {
-        let gone = Letter { news: vec![News { stub: stub.clone(), health: Health::Unknown, since: at }], ..Letter::default() };
-        let mut entries = self.cross_out(at, |summary| summary.letter.tells_of(stub), &gone);
+        let mut entries = self.cross_out(at, |summary| summary.letter.tells_of(stub), &Letter::about(stub, at));
         entries.push(Entry::Forgotten { stub: stub.clone(), at });
         entries
     }
@@ -208,42 +199,6 @@ impl OnItsWay {
 
     fn needless(&self, at: Timestamp) -> Entry {
         Entry::Delivery(Delivery { id: self.id, at, state: OutboxState::Superseded, error: None })
-    }
-}
-
-impl Letter {
-    fn of(summary: &Summary) -> Self {
-        let news = summary.news.iter().map(|line| News { stub: line.stub.clone(), health: line.health, since: line.since });
-        let new = summary.alerts.iter().filter(|alert| alert.new);
-        let concerns = new.filter_map(|alert| {
-            let ended = alert.ended.and_then(|lasted| alert.since.checked_add(lasted).ok());
-            Some(Alerted { concern: alert.concern?.word().to_owned(), since: alert.since, ended })
-        });
-        Self { news: news.collect(), concerns: concerns.collect() }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.news.is_empty() && self.concerns.is_empty()
-    }
-
-    fn tells_of(&self, stub: &Stub) -> bool {
-        self.news.iter().any(|news| news.stub == *stub)
-    }
-
-    /// What was bad when an earlier letter was put together and was never told is bad since then.
-    fn keep_times_of(&mut self, earlier: &Self) {
-        for news in &mut self.news {
-            let first = earlier.news.iter().filter(|known| known.stub == news.stub).map(|known| known.since).min();
-            news.since = first.map_or(news.since, |first| first.min(news.since));
-        }
-    }
-
-    /// Takes out what another letter tells. Returns whether that was anything.
-    fn cross_out(&mut self, other: &Self) -> bool {
-        let before = self.news.len() + self.concerns.len();
-        self.news.retain(|news| !other.tells_of(&news.stub));
-        self.concerns.retain(|alerted| !other.concerns.iter().any(|told| told.concern == alerted.concern));
-        self.news.len() + self.concerns.len() < before
     }
 }
 
@@ -341,24 +296,11 @@ fn routes(memory: &Memory) -> BTreeMap<RouteName, RouteMemory> {
     }
     for pending in &memory.outbox {
         let Ok(route) = RouteName::try_new(&pending.outgoing.route) else { continue };
-        let (letter, memory) = (letter(pending), routes.entry(route).or_default());
+        let (letter, memory) = (Letter::of_pending(pending), routes.entry(route).or_default());
         memory.owed.extend(letter.news.into_iter().map(|news| (news.stub, news.since)));
-        memory.owed_concerns.extend(
-            letter
-                .concerns
-                .into_iter()
-                .filter_map(|Alerted { concern, since, ended }| Some(OwedConcern { concern: concern_named(&concern)?, since, ended })),
-        );
+        memory.owed_concerns.extend(letter.concerns.iter().filter_map(Alerted::owed));
     }
     routes
-}
-
-fn letter(pending: &Pending) -> Letter {
-    serde_json::from_value(pending.outgoing.content.clone()).unwrap_or_default()
-}
-
-fn concern_named(word: &str) -> Option<Concern> {
-    Concern::ALL.into_iter().find(|concern| concern.word() == word)
 }
 
 /// What people were told, as it stands in the store. What cannot be read is left out: then they are told again.
@@ -391,8 +333,9 @@ mod tests {
 
     use super::OutboxState::{Pending, Refused, Sent, Superseded};
     use super::*;
-    use crate::engine::{Channel, Occasion, Thread};
+    use crate::engine::{Channel, Concern, Occasion, OwedConcern, Thread};
     use crate::model::{Fault, StreamHealth, Topic};
+    use crate::store::letter::News;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")

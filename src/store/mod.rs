@@ -20,6 +20,7 @@ mod incident;
 mod read;
 mod past;
 mod backup;
+mod letter;
 mod clerk;
 
 #[cfg(test)]

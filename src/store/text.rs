@@ -119,6 +119,7 @@ pub(super) fn why_text(why: Why) -> String {
         Why::Outage(source) => format!("outage: {source}"),
         Why::Flaps => "flaps".to_owned(),
         Why::Steady => "steady".to_owned(),
+        Why::Rules => "rules".to_owned(),
     }
 }
 
@@ -162,6 +163,7 @@ fn why(text: &str) -> Option<Why> {
         "manifest" => Some(Why::Manifest),
         "flaps" => Some(Why::Flaps),
         "steady" => Some(Why::Steady),
+        "rules" => Some(Why::Rules),
         _ => None
             .or_else(|| of("source down: ").map(Why::SourceDown))
             .or_else(|| of("source back: ").map(Why::SourceBack))

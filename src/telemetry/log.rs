@@ -84,6 +84,15 @@ impl LevelHandle {
         everything.into_iter().chain(targets.iter().map(|(target, level)| (target.to_owned(), level.to_string()))).collect()
     }
 
+    /// Goes by another `LOG_LEVEL`: what was set while the log went on gives way to it.
+    ///
+    /// # Errors
+    /// A sentence: it is neither a level nor a filter, or the log has ended.
+    pub fn adopt(&self, level: &str) -> Result<(), String> {
+        let filter = filter(level).map_err(|error| error.to_string())?;
+        self.0.reload(filter).map_err(|error| error.to_string())
+    }
+
     /// Sets the level of these targets, and leaves all others as they are. What was set for a module within one of them gives way.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Reports on the page: a month, what was counted of it, and by which rule. The numbers and their words are those of the mailed report.
 
+use std::array::from_fn;
+
 use jiff::Timestamp;
 use maud::{Markup, html};
 
@@ -10,6 +12,9 @@ use crate::api::NoReport;
 use crate::engine::Snapshot;
 use crate::reports::words as said;
 use crate::reports::{By, Report, Row};
+
+/// The columns of a table: a name, and what is counted.
+const COLUMNS: usize = said::COLUMNS.len() + 1;
 
 /// How many months can be chosen.
 pub(super) const MONTHS: usize = 24;
@@ -103,12 +108,18 @@ fn list(caption: &str, rows: &[Row], name: impl Fn(&Row) -> Markup) -> Markup {
 }
 
 fn table(caption: &str, rows: &[Row], name: impl Fn(&Row) -> Markup) -> Markup {
-    let [a, b, c, d, e, f, g, h] = said::COLUMNS;
+    let heads: [&str; COLUMNS] = from_fn(|at| at.checked_sub(1).and_then(|at| said::COLUMNS.get(at)).copied().unwrap_or("Name"));
     let rows = rows.iter().map(|row| {
-        let [a, b, c, d, e, f, g, h] = said::cells(row).map(|cell| html! { (cell) });
-        [name(row), a, b, c, d, e, f, g, h]
+        let mut cells = said::cells(row).into_iter();
+        from_fn(|at| {
+            if at == 0 {
+                name(row)
+            } else {
+                html! { (cells.next().unwrap_or_default()) }
+            }
+        })
     });
-    html! { div.numbers { (parts::table(caption, ["Name", a, b, c, d, e, f, g, h], rows)) } }
+    html! { div.numbers { (parts::table::<COLUMNS>(caption, heads, rows)) } }
 }
 
 /// A month in words: `October 2026`.

@@ -378,7 +378,7 @@ async fn what_is_needed_first_comes_first() {
     let page = page(&web(lab), "/").await;
     let places = ["id=\"x/pend02\"", "id=\"x/pend00\""].map(|text| page.find(text).expect(text));
     assert!(places.is_sorted(), "{places:?}");
-    assert!(page.contains("booked in ") && page.contains("2 bookings in 24 h"), "{page}");
+    assert!(page.contains("booked in ") && page.contains("2 bookings in 24\u{a0}h"), "{page}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod book;
 #[cfg(test)]
 pub(crate) mod fake_book;
 mod http;
+mod proxy;
 mod tls;
 mod token;
 
@@ -13,6 +14,7 @@ pub use book::{
     BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest, Resources, Slot, StreamKind, resource_is_gone,
 };
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
+pub use proxy::connect;
 pub use tls::client_config;
 pub use token::{Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint, relay_read, relay_stats};
 

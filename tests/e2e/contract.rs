@@ -18,7 +18,8 @@ use super::tools::tool;
 const SECRET: &str = "the-s3cr3t-of-the-ap1-of-the-contract";
 
 /// What is checked of every answer.
-const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
+    response_schema_conformance,unsupported_method,ignored_auth";
 
 /// How many requests are made up for each path, beside those that lie at the edges of its parameters.
 const EXAMPLES: &str = "15";
@@ -50,10 +51,16 @@ async fn every_answer_is_as_the_documents_say() {
 
 /// Calls every path of a document. The stream of changes is left out: it does not end.
 async fn called(monitor: &Monitor, document: &str, token: &str, folder: &Path) -> (bool, String) {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi").join(document);
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (document, settings) = (home.join("openapi").join(document), home.join("tests/tools/schemathesis.toml"));
     let base = format!("http://127.0.0.1:{}", monitor.port());
     let mut command = Command::new(tool("st"));
-    command.arg("run").arg(document).args(["--url", &base, "--header", &format!("Authorization: Bearer {token}")]);
+    command.arg("--config-file").arg(settings).arg("run").arg(document).args([
+        "--url",
+        &base,
+        "--header",
+        &format!("Authorization: Bearer {token}"),
+    ]);
     command.args(["--exclude-path", "/api/v2/stream", "--checks", CHECKS, "--max-examples", EXAMPLES, "--seed", "1"]);
     command.args(["--phases", "examples,coverage,fuzzing", "--request-timeout", "10", "--no-color", "--generation-deterministic"]);
     // What it keeps between runs stays in the test's own folder.

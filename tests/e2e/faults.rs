@@ -169,7 +169,8 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
             assert_eq!(first.ends(&lab).await.signal(), Some(9), "{context}");
         }
         None => {
-            assert_eq!(answer.map(|(status, _)| status), Some(200), "{context}");
+            let (status, told) = answer.expect("an answer");
+            assert_eq!((status, &told["kept"]), (200, &json!(true)), "{context}: {told}");
             first.kill(&lab).await;
         }
     }
@@ -246,6 +247,21 @@ async fn hold_cut_off(point: Point) {
     second.sees_well(&["trus00"]).await;
     assert!(lab.mail().mails().is_empty(), "{point:?}: {:#?}", lab.mail().mails());
     second.stop("TERM", &lab).await;
+}
+
+/// A disk that stands still in the middle of a command: it holds from now on, and whoever gave it is told that a restart would forget it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let mut variables = environment(&lab, &[("SECRET_API", SECRET)]);
+    variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:1:hang", Point::CommandRecorded.word())));
+    let monitor = Monitor::start_with(variables).await;
+    monitor.sees_well(&ALL).await;
+    let (path, body) = Ordered::Silenced.request();
+    let (status, told) = try_order(monitor.port(), Method::POST, path, Some(body)).await.expect("an answer");
+    assert_eq!((status, &told["done"], &told["kept"]), (200, &json!(true), &json!(false)), "{told}");
+    assert_eq!(monitor.get("/api/v2/quiet").await.as_array().map(Vec::len), Some(1));
+    monitor.kill(&lab).await;
 }
 
 /// A disk that stands still in the middle of a write: what is decided is done all the same.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use labwatch::lab::{Lab, Plan, RelayVersion};
 
-use super::monitor::Monitor;
+use super::monitor::{Monitor, get};
 
 /// How long the steady state is watched.
 const STEADY: Duration = Duration::from_secs(30);
@@ -86,6 +86,9 @@ pub struct Usage {
     /// Resident memory now and at most, in kB.
     resident: u64,
     most: u64,
+    /// What of it is the process's own, and what is of files, in kB.
+    own: u64,
+    of_files: u64,
 }
 
 pub fn usage(pid: u32) -> Usage {
@@ -98,7 +101,14 @@ pub fn usage(pid: u32) -> Usage {
         let line = status.lines().find(|line| line.starts_with(name)).expect("a field");
         line.split_whitespace().nth(1).expect("a value").parse().expect("a number")
     };
-    Usage { ticks: f64::from(ticks) / 100.0, scheduled: scheduled(pid), resident: field("VmRSS:"), most: field("VmHWM:") }
+    Usage {
+        ticks: f64::from(ticks) / 100.0,
+        scheduled: scheduled(pid),
+        resident: field("VmRSS:"),
+        most: field("VmHWM:"),
+        own: field("RssAnon:"),
+        of_files: field("RssFile:"),
+    }
 }
 
 fn scheduled(pid: u32) -> f64 {
@@ -115,6 +125,23 @@ async fn measure_a_large_laboratory() {
 
 /// How many events a year or more of a restless laboratory leaves.
 const EVENTS: i64 = 1_000_000;
+
+/// What it takes to answer from a long history, and to have forgotten a step of it.
+async fn asked_for_its_history(monitor: &Monitor) {
+    for path in
+        ["experiments/pend00/events", "experiments/pend00/uptime", "experiments/pend00/incidents", "history/incidents", "history/switches"]
+    {
+        let status = get(monitor.port(), &format!("/api/v2/{path}")).await.map(|(status, _)| status);
+        let usage = usage(monitor.pid());
+        println!("measured: after {path} ({status:?}): resident {} kB (most {} kB)", usage.resident, usage.most);
+    }
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    let usage = usage(monitor.pid());
+    println!(
+        "measured: a minute later: resident {} kB (most {} kB), {} kB its own and {} kB of files",
+        usage.resident, usage.most, usage.own, usage.of_files
+    );
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "writes some hundred megabytes and measures; run it by hand with a release build"]
@@ -146,6 +173,9 @@ async fn measure_a_start_with_a_long_history() {
         tokio::time::sleep(Duration::from_secs(3)).await;
         let usage = usage(monitor.pid());
         println!("measured: resident {} kB (most {} kB)", usage.resident, usage.most);
+        if times.len() == STARTS {
+            asked_for_its_history(&monitor).await;
+        }
         monitor.stop("TERM", &lab).await;
     }
     times.sort();

@@ -160,7 +160,7 @@ async fn a_person_closes_a_category_and_is_told_before_what_it_does() {
     for (wrong, why) in [
         (order("nope", false, "x"), "there is no category nope: /api/v1/categories lists them"),
         (order("pendulums", true, "x"), "the category pendulums is open already"),
-        (order("pendulums", false, ""), "reason has to be one line of 1 to"),
+        (order("pendulums", false, ""), "\"reason\" must be one line of text, not empty"),
     ] {
         let said = bench.desk.order(&wrong).expect_err("refused").to_string();
         assert!(said.starts_with(why), "{said}");

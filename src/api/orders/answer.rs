@@ -12,6 +12,8 @@ use crate::engine::{Affected, Effect, NoteView, Occurrence, QuietEntry, Receipt,
 pub(in crate::api) struct Outcome {
     /// Whether it was done; `false` for a dry run.
     done: bool,
+    /// Whether it survives a restart: `false` for a dry run, and while the memory cannot be written; then say it again later.
+    kept: bool,
     /// The numbers of what was made or ended.
     ids: Vec<u64>,
     /// The effect, in plain words.
@@ -49,12 +51,12 @@ impl Bookings {
 impl Outcome {
     pub(in crate::api) fn did(receipt: Receipt) -> Self {
         let ids = receipt.ids.iter().map(|id| id.0).collect();
-        Self { done: true, ids, ..Self::would(receipt.effect) }
+        Self { done: true, kept: receipt.kept, ids, ..Self::would(receipt.effect) }
     }
 
     pub(in crate::api) fn would(effect: Effect) -> Self {
         let experiments = effect.stubs.iter().map(|stub| stub.as_str().to_owned()).collect();
-        Self { done: false, ids: Vec::new(), effect: effect.text, experiments, bookings: effect.affected.map(Bookings::new) }
+        Self { done: false, kept: false, ids: Vec::new(), effect: effect.text, experiments, bookings: effect.affected.map(Bookings::new) }
     }
 }
 

@@ -38,7 +38,7 @@ use crate::access::Caller;
 pub use document::{DOCUMENT_V2_JSON, document_v2};
 pub use live::{KEPT_CHANGES, Live, MAX_LISTENERS};
 pub(super) use past::Past;
-pub use reports::{NoReport, ReportSource, Reports, report_routes};
+pub use reports::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
 pub(super) use sheet::Sheets;
 pub use stream::PING_EVERY;
 

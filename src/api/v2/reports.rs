@@ -41,6 +41,9 @@ pub struct ReportSource {
     pub planned: Vec<Maintenance>,
 }
 
+/// Gives what reports are made of now: the configuration may change while they can be asked for.
+pub type ReportSourcing = Arc<dyn Fn() -> ReportSource + Send + Sync>;
+
 /// How long it is remembered how long failures usually last: it changes slowly, and takes a whole report.
 const USUAL_FOR: Duration = Duration::from_secs(3_600);
 
@@ -50,7 +53,7 @@ const USUAL_DAYS: i64 = 90;
 /// Makes reports, one at a time, for everybody who asks. A clone shares the turn.
 #[derive(Clone)]
 pub struct Reports {
-    source: Option<Arc<ReportSource>>,
+    source: Option<ReportSourcing>,
     /// Whoever holds its one permit makes a report.
     turn: Arc<Semaphore>,
     usual: Arc<Mutex<Option<Usual>>>,
@@ -87,8 +90,8 @@ pub struct NoReport(pub String);
 impl Reports {
     /// Makes reports of this; `None` where no history is kept.
     #[must_use]
-    pub fn of(source: Option<ReportSource>) -> Self {
-        Self { source: source.map(Arc::new), turn: Arc::new(Semaphore::new(1)), usual: Arc::default(), wanted: Arc::default() }
+    pub fn of(source: Option<ReportSourcing>) -> Self {
+        Self { source, turn: Arc::new(Semaphore::new(1)), usual: Arc::default(), wanted: Arc::default() }
     }
 
     /// The report about a month such as `2026-10`, or about the last one that is over.
@@ -108,7 +111,7 @@ impl Reports {
     /// The month in which `now` is, by the clocks of the laboratory, and those before it, newest first, as `2026-10`.
     #[must_use]
     pub fn months(&self, most: usize, now: Timestamp) -> Vec<String> {
-        let zone = self.source.as_ref().map_or(TimeZone::UTC, |source| source.zone.clone());
+        let zone = self.source().map_or(TimeZone::UTC, |source| source.zone);
         let first = zone.to_datetime(now).date().first_of_month();
         let before = |months: usize| first.checked_sub(Span::new().months(i64::try_from(months).ok()?)).ok();
         (0..most).map_while(before).map(|day| day.strftime("%Y-%m").to_string()).collect()
@@ -155,8 +158,8 @@ impl Reports {
         made(&self.turn, source, period, now).await.ok().map(|report| report.restore)
     }
 
-    fn source(&self) -> Result<&ReportSource, ApiError> {
-        self.source.as_deref().ok_or_else(error::no_history)
+    fn source(&self) -> Result<ReportSource, ApiError> {
+        self.source.as_ref().map(|source| source()).ok_or_else(error::no_history)
     }
 }
 
@@ -184,7 +187,8 @@ pub(in crate::api) async fn report(State(reports): State<Reports>, RawQuery(quer
     let (by, format) = (by(&params)?, one(&params, "format", &FORMATS)?.unwrap_or(Format::Json));
     let source = reports.source()?;
     let now = Timestamp::now();
-    let report = made(&reports.turn, source, period(&params, &source.zone, now)?, now).await?;
+    let period = period(&params, &source.zone, now)?;
+    let report = made(&reports.turn, source, period, now).await?;
     let report = match by {
         Some(by) => report.only(by),
         None => report,
@@ -215,10 +219,9 @@ fn period(params: &Params, zone: &TimeZone, now: Timestamp) -> Result<Period, Ap
     period.map_err(error::malformed)
 }
 
-async fn made(turn: &Arc<Semaphore>, source: &ReportSource, period: Period, now: Timestamp) -> Result<Report, ApiError> {
+async fn made(turn: &Arc<Semaphore>, source: ReportSource, period: Period, now: Timestamp) -> Result<Report, ApiError> {
     let turn = tokio::time::timeout(MAKE_WITHIN, Arc::clone(turn).acquire_owned()).await;
     let turn = turn.map_err(|_| error::too_slow())?.map_err(|_| error::internal())?;
-    let source = source.clone();
     let making = tokio::task::spawn_blocking(move || {
         // Kept until the report is made, also where nobody waits for it any more.
         let _turn = turn;
@@ -260,9 +263,13 @@ mod tests {
     use super::*;
     use crate::store::{Store, StoreSettings};
 
+    fn source(folder: PathBuf, zone: TimeZone) -> ReportSourcing {
+        Arc::new(move || ReportSource { folder: folder.clone(), zone: zone.clone(), planned: Vec::new() })
+    }
+
     /// The status, headers and body of the answer for a query, from this folder.
     async fn ask_of(folder: PathBuf, query: &str) -> (u16, HeaderMap, String) {
-        let reports = Reports::of(Some(ReportSource { folder, zone: TimeZone::UTC, planned: Vec::new() }));
+        let reports = Reports::of(Some(source(folder, TimeZone::UTC)));
         let query = query.strip_prefix('?').map(str::to_owned);
         let answer = report(State(reports), RawQuery(query)).await.into_response();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -298,7 +305,7 @@ mod tests {
         let settings = StoreSettings { dir: dir.path().to_owned(), history_days: 10, ring: 1 };
         let _store = Store::open(&settings).expect("it opens");
         let zone = TimeZone::get("Europe/London").expect("is known");
-        let reports = Reports::of(Some(ReportSource { folder: dir.path().to_owned(), zone, planned: Vec::new() }));
+        let reports = Reports::of(Some(source(dir.path().to_owned(), zone)));
         let now = "2026-02-28T23:30:00Z".parse().expect("a time");
         assert_eq!(reports.months(3, now), ["2026-02", "2026-01", "2025-12"]);
         assert_eq!(reports.month(Some("2026-01"), now).await.map(|report| report.period), Ok("2026-01".to_owned()));

@@ -152,17 +152,14 @@ impl Mailer {
         })
     }
 
-    /// Sends a summary to everybody on its route. Where the server refuses the mail for good, each recipient is tried alone,
-    /// so that one dead address does not keep the news from the others; it is sent when one of them got it.
+    /// Sends a summary to everybody on its route. Where the server refuses the mail for good, or for a recipient's sake, each recipient
+    /// is tried alone, so that a dead address or a full mailbox does not keep the news from the others; it is sent when one of them got it.
     ///
     /// # Errors
     /// [`DeliveryFault`] when nobody got it.
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
         let recipients = self.recipients.get(&summary.route).filter(|addresses| !addresses.to.is_empty());
-        let recipients = recipients.ok_or_else(|| {
-            let fault = Fault::Protocol(format!("the route {} has no recipients", summary.route));
-            DeliveryFault { fault, permanent: true }
-        })?;
+        let recipients = recipients.ok_or_else(|| no_recipients(&summary.route))?;
         self.deliver_to_all(&self.message(summary, recipients)?, recipients).await
     }
 
@@ -185,9 +182,7 @@ impl Mailer {
         let mail = message.formatted();
         let everybody: Vec<Address> = recipients.to.iter().chain(&recipients.cc).map(|mailbox| mailbox.email.clone()).collect();
         match self.deliver(&mail, everybody.clone()).await {
-            Err(refusal) if refusal.permanent && !refusal.fault.is_ours() && everybody.len() > 1 => {
-                self.deliver_to_each(&mail, everybody, refusal).await
-            }
+            Err(refusal) if may_be_one_recipients(&refusal) && everybody.len() > 1 => self.deliver_to_each(&mail, everybody, refusal).await,
             outcome => outcome,
         }
     }
@@ -271,9 +266,15 @@ impl Mailer {
     }
 }
 
-/// Sends one mail after the other until `stop`, or until no more can come. Each ends in one `Input::Delivered`.
+/// Sends one mail after the other until `stop`, or until no more can come. Each ends in one `Input::Delivered`. `mailer` gives the
+/// mailer for the next one, as the settings are then; `None` while nobody is mailed.
 /// The one that is under way at the stop is given up after [`STOP_GRACE`].
-pub async fn run(mailer: Mailer, mut mails: mpsc::Receiver<Arc<Summary>>, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
+pub async fn run(
+    mailer: impl Fn() -> Option<Mailer> + Send,
+    mut mails: mpsc::Receiver<Arc<Summary>>,
+    inputs: mpsc::Sender<Input>,
+    stop: CancellationToken,
+) {
     loop {
         let summary = tokio::select! {
             () = stop.cancelled() => return,
@@ -283,7 +284,10 @@ pub async fn run(mailer: Mailer, mut mails: mpsc::Receiver<Arc<Summary>>, inputs
             },
         };
         let answer = async {
-            let outcome = mailer.send(&summary).await;
+            let outcome = match mailer() {
+                Some(mailer) => mailer.send(&summary).await,
+                None => Err(no_recipients(&summary.route)),
+            };
             inputs.send(Input::Delivered { id: summary.id, outcome }).await
         };
         tokio::select! {
@@ -312,6 +316,17 @@ impl Mailer {
         let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
         if alive { Ok(()) } else { Err(Fault::Dropped) }
     }
+}
+
+/// Whether others may get the mail: the refusal is for good and none of our password, or one that servers give for one mailbox (RFC 5321:
+/// 450 it is busy, 451 the server fails with it, 452 it is full).
+fn may_be_one_recipients(refusal: &DeliveryFault) -> bool {
+    let is_of_mailbox = matches!(refusal.fault, Fault::Sick { status: 450..=452, .. });
+    is_of_mailbox || (refusal.permanent && !refusal.fault.is_ours())
+}
+
+fn no_recipients(route: &RouteName) -> DeliveryFault {
+    DeliveryFault { fault: Fault::Protocol(format!("the route {route} has no recipients")), permanent: true }
 }
 
 async fn patience(stop: &CancellationToken) {
@@ -582,6 +597,10 @@ mod tests {
         assert_eq!(server.mails().len(), 1);
         let (outcome, server) = send(Manner { answers: &[("RCPT", "550 5.1.1 no such user")], ..Manner::default() }, |_| {}).await;
         assert!(outcome.is_err_and(|failure| failure.permanent) && server.mails().is_empty());
+        let (outcome, server) = send(Manner { answers: &[("RCPT TO:<ann", "452 4.2.2 mailbox full")], ..Manner::default() }, |_| {}).await;
+        assert_eq!((outcome, server.mails().len()), (Ok(()), 1), "nor does a full mailbox");
+        let (outcome, server) = send(Manner { answers: &[("RCPT", "451 4.7.1 greylisted")], ..Manner::default() }, |_| {}).await;
+        assert!(outcome.is_err_and(|failure| !failure.permanent) && server.mails().is_empty(), "all are tried again");
     }
 
     #[tokio::test]
@@ -626,7 +645,7 @@ mod tests {
         let (sender, mut inputs) = mpsc::channel(4);
         let mut tasks = tokio::task::JoinSet::new();
         let mailer = Mailer::new(settings(server.port), &[]).expect("good settings");
-        tasks.spawn(run(mailer, queue, sender, CancellationToken::new()));
+        tasks.spawn(run(move || Some(mailer.clone()), queue, sender, CancellationToken::new()));
         for _ in 0..2 {
             mails.send(summary()).await.expect("listens");
             assert!(matches!(inputs.recv().await, Some(Input::Delivered { id: 7, outcome: Ok(()) })));
@@ -645,7 +664,7 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         let mailer = Mailer::new(MailSettings { timeout: Duration::from_secs(60), ..settings(server.port) }, &[]).expect("good settings");
         mails.send(summary()).await.expect("room");
-        tasks.spawn(run(mailer, queue, sender, stop.clone()));
+        tasks.spawn(run(move || Some(mailer.clone()), queue, sender, stop.clone()));
         while mails.capacity() < 4 {
             tokio::task::yield_now().await;
         }

@@ -130,17 +130,22 @@ fn unfit(why: &str) -> DeliveryFault {
     DeliveryFault { fault: Fault::Protocol(format!("the message cannot be put together: {why}")), permanent: true }
 }
 
-/// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`.
+/// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`. `webhooks`
+/// gives those that there are when the next one is posted.
 /// What is under way at the stop is finished, or given up after [`STOP_GRACE`].
-pub async fn run(webhooks: Vec<Webhook>, mut queue: mpsc::Receiver<Arc<Summary>>, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
-    let webhooks: Arc<[Webhook]> = webhooks.into();
+pub async fn run(
+    webhooks: impl Fn() -> Vec<Webhook> + Send,
+    mut queue: mpsc::Receiver<Arc<Summary>>,
+    inputs: mpsc::Sender<Input>,
+    stop: CancellationToken,
+) {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = tasks.join_next() => {}
             next = queue.recv(), if tasks.len() < AT_ONCE => match next {
-                Some(summary) => drop(tasks.spawn(deliver(Arc::clone(&webhooks), summary, inputs.clone()))),
+                Some(summary) => drop(tasks.spawn(deliver(webhooks(), summary, inputs.clone()))),
                 None => break,
             },
         }
@@ -152,7 +157,7 @@ pub async fn run(webhooks: Vec<Webhook>, mut queue: mpsc::Receiver<Arc<Summary>>
     }
 }
 
-async fn deliver(webhooks: Arc<[Webhook]>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
+async fn deliver(webhooks: Vec<Webhook>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
     let outcome = match webhooks.iter().find(|webhook| webhook.route == summary.route) {
         Some(webhook) => webhook.send(&summary).await,
         None => Err(unfit(&format!("the route {} has no webhook", summary.route))),
@@ -312,7 +317,8 @@ mod tests {
         let (summaries, queue) = mpsc::channel(4);
         let (sender, mut inputs) = mpsc::channel(4);
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
-        tasks.spawn(run(vec![program.webhook("410")], queue, sender, stop.clone()));
+        let webhooks = vec![program.webhook("410")];
+        tasks.spawn(run(move || webhooks.clone(), queue, sender, stop.clone()));
         summaries.send(summary()).await.expect("listens");
         let Some(Input::Delivered { id: 7, outcome: Err(refused) }) = inputs.recv().await else { panic!("an answer") };
         assert!(refused.permanent && program.heard().len() == 1);

@@ -38,7 +38,8 @@ impl Engine {
             records.push(Record::Wished { resource, wish: Some(wish) });
         }
         self.hush = None;
-        records.insert(0, Record::Commanded { order: Box::new(order), receipt: Box::new(Receipt { ids, effect: plan.effect }) });
+        records
+            .insert(0, Record::Commanded { order: Box::new(order), receipt: Box::new(Receipt { ids, effect: plan.effect, kept: false }) });
         actions.extend(records.into_iter().map(Action::Record));
     }
 

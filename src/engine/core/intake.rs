@@ -188,6 +188,7 @@ impl Engine {
     }
 
     pub(super) fn delivered(&mut self, id: u64, outcome: Result<(), DeliveryFault>, actions: &mut Vec<Action>) {
+        actions.push(Action::Record(Record::Delivered { id, outcome: outcome.clone() }));
         let (route, news) = self.telling.delivered(id, &outcome, self.now).unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
         for told in news {
             if let Told::Experiment(stub, _) = &told {
@@ -198,7 +199,6 @@ impl Engine {
             }
             actions.push(Action::Record(Record::Told { route: route.clone(), told }));
         }
-        actions.push(Action::Record(Record::Delivered { id, outcome }));
     }
 
     /// Becoming leader is a full settle: everything is compared again.

@@ -9,6 +9,7 @@ mod stories;
 mod picture;
 mod surroundings;
 mod bookkeeping;
+mod adoption;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -151,7 +152,7 @@ impl Engine {
     /// The same engine with these texts for maintainers, and with these pools beside those that it finds itself.
     #[must_use]
     pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
-        self.surroundings.advise(advice);
+        self.surroundings.adopt(advice);
         self.pool_rules = pools;
         self
     }
@@ -191,6 +192,7 @@ impl Engine {
             Input::Command(order) => self.command(order, &mut actions),
             Input::KeptBack(kept) => self.keep_back(kept),
             Input::Role(role) => self.take_role(role),
+            Input::Adopt(rules) => self.adopt(*rules, &mut actions),
             Input::Wake => {}
         }
         self.settle(&mut actions);

@@ -41,9 +41,11 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Sets the texts for maintainers.
-    pub(super) fn advise(&mut self, advice: Advice) {
+    /// Sets the texts for maintainers. Returns whether they are others than before.
+    pub(super) fn adopt(&mut self, advice: Advice) -> bool {
+        let is_other = self.advice != advice;
         self.advice = advice;
+        is_other
     }
 
     /// Says that the holds may be others than before.

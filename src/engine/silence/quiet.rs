@@ -60,6 +60,12 @@ impl Quiet {
         self.configured = windows;
     }
 
+    /// The maintenance that stands in the configuration.
+    #[must_use]
+    pub fn configured(&self) -> &[Maintenance] {
+        &self.configured
+    }
+
     /// Why `stub` is to be kept quiet at `at`; `None` when it is not.
     ///
     /// Of several reasons the most personal one is given: an acknowledgement, else the silence or else the window that ends last.

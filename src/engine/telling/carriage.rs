@@ -64,6 +64,10 @@ impl Carriage {
         self.on_its_way.is_none()
     }
 
+    pub(super) fn on_its_way(&self) -> Option<&OnItsWay> {
+        self.on_its_way.as_ref()
+    }
+
     pub(super) fn send(&mut self, summary: OnItsWay) {
         self.on_its_way = Some(summary);
     }

@@ -71,12 +71,6 @@ impl Concerns {
         holding
     }
 
-    /// On a route that hears of nothing of the kind.
-    pub(super) fn look_away(&mut self, now: Moment) -> BTreeMap<Concern, Moment> {
-        self.note(&BTreeMap::new(), now);
-        BTreeMap::new()
-    }
-
     fn note(&mut self, holding: &BTreeMap<Concern, Moment>, now: Moment) {
         for (concern, since) in holding {
             // It began anew before people could be told that it had ended: what they hear of is the later time.

@@ -1,6 +1,7 @@
 //! Telling people: on each route the difference between what they were last told and what is, until both are the same.
 
 mod carriage;
+mod change;
 mod compose;
 mod concerns;
 mod digest;
@@ -54,6 +55,30 @@ impl Telling {
                 None => self.records.push(Record::RouteGone(name.clone())),
             }
         }
+    }
+
+    /// Tells people on these routes from now on. What was told on a route stays with its name. Returns whether anything changes by that.
+    pub(super) fn adopt(&mut self, routes: Vec<Route>, now: Moment) -> bool {
+        if self.tellers.iter().map(|teller| &teller.route).eq(&routes) {
+            return false;
+        }
+        let mut known: BTreeMap<RouteName, Teller> =
+            std::mem::take(&mut self.tellers).into_iter().map(|teller| (teller.route.name.clone(), teller)).collect();
+        for route in routes {
+            let name = route.name.clone();
+            let teller = match known.remove(&name) {
+                Some(mut teller) => {
+                    let gone = teller.adopt(route, now);
+                    self.records.extend(gone.into_iter().map(|told| Record::Told { route: name.clone(), told }));
+                    teller
+                }
+                None => Teller::new(route, now),
+            };
+            self.tellers.push(teller);
+        }
+        self.records.extend(known.into_keys().map(Record::RouteGone));
+        self.told_changed = true;
+        true
     }
 
     /// Whether there is somebody to tell.

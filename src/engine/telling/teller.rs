@@ -11,7 +11,7 @@ use super::digest::Digests;
 use super::scene::Scene;
 use crate::engine::experiment::Experiment;
 use crate::engine::input::DeliveryFault;
-use crate::engine::memory::{self, Concern, Known, MessageId, Rounds, RouteMemory, Strand, Told};
+use crate::engine::memory::{self, Concern, Known, MessageId, Rounds, Strand, Told};
 use crate::engine::route::Route;
 use crate::engine::snapshot::{RouteView, ToldView};
 use crate::engine::summary::{Occasion, Summary};
@@ -60,17 +60,23 @@ pub(super) struct Teller {
     waiting_since: Option<Moment>,
     pub(super) carriage: Carriage,
     /// When a summary last arrived.
-    told_at: Option<Moment>,
-    reminders: u32,
-    digests: Option<Digests>,
-    /// What is to be kept of a digest that had nothing to say.
-    noted: Option<Rounds>,
+    pub(super) told_at: Option<Moment>,
+    pub(super) reminders: u32,
+    pub(super) digests: Option<Digests>,
+    /// The time of the last digest, from before there were none any more.
+    pub(super) last_digest: Option<Timestamp>,
+    /// What is to be kept of a digest that had nothing to say, or whose time was over when the route came to be.
+    pub(super) noted: Option<Rounds>,
 }
 
 impl Teller {
     pub(super) fn new(route: Route, now: Moment) -> Self {
+        let digests = route.digest.clone().map(|digest| Digests::new(digest, now.wall()));
+        let passed_over = digests.as_ref().and_then(|digests| digests.last);
         Self {
-            digests: route.digest.clone().map(|digest| Digests::new(digest, now.wall())),
+            noted: passed_over.map(|digest| Rounds { told_at: now.wall(), reminders: 0, digest: Some(digest) }),
+            digests,
+            last_digest: None,
             route,
             told: BTreeMap::new(),
             concerns: Concerns::default(),
@@ -81,40 +87,7 @@ impl Teller {
             carriage: Carriage::default(),
             told_at: None,
             reminders: 0,
-            noted: None,
         }
-    }
-
-    /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear of any more.
-    pub(super) fn recall(&mut self, memory: &RouteMemory, now: Moment) -> Vec<Told> {
-        let (mut gone, mut last_digest) = (Vec::new(), None);
-        for told in &memory.told {
-            match told {
-                Told::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
-                    let bad_since = heard.known.bad_since.map(|at| now.back_at(at));
-                    self.told.insert(stub.clone(), Heard { known: heard.known.clone(), bad_since, thread: heard.thread });
-                }
-                Told::Concern(concern, Some(heard)) if self.route.alerts => self.concerns.recall(*concern, heard, now),
-                Told::Experiment(stub, _) => gone.push(Told::Experiment(stub.clone(), None)),
-                Told::Concern(concern, _) => gone.push(Told::Concern(*concern, None)),
-                Told::Rounds(rounds) => {
-                    (self.told_at, self.reminders) = (Some(now.back_at(rounds.told_at)), rounds.reminders);
-                    last_digest = rounds.digest;
-                }
-            }
-        }
-        self.told_at = self.told_at.or(Some(now));
-        if let Some(digests) = &mut self.digests {
-            digests.recall(last_digest, now.wall());
-        }
-        for (stub, since) in memory.owed.iter().filter(|(stub, _)| self.route.hears_of(stub)) {
-            let since = now.back_at(*since);
-            self.owed.entry(stub.clone()).and_modify(|first| *first = since.min(*first)).or_insert(since);
-        }
-        for owed in memory.owed_concerns.iter().filter(|_| self.route.alerts) {
-            self.concerns.recall_owed(owed, now);
-        }
-        gone
     }
 
     /// Whether nothing is to be done, unless there is a trouble now.
@@ -177,7 +150,7 @@ impl Teller {
         if let Some(lost) = self.carriage.expired(now) {
             self.owe(lost, now);
         }
-        let concerns = if self.route.alerts { self.concerns.look(scene) } else { self.concerns.look_away(now) };
+        let concerns = if self.route.alerts { self.concerns.look(scene) } else { BTreeMap::new() };
         self.carriage.consider_concerns(&concerns);
         let first = self.untold.iter().filter(|(stub, _)| !(scene.is_quiet)(stub)).map(|(_, from)| *from).min();
         self.waiting_since = first.into_iter().chain(self.concerns.untold_since).min();
@@ -287,16 +260,21 @@ impl Teller {
         }
         let mut told = Vec::new();
         if summary.occasion == Occasion::News {
-            told.extend(self.concerns.learn(summary.concerns, summary.message));
-            told.extend(summary.tales.into_iter().map(|(stub, tale)| self.learn(stub, tale, summary.message)));
+            let concerns = if self.route.alerts { summary.concerns } else { BTreeMap::new() };
+            told.extend(self.concerns.learn(concerns, summary.message));
+            let heard: Vec<_> = summary.tales.into_iter().filter(|(stub, _)| self.route.hears_of(stub)).collect();
+            told.extend(heard.into_iter().map(|(stub, tale)| self.learn(stub, tale, summary.message)));
         }
         told.push(Told::Rounds(self.rounds(now)));
         told
     }
 
-    fn rounds(&self, now: Moment) -> Rounds {
-        let digest = self.digests.as_ref().and_then(|digests| digests.last);
-        Rounds { told_at: self.told_at.unwrap_or(now).wall(), reminders: self.reminders, digest }
+    pub(super) fn rounds(&self, now: Moment) -> Rounds {
+        Rounds { told_at: self.told_at.unwrap_or(now).wall(), reminders: self.reminders, digest: self.last_digest() }
+    }
+
+    pub(super) fn last_digest(&self) -> Option<Timestamp> {
+        self.digests.as_ref().map_or(self.last_digest, |digests| digests.last)
     }
 
     /// What is to be kept although no summary was sent.
@@ -319,10 +297,10 @@ impl Teller {
 
     /// Nobody knows whether the summary was read: what it told is to be told again.
     fn owe(&mut self, summary: OnItsWay, now: Moment) {
-        if summary.occasion == Occasion::News {
+        if summary.occasion == Occasion::News && self.route.alerts {
             self.concerns.owe(summary.concerns);
         }
-        for (stub, tale) in summary.tales {
+        for (stub, tale) in summary.tales.into_iter().filter(|(stub, _)| self.route.hears_of(stub)) {
             let bad_since = tale.and_then(|(_, since)| since).unwrap_or(now);
             self.owed.entry(stub.clone()).or_insert(bad_since);
             self.untold.entry(stub).or_insert(now);

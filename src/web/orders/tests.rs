@@ -26,7 +26,7 @@ fn giving(answer: Result<(), Refusal>) -> (Arc<Give>, Given) {
     let give = move |command: Command, by: String| {
         noted.lock().expect("whole").push(format!("{by}: {command}"));
         let effect = Effect { text: String::new(), stubs: Vec::new(), affected: None };
-        Box::pin(ready(answer.clone().map(|()| Receipt { ids: Vec::new(), effect }))) as Answered
+        Box::pin(ready(answer.clone().map(|()| Receipt { ids: Vec::new(), effect, kept: true }))) as Answered
     };
     (Arc::new(give), given)
 }

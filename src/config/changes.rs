@@ -1,0 +1,124 @@
+//! What differs between two readings of the configuration, and which of it waits for a restart. Keeps marks of what is written, never
+//! the values themselves.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::layers::Layers;
+use super::settings::Loaded;
+use super::tables::Row;
+use super::{Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings, SurfaceSettings, TellingSettings, keys, tables};
+use crate::engine::{Maintenance, Rules};
+
+/// What the names of settings start with that take effect when the configuration is read anew while labwatch runs.
+const AT_ONCE_STARTS: [&str; 3] = ["email_", "health_", "sample"];
+
+/// Further settings, and tables, that do. All others wait for a restart.
+const AT_ONCE: [&str; 14] = [
+    "ask_every",
+    "time_zone",
+    "webhook_url",
+    "secret_webhook",
+    "secret_webhook_file",
+    "hold_overdue",
+    "non_fatal",
+    "severity_1",
+    "log_level",
+    "route",
+    "maintenance",
+    "pool",
+    "category",
+    "advice",
+];
+
+/// Settings that wait although they are called like others that do not.
+const AT_RESTART: [&str; 1] = ["health_log_every"];
+
+/// A mark of each setting and table, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Written(BTreeMap<&'static str, u64>);
+
+/// What differs between two readings, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// What takes effect at once.
+    pub at_once: Vec<&'static str>,
+    /// What waits for a restart.
+    pub at_restart: Vec<&'static str>,
+}
+
+impl Written {
+    pub(super) fn of(layers: &Layers) -> Self {
+        let settings = keys().into_iter().map(|key| (key.name, mark(&layers.find(key.name).map(|found| found.raw))));
+        let rows = tables().iter().map(|table| {
+            let written: Vec<_> = layers.rows(table.name).iter().map(Row::written).collect();
+            (table.name, mark(&written))
+        });
+        Self(settings.chain(rows).collect())
+    }
+}
+
+fn mark(written: &impl Debug) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{written:?}").hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Loaded {
+    /// What is written otherwise in a later reading.
+    #[must_use]
+    pub fn changes(&self, later: &Self) -> Changes {
+        let other = |(name, mark): (&&'static str, &u64)| (later.written.0.get(name) != Some(mark)).then_some(*name);
+        let (at_once, at_restart) = self.written.0.iter().filter_map(other).partition(|name| takes_effect_at_once(name));
+        Changes { at_once, at_restart }
+    }
+}
+
+fn takes_effect_at_once(name: &str) -> bool {
+    let is_named = AT_ONCE.contains(&name) || AT_ONCE_STARTS.iter().any(|start| name.starts_with(start));
+    is_named && !AT_RESTART.contains(&name)
+}
+
+impl Config {
+    /// What the engine goes by.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            policy: self.policy(),
+            routes: self.telling.routes(self.mail.is_some()),
+            maintenance: self.planned(),
+            pools: self.pools.iter().map(PoolSettings::rule).collect(),
+            advice: self.advice.clone(),
+            hold_overdue: self.telling.hold_overdue,
+        }
+    }
+
+    /// The windows of `[[maintenance]]`.
+    #[must_use]
+    pub fn planned(&self) -> Vec<Maintenance> {
+        self.maintenance.iter().flat_map(MaintenanceSettings::windows).collect()
+    }
+
+    /// This configuration with all of a later one that takes effect at once.
+    #[must_use]
+    pub fn followed_by(&self, later: Self) -> Self {
+        let now = self.clone();
+        Self {
+            relay: now.relay,
+            jump: now.jump,
+            book: now.book,
+            health: HealthSettings { log_every: now.health.log_every, ..later.health },
+            telling: TellingSettings { dead_man: now.telling.dead_man, report_monthly: now.telling.report_monthly, ..later.telling },
+            services: now.services,
+            surfaces: SurfaceSettings { non_fatal: later.surfaces.non_fatal, severity_1: later.surfaces.severity_1, ..now.surfaces },
+            graphite: now.graphite,
+            profile: now.profile,
+            api: now.api,
+            memory: now.memory,
+            observe: now.observe,
+            log: LogSettings { level: later.log.level, ..now.log },
+            ..later
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Taking up other rules while everything that is known, told and under way goes on.
+
+use std::sync::Arc;
+
+use super::{Engine, ask_every};
+use crate::engine::action::Action;
+use crate::engine::event::Why;
+use crate::engine::memory::Memory;
+use crate::engine::policy::Policy;
+use crate::engine::rules::Rules;
+use crate::model::{Moment, SourceName};
+
+impl Engine {
+    /// An engine with these rules that goes on where another one stopped.
+    #[must_use]
+    pub fn under(rules: Rules, memory: &Memory, now: Moment) -> Self {
+        let Rules { policy, routes, maintenance, pools, advice, hold_overdue } = rules;
+        let mut engine = Self::resume(policy, routes, memory, now).with_maintenance(maintenance).knowing(advice, pools);
+        engine.holds.forgotten_after(hold_overdue);
+        engine
+    }
+
+    /// Goes by these rules from now on. What stays the same is not touched, so that the same rules change nothing.
+    pub(super) fn adopt(&mut self, rules: Rules, actions: &mut Vec<Action>) {
+        let Rules { policy, routes, maintenance, pools, advice, hold_overdue } = rules;
+        if self.telling.adopt(routes, self.now) {
+            self.consider_all();
+        }
+        if self.quiet.configured() != maintenance {
+            Arc::make_mut(&mut self.quiet).configure(maintenance);
+            self.hush = None;
+        }
+        if self.surroundings.adopt(advice) {
+            self.fleet.touch_all();
+        }
+        if self.holds.forgotten_after(hold_overdue) {
+            self.surroundings.holds_changed();
+        }
+        if self.pool_rules != pools {
+            self.pool_rules = pools;
+            // Pools are made of what book tells can be booked, which is not kept.
+            actions.push(Action::Ask(SourceName::Book));
+        }
+        if self.policy != policy {
+            self.judge_by(policy, actions);
+        }
+    }
+
+    fn judge_by(&mut self, policy: Policy, actions: &mut Vec<Action>) {
+        self.policy = policy;
+        for name in SourceName::ALL {
+            let every = ask_every(&policy, name);
+            self.source_mut(name).is_asked(every);
+        }
+        self.fleet.reconsider_all();
+        self.fleet.touch_all();
+        self.look_at_all(Why::Rules, actions);
+    }
+
+    /// Whoever hears of more than before is told what is wrong there.
+    fn consider_all(&mut self) {
+        for (_, experiment) in self.fleet.iter().filter(|(_, experiment)| experiment.is_judged()) {
+            self.telling.consider(experiment, self.manifest_known, self.now);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The configuration while labwatch runs: read anew at SIGHUP, and handed to those who go by it. What is wrong changes nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::telling;
+use crate::config::{Changes, Config, Loaded, Problems};
+use crate::engine::Input;
+use crate::health::{Desk, Finding, Reporter, State};
+use crate::telemetry::log::LevelHandle;
+
+/// How the configuration is read, and what it was at the start.
+pub struct Reload {
+    /// The one that labwatch was started with.
+    pub begun: Loaded,
+    /// Reads it anew.
+    pub read: Box<dyn FnMut() -> Result<Loaded, Problems> + Send>,
+}
+
+impl fmt::Debug for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reload")
+    }
+}
+
+/// The configuration in force, for those who follow it.
+pub(super) type Followed = watch::Receiver<Arc<Config>>;
+
+/// Whoever is handed what changes.
+pub(super) struct Hands {
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) configs: watch::Sender<Arc<Config>>,
+    pub(super) desk: Desk,
+    pub(super) levels: Option<LevelHandle>,
+    pub(super) reporter: Reporter,
+}
+
+/// Waits for SIGHUP and follows the configuration.
+pub(super) struct Reloader {
+    reload: Reload,
+    /// The last one that was right.
+    latest: Loaded,
+    hangups: Signal,
+    hands: Hands,
+}
+
+impl Reloader {
+    /// Listens for SIGHUP from now on.
+    ///
+    /// # Errors
+    /// When the system does not let it be caught.
+    pub(super) fn new(reload: Reload, hands: Hands) -> std::io::Result<Self> {
+        Ok(Self { latest: reload.begun.clone(), reload, hangups: signal(SignalKind::hangup())?, hands })
+    }
+
+    /// Runs until `stop`.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                asked = self.hangups.recv() => if asked.is_none() { return },
+            }
+            let finding = match self.follow().await {
+                Ok(waiting) if waiting.is_empty() => Finding::ok(),
+                Ok(waiting) => Finding::new(State::Warn, format!("these settings wait for a restart: {}", waiting.join(", "))),
+                Err(why) => {
+                    tracing::error!("the configuration is wrong and the one before stays in force: {why}");
+                    Finding::new(State::Warn, format!("the new configuration is wrong and the one before stays in force: {why}"))
+                }
+            };
+            self.hands.reporter.report(finding);
+        }
+    }
+
+    /// Reads the configuration and hands it on. Returns what waits for a restart.
+    async fn follow(&mut self) -> Result<Vec<&'static str>, String> {
+        let loaded = (self.reload.read)().map_err(|problems| problems.to_string())?;
+        telling::mailer(&loaded.config).map_err(|error| error.to_string())?;
+        let Changes { at_once, .. } = self.latest.changes(&loaded);
+        let Changes { at_restart, .. } = self.reload.begun.changes(&loaded);
+        if let Some(levels) = self.hands.levels.as_ref().filter(|_| at_once.contains(&"log_level")) {
+            levels.adopt(&loaded.config.log.level)?;
+        }
+        for warning in &loaded.warnings {
+            tracing::warn!("configuration: {warning}");
+        }
+        let config = self.hands.configs.borrow().followed_by(loaded.config.clone());
+        self.hands.desk.adopt(super::health::settings(&config));
+        let rules = Box::new(config.rules());
+        self.hands.configs.send_replace(Arc::new(config));
+        self.latest = loaded;
+        let names = |names: &[&str]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        tracing::info!(
+            changed = names(&at_once),
+            waiting = names(&at_restart),
+            "the configuration was read anew; what waits needs a restart"
+        );
+        // When nobody takes it, the service is about to end.
+        let _ = self.hands.inputs.send(Input::Adopt(rules)).await;
+        Ok(at_restart)
+    }
+}
