@@ -83,7 +83,7 @@ fn is_error(form: &Value) -> bool {
 }
 
 /// Pages and what they are made of, the documents themselves, and the second spelling of a path: all else stands in a document.
-const UNDOCUMENTED: [&str; 17] = [
+const UNDOCUMENTED: [&str; 18] = [
     "/api/v1/experiments/",
     "/api/v1/openapi.json",
     "/swagger.json",
@@ -99,6 +99,7 @@ const UNDOCUMENTED: [&str; 17] = [
     "/sources",
     "/holds",
     "/outbox",
+    "/reports",
     "/lab",
     "/lab/{pool}",
 ];
