@@ -17,6 +17,8 @@ mod contract;
 mod deadman;
 #[path = "e2e/dialects.rs"]
 mod dialects;
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "e2e/eventually.rs"]
 mod eventually;
 #[path = "e2e/exim.rs"]
@@ -26,6 +28,8 @@ mod experiments;
 #[cfg(debug_assertions)]
 #[path = "e2e/faults.rs"]
 mod faults;
+#[path = "e2e/forms.rs"]
+mod forms;
 #[path = "e2e/health.rs"]
 mod health;
 #[path = "e2e/laboratory.rs"]

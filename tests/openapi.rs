@@ -108,7 +108,7 @@ const UNDOCUMENTED: [&str; 18] = [
 fn every_route_for_programs_is_documented() {
     let documents = documents();
     for (method, path, need) in labwatch::api::ROUTES {
-        let page = UNDOCUMENTED.contains(path) || ["/assets/", "/do/"].iter().any(|start| path.starts_with(start));
+        let page = UNDOCUMENTED.contains(path) || ["/assets/", "/do/"].iter().any(|folder| path.starts_with(folder));
         let told = documents.iter().map(|document| &document["paths"][*path][method.as_str().to_lowercase()]).find(|told| told.is_object());
         assert_eq!(told.is_some(), !page, "{method} {path}");
         let scoped = matches!(need, labwatch::access::Need::Scope(_));
