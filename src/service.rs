@@ -205,18 +205,20 @@ fn start(
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
     let orders = front::orders(orders, pictures.clone());
+    let base = front::base(&config.api);
     let pages = web::router(web::WebState {
         snapshots: pictures.clone(),
         store: kept,
         stream: Some("/api/v2/stream"),
         give: Some(Arc::clone(&orders.give)),
         reports: reports.clone(),
+        base: Arc::clone(&base),
         zone: config.telling.zone.rules.clone(),
     });
     let answers =
         api::ApiState { history, figures: measured, health: Some(state), orders: Some(orders), ..api::ApiState::new(pictures.clone()) };
     parts.spawn("stream of changes", Arc::clone(&answers.live).follow(stops.api.clone()));
-    let router = web::with_lost_page(api::router(answers, gate, pages.merge(api::report_routes(reports))));
+    let router = web::with_lost_page(api::router(answers, gate, pages.merge(api::report_routes(reports))), base);
     front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     figures::start_profiling(config, &mut parts, stop)?;

@@ -28,6 +28,8 @@ mod experiments;
 #[cfg(debug_assertions)]
 #[path = "e2e/faults.rs"]
 mod faults;
+#[path = "e2e/forms.rs"]
+mod forms;
 #[path = "e2e/health.rs"]
 mod health;
 #[path = "e2e/laboratory.rs"]

@@ -108,7 +108,7 @@ fn plan(args: &DemoArgs) -> Plan {
         RelayVersion::V08 => lab::RelayVersion::V08,
     };
     let second = Duration::from_secs(1);
-    Plan { relay, relay_every: second, jump_every: second, ..Plan::fleet(usize::from(args.experiments)) }
+    Plan { relay, relay_every: second, jump_every: second, booked: true, ..Plan::fleet(usize::from(args.experiments)) }
 }
 
 /// The laboratory's environment, the demonstration's quick rules, and above both what the user sets.

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::bookings::bookings;
 use super::door::{Door, accept};
 use super::error::{LabError, Server};
 use super::http::{Answer, Request, read_request};
@@ -75,6 +76,8 @@ struct Desk {
     secret: Mutex<String>,
     store: Mutex<Store>,
     ailments: watch::Sender<Ailments>,
+    /// From when its bookings are counted, where it has some.
+    booked_from: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -108,7 +111,8 @@ impl Book {
         let (door, listener) = Door::bind(Server::Book, plan.ports.book).await?;
         let audience = plan.audiences.book.clone().unwrap_or_else(|| format!("http://{}", door.address));
         let secret = Mutex::new(plan.secrets.book.clone());
-        let desk = Desk { audience, secret, store: Mutex::default(), ailments: watch::Sender::default() };
+        let booked_from = plan.booked.then(Timestamp::now);
+        let desk = Desk { audience, secret, store: Mutex::default(), ailments: watch::Sender::default(), booked_from };
         let book = Self { door, desk: Arc::new(desk) };
         book.open(listener).await;
         Ok(book)
@@ -223,7 +227,7 @@ impl Desk {
             (_, ["resources"]) => said(&json!(self.store().manifest)),
             (_, ["status"]) => self.status(),
             (_, ["manifest"]) => self.whole_manifest(),
-            _ => said(&json!([])),
+            _ => said(&self.booked_from.map_or_else(|| json!([]), |opened| bookings(&self.store().manifest, opened))),
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod access;
 mod book;
+mod bookings;
 mod codes;
 mod door;
 mod error;

@@ -28,6 +28,8 @@ pub struct Plan {
     pub return_within: Duration,
     /// Whether relay takes tokens without a booking id.
     pub allow_no_booking_id: bool,
+    /// Whether some of its experiments are booked, one of four now.
+    pub booked: bool,
     /// The secrets that tokens are signed with.
     pub secrets: Secrets,
     /// What the servers call themselves (`aud`); `None` for the address that they listen on.
@@ -120,6 +122,7 @@ impl Plan {
             jump_every: LIVELY,
             return_within: RETURN_WITHIN,
             allow_no_booking_id: false,
+            booked: false,
             secrets: Secrets { book: "book-secret".into(), jump: "jump-secret".into(), relay: "relay-secret".into() },
             audiences: Audiences::default(),
             ports: Ports::default(),

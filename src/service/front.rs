@@ -43,6 +43,12 @@ fn access(settings: &ApiSettings) -> AccessSettings {
     }
 }
 
+/// The path below which people reach the pages, without a slash at its end.
+pub(super) fn base(settings: &ApiSettings) -> Arc<str> {
+    let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
+    url.as_ref().map_or("", |url| url.path().trim_end_matches('/')).into()
+}
+
 /// Keeps small state in the memory, and says whether it is on disk.
 pub(super) fn keep(store: Option<Store>) -> Keep {
     Box::new(move |key, value| {

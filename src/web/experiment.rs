@@ -73,7 +73,7 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) ->
             div { dt { "Why" } dd { (clip(&experiment.why())) } }
             div { dt { "What we did" } dd {
                 (clip(&experiment.done(frame.snapshot.role)))
-                @if let Some(reason) = experiment.reason() { span.soft { " Students read: “" (clip(reason)) "”" } }
+                @if let Some(reason) = experiment.reason() { span.soft.small { "Students read: “" (clip(reason)) "”" } }
             } }
             @if experiment.is_problem() {
                 div { dt { "Whom we told" } dd { (parts::told(experiment, now)) } }

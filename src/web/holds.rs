@@ -13,7 +13,7 @@ use super::parts;
 use super::shapes::shape;
 use super::view::{self, Experiment};
 use super::words::{self, clip};
-use crate::engine::{Affected, ExperimentView, Snapshot};
+use crate::engine::{Affected, ExperimentView, Maintenance, QuietEntry, Schedule, Snapshot};
 use crate::model::Bookable;
 use crate::store::Hold;
 
@@ -138,7 +138,7 @@ fn notes(frame: &Frame<'_>) -> Markup {
         let from = note.next.map_or_else(|| note.entry.since(), |next| next.from);
         [
             html! { (clip(&note.entry.about())) },
-            html! { (note.entry.noun()) @if !note.active { span.soft { " not now" } } },
+            html! { (note.entry.noun()) @if !note.active { span.soft { " not now" } } (weekly(&note.entry)) },
             words::time(from, now),
             until.map_or_else(|| html! { "it is well again" }, |until| words::time(until, now)),
             html! { (clip(note.entry.text())) @if frame.private { span.soft { " (" (clip(note.entry.who())) ")" } } },
@@ -148,6 +148,16 @@ fn notes(frame: &Frame<'_>) -> Markup {
     html! {
         @if frame.snapshot.notes.is_empty() { (parts::none("Nothing.")) }
         @else { (parts::table("What is kept quiet", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
+    }
+}
+
+/// When maintenance returns, where it does.
+fn weekly(entry: &QuietEntry) -> Markup {
+    html! {
+        @match entry {
+            QuietEntry::Maintenance(Maintenance { schedule: Schedule::Weekly(weekly), .. }) => span.soft.small { (weekly) },
+            QuietEntry::Maintenance(_) | QuietEntry::Acknowledgement(_) | QuietEntry::Silence(_) => {},
+        }
     }
 }
 

@@ -27,13 +27,13 @@ pub(super) struct Asked {
 
 /// The page; also for who is signed in already, with another token.
 pub(super) async fn page(
-    State(_): State<WebState>,
+    State(state): State<WebState>,
     caller: Caller,
     headers: HeaderMap,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
-    framed(layout::bare(theme(&headers), "Sign in", &form(&caller, &asked)))
+    framed(&state.base, layout::bare(theme(&headers), "Sign in", &form(&caller, &asked)))
 }
 
 fn form(caller: &Caller, asked: &Asked) -> Markup {

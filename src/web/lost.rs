@@ -1,11 +1,13 @@
 //! What a person gets in place of an answer: a page that says why, and what to do. A program gets what it got.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::to_bytes;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -24,8 +26,9 @@ struct Told {
 }
 
 /// Puts around everything that is served that a person who gets no answer gets a page.
-pub fn with_lost_page(all: Router) -> Router {
-    all.layer(from_fn(explain))
+/// `base` is the path below which people reach the pages.
+pub fn with_lost_page(all: Router, base: Arc<str>) -> Router {
+    all.layer(from_fn_with_state(base, explain))
 }
 
 /// A page that says one thing.
@@ -33,7 +36,7 @@ pub(super) fn page(theme: Option<&'static str>, title: &str, words: &str) -> Mar
     layout::bare(theme, title, &html! { p { (words) } p { a href="/" { "Go to the overview" } ", where you can search." } })
 }
 
-async fn explain(request: Request, next: Next) -> Response {
+async fn explain(State(base): State<Arc<str>>, request: Request, next: Next) -> Response {
     let person = !request.uri().path().starts_with("/api/") && wants_page(request.headers());
     let (theme, reads) = (theme(request.headers()), [Method::GET, Method::HEAD].contains(request.method()));
     let response = next.run(request).await;
@@ -42,11 +45,11 @@ async fn explain(request: Request, next: Next) -> Response {
         return response;
     }
     if status == StatusCode::NOT_FOUND {
-        return (status, framed(page(theme, "Not found", "There is no such page."))).into_response();
+        return (status, framed(&base, page(theme, "Not found", "There is no such page."))).into_response();
     }
     let error = response.into_body();
     let told: Told = to_bytes(error, MAX_ERROR_BYTES).await.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
-    (status, framed(refusal(theme, status, &told.message, reads))).into_response()
+    (status, framed(&base, refusal(theme, status, &told.message, reads))).into_response()
 }
 
 fn refusal(theme: Option<&'static str>, status: StatusCode, why: &str, reads: bool) -> Markup {

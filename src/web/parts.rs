@@ -73,8 +73,8 @@ pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
             strong { "booked in " (words::spell_between(now, start)) } br;
             span.soft { (words::time(start, now)) }
         }
-        @if affected.next_day > 0 { span.soft { (words::count(affected.next_day, "booking")) " in 24 h" } }
-        @else if affected.next_week > 0 { span.soft { (words::count(affected.next_week, "booking")) " in 7 days" } }
+        @if affected.next_day > 0 { span.soft { (words::count(affected.next_day, "booking")) " in 24\u{a0}h" } }
+        @else if affected.next_week > 0 { span.soft { (words::count(affected.next_week, "booking")) " in 7\u{a0}days" } }
     }
 }
 

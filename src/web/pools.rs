@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::filter::{address, address_of};
 use super::layout::Frame;
+use super::orders::Kind;
 use super::parts;
 use super::shapes::shape;
 use super::state::State;
@@ -72,9 +73,17 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
             html! { a.name href=(address("pool", pool.name)) { (clip(pool.name)) } },
             amount(pool),
             html! { (pool.bookable) },
-            severity(pool.severity, frame.now).unwrap_or_else(|| html! { "nothing booked" }),
+            html! {
+                @if let Some(words) = severity(pool.severity, frame.now) { (words) } @else { "nothing booked" }
+                @if let Some((booked, at)) = pool.busiest { span.soft.small { (booked) " booked at the same time, first at " (words::time(at, frame.now)) } }
+            },
             html! { span.tally { @for (state, count) in pool.tally() { (parts::marked(state.word(), format!("{count} {}", state.word()))) } } },
-            html! { a href=(address_of("/lab", pool.name)) { "As students see it" } },
+            html! {
+                a href=(address_of("/lab", pool.name)) { "As students see it" }
+                @if frame.acts && pool.tally().any(|(state, _)| state.is_problem()) {
+                    " " a.action href=(Kind::Acknowledge.address(&[("what", "pool"), ("name", pool.name)])) { "Acknowledge" span.unseen { " " (clip(pool.name)) } }
+                }
+            },
         ]
     });
     html! {

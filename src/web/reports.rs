@@ -1,5 +1,8 @@
 //! Reports on the page: a month, what was counted of it, and by which rule. The numbers and their words are those of the mailed report.
 
+use std::array::from_fn;
+
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::filter::{MAX_ROWS, address, address_of};
@@ -10,18 +13,26 @@ use crate::engine::Snapshot;
 use crate::reports::words as said;
 use crate::reports::{By, Report, Row};
 
+/// The columns of a table: a name, and what is counted.
+const COLUMNS: usize = said::COLUMNS.len() + 1;
+
 /// How many months can be chosen.
 pub(super) const MONTHS: usize = 24;
 
 /// The page. `months` can be chosen; `asked` was, where anything was.
-pub(super) fn page(snapshot: &Snapshot, months: &[String], asked: Option<&str>, report: &Result<Report, NoReport>) -> Markup {
+pub(super) fn page(
+    (snapshot, now): (&Snapshot, Timestamp),
+    months: &[String],
+    asked: Option<&str>,
+    report: &Result<Report, NoReport>,
+) -> Markup {
     let chosen = report.as_ref().ok().map(|report| report.period.as_str()).or(asked);
     html! {
         h1 { "Reports" @if let Ok(report) = report { " " span.soft { (name(&report.period)) } } }
         (chooser(months, chosen))
         @match report {
             Err(NoReport(why)) => (parts::none(&words::sentence(why))),
-            Ok(report) => (whole(snapshot, report)),
+            Ok(report) => (whole(snapshot, now, report)),
         }
     }
 }
@@ -38,10 +49,14 @@ fn chooser(months: &[String], chosen: Option<&str>) -> Markup {
     }
 }
 
-fn whole(snapshot: &Snapshot, report: &Report) -> Markup {
+fn whole(snapshot: &Snapshot, now: Timestamp, report: &Report) -> Markup {
     html! {
-        p.soft.about { (clip(&said::about(report))) }
-        ul.does { @for sentence in said::sentences(report) { li { (sentence) } } }
+        p.soft.about { (words::timed(&said::about(report), now)) }
+        @if report.total.availability.is_none() { (parts::none("Nothing was judged in this month: labwatch did not run, or knew of no experiment.")) }
+        @else {
+            dl.figures { @for (name, value) in said::COLUMNS.iter().zip(said::cells(&report.total)) { div { dt { (name) } dd { (value) } } } }
+            ul.does { @for sentence in said::sentences(report) { li { (sentence) } } }
+        }
         p.links {
             "The whole month: "
             @for (by, words) in [(By::Experiment, "CSV by experiment"), (By::Pool, "CSV by pool")] {
@@ -93,12 +108,18 @@ fn list(caption: &str, rows: &[Row], name: impl Fn(&Row) -> Markup) -> Markup {
 }
 
 fn table(caption: &str, rows: &[Row], name: impl Fn(&Row) -> Markup) -> Markup {
-    let [a, b, c, d, e, f, g, h] = said::COLUMNS;
+    let heads: [&str; COLUMNS] = from_fn(|at| at.checked_sub(1).and_then(|at| said::COLUMNS.get(at)).copied().unwrap_or("Name"));
     let rows = rows.iter().map(|row| {
-        let [a, b, c, d, e, f, g, h] = said::cells(row).map(|cell| html! { (cell) });
-        [name(row), a, b, c, d, e, f, g, h]
+        let mut cells = said::cells(row).into_iter();
+        from_fn(|at| {
+            if at == 0 {
+                name(row)
+            } else {
+                html! { (cells.next().unwrap_or_default()) }
+            }
+        })
     });
-    html! { div.numbers { (parts::table(caption, ["Name", a, b, c, d, e, f, g, h], rows)) } }
+    html! { div.numbers { (parts::table::<COLUMNS>(caption, heads, rows)) } }
 }
 
 /// A month in words: `October 2026`.

@@ -47,6 +47,8 @@ pub struct WebState {
     pub give: Option<Arc<Give>>,
     /// Makes reports.
     pub reports: Reports,
+    /// The path below which people reach the pages, without a slash at its end: a proxy may serve us below one of its own.
+    pub base: Arc<str>,
     /// By whose clocks times are that somebody types. It has a name.
     pub zone: TimeZone,
 }
@@ -85,6 +87,7 @@ pub(super) struct Moment {
     problems: usize,
     theme: Option<&'static str>,
     stream: Option<&'static str>,
+    base: Arc<str>,
 }
 
 impl Moment {
@@ -99,8 +102,19 @@ impl Moment {
             reader: state.store.as_ref().map(Store::reader),
             theme: theme(headers),
             stream: state.stream,
+            base: Arc::clone(&state.base),
             now: Timestamp::now(),
         }
+    }
+
+    /// A page that no other site may put into a frame.
+    pub(super) fn framed(&self, page: Markup) -> Response {
+        framed(&self.base, page)
+    }
+
+    /// A page that any site may put into a frame.
+    fn embeddable(&self, page: Markup) -> Response {
+        answer(&self.base, page, "*")
     }
 
     pub(super) fn frame(&self) -> Frame<'_> {
@@ -131,7 +145,7 @@ async fn overview(
     let days = history::sketches(moment.reader.as_ref(), &rows, moment.now).await;
     let frame = moment.frame();
     let content = overview::page(&frame, &filter, &rows, &days);
-    if filter.wall() { framed(layout::wall(&frame, &content)) } else { framed(layout::page(&frame, "/", "", &content)) }
+    if filter.wall() { moment.framed(layout::wall(&frame, &content)) } else { moment.framed(layout::page(&frame, "/", "", &content)) }
 }
 
 async fn experiment(
@@ -146,7 +160,7 @@ async fn experiment(
     let Some(view) = moment.snapshot.experiment(&stub) else {
         return (
             StatusCode::NOT_FOUND,
-            framed(lost::page(
+            moment.framed(lost::page(
                 moment.theme,
                 "Not found",
                 "There is no such experiment. It may have been forgotten, a day after it was last seen.",
@@ -158,13 +172,13 @@ async fn experiment(
     let usual = state.reports.usual();
     let frame = moment.frame();
     let content = experiment::page(&frame, &Experiment::of(&moment.snapshot, view), &past, &usual);
-    framed(layout::page(&frame, "", &stub, &with_note(&frame, query.as_deref(), &content)))
+    moment.framed(layout::page(&frame, "", &stub, &with_note(&frame, query.as_deref(), &content)))
 }
 
 async fn pools(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let frame = moment.frame();
-    framed(layout::page(&frame, "/pools", "Pools", &pools::page(&frame)))
+    moment.framed(layout::page(&frame, "/pools", "Pools", &pools::page(&frame)))
 }
 
 async fn sources(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
@@ -174,7 +188,7 @@ async fn sources(State(state): State<WebState>, caller: Caller, headers: HeaderM
         None => None,
     };
     let frame = moment.frame();
-    framed(layout::page(&frame, "/sources", "Sources", &sources::page(&frame, changes.as_ref())))
+    moment.framed(layout::page(&frame, "/sources", "Sources", &sources::page(&frame, changes.as_ref())))
 }
 
 async fn holds(State(state): State<WebState>, caller: Caller, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
@@ -184,7 +198,7 @@ async fn holds(State(state): State<WebState>, caller: Caller, headers: HeaderMap
         None => None,
     };
     let frame = moment.frame();
-    framed(layout::page(&frame, "/holds", "Holds", &with_note(&frame, query.as_deref(), &holds::page(&frame, past.as_ref()))))
+    moment.framed(layout::page(&frame, "/holds", "Holds", &with_note(&frame, query.as_deref(), &holds::page(&frame, past.as_ref()))))
 }
 
 /// A page, and above it what was done where somebody is sent here for having done it.
@@ -200,7 +214,7 @@ async fn outbox(State(state): State<WebState>, caller: Caller, headers: HeaderMa
         None => None,
     };
     let frame = moment.frame();
-    framed(layout::page(&frame, "/outbox", "Outbox", &outbox::page(&frame, rows.as_ref())))
+    moment.framed(layout::page(&frame, "/outbox", "Outbox", &outbox::page(&frame, rows.as_ref())))
 }
 
 async fn reports(State(state): State<WebState>, caller: Caller, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
@@ -209,14 +223,14 @@ async fn reports(State(state): State<WebState>, caller: Caller, headers: HeaderM
     let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "period").map(|(_, month)| month.into_owned());
     let report = state.reports.month(asked.as_deref(), moment.now).await;
     let months = state.reports.months(reports::MONTHS, moment.now);
-    let content = reports::page(&moment.snapshot, &months, asked.as_deref(), &report);
-    framed(layout::still(&moment.frame(), "/reports", "Reports", &content))
+    let content = reports::page((&moment.snapshot, moment.now), &months, asked.as_deref(), &report);
+    moment.framed(layout::still(&moment.frame(), "/reports", "Reports", &content))
 }
 
 async fn lab(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let frame = moment.frame();
-    embeddable(layout::plain(&frame, "The lab", &pools::lab(&frame)))
+    moment.embeddable(layout::plain(&frame, "The lab", &pools::lab(&frame)))
 }
 
 async fn lab_pool(
@@ -229,10 +243,10 @@ async fn lab_pool(
     let frame = moment.frame();
     let pool = pool.map(|Path(pool)| pool).unwrap_or_default();
     if let Some(content) = pools::lab_pool(&frame, &pool) {
-        return embeddable(layout::plain(&frame, &pool, &content));
+        return moment.embeddable(layout::plain(&frame, &pool, &content));
     }
     let content = html! { h1 { "Not found" } p { "The lab has nothing of this name. " a href="/lab" { "See what it has" } "." } };
-    (StatusCode::NOT_FOUND, embeddable(layout::plain(&frame, "Not found", &content))).into_response()
+    (StatusCode::NOT_FOUND, moment.embeddable(layout::plain(&frame, "Not found", &content))).into_response()
 }
 
 async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
@@ -247,16 +261,11 @@ async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
 }
 
 /// A page that no other site may put into a frame.
-pub(super) fn framed(page: Markup) -> Response {
-    answer(page, "'none'")
+pub(super) fn framed(base: &str, page: Markup) -> Response {
+    answer(base, page, "'none'")
 }
 
-/// A page that any site may put into a frame.
-fn embeddable(page: Markup) -> Response {
-    answer(page, "*")
-}
-
-fn answer(page: Markup, ancestors: &str) -> Response {
+fn answer(base: &str, page: Markup, ancestors: &str) -> Response {
     let policy = HeaderValue::try_from(format!("{POLICY} {ancestors}")).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
@@ -265,7 +274,16 @@ fn answer(page: Markup, ancestors: &str) -> Response {
         (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    (headers, page.0).into_response()
+    (headers, below(base, page.0)).into_response()
+}
+
+/// A page whose links lead below `base`. In texts a quotation mark is written otherwise, so that only our own attributes are changed.
+fn below(base: &str, page: String) -> String {
+    if base.is_empty() {
+        return page;
+    }
+    let attributes = ["href", "src", "action", "data-stream"];
+    attributes.into_iter().fold(page, |page, name| page.replace(&format!(" {name}=\"/"), &format!(" {name}=\"{base}/")))
 }
 
 /// The theme that the reader chose, where they did.

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use super::filter::MAX_ROWS;
 use super::history::Told;
 use super::layout::Frame;
+use super::orders::Kind;
 use super::overview::source_shape;
 use super::parts;
 use super::words::{self, clip, spell};
@@ -19,7 +20,7 @@ pub(super) type Changes = Told<(Vec<SourceRow>, Vec<Gap>)>;
 /// The page.
 pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
     let (snapshot, now) = (frame.snapshot, frame.now);
-    let rows = SourceName::ALL.into_iter().map(|name| row(snapshot.source(name), now));
+    let rows = SourceName::ALL.into_iter().map(|name| row(frame, snapshot.source(name)));
     html! {
         h1 { "Sources" }
         p.soft { "What labwatch learns from. While one tells nothing, what it tells about is not judged." }
@@ -40,7 +41,8 @@ pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
     }
 }
 
-fn row(source: &SourceView, now: Timestamp) -> [Markup; 6] {
+fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
+    let now = frame.now;
     let connection = if source.name == SourceName::Book { "asked again and again".to_owned() } else { link(&source.link) };
     [
         html! { (source.name) },
@@ -51,10 +53,15 @@ fn row(source: &SourceView, now: Timestamp) -> [Markup; 6] {
         },
         html! {
             (connection)
-            @if let Some(started) = &source.server_started { span.soft.small { "server started " (clip(started)) } }
+            @if let Some(started) = &source.server_started { span.soft.small { "server started " (words::timed(&clip(started), now)) } }
         },
         html! { @if source.hides > 0 { (words::count(source.hides, "experiment")) } @else { "nothing" } },
-        html! { @if source.note.is_empty() { "nothing" } @else { (clip(&source.note)) } },
+        html! {
+            @if source.note.is_empty() { "nothing" } @else { (clip(&source.note)) }
+            @if frame.acts && matches!(source.health, SourceHealth::Late | SourceHealth::Down) {
+                " " a.action href=(Kind::Acknowledge.address(&[("what", "component"), ("name", source.name.word())])) { "Acknowledge" span.unseen { " " (source.name) } }
+            }
+        },
     ]
 }
 

@@ -230,10 +230,23 @@ fn web(snapshot: Snapshot) -> Router {
 
 /// The pages as somebody sees them, with a way for orders or without.
 pub(super) fn web_of(snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
+    web_below("", snapshot, caller, give)
+}
+
+/// The same where a proxy serves them below a path of its own.
+pub(super) fn web_below(base: &str, snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
     // The sender may go: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
-    let pages = router(WebState { snapshots, store: None, stream: None, give, reports: Reports::of(None), zone: TimeZone::UTC });
-    with_lost_page(pages.layer(Extension(caller)))
+    let pages = router(WebState {
+        snapshots,
+        store: None,
+        stream: None,
+        give,
+        reports: Reports::of(None),
+        base: Arc::from(base),
+        zone: TimeZone::UTC,
+    });
+    with_lost_page(pages.layer(Extension(caller)), Arc::from(base))
 }
 
 /// The text that the forms of the session repeat.
@@ -317,6 +330,19 @@ async fn everything_has_a_name_and_every_id_is_there_once() {
 }
 
 #[tokio::test]
+async fn below_a_path_all_links_lead_there() {
+    let web = web_below("/ed0/status", sick_lab(), session(Scope::Admin), None);
+    for path in [&PAGES[..], &["/nothing/here"]].concat() {
+        let (_, _, page) = ask(&web, path, "").await;
+        for tag in tags(&page) {
+            for address in ["src", "href", "action"].iter().filter_map(|name| attribute(tag, name)) {
+                assert!(address.starts_with("/ed0/status/") || address.starts_with('#'), "{path} leads to {address}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_headers_keep_strangers_out() {
     let web = web(sick_lab());
     for path in PAGES {
@@ -352,7 +378,7 @@ async fn what_is_needed_first_comes_first() {
     let page = page(&web(lab), "/").await;
     let places = ["id=\"x/pend02\"", "id=\"x/pend00\""].map(|text| page.find(text).expect(text));
     assert!(places.is_sorted(), "{places:?}");
-    assert!(page.contains("booked in ") && page.contains("2 bookings in 24 h"), "{page}");
+    assert!(page.contains("booked in ") && page.contains("2 bookings in 24\u{a0}h"), "{page}");
 }
 
 #[tokio::test]

@@ -30,6 +30,9 @@ const BOOKED_HEIGHT: u32 = 6;
 const BOOKED_SPACE: u32 = 4;
 const BOOKED_LEAST: i64 = 2;
 
+/// What is shorter is not said, in milliseconds.
+const SAID: i64 = 1_000;
+
 /// The least height of something bad, so that a minute of it in a day is seen.
 const LEAST: u32 = 12;
 
@@ -89,7 +92,12 @@ impl Bar {
                 }
                 div.axis {
                     (words::time(self.range.from, now))
-                    @if !self.booked.is_empty() { span.key { span.f-booked {} "booked" } }
+                    span.keys {
+                        @for (layer, words) in [("unknown", "not judged"), ("gap", "labwatch kept no history")] {
+                            @if self.has(layer) { span.key { (swatch(layer)) (words) } }
+                        }
+                        @if !self.booked.is_empty() { span.key { (swatch("booked")) "booked" } }
+                    }
                     span { "now" }
                 }
             }
@@ -118,7 +126,7 @@ impl Bar {
         }
         for (millis, word) in [(down, "down"), (degraded, "degraded"), (sum(|b| b.unknown), "unknown"), (sum(|b| b.gap), "without history")]
         {
-            if millis > 0 {
+            if millis >= SAID {
                 words.push(format!("{} {word}", spell(SignedDuration::from_millis(millis))));
             }
         }
@@ -142,6 +150,11 @@ impl Bar {
             let _ = write!(path, "M{left} {}h{1}v{BOOKED_HEIGHT}h-{1}z", HEIGHT + BOOKED_SPACE, (right - left).max(BOOKED_LEAST));
         }
         path
+    }
+
+    /// Whether anything of it is drawn so.
+    fn has(&self, layer: &str) -> bool {
+        self.layers(0).iter().any(|(drawn, _)| *drawn == layer)
     }
 
     fn width(&self) -> u32 {
@@ -169,6 +182,15 @@ impl Bar {
         let begins = self.range.from.checked_add(SignedDuration::try_from(self.step).ok()?.checked_mul(i32::try_from(at).ok()?)?).ok()?;
         let said: Vec<_> = said.iter().map(|(millis, word)| format!("{} {word}", spell(SignedDuration::from_millis(*millis)))).collect();
         (!said.is_empty()).then(|| format!("{}, {} ago: {}", words::iso(begins), words::spell_between(begins, now), said.join(", ")))
+    }
+}
+
+/// A small piece of a way of drawing, to stand beside its words.
+fn swatch(layer: &str) -> Markup {
+    html! {
+        svg.swatch viewBox="0 0 24 10" aria-hidden="true" {
+            @if layer == "booked" { path.f-booked d="M0 3h24v5h-24z" {} } @else { (stretch(layer, "M0 0h24v10h-24z")) }
+        }
     }
 }
 

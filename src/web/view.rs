@@ -144,6 +144,8 @@ pub(super) struct PoolCard<'a> {
     pub(super) bookable: usize,
     /// What works against what is booked within 24 h.
     pub(super) severity: Severity,
+    /// How many are booked at the same time within 24 h at the busiest, and when that is so first; nothing where nothing is booked.
+    pub(super) busiest: Option<(usize, Timestamp)>,
     /// How many are in each state, in the order of [`State::ALL`].
     counts: [usize; State::ALL.len()],
 }
@@ -156,7 +158,8 @@ impl<'a> PoolCard<'a> {
 
     fn of(snapshot: &'a Snapshot, pool: &'a PoolView) -> Self {
         let (severity, counts) = (pool.standing.severity, [0; State::ALL.len()]);
-        let mut card = Self { name: &pool.name, states: Vec::new(), usable: 0, bookable: 0, severity, counts };
+        let busiest = pool.standing.peak_at.map(|at| (pool.standing.peak, at));
+        let mut card = Self { name: &pool.name, states: Vec::new(), usable: 0, bookable: 0, severity, busiest, counts };
         for view in pool.members.iter().filter_map(|stub| snapshot.experiment(stub.as_str())) {
             card.take_in(&Experiment::of(snapshot, view));
         }

@@ -54,6 +54,7 @@ impl Server {
             stream: None,
             give: None,
             reports: Reports::of(None),
+            base: "/status".into(),
             zone: TimeZone::UTC,
         };
         let others = others.merge(labwatch::web::router(state));

@@ -69,7 +69,7 @@ async fn browsers_are_led_to_the_form_and_back() {
     );
     let form = server.get("/login").send().await.expect("answers");
     assert!(header(&form, "content-type").starts_with("text/html"));
-    assert!(form.text().await.expect("a page").contains("id=\"login\" method=\"post\" action=\"/login\">"));
+    assert!(form.text().await.expect("a page").contains("id=\"login\" method=\"post\" action=\"/status/login\">"));
     let back = server.sign_in(&server.token(Scope::Read)).header("accept", page).send().await.expect("answers");
     assert_eq!((back.status(), header(&back, "location").as_str()), (StatusCode::SEE_OTHER, "/status/"));
     for (token, next, to) in [

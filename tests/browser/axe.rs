@@ -16,7 +16,7 @@ use super::tools::tool;
 const ALL: [&str; 5] = ["pend00", "pend01", "pend02", "spin00", "trus00"];
 
 /// Every page that anybody may see.
-const OPEN_PAGES: [&str; 14] = [
+const OPEN_PAGES: [&str; 15] = [
     "/",
     "/?state=ok",
     "/?q=nothing",
@@ -29,6 +29,7 @@ const OPEN_PAGES: [&str; 14] = [
     "/sources",
     "/holds",
     "/outbox",
+    "/reports",
     "/lab",
     "/lab/pend",
 ];

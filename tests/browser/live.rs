@@ -36,7 +36,7 @@ async fn failures_are_seen_one_after_another_without_a_reload() {
 
     for (nth, stub) in ["pend00", "spin00"].into_iter().enumerate() {
         lab.power_off(stub).expect("known");
-        let shown = page.moment_when(&format!("{} && {}", row(stub, "down"), row(stub, "withdrawn"))).await;
+        let shown = page.moment_when(&format!("{} && {}", row(stub, "down"), row(stub, "withdrawn by labwatch"))).await;
         let switch = switched(&lab, &format!("r-{stub}"), 1).await;
         let took = shown.duration_since(switch.at).as_millis_f64();
         println!("measured: failure {}: the page shows it {took:.0} ms after the switch in book", nth + 1);

@@ -134,10 +134,11 @@ async fn a_hold_is_announced_and_reaches_book() {
     page.click("document.getElementById('confirm')").await;
     page.says("held by a person").await;
     assert_eq!(lab.availability("r-spin00"), Some((false, "The motor is being replaced.".to_owned())));
-    page.click_on("Let go r-spin00").await;
+    page.click_on("Enable r-spin00").await;
     page.click("document.getElementById('confirm')").await;
-    page.until("!document.querySelector('main').innerText.includes('held by a person')").await;
-    assert_eq!(lab.availability("r-spin00").map(|(available, _)| available), Some(true));
+    assert!(switched(&lab, "r-spin00", 2).await.available, "{:#?}", lab.switched());
+    page.until("location.pathname === '/experiments/spin00' && !document.querySelector('main').innerText.includes('held by a person')")
+        .await;
     page.nothing_complained().await;
     monitor.stop("TERM", &lab).await;
 }

@@ -19,6 +19,9 @@ const TELL_OF_POLICY: &str = "document.addEventListener('securitypolicyviolation
 /// What of a page is listened to.
 const DOMAINS: [&str; 5] = ["Page.enable", "Runtime.enable", "Log.enable", "Audits.enable", "Inspector.enable"];
 
+/// The most of a page that is pictured, in pixels from its top.
+const TALLEST: f64 = 5_000.0;
+
 /// A page with cookies of its own, in front of somebody.
 pub struct Page {
     browser: &'static Chromium,
@@ -168,11 +171,13 @@ impl Page {
         panic!("Tab never comes to {wanted}, only to {passed:?}");
     }
 
-    /// A picture of the whole page, as PNG, when all that it waits for is there.
+    /// A picture of the whole page, as PNG, when all that it waits for is there; of a very long one only the beginning.
     pub async fn picture(&self) -> Vec<u8> {
         self.value::<()>("Promise.all([document.fonts.ready, ...document.getAnimations().map((it) => it.finished)]).then(() => undefined)")
             .await;
-        let picture = self.ask("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await;
+        let [width, height] = self.value::<[f64; 2]>("[innerWidth, document.documentElement.scrollHeight]").await;
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height.min(TALLEST), "scale": 1});
+        let picture = self.ask("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true, "clip": clip})).await;
         BASE64_STANDARD.decode(text(&picture["data"])).expect("base64")
     }
 

@@ -69,6 +69,7 @@ async fn pictures_of_the_main_pages() {
     admin.says("Mail cannot be sent").await;
     take(&admin, &into, "blind-in-one-eye", "/").await;
     take(&admin, &into, "sources-one-down", "/sources").await;
+    admin.look(Look::Light).await;
     admin.open("/").await;
     monitor.kill(&lab).await;
     admin.says("Connection lost.").await;
@@ -104,6 +105,7 @@ async fn take(page: &Page, into: &Path, name: &str, path: &str) {
 
 /// The overview on a wall, from across the room.
 async fn wall(page: &Page, into: &Path) {
+    page.look(Look::Dark).await;
     page.size(1920, 1080, false).await;
     page.open("/?wall").await;
     keep(page, into, "wall", Look::Dark).await;

@@ -117,6 +117,20 @@ async fn switches_are_kept_in_a_journal_and_reset_by_uploads() {
 }
 
 #[tokio::test]
+async fn some_experiments_are_booked_where_the_plan_wants_it() {
+    assert_eq!(ask(&lab(quiet(1)).await, "GET", "/bookings").await, (200, "[]\n".into()));
+    let lab = lab(Plan { booked: true, ..quiet(4) }).await;
+    let bookings: Value = serde_json::from_str(&ask(&lab, "GET", "/bookings").await.1).expect("JSON");
+    let first = &bookings[0];
+    let start: Timestamp = first["when"]["start"].as_str().expect("a time").parse().expect("a time");
+    assert!(first["started"] == json!(true) && start < Timestamp::now(), "{first}");
+    let slots: std::collections::BTreeSet<_> = bookings.as_array().expect("a list").iter().map(|of| of["slot"].to_string()).collect();
+    assert_eq!(slots.len(), 3, "one of four is not booked: {slots:?}");
+    lab.upload(Manifest::new());
+    assert_eq!(ask(&lab, "GET", "/bookings").await.1, "[]\n", "what is not in the manifest is not booked");
+}
+
+#[tokio::test]
 async fn book_fails_as_it_is_told_to() {
     let lab = lab(quiet(1)).await;
     lab.fail_book(true);

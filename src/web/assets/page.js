@@ -209,11 +209,13 @@ function step(by) {
   next?.focus();
 }
 
+const home = () => document.querySelector("a.brand")?.click();
+
 const keys = {
-  "/": () => { const search = $("q"); if (search) { search.focus(); search.select(); } else location.href = "/"; },
+  "/": () => { const search = $("q"); if (search) { search.focus(); search.select(); } else home(); },
   "j": () => step(1),
   "k": () => step(-1),
-  "g": () => { location.href = "/"; },
+  "g": () => home(),
   "?": () => { const help = $("help"); if (help) { help.open = true; help.scrollIntoView(); help.querySelector("summary").focus(); } },
 };
 

@@ -27,9 +27,11 @@ pub(super) fn sentences(frame: &Frame<'_>, asked: &Asked, effect: &Effect) -> Ma
             @match &asked.command {
                 Command::Hold { reason, .. } => li { "Students read: “" (clip(reason)) "”" },
                 Command::Enable { .. } => {},
-                Command::Acknowledge { .. } | Command::Unacknowledge { .. } | Command::Silence { .. } | Command::Maintain { .. } | Command::Remove { .. } => {
+                Command::Acknowledge { text: said, .. } | Command::Silence { reason: said, .. } | Command::Maintain { reason: said, .. } => {
                     li { "Book is not changed: what can be booked stays as it is." }
+                    li { "Others read: “" (clip(said)) "”" }
                 },
+                Command::Unacknowledge { .. } | Command::Remove { .. } => li { "Book is not changed: what can be booked stays as it is." },
             }
         }
         @if effect.stubs.len() > NAMED { (names(&effect.stubs)) }

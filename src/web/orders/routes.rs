@@ -21,7 +21,7 @@ use crate::access::{Caller, Noted};
 use crate::api::Give;
 use crate::engine::{Command, Receipt, Refusal, Refused};
 use crate::web::layout;
-use crate::web::routes::{Moment, WebState, framed};
+use crate::web::routes::{Moment, WebState};
 
 /// How long an answer waits at most for the picture that shows what was done. The order is carried out in any case.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -85,7 +85,7 @@ fn look(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields) -> Outco
 fn shown(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields, outcome: Outcome) -> Response {
     let frame = moment.frame();
     let form = Form { kind, fields, zone: &state.zone, outcome };
-    framed(layout::still(&frame, "", kind.verb(), &form::page(&frame, &form)))
+    moment.framed(layout::still(&frame, "", kind.verb(), &form::page(&frame, &form)))
 }
 
 /// Sends the giver to where it is seen, when it is.
@@ -100,7 +100,7 @@ async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Re
             Said::Quieted(ids.to_vec())
         }
     };
-    let there = HeaderValue::from_str(&said.address(receipt)).unwrap_or(HeaderValue::from_static("/holds"));
+    let there = HeaderValue::from_str(&format!("{}{}", state.base, said.address(receipt))).unwrap_or(HeaderValue::from_static("/holds"));
     // The engine's own record of the command says who gave it.
     (StatusCode::SEE_OTHER, Noted::elsewhere(), [(LOCATION, there)]).into_response()
 }
