@@ -29,7 +29,7 @@ use crate::api;
 use crate::config::Config;
 use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Memory, Record};
+use crate::engine::{Engine, Input, Memory, Record};
 use crate::health::Desk;
 use crate::store::Store;
 use crate::telemetry;
@@ -43,7 +43,7 @@ pub use reload::Reload;
 
 use memory::{Remembered, remember};
 use parts::Parts;
-use reload::Reloader;
+use reload::{Followed, Reloader};
 use systemd::{notify, turned};
 
 /// How long an access request to relay or jump, or a dead-man's call, may take.
@@ -166,8 +166,6 @@ fn start(
     let stop = stops.all;
     let tls = Arc::new(wire::client_config(needs_roots(config)).map_err(ServiceError::Wire)?);
     let access = Http::new(ACCESS_TIMEOUT, (*tls).clone()).map_err(ServiceError::Wire)?;
-    let to_book = Http::new(config.book.timeout, (*tls).clone()).map_err(ServiceError::Wire)?;
-    let book = BookClient::new(config.book.address.clone(), to_book);
 
     let clock = Clock::start();
     let Remembered { ledger, memory, keep } = remember(config)?;
@@ -178,27 +176,7 @@ fn start(
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = Parts::default();
 
-    let feeds = sources::start(
-        config,
-        &mut parts,
-        &inputs,
-        sources::Clients { book: book.clone(), access: access.clone(), tls: Arc::clone(&tls) },
-        stop,
-    );
-    let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
-    parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
-    let mails = telling::start_mail(followed.clone(), &mut parts, &inputs, stop)?;
-    let webhooks = telling::start_webhooks(followed.clone(), &tls, &mut parts, &inputs, stop)?;
-
-    let outlets = Outlets {
-        switches,
-        mails: Some(mails),
-        webhooks: Some(webhooks),
-        samples: feeds.samples,
-        relay: feeds.relay,
-        jump: feeds.jump,
-        book: feeds.book,
-    };
+    let outlets = start_ways(&followed, &access, &tls, &mut parts, &inputs, stop)?;
     let queues = figures::queues(&inputs, &outlets);
     let needs = health::Needs {
         config: &followed,
@@ -246,6 +224,35 @@ fn start(
     figures::start_profiling(config, &mut parts, stop)?;
     parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
     Ok((parts, desk))
+}
+
+/// Starts what tells the engine of the laboratory, and what carries out what it asks for.
+fn start_ways(
+    followed: &Followed,
+    access: &Http,
+    tls: &Arc<rustls::ClientConfig>,
+    parts: &mut Parts,
+    inputs: &mpsc::Sender<Input>,
+    stop: &CancellationToken,
+) -> Result<Outlets, ServiceError> {
+    let config = Arc::clone(&followed.borrow());
+    let to_book = Http::new(config.book.timeout, (**tls).clone()).map_err(ServiceError::Wire)?;
+    let book = BookClient::new(config.book.address.clone(), to_book);
+    let clients = sources::Clients { book: book.clone(), access: access.clone(), tls: Arc::clone(tls) };
+    let feeds = sources::start(&config, parts, inputs, clients, stop);
+    let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
+    parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
+    let mails = telling::start_mail(followed.clone(), parts, inputs, stop)?;
+    let webhooks = telling::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
+    Ok(Outlets {
+        switches,
+        mails: Some(mails),
+        webhooks: Some(webhooks),
+        samples: feeds.samples,
+        relay: feeds.relay,
+        jump: feeds.jump,
+        book: feeds.book,
+    })
 }
 
 /// The engine, as it was left.

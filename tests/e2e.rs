@@ -17,6 +17,8 @@ mod contract;
 mod deadman;
 #[path = "e2e/dialects.rs"]
 mod dialects;
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "e2e/eventually.rs"]
 mod eventually;
 #[path = "e2e/exim.rs"]

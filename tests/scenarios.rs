@@ -14,7 +14,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::effects::mail::{Letter, compose};
-use labwatch::engine::{Action, Asking, Channel, Digest, Engine, Policy, Role, Route, RouteView, Sampling, Schedule};
+use labwatch::engine::{
+    Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Policy, Role, Route, RouteView, Rules, Sampling, Schedule,
+};
 use labwatch::model::{RouteName, SourceName, parse_duration};
 use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
 use support::keeper::Keeper;
@@ -86,6 +88,8 @@ fn replayed(name: &str) -> String {
 struct Scenario {
     origin: Timestamp,
     policy: Policy,
+    /// The policy of the configuration that was read last.
+    reloaded: Policy,
     /// The routes, as far as they have been read.
     routes: Vec<Route>,
     /// Those that there are at the start: what was read before the first line with a time.
@@ -114,6 +118,7 @@ impl Scenario {
         let shown = vec![Kind::Health, Kind::Switch, Kind::Hold, Kind::Source, Kind::Manifest, Kind::Mail, Kind::Sampling, Kind::Command];
         let mut scenario = Self {
             origin: Timestamp::UNIX_EPOCH,
+            reloaded: policy,
             policy,
             routes: vec![Route::everybody()],
             first: None,
@@ -143,9 +148,18 @@ impl Scenario {
         match words.as_slice() {
             ["end"] => self.end = at,
             ["origin", time] => self.origin = time.parse().ok()?,
-            ["policy", settings @ ..] => settings.iter().try_for_each(|setting| self.set(setting))?,
+            ["policy", settings @ ..] => {
+                settings.iter().try_for_each(|setting| self.set(setting))?;
+                self.reloaded = self.policy;
+            }
             ["route", name, patterns, settings @ ..] => self.routes.push(route(name, patterns, settings)?),
             ["unroute", name] => self.routes.retain(|route| route.name.as_str() != *name),
+            ["reload", settings @ ..] => {
+                settings.iter().try_for_each(|setting| set(&mut self.reloaded, setting))?;
+                let (routes, maintenance, pools, advice) = (self.routes.clone(), Vec::new(), Vec::new(), Advice::default());
+                let rules = Rules { policy: self.reloaded, routes, maintenance, pools, advice, hold_overdue: DEFAULT_OVERDUE_AFTER };
+                self.deeds.push((at, Deed::Adopt(Box::new(rules))));
+            }
             ["restart"] => self.pauses.push((at, Pause::Restart(Duration::ZERO, self.routes.clone()))),
             ["restart", "after", off] => self.pauses.push((at, Pause::Restart(parse_duration(off).ok()?, self.routes.clone()))),
             ["look"] => self.pauses.push((at, Pause::Look)),

@@ -2,12 +2,16 @@
 
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "a test may stop where it stands, and says what it cannot do here")]
 
+#[path = "support/disk.rs"]
+mod disk;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use disk::Disk;
 use jiff::Timestamp;
 use labwatch::engine::{Event, Record, Why};
 use labwatch::model::{Health, JumpHealth, Stub};
@@ -140,31 +144,6 @@ fn a_disk_that_takes_no_writes_is_read_and_used_again_when_it_does() {
     wait(|| ticket.is_durable(*store.progress().borrow()));
     drop(store);
     check(dir.path(), 2);
-}
-
-/// A small disk in memory, gone when dropped. Making one takes the superuser; without, there is none.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(at: &Path, options: &str) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).stderr(Stdio::null()).status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(at.to_owned()));
-        }
-        eprintln!("not tested: only the superuser can make a small disk");
-        None
-    }
-
-    fn remount(&self, mode: &str) {
-        let done = Command::new("mount").args(["-o", &format!("remount,{mode}")]).arg(&self.0).status();
-        assert!(done.is_ok_and(|status| status.success()), "remounted {mode}");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 fn writer(dir: &Path) -> Child {

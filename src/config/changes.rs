@@ -122,3 +122,41 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load_rules};
+
+    fn loaded(settings: &[(&str, &str)]) -> Loaded {
+        let overrides = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        load_rules(&Sources { overrides, ..Sources::default() }).expect("right")
+    }
+
+    #[test]
+    fn every_name_is_one_of_a_setting_or_a_table() {
+        let known: Vec<&str> = keys().iter().map(|key| key.name).chain(tables().iter().map(|table| table.name)).collect();
+        for name in AT_ONCE.iter().chain(&AT_RESTART) {
+            assert!(known.contains(name), "{name}");
+        }
+        for start in AT_ONCE_STARTS {
+            assert!(known.iter().any(|name| name.starts_with(start)), "{start}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_named_and_what_waits_stays_as_it_was() {
+        let before = loaded(&[("health_settle", "10s"), ("timeout_book", "3s")]);
+        let after = loaded(&[("health_settle", "20s"), ("timeout_book", "4s"), ("hold_overdue", "3d"), ("health_log_every", "7m")]);
+        let changes = before.changes(&after);
+        assert_eq!(changes.at_once, ["health_settle", "hold_overdue"]);
+        assert_eq!(changes.at_restart, ["health_log_every", "timeout_book"]);
+        assert_eq!(before.changes(&before), Changes::default());
+
+        let config = before.config.followed_by(after.config.clone());
+        assert_eq!(config.rules(), Rules { policy: config.policy(), ..after.config.rules() });
+        assert_eq!(config.health.settle.as_secs(), 20);
+        assert_eq!(config.rules().hold_overdue.as_secs(), 3 * 86_400);
+        assert_eq!((config.book.timeout, config.health.log_every), (before.config.book.timeout, before.config.health.log_every));
+    }
+}

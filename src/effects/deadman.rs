@@ -64,7 +64,7 @@ pub async fn run(
         loop {
             pictures.mark_unchanged();
             good_check(&mut pictures, &memory_is_well).await;
-            view = note(call(&caller).await, view);
+            view = note(call(&caller).await, &view);
             told(&view);
             tokio::time::sleep(caller.settings.every).await;
         }
@@ -96,7 +96,7 @@ async fn call(caller: &Caller) -> Result<(), Fault> {
 }
 
 /// What the outcome makes of the view. Says it when it is another than the last.
-fn note(outcome: Result<(), Fault>, before: DeadManView) -> DeadManView {
+fn note(outcome: Result<(), Fault>, before: &DeadManView) -> DeadManView {
     let after = match outcome {
         Ok(()) => DeadManView { last_taken: Some(Timestamp::now()), fault: None, failures: 0 },
         Err(fault) => DeadManView { fault: Some(fault), failures: before.failures.saturating_add(1), last_taken: before.last_taken },

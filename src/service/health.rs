@@ -179,10 +179,13 @@ fn keep_switch(store: Option<Store>) -> Arc<KeepSwitch> {
     })
 }
 
-/// Keeps the change of a category's switch, where anything is kept.
+/// Keeps a category's switch that a fault has used, with a record of it, where anything is kept.
 fn keep(store: Option<&Store>, change: &Change) {
     let (Some(store), Ok(value)) = (store, change.value()) else { return };
-    if !store.write(vec![Entry::Keep { key: change.key(), value: Some(value) }]).is_taken() {
+    let Change { category, switch } = change;
+    let what = format!("closed the category {category}: {}", switch.reason);
+    let audit = Entry::Audit { at: switch.at, who: switch.by.clone(), what };
+    if !store.write(vec![audit, Entry::Keep { key: change.key(), value: Some(value) }]).is_taken() {
         tracing::error!(category = change.category, "the category's switch is not kept: the store takes nothing");
     }
 }

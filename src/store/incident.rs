@@ -124,10 +124,10 @@ fn of_experiments(
     let mut statement = from.prepare_cached(&sql)?;
     let limit = i64::try_from(MAX_CHANGES).unwrap_or(i64::MAX).saturating_add(1);
     let mut found = statement.query(params![text::millis(range.from), limit, stub.map(Stub::as_str)])?;
-    let (mut known, mut count) = (Names::default(), 0);
+    let (mut names, mut count) = (Names::default(), 0);
     while let Some(row) = found.next()? {
         count += 1;
-        let Some(event) = memory::event(row, &mut known)? else { continue };
+        let Some(event) = memory::event(row, &mut names)? else { continue };
         let Ok(stub) = Stub::try_new(row.get_ref(8)?.as_str()?) else { continue };
         let turn = match event.health {
             Health::Ok => Turn::Well,
@@ -135,8 +135,12 @@ fn of_experiments(
             Health::Degraded => Turn::Degraded,
             Health::Flapping | Health::Down => Turn::Down,
         };
-        let causes = event.issues.iter().map(crate::engine::Issue::code).collect();
-        changes.entry(Subject::Experiment(stub)).or_default().push(Change { at: event.when, turn, causes });
+        let known = changes.entry(Subject::Experiment(stub)).or_default();
+        // That something stays well tells of no bad time, and a year has many such events.
+        if turn != Turn::Well || known.last().is_none_or(|last| last.turn != Turn::Well) {
+            let causes = event.issues.iter().map(crate::engine::Issue::code).collect();
+            known.push(Change { at: event.when, turn, causes });
+        }
     }
     Ok(count <= MAX_CHANGES)
 }

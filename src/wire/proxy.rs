@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    /// A proxy that answers every request for a tunnel so; what it was asked is given back.
+    /// A proxy that answers a request for a tunnel so, and sends back what comes through it; what it was asked is given back.
     async fn proxy(answer: &'static str) -> (u16, JoinSet<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let port = listener.local_addr().expect("bound").port();
@@ -85,6 +85,10 @@ mod tests {
                 head.push(stream.read_u8().await.expect("asks"));
             }
             stream.write_all(answer.as_bytes()).await.expect("answers");
+            let mut through = [0; 5];
+            if stream.read_exact(&mut through).await.is_ok() {
+                stream.write_all(&through).await.expect("echoes");
+            }
             String::from_utf8_lossy(&head).into_owned()
         });
         (port, asked)
@@ -92,9 +96,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_http_proxy_is_asked_for_a_tunnel() {
-        let (port, mut asked) = proxy("HTTP/1.1 200 OK\r\n\r\nhello").await;
+        let (port, mut asked) = proxy("HTTP/1.1 200 OK\r\n\r\n").await;
         let proxies = Matcher::builder().all(format!("http://lab:pa55@127.0.0.1:{port}")).no("near.example").build();
         let mut stream = connect_by(&proxies, true, "relay.example", 443).await.expect("connects");
+        stream.write_all(b"hello").await.expect("sends");
         let mut hello = [0; 5];
         stream.read_exact(&mut hello).await.expect("reads");
         assert_eq!(&hello, b"hello");

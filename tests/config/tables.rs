@@ -133,7 +133,7 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "[[service]]\nname = \"book\"\nurl = \"https://x.org\"\n",
         "service \"book\": name is taken by labwatch itself; letters, digits, dots, dashes and underscores, at most 64, and not self, store, \
-         book, relay, jump, mail or cluster (labwatch.toml:2)",
+         configuration, dead_man, book, relay, jump, mail or cluster (labwatch.toml:2)",
     ),
     (
         "[[service]]\nname = \"a\"\nurl = \"https://x.org\"\ncategories = [\"defalt\"]\n",

@@ -160,7 +160,7 @@ async fn measure_a_start_with_a_long_history() {
     let rows: i64 = file.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).expect("a count");
     let copies = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO events (at, stub, health, was, issues, jump, \
-         streams, why) SELECT at - i * 1000, stub, health, was, issues, jump, streams, why FROM n CROSS JOIN (SELECT * FROM events)",
+         streams, why) SELECT at - i * 4000000, stub, health, was, issues, jump, streams, why FROM n CROSS JOIN (SELECT * FROM events)",
         EVENTS / rows
     );
     file.execute_batch(&copies).expect("copied");

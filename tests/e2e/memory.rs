@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use labwatch::lab::RelayVersion;
+use reqwest::Method;
+use serde_json::json;
 
+use super::disk::Disk;
+use super::eventually::eventually;
 use super::laboratory::{laboratory, mail, switched, switches};
-use super::monitor::{Monitor, run};
+use super::monitor::{Monitor, get, run};
+use super::orders::{SECRET, order};
 
 const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 
@@ -145,4 +150,46 @@ async fn the_memory_can_be_checked() {
 async fn checked(lab: &labwatch::lab::Lab, settings: &[(&str, &str)], code: i32, words: &str) {
     let checked = run(&["check"], lab, settings).await;
     assert!(checked.status.code() == Some(code) && checked.said.contains(words), "{}", checked.said);
+}
+
+/// The disk fills up while something breaks: what is decided is done and told, everybody who asks hears of the disk, and when there is
+/// room again nothing is lost. Needs the superuser.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_said_everywhere_and_stops_nothing() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(disk) = Disk::mount(folder.path(), "size=2m") else { return };
+    let settings = [("DATA_DIR", folder.path().to_str().expect("a name")), ("SECRET_API", SECRET)];
+    let monitor = Monitor::start(&lab, &settings).await;
+    monitor.sees_well(&ALL).await;
+    let ballast = folder.path().join("ballast");
+    assert!(std::fs::write(&ballast, vec![1_u8; 4 << 20]).is_err(), "the disk is full");
+
+    lab.stream_silent("pend00-st-data").expect("known");
+    switched(&lab, "r-pend00", 1).await;
+    mail(&lab, "pend00 is down", |mail| mail.subject.contains("1 down: pend00")).await;
+    monitor.logs(&["\"level\":\"ERROR\"", "the memory cannot be written and is tried again"]).await;
+    for (path, words) in [("/status", "store"), ("/metrics", "labwatch_store_ok 0"), ("/readiness", "store")] {
+        says(&monitor, path, words).await;
+    }
+    let body = json!({"experiments": "spin*", "until": jiff::Timestamp::now() + Duration::from_secs(3_600), "reason": "new cables"});
+    let (status, told) = order(&monitor, Method::POST, "/api/v2/silences", Some(body)).await;
+    assert_eq!((status, &told["done"], &told["kept"]), (200, &json!(true), &json!(false)), "{told}");
+
+    std::fs::remove_file(&ballast).expect("removed");
+    monitor.logs(&["the memory is written again", "\"lost\":0"]).await;
+    let told = lab.mail().mails().len();
+    monitor.kill(&lab).await;
+    let again = Monitor::start(&lab, &settings).await;
+    assert_eq!(again.get("/api/v2/quiet").await.as_array().map(Vec::len), Some(1), "what was commanded meanwhile is kept");
+    again.sees("pend00", "is withdrawn", |it| it["bookable"] == "withdrawn").await;
+    again.logs_times(&["experiments are ok"], 4).await;
+    assert_eq!((lab.mail().mails().len(), switches(&lab, "r-pend00")), (told, vec![false]), "nobody is told again");
+    again.kill(&lab).await;
+    drop(disk);
+}
+
+async fn says(monitor: &Monitor, path: &str, words: &str) {
+    let look = async || get(monitor.port(), path).await.filter(|(_, body)| body.contains(words));
+    eventually(&format!("{path} says {words}"), || monitor.tail(), look).await;
 }

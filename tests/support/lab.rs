@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use labwatch::engine::{
-    Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, QuietId, Report, Role, Sample, SampleOutcome, Schedule,
-    Scope, Scopes, Switch, SwitchOutcome, Traffic,
+    Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, QuietId, Report, Role, Rules, Sample, SampleOutcome,
+    Schedule, Scope, Scopes, Switch, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Fault, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Listed, ModelBook, Plan, World};
@@ -56,6 +56,8 @@ pub enum Deed {
     Samples(Mood),
     Clock(i64),
     Role(Role),
+    /// The configuration is read anew.
+    Adopt(Box<Rules>),
     /// Ann acknowledges experiments, a component (`relay/source`), or everything (`all`), for so long if that is said.
     Acknowledge(String, Option<Duration>),
     Unacknowledge(String),
@@ -372,6 +374,7 @@ impl Lab {
             Deed::Samples(mood) => self.samples = mood,
             Deed::Clock(seconds) => plan.set_clock(SignedDuration::from_secs(seconds)),
             Deed::Role(role) => return vec![Input::Role(role)],
+            Deed::Adopt(rules) => return vec![Input::Adopt(rules)],
             deed @ (Deed::Acknowledge(..)
             | Deed::Unacknowledge(_)
             | Deed::Silence(..)

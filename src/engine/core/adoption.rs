@@ -64,3 +64,53 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::engine::advice::Advice;
+    use crate::engine::input::{BookReading, Input, ResourceReading};
+    use crate::engine::pool::PoolRule;
+    use crate::model::{Availability, ResourceName, Stub};
+
+    fn rules() -> Rules {
+        let (routes, maintenance, pools, advice) = (Vec::new(), Vec::new(), Vec::new(), Advice::default());
+        Rules { policy: Policy::default(), routes, maintenance, pools, advice, hold_overdue: Duration::from_secs(3_600) }
+    }
+
+    fn at(second: u64) -> Moment {
+        Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO) + Duration::from_secs(second)
+    }
+
+    #[test]
+    fn a_hold_looks_forgotten_by_the_rule_in_force() {
+        let mut engine = Engine::under(rules(), &Memory::default(), at(0));
+        let stub = Stub::try_new("pend00").expect("a name");
+        let availability = Some(Availability { available: false, reason: "in the workshop".to_owned() });
+        let name = ResourceName::try_new("r-pend00").expect("a name");
+        engine.step(Input::Book(BookReading { resources: vec![ResourceReading { name, stub, streams: Vec::new(), availability }] }), at(1));
+        let mut overdue = |input, second| {
+            engine.step(input, at(second));
+            engine.snapshot().holds.iter().map(|hold| hold.overdue).collect::<Vec<_>>()
+        };
+        assert_eq!(overdue(Input::Wake, 3_000), [false]);
+        assert_eq!(overdue(Input::Wake, 3_700), [true]);
+        let longer = Rules { hold_overdue: Duration::from_secs(7_200), ..rules() };
+        assert_eq!(overdue(Input::Adopt(Box::new(longer)), 3_800), [false]);
+    }
+
+    #[test]
+    fn other_pools_are_asked_of_book_and_the_same_of_nobody() {
+        let mut engine = Engine::under(rules(), &Memory::default(), at(0));
+        let mut asks = |pools| {
+            let actions = engine.step(Input::Adopt(Box::new(Rules { pools, ..rules() })), at(1));
+            actions.contains(&Action::Ask(SourceName::Book))
+        };
+        let pool = PoolRule { name: "pendulums".to_owned(), patterns: vec!["pend*".to_owned()] };
+        assert_eq!([asks(vec![pool.clone()]), asks(vec![pool]), asks(Vec::new())], [true, false, true]);
+    }
+}

@@ -187,9 +187,9 @@ impl Engine {
         }
     }
 
-    pub(super) fn delivered(&mut self, id: u64, outcome: Result<(), DeliveryFault>, actions: &mut Vec<Action>) {
+    pub(super) fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, actions: &mut Vec<Action>) {
         actions.push(Action::Record(Record::Delivered { id, outcome: outcome.clone() }));
-        let (route, news) = self.telling.delivered(id, &outcome, self.now).unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
+        let (route, news) = self.telling.delivered(id, outcome, self.now).unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
         for told in news {
             if let Told::Experiment(stub, _) = &told {
                 match self.fleet.named(stub.as_str()) {

@@ -188,7 +188,7 @@ impl Engine {
             }
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
-            Input::Delivered { id, outcome } => self.delivered(id, outcome, &mut actions),
+            Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut actions),
             Input::Command(order) => self.command(order, &mut actions),
             Input::KeptBack(kept) => self.keep_back(kept),
             Input::Role(role) => self.take_role(role),

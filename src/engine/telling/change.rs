@@ -40,9 +40,10 @@ impl Teller {
             self.owed.entry(stub.clone()).and_modify(|first| *first = since.min(*first)).or_insert(since);
         }
         for owed in &memory.owed_concerns {
-            match self.route.alerts {
-                true => self.concerns.recall_owed(owed, now),
-                false => gone.push(Told::Concern(owed.concern, None)),
+            if self.route.alerts {
+                self.concerns.recall_owed(owed, now);
+            } else {
+                gone.push(Told::Concern(owed.concern, None));
             }
         }
         gone

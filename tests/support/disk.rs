@@ -1,0 +1,30 @@
+//! A small disk in memory, to be filled and to be made read-only.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A small disk in memory, gone when dropped. Making one takes the superuser; without, there is none.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    pub fn mount(at: &Path, options: &str) -> Option<Self> {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).stderr(Stdio::null()).status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        eprintln!("not tested: only the superuser can make a small disk");
+        None
+    }
+
+    #[allow(dead_code, reason = "not every test remounts it")]
+    pub fn remount(&self, mode: &str) {
+        let done = Command::new("mount").args(["-o", &format!("remount,{mode}")]).arg(&self.0).status();
+        assert!(done.is_ok_and(|status| status.success()), "remounted {mode}");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
