@@ -9,8 +9,8 @@ use super::state::State;
 use super::view;
 use super::words;
 use crate::access::{Caller, Scope};
-use crate::engine::{Channel, Role, RouteView, Snapshot};
-use crate::model::SourceHealth;
+use crate::engine::{Channel, Role, RouteView, Snapshot, SourceView};
+use crate::model::{SourceHealth, SourceName};
 use crate::store::{StoreHealth, StoreState};
 
 /// The places that the navigation leads to.
@@ -212,7 +212,7 @@ fn banners(frame: &Frame<'_>) -> Markup {
                 @match source.health {
                     SourceHealth::Down => (banner("down", &html! {
                         strong { (source.name) } " is down " (since(source.since)) ". " (words::sentence(&source.note)) " "
-                        @if source.hides > 0 { (words::count(source.hides, "experiment")) " cannot be judged meanwhile. " }
+                        @if source.hides > 0 { (hidden(source)) }
                         a href="/sources" { "Sources" }
                     })),
                     SourceHealth::Late => (banner("degraded", &html! {
@@ -235,6 +235,15 @@ fn banners(frame: &Frame<'_>) -> Markup {
         @if snapshot.role == Role::Follower {
             (banner("unknown", &html! { "This labwatch only watches. Another one switches and mails." }))
         }
+    }
+}
+
+/// What cannot be known while a source is down. Only relay tells of what experiments are judged by.
+fn hidden(source: &SourceView) -> Markup {
+    let those = words::count(source.hides, "experiment");
+    html! {
+        @if source.name == SourceName::Jump { "Whether " (those) " can be logged into is not known meanwhile. " }
+        @else { (those) " cannot be judged meanwhile. " }
     }
 }
 

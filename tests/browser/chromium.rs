@@ -1,4 +1,4 @@
-//! A real Chromium without a window, driven over the DevTools protocol (<https://chromedevtools.github.io/devtools-protocol/>): messages of
+//! A real Chromium without a window, driven over its protocol for developers (<https://chromedevtools.github.io/devtools-protocol/>): messages of
 //! JSON, parted by zeros, over a pair of pipes. It ends by itself when its pipe closes, however the tests end. It knows nothing of our pages.
 
 use std::collections::BTreeMap;
@@ -59,7 +59,10 @@ impl Chromium {
         command.args(["-c", LAUNCH, "sh"]).args(FLAGS).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a shell");
         let (to, from) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
-        std::thread::spawn(move || read(from));
+        std::thread::spawn(move || {
+            read(from);
+            child.wait()
+        });
         Self { to: Mutex::new(to), answers: Mutex::default(), events: Mutex::default(), next: AtomicU64::new(1) }
     }
 

@@ -74,7 +74,7 @@ impl Page {
     /// Waits until an expression holds, whatever pages are loaded meanwhile.
     pub async fn until(&self, expression: &str) {
         let last = RefCell::new(String::new());
-        let both = format!("[document.body.innerText, !!({expression})]");
+        let both = format!("[document.body?.innerText, !!({expression})]");
         let look = async || {
             let seen = self.evaluate(&both).await.ok()?;
             last.replace(text(&seen[0]));

@@ -89,3 +89,15 @@ async fn the_theme_is_the_readers_and_stays() {
     page.nothing_complained().await;
     monitor.stop("TERM", &lab).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_programs_read_can_be_looked_at_too() {
+    let lab = laboratory(RelayVersion::V08, &["pend00"]).await;
+    let monitor = Monitor::start(&lab, &[]).await;
+    let page = Page::new(monitor.port()).await;
+    for path in ["/api/v2/docs", "/api/v1/docs", "/api/v2/lab", "/badge/pend00.svg", "/swagger.json"] {
+        page.open(path).await;
+    }
+    page.nothing_complained().await;
+    monitor.stop("TERM", &lab).await;
+}

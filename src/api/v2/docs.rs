@@ -96,7 +96,7 @@ impl Page {
 
     fn element(&mut self, name: &str, attributes: &str, content: &str) {
         // Writing into a string does not fail.
-        let _ = write!(self.0, "<{name}{attributes}>{}</{name}>", escaped(content));
+        let _ = write!(self.0, "<{name}{attributes}>{}</{name}>", marked(content));
     }
 
     fn prose(&mut self, text: &str) {
@@ -184,6 +184,15 @@ fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter).map(|(key, value)| (key.as_str(), value))
 }
 
+/// A text in which what stands between backticks is code. A backtick without its fellow stays.
+fn marked(text: &str) -> String {
+    let mut parts = escaped(text);
+    while let Some((before, (code, after))) = parts.split_once('`').and_then(|(before, rest)| Some((before, rest.split_once('`')?))) {
+        parts = format!("{before}<code>{code}</code>{after}");
+    }
+    parts
+}
+
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -207,6 +216,15 @@ mod tests {
             for wrong in ["<script", "style=", "http://", "https://", " onclick", "<style"] {
                 assert!(!page.contains(wrong), "{wrong}");
             }
+        }
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        for (text, marks) in
+            [("a", "a"), ("`<a>`, `b`", "<code>&lt;a&gt;</code>, <code>b</code>"), ("a ` b", "a ` b"), ("``", "<code></code>")]
+        {
+            assert_eq!(marked(text), marks);
         }
     }
 

@@ -16,7 +16,7 @@ use super::Kind;
 use super::asked::{Asked, Clock, Problem};
 use super::fields::Fields;
 use super::form::{self, Form, Outcome};
-use super::said::Said;
+use super::said::{About, Said};
 use crate::access::{Caller, Noted};
 use crate::api::Give;
 use crate::engine::{Command, Receipt, Refusal, Refused};
@@ -93,13 +93,14 @@ async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Re
     let mut snapshots = state.snapshots.clone();
     // Where no picture comes in time the page shows the next one by itself.
     let _ = tokio::time::timeout(SHOWN_WITHIN, snapshots.wait_for(|picture| picture.version > moment.snapshot.version)).await;
-    let said = match (command, receipt.ids.as_slice()) {
-        (Command::Hold { resource, .. } | Command::Enable { resource }, _) => Said::Wished(resource.as_str().to_owned()),
-        (Command::Remove { id }, _) => Said::Ended(*id),
+    let about = match (command, receipt.ids.as_slice()) {
+        (Command::Hold { resource, .. } | Command::Enable { resource }, _) => About::Wished(resource.as_str().to_owned()),
+        (Command::Remove { id }, _) => About::Ended(*id),
         (Command::Acknowledge { .. } | Command::Unacknowledge { .. } | Command::Silence { .. } | Command::Maintain { .. }, ids) => {
-            Said::Quieted(ids.to_vec())
+            About::Quieted(ids.to_vec())
         }
     };
+    let said = Said { about, kept: receipt.kept };
     let there = HeaderValue::from_str(&format!("{}{}", state.base, said.address(receipt))).unwrap_or(HeaderValue::from_static("/holds"));
     // The engine's own record of the command says who gave it.
     (StatusCode::SEE_OTHER, Noted::elsewhere(), [(LOCATION, there)]).into_response()

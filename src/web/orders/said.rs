@@ -13,9 +13,18 @@ use crate::web::words::{self, clip};
 /// The most numbers that an address holds.
 const MAX_IDS: usize = 20;
 
+/// An order that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::web) struct Said {
+    /// What it was about.
+    pub(super) about: About,
+    /// Whether it survives a restart.
+    pub(super) kept: bool,
+}
+
 /// What an order was about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::web) enum Said {
+pub(super) enum About {
     /// It keeps quiet.
     Quieted(Vec<QuietId>),
     /// It keeps quiet no longer.
@@ -29,12 +38,13 @@ impl Said {
     pub(in crate::web) fn of(query: Option<&str>) -> Option<Self> {
         let fields = Fields::of(query?.as_bytes());
         let mut ids = fields.get("of").split(',').filter_map(|id| id.parse().ok()).map(QuietId).take(MAX_IDS);
-        match fields.get("did") {
-            "quieted" => Some(Self::Quieted(ids.collect())),
-            "ended" => ids.next().map(Self::Ended),
-            "wished" => Some(Self::Wished(fields.get("of").to_owned())),
+        let about = match fields.get("did") {
+            "quieted" => Some(About::Quieted(ids.collect())),
+            "ended" => ids.next().map(About::Ended),
+            "wished" => Some(About::Wished(fields.get("of").to_owned())),
             _ => None,
-        }
+        };
+        about.map(|about| Self { about, kept: fields.get("kept") != "no" })
     }
 
     /// The address of the page that says so: the experiment's where it is about one, or else the list of holds and silences.
@@ -44,26 +54,31 @@ impl Said {
             _ => "/holds".to_owned(),
         };
         let list = |ids: &[QuietId]| ids.iter().take(MAX_IDS).map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let (did, of) = match self {
-            Self::Quieted(ids) => ("quieted", list(ids)),
-            Self::Ended(id) => ("ended", id.to_string()),
-            Self::Wished(resource) => ("wished", resource.clone()),
+        let (did, of) = match &self.about {
+            About::Quieted(ids) => ("quieted", list(ids)),
+            About::Ended(id) => ("ended", id.to_string()),
+            About::Wished(resource) => ("wished", resource.clone()),
         };
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("did", did).append_pair("of", &of).finish();
+        let kept = (!self.kept).then_some(("kept", "no"));
+        let query =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs([("did", did), ("of", &of)].into_iter().chain(kept)).finish();
         format!("{page}?{query}")
     }
 
     /// The words for it.
     pub(in crate::web) fn note(&self, frame: &Frame<'_>) -> Markup {
-        html! { div.banner.is-ok #done role="status" { (shape("ok")) p { strong { "Done. " } (self.words(frame)) } } }
+        html! { div.banner.is-ok #done role="status" { (shape("ok")) p {
+            strong { "Done. " } (self.words(frame))
+            @if !self.kept { " The memory cannot be written: after a restart it is forgotten, unless it is said again." }
+        } } }
     }
 
     fn words(&self, frame: &Frame<'_>) -> Markup {
         let snapshot = frame.snapshot;
         let known = |id: &QuietId| snapshot.notes.iter().find(|note| note.id == Some(*id));
         html! {
-            @match self {
-                Self::Quieted(ids) => {
+            @match &self.about {
+                About::Quieted(ids) => {
                     @for note in ids.iter().filter_map(known) {
                         "The " (note.entry.noun()) " of " strong { (clip(&note.entry.about())) } " stands"
                         @if let Some(until) = note.entry.over_at() { " until " (words::time(until, frame.now)) }
@@ -71,9 +86,9 @@ impl Said {
                     }
                     @if !ids.iter().any(|id| known(id).is_some()) { "It is over already." }
                 },
-                Self::Ended(id) if known(id).is_some() => "It is about to end.",
-                Self::Ended(_) => "It is over: what is bad is told again.",
-                Self::Wished(resource) => (wished(snapshot, resource)),
+                About::Ended(id) if known(id).is_some() => "It is about to end.",
+                About::Ended(_) => "It is over: what is bad is told again.",
+                About::Wished(resource) => (wished(snapshot, resource)),
             }
         }
     }
@@ -100,9 +115,10 @@ mod tests {
 
     #[test]
     fn only_what_we_write_is_understood() {
-        let quieted = Said::Quieted(vec![QuietId(7), QuietId(8)]);
-        assert_eq!(Said::of(Some("did=quieted&of=7%2C8")), Some(quieted));
-        assert_eq!(Said::of(Some("did=ended&of=7")), Some(Said::Ended(QuietId(7))));
+        let said = |about| Some(Said { about, kept: true });
+        assert_eq!(Said::of(Some("did=quieted&of=7%2C8")), said(About::Quieted(vec![QuietId(7), QuietId(8)])));
+        assert_eq!(Said::of(Some("did=ended&of=7")), said(About::Ended(QuietId(7))));
+        assert_eq!(Said::of(Some("did=wished&of=r-a&kept=no")), Some(Said { about: About::Wished("r-a".into()), kept: false }));
         assert_eq!(Said::of(Some("did=ended&of=x")), None);
         assert_eq!(Said::of(Some("did=everything")), None);
         assert_eq!(Said::of(None), None);
