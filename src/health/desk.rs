@@ -99,6 +99,8 @@ impl Desk {
     /// Goes by these settings from now on. What the installation is called stays.
     pub fn adopt(&self, settings: Settings) {
         *locked(&self.0.settings) = Arc::new(settings);
+        // What a category keeps back that is gone is let go.
+        self.switching(|_| ());
         // Other categories keep back other experiments.
         self.switching(|_| ());
     }

@@ -163,16 +163,13 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
     let (path, body) = ordered.request();
     let answer = try_order(first.port(), Method::POST, path, Some(body)).await;
     let context = format!("{ordered:?} {end:?}");
-    match end {
-        Some(_) => {
-            assert_eq!(answer, None, "{context}: nobody is told that it is done");
-            assert_eq!(first.ends(&lab).await.signal(), Some(9), "{context}");
-        }
-        None => {
-            let (status, told) = answer.expect("an answer");
-            assert_eq!((status, &told["kept"]), (200, &json!(true)), "{context}: {told}");
-            first.kill(&lab).await;
-        }
+    if end.is_some() {
+        assert_eq!(answer, None, "{context}: nobody is told that it is done");
+        assert_eq!(first.ends(&lab).await.signal(), Some(9), "{context}");
+    } else {
+        let (status, told) = answer.expect("an answer");
+        assert_eq!((status, &told["kept"]), (200, &json!(true)), "{context}: {told}");
+        first.kill(&lab).await;
     }
     let is_kept = end != Some(Point::CommandDecided);
     let second = Monitor::start(&lab, &settings).await;

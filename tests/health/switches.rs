@@ -138,6 +138,13 @@ async fn what_failed_is_kept_back_until_a_person_has_looked_at_it() {
     settings.categories.clear();
     assert!(kept(&Bench::with(settings, categories)).is_empty(), "a category that nobody can open keeps nothing");
 
+    bench.desk.adopt(Settings { categories: Vec::new(), ..threshold(1) });
+    assert!(kept(&bench).is_empty(), "the same while it runs");
+    let mut sticky = threshold(1);
+    (sticky.categories[0].sticky_booking, sticky.categories[0].patterns) = (true, vec!["*".into()]);
+    bench.desk.adopt(sticky);
+    assert_eq!(kept(&bench), ["pend00", "spin00"]);
+
     let (_, effect) = bench.desk.order(&order("exam", true, "inspected")).expect("is closed");
     assert_eq!(
         effect.text,

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 pub struct Disk(PathBuf);
 
 impl Disk {
+    #[allow(clippy::print_stderr, reason = "whoever reads the output of the tests is to know what was left out")]
     pub fn mount(at: &Path, options: &str) -> Option<Self> {
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).stderr(Stdio::null()).status();
         if mounted.is_ok_and(|status| status.success()) {
