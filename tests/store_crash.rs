@@ -1,6 +1,6 @@
 //! The store under the worst: a process that is killed while it writes, a disk that is really full, a disk that takes no writes, a second process.
 
-#![expect(clippy::expect_used, clippy::print_stderr, reason = "a test may stop where it stands, and says what it cannot do here")]
+#![expect(clippy::expect_used, reason = "a test may stop where it stands")]
 
 #[path = "support/disk.rs"]
 mod disk;

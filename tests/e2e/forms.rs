@@ -30,7 +30,7 @@ impl Browser {
         assert_eq!(form, "/login?next=%2Fdo%2Fhold%3Fresource%3Dr-pend00");
         let response = browser.send("/login", &[("token", &token), ("next", "/do/hold?resource=r-pend00")]).await;
         assert_eq!(header(&response, "location"), "/do/hold?resource=r-pend00", "signing in leads to where it was asked for");
-        browser.cookie = header(&response, "set-cookie").split(';').next().expect("a pair").to_owned();
+        header(&response, "set-cookie").split(';').next().expect("a pair").clone_into(&mut browser.cookie);
         browser
     }
 
