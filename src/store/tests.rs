@@ -624,7 +624,8 @@ impl Plain {
                 Entry::Untold { route: "r".into(), subject: format!("s{subject}") }
             }
             Deed::Send(id) => {
-                self.outbox.insert(u64::from(*id), true);
+                // Written again, it says more; what is sent stays sent.
+                self.outbox.entry(u64::from(*id)).or_insert(true);
                 Entry::Outgoing(outgoing(u64::from(*id)))
             }
             Deed::Sent(id) => {

@@ -204,7 +204,7 @@ fn write_outgoing(to: &Connection, outgoing: &Outgoing) -> Written {
     run(
         to,
         "INSERT INTO outbox (id, route, created, state, content) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (id) DO UPDATE SET content = excluded.content",
+         ON CONFLICT (id) DO UPDATE SET content = excluded.content, state = iif(state = 'refused', state, excluded.state)",
         params![
             number(outgoing.id)?,
             outgoing.route,
