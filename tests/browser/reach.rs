@@ -62,7 +62,7 @@ async fn the_keyboard_leads_from_the_top_to_an_experiment() {
     page.says("1 experiment found").await;
     page.tab_to("it.innerText === 'spin00'").await;
     page.press("Enter").await;
-    page.until("location.pathname === '/experiments/spin00'").await;
+    page.until("location.pathname === '/experiments/spin00' && document.getElementById('live').innerText === 'live'").await;
     page.press("g").await;
     page.until("location.pathname === '/'").await;
     page.nothing_complained().await;
