@@ -238,3 +238,21 @@ async fn the_page_leads_maintainers_to_the_forms() {
     }
     assert!(!led.contains("name=pend01"), "what is well is not acknowledged");
 }
+
+/// What 10,000 experiments cost that are all of different stems, so that each is a category of its own:
+/// `cargo test --test health measure -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measure"]
+async fn measure_ten_thousand_categories() {
+    let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).expect("a letter"));
+    let name = |n: usize| format!("x{}{}{}00", letter(n / 676), letter(n / 26), letter(n));
+    let bench = Bench::well();
+    bench.show(121, |shown| *shown = live((0..10_000).map(|n| lab::healthy(&name(n))).collect()));
+    let picture = bench.desk.picture();
+    let begun = std::time::Instant::now();
+    let numbers = labwatch::health::views::numbers(&picture);
+    let figures = begun.elapsed();
+    let listed = labwatch::health::standings(&picture);
+    println!("figures of {} categories: {figures:?}; their list: {:?}", numbers.categories.len(), begun.elapsed().saturating_sub(figures));
+    assert_eq!((numbers.categories.len(), listed.len()), (10_004, 10_004), "two are configured, and there are default and system");
+}

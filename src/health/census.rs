@@ -1,6 +1,7 @@
 //! All that can be in a category, counted once for an answer: experiments with their groups, and components.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
@@ -59,6 +60,9 @@ pub struct Census<'a> {
     /// Sorted by name; a component stands before an experiment of the same name.
     pub members: Vec<Member<'a>>,
     groups: BTreeMap<&'a str, Group>,
+    /// The members, as places in `members`, of each category that nobody configured; found when they are first asked for. Without it
+    /// the judgement of all categories looks at every member for each.
+    unconfigured: OnceLock<BTreeMap<&'a str, Vec<usize>>>,
 }
 
 /// How many experiments of a group there are, those that are away on purpose left out.
@@ -85,7 +89,7 @@ impl<'a> Census<'a> {
             group.members += 1;
             group.usable += usize::from(member.state.is_ok());
         }
-        let mut census = Self { settings, members, groups };
+        let mut census = Self { settings, members, groups, unconfigured: OnceLock::new() };
         census.weigh();
         census
     }
@@ -99,9 +103,29 @@ impl<'a> Census<'a> {
     /// The members of a category; `None` when there is no such category.
     #[must_use]
     pub fn in_category(&self, name: &str) -> Option<Vec<&Member<'a>>> {
-        let members: Vec<_> = self.members.iter().filter(|member| self.is_in(member, name)).collect();
-        let is_known = !members.is_empty() || name == DEFAULT || name == SYSTEM || self.settings.configured(name).is_some();
-        is_known.then_some(members)
+        if name == DEFAULT || name == SYSTEM || self.settings.configured(name).is_some() {
+            return Some(self.members.iter().filter(|member| self.is_in(member, name)).collect());
+        }
+        let places = self.unconfigured().get(name)?;
+        Some(places.iter().filter_map(|place| self.members.get(*place)).collect())
+    }
+
+    /// By the stem of an experiment that no configured category takes in, and by what a component says of itself.
+    fn unconfigured(&self) -> &BTreeMap<&'a str, Vec<usize>> {
+        self.unconfigured.get_or_init(|| {
+            let mut places: BTreeMap<&'a str, Vec<usize>> = BTreeMap::new();
+            for (place, member) in self.members.iter().enumerate() {
+                match member.what {
+                    What::Experiment(_) if !self.is_configured(member) => places.entry(stem(member.name)).or_default().push(place),
+                    What::Experiment(_) => {}
+                    What::Component(component) => {
+                        let names: std::collections::BTreeSet<&'a str> = component.categories.iter().map(String::as_str).collect();
+                        names.into_iter().for_each(|name| places.entry(name).or_default().push(place));
+                    }
+                }
+            }
+            places
+        })
     }
 
     /// How a category is by its own rule; `None` when there is no such category. One that is meant for experiments and has none fails.
@@ -117,13 +141,7 @@ impl<'a> Census<'a> {
     pub fn categories(&self) -> Vec<String> {
         let mut names: std::collections::BTreeSet<String> = [DEFAULT, SYSTEM].map(str::to_owned).into();
         names.extend(self.settings.categories.iter().map(|category| category.name.clone()));
-        for member in &self.members {
-            match member.what {
-                What::Experiment(_) if !self.is_configured(member) => drop(names.insert(stem(member.name).to_owned())),
-                What::Experiment(_) => {}
-                What::Component(component) => names.extend(component.categories.iter().cloned()),
-            }
-        }
+        names.extend(self.unconfigured().keys().map(|name| (*name).to_owned()));
         names.into_iter().collect()
     }
 
