@@ -120,7 +120,9 @@ impl<'a> Census<'a> {
                     What::Experiment(_) => {}
                     What::Component(component) => {
                         let names: std::collections::BTreeSet<&'a str> = component.categories.iter().map(String::as_str).collect();
-                        names.into_iter().for_each(|name| places.entry(name).or_default().push(place));
+                        for name in names {
+                            places.entry(name).or_default().push(place);
+                        }
                     }
                 }
             }
