@@ -17,6 +17,7 @@ mod traps;
 use std::path::Path;
 
 use labwatch::engine::Link;
+use labwatch::health::views::{Query, Reader, health_page};
 use labwatch::health::{Acks, Finding, State};
 use labwatch::model::{Fault, SourceHealth, SourceName};
 
@@ -206,4 +207,34 @@ async fn without_a_component_that_fails_nothing_is_wrong() {
     let bench = Bench::well();
     bench.web.report(Finding::new(State::Warn, "slow"));
     assert_eq!(bench.desk.picture().overall(), (State::Warn, "web: slow".to_owned()));
+}
+
+/// Row 38: the page leads a maintainer to the forms, with what they are about filled in, and nobody else.
+#[tokio::test]
+async fn the_page_leads_maintainers_to_the_forms() {
+    let bench = Bench::well();
+    bench.show(121, |shown| {
+        put(shown, down("spin00"));
+        put(shown, held(lab::healthy("pend00")));
+    });
+    bench.store.report(Finding::error("disk full"));
+    let page = |reader, asked: &str| {
+        let answer = health_page(&bench.desk.picture(), &Query::parse(asked), reader).expect("a page");
+        String::from_utf8(answer.body).expect("text")
+    };
+    let (shown, led) = (page(Reader::Anybody, ""), page(Reader::Maintainer, "categories=exam,pendulums"));
+    assert!(!shown.contains("href=\"do/"), "{shown}");
+    for address in [
+        "do/acknowledge?what=installation",
+        "do/acknowledge?what=experiments&amp;name=spin00",
+        "do/acknowledge?what=component&amp;name=store",
+        "do/enable?resource=",
+        "experiments/spin00",
+        "https://wiki.example.org/exam",
+        "?categories=exam%2Cpendulums",
+        "?categories=exam%2Cpendulums&amp;cache=false",
+    ] {
+        assert!(led.contains(&format!("href=\"{address}")), "{address}\n{led}");
+    }
+    assert!(!led.contains("name=pend01"), "what is well is not acknowledged");
 }

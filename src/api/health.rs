@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 
 use super::error::{self, ApiError};
 use super::manners::OwnWords;
-use crate::access::Kept;
+use crate::access::{Caller, Kept, Scope};
 use crate::health::views::{self, Answer, Contributor, Query, Refused};
 use crate::health::{Change, Desk, LevelRefused, Levels, Picture, Pushed, Refresher, parse_set_level, targets_of};
 
@@ -193,12 +193,18 @@ pub(super) async fn set_level(State(levels): State<Arc<dyn Levels>>, body: Bytes
     (status = 200, description = "One check for each experiment and component", content((Object = "application/json", example = json!({"schemaVersion": 1, "systemCode": "lab", "name": "lab health", "description": "Health of lab served from cache.", "checks": [], "ok": true, "severity": 2})), (String = "text/html"))),
     (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
-pub(super) async fn health(State(state): State<HealthState>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn health(
+    State(state): State<HealthState>,
+    RawQuery(query): RawQuery,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let query = asked(query);
     let picture = picture(&state, &query).await;
     let accepted: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let wants_json = views::wants_json(&accepted.join(","));
-    answered(if wants_json { views::health_json(&picture, &query) } else { views::health_page(&picture, &query) })
+    let reader = if caller.may(Scope::Admin) { views::Reader::Maintainer } else { views::Reader::Anybody };
+    answered(if wants_json { views::health_json(&picture, &query) } else { views::health_page(&picture, &query, reader) })
 }
 
 /// Whether the categories can be used now. Never has a body.

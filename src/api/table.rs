@@ -66,6 +66,8 @@ pub const ROUTES: &[Rule] = &[
     (Method::DELETE, "/api/v2/holds/{resource}", Need::Scope(Scope::Admin)),
     (Method::POST, "/api/v1/experiments/{name}/ack", Need::Scope(Scope::Admin)),
     (Method::DELETE, "/api/v1/experiments/{name}/ack", Need::Scope(Scope::Admin)),
+    (Method::POST, "/api/v1/components/{name}/ack", Need::Scope(Scope::Admin)),
+    (Method::DELETE, "/api/v1/components/{name}/ack", Need::Scope(Scope::Admin)),
     (Method::POST, "/api/v1/ack", Need::Scope(Scope::Admin)),
     (Method::DELETE, "/api/v1/ack", Need::Scope(Scope::Admin)),
     (Method::GET, "/health", Need::Always),

@@ -150,7 +150,7 @@ impl Desk {
         let now = (self.0.clock)();
         let mut components = self.0.registry.components();
         components.push(self.own(now));
-        components.extend(sources::components(&snapshot, now.wall()));
+        sources::join(&mut components, &snapshot, now.wall());
         components.sort_by(|a, b| a.name.cmp(&b.name));
         Picture {
             at: now.wall(),

@@ -42,4 +42,4 @@ pub use settings::{Identity, NON_FATAL, Settings};
 pub use sources::MAIL;
 pub use standing::{Standing, standings};
 pub use state::{Component, Finding, SingleCheck, State};
-pub use switches::{Categories, Change, KEY, Switch, Switched, Unreadable, is_enabled};
+pub use switches::{Categories, Cause, Change, KEY, Switch, Switched, Unreadable, is_enabled};

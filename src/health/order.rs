@@ -4,7 +4,7 @@ use super::category::DEFAULT;
 use super::census::{Census, What};
 use super::desk::Desk;
 use super::picture::Picture;
-use super::switches::{Change, Switch, is_enabled};
+use super::switches::{Cause, Change, Switch, is_enabled};
 use crate::engine::{Effect, Refusal, Role, check_text};
 use crate::model::Stub;
 
@@ -41,7 +41,8 @@ impl Desk {
         let picture = self.picture();
         let effect = effect(order, &picture)?;
         let (by, reason) = (order.by.clone(), order.reason.clone());
-        let switch = Switch { enabled: order.open, at: picture.at, by, reason, kept_back: std::collections::BTreeSet::new() };
+        let switch =
+            Switch { enabled: order.open, at: picture.at, by, cause: Cause::Person, reason, kept_back: std::collections::BTreeSet::new() };
         Ok((self.switch(&order.category, switch), effect))
     }
 }

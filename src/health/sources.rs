@@ -1,4 +1,4 @@
-//! Relay, jump, book and the ways to people as components: read from the engine's picture, never asked.
+//! Relay, jump, book and the ways to people as components: read from the engine's picture. The mail server is probed besides.
 
 use std::sync::Arc;
 
@@ -12,11 +12,20 @@ use crate::model::{SourceHealth, SourceName};
 /// The name of the ways to people among the components.
 pub const MAIL: &str = "mail";
 
-/// The components that the engine knows about. Mail is one only where there is somebody to tell.
-#[must_use]
-pub fn components(snapshot: &Snapshot, now: Timestamp) -> Vec<Component> {
-    let sources = snapshot.sources.iter().map(|source| component(source, snapshot, now));
-    sources.chain(mail(snapshot)).collect()
+/// Puts the components that the engine knows about to those that are reported. Mail is one only where there is somebody to tell.
+pub(super) fn join(components: &mut Vec<Component>, snapshot: &Snapshot, now: Timestamp) {
+    let probed = components.iter().position(|component| &*component.name == MAIL).map(|at| components.swap_remove(at));
+    components.extend(snapshot.sources.iter().map(|source| component(source, snapshot, now)));
+    components.extend(mail(snapshot).map(|used| worse(used, probed)));
+}
+
+/// What was sent and what the probe found, as one: the worse of both. A server that greets may still refuse every mail, until one is
+/// taken; and one that is gone is of no use, though the last mail went well. While the probe has found out nothing, it says nothing.
+fn worse(used: Component, probed: Option<Component>) -> Component {
+    let Some(probed) = probed.filter(|probed| probed.state() != State::Init) else { return used };
+    let last_update = used.last_update.max(probed.last_update);
+    let worse = if probed.state() > used.state() { probed } else { used };
+    Component { last_update, ..worse }
 }
 
 fn component(source: &SourceView, snapshot: &Snapshot, now: Timestamp) -> Component {
@@ -67,4 +76,32 @@ fn mail(snapshot: &Snapshot) -> Option<Component> {
         last_update: last_sent.max(waiting),
         categories: Arc::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(state: State, detail: &str, second: i64) -> Component {
+        let at = Timestamp::from_second(second).expect("a time");
+        let finding = Finding::new(state, detail);
+        Component { name: Arc::from(MAIL), finding, last_change: at, last_update: Some(at), categories: Arc::default() }
+    }
+
+    #[test]
+    fn a_probe_and_a_failed_mail_do_not_hide_each_other() {
+        for (used, probed, state, detail) in [
+            (State::Ok, State::Ok, State::Ok, "used"),
+            (State::Error, State::Ok, State::Error, "used"),
+            (State::Ok, State::Error, State::Error, "probed"),
+            (State::Ok, State::Stale, State::Stale, "probed"),
+            (State::Error, State::Error, State::Error, "used"),
+            (State::Ok, State::Init, State::Ok, "used"),
+        ] {
+            let both = worse(mail(used, "used", 1), Some(mail(probed, "probed", 2)));
+            assert_eq!((both.state(), both.detail()), (state, detail), "{used:?} {probed:?}");
+            let newest = if probed == State::Init { 1 } else { 2 };
+            assert_eq!(both.last_update.map(Timestamp::as_second), Some(newest));
+        }
+    }
 }

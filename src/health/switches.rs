@@ -19,11 +19,22 @@ use crate::model::{Moment, Stub};
 /// What the key of a switch in the store starts with; the category's name follows.
 pub const KEY: &str = "category.";
 
-/// Who closes a category that fails.
-const NOBODY: &str = "labwatch";
+/// The name under which what labwatch does by itself stands in the records.
+const OURSELVES: &str = "labwatch";
 
 /// The most failing members that a cause names.
 const NAMED: usize = 5;
+
+/// What has used a switch. A name does not tell: a token may be called as we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A person's word.
+    #[default]
+    Person,
+    /// A fault that was seen often enough.
+    Fault,
+}
 
 /// Whether a category is open, since when, and by whose word. This is also how it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +43,11 @@ pub struct Switch {
     pub enabled: bool,
     /// Since when.
     pub at: Timestamp,
-    /// Who said so.
+    /// Who said so, for people to read.
     pub by: String,
+    /// What has used it.
+    #[serde(default)]
+    pub cause: Cause,
     /// Why.
     pub reason: String,
     /// The experiments that nobody can book until a person opens it.
@@ -147,13 +161,13 @@ impl Categories {
         }
         let named = verdict.failing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         let kept_back = if category.sticky_booking { faulty(&judged).collect() } else { BTreeSet::new() };
-        let (by, reason) = (NOBODY.to_owned(), format!("failing: {named}"));
-        Some(self.switch(&category.name, Switch { enabled: false, at: now.wall(), by, reason, kept_back }))
+        let (by, reason) = (OURSELVES.to_owned(), format!("failing: {named}"));
+        Some(self.switch(&category.name, Switch { enabled: false, at: now.wall(), by, cause: Cause::Fault, reason, kept_back }))
     }
 
     /// Whether a fault closed the category, and its experiments wait for an inspection.
     fn keeps_back(&self, category: &CategorySettings) -> bool {
-        category.sticky_booking && self.switched.get(&category.name).is_some_and(|switch| !switch.enabled && switch.by == NOBODY)
+        category.sticky_booking && self.switched.get(&category.name).is_some_and(|switch| !switch.enabled && switch.cause == Cause::Fault)
     }
 
     /// The experiments that closed categories keep back, as far as these settings still have it so.

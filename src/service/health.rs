@@ -8,22 +8,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::reload::Followed;
-use super::{Parts, front};
+use super::{Parts, front, telling};
 use crate::api::{HealthState, KeepSwitch};
 use crate::config::{COMPONENTS, Config, ServiceSettings};
 use crate::driver::Clock;
 use crate::engine::{Engine, Input, Snapshot};
 use crate::health::views::{self, Contributor};
 use crate::health::{
-    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, Pace, Picture, Probes, Pushed, Refresher, RegisterError, Registry,
-    Reporter, STORE, Settings, attempt, pace,
+    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, MAIL, Pace, Picture, Probes, Pushed, Refresher, RegisterError,
+    Registry, Reporter, STORE, Settings, State, attempt, pace,
 };
 use crate::model::{Fault, format_duration};
-use crate::store::{Entry, Store, StoreState};
+use crate::store::{Entry, ReadError, Store, StoreState};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
 use crate::wire::Http;
@@ -31,6 +32,13 @@ use crate::wire::Http;
 /// How often and for how long the store is tried: something is written, and waited for.
 const STORE_PACE: Pace =
     Pace { period: Duration::from_secs(10), timeout: Duration::from_secs(5), retries: 0, cooldown: Duration::from_secs(0) };
+
+/// The longest that reading it back may take. Other questions may be long, and stand before this one.
+const READ_BACK_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often and for how long the mail server is tried. It is somebody else's: it is not asked more often than people need.
+const MAIL_PACE: Pace =
+    Pace { period: Duration::from_secs(60), timeout: Duration::from_secs(30), retries: 2, cooldown: Duration::from_secs(5) };
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
 const CONFIGURATION: &str = "configuration";
@@ -140,6 +148,9 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
         }
         (None, None) => {}
     }
+    if !config.observe {
+        probes.add(&registry, MAIL, &[], MAIL_PACE, mail_check(needs.config.clone())).map_err(HealthError::Register)?;
+    }
     let pushed = services(&config, needs.tls, &registry, &mut probes)?;
     let poll_book = needs.poll_book;
     let poll_book = Box::new(move || {
@@ -239,7 +250,24 @@ fn restore(keep: &BTreeMap<String, Value>) -> Categories {
     categories
 }
 
-/// Writes something and waits until it is on disk, however long that takes: the probe bounds it.
+/// Tries the mail server, as the settings are then. Where there is none, nothing is wrong with it.
+fn mail_check(config: Followed) -> Check {
+    Box::new(move || {
+        let mailer = telling::mailer(&config.borrow());
+        Box::pin(async move {
+            match mailer {
+                Ok(None) => Attempt::Found(Finding::ok()),
+                Ok(Some(mailer)) => match mailer.greet().await {
+                    Ok(()) => Attempt::Found(Finding::ok()),
+                    Err(fault) => Attempt::Failed(format!("the mail server cannot be used: {fault}")),
+                },
+                Err(error) => Attempt::Found(Finding::error(error.to_string())),
+            }
+        })
+    })
+}
+
+/// Writes something, waits until it is on disk and reads it back, however long that takes: the probe bounds it.
 fn store_check(store: Store) -> Check {
     Box::new(move || {
         let store = store.clone();
@@ -253,12 +281,24 @@ async fn try_store(store: &Store) -> Finding {
         let why = health.last_error.unwrap_or_default();
         return Finding::error(format!("it cannot write ({why}); {} entries wait, {} are lost", health.waiting, health.lost));
     }
-    let ticket = store.write(vec![Entry::Keep { key: STORE_KEY.to_owned(), value: Some(json!(Timestamp::now())) }]);
+    let written = json!(Timestamp::now());
+    let ticket = store.write(vec![Entry::Keep { key: STORE_KEY.to_owned(), value: Some(written.clone()) }]);
     if !ticket.is_taken() {
         return Finding::error("it is so far behind that it takes nothing");
     }
     store.durable(ticket).await;
-    Finding::ok()
+    read_back(store, &written).await
+}
+
+/// Whether what was written can be read. That many questions wait, or a long one is being answered, is no fault of the disk: it is said,
+/// and the store is ok.
+async fn read_back(store: &Store, written: &Value) -> Finding {
+    match timeout(READ_BACK_WITHIN, store.reader().kept(STORE_KEY)).await {
+        Ok(Ok(Some(found))) if found == *written => Finding::ok(),
+        Ok(Ok(_)) => Finding::error("what was written is not there when it is read back"),
+        Err(_) | Ok(Err(ReadError::Busy)) => Finding::new(State::Warn, "it writes, but its history answers slowly: many questions wait"),
+        Ok(Err(error)) => Finding::error(format!("what was written cannot be read back: {error}")),
+    }
 }
 
 fn service_check(service: &ServiceSettings, url: &Url, tls: &rustls::ClientConfig) -> Result<Check, Fault> {
@@ -290,4 +330,82 @@ fn in_force(config: &Config) -> Value {
         "non_fatal": config.surfaces.non_fatal,
         "severity_1": config.surfaces.severity_1,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{MailAuth, MailSettings, MailTls};
+    use crate::effects::mail::Mailer;
+    use crate::lab::{MailCatcher, MailMood};
+    use crate::store::{DATABASE_FILE, StoreSettings};
+
+    /// Asks until the answer is this, for at most half a minute.
+    async fn becomes(wanted: State, ask: impl AsyncFn() -> Finding) -> Finding {
+        let mut last = ask().await;
+        for _ in 0..300 {
+            if last.state == wanted {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            last = ask().await;
+        }
+        assert_eq!(last.state, wanted, "{}", last.detail);
+        last
+    }
+
+    #[tokio::test]
+    async fn a_store_is_written_and_read_back_and_one_that_hangs_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = StoreSettings { dir: folder.path().to_owned(), history_days: 1, ring: 5 };
+        let (store, _) = Store::open(&settings).expect("opens");
+        let tried = async || timeout(Duration::from_millis(500), try_store(&store)).await.unwrap_or_else(|_| Finding::error("no answer"));
+        becomes(State::Ok, tried).await;
+        let kept = store.reader().kept(STORE_KEY).await.expect("can be read");
+        assert!(kept.is_some_and(|value| value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())));
+
+        let other = rusqlite::Connection::open(folder.path().join(DATABASE_FILE)).expect("the file");
+        other.execute_batch("BEGIN IMMEDIATE").expect("takes the file");
+        becomes(State::Error, tried).await;
+        other.execute_batch("ROLLBACK").expect("gives it back");
+        becomes(State::Ok, tried).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_when_it_is_read_back_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = StoreSettings { dir: folder.path().to_owned(), history_days: 1, ring: 5 };
+        let (store, _) = Store::open(&settings).expect("opens");
+        assert_eq!(try_store(&store).await, Finding::ok());
+        assert_eq!(read_back(&store, &json!("other")).await.detail, "what was written is not there when it is read back");
+    }
+
+    #[tokio::test]
+    async fn a_mail_server_that_is_silent_refuses_or_is_gone_is_found_out_and_gets_no_mail() {
+        let catcher = MailCatcher::start().await.expect("starts");
+        let settings = MailSettings {
+            host: "127.0.0.1".into(),
+            port: catcher.addr().port(),
+            tls: MailTls::None,
+            auth: MailAuth::None,
+            from: "labwatch@lab.example.org".into(),
+            to: vec!["ann@example.org".into()],
+            cc: vec![],
+            subject: String::new(),
+            link: String::new(),
+            timeout: Duration::from_secs(1),
+            gather: Duration::ZERO,
+        };
+        let mailer = Mailer::new(settings, &[]).expect("good settings");
+        assert_eq!(mailer.greet().await, Ok(()));
+        for mood in [MailMood::Hanging, MailMood::Busy] {
+            catcher.set_mood(mood);
+            assert!(mailer.greet().await.is_err(), "{mood:?}");
+        }
+        catcher.set_mood(MailMood::Well);
+        assert_eq!(mailer.greet().await, Ok(()));
+        catcher.refuse().await;
+        assert_eq!(mailer.greet().await.expect_err("nobody is there").word(), "unreachable");
+        assert!(catcher.mails().is_empty());
+    }
 }

@@ -10,10 +10,27 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use serde_json::Value;
 
 use super::entry::{Note, NoteKind, Outgoing, Told};
+use super::error::ReadError;
+use super::read::Reader;
 use super::text::{self, EventTexts, Names};
 use super::{bookings, file};
 use crate::engine::{Booked, Event};
 use crate::model::{ResourceName, Stub};
+
+impl Reader {
+    /// What stands under a key of the small state.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn kept(&self, key: &str) -> Result<Option<Value>, ReadError> {
+        let key = key.to_owned();
+        let look = move |from: &Connection| {
+            let mut statement = from.prepare_cached("SELECT value FROM keep WHERE key = ?1")?;
+            statement.query_row([key], |row| row.get::<_, String>(0)).optional()
+        };
+        Ok(self.ask(look).await?.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+}
 
 /// How often it is noted that labwatch runs.
 pub const HEARTBEAT: Duration = Duration::from_secs(60);

@@ -153,6 +153,18 @@ async fn what_failed_is_kept_back_until_a_person_has_looked_at_it() {
     assert!(kept(&bench).is_empty());
 }
 
+/// What keeps experiments back is that a fault closed the category, whatever the person who closes one is called.
+#[tokio::test]
+async fn a_person_of_our_own_name_is_no_fault() {
+    let mut settings = threshold(1);
+    settings.categories[0].sticky_booking = true;
+    settings.categories[0].patterns = vec!["*".into()];
+    let bench = Bench::well_with(settings);
+    bench.desk.order(&CategoryOrder { by: "labwatch".into(), ..order("exam", false, "exam lock") }).expect("is open");
+    assert!(bench.show(121, |lab| put(lab, down("spin00"))).is_empty());
+    assert!(bench.desk.kept_back().borrow().is_empty());
+}
+
 #[tokio::test]
 async fn a_person_closes_a_category_and_is_told_before_what_it_does() {
     let bench = Bench::well();

@@ -58,6 +58,7 @@ pub(super) fn routes(state: OrderState) -> Router {
         .route("/api/v2/holds", post(hold))
         .route("/api/v2/holds/{resource}", delete(enable))
         .route("/api/v1/experiments/{name}/ack", post(acknowledge_one).delete(unacknowledge_one))
+        .route("/api/v1/components/{name}/ack", post(acknowledge_component).delete(unacknowledge_component))
         .route("/api/v1/ack", post(acknowledge_all).delete(unacknowledge_all))
         .with_state(state)
 }
@@ -157,6 +158,40 @@ pub(super) async fn unacknowledge_one(
     carry_out(&state, &caller, Command::Unacknowledge { scope }, mode).await
 }
 
+/// Acknowledges one component, such as relay, jump, book or an outside service.
+#[utoipa::path(
+    post, path = "/api/v1/components/{name}/ack", tag = "quiet", request_body = AckText, params(("name" = String, Path, description = "The component", example = "relay"), Mode),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn acknowledge_component(
+    State(state): State<OrderState>,
+    caller: Caller,
+    name: Named,
+    uri: Uri,
+    mode: Asked,
+    given: Given<AckText>,
+) -> Result<Response, ApiError> {
+    let scope = component(name, &uri)?;
+    carry_out(&state, &caller, read(given)?.command(scope), mode).await
+}
+
+/// Takes the acknowledgement of one component back.
+#[utoipa::path(
+    delete, path = "/api/v1/components/{name}/ack", tag = "quiet", params(("name" = String, Path, description = "The component", example = "relay"), Mode),
+    responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
+        (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
+)]
+pub(super) async fn unacknowledge_component(
+    State(state): State<OrderState>,
+    caller: Caller,
+    name: Named,
+    uri: Uri,
+    mode: Asked,
+) -> Result<Response, ApiError> {
+    carry_out(&state, &caller, Command::Unacknowledge { scope: component(name, &uri)? }, mode).await
+}
+
 /// Acknowledges the whole laboratory: it is moved today, say.
 #[utoipa::path(
     post, path = "/api/v1/ack", tag = "quiet", request_body = AckText, params(Mode),
@@ -248,6 +283,11 @@ fn one(state: &OrderState, name: Named, uri: &Uri) -> Result<Scope, ApiError> {
         return Err(error::no_such_experiment(&name));
     }
     pattern(&name).map(Scope::Experiments)
+}
+
+/// The scope of one component. Which there are is the engine's word.
+fn component(name: Named, uri: &Uri) -> Result<Scope, ApiError> {
+    name.map(|Path(name)| Scope::Component(name)).map_err(|_| error::no_such_path(uri))
 }
 
 fn pattern(text: &str) -> Result<NamePattern, ApiError> {

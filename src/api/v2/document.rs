@@ -50,7 +50,7 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         health::liveness, health::readiness, health::actuator, health::actuator_health, health::actuator_health_of, health::info,
         health::logger, health::set_level, health::health, health::gtg, health::agg_health, health::status, health::status_of,
         figures::text, figures::text_too,
-        orders::acknowledge_one, orders::unacknowledge_one, orders::acknowledge_all, orders::unacknowledge_all,
+        orders::acknowledge_one, orders::unacknowledge_one, orders::acknowledge_component, orders::unacknowledge_component, orders::acknowledge_all, orders::unacknowledge_all,
     ),
     components(schemas(ApiError))
 )]

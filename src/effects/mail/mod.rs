@@ -2,6 +2,7 @@
 
 mod compose;
 mod html;
+mod probe;
 mod send;
 mod subject;
 #[cfg(test)]
@@ -9,4 +10,5 @@ mod fake_smtp;
 mod words;
 
 pub use compose::{Composed, Letter, MAX_ALERTS, MAX_NEWS, MAX_PROBLEMS, compose};
-pub use send::{Circular, Mailer, MailerError, Recipients, probe, run};
+pub use probe::probe;
+pub use send::{Circular, Mailer, MailerError, Recipients, run};

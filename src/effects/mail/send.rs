@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use lettre::address::Envelope;
@@ -21,15 +21,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::probe::GOODBYE;
 use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use crate::engine::{DeliveryFault, Input, MessageId, Summary};
 use crate::faults::{self, Point};
 use crate::model::{Fault, RouteName};
-
-/// How long a mail server may take to say goodbye once it has the mail. Its answer changes nothing.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How much of a mail server's error text is kept, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
@@ -213,7 +211,7 @@ impl Mailer {
     }
 
     /// The work's outcome within `EMAIL_TIMEOUT`.
-    async fn bounded<T>(&self, work: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, DeliveryFault> {
+    pub(super) async fn bounded<T>(&self, work: impl Future<Output = Result<T, smtp::Error>>) -> Result<T, DeliveryFault> {
         match tokio::time::timeout(self.settings.timeout, work).await {
             Ok(outcome) => outcome.map_err(|error| fault_of(&error)),
             Err(_) => Err(DeliveryFault { fault: Fault::TimedOut, permanent: false }),
@@ -221,7 +219,16 @@ impl Mailer {
     }
 
     /// A connection that is protected and logged in as the settings say.
-    async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
+    pub(super) async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
+        let mut connection = self.reach().await?;
+        if let Some((mechanism, credentials)) = login(&self.settings.auth) {
+            connection.auth(&[mechanism], &credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    /// A connection that is protected as the settings say, to a server that has greeted us.
+    pub(super) async fn reach(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
         let settings = &self.settings;
         let hello = ClientId::default();
         let implicit = if settings.tls == MailTls::Implicit { Some(self.tls()?) } else { None };
@@ -229,9 +236,6 @@ impl Mailer {
         let mut connection = AsyncSmtpConnection::connect_tokio1(server, Some(settings.timeout), &hello, implicit, None).await?;
         if settings.tls == MailTls::StartTls {
             connection.starttls(self.tls()?, &hello).await?;
-        }
-        if let Some((mechanism, credentials)) = login(&settings.auth) {
-            connection.auth(&[mechanism], &credentials).await?;
         }
         Ok(connection)
     }
@@ -297,24 +301,6 @@ pub async fn run(
                 return;
             }
         }
-    }
-}
-
-/// Tries the mail server without sending a mail: connects, protects the connection, logs in, says goodbye.
-///
-/// # Errors
-/// A [`Fault`] that says what to do about it.
-pub async fn probe(settings: MailSettings) -> Result<(), Fault> {
-    let mailer = Mailer::new(settings, &[]).map_err(|error| Fault::Unreachable(error.to_string()))?;
-    mailer.probe().await
-}
-
-impl Mailer {
-    async fn probe(&self) -> Result<(), Fault> {
-        let mut connection = self.bounded(self.connect()).await.map_err(|failure| failure.fault)?;
-        let alive = tokio::time::timeout(self.settings.timeout, connection.test_connected()).await.map_err(|_| Fault::TimedOut)?;
-        let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
-        if alive { Ok(()) } else { Err(Fault::Dropped) }
     }
 }
 
@@ -388,7 +374,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use jiff::Timestamp;
 
@@ -626,16 +612,6 @@ mod tests {
         for host in ["localhost", "127.0.0.1", "::1"] {
             assert!(Mailer::new(MailSettings { host: host.into(), auth: plain(), ..settings(25) }, &[]).is_ok(), "{host}");
         }
-    }
-
-    #[tokio::test]
-    async fn probing_sends_nothing() {
-        let server = FakeSmtp::start(Manner { auth: true, ..Manner::default() }).await;
-        assert_eq!(probe(MailSettings { auth: plain(), ..settings(server.port) }).await, Ok(()));
-        let lines = server.lines();
-        assert_eq!(lines[1..], ["AUTH PLAIN AHVzZXIAc2VjcmV0", "NOOP", "QUIT"], "{lines:?}");
-        let remote = MailSettings { host: "mail.example.org".into(), auth: plain(), ..settings(25) };
-        assert_eq!(probe(remote).await.expect_err("refused").word(), "unreachable");
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ pub use accept::wants_json;
 pub use actuator::{Contributor, ENDPOINTS, KINDS, actuator, health, health_of, info, logger};
 pub use ft::{agg_health, gtg, health_json};
 pub use metrics::{Numbers, numbers};
-pub use page::health_page;
+pub use page::{Reader, health_page};
 pub use probes::{liveness, readiness};
 pub use query::Query;
 pub use status::{status, status_of};

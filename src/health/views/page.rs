@@ -6,6 +6,8 @@ use super::ft::{Judged, last_change, output};
 use super::{Answer, Query, Refused};
 use crate::health::census::{Census, Member, What, last_update};
 use crate::health::picture::Picture;
+use crate::health::state::State;
+use crate::model::Bookable;
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -15,21 +17,30 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 const STYLE: &str = "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:left;\
 border-bottom:1px solid #ccc}.ok{color:#070}.warning{color:#b60}.critical{color:#b00}.acked{color:#00a}.banner{background:#b00;color:#fff;padding:.5em}";
 
+/// Who reads the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// Somebody who looks.
+    Anybody,
+    /// Somebody who may change something: the page leads to the forms for it.
+    Maintainer,
+}
+
 /// The page. 200 whether good or bad, as its JSON.
 ///
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists.
-pub fn health_page(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
+pub fn health_page(picture: &Picture, query: &Query, reader: Reader) -> Result<Answer, Refused> {
     let census = Census::of(picture);
     let judged = Judged::of(picture, &census, query)?;
     let mut page = String::new();
     // Writing to a text cannot fail.
-    let _ = write_page(&mut page, &judged);
+    let _ = write_page(&mut page, &judged, reader);
     let headers = vec![("vary", "accept"), ("content-security-policy", POLICY)];
     Ok(Answer { status: 200, content_type: Some(HTML), body: page.into_bytes(), headers })
 }
 
-fn write_page(page: &mut String, judged: &Judged<'_>) -> std::fmt::Result {
+fn write_page(page: &mut String, judged: &Judged<'_>, reader: Reader) -> std::fmt::Result {
     let label = escaped(&judged.picture.settings.label);
     let names = judged.categories.iter().map(|category| escaped(&category.name)).collect::<Vec<_>>().join(", ");
     let (class, word) = verdict(judged);
@@ -42,13 +53,13 @@ fn write_page(page: &mut String, judged: &Judged<'_>) -> std::fmt::Result {
         writeln!(page, "<p class=\"banner\">Category {} is disabled: {}</p>", escaped(name), escaped(why))?;
     }
     writeln!(page, "<p>{}</p>", escaped(&judged.description()))?;
-    write_links(page, judged)?;
+    write_links(page, judged, reader)?;
     writeln!(
         page,
-        "<table>\n<tr><th>name</th><th>health</th><th>output</th><th>last change</th><th>last update</th><th>acknowledged</th></tr>"
+        "<table>\n<tr><th>name</th><th>health</th><th>output</th><th>last change</th><th>last update</th><th>acknowledged</th><th>more</th></tr>"
     )?;
     for member in &judged.members {
-        write_row(page, member, judged.picture)?;
+        write_row(page, member, judged, reader)?;
     }
     writeln!(page, "</table>\n</body>\n</html>")
 }
@@ -70,32 +81,73 @@ fn acked(judged: &Judged<'_>) -> String {
 }
 
 /// The links keep the categories.
-fn write_links(page: &mut String, judged: &Judged<'_>) -> std::fmt::Result {
+fn write_links(page: &mut String, judged: &Judged<'_>, reader: Reader) -> std::fmt::Result {
     let names = judged.categories.iter().map(|category| category.name.as_str()).collect::<Vec<_>>().join(",");
     let filter: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("categories", &names).finish();
     let filter = escaped(&filter);
-    writeln!(
-        page,
-        "<p><a href=\"?{filter}\">refresh from cache</a> \u{b7} <a href=\"?{filter}&amp;cache=false\">refresh without cache</a></p>"
-    )
+    write!(page, "<p><a href=\"?{filter}\">refresh from cache</a> \u{b7} <a href=\"?{filter}&amp;cache=false\">refresh without cache</a>")?;
+    if reader == Reader::Maintainer && judged.picture.acks.installation(judged.picture.at).is_none() {
+        write!(page, " \u{b7} {}", link(&form("acknowledge", &[("what", "installation")]), "acknowledge the installation"))?;
+    }
+    writeln!(page, "</p>")
 }
 
-fn write_row(page: &mut String, member: &Member<'_>, picture: &Picture) -> std::fmt::Result {
+fn write_row(page: &mut String, member: &Member<'_>, judged: &Judged<'_>, reader: Reader) -> std::fmt::Result {
+    let picture = judged.picture;
     let href = match member.what {
         What::Component(_) => format!("status/{}", member.name),
-        What::Experiment(_) => format!("actuator/health/readiness/{}", in_path(member.name)),
+        What::Experiment(_) => format!("experiments/{}", in_path(member.name)),
     };
     let (class, word) = health(member);
     let ack = member.ack.map(|ack| escaped(&ack.words())).unwrap_or_default();
     let updated = last_update(member, picture).map_or_else(|| "never".to_owned(), |at| format!("{at:.0}"));
     writeln!(
         page,
-        "<tr><td><a href=\"{}\">{}</a></td><td class=\"{class}\">{word}</td><td>{}</td><td>{:.0}</td><td>{updated}</td><td class=\"acked\">{ack}</td></tr>",
-        escaped(&href),
-        escaped(member.name),
+        "<tr><td>{}</td><td class=\"{class}\">{word}</td><td>{}</td><td>{:.0}</td><td>{updated}</td><td class=\"acked\">{ack}</td><td>{}</td></tr>",
+        link(&href, member.name),
         escaped(&output(member, picture)),
         last_change(member),
+        more(member, judged, reader),
     )
+}
+
+/// Where to go on from a row: the runbook, and for a maintainer the forms.
+fn more(member: &Member<'_>, judged: &Judged<'_>, reader: Reader) -> String {
+    let mut links = Vec::new();
+    let guide = judged.census.panic_guide(member);
+    if !guide.is_empty() {
+        links.push(link(guide, "runbook"));
+    }
+    if reader == Reader::Maintainer {
+        links.extend(forms(member));
+    }
+    links.join(" \u{b7} ")
+}
+
+fn forms(member: &Member<'_>) -> Vec<String> {
+    let mut links = Vec::new();
+    if member.state != State::Ok && member.ack.is_none() {
+        let what = if member.is_component() { "component" } else { "experiments" };
+        links.push(link(&form("acknowledge", &[("what", what), ("name", member.name)]), "acknowledge"));
+    }
+    if let What::Experiment(view) = member.what {
+        let held = view.resources.iter().filter(|resource| resource.bookable == Some(Bookable::Held));
+        links.extend(held.map(|resource| {
+            let name = resource.name.as_str();
+            link(&form("enable", &[("resource", name)]), &format!("enable {name}"))
+        }));
+    }
+    links
+}
+
+/// The address of a form of the page with these fields filled in.
+fn form(order: &str, fields: &[(&str, &str)]) -> String {
+    let filled = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    format!("do/{order}?{filled}")
+}
+
+fn link(address: &str, text: &str) -> String {
+    format!("<a href=\"{}\">{}</a>", escaped(address), escaped(text))
 }
 
 fn health(member: &Member<'_>) -> (&'static str, &'static str) {

@@ -1,0 +1,99 @@
+//! Tries the mail server. Sends no mail.
+
+use std::time::Duration;
+
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+
+use super::Mailer;
+use crate::config::MailSettings;
+use crate::model::Fault;
+
+/// How long a mail server may take to say goodbye. Its answer changes nothing.
+pub(super) const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Tries the mail server without sending a mail: connects, protects the connection, logs in, says goodbye.
+///
+/// # Errors
+/// A [`Fault`] that says what to do about it.
+pub async fn probe(settings: MailSettings) -> Result<(), Fault> {
+    let mailer = Mailer::new(settings, &[]).map_err(|error| Fault::Unreachable(error.to_string()))?;
+    let connection = mailer.bounded(mailer.connect()).await.map_err(|failure| failure.fault)?;
+    mailer.hear(connection).await
+}
+
+impl Mailer {
+    /// Finds out whether the mail server is there: connects, protects the connection, hears one answer, says goodbye. It does not log
+    /// in, so that it can be done often: servers count logins, and lock who fails with them.
+    ///
+    /// # Errors
+    /// A [`Fault`] that says what to do about it.
+    pub async fn greet(&self) -> Result<(), Fault> {
+        let connection = self.bounded(self.reach()).await.map_err(|failure| failure.fault)?;
+        self.hear(connection).await
+    }
+
+    /// Hears one answer, and says goodbye.
+    async fn hear(&self, mut connection: AsyncSmtpConnection) -> Result<(), Fault> {
+        let test = async { Ok(connection.test_connected().await) };
+        let alive = self.bounded(test).await.map_err(|failure| failure.fault)?;
+        let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
+        if alive { Ok(()) } else { Err(Fault::Dropped) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake_smtp::{FakeSmtp, Manner};
+    use super::*;
+    use crate::config::{MailAuth, MailTls};
+
+    fn settings(port: u16) -> MailSettings {
+        MailSettings {
+            host: "localhost".into(),
+            port,
+            tls: MailTls::None,
+            auth: MailAuth::Plain { user: "user".into(), password: "secret".into() },
+            from: "labwatch@lab.example.org".into(),
+            to: vec!["ann@example.org".into()],
+            cc: vec![],
+            subject: String::new(),
+            link: String::new(),
+            timeout: Duration::from_millis(500),
+            gather: Duration::ZERO,
+        }
+    }
+
+    #[tokio::test]
+    async fn probing_sends_nothing_and_greeting_does_not_even_log_in() {
+        let server = FakeSmtp::start(Manner { auth: true, ..Manner::default() }).await;
+        assert_eq!(probe(MailSettings { timeout: Duration::from_secs(30), ..settings(server.port) }).await, Ok(()));
+        let lines = server.lines();
+        assert_eq!(lines[1..], ["AUTH PLAIN AHVzZXIAc2VjcmV0", "NOOP", "QUIT"], "{lines:?}");
+        let remote = MailSettings { host: "mail.example.org".into(), ..settings(25) };
+        assert_eq!(probe(remote).await.expect_err("refused").word(), "unreachable");
+
+        let server = FakeSmtp::start(Manner { auth: true, ..Manner::default() }).await;
+        let patient = MailSettings { timeout: Duration::from_secs(30), ..settings(server.port) };
+        assert_eq!(Mailer::new(patient, &[]).expect("good settings").greet().await, Ok(()));
+        assert_eq!(server.lines()[1..], ["NOOP", "QUIT"], "{:?}", server.lines());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_be_used_is_found_out() {
+        for (answers, word) in [
+            (&[("greeting", "hang")][..], "timeout"),
+            (&[("greeting", "554 go away")], "sick"),
+            (&[("greeting", "421 busy")], "sick"),
+            (&[("greeting", "drop")], "dropped"),
+            (&[("EHLO", "what?")], "protocol"),
+            (&[("NOOP", "hang")], "timeout"),
+            (&[("NOOP", "drop")], "dropped"),
+        ] {
+            let server = FakeSmtp::start(Manner { answers, ..Manner::default() }).await;
+            let found = Mailer::new(settings(server.port), &[]).expect("good settings").greet().await;
+            assert_eq!(found.expect_err(word).word(), word, "{answers:?}");
+        }
+        let gone = Mailer::new(settings(1), &[]).expect("good settings").greet().await;
+        assert_eq!(gone.expect_err("nobody is there").word(), "unreachable");
+    }
+}
