@@ -211,6 +211,7 @@ fn start(
         store: kept,
         stream: Some("/api/v2/stream"),
         give: Some(Arc::clone(&orders.give)),
+        categories: Some(api::Categories::new(&state, Arc::clone(&gate))),
         reports: reports.clone(),
         base: Arc::clone(&base),
         zone: config.telling.zone.rules.clone(),

@@ -44,8 +44,8 @@ const ROOMS: [Room; 20] = [
     // Of the store only the reader: the API asks the history and writes nothing.
     room("api", &["model", "engine", "access", "health", "store", "reports"]),
     // The page shows the history, which only the store's reader gives. Of the API it takes the way of orders and the maker of reports, so
-    // that there is one of each.
-    room("web", &["model", "engine", "store", "reports", "access", "api"]),
+    // that there is one of each; of health how categories stand.
+    room("web", &["model", "engine", "store", "reports", "access", "api", "health"]),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
     room_with_engine(

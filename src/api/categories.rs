@@ -20,7 +20,7 @@ use super::health::{HealthState, KeepSwitch};
 use super::orders::{Asked, Given, Mode, Outcome, mode, read, refused};
 use super::routes::answer;
 use crate::access::{Caller, Noted};
-use crate::engine::Receipt;
+use crate::engine::{Effect, Receipt, Refusal};
 use crate::health::{CategoryOrder, Desk, Standing, standings};
 
 /// How long an answer waits for the disk. The switch holds in any case; the answer says whether it is kept.
@@ -29,12 +29,59 @@ const KEEP_WITHIN: Duration = Duration::from_secs(5);
 /// The most failing members that a category lists.
 const MAX_FAILING: usize = 100;
 
-/// What these paths answer from.
+/// How categories stand, and the way by which people open and close them: one for the API and for the page.
 #[derive(Clone)]
-pub(super) struct CategoryState {
+pub struct Categories {
     desk: Desk,
     keep: Arc<KeepSwitch>,
     gate: Arc<Gate>,
+}
+
+impl std::fmt::Debug for Categories {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Categories")
+    }
+}
+
+impl Categories {
+    /// Of this health, with the gate's record of who did what.
+    #[must_use]
+    pub fn new(health: &HealthState, gate: Arc<Gate>) -> Self {
+        Self { desk: health.desk.clone(), keep: Arc::clone(&health.keep_switch), gate }
+    }
+
+    /// All categories, sorted by name.
+    #[must_use]
+    pub fn standings(&self) -> Vec<Standing> {
+        standings(&self.desk.picture())
+    }
+
+    /// What an order would do now, without doing it.
+    ///
+    /// # Errors
+    /// As [`Desk::preview`].
+    pub fn preview(&self, order: &CategoryOrder) -> Result<Effect, Refusal> {
+        self.desk.preview(order)
+    }
+
+    /// Does what is ordered, notes who did it, and waits a moment for the disk.
+    ///
+    /// # Errors
+    /// As [`Desk::order`]: then nothing was changed.
+    pub async fn order(&self, caller: &Caller, order: &CategoryOrder) -> Result<(Noted, Receipt), Refusal> {
+        let (change, mut effect) = self.desk.order(order)?;
+        let did = if order.open { "opened" } else { "closed" };
+        let noted = self.gate.audit.note(caller, &format!("{did} the category {}: {}", order.category, order.reason));
+        let kept = timeout(KEEP_WITHIN, (self.keep)(change)).await.unwrap_or(false);
+        if !kept {
+            tracing::error!(
+                category = order.category,
+                "a category's switch holds only until the next start, because the memory takes nothing"
+            );
+            effect.text += "; it is not on disk, so it holds only until the next start";
+        }
+        Ok((noted, Receipt { ids: Vec::new(), effect, kept }))
+    }
 }
 
 /// All paths.
@@ -43,7 +90,7 @@ pub(super) fn routes(health: &HealthState, gate: Arc<Gate>) -> Router {
         .route("/api/v1/categories", get(list))
         .route("/api/v1/categories/{name}/enable", post(enable))
         .route("/api/v1/categories/{name}/disable", post(disable))
-        .with_state(CategoryState { desk: health.desk.clone(), keep: Arc::clone(&health.keep_switch), gate })
+        .with_state(Categories::new(health, gate))
 }
 
 /// A named set of experiments and components with a rule for what makes it fail.
@@ -132,12 +179,12 @@ impl Category {
     (status = 400, description = "There are no parameters here", body = ApiError),
     (status = 401, body = ApiError), (status = 403, body = ApiError), (status = 429, body = ApiError),
 ))]
-pub(super) async fn list(State(state): State<CategoryState>, caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(super) async fn list(State(state): State<Categories>, caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     if query.is_some_and(|query| !query.is_empty()) {
         return Err(error::malformed("this list takes no parameters"));
     }
     let private = caller.may_see_private();
-    answer(&standings(&state.desk.picture()).into_iter().map(|standing| Category::new(standing, private)).collect::<Vec<_>>())
+    answer(&state.standings().into_iter().map(|standing| Category::new(standing, private)).collect::<Vec<_>>())
 }
 
 /// Opens a category that a fault or a person has closed.
@@ -147,7 +194,7 @@ pub(super) async fn list(State(state): State<CategoryState>, caller: Caller, Raw
         (status = 404, description = "There is no such category", body = ApiError), (status = 409, description = "It is open", body = ApiError))
 )]
 pub(super) async fn enable(
-    State(state): State<CategoryState>,
+    State(state): State<Categories>,
     caller: Caller,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
@@ -166,7 +213,7 @@ pub(super) async fn enable(
         (status = 404, description = "There is no such category", body = ApiError), (status = 409, description = "It is closed", body = ApiError))
 )]
 pub(super) async fn disable(
-    State(state): State<CategoryState>,
+    State(state): State<Categories>,
     caller: Caller,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
@@ -178,18 +225,11 @@ pub(super) async fn disable(
     carry_out(&state, &caller, order, asked).await
 }
 
-async fn carry_out(state: &CategoryState, caller: &Caller, order: CategoryOrder, asked: Asked) -> Result<Response, ApiError> {
+async fn carry_out(state: &Categories, caller: &Caller, order: CategoryOrder, asked: Asked) -> Result<Response, ApiError> {
     if mode(asked)?.dry_run {
-        let effect = state.desk.preview(&order).map_err(refused)?;
+        let effect = state.preview(&order).map_err(refused)?;
         return Ok((Noted::elsewhere(), answer(&Outcome::would(effect))?).into_response());
     }
-    let (change, mut effect) = state.desk.order(&order).map_err(refused)?;
-    let did = if order.open { "opened" } else { "closed" };
-    let noted = state.gate.audit.note(caller, &format!("{did} the category {}: {}", order.category, order.reason));
-    let kept = timeout(KEEP_WITHIN, (state.keep)(change)).await.unwrap_or(false);
-    if !kept {
-        tracing::error!(category = order.category, "a category's switch holds only until the next start, because the memory takes nothing");
-        effect.text += "; it is not on disk, so it holds only until the next start";
-    }
-    Ok((noted, answer(&Outcome::did(Receipt { ids: Vec::new(), effect, kept }))?).into_response())
+    let (noted, receipt) = state.order(caller, &order).await.map_err(refused)?;
+    Ok((noted, answer(&Outcome::did(receipt))?).into_response())
 }

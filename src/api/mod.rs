@@ -32,6 +32,7 @@ mod tls;
 mod tokens;
 mod v2;
 
+pub use categories::Categories;
 pub use document::{DOCUMENT_JSON, document};
 pub use figures::{Count, Figures};
 pub use gate::{AccessSettings, Gate};

@@ -99,7 +99,12 @@ pub const ROUTES: &[Rule] = &[
     (Method::POST, "/do/enable", Need::Scope(Scope::Admin)),
     (Method::GET, "/do/end", Need::Scope(Scope::Admin)),
     (Method::POST, "/do/end", Need::Scope(Scope::Admin)),
+    (Method::GET, "/do/open-category", Need::Scope(Scope::Admin)),
+    (Method::POST, "/do/open-category", Need::Scope(Scope::Admin)),
+    (Method::GET, "/do/close-category", Need::Scope(Scope::Admin)),
+    (Method::POST, "/do/close-category", Need::Scope(Scope::Admin)),
     (Method::GET, "/assets/{name}", Need::Always),
+    (Method::GET, "/favicon.ico", Need::Always),
 ];
 
 /// What the table says about a request.

@@ -1,13 +1,17 @@
 //! `labwatch demo`: a simulated laboratory in which things break and are mended, the real service watching it, and what happens, told as it happens.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::token::authority;
 use super::{Failure, say};
+use crate::access::{self, Grant, Scope};
 use crate::config::{Config, Sources, load};
 use crate::engine::{Record, SwitchOutcome};
 use crate::lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
@@ -21,8 +25,7 @@ const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);
 const EPILOGUE: Duration = Duration::from_secs(15);
 
 /// Settings of the demonstration: quick rules, so that the story is short. `--set` overrides them.
-const SETTINGS: [(&str, &str); 10] = [
-    ("data_dir", "none"),
+const SETTINGS: [(&str, &str); 9] = [
     ("health_last_active", "5s"),
     ("health_last_checked", "5s"),
     ("health_startup", "5s"),
@@ -33,6 +36,9 @@ const SETTINGS: [(&str, &str); 10] = [
     ("email_gather", "0s"),
     ("health_log_every", "1h"),
 ];
+
+/// How long the token to act with is valid.
+const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 /// What the demonstration looks like.
 #[derive(Debug, Args)]
@@ -78,13 +84,16 @@ async fn demonstrate(args: &DemoArgs, sources: &Sources) -> Result<(), Failure> 
     let plan = plan(args);
     let script = Script::demo(&plan);
     let lab = Lab::start(plan).await.map_err(|error| failed("the simulated laboratory cannot be started", &error))?;
-    let config = configuration(args, &lab, sources)?;
+    let memory = tempfile::Builder::new().prefix("labwatch-demo-").tempdir();
+    let memory = memory.map_err(|error| failed("there is no folder for the memory", &error))?;
+    let config = configuration(args, &lab, memory.path(), sources)?;
+    let token = token(&config)?;
     let stop = CancellationToken::new();
     let _signals = service::stop_on_signals(&stop).map_err(|error| failed("signals cannot be caught", &error))?;
 
     let stage = Stage::new(&stop);
     stage.open(&lab);
-    let service = service::serve(config, stop.clone(), stage.onlooker());
+    let service = service::serve(config, stop.clone(), stage.onlooker(token));
     let story = async {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
@@ -112,13 +121,28 @@ fn plan(args: &DemoArgs) -> Plan {
 }
 
 /// The laboratory's environment, the demonstration's quick rules, and above both what the user sets.
-fn configuration(args: &DemoArgs, lab: &Lab, sources: &Sources) -> Result<Config, Failure> {
+fn configuration(args: &DemoArgs, lab: &Lab, memory: &Path, sources: &Sources) -> Result<Config, Failure> {
     let mut overrides: Vec<(String, String)> = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     overrides.push(("port_serve".to_owned(), args.port.to_string()));
+    overrides.push(("data_dir".to_owned(), memory.to_string_lossy().into_owned()));
+    overrides.push(("secret_api".to_owned(), secret()?));
     overrides.extend(sources.overrides.iter().cloned());
     let env: BTreeMap<String, String> = lab.environment().into_iter().collect();
     let sources = Sources { file: None, env, overrides, credentials: None };
     Ok(load(&sources)?.config)
+}
+
+/// A secret for this demonstration alone.
+fn secret() -> Result<String, Failure> {
+    let none = || Failure::Failed("The system gives no randomness.".to_owned());
+    Ok(access::id().ok_or_else(none)? + &access::id().ok_or_else(none)?)
+}
+
+/// A token with which everything can be tried that maintainers do.
+fn token(config: &Config) -> Result<String, Failure> {
+    let grant = Grant { name: "you".to_owned(), scopes: [Scope::Admin].into_iter().collect(), life: TOKEN_LIFE };
+    let issued = authority(config)?.issue(&grant, Timestamp::now());
+    Ok(issued.map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?.token)
 }
 
 async fn tell_story(lab: &Lab, script: &Script, stage: &Stage, once: bool) -> Result<(), lab::LabError> {
@@ -167,11 +191,13 @@ impl Stage {
         self.line("");
     }
 
-    fn onlooker(&self) -> Onlooker {
+    fn onlooker(&self, token: String) -> Onlooker {
         let (started, records) = (self.clone(), self.clone());
         Onlooker {
             started: Box::new(move |listen| {
-                started.tell("labwatch", &format!("is running; ask it: curl http://{listen}/api/v1/experiments"));
+                started
+                    .tell("labwatch", &format!("is running; look at http://{listen}/ or ask it: curl http://{listen}/api/v1/experiments"));
+                started.tell("labwatch", &format!("does what maintainers say who sign in there with this token: {token}"));
             }),
             record: Box::new(move |record| {
                 if let Some((who, what)) = words(record) {

@@ -28,7 +28,7 @@ pub fn cells(row: &Row) -> [String; 8] {
 #[must_use]
 pub fn sentences(report: &Report) -> Vec<String> {
     let total = &report.total;
-    let between = total.hours_between_failures.map_or(NOTHING.to_owned(), |hours| format!("{hours:.1} h"));
+    let between = total.hours_between_failures.map_or(NOTHING.to_owned(), |hours| time(Some(hours * 60.0)));
     let per_100 = total.failures_per_100_booked_hours.map_or(NOTHING.to_owned(), |number| format!("{number:.2}"));
     vec![
         format!(
@@ -90,7 +90,7 @@ pub(super) fn percent(share: Option<f64>) -> String {
 pub(super) fn time(minutes: Option<f64>) -> String {
     match minutes {
         None => NOTHING.to_owned(),
-        Some(0.0) => "0".to_owned(),
+        Some(0.0) => "0 min".to_owned(),
         Some(minutes) if minutes < 1.0 => format!("{:.0} s", minutes * 60.0),
         Some(minutes) if minutes < 120.0 => format!("{minutes:.0} min"),
         Some(minutes) if minutes < 48.0 * 60.0 => format!("{:.1} h", minutes / 60.0),
@@ -113,7 +113,15 @@ mod tests {
 
     #[test]
     fn times_are_as_people_say_them() {
-        for (minutes, expect) in [(0.0, "0"), (0.5, "30 s"), (7.0, "7 min"), (119.0, "119 min"), (312.0, "5.2 h"), (4_464.0, "3.1 d")] {
+        for (minutes, expect) in [
+            (0.0, "0 min"),
+            (0.5, "30 s"),
+            (7.0, "7 min"),
+            (119.0, "119 min"),
+            (312.0, "5.2 h"),
+            (4_464.0, "3.1 d"),
+            (13_389.0 * 60.0, "557.9 d"),
+        ] {
             assert_eq!(time(Some(minutes)), expect);
         }
         assert_eq!(time(None), NOTHING);

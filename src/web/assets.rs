@@ -57,6 +57,12 @@ pub(super) fn icon(state: State) -> &'static str {
     found.map_or("", |(_, icon)| &icon.address)
 }
 
+/// The icon for whoever asks for one without having read a page. It says nothing of the laboratory.
+pub(super) fn plain_icon() -> &'static Asset {
+    static PLAIN: LazyLock<Asset> = LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", shapes::icon(State::Unknown)));
+    &PLAIN
+}
+
 /// The file of this name.
 pub(super) fn named(name: &str) -> Option<&'static Asset> {
     [&*STYLE, &*SCRIPT].into_iter().chain(ICONS.iter()).find(|asset| asset.name == name)

@@ -165,10 +165,12 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
     };
     let connection = relay.report.as_deref().and_then(|report| connection(report, stream.topic.as_str()));
     let traffic = connection.and_then(|connection| connection.tx);
-    let sent = traffic.and_then(|traffic| traffic.last).zip(relay.last_report);
-    let sent = sent.and_then(|(before, report)| report.checked_sub(SignedDuration::try_from(before).ok()?).ok());
-    let last_sent = match (sent, stream.evidence) {
-        (Some(sent), _) => words::ago(sent, now),
+    // Relay tells it of the moment of its report: counted from now it would seem to grow where only the next report is awaited.
+    let before = traffic.and_then(|traffic| traffic.last);
+    let last_sent = match (before, stream.evidence) {
+        (Some(before), _) => {
+            html! { (words::spell(SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX))) " before the newest report" }
+        }
         (None, Evidence::Sampled(Some(heard))) => html! { (words::ago(heard, now)) span.soft { " as heard by listening" } },
         (None, Evidence::Sampled(None)) => html! { "never heard by listening" },
         (None, Evidence::Unverified) => html! { span.soft { "not known: connected counts as active" } },

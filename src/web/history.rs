@@ -57,12 +57,20 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
 /// The last day of the first rows of a list.
 pub(super) async fn sketches<'a>(reader: Option<&Reader>, rows: &Rows<'a>, now: Timestamp) -> Sketches<'a> {
     let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    // Without the gaps the sketch shows what was known through them, and the page of the experiment shows them.
     let gaps = match reader {
-        // Without the gaps the sketch shows what was known through them, and the page of the experiment shows them.
         Some(reader) => reader.gaps(day).await.unwrap_or_default(),
         None => Vec::new(),
     };
-    rows.sketched().map(|experiment| (experiment.name(), sketch(experiment.view, &gaps, now))).collect()
+    let mut sketches = Sketches::new();
+    for experiment in rows.sketched() {
+        let booked = match reader {
+            Some(reader) => reader.booked(&experiment.view.stub, Range { until: now.max(day.from), ..day }).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        sketches.insert(experiment.name(), sketch(experiment.view, &gaps, now).booked(booked));
+    }
+    sketches
 }
 
 /// Changes of sources and times without history.

@@ -9,6 +9,7 @@ use super::state::State;
 use super::view;
 use super::words;
 use crate::access::{Caller, Scope};
+use crate::api::Categories;
 use crate::engine::{Channel, Role, RouteView, Snapshot, SourceView};
 use crate::model::{SourceHealth, SourceName};
 use crate::store::{StoreHealth, StoreState};
@@ -53,6 +54,8 @@ pub(super) struct Frame<'a> {
     pub(super) theme: Option<&'static str>,
     /// Where news are streamed from, where they are.
     pub(super) stream: Option<&'a str>,
+    /// How categories stand, where there are any.
+    pub(super) categories: Option<&'a Categories>,
     /// Who reads.
     pub(super) caller: &'a Caller,
     /// Whether the reader may know names and addresses of people.

@@ -17,6 +17,7 @@ mod parts;
 mod layout;
 mod overview;
 mod experiment;
+mod categories;
 mod pools;
 mod sources;
 mod holds;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::categories;
 use super::filter::{address, address_of};
 use super::layout::Frame;
 use super::orders::Kind;
@@ -91,6 +92,7 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
         p.soft { "Experiments of one kind can stand in for each other: what counts is how many of them work." }
         @if pools.is_empty() { (parts::none(NONE)) }
         @else { (parts::table("Pools", ["Pool", "Usable", "Of them bookable", "Next 24 h", "States", "Page"], rows)) }
+        @if let Some(known) = frame.categories { (categories::section(frame, &known.standings())) }
     }
 }
 

@@ -23,7 +23,7 @@ use super::overview::{self, Rows};
 use super::view::{self, Experiment};
 use super::{assets, experiment, history, holds, login, lost, outbox, pools, reports, sources};
 use crate::access::{Caller, Scope};
-use crate::api::{Give, Reports};
+use crate::api::{Categories, Give, Reports};
 use crate::engine::Snapshot;
 use crate::store::{Reader, Store, StoreHealth};
 
@@ -45,6 +45,8 @@ pub struct WebState {
     pub stream: Option<&'static str>,
     /// Gives the orders of maintainers; without it the pages only show.
     pub give: Option<Arc<Give>>,
+    /// How categories stand, and the way to open and close them.
+    pub categories: Option<Categories>,
     /// Makes reports.
     pub reports: Reports,
     /// The path below which people reach the pages, without a slash at its end: a proxy may serve us below one of its own.
@@ -72,7 +74,8 @@ pub fn router(state: WebState) -> Router {
         .route("/lab", get(lab))
         .route("/lab/{pool}", get(lab_pool))
         .route("/login", get(login::page))
-        .route("/assets/{name}", get(asset));
+        .route("/assets/{name}", get(asset))
+        .route("/favicon.ico", get(favicon));
     orders::add(routes, &state).with_state(state)
 }
 
@@ -82,6 +85,7 @@ pub(super) struct Moment {
     pub(super) caller: Caller,
     pub(super) now: Timestamp,
     takes_orders: bool,
+    categories: Option<Categories>,
     memory: Option<StoreHealth>,
     reader: Option<Reader>,
     problems: usize,
@@ -97,6 +101,7 @@ impl Moment {
             problems: view::experiments(&snapshot).filter(Experiment::is_problem).count(),
             snapshot,
             takes_orders: state.give.is_some(),
+            categories: state.categories.clone(),
             caller: caller.clone(),
             memory: state.store.as_ref().map(Store::health),
             reader: state.store.as_ref().map(Store::reader),
@@ -123,6 +128,7 @@ impl Moment {
             memory: self.memory.as_ref(),
             theme: self.theme,
             stream: self.stream,
+            categories: self.categories.as_ref(),
             caller: &self.caller,
             private: self.caller.may_see_private(),
             takes_orders: self.takes_orders,
@@ -175,10 +181,10 @@ async fn experiment(
     moment.framed(layout::page(&frame, "", &stub, &with_note(&frame, query.as_deref(), &content)))
 }
 
-async fn pools(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
+async fn pools(State(state): State<WebState>, caller: Caller, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let frame = moment.frame();
-    moment.framed(layout::page(&frame, "/pools", "Pools", &pools::page(&frame)))
+    moment.framed(layout::page(&frame, "/pools", "Pools", &with_note(&frame, query.as_deref(), &pools::page(&frame))))
 }
 
 async fn sources(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
@@ -258,6 +264,17 @@ async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     (headers, asset.content.as_str()).into_response()
+}
+
+/// Browsers ask for it beside documents that name no icon.
+async fn favicon() -> Response {
+    let icon = assets::plain_icon();
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(icon.media)),
+        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (headers, icon.content.as_str()).into_response()
 }
 
 /// A page that no other site may put into a frame.

@@ -242,6 +242,7 @@ pub(super) fn web_below(base: &str, snapshot: Snapshot, caller: Caller, give: Op
         store: None,
         stream: None,
         give,
+        categories: None,
         reports: Reports::of(None),
         base: Arc::from(base),
         zone: TimeZone::UTC,
@@ -553,4 +554,11 @@ async fn ten_thousand_experiments_stay_readable() {
     assert_eq!(rows(&page(&large, "/?all=1").await), 2_500);
     assert_eq!(rows(&page(&large, "/?pool=kind-a").await), super::filter::MAX_ROWS);
     assert!(page(&large, "/?pool=kind-a").await.contains("href=\"/?pool=kind-a&amp;all=1\""));
+}
+
+#[tokio::test]
+async fn a_browser_that_asks_for_an_icon_gets_one() {
+    let (status, headers, icon) = ask(&web(sick_lab()), "/favicon.ico", "").await;
+    assert_eq!((status, headers["content-type"].to_str().expect("text")), (StatusCode::OK, "image/svg+xml"));
+    assert!(icon.starts_with("<svg "), "{icon}");
 }

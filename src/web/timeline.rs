@@ -77,7 +77,7 @@ impl Bar {
 
     /// The whole drawing, with an axis and a word for every stretch that was not ok.
     pub(super) fn draw(&self, title: &str, now: Timestamp) -> Markup {
-        let (width, high) = (self.width(), HEIGHT + if self.booked.is_empty() { 0 } else { BOOKED_SPACE + BOOKED_HEIGHT });
+        let (width, high) = (self.width(), self.high());
         html! {
             figure.bar {
                 figcaption { strong { (title) } " " span.soft { (self.summary()) } }
@@ -107,8 +107,9 @@ impl Bar {
     /// The drawing alone, small: for a row of a list.
     pub(super) fn sketch(&self, title: &str) -> Markup {
         html! {
-            svg.sketch viewBox={ "0 0 " (self.width()) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label={ (title) ": " (self.summary()) } {
+            svg.sketch viewBox={ "0 0 " (self.width()) " " (self.high()) } preserveAspectRatio="none" role="img" aria-label={ (title) ": " (self.summary()) } {
                 @for (layer, path) in self.layers(0) { (stretch(layer, &path)) }
+                @if !self.booked.is_empty() { path.f-booked d=(self.bookings()) {} }
             }
         }
     }
@@ -159,6 +160,11 @@ impl Bar {
 
     fn width(&self) -> u32 {
         WIDTH * u32::try_from(self.cells.len()).unwrap_or(0)
+    }
+
+    /// How high the drawing is, with the line of bookings where there are any.
+    fn high(&self) -> u32 {
+        HEIGHT + if self.booked.is_empty() { 0 } else { BOOKED_SPACE + BOOKED_HEIGHT }
     }
 
     /// One path for each way of drawing, with what there is of it. `space` is left between cells.
@@ -299,6 +305,11 @@ mod tests {
         ];
         let bar = bar(&cells).booked(booked);
         assert_eq!(bar.bookings(), "M0 44h20v6h-20zM30 44h2v6h-2z");
+        let small = bar.sketch("last 24 hours").into_string();
+        assert!(
+            small.contains("viewBox=\"0 0 40 50\"") && small.contains("<path class=\"f-booked\" d=\"M0 44h20v6h-20zM30 44h2v6h-2z\">"),
+            "{small}"
+        );
         assert!(
             bar.summary().ends_with(", booked 30 min 30 s in 2 sessions") || bar.summary().ends_with(", booked 30 min in 2 sessions"),
             "{}",

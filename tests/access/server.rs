@@ -53,6 +53,7 @@ impl Server {
             store: None,
             stream: None,
             give: None,
+            categories: None,
             reports: Reports::of(None),
             base: "/status".into(),
             zone: TimeZone::UTC,

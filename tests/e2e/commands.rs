@@ -71,9 +71,11 @@ async fn a_token_lets_its_bearer_in() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demonstration_begins_and_can_be_stopped() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut demo = spawn(&["demo", "--experiments", "3"], &[], free_port(), folder.path());
+    let scratch = tempfile::tempdir().expect("a folder");
+    let variables = [("TMPDIR".to_owned(), scratch.path().to_str().expect("a name").to_owned())];
+    let mut demo = spawn(&["demo", "--experiments", "3"], &variables, free_port(), folder.path());
     let printed = || said(folder.path());
-    let begun = async || printed().contains("labwatch  is running; ask it: curl http://127.0.0.1:").then_some(());
+    let begun = async || printed().contains("labwatch  is running; look at http://127.0.0.1:").then_some(());
     eventually("the demonstration says where it is", printed, begun).await;
     let live = async || (printed().contains("relay is live") && printed().contains("jump is live")).then_some(());
     eventually("the demonstration is under way", printed, live).await;
@@ -81,6 +83,7 @@ async fn the_demonstration_begins_and_can_be_stopped() {
     let status = timeout(Duration::from_secs(5), demo.wait()).await.expect("it stops").expect("a status");
     assert_eq!(status.code(), Some(0), "{}", printed());
     assert!(!printed().contains("panicked") && !printed().contains("ERROR"), "{}", printed());
+    assert_eq!(fs::read_dir(scratch.path()).expect("a folder").count(), 0, "its memory is gone with it");
 }
 
 /// Every old name, none of the new ones: the same file, with this laboratory's servers and quick rules in it.

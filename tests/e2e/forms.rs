@@ -8,7 +8,7 @@ use labwatch::lab::{Plan, RelayVersion};
 use reqwest::{Client, Method, RequestBuilder, Response};
 
 use super::laboratory::{laboratory, plan, switched, switches};
-use super::monitor::Monitor;
+use super::monitor::{Monitor, get};
 
 const SECRET: &str = "the-s3cr3t-of-the-ap1-of-the-forms";
 
@@ -118,5 +118,46 @@ async fn what_is_bad_is_acknowledged_once_and_taken_back() {
     let end = page.split("href=\"").find_map(|rest| rest.strip_prefix("/do/end?").and_then(|rest| rest.split('"').next())).expect("a link");
     let done = browser.confirm(&browser.page(&format!("/do/end?{end}")).await).await;
     assert!(browser.page(&header(&done, "location")).await.contains("It is over: what is bad is told again."));
+    monitor.stop("TERM", &lab).await;
+}
+
+/// The page of pools and categories as somebody without a token sees it.
+async fn seen_by_reader(monitor: &Monitor) -> String {
+    get(monitor.port(), "/pools").await.map(|(_, page)| page).expect("a page")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_category_is_closed_and_opened_on_the_page() {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let monitor = Monitor::start(&lab, &[("SECRET_API", SECRET)]).await;
+    monitor.sees_well(&["pend00"]).await;
+    let open = seen_by_reader(&monitor).await;
+    assert!(open.contains("id=\"categories\"") && !open.contains("/do/close-category"), "a reader sees them: {open}");
+    let browser = Browser::signed_in(&monitor).await;
+    assert!(browser.page("/pools").await.contains("href=\"/do/close-category?category=pend\""));
+
+    let effect = browser.page("/do/close-category?category=pend&reason=exam+room+locked&check=1").await;
+    assert!(effect.contains("The category pend is closed until a person opens it"), "{effect}");
+    assert_eq!(get(monitor.port(), "/__gtg?categories=pend").await.map(|(code, _)| code), Some(200), "to be told changes nothing");
+    let done = browser.confirm(&effect).await;
+    assert_eq!((done.status().as_u16(), header(&done, "location").as_str()), (303, "/pools?did=closed&of=pend"));
+    assert_eq!(get(monitor.port(), "/__gtg?categories=pend").await.map(|(code, _)| code), Some(503));
+    monitor.logs(&["Ada", "closed the category pend: exam room locked"]).await;
+    let closed = browser.page(&header(&done, "location")).await;
+    assert!(
+        closed.contains("The category <strong>pend</strong> is closed until a person opens it.") && closed.contains("closed by Ada"),
+        "{closed}"
+    );
+    let readers = seen_by_reader(&monitor).await;
+    assert!(readers.contains("“exam room locked”") && !readers.contains("Ada"), "names are for those who signed in: {readers}");
+    let again = browser.confirm(&effect).await;
+    assert_eq!(again.status().as_u16(), 409);
+    assert!(again.text().await.expect("a page").contains("is closed already"));
+
+    let unknown = browser.page("/do/open-category?category=nope&reason=x&check=1").await;
+    assert!(unknown.contains("id=\"problem\"") && !unknown.contains("id=\"confirm\""), "{unknown}");
+    let done = browser.confirm(&browser.page("/do/open-category?category=pend&reason=free+again&check=1").await).await;
+    assert!(browser.page(&header(&done, "location")).await.contains("The category <strong>pend</strong> is open."));
+    assert_eq!(get(monitor.port(), "/__gtg?categories=pend").await.map(|(code, _)| code), Some(200));
     monitor.stop("TERM", &lab).await;
 }

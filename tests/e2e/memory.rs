@@ -25,7 +25,7 @@ async fn after_a_kill_nobody_is_told_again() {
     lab.stream_silent("pend00-st-data").expect("known");
     mail(&lab, "pend00 is down", |mail| mail.subject.contains("1 down: pend00")).await;
     first.logs(&["the summary is sent"]).await;
-    let history = first.history("pend00").await;
+    let (history, of_spin, of_trus) = (first.history("pend00").await, first.history("spin00").await, first.history("trus00").await);
     first.kill(&lab).await;
 
     let told = lab.mail().mails().len();
@@ -39,6 +39,7 @@ async fn after_a_kill_nobody_is_told_again() {
     second.logs_times(&["experiments are ok"], second.lines(&["experiments are ok"]).len() + 8).await;
     assert_eq!(lab.mail().mails().len(), told, "{:#?}", lab.mail().mails());
     assert_eq!(switches(&lab, "r-pend00"), [false], "it stays withdrawn without a word");
+    assert_eq!((second.history("spin00").await, second.history("trus00").await), (of_spin, of_trus), "what is well goes on as it was");
 
     lab.stream_back("pend00-st-data").expect("known");
     switched(&lab, "r-pend00", 2).await;

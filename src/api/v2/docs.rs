@@ -56,7 +56,7 @@ fn html(page: &'static str) -> Response {
     (headers, page).into_response()
 }
 
-/// A document as a page.
+/// A document as a page. Its links are relative: a proxy may serve us below a path of its own.
 fn written(document: &str) -> String {
     let document: Value = serde_json::from_str(document).unwrap_or_default();
     let title = format!("{} API, version {}", text(&document["info"]["title"]), text(&document["info"]["version"]));
@@ -64,11 +64,11 @@ fn written(document: &str) -> String {
     page.add("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     page.add("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
     page.element("title", "", &title);
-    page.add("<link rel=\"stylesheet\" href=\"/api/v2/docs.css\"></head><body><header>");
+    page.add("<link rel=\"stylesheet\" href=\"../v2/docs.css\"></head><body><header>");
     page.element("h1", "", &title);
     page.prose(text(&document["info"]["description"]));
-    page.add("<nav><a href=\"/api/v1/docs\">Version 1</a> <a href=\"/api/v2/docs\">Version 2</a> ");
-    page.add("<a href=\"/api/v1/openapi.json\">document 1</a> <a href=\"/api/v2/openapi.json\">document 2</a></nav></header><main>");
+    page.add("<nav><a href=\"../v1/docs\">Version 1</a> <a href=\"../v2/docs\">Version 2</a> ");
+    page.add("<a href=\"../v1/openapi.json\">document 1</a> <a href=\"../v2/openapi.json\">document 2</a></nav></header><main>");
     for tag in list(&document["tags"]) {
         page.element("h2", "", text(&tag["name"]));
         page.prose(text(&tag["description"]));
@@ -213,7 +213,7 @@ mod tests {
             for (name, _) in entries(&document["components"]["schemas"]) {
                 assert!(page.contains(&format!("<section id=\"{name}\">")), "{name}");
             }
-            for wrong in ["<script", "style=", "http://", "https://", " onclick", "<style"] {
+            for wrong in ["<script", "style=", "http://", "https://", " onclick", "<style", "=\"/"] {
                 assert!(!page.contains(wrong), "{wrong}");
             }
         }

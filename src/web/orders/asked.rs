@@ -54,11 +54,27 @@ pub(super) struct Clock<'a> {
     pub(super) now: Timestamp,
 }
 
-/// A command, and the fields that mean it whenever they are sent.
+/// What is to be done, and by whom it is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By the engine.
+    Engine(Command),
+    /// By the health room: a category opens or closes.
+    Category {
+        /// Its name.
+        name: String,
+        /// To open or to close it.
+        open: bool,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An order, and the fields that mean it whenever they are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
-    /// The command.
-    pub(super) command: Command,
+    /// The order.
+    pub(super) order: Order,
     /// The fields, with times that do not depend on the present.
     pub(super) fields: Vec<(&'static str, String)>,
 }
@@ -79,6 +95,10 @@ impl Problem {
 }
 
 impl Asked {
+    fn of(command: Command, fields: Vec<(&'static str, String)>) -> Self {
+        Self { order: Order::Engine(command), fields }
+    }
+
     /// What the fields of a form mean.
     pub(super) fn read(kind: Kind, fields: &Fields, clock: Clock<'_>) -> Result<Self, Problem> {
         match kind {
@@ -88,19 +108,21 @@ impl Asked {
             Kind::Hold => {
                 let (resource, reason) = (resource(fields)?, text(fields, "reason", "say why, in words that students read")?);
                 let said = vec![("resource", resource.as_str().to_owned()), ("reason", reason.clone())];
-                Ok(Self { command: Command::Hold { resource, reason }, fields: said })
+                Ok(Self::of(Command::Hold { resource, reason }, said))
             }
             Kind::Enable => {
                 let resource = resource(fields)?;
-                Ok(Self { fields: vec![("resource", resource.as_str().to_owned())], command: Command::Enable { resource } })
+                let said = vec![("resource", resource.as_str().to_owned())];
+                Ok(Self::of(Command::Enable { resource }, said))
             }
             Kind::End => {
                 let id = fields
                     .get("id")
                     .parse()
                     .map_err(|_| Problem::of("id", "this is no number: the page of holds lists what can be ended"))?;
-                Ok(Self { command: Command::Remove { id: QuietId(id) }, fields: vec![("id", id.to_string())] })
+                Ok(Self::of(Command::Remove { id: QuietId(id) }, vec![("id", id.to_string())]))
             }
+            Kind::Open | Kind::Close => category(fields, kind == Kind::Open),
         }
     }
 }
@@ -118,7 +140,7 @@ fn acknowledge(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
     let until = until(fields, clock)?;
     let mut said = vec![("what", what.to_owned()), ("name", fields.get("name").to_owned()), ("text", text.clone())];
     said.extend(until.map(|until| ("until", until.to_string())));
-    Ok(Asked { command: Command::Acknowledge { scope, text, until }, fields: said })
+    Ok(Asked::of(Command::Acknowledge { scope, text, until }, said))
 }
 
 fn silence(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
@@ -126,7 +148,7 @@ fn silence(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
     let reason = text(fields, "reason", "say why, so that others know")?;
     let until = until(fields, clock)?.ok_or_else(|| Problem::of("until", "say for how long, or until when"))?;
     let said = vec![("experiments", pattern.as_str().to_owned()), ("reason", reason.clone()), ("until", until.to_string())];
-    Ok(Asked { command: Command::Silence { pattern, until, reason }, fields: said })
+    Ok(Asked::of(Command::Silence { pattern, until, reason }, said))
 }
 
 fn maintenance(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
@@ -148,7 +170,14 @@ fn maintenance(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
         said.extend([("from", from.to_string()), ("until", until.to_string())]);
         Schedule::Once { from, until }
     };
-    Ok(Asked { command: Command::Maintain { pattern, schedule, reason }, fields: said })
+    Ok(Asked::of(Command::Maintain { pattern, schedule, reason }, said))
+}
+
+fn category(fields: &Fields, open: bool) -> Result<Asked, Problem> {
+    let name = text(fields, "category", "say which category: the page of pools lists them")?;
+    let reason = text(fields, "reason", "say why, so that others know")?;
+    let said = vec![("category", name.clone()), ("reason", reason.clone())];
+    Ok(Asked { order: Order::Category { name, open, reason }, fields: said })
 }
 
 fn weekly(fields: &Fields, clock: Clock<'_>) -> Result<Weekly, Problem> {
@@ -250,7 +279,8 @@ mod tests {
             (Kind::End, "id=7", "end number 7"),
         ] {
             let asked = read(kind, form).expect(form);
-            assert_eq!(asked.command.to_string(), command, "{form}");
+            let Order::Engine(given) = &asked.order else { panic!("{form} is for the engine") };
+            assert_eq!(given.to_string(), command, "{form}");
             let again = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&asked.fields).finish();
             assert_eq!(read(kind, &again), Ok(asked), "{again}");
         }
@@ -276,6 +306,8 @@ mod tests {
             (Kind::Hold, "reason=x", "resource"),
             (Kind::Hold, "resource=r-a", "reason"),
             (Kind::End, "id=x", "id"),
+            (Kind::Open, "reason=x", "category"),
+            (Kind::Close, "category=pend", "reason"),
         ] {
             let problem = read(kind, form).expect_err(form);
             assert_eq!(problem.field, field, "{form}: {}", problem.words);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::asked::Asked;
+use super::asked::{Asked, Order};
 use crate::engine::{Affected, Command, Effect, QuietId, Snapshot};
 use crate::model::Stub;
 use crate::web::layout::Frame;
@@ -21,20 +21,33 @@ pub(super) fn sentences(frame: &Frame<'_>, asked: &Asked, effect: &Effect) -> Ma
     let now = frame.now;
     html! {
         ul.does {
-            @if let Command::Remove { id } = &asked.command { li { (ended(frame, *id)) } }
-            li { (words::timed(&capital(&words::sentence(&effect.text)), now)) }
-            @if let Some(affected) = &effect.affected { (bookings(affected, now)) }
-            @match &asked.command {
-                Command::Hold { reason, .. } => li { "Students read: “" (clip(reason)) "”" },
-                Command::Enable { .. } => {},
-                Command::Acknowledge { text: said, .. } | Command::Silence { reason: said, .. } | Command::Maintain { reason: said, .. } => {
-                    li { "Book is not changed: what can be booked stays as it is." }
-                    li { "Others read: “" (clip(said)) "”" }
+            @match &asked.order {
+                Order::Engine(command) => (of_engine(frame, command, effect)),
+                Order::Category { reason, .. } => {
+                    li { "The category " (words::timed(&words::sentence(&effect.text), now)) }
+                    li { "Others read: “" (clip(reason)) "”" }
                 },
-                Command::Unacknowledge { .. } | Command::Remove { .. } => li { "Book is not changed: what can be booked stays as it is." },
             }
         }
         @if effect.stubs.len() > NAMED { (names(&effect.stubs)) }
+    }
+}
+
+fn of_engine(frame: &Frame<'_>, command: &Command, effect: &Effect) -> Markup {
+    let now = frame.now;
+    html! {
+        @if let Command::Remove { id } = command { li { (ended(frame, *id)) } }
+        li { (words::timed(&capital(&words::sentence(&effect.text)), now)) }
+        @if let Some(affected) = &effect.affected { (bookings(affected, now)) }
+        @match command {
+            Command::Hold { reason, .. } => li { "Students read: “" (clip(reason)) "”" },
+            Command::Enable { .. } => {},
+            Command::Acknowledge { text: said, .. } | Command::Silence { reason: said, .. } | Command::Maintain { reason: said, .. } => {
+                li { "Book is not changed: what can be booked stays as it is." }
+                li { "Others read: “" (clip(said)) "”" }
+            },
+            Command::Unacknowledge { .. } | Command::Remove { .. } => li { "Book is not changed: what can be booked stays as it is." },
+        }
     }
 }
 

@@ -52,10 +52,12 @@ fn subject(form: &Form<'_>) -> String {
         Kind::Silence | Kind::Maintenance => form.fields.get("experiments"),
         Kind::Hold | Kind::Enable => form.fields.get("resource"),
         Kind::End => form.fields.get("id"),
+        Kind::Open | Kind::Close => form.fields.get("category"),
     };
     match (form.kind, name) {
         (_, "") => String::new(),
         (Kind::End, id) => format!(" number {}", clip(id)),
+        (Kind::Open | Kind::Close, name) => format!(" the category {}", clip(name)),
         (Kind::Maintenance, name) => format!(" of {}", clip(name)),
         (Kind::Acknowledge | Kind::Silence | Kind::Hold | Kind::Enable, name) => format!(" {}", clip(name)),
     }
@@ -99,9 +101,9 @@ fn back(frame: &Frame<'_>, form: &Form<'_>) -> String {
         Kind::Acknowledge => form.fields.get("name"),
         Kind::Silence | Kind::Maintenance => form.fields.get("experiments"),
         Kind::Hold | Kind::Enable => owner(frame.snapshot, form.fields.get("resource")).map_or("", |view| view.stub.as_str()),
-        Kind::End => "",
+        Kind::End | Kind::Open | Kind::Close => "",
     };
-    if frame.snapshot.experiment(name).is_some() { address_of("/experiments", name) } else { "/holds".to_owned() }
+    if frame.snapshot.experiment(name).is_some() { address_of("/experiments", name) } else { form.kind.home().to_owned() }
 }
 
 fn fields(form: &Form<'_>) -> Markup {
@@ -128,10 +130,14 @@ fn fields(form: &Form<'_>) -> Markup {
                     (line(form, "resource", "Resource in book", "", true))
                     (line(form, "reason", "Why", "In words that students read. For example: the motor is being replaced, back on Friday.", true))
                 },
+                Kind::Open | Kind::Close => {
+                    (line(form, "category", "Category", "", true))
+                    (line(form, "reason", "Why", "Others read it beside the category.", true))
+                },
                 Kind::Enable | Kind::End => {},
             }
             input type="hidden" name="check" value="1";
-            p.confirm { button.main #check type="submit" { "Show what it does" } a href="/holds" { "Leave it" } }
+            p.confirm { button.main #check type="submit" { "Show what it does" } a href=(form.kind.home()) { "Leave it" } }
         }
     }
 }

@@ -32,11 +32,16 @@ pub(super) enum Kind {
     Enable,
     /// What keeps quiet ends before its time.
     End,
+    /// A category can be used again.
+    Open,
+    /// A category cannot be used, whatever works.
+    Close,
 }
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 6] = [Self::Acknowledge, Self::Silence, Self::Maintenance, Self::Hold, Self::Enable, Self::End];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Acknowledge, Self::Silence, Self::Maintenance, Self::Hold, Self::Enable, Self::End, Self::Open, Self::Close];
 
     /// Its path.
     pub(super) fn path(self) -> &'static str {
@@ -47,6 +52,8 @@ impl Kind {
             Self::Hold => "/do/hold",
             Self::Enable => "/do/enable",
             Self::End => "/do/end",
+            Self::Open => "/do/open-category",
+            Self::Close => "/do/close-category",
         }
     }
 
@@ -59,6 +66,8 @@ impl Kind {
             Self::Hold => "Hold",
             Self::Enable => "Enable",
             Self::End => "End",
+            Self::Open => "Open",
+            Self::Close => "Close",
         }
     }
 
@@ -75,6 +84,18 @@ impl Kind {
             Self::Hold => "It cannot be booked or started until a person enables it, however well it works. Students read the reason.",
             Self::Enable => "A person's hold ends: it can be booked if it works, and labwatch switches it again.",
             Self::End => "It ends before its time: what it kept quiet is told again.",
+            Self::Open => "A person or a fault has closed the category: open again, it can be used while it works by its rule.",
+            Self::Close => {
+                "Whoever asks about the category is told that it cannot be used, however well it works, until a person opens it."
+            }
+        }
+    }
+
+    /// The page that lists what it is about.
+    fn home(self) -> &'static str {
+        match self {
+            Self::Acknowledge | Self::Silence | Self::Maintenance | Self::Hold | Self::Enable | Self::End => "/holds",
+            Self::Open | Self::Close => "/pools",
         }
     }
 

@@ -13,13 +13,14 @@ use axum::routing::{MethodRouter, get};
 use axum::{Extension, Router};
 
 use super::Kind;
-use super::asked::{Asked, Clock, Problem};
+use super::asked::{Asked, Clock, Order, Problem};
 use super::fields::Fields;
 use super::form::{self, Form, Outcome};
 use super::said::{About, Said};
 use crate::access::{Caller, Noted};
 use crate::api::Give;
-use crate::engine::{Command, Receipt, Refusal, Refused};
+use crate::engine::{Command, Effect, Receipt, Refusal, Refused};
+use crate::health::CategoryOrder;
 use crate::web::layout;
 use crate::web::routes::{Moment, WebState};
 
@@ -64,22 +65,50 @@ async fn order(
     let asked = Asked::read(kind, &fields, Clock { zone: &state.zone, now: moment.now });
     let (status, problem) = match asked {
         Err(problem) => (StatusCode::BAD_REQUEST, problem),
-        Ok(asked) => match give(asked.command.clone(), caller.name().to_owned()).await {
-            Ok(receipt) => return done(&state, &moment, &asked.command, &receipt).await,
+        Ok(asked) => match carry_out(&state, &moment, &*give, asked.order).await {
+            Ok(done) => return done,
             Err(refusal) => (status_of(&refusal), refused(&refusal)),
         },
     };
     (status, shown(&state, &moment, kind, &fields, Outcome::Wrong(problem))).into_response()
 }
 
+/// Hands an order to whoever carries it out.
+async fn carry_out(state: &WebState, moment: &Moment, give: &Give, order: Order) -> Result<Response, Refusal> {
+    match order {
+        Order::Engine(command) => {
+            let receipt = give(command.clone(), moment.caller.name().to_owned()).await?;
+            Ok(done(state, moment, &command, &receipt).await)
+        }
+        Order::Category { name, open, reason } => {
+            let order = CategoryOrder { category: name, open, by: moment.caller.name().to_owned(), reason };
+            let categories = state.categories.as_ref().ok_or_else(|| Refusal::NoCategory(order.category.clone()))?;
+            let (noted, receipt) = categories.order(&moment.caller, &order).await?;
+            let said = Said { about: About::Category { name: order.category, open }, kept: receipt.kept };
+            Ok(sent_to(state, noted, &said.address(&receipt)))
+        }
+    }
+}
+
 /// What an order would do. Nothing is changed.
 fn look(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields) -> Outcome {
     let read = Asked::read(kind, fields, Clock { zone: &state.zone, now: moment.now });
     let seen = read.and_then(|asked| {
-        let effect = moment.snapshot.preview(&asked.command, moment.caller.name()).map_err(|refusal| refused(&refusal))?;
+        let effect = effect_of(state, moment, &asked.order).map_err(|refusal| refused(&refusal))?;
         Ok(Outcome::Would(Box::new((asked, effect))))
     });
     seen.unwrap_or_else(Outcome::Wrong)
+}
+
+fn effect_of(state: &WebState, moment: &Moment, order: &Order) -> Result<Effect, Refusal> {
+    let by = moment.caller.name();
+    match order {
+        Order::Engine(command) => moment.snapshot.preview(command, by),
+        Order::Category { name, open, reason } => {
+            let order = CategoryOrder { category: name.clone(), open: *open, by: by.to_owned(), reason: reason.clone() };
+            state.categories.as_ref().ok_or_else(|| Refusal::NoCategory(name.clone()))?.preview(&order)
+        }
+    }
 }
 
 fn shown(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields, outcome: Outcome) -> Response {
@@ -101,9 +130,13 @@ async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Re
         }
     };
     let said = Said { about, kept: receipt.kept };
-    let there = HeaderValue::from_str(&format!("{}{}", state.base, said.address(receipt))).unwrap_or(HeaderValue::from_static("/holds"));
     // The engine's own record of the command says who gave it.
-    (StatusCode::SEE_OTHER, Noted::elsewhere(), [(LOCATION, there)]).into_response()
+    sent_to(state, Noted::elsewhere(), &said.address(receipt))
+}
+
+fn sent_to(state: &WebState, noted: Noted, address: &str) -> Response {
+    let there = HeaderValue::from_str(&format!("{}{address}", state.base)).unwrap_or(HeaderValue::from_static("/holds"));
+    (StatusCode::SEE_OTHER, noted, [(LOCATION, there)]).into_response()
 }
 
 /// A refusal at the field that it is about.
@@ -115,6 +148,7 @@ fn refused(refusal: &Refusal) -> Problem {
         }
         Refusal::NoExperiment(_) | Refusal::NoPool(_) | Refusal::ComponentIsWell(_) | Refusal::NothingBad { .. } => "name",
         Refusal::NoResource(_) => "resource",
+        Refusal::NoCategory(_) => "category",
         Refusal::OurPrefix | Refusal::HeldAlready(_) => "reason",
         Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. } | Refused::Full(_) | Refused::NotFound(_))
         | Refusal::Follower
@@ -124,7 +158,6 @@ fn refused(refusal: &Refusal) -> Problem {
         | Refusal::Ours { .. }
         | Refusal::KeptBack { .. }
         | Refusal::CategoryAlready { .. }
-        | Refusal::NoCategory(_)
         | Refusal::Busy
         | Refusal::Stopping => "",
     };

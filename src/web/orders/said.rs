@@ -31,6 +31,13 @@ pub(super) enum About {
     Ended(QuietId),
     /// Something is to be done to this resource in book.
     Wished(String),
+    /// A category was opened or closed.
+    Category {
+        /// Its name.
+        name: String,
+        /// Whether it was opened.
+        open: bool,
+    },
 }
 
 impl Said {
@@ -42,6 +49,7 @@ impl Said {
             "quieted" => Some(About::Quieted(ids.collect())),
             "ended" => ids.next().map(About::Ended),
             "wished" => Some(About::Wished(fields.get("of").to_owned())),
+            did @ ("opened" | "closed") => Some(About::Category { name: fields.get("of").to_owned(), open: did == "opened" }),
             _ => None,
         };
         about.map(|about| Self { about, kept: fields.get("kept") != "no" })
@@ -50,6 +58,7 @@ impl Said {
     /// The address of the page that says so: the experiment's where it is about one, or else the list of holds and silences.
     pub(super) fn address(&self, receipt: &Receipt) -> String {
         let page = match receipt.effect.stubs.as_slice() {
+            _ if matches!(self.about, About::Category { .. }) => "/pools".to_owned(),
             [stub] => address_of("/experiments", stub.as_str()),
             _ => "/holds".to_owned(),
         };
@@ -58,6 +67,7 @@ impl Said {
             About::Quieted(ids) => ("quieted", list(ids)),
             About::Ended(id) => ("ended", id.to_string()),
             About::Wished(resource) => ("wished", resource.clone()),
+            About::Category { name, open } => (if *open { "opened" } else { "closed" }, name.clone()),
         };
         let kept = (!self.kept).then_some(("kept", "no"));
         let query =
@@ -89,6 +99,7 @@ impl Said {
                 About::Ended(id) if known(id).is_some() => "It is about to end.",
                 About::Ended(_) => "It is over: what is bad is told again.",
                 About::Wished(resource) => (wished(snapshot, resource)),
+                About::Category { name, open } => (switched(frame, name, *open)),
             }
         }
     }
@@ -109,6 +120,19 @@ fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
     html! { strong { (clip(resource)) } " " (words) }
 }
 
+/// How a category is after a person opened or closed it.
+fn switched(frame: &Frame<'_>, name: &str, open: bool) -> Markup {
+    let enabled = frame.categories.and_then(|known| known.standings().into_iter().find(|of| of.rules.name == name)).map(|of| of.enabled);
+    let words = match (enabled, open) {
+        (None, _) => "is not there any more.",
+        (Some(true), true) => "is open.",
+        (Some(false), false) => "is closed until a person opens it.",
+        (Some(true), false) => "has been opened since.",
+        (Some(false), true) => "has been closed since.",
+    };
+    html! { "The category " strong { (clip(name)) } " " (words) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +143,7 @@ mod tests {
         assert_eq!(Said::of(Some("did=quieted&of=7%2C8")), said(About::Quieted(vec![QuietId(7), QuietId(8)])));
         assert_eq!(Said::of(Some("did=ended&of=7")), said(About::Ended(QuietId(7))));
         assert_eq!(Said::of(Some("did=wished&of=r-a&kept=no")), Some(Said { about: About::Wished("r-a".into()), kept: false }));
+        assert_eq!(Said::of(Some("did=closed&of=pend")), said(About::Category { name: "pend".into(), open: false }));
         assert_eq!(Said::of(Some("did=ended&of=x")), None);
         assert_eq!(Said::of(Some("did=everything")), None);
         assert_eq!(Said::of(None), None);
