@@ -18,6 +18,7 @@ mod keeper;
 mod uptime;
 mod incident;
 mod read;
+mod mention;
 mod past;
 mod backup;
 mod letter;
@@ -44,8 +45,9 @@ pub use health::{Progress, StoreHealth, StoreState};
 pub use incident::{Incident, IncidentPage, Subject};
 pub use keeper::{BACKLOG, WallClock};
 pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin, Pending, Remembered};
+pub use mention::{Mention, OutboxRow};
 pub use past::{Change, KeptBooking, Past, look_back};
-pub use read::{Cursor, EventPage, MAX_ROWS, OutboxRow, Range, Reader, SourceRow, StoredEvent, SwitchRow};
+pub use read::{Cursor, EventPage, MAX_ROWS, Range, Reader, SourceRow, StoredEvent, SwitchRow};
 pub use uptime::{Bucket, MAX_BUCKETS, uptime_of};
 pub use write::MAX_CONTENT_BYTES;
 

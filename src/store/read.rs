@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use tokio::sync::oneshot;
 
-use super::entry::OutboxState;
 use super::error::ReadError;
 use super::file;
 use super::keeper::WallClock;
@@ -100,25 +99,6 @@ pub struct SourceRow {
     pub note: String,
 }
 
-/// Something that was or is to be sent, without its content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxRow {
-    /// Its number.
-    pub id: u64,
-    /// The route that it goes.
-    pub route: String,
-    /// When it was put together.
-    pub created: Timestamp,
-    /// How it stands.
-    pub state: OutboxState,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When it was last tried.
-    pub tried: Option<Timestamp>,
-    /// Why it last failed.
-    pub last_error: Option<String>,
-}
-
 /// How long closing waits for a question under way.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -198,16 +178,6 @@ impl Reader {
         self.list(range, sql.to_owned(), memory::hold).await
     }
 
-    /// What was put together to be sent, newest first, at most [`MAX_ROWS`].
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn outbox(&self, range: Range) -> Result<Vec<OutboxRow>, ReadError> {
-        let sql = "SELECT id, route, created, state, attempts, tried, last_error FROM outbox \
-                   WHERE created >= ?1 AND created < ?2 ORDER BY id DESC";
-        self.list(range, sql.to_owned(), outgoing).await
-    }
-
     /// How long an experiment was in which state, in buckets of `step`, at most [`MAX_BUCKETS`] of them.
     ///
     /// # Errors
@@ -237,7 +207,7 @@ impl Reader {
         }
     }
 
-    async fn list<T: Send + 'static>(
+    pub(super) async fn list<T: Send + 'static>(
         &self,
         range: Range,
         sql: String,
@@ -384,14 +354,4 @@ pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<Option<Gap>> {
     let why = GapCause::ALL.into_iter().find(|known| known.word() == why);
     let parts = memory::time(row, 0)?.zip(memory::time(row, 1)?).zip(why);
     Ok(parts.map(|((since, until), why)| Gap { since, until, why }))
-}
-
-fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
-    let state = row.get_ref(3)?.as_str()?;
-    let state = OutboxState::ALL.into_iter().find(|known| known.word() == state);
-    let tried: Option<i64> = row.get(5)?;
-    let (id, route, attempts, last_error) = (file::unsigned(row)?, row.get(1)?, row.get(4)?, row.get(6)?);
-    let parts = memory::time(row, 2)?.zip(state);
-    let tried = tried.and_then(text::time);
-    Ok(parts.map(|(created, state)| OutboxRow { id, route, created, state, attempts, tried, last_error }))
 }

@@ -241,6 +241,30 @@ async fn the_history_answers() {
 }
 
 #[tokio::test]
+async fn what_told_of_an_experiment_is_found() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    let reader = store.reader();
+    let news = |name: &str, health: &str| json!({ "stub": name, "health": health, "since": time(1) });
+    let letter = |id, news: Vec<serde_json::Value>| Entry::Outgoing(Outgoing { content: json!({ "news": news }), ..outgoing(id) });
+    let sent = Entry::Delivery(Delivery { id: 1, at: time(2), state: OutboxState::Sent, error: None });
+    let letters = [
+        letter(1, vec![news("a", "down"), news("b", "down")]),
+        letter(2, vec![news("b", "ok")]),
+        letter(3, vec![news("a", "ok")]),
+        letter(4, vec![news("a", "splendid")]),
+        Entry::Outgoing(outgoing(5)),
+    ];
+    write_and_wait(&store, letters.into_iter().chain([sent]).collect());
+    let said = async |name: &str| {
+        let found = reader.mentions(&stub(name), ever()).await.expect("an answer");
+        found.into_iter().map(|mention| (mention.message.id, mention.message.state, mention.said)).collect::<Vec<_>>()
+    };
+    assert_eq!(said("a").await, [(3, OutboxState::Pending, Health::Ok), (1, OutboxState::Sent, Health::Down)]);
+    assert_eq!(said("c").await, []);
+}
+
+#[tokio::test]
 async fn bad_times_are_put_together_from_changes() {
     let bench = Bench::new();
     let (store, _) = bench.open();

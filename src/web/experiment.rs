@@ -9,6 +9,7 @@ use super::filter::{MAX_ROWS, address, address_of};
 use super::history::Past;
 use super::layout::Frame;
 use super::orders;
+use super::outbox;
 use super::parts;
 use super::state::State;
 use super::view::Experiment;
@@ -16,7 +17,7 @@ use super::words::{self, clip};
 use crate::engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
 use crate::model::{JumpHealth, SourceName, StreamHealth};
 use crate::reports::{self, Restore};
-use crate::store::SwitchRow;
+use crate::store::{Mention, SwitchRow};
 
 /// The page.
 pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past, usual: &[Restore]) -> Markup {
@@ -46,6 +47,10 @@ pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past, 
         section #part-switches aria-labelledby="switches" {
             h2 #switches { "What labwatch switched" }
             (switches(&past.switches, frame.now))
+        }
+        section #part-mentions aria-labelledby="mentions" {
+            h2 #mentions { "What people were told" }
+            (mentions(&past.mentions, frame.now))
         }
     }
 }
@@ -241,5 +246,21 @@ fn switches(switches: &[SwitchRow], now: Timestamp) -> Markup {
     html! {
         @if switches.is_empty() { (parts::none("Nothing in the last 30 days, as far as is kept.")) }
         @else { (parts::table("Switches, newest first", ["When", "What", "Outcome", "What students read"], rows)) }
+    }
+}
+
+/// The messages that told of it. They carry the names of routes, and nobody's address.
+fn mentions(mentions: &[Mention], now: Timestamp) -> Markup {
+    let rows = mentions.iter().map(|Mention { message, said }| {
+        [
+            words::ago(message.created, now),
+            html! { (clip(&message.route)) },
+            parts::state(State::from(*said)),
+            parts::marked(outbox::shape_of(message.state), message.state.word()),
+        ]
+    });
+    html! {
+        @if mentions.is_empty() { (parts::none("Nothing in the last 30 days, as far as is kept.")) }
+        @else { (parts::table("Messages, newest first", ["Put together", "Route", "Said", "State"], rows)) }
     }
 }

@@ -6,7 +6,7 @@ use super::overview::{Rows, Sketches};
 use super::timeline::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
 use crate::engine::ExperimentView;
 use crate::model::Health;
-use crate::store::{EventPage, Gap, Hold, OutboxRow, Range, ReadError, Reader, SourceRow, SwitchRow, uptime_of};
+use crate::store::{EventPage, Gap, Hold, Mention, OutboxRow, Range, ReadError, Reader, SourceRow, SwitchRow, uptime_of};
 
 /// The most events and switches that the page of an experiment lists.
 const MAX_EVENTS: usize = 50;
@@ -30,6 +30,8 @@ pub(super) struct Past {
     pub(super) events: Option<EventPage>,
     /// What was switched, newest first.
     pub(super) switches: Vec<SwitchRow>,
+    /// What people were told of it, newest first.
+    pub(super) mentions: Vec<Mention>,
     /// Why something of this is missing.
     pub(super) trouble: Option<ReadError>,
 }
@@ -37,7 +39,8 @@ pub(super) struct Past {
 /// The past of one experiment.
 pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Timestamp) -> Past {
     let day = timeline::range(now, DAY_STEP, DAY_CELLS);
-    let mut past = Past { day: sketch(view, &[], now), long: None, events: None, switches: Vec::new(), trouble: None };
+    let mut past =
+        Past { day: sketch(view, &[], now), long: None, events: None, switches: Vec::new(), mentions: Vec::new(), trouble: None };
     let Some(reader) = reader else { return past };
     let found = async {
         let long = timeline::range(now, LONG_STEP, LONG_CELLS);
@@ -48,6 +51,8 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
         past.events = Some(reader.events(&view.stub, long, None, MAX_EVENTS).await?);
         past.switches = reader.switches_of(&view.stub, lately(now)).await?;
         past.switches.truncate(MAX_EVENTS);
+        past.mentions = reader.mentions(&view.stub, lately(now)).await?;
+        past.mentions.truncate(MAX_EVENTS);
         Ok(())
     };
     past.trouble = found.await.err();

@@ -69,7 +69,8 @@ fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
     }
 }
 
-fn shape_of(state: OutboxState) -> &'static str {
+/// The shape for how a message stands.
+pub(super) fn shape_of(state: OutboxState) -> &'static str {
     match state {
         OutboxState::Sent => "ok",
         OutboxState::Pending => "degraded",
