@@ -204,7 +204,7 @@ fn start(
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
-    let orders = front::orders(orders, pictures.clone());
+    let orders = front::orders(orders, desk.clone(), pictures.clone());
     let base = front::base(&config.api);
     let pages = web::router(web::WebState {
         snapshots: pictures.clone(),

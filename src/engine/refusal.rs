@@ -64,6 +64,8 @@ pub enum Refusal {
     },
     /// There is no category of this name.
     NoCategory(String),
+    /// There is no component of this name.
+    NoComponent(String),
     /// Too many commands are waiting.
     Busy,
     /// Labwatch is about to stop.
@@ -115,6 +117,7 @@ impl fmt::Display for Refusal {
             Self::CategoryAlready { category, open: true } => write!(f, "the category {category} is open already"),
             Self::CategoryAlready { category, open: false } => write!(f, "the category {category} is closed already"),
             Self::NoCategory(name) => write!(f, "there is no category {name}: /api/v1/categories lists them"),
+            Self::NoComponent(name) => write!(f, "there is no component {name}: /status lists them"),
             Self::Busy => write!(f, "too many commands are waiting: try again in a moment"),
             Self::Stopping => write!(f, "labwatch is about to stop: try again when it runs"),
         }

@@ -324,6 +324,7 @@ pub(super) fn refused(why: Refusal) -> ApiError {
         | Refusal::NoPool(_)
         | Refusal::NoResource(_)
         | Refusal::NoCategory(_)
+        | Refusal::NoComponent(_)
         | Refusal::Quiet(Refused::NotFound(_)) => error::unknown(why.to_string()),
         Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. })
         | Refusal::Follower

@@ -146,7 +146,11 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::Quiet(Refused::Past { .. } | Refused::TooLong { .. } | Refused::EndsBeforeItBegins { .. }) | Refusal::NeedsEnd(_) => {
             "until"
         }
-        Refusal::NoExperiment(_) | Refusal::NoPool(_) | Refusal::ComponentIsWell(_) | Refusal::NothingBad { .. } => "name",
+        Refusal::NoExperiment(_)
+        | Refusal::NoPool(_)
+        | Refusal::NoComponent(_)
+        | Refusal::ComponentIsWell(_)
+        | Refusal::NothingBad { .. } => "name",
         Refusal::NoResource(_) => "resource",
         Refusal::NoCategory(_) => "category",
         Refusal::OurPrefix | Refusal::HeldAlready(_) => "reason",
