@@ -41,8 +41,22 @@ pub(super) struct Whole<'a> {
     jump: Contact<'a>,
     /// What people were told bad about it and not yet good again, one for each way to people that heard of it.
     told: Vec<Told>,
+    /// Its bookings that are under way or start within 24 h, in the order of their starts.
+    booked: Vec<Slot>,
     /// Its latest events, newest first. `/api/v2/experiments/{name}/events` tells older ones.
     events: Vec<history::Event<'a>>,
+}
+
+/// A booking. Whose it is is not known here.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BookedSlot)]
+struct Slot {
+    /// When it starts.
+    start: Timestamp,
+    /// When it ends.
+    end: Timestamp,
+    /// Whether its user has started it.
+    started: bool,
 }
 
 /// What the people of one way were told.
@@ -148,6 +162,8 @@ pub(in crate::api) async fn experiment(
 
 impl<'a> Whole<'a> {
     fn new(view: &'a ExperimentView, snapshot: &'a Snapshot, sight: Sight) -> Self {
+        let resources: Vec<_> = view.resources.iter().map(|resource| resource.name.clone()).collect();
+        let booked = snapshot.calendar.next_day(&resources, snapshot.at).into_iter();
         Self {
             experiment: Line::new(view),
             first_seen: view.first_seen,
@@ -156,6 +172,7 @@ impl<'a> Whole<'a> {
             streams: view.streams.iter().map(|stream| Contact::stream(stream, snapshot.source(SourceName::Relay), sight)).collect(),
             jump: Contact::login(view, snapshot.source(SourceName::Jump), sight),
             told: snapshot.told(view.stub.as_str()).iter().map(Told::new).collect(),
+            booked: booked.map(|of| Slot { start: of.start, end: of.end, started: of.started }).collect(),
             events: view.events.iter().rev().map(|event| history::Event::new(None, event)).collect(),
         }
     }
