@@ -106,7 +106,8 @@ impl Front {
 /// A gate that stands open.
 fn gate() -> Arc<Gate> {
     let session = Duration::from_secs(3_600);
-    let settings = AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+    let settings =
+        AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None, base: String::new() };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
     Arc::new(Gate::new(settings, Revocations::recall([], Timestamp::UNIX_EPOCH, keep), Audit::new(|_, _| {})))
 }

@@ -57,7 +57,7 @@ type RecordHook = Box<dyn FnMut(&Record) + Send>;
 
 /// Who looks on while the service runs.
 pub struct Onlooker {
-    /// Is called once, with the API's address, when the service runs.
+    /// Is called once, with the API's address, when the service runs. Without an API it is not called.
     pub started: Box<dyn FnOnce(SocketAddr) + Send>,
     /// Gets every record before the effect that it explains. May not block.
     pub record: RecordHook,
@@ -122,15 +122,15 @@ pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<JoinSet<()>> {
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
 pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) -> Result<(), ServiceError> {
-    let asked = config.api.listen;
-    let listener = front::listen(asked).await?;
-    let listen = listener.local_addr().map_err(|error| ServiceError::Listen(asked, error))?;
+    let (listener, listen) = front::listen(config.api.listen).await?.unzip();
     let close = CancellationToken::new();
     let (mut parts, desk) =
         start(config, listener, &Stops { all: &stop, api: &close }, onlooker.record, (onlooker.levels, onlooker.reload))?;
-    tracing::info!(%listen, version = env!("CARGO_PKG_VERSION"), "labwatch is running");
+    tracing::info!(listen = listen.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), "labwatch is running");
     notify(&[sd_notify::NotifyState::Ready]);
-    (onlooker.started)(listen);
+    if let Some(listen) = listen {
+        (onlooker.started)(listen);
+    }
 
     // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at first.
     let outcome = tokio::select! {
@@ -155,7 +155,7 @@ struct Stops<'a> {
 /// Makes every part and joins them.
 fn start(
     config: Config,
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     stops: &Stops<'_>,
     record: RecordHook,
     (levels, reload): (Option<LevelHandle>, Option<Reload>),
@@ -214,6 +214,7 @@ fn start(
         categories: Some(api::Categories::new(&state, Arc::clone(&gate))),
         reports: reports.clone(),
         base: Arc::clone(&base),
+        label: config.surfaces.label.as_str().into(),
         zone: config.telling.zone.rules.clone(),
     });
     let answers =

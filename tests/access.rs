@@ -52,6 +52,27 @@ async fn private_things_are_for_those_who_may_read_them() {
     }
 }
 
+/// Prometheus and old checkers know no other way. A browser repeats a password by itself, so it changes nothing.
+#[tokio::test]
+async fn a_token_as_a_password_reads_and_changes_nothing() {
+    let server = Server::start(Reading::Token, one()).await;
+    let with = async |password: &str| server.get(LIST).basic_auth("prometheus", Some(password)).send().await.expect("answers");
+    assert_eq!(with(&server.token(Scope::Read)).await.status(), StatusCode::OK);
+    assert_eq!(with(&server.token(Scope::Report)).await.status(), StatusCode::FORBIDDEN);
+    let change = server.ask(Method::DELETE, "/api/v1/tokens/0123abcd").basic_auth("ada", Some(server.token(Scope::Admin)));
+    assert_eq!(change.send().await.expect("answers").status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(server.noted(), [], "nothing was changed");
+
+    for _ in 0..=MAX_FAILURES {
+        let other = with("the password of a proxy in front").await;
+        assert_eq!(other.status(), StatusCode::UNAUTHORIZED, "it is nobody's token, and nobody guesses");
+    }
+    for _ in 0..MAX_FAILURES {
+        assert_eq!(with("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl").await.status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(with(&server.token(Scope::Read)).await.status(), StatusCode::TOO_MANY_REQUESTS, "who guesses waits");
+}
+
 #[tokio::test]
 async fn an_unchanged_answer_is_not_sent_again_and_not_to_who_may_see_more() {
     let server = Server::start(Reading::Open, one()).await;

@@ -29,8 +29,8 @@ fn told(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
 #[test]
 fn a_wrong_configuration_ends_every_command_with_all_its_problems() {
     let expected = "\
-sample is \"x\", which is not one of them; auto, always or never (environment variable STATUS_SAMPLE)
-health_events is \"0\", which is out of bounds; a number from 1 to 10000 (argument --set)
+1. sample is \"x\", which is not one of them; auto, always or never (environment variable STATUS_SAMPLE)
+2. health_events is \"0\", which is out of bounds; a number from 1 to 10000 (argument --set)
 The configuration has 2 problems.\n";
     let env = [&GOOD[..], &[("STATUS_SAMPLE", "x")]].concat();
     for command in [&["serve"][..], &["check"], &["check", "--connect"], &["token", "book"]] {

@@ -54,7 +54,7 @@ fn hosts_and_secrets_alone_make_the_documented_defaults() {
     assert_eq!(config.book.timeout, Duration::from_secs(5));
     assert_eq!(config.relay.reconnect_every, Duration::from_secs(86_400));
     assert_eq!(config.health.log_every, Duration::from_secs(3_600));
-    assert_eq!(config.api.listen.to_string(), "127.0.0.1:3007");
+    assert_eq!(config.api.listen.map(|listen| listen.to_string()).as_deref(), Some("127.0.0.1:3007"));
     assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Json));
     assert!(config.log.file.is_none() && config.mail.is_none());
     assert_eq!(loaded.warnings, Vec::<String>::new());
@@ -83,7 +83,23 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("HEALTH_EVENTS", "many", r#"health_events is "many", which is not such a number; a number from 1 to 10000"#),
     ("SAMPLE", "maybe", r#"sample is "maybe", which is not one of them; auto, always or never"#),
     ("ASK_EVERY", "2h", r#"ask_every is "2h", which is out of bounds; auto, off, or a duration from 1s to 1h"#),
-    ("PORT_SERVE", "70000", r#"port_serve is "70000", which is not such a number; a number from 0 to 65535"#),
+    ("PORT_SERVE", "70000", r#"port_serve is "70000", which is not such a number; a number from 0 to 65535, or none"#),
+    ("PORT_SERVE", "-1", r#"port_serve is "-1", which is not such a number; a number from 0 to 65535, or none"#),
+    (
+        "API_PREFIX",
+        "/lab?x",
+        r#"api_prefix is "/lab?x", which is not a plain path; a path such as /labwatch, of letters, digits, dashes, dots, underscores and tildes between slashes"#,
+    ),
+    (
+        "API_PREFIX",
+        "/{lab}",
+        r#"api_prefix is "/{lab}", which has other characters; a path such as /labwatch, of letters, digits, dashes, dots, underscores and tildes between slashes"#,
+    ),
+    (
+        "LABEL",
+        "lab/",
+        r#"label is "lab/", which has an empty part; letters, digits, dots, dashes and underscores, also with slashes between them, at most 64"#,
+    ),
     ("ADDRESS_SERVE", "localhost", r#"address_serve is "localhost", which is not an IP address; an IP address"#),
     (
         "HOST_BOOK",
@@ -145,7 +161,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "mail,jmp",
         r#"non_fatal has "jmp", which is not a component: did you mean jump?; names of components, separated by commas or white space, or a list of them; or none"#,
     ),
-    ("LABEL", "my lab", r#"label is "my lab", which has other characters; letters, digits, dots, dashes and underscores, at most 64"#),
+    (
+        "LABEL",
+        "my lab",
+        r#"label is "my lab", which has other characters; letters, digits, dots, dashes and underscores, also with slashes between them, at most 64"#,
+    ),
     (
         "GRAPHITE_PREFIX",
         "lab.",
@@ -242,7 +262,7 @@ fn toml_types_are_taken_as_they_are_meant() {
         log_file = "/var/log/labwatch/labwatch.log"
     "#;
     let loaded = load(&with_file(env(&[]), folder.path(), text)).expect("loads");
-    assert_eq!(loaded.config.api.listen.port(), 8080);
+    assert_eq!(loaded.config.api.listen.map(|listen| listen.port()), Some(8080));
     assert_eq!(loaded.config.health.events, 50);
     assert_eq!(loaded.config.log.file.expect("a file").max_size, 1 << 20);
     let mail = loaded.config.mail.expect("mail");

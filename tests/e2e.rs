@@ -48,6 +48,8 @@ mod monitor;
 mod orders;
 #[path = "e2e/outages.rs"]
 mod outages;
+#[path = "e2e/places.rs"]
+mod places;
 #[path = "e2e/process.rs"]
 mod process;
 #[path = "e2e/proxy.rs"]

@@ -9,6 +9,9 @@ mod lab;
 mod server;
 #[path = "health/paths.rs"]
 mod paths;
+#[path = "api_v1/schema.rs"]
+#[allow(dead_code, reason = "each test of the API has its own copy of this module, and not all have lists of version 1")]
+mod schema;
 #[path = "health/switches.rs"]
 mod switches;
 #[path = "health/traps.rs"]
@@ -20,6 +23,8 @@ use labwatch::engine::Link;
 use labwatch::health::views::{Query, Reader, health_page};
 use labwatch::health::{Acks, Finding, State};
 use labwatch::model::{Fault, SourceHealth, SourceName};
+
+use serde_json::Value;
 
 use lab::{Bench, ack, ailing_service, at, degraded, down, held, live, put, quiet, settings, source, unknown};
 use server::Server;
@@ -49,8 +54,10 @@ const ASKED: [(&str, &str); 17] = [
 async fn check(name: &str, bench: &Bench, asked: &[(&str, &str)]) {
     let server = Server::start(bench).await;
     let mut told = String::new();
+    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
     for (path, accept) in asked {
         let answer = server.told(path, accept).await;
+        fits_its_schema(&document, path, &answer);
         assert!(!answer.contains("10.99.88.77"), "nobody's address is told: {answer}");
         told = format!("{told}=== GET {path} ({accept})\n{answer}\n");
     }
@@ -62,6 +69,20 @@ async fn check(name: &str, bench: &Bench, asked: &[(&str, &str)]) {
     let kept = std::fs::read_to_string(&golden).unwrap_or_default();
     let differs = kept.lines().zip(told.lines()).find(|(kept, told)| kept != told);
     assert!(kept == told, "{} differs first at {differs:?}; look, and run with UPDATE=1 if it is right", golden.display());
+}
+
+/// An answer in JSON is as the document says: its fields, all of them and no other.
+fn fits_its_schema(document: &Value, path: &str, answer: &str) {
+    let Some(body) = answer.find("\n{").map(|start| &answer[start..]) else { return };
+    let (status, path) = (&answer[..3], path.split('?').next().expect("a path"));
+    let is_this = |known: &str| {
+        known.split('/').count() == path.split('/').count()
+            && known.split('/').zip(path.split('/')).all(|(known, asked)| known == asked || known.starts_with('{'))
+    };
+    let paths = document["paths"].as_object().expect("paths");
+    let told = paths.get(path).or_else(|| paths.iter().find(|(known, _)| is_this(known)).map(|(_, told)| told)).expect("is documented");
+    let form = &told["get"]["responses"][status]["content"]["application/json"]["schema"];
+    schema::check_answer(document, form, &serde_json::from_str(body).expect("JSON"), &format!("{path} {status}"));
 }
 
 #[tokio::test]

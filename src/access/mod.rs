@@ -20,5 +20,6 @@ pub use revoked::{Keep, Kept, MAX_REVOKED, Revocations, RevokeError, Revoked, re
 pub use scope::{Need, Reading, Scope, Scopes};
 pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, Throttle, WINDOW};
 pub use token::{
-    AUDIENCE, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES, MAX_TOKEN_BYTES, Pass, Refusal, Session, SignError, is_id,
+    AUDIENCE, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES, MAX_TOKEN_BYTES, Pass, Refusal, Session, SignError, has_form,
+    is_id,
 };

@@ -301,6 +301,14 @@ fn pass(claims: TokenClaims) -> Pass {
     Pass { id: claims.jti, name: claims.sub, scopes: claims.scopes, expires }
 }
 
+/// Whether a text has the form of a token or a session (three parts of base64url, of which the first is a JSON object), so that it cannot be
+/// meant as something else. Says nothing about whether it is good.
+#[must_use]
+pub fn has_form(text: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    text.starts_with("eyJ") && text.split('.').count() == 3 && text.split('.').all(is_part)
+}
+
 /// Whether this can be the id of a token or a session.
 #[must_use]
 pub fn is_id(text: &str) -> bool {

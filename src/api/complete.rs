@@ -15,10 +15,15 @@ const TOKEN: &str = "token";
 const NO_TOKEN: (u16, &str) = (401, "There is no token, or it is no good");
 const NO_SCOPE: (u16, &str) = (403, "The token does not allow it, or another site made the browser ask");
 const NO_SUCH: (u16, &str) = (404, "There is nothing of this name");
+const OTHER_METHODS: (u16, &str) = (405, "The path is asked by another method: `Allow` says which it takes");
 const TOO_LONG: (u16, &str) = (413, "The body is too long");
+const NO_JSON: (u16, &str) = (415, "The body is not marked as `application/json`");
 const TOO_OFTEN: (u16, &str) = (429, "Too many tokens were refused: `Retry-After` says how long to wait");
 const OUR_FAULT: (u16, &str) = (500, "Labwatch made a mistake; its log says which");
 const TOO_SLOW: (u16, &str) = (503, "There is no answer now: try again later");
+
+/// Takes a body however it is marked, as the program whose path it is does.
+const TAKES_ANY_BODY: &str = "/actuator/logger";
 
 /// The document with every answer that its paths can give, and what each path needs.
 pub(super) fn complete(mut document: OpenApi) -> OpenApi {
@@ -26,23 +31,31 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
         for (method, operation) in [(Method::GET, &mut item.get), (Method::POST, &mut item.post), (Method::DELETE, &mut item.delete)] {
             let rule = ROUTES.iter().find(|(known, route, _)| *known == method && route == path);
             if let (Some(operation), Some((_, _, need))) = (operation.as_mut(), rule) {
-                tell(operation, path, *need);
+                tell(operation, path, &method, *need);
             }
         }
     }
-    let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some("A token from `labwatch token`")).build();
+    let bearer = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "A token from `labwatch token`. Whoever only reads can show it as the password of basic authentication too, with any name",
+        ))
+        .build();
     let components = document.components.get_or_insert_with(Default::default);
     components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer));
     document
 }
 
-fn tell(operation: &mut Operation, path: &str, need: Need) {
-    let mut can_be = vec![OUR_FAULT, TOO_SLOW];
+fn tell(operation: &mut Operation, path: &str, method: &Method, need: Need) {
+    let mut can_be = vec![OTHER_METHODS, OUR_FAULT, TOO_SLOW];
     if path.contains('{') {
         can_be.push(NO_SUCH);
     }
-    if operation.request_body.is_some() {
+    if !method.is_safe() {
         can_be.push(TOO_LONG);
+    }
+    if operation.request_body.is_some() && path != TAKES_ANY_BODY {
+        can_be.push(NO_JSON);
     }
     let with_token = SecurityRequirement::new::<_, [&str; 0], _>(TOKEN, []);
     match need {

@@ -24,6 +24,8 @@ pub const DOCUMENT_JSON: &str = include_str!("../../openapi/labwatch-v1.json");
                        All fields are always present; lists are sorted by name; times are RFC 3339 in UTC.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    // Where a document stands says where its paths begin: a proxy may serve us below a path of its own.
+    servers((url = "../..", description = "Where this document comes from")),
     tags(
         (name = "experiments", description = "The experiments and what happened to them"),
         (name = "access", description = "Who may do what")

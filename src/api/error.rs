@@ -37,6 +37,11 @@ pub(super) fn no_such_path(uri: &Uri) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("path {} was not found", uri.path()))
 }
 
+/// 404: everything is below another path.
+pub(super) fn outside(uri: &Uri, prefix: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, format!("path {} was not found: every path here begins with {prefix}/", uri.path()))
+}
+
 /// 404: there is no such experiment.
 pub(super) fn no_such_experiment(name: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("experiment {name} was not found"))
@@ -99,6 +104,14 @@ pub(super) fn conflict(why: impl Display) -> ApiError {
 /// 413: the body is too long.
 pub(super) fn too_long(most: usize) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {most} bytes"))
+}
+
+/// 415: the body is not marked as JSON.
+pub(super) fn no_json() -> ApiError {
+    ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "write the body in JSON, and send it with the header Content-Type: application/json".to_owned(),
+    )
 }
 
 /// 503: it took too long.

@@ -1,5 +1,6 @@
 //! The gate: who asks, whether they may, and that a change leaves a record. Every routed request goes through it once, before its handler.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,17 +11,21 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use url::{Url, form_urlencoded};
 
 use super::client::Client;
-use super::cookie;
+use super::cookie::SessionCookie;
 use super::error::{self, ApiError};
 use super::origin::{self, Origin};
 use super::table::{ROUTES, Table, Verdict};
-use crate::access::{Audit, Authority, Caller, Need, Noted, Pass, Reading, Refusal, Revocations, Scope, Session, Throttle, is_place};
+use crate::access::{
+    Audit, Authority, Caller, Need, Noted, Pass, Reading, Refusal, Revocations, Scope, Session, Throttle, has_form, is_place,
+};
 
 /// What is set about access.
 #[derive(Debug, Clone)]
@@ -35,11 +40,14 @@ pub struct AccessSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Where people reach the API, without a slash at its end; `None` where it is as their browsers ask us.
     pub url: Option<Url>,
+    /// The path below which their browsers reach us, without a slash at its end; empty where that is the whole host.
+    pub base: String,
 }
 
 /// Decides who may do what.
 pub struct Gate {
     authority: Option<Authority>,
+    pub(super) cookie: SessionCookie,
     pub(super) settings: AccessSettings,
     pub(super) throttle: Throttle,
     pub(super) revocations: Revocations,
@@ -52,7 +60,8 @@ impl Gate {
     #[must_use]
     pub fn new(settings: AccessSettings, revocations: Revocations, audit: Audit) -> Self {
         let authority = settings.secret.as_ref().map(Authority::new);
-        Self { authority, settings, throttle: Throttle::default(), revocations, audit, table: Table::new(ROUTES) }
+        let cookie = SessionCookie::below(&settings.base);
+        Self { authority, cookie, settings, throttle: Throttle::default(), revocations, audit, table: Table::new(ROUTES) }
     }
 
     /// What a token says, if it is good and not revoked.
@@ -71,10 +80,9 @@ impl Gate {
         self.authority.as_ref().ok_or(Refusal::NoSecret)
     }
 
-    /// The address of one of our pages, as browsers know it: a proxy may serve us below a path of its own.
+    /// The address of one of our pages, as browsers know it.
     pub(super) fn page(&self, path: &str) -> HeaderValue {
-        let base = self.settings.url.as_ref().map_or("", Url::path).trim_end_matches('/');
-        HeaderValue::from_str(&format!("{base}{path}")).unwrap_or(HeaderValue::from_static("/"))
+        HeaderValue::from_str(&format!("{}{path}", self.settings.base)).unwrap_or(HeaderValue::from_static("/"))
     }
 
     /// Counts and tells a token that was refused.
@@ -95,13 +103,13 @@ impl Gate {
 
     /// Who asks. Who shows nothing is anonymous, and so is who shows a session that is no good: browsers show an old one for hours,
     /// and a page stays readable where reading is open.
-    fn identify(&self, headers: &HeaderMap, client: Client) -> Result<Caller, ApiError> {
+    fn identify(&self, method: &Method, headers: &HeaderMap, client: Client) -> Result<Caller, ApiError> {
         let now = Timestamp::now();
-        if let Some(token) = bearer(headers) {
+        if let Some(token) = shown(method, headers) {
             self.not_yet(client)?;
-            return self.token(token, now).map(Caller::Token).map_err(|why| self.refuse(client, why));
+            return self.token(&token, now).map(Caller::Token).map_err(|why| self.refuse(client, why));
         }
-        let Some(text) = cookie::read(headers, client.secure).filter(|_| self.not_yet(client).is_ok()) else {
+        let Some(text) = self.cookie.read(headers, client.secure).filter(|_| self.not_yet(client).is_ok()) else {
             return Ok(Caller::Anonymous);
         };
         self.session(text, now).map(Caller::Session).or_else(|why| {
@@ -115,7 +123,7 @@ impl Gate {
     /// Who asks, if they may; the request is given back because a form's field may be in its body.
     async fn judge(&self, request: Request, client: Client, need: Need) -> Result<(Request, Caller), ApiError> {
         let changes = !request.method().is_safe();
-        let caller = match (self.identify(request.headers(), client), need) {
+        let caller = match (self.identify(request.method(), request.headers(), client), need) {
             (Ok(caller), _) => caller,
             (Err(_), Need::Always) => Caller::Anonymous,
             (Err(error), Need::Read | Need::Students | Need::Scope(_)) => return Err(error),
@@ -144,10 +152,16 @@ fn allowed(caller: &Caller, scope: Scope) -> Result<(), ApiError> {
     }
 }
 
-/// The token of `Authorization: Bearer`. Other schemes are a proxy's own affair.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+/// The token of `Authorization: Bearer`; or of `Basic`, for programs that know nothing else, where it stands as the password. Browsers repeat
+/// that by themselves, also for other sites, so it only reads. What is no token there, and other schemes, are a proxy's own affair.
+fn shown<'a>(method: &Method, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
+    let (scheme, shown) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(shown.trim().into());
+    }
+    let pair = (scheme.eq_ignore_ascii_case("basic") && method.is_safe()).then(|| STANDARD.decode(shown.trim()).ok())??;
+    let password = std::str::from_utf8(&pair).ok()?.split_once(':')?.1;
+    has_form(password).then(|| password.to_owned().into())
 }
 
 /// Puts the gate before these routes, behind which only they are.
@@ -234,7 +248,8 @@ mod tests {
         };
         let revocations = Revocations::recall([], Timestamp::UNIX_EPOCH, Box::new(|_, _| Box::pin(std::future::ready(true))));
         let session = Duration::from_secs(60);
-        let settings = AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+        let settings =
+            AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None, base: String::new() };
         let routes = before(routes, Arc::new(Gate::new(settings, revocations, audit)));
         let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
         let response = TowerToHyperService::new(routes).call(request).await.unwrap_or_else(|never| match never {});
@@ -260,13 +275,24 @@ mod tests {
     }
 
     #[test]
-    fn only_bearer_tokens_are_taken() {
-        for (value, expect) in
-            [("Bearer abc", Some("abc")), ("bearer  abc ", Some("abc")), ("Basic dXNlcjpwYXNz", None), ("Bearer", None), ("abc", None)]
-        {
+    fn a_token_is_a_bearers_or_a_password_that_reads() {
+        let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+        for (value, reads, changes) in [
+            ("Bearer abc".to_owned(), Some("abc"), Some("abc")),
+            ("bearer  abc ".to_owned(), Some("abc"), Some("abc")),
+            (basic("prometheus:eyJh.eyJi.c-_"), Some("eyJh.eyJi.c-_"), None),
+            (basic(":eyJh.eyJi.c"), Some("eyJh.eyJi.c"), None),
+            (basic("user:pass"), None, None),
+            (basic("eyJh.eyJi.c:"), None, None),
+            (basic("user:eyJh.eyJi.c:x"), None, None),
+            ("Basic ***".to_owned(), None, None),
+            ("Bearer".to_owned(), None, None),
+            ("abc".to_owned(), None, None),
+        ] {
             let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
-            assert_eq!(bearer(&headers), expect, "{value}");
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(&value).expect("a value"));
+            assert_eq!(shown(&Method::GET, &headers).as_deref(), reads, "{value}");
+            assert_eq!(shown(&Method::POST, &headers).as_deref(), changes, "{value}");
         }
     }
 }

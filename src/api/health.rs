@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use super::error::{self, ApiError};
 use super::manners::OwnWords;
 use crate::access::{Caller, Kept, Scope};
-use crate::health::views::{self, Answer, Contributor, Query, Refused};
+use crate::health::views::{self, Answer, Contributor, Query, Refused, forms};
 use crate::health::{Change, Desk, LevelRefused, Levels, Picture, Pushed, Refresher, parse_set_level, targets_of};
 
 /// Takes the change of a category's switch to keep.
@@ -92,8 +92,8 @@ pub(super) fn routes(state: HealthState) -> Router {
 
 /// Whether the process must be started anew (cn-infra's form): it depends on the loop and the store, never on the laboratory.
 #[utoipa::path(get, path = "/liveness", tag = "health", responses(
-    (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = Object, example = json!({"build_version": "0.1.0", "state": 1, "start_time": 1_795_218_976, "last_change": 1_795_218_980, "plugins": [{"name": "self", "state": 1}], "PluginStatus": {"self": {"state": 1, "last_change": 1_795_218_980}}, "NonFatalPlugins": []})),
-    (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = Object),
+    (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
+    (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
 ))]
 pub(super) async fn liveness(State(state): State<HealthState>) -> Result<Response, ApiError> {
     answered(views::liveness(&state.desk.picture()))
@@ -101,8 +101,8 @@ pub(super) async fn liveness(State(state): State<HealthState>) -> Result<Respons
 
 /// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is well. Experiments are listed with their streams.
 #[utoipa::path(get, path = "/readiness", tag = "health", params(("full" = Option<bool>, Query, description = "List all experiments, not only those that fail")), responses(
-    (status = 200, description = "It is ready", body = Object, example = json!({"build_version": "0.1.0", "state": 1, "start_time": 1_795_218_976, "last_change": 1_795_218_980, "interface_stats": {"interfaces": []}, "experiments": {"total": 0, "listed": []}, "plugins": [], "PluginStatus": {}, "NonFatalPlugins": ["jump", "mail"]})),
-    (status = 503, description = "It is not, in the same form", body = Object),
+    (status = 200, description = "It is ready", body = forms::Status),
+    (status = 503, description = "It is not, in the same form", body = forms::Status),
 ))]
 pub(super) async fn readiness(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     answered(views::readiness(&state.desk.picture(), &asked(query)))
@@ -110,7 +110,7 @@ pub(super) async fn readiness(State(state): State<HealthState>, RawQuery(query):
 
 /// The endpoints of the actuator.
 #[utoipa::path(get, path = "/actuator", tag = "health", responses(
-    (status = 200, description = "Each with its path", body = Object, example = json!({"endpoints": [{"name": "info", "path": "/actuator/info"}]})),
+    (status = 200, description = "Each with its path", body = forms::Endpoints),
 ))]
 pub(super) async fn actuator() -> Result<Response, ApiError> {
     answered(views::actuator())
@@ -118,9 +118,9 @@ pub(super) async fn actuator() -> Result<Response, ApiError> {
 
 /// Health by kind (Layotto's form): UP, INIT or DOWN of every component.
 #[utoipa::path(get, path = "/actuator/health/{kind}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("full" = Option<bool>, Query, description = "List all experiments, not only those that fail")), responses(
-    (status = 200, description = "UP; of liveness also INIT", body = Object, example = json!({"status": "UP", "components": {"self": {"status": "UP", "details": {}}}})),
+    (status = 200, description = "UP; of liveness also INIT", body = forms::Health),
     (status = 404, description = "There is no such kind", body = ApiError),
-    (status = 503, description = "DOWN; of readiness also INIT", body = Object),
+    (status = 503, description = "DOWN; of readiness also INIT", body = forms::Health),
 ))]
 pub(super) async fn actuator_health(
     State(state): State<HealthState>,
@@ -134,9 +134,9 @@ pub(super) async fn actuator_health(
 
 /// The health of one component or, by readiness, of one experiment with its streams.
 #[utoipa::path(get, path = "/actuator/health/{kind}/{name}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("name" = String, Path, description = "A component or an experiment", example = "book")), responses(
-    (status = 200, description = "UP; of liveness also INIT", body = Object, example = json!({"status": "UP", "details": {}})),
+    (status = 200, description = "UP; of liveness also INIT", body = forms::Indicator),
     (status = 404, description = "There is no such kind, component or experiment", body = ApiError),
-    (status = 503, description = "DOWN; of readiness also INIT", body = Object),
+    (status = 503, description = "DOWN; of readiness also INIT", body = forms::Indicator),
 ))]
 pub(super) async fn actuator_health_of(
     State(state): State<HealthState>,
@@ -149,7 +149,7 @@ pub(super) async fn actuator_health_of(
 
 /// What runs here: the program, the laboratory in numbers, the rules in force.
 #[utoipa::path(get, path = "/actuator/info", tag = "health", responses(
-    (status = 200, description = "A member that cannot be told shows its error", body = Object, example = json!({"app": {"name": "labwatch", "version": "0.1.0", "started": "2026-11-21T00:00:00Z"}, "lab": {}, "config": {}})),
+    (status = 200, description = "A member that cannot be told shows its error", body = forms::Info),
 ))]
 pub(super) async fn info(State(state): State<HealthState>) -> Result<Response, ApiError> {
     answered(views::info(&state.desk.picture(), &state.contributors))
@@ -157,7 +157,7 @@ pub(super) async fn info(State(state): State<HealthState>) -> Result<Response, A
 
 /// The levels of the log.
 #[utoipa::path(get, path = "/actuator/logger", tag = "health", responses(
-    (status = 200, description = "By component, and by target where that is finer", body = Object, example = json!({"components": {"relay": "info"}, "targets": {"labwatch": "info"}})),
+    (status = 200, description = "By component, and by target where that is finer", body = forms::Logger),
 ))]
 pub(super) async fn logger(State(state): State<HealthState>, uri: Uri) -> Result<Response, ApiError> {
     let levels = state.levels.ok_or_else(|| error::no_such_path(&uri))?;
@@ -166,7 +166,7 @@ pub(super) async fn logger(State(state): State<HealthState>, uri: Uri) -> Result
 
 /// Sets the level of a component of the log, until the next start.
 #[utoipa::path(post, path = "/actuator/logger", tag = "health", request_body = SetLevelBody, responses(
-    (status = 200, description = "It is set: the levels as they are now", body = Object),
+    (status = 200, description = "It is set: the levels as they are now", body = forms::Logger),
     (status = 400, description = "There is no such component or level", body = ApiError),
 ))]
 pub(super) async fn set_level(State(levels): State<Arc<dyn Levels>>, body: Bytes) -> Result<Response, ApiError> {
@@ -190,7 +190,7 @@ pub(super) async fn set_level(State(levels): State<Arc<dyn Levels>>, body: Bytes
 
 /// The health of categories (FT's form): 200 whether good or bad, the verdict is in `ok`. JSON where it is asked for, else a page.
 #[utoipa::path(get, path = "/__health", tag = "health", params(CategoriesAsked), responses(
-    (status = 200, description = "One check for each experiment and component", content((Object = "application/json", example = json!({"schemaVersion": 1, "systemCode": "lab", "name": "lab health", "description": "Health of lab served from cache.", "checks": [], "ok": true, "severity": 2})), (String = "text/html"))),
+    (status = 200, description = "One check for each experiment and component", content((forms::Document = "application/json"), (String = "text/html"))),
     (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
 pub(super) async fn health(
@@ -219,7 +219,7 @@ pub(super) async fn gtg(State(state): State<HealthState>, RawQuery(query): RawQu
 
 /// Every single check of the categories: each stream, each remote login, each component, each self-test.
 #[utoipa::path(get, path = "/__agghealth", tag = "health", params(CategoriesAsked), responses(
-    (status = 200, description = "What cannot be reached is among them, failing", body = Object, example = json!({"schemaVersion": 1, "aggregationSystemCode": "lab", "checks": []})),
+    (status = 200, description = "What cannot be reached is among them, failing", body = forms::Aggregate),
     (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
 pub(super) async fn agg_health(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
@@ -229,8 +229,8 @@ pub(super) async fn agg_health(State(state): State<HealthState>, RawQuery(query)
 
 /// OK or FAIL of every component and experiment (Axway's form). The components decide.
 #[utoipa::path(get, path = "/status", tag = "health", responses(
-    (status = 200, description = "OK", body = Object, example = json!({"name": "labwatch", "version": "0.1.0", "status": "OK", "statusChecks": {"book": {"name": "book", "endpoint": "book", "status": {"result": "OK"}}}})),
-    (status = 503, description = "FAIL, in the same form", body = Object),
+    (status = 200, description = "OK", body = forms::Whole),
+    (status = 503, description = "FAIL, in the same form", body = forms::Whole),
 ))]
 pub(super) async fn status(State(state): State<HealthState>) -> Result<Response, ApiError> {
     answered(views::status(&state.desk.picture()))
@@ -238,8 +238,8 @@ pub(super) async fn status(State(state): State<HealthState>) -> Result<Response,
 
 /// OK or FAIL of one component or experiment.
 #[utoipa::path(get, path = "/status/{name}", tag = "health", params(("name" = String, Path, description = "Its endpoint, as `/status` tells it", example = "book")), responses(
-    (status = 200, description = "OK", body = Object, example = json!({"result": "OK"})),
-    (status = 404, description = "There is no such check", body = ApiError), (status = 503, description = "FAIL", body = Object),
+    (status = 200, description = "OK", body = forms::CheckStatus),
+    (status = 404, description = "There is no such check", body = ApiError), (status = 503, description = "FAIL", body = forms::CheckStatus),
 ))]
 pub(super) async fn status_of(
     State(state): State<HealthState>,

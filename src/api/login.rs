@@ -14,7 +14,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::client::Client;
-use super::cookie;
 use super::error::{self, ApiError};
 use super::gate::{self, Gate};
 use super::origin;
@@ -90,7 +89,7 @@ pub(super) async fn sign_in(
     let opened = gate.authority().map_err(error::refused)?.open(&pass, gate.settings.session, now);
     let (session, text) = opened.map_err(|fault| cannot_sign(&fault))?;
     let life = Duration::try_from(session.expires.duration_since(now)).unwrap_or_default();
-    let cookie = cookie::set(&text, life, client.secure).ok_or_else(error::internal)?;
+    let cookie = gate.cookie.set(&text, life, client.secure).ok_or_else(error::internal)?;
     let noted = gate.audit.note(&Caller::Session(session), "signed in");
     let there = if is_place(&next) { &next } else { "/" };
     Ok((noted, [(SET_COOKIE, cookie)], went(&gate, &headers, there)).into_response())
@@ -108,7 +107,7 @@ pub(super) async fn sign_out(
         // It holds at once; whether it is kept for a restart is not worth a wait, because the browser forgets the session too.
         revoked.map(drop).map_err(error::not_revoked)?;
     }
-    let cookie = cookie::remove(client.secure).ok_or_else(error::internal)?;
+    let cookie = gate.cookie.remove(client.secure).ok_or_else(error::internal)?;
     let noted = gate.audit.note(&caller, "signed out");
     Ok((noted, [(SET_COOKIE, cookie)], went(&gate, &headers, "/")).into_response())
 }

@@ -101,16 +101,27 @@ struct Asked {
     tls: bool,
 }
 
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let (method, path) = (request.method(), request.uri().path());
+        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
+        Self {
+            id: request_id(request.headers()),
+            open: reads && OPEN_PATHS.iter().any(|open| path.starts_with(open)),
+            tls: request.extensions().get::<Peer>().is_some_and(|peer| peer.tls),
+        }
+    }
+}
+
+/// An answer to this request that no route gave, as [`dressed`] would have it.
+pub(super) fn dressed_alone(request: &Request, answer: Response) -> Response {
+    finished(answer, &Asked::of(request))
+}
+
 /// Answers the browser's question whether another site's page may read here, gives errors their form and every answer its headers.
 async fn dress(request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&method);
-    let asked = Asked {
-        id: request_id(request.headers()),
-        open: reads && OPEN_PATHS.iter().any(|path| request.uri().path().starts_with(path)),
-        tls: request.extensions().get::<Peer>().is_some_and(|peer| peer.tls),
-    };
-    if asked.open && method == Method::OPTIONS {
+    let asked = Asked::of(&request);
+    if asked.open && request.method() == Method::OPTIONS {
         let mut response = StatusCode::NO_CONTENT.into_response();
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, OPTIONS"));

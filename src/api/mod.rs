@@ -23,6 +23,7 @@ mod manners;
 mod neighbour;
 mod orders;
 mod origin;
+mod prefix;
 mod pushes;
 mod routes;
 mod server;
@@ -40,6 +41,7 @@ pub use health::{HealthState, KeepSwitch};
 pub use manners::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use neighbour::labwatch_on;
 pub use orders::{Answered, Give, OrderState};
+pub use prefix::below;
 pub use routes::{ApiState, router};
 pub use server::{
     CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, STREAM_LIFE, serve,

@@ -1,14 +1,15 @@
 //! Asks a running labwatch how it is, within a time limit. Knows where it is from the settings, unless told.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 
-use super::Failure;
-use crate::config::{Sources, load_rules};
+use super::{Failure, here, token};
+use crate::access::{Grant, Scope};
+use crate::config::{ApiRead, ApiTls, Config, Sources, load, load_rules};
 use crate::service;
 use crate::wire::{self, Http};
 
@@ -26,10 +27,15 @@ pub struct Where {
     url: Option<Url>,
 }
 
+/// How long the token lives that is shown where reading needs one: longer than anybody waits.
+const OWN_LIFE: Duration = Duration::from_secs(600);
+
 /// A labwatch that can be asked.
 pub struct Asked {
     base: Url,
     http: Http,
+    /// What lets us read, where the configuration holds what it is signed with.
+    token: Option<String>,
 }
 
 /// An answer.
@@ -51,14 +57,11 @@ impl Where {
     /// # Errors
     /// [`Failure`]: there is no `--url` and the configuration is wrong, or no client can be made.
     pub fn find(&self, sources: &Sources) -> Result<Asked, Failure> {
-        let base = match &self.url {
-            Some(url) if url.cannot_be_a_base() => return Err(Failure::Usage("--url is not an http or https URL.".to_owned())),
-            Some(url) => url.clone(),
-            None => local(sources)?,
-        };
-        let http = wire::client_config(false).and_then(|tls| Http::new(WITHIN, tls));
-        let http = http.map_err(|fault| Failure::Unreachable(format!("labwatch cannot be asked: {fault}.")))?;
-        Ok(Asked { base, http })
+        match &self.url {
+            Some(url) if url.cannot_be_a_base() => Err(Failure::Usage("--url is not an http or https URL.".to_owned())),
+            Some(url) => Ok(Asked { base: url.clone(), http: http(None)?, token: None }),
+            None => local(sources),
+        }
     }
 }
 
@@ -76,10 +79,14 @@ impl Asked {
             url.query_pairs_mut().extend_pairs(query);
         }
         let place = self.base.as_str();
-        let answer = self.http.look(url, MAX_BYTES).await;
+        let answer = self.http.look(url, self.token.as_deref(), MAX_BYTES).await;
         let (status, body) = answer.map_err(|fault| Failure::Unreachable(format!("labwatch at {place} is not reachable: {fault}.")))?;
-        let body = serde_json::from_slice(&body)
+        let body: Value = serde_json::from_slice(&body)
             .map_err(|_| Failure::Unreachable(format!("what answers at {place} is not labwatch: it answered {status}, not in JSON.")))?;
+        if matches!(status, 401 | 403 | 429) {
+            let why = body.get("message").and_then(Value::as_str).unwrap_or("it does not say why");
+            return Err(Failure::Unreachable(format!("labwatch at {place} does not let us read: {why}.")));
+        }
         Ok(Answer { status, body })
     }
 }
@@ -93,13 +100,25 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
     runtime.block_on(work)
 }
 
-/// Where the service of this configuration is reached from its own host.
-fn local(sources: &Sources) -> Result<Url, Failure> {
-    let mut listen = load_rules(sources)?.config.api.listen;
-    match listen.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
-        IpAddr::V4(_) | IpAddr::V6(_) => {}
-    }
-    Url::parse(&format!("http://{listen}")).map_err(|error| Failure::Failed(format!("{listen} is no address: {error}.")))
+/// The service of this configuration, from its own host. Whoever may not read the secrets can still ask what everybody may read.
+fn local(sources: &Sources) -> Result<Asked, Failure> {
+    let config = load(sources).or_else(|_| load_rules(sources))?.config;
+    let base = here::base(&config.api)?;
+    let base = Url::parse(&base).map_err(|error| Failure::Failed(format!("{base} is no address: {error}.")))?;
+    let token = (config.api.read != ApiRead::Open).then(|| own_token(&config)).flatten();
+    Ok(Asked { base, http: http(config.api.tls.as_ref())?, token })
+}
+
+fn own_token(config: &Config) -> Option<String> {
+    let grant = Grant { name: "command line".to_owned(), scopes: [Scope::Read].into_iter().collect(), life: OWN_LIFE };
+    token::authority(config).ok()?.issue(&grant, Timestamp::now()).ok().map(|issued| issued.token)
+}
+
+fn http(tls: Option<&ApiTls>) -> Result<Http, Failure> {
+    let cannot = |why: &dyn std::fmt::Display| Failure::Unreachable(format!("labwatch cannot be asked: {why}."));
+    let tls = match tls {
+        Some(files) => here::trusting(&files.cert).map_err(|error| cannot(&error))?,
+        None => wire::client_config(false).map_err(|fault| cannot(&fault))?,
+    };
+    Http::new(WITHIN, tls).map_err(|fault| cannot(&fault))
 }

@@ -93,7 +93,8 @@ async fn demonstrate(args: &DemoArgs, sources: &Sources) -> Result<(), Failure> 
 
     let stage = Stage::new(&stop);
     stage.open(&lab);
-    let service = service::serve(config, stop.clone(), stage.onlooker(token));
+    let onlooker = stage.onlooker(token, config.api.prefix.clone());
+    let service = service::serve(config, stop.clone(), onlooker);
     let story = async {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
@@ -191,12 +192,12 @@ impl Stage {
         self.line("");
     }
 
-    fn onlooker(&self, token: String) -> Onlooker {
+    fn onlooker(&self, token: String, prefix: String) -> Onlooker {
         let (started, records) = (self.clone(), self.clone());
         Onlooker {
             started: Box::new(move |listen| {
-                started
-                    .tell("labwatch", &format!("is running; look at http://{listen}/ or ask it: curl http://{listen}/api/v1/experiments"));
+                let place = format!("http://{listen}{prefix}");
+                started.tell("labwatch", &format!("is running; look at {place}/ or ask it: curl {place}/api/v1/experiments"));
                 started.tell("labwatch", &format!("does what maintainers say who sign in there with this token: {token}"));
             }),
             record: Box::new(move |record| {

@@ -5,6 +5,7 @@ mod backup;
 mod check;
 mod connect;
 mod demo;
+mod here;
 mod notify;
 mod ready;
 mod replay;
@@ -55,6 +56,9 @@ enum Command {
         /// Only watch: judge and show, and never switch in book, tell anybody or send figures.
         #[arg(long)]
         observe: bool,
+        /// The name of this installation in titles and metrics, for example `app.example.org/ed0`.
+        #[arg(long, value_name = "NAME")]
+        label: Option<String>,
     },
     /// Watch a simulated laboratory in which things break and are mended, without any network.
     Demo(demo::DemoArgs),
@@ -124,10 +128,12 @@ impl Failure {
     fn tell(&self) {
         match self {
             Self::Configuration(problems) => {
-                complain(&problems.to_string());
-                match problems.0.len() {
-                    1 => complain("The configuration has a problem."),
-                    n => complain(&format!("The configuration has {n} problems.")),
+                if let [problem] = &problems.0[..] {
+                    complain(&problem.to_string());
+                    complain("The configuration has a problem.");
+                } else {
+                    problems.0.iter().zip(1..).for_each(|(problem, number)| complain(&format!("{number}. {problem}")));
+                    complain(&format!("The configuration has {} problems.", problems.0.len()));
                 }
             }
             Self::Usage(text) | Self::Failed(text) | Self::Occupied(text) | Self::Unreachable(text) => complain(text),
@@ -159,8 +165,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
     // refused only when one is in force already, which is as good
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut set = cli.settings.set;
-    if matches!(cli.command, Command::Serve { observe: true }) {
-        set.push(("observe".to_owned(), "true".to_owned()));
+    if let Command::Serve { observe, label } = &cli.command {
+        set.extend(observe.then(|| ("observe".to_owned(), "true".to_owned())));
+        set.extend(label.iter().map(|label| ("label".to_owned(), label.clone())));
     }
     let sources = Sources::from_process(cli.settings.config, set);
     match cli.command {

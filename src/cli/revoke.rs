@@ -1,21 +1,14 @@
 //! `labwatch token revoke` and `labwatch token list`: through the API of the labwatch that runs on this configuration, or in its memory
 //! when none runs. Which of the two it is, the lock on the memory tells.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::{Client, Method};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Failure, say, token};
+use super::{Failure, here, say, token};
 use crate::access::{Grant, Revoked, Scope, is_id, revocation, revoked_in};
 use crate::config::{ApiTls, Config};
 use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
@@ -89,12 +82,13 @@ fn revoke_at_rest(store: &Store, id: &str) -> Result<(), Failure> {
 
 /// Asks the labwatch that runs, with a token that lives for a moment.
 fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
-    let failed = |why: &str| Failure::Failed(format!("The labwatch that runs at {} cannot be asked: {why}.", base(config)));
+    let base = here::base(&config.api)?;
+    let failed = |why: &str| Failure::Failed(format!("The labwatch that runs at {base} cannot be asked: {why}."));
     let grant = Grant { name: "command line".to_owned(), scopes: [Scope::Admin].into_iter().collect(), life: OWN_LIFE };
     let issued = token::authority(config)?.issue(&grant, Timestamp::now()).map_err(|error| failed(&error.to_string()))?;
     let client = client(config.api.tls.as_ref()).map_err(|why| failed(&why))?;
     runtime()?.block_on(async {
-        let sent = client.request(method, format!("{}{path}", base(config))).bearer_auth(issued.token).send().await;
+        let sent = client.request(method, format!("{base}{path}")).bearer_auth(issued.token).send().await;
         let mut response = sent.map_err(|error| failed(&root_cause(&error)))?;
         let status = response.status();
         let mut body = Vec::new();
@@ -112,18 +106,6 @@ fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
     })
 }
 
-/// Where the labwatch of this configuration answers on this host.
-pub(super) fn base(config: &Config) -> String {
-    let listen = config.api.listen;
-    let address = match listen.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        set @ (IpAddr::V4(_) | IpAddr::V6(_)) => set,
-    };
-    let scheme = if config.api.tls.is_some() { "https" } else { "http" };
-    format!("{scheme}://{}", SocketAddr::new(address, listen.port()))
-}
-
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::Failed(format!("The runtime cannot be started: {error}.")))
@@ -133,7 +115,7 @@ fn client(tls: Option<&ApiTls>) -> Result<Client, String> {
     let builder = Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none());
     let builder = match tls {
         None => builder,
-        Some(files) => builder.tls_backend_preconfigured(only(&files.cert).map_err(|error| error.to_string())?),
+        Some(files) => builder.tls_backend_preconfigured(here::trusting(&files.cert).map_err(|error| error.to_string())?),
     };
     builder.build().map_err(|error| root_cause(&error))
 }
@@ -144,53 +126,4 @@ fn root_cause(error: &reqwest::Error) -> String {
         cause = next;
     }
     cause.to_string()
-}
-
-/// Trusts the certificate in this file and no other, whatever name it is for: the address is this host's.
-fn only(file: &std::path::Path) -> Result<rustls::ClientConfig, Box<dyn std::error::Error>> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let pinned = Arc::new(Pinned { certificate: CertificateDer::from_pem_file(file)?, provider: Arc::clone(&provider) });
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.dangerous().with_custom_certificate_verifier(pinned).with_no_client_auth())
-}
-
-#[derive(Debug)]
-struct Pinned {
-    certificate: CertificateDer<'static>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        shown: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if *shown == self.certificate { Ok(ServerCertVerified::assertion()) } else { Err(CertificateError::UnknownIssuer.into()) }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

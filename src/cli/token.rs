@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::{Failure, complain, revoke, say};
+use super::{Failure, complain, here, revoke, say};
 use crate::access::{Authority, Grant, Issued, Scope};
 use crate::config::{Config, Sources, load};
 use crate::model::{format_duration, parse_duration};
@@ -127,7 +127,7 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
         pass.name,
         pass.scopes.words().collect::<Vec<_>>().join(" and "),
         pass.expires,
-        config.api.url.clone().unwrap_or_else(|| revoke::base(config)),
+        config.api.url.clone().map_or_else(|| here::base(&config.api), Ok)?,
         pass.id,
     ));
     Ok(())

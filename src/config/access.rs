@@ -7,23 +7,29 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::hidden::callable;
 use super::mail::LINK;
 use super::reader::Reader;
+use super::servers::base_path;
 
 /// The shortest secret that access tokens of the API are signed with, in bytes: as long as what HS256 makes of it (RFC 7518, 3.2).
 pub const MIN_API_SECRET_BYTES: usize = 32;
 
 const SESSION: RangeInclusive<Duration> = Duration::from_secs(300)..=Duration::from_secs(30 * 86_400);
 const PATH: &str = "an absolute path";
+const PORT: &str = "a number from 0 to 65535, or none";
+const PREFIX: &str = "a path such as /labwatch, of letters, digits, dashes, dots, underscores and tildes between slashes";
 const NETWORKS: &str = "IP addresses and networks, separated by commas or white space, or a list of them; or none";
 
 /// The HTTP API.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
-    /// `ADDRESS_SERVE` and `PORT_SERVE`.
-    pub listen: SocketAddr,
+    /// `ADDRESS_SERVE` and `PORT_SERVE`; `None`: there is no API and no page.
+    pub listen: Option<SocketAddr>,
+    /// `API_PREFIX`: the path below which requests come in: empty, or with a slash in front and none behind.
+    pub prefix: String,
     /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nobody can change anything.
     pub secret: Option<SecretString>,
     /// `API_READ`: who may read. Unless it is [`ApiRead::Open`] there is a secret, unless only the rules were loaded.
@@ -61,17 +67,47 @@ pub struct ApiTls {
 pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
     let parse = |text: &str| text.parse::<IpAddr>().map_err(|_| "is not an IP address".to_owned());
     let address = reader.parsed("address_serve", "an IP address", parse).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let listen = SocketAddr::new(address, reader.number("port_serve", 0..=65_535));
+    let listen = reader.parsed("port_serve", PORT, port).flatten().map(|port| SocketAddr::new(address, port));
     let words = [("open", ApiRead::Open), ("token", ApiRead::Token), ("students", ApiRead::Students)];
     let read = reader.choice("api_read", &words).unwrap_or(ApiRead::Token);
+    let (prefix, url) = (reader.parsed("api_prefix", PREFIX, prefix), reader.parsed("api_url", LINK, public_url));
+    let prefix = prefix.unwrap_or_default();
+    warn_of_path(reader, &prefix, url.as_deref());
     ApiSettings {
         listen,
+        prefix,
         secret: secret(reader, read),
         read,
         tls: tls(reader),
         trusted_proxies: reader.list("api_trusted_proxy", NETWORKS, network).into_iter().flatten().collect(),
-        url: reader.parsed("api_url", LINK, public_url),
+        url,
         session: reader.duration("api_session", SESSION),
+    }
+}
+
+/// One port, or nothing where the word is none.
+fn port(text: &str) -> Result<Option<u16>, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    text.parse::<u16>().map(Some).map_err(|_| "is not such a number".to_owned())
+}
+
+/// A path in its one form: what is asked for is compared with it to the byte.
+fn prefix(text: &str) -> Result<String, String> {
+    let path = base_path(text)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+    if path.bytes().all(plain) { Ok(path) } else { Err("has other characters".to_owned()) }
+}
+
+/// A proxy can put something in front of the path, but seldom means to replace it.
+fn warn_of_path(reader: &mut Reader<'_>, prefix: &str, url: Option<&str>) {
+    let path = url.and_then(|url| Url::parse(url).ok()).map(|url| url.path().trim_end_matches('/').to_owned());
+    if let Some(path) = path.filter(|path| !path.ends_with(prefix)) {
+        let warning = format!(
+            "api_url leads to the path {path}/, and api_prefix is {prefix}: unless a proxy puts the one in the place of the other, api_url ends with {prefix}"
+        );
+        reader.warnings.push(warning);
     }
 }
 
@@ -129,6 +165,23 @@ fn public_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prefixes() {
+        for (text, expect) in [("/", Ok("")), ("lab", Ok("/lab")), ("/ed0//lab/", Ok("/ed0/lab")), ("/a.b_c~d-1", Ok("/a.b_c~d-1"))] {
+            assert_eq!(prefix(text), expect.map(str::to_owned), "{text}");
+        }
+        for (bad, why) in [
+            ("https://x.org/lab", "has a scheme: write the path alone"),
+            ("/../lab", "is not a plain path"),
+            ("/lab?x", "is not a plain path"),
+            ("/l%61b", "is not a plain path"),
+            ("/{name}", "has other characters"),
+            ("/b\u{fc}ro", "has other characters"),
+        ] {
+            assert_eq!(prefix(bad), Err(why.to_owned()), "{bad}");
+        }
+    }
 
     #[test]
     fn networks() {

@@ -7,10 +7,11 @@ use super::groups::{COMPONENTS, ServiceSettings};
 use super::keys::nearest;
 use super::mail::{PORTS, bare_host};
 use super::reader::Reader;
-use super::rows::{PATTERNS, SLUG, pattern, slug};
+use super::rows::{MAX_SLUG_BYTES, PATTERNS, pattern, slug};
 use super::settings::{HOUR, SECOND};
 
 const NON_FATAL: &str = "names of components, separated by commas or white space, or a list of them; or none";
+const LABEL: &str = "letters, digits, dots, dashes and underscores, also with slashes between them, at most 64";
 const PREFIX: &str = "names of letters, digits, dashes and underscores with dots between them";
 
 /// How health is shown.
@@ -50,7 +51,7 @@ pub(super) fn surfaces(reader: &mut Reader<'_>, services: &[ServiceSettings]) ->
     let own = COMPONENTS.into_iter().map(str::to_owned);
     let known: Vec<String> = own.chain(services.iter().map(|service| service.name.clone())).collect();
     SurfaceSettings {
-        label: reader.parsed("label", SLUG, slug).unwrap_or_default(),
+        label: reader.parsed("label", LABEL, label).unwrap_or_default(),
         non_fatal: reader.list("non_fatal", NON_FATAL, |text| component(text, &known)).into_iter().flatten().collect(),
         severity_1: reader.list("severity_1", PATTERNS, pattern),
         metrics: reader.switch("metrics"),
@@ -69,6 +70,17 @@ pub(super) fn profile(reader: &mut Reader<'_>) -> Option<ProfileSettings> {
     let profile = reader.switch("profile");
     let port = reader.number("port_profile", 0..=65_535);
     profile.then(|| ProfileSettings { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) })
+}
+
+/// Names with slashes between them, as app.example.org/ed0.
+fn label(text: &str) -> Result<String, String> {
+    if text.len() > MAX_SLUG_BYTES {
+        return Err("is too long".to_owned());
+    }
+    if text.split('/').any(str::is_empty) {
+        return Err("has an empty part".to_owned());
+    }
+    text.split('/').try_for_each(|part| slug(part).map(drop)).map(|()| text.to_owned())
 }
 
 /// One component, or nothing where the word is none.
@@ -91,6 +103,16 @@ fn prefix(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels() {
+        for good in ["lab", "app.practable.io/ed0", "a/b/c"] {
+            assert_eq!(label(good), Ok(good.to_owned()));
+        }
+        for bad in ["/a", "a/", "a//b", "a b", &"a/".repeat(40)] {
+            assert!(label(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn prefixes() {

@@ -83,7 +83,7 @@ fn secret(reader: &mut Reader<'_>, server: SourceName) -> Option<SecretString> {
 }
 
 /// A base path in its one form: empty, or with a slash in front and none behind.
-fn base_path(text: &str) -> Result<String, String> {
+pub(super) fn base_path(text: &str) -> Result<String, String> {
     let odd = |c: char| matches!(c, '?' | '#' | '\\' | '%') || c.is_whitespace();
     let segments: Vec<&str> = text.split('/').filter(|segment| !segment.is_empty()).collect();
     if text.contains("://") {

@@ -132,5 +132,6 @@ fn api_line(api: &ApiSettings) -> String {
         ApiRead::Students => "everybody may read the page of students, the rest needs a token",
     };
     let change = if api.secret.is_some() { "changing needs a token" } else { "nobody can change anything" };
-    format!("API      {scheme}://{}, {read}, {change}", api.listen)
+    let Some(listen) = api.listen else { return "API      none, and no page".to_owned() };
+    format!("API      {scheme}://{listen}{}, {read}, {change}", api.prefix)
 }

@@ -41,13 +41,14 @@ fn access(settings: &ApiSettings) -> AccessSettings {
         session: settings.session,
         trusted_proxies: settings.trusted_proxies.clone(),
         url: settings.url.as_deref().and_then(|url| Url::parse(url).ok()),
+        base: base(settings).to_string(),
     }
 }
 
-/// The path below which people reach the pages, without a slash at its end.
+/// The path below which people reach the pages, without a slash at its end: a proxy may have put something in front of our own.
 pub(super) fn base(settings: &ApiSettings) -> Arc<str> {
     let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
-    url.as_ref().map_or("", |url| url.path().trim_end_matches('/')).into()
+    url.as_ref().map_or(&*settings.prefix, |url| url.path().trim_end_matches('/')).into()
 }
 
 /// Keeps small state in the memory, and says whether it is on disk.
@@ -74,10 +75,14 @@ fn audit(store: Option<Store>) -> Audit {
     })
 }
 
-/// Takes the API's address. Where somebody has it, finds out who.
-pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, ServiceError> {
+/// Takes the API's address, where it is to have one, and tells what it is then. Where somebody has it, finds out who.
+pub(super) async fn listen(asked: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
+    let Some(address) = asked else { return Ok(None) };
     match TcpListener::bind(address).await {
-        Ok(listener) => Ok(listener),
+        Ok(listener) => {
+            let listen = listener.local_addr().map_err(|error| ServiceError::Listen(address, error))?;
+            Ok(Some((listener, listen)))
+        }
         Err(error) if error.kind() == ErrorKind::AddrInUse => match api::labwatch_on(address).await {
             Some(version) => Err(ServiceError::Another(address, version)),
             None => Err(ServiceError::Listen(address, error)),
@@ -106,14 +111,16 @@ fn unknown(desk: &Desk, command: &Command) -> Option<String> {
     Some(name.clone()).filter(|name| desk.picture().component(name).is_none())
 }
 
-/// Starts the API, and the look-out for a new certificate where it has one.
+/// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.
 pub(super) fn start(
     settings: &ApiSettings,
     parts: &mut Parts,
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     router: Router,
     stops: &Stops<'_>,
 ) -> Result<(), CertificateError> {
+    let Some(listener) = listener else { return Ok(()) };
+    let router = api::below(&settings.prefix, router);
     let files = settings.tls.as_ref().map(|tls| TlsFiles { certificate: tls.cert.clone(), key: tls.key.clone() });
     let certificate = files.map(Certificate::load).transpose()?;
     if let Some(certificate) = &certificate {

@@ -306,7 +306,7 @@ fn service_check(service: &ServiceSettings, url: &Url, tls: &rustls::ClientConfi
     let (url, expect) = (url.clone(), service.expect);
     Ok(Box::new(move || {
         let (http, url) = (http.clone(), url.clone());
-        Box::pin(async move { attempt(expect, http.look(url, MAX_DOCUMENT_BYTES).await.map_err(|fault| fault.to_string())) })
+        Box::pin(async move { attempt(expect, http.look(url, None, MAX_DOCUMENT_BYTES).await.map_err(|fault| fault.to_string())) })
     }))
 }
 

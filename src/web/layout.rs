@@ -37,6 +37,9 @@ const KEYS: [(&str, &str); 5] = [
     ("?", "show this"),
 ];
 
+/// What an installation is called to which nobody has given a name.
+const UNNAMED: &str = "lab";
+
 /// The class of a page that is not renewed while it is open.
 const STILL: &str = "still";
 
@@ -48,6 +51,8 @@ const PLAIN: &str = "plain";
 pub(super) struct Frame<'a> {
     /// The newest picture.
     pub(super) snapshot: &'a Snapshot,
+    /// What the installation is called.
+    pub(super) label: &'a str,
     /// How the memory is; `None` when there is none.
     pub(super) memory: Option<&'a StoreHealth>,
     /// The theme that the reader chose, where they did.
@@ -146,7 +151,8 @@ fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Marku
                 meta name="color-scheme" content="light dark";
                 title {
                     @if problems > 0 { "(" (problems) ") " }
-                    @if title.is_empty() { "Lab status" } @else { (title) " – Lab status" }
+                    @if !title.is_empty() { (title) " – " }
+                    (name(frame.label))
                 }
                 link rel="icon" type="image/svg+xml" href=(assets::icon(view::worst(frame.snapshot)));
                 link rel="stylesheet" href=(assets::style());
@@ -162,10 +168,15 @@ fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Marku
     }
 }
 
+/// What stands above every page. An installation that nobody has given a name is the only one.
+fn name(label: &str) -> String {
+    if label == UNNAMED { "Lab status".to_owned() } else { format!("{label} status") }
+}
+
 fn header(frame: &Frame<'_>, place: &str) -> Markup {
     html! {
         header.top {
-            a.brand href="/" { "Lab status" }
+            a.brand href="/" { (name(frame.label)) }
             nav aria-label="Pages" {
                 @for (address, name) in PLACES {
                     a href=(address) aria-current=[(address == place).then_some("page")] { (name) }

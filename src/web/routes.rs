@@ -51,6 +51,8 @@ pub struct WebState {
     pub reports: Reports,
     /// The path below which people reach the pages, without a slash at its end: a proxy may serve us below one of its own.
     pub base: Arc<str>,
+    /// What the installation is called.
+    pub label: Arc<str>,
     /// By whose clocks times are that somebody types. It has a name.
     pub zone: TimeZone,
 }
@@ -92,6 +94,7 @@ pub(super) struct Moment {
     theme: Option<&'static str>,
     stream: Option<&'static str>,
     base: Arc<str>,
+    label: Arc<str>,
 }
 
 impl Moment {
@@ -108,6 +111,7 @@ impl Moment {
             theme: theme(headers),
             stream: state.stream,
             base: Arc::clone(&state.base),
+            label: Arc::clone(&state.label),
             now: Timestamp::now(),
         }
     }
@@ -125,6 +129,7 @@ impl Moment {
     pub(super) fn frame(&self) -> Frame<'_> {
         Frame {
             snapshot: &self.snapshot,
+            label: &self.label,
             memory: self.memory.as_ref(),
             theme: self.theme,
             stream: self.stream,

@@ -65,12 +65,13 @@ impl Http {
         Ok((response.status(), said(&beginning)))
     }
 
-    /// Sends a request without a token and takes the answer's status and body, whatever the status.
+    /// Sends a request, with a bearer's token or without, and takes the answer's status and body, whatever the status.
     ///
     /// # Errors
     /// A [`Fault`] when there is no answer, or one of more than `at_most` bytes.
-    pub async fn look(&self, url: Url, at_most: usize) -> Result<(u16, Vec<u8>), Fault> {
+    pub async fn look(&self, url: Url, token: Option<&str>, at_most: usize) -> Result<(u16, Vec<u8>), Fault> {
         let request = self.client.get(url).header(reqwest::header::ACCEPT, "application/json, */*;q=0.5");
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         let response = request.send().await.map_err(|error| classify_error(&error))?;
         let status = response.status().as_u16();
         Ok((status, read_bounded(response, at_most).await?))

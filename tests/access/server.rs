@@ -56,6 +56,7 @@ impl Server {
             categories: None,
             reports: Reports::of(None),
             base: "/status".into(),
+            label: "lab".into(),
             zone: TimeZone::UTC,
         };
         let others = others.merge(labwatch::web::router(state));
@@ -113,6 +114,7 @@ fn gate(reading: Reading, kept: &Arc<Mutex<Vec<String>>>, notes: &Notes) -> Arc<
         session: Duration::from_secs(3_600),
         trusted_proxies: vec!["127.0.0.1/32".parse().expect("a network")],
         url: Some("https://lab.example/status".parse().expect("a URL")),
+        base: "/status".to_owned(),
     };
     let (kept, notes) = (Arc::clone(kept), Arc::clone(notes));
     let keep: Keep = Box::new(move |key, _| {

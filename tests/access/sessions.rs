@@ -29,7 +29,7 @@ async fn a_token_makes_a_session_that_reads() {
     let server = Server::start(Reading::Token, one()).await;
     let response = server.sign_in(&server.token(Scope::Read)).send().await.expect("answers");
     let cookie = header(&response, "set-cookie");
-    assert!(cookie.starts_with("labwatch=") && cookie.contains("; Path=/; Max-Age="), "{cookie}");
+    assert!(cookie.starts_with("labwatch.status=") && cookie.contains("; Path=/; Max-Age="), "{cookie}");
     assert!(cookie.ends_with("; HttpOnly; SameSite=Strict"), "without TLS it is not Secure: {cookie}");
     let cookie = given(&response);
     let read = server.get(LIST).header("cookie", &cookie).send().await.expect("answers");
@@ -41,7 +41,8 @@ async fn a_token_makes_a_session_that_reads() {
     let text = cookie.split_once('=').expect("a pair").1;
     let as_token = server.get(LIST).bearer_auth(text).send().await.expect("answers");
     assert_eq!(as_token.status(), StatusCode::UNAUTHORIZED, "a session is no token");
-    let as_session = server.get(LIST).header("cookie", format!("labwatch={}", server.token(Scope::Read))).send().await.expect("answers");
+    let as_session =
+        server.get(LIST).header("cookie", format!("labwatch.status={}", server.token(Scope::Read))).send().await.expect("answers");
     assert_eq!(as_session.status(), StatusCode::UNAUTHORIZED, "a token is no session");
 }
 
@@ -50,7 +51,7 @@ async fn behind_a_proxy_with_tls_the_cookie_is_for_tls_alone() {
     let server = Server::start(Reading::Token, one()).await;
     let response = server.sign_in(&server.token(Scope::Read)).header("x-forwarded-proto", "https").send().await.expect("answers");
     let cookie = header(&response, "set-cookie");
-    assert!(cookie.starts_with("__Host-labwatch=") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(cookie.starts_with("__Host-labwatch.status=") && cookie.ends_with("; Secure"), "{cookie}");
     let cookie = given(&response);
     let plain = server.get(LIST).header("cookie", &cookie).send().await.expect("answers");
     assert_eq!(plain.status(), StatusCode::UNAUTHORIZED);
@@ -121,7 +122,7 @@ async fn a_session_ends_by_signing_out_and_with_its_token() {
     let csrf = csrf(&server, &cookie).await;
     assert_eq!(server.form("/logout", &[]).header("cookie", &cookie).send().await.expect("answers").status(), StatusCode::FORBIDDEN);
     let out = server.form("/logout", &[("csrf", &csrf)]).header("cookie", &cookie).send().await.expect("answers");
-    assert!(header(&out, "set-cookie").starts_with("labwatch=; Path=/; Max-Age=0;"));
+    assert!(header(&out, "set-cookie").starts_with("labwatch.status=; Path=/; Max-Age=0;"));
     assert_eq!(read(&cookie).await, 401, "whoever kept the cookie has nothing");
     assert_eq!(server.noted().last().expect("a note").1, "signed out");
 
@@ -137,7 +138,7 @@ async fn a_session_ends_by_signing_out_and_with_its_token() {
 async fn an_old_cookie_hinders_nobody_where_reading_is_open() {
     let server = Server::start(Reading::Open, one()).await;
     for _ in 0..20 {
-        let response = server.get(LIST).header("cookie", "labwatch=of.another.secret").send().await.expect("answers");
+        let response = server.get(LIST).header("cookie", "labwatch.status=of.another.secret").send().await.expect("answers");
         assert_eq!(response.status(), StatusCode::OK);
     }
 }

@@ -48,7 +48,7 @@ async fn over_tls_browsers_are_told_to_stay_with_it() {
     assert_eq!((answer.status().as_u16(), header(&answer, "strict-transport-security").as_str()), (200, "max-age=31536000"));
     let signed_in = server.sign_in(&server.token(Scope::Read)).send().await.expect("answers");
     let cookie = header(&signed_in, "set-cookie");
-    assert!(cookie.starts_with("__Host-labwatch=") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(cookie.starts_with("__Host-labwatch.status=") && cookie.ends_with("; Secure"), "{cookie}");
 
     let port = server.base.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     let mut plain = TcpStream::connect(("127.0.0.1", port)).await.expect("connects");

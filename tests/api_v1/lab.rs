@@ -15,7 +15,8 @@ use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, 
 /// A gate that lets everybody read, and nobody change anything.
 pub fn open_gate() -> Arc<Gate> {
     let session = Duration::from_secs(3_600);
-    let settings = AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+    let settings =
+        AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None, base: String::new() };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
     Arc::new(Gate::new(settings, Revocations::recall([], at(0), keep), Audit::new(|_, _| {})))
 }

@@ -1,7 +1,7 @@
 //! Compares an answer with the schemas of the OpenAPI document: the fields, all of them and no other, and their types.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A list of things of this schema.
 pub fn check(document: &impl Serialize, list: &Value, name: &str) {
@@ -33,6 +33,9 @@ fn fits(schemas: &Value, schema: &Value, value: &Value, at: &str) {
     if kinds.is_some_and(|kinds| kinds.contains(&Value::from("null"))) && value.is_null() {
         return;
     }
+    if schema["allOf"].is_array() {
+        return object(schemas, schema, value, at);
+    }
     let kind = kinds.and_then(|kinds| kinds.iter().find(|kind| **kind != "null")).unwrap_or(&schema["type"]);
     match kind.as_str() {
         Some("boolean") => assert!(value.is_boolean(), "{at}: {value}"),
@@ -58,11 +61,49 @@ fn text(schema: &Value, value: &Value, at: &str) {
 
 fn object(schemas: &Value, schema: &Value, value: &Value, at: &str) {
     let value = value.as_object().unwrap_or_else(|| panic!("{at} is no object: {value}"));
-    let Some(properties) = schema["properties"].as_object() else {
-        return value.iter().for_each(|(key, item)| fits(schemas, &schema["additionalProperties"], item, &format!("{at}.{key}")));
-    };
-    assert_eq!(value.keys().collect::<Vec<_>>(), properties.keys().collect::<Vec<_>>(), "the fields of {at}");
+    let Some(form) = Form::of(schemas, schema) else { return };
+    for name in &form.required {
+        assert!(value.contains_key(name), "{at} has no {name}");
+    }
     for (key, item) in value {
-        fits(schemas, &properties[key], item, &format!("{at}.{key}"));
+        let known = form.fields.get(key).or(form.others.as_ref());
+        let known = known.unwrap_or_else(|| panic!("{at} has {key}, of which the document does not tell"));
+        fits(schemas, known, item, &format!("{at}.{key}"));
+    }
+}
+
+/// What an object may hold.
+#[derive(Default)]
+struct Form {
+    /// The fields that are told by name.
+    fields: Map<String, Value>,
+    /// Which of them are always there.
+    required: Vec<String>,
+    /// The form of others.
+    others: Option<Value>,
+}
+
+impl Form {
+    /// Also of one that is put together of several; `None` where it may hold anything.
+    fn of(schemas: &Value, schema: &Value) -> Option<Self> {
+        if let Some(name) = schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {
+            return Self::of(schemas, &schemas[name]);
+        }
+        if let Some(parts) = schema["allOf"].as_array() {
+            return Some(parts.iter().filter_map(|part| Self::of(schemas, part)).fold(Self::default(), Self::and));
+        }
+        let (fields, others) = (schema["properties"].as_object().cloned(), schema.get("additionalProperties").cloned());
+        if fields.is_none() && others.is_none() {
+            return None;
+        }
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        Some(Self { fields: fields.unwrap_or_default(), required, others })
+    }
+
+    fn and(mut self, more: Self) -> Self {
+        self.fields.extend(more.fields);
+        self.required.extend(more.required);
+        self.others = self.others.or(more.others);
+        self
     }
 }

@@ -93,7 +93,14 @@ pub fn token() -> String {
 
 fn gate() -> Arc<Gate> {
     let session = Duration::from_secs(3_600);
-    let settings = AccessSettings { secret: Some(SECRET.into()), reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None };
+    let settings = AccessSettings {
+        secret: Some(SECRET.into()),
+        reading: Reading::Open,
+        session,
+        trusted_proxies: Vec::new(),
+        url: None,
+        base: String::new(),
+    };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
     Arc::new(Gate::new(settings, Revocations::recall([], Timestamp::now(), keep), Audit::new(|_, _| {})))
 }

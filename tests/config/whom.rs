@@ -174,6 +174,14 @@ fn the_api_is_open_to_read_or_needs_a_secret() {
     assert!(api(&[("API_TRUSTED_PROXY", "none")]).trusted_proxies.is_empty());
     assert_eq!(api(&[("API_URL", "https://x.org/status/")]).url.as_deref(), Some("https://x.org/status"));
     assert_eq!(api(&[("API_URL", "https://x.org")]).url.as_deref(), Some("https://x.org"));
+    assert_eq!(api(&[("PORT_SERVE", "None")]).listen, None);
+    assert!(api(&[("PORT_SERVE", "0")]).listen.is_some_and(|listen| listen.port() == 0));
+    for (prefix, expect) in [("/", ""), ("labwatch/", "/labwatch"), ("/ed0/lab", "/ed0/lab")] {
+        assert_eq!(api(&[("API_PREFIX", prefix)]).prefix, expect);
+    }
+    let warned =
+        |url| load(&env(&[("API_PREFIX", "/lab"), ("API_URL", url)])).expect("loads").warnings.join(" ").contains("api_prefix is /lab");
+    assert!(warned("https://x.org/status") && !warned("https://x.org/ed0/lab") && !warned("https://x.org/lab/"));
     let closed = api(&[("API_READ", "token"), ("SECRET_API", LONG)]);
     assert!(closed.read == ApiRead::Token && closed.secret.is_some());
     let told = problems(&env(&[("API_READ", "token")]));

@@ -297,6 +297,7 @@ fn pattern(text: &str) -> Result<NamePattern, ApiError> {
 pub(super) fn read<T>(given: Given<T>) -> Result<T, ApiError> {
     given.map(|Json(body)| body).map_err(|why| match why.status() {
         StatusCode::PAYLOAD_TOO_LARGE => error::of_status(StatusCode::PAYLOAD_TOO_LARGE),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => error::no_json(),
         _ => error::malformed(why.body_text()),
     })
 }

@@ -24,6 +24,8 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
                        Where reading is not open to everybody it needs a token with the scope `read`: else the answer is 401 or 403, and 429 after too many failures.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    // Where a document stands says where its paths begin: a proxy may serve us below a path of its own.
+    servers((url = "../..", description = "Where this document comes from")),
     tags(
         (name = "now", description = "The laboratory as it is"),
         (name = "experiments", description = "The experiments as they are"),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::listing::{self, Experiments, Stream, Tally};
 use super::{Answer, Query, Refused};
@@ -31,38 +32,160 @@ pub const KINDS: [&str; 2] = ["liveness", "readiness"];
 /// Somebody who contributes a member to the information: its name, and how it is made.
 pub type Contributor = (&'static str, Box<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>);
 
-#[derive(Serialize)]
-struct Health<'a> {
+/// The endpoints of the actuator.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorEndpoints)]
+pub(crate) struct Endpoints {
+    /// Each with its path.
+    endpoints: Vec<Endpoint>,
+}
+
+/// An endpoint of the actuator.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorEndpoint)]
+pub(crate) struct Endpoint {
+    /// Its name.
+    #[schema(example = "info")]
+    name: &'static str,
+    /// Its path, below the one where labwatch is served.
+    #[schema(example = "/actuator/info")]
+    path: &'static str,
+}
+
+/// The health of one kind, in Layotto's form.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorHealth)]
+pub(crate) struct Health<'a> {
+    /// `UP`, `INIT` or `DOWN`.
+    #[schema(pattern = "^(UP|INIT|DOWN)$", example = "UP")]
     status: &'static str,
+    /// The components, by name.
     components: BTreeMap<&'a str, Indicator<'a>>,
+    /// The experiments; of readiness alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Overview<'a>>,
 }
 
-#[derive(Serialize)]
-struct Overview<'a> {
+/// What readiness tells besides the components.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorOverview)]
+pub(crate) struct Overview<'a> {
+    /// The experiments.
     experiments: Experiments<'a>,
 }
 
-#[derive(Serialize)]
-struct Indicator<'a> {
+/// The health of one component or experiment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorIndicator)]
+pub(crate) struct Indicator<'a> {
+    /// `UP`, `INIT` or `DOWN`.
+    #[schema(pattern = "^(UP|INIT|DOWN)$", example = "UP")]
     status: &'static str,
+    /// More about it.
     details: Details<'a>,
 }
 
-#[derive(Serialize)]
-struct Details<'a> {
+/// More about a component or experiment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorDetails)]
+pub(crate) struct Details<'a> {
+    /// Why it is not up, where it is not.
     #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(required = false)]
     reason: &'a str,
+    /// What is not as it should be while it can be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     warnings: Vec<&'a str>,
+    /// Whether its failure counts for the whole; of a component alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     fatal: Option<bool>,
+    /// When it last changed.
     last_change: Timestamp,
+    /// When there was last evidence of it; null before the first.
+    #[schema(required)]
     last_update: Option<Timestamp>,
+    /// How old that evidence is, in seconds.
+    #[schema(required)]
     age: Option<i64>,
+    /// Its streams; of an experiment alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     streams: Option<Vec<Stream<'a>>>,
+}
+
+/// What runs here. Whoever cannot tell something has `error` in its place.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorInfo)]
+pub(crate) struct Info<'a> {
+    /// The program.
+    app: App<'a>,
+    /// What it was built from, where the build said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    git: Option<Git<'a>>,
+    /// The laboratory in numbers.
+    lab: Lab<'a>,
+    /// What others contribute: `config` holds the rules in force.
+    #[serde(flatten)]
+    #[schema(value_type = BTreeMap<String, Object>)]
+    more: BTreeMap<&'static str, Value>,
+}
+
+/// The program.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorApp)]
+pub(crate) struct App<'a> {
+    /// Its name.
+    #[schema(example = "labwatch")]
+    name: &'a str,
+    /// Its version.
+    #[schema(example = "0.1.0")]
+    version: &'a str,
+    /// When the process started.
+    started: Timestamp,
+    /// When it was built, where the build said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compiled: Option<&'a str>,
+}
+
+/// What the program was built from.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorGit)]
+pub(crate) struct Git<'a> {
+    /// The commit.
+    commit: &'a str,
+}
+
+/// The laboratory in numbers.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorLab)]
+pub(crate) struct Lab<'a> {
+    /// The label of the installation.
+    #[schema(example = "lab")]
+    label: &'a str,
+    /// How many experiments are how.
+    experiments: Tally,
+    /// The categories that there are, sorted.
+    categories: Vec<String>,
+    /// When book was last read; null before that.
+    #[schema(required)]
+    book_read: Option<Timestamp>,
+    /// How many experiments and components are acknowledged.
+    acknowledged: usize,
+    /// The acknowledgement of everything; null where there is none.
+    #[schema(required)]
+    installation_acknowledged: Option<String>,
+}
+
+/// The levels of the log.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorLogger)]
+pub(crate) struct Logger<'a> {
+    /// The level of each component.
+    #[schema(example = json!({"relay": "info"}))]
+    components: BTreeMap<&'a str, &'a str>,
+    /// The level of each target of the log; the empty one stands for everything else.
+    #[schema(example = json!({"labwatch": "info"}))]
+    targets: BTreeMap<String, String>,
 }
 
 /// The endpoints that there are.
@@ -70,8 +193,7 @@ struct Details<'a> {
 /// # Errors
 /// [`Refused::Unwritable`].
 pub fn actuator() -> Result<Answer, Refused> {
-    let endpoints: Vec<_> = ENDPOINTS.iter().map(|(name, path)| json!({ "name": name, "path": path })).collect();
-    Answer::json(true, &json!({ "endpoints": endpoints }))
+    Answer::json(true, &Endpoints { endpoints: ENDPOINTS.map(|(name, path)| Endpoint { name, path }).into() })
 }
 
 /// The health of one kind, with all its components.
@@ -116,33 +238,27 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
 /// [`Refused::Unwritable`].
 pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> {
     let identity = &*picture.identity;
-    let mut body = Map::new();
-    let compiled = identity.built.map(|built| ("compiled", Value::from(built)));
-    let mut app = json!({ "name": identity.name, "version": identity.version, "started": identity.started.to_string() });
-    if let (Some(app), Some((key, value))) = (app.as_object_mut(), compiled) {
-        app.insert(key.to_owned(), value);
-    }
-    body.insert("app".to_owned(), app);
-    if let Some(commit) = identity.commit {
-        body.insert("git".to_owned(), json!({ "commit": commit }));
-    }
-    body.insert("lab".to_owned(), lab(picture));
-    for (name, make) in more {
-        body.insert((*name).to_owned(), make(picture).unwrap_or_else(|error| json!({ "error": error })));
-    }
-    Answer::json(true, &body)
+    let (name, version, started) = (identity.name, identity.version, identity.started);
+    let told = |make: &dyn Fn(&Picture) -> Result<Value, String>| make(picture).unwrap_or_else(|error| json!({ "error": error }));
+    let info = Info {
+        app: App { name, version, started, compiled: identity.built },
+        git: identity.commit.map(|commit| Git { commit }),
+        lab: lab(picture),
+        more: more.iter().map(|(name, make)| (*name, told(make))).collect(),
+    };
+    Answer::json(true, &info)
 }
 
-fn lab(picture: &Picture) -> Value {
+fn lab(picture: &Picture) -> Lab<'_> {
     let acks = &picture.acks;
-    json!({
-        "label": picture.settings.label,
-        "experiments": Tally::of(&picture.snapshot),
-        "categories": Census::of(picture).categories(),
-        "book_read": picture.component("book").and_then(|book| book.last_update),
-        "acknowledged": acks.count(picture.at),
-        "installation_acknowledged": acks.installation(picture.at).map(Ack::words),
-    })
+    Lab {
+        label: &picture.settings.label,
+        experiments: Tally::of(&picture.snapshot),
+        categories: Census::of(picture).categories(),
+        book_read: picture.component("book").and_then(|book| book.last_update),
+        acknowledged: acks.count(picture.at),
+        installation_acknowledged: acks.installation(picture.at).map(Ack::words),
+    }
 }
 
 /// The levels of the log, by component, and by target where that is finer.
@@ -155,9 +271,8 @@ pub fn logger(levels: &dyn Levels) -> Result<Answer, Refused> {
         let above = targets.iter().filter(|(known, _)| known.is_empty() || is_within(target, known));
         above.max_by_key(|(known, _)| known.len()).map_or("off", |(_, level)| level.as_str())
     };
-    let components: BTreeMap<&str, &str> =
-        COMPONENTS.iter().filter_map(|(name, targets)| targets.first().map(|target| (*name, of(target)))).collect();
-    Answer::json(true, &json!({ "components": components, "targets": targets }))
+    let components = COMPONENTS.iter().filter_map(|(name, targets)| targets.first().map(|target| (*name, of(target)))).collect();
+    Answer::json(true, &Logger { components, targets: targets.clone() })
 }
 
 /// Whether a module is another or within it, as the log's filter sees it: by the start of its name.

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
+use super::ft_form::{Aggregate, Check, Document, Elementary};
 use super::{Answer, Query, Refused};
 use crate::config::CategorySettings;
 use crate::engine::{ExperimentView, Issue, StreamView};
@@ -105,42 +105,6 @@ fn why_closed(picture: &Picture, category: &CategorySettings) -> String {
         Some(switch) => format!("{} ({}, {})", switch.reason, switch.by, switch.at),
         None => String::new(),
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    schema_version: u8,
-    system_code: &'a str,
-    name: String,
-    description: String,
-    checks: Vec<Check<'a>>,
-    ok: bool,
-    severity: u8,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the standard's name")]
-struct Check<'a> {
-    id: &'a str,
-    name: &'a str,
-    ok: bool,
-    severity: u8,
-    business_impact: String,
-    technical_summary: String,
-    panic_guide: &'a str,
-    check_output: String,
-    /// When there was last evidence; `null` when there was none yet.
-    last_updated: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ack: Option<String>,
-    #[serde(rename = "_acknowledged")]
-    acknowledged: bool,
-    #[serde(rename = "_lastChange")]
-    last_change: String,
-    #[serde(rename = "_age")]
-    age: Option<i64>,
 }
 
 /// The health of the categories that were asked for: 200 whether good or bad, the verdict is in `ok`.
@@ -250,30 +214,6 @@ fn summary(member: &Member<'_>, picture: &Picture) -> String {
     } else {
         format!("{kind} {}; details at {path}, status at {link}", member.name)
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Aggregate<'a> {
-    schema_version: u8,
-    aggregation_system_code: &'a str,
-    checks: Vec<Elementary<'a>>,
-}
-
-/// A single check, with the experiment or component that it is of.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Elementary<'a> {
-    id: String,
-    name: String,
-    ok: bool,
-    severity: u8,
-    business_impact: String,
-    technical_summary: String,
-    panic_guide: &'a str,
-    check_output: String,
-    last_updated: String,
-    check_system_code: &'a str,
 }
 
 /// Every single check: each stream, each remote login, each component. What cannot be reached is among them, failing.

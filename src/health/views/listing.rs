@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{LISTED, Query};
 use crate::engine::{Connection, Evidence, ExperimentView, Report, Scopes, Seen, Snapshot, StreamView};
@@ -12,15 +13,24 @@ use crate::health::picture::Picture;
 use crate::model::{SourceName, StreamHealth};
 
 /// How many experiments are how.
-#[derive(Debug, Serialize)]
-pub(super) struct Tally {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthTally)]
+pub(crate) struct Tally {
+    /// All of them.
     total: usize,
+    /// Those that are well.
     ok: usize,
+    /// Those that can be used, with a loss.
     degraded: usize,
+    /// Those that cannot be used.
     down: usize,
+    /// Those of which too little is known.
     unknown: usize,
+    /// Those that labwatch has made unavailable in book.
     withdrawn: usize,
+    /// Those that a person has made unavailable in book.
     held: usize,
+    /// Those that book does not list.
     unlisted: usize,
 }
 
@@ -41,20 +51,31 @@ impl Tally {
 }
 
 /// The experiments of an answer.
-#[derive(Debug, Serialize)]
-pub(super) struct Experiments<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthExperiments)]
+pub(crate) struct Experiments<'a> {
     #[serde(flatten)]
     counts: Tally,
-    /// Those that are listed, sorted by name.
+    /// Those that are listed, sorted by name: the first 100 that fail, or all where `full` is true.
     listed: Vec<Experiment<'a>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Experiment<'a> {
+/// How an experiment is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthExperiment)]
+pub(crate) struct Experiment<'a> {
+    /// Its name.
+    #[schema(example = "pend00")]
     name: &'a str,
+    /// `ok`, `warn`, `init`, `stale` or `error`; the first two can be used.
+    #[schema(pattern = "^(ok|warn|init|stale|error)$", example = "ok")]
     state: &'static str,
+    /// What is wrong, and how many of its streams are active.
     details: String,
+    /// When its health last changed.
     last_change: Timestamp,
+    /// When there was last evidence of it; null before the first.
+    #[schema(required)]
     last_update: Option<Timestamp>,
 }
 
@@ -80,16 +101,27 @@ impl<'a> Experiments<'a> {
 }
 
 /// A stream, in the place of a network interface.
-#[derive(Debug, Serialize)]
-pub(super) struct Stream<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthStream)]
+pub(crate) struct Stream<'a> {
+    /// Its topic.
+    #[schema(example = "pend00-st-data")]
     internal_name: &'a str,
+    /// Its number in this answer, from 1.
     index: usize,
+    /// `UP`, `DOWN`, `NEVER` seen, or `UNKNOWN`.
+    #[schema(pattern = "^(UP|DOWN|NEVER|UNKNOWN)$", example = "UP")]
     status: &'static str,
+    /// Whose stream it is.
+    #[schema(example = "pend00")]
     experiment: &'a str,
+    /// Whether the experiment cannot be used without it.
     required: bool,
     /// When relay last reported it.
+    #[schema(required)]
     last_seen: Option<Timestamp>,
     /// When it last sent something, as far as that is known.
+    #[schema(required)]
     last_transmit: Option<Timestamp>,
     /// Messages a second; absent when relay does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 mod accept;
 mod actuator;
 mod ft;
+mod ft_form;
 mod listing;
 mod metrics;
 mod page;
@@ -22,6 +23,14 @@ pub use page::{Reader, health_page};
 pub use probes::{liveness, readiness};
 pub use query::Query;
 pub use status::{status, status_of};
+
+/// The forms of the answers, for the document of the API.
+pub(crate) mod forms {
+    pub(crate) use super::actuator::{Endpoints, Health, Indicator, Info, Logger};
+    pub(crate) use super::ft_form::{Aggregate, Document};
+    pub(crate) use super::probes::Status;
+    pub(crate) use super::status::{CheckStatus, Whole};
+}
 
 /// What JSON answers are marked as.
 pub const JSON: &str = "application/json";

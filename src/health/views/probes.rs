@@ -5,57 +5,96 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::listing::{self, Experiments, Stream};
 use super::{Answer, Query, Refused};
 use crate::health::picture::{LIVENESS, Picture, worst};
 use crate::health::state::{Component, State, age};
 
-#[derive(Serialize)]
+/// The status of labwatch, in cn-infra's form. Times are seconds since 1970.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentStatus)]
 #[expect(clippy::struct_field_names, reason = "cn-infra's name")]
-struct Status<'a> {
+pub(crate) struct Status<'a> {
+    /// The version of labwatch.
+    #[schema(example = "0.1.0")]
     build_version: &'a str,
+    /// When it was built, where the build said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     build_date: Option<&'a str>,
+    /// 0 init, 1 ok, 2 error: the worst of the parts that are not in `NonFatalPlugins`.
+    #[schema(maximum = 2, example = 1)]
     state: u8,
+    /// When the process started.
+    #[schema(example = 1_795_218_976)]
     start_time: i64,
+    /// When the state of a part or of an experiment last changed.
+    #[schema(example = 1_795_218_980)]
     last_change: i64,
+    /// When there was last evidence of anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_update: Option<i64>,
+    /// The streams of the experiments that are listed; of readiness alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     interface_stats: Option<Interfaces<'a>>,
+    /// The experiments; of readiness alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     experiments: Option<Experiments<'a>>,
+    /// The commit it was built from, where the build said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     commit_hash: Option<&'a str>,
+    /// The parts that have reported at least once.
     plugins: Vec<Plugin<'a>>,
+    /// All parts, by name.
     #[serde(rename = "PluginStatus")]
     plugin_status: BTreeMap<&'a str, PluginStatus<'a>>,
+    /// The parts whose failure does not count here.
     #[serde(rename = "NonFatalPlugins")]
+    #[schema(example = json!(["jump", "mail"]))]
     non_fatal: Vec<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Interfaces<'a> {
+/// The streams, in the place of network interfaces.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentInterfaces)]
+pub(crate) struct Interfaces<'a> {
+    /// One for each stream.
     interfaces: Vec<Stream<'a>>,
 }
 
-#[derive(Serialize)]
-struct Plugin<'a> {
+/// A part that has reported.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentPlugin)]
+pub(crate) struct Plugin<'a> {
+    /// Its name.
+    #[schema(example = "book")]
     name: &'a str,
+    /// 0 init, 1 ok, 2 error.
+    #[schema(maximum = 2, example = 1)]
     state: u8,
+    /// What is wrong, where it is in error.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct PluginStatus<'a> {
+/// How a part is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentPluginStatus)]
+pub(crate) struct PluginStatus<'a> {
+    /// 0 init, 1 ok, 2 error.
+    #[schema(maximum = 2, example = 1)]
     state: u8,
+    /// When its state last changed.
+    #[schema(example = 1_795_218_980)]
     last_change: i64,
+    /// When there was last evidence of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_update: Option<i64>,
+    /// How old that evidence is, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     age: Option<i64>,
+    /// What is wrong, where it is in error.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
 }

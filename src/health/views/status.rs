@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Answer, Refused};
 use crate::engine::ExperimentView;
@@ -14,31 +15,60 @@ use crate::health::state::{Component, State, age};
 /// What `/status` is marked as.
 const JSON_UTF8: &str = "application/json; charset=utf-8";
 
-#[derive(Serialize)]
-struct Whole<'a> {
+/// The status of labwatch, in the form of Axway's agents.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AxwayStatus)]
+pub(crate) struct Whole<'a> {
+    /// The name of the program, by which another instance is recognised.
+    #[schema(example = "labwatch")]
     name: &'a str,
+    /// Its version.
+    #[schema(example = "0.1.0")]
     version: &'a str,
+    /// `OK` or `FAIL`: the components decide.
+    #[schema(pattern = "^(OK|FAIL)$", example = "OK")]
     status: &'static str,
+    /// What is wrong, where something is.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
     details: String,
+    /// Every component and every experiment, by its endpoint.
     #[serde(rename = "statusChecks")]
     checks: BTreeMap<String, Check<'a>>,
 }
 
-#[derive(Serialize)]
-struct Check<'a> {
+/// One check of the status.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AxwayCheck)]
+pub(crate) struct Check<'a> {
+    /// The name of the component or experiment.
+    #[schema(example = "book")]
     name: &'a str,
+    /// What to ask for below `/status/` to get this check alone.
+    #[schema(example = "book")]
     endpoint: String,
+    /// How it is.
     status: CheckStatus,
 }
 
-#[derive(Serialize)]
-struct CheckStatus {
+/// The result of a check.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AxwayResult)]
+pub(crate) struct CheckStatus {
+    /// `OK` or `FAIL`.
+    #[schema(pattern = "^(OK|FAIL)$", example = "OK")]
     result: &'static str,
+    /// What is wrong, or more about it.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
     details: String,
+    /// When it last changed.
     last_change: Timestamp,
+    /// When there was last evidence of it; null before the first.
+    #[schema(required)]
     last_update: Option<Timestamp>,
+    /// How old that evidence is, in seconds.
+    #[schema(required)]
     age: Option<i64>,
 }
 
