@@ -178,6 +178,7 @@ impl Bench {
                 components: vec![Component { name: "book".to_owned(), state: 2 }],
                 categories: vec![("pendulums".to_owned(), false)],
                 acknowledged: 1,
+                turns: true,
             }),
             queues: vec![Queue { name: "inputs", depth: Box::new(|| 3), bound: 256 }],
             store: Some(Box::new(|| StoreFigures { ok: true, lost: 7, waiting: 0 })),

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 
-use super::{Failure, here, token};
-use crate::access::{Grant, Scope};
-use crate::config::{ApiRead, ApiTls, Config, Sources, load, load_rules};
+use super::{Failure, here};
+use crate::access::{Authority, Grant, Scope};
+use crate::config::{ApiRead, ApiTls, Sources, load, load_rules};
 use crate::service;
 use crate::wire::{self, Http};
 
@@ -25,17 +25,20 @@ pub struct Where {
     /// The address of the running labwatch, for example `http://127.0.0.1:3007`. Without it the one that the configuration gives.
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
+    /// The port of the running labwatch on this host, where it is not the one that the configuration gives.
+    #[arg(long, value_name = "PORT", conflicts_with = "url")]
+    port: Option<u16>,
 }
 
-/// How long the token lives that is shown where reading needs one: longer than anybody waits.
-const OWN_LIFE: Duration = Duration::from_secs(600);
+/// How long the token lives that is shown where reading needs one: it is made for one question.
+const OWN_LIFE: Duration = Duration::from_secs(60);
 
 /// A labwatch that can be asked.
 pub struct Asked {
     base: Url,
     http: Http,
-    /// What lets us read, where the configuration holds what it is signed with.
-    token: Option<String>,
+    /// What makes a token to read with, where one is needed and the configuration holds what it is signed with.
+    authority: Option<Authority>,
 }
 
 /// An answer.
@@ -59,8 +62,8 @@ impl Where {
     pub fn find(&self, sources: &Sources) -> Result<Asked, Failure> {
         match &self.url {
             Some(url) if url.cannot_be_a_base() => Err(Failure::Usage("--url is not an http or https URL.".to_owned())),
-            Some(url) => Ok(Asked { base: url.clone(), http: http(None)?, token: None }),
-            None => local(sources),
+            Some(url) => Ok(Asked { base: url.clone(), http: http(None)?, authority: None }),
+            None => local(sources, self.port),
         }
     }
 }
@@ -79,7 +82,7 @@ impl Asked {
             url.query_pairs_mut().extend_pairs(query);
         }
         let place = self.base.as_str();
-        let answer = self.http.look(url, self.token.as_deref(), MAX_BYTES).await;
+        let answer = self.http.look(url, self.authority.as_ref().and_then(own_token).as_deref(), MAX_BYTES).await;
         let (status, body) = answer.map_err(|fault| Failure::Unreachable(format!("labwatch at {place} is not reachable: {fault}.")))?;
         let body: Value = serde_json::from_slice(&body)
             .map_err(|_| Failure::Unreachable(format!("what answers at {place} is not labwatch: it answered {status}, not in JSON.")))?;
@@ -101,17 +104,20 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
 }
 
 /// The service of this configuration, from its own host. Whoever may not read the secrets can still ask what everybody may read.
-fn local(sources: &Sources) -> Result<Asked, Failure> {
-    let config = load(sources).or_else(|_| load_rules(sources))?.config;
+fn local(sources: &Sources, port: Option<u16>) -> Result<Asked, Failure> {
+    let mut config = load(sources).or_else(|_| load_rules(sources))?.config;
+    if let Some((listen, port)) = config.api.listen.as_mut().zip(port) {
+        listen.set_port(port);
+    }
     let base = here::base(&config.api)?;
     let base = Url::parse(&base).map_err(|error| Failure::Failed(format!("{base} is no address: {error}.")))?;
-    let token = (config.api.read != ApiRead::Open).then(|| own_token(&config)).flatten();
-    Ok(Asked { base, http: http(config.api.tls.as_ref())?, token })
+    let authority = config.api.secret.as_ref().filter(|_| config.api.read != ApiRead::Open).map(Authority::new);
+    Ok(Asked { base, http: http(config.api.tls.as_ref())?, authority })
 }
 
-fn own_token(config: &Config) -> Option<String> {
+fn own_token(authority: &Authority) -> Option<String> {
     let grant = Grant { name: "command line".to_owned(), scopes: [Scope::Read].into_iter().collect(), life: OWN_LIFE };
-    token::authority(config).ok()?.issue(&grant, Timestamp::now()).ok().map(|issued| issued.token)
+    authority.issue(&grant, Timestamp::now()).ok().map(|issued| issued.token)
 }
 
 fn http(tls: Option<&ApiTls>) -> Result<Http, Failure> {

@@ -209,6 +209,7 @@ pub(super) fn figures(desk: &Desk) -> metrics::Service {
         components: numbers.components.into_iter().map(|(name, state)| metrics::Component { name, state }).collect(),
         categories: numbers.categories,
         acknowledged: numbers.acknowledged,
+        turns: numbers.turns,
     }
 }
 

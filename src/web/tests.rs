@@ -235,6 +235,11 @@ pub(super) fn web_of(snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>
 
 /// The same where a proxy serves them below a path of its own.
 pub(super) fn web_below(base: &str, snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
+    web_called("lab", base, snapshot, caller, give)
+}
+
+/// The same of an installation that is called so.
+fn web_called(label: &str, base: &str, snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
     // The sender may go: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
     let pages = router(WebState {
@@ -245,7 +250,7 @@ pub(super) fn web_below(base: &str, snapshot: Snapshot, caller: Caller, give: Op
         categories: None,
         reports: Reports::of(None),
         base: Arc::from(base),
-        label: Arc::from("lab"),
+        label: Arc::from(label),
         zone: TimeZone::UTC,
     });
     with_lost_page(pages.layer(Extension(caller)), Arc::from(base))
@@ -281,6 +286,18 @@ pub(super) fn tags(page: &str) -> impl Iterator<Item = &str> {
 
 pub(super) fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     tag.split_once(&format!(" {name}=\""))?.1.split('"').next()
+}
+
+#[tokio::test]
+async fn an_installation_with_a_name_shows_it() {
+    let called = |label: &str| web_called(label, "", sick_lab(), Caller::Anonymous, None);
+    let (named, unnamed) = (called("app.example.org/<ed0>"), called("lab"));
+    for (path, title) in [("/pools", "Pools – "), ("/", "")] {
+        let (named, unnamed) = (page(&named, path).await, page(&unnamed, path).await);
+        assert!(named.contains(&format!("{title}app.example.org/&lt;ed0&gt; status</title>")), "{path}: {named}");
+        assert!(named.contains(">app.example.org/&lt;ed0&gt; status</a>"), "{path}");
+        assert!(unnamed.contains(&format!("{title}Lab status</title>")) && unnamed.contains(">Lab status</a>"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -170,3 +170,28 @@ async fn who_only_watches_shows_all_and_does_nothing() {
     watching.stop("TERM", &lab).await;
     assert_eq!(switches(&lab, "r-pend00"), [false]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_made_to_talk_while_it_goes_on() {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let monitor = Monitor::start(&lab, &[("SECRET_API", SECRET), ("LOG_LEVEL", "info")]).await;
+    monitor.sees_well(&ALL).await;
+    for (body, words) in [
+        (json!({"component": "nope", "level": "debug"}), "component \"nope\" is not known"),
+        (json!({"component": "book", "level": "loud"}), "level \"loud\" is not known"),
+        (json!({"component": "book"}), "missing field"),
+    ] {
+        let (status, told) = order(&monitor, Method::POST, "/actuator/logger", Some(body)).await;
+        assert!(status == 400 && told["message"].as_str().is_some_and(|said| said.contains(words)), "{told}");
+    }
+    let (status, told) = order(&monitor, Method::POST, "/actuator/logger", Some(json!({"component": "book", "level": "error"}))).await;
+    assert_eq!((status, &told["components"]["book"], &told["components"]["relay"]), (200, &json!("error"), &json!("info")), "{told}");
+    let levels = monitor.get("/actuator/logger").await;
+    assert_eq!(
+        (&levels["components"]["book"], &levels["targets"]["labwatch::effects::book"]),
+        (&json!("error"), &json!("error")),
+        "{levels}"
+    );
+    monitor.logs(&["the level of the log was set", "book"]).await;
+    monitor.stop("TERM", &lab).await;
+}

@@ -2,7 +2,8 @@
 
 use super::probes::number;
 use crate::health::census::Census;
-use crate::health::picture::Picture;
+use crate::health::picture::{Picture, SELF};
+use crate::health::state::State;
 use crate::health::switches::is_enabled;
 
 /// A picture in numbers: 0 init, 1 ok, 2 error.
@@ -16,6 +17,8 @@ pub struct Numbers {
     pub categories: Vec<(String, bool)>,
     /// How many experiments and components are acknowledged.
     pub acknowledged: usize,
+    /// Whether the laboratory is being judged.
+    pub turns: bool,
 }
 
 /// The picture in numbers.
@@ -33,5 +36,6 @@ pub fn numbers(picture: &Picture) -> Numbers {
         components: picture.components.iter().map(|one| (one.name.to_string(), number(one.state()))).collect(),
         categories: categories.collect(),
         acknowledged: picture.acks.count(picture.at),
+        turns: picture.component(SELF).is_none_or(|one| !matches!(one.state(), State::Stale | State::Error)),
     }
 }

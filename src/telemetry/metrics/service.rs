@@ -35,6 +35,8 @@ pub struct Service {
     pub categories: Vec<(String, bool)>,
     /// How many acknowledgements hold.
     pub acknowledged: usize,
+    /// Whether the laboratory is being judged.
+    pub turns: bool,
 }
 
 /// A component of labwatch.
@@ -85,7 +87,7 @@ pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot, inside: &Inside)
         categories.set([("category", name.as_str())], u64::from(*ok))?;
     }
     sheet.gauge("lab_acks", "How many acknowledgements hold", super::lab::count(service.acknowledged))?;
-    sheet.gauge("lab_pilot_light", "1 as long as labwatch answers", 1_u64)?;
+    sheet.gauge("lab_pilot_light", "1 while the laboratory is being judged, 0 when that stands still", u64::from(service.turns))?;
     sheet.count("labwatch_checks", "How often the laboratory was judged", snapshot.version)?;
     sheet.gauge("labwatch_snapshot_time_seconds", "When the newest picture was taken, in seconds of Unix time", snapshot.at.as_second())?;
     telling(sheet, snapshot)?;
