@@ -230,6 +230,19 @@ async fn without_a_component_that_fails_nothing_is_wrong() {
     assert_eq!(bench.desk.picture().overall(), (State::Warn, "web: slow".to_owned()));
 }
 
+/// Row 37: whoever reads a check knows where to read more, wherever labwatch is served.
+#[tokio::test]
+async fn a_check_names_its_details_by_their_whole_address() {
+    let place = "https://lab.example.org/ed0/status".to_owned();
+    let server = Server::start(&Bench::well_with(labwatch::health::Settings { place, ..settings() })).await;
+    let health = server.json("/__health").await;
+    let summaries: Vec<_> = health["checks"].as_array().expect("a list").iter().filter_map(|it| it["technicalSummary"].as_str()).collect();
+    for end in ["/status/book", "/actuator/health/readiness/pend00"] {
+        let address = format!("details at https://lab.example.org/ed0/status{end}");
+        assert!(summaries.iter().any(|summary| summary.contains(&address)), "{summaries:?}");
+    }
+}
+
 /// Row 38: the page leads a maintainer to the forms, with what they are about filled in, and nobody else.
 #[tokio::test]
 async fn the_page_leads_maintainers_to_the_forms() {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub startup: Duration,
     /// Where people see the whole status; may be empty.
     pub link: String,
+    /// What stands in front of the paths that answers name: where people reach us, or the path below which we are served; may be empty.
+    pub place: String,
 }
 
 impl Default for Settings {
@@ -41,6 +43,7 @@ impl Default for Settings {
             pools: Vec::new(),
             startup: Duration::from_secs(60),
             link: String::new(),
+            place: String::new(),
         }
     }
 }

@@ -237,6 +237,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         pools: config.pools.clone(),
         startup: config.health.startup,
         link: config.mail.as_ref().map(|mail| mail.link.clone()).unwrap_or_default(),
+        place: config.api.url.clone().unwrap_or_else(|| config.api.prefix.clone()),
     }
 }
 

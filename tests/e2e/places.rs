@@ -187,6 +187,8 @@ async fn found_by_commands(lab: &Lab, settings: &[(&str, &str)]) {
     let told = run(&["status", "--port", port], lab, &elsewhere).await;
     assert_eq!(told.status.code(), Some(0), "{}", told.said);
     assert_eq!(run(&["status"], lab, &elsewhere).await.status.code(), Some(2));
+    let above = run(&["status", "--url", &format!("http://127.0.0.1:{port}")], lab, settings).await;
+    assert!(above.status.code() == Some(2) && above.said.contains("There is no labwatch below that path"), "{}", above.said);
     let strangers = [settings, &[("SECRET_API", "another-s3cr3t-of-more-than-32-bytes")]].concat();
     let told = run(&["status"], lab, &strangers).await;
     assert!(told.status.code() == Some(2) && told.said.contains("does not let us read"), "{}", told.said);

@@ -19,8 +19,9 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
                        everything else is here, where lists can have pages and filters without changing what that program's readers get. \
                        What is now stands at `/api/v2/<things>` and `/api/v2/<things>/{name}`, what was at \
                        `/api/v2/experiments/{name}/<what>` and `/api/v2/history/<what>`. \
-                       All fields are always present, null where there is nothing to tell; times are RFC 3339 in UTC. \
-                       A parameter that is not known is an error. Any other path answers 404, any other method 405, with the same `Error`. \
+                       All fields are always present, null where there is nothing to tell, but in the forms of other systems (`health`); times are RFC 3339 in UTC. \
+                       A parameter that is not known is an error. Any other path answers 404, any other method 405, with the same `Error`; \
+                       a head of more than 16 KiB is answered 431, without a body. \
                        Where reading is not open to everybody it needs a token with the scope `read`: else the answer is 401 or 403, and 429 after too many failures.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),

@@ -208,11 +208,11 @@ fn summary(member: &Member<'_>, picture: &Picture) -> String {
         What::Component(_) => ("component", format!("/status/{}", member.name)),
         What::Experiment(_) => ("experiment", format!("/actuator/health/readiness/{}", member.name)),
     };
-    let link = &picture.settings.link;
+    let (place, link) = (&picture.settings.place, &picture.settings.link);
     if link.is_empty() {
-        format!("{kind} {}; details at {path}", member.name)
+        format!("{kind} {}; details at {place}{path}", member.name)
     } else {
-        format!("{kind} {}; details at {path}, status at {link}", member.name)
+        format!("{kind} {}; details at {place}{path}, status at {link}", member.name)
     }
 }
 
