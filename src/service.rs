@@ -210,7 +210,7 @@ fn start(
         snapshots: pictures.clone(),
         store: kept,
         stream: Some("/api/v2/stream"),
-        give: Some(Arc::clone(&orders.give)),
+        orders: Some(orders.clone()),
         categories: Some(api::Categories::new(&state, Arc::clone(&gate))),
         reports: reports.clone(),
         base: Arc::clone(&base),

@@ -52,7 +52,7 @@ impl Server {
             snapshots: receiver.clone(),
             store: None,
             stream: None,
-            give: None,
+            orders: None,
             categories: None,
             reports: Reports::of(None),
             base: "/status".into(),
