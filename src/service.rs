@@ -245,15 +245,7 @@ fn start_ways(
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
     let mails = telling::start_mail(followed.clone(), parts, inputs, stop)?;
     let webhooks = telling::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
-    Ok(Outlets {
-        switches,
-        mails: Some(mails),
-        webhooks: Some(webhooks),
-        samples: feeds.samples,
-        relay: feeds.relay,
-        jump: feeds.jump,
-        book: feeds.book,
-    })
+    Ok(Outlets { switches, mails, webhooks, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book })
 }
 
 /// The engine, as it was left.
