@@ -52,7 +52,7 @@ pub(super) struct Mode {
 
 pub(super) type Asked = Result<Query<Mode>, QueryRejection>;
 pub(super) type Given<T> = Result<Json<T>, JsonRejection>;
-type Named = Result<Path<String>, PathRejection>;
+pub(super) type Named = Result<Path<String>, PathRejection>;
 
 /// Everything that keeps messages quiet: acknowledgements, silences, maintenance.
 #[utoipa::path(get, path = "/api/v2/quiet", tag = "quiet", responses(
