@@ -214,7 +214,7 @@ fn start(
         categories: Some(api::Categories::new(&state, Arc::clone(&gate))),
         reports: reports.clone(),
         base: Arc::clone(&base),
-        zone: config.telling.zone.rules.clone(),
+        zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
     let answers =
         api::ApiState { history, figures: measured, health: Some(state), orders: Some(orders), ..api::ApiState::new(pictures.clone()) };

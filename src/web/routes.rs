@@ -51,8 +51,8 @@ pub struct WebState {
     pub reports: Reports,
     /// The path below which people reach the pages, without a slash at its end: a proxy may serve us below one of its own.
     pub base: Arc<str>,
-    /// By whose clocks times are that somebody types. It has a name.
-    pub zone: TimeZone,
+    /// By whose clocks times are that somebody types, as it is set then. It has a name.
+    pub zone: Arc<dyn Fn() -> TimeZone + Send + Sync>,
 }
 
 impl std::fmt::Debug for WebState {

@@ -247,7 +247,7 @@ pub(super) fn web_below(base: &str, snapshot: Snapshot, caller: Caller, give: Op
         categories: None,
         reports: Reports::of(None),
         base: Arc::from(base),
-        zone: TimeZone::UTC,
+        zone: Arc::new(|| TimeZone::UTC),
     });
     with_lost_page(pages.layer(Extension(caller)), Arc::from(base))
 }

@@ -56,7 +56,7 @@ impl Server {
             categories: None,
             reports: Reports::of(None),
             base: "/status".into(),
-            zone: TimeZone::UTC,
+            zone: Arc::new(|| TimeZone::UTC),
         };
         let others = others.merge(labwatch::web::router(state));
         let routes = router(ApiState::new(receiver), gate, others);

@@ -62,7 +62,7 @@ async fn order(
 ) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let fields = Fields::of(&body);
-    let asked = Asked::read(kind, &fields, Clock { zone: &state.zone, now: moment.now });
+    let asked = Asked::read(kind, &fields, Clock { zone: &(state.zone)(), now: moment.now });
     let (status, problem) = match asked {
         Err(problem) => (StatusCode::BAD_REQUEST, problem),
         Ok(asked) => match carry_out(&state, &moment, &orders, asked.order).await {
@@ -92,7 +92,7 @@ async fn carry_out(state: &WebState, moment: &Moment, orders: &OrderState, order
 
 /// What an order would do. Nothing is changed.
 fn look(state: &WebState, moment: &Moment, orders: &OrderState, (kind, fields): (Kind, &Fields)) -> Outcome {
-    let read = Asked::read(kind, fields, Clock { zone: &state.zone, now: moment.now });
+    let read = Asked::read(kind, fields, Clock { zone: &(state.zone)(), now: moment.now });
     let seen = read.and_then(|asked| {
         let effect = effect_of(state, moment, orders, &asked.order).map_err(|refusal| refused(&refusal))?;
         Ok(Outcome::Would(Box::new((asked, effect))))
@@ -113,7 +113,7 @@ fn effect_of(state: &WebState, moment: &Moment, orders: &OrderState, order: &Ord
 
 fn shown(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields, outcome: Outcome) -> Response {
     let frame = moment.frame();
-    let form = Form { kind, fields, zone: &state.zone, outcome };
+    let form = Form { kind, fields, zone: &(state.zone)(), outcome };
     moment.framed(layout::still(&frame, "", kind.verb(), &form::page(&frame, &form)))
 }
 
