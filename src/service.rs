@@ -5,6 +5,7 @@ mod error;
 mod figures;
 mod front;
 mod health;
+mod mail_probe;
 mod memory;
 mod parts;
 mod reload;
