@@ -36,7 +36,7 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
     kill("HUP", monitor.pid()).await;
     mail(&lab, "the monthly report", |mail| mail.subject.starts_with("[test lab] availability in 20")).await;
     monitor.logs(&["the monthly report is mailed"]).await;
-    let mails = lab.mail().wait_for(1, Duration::from_secs(45)).await;
+    let mails = lab.mail().wait_for(1, Duration::from_secs(90)).await;
     assert!(mails.iter().any(|mail| mail.text.contains("Availability is (ok + degraded)")), "the rule is in it: {mails:#?}");
 
     monitor.sees_well(&ALL).await;
