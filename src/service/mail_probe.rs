@@ -19,14 +19,16 @@ pub(super) const PACE: Pace =
     Pace { period: Duration::from_secs(60), timeout: Duration::from_secs(10), retries: 1, cooldown: Duration::from_secs(5) };
 
 /// How often we log in. Servers count logins, and lock who fails with them a few times in some minutes: between two, the server is only
-/// greeted, and what the last login came to stands.
+/// greeted, and what the last login came to stands. The first look only greets, so that a labwatch that is started again and again does not
+/// log in each time.
 const LOGIN_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The last login to which the server had an answer.
 struct Login {
     /// With what settings.
     config: Arc<Config>,
-    at: Instant,
+    /// `None`: the server was only greeted so far.
+    at: Option<Instant>,
     /// When a mail was last sent, as was known then.
     sent: Option<Timestamp>,
     refusal: Option<Fault>,
@@ -36,7 +38,9 @@ impl Login {
     /// Whether it says nothing of the present any more: it is long ago, the configuration was read anew since, or it was refused and a
     /// mail got through since.
     fn is_past(&self, config: &Arc<Config>, sent: Option<Timestamp>, now: Instant) -> bool {
-        !Arc::ptr_eq(&self.config, config) || now.duration_since(self.at) >= LOGIN_EVERY || (self.refusal.is_some() && sent > self.sent)
+        !Arc::ptr_eq(&self.config, config)
+            || self.at.is_none_or(|at| now.duration_since(at) >= LOGIN_EVERY)
+            || (self.refusal.is_some() && sent > self.sent)
     }
 }
 
@@ -57,18 +61,20 @@ async fn attempt(config: Arc<Config>, sent: Option<Timestamp>, latest: &Mutex<Op
         Err(error) => return Attempt::Found(Finding::error(error.to_string())),
     };
     let latest = || latest.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = latest().as_ref().filter(|login| !login.is_past(&config, sent, Instant::now())).map(|login| login.refusal.clone());
-    let found = if let Some(refusal) = known {
-        mailer.greet().await.map(|()| refusal)
-    } else {
+    let due = latest().as_ref().map(|login| login.is_past(&config, sent, Instant::now()));
+    let found = if due == Some(true) {
         let answer = match mailer.log_in().await {
             Err(refusal) if refusal.is_ours() => Ok(Some(refusal)),
             other => other.map(|()| None),
         };
         if let Ok(refusal) = answer.clone() {
-            *latest() = Some(Login { config, at: Instant::now(), sent, refusal });
+            *latest() = Some(Login { config, at: Some(Instant::now()), sent, refusal });
         }
         answer
+    } else {
+        let greeted = mailer.greet().await;
+        let mut latest = latest();
+        greeted.map(|()| latest.get_or_insert(Login { config, at: None, sent, refusal: None }).refusal.clone())
     };
     match found {
         Ok(None) => Attempt::Found(Finding::ok()),
@@ -120,6 +126,7 @@ mod tests {
         let (config, latest) = (config(catcher.addr().port()), Mutex::default());
         let tried = async |config: &Arc<Config>, sent| state(attempt(Arc::clone(config), sent, &latest).await);
         catcher.set_login(Some(("lab", "other")));
+        assert_eq!(tried(&config, None).await, Ok(State::Ok), "the first look only greets");
         assert_eq!(tried(&config, None).await, Ok(State::Error));
         catcher.set_login(Some(("lab", "right")));
         assert_eq!(tried(&config, None).await, Ok(State::Error), "it is not tried again at once");
@@ -128,8 +135,9 @@ mod tests {
         assert_eq!(tried(&config, Some(Timestamp::MAX)).await, Ok(State::Ok));
         let anew = Arc::new(Config::clone(&config));
         assert_eq!(tried(&anew, Some(Timestamp::MAX)).await, Ok(State::Error), "the configuration was read anew");
-        let login = Login { config: anew, at: Instant::now(), sent: None, refusal: None };
-        assert!(!login.is_past(&login.config, None, login.at) && login.is_past(&login.config, None, login.at + LOGIN_EVERY));
+        let now = Instant::now();
+        let login = Login { config: anew, at: Some(now), sent: None, refusal: None };
+        assert!(!login.is_past(&login.config, None, now) && login.is_past(&login.config, None, now + LOGIN_EVERY));
         assert!(catcher.mails().is_empty());
     }
 
@@ -139,7 +147,7 @@ mod tests {
         catcher.set_login(Some(("lab", "right")));
         let (config, latest) = (config(catcher.addr().port()), Mutex::default());
         let tried = async || state(attempt(Arc::clone(&config), None, &latest).await);
-        for known in [false, true] {
+        for known in [false, true, true] {
             for mood in [MailMood::Hanging, MailMood::Busy] {
                 catcher.set_mood(mood);
                 assert!(tried().await.is_err(), "{mood:?} {known}");
