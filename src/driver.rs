@@ -60,10 +60,10 @@ const CLOCK_SET: Duration = Duration::from_secs(2);
 pub struct Outlets {
     /// Switches of availability.
     pub switches: mpsc::Sender<Switch>,
-    /// Summaries to be mailed; `None` when mail is not configured.
-    pub mails: Option<mpsc::Sender<Arc<Summary>>>,
-    /// Summaries for webhooks; `None` when none is configured.
-    pub webhooks: Option<mpsc::Sender<Arc<Summary>>>,
+    /// Summaries to be mailed.
+    pub mails: mpsc::Sender<Arc<Summary>>,
+    /// Summaries for webhooks.
+    pub webhooks: mpsc::Sender<Arc<Summary>>,
     /// Streams to listen to.
     pub samples: mpsc::Sender<Sample>,
     /// Commands to relay's feed.
@@ -333,8 +333,7 @@ impl Driver {
             Channel::Mail => &self.outlets.mails,
             Channel::Webhook => &self.outlets.webhooks,
         };
-        let handed_on = outlet.as_ref().is_some_and(|outlet| outlet.try_send(summary).is_ok());
-        if !handed_on {
+        if outlet.try_send(summary).is_err() {
             self.refused.push_back(Input::Delivered { id, outcome: Err(DeliveryFault { fault: Fault::Busy, permanent: false }) });
         }
     }
@@ -408,7 +407,7 @@ mod tests {
         let (book, polls) = mpsc::channel(1);
         let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
         let (orders, order_queue) = orders();
-        let outlets = Outlets { switches, mails: None, webhooks: None, samples, relay, jump, book };
+        let outlets = Outlets { switches, mails: mpsc::channel(1).0, webhooks: mpsc::channel(1).0, samples, relay, jump, book };
         let hooks = Hooks { record: Box::new(|_| {}), turned: Box::new(|| {}) };
         let driver = Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, None, hooks);
         let others = (sample_queue, jump_commands, polls);

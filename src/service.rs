@@ -5,6 +5,7 @@ mod error;
 mod figures;
 mod front;
 mod health;
+mod mail_probe;
 mod memory;
 mod parts;
 mod reload;
@@ -210,12 +211,12 @@ fn start(
         snapshots: pictures.clone(),
         store: kept,
         stream: Some("/api/v2/stream"),
-        give: Some(Arc::clone(&orders.give)),
+        orders: Some(orders.clone()),
         categories: Some(api::Categories::new(&state, Arc::clone(&gate))),
         reports: reports.clone(),
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),
-        zone: config.telling.zone.rules.clone(),
+        zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
     let answers =
         api::ApiState { history, figures: measured, health: Some(state), orders: Some(orders), ..api::ApiState::new(pictures.clone()) };
@@ -246,15 +247,7 @@ fn start_ways(
     parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
     let mails = telling::start_mail(followed.clone(), parts, inputs, stop)?;
     let webhooks = telling::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
-    Ok(Outlets {
-        switches,
-        mails: Some(mails),
-        webhooks: Some(webhooks),
-        samples: feeds.samples,
-        relay: feeds.relay,
-        jump: feeds.jump,
-        book: feeds.book,
-    })
+    Ok(Outlets { switches, mails, webhooks, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book })
 }
 
 /// The engine, as it was left.

@@ -11,6 +11,8 @@ mod axe;
 mod chromium;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "browser/framed.rs"]
+mod framed;
 #[path = "browser/hears.rs"]
 mod hears;
 #[allow(dead_code, reason = "the end-to-end tests use more of it")]

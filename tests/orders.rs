@@ -272,7 +272,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (Orders, impl Sized)
     let (relay, relay_commands) = mpsc::channel(4);
     let (jump, jump_commands) = mpsc::channel(4);
     let (book, polls) = mpsc::channel(1);
-    let outlets = Outlets { switches, mails: None, webhooks: None, samples, relay, jump, book };
+    let outlets = Outlets { switches, mails: mpsc::channel(1).0, webhooks: mpsc::channel(1).0, samples, relay, jump, book };
     let hooks = Hooks { record: Box::new(|_| {}), turned: Box::new(|| {}) };
     let ledger = Ledger::new(store, clerk);
     let driver = Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, Some(ledger), hooks);

@@ -7,7 +7,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -214,21 +214,32 @@ impl World {
         self.now = end;
     }
 
+    /// A step is done whole, records and all, before the engine hears what came of it.
     fn give(&mut self, input: Input) {
-        for action in self.engine.step(input, self.now) {
-            match action {
-                Action::Record(record) => self.keeper.keep(&record, self.now.wall()),
-                Action::Tell(summary) => self.send(summary),
-                Action::Switch(switch) => {
-                    let said = Availability { available: switch.available, reason: switch.reason };
-                    self.give(Input::Switched { resource: switch.resource, outcome: SwitchOutcome::Confirmed(said) });
-                }
-                _ => {}
-            }
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let actions = self.engine.step(input, self.now);
+            inputs.extend(actions.into_iter().filter_map(|action| self.do_as(action)));
         }
     }
 
-    fn send(&mut self, summary: Arc<Summary>) {
+    /// Does what the engine asks for. Returns what it hears of that.
+    fn do_as(&mut self, action: Action) -> Option<Input> {
+        match action {
+            Action::Record(record) => {
+                self.keeper.keep(&record, self.now.wall());
+                None
+            }
+            Action::Tell(summary) => self.send(summary),
+            Action::Switch(switch) => {
+                let said = Availability { available: switch.available, reason: switch.reason };
+                Some(Input::Switched { resource: switch.resource, outcome: SwitchOutcome::Confirmed(said) })
+            }
+            _ => None,
+        }
+    }
+
+    fn send(&mut self, summary: Arc<Summary>) -> Option<Input> {
         let at = routes().iter().position(|route| route.name == summary.route).expect("a route that there is");
         let sending = self.sending[at];
         let id = summary.id;
@@ -238,14 +249,12 @@ impl World {
         } else {
             self.owed.extend(things(&summary));
         }
-        match sending {
-            Sending::Works => self.give(Input::Delivered { id, outcome: Ok(()) }),
-            Sending::Unanswered | Sending::Lost => {}
-            Sending::Fails | Sending::Refused => {
-                let fault = DeliveryFault { fault: Fault::TimedOut, permanent: sending == Sending::Refused };
-                self.give(Input::Delivered { id, outcome: Err(fault) });
-            }
-        }
+        let outcome = match sending {
+            Sending::Works => Ok(()),
+            Sending::Unanswered | Sending::Lost => return None,
+            Sending::Fails | Sending::Refused => Err(DeliveryFault { fault: Fault::TimedOut, permanent: sending == Sending::Refused }),
+        };
+        Some(Input::Delivered { id, outcome })
     }
 
     /// Somebody reads it.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +16,7 @@ use utoipa::ToSchema;
 use super::error::{self, ApiError};
 use super::gate::Gate;
 use super::health::{HealthState, KeepSwitch};
-use super::orders::{Asked, Given, Mode, Outcome, mode, read, refused};
+use super::orders::{Asked, Given, Mode, Named, Outcome, mode, read, refused};
 use super::routes::answer;
 use crate::access::{Caller, Noted};
 use crate::engine::{Effect, Receipt, Refusal};
@@ -196,14 +195,12 @@ pub(super) async fn list(State(state): State<Categories>, caller: Caller, RawQue
 pub(super) async fn enable(
     State(state): State<Categories>,
     caller: Caller,
-    name: Result<Path<String>, PathRejection>,
+    name: Named,
     uri: Uri,
     asked: Asked,
     given: Given<Reason>,
 ) -> Result<Response, ApiError> {
-    let Path(category) = name.map_err(|_| error::no_such_path(&uri))?;
-    let order = CategoryOrder { category, open: true, by: caller.name().to_owned(), reason: read(given)?.reason };
-    carry_out(&state, &caller, order, asked).await
+    carry_out(&state, &caller, wanted(true, name, &uri, &caller, given)?, asked).await
 }
 
 /// Closes a category until a person opens it: good-to-go and health say that it cannot be used. Book is not changed.
@@ -215,14 +212,17 @@ pub(super) async fn enable(
 pub(super) async fn disable(
     State(state): State<Categories>,
     caller: Caller,
-    name: Result<Path<String>, PathRejection>,
+    name: Named,
     uri: Uri,
     asked: Asked,
     given: Given<Reason>,
 ) -> Result<Response, ApiError> {
-    let Path(category) = name.map_err(|_| error::no_such_path(&uri))?;
-    let order = CategoryOrder { category, open: false, by: caller.name().to_owned(), reason: read(given)?.reason };
-    carry_out(&state, &caller, order, asked).await
+    carry_out(&state, &caller, wanted(false, name, &uri, &caller, given)?, asked).await
+}
+
+fn wanted(open: bool, name: Named, uri: &Uri, caller: &Caller, given: Given<Reason>) -> Result<CategoryOrder, ApiError> {
+    let Path(category) = name.map_err(|_| error::no_such_path(uri))?;
+    Ok(CategoryOrder { category, open, by: caller.name().to_owned(), reason: read(given)?.reason })
 }
 
 async fn carry_out(state: &Categories, caller: &Caller, order: CategoryOrder, asked: Asked) -> Result<Response, ApiError> {

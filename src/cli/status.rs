@@ -46,7 +46,9 @@ async fn answer(args: &StatusArgs, asked: &Asked) -> Result<(Answer, bool), Fail
         (None, None) => asked.get(&["status"], &[]).await?,
     };
     if answer.status == 404 && args.check.is_none() {
-        return Err(Failure::Unreachable("There is no labwatch below that path: name the one in --url that it is served below.".to_owned()));
+        return Err(Failure::Unreachable(
+            "There is no labwatch below that path: name the one in --url that it is served below.".to_owned(),
+        ));
     }
     // The health document is 200 whether good or bad.
     let is_ok = answer.is_ok() && answer.body.get("ok").and_then(Value::as_bool).unwrap_or(true);

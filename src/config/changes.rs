@@ -15,13 +15,14 @@ use crate::engine::{Maintenance, Rules};
 const AT_ONCE_STARTS: [&str; 3] = ["email_", "health_", "sample"];
 
 /// Further settings, and tables, that do. All others wait for a restart.
-const AT_ONCE: [&str; 14] = [
+const AT_ONCE: [&str; 15] = [
     "ask_every",
     "time_zone",
     "webhook_url",
     "secret_webhook",
     "secret_webhook_file",
     "hold_overdue",
+    "report_monthly",
     "non_fatal",
     "severity_1",
     "log_level",
@@ -109,7 +110,7 @@ impl Config {
             jump: now.jump,
             book: now.book,
             health: HealthSettings { log_every: now.health.log_every, ..later.health },
-            telling: TellingSettings { dead_man: now.telling.dead_man, report_monthly: now.telling.report_monthly, ..later.telling },
+            telling: TellingSettings { dead_man: now.telling.dead_man, ..later.telling },
             services: now.services,
             surfaces: SurfaceSettings { non_fatal: later.surfaces.non_fatal, severity_1: later.surfaces.severity_1, ..now.surfaces },
             graphite: now.graphite,

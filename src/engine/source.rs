@@ -29,7 +29,7 @@ const DOWN_MARGIN: Duration = Duration::from_secs(2);
 /// Book is down when every poll has failed for this long.
 const BOOK_DOWN_AFTER: Duration = Duration::from_secs(30);
 
-/// How long after giving up a mute connection the next one may be given up, doubling up to [`RECONNECT_AT_MOST`].
+/// How long the connection that follows a mute one may be mute before it is given up too, doubling up to [`RECONNECT_AT_MOST`].
 const RECONNECT_AFTER: Duration = Duration::from_secs(30);
 
 /// The longest wait between two such attempts.
@@ -212,15 +212,15 @@ impl Source {
     pub(super) fn reconnect_due(&mut self, now: Moment) -> bool {
         let due = self.link == Link::Open && self.reconnect_at.is_some_and(|at| now >= at);
         if due {
-            self.reconnect_at = Some(now + self.reconnect_wait());
             self.reconnects = self.reconnects.saturating_add(1);
+            self.reconnect_at = Some(now + self.reconnect_wait());
             self.asked = Some(now);
         }
         due
     }
 
     fn reconnect_wait(&self) -> Duration {
-        (RECONNECT_AFTER * 2_u32.saturating_pow(self.reconnects.min(8))).min(RECONNECT_AT_MOST)
+        (RECONNECT_AFTER * 2_u32.saturating_pow(self.reconnects.saturating_sub(1).min(8))).min(RECONNECT_AT_MOST)
     }
 
     /// When it must be looked at again although nothing came.
@@ -375,6 +375,23 @@ mod tests {
         source.judge(at(100));
         let due: Vec<u64> = (100..1000).filter(|&second| source.reconnect_due(at(second))).collect();
         assert_eq!(due, [100, 130, 190, 310, 550, 850]);
+    }
+
+    #[test]
+    fn the_connection_that_follows_a_mute_one_has_half_a_minute() {
+        let mut source = reporting(SourceName::Jump, &[1, 2]);
+        source.judge(at(100));
+        let due: Vec<u64> = (100..400)
+            .filter(|&second| {
+                let due = source.reconnect_due(at(second));
+                if due {
+                    source.linked(Link::Closed("given up".into()), at(second));
+                    source.linked(Link::Open, at(second + 1));
+                }
+                due
+            })
+            .collect();
+        assert_eq!(due, [100, 131, 192, 313]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The nouns of the domain. Everything may use this; this uses nothing of ours, does no IO and reads no clock.
 
 mod availability;
+mod clock;
 mod duration;
 mod fault;
 mod health;
@@ -8,6 +9,7 @@ mod moment;
 mod name;
 
 pub use availability::{Availability, Bookable, OUR_PREFIX};
+pub use clock::spell_time;
 pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
 pub use fault::Fault;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};

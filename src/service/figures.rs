@@ -52,10 +52,13 @@ pub(super) fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> Recor
 
 /// The queues before the engine and behind it.
 pub(super) fn queues(inputs: &mpsc::Sender<Input>, outlets: &Outlets) -> Vec<Queue> {
-    let mut queues = vec![queue("inputs", inputs), queue("switches", &outlets.switches), queue("samples", &outlets.samples)];
-    queues.extend(outlets.mails.as_ref().map(|mails| queue("mails", mails)));
-    queues.extend(outlets.webhooks.as_ref().map(|webhooks| queue("webhooks", webhooks)));
-    queues
+    vec![
+        queue("inputs", inputs),
+        queue("switches", &outlets.switches),
+        queue("samples", &outlets.samples),
+        queue("mails", &outlets.mails),
+        queue("webhooks", &outlets.webhooks),
+    ]
 }
 
 /// Looks at how much waits in a queue without keeping it open.

@@ -19,7 +19,7 @@ use crate::access::{Audit, Keep, Reading, Revocations};
 use crate::api::{self, AccessSettings, Answered, Certificate, CertificateError, Gate, OrderState, TlsFiles};
 use crate::config::{ApiRead, ApiSettings};
 use crate::driver::Orders;
-use crate::engine::{Command, Refusal, Scope, Snapshot};
+use crate::engine::Snapshot;
 use crate::health::Desk;
 use crate::store::{Entry, Store};
 
@@ -94,21 +94,11 @@ pub(super) async fn listen(asked: Option<SocketAddr>) -> Result<Option<(TcpListe
 /// The way of commands to the engine.
 pub(super) fn orders(orders: Orders, desk: Desk, snapshots: watch::Receiver<Arc<Snapshot>>) -> OrderState {
     let give = move |command, by| {
-        let (orders, unknown) = (orders.clone(), unknown(&desk, &command));
-        Box::pin(async move {
-            match unknown {
-                Some(name) => Err(Refusal::NoComponent(name)),
-                None => orders.give(command, by).await,
-            }
-        }) as Answered
+        let orders = orders.clone();
+        Box::pin(async move { orders.give(command, by).await }) as Answered
     };
-    OrderState { snapshots, give: Arc::new(give) }
-}
-
-/// The component that is to be acknowledged and that nobody knows. The engine knows only the sources.
-fn unknown(desk: &Desk, command: &Command) -> Option<String> {
-    let Command::Acknowledge { scope: Scope::Component(name), .. } = command else { return None };
-    Some(name.clone()).filter(|name| desk.picture().component(name).is_none())
+    let is_component = move |name: &str| desk.picture().component(name).is_some();
+    OrderState { snapshots, is_component: Arc::new(is_component), give: Arc::new(give) }
 }
 
 /// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::reload::Followed;
-use super::{Parts, front, telling};
+use super::{Parts, front, mail_probe};
 use crate::api::{HealthState, KeepSwitch};
 use crate::config::{COMPONENTS, Config, ServiceSettings};
 use crate::driver::Clock;
@@ -35,10 +35,6 @@ const STORE_PACE: Pace =
 
 /// The longest that reading it back may take. Other questions may be long, and stand before this one.
 const READ_BACK_WITHIN: Duration = Duration::from_secs(2);
-
-/// How often and for how long the mail server is tried. It is somebody else's: it is not asked more often than people need.
-const MAIL_PACE: Pace =
-    Pace { period: Duration::from_secs(60), timeout: Duration::from_secs(30), retries: 2, cooldown: Duration::from_secs(5) };
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
 const CONFIGURATION: &str = "configuration";
@@ -132,9 +128,15 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
     let (clock, config) = (needs.clock, Arc::clone(&needs.config.borrow()));
     let registry = Registry::new(Arc::new(move || clock.now()));
     let identity = Identity::of_this_build(clock.now().wall());
-    let desk =
-        Desk::new(settings(&config), identity, Arc::new(move || clock.now()), registry.clone(), needs.snapshots, restore(needs.keep))
-            .map_err(HealthError::Register)?;
+    let desk = Desk::new(
+        settings(&config),
+        identity,
+        Arc::new(move || clock.now()),
+        registry.clone(),
+        needs.snapshots.clone(),
+        restore(needs.keep),
+    )
+    .map_err(HealthError::Register)?;
     let configuration = registry.register(CONFIGURATION, None, &[]).map_err(HealthError::Register)?;
     configuration.report(Finding::ok());
     let dead_man = config.telling.dead_man.as_ref().map(|_| registry.register(DEAD_MAN, None, &[]));
@@ -149,7 +151,8 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
         (None, None) => {}
     }
     if !config.observe {
-        probes.add(&registry, MAIL, &[], MAIL_PACE, mail_check(needs.config.clone())).map_err(HealthError::Register)?;
+        let check = mail_probe::check(needs.config.clone(), needs.snapshots.clone());
+        probes.add(&registry, MAIL, &[], mail_probe::PACE, check).map_err(HealthError::Register)?;
     }
     let pushed = services(&config, needs.tls, &registry, &mut probes)?;
     let poll_book = needs.poll_book;
@@ -252,23 +255,6 @@ fn restore(keep: &BTreeMap<String, Value>) -> Categories {
     categories
 }
 
-/// Tries the mail server, as the settings are then. Where there is none, nothing is wrong with it.
-fn mail_check(config: Followed) -> Check {
-    Box::new(move || {
-        let mailer = telling::mailer(&config.borrow());
-        Box::pin(async move {
-            match mailer {
-                Ok(None) => Attempt::Found(Finding::ok()),
-                Ok(Some(mailer)) => match mailer.greet().await {
-                    Ok(()) => Attempt::Found(Finding::ok()),
-                    Err(fault) => Attempt::Failed(format!("the mail server cannot be used: {fault}")),
-                },
-                Err(error) => Attempt::Found(Finding::error(error.to_string())),
-            }
-        })
-    })
-}
-
 /// Writes something, waits until it is on disk and reads it back, however long that takes: the probe bounds it.
 fn store_check(store: Store) -> Check {
     Box::new(move || {
@@ -337,9 +323,6 @@ fn in_force(config: &Config) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{MailAuth, MailSettings, MailTls};
-    use crate::effects::mail::Mailer;
-    use crate::lab::{MailCatcher, MailMood};
     use crate::store::{DATABASE_FILE, StoreSettings};
 
     /// Asks until the answer is this, for at most half a minute.
@@ -380,34 +363,5 @@ mod tests {
         let (store, _) = Store::open(&settings).expect("opens");
         assert_eq!(try_store(&store).await, Finding::ok());
         assert_eq!(read_back(&store, &json!("other")).await.detail, "what was written is not there when it is read back");
-    }
-
-    #[tokio::test]
-    async fn a_mail_server_that_is_silent_refuses_or_is_gone_is_found_out_and_gets_no_mail() {
-        let catcher = MailCatcher::start().await.expect("starts");
-        let settings = MailSettings {
-            host: "127.0.0.1".into(),
-            port: catcher.addr().port(),
-            tls: MailTls::None,
-            auth: MailAuth::None,
-            from: "labwatch@lab.example.org".into(),
-            to: vec!["ann@example.org".into()],
-            cc: vec![],
-            subject: String::new(),
-            link: String::new(),
-            timeout: Duration::from_secs(1),
-            gather: Duration::ZERO,
-        };
-        let mailer = Mailer::new(settings, &[]).expect("good settings");
-        assert_eq!(mailer.greet().await, Ok(()));
-        for mood in [MailMood::Hanging, MailMood::Busy] {
-            catcher.set_mood(mood);
-            assert!(mailer.greet().await.is_err(), "{mood:?}");
-        }
-        catcher.set_mood(MailMood::Well);
-        assert_eq!(mailer.greet().await, Ok(()));
-        catcher.refuse().await;
-        assert_eq!(mailer.greet().await.expect_err("nobody is there").word(), "unreachable");
-        assert!(catcher.mails().is_empty());
     }
 }

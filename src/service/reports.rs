@@ -28,7 +28,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1_800);
 /// How long making the monthly report may take. Nobody waits for it.
 const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
-/// The maker of reports; and starts the monthly mail, where it is wanted.
+/// The maker of reports; and starts the monthly mail. Whether it is wanted may change with the configuration.
 pub(super) fn start(
     config: &Followed,
     store: Option<&Store>,
@@ -38,15 +38,13 @@ pub(super) fn start(
 ) -> Reports {
     let begun = Arc::clone(&config.borrow());
     let (Some(memory), Some(store)) = (&begun.memory, store) else { return Reports::of(None) };
-    if begun.telling.report_monthly && begun.mail.as_ref().is_some_and(|mail| !mail.to.is_empty()) {
-        let monthly = Monthly {
-            folder: memory.folder.clone(),
-            config: config.clone(),
-            store: store.clone(),
-            mailed: keep.get(MAILED).and_then(Value::as_str).map(str::to_owned),
-        };
-        parts.spawn("monthly report", run(monthly, stop.clone()));
-    }
+    let monthly = Monthly {
+        folder: memory.folder.clone(),
+        config: config.clone(),
+        store: store.clone(),
+        mailed: keep.get(MAILED).and_then(Value::as_str).map(str::to_owned),
+    };
+    parts.spawn("monthly report", run(monthly, stop.clone()));
     let (folder, config) = (memory.folder.clone(), config.clone());
     let reports = Reports::of(Some(Arc::new(move || source(&folder, &config))));
     parts.spawn("usual time to restore", reports.clone().follow(stop.clone()));
@@ -68,10 +66,19 @@ struct Monthly {
 
 /// Looks until `stop` whether a report is due, and mails it. One that is under way then is mailed after the next start.
 async fn run(mut monthly: Monthly, stop: CancellationToken) {
+    let mut config = monthly.config.clone();
     let looking = async {
         loop {
             let pause = monthly.look(Timestamp::now()).await;
-            tokio::time::sleep(pause).await;
+            let changed = async {
+                if config.changed().await.is_err() {
+                    std::future::pending::<()>().await; // it is never read anew
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = changed => {}
+            }
         }
     };
     tokio::select! {
@@ -83,8 +90,10 @@ async fn run(mut monthly: Monthly, stop: CancellationToken) {
 impl Monthly {
     /// Mails what is due. Returns after which pause to look again.
     async fn look(&mut self, now: Timestamp) -> Duration {
-        let zone = self.config.borrow().telling.zone.rules.clone();
-        let Some(month) = reports::month_due(now, &zone) else { return LOOK_EVERY };
+        let config = Arc::clone(&self.config.borrow());
+        let is_wanted = config.telling.report_monthly && config.mail.as_ref().is_some_and(|mail| !mail.to.is_empty());
+        let month = reports::month_due(now, &config.telling.zone.rules).filter(|_| is_wanted);
+        let Some(month) = month else { return LOOK_EVERY };
         match &self.mailed {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {

@@ -1,5 +1,7 @@
 //! Bookings in their table: written as they change, read back after a restart. It decides nothing.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
@@ -15,31 +17,39 @@ use crate::model::{ResourceName, Stub};
 pub(super) const STANDING: &str = "SELECT resource, stub, start, until, students, started, unfulfilled, ended FROM bookings \
                                    WHERE ended IS NULL AND until > ?1 ORDER BY id";
 
-/// The most bookings of one answer: a quarter of a year in which one begins every half hour.
+/// The most bookings of one answer: a quarter of a year of one experiment with one every half hour, or a day of thirty with one every ten
+/// minutes.
 const MAX_BOOKINGS: usize = 5_000;
 
+/// When experiments were booked, by experiment and in the order of the starts.
+pub type BookedTimes = BTreeMap<Stub, Vec<Range>>;
+
 impl Reader {
-    /// The times within the range for which an experiment was booked or is, in the order of their starts, at most 5,000.
+    /// The times within the range for which these experiments were booked or are, the first 5,000. One that never was is not in it.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn booked(&self, stub: &Stub, range: Range) -> Result<Vec<Range>, ReadError> {
-        let stub = stub.clone();
-        self.ask(move |from| booked(from, &stub, range)).await
+    pub async fn booked(&self, stubs: impl IntoIterator<Item = &Stub>, range: Range) -> Result<BookedTimes, ReadError> {
+        let stubs = stubs.into_iter().map(Stub::as_str).collect::<serde_json::Value>().to_string();
+        self.ask(move |from| booked(from, &stubs, range)).await
     }
 }
 
-fn booked(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<Range>> {
+fn booked(from: &Connection, stubs: &str, range: Range) -> rusqlite::Result<BookedTimes> {
     let sql = format!(
-        "SELECT max(start, ?2), min(coalesce(ended, until), ?3) FROM bookings \
-         WHERE until > ?2 AND start < ?3 AND stub = ?1 AND coalesce(ended, until) > max(start, ?2) ORDER BY start, id LIMIT {MAX_BOOKINGS}"
+        "SELECT stub, max(start, ?2), min(coalesce(ended, until), ?3) FROM bookings \
+         WHERE until > ?2 AND start < ?3 AND stub IN (SELECT value FROM json_each(?1)) AND coalesce(ended, until) > max(start, ?2) \
+         ORDER BY start, id LIMIT {MAX_BOOKINGS}"
     );
     let mut statement = from.prepare_cached(&sql)?;
-    let mut found = statement.query(params![stub.as_str(), text::millis(range.from), text::millis(range.until)])?;
-    let mut all = Vec::new();
+    let mut found = statement.query(params![stubs, text::millis(range.from), text::millis(range.until)])?;
+    let mut all = BookedTimes::new();
     while let Some(row) = found.next()? {
-        let times = memory::time(row, 0)?.zip(memory::time(row, 1)?);
-        all.extend(times.map(|(from, until)| Range { from, until }));
+        let stub = Stub::try_new(&row.get::<_, String>(0)?).ok();
+        let times = memory::time(row, 1)?.zip(memory::time(row, 2)?);
+        if let Some((stub, (from, until))) = stub.zip(times) {
+            all.entry(stub).or_default().push(Range { from, until });
+        }
     }
     Ok(all)
 }

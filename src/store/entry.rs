@@ -118,7 +118,7 @@ pub enum OutboxState {
     Sent,
     /// The other side refused it for good. It is owed until something newer says it better.
     Refused,
-    /// Something newer says it better, so it is not sent.
+    /// Nothing of it is left to tell, so it is not sent: something newer tells it, or its route does not tell of it any more.
     Superseded,
 }
 

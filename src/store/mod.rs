@@ -37,6 +37,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 pub use backup::{BackupError, Report, VerifyError, backup, verify};
+pub use bookings::BookedTimes;
 pub use clerk::Clerk;
 pub use entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
 pub use error::{ReadError, StoreError};

@@ -758,13 +758,18 @@ async fn an_experiment_was_booked_when_it_took_place() {
     ];
     write_and_wait(&store, vec![booking_changes(1, changes)]);
     let reader = store.reader();
-    let ask = async |from, until| {
-        let found = reader.booked(&stub("a"), Range { from: time(from), until: time(until) }).await.expect("an answer");
-        found.into_iter().map(|of| (of.from.as_millisecond(), of.until.as_millisecond())).collect::<Vec<_>>()
+    let (a, b, c) = (stub("a"), stub("b"), stub("c"));
+    let ask = async |stubs: &[&Stub], from, until| {
+        let found = reader.booked(stubs.iter().copied(), Range { from: time(from), until: time(until) }).await.expect("an answer");
+        let times = |of: &Range| (of.from.as_millisecond(), of.until.as_millisecond());
+        found.iter().map(|(stub, ranges)| (stub.to_string(), ranges.iter().map(times).collect::<Vec<_>>())).collect::<Vec<_>>()
     };
-    assert_eq!(ask(0, 100).await, [(10, 20), (30, 35)]);
-    assert_eq!(ask(15, 32).await, [(15, 20), (30, 32)], "what is outside is cut off");
-    assert_eq!(ask(36, 100).await, []);
+    let told = |name: &str, times: &[(i64, i64)]| (name.to_owned(), times.to_vec());
+    assert_eq!(ask(&[&a], 0, 100).await, [told("a", &[(10, 20), (30, 35)])]);
+    assert_eq!(ask(&[&a], 15, 32).await, [told("a", &[(15, 20), (30, 32)])], "what is outside is cut off");
+    assert_eq!(ask(&[&a], 36, 100).await, []);
+    assert_eq!(ask(&[&c, &b, &a], 0, 30).await, [told("a", &[(10, 20)]), told("b", &[(10, 20)])], "several at once");
+    assert_eq!(ask(&[], 0, 100).await, []);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::overview::{Rows, Sketches};
 use super::timeline::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
+use super::view::Experiment;
 use crate::engine::ExperimentView;
 use crate::model::Health;
-use crate::store::{EventPage, Gap, Hold, Mention, OutboxRow, Range, ReadError, Reader, SourceRow, SwitchRow, uptime_of};
+use crate::store::{BookedTimes, EventPage, Gap, Hold, Mention, OutboxRow, Range, ReadError, Reader, SourceRow, SwitchRow, uptime_of};
 
 /// The most events and switches that the page of an experiment lists.
 const MAX_EVENTS: usize = 50;
@@ -44,7 +45,7 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
     let Some(reader) = reader else { return past };
     let found = async {
         let long = timeline::range(now, LONG_STEP, LONG_CELLS);
-        let booked = reader.booked(&view.stub, Range { until: now.max(long.from), ..long }).await?;
+        let booked = reader.booked([&view.stub], so_far(now, long)).await?.remove(&view.stub).unwrap_or_default();
         let of_day = booked.iter().filter(|of| of.until > day.from).map(|of| Range { from: of.from.max(day.from), ..*of });
         past.day = Bar::new(day, DAY_STEP, reader.uptime(&view.stub, day, DAY_STEP).await?, view.first_seen).booked(of_day.collect());
         past.long = Some(Bar::new(long, LONG_STEP, reader.uptime(&view.stub, long, LONG_STEP).await?, view.first_seen).booked(booked));
@@ -67,15 +68,12 @@ pub(super) async fn sketches<'a>(reader: Option<&Reader>, rows: &Rows<'a>, now: 
         Some(reader) => reader.gaps(day).await.unwrap_or_default(),
         None => Vec::new(),
     };
-    let mut sketches = Sketches::new();
-    for experiment in rows.sketched() {
-        let booked = match reader {
-            Some(reader) => reader.booked(&experiment.view.stub, Range { until: now.max(day.from), ..day }).await.unwrap_or_default(),
-            None => Vec::new(),
-        };
-        sketches.insert(experiment.name(), sketch(experiment.view, &gaps, now).booked(booked));
-    }
-    sketches
+    let mut booked = match reader {
+        Some(reader) => reader.booked(rows.sketched().map(|of| &of.view.stub), so_far(now, day)).await.unwrap_or_default(),
+        None => BookedTimes::new(),
+    };
+    let sketch = |of: &Experiment<'a>| (of.name(), sketch(of.view, &gaps, now).booked(booked.remove(&of.view.stub).unwrap_or_default()));
+    rows.sketched().map(sketch).collect()
 }
 
 /// Changes of sources and times without history.
@@ -100,6 +98,11 @@ fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
     let start = (view.first_seen, if view.events.is_empty() { Health::Unknown } else { before });
     let changes = std::iter::once(start).chain(view.events.iter().map(|event| (event.when, event.health)));
     Bar::new(day, DAY_STEP, uptime_of(changes, gaps, day, DAY_STEP, now), view.first_seen)
+}
+
+/// The part of a range that is not ahead.
+fn so_far(now: Timestamp, range: Range) -> Range {
+    Range { until: now.max(range.from), ..range }
 }
 
 fn lately(now: Timestamp) -> Range {

@@ -65,6 +65,9 @@ fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
     });
     html! {
         (parts::table("What was to be sent, newest first", ["Put together", "Route", "State", "Tried", "The last failure"], rows))
+        @if outgoing.iter().any(|row| row.state == OutboxState::Superseded) {
+            p.soft { "superseded: it was not sent, because a newer message tells it, or its route does not tell of it any more." }
+        }
         @if outgoing.len() > MAX_ROWS { p.soft { (outgoing.len() - MAX_ROWS) " older ones." } }
     }
 }

@@ -23,7 +23,7 @@ use super::overview::{self, Rows};
 use super::view::{self, Experiment};
 use super::{assets, experiment, history, holds, login, lost, outbox, pools, reports, sources};
 use crate::access::{Caller, Scope};
-use crate::api::{Categories, Give, Reports};
+use crate::api::{Categories, OrderState, Reports};
 use crate::engine::Snapshot;
 use crate::store::{Reader, Store, StoreHealth};
 
@@ -43,8 +43,8 @@ pub struct WebState {
     pub store: Option<Store>,
     /// Where changes are streamed from as server-sent events; `None` lets pages ask again every few seconds.
     pub stream: Option<&'static str>,
-    /// Gives the orders of maintainers; without it the pages only show.
-    pub give: Option<Arc<Give>>,
+    /// The way of maintainers' orders; without it the pages only show.
+    pub orders: Option<OrderState>,
     /// How categories stand, and the way to open and close them.
     pub categories: Option<Categories>,
     /// Makes reports.
@@ -53,8 +53,8 @@ pub struct WebState {
     pub base: Arc<str>,
     /// What the installation is called.
     pub label: Arc<str>,
-    /// By whose clocks times are that somebody types. It has a name.
-    pub zone: TimeZone,
+    /// By whose clocks times are that somebody types, as it is set then. It has a name.
+    pub zone: Arc<dyn Fn() -> TimeZone + Send + Sync>,
 }
 
 impl std::fmt::Debug for WebState {
@@ -103,7 +103,7 @@ impl Moment {
         Self {
             problems: view::experiments(&snapshot).filter(Experiment::is_problem).count(),
             snapshot,
-            takes_orders: state.give.is_some(),
+            takes_orders: state.orders.is_some(),
             categories: state.categories.clone(),
             caller: caller.clone(),
             memory: state.store.as_ref().map(Store::health),

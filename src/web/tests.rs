@@ -20,7 +20,7 @@ use super::lost::with_lost_page;
 use super::routes::{WebState, router};
 use super::state::State;
 use crate::access::{Caller, Pass, Scope, Session};
-use crate::api::{Give, Reports};
+use crate::api::{Give, OrderState, Reports};
 use crate::engine::{
     Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolView, QuietKind, Quieted, ResourceView, Role, RouteView,
     SamplingView, Seen, Severity, Snapshot, SourceView, Standing, StreamView, ToldView, Why, stem,
@@ -242,16 +242,18 @@ pub(super) fn web_below(base: &str, snapshot: Snapshot, caller: Caller, give: Op
 fn web_called(label: &str, base: &str, snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
     // The sender may go: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
+    let is_component = Arc::new(|name: &str| name == "jump");
+    let orders = give.map(|give| OrderState { snapshots: snapshots.clone(), is_component, give });
     let pages = router(WebState {
         snapshots,
         store: None,
         stream: None,
-        give,
+        orders,
         categories: None,
         reports: Reports::of(None),
         base: Arc::from(base),
         label: Arc::from(label),
-        zone: TimeZone::UTC,
+        zone: Arc::new(|| TimeZone::UTC),
     });
     with_lost_page(pages.layer(Extension(caller)), Arc::from(base))
 }

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use crate::model::spell_duration;
+use crate::model::{spell_duration, spell_time};
 
 /// How much is shown of a text from outside, in characters.
 const MAX_CHARS: usize = 300;
 
 /// A moment: `08:04 UTC`, with the date where it is not today's.
 pub(super) fn time(moment: Timestamp, now: Timestamp) -> Markup {
-    html! { time datetime=(iso(moment)) title=(iso(moment)) { (clock(moment, now)) } }
+    html! { time datetime=(iso(moment)) title=(iso(moment)) { (spell_time(moment, now)) } }
 }
 
 /// A moment and how long ago it is: `08:04 UTC (3 min ago)`.
@@ -39,18 +38,6 @@ pub(super) fn ago_or_never(moment: Option<Timestamp>, now: Timestamp) -> Markup 
 /// A moment to the second, as the API gives it.
 pub(super) fn iso(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-fn clock(moment: Timestamp, now: Timestamp) -> String {
-    let (date, today) = (moment.to_zoned(TimeZone::UTC).date(), now.to_zoned(TimeZone::UTC).date());
-    let format = if date == today {
-        "%H:%M UTC"
-    } else if date.year() == today.year() {
-        "%-d %b %H:%M UTC"
-    } else {
-        "%-d %b %Y %H:%M UTC"
-    };
-    moment.strftime(format).to_string()
 }
 
 /// How long it is between two moments; nothing when the first is the later one.

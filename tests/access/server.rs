@@ -52,12 +52,12 @@ impl Server {
             snapshots: receiver.clone(),
             store: None,
             stream: None,
-            give: None,
+            orders: None,
             categories: None,
             reports: Reports::of(None),
             base: "/status".into(),
             label: "lab".into(),
-            zone: TimeZone::UTC,
+            zone: Arc::new(|| TimeZone::UTC),
         };
         let others = others.merge(labwatch::web::router(state));
         let routes = router(ApiState::new(receiver), gate, others);

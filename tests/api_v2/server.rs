@@ -38,7 +38,7 @@ impl Server {
         let (snapshots, receiver) = watch::channel(snapshot);
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         let refuses = |_, _| Box::pin(std::future::ready(Err(Refusal::Follower))) as Answered;
-        let orders = Some(OrderState { snapshots: receiver.clone(), give: Arc::new(refuses) });
+        let orders = Some(OrderState { snapshots: receiver.clone(), is_component: Arc::new(|_| true), give: Arc::new(refuses) });
         let state = ApiState { history, orders, ..ApiState::new(receiver) };
         tasks.spawn(Arc::clone(&state.live).follow(stop.clone()));
         let serving = serve(listener, router(state, gate(), axum::Router::new()), stop.clone());

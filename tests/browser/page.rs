@@ -95,6 +95,21 @@ impl Page {
         serde_json::from_value(value).unwrap_or_else(|why| panic!("{expression}: {why}"))
     }
 
+    /// Waits until the page in the page's one frame says this somewhere. It must be of the same host, whatever its port.
+    pub async fn frame_says(&self, words: &str) {
+        let seen = RefCell::new(String::new());
+        let look = async || {
+            let tree = self.ask("Page.getFrameTree", json!({})).await;
+            let frame = &tree["frameTree"]["childFrames"][0]["frame"]["id"];
+            let world = self.browser.call(Some(&self.session), "Page.createIsolatedWorld", json!({"frameId": frame})).await.ok()?;
+            let params = json!({"expression": "document.body?.innerText", "contextId": world["executionContextId"]});
+            let said = self.browser.call(Some(&self.session), "Runtime.evaluate", params).await.ok()?;
+            seen.replace(text(&said["result"]["value"]));
+            seen.borrow().contains(words).then_some(())
+        };
+        eventually(words, || format!("the frame says:\n{}\n{:#?}", seen.borrow(), self.complaints()), look).await;
+    }
+
     /// What the page says.
     pub async fn text(&self) -> String {
         self.value("document.body.innerText").await

@@ -27,10 +27,9 @@ async fn without_a_script_one_reads_searches_and_goes_from_page_to_page() {
     page.click_on("pend00").await;
     page.says("What you can do").await;
     assert_eq!(page.value::<String>("location.pathname").await, "/experiments/pend00");
-    for place in ["Pools", "Sources", "Holds", "Outbox", "Students"] {
+    for (place, path) in [("Pools", "/pools"), ("Sources", "/sources"), ("Holds", "/holds"), ("Outbox", "/outbox"), ("Students", "/lab")] {
         page.click_on(place).await;
-        page.until(&format!("document.title.length > 0 && document.querySelector('[aria-current]')?.innerText !== '{place}' || true"))
-            .await;
+        page.until(&format!("location.pathname === '{path}' && document.querySelector('h1') !== null")).await;
     }
     page.open("/").await;
     page.click("document.getElementById('q')").await;

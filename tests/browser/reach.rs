@@ -15,7 +15,9 @@ async fn nothing_hangs_over_the_edge_of_a_phone() {
     switched(&lab, "r-pend00", 1).await;
     let page = Page::new(monitor.port()).await;
     page.look(Look::Phone).await;
-    for path in ["/", "/experiments/pend00", "/pools", "/sources", "/holds", "/outbox", "/reports", "/lab", "/login", "/api/v2/docs"] {
+    let paths =
+        ["/", "/?wall", "/experiments/pend00", "/pools", "/sources", "/holds", "/outbox", "/reports", "/lab", "/login", "/api/v2/docs"];
+    for path in paths {
         page.open(path).await;
         let [whole, window] = page.value::<[f64; 2]>("[document.scrollingElement.scrollWidth, innerWidth]").await;
         assert!(whole <= window, "{path} is {whole} pixels wide");

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// What is not so after this time will not be. Far above what it takes, because the machine may have other things to do.
-const PATIENCE: Duration = Duration::from_secs(45);
+/// What is not so after this time will not be. Far above what it takes, because the machine may have other things to do
+/// and a server that is started anew between two steps of a dialogue costs half a minute.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -42,7 +42,7 @@ async fn one_mail_for_each_change() {
 
 /// The mail that comes next, which must be the one with this subject.
 async fn next(lab: &Lab, count: usize, subject: &str) -> CaughtMail {
-    let caught = lab.mail().wait_for(count, Duration::from_secs(45)).await;
+    let caught = lab.mail().wait_for(count, Duration::from_secs(90)).await;
     assert_eq!(caught.get(count - 1).map(|mail| mail.subject.as_str()), Some(subject), "{caught:#?}");
     caught[count - 1].clone()
 }

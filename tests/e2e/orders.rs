@@ -43,8 +43,10 @@ async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_boo
     let (status, told) = order(&monitor, Method::POST, "/api/v1/experiments/pend00/ack", text()).await;
     assert_eq!(status, 409, "what is well cannot be acknowledged: {told}");
     for (component, code) in [("jump", 409), ("nothing", 404)] {
-        let (status, told) = order(&monitor, Method::POST, &format!("/api/v1/components/{component}/ack"), text()).await;
-        assert_eq!(status, code, "{component}: {told}");
+        for mode in ["", "?dry_run=true"] {
+            let (status, told) = order(&monitor, Method::POST, &format!("/api/v1/components/{component}/ack{mode}"), text()).await;
+            assert_eq!(status, code, "{component}{mode}: {told}");
+        }
     }
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::eventually::eventually;
 use super::laboratory::{laboratory, mail};
-use super::monitor::{Monitor, run};
+use super::monitor::{Monitor, kill, run};
 
 const ALL: [&str; 2] = ["pend00", "spin00"];
 
@@ -27,11 +27,16 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
     let folder = tempfile::tempdir().expect("a folder");
     mailed_long_ago(folder.path());
     let name = folder.path().to_str().expect("a name");
-    let settings = [("DATA_DIR", name), ("REPORT_MONTHLY", "true"), ("EMAIL_TO", "ann@lab.example"), ("TIME_ZONE", "UTC")];
+    let file = folder.path().join("labwatch.toml");
+    std::fs::write(&file, "report_monthly = false\n").expect("written");
+    let config = file.to_str().expect("a name");
+    let settings = [("DATA_DIR", name), ("CONFIG", config), ("EMAIL_TO", "ann@lab.example"), ("TIME_ZONE", "UTC")];
     let monitor = Monitor::start(&lab, &settings).await;
+    std::fs::write(&file, "report_monthly = true\n").expect("written");
+    kill("HUP", monitor.pid()).await;
     mail(&lab, "the monthly report", |mail| mail.subject.starts_with("[test lab] availability in 20")).await;
     monitor.logs(&["the monthly report is mailed"]).await;
-    let mails = lab.mail().wait_for(1, Duration::from_secs(45)).await;
+    let mails = lab.mail().wait_for(1, Duration::from_secs(90)).await;
     assert!(mails.iter().any(|mail| mail.text.contains("Availability is (ok + degraded)")), "the rule is in it: {mails:#?}");
 
     monitor.sees_well(&ALL).await;

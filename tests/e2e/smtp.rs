@@ -4,9 +4,10 @@ use labwatch::lab::{Lab, RelayVersion};
 use labwatch::store::DATABASE_FILE;
 use rusqlite::{Connection, OpenFlags};
 
+use super::eventually::eventually;
 use super::exim::{DELIVERS_WITHIN, Exim, GONE, PASSWORD, USER};
 use super::laboratory::{laboratory, switched};
-use super::monitor::{Monitor, Variable, environment};
+use super::monitor::{Monitor, Variable, environment, get, kill};
 
 const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 const ANN: &str = "ann@lab.example";
@@ -57,6 +58,42 @@ async fn what_is_refused_for_good_is_kept_and_shown_and_left() {
         refused(&[("EMAIL_PASSWORD", "wr0ng-passw0rd-x6")], "it does not accept our token or password: check the secret", "pending"),
         refused(&[("EMAIL_TO", GONE)], "it answered 550 (no such user here)", "refused")
     );
+}
+
+/// The server is asked seldom whether it lets us in, so a wrong password locks nobody out, and nothing need be sent to find it out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_is_found_out_before_anything_is_sent() {
+    let (server, lab) = (Exim::start().await, laboratory(RelayVersion::V07, &ALL).await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("password");
+    std::fs::write(&file, "wr0ng-passw0rd-x7").expect("written");
+    let mut variables = through(&server, &lab, &[("EMAIL_PASSWORD_FILE", file.to_str().expect("a name"))]);
+    variables.retain(|(name, _)| name != "STATUS_EMAIL_PASSWORD");
+    let monitor = Monitor::start_with(variables).await;
+    // Exim writes each into two of its logs.
+    let refusals = || server.log().lines().filter(|line| line.contains("authenticator failed")).count() / 2;
+    says(&monitor, "the mail server cannot be used: it does not accept our token or password").await;
+    for _ in 0..3 {
+        says(&monitor, "the mail server cannot be used").await;
+    }
+    assert_eq!(refusals(), 1, "{}", server.log());
+
+    std::fs::write(&file, PASSWORD).expect("written");
+    kill("HUP", monitor.pid()).await;
+    monitor.logs(&["the configuration was read anew"]).await;
+    let look = async || get(monitor.port(), FRESH).await.filter(|(_, body)| !body.contains("the mail server cannot be used"));
+    eventually("the new password is tried", || monitor.tail(), look).await;
+    assert_eq!(refusals(), 1, "{}", server.log());
+    assert!(server.mails().is_empty(), "{:?}", server.mails());
+    monitor.stop("TERM", &lab).await;
+}
+
+/// The health of every component, asked anew.
+const FRESH: &str = "/__health?cache=false";
+
+async fn says(monitor: &Monitor, words: &str) {
+    let look = async || get(monitor.port(), FRESH).await.filter(|(_, body)| body.contains(words));
+    eventually(&format!("the status says {words}"), || monitor.tail(), look).await;
 }
 
 async fn refused(settings: &[(&str, &str)], why: &str, state: &str) {

@@ -1,11 +1,10 @@
 //! What maintainers tell labwatch to do: acknowledge, silence, plan maintenance, hold, enable. Each answers what it does; with
-//! `?dry_run=true` it only says so. Whether something can be done is the engine's word.
+//! `?dry_run=true` it only says so. Whether something can be done is not said here.
 
 mod answer;
 mod body;
+mod state;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,37 +14,16 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde::Deserialize;
-use tokio::sync::watch;
 
 use super::error::{self, ApiError};
 use super::routes;
 use crate::access::{Caller, Noted};
-use crate::engine::{Command, NamePattern, QuietId, Receipt, Refusal, Scope, Snapshot};
+use crate::engine::{Command, NamePattern, QuietId, Refusal, Scope};
 use crate::model::{NameError, ResourceName};
 
 pub(super) use answer::{Outcome, QuietNote};
 pub(super) use body::{AckText, Acknowledge, Hold, Maintain, Silence};
-
-/// What comes of a command, later.
-pub type Answered = Pin<Box<dyn Future<Output = Result<Receipt, Refusal>> + Send>>;
-
-/// Gives a command to the engine, in somebody's name.
-pub type Give = dyn Fn(Command, String) -> Answered + Send + Sync;
-
-/// Where commands go, and the picture that says what they would do.
-#[derive(Clone)]
-pub struct OrderState {
-    /// The newest snapshot.
-    pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Gives a command.
-    pub give: Arc<Give>,
-}
-
-impl std::fmt::Debug for OrderState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OrderState")
-    }
-}
+pub use state::{Answered, Give, OrderState};
 
 /// All paths of commands.
 pub(super) fn routes(state: OrderState) -> Router {
@@ -74,7 +52,7 @@ pub(super) struct Mode {
 
 pub(super) type Asked = Result<Query<Mode>, QueryRejection>;
 pub(super) type Given<T> = Result<Json<T>, JsonRejection>;
-type Named = Result<Path<String>, PathRejection>;
+pub(super) type Named = Result<Path<String>, PathRejection>;
 
 /// Everything that keeps messages quiet: acknowledgements, silences, maintenance.
 #[utoipa::path(get, path = "/api/v2/quiet", tag = "quiet", responses(
@@ -285,7 +263,7 @@ fn one(state: &OrderState, name: Named, uri: &Uri) -> Result<Scope, ApiError> {
     pattern(&name).map(Scope::Experiments)
 }
 
-/// The scope of one component. Which there are is the engine's word.
+/// The scope of one component. Which there are is seen when it is carried out.
 fn component(name: Named, uri: &Uri) -> Result<Scope, ApiError> {
     name.map(|Path(name)| Scope::Component(name)).map_err(|_| error::no_such_path(uri))
 }
@@ -309,11 +287,10 @@ pub(super) fn mode(asked: Asked) -> Result<Mode, ApiError> {
 async fn carry_out(state: &OrderState, caller: &Caller, command: Command, asked: Asked) -> Result<Response, ApiError> {
     let by = caller.name().to_owned();
     if mode(asked)?.dry_run {
-        let snapshot = Arc::clone(&state.snapshots.borrow());
-        let effect = snapshot.preview(&command, &by).map_err(refused)?;
+        let effect = state.preview(&command, &by).map_err(refused)?;
         return Ok((Noted::elsewhere(), routes::answer(&Outcome::would(effect))?).into_response());
     }
-    let receipt = (state.give)(command, by).await.map_err(refused)?;
+    let receipt = state.give(command, by).await.map_err(refused)?;
     Ok((Noted::elsewhere(), routes::answer(&Outcome::did(receipt))?).into_response())
 }
 

@@ -112,15 +112,15 @@ impl Page {
         self.prose(text(&operation["description"]));
         let parameters = list(&operation["parameters"]);
         if !parameters.is_empty() {
-            self.add("<table><caption>Parameters</caption><tr><th>Name<th>Where<th>What</tr>");
+            self.add("<table><caption>Parameters</caption><tr><th>Name<th>Where<th>What<th>Form</tr>");
             for parameter in parameters {
-                self.row(&[text(&parameter["name"]), text(&parameter["in"]), text(&parameter["description"])], None);
+                self.row(&[text(&parameter["name"]), text(&parameter["in"]), text(&parameter["description"])], &parameter["schema"]);
             }
             self.add("</table>");
         }
         self.add("<table><caption>Answers</caption><tr><th>Status<th>What<th>Form</tr>");
         for (status, response) in entries(&operation["responses"]) {
-            let form = entries(&response["content"]).next().map(|(_, content)| &content["schema"]);
+            let form = entries(&response["content"]).next().map_or(&Value::Null, |(_, content)| &content["schema"]);
             self.row(&[status, text(&response["description"])], form);
         }
         self.add("</table></section>");
@@ -130,27 +130,31 @@ impl Page {
         let _ = write!(self.0, "<section id=\"{}\">", escaped(name));
         self.element("h3", "", name);
         self.prose(text(&schema["description"]));
-        self.add("<table><caption>Fields</caption><tr><th>Name<th>What<th>Form</tr>");
-        for (field, about) in entries(&schema["properties"]) {
-            self.row(&[field, text(&about["description"])], Some(about));
+        if entries(&schema["properties"]).next().is_some() {
+            self.add("<table><caption>Fields</caption><tr><th>Name<th>What<th>Form</tr>");
+            for (field, about) in entries(&schema["properties"]) {
+                self.row(&[field, text(&about["description"])], about);
+            }
+            self.add("</table>");
+        } else {
+            self.add("<p>Form: ");
+            self.form(schema);
+            self.add("</p>");
         }
-        self.add("</table></section>");
+        self.add("</section>");
     }
 
-    fn row(&mut self, cells: &[&str], form: Option<&Value>) {
+    fn row(&mut self, cells: &[&str], form: &Value) {
         self.add("<tr>");
         for cell in cells {
             self.element("td", "", cell);
         }
-        if let Some(form) = form {
-            self.add("<td>");
-            self.form(form);
-            self.add("</td>");
-        }
-        self.add("</tr>");
+        self.add("<td>");
+        self.form(form);
+        self.add("</td></tr>");
     }
 
-    /// What kind of thing a schema stands for, with a way to the schema of its own where it has one.
+    /// What kind of thing a schema stands for, with a way to the schema of its own where it has one; a dash where there is no schema.
     fn form(&mut self, schema: &Value) {
         if let Some(name) = schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {
             let _ = write!(self.0, "<a href=\"#{0}\">{0}</a>", escaped(name));
@@ -167,7 +171,7 @@ impl Page {
             self.add("map of ");
             self.form(&schema["additionalProperties"]);
         } else {
-            self.add(&escaped(schema["format"].as_str().unwrap_or(text(&schema["type"]))));
+            self.add(&escaped(schema["format"].as_str().or(schema["type"].as_str()).unwrap_or("–")));
         }
     }
 }

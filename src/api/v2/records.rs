@@ -267,7 +267,7 @@ struct Message {
     route: String,
     /// When it was put together.
     created: Timestamp,
-    /// How it stands: `pending`, `sent`, `refused` or `superseded`.
+    /// How it stands: `pending`, `sent`, `refused`, or `superseded`: something newer tells it, or its route does not tell of it any more.
     #[schema(example = "sent")]
     state: &'static str,
     /// How often it was tried.

@@ -1,6 +1,7 @@
 //! A small mail server for tests: it takes mails, can be told to be difficult, and shows what it heard. Only built for tests.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lettre::transport::smtp::client::Certificate;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -9,6 +10,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::config::{MailAuth, MailSettings, MailTls};
 
 /// How the server behaves.
 #[derive(Clone, Copy, Default)]
@@ -39,6 +42,23 @@ struct Heard {
 
 /// What user `user` with password `secret` says, by PLAIN and by LOGIN.
 const LOGINS: [&str; 2] = ["AUTH PLAIN AHVzZXIAc2VjcmV0", "dXNlcg== c2VjcmV0"];
+
+/// Settings that lead to a server on this port of this host, without protection and login.
+pub(super) fn settings(port: u16) -> MailSettings {
+    MailSettings {
+        host: "localhost".into(),
+        port,
+        tls: MailTls::None,
+        auth: MailAuth::None,
+        from: "Lab <labwatch@lab.example.org>".into(),
+        to: vec!["ann@example.org".into(), "Bob <bob@example.org>".into()],
+        cc: vec![],
+        subject: "[lab]".into(),
+        link: "https://lab.example.org/status".into(),
+        timeout: Duration::from_secs(5),
+        gather: Duration::ZERO,
+    }
+}
 
 impl FakeSmtp {
     pub(super) async fn start(manner: Manner) -> Self {

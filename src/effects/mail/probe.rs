@@ -16,9 +16,7 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 /// # Errors
 /// A [`Fault`] that says what to do about it.
 pub async fn probe(settings: MailSettings) -> Result<(), Fault> {
-    let mailer = Mailer::new(settings, &[]).map_err(|error| Fault::Unreachable(error.to_string()))?;
-    let connection = mailer.bounded(mailer.connect()).await.map_err(|failure| failure.fault)?;
-    mailer.hear(connection).await
+    Mailer::new(settings, &[]).map_err(|error| Fault::Unreachable(error.to_string()))?.log_in().await
 }
 
 impl Mailer {
@@ -29,6 +27,15 @@ impl Mailer {
     /// A [`Fault`] that says what to do about it.
     pub async fn greet(&self) -> Result<(), Fault> {
         let connection = self.bounded(self.reach()).await.map_err(|failure| failure.fault)?;
+        self.hear(connection).await
+    }
+
+    /// Finds out whether the mail server is there and lets us in: as [`Mailer::greet`], with a login where one is set.
+    ///
+    /// # Errors
+    /// A [`Fault`] that says what to do about it.
+    pub async fn log_in(&self) -> Result<(), Fault> {
+        let connection = self.bounded(self.connect()).await.map_err(|failure| failure.fault)?;
         self.hear(connection).await
     }
 
@@ -43,38 +50,31 @@ impl Mailer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake_smtp::{FakeSmtp, Manner};
+    use super::super::fake_smtp::{FakeSmtp, Manner, settings};
     use super::*;
-    use crate::config::{MailAuth, MailTls};
+    use crate::config::MailAuth;
 
-    fn settings(port: u16) -> MailSettings {
-        MailSettings {
-            host: "localhost".into(),
-            port,
-            tls: MailTls::None,
-            auth: MailAuth::Plain { user: "user".into(), password: "secret".into() },
-            from: "labwatch@lab.example.org".into(),
-            to: vec!["ann@example.org".into()],
-            cc: vec![],
-            subject: String::new(),
-            link: String::new(),
-            timeout: Duration::from_millis(500),
-            gather: Duration::ZERO,
-        }
+    const PATIENT: Duration = Duration::from_secs(30);
+
+    fn with_login(port: u16, timeout: Duration) -> MailSettings {
+        MailSettings { auth: MailAuth::Plain { user: "user".into(), password: "secret".into() }, timeout, ..settings(port) }
+    }
+
+    fn impatient(port: u16) -> Mailer {
+        Mailer::new(with_login(port, Duration::from_millis(500)), &[]).expect("good settings")
     }
 
     #[tokio::test]
     async fn probing_sends_nothing_and_greeting_does_not_even_log_in() {
         let server = FakeSmtp::start(Manner { auth: true, ..Manner::default() }).await;
-        assert_eq!(probe(MailSettings { timeout: Duration::from_secs(30), ..settings(server.port) }).await, Ok(()));
+        assert_eq!(probe(with_login(server.port, PATIENT)).await, Ok(()));
         let lines = server.lines();
         assert_eq!(lines[1..], ["AUTH PLAIN AHVzZXIAc2VjcmV0", "NOOP", "QUIT"], "{lines:?}");
-        let remote = MailSettings { host: "mail.example.org".into(), ..settings(25) };
+        let remote = MailSettings { host: "mail.example.org".into(), ..with_login(25, PATIENT) };
         assert_eq!(probe(remote).await.expect_err("refused").word(), "unreachable");
 
         let server = FakeSmtp::start(Manner { auth: true, ..Manner::default() }).await;
-        let patient = MailSettings { timeout: Duration::from_secs(30), ..settings(server.port) };
-        assert_eq!(Mailer::new(patient, &[]).expect("good settings").greet().await, Ok(()));
+        assert_eq!(Mailer::new(with_login(server.port, PATIENT), &[]).expect("good settings").greet().await, Ok(()));
         assert_eq!(server.lines()[1..], ["NOOP", "QUIT"], "{:?}", server.lines());
     }
 
@@ -90,10 +90,10 @@ mod tests {
             (&[("NOOP", "drop")], "dropped"),
         ] {
             let server = FakeSmtp::start(Manner { answers, ..Manner::default() }).await;
-            let found = Mailer::new(settings(server.port), &[]).expect("good settings").greet().await;
+            let found = impatient(server.port).greet().await;
             assert_eq!(found.expect_err(word).word(), word, "{answers:?}");
         }
-        let gone = Mailer::new(settings(1), &[]).expect("good settings").greet().await;
+        let gone = impatient(1).greet().await;
         assert_eq!(gone.expect_err("nobody is there").word(), "unreachable");
     }
 }

@@ -378,26 +378,10 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::super::fake_smtp::{FakeSmtp, Manner};
+    use super::super::fake_smtp::{FakeSmtp, Manner, settings};
     use super::*;
     use crate::engine::Counts;
     use crate::model::{Bookable, Health, Stub};
-
-    fn settings(port: u16) -> MailSettings {
-        MailSettings {
-            host: "localhost".into(),
-            port,
-            tls: MailTls::None,
-            auth: MailAuth::None,
-            from: "Lab <labwatch@lab.example.org>".into(),
-            to: vec!["ann@example.org".into(), "Bob <bob@example.org>".into()],
-            cc: vec![],
-            subject: "[lab]".into(),
-            link: "https://lab.example.org/status".into(),
-            timeout: Duration::from_secs(5),
-            gather: Duration::ZERO,
-        }
-    }
 
     fn plain() -> MailAuth {
         MailAuth::Plain { user: "user".into(), password: "secret".into() }

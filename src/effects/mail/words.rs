@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Counts, Issue, Line};
 pub(super) use crate::model::spell_duration as spell;
-use crate::model::{Bookable, Health};
+use crate::model::{Bookable, Health, spell_time};
 
 /// How many of an experiment's issues are named.
 const MAX_ISSUES: usize = 4;
@@ -90,7 +90,7 @@ pub(super) fn affected(line: &Line, now: Timestamp) -> Option<String> {
         (0, week) => format!("{week} booked in 7 days"),
         (day, _) => format!("{day} booked in 24 h"),
     };
-    let first = affected.first_start.filter(|start| *start > now).map(|start| format!(", the first at {}", clock(start, now)));
+    let first = affected.first_start.filter(|start| *start > now).map(|start| format!(", the first at {}", spell_time(start, now)));
     let session = if affected.in_session { "in session now; " } else { "" };
     Some(format!("{session}{count}{}", first.unwrap_or_default()))
 }
@@ -106,27 +106,14 @@ pub(super) fn told(line: &Line) -> Option<String> {
 
 /// Since when, and how long that is: `since 00:41 UTC (12 min)`, with the date where it is not today's.
 pub(super) fn since(start: Timestamp, now: Timestamp) -> String {
-    format!("since {} ({})", clock(start, now), spell(length(now.duration_since(start))))
+    format!("since {} ({})", spell_time(start, now), spell(length(now.duration_since(start))))
 }
 
 /// From when to when: `from 00:41 to 00:53 UTC`, with the dates where they are not today's.
 pub(super) fn span(start: Timestamp, lasted: Duration, now: Timestamp) -> String {
     let end = start.checked_add(lasted).unwrap_or(now);
-    let (from, to) = (clock(start, now), clock(end, now));
+    let (from, to) = (spell_time(start, now), spell_time(end, now));
     format!("from {} to {to}", from.strip_suffix(" UTC").unwrap_or(&from))
-}
-
-/// A time of day, with the date where it is not today's: `00:41 UTC`, `21 Nov 00:41 UTC`.
-fn clock(time: Timestamp, now: Timestamp) -> String {
-    let (date, today) = (time.to_zoned(TimeZone::UTC).date(), now.to_zoned(TimeZone::UTC).date());
-    let format = if date == today {
-        "%H:%M UTC"
-    } else if date.year() == today.year() {
-        "%-d %b %H:%M UTC"
-    } else {
-        "%-d %b %Y %H:%M UTC"
-    };
-    time.strftime(format).to_string()
 }
 
 fn length(duration: SignedDuration) -> Duration {

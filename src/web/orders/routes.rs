@@ -1,7 +1,6 @@
 //! The addresses of orders: the form and its effect by GET, the order itself by POST. The gate lets in only who may change something, and
 //! only with the text that our own pages know.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -18,7 +17,7 @@ use super::fields::Fields;
 use super::form::{self, Form, Outcome};
 use super::said::{About, Said};
 use crate::access::{Caller, Noted};
-use crate::api::Give;
+use crate::api::OrderState;
 use crate::engine::{Command, Effect, Receipt, Refusal, Refused};
 use crate::health::CategoryOrder;
 use crate::web::layout;
@@ -29,10 +28,10 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// The routes with those of orders, where there is a way for them.
 pub(in crate::web) fn add(routes: Router<WebState>, state: &WebState) -> Router<WebState> {
-    let Some(give) = &state.give else { return routes };
+    let Some(orders) = &state.orders else { return routes };
     Kind::ALL.into_iter().fold(routes, |routes, kind| {
         let methods: MethodRouter<WebState> = get(ask).post(order);
-        routes.route(kind.path(), methods.layer((Extension(kind), Extension(Arc::clone(give)))))
+        routes.route(kind.path(), methods.layer((Extension(kind), Extension(orders.clone()))))
     })
 }
 
@@ -40,6 +39,7 @@ pub(in crate::web) fn add(routes: Router<WebState>, state: &WebState) -> Router<
 async fn ask(
     State(state): State<WebState>,
     Extension(kind): Extension<Kind>,
+    Extension(orders): Extension<OrderState>,
     caller: Caller,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
@@ -47,7 +47,7 @@ async fn ask(
     let moment = Moment::of(&state, &caller, &headers);
     let fields = Fields::of(query.unwrap_or_default().as_bytes());
     let wanted = !fields.get("check").is_empty() || matches!(kind, Kind::Enable | Kind::End);
-    let outcome = if wanted { look(&state, &moment, kind, &fields) } else { Outcome::Open };
+    let outcome = if wanted { look(&state, &moment, &orders, (kind, &fields)) } else { Outcome::Open };
     shown(&state, &moment, kind, &fields, outcome)
 }
 
@@ -55,17 +55,17 @@ async fn ask(
 async fn order(
     State(state): State<WebState>,
     Extension(kind): Extension<Kind>,
-    Extension(give): Extension<Arc<Give>>,
+    Extension(orders): Extension<OrderState>,
     caller: Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let fields = Fields::of(&body);
-    let asked = Asked::read(kind, &fields, Clock { zone: &state.zone, now: moment.now });
+    let asked = Asked::read(kind, &fields, Clock { zone: &(state.zone)(), now: moment.now });
     let (status, problem) = match asked {
         Err(problem) => (StatusCode::BAD_REQUEST, problem),
-        Ok(asked) => match carry_out(&state, &moment, &*give, asked.order).await {
+        Ok(asked) => match carry_out(&state, &moment, &orders, asked.order).await {
             Ok(done) => return done,
             Err(refusal) => (status_of(&refusal), refused(&refusal)),
         },
@@ -74,10 +74,10 @@ async fn order(
 }
 
 /// Hands an order to whoever carries it out.
-async fn carry_out(state: &WebState, moment: &Moment, give: &Give, order: Order) -> Result<Response, Refusal> {
+async fn carry_out(state: &WebState, moment: &Moment, orders: &OrderState, order: Order) -> Result<Response, Refusal> {
     match order {
         Order::Engine(command) => {
-            let receipt = give(command.clone(), moment.caller.name().to_owned()).await?;
+            let receipt = orders.give(command.clone(), moment.caller.name().to_owned()).await?;
             Ok(done(state, moment, &command, &receipt).await)
         }
         Order::Category { name, open, reason } => {
@@ -91,19 +91,19 @@ async fn carry_out(state: &WebState, moment: &Moment, give: &Give, order: Order)
 }
 
 /// What an order would do. Nothing is changed.
-fn look(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields) -> Outcome {
-    let read = Asked::read(kind, fields, Clock { zone: &state.zone, now: moment.now });
+fn look(state: &WebState, moment: &Moment, orders: &OrderState, (kind, fields): (Kind, &Fields)) -> Outcome {
+    let read = Asked::read(kind, fields, Clock { zone: &(state.zone)(), now: moment.now });
     let seen = read.and_then(|asked| {
-        let effect = effect_of(state, moment, &asked.order).map_err(|refusal| refused(&refusal))?;
+        let effect = effect_of(state, moment, orders, &asked.order).map_err(|refusal| refused(&refusal))?;
         Ok(Outcome::Would(Box::new((asked, effect))))
     });
     seen.unwrap_or_else(Outcome::Wrong)
 }
 
-fn effect_of(state: &WebState, moment: &Moment, order: &Order) -> Result<Effect, Refusal> {
+fn effect_of(state: &WebState, moment: &Moment, orders: &OrderState, order: &Order) -> Result<Effect, Refusal> {
     let by = moment.caller.name();
     match order {
-        Order::Engine(command) => moment.snapshot.preview(command, by),
+        Order::Engine(command) => orders.preview(command, by),
         Order::Category { name, open, reason } => {
             let order = CategoryOrder { category: name.clone(), open: *open, by: by.to_owned(), reason: reason.clone() };
             state.categories.as_ref().ok_or_else(|| Refusal::NoCategory(name.clone()))?.preview(&order)
@@ -113,7 +113,7 @@ fn effect_of(state: &WebState, moment: &Moment, order: &Order) -> Result<Effect,
 
 fn shown(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields, outcome: Outcome) -> Response {
     let frame = moment.frame();
-    let form = Form { kind, fields, zone: &state.zone, outcome };
+    let form = Form { kind, fields, zone: &(state.zone)(), outcome };
     moment.framed(layout::still(&frame, "", kind.verb(), &form::page(&frame, &form)))
 }
 

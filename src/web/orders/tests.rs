@@ -66,6 +66,7 @@ async fn the_effect_is_said_before_anything_is_done() {
     for (path, words) in [
         ("/do/acknowledge?name=pend00&text=motor+ordered&check=1", "No mail about pend00 until it is well again or gets worse."),
         ("/do/acknowledge?what=pool&name=nothing&text=x&check=1", "there is no pool nothing"),
+        ("/do/acknowledge?what=component&name=jmup&text=x&check=1", "there is no component jmup"),
         ("/do/silence?experiments=spin*&reason=x&for=4h&check=1", "No mail about spin00, spin01, until <time"),
         ("/do/silence?experiments=spin*&reason=x&for=4h&check=1", "Book is not changed"),
         (

@@ -1,0 +1,162 @@
+//! The probe of the mail server: often whether it is there, seldom whether it lets us in. Sends nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::reload::Followed;
+use super::telling;
+use crate::config::Config;
+use crate::engine::Snapshot;
+use crate::health::{Attempt, Check, Finding, Pace};
+use crate::model::Fault;
+
+/// How often and for how long the mail server is tried. It is somebody else's: it is not asked more often than people need. A silent one
+/// is known for what it is within 25 s.
+pub(super) const PACE: Pace =
+    Pace { period: Duration::from_secs(60), timeout: Duration::from_secs(10), retries: 1, cooldown: Duration::from_secs(5) };
+
+/// How often we log in. Servers count logins, and lock who fails with them a few times in some minutes: between two, the server is only
+/// greeted, and what the last login came to stands. The first look only greets, so that a labwatch that is started again and again does not
+/// log in each time.
+const LOGIN_EVERY: Duration = Duration::from_secs(3_600);
+
+/// The last login to which the server had an answer.
+struct Login {
+    /// With what settings.
+    config: Arc<Config>,
+    /// `None`: the server was only greeted so far.
+    at: Option<Instant>,
+    /// When a mail was last sent, as was known then.
+    sent: Option<Timestamp>,
+    refusal: Option<Fault>,
+}
+
+impl Login {
+    /// Whether it says nothing of the present any more: it is long ago, the configuration was read anew since, or it was refused and a
+    /// mail got through since.
+    fn is_past(&self, config: &Arc<Config>, sent: Option<Timestamp>, now: Instant) -> bool {
+        !Arc::ptr_eq(&self.config, config)
+            || self.at.is_none_or(|at| now.duration_since(at) >= LOGIN_EVERY)
+            || (self.refusal.is_some() && sent > self.sent)
+    }
+}
+
+/// Tries the mail server, as the settings are then. Where there is none, nothing is wrong with it.
+pub(super) fn check(config: Followed, snapshots: watch::Receiver<Arc<Snapshot>>) -> Check {
+    let latest = Arc::<Mutex<Option<Login>>>::default();
+    Box::new(move || {
+        let (config, latest) = (Arc::clone(&config.borrow()), Arc::clone(&latest));
+        let sent = snapshots.borrow().routes.iter().filter_map(|route| route.last_sent).max();
+        Box::pin(async move { attempt(config, sent, &latest).await })
+    })
+}
+
+async fn attempt(config: Arc<Config>, sent: Option<Timestamp>, latest: &Mutex<Option<Login>>) -> Attempt {
+    let mailer = match telling::mailer(&config) {
+        Ok(None) => return Attempt::Found(Finding::ok()),
+        Ok(Some(mailer)) => mailer,
+        Err(error) => return Attempt::Found(Finding::error(error.to_string())),
+    };
+    let latest = || latest.lock().unwrap_or_else(PoisonError::into_inner);
+    let due = latest().as_ref().map(|login| login.is_past(&config, sent, Instant::now()));
+    let found = if due == Some(true) {
+        let answer = match mailer.log_in().await {
+            Err(refusal) if refusal.is_ours() => Ok(Some(refusal)),
+            other => other.map(|()| None),
+        };
+        if let Ok(refusal) = answer.clone() {
+            *latest() = Some(Login { config, at: Some(Instant::now()), sent, refusal });
+        }
+        answer
+    } else {
+        let greeted = mailer.greet().await;
+        let mut latest = latest();
+        greeted.map(|()| latest.get_or_insert(Login { config, at: None, sent, refusal: None }).refusal.clone())
+    };
+    match found {
+        Ok(None) => Attempt::Found(Finding::ok()),
+        Ok(Some(refusal)) => Attempt::Found(Finding::error(unusable(&refusal))),
+        Err(fault) => Attempt::Failed(unusable(&fault)),
+    }
+}
+
+fn unusable(fault: &Fault) -> String {
+    format!("the mail server cannot be used: {fault}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{MailAuth, MailSettings, MailTls, Sources, load_rules};
+    use crate::health::State;
+    use crate::lab::{MailCatcher, MailMood};
+
+    fn config(port: u16) -> Arc<Config> {
+        let mail = MailSettings {
+            host: "127.0.0.1".into(),
+            port,
+            tls: MailTls::None,
+            auth: MailAuth::Plain { user: "lab".into(), password: "right".into() },
+            from: "labwatch@lab.example.org".into(),
+            to: vec!["ann@example.org".into()],
+            cc: vec![],
+            subject: String::new(),
+            link: String::new(),
+            timeout: Duration::from_secs(1),
+            gather: Duration::ZERO,
+        };
+        let rules = load_rules(&Sources::default()).expect("right").config;
+        Arc::new(Config { mail: Some(mail), ..rules })
+    }
+
+    fn state(attempt: Attempt) -> Result<State, String> {
+        match attempt {
+            Attempt::Found(finding) => Ok(finding.state),
+            Attempt::Failed(why) => Err(why),
+        }
+    }
+
+    /// The server changes its mind about the password, and that is seen only where a login is due.
+    #[tokio::test]
+    async fn a_login_is_tried_seldom_and_its_answer_stands_meanwhile() {
+        let catcher = MailCatcher::start().await.expect("starts");
+        let (config, latest) = (config(catcher.addr().port()), Mutex::default());
+        let tried = async |config: &Arc<Config>, sent| state(attempt(Arc::clone(config), sent, &latest).await);
+        catcher.set_login(Some(("lab", "other")));
+        assert_eq!(tried(&config, None).await, Ok(State::Ok), "the first look only greets");
+        assert_eq!(tried(&config, None).await, Ok(State::Error));
+        catcher.set_login(Some(("lab", "right")));
+        assert_eq!(tried(&config, None).await, Ok(State::Error), "it is not tried again at once");
+        assert_eq!(tried(&config, Some(Timestamp::UNIX_EPOCH)).await, Ok(State::Ok), "a mail got through");
+        catcher.set_login(Some(("lab", "other")));
+        assert_eq!(tried(&config, Some(Timestamp::MAX)).await, Ok(State::Ok));
+        let anew = Arc::new(Config::clone(&config));
+        assert_eq!(tried(&anew, Some(Timestamp::MAX)).await, Ok(State::Error), "the configuration was read anew");
+        let now = Instant::now();
+        let login = Login { config: anew, at: Some(now), sent: None, refusal: None };
+        assert!(!login.is_past(&login.config, None, now) && login.is_past(&login.config, None, now + LOGIN_EVERY));
+        assert!(catcher.mails().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_mail_server_that_is_silent_busy_or_gone_is_found_out() {
+        let catcher = MailCatcher::start().await.expect("starts");
+        catcher.set_login(Some(("lab", "right")));
+        let (config, latest) = (config(catcher.addr().port()), Mutex::default());
+        let tried = async || state(attempt(Arc::clone(&config), None, &latest).await);
+        for known in [false, true, true] {
+            for mood in [MailMood::Hanging, MailMood::Busy] {
+                catcher.set_mood(mood);
+                assert!(tried().await.is_err(), "{mood:?} {known}");
+            }
+            catcher.set_mood(MailMood::Well);
+            assert_eq!(tried().await, Ok(State::Ok), "{known}");
+        }
+        catcher.refuse().await;
+        assert!(tried().await.is_err_and(|why| why.contains("cannot connect")));
+        assert!(catcher.mails().is_empty());
+    }
+}
