@@ -130,10 +130,16 @@ impl Page {
         let _ = write!(self.0, "<section id=\"{}\">", escaped(name));
         self.element("h3", "", name);
         self.prose(text(&schema["description"]));
-        if entries(&schema["properties"]).next().is_some() {
+        let parts: Vec<&Value> = std::iter::once(schema).chain(list(&schema["allOf"])).collect();
+        if parts.iter().any(|part| entries(&part["properties"]).next().is_some()) {
             self.add("<table><caption>Fields</caption><tr><th>Name<th>What<th>Form</tr>");
-            for (field, about) in entries(&schema["properties"]) {
-                self.row(&[field, text(&about["description"])], about);
+            for part in parts {
+                if part["$ref"].is_string() {
+                    self.row(&["", "All fields of"], part);
+                }
+                for (field, about) in entries(&part["properties"]) {
+                    self.row(&[field, text(&about["description"])], about);
+                }
             }
             self.add("</table>");
         } else {
@@ -230,6 +236,13 @@ mod tests {
         {
             assert_eq!(marked(text), marks);
         }
+    }
+
+    #[test]
+    fn a_form_that_is_put_together_shows_all_its_fields() {
+        let section = PAGE.split("<section id=\"HealthExperiments\">").nth(1).and_then(|rest| rest.split("</section>").next());
+        let section = section.expect("a section");
+        assert!(section.contains("<td>listed</td>") && section.contains("href=\"#HealthTally\""), "{section}");
     }
 
     #[test]
