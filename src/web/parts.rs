@@ -71,7 +71,7 @@ pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
         @if affected.in_session { strong { "in session now" } br; }
         @if let Some(start) = affected.first_start.filter(|start| *start > now) {
             strong { "booked in " (words::spell_between(now, start)) } br;
-            span.soft { (words::time(start, now)) }
+            span.soft { (words::time(start, now)) } br;
         }
         @if affected.next_day > 0 { span.soft { (words::count(affected.next_day, "booking")) " in 24\u{a0}h" } }
         @else if affected.next_week > 0 { span.soft { (words::count(affected.next_week, "booking")) " in 7\u{a0}days" } }

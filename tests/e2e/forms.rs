@@ -7,8 +7,9 @@ use labwatch::access::{Authority, Grant, Scope};
 use labwatch::lab::{Plan, RelayVersion};
 use reqwest::{Client, Method, RequestBuilder, Response};
 
+use super::eventually::eventually;
 use super::laboratory::{laboratory, plan, switched, switches};
-use super::monitor::{Monitor, get};
+use super::monitor::{Monitor, get, kill};
 
 const SECRET: &str = "the-s3cr3t-of-the-ap1-of-the-forms";
 
@@ -159,5 +160,22 @@ async fn a_category_is_closed_and_opened_on_the_page() {
     let done = browser.confirm(&browser.page("/do/open-category?category=pend&reason=free+again&check=1").await).await;
     assert!(browser.page(&header(&done, "location")).await.contains("The category <strong>pend</strong> is open."));
     assert_eq!(get(monitor.port(), "/__gtg?categories=pend").await.map(|(code, _)| code), Some(200));
+    monitor.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_zone_is_that_of_the_next_form() {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("labwatch.toml");
+    std::fs::write(&file, "time_zone = \"Europe/London\"\n").expect("written");
+    let monitor = Monitor::start(&lab, &[("SECRET_API", SECRET), ("CONFIG", file.to_str().expect("a name"))]).await;
+    let ada = Browser::signed_in(&monitor).await;
+    let form = ada.page("/do/maintenance").await;
+    assert!(form.contains("(Europe/London)"), "{form}");
+    std::fs::write(&file, "time_zone = \"America/New_York\"\n").expect("written");
+    kill("HUP", monitor.pid()).await;
+    let renewed = async || Some(ada.page("/do/maintenance").await).filter(|form| form.contains("(America/New_York)"));
+    eventually("the form goes by the new zone", || monitor.tail(), renewed).await;
     monitor.stop("TERM", &lab).await;
 }
