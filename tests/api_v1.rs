@@ -144,10 +144,13 @@ async fn every_way_to_the_answers() {
     let whole = server.ask(Method::GET, "/api/v1/experiments").await.text().await.expect("a body");
     assert_eq!(server.ask(Method::GET, "/api/v1/experiments/").await.text().await.expect("a body"), whole);
     assert_eq!(server.ask(Method::GET, "/api/v1/experiments/events/pend00").await.text().await.expect("a body"), "[]");
-    for path in ["/api/v1/openapi.json", "/swagger.json"] {
+    for (path, root) in [("/api/v1/openapi.json", "../.."), ("/swagger.json", ".")] {
         let response = server.ask(Method::GET, path).await;
         assert_eq!(header(&response, "content-type"), "application/json");
-        assert_eq!(response.text().await.expect("a body"), labwatch::api::DOCUMENT_JSON);
+        let document: Value = response.json().await.expect("JSON");
+        assert_eq!(document["servers"][0]["url"], root, "where the paths begin, seen from {path}");
+        let checked_in: Value = serde_json::from_str(labwatch::api::DOCUMENT_JSON).expect("JSON");
+        assert_eq!(document["paths"], checked_in["paths"]);
     }
     let head = server.ask(Method::HEAD, "/api/v1/experiments").await;
     assert_eq!((head.status(), header(&head, "content-length")), (StatusCode::OK, whole.len().to_string()));
