@@ -28,12 +28,20 @@ fn reports(criterion: &mut Criterion) {
         for experiments in EXPERIMENTS {
             let message = make(experiments);
             group.throughput(Throughput::Bytes(message.len() as u64));
-            group.bench_with_input(BenchmarkId::new("parse", experiments), message.as_bytes(), |bencher, bytes| {
-                bencher.iter(|| parse(source, black_box(bytes)));
-            });
-            group.bench_with_input(BenchmarkId::new("yardstick", experiments), message.as_bytes(), |bencher, bytes| {
-                bencher.iter(|| yardstick(source, black_box(bytes)));
-            });
+            group.bench_with_input(
+                BenchmarkId::new("parse", experiments),
+                message.as_bytes(),
+                |bencher, bytes| {
+                    bencher.iter(|| parse(source, black_box(bytes)));
+                },
+            );
+            group.bench_with_input(
+                BenchmarkId::new("yardstick", experiments),
+                message.as_bytes(),
+                |bencher, bytes| {
+                    bencher.iter(|| yardstick(source, black_box(bytes)));
+                },
+            );
         }
         group.finish();
     }
@@ -42,9 +50,13 @@ fn reports(criterion: &mut Criterion) {
 /// Reads the bytes, drops the result, and gives the number of entries.
 fn yardstick(source: SourceName, bytes: &[u8]) -> Option<usize> {
     if source == SourceName::Jump {
-        serde_json::from_slice::<Vec<JumpEntry<'_>>>(bytes).ok().map(|entries| black_box(entries).len())
+        serde_json::from_slice::<Vec<JumpEntry<'_>>>(bytes)
+            .ok()
+            .map(|entries| black_box(entries).len())
     } else {
-        serde_json::from_slice::<Vec<RelayEntry<'_>>>(bytes).ok().map(|entries| black_box(entries).len())
+        serde_json::from_slice::<Vec<RelayEntry<'_>>>(bytes)
+            .ok()
+            .map(|entries| black_box(entries).len())
     }
 }
 

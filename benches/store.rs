@@ -47,28 +47,44 @@ fn main() -> ExitCode {
 
 fn all() -> Outcome<()> {
     let temporary = tempfile::tempdir()?;
-    let dir = std::env::var_os("LABWATCH_BENCH_DIR").map_or_else(|| temporary.path().to_owned(), PathBuf::from);
+    let dir = std::env::var_os("LABWATCH_BENCH_DIR")
+        .map_or_else(|| temporary.path().to_owned(), PathBuf::from);
     if !dir.join(DATABASE_FILE).exists() {
         timed("a year written", || generate(&dir))?;
     }
     let bytes = std::fs::metadata(dir.join(DATABASE_FILE))?.len();
     say(&format!("the file has {} MB", bytes >> 20));
     for _ in 0..3 {
-        Command::new(std::env::current_exe()?).env(ALONE, &dir).status()?;
+        Command::new(std::env::current_exe()?)
+            .env(ALONE, &dir)
+            .status()?;
     }
     timed("a report of the year", || report(&dir))?;
-    timed("full check", || Ok(verify(&dir.join(DATABASE_FILE)).map(drop)?))?;
+    timed("full check", || {
+        Ok(verify(&dir.join(DATABASE_FILE)).map(drop)?)
+    })?;
     let copy = temporary.path().join("copy.db");
-    timed("backup with its check", || Ok(backup(&dir, &copy).map(drop)?))
+    timed("backup with its check", || {
+        Ok(backup(&dir, &copy).map(drop)?)
+    })
 }
 
 /// The year's report, from the folder to its JSON.
 fn report(dir: &Path) -> Outcome<()> {
     let (zone, now) = (TimeZone::UTC, time(START + EVENTS * APART)?);
     let period = Period::between(&time(START)?.to_string(), &now.to_string(), &zone, now)?;
-    let report = reports::of_folder(dir, &period, &[], now, Instant::now() + Duration::from_secs(600))?;
+    let report = reports::of_folder(
+        dir,
+        &period,
+        &[],
+        now,
+        Instant::now() + Duration::from_secs(600),
+    )?;
     let failures = report.total.failures;
-    say(&format!("{failures} failures, {} bytes of JSON", serde_json::to_string(&report)?.len()));
+    say(&format!(
+        "{failures} failures, {} bytes of JSON",
+        serde_json::to_string(&report)?.len()
+    ));
     Ok(())
 }
 
@@ -78,12 +94,26 @@ fn open_alone(dir: &Path) -> Outcome<()> {
     let (store, memory) = Store::open(&settings(dir))?;
     let took = begun.elapsed();
     let events: usize = memory.experiments.values().map(|is| is.events.len()).sum();
-    say(&format!("open and load: {took:?}, {events} events in rings, {before} kB resident before, {} kB after", resident()));
+    say(&format!(
+        "open and load: {took:?}, {events} events in rings, {before} kB resident before, {} kB after",
+        resident()
+    ));
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let (reader, stub) = (store.reader(), stub(0)?);
-    let year = Range { from: time(START)?, until: time(START + EVENTS * APART)? };
-    timed("uptime of a year by day", || Ok(runtime.block_on(reader.uptime(&stub, year, Duration::from_secs(86_400))).map(drop)?))?;
-    timed("a page of 100 events", || Ok(runtime.block_on(reader.events(&stub, year, None, 100)).map(drop)?))?;
+    let year = Range {
+        from: time(START)?,
+        until: time(START + EVENTS * APART)?,
+    };
+    timed("uptime of a year by day", || {
+        Ok(runtime
+            .block_on(reader.uptime(&stub, year, Duration::from_secs(86_400)))
+            .map(drop)?)
+    })?;
+    timed("a page of 100 events", || {
+        Ok(runtime
+            .block_on(reader.events(&stub, year, None, 100))
+            .map(drop)?)
+    })?;
     timed("one batch on disk", || {
         let ticket = store.write(vec![event(EVENTS)?]);
         runtime.block_on(store.durable(ticket));
@@ -97,9 +127,15 @@ fn generate(dir: &Path) -> Outcome<()> {
     let (store, _) = Store::open(&settings(dir))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     for first in (0..EVENTS).step_by(usize::try_from(BATCH)?) {
-        let mut entries = (first..first + BATCH).map(event).collect::<Outcome<Vec<_>>>()?;
+        let mut entries = (first..first + BATCH)
+            .map(event)
+            .collect::<Outcome<Vec<_>>>()?;
         let subject = stub(first / BATCH)?.to_string();
-        entries.push(Entry::Told(Told { route: "team".into(), subject, value: json!({ "health": "down", "since": first }) }));
+        entries.push(Entry::Told(Told {
+            route: "team".into(),
+            subject,
+            value: json!({ "health": "down", "since": first }),
+        }));
         let ticket = store.write(entries);
         runtime.block_on(store.durable(ticket));
     }
@@ -109,15 +145,45 @@ fn generate(dir: &Path) -> Outcome<()> {
 /// The event of this number, as large as real ones are.
 fn event(number: i64) -> Outcome<Entry> {
     let stub = stub(number)?;
-    let topics = [Topic::of(&stub, "st-data")?, Topic::of(&stub, "st-video")?, Topic::of(&stub, "st-video-alt")?];
+    let topics = [
+        Topic::of(&stub, "st-data")?,
+        Topic::of(&stub, "st-video")?,
+        Topic::of(&stub, "st-video-alt")?,
+    ];
     let down = number / EXPERIMENTS % 2 == 0;
-    let stream = if down { StreamHealth::Missing } else { StreamHealth::Active };
-    let issues = if down { vec![Issue::Required(topics[0].clone(), stream), Issue::JumpLost] } else { Vec::new() };
-    let (health, was) = if down { (Health::Down, Health::Ok) } else { (Health::Ok, Health::Down) };
+    let stream = if down {
+        StreamHealth::Missing
+    } else {
+        StreamHealth::Active
+    };
+    let issues = if down {
+        vec![Issue::Required(topics[0].clone(), stream), Issue::JumpLost]
+    } else {
+        Vec::new()
+    };
+    let (health, was) = if down {
+        (Health::Down, Health::Ok)
+    } else {
+        (Health::Ok, Health::Down)
+    };
     let when = time(START + number * APART)?;
     let streams = topics.into_iter().map(|topic| (topic, stream)).collect();
-    let event = Event { when, health, was, issues, jump: JumpHealth::Up, streams, why: Why::Observed };
-    Ok(Entry::Record { at: when, record: Record::Event { stub, event: Arc::new(event) } })
+    let event = Event {
+        when,
+        health,
+        was,
+        issues,
+        jump: JumpHealth::Up,
+        streams,
+        why: Why::Observed,
+    };
+    Ok(Entry::Record {
+        at: when,
+        record: Record::Event {
+            stub,
+            event: Arc::new(event),
+        },
+    })
 }
 
 fn stub(number: i64) -> Outcome<Stub> {
@@ -129,14 +195,20 @@ fn time(millis: i64) -> Outcome<Timestamp> {
 }
 
 fn settings(dir: &Path) -> StoreSettings {
-    StoreSettings { dir: dir.to_owned(), history_days: 1_826, ring: RING }
+    StoreSettings {
+        dir: dir.to_owned(),
+        history_days: 1_826,
+        ring: RING,
+    }
 }
 
 /// How much memory this process has, in kB; 0 where the system does not say.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap_or(0)
+    line.and_then(|line| line.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
 }
 
 fn timed(what: &str, action: impl FnOnce() -> Outcome<()>) -> Outcome<()> {

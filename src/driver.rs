@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::engine::{
-    Action, Channel, Command, DeliveryFault, Engine, FeedCommand, Input, Order, Receipt, Record, Refusal, Sample, SampleOutcome, Snapshot,
-    Summary, Switch, SwitchOutcome,
+    Action, Channel, Command, DeliveryFault, Engine, FeedCommand, Input, Order, Receipt, Record,
+    Refusal, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
 };
 use crate::model::{Fault, Moment, SourceName};
 use crate::store::Ticket;
@@ -100,10 +100,15 @@ impl Orders {
     /// [`Refusal`] when it is not carried out: then nothing was changed. [`Refusal::Stopping`] also when labwatch ends before it answers.
     pub async fn give(&self, command: Command, by: String) -> Result<Receipt, Refusal> {
         let (answer, receipt) = oneshot::channel();
-        self.0.try_send(Asked { order: Order { command, by }, answer }).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Refusal::Busy,
-            mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
-        })?;
+        self.0
+            .try_send(Asked {
+                order: Order { command, by },
+                answer,
+            })
+            .map_err(|refused| match refused {
+                mpsc::error::TrySendError::Full(_) => Refusal::Busy,
+                mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
+            })?;
         receipt.await.unwrap_or(Err(Refusal::Stopping))
     }
 }
@@ -133,8 +138,13 @@ impl Clock {
     /// A clock that starts now.
     #[must_use]
     pub fn start() -> Self {
-        let offset = Timestamp::now().duration_since(Timestamp::UNIX_EPOCH).saturating_sub(signed(MONOTONIC_START));
-        Self { start: Instant::now(), offset }
+        let offset = Timestamp::now()
+            .duration_since(Timestamp::UNIX_EPOCH)
+            .saturating_sub(signed(MONOTONIC_START));
+        Self {
+            start: Instant::now(),
+            offset,
+        }
     }
 
     /// This moment.
@@ -149,7 +159,10 @@ impl Clock {
 
     /// By how much the wall clock was set since the last time this was asked, if it was.
     fn set_by(&mut self, now: Moment) -> Option<SignedDuration> {
-        let offset = now.wall().duration_since(Timestamp::UNIX_EPOCH).saturating_sub(signed(now.mono()));
+        let offset = now
+            .wall()
+            .duration_since(Timestamp::UNIX_EPOCH)
+            .saturating_sub(signed(now.mono()));
         let moved = offset.saturating_sub(self.offset);
         self.offset = offset;
         (moved.unsigned_abs() > CLOCK_SET).then_some(moved)
@@ -193,7 +206,10 @@ pub struct Driver {
 impl Driver {
     /// A driver for this engine. Readers follow `snapshots`.
     #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "each is another part, joined once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another part, joined once"
+    )]
     pub fn new(
         engine: Engine,
         clock: Clock,
@@ -204,7 +220,18 @@ impl Driver {
         ledger: Option<Ledger>,
         hooks: Hooks,
     ) -> Self {
-        Self { engine, clock, inputs, orders, outlets, snapshots, hooks, ledger, held: VecDeque::new(), refused: VecDeque::new() }
+        Self {
+            engine,
+            clock,
+            inputs,
+            orders,
+            outlets,
+            snapshots,
+            hooks,
+            ledger,
+            held: VecDeque::new(),
+            refused: VecDeque::new(),
+        }
     }
 
     /// Runs until nobody can send inputs any more.
@@ -231,8 +258,13 @@ impl Driver {
 
     fn wake_at(&self) -> Instant {
         let latest = Instant::now() + LONGEST_SLEEP;
-        let latest = self.held.front().map_or(latest, |held| held.until.min(latest));
-        self.engine.next_deadline().map_or(latest, |(at, _)| self.clock.instant(at).min(latest))
+        let latest = self
+            .held
+            .front()
+            .map_or(latest, |held| held.until.min(latest));
+        self.engine
+            .next_deadline()
+            .map_or(latest, |(at, _)| self.clock.instant(at).min(latest))
     }
 
     /// Takes an input and those that wait behind it, up to a bound, so that a burst makes few pictures.
@@ -276,16 +308,28 @@ impl Driver {
         for action in self.engine.step(input, now) {
             match action {
                 Action::Record(record) => records.push(record),
-                Action::Switch(_) | Action::Tell(_) | Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => effects.push(action),
+                Action::Switch(_)
+                | Action::Tell(_)
+                | Action::Ask(_)
+                | Action::Reconnect(_)
+                | Action::Sample(_) => effects.push(action),
             }
         }
         for record in &records {
             (self.hooks.record)(record);
         }
         let answer = waiting.zip(records.iter().find_map(receipt));
-        let ticket = self.ledger.as_mut().and_then(|ledger| ledger.enter(&records, now.wall()));
+        let ticket = self
+            .ledger
+            .as_mut()
+            .and_then(|ledger| ledger.enter(&records, now.wall()));
         if !effects.is_empty() || answer.is_some() {
-            self.held.push_back(Held { ticket, until: Instant::now() + WAIT_FOR_RECORDS, effects, answer });
+            self.held.push_back(Held {
+                ticket,
+                until: Instant::now() + WAIT_FOR_RECORDS,
+                effects,
+                answer,
+            });
             self.release();
         }
     }
@@ -293,17 +337,25 @@ impl Driver {
     /// Carries out what need not wait any longer, in its order.
     fn release(&mut self) {
         while let Some(held) = self.held.front() {
-            let progress = self.ledger.as_ref().map(Ledger::progress).unwrap_or_default();
+            let progress = self
+                .ledger
+                .as_ref()
+                .map(Ledger::progress)
+                .unwrap_or_default();
             let is_settled = held.ticket.is_none_or(|ticket| ticket.is_settled(progress));
             if !is_settled && Instant::now() < held.until {
                 return;
             }
-            let Some(held) = self.held.pop_front() else { return };
+            let Some(held) = self.held.pop_front() else {
+                return;
+            };
             for effect in held.effects {
                 self.carry_out(effect);
             }
             if let Some((waiting, receipt)) = held.answer {
-                let kept = held.ticket.is_some_and(|ticket| ticket.is_taken() && ticket.is_durable(progress));
+                let kept = held
+                    .ticket
+                    .is_some_and(|ticket| ticket.is_taken() && ticket.is_durable(progress));
                 drop(waiting.send(Ok(Receipt { kept, ..receipt })));
             }
         }
@@ -323,7 +375,10 @@ impl Driver {
     fn switch(&mut self, switch: Switch) {
         if let Err(refused) = self.outlets.switches.try_send(switch) {
             let resource = refused.into_inner().resource;
-            self.refused.push_back(Input::Switched { resource, outcome: SwitchOutcome::Failed(Fault::Busy) });
+            self.refused.push_back(Input::Switched {
+                resource,
+                outcome: SwitchOutcome::Failed(Fault::Busy),
+            });
         }
     }
 
@@ -334,14 +389,23 @@ impl Driver {
             Channel::Webhook => &self.outlets.webhooks,
         };
         if outlet.try_send(summary).is_err() {
-            self.refused.push_back(Input::Delivered { id, outcome: Err(DeliveryFault { fault: Fault::Busy, permanent: false }) });
+            self.refused.push_back(Input::Delivered {
+                id,
+                outcome: Err(DeliveryFault {
+                    fault: Fault::Busy,
+                    permanent: false,
+                }),
+            });
         }
     }
 
     fn sample(&mut self, sample: Sample) {
         if let Err(refused) = self.outlets.samples.try_send(sample) {
             let topic = refused.into_inner().topic;
-            self.refused.push_back(Input::Sampled { topic, outcome: SampleOutcome::Failed(Fault::Busy) });
+            self.refused.push_back(Input::Sampled {
+                topic,
+                outcome: SampleOutcome::Failed(Fault::Busy),
+            });
         }
     }
 
@@ -357,20 +421,28 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        self.snapshots.send_replace(Arc::new(self.engine.snapshot()));
+        self.snapshots
+            .send_replace(Arc::new(self.engine.snapshot()));
     }
 
     fn notice_clock(&mut self) {
         let now = self.clock.now();
         if let Some(moved) = self.clock.set_by(now) {
-            tracing::warn!(moved_seconds = moved.as_secs(), "the clock was set; ages and deadlines are not affected");
+            tracing::warn!(
+                moved_seconds = moved.as_secs(),
+                "the clock was set; ages and deadlines are not affected"
+            );
         }
     }
 }
 
 /// What a record tells whoever waits for its order to be carried out.
 fn receipt(record: &Record) -> Option<Receipt> {
-    if let Record::Commanded { receipt, .. } = record { Some((**receipt).clone()) } else { None }
+    if let Record::Commanded { receipt, .. } = record {
+        Some((**receipt).clone())
+    } else {
+        None
+    }
 }
 
 /// Waits until the store has written more; without a store that is never.
@@ -384,7 +456,9 @@ async fn written(ledger: Option<&mut Ledger>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{BookReading, Connection, Link, Policy, Report, ResourceReading, Scopes, Traffic};
+    use crate::engine::{
+        BookReading, Connection, Link, Policy, Report, ResourceReading, Scopes, Traffic,
+    };
     use crate::model::{Availability, ResourceName, Stub, Topic};
 
     struct Bench {
@@ -393,7 +467,11 @@ mod tests {
         snapshots: watch::Receiver<Arc<Snapshot>>,
         relay: mpsc::Receiver<FeedCommand>,
         orders: Orders,
-        _others: (mpsc::Receiver<Sample>, mpsc::Receiver<FeedCommand>, mpsc::Receiver<()>),
+        _others: (
+            mpsc::Receiver<Sample>,
+            mpsc::Receiver<FeedCommand>,
+            mpsc::Receiver<()>,
+        ),
     }
 
     fn bench(policy: Policy, depth: usize) -> (Driver, Bench) {
@@ -407,15 +485,48 @@ mod tests {
         let (book, polls) = mpsc::channel(1);
         let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
         let (orders, order_queue) = orders();
-        let outlets = Outlets { switches, mails: mpsc::channel(1).0, webhooks: mpsc::channel(1).0, samples, relay, jump, book };
-        let hooks = Hooks { record: Box::new(|_| {}), turned: Box::new(|| {}) };
-        let driver = Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, None, hooks);
+        let outlets = Outlets {
+            switches,
+            mails: mpsc::channel(1).0,
+            webhooks: mpsc::channel(1).0,
+            samples,
+            relay,
+            jump,
+            book,
+        };
+        let hooks = Hooks {
+            record: Box::new(|_| {}),
+            turned: Box::new(|| {}),
+        };
+        let driver = Driver::new(
+            engine,
+            clock,
+            input_queue,
+            order_queue,
+            outlets,
+            snapshots,
+            None,
+            hooks,
+        );
         let others = (sample_queue, jump_commands, polls);
-        (driver, Bench { inputs, switches: switch_queue, snapshots: pictures, relay: relay_commands, orders, _others: others })
+        (
+            driver,
+            Bench {
+                inputs,
+                switches: switch_queue,
+                snapshots: pictures,
+                relay: relay_commands,
+                orders,
+                _others: others,
+            },
+        )
     }
 
     fn policy() -> Policy {
-        Policy { startup: Duration::from_secs(5), ..Policy::default() }
+        Policy {
+            startup: Duration::from_secs(5),
+            ..Policy::default()
+        }
     }
 
     fn reading() -> Input {
@@ -426,7 +537,9 @@ mod tests {
             stub,
             availability: Some(Availability::from_book(true, "new")),
         };
-        Input::Book(BookReading { resources: vec![resource] })
+        Input::Book(BookReading {
+            resources: vec![resource],
+        })
     }
 
     fn report(age: Duration) -> Input {
@@ -438,7 +551,11 @@ mod tests {
             expires: "",
             remote: "",
             user_agent: "",
-            tx: Some(Traffic { last: Some(age), size: 1, fps: 1.0 }),
+            tx: Some(Traffic {
+                last: Some(age),
+                size: 1,
+                fps: 1.0,
+            }),
             rx: None,
         });
         Input::Report(SourceName::Relay, Arc::new(report))
@@ -446,7 +563,11 @@ mod tests {
 
     async fn feed(bench: &Bench, seconds: u64, age: Duration) {
         for _ in 0..seconds {
-            bench.inputs.send(report(age)).await.expect("the driver runs");
+            bench
+                .inputs
+                .send(report(age))
+                .await
+                .expect("the driver runs");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
@@ -461,7 +582,10 @@ mod tests {
         let switch = bench.switches.try_recv().expect("a switch");
         assert!(!switch.available && switch.resource.as_str() == "r-pend00");
         let snapshot = bench.snapshots.borrow_and_update().clone();
-        assert_eq!(snapshot.experiment("pend00").map(|e| e.health), Some(crate::model::Health::Down));
+        assert_eq!(
+            snapshot.experiment("pend00").map(|e| e.health),
+            Some(crate::model::Health::Down)
+        );
         drop(bench);
         running.join_all().await;
     }
@@ -471,7 +595,11 @@ mod tests {
         let (driver, mut bench) = bench(policy(), SWITCH_QUEUE);
         let mut running = tokio::task::JoinSet::new();
         running.spawn(driver.run());
-        bench.inputs.send(Input::Link(SourceName::Relay, Link::Open)).await.expect("the driver runs");
+        bench
+            .inputs
+            .send(Input::Link(SourceName::Relay, Link::Open))
+            .await
+            .expect("the driver runs");
         let begun = Instant::now();
         assert_eq!(bench.relay.recv().await, Some(FeedCommand::Ask));
         assert_eq!(begun.elapsed().as_secs(), 5, "half of HEALTH_LAST_ACTIVE");
@@ -488,7 +616,9 @@ mod tests {
         bench.inputs.send(reading()).await.expect("the driver runs");
         feed(&bench, 9, Duration::from_secs(60)).await;
         let snapshot = bench.snapshots.borrow_and_update().clone();
-        let fault = snapshot.experiment("pend00").and_then(|e| e.resources.first().and_then(|r| r.fault.clone()));
+        let fault = snapshot
+            .experiment("pend00")
+            .and_then(|e| e.resources.first().and_then(|r| r.fault.clone()));
         assert_eq!(fault, Some(Fault::Busy));
         drop(bench);
         running.join_all().await;
@@ -500,25 +630,46 @@ mod tests {
         let mut running = tokio::task::JoinSet::new();
         running.spawn(driver.run());
         bench.inputs.send(reading()).await.expect("the driver runs");
-        let hold = |reason: &str| Command::Hold { resource: ResourceName::try_new("r-pend00").expect("a name"), reason: reason.into() };
+        let hold = |reason: &str| Command::Hold {
+            resource: ResourceName::try_new("r-pend00").expect("a name"),
+            reason: reason.into(),
+        };
         feed(&bench, 7, Duration::ZERO).await;
-        let refusal = bench.orders.give(hold("labwatch: mine"), "ann".into()).await;
+        let refusal = bench
+            .orders
+            .give(hold("labwatch: mine"), "ann".into())
+            .await;
         assert_eq!(refusal, Err(Refusal::OurPrefix));
-        let receipt = bench.orders.give(hold("exam"), "ann".into()).await.expect("a receipt");
-        assert_eq!(receipt.effect.text, "r-pend00 cannot be booked until a person enables it: nothing is booked in the next 24 h");
+        let receipt = bench
+            .orders
+            .give(hold("exam"), "ann".into())
+            .await
+            .expect("a receipt");
+        assert_eq!(
+            receipt.effect.text,
+            "r-pend00 cannot be booked until a person enables it: nothing is booked in the next 24 h"
+        );
         let mut switches = bench.switches;
         let switch = switches.recv().await.expect("a switch");
-        assert_eq!((switch.available, switch.reason.as_str(), switch.by_person), (false, "exam", true));
+        assert_eq!(
+            (switch.available, switch.reason.as_str(), switch.by_person),
+            (false, "exam", true)
+        );
         drop(bench.inputs);
         running.join_all().await;
-        assert_eq!(bench.orders.give(hold("exam"), "ann".into()).await, Err(Refusal::Stopping));
+        assert_eq!(
+            bench.orders.give(hold("exam"), "ann".into()).await,
+            Err(Refusal::Stopping)
+        );
     }
 
     #[tokio::test]
     async fn orders_that_nobody_takes_are_bounded() {
         let (orders, queue) = orders();
         let mut waiting = tokio::task::JoinSet::new();
-        let acknowledge = || Command::Unacknowledge { scope: crate::engine::Scope::Installation };
+        let acknowledge = || Command::Unacknowledge {
+            scope: crate::engine::Scope::Installation,
+        };
         for _ in 0..ORDER_QUEUE {
             let orders = orders.clone();
             waiting.spawn(async move { orders.give(acknowledge(), "ann".into()).await });
@@ -526,18 +677,41 @@ mod tests {
         while orders.0.capacity() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(orders.give(acknowledge(), "ann".into()).await, Err(Refusal::Busy));
+        assert_eq!(
+            orders.give(acknowledge(), "ann".into()).await,
+            Err(Refusal::Busy)
+        );
         drop(queue);
-        assert!(waiting.join_all().await.iter().all(|answer| *answer == Err(Refusal::Stopping)));
+        assert!(
+            waiting
+                .join_all()
+                .await
+                .iter()
+                .all(|answer| *answer == Err(Refusal::Stopping))
+        );
     }
 
     #[test]
     fn a_clock_that_is_set_is_noticed_once() {
-        let mut clock = Clock { start: Instant::now(), offset: SignedDuration::from_secs(1_000) };
-        let at = |wall, mono| Moment::new(Timestamp::from_second(wall).expect("in range"), Duration::from_secs(mono));
+        let mut clock = Clock {
+            start: Instant::now(),
+            offset: SignedDuration::from_secs(1_000),
+        };
+        let at = |wall, mono| {
+            Moment::new(
+                Timestamp::from_second(wall).expect("in range"),
+                Duration::from_secs(mono),
+            )
+        };
         assert_eq!(clock.set_by(at(1_010, 10)), None);
-        assert_eq!(clock.set_by(at(4_611, 11)), Some(SignedDuration::from_secs(3_600)));
+        assert_eq!(
+            clock.set_by(at(4_611, 11)),
+            Some(SignedDuration::from_secs(3_600))
+        );
         assert_eq!(clock.set_by(at(4_612, 12)), None);
-        assert_eq!(clock.set_by(at(1_013, 13)), Some(SignedDuration::from_secs(-3_600)));
+        assert_eq!(
+            clock.set_by(at(1_013, 13)),
+            Some(SignedDuration::from_secs(-3_600))
+        );
     }
 }

@@ -145,7 +145,9 @@ mod armed {
         static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
         static PASSED: AtomicU32 = AtomicU32::new(0);
         let plan = PLAN.get_or_init(|| std::env::var(VARIABLE).ok().as_deref().and_then(parse));
-        let Some(plan) = plan.filter(|plan| plan.point == point) else { return };
+        let Some(plan) = plan.filter(|plan| plan.point == point) else {
+            return;
+        };
         let passed = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
         match plan.hang {
             true if passed >= plan.pass => stand_still(),
@@ -160,7 +162,11 @@ mod armed {
         let name = parts.next()?;
         let point = Point::ALL.into_iter().find(|point| point.word() == name)?;
         let pass = parts.next()?.parse().ok()?;
-        Some(Plan { point, pass, hang: parts.next() == Some("hang") })
+        Some(Plan {
+            point,
+            pass,
+            hang: parts.next() == Some("hang"),
+        })
     }
 
     fn stand_still() {
@@ -171,7 +177,10 @@ mod armed {
 
     /// Ends the process as a stranger's `kill -9` would: nothing is flushed, closed or said.
     #[cfg(unix)]
-    #[allow(unsafe_code, reason = "kill is only reached through C; it is called for this process with a constant")]
+    #[allow(
+        unsafe_code,
+        reason = "kill is only reached through C; it is called for this process with a constant"
+    )]
     fn kill() {
         unsafe {
             libc::kill(libc::getpid(), libc::SIGKILL);
@@ -191,16 +200,29 @@ mod tests {
     #[test]
     fn a_plan_is_read_or_left_alone() {
         let plan = |text| armed::parse(text).map(|plan| (plan.point, plan.pass, plan.hang));
-        assert_eq!(plan("mail-recorded:2"), Some((Point::MailRecorded, 2, false)));
-        assert_eq!(plan("switch-written:1:hang"), Some((Point::SwitchWritten, 1, true)));
-        for text in ["", "mail-recorded", "mail-recorded:", "mail:1", "mail-recorded:x"] {
+        assert_eq!(
+            plan("mail-recorded:2"),
+            Some((Point::MailRecorded, 2, false))
+        );
+        assert_eq!(
+            plan("switch-written:1:hang"),
+            Some((Point::SwitchWritten, 1, true))
+        );
+        for text in [
+            "",
+            "mail-recorded",
+            "mail-recorded:",
+            "mail:1",
+            "mail-recorded:x",
+        ] {
             assert_eq!(plan(text), None, "{text}");
         }
     }
 
     #[test]
     fn names_are_unique() {
-        let names: std::collections::BTreeSet<_> = Point::ALL.map(Point::word).into_iter().collect();
+        let names: std::collections::BTreeSet<_> =
+            Point::ALL.map(Point::word).into_iter().collect();
         assert_eq!(names.len(), Point::ALL.len());
     }
 }

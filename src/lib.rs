@@ -4,22 +4,22 @@
 //! The modules stand in the order in which data flows: from the wire through the feeds into the pure engine, and as actions out to the effects.
 //! `tests/house.rs` checks which room may use which.
 
-pub mod cli;
-pub mod config;
-pub mod model;
-pub mod wire;
-pub mod feeds;
-pub mod engine;
-pub mod faults;
-pub mod driver;
-pub mod replay;
-pub mod effects;
-pub mod store;
-pub mod reports;
-pub mod health;
 pub mod access;
 pub mod api;
-pub mod web;
-pub mod telemetry;
+pub mod cli;
+pub mod config;
+pub mod driver;
+pub mod effects;
+pub mod engine;
+pub mod faults;
+pub mod feeds;
+pub mod health;
 pub mod lab;
+pub mod model;
+pub mod replay;
+pub mod reports;
 pub mod service;
+pub mod store;
+pub mod telemetry;
+pub mod web;
+pub mod wire;

@@ -10,7 +10,10 @@ fn main() -> ExitCode {
 /// Reports of megabytes come and go every second. Left alone, glibc keeps what they took: each freed block raises the size from which on
 /// blocks go back to the system. A fixed size, and one arena, keep the process as small as what it holds.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[allow(unsafe_code, reason = "mallopt is only reached through C; it is called before any thread is started, with constants")]
+#[allow(
+    unsafe_code,
+    reason = "mallopt is only reached through C; it is called before any thread is started, with constants"
+)]
 fn give_large_memory_back() {
     const LARGE_BYTES: libc::c_int = 64 << 10;
     const ARENAS: libc::c_int = 1;

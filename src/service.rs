@@ -71,7 +71,12 @@ pub struct Onlooker {
 impl Default for Onlooker {
     /// The log.
     fn default() -> Self {
-        Self { started: Box::new(|_| {}), record: Box::new(telemetry::journal::note), levels: None, reload: None }
+        Self {
+            started: Box::new(|_| {}),
+            record: Box::new(telemetry::journal::note),
+            levels: None,
+            reload: None,
+        }
     }
 }
 
@@ -95,7 +100,10 @@ pub fn run(config: Config, onlooker: Onlooker) -> Result<(), ServiceError> {
 /// # Errors
 /// When the system gives no threads or no event queue.
 pub fn runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
 }
 
 /// Cancels `stop` at the first SIGTERM or SIGINT. Ends when the returned set is dropped.
@@ -122,12 +130,28 @@ pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<JoinSet<()>> {
 ///
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-pub async fn serve(config: Config, stop: CancellationToken, onlooker: Onlooker) -> Result<(), ServiceError> {
+pub async fn serve(
+    config: Config,
+    stop: CancellationToken,
+    onlooker: Onlooker,
+) -> Result<(), ServiceError> {
     let (listener, listen) = front::listen(config.api.listen).await?.unzip();
     let close = CancellationToken::new();
-    let (mut parts, desk) =
-        start(config, listener, &Stops { all: &stop, api: &close }, onlooker.record, (onlooker.levels, onlooker.reload))?;
-    tracing::info!(listen = listen.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), "labwatch is running");
+    let (mut parts, desk) = start(
+        config,
+        listener,
+        &Stops {
+            all: &stop,
+            api: &close,
+        },
+        onlooker.record,
+        (onlooker.levels, onlooker.reload),
+    )?;
+    tracing::info!(
+        listen = listen.map(tracing::field::display),
+        version = env!("CARGO_PKG_VERSION"),
+        "labwatch is running"
+    );
     notify(&[sd_notify::NotifyState::Ready]);
     if let Some(listen) = listen {
         (onlooker.started)(listen);
@@ -169,7 +193,11 @@ fn start(
     let access = Http::new(ACCESS_TIMEOUT, (*tls).clone()).map_err(ServiceError::Wire)?;
 
     let clock = Clock::start();
-    let Remembered { ledger, memory, keep } = remember(config)?;
+    let Remembered {
+        ledger,
+        memory,
+        keep,
+    } = remember(config)?;
     let kept = ledger.as_ref().map(Ledger::store);
     let mut engine = resumed(config, &memory, clock);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
@@ -189,22 +217,66 @@ fn start(
         poll_book: outlets.book.clone(),
         levels: levels.clone(),
     };
-    let (desk, state, reporters) = health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
-    telling::start_deadman(config, access, pictures.clone(), kept.clone(), reporters.dead_man, &mut parts, stop);
+    let (desk, state, reporters) =
+        health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    telling::start_deadman(
+        config,
+        access,
+        pictures.clone(),
+        kept.clone(),
+        reporters.dead_man,
+        &mut parts,
+        stop,
+    );
     let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
 
     let counters = Arc::new(Counters::default());
-    let hooks = Hooks { record: figures::counted(record, &counters), turned: Box::new(turned(desk.clone())) };
-    parts.spawn("driver", Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, ledger, hooks).run());
+    let hooks = Hooks {
+        record: figures::counted(record, &counters),
+        turned: Box::new(turned(desk.clone())),
+    };
+    parts.spawn(
+        "driver",
+        Driver::new(
+            engine,
+            clock,
+            input_queue,
+            order_queue,
+            outlets,
+            snapshots,
+            ledger,
+            hooks,
+        )
+        .run(),
+    );
     if let Some(reload) = reload {
-        let hands = reload::Hands { inputs, configs, desk: desk.clone(), levels, reporter: reporters.configuration };
-        parts.spawn("reading of the configuration", Reloader::new(reload, hands).map_err(ServiceError::Runtime)?.run(stop.clone()));
+        let hands = reload::Hands {
+            inputs,
+            configs,
+            desk: desk.clone(),
+            levels,
+            reporter: reporters.configuration,
+        };
+        parts.spawn(
+            "reading of the configuration",
+            Reloader::new(reload, hands)
+                .map_err(ServiceError::Runtime)?
+                .run(stop.clone()),
+        );
     }
 
     let reports = reports::start(&followed, kept.as_ref(), &keep, &mut parts, stop);
     let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
     let history = kept.as_ref().map(Store::reader);
-    let measured = config.surfaces.metrics.then(|| figures::figures(pictures.clone(), &counters, queues, kept.clone(), desk.clone()));
+    let measured = config.surfaces.metrics.then(|| {
+        figures::figures(
+            pictures.clone(),
+            &counters,
+            queues,
+            kept.clone(),
+            desk.clone(),
+        )
+    });
     let orders = front::orders(orders, desk.clone(), pictures.clone());
     let base = front::base(&config.api);
     let pages = web::router(web::WebState {
@@ -218,14 +290,29 @@ fn start(
         label: config.surfaces.label.as_str().into(),
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
-    let answers =
-        api::ApiState { history, figures: measured, health: Some(state), orders: Some(orders), ..api::ApiState::new(pictures.clone()) };
-    parts.spawn("stream of changes", Arc::clone(&answers.live).follow(stops.api.clone()));
-    let router = web::with_lost_page(api::router(answers, gate, pages.merge(api::report_routes(reports))), base);
-    front::start(&config.api, &mut parts, listener, router, stops).map_err(ServiceError::Certificate)?;
+    let answers = api::ApiState {
+        history,
+        figures: measured,
+        health: Some(state),
+        orders: Some(orders),
+        ..api::ApiState::new(pictures.clone())
+    };
+    parts.spawn(
+        "stream of changes",
+        Arc::clone(&answers.live).follow(stops.api.clone()),
+    );
+    let router = web::with_lost_page(
+        api::router(answers, gate, pages.merge(api::report_routes(reports))),
+        base,
+    );
+    front::start(&config.api, &mut parts, listener, router, stops)
+        .map_err(ServiceError::Certificate)?;
     figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     figures::start_profiling(config, &mut parts, stop)?;
-    parts.spawn("summary in the log", telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()));
+    parts.spawn(
+        "summary in the log",
+        telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()),
+    );
     Ok((parts, desk))
 }
 
@@ -241,24 +328,59 @@ fn start_ways(
     let config = Arc::clone(&followed.borrow());
     let to_book = Http::new(config.book.timeout, (**tls).clone()).map_err(ServiceError::Wire)?;
     let book = BookClient::new(config.book.address.clone(), to_book);
-    let clients = sources::Clients { book: book.clone(), access: access.clone(), tls: Arc::clone(tls) };
+    let clients = sources::Clients {
+        book: book.clone(),
+        access: access.clone(),
+        tls: Arc::clone(tls),
+    };
     let feeds = sources::start(&config, parts, inputs, clients, stop);
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
-    parts.spawn("switching", effects::book::run(effects::book::Switcher { client: book }, switch_queue, inputs.clone(), stop.clone()));
+    parts.spawn(
+        "switching",
+        effects::book::run(
+            effects::book::Switcher { client: book },
+            switch_queue,
+            inputs.clone(),
+            stop.clone(),
+        ),
+    );
     let mails = telling::start_mail(followed.clone(), parts, inputs, stop)?;
     let webhooks = telling::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
-    Ok(Outlets { switches, mails, webhooks, samples: feeds.samples, relay: feeds.relay, jump: feeds.jump, book: feeds.book })
+    Ok(Outlets {
+        switches,
+        mails,
+        webhooks,
+        samples: feeds.samples,
+        relay: feeds.relay,
+        jump: feeds.jump,
+        book: feeds.book,
+    })
 }
 
 /// The engine, as it was left.
 fn resumed(config: &Config, memory: &Memory, clock: Clock) -> Engine {
     let engine = Engine::under(config.rules(), memory, clock.now());
-    if config.observe { engine.only_watching() } else { engine }
+    if config.observe {
+        engine.only_watching()
+    } else {
+        engine
+    }
 }
 
 /// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
 fn needs_roots(config: &Config) -> bool {
-    let services = config.services.iter().any(|service| service.url.as_ref().is_some_and(|url| url.scheme() == "https"));
+    let services = config.services.iter().any(|service| {
+        service
+            .url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "https")
+    });
     services
-        || [&config.relay.address, &config.jump.address, &config.book.address].iter().any(|address| address.connect.scheme() == "https")
+        || [
+            &config.relay.address,
+            &config.jump.address,
+            &config.book.address,
+        ]
+        .iter()
+        .any(|address| address.connect.scheme() == "https")
 }

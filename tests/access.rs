@@ -29,26 +29,69 @@ const LIST: &str = "/api/v1/experiments";
 /// The user agents that an answer shows of its first experiment.
 fn user_agents(answer: &Value) -> Vec<&str> {
     let experiment = &answer[0];
-    let reports = experiment["stream_reports"].as_object().expect("streams").values().chain([&experiment["jump_report"]]);
-    reports.map(|report| report["user_agent"].as_str().expect("a text")).collect()
+    let reports = experiment["stream_reports"]
+        .as_object()
+        .expect("streams")
+        .values()
+        .chain([&experiment["jump_report"]]);
+    reports
+        .map(|report| report["user_agent"].as_str().expect("a text"))
+        .collect()
 }
 
 fn one() -> Lab {
-    let lab = Lab::new().streams("pend00-st-data", BUSY).streams("pend00-st-video", BUSY).host("pend00");
+    let lab = Lab::new()
+        .streams("pend00-st-data", BUSY)
+        .streams("pend00-st-video", BUSY)
+        .host("pend00");
     lab.with(healthy("pend00"))
 }
 
 #[tokio::test]
 async fn private_things_are_for_those_who_may_read_them() {
     let server = Server::start(Reading::Open, one()).await;
-    let anonymous: Value = server.get(LIST).send().await.expect("answers").json().await.expect("is JSON");
-    assert!(user_agents(&anonymous).iter().all(|agent| agent.is_empty()), "{anonymous}");
-    for (scope, sees) in [(Scope::Read, true), (Scope::Report, false), (Scope::Admin, true)] {
-        let answer = server.get(LIST).bearer_auth(server.token(scope)).send().await.expect("answers");
+    let anonymous: Value = server
+        .get(LIST)
+        .send()
+        .await
+        .expect("answers")
+        .json()
+        .await
+        .expect("is JSON");
+    assert!(
+        user_agents(&anonymous).iter().all(|agent| agent.is_empty()),
+        "{anonymous}"
+    );
+    for (scope, sees) in [
+        (Scope::Read, true),
+        (Scope::Report, false),
+        (Scope::Admin, true),
+    ] {
+        let answer = server
+            .get(LIST)
+            .bearer_auth(server.token(scope))
+            .send()
+            .await
+            .expect("answers");
         let answer: Value = answer.json().await.expect("is JSON");
-        assert_eq!(user_agents(&answer).iter().any(|agent| !agent.is_empty()), sees, "{scope}");
-        let fields = |answer: &Value| answer[0].as_object().expect("an experiment").keys().cloned().collect::<Vec<_>>();
-        assert_eq!(fields(&answer), fields(&anonymous), "the fields are the same");
+        assert_eq!(
+            user_agents(&answer).iter().any(|agent| !agent.is_empty()),
+            sees,
+            "{scope}"
+        );
+        let fields = |answer: &Value| {
+            answer[0]
+                .as_object()
+                .expect("an experiment")
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            fields(&answer),
+            fields(&anonymous),
+            "the fields are the same"
+        );
     }
 }
 
@@ -56,59 +99,145 @@ async fn private_things_are_for_those_who_may_read_them() {
 #[tokio::test]
 async fn a_token_as_a_password_reads_and_changes_nothing() {
     let server = Server::start(Reading::Token, one()).await;
-    let with = async |password: &str| server.get(LIST).basic_auth("prometheus", Some(password)).send().await.expect("answers");
-    assert_eq!(with(&server.token(Scope::Read)).await.status(), StatusCode::OK);
-    assert_eq!(with(&server.token(Scope::Report)).await.status(), StatusCode::FORBIDDEN);
-    let change = server.ask(Method::DELETE, "/api/v1/tokens/0123abcd").basic_auth("ada", Some(server.token(Scope::Admin)));
-    assert_eq!(change.send().await.expect("answers").status(), StatusCode::UNAUTHORIZED);
+    let with = async |password: &str| {
+        server
+            .get(LIST)
+            .basic_auth("prometheus", Some(password))
+            .send()
+            .await
+            .expect("answers")
+    };
+    assert_eq!(
+        with(&server.token(Scope::Read)).await.status(),
+        StatusCode::OK
+    );
+    assert_eq!(
+        with(&server.token(Scope::Report)).await.status(),
+        StatusCode::FORBIDDEN
+    );
+    let change = server
+        .ask(Method::DELETE, "/api/v1/tokens/0123abcd")
+        .basic_auth("ada", Some(server.token(Scope::Admin)));
+    assert_eq!(
+        change.send().await.expect("answers").status(),
+        StatusCode::UNAUTHORIZED
+    );
     assert_eq!(server.noted(), [], "nothing was changed");
 
     for _ in 0..=MAX_FAILURES {
         let other = with("the password of a proxy in front").await;
-        assert_eq!(other.status(), StatusCode::UNAUTHORIZED, "it is nobody's token, and nobody guesses");
+        assert_eq!(
+            other.status(),
+            StatusCode::UNAUTHORIZED,
+            "it is nobody's token, and nobody guesses"
+        );
     }
     for _ in 0..MAX_FAILURES {
-        assert_eq!(with("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl").await.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            with("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl").await.status(),
+            StatusCode::UNAUTHORIZED
+        );
     }
-    assert_eq!(with(&server.token(Scope::Read)).await.status(), StatusCode::TOO_MANY_REQUESTS, "who guesses waits");
+    assert_eq!(
+        with(&server.token(Scope::Read)).await.status(),
+        StatusCode::TOO_MANY_REQUESTS,
+        "who guesses waits"
+    );
 }
 
 #[tokio::test]
 async fn an_unchanged_answer_is_not_sent_again_and_not_to_who_may_see_more() {
     let server = Server::start(Reading::Open, one()).await;
-    for path in [LIST, "/api/v1/experiments/events/pend00", "/api/v1/openapi.json", "/login"] {
+    for path in [
+        LIST,
+        "/api/v1/experiments/events/pend00",
+        "/api/v1/openapi.json",
+        "/login",
+    ] {
         let first = server.get(path).send().await.expect("answers");
         let tag = header(&first, "etag");
         assert!(tag.starts_with("W/\""), "{path}: {tag}");
-        let again = server.get(path).header("if-none-match", &tag).send().await.expect("answers");
-        assert_eq!((again.status(), header(&again, "etag")), (StatusCode::NOT_MODIFIED, tag), "{path}");
+        let again = server
+            .get(path)
+            .header("if-none-match", &tag)
+            .send()
+            .await
+            .expect("answers");
+        assert_eq!(
+            (again.status(), header(&again, "etag")),
+            (StatusCode::NOT_MODIFIED, tag),
+            "{path}"
+        );
         assert_eq!(again.text().await.expect("no body"), "");
-        let other = server.get(path).header("if-none-match", "\"other\"").send().await.expect("answers");
+        let other = server
+            .get(path)
+            .header("if-none-match", "\"other\"")
+            .send()
+            .await
+            .expect("answers");
         assert_eq!(other.status(), StatusCode::OK);
     }
     let open = header(&server.get(LIST).send().await.expect("answers"), "etag");
-    let whole = server.get(LIST).header("if-none-match", &open).bearer_auth(server.token(Scope::Read)).send().await.expect("answers");
+    let whole = server
+        .get(LIST)
+        .header("if-none-match", &open)
+        .bearer_auth(server.token(Scope::Read))
+        .send()
+        .await
+        .expect("answers");
     assert_eq!(whole.status(), StatusCode::OK, "who may see more gets more");
-    let mut next = Arc::into_inner(one().with(healthy("pend01")).snapshot()).expect("nobody else has it");
+    let mut next =
+        Arc::into_inner(one().with(healthy("pend01")).snapshot()).expect("nobody else has it");
     next.version += 1;
-    server.snapshots.send(Arc::new(next)).expect("the server runs");
-    let changed = server.get(LIST).header("if-none-match", &open).send().await.expect("answers");
+    server
+        .snapshots
+        .send(Arc::new(next))
+        .expect("the server runs");
+    let changed = server
+        .get(LIST)
+        .header("if-none-match", &open)
+        .send()
+        .await
+        .expect("answers");
     assert_eq!(changed.status(), StatusCode::OK, "a new picture is sent");
 }
 
 #[tokio::test]
 async fn long_answers_are_compressed_and_short_ones_are_not() {
-    let many = (0..50).fold(Lab::new(), |lab, n| lab.with(healthy(&format!("pend{n:02}"))));
+    let many = (0..50).fold(Lab::new(), |lab, n| {
+        lab.with(healthy(&format!("pend{n:02}")))
+    });
     let server = Server::start(Reading::Open, many).await;
     let plain = server.get(LIST).send().await.expect("answers");
     assert_eq!(header(&plain, "content-encoding"), "");
     let plain = plain.bytes().await.expect("a body");
-    let packed = server.get(LIST).header("accept-encoding", "gzip").send().await.expect("answers");
+    let packed = server
+        .get(LIST)
+        .header("accept-encoding", "gzip")
+        .send()
+        .await
+        .expect("answers");
     assert_eq!(header(&packed, "content-encoding"), "gzip");
-    assert!(packed.headers().get_all("vary").iter().any(|vary| vary.as_bytes().eq_ignore_ascii_case(b"accept-encoding")));
+    assert!(
+        packed
+            .headers()
+            .get_all("vary")
+            .iter()
+            .any(|vary| vary.as_bytes().eq_ignore_ascii_case(b"accept-encoding"))
+    );
     let packed = packed.bytes().await.expect("a body");
-    assert!(packed.starts_with(&[0x1f, 0x8b]) && packed.len() * 5 < plain.len(), "{} of {}", packed.len(), plain.len());
-    let short = server.get("/api/v1/session").header("accept-encoding", "gzip").send().await.expect("answers");
+    assert!(
+        packed.starts_with(&[0x1f, 0x8b]) && packed.len() * 5 < plain.len(),
+        "{} of {}",
+        packed.len(),
+        plain.len()
+    );
+    let short = server
+        .get("/api/v1/session")
+        .header("accept-encoding", "gzip")
+        .send()
+        .await
+        .expect("answers");
     assert_eq!(header(&short, "content-encoding"), "");
 }
 
@@ -120,24 +249,57 @@ async fn errors_have_one_form_whoever_makes_them() {
         (server.get("/nope"), 404),
         (server.get(LIST), 401),
         (server.get(LIST).bearer_auth("junk"), 401),
-        (server.get(LIST).bearer_auth(server.token(Scope::Report)), 403),
+        (
+            server.get(LIST).bearer_auth(server.token(Scope::Report)),
+            403,
+        ),
         (server.ask(Method::PUT, LIST), 405),
         (server.ask(Method::POST, "/login").body("x"), 400),
         (server.ask(Method::POST, "/login").body(long), 413),
         (server.get("/mounted/without/a/line"), 404),
     ] {
-        let response = request.header("x-request-id", "the-id").send().await.expect("answers");
-        assert_eq!((response.status().as_u16(), header(&response, "x-request-id").as_str()), (code, "the-id"));
+        let response = request
+            .header("x-request-id", "the-id")
+            .send()
+            .await
+            .expect("answers");
         assert_eq!(
-            (header(&response, "content-type").as_str(), header(&response, "cache-control").as_str()),
+            (
+                response.status().as_u16(),
+                header(&response, "x-request-id").as_str()
+            ),
+            (code, "the-id")
+        );
+        assert_eq!(
+            (
+                header(&response, "content-type").as_str(),
+                header(&response, "cache-control").as_str()
+            ),
             ("application/json", "no-store")
         );
-        assert_eq!(header(&response, "www-authenticate").is_empty(), code != 401);
+        assert_eq!(
+            header(&response, "www-authenticate").is_empty(),
+            code != 401
+        );
         let body: Value = response.json().await.expect("is JSON");
-        assert_eq!((&body["code"], &body["request_id"]), (&json!(code), &json!("the-id")), "{body}");
-        assert!(body["message"].as_str().is_some_and(|message| !message.is_empty()), "{body}");
+        assert_eq!(
+            (&body["code"], &body["request_id"]),
+            (&json!(code), &json!("the-id")),
+            "{body}"
+        );
+        assert!(
+            body["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty()),
+            "{body}"
+        );
     }
-    let strange = server.get("/login").header("x-request-id", "a b").send().await.expect("answers");
+    let strange = server
+        .get("/login")
+        .header("x-request-id", "a b")
+        .send()
+        .await
+        .expect("answers");
     assert_ne!(header(&strange, "x-request-id"), "a b");
 }
 
@@ -146,21 +308,64 @@ async fn who_fails_too_often_waits_and_nobody_else_does() {
     let server = Server::start(Reading::Token, one()).await;
     let good = server.token(Scope::Read);
     let try_with = async |token: &str, from: &str| {
-        let response = server.get(LIST).bearer_auth(token).header("x-forwarded-for", from).send().await.expect("answers");
+        let response = server
+            .get(LIST)
+            .bearer_auth(token)
+            .header("x-forwarded-for", from)
+            .send()
+            .await
+            .expect("answers");
         (response.status().as_u16(), header(&response, "retry-after"))
     };
     for _ in 0..MAX_FAILURES {
         assert_eq!(try_with("junk", "192.0.2.1").await.0, 401);
     }
     let (code, wait) = try_with("junk", "192.0.2.1").await;
-    assert!(code == 429 && wait.parse::<u64>().is_ok_and(|seconds| (1..=61).contains(&seconds)), "{code} {wait}");
-    assert_eq!(try_with(&good, "192.0.2.1").await.0, 429, "nothing is looked at, or guessing would go on");
-    assert_eq!(try_with(&good, "192.0.2.2").await.0, 200, "others are not concerned");
-    assert_eq!(try_with(&good, "192.0.2.1, 192.0.2.2").await.0, 200, "only what the proxy added counts");
-    let health = server.get("/api/v1/session").bearer_auth("junk").header("x-forwarded-for", "192.0.2.1").send().await.expect("answers");
-    assert_eq!(health.status(), StatusCode::OK, "what is for everybody stays so");
-    let form = server.sign_in("junk").header("x-forwarded-for", "192.0.2.1").send().await.expect("answers");
-    assert_eq!(form.status(), StatusCode::TOO_MANY_REQUESTS, "the form is no way round");
+    assert!(
+        code == 429
+            && wait
+                .parse::<u64>()
+                .is_ok_and(|seconds| (1..=61).contains(&seconds)),
+        "{code} {wait}"
+    );
+    assert_eq!(
+        try_with(&good, "192.0.2.1").await.0,
+        429,
+        "nothing is looked at, or guessing would go on"
+    );
+    assert_eq!(
+        try_with(&good, "192.0.2.2").await.0,
+        200,
+        "others are not concerned"
+    );
+    assert_eq!(
+        try_with(&good, "192.0.2.1, 192.0.2.2").await.0,
+        200,
+        "only what the proxy added counts"
+    );
+    let health = server
+        .get("/api/v1/session")
+        .bearer_auth("junk")
+        .header("x-forwarded-for", "192.0.2.1")
+        .send()
+        .await
+        .expect("answers");
+    assert_eq!(
+        health.status(),
+        StatusCode::OK,
+        "what is for everybody stays so"
+    );
+    let form = server
+        .sign_in("junk")
+        .header("x-forwarded-for", "192.0.2.1")
+        .send()
+        .await
+        .expect("answers");
+    assert_eq!(
+        form.status(),
+        StatusCode::TOO_MANY_REQUESTS,
+        "the form is no way round"
+    );
 }
 
 #[tokio::test]
@@ -168,18 +373,55 @@ async fn a_revoked_token_is_refused_and_that_is_recorded() {
     let server = Server::start(Reading::Token, one()).await;
     let lost = server.issue(Scope::Read, Duration::from_secs(60));
     let admin = server.token(Scope::Admin);
-    let read = async || server.get(LIST).bearer_auth(&lost.token).send().await.expect("answers").status().as_u16();
+    let read = async || {
+        server
+            .get(LIST)
+            .bearer_auth(&lost.token)
+            .send()
+            .await
+            .expect("answers")
+            .status()
+            .as_u16()
+    };
     assert_eq!(read().await, 200);
     let path = format!("/api/v1/tokens/{}", lost.pass.id);
-    let response = server.ask(Method::DELETE, &path).bearer_auth(&admin).send().await.expect("answers");
+    let response = server
+        .ask(Method::DELETE, &path)
+        .bearer_auth(&admin)
+        .send()
+        .await
+        .expect("answers");
     let answer: Value = response.json().await.expect("is JSON");
-    assert_eq!((&answer["id"], &answer["kept"]), (&json!(lost.pass.id), &json!(true)));
+    assert_eq!(
+        (&answer["id"], &answer["kept"]),
+        (&json!(lost.pass.id), &json!(true))
+    );
     assert_eq!(read().await, 401);
-    let all: Value = server.get("/api/v1/tokens").bearer_auth(&admin).send().await.expect("answers").json().await.expect("is JSON");
+    let all: Value = server
+        .get("/api/v1/tokens")
+        .bearer_auth(&admin)
+        .send()
+        .await
+        .expect("answers")
+        .json()
+        .await
+        .expect("is JSON");
     assert_eq!(all, json!([{"id": lost.pass.id, "until": answer["until"]}]));
     assert_eq!(server.kept(), [format!("token.revoked.{}", lost.pass.id)]);
-    assert_eq!(server.noted(), [("admin's".to_owned(), format!("revoked the token {}", lost.pass.id))], "once, and by no other words");
-    let bad = server.ask(Method::DELETE, "/api/v1/tokens/a-b").bearer_auth(&admin).send().await.expect("answers");
+    assert_eq!(
+        server.noted(),
+        [(
+            "admin's".to_owned(),
+            format!("revoked the token {}", lost.pass.id)
+        )],
+        "once, and by no other words"
+    );
+    let bad = server
+        .ask(Method::DELETE, "/api/v1/tokens/a-b")
+        .bearer_auth(&admin)
+        .send()
+        .await
+        .expect("answers");
     assert_eq!(bad.status(), StatusCode::BAD_REQUEST);
 }
 
@@ -188,7 +430,10 @@ async fn pages_and_answers_tell_browsers_to_be_careful() {
     let server = Server::start(Reading::Open, one()).await;
     let page = server.get("/login").send().await.expect("answers");
     for (name, part) in [
-        ("content-security-policy", "require-trusted-types-for 'script'"),
+        (
+            "content-security-policy",
+            "require-trusted-types-for 'script'",
+        ),
         ("content-security-policy", "frame-ancestors 'none'"),
         ("x-content-type-options", "nosniff"),
         // Without any referrer browsers would not say either from which page a form is sent.
@@ -197,9 +442,21 @@ async fn pages_and_answers_tell_browsers_to_be_careful() {
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
     ] {
-        assert!(header(&page, name).contains(part), "{name}: {}", header(&page, name));
+        assert!(
+            header(&page, name).contains(part),
+            "{name}: {}",
+            header(&page, name)
+        );
     }
-    assert_eq!(header(&page, "strict-transport-security"), "", "there is no TLS");
+    assert_eq!(
+        header(&page, "strict-transport-security"),
+        "",
+        "there is no TLS"
+    );
     let answer = server.get(LIST).send().await.expect("answers");
-    assert_eq!(header(&answer, "cross-origin-resource-policy"), "cross-origin", "the old web page reads it from elsewhere");
+    assert_eq!(
+        header(&answer, "cross-origin-resource-policy"),
+        "cross-origin",
+        "the old web page reads it from elsewhere"
+    );
 }

@@ -1,7 +1,10 @@
 //! A steady report costs no allocation per experiment: what does not change is not copied.
 
 #![allow(unsafe_code, reason = "only a global allocator can count allocations")]
-#![allow(clippy::expect_used, reason = "a test stops at what it does not expect")]
+#![allow(
+    clippy::expect_used,
+    reason = "a test stops at what it does not expect"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,7 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::engine::{BookReading, Connection, Engine, Input, Memory, Policy, Report, ResourceReading, Route, Scopes, Traffic};
+use labwatch::engine::{
+    BookReading, Connection, Engine, Input, Memory, Policy, Report, ResourceReading, Route, Scopes,
+    Traffic,
+};
 use labwatch::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
 
 thread_local! {
@@ -41,22 +47,35 @@ const MOST: usize = 16;
 #[test]
 fn a_steady_report_allocates_nothing_per_experiment() {
     for broken in [0, 10] {
-        let counts = [100, 1_000].map(|experiments| allocations_of_steady_reports(experiments, broken));
-        assert_eq!(counts[0], counts[1], "of 100 and of 1,000 experiments, every n-th of which is broken: {broken}");
+        let counts =
+            [100, 1_000].map(|experiments| allocations_of_steady_reports(experiments, broken));
+        assert_eq!(
+            counts[0], counts[1],
+            "of 100 and of 1,000 experiments, every n-th of which is broken: {broken}"
+        );
         assert!(counts[0] <= MOST, "{counts:?}");
     }
 }
 
 /// The allocations of a report of relay and one of jump once everything is known. Every `broken`-th experiment lacks a stream; 0: none.
 fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
-    let policy = Policy { startup: Duration::ZERO, ..Policy::default() };
+    let policy = Policy {
+        startup: Duration::ZERO,
+        ..Policy::default()
+    };
     let mut engine = Engine::resume(policy, vec![Route::everybody()], &Memory::default(), at(0));
     engine.step(Input::Book(reading(experiments)), at(0));
     for second in 1..30 {
         engine.step(relay(experiments, broken), at(second));
         for action in engine.step(jump(experiments), at(second)) {
             if let labwatch::engine::Action::Tell(mail) = action {
-                engine.step(Input::Delivered { id: mail.id, outcome: Ok(()) }, at(second));
+                engine.step(
+                    Input::Delivered {
+                        id: mail.id,
+                        outcome: Ok(()),
+                    },
+                    at(second),
+                );
             }
         }
     }
@@ -77,13 +96,21 @@ fn reading(experiments: usize) -> BookReading {
         let stub = Stub::try_new(&format!("e{n:05}")).expect("a stub");
         ResourceReading {
             name: ResourceName::try_new(&format!("r-e{n:05}")).expect("a name"),
-            streams: ["st-data", "st-video"].iter().map(|key| Topic::of(&stub, key).expect("a topic")).collect(),
+            streams: ["st-data", "st-video"]
+                .iter()
+                .map(|key| Topic::of(&stub, key).expect("a topic"))
+                .collect(),
             stub,
             // Held by a person, so that nothing has to be switched.
-            availability: Some(Availability { available: false, reason: "held".to_owned() }),
+            availability: Some(Availability {
+                available: false,
+                reason: "held".to_owned(),
+            }),
         }
     };
-    BookReading { resources: (0..experiments).map(one).collect() }
+    BookReading {
+        resources: (0..experiments).map(one).collect(),
+    }
 }
 
 fn relay(experiments: usize, broken: usize) -> Input {
@@ -108,6 +135,19 @@ fn jump(experiments: usize) -> Input {
 }
 
 fn push(report: &mut Report, topic: &str, scopes: Scopes) {
-    let tx = Some(Traffic { last: Some(Duration::from_millis(200)), size: 200, fps: 4.0 });
-    report.push(Connection { topic, scopes, connected: "", expires: "", remote: "", user_agent: "", tx, rx: None });
+    let tx = Some(Traffic {
+        last: Some(Duration::from_millis(200)),
+        size: 200,
+        fps: 4.0,
+    });
+    report.push(Connection {
+        topic,
+        scopes,
+        connected: "",
+        expires: "",
+        remote: "",
+        user_agent: "",
+        tx,
+        rx: None,
+    });
 }

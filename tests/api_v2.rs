@@ -1,16 +1,20 @@
 //! Version 2 of the HTTP API over real sockets: its answers against goldens (`UPDATE=1` writes them anew) and against its document, its
 //! filters, what it keeps from those who may not see it, and the stream of changes.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "the helpers of a test fail as tests do")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test fail as tests do"
+)]
 
 #[path = "api_v1/lab.rs"]
 #[allow(dead_code, reason = "version 1 needs other parts of it")]
 mod lab;
+#[path = "api_v2/past.rs"]
+mod past;
 #[path = "api_v1/schema.rs"]
 #[allow(dead_code, reason = "version 1 needs other parts of it")]
 mod schema;
-#[path = "api_v2/past.rs"]
-mod past;
 #[path = "api_v2/server.rs"]
 mod server;
 #[path = "api_v2/stream.rs"]
@@ -21,10 +25,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use labwatch::engine::{
-    Affected, Cause, CauseKind, Channel, Hold, HoldView, Issue, Link, PoolView, RouteView, Scopes, Seen, Severity, Snapshot, Standing,
-    ToldView,
+    Affected, Cause, CauseKind, Channel, Hold, HoldView, Issue, Link, PoolView, RouteView, Scopes,
+    Seen, Severity, Snapshot, Standing, ToldView,
 };
-use labwatch::model::{Bookable, Fault, Health, JumpHealth, Moment, RouteName, SourceHealth, StreamHealth, Stub};
+use labwatch::model::{
+    Bookable, Fault, Health, JumpHealth, Moment, RouteName, SourceHealth, StreamHealth, Stub,
+};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -36,29 +42,54 @@ fn everything() -> Arc<Snapshot> {
     let topic = |n: usize| healthy("pend01").streams[n].topic.clone();
     let mut down = healthy("pend01");
     (down.health, down.jump, down.jump_seen) = (Health::Down, JumpHealth::Lost, Seen::At(at(5)));
-    down.issues = vec![Issue::Required(topic(1), StreamHealth::Missing), Issue::JumpLost];
+    down.issues = vec![
+        Issue::Required(topic(1), StreamHealth::Missing),
+        Issue::JumpLost,
+    ];
     down.streams[1].health = StreamHealth::Missing;
-    (down.streams[1].seen, down.streams[1].last) = (Seen::At(at(30)), Some(gone(Scopes::EXPT, BUSY)));
+    (down.streams[1].seen, down.streams[1].last) =
+        (Seen::At(at(30)), Some(gone(Scopes::EXPT, BUSY)));
     down.jump_last = Some(gone(Scopes::HOST, None));
     down.resources = vec![resource("r-pend01", Some(Bookable::Yes), "new")];
     down.resources[0].fault = Some(Fault::Unreachable("10.1.2.3 refused".to_owned()));
     down.advice = Some(Arc::from("Log in and look."));
-    down.affected = Affected { next_day: 2, next_week: 5, first_start: Some(at(600)), in_session: false };
-    let streams = vec![(topic(0), StreamHealth::Active), (topic(1), StreamHealth::Missing)];
+    down.affected = Affected {
+        next_day: 2,
+        next_week: 5,
+        first_start: Some(at(600)),
+        in_session: false,
+    };
+    let streams = vec![
+        (topic(0), StreamHealth::Active),
+        (topic(1), StreamHealth::Missing),
+    ];
     let why = labwatch::engine::Why::Observed;
-    down.events = vec![event(40, Health::Ok, Health::Down, down.issues.clone(), streams, why)];
+    down.events = vec![event(
+        40,
+        Health::Ok,
+        Health::Down,
+        down.issues.clone(),
+        streams,
+        why,
+    )];
     let mut held = healthy("spin00");
     held.resources = vec![resource("r-b", Some(Bookable::Held), "maintenance")];
     let mut pend00 = healthy("pend00");
     pend00.pools = vec![Arc::from("pend")];
     down.pools = vec![Arc::from("pend")];
-    let mut lab = Lab::new().streams("pend00-st-data", BUSY).streams("pend01-st-data", BUSY).host("pend00");
+    let mut lab = Lab::new()
+        .streams("pend00-st-data", BUSY)
+        .streams("pend01-st-data", BUSY)
+        .host("pend00");
     lab.pools = vec![pool()];
     lab.holds = vec![hold()];
     lab.causes = vec![cause()];
     let mut snapshot = lab.with(pend00).with(down).with(held).snapshot();
     let route = RouteName::try_new("mail").expect("a name");
-    let fault = Some(Fault::Sick { status: 550, body: "students@example.org unknown".to_owned() });
+    let fault = Some(Fault::Sick {
+        status: 550,
+        body: "students@example.org unknown".to_owned(),
+    });
     let way = RouteView {
         name: route.clone(),
         channel: Channel::Mail,
@@ -68,26 +99,59 @@ fn everything() -> Arc<Snapshot> {
         failures: 1,
         refused: None,
     };
-    let told = ToldView { stub: stub("pend01"), route, health: Health::Down, at: at(41) };
+    let told = ToldView {
+        stub: stub("pend01"),
+        route,
+        health: Health::Down,
+        at: at(41),
+    };
     let picture = Arc::make_mut(&mut snapshot);
     (picture.routes, picture.told) = (vec![way], Arc::new(vec![told]));
     let jump = &mut picture.sources[1];
-    (jump.health, jump.link, jump.hides) = (SourceHealth::Down, Link::Failed(Fault::Unreachable(format!("{REMOTE}:443"))), 3);
+    (jump.health, jump.link, jump.hides) = (
+        SourceHealth::Down,
+        Link::Failed(Fault::Unreachable(format!("{REMOTE}:443"))),
+        3,
+    );
     jump.note = format!("jump cannot be reached: {REMOTE}:443");
     snapshot
 }
 
 fn pool() -> PoolView {
-    let severity = Severity::Short { missing: 1, first_at: at(600) };
-    let standing = Standing { members: 2, usable: 1, peak: 2, peak_at: Some(at(600)), severity };
-    PoolView { name: Arc::from("pend"), members: ["pend00", "pend01"].map(stub).into(), healthy: 1, bookable: 2, standing }
+    let severity = Severity::Short {
+        missing: 1,
+        first_at: at(600),
+    };
+    let standing = Standing {
+        members: 2,
+        usable: 1,
+        peak: 2,
+        peak_at: Some(at(600)),
+        severity,
+    };
+    PoolView {
+        name: Arc::from("pend"),
+        members: ["pend00", "pend01"].map(stub).into(),
+        healthy: 1,
+        bookable: 2,
+        standing,
+    }
 }
 
 fn hold() -> HoldView {
     HoldView {
         resource: healthy("b").resources[0].name.clone(),
-        hold: Hold { since: at(-600), touched: at(-600), reason: "maintenance".to_owned() },
-        blocked: Affected { next_day: 0, next_week: 1, first_start: Some(at(90_000)), in_session: false },
+        hold: Hold {
+            since: at(-600),
+            touched: at(-600),
+            reason: "maintenance".to_owned(),
+        },
+        blocked: Affected {
+            next_day: 0,
+            next_week: 1,
+            first_start: Some(at(90_000)),
+            in_session: false,
+        },
         healthy_since: Some(at(10)),
         overdue: true,
     }
@@ -116,17 +180,26 @@ async fn check(server: &Server, name: &str, path: &str) {
     let answer: Value = serde_json::from_str(&text).expect("is JSON");
     let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
     schema::check_answer(&document, server::form(&document, path), &answer, name);
-    golden(&format!("{name}.json"), &(serde_json::to_string_pretty(&answer).expect("serialises") + "\n"));
+    golden(
+        &format!("{name}.json"),
+        &(serde_json::to_string_pretty(&answer).expect("serialises") + "\n"),
+    );
 }
 
 fn golden(name: &str, text: &str) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/api_v2").join(name);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/goldens/api_v2")
+        .join(name);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&golden, text).expect("writes the golden");
         return;
     }
     let kept = std::fs::read_to_string(&golden).unwrap_or_default();
-    assert!(kept == text, "{} differs; look, and run with UPDATE=1 if it is right. It is now:\n{text}", golden.display());
+    assert!(
+        kept == text,
+        "{} differs; look, and run with UPDATE=1 if it is right. It is now:\n{text}",
+        golden.display()
+    );
 }
 
 #[tokio::test]
@@ -144,7 +217,12 @@ async fn what_is_now() {
     ] {
         check(&server, name, path).await;
     }
-    check(&Server::start(Lab::new().snapshot()).await, "experiments_none", "/api/v2/experiments").await;
+    check(
+        &Server::start(Lab::new().snapshot()).await,
+        "experiments_none",
+        "/api/v2/experiments",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -164,11 +242,27 @@ async fn what_was() {
         ("gaps", "/api/v2/history/gaps"),
         ("outbox", "/api/v2/history/outbox"),
     ] {
-        let path = if path.ends_with('&') { format!("{path}{range}") } else { format!("{path}?{range}") };
+        let path = if path.ends_with('&') {
+            format!("{path}{range}")
+        } else {
+            format!("{path}?{range}")
+        };
         check(&server, name, &path).await;
     }
-    assert_eq!(server.pages("/api/v2/experiments/pend01/events", "events").await.len(), 4);
-    assert_eq!(server.pages("/api/v2/history/incidents", "incidents").await.len(), 3);
+    assert_eq!(
+        server
+            .pages("/api/v2/experiments/pend01/events", "events")
+            .await
+            .len(),
+        4
+    );
+    assert_eq!(
+        server
+            .pages("/api/v2/history/incidents", "incidents")
+            .await
+            .len(),
+        3
+    );
 }
 
 /// What only some may see is nowhere in what everybody sees, and is there for those.
@@ -179,15 +273,26 @@ async fn addresses_and_others_words_are_for_those_who_may_see_them() {
     let server = Server::with(everything(), Some(history.reader())).await;
     let bearer = format!("Bearer {}", server::token());
     let mut seen = Vec::new();
-    for path in server::paths().into_iter().filter(|path| path != "/api/v2/stream") {
+    for path in server::paths()
+        .into_iter()
+        .filter(|path| path != "/api/v2/stream")
+    {
         let open = server.get(&path).await.text().await.expect("a body");
-        let whole = server.get_with(&path, "authorization", &bearer).await.text().await.expect("a body");
+        let whole = server
+            .get_with(&path, "authorization", &bearer)
+            .await
+            .text()
+            .await
+            .expect("a body");
         for secret in secrets {
             assert!(!open.contains(secret), "{path} tells {secret}: {open}");
             seen.extend(whole.contains(secret).then_some(secret));
         }
     }
-    assert!(secrets.iter().all(|secret| seen.contains(secret)), "the test would see them: {seen:?}");
+    assert!(
+        secrets.iter().all(|secret| seen.contains(secret)),
+        "the test would see them: {seen:?}"
+    );
 }
 
 #[tokio::test]
@@ -210,12 +315,30 @@ async fn filters_take_in_what_fits_all_of_them() {
         ("limit=3", "pend00 pend01 spin00"),
         ("cursor=zzz", ""),
     ] {
-        let answer: Value = server.get(&format!("/api/v2/experiments?{query}")).await.json().await.expect("is JSON");
-        let names: Vec<_> = answer["experiments"].as_array().expect("a list").iter().filter_map(|it| it["name"].as_str()).collect();
-        let next = answer["next"].as_str().map(|next| format!(" ... {next}")).unwrap_or_default();
+        let answer: Value = server
+            .get(&format!("/api/v2/experiments?{query}"))
+            .await
+            .json()
+            .await
+            .expect("is JSON");
+        let names: Vec<_> = answer["experiments"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|it| it["name"].as_str())
+            .collect();
+        let next = answer["next"]
+            .as_str()
+            .map(|next| format!(" ... {next}"))
+            .unwrap_or_default();
         assert_eq!(names.join(" ") + &next, expect, "{query}");
     }
-    let page: Value = server.get("/api/v2/experiments?limit=1&state=ok").await.json().await.expect("is JSON");
+    let page: Value = server
+        .get("/api/v2/experiments?limit=1&state=ok")
+        .await
+        .json()
+        .await
+        .expect("is JSON");
     assert_eq!(page["matching"], 2, "on all pages together");
 }
 
@@ -224,30 +347,99 @@ async fn what_is_wrong_is_said_with_what_would_be_right() {
     let history = past::History::new().await;
     let server = Server::with(everything(), Some(history.reader())).await;
     for (path, code, words) in [
-        ("/api/v2/experiments?colour=red", 400, "there are: state, bookable, pool, category, search, limit, cursor"),
-        ("/api/v2/experiments?state=bad", 400, "allowed, joined by commas: ok, degraded, flapping, down, unknown"),
-        ("/api/v2/experiments?bookable=", 400, "allowed, joined by commas: bookable, withdrawn, held, unknown"),
-        ("/api/v2/experiments?pool=none", 400, "there is no pool \"none\"; /api/v2/pools lists them"),
-        ("/api/v2/experiments?category=x", 400, "there are no categories here"),
-        ("/api/v2/experiments?limit=0", 400, "a whole number from 1 to 50000"),
-        ("/api/v2/experiments/nope", 404, "experiment nope was not found"),
+        (
+            "/api/v2/experiments?colour=red",
+            400,
+            "there are: state, bookable, pool, category, search, limit, cursor",
+        ),
+        (
+            "/api/v2/experiments?state=bad",
+            400,
+            "allowed, joined by commas: ok, degraded, flapping, down, unknown",
+        ),
+        (
+            "/api/v2/experiments?bookable=",
+            400,
+            "allowed, joined by commas: bookable, withdrawn, held, unknown",
+        ),
+        (
+            "/api/v2/experiments?pool=none",
+            400,
+            "there is no pool \"none\"; /api/v2/pools lists them",
+        ),
+        (
+            "/api/v2/experiments?category=x",
+            400,
+            "there are no categories here",
+        ),
+        (
+            "/api/v2/experiments?limit=0",
+            400,
+            "a whole number from 1 to 50000",
+        ),
+        (
+            "/api/v2/experiments/nope",
+            404,
+            "experiment nope was not found",
+        ),
         ("/api/v2/experiments/pend00?x=1", 400, "there are: none"),
-        ("/api/v2/experiments/%ff", 404, "path /api/v2/experiments/%ff was not found"),
+        (
+            "/api/v2/experiments/%ff",
+            404,
+            "path /api/v2/experiments/%ff was not found",
+        ),
         ("/api/v2/pools/nope", 404, "pool nope was not found"),
-        ("/api/v2/experiments/pend00/events?from=never", 400, "a time as 2026-11-21T08:00:00Z"),
-        ("/api/v2/experiments/pend00/events?cursor=7", 400, "what `next` of the page before says"),
-        ("/api/v2/experiments/pend00/events?from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", 400, "is not before"),
-        ("/api/v2/experiments/pend00/uptime?step=week", 400, "allowed: hour, day"),
-        ("/api/v2/experiments/pend00/uptime?step=hour&from=1999-01-01T00:00:00Z", 400, "more than 1000 buckets"),
-        ("/api/v2/history/nope", 404, "path /api/v2/history/nope was not found"),
-        ("/badge/pend00.png", 404, "path /badge/pend00.png was not found"),
-        ("/badge/nope.svg", 404, "experiment or pool nope was not found"),
+        (
+            "/api/v2/experiments/pend00/events?from=never",
+            400,
+            "a time as 2026-11-21T08:00:00Z",
+        ),
+        (
+            "/api/v2/experiments/pend00/events?cursor=7",
+            400,
+            "what `next` of the page before says",
+        ),
+        (
+            "/api/v2/experiments/pend00/events?from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
+            400,
+            "is not before",
+        ),
+        (
+            "/api/v2/experiments/pend00/uptime?step=week",
+            400,
+            "allowed: hour, day",
+        ),
+        (
+            "/api/v2/experiments/pend00/uptime?step=hour&from=1999-01-01T00:00:00Z",
+            400,
+            "more than 1000 buckets",
+        ),
+        (
+            "/api/v2/history/nope",
+            404,
+            "path /api/v2/history/nope was not found",
+        ),
+        (
+            "/badge/pend00.png",
+            404,
+            "path /badge/pend00.png was not found",
+        ),
+        (
+            "/badge/nope.svg",
+            404,
+            "experiment or pool nope was not found",
+        ),
     ] {
         let response = server.get(path).await;
         assert_eq!(response.status().as_u16(), code, "{path}");
         let answer: Value = response.json().await.expect("is JSON");
         assert_eq!(answer["code"], code, "{path}");
-        assert!(answer["message"].as_str().is_some_and(|message| message.contains(words)), "{path}: {answer}");
+        assert!(
+            answer["message"]
+                .as_str()
+                .is_some_and(|message| message.contains(words)),
+            "{path}: {answer}"
+        );
     }
 }
 
@@ -262,8 +454,15 @@ async fn the_document_and_the_paths_agree() {
         let documented = &document["paths"][server::template(&document, &path)]["get"]["responses"];
         assert_eq!(with.get(&path).await.status(), StatusCode::OK, "{path}");
         let status = without.get(&path).await.status().as_u16();
-        assert!(documented[status.to_string()].is_object(), "{path}: {status}");
-        assert_eq!(without.get(&format!("{path}?nonsense=1")).await.status(), StatusCode::BAD_REQUEST, "{path}");
+        assert!(
+            documented[status.to_string()].is_object(),
+            "{path}: {status}"
+        );
+        assert_eq!(
+            without.get(&format!("{path}?nonsense=1")).await.status(),
+            StatusCode::BAD_REQUEST,
+            "{path}"
+        );
         let refused = without.ask(reqwest::Method::PUT, &path).await;
         assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
@@ -272,20 +471,44 @@ async fn the_document_and_the_paths_agree() {
 #[tokio::test]
 async fn who_has_the_newest_list_is_not_sent_it_again() {
     let server = Server::start(everything()).await;
-    for path in ["/api/v2/experiments", "/api/v2/experiments?state=ok", "/api/v2/pools", "/api/v2/pools/pend", "/api/v2/holds"] {
+    for path in [
+        "/api/v2/experiments",
+        "/api/v2/experiments?state=ok",
+        "/api/v2/pools",
+        "/api/v2/pools/pend",
+        "/api/v2/holds",
+    ] {
         let first = server.get(path).await;
         let tag = server::header(&first, "etag");
         assert_eq!(server::header(&first, "cache-control"), "private, no-cache");
         let again = server.get_with(path, "if-none-match", &tag).await;
-        assert_eq!((again.status(), server::header(&again, "etag")), (StatusCode::NOT_MODIFIED, tag.clone()), "{path}");
+        assert_eq!(
+            (again.status(), server::header(&again, "etag")),
+            (StatusCode::NOT_MODIFIED, tag.clone()),
+            "{path}"
+        );
         assert_eq!(again.text().await.expect("no body"), "");
         server.change(|snapshot| snapshot.at = at(61));
-        assert_eq!(server.get_with(path, "if-none-match", &tag).await.status(), StatusCode::NOT_MODIFIED, "only time has passed");
+        assert_eq!(
+            server.get_with(path, "if-none-match", &tag).await.status(),
+            StatusCode::NOT_MODIFIED,
+            "only time has passed"
+        );
         server.change(|snapshot| snapshot.changed += 1);
-        assert_eq!(server.get_with(path, "if-none-match", &tag).await.status(), StatusCode::OK, "{path}");
+        assert_eq!(
+            server.get_with(path, "if-none-match", &tag).await.status(),
+            StatusCode::OK,
+            "{path}"
+        );
     }
-    let wrong = server.get_with("/api/v2/experiments?state=bad", "if-none-match", "*").await;
-    assert_eq!(wrong.status(), StatusCode::BAD_REQUEST, "an error is told in any case");
+    let wrong = server
+        .get_with("/api/v2/experiments?state=bad", "if-none-match", "*")
+        .await;
+    assert_eq!(
+        wrong.status(),
+        StatusCode::BAD_REQUEST,
+        "an error is told in any case"
+    );
 }
 
 #[tokio::test]
@@ -297,13 +520,27 @@ async fn badges_tell_how_a_pool_or_an_experiment_is() {
         ("pend01", "pend01", "down"),
         ("spin00", "spin00", "ok, held"),
     ] {
-        let badge: Value = server.get(&format!("/badge/{file}.json")).await.json().await.expect("is JSON");
-        assert_eq!((badge["schemaVersion"].as_u64(), badge["label"].as_str()), (Some(1), Some(label)));
+        let badge: Value = server
+            .get(&format!("/badge/{file}.json"))
+            .await
+            .json()
+            .await
+            .expect("is JSON");
+        assert_eq!(
+            (badge["schemaVersion"].as_u64(), badge["label"].as_str()),
+            (Some(1), Some(label))
+        );
         assert_eq!(badge["message"], message);
         let picture = server.get(&format!("/badge/{file}.svg")).await;
         assert_eq!(server::header(&picture, "content-type"), "image/svg+xml");
-        assert_eq!(server::header(&picture, "cache-control"), "public, max-age=60");
-        golden(&format!("{file}.svg"), &picture.text().await.expect("a body"));
+        assert_eq!(
+            server::header(&picture, "cache-control"),
+            "public, max-age=60"
+        );
+        golden(
+            &format!("{file}.svg"),
+            &picture.text().await.expect("a body"),
+        );
     }
 }
 
@@ -312,12 +549,37 @@ async fn the_documents_can_be_read_without_script_and_without_the_world() {
     let server = Server::start(everything()).await;
     for path in ["/api/v2/docs", "/api/v1/docs"] {
         let page = server.get(path).await;
-        assert_eq!(server::header(&page, "content-type"), "text/html; charset=utf-8");
+        assert_eq!(
+            server::header(&page, "content-type"),
+            "text/html; charset=utf-8"
+        );
         let policy = server::header(&page, "content-security-policy");
-        assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{policy}");
-        assert!(page.text().await.expect("a body").contains("<link rel=\"stylesheet\" href=\"../v2/docs.css\">"));
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'self';"),
+            "{policy}"
+        );
+        assert!(
+            page.text()
+                .await
+                .expect("a body")
+                .contains("<link rel=\"stylesheet\" href=\"../v2/docs.css\">")
+        );
     }
     let style = server.get("/api/v2/docs.css").await;
-    assert_eq!((style.status(), server::header(&style, "content-type").as_str()), (StatusCode::OK, "text/css; charset=utf-8"));
-    assert_eq!(server.get("/api/v2/openapi.json").await.text().await.expect("a body"), labwatch::api::DOCUMENT_V2_JSON);
+    assert_eq!(
+        (
+            style.status(),
+            server::header(&style, "content-type").as_str()
+        ),
+        (StatusCode::OK, "text/css; charset=utf-8")
+    );
+    assert_eq!(
+        server
+            .get("/api/v2/openapi.json")
+            .await
+            .text()
+            .await
+            .expect("a body"),
+        labwatch::api::DOCUMENT_V2_JSON
+    );
 }

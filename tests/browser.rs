@@ -3,7 +3,12 @@
 //! Each test ends with nothing complained: no error on the console, no exception, nothing that the page's policy forbids. How long a change
 //! took to reach the page is printed (`cargo test --test browser -- --nocapture`).
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may fail a test and say why")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail a test and say why"
+)]
 
 #[path = "browser/axe.rs"]
 mod axe;

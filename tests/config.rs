@@ -22,10 +22,23 @@ const SECRET: &str = "s3cr3t-0f-b00k";
 
 /// Everything that is required, and `more`.
 fn env(more: &[(&str, &str)]) -> Sources {
-    let required = [("HOST_BOOK", "app.example.org"), ("HOST_JUMP", "app.example.org"), ("HOST_RELAY", "app.example.org")];
-    let secrets = [("SECRET_BOOK", SECRET), ("SECRET_JUMP", "jump-secret"), ("SECRET_RELAY", "relay-secret")];
+    let required = [
+        ("HOST_BOOK", "app.example.org"),
+        ("HOST_JUMP", "app.example.org"),
+        ("HOST_RELAY", "app.example.org"),
+    ];
+    let secrets = [
+        ("SECRET_BOOK", SECRET),
+        ("SECRET_JUMP", "jump-secret"),
+        ("SECRET_RELAY", "relay-secret"),
+    ];
     let all = required.iter().chain(&secrets).chain(more);
-    Sources { env: all.map(|(key, value)| (format!("STATUS_{key}"), (*value).to_owned())).collect(), ..Sources::default() }
+    Sources {
+        env: all
+            .map(|(key, value)| (format!("STATUS_{key}"), (*value).to_owned()))
+            .collect(),
+        ..Sources::default()
+    }
 }
 
 fn with_file(mut sources: Sources, folder: &Path, text: &str) -> Sources {
@@ -54,8 +67,18 @@ fn hosts_and_secrets_alone_make_the_documented_defaults() {
     assert_eq!(config.book.timeout, Duration::from_secs(5));
     assert_eq!(config.relay.reconnect_every, Duration::from_secs(86_400));
     assert_eq!(config.health.log_every, Duration::from_secs(3_600));
-    assert_eq!(config.api.listen.map(|listen| listen.to_string()).as_deref(), Some("127.0.0.1:3007"));
-    assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Json));
+    assert_eq!(
+        config
+            .api
+            .listen
+            .map(|listen| listen.to_string())
+            .as_deref(),
+        Some("127.0.0.1:3007")
+    );
+    assert_eq!(
+        (config.log.level.as_str(), config.log.format),
+        ("info", LogFormat::Json)
+    );
     assert!(config.log.file.is_none() && config.mail.is_none());
     assert_eq!(loaded.warnings, Vec::<String>::new());
     assert!(loaded.is_set("host_book") && !loaded.is_set("timeout_book"));
@@ -63,28 +86,79 @@ fn hosts_and_secrets_alone_make_the_documented_defaults() {
 
 #[test]
 fn the_rules_alone_need_nothing_and_are_the_engine_s_own() {
-    assert_eq!(load_rules(&Sources::default()).expect("loads").config.policy(), Policy::default());
-    let strict = Sources { overrides: vec![("health_last_active".into(), "3s".into())], ..Sources::default() };
-    assert_eq!(load_rules(&strict).expect("loads").config.policy().last_active, Duration::from_secs(3));
-    let wrong = Sources { overrides: vec![("health_last_active".into(), "3".into())], ..Sources::default() };
+    assert_eq!(
+        load_rules(&Sources::default())
+            .expect("loads")
+            .config
+            .policy(),
+        Policy::default()
+    );
+    let strict = Sources {
+        overrides: vec![("health_last_active".into(), "3s".into())],
+        ..Sources::default()
+    };
+    assert_eq!(
+        load_rules(&strict)
+            .expect("loads")
+            .config
+            .policy()
+            .last_active,
+        Duration::from_secs(3)
+    );
+    let wrong = Sources {
+        overrides: vec![("health_last_active".into(), "3".into())],
+        ..Sources::default()
+    };
     assert!(load_rules(&wrong).is_err());
 }
 
 /// One wrong value each, with the exact words about it.
 const REFUSED: &[(&str, &str, &str)] = &[
-    ("TIMEOUT_BOOK", "10m", r#"timeout_book is "10m", which is too long; a duration from 100ms to 5m"#),
+    (
+        "TIMEOUT_BOOK",
+        "10m",
+        r#"timeout_book is "10m", which is too long; a duration from 100ms to 5m"#,
+    ),
     (
         "TIMEOUT_BOOK",
         "5",
         r#"timeout_book is "5", which is not a duration: the unit is missing: write for example 10s, 15m, 1h30m, 1d; a duration from 100ms to 5m"#,
     ),
-    ("HEALTH_LAST_ACTIVE", "0s", r#"health_last_active is "0s", which is too short; a duration from 1s to 1d"#),
-    ("HEALTH_EVENTS", "0", r#"health_events is "0", which is out of bounds; a number from 1 to 10000"#),
-    ("HEALTH_EVENTS", "many", r#"health_events is "many", which is not such a number; a number from 1 to 10000"#),
-    ("SAMPLE", "maybe", r#"sample is "maybe", which is not one of them; auto, always or never"#),
-    ("ASK_EVERY", "2h", r#"ask_every is "2h", which is out of bounds; auto, off, or a duration from 1s to 1h"#),
-    ("PORT_SERVE", "70000", r#"port_serve is "70000", which is not such a number; a number from 0 to 65535, or none"#),
-    ("PORT_SERVE", "-1", r#"port_serve is "-1", which is not such a number; a number from 0 to 65535, or none"#),
+    (
+        "HEALTH_LAST_ACTIVE",
+        "0s",
+        r#"health_last_active is "0s", which is too short; a duration from 1s to 1d"#,
+    ),
+    (
+        "HEALTH_EVENTS",
+        "0",
+        r#"health_events is "0", which is out of bounds; a number from 1 to 10000"#,
+    ),
+    (
+        "HEALTH_EVENTS",
+        "many",
+        r#"health_events is "many", which is not such a number; a number from 1 to 10000"#,
+    ),
+    (
+        "SAMPLE",
+        "maybe",
+        r#"sample is "maybe", which is not one of them; auto, always or never"#,
+    ),
+    (
+        "ASK_EVERY",
+        "2h",
+        r#"ask_every is "2h", which is out of bounds; auto, off, or a duration from 1s to 1h"#,
+    ),
+    (
+        "PORT_SERVE",
+        "70000",
+        r#"port_serve is "70000", which is not such a number; a number from 0 to 65535, or none"#,
+    ),
+    (
+        "PORT_SERVE",
+        "-1",
+        r#"port_serve is "-1", which is not such a number; a number from 0 to 65535, or none"#,
+    ),
     (
         "API_PREFIX",
         "/lab?x",
@@ -100,7 +174,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "lab/",
         r#"label is "lab/", which has an empty part; letters, digits, dots, dashes and underscores, also with slashes between them, at most 64"#,
     ),
-    ("ADDRESS_SERVE", "localhost", r#"address_serve is "localhost", which is not an IP address; an IP address"#),
+    (
+        "ADDRESS_SERVE",
+        "localhost",
+        r#"address_serve is "localhost", which is not an IP address; an IP address"#,
+    ),
     (
         "HOST_BOOK",
         "https://x.org",
@@ -131,7 +209,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "50MB",
         r#"log_max_size is "50MB", which is not a size: write bytes, or a number with KiB, MiB or GiB; a size from 64KiB to 4GiB"#,
     ),
-    ("LOG_MAX_TOTAL", "1MiB", "log_max_total is below log_max_size; all log files together need room for at least one"),
+    (
+        "LOG_MAX_TOTAL",
+        "1MiB",
+        "log_max_total is below log_max_size; all log files together need room for at least one",
+    ),
     (
         "EMAIL_SUBJECT",
         "a\r\nBcc: x",
@@ -142,20 +224,56 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "a@x.org;b@x.org",
         r#"email_to has "a@x.org;b@x.org", which is not a mail address; mail addresses, separated by commas or white space, or a list of them"#,
     ),
-    ("EMAIL_LINK", "javascript:x", r#"email_link is "javascript:x", which has another scheme; an http or https URL"#),
-    ("PROFILE", "perhaps", r#"profile is "perhaps", which is neither; true or false"#),
-    ("EMAIL_REMIND", "1m", r#"email_remind is "1m", which is out of bounds; off, or a duration from 10m to 7d"#),
-    ("EMAIL_DIGEST", "7", r#"email_digest is "7", which is not a time; off, or a time such as 07:30"#),
+    (
+        "EMAIL_LINK",
+        "javascript:x",
+        r#"email_link is "javascript:x", which has another scheme; an http or https URL"#,
+    ),
+    (
+        "PROFILE",
+        "perhaps",
+        r#"profile is "perhaps", which is neither; true or false"#,
+    ),
+    (
+        "EMAIL_REMIND",
+        "1m",
+        r#"email_remind is "1m", which is out of bounds; off, or a duration from 10m to 7d"#,
+    ),
+    (
+        "EMAIL_DIGEST",
+        "7",
+        r#"email_digest is "7", which is not a time; off, or a time such as 07:30"#,
+    ),
     (
         "TIME_ZONE",
         "Edinburgh",
         r#"time_zone is "Edinburgh", which is not known here: is tzdata installed?; a time zone by its IANA name, such as Europe/London"#,
     ),
-    ("WEBHOOK_URL", "ftp://x.org/s3cr3t", "webhook_url has another scheme; an http or https URL without user and fragment"),
-    ("DEAD_MAN_URL", "https://me:s3cr3t@x.org", "dead_man_url has a user or a fragment; an http or https URL without user and fragment"),
-    ("DEAD_MAN_EVERY", "9s", r#"dead_man_every is "9s", which is too short; a duration from 10s to 1h"#),
-    ("HEALTH_FLAP_WINDOW", "9m", r#"health_flap_window is "9m", which is too short; off, or a duration from 10m to 1d"#),
-    ("HEALTH_FLAP_LOW", "40", "health_flap_low is not below health_flap_high; flapping must weigh less at its end than at its start"),
+    (
+        "WEBHOOK_URL",
+        "ftp://x.org/s3cr3t",
+        "webhook_url has another scheme; an http or https URL without user and fragment",
+    ),
+    (
+        "DEAD_MAN_URL",
+        "https://me:s3cr3t@x.org",
+        "dead_man_url has a user or a fragment; an http or https URL without user and fragment",
+    ),
+    (
+        "DEAD_MAN_EVERY",
+        "9s",
+        r#"dead_man_every is "9s", which is too short; a duration from 10s to 1h"#,
+    ),
+    (
+        "HEALTH_FLAP_WINDOW",
+        "9m",
+        r#"health_flap_window is "9m", which is too short; off, or a duration from 10m to 1d"#,
+    ),
+    (
+        "HEALTH_FLAP_LOW",
+        "40",
+        "health_flap_low is not below health_flap_high; flapping must weigh less at its end than at its start",
+    ),
     (
         "NON_FATAL",
         "mail,jmp",
@@ -171,8 +289,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "lab.",
         r#"graphite_prefix is "lab.", which has an empty part or other characters; names of letters, digits, dashes and underscores with dots between them"#,
     ),
-    ("GRAPHITE_HOST", "x:2003", r#"graphite_host is "x:2003", which has a port: that belongs into graphite_port; a host without port"#),
-    ("API_URL", "https://x.org/?a", r#"api_url is "https://x.org/?a", which has a query; an http or https URL"#),
+    (
+        "GRAPHITE_HOST",
+        "x:2003",
+        r#"graphite_host is "x:2003", which has a port: that belongs into graphite_port; a host without port"#,
+    ),
+    (
+        "API_URL",
+        "https://x.org/?a",
+        r#"api_url is "https://x.org/?a", which has a query; an http or https URL"#,
+    ),
     (
         "API_TRUSTED_PROXY",
         "10.0.0.1/8",
@@ -188,13 +314,22 @@ const REFUSED: &[(&str, &str, &str)] = &[
 #[test]
 fn a_wrong_value_is_refused_in_plain_words_with_its_origin() {
     for (key, value, words) in REFUSED {
-        assert_eq!(problems(&env(&[(key, value)])), format!("{words} (environment variable STATUS_{key})"), "{key}={value}");
+        assert_eq!(
+            problems(&env(&[(key, value)])),
+            format!("{words} (environment variable STATUS_{key})"),
+            "{key}={value}"
+        );
     }
 }
 
 #[test]
 fn every_problem_is_told_at_once() {
-    let sources = env(&[("SAMPLE", "x"), ("HOST_BOOKJUMP", "x"), ("SECRET_JUMP", ""), ("EMAIL_HOST", "smtp.example.org")]);
+    let sources = env(&[
+        ("SAMPLE", "x"),
+        ("HOST_BOOKJUMP", "x"),
+        ("SECRET_JUMP", ""),
+        ("EMAIL_HOST", "smtp.example.org"),
+    ]);
     let text = problems(&without(sources, &["HOST_BOOK", "SECRET_RELAY"]));
     let expected = "\
 host_bookjump is not a setting; did you mean STATUS_HOST_BOOK? (environment variable STATUS_HOST_BOOKJUMP)
@@ -210,41 +345,125 @@ email_from is missing; mail needs a sender: set email_from in the configuration 
 #[test]
 fn addresses_are_built_from_their_parts() {
     for (more, audience, connect) in [
-        (&[][..], "https://app.example.org", "https://app.example.org/"),
-        (&[("BASEPATH_BOOK", "")], "https://app.example.org", "https://app.example.org/"),
-        (&[("BASEPATH_BOOK", "/")], "https://app.example.org", "https://app.example.org/"),
-        (&[("BASEPATH_BOOK", "/ed0/book/")], "https://app.example.org/ed0/book", "https://app.example.org/ed0/book"),
-        (&[("SCHEME_BOOK", "http"), ("HOST_BOOK", "[::1]:4000")], "http://[::1]:4000", "http://[::1]:4000/"),
-        (&[("HOST_BOOK", "app.example.org:443")], "https://app.example.org:443", "https://app.example.org/"),
-        (&[("URL_BOOK", "http://127.0.0.1:4000")], "https://app.example.org", "http://127.0.0.1:4000/"),
-        (&[("AUDIENCE_BOOK", "https://lab/x")], "https://lab/x", "https://lab/x"),
-        (&[("AUDIENCE_BOOK", "the book"), ("URL_BOOK", "http://127.0.0.1:4000")], "the book", "http://127.0.0.1:4000/"),
+        (
+            &[][..],
+            "https://app.example.org",
+            "https://app.example.org/",
+        ),
+        (
+            &[("BASEPATH_BOOK", "")],
+            "https://app.example.org",
+            "https://app.example.org/",
+        ),
+        (
+            &[("BASEPATH_BOOK", "/")],
+            "https://app.example.org",
+            "https://app.example.org/",
+        ),
+        (
+            &[("BASEPATH_BOOK", "/ed0/book/")],
+            "https://app.example.org/ed0/book",
+            "https://app.example.org/ed0/book",
+        ),
+        (
+            &[("SCHEME_BOOK", "http"), ("HOST_BOOK", "[::1]:4000")],
+            "http://[::1]:4000",
+            "http://[::1]:4000/",
+        ),
+        (
+            &[("HOST_BOOK", "app.example.org:443")],
+            "https://app.example.org:443",
+            "https://app.example.org/",
+        ),
+        (
+            &[("URL_BOOK", "http://127.0.0.1:4000")],
+            "https://app.example.org",
+            "http://127.0.0.1:4000/",
+        ),
+        (
+            &[("AUDIENCE_BOOK", "https://lab/x")],
+            "https://lab/x",
+            "https://lab/x",
+        ),
+        (
+            &[
+                ("AUDIENCE_BOOK", "the book"),
+                ("URL_BOOK", "http://127.0.0.1:4000"),
+            ],
+            "the book",
+            "http://127.0.0.1:4000/",
+        ),
     ] {
         let address = load(&env(more)).expect("loads").config.book.address;
-        assert_eq!((address.audience.as_str(), address.connect.as_str()), (audience, connect), "{more:?}");
+        assert_eq!(
+            (address.audience.as_str(), address.connect.as_str()),
+            (audience, connect),
+            "{more:?}"
+        );
     }
     let told = problems(&env(&[("AUDIENCE_BOOK", "the book")]));
-    assert!(told.starts_with("url_book is missing; audience_book is not an address that can be called"), "{told}");
-    let sources = without(env(&[("AUDIENCE_JUMP", "https://lab/jump"), ("URL_JUMP_SOCKET", "ws://127.0.0.1:3003")]), &["HOST_JUMP"]);
-    let jump = load(&sources).expect("an audience makes a host needless").config.jump.address;
-    assert_eq!(jump.websocket.expect("set").as_str(), "ws://127.0.0.1:3003/");
+    assert!(
+        told.starts_with("url_book is missing; audience_book is not an address that can be called"),
+        "{told}"
+    );
+    let sources = without(
+        env(&[
+            ("AUDIENCE_JUMP", "https://lab/jump"),
+            ("URL_JUMP_SOCKET", "ws://127.0.0.1:3003"),
+        ]),
+        &["HOST_JUMP"],
+    );
+    let jump = load(&sources)
+        .expect("an audience makes a host needless")
+        .config
+        .jump
+        .address;
+    assert_eq!(
+        jump.websocket.expect("set").as_str(),
+        "ws://127.0.0.1:3003/"
+    );
 }
 
 #[test]
 fn a_later_layer_wins() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = |sources| load(&sources).expect("loads").config.book.query_every.as_secs();
+    let path = |sources| {
+        load(&sources)
+            .expect("loads")
+            .config
+            .book
+            .query_every
+            .as_secs()
+    };
     let file = "query_book_every = \"20s\"\n";
     assert_eq!(path(env(&[])), 900);
     assert_eq!(path(with_file(env(&[]), folder.path(), file)), 20);
     let mut sources = with_file(env(&[("QUERY_BOOK_EVERY", "30s")]), folder.path(), file);
     assert_eq!(path(sources.clone()), 30);
-    sources.overrides = vec![("query_book_every".into(), "40s".into()), ("query_book_every".into(), "50s".into())];
+    sources.overrides = vec![
+        ("query_book_every".into(), "40s".into()),
+        ("query_book_every".into(), "50s".into()),
+    ];
     assert_eq!(path(sources), 50);
     let mut named = env(&[]);
-    named.env.insert("STATUS_CONFIG".into(), folder.path().join("labwatch.toml").to_string_lossy().into_owned());
+    named.env.insert(
+        "STATUS_CONFIG".into(),
+        folder
+            .path()
+            .join("labwatch.toml")
+            .to_string_lossy()
+            .into_owned(),
+    );
     assert_eq!(path(named), 20);
-    assert_eq!(path(with_file(env(&[("QUERY_BOOK_EVERY", "")]), folder.path(), file)), 20, "an empty value is none");
+    assert_eq!(
+        path(with_file(
+            env(&[("QUERY_BOOK_EVERY", "")]),
+            folder.path(),
+            file
+        )),
+        20,
+        "an empty value is none"
+    );
 }
 
 #[test]
@@ -262,17 +481,31 @@ fn toml_types_are_taken_as_they_are_meant() {
         log_file = "/var/log/labwatch/labwatch.log"
     "#;
     let loaded = load(&with_file(env(&[]), folder.path(), text)).expect("loads");
-    assert_eq!(loaded.config.api.listen.map(|listen| listen.port()), Some(8080));
+    assert_eq!(
+        loaded.config.api.listen.map(|listen| listen.port()),
+        Some(8080)
+    );
     assert_eq!(loaded.config.health.events, 50);
     assert_eq!(loaded.config.log.file.expect("a file").max_size, 1 << 20);
     let mail = loaded.config.mail.expect("mail");
     assert_eq!(mail.to, ["Jane Doe <jane@example.org>", "joe@example.org"]);
     assert_eq!(mail.cc, ["a@example.org", "b@example.org", "c@example.org"]);
-    assert_eq!(loaded.config.profile.map(|profile| profile.listen.to_string()), Some("127.0.0.1:6061".to_owned()));
+    assert_eq!(
+        loaded
+            .config
+            .profile
+            .map(|profile| profile.listen.to_string()),
+        Some("127.0.0.1:6061".to_owned())
+    );
     assert_eq!(loaded.warnings, Vec::<String>::new());
 
     let text = "host_book = [\"a\"]\nemail_to = [1, 2]\n\n[health]\nevents = 3\nport_serve = 1.5\nsecret_book = 12\n";
-    let told = problems(&with_file(without(env(&[]), &["HOST_BOOK"]), folder.path(), text)).replace(&*folder.path().to_string_lossy(), "");
+    let told = problems(&with_file(
+        without(env(&[]), &["HOST_BOOK"]),
+        folder.path(),
+        text,
+    ))
+    .replace(&*folder.path().to_string_lossy(), "");
     let expected = "\
 health is not a table that labwatch knows; the tables are [[route]], [[maintenance]], [[pool]], [[category]], [[service]], [advice]; settings stand without one, such as host_book (/labwatch.toml:4)
 host_book is a list; a host, or host:port, without scheme and path (/labwatch.toml:1)
@@ -284,25 +517,61 @@ email_to is not a list of texts; mail addresses, separated by commas or white sp
 fn a_broken_file_is_told_by_line_and_without_its_text() {
     let folder = tempfile::tempdir().expect("a folder");
     for (text, words) in [
-        (format!("sample = \"auto\"\nsecret_book = {SECRET}\n"), "invalid string"),
-        (format!("sample = \"auto\"\nsecret_book = \"{SECRET}\n"), "invalid basic string"),
-        (format!("sample = \"auto\"\nsecret_book = '{SECRET}' x\n"), "expected newline"),
-        ("sample = \"auto\"\nsample = \"auto\"\n".to_owned(), "duplicate key"),
+        (
+            format!("sample = \"auto\"\nsecret_book = {SECRET}\n"),
+            "invalid string",
+        ),
+        (
+            format!("sample = \"auto\"\nsecret_book = \"{SECRET}\n"),
+            "invalid basic string",
+        ),
+        (
+            format!("sample = \"auto\"\nsecret_book = '{SECRET}' x\n"),
+            "expected newline",
+        ),
+        (
+            "sample = \"auto\"\nsample = \"auto\"\n".to_owned(),
+            "duplicate key",
+        ),
     ] {
-        let told = problems(&with_file(without(env(&[]), &["SECRET_BOOK"]), folder.path(), &text));
-        assert!(told.starts_with("the configuration file is not TOML: ") && told.contains(words), "{told}");
-        assert!(told.ends_with("labwatch.toml:2)") && !told.contains("s3cr3t"), "{told}");
-        assert_eq!(told.lines().count(), 1, "what the file may hold is not called missing: {told}");
+        let told = problems(&with_file(
+            without(env(&[]), &["SECRET_BOOK"]),
+            folder.path(),
+            &text,
+        ));
+        assert!(
+            told.starts_with("the configuration file is not TOML: ") && told.contains(words),
+            "{told}"
+        );
+        assert!(
+            told.ends_with("labwatch.toml:2)") && !told.contains("s3cr3t"),
+            "{told}"
+        );
+        assert_eq!(
+            told.lines().count(),
+            1,
+            "what the file may hold is not called missing: {told}"
+        );
     }
-    let missing = Sources { file: Some(PathBuf::from("/nowhere/labwatch.toml")), ..env(&[]) };
+    let missing = Sources {
+        file: Some(PathBuf::from("/nowhere/labwatch.toml")),
+        ..env(&[])
+    };
     let told = problems(&missing);
-    assert!(told.starts_with("cannot read the configuration file /nowhere/labwatch.toml: No such file"), "{told}");
+    assert!(
+        told.starts_with("cannot read the configuration file /nowhere/labwatch.toml: No such file"),
+        "{told}"
+    );
 }
 
 #[test]
 fn a_misspelt_setting_is_refused_with_a_suggestion() {
     let folder = tempfile::tempdir().expect("a folder");
-    let sources = with_file(env(&[("TIMEOUT_BOK", "1s")]), folder.path(), "\nSTATUS_SAMPLE = \"auto\"\nzzz = 1\n");
+    let sources = with_file(
+        env(&[("TIMEOUT_BOK", "1s")]),
+        folder.path(),
+        "\nSTATUS_SAMPLE = \"auto\"\nzzz = 1\n",
+    );
     let told = problems(&sources).replace(&*folder.path().to_string_lossy(), "");
     let expected = "\
 STATUS_SAMPLE is not a setting; did you mean sample? (/labwatch.toml:2)
@@ -315,46 +584,98 @@ timeout_bok is not a setting; did you mean STATUS_TIMEOUT_BOOK? (environment var
 fn the_old_name_of_last_active_counts_unless_the_new_one_is_set() {
     let last_active = |more: &[(&str, &str)]| {
         let loaded = load(&env(more)).expect("loads");
-        assert_eq!(loaded.warnings, ["health_last is an old name: write health_last_active"]);
+        assert_eq!(
+            loaded.warnings,
+            ["health_last is an old name: write health_last_active"]
+        );
         loaded.config.health.last_active.as_secs()
     };
     assert_eq!(last_active(&[("HEALTH_LAST", "5m")]), 300);
-    assert_eq!(last_active(&[("HEALTH_LAST", "5m"), ("HEALTH_LAST_ACTIVE", "20s")]), 20);
+    assert_eq!(
+        last_active(&[("HEALTH_LAST", "5m"), ("HEALTH_LAST_ACTIVE", "20s")]),
+        20
+    );
     let told = problems(&env(&[("HEALTH_LAST", "5")]));
-    assert!(told.starts_with("health_last_active is \"5\"") && told.ends_with("(environment variable STATUS_HEALTH_LAST)"), "{told}");
+    assert!(
+        told.starts_with("health_last_active is \"5\"")
+            && told.ends_with("(environment variable STATUS_HEALTH_LAST)"),
+        "{told}"
+    );
 }
 
 #[test]
 fn mail_is_off_on_or_told_what_it_lacks() {
-    let base = [("EMAIL_HOST", "smtp.example.org"), ("EMAIL_TO", "a@x.org b@x.org,c@x.org"), ("EMAIL_FROM", "Lab <lab@x.org>")];
-    let mail = |more: &[(&str, &str)]| load(&env(&[&base, more].concat())).map(|loaded| loaded.config.mail.expect("mail"));
+    let base = [
+        ("EMAIL_HOST", "smtp.example.org"),
+        ("EMAIL_TO", "a@x.org b@x.org,c@x.org"),
+        ("EMAIL_FROM", "Lab <lab@x.org>"),
+    ];
+    let mail = |more: &[(&str, &str)]| {
+        load(&env(&[&base, more].concat())).map(|loaded| loaded.config.mail.expect("mail"))
+    };
     assert_eq!(mail(&[]).expect("loads").to.len(), 3);
     for (more, tls) in [
         (&[][..], MailTls::StartTls),
         (&[("EMAIL_PORT", "465")], MailTls::Implicit),
         (&[("EMAIL_HOST", "localhost")], MailTls::None),
-        (&[("EMAIL_HOST", "127.0.0.1"), ("EMAIL_TLS", "STARTTLS")], MailTls::StartTls),
+        (
+            &[("EMAIL_HOST", "127.0.0.1"), ("EMAIL_TLS", "STARTTLS")],
+            MailTls::StartTls,
+        ),
         (&[("EMAIL_TLS", "none")], MailTls::None),
     ] {
         assert_eq!(mail(more).expect("loads").tls, tls, "{more:?}");
     }
     let plain = [("EMAIL_AUTH_TYPE", "plain"), ("EMAIL_PASSWORD", "pw")];
-    let MailAuth::Plain { user, password } = mail(&plain).expect("loads").auth else { panic!("plain") };
-    assert_eq!((user.as_str(), password.expose_secret()), ("lab@x.org", "pw"));
-    let login = [("EMAIL_AUTH_TYPE", "login"), ("EMAIL_PASSWORD", "pw"), ("EMAIL_USERNAME", "me")];
-    assert!(matches!(mail(&login).expect("loads").auth, MailAuth::Login { user, .. } if user == "me"));
+    let MailAuth::Plain { user, password } = mail(&plain).expect("loads").auth else {
+        panic!("plain")
+    };
+    assert_eq!(
+        (user.as_str(), password.expose_secret()),
+        ("lab@x.org", "pw")
+    );
+    let login = [
+        ("EMAIL_AUTH_TYPE", "login"),
+        ("EMAIL_PASSWORD", "pw"),
+        ("EMAIL_USERNAME", "me"),
+    ];
+    assert!(
+        matches!(mail(&login).expect("loads").auth, MailAuth::Login { user, .. } if user == "me")
+    );
 
     let told = mail(&[plain[0]]).expect_err("no password").to_string();
-    assert!(told.starts_with("email_password is missing; email_auth_type needs it"), "{told}");
-    let told = mail(&[plain[0], plain[1], ("EMAIL_TLS", "none")]).expect_err("no TLS").to_string();
-    assert!(told.starts_with("email_tls is none, which would send the password over the network"), "{told}");
-    assert!(mail(&[plain[0], plain[1], ("EMAIL_TLS", "none"), ("EMAIL_HOST", "localhost")]).is_ok());
+    assert!(
+        told.starts_with("email_password is missing; email_auth_type needs it"),
+        "{told}"
+    );
+    let told = mail(&[plain[0], plain[1], ("EMAIL_TLS", "none")])
+        .expect_err("no TLS")
+        .to_string();
+    assert!(
+        told.starts_with("email_tls is none, which would send the password over the network"),
+        "{told}"
+    );
+    assert!(
+        mail(&[
+            plain[0],
+            plain[1],
+            ("EMAIL_TLS", "none"),
+            ("EMAIL_HOST", "localhost")
+        ])
+        .is_ok()
+    );
     let told = problems(&env(&[("EMAIL_TO", "a@x.org"), ("EMAIL_FROM", "b@x.org")]));
-    assert!(told.starts_with("email_host is missing; email_to is set, so that mail is on"), "{told}");
+    assert!(
+        told.starts_with("email_host is missing; email_to is set, so that mail is on"),
+        "{told}"
+    );
 
     let loaded = load(&env(&[("EMAIL_FROM", "b@x.org")])).expect("loads");
     assert!(loaded.config.mail.is_none());
-    assert_eq!(loaded.warnings, ["nobody is mailed: email_from is set, but email_host and email_to are not"]);
+    assert_eq!(
+        loaded.warnings,
+        ["nobody is mailed: email_from is set, but email_host and email_to are not"]
+    );
 }
 
 /// A file with a secret, which only its owner may read.
@@ -368,39 +689,76 @@ fn secret_file(folder: &Path, name: &str, text: &str) -> String {
 #[test]
 fn a_secret_comes_from_a_variable_a_file_or_a_credential() {
     let folder = tempfile::tempdir().expect("a folder");
-    let secret = |sources: &Sources| load(sources).map(|loaded| loaded.config.book.address.secret.expose_secret().to_owned());
-    let bare =
-        |more: &[(&str, &str)]| without(env(more), if more.iter().any(|(key, _)| *key == "SECRET_BOOK") { &[] } else { &["SECRET_BOOK"] });
+    let secret = |sources: &Sources| {
+        load(sources).map(|loaded| loaded.config.book.address.secret.expose_secret().to_owned())
+    };
+    let bare = |more: &[(&str, &str)]| {
+        without(
+            env(more),
+            if more.iter().any(|(key, _)| *key == "SECRET_BOOK") {
+                &[]
+            } else {
+                &["SECRET_BOOK"]
+            },
+        )
+    };
     let path = secret_file(folder.path(), "one", "from a file\n");
-    assert_eq!(secret(&bare(&[("SECRET_BOOK_FILE", &path)])).expect("loads"), "from a file");
+    assert_eq!(
+        secret(&bare(&[("SECRET_BOOK_FILE", &path)])).expect("loads"),
+        "from a file"
+    );
     let windows = secret_file(folder.path(), "two", "from a file\r\n");
-    assert_eq!(secret(&bare(&[("SECRET_BOOK_FILE", &windows)])).expect("loads"), "from a file");
+    assert_eq!(
+        secret(&bare(&[("SECRET_BOOK_FILE", &windows)])).expect("loads"),
+        "from a file"
+    );
 
     secret_file(folder.path(), "secret_book", "a credential");
     let mut sources = bare(&[]);
     sources.credentials = Some(folder.path().to_owned());
     assert_eq!(secret(&sources).expect("loads"), "a credential");
-    sources.env.insert("STATUS_SECRET_BOOK".into(), SECRET.into());
+    sources
+        .env
+        .insert("STATUS_SECRET_BOOK".into(), SECRET.into());
     let loaded = load(&sources).expect("loads");
     assert_eq!(loaded.config.book.address.secret.expose_secret(), SECRET);
     let warning = "secret_book is given twice: environment variable STATUS_SECRET_BOOK is used, credential secret_book is not";
     assert_eq!(loaded.warnings, [warning]);
 
-    let both = problems(&bare(&[("SECRET_BOOK", SECRET), ("SECRET_BOOK_FILE", &path)]));
+    let both = problems(&bare(&[
+        ("SECRET_BOOK", SECRET),
+        ("SECRET_BOOK_FILE", &path),
+    ]));
     assert_eq!(
         both,
         "secret_book and secret_book_file are both set; leave one out (environment variable STATUS_SECRET_BOOK and environment variable STATUS_SECRET_BOOK_FILE)"
     );
-    for (name, text, words) in [("empty", "\n".to_owned(), "is empty"), ("long", "x".repeat(20_000), "is longer than 16384 bytes")] {
+    for (name, text, words) in [
+        ("empty", "\n".to_owned(), "is empty"),
+        ("long", "x".repeat(20_000), "is longer than 16384 bytes"),
+    ] {
         let path = secret_file(folder.path(), name, &text);
         let told = problems(&bare(&[("SECRET_BOOK_FILE", &path)]));
-        assert!(told.starts_with(&format!("secret_book_file names {path:?}, which {words}")), "{told}");
+        assert!(
+            told.starts_with(&format!("secret_book_file names {path:?}, which {words}")),
+            "{told}"
+        );
     }
-    for (path, words) in [("/nowhere/x", "which cannot be opened: No such file"), ("/", "which cannot be read as text: Is a directory")] {
-        assert!(problems(&bare(&[("SECRET_BOOK_FILE", path)])).contains(words), "{path}");
+    for (path, words) in [
+        ("/nowhere/x", "which cannot be opened: No such file"),
+        ("/", "which cannot be read as text: Is a directory"),
+    ] {
+        assert!(
+            problems(&bare(&[("SECRET_BOOK_FILE", path)])).contains(words),
+            "{path}"
+        );
     }
     let told = problems(&bare(&[("SECRET_BOOK_FILE", SECRET)]));
-    assert!(told.starts_with("secret_book_file is not an absolute path; an absolute path") && !told.contains(SECRET), "{told}");
+    assert!(
+        told.starts_with("secret_book_file is not an absolute path; an absolute path")
+            && !told.contains(SECRET),
+        "{told}"
+    );
 }
 
 #[test]
@@ -408,27 +766,54 @@ fn a_secret_that_others_can_read_is_warned_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = secret_file(folder.path(), "one", " x ");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("sets");
-    let loaded = load(&without(env(&[("SECRET_BOOK_FILE", &path)]), &["SECRET_BOOK"])).expect("loads");
-    let open = format!("secret_book_file: every user of this host can read {path}; take the right away with chmod o-r {path}");
-    let blank =
-        "secret_book_file starts or ends with white space, which is taken as a part of it (environment variable STATUS_SECRET_BOOK_FILE)";
+    let loaded = load(&without(
+        env(&[("SECRET_BOOK_FILE", &path)]),
+        &["SECRET_BOOK"],
+    ))
+    .expect("loads");
+    let open = format!(
+        "secret_book_file: every user of this host can read {path}; take the right away with chmod o-r {path}"
+    );
+    let blank = "secret_book_file starts or ends with white space, which is taken as a part of it (environment variable STATUS_SECRET_BOOK_FILE)";
     assert_eq!(loaded.warnings, [open.as_str(), blank]);
 
-    let mut sources = with_file(without(env(&[]), &["SECRET_BOOK"]), folder.path(), &format!("secret_book = \"{SECRET}\"\n"));
+    let mut sources = with_file(
+        without(env(&[]), &["SECRET_BOOK"]),
+        folder.path(),
+        &format!("secret_book = \"{SECRET}\"\n"),
+    );
     let config = folder.path().join("labwatch.toml");
     fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).expect("sets");
-    assert!(load(&sources).expect("loads").warnings[0].starts_with("secret_book: every user of this host can read"));
+    assert!(
+        load(&sources).expect("loads").warnings[0]
+            .starts_with("secret_book: every user of this host can read")
+    );
     sources.overrides = vec![("secret_book".into(), SECRET.into())];
-    assert_eq!(load(&sources).expect("loads").warnings, ["secret_book is given as an argument, where every user of this host can read it"]);
+    assert_eq!(
+        load(&sources).expect("loads").warnings,
+        ["secret_book is given as an argument, where every user of this host can read it"]
+    );
 }
 
 #[test]
 fn no_secret_is_ever_shown() {
-    let mail = [("EMAIL_HOST", "smtp.example.org"), ("EMAIL_TO", "a@x.org"), ("EMAIL_FROM", "b@x.org"), ("EMAIL_AUTH_TYPE", "login")];
+    let mail = [
+        ("EMAIL_HOST", "smtp.example.org"),
+        ("EMAIL_TO", "a@x.org"),
+        ("EMAIL_FROM", "b@x.org"),
+        ("EMAIL_AUTH_TYPE", "login"),
+    ];
     let good = env(&[&mail[..], &[("EMAIL_PASSWORD", SECRET)]].concat());
     let loaded = load(&good).expect("loads");
-    let shown = format!("{loaded:?}\n{:#?}\n{}", loaded.config, loaded.config.summary());
-    assert!(shown.contains("REDACTED") && !shown.contains(SECRET) && !shown.contains("jump-secret"), "{shown}");
+    let shown = format!(
+        "{loaded:?}\n{:#?}\n{}",
+        loaded.config,
+        loaded.config.summary()
+    );
+    assert!(
+        shown.contains("REDACTED") && !shown.contains(SECRET) && !shown.contains("jump-secret"),
+        "{shown}"
+    );
 
     let folder = tempfile::tempdir().expect("a folder");
     for text in [
@@ -440,13 +825,28 @@ fn no_secret_is_ever_shown() {
         format!("secret_book = \"{SECRET}\"\nsecret_book_file = \"/etc/x\""),
         format!("secret_book = \"{SECRET}\u{fffd}\""),
     ] {
-        let error = load(&with_file(without(env(&[]), &["SECRET_BOOK"]), folder.path(), &text)).expect_err("refused");
-        assert!(!format!("{error}\n{error:?}").contains(SECRET), "{text}: {error}");
+        let error = load(&with_file(
+            without(env(&[]), &["SECRET_BOOK"]),
+            folder.path(),
+            &text,
+        ))
+        .expect_err("refused");
+        assert!(
+            !format!("{error}\n{error:?}").contains(SECRET),
+            "{text}: {error}"
+        );
         assert!(error.to_string().contains("secret_bo"), "{error}");
     }
-    let number = with_file(without(env(&[]), &["SECRET_BOOK"]), folder.path(), "secret_book = 918273645");
+    let number = with_file(
+        without(env(&[]), &["SECRET_BOOK"]),
+        folder.path(),
+        "secret_book = 918273645",
+    );
     let told = problems(&number);
-    assert!(told.starts_with("secret_book is not a text; ") && !told.contains("918273645"), "{told}");
+    assert!(
+        told.starts_with("secret_book is not a text; ") && !told.contains("918273645"),
+        "{told}"
+    );
 }
 
 /// A value that no setting accepts.
@@ -459,31 +859,57 @@ fn every_documented_setting_is_read_and_documents_what_is_allowed() {
         sources.overrides = vec![(key.name.to_owned(), NONSENSE.to_owned())];
         let refused = load(&sources);
         if config::SECRETS.contains(&key.name) {
-            assert!(key.doc.contains("Allowed: a text that is not empty; in TOML in quotation marks."));
+            assert!(
+                key.doc
+                    .contains("Allowed: a text that is not empty; in TOML in quotation marks.")
+            );
             continue;
         }
         let problems = refused.expect_err(key.name).0;
-        let name = if key.name == "health_last" { "health_last_active" } else { key.name };
-        let problem = problems.iter().find(|problem| problem.key == name).expect(key.name);
+        let name = if key.name == "health_last" {
+            "health_last_active"
+        } else {
+            key.name
+        };
+        let problem = problems
+            .iter()
+            .find(|problem| problem.key == name)
+            .expect(key.name);
         let documented = format!("Allowed: {}.", problem.allowed);
-        assert!(key.doc.contains(&documented), "{}: the documentation should say: {documented}", key.name);
+        assert!(
+            key.doc.contains(&documented),
+            "{}: the documentation should say: {documented}",
+            key.name
+        );
     }
 }
 
 #[test]
 fn every_default_and_example_is_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
-    for key in config::keys().into_iter().filter(|key| !key.name.ends_with("_file") || key.name == "log_file") {
-        let mail = [("EMAIL_HOST", "localhost"), ("EMAIL_TO", "a@x.org"), ("EMAIL_FROM", "b@x.org")];
+    for key in config::keys()
+        .into_iter()
+        .filter(|key| !key.name.ends_with("_file") || key.name == "log_file")
+    {
+        let mail = [
+            ("EMAIL_HOST", "localhost"),
+            ("EMAIL_TO", "a@x.org"),
+            ("EMAIL_FROM", "b@x.org"),
+        ];
         let sources = without(env(&mail), &[&key.name.to_ascii_uppercase()]);
-        let value = if config::SECRETS.contains(&key.name) { "\"0123456789abcdef0123456789abcdef\"" } else { key.value };
+        let value = if config::SECRETS.contains(&key.name) {
+            "\"0123456789abcdef0123456789abcdef\""
+        } else {
+            key.value
+        };
         let mut text = format!("{} = {value}\n", key.name);
         match key.name {
             "api_tls_cert" => text += "api_tls_key = \"/key\"\n",
             "api_tls_key" => text += "api_tls_cert = \"/cert\"\n",
             _ => {}
         }
-        let loaded = load(&with_file(sources, folder.path(), &text)).unwrap_or_else(|problems| panic!("{text}{problems}"));
+        let loaded = load(&with_file(sources, folder.path(), &text))
+            .unwrap_or_else(|problems| panic!("{text}{problems}"));
         assert!(loaded.is_set(key.name), "{}", key.name);
     }
 }
@@ -495,10 +921,22 @@ fn settings_table() -> String {
     for key in config::keys() {
         if key.section != section {
             section = key.section;
-            let _ = write!(table, "\n**{section}**\n\n| setting | default | meaning |\n|---|---|---|\n");
+            let _ = write!(
+                table,
+                "\n**{section}**\n\n| setting | default | meaning |\n|---|---|---|\n"
+            );
         }
-        let default = if key.has_default { format!("`{}`", key.plain_value()) } else { String::new() };
-        let _ = writeln!(table, "| `{}` | {default} | {} |", key.variable(), key.doc.replace('|', "\\|"));
+        let default = if key.has_default {
+            format!("`{}`", key.plain_value())
+        } else {
+            String::new()
+        };
+        let _ = writeln!(
+            table,
+            "| `{}` | {default} | {} |",
+            key.variable(),
+            key.doc.replace('|', "\\|")
+        );
     }
     table
 }
@@ -507,10 +945,25 @@ fn settings_table() -> String {
 fn tables_of_the_file() -> String {
     let mut text = String::new();
     for table in config::tables() {
-        let _ = write!(text, "\n**`{}`** {}\n\n| key | default | meaning |\n|---|---|---|\n", table.heading(), table.doc);
+        let _ = write!(
+            text,
+            "\n**`{}`** {}\n\n| key | default | meaning |\n|---|---|---|\n",
+            table.heading(),
+            table.doc
+        );
         for key in &table.keys {
-            let default = if key.has_default { format!("`{}`", key.plain_value()) } else { String::new() };
-            let _ = writeln!(text, "| `{}` | {default} | {} Example: `{}` |", key.name, key.doc.replace('|', "\\|"), key.value);
+            let default = if key.has_default {
+                format!("`{}`", key.plain_value())
+            } else {
+                String::new()
+            };
+            let _ = writeln!(
+                text,
+                "| `{}` | {default} | {} Example: `{}` |",
+                key.name,
+                key.doc.replace('|', "\\|"),
+                key.value
+            );
         }
     }
     let _ = write!(text, "\n```toml\n{}```\n", config::EXAMPLE);
@@ -521,14 +974,21 @@ fn tables_of_the_file() -> String {
 fn the_readme_lists_every_setting_and_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let mut readme = fs::read_to_string(&path).expect("reads");
-    for (mark, expected) in [("settings", settings_table()), ("tables", tables_of_the_file())] {
+    for (mark, expected) in [
+        ("settings", settings_table()),
+        ("tables", tables_of_the_file()),
+    ] {
         let (start, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
         let (before, rest) = readme.split_once(&start).expect(mark);
         let (there, after) = rest.split_once(&end).expect(mark);
         if std::env::var_os("UPDATE").is_some() {
             readme = [before, &start, &expected, "\n", &end, after].concat();
         } else {
-            assert_eq!(there, format!("{expected}\n"), "run UPDATE=1 cargo test --test config");
+            assert_eq!(
+                there,
+                format!("{expected}\n"),
+                "run UPDATE=1 cargo test --test config"
+            );
         }
     }
     if std::env::var_os("UPDATE").is_some() {
@@ -540,23 +1000,53 @@ fn the_readme_lists_every_setting_and_table() {
 fn choices_reach_the_policy() {
     let policy = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config.policy();
     assert_eq!(policy(&[("ASK_EVERY", "off")]).ask, None);
-    assert_eq!(policy(&[("ASK_EVERY", "5s")]).ask, Some(Asking::Every(Duration::from_secs(5))));
+    assert_eq!(
+        policy(&[("ASK_EVERY", "5s")]).ask,
+        Some(Asking::Every(Duration::from_secs(5)))
+    );
     assert_eq!(policy(&[("SAMPLE", "Always")]).sample, Sampling::Always);
-    let mail = [("EMAIL_HOST", "localhost"), ("EMAIL_TO", "a@x.org"), ("EMAIL_FROM", "b@x.org"), ("EMAIL_GATHER", "1m")];
+    let mail = [
+        ("EMAIL_HOST", "localhost"),
+        ("EMAIL_TO", "a@x.org"),
+        ("EMAIL_FROM", "b@x.org"),
+        ("EMAIL_GATHER", "1m"),
+    ];
     let routes = |more: &[(&str, &str)]| {
         let config = load(&env(more)).expect("loads").config;
         config.telling.routes(config.mail.is_some())
     };
-    assert_eq!(routes(&mail), [Route { gather: Duration::from_secs(60), ..Route::everybody() }]);
+    assert_eq!(
+        routes(&mail),
+        [Route {
+            gather: Duration::from_secs(60),
+            ..Route::everybody()
+        }]
+    );
     assert_eq!(routes(&[]), []);
 }
 
 #[test]
 fn an_environment_of_the_replaced_program_loads() {
-    let old: BTreeMap<&str, &str> = include_str!("data/old.env").lines().filter_map(|line| line.split_once('=')).collect();
-    let env = old.into_iter().map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned())).collect();
-    let loaded = load(&Sources { env, ..Sources::default() }).expect("loads");
-    assert_eq!(loaded.config.relay.address.audience, "https://app.example.org/ed0/access");
+    let old: BTreeMap<&str, &str> = include_str!("data/old.env")
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let env = old
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.trim_matches('"').to_owned()))
+        .collect();
+    let loaded = load(&Sources {
+        env,
+        ..Sources::default()
+    })
+    .expect("loads");
+    assert_eq!(
+        loaded.config.relay.address.audience,
+        "https://app.example.org/ed0/access"
+    );
     assert_eq!(loaded.config.log.level, "error");
-    assert_eq!(loaded.config.mail.expect("mail").to, ["a@example.org", "b@example.org"]);
+    assert_eq!(
+        loaded.config.mail.expect("mail").to,
+        ["a@example.org", "b@example.org"]
+    );
 }

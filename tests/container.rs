@@ -18,37 +18,77 @@ fn read(name: &str) -> String {
 
 /// The instructions: their first word, and the rest, with lines that go on put together.
 fn instructions() -> Vec<(String, String)> {
-    let text: String = read("Dockerfile").lines().filter(|line| !line.starts_with('#')).fold(String::new(), |all, line| all + line + "\n");
+    let text: String = read("Dockerfile")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .fold(String::new(), |all, line| all + line + "\n");
     let whole = text.replace("\\\n", " ");
     let lines = whole.lines().filter_map(|line| line.split_once(' '));
-    lines.map(|(word, rest)| (word.to_owned(), rest.trim().to_owned())).collect()
+    lines
+        .map(|(word, rest)| (word.to_owned(), rest.trim().to_owned()))
+        .collect()
 }
 
 fn of(word: &str) -> Vec<String> {
-    instructions().into_iter().filter(|(known, _)| known == word).map(|(_, rest)| rest).collect()
+    instructions()
+        .into_iter()
+        .filter(|(known, _)| known == word)
+        .map(|(_, rest)| rest)
+        .collect()
 }
 
 /// What is copied from the repository.
 fn copied() -> BTreeSet<String> {
-    let copies = of("COPY").into_iter().filter(|rest| !rest.starts_with("--from"));
-    copies.flat_map(|rest| rest.rsplit_once(' ').expect("a target").0.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect()
+    let copies = of("COPY")
+        .into_iter()
+        .filter(|rest| !rest.starts_with("--from"));
+    copies
+        .flat_map(|rest| {
+            rest.rsplit_once(' ')
+                .expect("a target")
+                .0
+                .split(' ')
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// All files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let entries = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 #[test]
 fn what_it_copies_is_there_and_is_not_kept_from_it() {
     let copied = copied();
     for name in &copied {
-        assert!(home().join(name).exists(), "{name} is copied and is not there");
+        assert!(
+            home().join(name).exists(),
+            "{name} is copied and is not there"
+        );
     }
     let ignore = read("Dockerfile.dockerignore");
-    let lets_in: BTreeSet<String> = ignore.lines().filter_map(|line| line.strip_prefix('!')).map(str::to_owned).collect();
-    assert!(ignore.lines().any(|line| line == "*"), "nothing else is sent to the builder");
+    let lets_in: BTreeSet<String> = ignore
+        .lines()
+        .filter_map(|line| line.strip_prefix('!'))
+        .map(str::to_owned)
+        .collect();
+    assert!(
+        ignore.lines().any(|line| line == "*"),
+        "nothing else is sent to the builder"
+    );
     assert_eq!(lets_in, copied);
 }
 
@@ -58,7 +98,11 @@ fn what_the_program_is_made_of_is_copied() {
     let copied = copied();
     for file in files(&home().join("src")) {
         let text = fs::read_to_string(&file).unwrap_or_default();
-        for taken in text.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        for taken in text
+            .split("include_str!(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+        {
             let mut place = file.parent().expect("a folder").to_owned();
             for part in Path::new(taken).components() {
                 if part == Component::ParentDir {
@@ -68,35 +112,81 @@ fn what_the_program_is_made_of_is_copied() {
                     true
                 };
             }
-            let first = place.strip_prefix(home()).expect("ours").components().next().expect("a folder");
+            let first = place
+                .strip_prefix(home())
+                .expect("ours")
+                .components()
+                .next()
+                .expect("a folder");
             let first = first.as_os_str().to_str().expect("a name");
-            assert!(copied.contains(first), "{} takes {taken} in, and {first} is not copied", file.display());
+            assert!(
+                copied.contains(first),
+                "{} takes {taken} in, and {first} is not copied",
+                file.display()
+            );
         }
     }
     let manifest = fs::read_to_string(home().join("Cargo.toml")).expect("reads");
-    for bench in manifest.split("[[bench]]\nname = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        assert!(copied.contains("benches") && home().join("benches").join(bench).with_extension("rs").exists(), "{bench}");
+    for bench in manifest
+        .split("[[bench]]\nname = \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+    {
+        assert!(
+            copied.contains("benches")
+                && home()
+                    .join("benches")
+                    .join(bench)
+                    .with_extension("rs")
+                    .exists(),
+            "{bench}"
+        );
     }
-    assert!(!home().join("build.rs").exists(), "a script of the build is copied too");
+    assert!(
+        !home().join("build.rs").exists(),
+        "a script of the build is copied too"
+    );
 }
 
 #[test]
 fn its_commands_and_settings_are_labwatchs() {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let health = of("HEALTHCHECK").concat();
-    let asked = health.split_once("CMD labwatch ").expect("a command").1.split(" ||").next().expect("a command").to_owned();
+    let asked = health
+        .split_once("CMD labwatch ")
+        .expect("a command")
+        .1
+        .split(" ||")
+        .next()
+        .expect("a command")
+        .to_owned();
     let start: Vec<String> = serde_json::from_str(&of("CMD").concat()).expect("a list");
     assert_eq!(of("ENTRYPOINT"), ["[\"labwatch\"]"]);
     for mut arguments in [words(&asked), start] {
         arguments.push("--help".to_owned());
-        let output = Command::new(env!("CARGO_BIN_EXE_labwatch")).args(&arguments).output().expect("runs");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(env!("CARGO_BIN_EXE_labwatch"))
+            .args(&arguments)
+            .output()
+            .expect("runs");
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     for setting in of("ENV") {
         let (name, _) = setting.split_once('=').expect("a value");
-        let key = name.strip_prefix("STATUS_").expect("a setting").to_lowercase();
+        let key = name
+            .strip_prefix("STATUS_")
+            .expect("a setting")
+            .to_lowercase();
         let defaults = fs::read_to_string(home().join("src/config/defaults.toml")).expect("reads");
-        assert!(defaults.lines().any(|line| line.trim_start_matches('#').starts_with(&format!("{key} ="))), "{name}");
+        assert!(
+            defaults.lines().any(|line| line
+                .trim_start_matches('#')
+                .starts_with(&format!("{key} ="))),
+            "{name}"
+        );
     }
 }
 
@@ -104,10 +194,23 @@ fn its_commands_and_settings_are_labwatchs() {
 fn it_is_not_root_and_keeps_its_memory_in_a_volume() {
     let all = instructions();
     let stages = all.iter().filter(|(word, _)| word == "FROM").count();
-    let last = all.iter().rposition(|(word, _)| word == "FROM").expect("a stage");
+    let last = all
+        .iter()
+        .rposition(|(word, _)| word == "FROM")
+        .expect("a stage");
     assert!(stages == 2 && last > 0, "what builds it is not shipped");
-    let user = all.iter().skip(last).find(|(word, _)| word == "USER").map(|(_, user)| user.clone()).expect("a user");
-    assert!(user.parse::<u32>().is_ok_and(|id| id >= 10_000), "{user}: a number, for those who check that it is not root");
-    let memory = of("ENV").into_iter().find_map(|setting| setting.strip_prefix("STATUS_DATA_DIR=").map(str::to_owned));
+    let user = all
+        .iter()
+        .skip(last)
+        .find(|(word, _)| word == "USER")
+        .map(|(_, user)| user.clone())
+        .expect("a user");
+    assert!(
+        user.parse::<u32>().is_ok_and(|id| id >= 10_000),
+        "{user}: a number, for those who check that it is not root"
+    );
+    let memory = of("ENV")
+        .into_iter()
+        .find_map(|setting| setting.strip_prefix("STATUS_DATA_DIR=").map(str::to_owned));
     assert_eq!(of("VOLUME"), [memory.expect("a folder")]);
 }

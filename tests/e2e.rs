@@ -3,7 +3,12 @@
 //! Waits have generous bounds, because the machine may be busy; how long things took is printed (`cargo test --test e2e -- --nocapture`).
 //! `cargo test --release --test e2e -- --ignored --nocapture measure` prints what it costs to run.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may fail a test and say why")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail a test and say why"
+)]
 
 #[path = "e2e/access.rs"]
 mod access;
@@ -36,12 +41,12 @@ mod health;
 mod laboratory;
 #[path = "e2e/mails.rs"]
 mod mails;
-#[path = "e2e/memory.rs"]
-mod memory;
 #[path = "e2e/measure.rs"]
 mod measure;
 #[path = "e2e/measure_readers.rs"]
 mod measure_readers;
+#[path = "e2e/memory.rs"]
+mod memory;
 #[path = "e2e/monitor.rs"]
 mod monitor;
 #[path = "e2e/orders.rs"]

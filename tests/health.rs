@@ -1,17 +1,24 @@
 //! The service's own health over HTTP: every view in every state against goldens, the traps that other systems fell into, and what all
 //! paths have in common. `UPDATE=1` writes the goldens anew.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests may fail a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail a test"
+)]
 
 #[path = "health/lab.rs"]
 mod lab;
-#[path = "health/server.rs"]
-mod server;
 #[path = "health/paths.rs"]
 mod paths;
 #[path = "api_v1/schema.rs"]
-#[allow(dead_code, reason = "each test of the API has its own copy of this module, and not all have lists of version 1")]
+#[allow(
+    dead_code,
+    reason = "each test of the API has its own copy of this module, and not all have lists of version 1"
+)]
 mod schema;
+#[path = "health/server.rs"]
+mod server;
 #[path = "health/switches.rs"]
 mod switches;
 #[path = "health/traps.rs"]
@@ -26,7 +33,10 @@ use labwatch::model::{Fault, SourceHealth, SourceName};
 
 use serde_json::Value;
 
-use lab::{Bench, ack, ailing_service, at, degraded, down, held, live, put, quiet, settings, source, unknown};
+use lab::{
+    Bench, ack, ailing_service, at, degraded, down, held, live, put, quiet, settings, source,
+    unknown,
+};
 use server::Server;
 
 /// What is asked in every state. `html` is what a browser accepts.
@@ -58,36 +68,70 @@ async fn check(name: &str, bench: &Bench, asked: &[(&str, &str)]) {
     for (path, accept) in asked {
         let answer = server.told(path, accept).await;
         fits_its_schema(&document, path, &answer);
-        assert!(!answer.contains("10.99.88.77"), "nobody's address is told: {answer}");
+        assert!(
+            !answer.contains("10.99.88.77"),
+            "nobody's address is told: {answer}"
+        );
         told = format!("{told}=== GET {path} ({accept})\n{answer}\n");
     }
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/health/{name}.txt"));
+    let golden =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/health/{name}.txt"));
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&golden, &told).expect("writes the golden");
         return;
     }
     let kept = std::fs::read_to_string(&golden).unwrap_or_default();
-    let differs = kept.lines().zip(told.lines()).find(|(kept, told)| kept != told);
-    assert!(kept == told, "{} differs first at {differs:?}; look, and run with UPDATE=1 if it is right", golden.display());
+    let differs = kept
+        .lines()
+        .zip(told.lines())
+        .find(|(kept, told)| kept != told);
+    assert!(
+        kept == told,
+        "{} differs first at {differs:?}; look, and run with UPDATE=1 if it is right",
+        golden.display()
+    );
 }
 
 /// An answer in JSON is as the document says: its fields, all of them and no other.
 fn fits_its_schema(document: &Value, path: &str, answer: &str) {
-    let Some(body) = answer.find("\n{").map(|start| &answer[start..]) else { return };
+    let Some(body) = answer.find("\n{").map(|start| &answer[start..]) else {
+        return;
+    };
     let (status, path) = (&answer[..3], path.split('?').next().expect("a path"));
     let is_this = |known: &str| {
         known.split('/').count() == path.split('/').count()
-            && known.split('/').zip(path.split('/')).all(|(known, asked)| known == asked || known.starts_with('{'))
+            && known
+                .split('/')
+                .zip(path.split('/'))
+                .all(|(known, asked)| known == asked || known.starts_with('{'))
     };
     let paths = document["paths"].as_object().expect("paths");
-    let told = paths.get(path).or_else(|| paths.iter().find(|(known, _)| is_this(known)).map(|(_, told)| told)).expect("is documented");
+    let told = paths
+        .get(path)
+        .or_else(|| {
+            paths
+                .iter()
+                .find(|(known, _)| is_this(known))
+                .map(|(_, told)| told)
+        })
+        .expect("is documented");
     let form = &told["get"]["responses"][status]["content"]["application/json"]["schema"];
-    schema::check_answer(document, form, &serde_json::from_str(body).expect("JSON"), &format!("{path} {status}"));
+    schema::check_answer(
+        document,
+        form,
+        &serde_json::from_str(body).expect("JSON"),
+        &format!("{path} {status}"),
+    );
 }
 
 #[tokio::test]
 async fn ok() {
-    let more = [("/actuator", "*/*"), ("/actuator/info", "*/*"), ("/actuator/logger", "*/*"), ("/readiness?full=true", "*/*")];
+    let more = [
+        ("/actuator", "*/*"),
+        ("/actuator/info", "*/*"),
+        ("/actuator/logger", "*/*"),
+        ("/readiness?full=true", "*/*"),
+    ];
     check("ok", &Bench::well(), &[&ASKED[..], &more].concat()).await;
 }
 
@@ -159,7 +203,14 @@ async fn empty() {
 #[tokio::test]
 async fn disabled() {
     let bench = Bench::well();
-    bench.desk.order(&switches::order("pendulums", false, "moved to the <other> site")).expect("is known");
+    bench
+        .desk
+        .order(&switches::order(
+            "pendulums",
+            false,
+            "moved to the <other> site",
+        ))
+        .expect("is known");
     check("disabled", &bench, &ASKED).await;
 }
 
@@ -173,9 +224,14 @@ async fn acked() {
         lab.sources[2].health = SourceHealth::Down;
     });
     bench.turn(130);
-    let experiments = ["pend00", "pend01"].map(|stub| (stub.to_owned(), ack("replacing the <motor>")));
+    let experiments =
+        ["pend00", "pend01"].map(|stub| (stub.to_owned(), ack("replacing the <motor>")));
     let components = [("book".to_owned(), ack("book is being moved"))];
-    let acks = Acks { experiments: experiments.into(), components: components.into(), ..Acks::default() };
+    let acks = Acks {
+        experiments: experiments.into(),
+        components: components.into(),
+        ..Acks::default()
+    };
     bench.desk.acknowledge(acks.clone());
     check("acked", &bench, &ASKED).await;
 
@@ -183,7 +239,10 @@ async fn acked() {
         put(lab, down("spin00"));
     });
     bench.turn(131);
-    bench.desk.acknowledge(Acks { installation: Some(ack("lab move today")), ..Acks::default() });
+    bench.desk.acknowledge(Acks {
+        installation: Some(ack("lab move today")),
+        ..Acks::default()
+    });
     check("installation_acked", &bench, &ASKED).await;
 }
 
@@ -191,13 +250,28 @@ async fn acked() {
 async fn the_list_of_experiments_takes_a_category() {
     let bench = Bench::well();
     let server = Server::start(&bench).await;
-    for (category, expect) in [("pendulums", "pend00 pend01"), ("exam", "spin00"), ("default", "pend00 pend01 spin00"), ("system", "")] {
-        let list = server.json(&format!("/api/v2/experiments?category={category}")).await;
-        let names: Vec<_> = list["experiments"].as_array().expect("a list").iter().filter_map(|it| it["name"].as_str()).collect();
+    for (category, expect) in [
+        ("pendulums", "pend00 pend01"),
+        ("exam", "spin00"),
+        ("default", "pend00 pend01 spin00"),
+        ("system", ""),
+    ] {
+        let list = server
+            .json(&format!("/api/v2/experiments?category={category}"))
+            .await;
+        let names: Vec<_> = list["experiments"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|it| it["name"].as_str())
+            .collect();
         assert_eq!(names.join(" "), expect, "{category}");
     }
     let refused = server.json("/api/v2/experiments?category=nope").await;
-    assert_eq!(refused["message"], "there is no category \"nope\"; there are: default, exam, pendulums, system");
+    assert_eq!(
+        refused["message"],
+        "there is no category \"nope\"; there are: default, exam, pendulums, system"
+    );
 }
 
 #[tokio::test]
@@ -209,7 +283,10 @@ async fn unknown_categories() {
         "/__gtg?categories=nope,pendulums",
     ];
     let mut asked: Vec<_> = asked.map(|path| (path, "application/json")).into();
-    asked.push(("/__health?categories=nope,pendulums,system", "application/json"));
+    asked.push((
+        "/__health?categories=nope,pendulums,system",
+        "application/json",
+    ));
     asked.push(("/__health?categories=nope", "text/html"));
     check("unknown_category", &Bench::well(), &asked).await;
 }
@@ -224,22 +301,40 @@ async fn draining() {
 
 #[tokio::test]
 async fn without_a_component_that_fails_nothing_is_wrong() {
-    assert_eq!(labwatch::health::worst([].iter()), (State::Ok, String::new()));
+    assert_eq!(
+        labwatch::health::worst([].iter()),
+        (State::Ok, String::new())
+    );
     let bench = Bench::well();
     bench.web.report(Finding::new(State::Warn, "slow"));
-    assert_eq!(bench.desk.picture().overall(), (State::Warn, "web: slow".to_owned()));
+    assert_eq!(
+        bench.desk.picture().overall(),
+        (State::Warn, "web: slow".to_owned())
+    );
 }
 
 /// Row 37: whoever reads a check knows where to read more, wherever labwatch is served.
 #[tokio::test]
 async fn a_check_names_its_details_by_their_whole_address() {
     let place = "https://lab.example.org/ed0/status".to_owned();
-    let server = Server::start(&Bench::well_with(labwatch::health::Settings { place, ..settings() })).await;
+    let server = Server::start(&Bench::well_with(labwatch::health::Settings {
+        place,
+        ..settings()
+    }))
+    .await;
     let health = server.json("/__health").await;
-    let summaries: Vec<_> = health["checks"].as_array().expect("a list").iter().filter_map(|it| it["technicalSummary"].as_str()).collect();
+    let summaries: Vec<_> = health["checks"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|it| it["technicalSummary"].as_str())
+        .collect();
     for end in ["/status/book", "/actuator/health/readiness/pend00"] {
         let address = format!("details at https://lab.example.org/ed0/status{end}");
-        assert!(summaries.iter().any(|summary| summary.contains(&address)), "{summaries:?}");
+        assert!(
+            summaries.iter().any(|summary| summary.contains(&address)),
+            "{summaries:?}"
+        );
     }
 }
 
@@ -253,10 +348,14 @@ async fn the_page_leads_maintainers_to_the_forms() {
     });
     bench.store.report(Finding::error("disk full"));
     let page = |reader, asked: &str| {
-        let answer = health_page(&bench.desk.picture(), &Query::parse(asked), reader).expect("a page");
+        let answer =
+            health_page(&bench.desk.picture(), &Query::parse(asked), reader).expect("a page");
         String::from_utf8(answer.body).expect("text")
     };
-    let (shown, led) = (page(Reader::Anybody, ""), page(Reader::Maintainer, "categories=exam,pendulums"));
+    let (shown, led) = (
+        page(Reader::Anybody, ""),
+        page(Reader::Maintainer, "categories=exam,pendulums"),
+    );
     assert!(!shown.contains("href=\"do/"), "{shown}");
     for address in [
         "do/acknowledge?what=installation",
@@ -268,9 +367,15 @@ async fn the_page_leads_maintainers_to_the_forms() {
         "?categories=exam%2Cpendulums",
         "?categories=exam%2Cpendulums&amp;cache=false",
     ] {
-        assert!(led.contains(&format!("href=\"{address}")), "{address}\n{led}");
+        assert!(
+            led.contains(&format!("href=\"{address}")),
+            "{address}\n{led}"
+        );
     }
-    assert!(!led.contains("name=pend01"), "what is well is not acknowledged");
+    assert!(
+        !led.contains("name=pend01"),
+        "what is well is not acknowledged"
+    );
 }
 
 /// What 10,000 experiments cost that are all of different stems, so that each is a category of its own:
@@ -281,12 +386,22 @@ async fn measure_ten_thousand_categories() {
     let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).expect("a letter"));
     let name = |n: usize| format!("x{}{}{}00", letter(n / 676), letter(n / 26), letter(n));
     let bench = Bench::well();
-    bench.show(121, |shown| *shown = live((0..10_000).map(|n| lab::healthy(&name(n))).collect()));
+    bench.show(121, |shown| {
+        *shown = live((0..10_000).map(|n| lab::healthy(&name(n))).collect())
+    });
     let picture = bench.desk.picture();
     let begun = std::time::Instant::now();
     let numbers = labwatch::health::views::numbers(&picture);
     let figures = begun.elapsed();
     let listed = labwatch::health::standings(&picture);
-    println!("figures of {} categories: {figures:?}; their list: {:?}", numbers.categories.len(), begun.elapsed().saturating_sub(figures));
-    assert_eq!((numbers.categories.len(), listed.len()), (10_004, 10_004), "two are configured, and there are default and system");
+    println!(
+        "figures of {} categories: {figures:?}; their list: {:?}",
+        numbers.categories.len(),
+        begun.elapsed().saturating_sub(figures)
+    );
+    assert_eq!(
+        (numbers.categories.len(), listed.len()),
+        (10_004, 10_004),
+        "two are configured, and there are default and system"
+    );
 }

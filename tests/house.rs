@@ -18,11 +18,19 @@ struct Room {
 }
 
 const fn room(name: &'static str, may_use: &'static [&'static str]) -> Room {
-    Room { name, may_use, may_use_the_engine_itself: false }
+    Room {
+        name,
+        may_use,
+        may_use_the_engine_itself: false,
+    }
 }
 
 const fn room_with_engine(name: &'static str, may_use: &'static [&'static str]) -> Room {
-    Room { name, may_use, may_use_the_engine_itself: true }
+    Room {
+        name,
+        may_use,
+        may_use_the_engine_itself: true,
+    }
 }
 
 /// The table. `service` may use everything and stands in [`FREE`].
@@ -42,15 +50,37 @@ const ROOMS: [Room; 20] = [
     room_with_engine("driver", &["model", "engine", "faults", "effects", "store"]),
     room("access", &["model"]),
     // Of the store only the reader: the API asks the history and writes nothing.
-    room("api", &["model", "engine", "access", "health", "store", "reports"]),
+    room(
+        "api",
+        &["model", "engine", "access", "health", "store", "reports"],
+    ),
     // The page shows the history, which only the store's reader gives. Of the API it takes the way of orders and the maker of reports, so
     // that there is one of each; of health how categories stand.
-    room("web", &["model", "engine", "store", "reports", "access", "api", "health"]),
+    room(
+        "web",
+        &[
+            "model", "engine", "store", "reports", "access", "api", "health",
+        ],
+    ),
     room("lab", &["model", "wire"]),
     room_with_engine("replay", &["model", "engine", "feeds"]),
     room_with_engine(
         "cli",
-        &["model", "engine", "wire", "config", "feeds", "effects", "store", "reports", "access", "telemetry", "lab", "replay", "service"],
+        &[
+            "model",
+            "engine",
+            "wire",
+            "config",
+            "feeds",
+            "effects",
+            "store",
+            "reports",
+            "access",
+            "telemetry",
+            "lab",
+            "replay",
+            "service",
+        ],
     ),
     room("main", &["cli"]),
 ];
@@ -86,7 +116,10 @@ const IMPURE: [&str; 17] = [
 const MAX_LINES: usize = 400;
 
 /// Files of the engine that may use containers without an order, and why it does no harm.
-const MAY_HASH: [(&str, &str); 1] = [("src/engine/index.rs", "looks names up and offers no way to iterate")];
+const MAY_HASH: [(&str, &str); 1] = [(
+    "src/engine/index.rs",
+    "looks names up and offers no way to iterate",
+)];
 
 #[test]
 fn rooms_use_only_what_they_may() {
@@ -103,7 +136,10 @@ fn the_engine_has_an_order_in_everything() {
     none(&check_all(order));
     for (path, why) in MAY_HASH {
         let text = text_of(root(), path);
-        assert!(text.contains("HashMap") || text.contains("HashSet"), "{path} needs no exception ({why}): take it off the list");
+        assert!(
+            text.contains("HashMap") || text.contains("HashSet"),
+            "{path} needs no exception ({why}): take it off the list"
+        );
     }
 }
 
@@ -120,28 +156,61 @@ fn files_are_short() {
 #[test]
 fn the_repository_speaks_of_labwatch_alone() {
     let files = tracked();
-    assert!(files.iter().any(|path| path == "src/lib.rs"), "the list of files is not right: {files:?}");
-    none(&files.iter().flat_map(|path| workplace(path, &text_of(root(), path))).collect::<Vec<_>>());
+    assert!(
+        files.iter().any(|path| path == "src/lib.rs"),
+        "the list of files is not right: {files:?}"
+    );
+    none(
+        &files
+            .iter()
+            .flat_map(|path| workplace(path, &text_of(root(), path)))
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]
 fn every_room_has_its_rule() {
     let known = |name: &str| FREE.contains(&name) || ROOMS.iter().any(|room| room.name == name);
-    let without: BTreeMap<_, _> = sources().iter().filter(|s| !known(s.room())).map(|s| (s.room().to_owned(), s.path.clone())).collect();
-    assert!(without.is_empty(), "rooms that the table in tests/house.rs does not know: {without:?}");
+    let without: BTreeMap<_, _> = sources()
+        .iter()
+        .filter(|s| !known(s.room()))
+        .map(|s| (s.room().to_owned(), s.path.clone()))
+        .collect();
+    assert!(
+        without.is_empty(),
+        "rooms that the table in tests/house.rs does not know: {without:?}"
+    );
 }
 
 /// A room uses only itself and what the table allows.
 fn rooms(source: &Source) -> Vec<String> {
-    let Some(room) = ROOMS.iter().find(|room| room.name == source.room()) else { return Vec::new() };
+    let Some(room) = ROOMS.iter().find(|room| room.name == source.room()) else {
+        return Vec::new();
+    };
     let exists = |name: &str| FREE.contains(&name) || ROOMS.iter().any(|room| room.name == name);
     let mut found = Vec::new();
     for named in source.named() {
-        let Some(target) = named.parts.first().map(String::as_str).filter(|name| exists(name) && *name != room.name) else { continue };
+        let Some(target) = named
+            .parts
+            .first()
+            .map(String::as_str)
+            .filter(|name| exists(name) && *name != room.name)
+        else {
+            continue;
+        };
         if !room.may_use.contains(&target) {
-            found.push(format!("{}:{}: {} may not use {target}, only {:?}", source.path, named.line, room.name, room.may_use));
-        } else if target == "engine" && !room.may_use_the_engine_itself && named.parts.iter().any(|part| part == THE_ENGINE) {
-            found.push(format!("{}:{}: {} may use the engine's vocabulary, not the engine itself", source.path, named.line, room.name));
+            found.push(format!(
+                "{}:{}: {} may not use {target}, only {:?}",
+                source.path, named.line, room.name, room.may_use
+            ));
+        } else if target == "engine"
+            && !room.may_use_the_engine_itself
+            && named.parts.iter().any(|part| part == THE_ENGINE)
+        {
+            found.push(format!(
+                "{}:{}: {} may use the engine's vocabulary, not the engine itself",
+                source.path, named.line, room.name
+            ));
         }
     }
     found
@@ -151,12 +220,21 @@ fn rooms(source: &Source) -> Vec<String> {
 fn purity(source: &Source) -> Vec<String> {
     let pure = ["engine", "model"].contains(&source.room());
     let words = IMPURE.iter().filter(|_| pure);
-    words.flat_map(|word| says(source, word, "which what is pure may not: it is told everything, the time too")).collect()
+    words
+        .flat_map(|word| {
+            says(
+                source,
+                word,
+                "which what is pure may not: it is told everything, the time too",
+            )
+        })
+        .collect()
 }
 
 /// The engine's containers have an order, so that the same inputs give the same actions.
 fn order(source: &Source) -> Vec<String> {
-    let ordered = source.room() == "engine" && MAY_HASH.iter().all(|(path, _)| *path != source.path);
+    let ordered =
+        source.room() == "engine" && MAY_HASH.iter().all(|(path, _)| *path != source.path);
     let words = ["HashMap", "HashSet"].into_iter().filter(|_| ordered);
     words
         .flat_map(|word| says(source, word, "which has no order: take a BTree one, or list the file in tests/house.rs with the reason"))
@@ -166,13 +244,22 @@ fn order(source: &Source) -> Vec<String> {
 /// Where the code says `word`, which is against a rule.
 fn says(source: &Source, word: &str, rule: &str) -> Vec<String> {
     let at = starts_of(&source.code, word);
-    at.into_iter().map(|at| format!("{}:{}: says `{word}`, {rule}", source.path, source.line(at))).collect()
+    at.into_iter()
+        .map(|at| format!("{}:{}: says `{word}`, {rule}", source.path, source.line(at)))
+        .collect()
 }
 
 /// A file opens with what it is for and what it may not do.
 fn opening(source: &Source) -> Vec<String> {
     let opens = source.raw.starts_with("//! ");
-    if opens { Vec::new() } else { vec![format!("{}:1: does not open with a `//! ` line that says what the file is for", source.path)] }
+    if opens {
+        Vec::new()
+    } else {
+        vec![format!(
+            "{}:1: does not open with a `//! ` line that says what the file is for",
+            source.path
+        )]
+    }
 }
 
 /// A file fits into one head.
@@ -181,7 +268,10 @@ fn length(source: &Source) -> Vec<String> {
     if lines <= MAX_LINES {
         Vec::new()
     } else {
-        vec![format!("{}:{MAX_LINES}: {lines} lines before the tests, more than {MAX_LINES}: part it", source.path)]
+        vec![format!(
+            "{}:{MAX_LINES}: {lines} lines before the tests, more than {MAX_LINES}: part it",
+            source.path
+        )]
     }
 }
 
@@ -200,7 +290,10 @@ fn workplace(path: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (line, content) in text.lines().enumerate() {
         for word in words.iter().filter(|word| content.contains(word.as_str())) {
-            found.push(format!("{path}:{}: `{word}` speaks of the workplace, not of labwatch", line + 1));
+            found.push(format!(
+                "{path}:{}: `{word}` speaks of the workplace, not of labwatch",
+                line + 1
+            ));
         }
     }
     found
@@ -211,12 +304,22 @@ fn check_all(check: fn(&Source) -> Vec<String>) -> Vec<String> {
 }
 
 fn none(found: &[String]) {
-    assert!(found.is_empty(), "{} against the rules of the house:\n{}", found.len(), found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "{} against the rules of the house:\n{}",
+        found.len(),
+        found.join("\n")
+    );
 }
 
 fn sources() -> Vec<Source> {
     let sources = source::all(root());
-    assert!(sources.iter().any(|source| source.path == "src/engine/mod.rs"), "the sources were not found");
+    assert!(
+        sources
+            .iter()
+            .any(|source| source.path == "src/engine/mod.rs"),
+        "the sources were not found"
+    );
     sources
 }
 
@@ -226,16 +329,28 @@ fn root() -> &'static Path {
 
 /// The files that git keeps; where there is no git, what a source package holds.
 fn tracked() -> Vec<String> {
-    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().ok().filter(|output| output.status.success());
+    let listed = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root())
+        .output()
+        .ok()
+        .filter(|output| output.status.success());
     if let Some(output) = listed {
-        let listed: Vec<_> =
-            String::from_utf8_lossy(&output.stdout).split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+        let listed: Vec<_> = String::from_utf8_lossy(&output.stdout)
+            .split('\0')
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned)
+            .collect();
         if !listed.is_empty() {
             return listed;
         }
     }
-    let folders = ["src", "tests", "scripts", "systemd", "openapi", "benches"].into_iter().flat_map(|folder| files_under(root(), folder));
-    folders.chain(["README.md", "CHANGELOG.md", "Cargo.toml", "deny.toml"].map(str::to_owned)).collect()
+    let folders = ["src", "tests", "scripts", "systemd", "openapi", "benches"]
+        .into_iter()
+        .flat_map(|folder| files_under(root(), folder));
+    folders
+        .chain(["README.md", "CHANGELOG.md", "Cargo.toml", "deny.toml"].map(str::to_owned))
+        .collect()
 }
 
 mod the_checks_themselves {
@@ -246,28 +361,81 @@ mod the_checks_themselves {
         let found = rule(&Source::new(path, raw));
         assert_eq!(found.len(), expect.len(), "{path}\n{raw}\n{found:?}");
         for (finding, (line, word)) in found.iter().zip(expect) {
-            assert!(finding.starts_with(&format!("{path}:{line}: ")) && finding.contains(word), "{finding} is not line {line} with {word}");
+            assert!(
+                finding.starts_with(&format!("{path}:{line}: ")) && finding.contains(word),
+                "{finding} is not line {line} with {word}"
+            );
         }
     }
 
     #[test]
     fn a_room_that_reaches_too_far_is_found() {
-        check(rooms, "src/feeds/a.rs", "use crate::model::Stub;\nuse crate::effects::Mail;\n", &[(2, "effects")]);
-        check(rooms, "src/feeds/a.rs", "use crate::{\n    model::{Stub, Topic},\n    api::serve,\n};\n", &[(3, "api")]);
-        check(rooms, "src/feeds/a.rs", "fn f() { crate::store::put(); }", &[(1, "store")]);
-        check(rooms, "src/feeds/a.rs", "use super::super::effects;", &[(1, "effects")]);
-        check(rooms, "src/feeds/mod.rs", "use super::effects::X;", &[(1, "effects")]);
+        check(
+            rooms,
+            "src/feeds/a.rs",
+            "use crate::model::Stub;\nuse crate::effects::Mail;\n",
+            &[(2, "effects")],
+        );
+        check(
+            rooms,
+            "src/feeds/a.rs",
+            "use crate::{\n    model::{Stub, Topic},\n    api::serve,\n};\n",
+            &[(3, "api")],
+        );
+        check(
+            rooms,
+            "src/feeds/a.rs",
+            "fn f() { crate::store::put(); }",
+            &[(1, "store")],
+        );
+        check(
+            rooms,
+            "src/feeds/a.rs",
+            "use super::super::effects;",
+            &[(1, "effects")],
+        );
+        check(
+            rooms,
+            "src/feeds/mod.rs",
+            "use super::effects::X;",
+            &[(1, "effects")],
+        );
         check(rooms, "src/feeds/a/b.rs", "use super::super::effects;", &[]);
         check(rooms, "src/feeds/a.rs", "use super::effects;", &[]);
-        check(rooms, "src/model/a.rs", "use crate::engine::Event;", &[(1, "engine")]);
-        check(rooms, "src/main.rs", "fn main() { labwatch::service::run() }", &[(1, "service")]);
-        check(rooms, "src/service.rs", "use crate::feeds::X; use crate::effects::Y;", &[]);
+        check(
+            rooms,
+            "src/model/a.rs",
+            "use crate::engine::Event;",
+            &[(1, "engine")],
+        );
+        check(
+            rooms,
+            "src/main.rs",
+            "fn main() { labwatch::service::run() }",
+            &[(1, "service")],
+        );
+        check(
+            rooms,
+            "src/service.rs",
+            "use crate::feeds::X; use crate::effects::Y;",
+            &[],
+        );
     }
 
     #[test]
     fn only_drivers_name_the_engine_itself() {
-        check(rooms, "src/api/a.rs", "use crate::engine::{Event, Snapshot};", &[]);
-        check(rooms, "src/api/a.rs", "use crate::engine::{Event,\n Engine};", &[(2, "itself")]);
+        check(
+            rooms,
+            "src/api/a.rs",
+            "use crate::engine::{Event, Snapshot};",
+            &[],
+        );
+        check(
+            rooms,
+            "src/api/a.rs",
+            "use crate::engine::{Event,\n Engine};",
+            &[(2, "itself")],
+        );
         check(rooms, "src/driver.rs", "use crate::engine::Engine;", &[]);
         check(rooms, "src/api/a.rs", "use crate::engine::EngineRoom;", &[]);
     }
@@ -279,25 +447,60 @@ mod the_checks_themselves {
                    #[cfg(test)]\nmod tests { use crate::api::X; }\n";
         check(rooms, "src/feeds/a.rs", raw, &[(4, "lab")]);
         check(rooms, "src/feeds/tests.rs", "use crate::lab::X;", &[]);
-        check(rooms, "src/feeds/a.rs", "#[cfg(test)]\nfn only_here() {}\nuse crate::lab::X;", &[(3, "lab")]);
+        check(
+            rooms,
+            "src/feeds/a.rs",
+            "#[cfg(test)]\nfn only_here() {}\nuse crate::lab::X;",
+            &[(3, "lab")],
+        );
     }
 
     #[test]
     fn impurity_is_found() {
-        check(purity, "src/engine/a.rs", "fn f() { jiff::Timestamp::now(); }\nuse std::fs;", &[(2, "std::fs"), (1, "::now(")]);
-        check(purity, "src/engine/a.rs", "async fn f() {}", &[(1, "async")]);
-        check(purity, "src/engine/a.rs", "let brand = operand; // rand, tokio\nlet instant = Instantly;", &[]);
+        check(
+            purity,
+            "src/engine/a.rs",
+            "fn f() { jiff::Timestamp::now(); }\nuse std::fs;",
+            &[(2, "std::fs"), (1, "::now(")],
+        );
+        check(
+            purity,
+            "src/engine/a.rs",
+            "async fn f() {}",
+            &[(1, "async")],
+        );
+        check(
+            purity,
+            "src/engine/a.rs",
+            "let brand = operand; // rand, tokio\nlet instant = Instantly;",
+            &[],
+        );
         check(purity, "src/driver.rs", "use tokio::select;", &[]);
     }
 
     #[test]
     fn disorder_length_and_silence_are_found() {
-        check(order, "src/engine/a.rs", "//! x\nuse std::collections::HashMap;", &[(2, "HashMap")]);
-        check(order, "src/engine/index.rs", "use std::collections::HashMap;", &[]);
+        check(
+            order,
+            "src/engine/a.rs",
+            "//! x\nuse std::collections::HashMap;",
+            &[(2, "HashMap")],
+        );
+        check(
+            order,
+            "src/engine/index.rs",
+            "use std::collections::HashMap;",
+            &[],
+        );
         check(order, "src/api/a.rs", "use std::collections::HashMap;", &[]);
         check(opening, "src/a.rs", "use x;\n//! late", &[(1, "open")]);
         let (fits, long) = ("x\n".repeat(MAX_LINES), "x\n".repeat(MAX_LINES + 1));
-        check(length, "src/a.rs", &format!("{fits}#[cfg(test)]\nmod tests {{}}\n{long}"), &[]);
+        check(
+            length,
+            "src/a.rs",
+            &format!("{fits}#[cfg(test)]\nmod tests {{}}\n{long}"),
+            &[],
+        );
         check(length, "src/a.rs", &long, &[(MAX_LINES, "part it")]);
     }
 

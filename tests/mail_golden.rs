@@ -1,5 +1,8 @@
 //! The mails, word for word. `UPDATE=1 cargo test --test mail_golden` writes the files anew; read the difference before you keep it.
-#![allow(clippy::expect_used, reason = "the helpers of a test may give up as the test does")]
+#![allow(
+    clippy::expect_used,
+    reason = "the helpers of a test may give up as the test does"
+)]
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +10,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use labwatch::effects::mail::{Composed, Letter, MAX_NEWS, MAX_PROBLEMS, compose};
 use labwatch::effects::webhook;
-use labwatch::engine::{Affected, Alert, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary, Thread};
+use labwatch::engine::{
+    Affected, Alert, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary, Thread,
+};
 use labwatch::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
 
 /// The largest mail that is fair to a phone, in bytes, text and HTML together.
@@ -28,13 +33,39 @@ fn the_mails_read_as_they_should() {
         ("booked", booked()),
         ("changed", changed()),
         ("reminder", reminder()),
-        ("reminder-alert", Summary { occasion: Occasion::Reminder, ..known_alert() }),
+        (
+            "reminder-alert",
+            Summary {
+                occasion: Occasion::Reminder,
+                ..known_alert()
+            },
+        ),
         ("digest", digest()),
-        ("digest-holds", Summary { problems: vec![], counts: counts(12, 0, 0), ..digest() }),
-        ("digest-well", Summary { occasion: Occasion::Digest, ..summary(vec![], vec![], counts(12, 0, 0)) }),
+        (
+            "digest-holds",
+            Summary {
+                problems: vec![],
+                counts: counts(12, 0, 0),
+                ..digest()
+            },
+        ),
+        (
+            "digest-well",
+            Summary {
+                occasion: Occasion::Digest,
+                ..summary(vec![], vec![], counts(12, 0, 0))
+            },
+        ),
     ];
-    let wrong: Vec<String> = cases.into_iter().flat_map(|(name, summary)| check(name, &compose(&summary, &letter()))).collect();
-    assert!(wrong.is_empty(), "run with UPDATE=1 if this is meant:\n{}", wrong.join("\n"));
+    let wrong: Vec<String> = cases
+        .into_iter()
+        .flat_map(|(name, summary)| check(name, &compose(&summary, &letter())))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "run with UPDATE=1 if this is meant:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -51,11 +82,35 @@ fn a_huge_burst_makes_no_huge_mail() {
 fn whatever_comes_in_stays_on_its_line() {
     let hostile = "<b>x</b>\r\nBcc: eve@example.org\r\n\r\n";
     let mut summary = burst(3);
-    summary.alerts = vec![Alert { concern: None, text: hostile.repeat(100), since: at(0), ended: None, new: true }; 40];
-    let mail = compose(&summary, &Letter { subject: hostile.into(), link: hostile.into() });
-    assert!(!mail.subject.contains(char::is_control) && mail.subject.len() <= 160, "{}", mail.subject);
+    summary.alerts = vec![
+        Alert {
+            concern: None,
+            text: hostile.repeat(100),
+            since: at(0),
+            ended: None,
+            new: true
+        };
+        40
+    ];
+    let mail = compose(
+        &summary,
+        &Letter {
+            subject: hostile.into(),
+            link: hostile.into(),
+        },
+    );
+    assert!(
+        !mail.subject.contains(char::is_control) && mail.subject.len() <= 160,
+        "{}",
+        mail.subject
+    );
     assert_eq!(mail.subject.trim(), mail.subject);
-    assert!(mail.text.lines().chain(mail.html.lines()).all(|line| !line.starts_with("Bcc")));
+    assert!(
+        mail.text
+            .lines()
+            .chain(mail.html.lines())
+            .all(|line| !line.starts_with("Bcc"))
+    );
     assert!(!mail.html.contains("<b>x</b>"));
     assert!(mail.text.contains("... and 30 more"));
 }
@@ -77,8 +132,15 @@ fn the_messages_to_programs_have_their_shape() {
         ("unlisted", unlisted()),
         ("reminder", reminder()),
     ];
-    let wrong: Vec<String> = cases.into_iter().filter_map(|(name, summary)| check_json(name, &summary)).collect();
-    assert!(wrong.is_empty(), "run with UPDATE=1 if this is meant; a change of meaning needs a new version:\n{}", wrong.join("\n"));
+    let wrong: Vec<String> = cases
+        .into_iter()
+        .filter_map(|(name, summary)| check_json(name, &summary))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "run with UPDATE=1 if this is meant; a change of meaning needs a new version:\n{}",
+        wrong.join("\n")
+    );
 }
 
 fn check_json(name: &str, summary: &Summary) -> Option<String> {
@@ -90,11 +152,19 @@ fn check_json(name: &str, summary: &Summary) -> Option<String> {
 
 fn check(name: &str, mail: &Composed) -> Vec<String> {
     let text = format!("Subject: {}\n\n{}", mail.subject, mail.text);
-    [(format!("{name}.txt"), &text), (format!("{name}.html"), &mail.html)].into_iter().filter_map(|(file, is)| compare(&file, is)).collect()
+    [
+        (format!("{name}.txt"), &text),
+        (format!("{name}.html"), &mail.html),
+    ]
+    .into_iter()
+    .filter_map(|(file, is)| compare(&file, is))
+    .collect()
 }
 
 fn compare(file: &str, is: &str) -> Option<String> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/mail").join(file);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/goldens/mail")
+        .join(file);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, is).expect("the golden can be written");
         return None;
@@ -104,7 +174,10 @@ fn compare(file: &str, is: &str) -> Option<String> {
 }
 
 fn letter() -> Letter {
-    Letter { subject: "[ed0 lab]".into(), link: "https://app.example.org/ed0/status".into() }
+    Letter {
+        subject: "[ed0 lab]".into(),
+        link: "https://app.example.org/ed0/status".into(),
+    }
 }
 
 /// So many seconds before the mail of 01:05.
@@ -129,23 +202,44 @@ fn line(stub: &str, health: Health, bookable: Option<Bookable>) -> Line {
 }
 
 fn lost(stub: &str, stream: &str, how: StreamHealth) -> Issue {
-    Issue::Required(Topic::try_new(&format!("{stub}-{stream}")).expect("a topic"), how)
+    Issue::Required(
+        Topic::try_new(&format!("{stub}-{stream}")).expect("a topic"),
+        how,
+    )
 }
 
 fn down(stub: &str) -> Line {
-    Line { issues: vec![lost(stub, "st-video", StreamHealth::Missing)], ..line(stub, Health::Down, Some(Bookable::Withdrawn)) }
+    Line {
+        issues: vec![lost(stub, "st-video", StreamHealth::Missing)],
+        ..line(stub, Health::Down, Some(Bookable::Withdrawn))
+    }
 }
 
 fn back(stub: &str, told: Health, minutes: u64) -> Line {
-    Line { told, lasted: Some(Duration::from_secs(60 * minutes)), ..line(stub, Health::Ok, Some(Bookable::Yes)) }
+    Line {
+        told,
+        lasted: Some(Duration::from_secs(60 * minutes)),
+        ..line(stub, Health::Ok, Some(Bookable::Yes))
+    }
 }
 
 fn told(line: Line, seconds_before: i64) -> Line {
-    Line { told: line.health, since: at(seconds_before), ..line }
+    Line {
+        told: line.health,
+        since: at(seconds_before),
+        ..line
+    }
 }
 
 fn counts(total: usize, degraded: usize, down: usize) -> Counts {
-    Counts { total, ok: total - degraded - down, degraded, down, withdrawn: down, ..Counts::default() }
+    Counts {
+        total,
+        ok: total - degraded - down,
+        degraded,
+        down,
+        withdrawn: down,
+        ..Counts::default()
+    }
 }
 
 fn summary(news: Vec<Line>, problems: Vec<Line>, counts: Counts) -> Summary {
@@ -154,7 +248,10 @@ fn summary(news: Vec<Line>, problems: Vec<Line>, counts: Counts) -> Summary {
         route: RouteName::everybody(),
         channel: Channel::Mail,
         occasion: Occasion::News,
-        thread: Thread { id: MessageId { at: at(0), id: 1 }, references: vec![] },
+        thread: Thread {
+            id: MessageId { at: at(0), id: 1 },
+            references: vec![],
+        },
         at: at(0),
         news,
         problems,
@@ -166,9 +263,17 @@ fn summary(news: Vec<Line>, problems: Vec<Line>, counts: Counts) -> Summary {
 
 fn one_down() -> Summary {
     let mut news = down("pend03");
-    news.issues.push(lost("pend03", "st-data", StreamHealth::Silent));
-    let old = Line { issues: vec![Issue::JumpLost], ..line("spin01", Health::Degraded, Some(Bookable::Yes)) };
-    summary(vec![news.clone()], vec![news, told(old, 26 * 3_600)], counts(12, 1, 1))
+    news.issues
+        .push(lost("pend03", "st-data", StreamHealth::Silent));
+    let old = Line {
+        issues: vec![Issue::JumpLost],
+        ..line("spin01", Health::Degraded, Some(Bookable::Yes))
+    };
+    summary(
+        vec![news.clone()],
+        vec![news, told(old, 26 * 3_600)],
+        counts(12, 1, 1),
+    )
 }
 
 fn burst(n: usize) -> Summary {
@@ -179,7 +284,11 @@ fn burst(n: usize) -> Summary {
 fn all_back() -> Summary {
     let mut unbooked = back("spin00", Health::Degraded, 3_000);
     unbooked.bookable = Some(Bookable::Withdrawn);
-    summary(vec![back("pend03", Health::Down, 12), unbooked], vec![], counts(12, 0, 0))
+    summary(
+        vec![back("pend03", Health::Down, 12), unbooked],
+        vec![],
+        counts(12, 0, 0),
+    )
 }
 
 fn source_alert() -> Summary {
@@ -187,24 +296,74 @@ fn source_alert() -> Summary {
         pend02 and 127 more";
     let problem = told(down("pend03"), 7_200);
     let alerts = vec![
-        Alert { concern: None, text: text.into(), since: at(150), ended: None, new: true },
-        Alert { concern: None, text: "book has no manifest: somebody must upload one".into(), since: at(90_000), ended: None, new: false },
+        Alert {
+            concern: None,
+            text: text.into(),
+            since: at(150),
+            ended: None,
+            new: true,
+        },
+        Alert {
+            concern: None,
+            text: "book has no manifest: somebody must upload one".into(),
+            since: at(90_000),
+            ended: None,
+            new: false,
+        },
     ];
-    Summary { alerts, ..summary(vec![], vec![problem], Counts { total: 131, unknown: 130, down: 1, withdrawn: 1, ..Counts::default() }) }
+    Summary {
+        alerts,
+        ..summary(
+            vec![],
+            vec![problem],
+            Counts {
+                total: 131,
+                unknown: 130,
+                down: 1,
+                withdrawn: 1,
+                ..Counts::default()
+            },
+        )
+    }
 }
 
 fn source_back() -> Summary {
-    let alert =
-        Alert { concern: None, text: "relay tells again".into(), since: at(1_500), ended: Some(Duration::from_secs(1_350)), new: true };
-    Summary { alerts: vec![alert], ..summary(vec![], vec![], counts(131, 0, 0)) }
+    let alert = Alert {
+        concern: None,
+        text: "relay tells again".into(),
+        since: at(1_500),
+        ended: Some(Duration::from_secs(1_350)),
+        new: true,
+    };
+    Summary {
+        alerts: vec![alert],
+        ..summary(vec![], vec![], counts(131, 0, 0))
+    }
 }
 
 /// Three of a kind lost before a class.
 fn booked() -> Summary {
-    let affected = Affected { next_day: 3, next_week: 7, first_start: Some(at(-9 * 3600)), in_session: false };
+    let affected = Affected {
+        next_day: 3,
+        next_week: 7,
+        first_start: Some(at(-9 * 3600)),
+        in_session: false,
+    };
     let advice = Some("Log in and restart the client that sends the streams.".to_owned());
-    let first = Line { affected, advice: advice.clone(), ..down("pend03") };
-    let busy = Line { affected: Affected { in_session: true, first_start: Some(at(600)), ..affected }, advice, ..down("pend04") };
+    let first = Line {
+        affected,
+        advice: advice.clone(),
+        ..down("pend03")
+    };
+    let busy = Line {
+        affected: Affected {
+            in_session: true,
+            first_start: Some(at(600)),
+            ..affected
+        },
+        advice,
+        ..down("pend04")
+    };
     let background = Background {
         causes: vec!["3 of 4 experiments behind 129.215.1.0/24 were lost at about the same time: probably one cause".to_owned()],
         short_pools: vec!["pend: 1 of 4 work, 2 too few for what is booked from 21 Nov 10:00 UTC on".to_owned()],
@@ -214,54 +373,135 @@ fn booked() -> Summary {
         silences: vec![],
     };
     let lines = vec![busy, first, down("pend05")];
-    Summary { background, ..summary(lines.clone(), lines, counts(4, 0, 3)) }
+    Summary {
+        background,
+        ..summary(lines.clone(), lines, counts(4, 0, 3))
+    }
 }
 
 fn unlisted() -> Summary {
-    let news = Line { listed: false, issues: vec![Issue::JumpLost], ..line("newx00", Health::Degraded, None) };
-    summary(vec![news.clone()], vec![news], Counts { unlisted: 1, ..counts(13, 1, 0) })
+    let news = Line {
+        listed: false,
+        issues: vec![Issue::JumpLost],
+        ..line("newx00", Health::Degraded, None)
+    };
+    summary(
+        vec![news.clone()],
+        vec![news],
+        Counts {
+            unlisted: 1,
+            ..counts(13, 1, 0)
+        },
+    )
 }
 
 fn degraded_jump() -> Summary {
-    let jump = Line { issues: vec![Issue::JumpLost], ..line("pend03", Health::Degraded, Some(Bookable::Yes)) };
-    let alternative = Issue::Other(Topic::try_new("pend04-st-video-alt").expect("a topic"), StreamHealth::Silent);
-    let better = Line { told: Health::Down, issues: vec![alternative], ..line("pend04", Health::Degraded, Some(Bookable::Withdrawn)) };
-    summary(vec![jump.clone(), better.clone()], vec![jump, better], Counts { withdrawn: 1, ..counts(12, 2, 0) })
+    let jump = Line {
+        issues: vec![Issue::JumpLost],
+        ..line("pend03", Health::Degraded, Some(Bookable::Yes))
+    };
+    let alternative = Issue::Other(
+        Topic::try_new("pend04-st-video-alt").expect("a topic"),
+        StreamHealth::Silent,
+    );
+    let better = Line {
+        told: Health::Down,
+        issues: vec![alternative],
+        ..line("pend04", Health::Degraded, Some(Bookable::Withdrawn))
+    };
+    summary(
+        vec![jump.clone(), better.clone()],
+        vec![jump, better],
+        Counts {
+            withdrawn: 1,
+            ..counts(12, 2, 0)
+        },
+    )
 }
 
 fn held() -> Summary {
-    let held = Line { bookable: Some(Bookable::Held), ..down("pend05") };
-    let well = Line { bookable: Some(Bookable::Held), ..back("pend06", Health::Down, 125) };
-    summary(vec![held.clone(), well], vec![held], Counts { withdrawn: 0, held: 2, ..counts(12, 0, 1) })
+    let held = Line {
+        bookable: Some(Bookable::Held),
+        ..down("pend05")
+    };
+    let well = Line {
+        bookable: Some(Bookable::Held),
+        ..back("pend06", Health::Down, 125)
+    };
+    summary(
+        vec![held.clone(), well],
+        vec![held],
+        Counts {
+            withdrawn: 0,
+            held: 2,
+            ..counts(12, 0, 1)
+        },
+    )
 }
 
 /// One of two causes is gone.
 fn changed() -> Summary {
-    let news = Line { told: Health::Down, since: at(300), ..down("pend03") };
-    summary(vec![news.clone(), down("pend04")], vec![news, down("pend04")], counts(12, 0, 2))
+    let news = Line {
+        told: Health::Down,
+        since: at(300),
+        ..down("pend03")
+    };
+    summary(
+        vec![news.clone(), down("pend04")],
+        vec![news, down("pend04")],
+        counts(12, 0, 2),
+    )
 }
 
 fn reminder() -> Summary {
-    let loose = Line { issues: vec![Issue::JumpLost], ..line("spin01", Health::Degraded, Some(Bookable::Yes)) };
-    let problems = vec![told(down("pend03"), 90_000), told(down("pend04"), 90_000), told(loose, 100_000)];
-    Summary { occasion: Occasion::Reminder, ..summary(vec![], problems, counts(12, 1, 2)) }
+    let loose = Line {
+        issues: vec![Issue::JumpLost],
+        ..line("spin01", Health::Degraded, Some(Bookable::Yes))
+    };
+    let problems = vec![
+        told(down("pend03"), 90_000),
+        told(down("pend04"), 90_000),
+        told(loose, 100_000),
+    ];
+    Summary {
+        occasion: Occasion::Reminder,
+        ..summary(vec![], problems, counts(12, 1, 2))
+    }
 }
 
 fn known_alert() -> Summary {
-    let alert =
-        Alert { concern: None, text: "book has no manifest: somebody must upload one".into(), since: at(90_000), ended: None, new: false };
-    Summary { alerts: vec![alert], ..summary(vec![], vec![], counts(12, 0, 0)) }
+    let alert = Alert {
+        concern: None,
+        text: "book has no manifest: somebody must upload one".into(),
+        since: at(90_000),
+        ended: None,
+        new: false,
+    };
+    Summary {
+        alerts: vec![alert],
+        ..summary(vec![], vec![], counts(12, 0, 0))
+    }
 }
 
 fn digest() -> Summary {
     let background = Background {
-        forgotten_holds: vec!["r-pend05 is held by a person since 1 Nov 2026: maintenance".to_owned()],
+        forgotten_holds: vec![
+            "r-pend05 is held by a person since 1 Nov 2026: maintenance".to_owned(),
+        ],
         silences: vec!["pend* until 22 Nov 09:00 UTC: exam".to_owned()],
         ..Background::default()
     };
-    Summary { occasion: Occasion::Digest, background, ..summary(vec![], vec![told(down("pend03"), 90_000)], counts(12, 0, 1)) }
+    Summary {
+        occasion: Occasion::Digest,
+        background,
+        ..summary(vec![], vec![told(down("pend03"), 90_000)], counts(12, 0, 1))
+    }
 }
 
 fn nothing_new() -> Summary {
-    summary(vec![], vec![told(down("pend03"), 700_000)], counts(12, 0, 1))
+    summary(
+        vec![],
+        vec![told(down("pend03"), 700_000)],
+        counts(12, 0, 1),
+    )
 }

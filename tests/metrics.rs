@@ -1,6 +1,10 @@
 //! The figures, read by those they are made for: a real Prometheus and a real carbon from Debian. `scripts/test.sh` installs both.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "the helpers of a test fail as tests do")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test fail as tests do"
+)]
 
 #[path = "metrics/daemon.rs"]
 mod daemon;
@@ -15,7 +19,9 @@ use labwatch::api::{ApiState, Figures, router, serve};
 use labwatch::engine::{Record, Snapshot, SwitchOutcome};
 use labwatch::model::{Availability, Bookable, Health, ResourceName, Stub};
 use labwatch::telemetry::graphite::{self, Graphite};
-use labwatch::telemetry::metrics::{CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures};
+use labwatch::telemetry::metrics::{
+    CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -48,10 +54,19 @@ fn every_figure_has_its_value() {
         "lab_pilot_light 1",
         "labwatch_checks_total 1",
     ] {
-        assert!(text.lines().any(|found| found == line), "{line} is missing:\n{text}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is missing:\n{text}"
+        );
     }
-    assert!(text.contains(&format!("service_info{{service=\"ed0\",build_version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))));
-    assert!(text.contains("process_resident_memory_bytes ") && text.contains("process_cpu_seconds_total "));
+    assert!(text.contains(&format!(
+        "service_info{{service=\"ed0\",build_version=\"{}\"}} 1",
+        env!("CARGO_PKG_VERSION")
+    )));
+    assert!(
+        text.contains("process_resident_memory_bytes ")
+            && text.contains("process_cpu_seconds_total ")
+    );
     assert!(text.ends_with("# EOF\n"));
 }
 
@@ -59,15 +74,23 @@ fn every_figure_has_its_value() {
 fn what_has_vanished_has_no_series() {
     let bench = Bench::new(busy());
     assert!(bench.text().contains("pend01"));
-    bench.snapshots.send_replace(Lab::new().with(healthy("pend00")).snapshot());
+    bench
+        .snapshots
+        .send_replace(Lab::new().with(healthy("pend00")).snapshot());
     let text = bench.text();
-    assert!(text.contains("pend00") && !text.contains("pend01"), "{text}");
+    assert!(
+        text.contains("pend00") && !text.contains("pend01"),
+        "{text}"
+    );
 }
 
 #[test]
 fn hostile_names_stay_labels() {
     let text = Bench::new(Lab::new().with(healthy("a\"} 1\\n")).snapshot()).text();
-    assert!(text.contains(r#"lab_experiment_available{experiment="a\"} 1\\n",group="a\"} 1\\n"} 1"#), "{text}");
+    assert!(
+        text.contains(r#"lab_experiment_available{experiment="a\"} 1\\n",group="a\"} 1\\n"} 1"#),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -76,19 +99,35 @@ async fn a_real_prometheus_reads_them() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has an address");
     let mut served = JoinSet::new();
-    let state = ApiState { figures: Some(bench.figures()), ..ApiState::new(bench.snapshots.subscribe()) };
+    let state = ApiState {
+        figures: Some(bench.figures()),
+        ..ApiState::new(bench.snapshots.subscribe())
+    };
     let routes = router(state, open_gate(), axum::Router::new());
     served.spawn(serve(listener, routes, CancellationToken::new()));
 
     let port = free_port();
     let prometheus = Daemon::prometheus(port, &address.to_string());
     let ask = async |query: &str| {
-        let answer = reqwest::get(format!("http://127.0.0.1:{port}/api/v1/query?query={query}")).await.ok()?;
+        let answer = reqwest::get(format!(
+            "http://127.0.0.1:{port}/api/v1/query?query={query}"
+        ))
+        .await
+        .ok()?;
         let answer: serde_json::Value = answer.json().await.ok()?;
-        Some(answer["data"]["result"].as_array()?.iter().map(|one| one["value"][1].clone()).collect::<Vec<_>>())
-            .filter(|found| !found.is_empty())
+        Some(
+            answer["data"]["result"]
+                .as_array()?
+                .iter()
+                .map(|one| one["value"][1].clone())
+                .collect::<Vec<_>>(),
+        )
+        .filter(|found| !found.is_empty())
     };
-    let up = eventually("Prometheus has read the figures", &prometheus, async || ask("up==1").await).await;
+    let up = eventually("Prometheus has read the figures", &prometheus, async || {
+        ask("up==1").await
+    })
+    .await;
     assert_eq!(up, ["1"]);
     for (query, expect) in [
         ("lab_experiment_available{experiment=%22pend00%22}", "1"),
@@ -96,7 +135,12 @@ async fn a_real_prometheus_reads_them() {
         ("labwatch_switches_total{outcome=%22confirmed%22}", "1"),
         ("service_dependency_health{dependency=%22book%22}", "2"),
     ] {
-        assert_eq!(ask(query).await.unwrap_or_default(), [expect], "{query}\n{}", prometheus.said());
+        assert_eq!(
+            ask(query).await.unwrap_or_default(),
+            [expect],
+            "{query}\n{}",
+            prometheus.said()
+        );
     }
 }
 
@@ -131,12 +175,28 @@ async fn a_real_carbon_keeps_them_and_what_it_missed() {
         let values = daemon::whisper(folder.path(), metric);
         (values.len() >= 3).then_some(values)
     };
-    let lit = eventually("carbon has the pilot light", &carbon, async || read("lab/health/ed0/pilot-light").await).await;
+    let lit = eventually("carbon has the pilot light", &carbon, async || {
+        read("lab/health/ed0/pilot-light").await
+    })
+    .await;
     assert!(lit.iter().all(|(_, value)| *value == "1"), "{lit:?}");
-    assert!(lit.first().is_some_and(|(at, _)| *at < begun), "what it missed is there with its own time: {lit:?}, it began at {begun}");
-    for (metric, expect) in [("experiments/pend00", "1"), ("experiments/pend01", "0"), ("components/book", "1")] {
-        let values = eventually(metric, &carbon, async || read(&format!("lab/health/ed0/{metric}")).await).await;
-        assert!(values.iter().all(|(_, value)| *value == expect), "{metric}: {values:?}");
+    assert!(
+        lit.first().is_some_and(|(at, _)| *at < begun),
+        "what it missed is there with its own time: {lit:?}, it began at {begun}"
+    );
+    for (metric, expect) in [
+        ("experiments/pend00", "1"),
+        ("experiments/pend01", "0"),
+        ("components/book", "1"),
+    ] {
+        let values = eventually(metric, &carbon, async || {
+            read(&format!("lab/health/ed0/{metric}")).await
+        })
+        .await;
+        assert!(
+            values.iter().all(|(_, value)| *value == expect),
+            "{metric}: {values:?}"
+        );
     }
     stop.cancel();
 }
@@ -145,13 +205,20 @@ async fn a_real_carbon_keeps_them_and_what_it_missed() {
 fn busy() -> Arc<Snapshot> {
     let mut broken = healthy("pend01");
     broken.health = Health::Down;
-    broken.resources = vec![resource("r-pend01", Some(Bookable::Withdrawn), "labwatch: broken")];
+    broken.resources = vec![resource(
+        "r-pend01",
+        Some(Bookable::Withdrawn),
+        "labwatch: broken",
+    )];
     Lab::new().with(healthy("pend00")).with(broken).snapshot()
 }
 
 /// The same picture, taken now.
 fn now(snapshot: &Snapshot) -> Arc<Snapshot> {
-    Arc::new(Snapshot { at: jiff::Timestamp::now(), ..snapshot.clone() })
+    Arc::new(Snapshot {
+        at: jiff::Timestamp::now(),
+        ..snapshot.clone()
+    })
 }
 
 /// Figures of a laboratory, with something in each.
@@ -164,27 +231,48 @@ struct Bench {
 impl Bench {
     fn new(snapshot: Arc<Snapshot>) -> Self {
         let (snapshots, pictures) = watch::channel(snapshot);
-        let (counters, http) = (Arc::new(Counters::default()), Arc::new(HttpCounts::default()));
+        let (counters, http) = (
+            Arc::new(Counters::default()),
+            Arc::new(HttpCounts::default()),
+        );
         counters.note(&Record::Switched {
             resource: ResourceName::try_new("r-pend01").expect("a name"),
             stub: Stub::try_new("pend01").expect("a name"),
-            outcome: SwitchOutcome::Confirmed(Availability { available: false, reason: "labwatch: broken".to_owned() }),
+            outcome: SwitchOutcome::Confirmed(Availability {
+                available: false,
+                reason: "labwatch: broken".to_owned(),
+            }),
         });
         http.note(Some("/api/v1/experiments"), 200, Duration::from_millis(1));
         let inside = Inside {
             label: "ed0".to_owned(),
             service: Box::new(|| Service {
                 state: 1,
-                components: vec![Component { name: "book".to_owned(), state: 2 }],
+                components: vec![Component {
+                    name: "book".to_owned(),
+                    state: 2,
+                }],
                 categories: vec![("pendulums".to_owned(), false)],
                 acknowledged: 1,
                 turns: true,
             }),
-            queues: vec![Queue { name: "inputs", depth: Box::new(|| 3), bound: 256 }],
-            store: Some(Box::new(|| StoreFigures { ok: true, lost: 7, waiting: 0 })),
+            queues: vec![Queue {
+                name: "inputs",
+                depth: Box::new(|| 3),
+                bound: 256,
+            }],
+            store: Some(Box::new(|| StoreFigures {
+                ok: true,
+                lost: 7,
+                waiting: 0,
+            })),
         };
         let metrics = Metrics::new(pictures, counters, Arc::clone(&http), inside);
-        Self { snapshots, metrics, http }
+        Self {
+            snapshots,
+            metrics,
+            http,
+        }
     }
 
     fn text(&self) -> String {

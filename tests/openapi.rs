@@ -8,8 +8,16 @@ use serde_json::{Map, Value};
 
 #[test]
 fn the_documents_are_those_of_the_code() {
-    check("openapi/labwatch-v1.json", &labwatch::api::document(), labwatch::api::DOCUMENT_JSON);
-    check("openapi/labwatch-v2.json", &labwatch::api::document_v2(), labwatch::api::DOCUMENT_V2_JSON);
+    check(
+        "openapi/labwatch-v1.json",
+        &labwatch::api::document(),
+        labwatch::api::DOCUMENT_JSON,
+    );
+    check(
+        "openapi/labwatch-v2.json",
+        &labwatch::api::document_v2(),
+        labwatch::api::DOCUMENT_V2_JSON,
+    );
 }
 
 fn check(path: &str, document: &utoipa::openapi::OpenApi, served: &str) {
@@ -20,12 +28,16 @@ fn check(path: &str, document: &utoipa::openapi::OpenApi, served: &str) {
         return;
     }
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(kept == made, "{path} is not what the code says: run scripts/openapi.sh, and look at what changed");
+    assert!(
+        kept == made,
+        "{path} is not what the code says: run scripts/openapi.sh, and look at what changed"
+    );
     assert_eq!(served, made, "what is served is what is checked in");
 }
 
 fn documents() -> [Value; 2] {
-    [labwatch::api::document(), labwatch::api::document_v2()].map(|document| serde_json::to_value(document).expect("serialises"))
+    [labwatch::api::document(), labwatch::api::document_v2()]
+        .map(|document| serde_json::to_value(document).expect("serialises"))
 }
 
 /// The forms of other systems leave fields out where there is nothing to tell. Their names begin so.
@@ -35,16 +47,32 @@ const DIALECTS: [&str; 4] = ["Agent", "Actuator", "Axway", "Ft"];
 fn every_field_is_described_and_always_there() {
     for document in documents() {
         let asked = bodies(&document);
-        for (name, schema) in entries(&document["components"]["schemas"]).filter(|(name, _)| !asked.contains(name)) {
-            let required: Vec<_> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        for (name, schema) in
+            entries(&document["components"]["schemas"]).filter(|(name, _)| !asked.contains(name))
+        {
+            let required: Vec<_> = schema["required"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
             // The rate of a stream is a field of all dialects.
-            let leaves_out = DIALECTS.iter().any(|dialect| name.starts_with(dialect)) || name == "HealthStream";
+            let leaves_out =
+                DIALECTS.iter().any(|dialect| name.starts_with(dialect)) || name == "HealthStream";
             for (field, about) in entries(&schema["properties"]) {
                 let always = required.contains(&field.as_str()) || leaves_out;
-                assert!(always, "{name}.{field} is always there, and the document should say so");
+                assert!(
+                    always,
+                    "{name}.{field} is always there, and the document should say so"
+                );
                 // What may be null and has a schema of its own is described beside the reference.
-                let description = about.get("description").unwrap_or(&about["oneOf"][0]["description"]);
-                assert!(description.is_string(), "{name}.{field} has no description: {about}");
+                let description = about
+                    .get("description")
+                    .unwrap_or(&about["oneOf"][0]["description"]);
+                assert!(
+                    description.is_string(),
+                    "{name}.{field} has no description: {about}"
+                );
             }
         }
     }
@@ -65,30 +93,45 @@ fn every_answer_is_documented() {
 #[test]
 fn what_every_path_can_be_answered_is_documented() {
     let documents = documents();
-    for (path, methods) in documents.iter().flat_map(|document| entries(&document["paths"])) {
+    for (path, methods) in documents
+        .iter()
+        .flat_map(|document| entries(&document["paths"]))
+    {
         for (method, told) in entries(methods) {
             let has = |status: &str| told["responses"][status].is_object();
             let takes_json = told["requestBody"].is_object() && path != "/actuator/logger";
             assert!(has("405") && has("500") && has("503"), "{method} {path}");
             assert_eq!(has("413"), method != "get", "{method} {path} takes a body");
             assert_eq!(has("415"), takes_json, "{method} {path} takes JSON");
-            assert!(!has("406"), "{method} {path} has one form, or two of which one is for everybody");
+            assert!(
+                !has("406"),
+                "{method} {path} has one form, or two of which one is for everybody"
+            );
         }
     }
 }
 
 fn check_answers(path: &str, told: &Value) {
-    assert!(told["summary"].is_string() && told["tags"][0].is_string(), "{path} says what it is");
+    assert!(
+        told["summary"].is_string() && told["tags"][0].is_string(),
+        "{path} says what it is"
+    );
     for (status, response) in entries(&told["responses"]) {
         let form = &response["content"]["application/json"]["schema"];
         match status.as_str() {
             "200" if is_health(told) => {
-                assert!(form["$ref"].is_string() || is_figures(response) || path.ends_with("__gtg"), "{path} has a form");
+                assert!(
+                    form["$ref"].is_string() || is_figures(response) || path.ends_with("__gtg"),
+                    "{path} has a form"
+                );
             }
             "200" => assert!(response["content"].is_object(), "{path} has a form"),
             "304" => assert!(response["content"].is_null(), "{path} has nothing to say"),
             // What is not well is told in the words of its dialect; good-to-go has none.
-            "503" if is_health(told) => assert!(form["$ref"].is_string() || response["content"].is_null(), "{path}"),
+            "503" if is_health(told) => assert!(
+                form["$ref"].is_string() || response["content"].is_null(),
+                "{path}"
+            ),
             "400" if path.ends_with("__gtg") => assert!(response["content"].is_null(), "{path}"),
             _ => assert!(is_error(form), "{path} {status}"),
         }
@@ -96,7 +139,10 @@ fn check_answers(path: &str, told: &Value) {
     for parameter in told["parameters"].as_array().into_iter().flatten() {
         assert!(parameter["description"].is_string(), "{path}: {parameter}");
     }
-    assert!(is_health(told) || told["responses"]["400"].is_object(), "{path} can be asked wrongly");
+    assert!(
+        is_health(told) || told["responses"]["400"].is_object(),
+        "{path} can be asked wrongly"
+    );
 }
 
 fn is_health(told: &Value) -> bool {
@@ -138,13 +184,22 @@ const UNDOCUMENTED: [&str; 19] = [
 fn every_route_for_programs_is_documented() {
     let documents = documents();
     for (method, path, need) in labwatch::api::ROUTES {
-        let page = UNDOCUMENTED.contains(path) || ["/assets/", "/do/"].iter().any(|folder| path.starts_with(folder));
-        let told = documents.iter().map(|document| &document["paths"][*path][method.as_str().to_lowercase()]).find(|told| told.is_object());
+        let page = UNDOCUMENTED.contains(path)
+            || ["/assets/", "/do/"]
+                .iter()
+                .any(|folder| path.starts_with(folder));
+        let told = documents
+            .iter()
+            .map(|document| &document["paths"][*path][method.as_str().to_lowercase()])
+            .find(|told| told.is_object());
         assert_eq!(told.is_some(), !page, "{method} {path}");
         let scoped = matches!(need, labwatch::access::Need::Scope(_));
         if let Some(told) = told.filter(|_| scoped) {
             for status in ["401", "403", "429", "500", "503"] {
-                assert!(told["responses"][status].is_object(), "{method} {path} can be answered {status}");
+                assert!(
+                    told["responses"][status].is_object(),
+                    "{method} {path} can be answered {status}"
+                );
             }
         }
     }
@@ -153,9 +208,17 @@ fn every_route_for_programs_is_documented() {
 /// The schemas of what is sent to us, where fields may be left out.
 fn bodies(document: &Value) -> Vec<&String> {
     let methods = entries(&document["paths"]).flat_map(|(_, methods)| entries(methods));
-    let sent: Vec<_> = methods.map(|(_, told)| &told["requestBody"]["content"]["application/json"]["schema"]["$ref"]).collect();
-    let is_sent = |name: &str| sent.iter().any(|form| **form == format!("#/components/schemas/{name}"));
-    entries(&document["components"]["schemas"]).map(|(name, _)| name).filter(|name| is_sent(name)).collect()
+    let sent: Vec<_> = methods
+        .map(|(_, told)| &told["requestBody"]["content"]["application/json"]["schema"]["$ref"])
+        .collect();
+    let is_sent = |name: &str| {
+        sent.iter()
+            .any(|form| **form == format!("#/components/schemas/{name}"))
+    };
+    entries(&document["components"]["schemas"])
+        .map(|(name, _)| name)
+        .filter(|name| is_sent(name))
+        .collect()
 }
 
 #[test]
@@ -163,11 +226,22 @@ fn the_head_names_us_and_the_licence() {
     for document in documents() {
         assert_eq!(document["openapi"], "3.1.0");
         assert_eq!(document["info"]["title"], "labwatch");
-        assert_eq!(document["info"]["license"]["identifier"], "MIT OR Apache-2.0");
+        assert_eq!(
+            document["info"]["license"]["identifier"],
+            "MIT OR Apache-2.0"
+        );
     }
     let [first, _] = documents();
-    let paths: Vec<_> = entries(&first["paths"]).map(|(path, _)| path.clone()).collect();
-    let ours = ["/api/v1/experiments", "/api/v1/experiments/events/{name}", "/api/v1/session", "/api/v1/tokens", "/api/v1/tokens/{id}"];
+    let paths: Vec<_> = entries(&first["paths"])
+        .map(|(path, _)| path.clone())
+        .collect();
+    let ours = [
+        "/api/v1/experiments",
+        "/api/v1/experiments/events/{name}",
+        "/api/v1/session",
+        "/api/v1/tokens",
+        "/api/v1/tokens/{id}",
+    ];
     assert_eq!(paths, ours);
 }
 

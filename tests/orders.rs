@@ -13,8 +13,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use labwatch::driver::{self, Clock, Driver, Hooks, Ledger, Orders, Outlets};
 use labwatch::engine::{
-    Action, Booking, Command, Engine, Input, Memory, NamePattern, Order, Policy, QuietId, Receipt, Record, Role, Route, Schedule, Scope,
-    Slot, Timetable, Wish,
+    Action, Booking, Command, Engine, Input, Memory, NamePattern, Order, Policy, QuietId, Receipt,
+    Record, Role, Route, Schedule, Scope, Slot, Timetable, Wish,
 };
 use labwatch::model::{ResourceName, SourceName};
 use labwatch::replay::Stage;
@@ -31,18 +31,44 @@ const KILLS: u64 = 6;
 /// A laboratory after 30 s: `pend00` is down, `pend01` has lost its login, `pend02` and `spin00` are well, `r-pend02` is held by a person,
 /// jump is silent.
 fn stage() -> Stage<Lab> {
-    let policy = Policy { startup: Duration::from_secs(5), ..Policy::default() };
-    let mut stage = Stage::new(policy, vec![Route::everybody()], Timestamp::UNIX_EPOCH, Lab::new());
+    let policy = Policy {
+        startup: Duration::from_secs(5),
+        ..Policy::default()
+    };
+    let mut stage = Stage::new(
+        policy,
+        vec![Route::everybody()],
+        Timestamp::UNIX_EPOCH,
+        Lab::new(),
+    );
     for stub in ["pend00", "pend01", "pend02", "spin00"] {
-        stage.plan.at(Duration::ZERO, Event::Do(Deed::Experiment(stub.to_owned(), vec!["st-data".to_owned()])));
+        stage.plan.at(
+            Duration::ZERO,
+            Event::Do(Deed::Experiment(
+                stub.to_owned(),
+                vec!["st-data".to_owned()],
+            )),
+        );
     }
-    stage.plan.at(Duration::from_secs(2), Event::Do(Deed::Hold("r-pend02".to_owned(), "exam".to_owned())));
+    stage.plan.at(
+        Duration::from_secs(2),
+        Event::Do(Deed::Hold("r-pend02".to_owned(), "exam".to_owned())),
+    );
     stage.plan.at(Duration::from_secs(3), Event::Do(Deed::Poll));
-    stage.plan.at(Duration::from_secs(6), Event::Do(Deed::Vanish("pend00".to_owned())));
-    stage.plan.at(Duration::from_secs(6), Event::Do(Deed::Vanish("pend01/jump".to_owned())));
+    stage.plan.at(
+        Duration::from_secs(6),
+        Event::Do(Deed::Vanish("pend00".to_owned())),
+    );
+    stage.plan.at(
+        Duration::from_secs(6),
+        Event::Do(Deed::Vanish("pend01/jump".to_owned())),
+    );
     Lab::begin(&mut stage.plan);
     stage.run_until(Duration::from_secs(20));
-    stage.plan.at(Duration::from_secs(20), Event::Do(Deed::Dies(SourceName::Jump)));
+    stage.plan.at(
+        Duration::from_secs(20),
+        Event::Do(Deed::Dies(SourceName::Jump)),
+    );
     stage.run_until(Duration::from_secs(50));
     stage
 }
@@ -56,7 +82,11 @@ fn pattern(text: &str) -> NamePattern {
 }
 
 fn acknowledge(scope: Scope) -> Command {
-    Command::Acknowledge { scope, text: "motor is ordered".to_owned(), until: None }
+    Command::Acknowledge {
+        scope,
+        text: "motor is ordered".to_owned(),
+        until: None,
+    }
 }
 
 fn experiments(text: &str) -> Scope {
@@ -64,28 +94,51 @@ fn experiments(text: &str) -> Scope {
 }
 
 fn hold(name: &str, reason: &str) -> Command {
-    Command::Hold { resource: resource(name), reason: reason.to_owned() }
+    Command::Hold {
+        resource: resource(name),
+        reason: reason.to_owned(),
+    }
 }
 
 fn enable(name: &str) -> Command {
-    Command::Enable { resource: resource(name) }
+    Command::Enable {
+        resource: resource(name),
+    }
 }
 
 fn silence(text: &str, until: i64) -> Command {
-    Command::Silence { pattern: pattern(text), until: at(until), reason: "new cables".to_owned() }
+    Command::Silence {
+        pattern: pattern(text),
+        until: at(until),
+        reason: "new cables".to_owned(),
+    }
 }
 
 fn order(command: Command) -> Order {
-    Order { command, by: "ann".to_owned() }
+    Order {
+        command,
+        by: "ann".to_owned(),
+    }
 }
 
 #[test]
 fn each_refusal_says_why_and_what_to_do() {
     let mut stage = stage();
     give(&mut stage, acknowledge(experiments("pend00")));
-    let once = |from, until| Schedule::Once { from: at(from), until: at(until) };
-    let maintain = |schedule| Command::Maintain { pattern: pattern("*"), schedule, reason: "cleaning".to_owned() };
-    let until = |scope, until| Command::Acknowledge { scope, text: "x".to_owned(), until: Some(at(until)) };
+    let once = |from, until| Schedule::Once {
+        from: at(from),
+        until: at(until),
+    };
+    let maintain = |schedule| Command::Maintain {
+        pattern: pattern("*"),
+        schedule,
+        reason: "cleaning".to_owned(),
+    };
+    let until = |scope, until| Command::Acknowledge {
+        scope,
+        text: "x".to_owned(),
+        until: Some(at(until)),
+    };
     #[rustfmt::skip]
     let table = [
         (acknowledge(experiments("pend02")), "pend02 is ok: only what is bad can be acknowledged; to keep it quiet beforehand, silence it"),
@@ -112,29 +165,60 @@ fn each_refusal_says_why_and_what_to_do() {
     let now = stage.plan.now();
     for (command, words) in table {
         let refusal = stage.engine.refuses(&order(command.clone()), now);
-        assert_eq!(refusal.map(|refusal| refusal.to_string()).as_deref(), Some(words), "{command}");
+        assert_eq!(
+            refusal.map(|refusal| refusal.to_string()).as_deref(),
+            Some(words),
+            "{command}"
+        );
         let before = stage.engine.snapshot();
-        let actions = stage.engine.step(Input::Command(order(command.clone())), now);
+        let actions = stage
+            .engine
+            .step(Input::Command(order(command.clone())), now);
         assert_eq!(actions, [], "{command} does nothing");
         assert_eq!(stage.engine.snapshot().notes, before.notes);
     }
-    let nobody = Order { by: " ".to_owned(), command: silence("*", 90) };
-    assert!(stage.engine.refuses(&nobody, now).is_some_and(|refusal| refusal.to_string().starts_with("\"who\" must be")));
+    let nobody = Order {
+        by: " ".to_owned(),
+        command: silence("*", 90),
+    };
+    assert!(
+        stage
+            .engine
+            .refuses(&nobody, now)
+            .is_some_and(|refusal| refusal.to_string().starts_with("\"who\" must be"))
+    );
     stage.engine.step(Input::Role(Role::Follower), now);
-    let refusal = stage.engine.refuses(&order(silence("*", 90)), now).map(|refusal| refusal.to_string());
-    assert_eq!(refusal.as_deref(), Some("this labwatch only watches: give the command to the one that leads"));
+    let refusal = stage
+        .engine
+        .refuses(&order(silence("*", 90)), now)
+        .map(|refusal| refusal.to_string());
+    assert_eq!(
+        refusal.as_deref(),
+        Some("this labwatch only watches: give the command to the one that leads")
+    );
 }
 
 #[test]
 fn several_that_are_all_well_cannot_be_acknowledged() {
     let mut stage = stage();
-    stage.plan.at(Duration::from_secs(51), Event::Do(Deed::Connect("pend00".to_owned())));
-    stage.plan.at(Duration::from_secs(51), Event::Do(Deed::Connect("pend01/jump".to_owned())));
-    stage.plan.at(Duration::from_secs(52), Event::Do(Deed::Starts(SourceName::Jump)));
+    stage.plan.at(
+        Duration::from_secs(51),
+        Event::Do(Deed::Connect("pend00".to_owned())),
+    );
+    stage.plan.at(
+        Duration::from_secs(51),
+        Event::Do(Deed::Connect("pend01/jump".to_owned())),
+    );
+    stage.plan.at(
+        Duration::from_secs(52),
+        Event::Do(Deed::Starts(SourceName::Jump)),
+    );
     stage.run_until(Duration::from_secs(120));
-    let refusal = stage.engine.refuses(&order(acknowledge(experiments("pend*"))), stage.plan.now()).map(|refusal| refusal.to_string());
-    let words =
-        "none of the 3 experiments of pend* is bad: only what is bad can be acknowledged; to keep them quiet beforehand, silence them";
+    let refusal = stage
+        .engine
+        .refuses(&order(acknowledge(experiments("pend*"))), stage.plan.now())
+        .map(|refusal| refusal.to_string());
+    let words = "none of the 3 experiments of pend* is bad: only what is bad can be acknowledged; to keep them quiet beforehand, silence them";
     assert_eq!(refusal.as_deref(), Some(words));
 }
 
@@ -148,11 +232,26 @@ fn the_effect_is_said_before_it_is_done() {
         started: start < 50,
         unfulfilled: false,
     };
-    let slot = |name: &str| Slot { resource: resource(name), policy: "p".to_owned(), ui_set: "u".to_owned() };
-    let mut bookings = vec![booking("r-pend00", 10, 600), booking("r-pend02", 900, 1_800), booking("r-pend02", 90_000, 91_000)];
+    let slot = |name: &str| Slot {
+        resource: resource(name),
+        policy: "p".to_owned(),
+        ui_set: "u".to_owned(),
+    };
+    let mut bookings = vec![
+        booking("r-pend00", 10, 600),
+        booking("r-pend02", 900, 1_800),
+        booking("r-pend02", 90_000, 91_000),
+    ];
     bookings.sort();
-    let timetable = Timetable { slots: vec![slot("r-pend00"), slot("r-pend01")], bookings, slots_read: None, bookings_read: None };
-    stage.engine.step(Input::Timetable(timetable), stage.plan.now());
+    let timetable = Timetable {
+        slots: vec![slot("r-pend00"), slot("r-pend01")],
+        bookings,
+        slots_read: None,
+        bookings_read: None,
+    };
+    stage
+        .engine
+        .step(Input::Timetable(timetable), stage.plan.now());
     #[rustfmt::skip]
     let table = [
         (acknowledge(experiments("p*")), "no mail about pend00, pend01 until each is well again or gets worse"),
@@ -166,7 +265,11 @@ fn the_effect_is_said_before_it_is_done() {
         (enable("r-pend02"), "r-pend02 can be booked again: 1 booking of the next 24 h can start, 2 of the next 7 days"),
     ];
     for (command, words) in table {
-        let effect = stage.engine.snapshot().preview(&command, "ann").expect("it can be done");
+        let effect = stage
+            .engine
+            .snapshot()
+            .preview(&command, "ann")
+            .expect("it can be done");
         assert_eq!(effect.text, words, "{command}");
         let receipt = give(&mut stage.clone_engine(), command.clone());
         assert_eq!(receipt.effect, effect, "{command}");
@@ -188,10 +291,16 @@ impl CloneEngine for Stage<Lab> {
 
 /// Gives an order to the engine. Returns the receipt.
 fn give(stage: &mut Stage<Lab>, command: Command) -> Receipt {
-    let actions = stage.engine.step(Input::Command(order(command)), stage.plan.now());
-    let receipts = actions
-        .into_iter()
-        .filter_map(|action| if let Action::Record(Record::Commanded { receipt, .. }) = action { Some(*receipt) } else { None });
+    let actions = stage
+        .engine
+        .step(Input::Command(order(command)), stage.plan.now());
+    let receipts = actions.into_iter().filter_map(|action| {
+        if let Action::Record(Record::Commanded { receipt, .. }) = action {
+            Some(*receipt)
+        } else {
+            None
+        }
+    });
     receipts.last().expect("a receipt")
 }
 
@@ -204,7 +313,10 @@ fn a_receipt_outlives_kill_9() {
         let lines = child.stdout.take().expect("its output");
         let stop = given + 1 + (round * 7) % 20;
         for line in BufReader::new(lines).lines().map_while(Result::ok) {
-            given = line.strip_prefix("receipt ").and_then(|number| number.parse().ok()).unwrap_or(given);
+            given = line
+                .strip_prefix("receipt ")
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(given);
             if given >= stop {
                 break;
             }
@@ -222,13 +334,25 @@ fn check(dir: &Path, given: u64) {
     drop(store);
     let memory = Memory::from(memory);
     let numbers: Vec<u64> = memory.quiet.iter().map(|(id, _)| id.0).collect();
-    assert!((1..=given).all(|number| numbers.contains(&number)), "{given} receipts, kept: {numbers:?}");
-    let report = labwatch::store::verify(&dir.join(labwatch::store::DATABASE_FILE)).expect("a report");
-    assert!(report.rows["audit"] >= given, "{} rows of the audit for {given} receipts", report.rows["audit"]);
+    assert!(
+        (1..=given).all(|number| numbers.contains(&number)),
+        "{given} receipts, kept: {numbers:?}"
+    );
+    let report =
+        labwatch::store::verify(&dir.join(labwatch::store::DATABASE_FILE)).expect("a report");
+    assert!(
+        report.rows["audit"] >= given,
+        "{} rows of the audit for {given} receipts",
+        report.rows["audit"]
+    );
 }
 
 fn settings(dir: &Path) -> StoreSettings {
-    StoreSettings { dir: dir.to_owned(), history_days: 30, ring: 10 }
+    StoreSettings {
+        dir: dir.to_owned(),
+        history_days: 30,
+        ring: 10,
+    }
 }
 
 fn labwatch_in(dir: &Path) -> Child {
@@ -244,15 +368,26 @@ fn labwatch_in(dir: &Path) -> Child {
 /// Not a test by itself: the program that is killed. It goes on from what it finds, and says each receipt that it got.
 #[test]
 fn the_one_that_is_killed() {
-    let Some(dir) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let Some(dir) = std::env::var_os(CHILD).map(PathBuf::from) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let (store, memory) = Store::open(&settings(&dir)).expect("it opens");
         let (orders, running) = start(store, &memory);
         let until = Timestamp::now() + jiff::SignedDuration::from_hours(1);
         for _ in 0..1_000 {
-            let silence = Command::Silence { pattern: pattern("pend*"), until, reason: "new cables".to_owned() };
-            let Ok(receipt) = orders.give(silence, "ann".to_owned()).await else { break };
+            let silence = Command::Silence {
+                pattern: pattern("pend*"),
+                until,
+                reason: "new cables".to_owned(),
+            };
+            let Ok(receipt) = orders.give(silence, "ann".to_owned()).await else {
+                break;
+            };
             println!("\nreceipt {}", receipt.ids.first().expect("a number").0);
         }
         drop(running);
@@ -263,7 +398,12 @@ fn the_one_that_is_killed() {
 fn start(store: Store, memory: &labwatch::store::Memory) -> (Orders, impl Sized) {
     let clock = Clock::start();
     let clerk = Clerk::with(memory);
-    let mut engine = Engine::resume(Policy::default(), Vec::new(), &Memory::from(memory.clone()), clock.now());
+    let mut engine = Engine::resume(
+        Policy::default(),
+        Vec::new(),
+        &Memory::from(memory.clone()),
+        clock.now(),
+    );
     let (inputs, input_queue) = mpsc::channel(4);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -272,13 +412,45 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (Orders, impl Sized)
     let (relay, relay_commands) = mpsc::channel(4);
     let (jump, jump_commands) = mpsc::channel(4);
     let (book, polls) = mpsc::channel(1);
-    let outlets = Outlets { switches, mails: mpsc::channel(1).0, webhooks: mpsc::channel(1).0, samples, relay, jump, book };
-    let hooks = Hooks { record: Box::new(|_| {}), turned: Box::new(|| {}) };
+    let outlets = Outlets {
+        switches,
+        mails: mpsc::channel(1).0,
+        webhooks: mpsc::channel(1).0,
+        samples,
+        relay,
+        jump,
+        book,
+    };
+    let hooks = Hooks {
+        record: Box::new(|_| {}),
+        turned: Box::new(|| {}),
+    };
     let ledger = Ledger::new(store, clerk);
-    let driver = Driver::new(engine, clock, input_queue, order_queue, outlets, snapshots, Some(ledger), hooks);
+    let driver = Driver::new(
+        engine,
+        clock,
+        input_queue,
+        order_queue,
+        outlets,
+        snapshots,
+        Some(ledger),
+        hooks,
+    );
     let mut running = tokio::task::JoinSet::new();
     running.spawn(driver.run());
-    (orders, (running, inputs, pictures, switch_queue, sample_queue, relay_commands, jump_commands, polls))
+    (
+        orders,
+        (
+            running,
+            inputs,
+            pictures,
+            switch_queue,
+            sample_queue,
+            relay_commands,
+            jump_commands,
+            polls,
+        ),
+    )
 }
 
 #[test]
@@ -287,11 +459,24 @@ fn a_wish_is_what_is_kept_until_book_says_so() {
     give(&mut stage, hold("r-spin00", "exam"));
     let wish = |stage: &mut Stage<Lab>| {
         let picture = stage.engine.snapshot();
-        picture.experiment("spin00").and_then(|view| view.resources.first().and_then(|resource| resource.wish.clone()))
+        picture.experiment("spin00").and_then(|view| {
+            view.resources
+                .first()
+                .and_then(|resource| resource.wish.clone())
+        })
     };
     assert_eq!(wish(&mut stage), Some(Wish::Hold("exam".to_owned())));
     let name = ResourceName::try_new("r-spin00").expect("a name");
-    let said = labwatch::model::Availability { available: false, reason: "exam".to_owned() };
-    stage.engine.step(Input::Switched { resource: name, outcome: labwatch::engine::SwitchOutcome::Confirmed(said) }, stage.plan.now());
+    let said = labwatch::model::Availability {
+        available: false,
+        reason: "exam".to_owned(),
+    };
+    stage.engine.step(
+        Input::Switched {
+            resource: name,
+            outcome: labwatch::engine::SwitchOutcome::Confirmed(said),
+        },
+        stage.plan.now(),
+    );
     assert_eq!(wish(&mut stage), None);
 }

@@ -1,7 +1,14 @@
 //! What must hold whatever happens: random laboratories with random faults, in virtual time, against a book that really keeps state.
 
-#![allow(clippy::panic, clippy::expect_used, reason = "a test stops at what it does not expect")]
-#![allow(clippy::wildcard_enum_match_arm, reason = "a property picks the few actions that it is about")]
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test stops at what it does not expect"
+)]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a property picks the few actions that it is about"
+)]
 
 mod support;
 
@@ -11,17 +18,28 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::engine::{
-    Action, BookReading, Connection, DeliveryFault, Engine, FlapRule, Input, Link, Memory, Policy, Record, Report, ResourceReading, Role,
-    Route, SampleOutcome, Schedule, Scopes, SwitchOutcome, Traffic,
+    Action, BookReading, Connection, DeliveryFault, Engine, FlapRule, Input, Link, Memory, Policy,
+    Record, Report, ResourceReading, Role, Route, SampleOutcome, Schedule, Scopes, SwitchOutcome,
+    Traffic,
 };
-use labwatch::model::{Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
+use labwatch::model::{
+    Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic,
+};
 use labwatch::replay::{Moved, Stage};
 use proptest::prelude::*;
 use support::lab::{Deed, Event, Lab, Mood, resource};
 
 const STUBS: [&str; 4] = ["a0", "a1", "b0", "b1"];
-const TOPICS: [&str; 8] =
-    ["a0-st-data", "a0-st-video", "a1-st-data", "a1-st-video", "b0-st-data", "b0-st-video", "b1-st-data", "b1-st-video"];
+const TOPICS: [&str; 8] = [
+    "a0-st-data",
+    "a0-st-video",
+    "a1-st-data",
+    "a1-st-video",
+    "b0-st-data",
+    "b0-st-video",
+    "b1-st-data",
+    "b1-st-video",
+];
 
 /// How long faults go on, in seconds.
 const FAULTS_FOR: u64 = 900;
@@ -73,7 +91,8 @@ fn mood() -> impl Strategy<Value = Mood> {
 }
 
 fn pause() -> impl Strategy<Value = Duration> {
-    proptest::sample::select(&[0_u64, 20, 900, 7_000, 45_000, 700_000][..]).prop_map(Duration::from_millis)
+    proptest::sample::select(&[0_u64, 20, 900, 7_000, 45_000, 700_000][..])
+        .prop_map(Duration::from_millis)
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -113,7 +132,10 @@ fn deed() -> impl Strategy<Value = Deed> {
 
 /// What keeps mail quiet, or lets it be heard again.
 fn quieting() -> impl Strategy<Value = Deed> {
-    let names = || proptest::sample::select(&["a0", "a*", "*", "relay/source", "jump/source", "all"][..]).prop_map(str::to_owned);
+    let names = || {
+        proptest::sample::select(&["a0", "a*", "*", "relay/source", "jump/source", "all"][..])
+            .prop_map(str::to_owned)
+    };
     let patterns = || proptest::sample::select(&["a0", "a*", "*"][..]).prop_map(str::to_owned);
     let lengths = || (1_u64..600).prop_map(Duration::from_secs);
     prop_oneof![
@@ -137,7 +159,11 @@ fn ordering() -> impl Strategy<Value = Deed> {
 }
 
 fn listed(stub: &str) -> Deed {
-    Deed::List(format!("r-{stub}"), stub.to_owned(), vec!["st-data".to_owned(), "st-video".to_owned()])
+    Deed::List(
+        format!("r-{stub}"),
+        stub.to_owned(),
+        vec!["st-data".to_owned(), "st-video".to_owned()],
+    )
 }
 
 fn timeline() -> impl Strategy<Value = Vec<(u64, Deed)>> {
@@ -161,21 +187,39 @@ fn peace() -> Vec<Deed> {
     deeds.extend(STUBS.map(listed));
     // A clock that was set back makes a silence longer than the rest: a person ends what still keeps quiet.
     deeds.extend((1..=MOST_NOTES).map(Deed::Remove));
-    deeds.extend(feeds.flat_map(|name| [Deed::Dies(name), Deed::Starts(name), Deed::Every(name, PACE)]));
+    deeds.extend(feeds.flat_map(|name| {
+        [
+            Deed::Dies(name),
+            Deed::Starts(name),
+            Deed::Every(name, PACE),
+        ]
+    }));
     deeds
 }
 
 fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
-    let mut stage = Stage::new(policy, vec![Route::everybody()], Timestamp::from_second(1_000_000).expect("a time"), Lab::new());
+    let mut stage = Stage::new(
+        policy,
+        vec![Route::everybody()],
+        Timestamp::from_second(1_000_000).expect("a time"),
+        Lab::new(),
+    );
     for stub in STUBS {
         let keys = vec!["st-data".to_owned(), "st-video".to_owned()];
-        stage.plan.at(Duration::ZERO, Event::Do(Deed::Experiment(stub.to_owned(), keys)));
+        stage.plan.at(
+            Duration::ZERO,
+            Event::Do(Deed::Experiment(stub.to_owned(), keys)),
+        );
     }
     for name in [SourceName::Relay, SourceName::Jump] {
-        stage.plan.at(Duration::ZERO, Event::Do(Deed::Every(name, PACE)));
+        stage
+            .plan
+            .at(Duration::ZERO, Event::Do(Deed::Every(name, PACE)));
     }
     for (at, deed) in timeline {
-        stage.plan.at(Duration::from_millis(*at), Event::Do(deed.clone()));
+        stage
+            .plan
+            .at(Duration::from_millis(*at), Event::Do(deed.clone()));
     }
     Lab::begin(&mut stage.plan);
     stage
@@ -183,8 +227,16 @@ fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
 
 fn quick() -> Policy {
     // What flaps has calmed down long before the end of the rest.
-    let flap = FlapRule { window: Duration::from_secs(600), ..FlapRule::default() };
-    Policy { startup: Duration::from_secs(5), outage_hold: Duration::from_secs(300), flap, ..Policy::default() }
+    let flap = FlapRule {
+        window: Duration::from_secs(600),
+        ..FlapRule::default()
+    };
+    Policy {
+        startup: Duration::from_secs(5),
+        outage_hold: Duration::from_secs(300),
+        flap,
+        ..Policy::default()
+    }
 }
 
 /// Looks over the engine's shoulder after each step.
@@ -203,32 +255,65 @@ impl Watch {
             self.action(*at, action);
         }
         let mut resources = BTreeSet::new();
-        let all_apart = stage.world.switching.values().all(|switch| resources.insert(switch.resource.clone()));
-        assert!(all_apart, "two switches under way for one resource: {:?}", stage.world.switching);
+        let all_apart = stage
+            .world
+            .switching
+            .values()
+            .all(|switch| resources.insert(switch.resource.clone()));
+        assert!(
+            all_apart,
+            "two switches under way for one resource: {:?}",
+            stage.world.switching
+        );
         assert!(stage.world.switching.len() <= 16, "too many switches");
         assert!(stage.world.mailing.len() <= 2, "mails pile up");
         if let Some((deadline, reason)) = stage.engine.next_deadline() {
-            let is_later = if moved == Moved::Wake { deadline > stage.plan.now() } else { deadline >= stage.plan.now() };
+            let is_later = if moved == Moved::Wake {
+                deadline > stage.plan.now()
+            } else {
+                deadline >= stage.plan.now()
+            };
             assert!(is_later, "the deadline ({reason:?}) does not advance");
         }
     }
 
     fn action(&mut self, at: Moment, action: &Action) {
         match action {
-            Action::Record(Record::Hold { resource, reason: Some(_) }) => drop(self.held.insert(resource.clone())),
-            Action::Record(Record::Hold { resource, reason: None }) => drop(self.held.remove(resource)),
-            Action::Record(Record::Manifest(labwatch::engine::ManifestChange::Changed { removed, .. })) => {
+            Action::Record(Record::Hold {
+                resource,
+                reason: Some(_),
+            }) => drop(self.held.insert(resource.clone())),
+            Action::Record(Record::Hold {
+                resource,
+                reason: None,
+            }) => drop(self.held.remove(resource)),
+            Action::Record(Record::Manifest(labwatch::engine::ManifestChange::Changed {
+                removed,
+                ..
+            })) => {
                 self.held.retain(|name| !removed.contains(name));
             }
-            Action::Record(Record::Source { name: SourceName::Relay, health, .. }) => {
+            Action::Record(Record::Source {
+                name: SourceName::Relay,
+                health,
+                ..
+            }) => {
                 let is_down = *health == labwatch::model::SourceHealth::Down;
                 self.relay_down = is_down.then_some(self.relay_down.unwrap_or(at));
             }
             Action::Switch(switch) => {
-                assert!(switch.by_person || !self.held.contains(&switch.resource), "a person's hold is overridden: {switch:?}");
-                let early = self.relay_down.is_some_and(|since| at.since(since) < Duration::from_secs(300));
+                assert!(
+                    switch.by_person || !self.held.contains(&switch.resource),
+                    "a person's hold is overridden: {switch:?}"
+                );
+                let early = self
+                    .relay_down
+                    .is_some_and(|since| at.since(since) < Duration::from_secs(300));
                 let outage = switch.reason.contains("the connection to all experiments");
-                assert!(!(early && outage), "withdrawn for an outage before its time: {switch:?}");
+                assert!(
+                    !(early && outage),
+                    "withdrawn for an outage before its time: {switch:?}"
+                );
             }
             _ => {}
         }
@@ -264,9 +349,17 @@ fn told(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
     for (_, action) in &stage.world.log {
         match action {
             Action::Tell(summary) => drop(sent.insert(summary.id, Arc::clone(summary))),
-            Action::Record(Record::Delivered { id, outcome: Ok(()) }) => {
+            Action::Record(Record::Delivered {
+                id,
+                outcome: Ok(()),
+            }) => {
                 let summary = sent.get(id).expect("a mail that was sent");
-                told.extend(summary.news.iter().map(|line| (line.stub.clone(), line.health)));
+                told.extend(
+                    summary
+                        .news
+                        .iter()
+                        .map(|line| (line.stub.clone(), line.health)),
+                );
             }
             _ => {}
         }
@@ -372,16 +465,28 @@ proptest! {
 #[test]
 fn a_steady_laboratory_costs_little_and_says_nothing() {
     for ask in [true, false] {
-        let policy = Policy { ask: quick().ask.filter(|_| ask), ..quick() };
-        let pace = [SourceName::Relay, SourceName::Jump].map(|name| (0, Deed::Every(name, Duration::from_secs(2))));
+        let policy = Policy {
+            ask: quick().ask.filter(|_| ask),
+            ..quick()
+        };
+        let pace = [SourceName::Relay, SourceName::Jump]
+            .map(|name| (0, Deed::Every(name, Duration::from_secs(2))));
         let mut stage = stage(&pace, policy);
         run(&mut stage, 60);
         let begun = stage.world.log.len();
         let wakes = run(&mut stage, 3_660);
         assert!(wakes < 100, "{wakes} wakes in an hour");
-        assert_eq!(stage.world.log.len(), begun, "{:?}", &stage.world.log[begun..]);
+        assert_eq!(
+            stage.world.log.len(),
+            begun,
+            "{:?}",
+            &stage.world.log[begun..]
+        );
     }
-    let mut slow = stage(&[(0, Deed::Every(SourceName::Relay, Duration::from_secs(61)))], quick());
+    let mut slow = stage(
+        &[(0, Deed::Every(SourceName::Relay, Duration::from_secs(61)))],
+        quick(),
+    );
     let wakes = run(&mut slow, 3_600);
     assert!(wakes < 2_000, "{wakes} wakes in an hour");
 }
@@ -414,13 +519,24 @@ fn source() -> impl Strategy<Value = SourceName> {
 }
 
 fn link() -> impl Strategy<Value = Link> {
-    prop_oneof![Just(Link::Connecting), Just(Link::Open), Just(Link::Failed(Fault::TimedOut)), Just(Link::Closed("gone".to_owned())),]
+    prop_oneof![
+        Just(Link::Connecting),
+        Just(Link::Open),
+        Just(Link::Failed(Fault::TimedOut)),
+        Just(Link::Closed("gone".to_owned())),
+    ]
 }
 
 fn report() -> impl Strategy<Value = Report> {
     let last = proptest::option::of(proptest::option::of(0_u64..100));
-    let scopes = proptest::sample::select(&[Scopes::EXPT, Scopes::HOST, Scopes::UNSAID, Scopes::READ][..]);
-    let topic = prop_oneof![topic(), resource_name(), proptest::sample::select(&STUBS[..]).prop_map(str::to_owned), "\\PC{0,8}(-st-x)?"];
+    let scopes =
+        proptest::sample::select(&[Scopes::EXPT, Scopes::HOST, Scopes::UNSAID, Scopes::READ][..]);
+    let topic = prop_oneof![
+        topic(),
+        resource_name(),
+        proptest::sample::select(&STUBS[..]).prop_map(str::to_owned),
+        "\\PC{0,8}(-st-x)?"
+    ];
     let connections = proptest::collection::vec((topic, scopes, last), 0..12);
     (connections, 0_u8..3).prop_map(|(connections, started)| {
         let mut report = Report::default();
@@ -428,8 +544,21 @@ fn report() -> impl Strategy<Value = Report> {
             report.set_started(&started.to_string());
         }
         for (topic, scopes, last) in &connections {
-            let tx = last.map(|last| Traffic { last: last.map(Duration::from_secs), size: 1, fps: 1.0 });
-            report.push(Connection { topic, scopes: *scopes, connected: "", expires: "", remote: "", user_agent: "", tx, rx: None });
+            let tx = last.map(|last| Traffic {
+                last: last.map(Duration::from_secs),
+                size: 1,
+                fps: 1.0,
+            });
+            report.push(Connection {
+                topic,
+                scopes: *scopes,
+                connected: "",
+                expires: "",
+                remote: "",
+                user_agent: "",
+                tx,
+                rx: None,
+            });
         }
         report
     })
@@ -437,19 +566,29 @@ fn report() -> impl Strategy<Value = Report> {
 
 fn reading() -> impl Strategy<Value = ResourceReading> {
     let stub = proptest::sample::select(&STUBS[..]);
-    (resource_name(), stub, proptest::collection::vec(topic(), 0..3), proptest::option::of(said())).prop_map(
-        |(name, stub, topics, availability)| ResourceReading {
+    (
+        resource_name(),
+        stub,
+        proptest::collection::vec(topic(), 0..3),
+        proptest::option::of(said()),
+    )
+        .prop_map(|(name, stub, topics, availability)| ResourceReading {
             name: resource(&name),
             stub: Stub::try_new(stub).expect("a stub"),
-            streams: topics.iter().map(|topic| Topic::try_new(topic).expect("a topic")).collect(),
+            streams: topics
+                .iter()
+                .map(|topic| Topic::try_new(topic).expect("a topic"))
+                .collect(),
             availability,
-        },
-    )
+        })
 }
 
 fn said() -> impl Strategy<Value = Availability> {
     let reason = proptest::sample::select(&["labwatch: x", "mine", "", "Loaded"][..]);
-    (any::<bool>(), reason).prop_map(|(available, reason)| Availability { available, reason: reason.to_owned() })
+    (any::<bool>(), reason).prop_map(|(available, reason)| Availability {
+        available,
+        reason: reason.to_owned(),
+    })
 }
 
 fn outcome() -> impl Strategy<Value = SwitchOutcome> {

@@ -1,6 +1,10 @@
 //! A restart: what the engine knew is taken up again, and nobody notices.
 
-#![allow(clippy::expect_used, clippy::wildcard_enum_match_arm, reason = "a test stops at what it does not expect")]
+#![allow(
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops at what it does not expect"
+)]
 
 mod support;
 
@@ -10,7 +14,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use labwatch::engine::{
-    Action, BookReading, Connection, Engine, Input, Memory, Policy, Record, Report, ResourceReading, Route, Scopes, SwitchOutcome, Traffic,
+    Action, BookReading, Connection, Engine, Input, Memory, Policy, Record, Report,
+    ResourceReading, Route, Scopes, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
 use support::keeper::Keeper;
@@ -29,28 +34,52 @@ struct World {
 const STUBS: [&str; 3] = ["pend00", "pend01", "spin00"];
 
 fn policy() -> Policy {
-    Policy { startup: Duration::from_secs(5), ..Policy::default() }
+    Policy {
+        startup: Duration::from_secs(5),
+        ..Policy::default()
+    }
 }
 
 impl World {
     fn new() -> Self {
-        let now = Moment::new(Timestamp::from_second(1_800_000_000).expect("in range"), Duration::from_secs(1_000_000));
-        let book = STUBS.map(|stub| (format!("r-{stub}"), Availability::from_book(true, "new"))).into();
+        let now = Moment::new(
+            Timestamp::from_second(1_800_000_000).expect("in range"),
+            Duration::from_secs(1_000_000),
+        );
+        let book = STUBS
+            .map(|stub| (format!("r-{stub}"), Availability::from_book(true, "new")))
+            .into();
         let engine = Engine::resume(policy(), vec![Route::everybody()], &Memory::default(), now);
-        Self { engine, now, keeper: Keeper::default(), silent: vec![], book, mail_works: true, log: vec![] }
+        Self {
+            engine,
+            now,
+            keeper: Keeper::default(),
+            silent: vec![],
+            book,
+            mail_works: true,
+            log: vec![],
+        }
     }
 
     /// The program is off for a while and starts again, with what was kept.
     fn restart(&mut self, off: Duration) {
         self.now = self.now + off;
-        self.engine = Engine::resume(policy(), vec![Route::everybody()], &self.keeper.restart(), self.now);
+        self.engine = Engine::resume(
+            policy(),
+            vec![Route::everybody()],
+            &self.keeper.restart(),
+            self.now,
+        );
         self.log.clear();
     }
 
     fn run(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.now = self.now + Duration::from_secs(1);
-            self.give(Input::Report(SourceName::Relay, Arc::new(self.report(false))));
+            self.give(Input::Report(
+                SourceName::Relay,
+                Arc::new(self.report(false)),
+            ));
             self.give(Input::Report(SourceName::Jump, Arc::new(self.report(true))));
             self.give(Input::Wake);
         }
@@ -67,14 +96,24 @@ impl World {
                 stub,
             }
         };
-        self.give(Input::Book(BookReading { resources: STUBS.map(reading).to_vec() }));
+        self.give(Input::Book(BookReading {
+            resources: STUBS.map(reading).to_vec(),
+        }));
     }
 
     fn report(&self, of_jump: bool) -> Report {
         let mut report = Report::default();
         for stub in STUBS {
-            let topic = if of_jump { stub.to_owned() } else { format!("{stub}-st-data") };
-            let last = if self.silent.contains(&stub) { Duration::from_secs(60) } else { Duration::ZERO };
+            let topic = if of_jump {
+                stub.to_owned()
+            } else {
+                format!("{stub}-st-data")
+            };
+            let last = if self.silent.contains(&stub) {
+                Duration::from_secs(60)
+            } else {
+                Duration::ZERO
+            };
             report.push(Connection {
                 topic: &topic,
                 scopes: if of_jump { Scopes::HOST } else { Scopes::EXPT },
@@ -82,7 +121,11 @@ impl World {
                 expires: "",
                 remote: "",
                 user_agent: "",
-                tx: Some(Traffic { last: Some(last), size: 1, fps: 1.0 }),
+                tx: Some(Traffic {
+                    last: Some(last),
+                    size: 1,
+                    fps: 1.0,
+                }),
                 rx: None,
             });
         }
@@ -94,17 +137,40 @@ impl World {
             match action {
                 Action::Record(record) => self.note(&record),
                 Action::Switch(switch) => {
-                    self.log.push(format!("switch {} {}", switch.resource, switch.available));
-                    let said = Availability { available: switch.available, reason: switch.reason.clone() };
+                    self.log
+                        .push(format!("switch {} {}", switch.resource, switch.available));
+                    let said = Availability {
+                        available: switch.available,
+                        reason: switch.reason.clone(),
+                    };
                     self.book.insert(switch.resource.to_string(), said.clone());
-                    self.give(Input::Switched { resource: switch.resource, outcome: SwitchOutcome::Confirmed(said) });
+                    self.give(Input::Switched {
+                        resource: switch.resource,
+                        outcome: SwitchOutcome::Confirmed(said),
+                    });
                 }
                 Action::Tell(summary) => {
-                    let lines = summary.news.iter().map(|line| format!("{} {}→{}", line.stub, line.told, line.health));
-                    let alerts = summary.alerts.iter().filter(|alert| alert.new).map(|alert| alert.text.clone());
-                    self.log.push(format!("mail {}", lines.chain(alerts).collect::<Vec<_>>().join(", ")));
-                    let fault = labwatch::engine::DeliveryFault { fault: Fault::TimedOut, permanent: false };
-                    self.give(Input::Delivered { id: summary.id, outcome: if self.mail_works { Ok(()) } else { Err(fault) } });
+                    let lines = summary
+                        .news
+                        .iter()
+                        .map(|line| format!("{} {}→{}", line.stub, line.told, line.health));
+                    let alerts = summary
+                        .alerts
+                        .iter()
+                        .filter(|alert| alert.new)
+                        .map(|alert| alert.text.clone());
+                    self.log.push(format!(
+                        "mail {}",
+                        lines.chain(alerts).collect::<Vec<_>>().join(", ")
+                    ));
+                    let fault = labwatch::engine::DeliveryFault {
+                        fault: Fault::TimedOut,
+                        permanent: false,
+                    };
+                    self.give(Input::Delivered {
+                        id: summary.id,
+                        outcome: if self.mail_works { Ok(()) } else { Err(fault) },
+                    });
                 }
                 Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => {}
             }
@@ -114,12 +180,16 @@ impl World {
     fn note(&mut self, record: &Record) {
         self.keeper.keep(record, self.now.wall());
         if let Record::Event { stub, event } = record {
-            self.log.push(format!("event {stub} {}→{}", event.was, event.health));
+            self.log
+                .push(format!("event {stub} {}→{}", event.was, event.health));
         }
     }
 
     fn health(&mut self, stub: &str) -> Option<Health> {
-        self.engine.snapshot().experiment(stub).map(|view| view.health)
+        self.engine
+            .snapshot()
+            .experiment(stub)
+            .map(|view| view.health)
     }
 }
 
@@ -130,7 +200,11 @@ fn one_down() -> World {
     world.run(10);
     world.silent = vec!["pend00"];
     world.run(30);
-    let said = ["event pend00 ok→down", "switch r-pend00 false", "mail pend00 ok→down"];
+    let said = [
+        "event pend00 ok→down",
+        "switch r-pend00 false",
+        "mail pend00 ok→down",
+    ];
     assert_eq!(world.log[world.log.len() - 3..], said);
     world
 }
@@ -144,7 +218,14 @@ fn a_restart_while_one_is_down_says_nothing() {
     world.poll_book();
     world.run(120);
     assert_eq!(world.log, [""; 0]);
-    assert_eq!(world.engine.snapshot().experiment("pend00").map(|view| view.events.len()), Some(2));
+    assert_eq!(
+        world
+            .engine
+            .snapshot()
+            .experiment("pend00")
+            .map(|view| view.events.len()),
+        Some(2)
+    );
 }
 
 #[test]
@@ -152,7 +233,10 @@ fn the_order_in_which_the_sources_are_heard_again_does_not_matter() {
     let mut world = one_down();
     world.restart(Duration::from_secs(3600));
     world.run(20);
-    assert_eq!(world.log, [""; 0], "book has not said yet what experiments must have");
+    assert_eq!(
+        world.log, [""; 0],
+        "book has not said yet what experiments must have"
+    );
     world.poll_book();
     world.run(120);
     assert_eq!(world.log, [""; 0]);
@@ -165,7 +249,14 @@ fn what_recovered_while_we_were_off_is_given_back_and_told() {
     world.restart(Duration::from_secs(5 * 3600));
     world.poll_book();
     world.run(30);
-    assert_eq!(world.log, ["event pend00 down→ok", "switch r-pend00 true", "mail pend00 down→ok"]);
+    assert_eq!(
+        world.log,
+        [
+            "event pend00 down→ok",
+            "switch r-pend00 true",
+            "mail pend00 down→ok"
+        ]
+    );
 }
 
 #[test]
@@ -175,7 +266,14 @@ fn what_broke_while_we_were_off_needs_no_grace() {
     world.restart(Duration::from_secs(60));
     world.poll_book();
     world.run(3);
-    assert_eq!(world.log, ["event spin00 ok→down", "switch r-spin00 false", "mail spin00 ok→down"]);
+    assert_eq!(
+        world.log,
+        [
+            "event spin00 ok→down",
+            "switch r-spin00 false",
+            "mail spin00 ok→down"
+        ]
+    );
 }
 
 #[test]
@@ -186,7 +284,10 @@ fn a_withdrawal_that_book_forgot_while_we_were_off_is_made_again() {
     }
     world.restart(Duration::from_secs(60));
     world.poll_book();
-    assert_eq!(world.log, [""; 0], "not before relay has told how things are now");
+    assert_eq!(
+        world.log, [""; 0],
+        "not before relay has told how things are now"
+    );
     world.run(30);
     assert_eq!(world.log, ["switch r-pend00 false"]);
 }
@@ -204,7 +305,14 @@ fn a_mail_that_nobody_knows_of_is_sent_again() {
     world.silent.clear();
     world.poll_book();
     world.run(30);
-    assert_eq!(world.log, ["event pend00 down→ok", "switch r-pend00 true", "mail pend00 ok→ok"]);
+    assert_eq!(
+        world.log,
+        [
+            "event pend00 down→ok",
+            "switch r-pend00 true",
+            "mail pend00 ok→ok"
+        ]
+    );
 }
 
 #[test]
@@ -214,13 +322,27 @@ fn an_outage_that_was_told_ends_in_a_mail_after_a_restart_too() {
     world.run(10);
     for _ in 0..200 {
         world.now = world.now + Duration::from_secs(1);
-        world.give(Input::Report(SourceName::Jump, Arc::new(world.report(true))));
+        world.give(Input::Report(
+            SourceName::Jump,
+            Arc::new(world.report(true)),
+        ));
         world.give(Input::Wake);
     }
-    assert!(world.log.iter().any(|line| line.contains("3 experiments are not judged")), "{:?}", world.log);
+    assert!(
+        world
+            .log
+            .iter()
+            .any(|line| line.contains("3 experiments are not judged")),
+        "{:?}",
+        world.log
+    );
     world.restart(Duration::from_secs(10));
     world.poll_book();
     world.run(100);
-    let mails: Vec<&String> = world.log.iter().filter(|line| line.starts_with("mail")).collect();
+    let mails: Vec<&String> = world
+        .log
+        .iter()
+        .filter(|line| line.starts_with("mail"))
+        .collect();
     assert_eq!(mails, ["mail relay tells again"]);
 }

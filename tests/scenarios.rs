@@ -3,7 +3,11 @@
 //! A file of `tests/scenarios` has comments (`#`), deeds (or the name of a recording), a line `---`, and what is expected. A deed is a time in seconds (none: the
 //! start) and words that [`deeds`] and [`Scenario::take`] read. `UPDATE=1 cargo test --test scenarios` writes the expected part anew; read the difference.
 
-#![allow(clippy::panic, clippy::expect_used, reason = "a test stops at what it does not expect")]
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test stops at what it does not expect"
+)]
 
 mod support;
 
@@ -15,7 +19,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::effects::mail::{Letter, compose};
 use labwatch::engine::{
-    Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Policy, Role, Route, RouteView, Rules, Sampling, Schedule,
+    Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Policy, Role, Route,
+    RouteView, Rules, Sampling, Schedule,
 };
 use labwatch::model::{RouteName, SourceName, parse_duration};
 use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
@@ -41,23 +46,47 @@ fn every_scenario_comes_out_as_written() {
         if update {
             std::fs::write(&path, format!("{input}{SEPARATOR}{got}")).expect("a writable scenario");
         } else if got != expected {
-            wrong.push(format!("{}:\n--- expected\n{expected}+++ got\n{got}", path.display()));
+            wrong.push(format!(
+                "{}:\n--- expected\n{expected}+++ got\n{got}",
+                path.display()
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{}\nUPDATE=1 writes what is got; read the difference before you keep it", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{}\nUPDATE=1 writes what is got; read the difference before you keep it",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn a_replay_for_programs_is_one_object_a_line() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/relay-v0.8");
     let mut out = Vec::new();
-    run(&folder, Policy { startup: STARTUP, ..Policy::default() }, true, &mut out).expect("a recording");
+    run(
+        &folder,
+        Policy {
+            startup: STARTUP,
+            ..Policy::default()
+        },
+        true,
+        &mut out,
+    )
+    .expect("a recording");
     let text = String::from_utf8(out).expect("text");
-    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object"))
+        .collect();
     let (summary, told) = lines.split_last().expect("a summary");
-    assert!(told.iter().all(|line| line["at"].is_string() && line["kind"].is_string() && line["text"].is_string()));
+    assert!(told.iter().all(|line| line["at"].is_string()
+        && line["kind"].is_string()
+        && line["text"].is_string()));
     let expected = serde_json::json!({ "withdrawn": 1, "given_back": 1 });
-    assert_eq!(summary["summary"]["resources"], serde_json::json!({ "r-pend02": expected, "r-spin00": expected }));
+    assert_eq!(
+        summary["summary"]["resources"],
+        serde_json::json!({ "r-pend02": expected, "r-spin00": expected })
+    );
     assert_eq!(summary["summary"]["unexplained"], serde_json::json!([]));
 }
 
@@ -65,20 +94,31 @@ fn scenario_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let only = std::env::var("SCENARIO").unwrap_or_default();
     let entries = std::fs::read_dir(folder).expect("the folder of scenarios");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    files.retain(|path| path.extension().is_some_and(|ext| ext == "txt") && path.to_string_lossy().contains(&only));
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.retain(|path| {
+        path.extension().is_some_and(|ext| ext == "txt") && path.to_string_lossy().contains(&only)
+    });
     files.sort();
     files
 }
 
 /// The recording that a scenario names, where it is one: `recording <folder>`.
 fn recording(input: &str) -> Option<&str> {
-    input.lines().find_map(|line| line.strip_prefix("recording "))
+    input
+        .lines()
+        .find_map(|line| line.strip_prefix("recording "))
 }
 
 fn replayed(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(name);
-    let policy = Policy { startup: STARTUP, ..Policy::default() };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/recordings")
+        .join(name);
+    let policy = Policy {
+        startup: STARTUP,
+        ..Policy::default()
+    };
     let mut out = Vec::new();
     run(&folder, policy, false, &mut out).expect("a recording");
     String::from_utf8(out).expect("text")
@@ -114,8 +154,20 @@ enum Pause {
 
 impl Scenario {
     fn read(text: &str, path: &Path) -> Self {
-        let policy = Policy { startup: Duration::from_secs(5), ..Policy::default() };
-        let shown = vec![Kind::Health, Kind::Switch, Kind::Hold, Kind::Source, Kind::Manifest, Kind::Mail, Kind::Sampling, Kind::Command];
+        let policy = Policy {
+            startup: Duration::from_secs(5),
+            ..Policy::default()
+        };
+        let shown = vec![
+            Kind::Health,
+            Kind::Switch,
+            Kind::Hold,
+            Kind::Source,
+            Kind::Manifest,
+            Kind::Mail,
+            Kind::Sampling,
+            Kind::Command,
+        ];
         let mut scenario = Self {
             origin: Timestamp::UNIX_EPOCH,
             reloaded: policy,
@@ -132,7 +184,12 @@ impl Scenario {
         for (number, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or("").trim();
             let is_taken = line.is_empty() || scenario.take(line).is_some();
-            assert!(is_taken, "{}:{}: not understood: {line}", path.display(), number + 1);
+            assert!(
+                is_taken,
+                "{}:{}: not understood: {line}",
+                path.display(),
+                number + 1
+            );
         }
         scenario
     }
@@ -152,25 +209,50 @@ impl Scenario {
                 settings.iter().try_for_each(|setting| self.set(setting))?;
                 self.reloaded = self.policy;
             }
-            ["route", name, patterns, settings @ ..] => self.routes.push(route(name, patterns, settings)?),
+            ["route", name, patterns, settings @ ..] => {
+                self.routes.push(route(name, patterns, settings)?)
+            }
             ["unroute", name] => self.routes.retain(|route| route.name.as_str() != *name),
             ["reload", settings @ ..] => {
-                settings.iter().try_for_each(|setting| set(&mut self.reloaded, setting))?;
-                let (routes, maintenance, pools, advice) = (self.routes.clone(), Vec::new(), Vec::new(), Advice::default());
-                let rules = Rules { policy: self.reloaded, routes, maintenance, pools, advice, hold_overdue: DEFAULT_OVERDUE_AFTER };
+                settings
+                    .iter()
+                    .try_for_each(|setting| set(&mut self.reloaded, setting))?;
+                let (routes, maintenance, pools, advice) = (
+                    self.routes.clone(),
+                    Vec::new(),
+                    Vec::new(),
+                    Advice::default(),
+                );
+                let rules = Rules {
+                    policy: self.reloaded,
+                    routes,
+                    maintenance,
+                    pools,
+                    advice,
+                    hold_overdue: DEFAULT_OVERDUE_AFTER,
+                };
                 self.deeds.push((at, Deed::Adopt(Box::new(rules))));
             }
-            ["restart"] => self.pauses.push((at, Pause::Restart(Duration::ZERO, self.routes.clone()))),
-            ["restart", "after", off] => self.pauses.push((at, Pause::Restart(parse_duration(off).ok()?, self.routes.clone()))),
+            ["restart"] => self
+                .pauses
+                .push((at, Pause::Restart(Duration::ZERO, self.routes.clone()))),
+            ["restart", "after", off] => self.pauses.push((
+                at,
+                Pause::Restart(parse_duration(off).ok()?, self.routes.clone()),
+            )),
             ["look"] => self.pauses.push((at, Pause::Look)),
             ["show", "asks"] => self.shown.push(Kind::Ask),
             ["show", "samples"] => self.shown.push(Kind::Sample),
             ["show", "subjects"] => self.subjects = true,
-            ["hide", "health"] => self.shown.retain(|kind| !matches!(kind, Kind::Health | Kind::Switch)),
+            ["hide", "health"] => self
+                .shown
+                .retain(|kind| !matches!(kind, Kind::Health | Kind::Switch)),
             ["brief"] => self.brief = true,
             ["lab", stubs @ ..] => {
                 let stubs = stubs.iter().flat_map(|stub| numbered(stub));
-                self.deeds.extend(stubs.map(|stub| (at, Deed::Experiment(stub, owned(&["st-data", "st-video"])))));
+                self.deeds.extend(
+                    stubs.map(|stub| (at, Deed::Experiment(stub, owned(&["st-data", "st-video"])))),
+                );
             }
             words => {
                 let deeds = deeds(words)?;
@@ -186,8 +268,13 @@ impl Scenario {
             self.routes.clear();
             return Some(());
         }
-        let everybody = self.routes.iter_mut().find(|route| route.name == RouteName::everybody());
-        everybody.and_then(|route| set_route(route, setting)).or_else(|| set(&mut self.policy, setting))
+        let everybody = self
+            .routes
+            .iter_mut()
+            .find(|route| route.name == RouteName::everybody());
+        everybody
+            .and_then(|route| set_route(route, setting))
+            .or_else(|| set(&mut self.policy, setting))
     }
 
     fn play(mut self) -> String {
@@ -204,10 +291,21 @@ impl Scenario {
             match pause {
                 Pause::Look => out.push_str(&look(&mut stage, self.origin)),
                 Pause::Restart(off, routes) => {
-                    writeln!(out, "{:>9} restart  off for {}s", seconds(at.as_secs_f64()), off.as_secs()).expect("a string takes all");
+                    writeln!(
+                        out,
+                        "{:>9} restart  off for {}s",
+                        seconds(at.as_secs_f64()),
+                        off.as_secs()
+                    )
+                    .expect("a string takes all");
                     stage.world.mailing.clear();
                     stage.idle_until(*at + *off);
-                    stage.engine = Engine::resume(self.policy, routes.clone(), &keeper.restart(), stage.plan.now());
+                    stage.engine = Engine::resume(
+                        self.policy,
+                        routes.clone(),
+                        &keeper.restart(),
+                        stage.plan.now(),
+                    );
                 }
             }
         }
@@ -218,14 +316,22 @@ impl Scenario {
     }
 
     /// Writes what the engine asked for since it was last written. Returns how much that is in all.
-    fn tell(&self, stage: &Stage<Lab>, seen: usize, keeper: &mut Keeper, out: &mut String) -> usize {
+    fn tell(
+        &self,
+        stage: &Stage<Lab>,
+        seen: usize,
+        keeper: &mut Keeper,
+        out: &mut String,
+    ) -> usize {
         let clock = |at: Timestamp| seconds(at.duration_since(self.origin).as_secs_f64());
         for (at, action) in stage.world.log.iter().skip(seen) {
             if let Action::Record(record) = action {
                 keeper.keep(record, at.wall());
             }
             let told = tell(action, at.wall(), &clock);
-            let Some(mut told) = told.filter(|told| self.shown.contains(&told.kind)) else { continue };
+            let Some(mut told) = told.filter(|told| self.shown.contains(&told.kind)) else {
+                continue;
+            };
             if self.brief && !abridge(&mut told) {
                 continue;
             }
@@ -240,10 +346,23 @@ impl Scenario {
 
 /// The subject of a mail, and which mails it stands beside.
 fn subject(action: &Action) -> Vec<String> {
-    let Action::Tell(summary) = action else { return Vec::new() };
-    let references: Vec<String> = summary.thread.references.iter().map(|message| format!("#{}", message.id)).collect();
+    let Action::Tell(summary) = action else {
+        return Vec::new();
+    };
+    let references: Vec<String> = summary
+        .thread
+        .references
+        .iter()
+        .map(|message| format!("#{}", message.id))
+        .collect();
     let thread = (!references.is_empty()).then(|| format!("thread: {}", references.join(" ")));
-    [format!("subject: {}", compose(summary, &Letter::default()).subject)].into_iter().chain(thread).collect()
+    [format!(
+        "subject: {}",
+        compose(summary, &Letter::default()).subject
+    )]
+    .into_iter()
+    .chain(thread)
+    .collect()
 }
 
 /// How it stands with each route, and what people know.
@@ -251,13 +370,44 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
     let snapshot = stage.engine.snapshot();
     let clock = |at: Timestamp| seconds(at.duration_since(origin).as_secs_f64());
     let mut out = format!("{:>9} look\n", clock(snapshot.at));
-    for RouteView { name, channel, last_sent, waiting_since, fault, failures, refused } in &snapshot.routes {
-        let time = |what: &str, at: &Option<Timestamp>| at.map(|at| format!(", {what} {}", clock(at))).unwrap_or_default();
-        let fault = fault.as_ref().map(|fault| format!(", failed {failures} times: {fault}")).unwrap_or_default();
-        let times = [time("last sent", last_sent), time("waiting since", waiting_since), time("refused", refused)].concat();
-        let told: Vec<String> =
-            snapshot.told.iter().filter(|told| told.route == *name).map(|told| format!("{} {}", told.stub, told.health)).collect();
-        writeln!(out, "{:>18} {name} ({}){times}{fault}; told: {}", "", channel.word(), told.join(", ")).expect("a string takes all");
+    for RouteView {
+        name,
+        channel,
+        last_sent,
+        waiting_since,
+        fault,
+        failures,
+        refused,
+    } in &snapshot.routes
+    {
+        let time = |what: &str, at: &Option<Timestamp>| {
+            at.map(|at| format!(", {what} {}", clock(at)))
+                .unwrap_or_default()
+        };
+        let fault = fault
+            .as_ref()
+            .map(|fault| format!(", failed {failures} times: {fault}"))
+            .unwrap_or_default();
+        let times = [
+            time("last sent", last_sent),
+            time("waiting since", waiting_since),
+            time("refused", refused),
+        ]
+        .concat();
+        let told: Vec<String> = snapshot
+            .told
+            .iter()
+            .filter(|told| told.route == *name)
+            .map(|told| format!("{} {}", told.stub, told.health))
+            .collect();
+        writeln!(
+            out,
+            "{:>18} {name} ({}){times}{fault}; told: {}",
+            "",
+            channel.word(),
+            told.join(", ")
+        )
+        .expect("a string takes all");
     }
     out
 }
@@ -281,18 +431,37 @@ fn write(out: &mut String, at: &str, told: &Told) {
 
 /// How things stand when the scenario ends.
 fn ending(stage: &mut Stage<Lab>) -> String {
-    let count = |is_meant: fn(&Action) -> bool| stage.world.log.iter().filter(|(_, action)| is_meant(action)).count();
+    let count = |is_meant: fn(&Action) -> bool| {
+        stage
+            .world
+            .log
+            .iter()
+            .filter(|(_, action)| is_meant(action))
+            .count()
+    };
     let switches = count(|action| matches!(action, Action::Switch(_)));
     let mails = count(|action| matches!(action, Action::Tell(_)));
     let asks = count(|action| matches!(action, Action::Ask(_)));
     let samples = count(|action| matches!(action, Action::Sample(_)));
     let end = seconds(stage.plan.now().mono().as_secs_f64());
     let counts = stage.engine.snapshot().counts;
-    let flapping = if counts.flapping == 0 { String::new() } else { format!("{} flapping, ", counts.flapping) };
+    let flapping = if counts.flapping == 0 {
+        String::new()
+    } else {
+        format!("{} flapping, ", counts.flapping)
+    };
     format!(
         "{end:>9} end      {} experiments: {} ok, {} degraded, {flapping}{} down, {} unknown; {} withdrawn, {} held, {} unlisted\n{:>18} \
          {switches} switches, {mails} mails, {asks} asks, {samples} samples\n",
-        counts.total, counts.ok, counts.degraded, counts.down, counts.unknown, counts.withdrawn, counts.held, counts.unlisted, ""
+        counts.total,
+        counts.ok,
+        counts.degraded,
+        counts.down,
+        counts.unknown,
+        counts.withdrawn,
+        counts.held,
+        counts.unlisted,
+        ""
     )
 }
 
@@ -305,9 +474,16 @@ fn numbered(stub: &str) -> Vec<String> {
     let range = stub.split_once("..").and_then(|(first, last)| {
         let digits = first.len() - first.trim_end_matches(|c: char| c.is_ascii_digit()).len();
         let (name, from) = first.split_at(first.len() - digits);
-        Some((name, digits, from.parse::<u32>().ok()?..=last.parse::<u32>().ok()?))
+        Some((
+            name,
+            digits,
+            from.parse::<u32>().ok()?..=last.parse::<u32>().ok()?,
+        ))
     });
-    range.map_or_else(|| vec![stub.to_owned()], |(name, digits, numbers)| numbers.map(|n| format!("{name}{n:0digits$}")).collect())
+    range.map_or_else(
+        || vec![stub.to_owned()],
+        |(name, digits, numbers)| numbers.map(|n| format!("{name}{n:0digits$}")).collect(),
+    )
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -317,8 +493,14 @@ fn owned(words: &[&str]) -> Vec<String> {
 /// `route NAME PATTERN,PATTERN [webhook] [no-alerts] [gather=D] [remind=D] [digest=HH:MM@ZONE] [digest_when_well=yes]`
 fn route(name: &str, patterns: &str, settings: &[&str]) -> Option<Route> {
     let patterns = patterns.split(',').map(str::to_owned).collect();
-    let mut route = Route { name: RouteName::try_new(name).ok()?, patterns, ..Route::everybody() };
-    settings.iter().try_for_each(|setting| set_route(&mut route, setting))?;
+    let mut route = Route {
+        name: RouteName::try_new(name).ok()?,
+        patterns,
+        ..Route::everybody()
+    };
+    settings
+        .iter()
+        .try_for_each(|setting| set_route(&mut route, setting))?;
     Some(route)
 }
 
@@ -331,7 +513,11 @@ fn set_route(route: &mut Route, setting: &str) -> Option<()> {
         ("digest", value) => {
             let (time, zone) = value.split_once('@').unwrap_or((value, "UTC0"));
             let zone = TimeZone::posix(zone).ok()?;
-            route.digest = Some(Digest { at: time.parse().ok()?, zone, when_well: false });
+            route.digest = Some(Digest {
+                at: time.parse().ok()?,
+                zone,
+                when_well: false,
+            });
         }
         ("digest_when_well", value) => route.digest.as_mut()?.when_well = value == "yes",
         _ => return None,
@@ -363,7 +549,11 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
 /// Reads what is done.
 fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
     let text = |word: &&str| (*word).to_owned();
-    if let ["connect" | "back" | "vanish" | "silent" | "sends", names @ ..] = words {
+    if let [
+        "connect" | "back" | "vanish" | "silent" | "sends",
+        names @ ..,
+    ] = words
+    {
         let names = names.iter().flat_map(|name| numbered(name));
         return Some(
             names
@@ -400,13 +590,29 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         ["samples", how] => Deed::Samples(mood(how)?),
         ["clock", seconds] => Deed::Clock(seconds.parse().ok()?),
         ["acknowledge", name] => Deed::Acknowledge(text(name), None),
-        ["acknowledge", name, "for", time] => Deed::Acknowledge(text(name), Some(parse_duration(time).ok()?)),
+        ["acknowledge", name, "for", time] => {
+            Deed::Acknowledge(text(name), Some(parse_duration(time).ok()?))
+        }
         ["unacknowledge", name] => Deed::Unacknowledge(text(name)),
         ["silence", name, "for", time] => Deed::Silence(text(name), parse_duration(time).ok()?),
-        ["maintain", name, "from", from, "until", until] => {
-            Deed::Maintain(text(name), Schedule::Once { from: from.parse().ok()?, until: until.parse().ok()? })
-        }
-        ["maintain", name, "every", days, "at", starts, "for", lasts, zone] => {
+        ["maintain", name, "from", from, "until", until] => Deed::Maintain(
+            text(name),
+            Schedule::Once {
+                from: from.parse().ok()?,
+                until: until.parse().ok()?,
+            },
+        ),
+        [
+            "maintain",
+            name,
+            "every",
+            days,
+            "at",
+            starts,
+            "for",
+            lasts,
+            zone,
+        ] => {
             let days: Vec<&str> = days.split(',').collect();
             let weekly = serde_json::json!({ "weekly": { "days": days, "starts": starts, "lasts": lasts, "zone": zone } });
             Deed::Maintain(text(name), serde_json::from_value(weekly).ok()?)

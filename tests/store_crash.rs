@@ -15,7 +15,10 @@ use disk::Disk;
 use jiff::Timestamp;
 use labwatch::engine::{Event, Record, Why};
 use labwatch::model::{Health, JumpHealth, Stub};
-use labwatch::store::{DATABASE_FILE, Entry, Origin, Outgoing, Store, StoreError, StoreSettings, StoreState, Told, verify};
+use labwatch::store::{
+    DATABASE_FILE, Entry, Origin, Outgoing, Store, StoreError, StoreSettings, StoreState, Told,
+    verify,
+};
 use serde_json::json;
 
 /// Tells the test's own program that it is the one that will be killed, and in which folder it writes.
@@ -36,7 +39,10 @@ fn what_was_acknowledged_survives_kill_9() {
         let lines = child.stdout.take().expect("its output");
         let stop = acknowledged + 1 + (round * 37) % 120;
         for line in BufReader::new(lines).lines().map_while(Result::ok) {
-            acknowledged = line.strip_prefix("kept ").and_then(|number| number.parse().ok()).unwrap_or(acknowledged);
+            acknowledged = line
+                .strip_prefix("kept ")
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(acknowledged);
             if acknowledged >= stop {
                 break;
             }
@@ -52,13 +58,34 @@ fn what_was_acknowledged_survives_kill_9() {
 fn check(dir: &Path, acknowledged: u64) {
     let (store, memory) = open_again(dir);
     assert_eq!(memory.origin, Origin::Found);
-    let last = memory.keep.get("last").and_then(serde_json::Value::as_u64).unwrap_or(0);
-    assert!(last >= acknowledged, "{acknowledged} was acknowledged, {last} is there");
+    let last = memory
+        .keep
+        .get("last")
+        .and_then(serde_json::Value::as_u64)
+        .unwrap_or(0);
+    assert!(
+        last >= acknowledged,
+        "{acknowledged} was acknowledged, {last} is there"
+    );
     assert_eq!(memory.next_outgoing, last + 1);
-    assert_eq!(memory.told.iter().map(|told| told.value.as_u64()).collect::<Vec<_>>(), [Some(last)]);
+    assert_eq!(
+        memory
+            .told
+            .iter()
+            .map(|told| told.value.as_u64())
+            .collect::<Vec<_>>(),
+        [Some(last)]
+    );
     drop(store);
     let report = verify(&dir.join(DATABASE_FILE)).expect("a report");
-    assert_eq!((report.problems.len(), report.rows["events"], report.rows["outbox"]), (0, last, last));
+    assert_eq!(
+        (
+            report.problems.len(),
+            report.rows["events"],
+            report.rows["outbox"]
+        ),
+        (0, last, last)
+    );
 }
 
 /// Opens a store that this process has just closed. A process that another test starts at that moment has the lock for as long as its
@@ -67,7 +94,9 @@ fn open_again(dir: &Path) -> (Store, labwatch::store::Memory) {
     let begun = Instant::now();
     loop {
         match Store::open(&settings(dir)) {
-            Err(StoreError::InUse { .. }) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(10)),
+            Err(StoreError::InUse { .. }) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10))
+            }
             opened => return opened.expect("it opens"),
         }
     }
@@ -76,9 +105,13 @@ fn open_again(dir: &Path) -> (Store, labwatch::store::Memory) {
 /// Not a test by itself: the program that is killed. It goes on from what it finds, and says what is kept.
 #[test]
 fn the_one_that_is_killed() {
-    let Some(dir) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
+    let Some(dir) = std::env::var_os(CHILD).map(PathBuf::from) else {
+        return;
+    };
     let (store, memory) = Store::open(&settings(&dir)).expect("it opens");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     for number in memory.next_outgoing.. {
         let ticket = store.write(batch(number));
         // Some wait for the disk one by one, some do not: groups of all sizes are cut off.
@@ -96,20 +129,31 @@ fn a_second_process_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut child = writer(dir.path());
     let lines = child.stdout.take().expect("its output");
-    let started = BufReader::new(lines).lines().map_while(Result::ok).any(|line| line.starts_with("kept"));
+    let started = BufReader::new(lines)
+        .lines()
+        .map_while(Result::ok)
+        .any(|line| line.starts_with("kept"));
     let refused = Store::open(&settings(dir.path()));
     let pid = child.id();
     child.kill().expect("killed");
     child.wait().expect("gone");
     assert!(started);
-    assert!(matches!(refused, Err(StoreError::InUse { pid: Some(held), .. }) if held == pid), "{refused:?}");
-    assert!(Store::open(&settings(dir.path())).is_ok(), "a lock does not outlive its process");
+    assert!(
+        matches!(refused, Err(StoreError::InUse { pid: Some(held), .. }) if held == pid),
+        "{refused:?}"
+    );
+    assert!(
+        Store::open(&settings(dir.path())).is_ok(),
+        "a lock does not outlive its process"
+    );
 }
 
 #[test]
 fn a_full_disk_is_survived() {
     let dir = tempfile::tempdir().expect("a folder");
-    let Some(disk) = Disk::mount(dir.path(), "size=1m") else { return };
+    let Some(disk) = Disk::mount(dir.path(), "size=1m") else {
+        return;
+    };
     let (store, _) = Store::open(&settings(dir.path())).expect("it opens");
     let ballast = dir.path().join("ballast");
     let full = std::fs::write(&ballast, vec![1_u8; 2 << 20]);
@@ -117,10 +161,23 @@ fn a_full_disk_is_survived() {
     let tickets: Vec<_> = (1..=40).map(|number| store.write(batch(number))).collect();
     wait(|| store.health().state == StoreState::Degraded);
     let health = store.health();
-    assert!(health.last_error.as_deref().is_some_and(|why| why.contains("full") || why.contains("I/O")), "{health:?}");
+    assert!(
+        health
+            .last_error
+            .as_deref()
+            .is_some_and(|why| why.contains("full") || why.contains("I/O")),
+        "{health:?}"
+    );
     std::fs::remove_file(&ballast).expect("removed");
-    wait(|| tickets.iter().all(|ticket| ticket.is_durable(*store.progress().borrow())));
-    assert_eq!((store.health().state, store.health().lost), (StoreState::Ok, 0));
+    wait(|| {
+        tickets
+            .iter()
+            .all(|ticket| ticket.is_durable(*store.progress().borrow()))
+    });
+    assert_eq!(
+        (store.health().state, store.health().lost),
+        (StoreState::Ok, 0)
+    );
     drop(store);
     check(dir.path(), 40);
     drop(disk);
@@ -129,15 +186,24 @@ fn a_full_disk_is_survived() {
 #[test]
 fn a_disk_that_takes_no_writes_is_read_and_used_again_when_it_does() {
     let dir = tempfile::tempdir().expect("a folder");
-    let Some(disk) = Disk::mount(dir.path(), "size=8m") else { return };
+    let Some(disk) = Disk::mount(dir.path(), "size=8m") else {
+        return;
+    };
     let (store, _) = Store::open(&settings(dir.path())).expect("it opens");
     let ticket = store.write(batch(1));
     wait(|| ticket.is_durable(*store.progress().borrow()));
     drop(store);
     disk.remount("ro");
     let (store, memory) = open_again(dir.path());
-    assert!(matches!(memory.origin, Origin::ReadOnly { .. }), "{:?}", memory.origin);
-    assert_eq!((memory.next_outgoing, store.health().state), (2, StoreState::Degraded));
+    assert!(
+        matches!(memory.origin, Origin::ReadOnly { .. }),
+        "{:?}",
+        memory.origin
+    );
+    assert_eq!(
+        (memory.next_outgoing, store.health().state),
+        (2, StoreState::Degraded)
+    );
     let ticket = store.write(batch(2));
     wait(|| ticket.is_settled(*store.progress().borrow()));
     disk.remount("rw");
@@ -149,25 +215,63 @@ fn a_disk_that_takes_no_writes_is_read_and_used_again_when_it_does() {
 fn writer(dir: &Path) -> Child {
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
-    command.args(["--exact", "the_one_that_is_killed", "--nocapture"]).env(CHILD, dir);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("started")
+    command
+        .args(["--exact", "the_one_that_is_killed", "--nocapture"])
+        .env(CHILD, dir);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started")
 }
 
 fn settings(dir: &Path) -> StoreSettings {
-    StoreSettings { dir: dir.to_owned(), history_days: 1_826, ring: 10 }
+    StoreSettings {
+        dir: dir.to_owned(),
+        history_days: 1_826,
+        ring: 10,
+    }
 }
 
 /// Four entries that belong together and all say the number.
 fn batch(number: u64) -> Vec<Entry> {
-    let when = Timestamp::from_millisecond(1_700_000_000_000 + i64::try_from(number).expect("small")).expect("in range");
+    let when =
+        Timestamp::from_millisecond(1_700_000_000_000 + i64::try_from(number).expect("small"))
+            .expect("in range");
     let health = Health::Ok;
-    let event = Event { when, health, was: health, issues: Vec::new(), jump: JumpHealth::Up, streams: Vec::new(), why: Why::Observed };
+    let event = Event {
+        when,
+        health,
+        was: health,
+        issues: Vec::new(),
+        jump: JumpHealth::Up,
+        streams: Vec::new(),
+        why: Why::Observed,
+    };
     let stub = Stub::try_new(&format!("pend{:02}", number % 20)).expect("a name");
     vec![
-        Entry::Record { at: when, record: Record::Event { stub, event: Arc::new(event) } },
-        Entry::Outgoing(Outgoing { id: number, route: "team".into(), created: when, content: json!("x".repeat(2_000)) }),
-        Entry::Told(Told { route: "team".into(), subject: "all".into(), value: json!(number) }),
-        Entry::Keep { key: "last".into(), value: Some(json!(number)) },
+        Entry::Record {
+            at: when,
+            record: Record::Event {
+                stub,
+                event: Arc::new(event),
+            },
+        },
+        Entry::Outgoing(Outgoing {
+            id: number,
+            route: "team".into(),
+            created: when,
+            content: json!("x".repeat(2_000)),
+        }),
+        Entry::Told(Told {
+            route: "team".into(),
+            subject: "all".into(),
+            value: json!(number),
+        }),
+        Entry::Keep {
+            key: "last".into(),
+            value: Some(json!(number)),
+        },
     ]
 }
 

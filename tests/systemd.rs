@@ -18,7 +18,9 @@ const MAX_EXPOSURE: u32 = 20;
 const WIDTH: usize = 120;
 
 fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("systemd")
+        .join(name)
 }
 
 fn unit() -> String {
@@ -29,36 +31,68 @@ fn unit() -> String {
 fn analyze(args: &[&str]) -> Option<Output> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("labwatch.service");
-    fs::write(&path, unit().replace("/usr/local/bin/labwatch", env!("CARGO_BIN_EXE_labwatch"))).expect("writes");
-    Command::new("systemd-analyze").args(args).arg(&path).output().ok()
+    fs::write(
+        &path,
+        unit().replace("/usr/local/bin/labwatch", env!("CARGO_BIN_EXE_labwatch")),
+    )
+    .expect("writes");
+    Command::new("systemd-analyze")
+        .args(args)
+        .arg(&path)
+        .output()
+        .ok()
 }
 
 fn complaints(output: &Output) -> String {
     let both = [&output.stdout[..], &output.stderr].concat();
-    String::from_utf8_lossy(&both).lines().filter(|line| line.contains("labwatch")).fold(String::new(), |all, line| all + line + "\n")
+    String::from_utf8_lossy(&both)
+        .lines()
+        .filter(|line| line.contains("labwatch"))
+        .fold(String::new(), |all, line| all + line + "\n")
 }
 
 #[test]
 fn systemd_accepts_the_unit() {
-    let Some(output) = analyze(&["verify", "--man=no"]) else { return };
-    assert!(output.status.success() && complaints(&output).is_empty(), "{}", complaints(&output));
+    let Some(output) = analyze(&["verify", "--man=no"]) else {
+        return;
+    };
+    assert!(
+        output.status.success() && complaints(&output).is_empty(),
+        "{}",
+        complaints(&output)
+    );
 }
 
 #[test]
 fn the_unit_is_closed() {
     let threshold = MAX_EXPOSURE.to_string();
-    let Some(output) = analyze(&["security", "--offline=true", "--threshold", &threshold]) else { return };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let Some(output) = analyze(&["security", "--offline=true", "--threshold", &threshold]) else {
+        return;
+    };
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 #[test]
 fn every_line_of_the_hardening_has_its_reason() {
     let unit = unit();
-    let (_, hardening) = unit.split_once("# ---- Hardening").expect("there is a block");
+    let (_, hardening) = unit
+        .split_once("# ---- Hardening")
+        .expect("there is a block");
     let (hardening, _) = hardening.split_once("[Install]").expect("it ends");
     for block in hardening.split("\n#").skip(1) {
-        let settings = block.lines().skip(1).filter(|line| line.contains('=')).count();
-        assert!((1..=6).contains(&settings), "a reason with {settings} settings:\n#{block}");
+        let settings = block
+            .lines()
+            .skip(1)
+            .filter(|line| line.contains('='))
+            .count();
+        assert!(
+            (1..=6).contains(&settings),
+            "a reason with {settings} settings:\n#{block}"
+        );
     }
     for line in [
         "Type=notify",
@@ -76,7 +110,12 @@ fn every_line_of_the_hardening_has_its_reason() {
 fn every_secret_is_a_credential_by_its_name() {
     for secret in config::SECRETS {
         let line = format!("LoadCredential={secret}:/etc/labwatch/secrets/{secret}");
-        assert!(unit().lines().any(|there| there.trim_start_matches('#') == line), "{line}");
+        assert!(
+            unit()
+                .lines()
+                .any(|there| there.trim_start_matches('#') == line),
+            "{line}"
+        );
     }
 }
 
@@ -99,8 +138,17 @@ fn environment_file() -> String {
             section = key.section;
             let _ = write!(text, "\n# ---- {section} ----\n");
         }
-        let quoted = if key.plain_value().contains(' ') { format!("\"{}\"", key.plain_value()) } else { key.plain_value().to_owned() };
-        let _ = write!(text, "\n{}#{}={quoted}\n", wrapped(&key.doc), key.variable());
+        let quoted = if key.plain_value().contains(' ') {
+            format!("\"{}\"", key.plain_value())
+        } else {
+            key.plain_value().to_owned()
+        };
+        let _ = write!(
+            text,
+            "\n{}#{}={quoted}\n",
+            wrapped(&key.doc),
+            key.variable()
+        );
     }
     text
 }
@@ -128,21 +176,33 @@ fn the_environment_file_explains_every_setting() {
         fs::write(&path, environment_file()).expect("writes");
     }
     let there = fs::read_to_string(&path).expect("reads");
-    assert!(there == environment_file(), "systemd/labwatch.env is not what the settings say: run UPDATE=1 cargo test --test systemd");
+    assert!(
+        there == environment_file(),
+        "systemd/labwatch.env is not what the settings say: run UPDATE=1 cargo test --test systemd"
+    );
 }
 
 /// The file with every line in force, as systemd would read it, with secrets given otherwise.
 #[test]
 fn the_environment_file_is_right_when_all_of_it_is_in_force() {
     let text = fs::read_to_string(shipped("labwatch.env")).expect("reads");
-    let lines = text.lines().filter_map(|line| line.strip_prefix("#STATUS_")?.split_once('='));
-    let mut env: BTreeMap<String, String> =
-        lines.map(|(key, value)| (format!("STATUS_{key}"), value.trim_matches('"').to_owned())).collect();
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#STATUS_")?.split_once('='));
+    let mut env: BTreeMap<String, String> = lines
+        .map(|(key, value)| (format!("STATUS_{key}"), value.trim_matches('"').to_owned()))
+        .collect();
     env.remove("STATUS_CONFIG");
-    env.retain(|key, _| !(key.starts_with("STATUS_SECRET") || key.starts_with("STATUS_EMAIL_PASSWORD")));
+    env.retain(|key, _| {
+        !(key.starts_with("STATUS_SECRET") || key.starts_with("STATUS_EMAIL_PASSWORD"))
+    });
     for server in ["BOOK", "JUMP", "RELAY"] {
         env.insert(format!("STATUS_SECRET_{server}"), "secret".to_owned());
     }
-    let loaded = config::load(&Sources { env, ..Sources::default() }).unwrap_or_else(|problems| panic!("{problems}"));
+    let loaded = config::load(&Sources {
+        env,
+        ..Sources::default()
+    })
+    .unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.config.mail.expect("an example of mail").to.len(), 2);
 }

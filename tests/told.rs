@@ -3,7 +3,11 @@
 //!
 //! `PROPTEST_CASES` sets how many cases are tried.
 
-#![allow(clippy::expect_used, clippy::wildcard_enum_match_arm, reason = "a test stops at what it does not expect")]
+#![allow(
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops at what it does not expect"
+)]
 
 mod support;
 
@@ -13,10 +17,13 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use labwatch::engine::{
-    Action, Advice, BookReading, Channel, Concern, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault, Digest, Engine, Input, Memory,
-    Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes, Summary, SwitchOutcome, Traffic,
+    Action, Advice, BookReading, Channel, Concern, Connection, DEFAULT_OVERDUE_AFTER,
+    DeliveryFault, Digest, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading, Route,
+    Rules, Scopes, Summary, SwitchOutcome, Traffic,
 };
-use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic};
+use labwatch::model::{
+    Availability, Fault, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
+};
 use proptest::prelude::*;
 use support::keeper::Keeper;
 
@@ -66,7 +73,15 @@ enum Sending {
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
-    let sending = proptest::sample::select(&[Sending::Works, Sending::Fails, Sending::Refused, Sending::Unanswered, Sending::Lost][..]);
+    let sending = proptest::sample::select(
+        &[
+            Sending::Works,
+            Sending::Fails,
+            Sending::Refused,
+            Sending::Unanswered,
+            Sending::Lost,
+        ][..],
+    );
     prop_oneof![
         4 => (0..STUBS.len(), any::<bool>()).prop_map(|(stub, on)| Deed::Stream(stub, on)),
         2 => (0..STUBS.len(), any::<bool>()).prop_map(|(stub, on)| Deed::Host(stub, on)),
@@ -89,11 +104,35 @@ fn name(text: &str) -> RouteName {
 }
 
 fn routes() -> Vec<Route> {
-    let digest = Digest { at: "07:00".parse().expect("a time"), zone: TimeZone::UTC, when_well: false };
-    let everybody = Route { digest: Some(digest), ..Route::everybody() };
-    let hook = Route { name: name("hook"), channel: Channel::Webhook, gather: Duration::from_secs(30), ..Route::everybody() };
-    let some = Route { name: name("some"), patterns: vec!["a*".to_owned()], alerts: false, ..Route::everybody() };
-    vec![everybody, hook, Route { remind: Some(Duration::from_secs(300)), ..some }]
+    let digest = Digest {
+        at: "07:00".parse().expect("a time"),
+        zone: TimeZone::UTC,
+        when_well: false,
+    };
+    let everybody = Route {
+        digest: Some(digest),
+        ..Route::everybody()
+    };
+    let hook = Route {
+        name: name("hook"),
+        channel: Channel::Webhook,
+        gather: Duration::from_secs(30),
+        ..Route::everybody()
+    };
+    let some = Route {
+        name: name("some"),
+        patterns: vec!["a*".to_owned()],
+        alerts: false,
+        ..Route::everybody()
+    };
+    vec![
+        everybody,
+        hook,
+        Route {
+            remind: Some(Duration::from_secs(300)),
+            ..some
+        },
+    ]
 }
 
 /// The routes that a configuration may have: all; fewer; all, but they hear of something else.
@@ -103,8 +142,12 @@ fn some_routes(which: usize) -> Vec<Route> {
         0 => all,
         1 => all.into_iter().skip(1).collect(),
         _ => {
-            let other =
-                |route: Route| Route { patterns: vec!["b*".to_owned(), "a1".to_owned()], alerts: !route.alerts, digest: None, ..route };
+            let other = |route: Route| Route {
+                patterns: vec!["b*".to_owned(), "a1".to_owned()],
+                alerts: !route.alerts,
+                digest: None,
+                ..route
+            };
             all.into_iter().map(other).collect()
         }
     }
@@ -112,7 +155,14 @@ fn some_routes(which: usize) -> Vec<Route> {
 
 fn rules(routes: Vec<Route>) -> Rules {
     let (maintenance, pools, advice) = (Vec::new(), Vec::new(), Advice::default());
-    Rules { policy: policy(), routes, maintenance, pools, advice, hold_overdue: DEFAULT_OVERDUE_AFTER }
+    Rules {
+        policy: policy(),
+        routes,
+        maintenance,
+        pools,
+        advice,
+        hold_overdue: DEFAULT_OVERDUE_AFTER,
+    }
 }
 
 struct World {
@@ -150,7 +200,10 @@ impl World {
             jump: true,
             book: true,
             sending: [Sending::Works; 3],
-            known: routes().into_iter().map(|route| (route.name, BTreeMap::new())).collect(),
+            known: routes()
+                .into_iter()
+                .map(|route| (route.name, BTreeMap::new()))
+                .collect(),
             alarmed: BTreeSet::new(),
             owed: Things::new(),
             told: Vec::new(),
@@ -180,31 +233,48 @@ impl World {
     /// Whoever is not to hear of something any more is not told of its end either.
     fn adopt(&mut self, routes: Vec<Route>) {
         let route = |name: &RouteName| routes.iter().find(|route| route.name == *name);
-        let hears_of = |name: &RouteName, stub: &Stub| route(name).is_some_and(|route| route.hears_of(stub));
+        let hears_of =
+            |name: &RouteName, stub: &Stub| route(name).is_some_and(|route| route.hears_of(stub));
         for (name, known) in &mut self.known {
             known.retain(|stub, _| hears_of(name, stub));
         }
-        self.alarmed.retain(|(name, _)| route(name).is_some_and(|route| route.alerts));
-        self.owed.retain(|(name, thing)| match Stub::try_new(thing).ok().filter(|stub| STUBS.contains(&stub.as_str())) {
-            Some(stub) => hears_of(name, &stub),
-            None => route(name).is_some_and(|route| route.alerts),
+        self.alarmed
+            .retain(|(name, _)| route(name).is_some_and(|route| route.alerts));
+        self.owed.retain(|(name, thing)| {
+            match Stub::try_new(thing)
+                .ok()
+                .filter(|stub| STUBS.contains(&stub.as_str()))
+            {
+                Some(stub) => hears_of(name, &stub),
+                None => route(name).is_some_and(|route| route.alerts),
+            }
         });
         self.routes = routes;
         self.give(Input::Adopt(Box::new(rules(self.routes.clone()))));
     }
 
     fn poll(&mut self) {
-        self.give(if self.book { Input::Book(reading()) } else { Input::BookFailed(Fault::TimedOut) });
+        self.give(if self.book {
+            Input::Book(reading())
+        } else {
+            Input::BookFailed(Fault::TimedOut)
+        });
     }
 
     /// Reports come, and then every deadline within the round is met.
     fn round(&mut self) {
         let end = self.now + ROUND;
         if self.relay {
-            self.give(Input::Report(SourceName::Relay, Arc::new(report(self.streams, "-st-data", Scopes::EXPT))));
+            self.give(Input::Report(
+                SourceName::Relay,
+                Arc::new(report(self.streams, "-st-data", Scopes::EXPT)),
+            ));
         }
         if self.jump {
-            self.give(Input::Report(SourceName::Jump, Arc::new(report(self.hosts, "", Scopes::HOST))));
+            self.give(Input::Report(
+                SourceName::Jump,
+                Arc::new(report(self.hosts, "", Scopes::HOST)),
+            ));
         }
         self.poll();
         while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at < end) {
@@ -232,15 +302,24 @@ impl World {
             }
             Action::Tell(summary) => self.send(summary),
             Action::Switch(switch) => {
-                let said = Availability { available: switch.available, reason: switch.reason };
-                Some(Input::Switched { resource: switch.resource, outcome: SwitchOutcome::Confirmed(said) })
+                let said = Availability {
+                    available: switch.available,
+                    reason: switch.reason,
+                };
+                Some(Input::Switched {
+                    resource: switch.resource,
+                    outcome: SwitchOutcome::Confirmed(said),
+                })
             }
             _ => None,
         }
     }
 
     fn send(&mut self, summary: Arc<Summary>) -> Option<Input> {
-        let at = routes().iter().position(|route| route.name == summary.route).expect("a route that there is");
+        let at = routes()
+            .iter()
+            .position(|route| route.name == summary.route)
+            .expect("a route that there is");
         let sending = self.sending[at];
         let id = summary.id;
         if matches!(sending, Sending::Works | Sending::Unanswered) {
@@ -252,7 +331,10 @@ impl World {
         let outcome = match sending {
             Sending::Works => Ok(()),
             Sending::Unanswered | Sending::Lost => return None,
-            Sending::Fails | Sending::Refused => Err(DeliveryFault { fault: Fault::TimedOut, permanent: sending == Sending::Refused }),
+            Sending::Fails | Sending::Refused => Err(DeliveryFault {
+                fault: Fault::TimedOut,
+                permanent: sending == Sending::Refused,
+            }),
         };
         Some(Input::Delivered { id, outcome })
     }
@@ -260,7 +342,12 @@ impl World {
     /// Somebody reads it.
     fn read(&mut self, summary: &Summary) {
         let known = self.known.entry(summary.route.clone()).or_default();
-        known.extend(summary.news.iter().map(|line| (line.stub.clone(), line.health)));
+        known.extend(
+            summary
+                .news
+                .iter()
+                .map(|line| (line.stub.clone(), line.health)),
+        );
         for thing in things(summary) {
             self.owed.remove(&thing);
         }
@@ -278,7 +365,13 @@ impl World {
     fn calm(&mut self) {
         self.adopt(routes());
         (self.relay, self.jump, self.book, self.sending) = (true, true, true, [Sending::Works; 3]);
-        if self.engine.snapshot().routes.iter().any(|route| route.refused.is_some()) {
+        if self
+            .engine
+            .snapshot()
+            .routes
+            .iter()
+            .any(|route| route.refused.is_some())
+        {
             self.restart();
         }
         for _ in 0..CALM {
@@ -290,8 +383,14 @@ impl World {
 /// What is new in a summary.
 fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
     let experiments = summary.news.iter().map(|line| line.stub.to_string());
-    let concerns = summary.alerts.iter().filter(|alert| alert.new).filter_map(|alert| Some(alert.concern?.word().to_owned()));
-    experiments.chain(concerns).map(|thing| (summary.route.clone(), thing))
+    let concerns = summary
+        .alerts
+        .iter()
+        .filter(|alert| alert.new)
+        .filter_map(|alert| Some(alert.concern?.word().to_owned()));
+    experiments
+        .chain(concerns)
+        .map(|thing| (summary.route.clone(), thing))
 }
 
 fn policy() -> Policy {
@@ -316,15 +415,34 @@ fn reading() -> BookReading {
             availability: Some(Availability::from_book(true, "new")),
         }
     };
-    BookReading { resources: STUBS.map(one).to_vec() }
+    BookReading {
+        resources: STUBS.map(one).to_vec(),
+    }
 }
 
 fn report(there: [bool; 3], suffix: &str, scopes: Scopes) -> Report {
     let mut report = Report::default();
-    let tx = Some(Traffic { last: Some(Duration::ZERO), size: 1, fps: 1.0 });
-    for stub in STUBS.iter().zip(there).filter_map(|(stub, there)| there.then_some(stub)) {
+    let tx = Some(Traffic {
+        last: Some(Duration::ZERO),
+        size: 1,
+        fps: 1.0,
+    });
+    for stub in STUBS
+        .iter()
+        .zip(there)
+        .filter_map(|(stub, there)| there.then_some(stub))
+    {
         let topic = format!("{stub}{suffix}");
-        report.push(Connection { topic: &topic, scopes, connected: "", expires: "", remote: "", user_agent: "", tx, rx: None });
+        report.push(Connection {
+            topic: &topic,
+            scopes,
+            connected: "",
+            expires: "",
+            remote: "",
+            user_agent: "",
+            tx,
+            rx: None,
+        });
     }
     report
 }

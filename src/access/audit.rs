@@ -27,8 +27,13 @@ impl Audit {
     /// A handler puts what it gets into its answer; for one that does not, the path is noted.
     #[must_use = "put it into the answer, or the same is noted again by its path"]
     pub fn note(&self, who: &Caller, what: &str) -> Noted {
-        let ends = what.char_indices().map(|(at, letter)| at + letter.len_utf8());
-        let end = ends.take_while(|end| *end <= MAX_NOTE_BYTES).last().unwrap_or_default();
+        let ends = what
+            .char_indices()
+            .map(|(at, letter)| at + letter.len_utf8());
+        let end = ends
+            .take_while(|end| *end <= MAX_NOTE_BYTES)
+            .last()
+            .unwrap_or_default();
         (self.0)(who.name(), what.get(..end).unwrap_or_default());
         Noted(())
     }
@@ -66,9 +71,17 @@ mod tests {
         let notes = Arc::new(Mutex::new(Vec::new()));
         let audit = Audit::new({
             let notes = Arc::clone(&notes);
-            move |who, what| notes.lock().expect("whole").push((who.to_owned(), what.to_owned()))
+            move |who, what| {
+                notes
+                    .lock()
+                    .expect("whole")
+                    .push((who.to_owned(), what.to_owned()))
+            }
         });
         let _receipt = audit.note(&Caller::Anonymous, &"ä".repeat(MAX_NOTE_BYTES));
-        assert_eq!(*notes.lock().expect("whole"), [("anonymous".to_owned(), "ä".repeat(MAX_NOTE_BYTES / 2))]);
+        assert_eq!(
+            *notes.lock().expect("whole"),
+            [("anonymous".to_owned(), "ä".repeat(MAX_NOTE_BYTES / 2))]
+        );
     }
 }

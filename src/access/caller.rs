@@ -76,10 +76,19 @@ mod tests {
     #[test]
     fn private_things_are_for_readers() {
         let with = |scope| {
-            Caller::Token(Pass { id: "a".into(), name: "b".into(), scopes: [scope].into_iter().collect(), expires: Timestamp::MAX })
+            Caller::Token(Pass {
+                id: "a".into(),
+                name: "b".into(),
+                scopes: [scope].into_iter().collect(),
+                expires: Timestamp::MAX,
+            })
         };
         assert!(!Caller::Anonymous.may_see_private());
-        for (scope, expect) in [(Scope::Read, true), (Scope::Report, false), (Scope::Admin, true)] {
+        for (scope, expect) in [
+            (Scope::Read, true),
+            (Scope::Report, false),
+            (Scope::Admin, true),
+        ] {
             assert_eq!(with(scope).may_see_private(), expect, "{scope}");
         }
     }

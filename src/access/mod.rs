@@ -16,10 +16,12 @@ pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
 pub use caller::Caller;
 pub use place::{MAX_PLACE_BYTES, is_place};
 pub use random::{ID_LETTERS, id, same};
-pub use revoked::{Keep, Kept, MAX_REVOKED, Revocations, RevokeError, Revoked, revocation, revoked_in};
+pub use revoked::{
+    Keep, Kept, MAX_REVOKED, Revocations, RevokeError, Revoked, revocation, revoked_in,
+};
 pub use scope::{Need, Reading, Scope, Scopes};
 pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, Throttle, WINDOW};
 pub use token::{
-    AUDIENCE, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES, MAX_TOKEN_BYTES, Pass, Refusal, Session, SignError, has_form,
-    is_id,
+    AUDIENCE, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES, MAX_TOKEN_BYTES, Pass,
+    Refusal, Session, SignError, has_form, is_id,
 };

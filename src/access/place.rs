@@ -7,7 +7,10 @@ pub const MAX_PLACE_BYTES: usize = 1_000;
 #[must_use]
 pub fn is_place(text: &str) -> bool {
     let ours = text.starts_with('/') && !text.starts_with("//");
-    ours && text.len() <= MAX_PLACE_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    ours && text.len() <= MAX_PLACE_BYTES
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
 
 #[cfg(test)]
@@ -16,11 +19,25 @@ mod tests {
 
     #[test]
     fn only_our_own_pages_are_places() {
-        for place in ["/", "/experiments/pend00", "/do/hold?resource=r-pend00&reason=a+b%20c"] {
+        for place in [
+            "/",
+            "/experiments/pend00",
+            "/do/hold?resource=r-pend00&reason=a+b%20c",
+        ] {
             assert!(is_place(place), "{place}");
         }
         let long = format!("/{}", "x".repeat(MAX_PLACE_BYTES));
-        for other in ["", "x", "//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "/a b", "/é", &long] {
+        for other in [
+            "",
+            "x",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/a\nb",
+            "/a b",
+            "/é",
+            &long,
+        ] {
             assert!(!is_place(other), "{other}");
         }
     }

@@ -15,11 +15,15 @@ pub const ID_LETTERS: usize = 2 * ID_BYTES;
 pub fn id() -> Option<String> {
     let mut bytes = [0; ID_BYTES];
     rand::fill(&mut bytes).ok()?;
-    Some(bytes.iter().fold(String::with_capacity(ID_LETTERS), |mut text, byte| {
-        // Writing into a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Some(
+        bytes
+            .iter()
+            .fold(String::with_capacity(ID_LETTERS), |mut text, byte| {
+                // Writing into a text cannot fail.
+                let _ = write!(text, "{byte:02x}");
+                text
+            }),
+    )
 }
 
 /// Whether two texts are the same. How long it takes tells nothing but whether their lengths are.
@@ -35,12 +39,23 @@ mod tests {
     #[test]
     fn ids_differ_and_have_their_form() {
         let (one, two) = (id().expect("random"), id().expect("random"));
-        assert!(one != two && one.len() == ID_LETTERS && one.bytes().all(|byte| byte.is_ascii_hexdigit()), "{one} {two}");
+        assert!(
+            one != two
+                && one.len() == ID_LETTERS
+                && one.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{one} {two}"
+        );
     }
 
     #[test]
     fn sameness() {
-        for (a, b, expect) in [("", "", true), ("abc", "abc", true), ("abc", "abd", false), ("abc", "ab", false), ("", "a", false)] {
+        for (a, b, expect) in [
+            ("", "", true),
+            ("abc", "abc", true),
+            ("abc", "abd", false),
+            ("abc", "ab", false),
+            ("", "a", false),
+        ] {
             assert_eq!(same(a, b), expect, "{a} {b}");
         }
     }

@@ -49,7 +49,10 @@ pub enum RevokeError {
 impl fmt::Display for RevokeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => write!(f, "{MAX_REVOKED} ids are revoked, which is the most: change secret_api, which ends all tokens"),
+            Self::Full => write!(
+                f,
+                "{MAX_REVOKED} ids are revoked, which is the most: change secret_api, which ends all tokens"
+            ),
         }
     }
 }
@@ -59,9 +62,20 @@ impl std::error::Error for RevokeError {}
 impl Revocations {
     /// What the memory holds of them. What is over is forgotten there.
     #[must_use]
-    pub fn recall<'a>(memory: impl IntoIterator<Item = (&'a String, &'a Value)>, now: Timestamp, keep: Keep) -> Self {
+    pub fn recall<'a>(
+        memory: impl IntoIterator<Item = (&'a String, &'a Value)>,
+        now: Timestamp,
+        keep: Keep,
+    ) -> Self {
         let all: Vec<Revoked> = revoked_in(memory).take(MAX_REVOKED).collect();
-        let recalled = Self { ids: RwLock::new(all.into_iter().map(|revoked| (revoked.id, revoked.until)).collect()), keep };
+        let recalled = Self {
+            ids: RwLock::new(
+                all.into_iter()
+                    .map(|revoked| (revoked.id, revoked.until))
+                    .collect(),
+            ),
+            keep,
+        };
         recalled.prune(now);
         recalled
     }
@@ -69,14 +83,22 @@ impl Revocations {
     /// Whether this id is revoked.
     #[must_use]
     pub fn has(&self, id: &str) -> bool {
-        self.ids.read().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+        self.ids
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(id)
     }
 
     /// All of them, by id.
     #[must_use]
     pub fn all(&self) -> Vec<Revoked> {
         let ids = self.ids.read().unwrap_or_else(PoisonError::into_inner);
-        ids.iter().map(|(id, until)| Revoked { id: id.clone(), until: *until }).collect()
+        ids.iter()
+            .map(|(id, until)| Revoked {
+                id: id.clone(),
+                until: *until,
+            })
+            .collect()
     }
 
     /// Revokes an id, from now until `until`, or for as long as any token could live. It holds at once; the answer says whether
@@ -84,27 +106,41 @@ impl Revocations {
     ///
     /// # Errors
     /// [`RevokeError`].
-    pub fn revoke(&self, id: &str, until: Option<Timestamp>, now: Timestamp) -> Result<(Revoked, Kept), RevokeError> {
+    pub fn revoke(
+        &self,
+        id: &str,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(Revoked, Kept), RevokeError> {
         self.prune(now);
         let until = until.unwrap_or_else(|| longest(now));
         let mut ids = self.ids.write().unwrap_or_else(PoisonError::into_inner);
         if ids.len() >= MAX_REVOKED && !ids.contains_key(id) {
             return Err(RevokeError::Full);
         }
-        let until = *ids.entry(id.to_owned()).and_modify(|known| *known = until.max(*known)).or_insert(until);
+        let until = *ids
+            .entry(id.to_owned())
+            .and_modify(|known| *known = until.max(*known))
+            .or_insert(until);
         drop(ids);
-        let revoked = Revoked { id: id.to_owned(), until };
+        let revoked = Revoked {
+            id: id.to_owned(),
+            until,
+        };
         let kept = (self.keep)(key(id), Some(value(until)));
         Ok((revoked, kept))
     }
 
     fn prune(&self, now: Timestamp) {
         let mut over = Vec::new();
-        self.ids.write().unwrap_or_else(PoisonError::into_inner).retain(|id, until| {
-            let lasts = *until > now;
-            over.extend((!lasts).then(|| id.clone()));
-            lasts
-        });
+        self.ids
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|id, until| {
+                let lasts = *until > now;
+                over.extend((!lasts).then(|| id.clone()));
+                lasts
+            });
         for id in over {
             // Should it not be kept, it is removed at the next start.
             drop((self.keep)(key(&id), None));
@@ -119,15 +155,21 @@ pub fn revocation(id: &str, now: Timestamp) -> (String, Value) {
 }
 
 /// What small state in the memory says about them.
-pub fn revoked_in<'a>(memory: impl IntoIterator<Item = (&'a String, &'a Value)>) -> impl Iterator<Item = Revoked> {
+pub fn revoked_in<'a>(
+    memory: impl IntoIterator<Item = (&'a String, &'a Value)>,
+) -> impl Iterator<Item = Revoked> {
     memory.into_iter().filter_map(|(key, value)| {
         let id = key.strip_prefix(PREFIX)?;
-        Some(Revoked { id: id.to_owned(), until: value.as_str()?.parse().ok()? })
+        Some(Revoked {
+            id: id.to_owned(),
+            until: value.as_str()?.parse().ok()?,
+        })
     })
 }
 
 fn longest(now: Timestamp) -> Timestamp {
-    now.checked_add(MAX_LIFE + 2 * LEEWAY).unwrap_or(Timestamp::MAX)
+    now.checked_add(MAX_LIFE + 2 * LEEWAY)
+        .unwrap_or(Timestamp::MAX)
 }
 
 fn key(id: &str) -> String {
@@ -168,31 +210,64 @@ mod tests {
         assert!(!revocations.has("abc"));
         let (revoked, kept) = revocations.revoke("abc", None, at(5)).expect("revokes");
         assert!(kept.await && revocations.has("abc"));
-        let (_, again) = revocations.revoke("abc", Some(at(6)), at(5)).expect("revokes");
+        let (_, again) = revocations
+            .revoke("abc", Some(at(6)), at(5))
+            .expect("revokes");
         assert!(again.await);
-        assert_eq!(revocations.all(), vec![revoked.clone()], "it is never shortened");
+        assert_eq!(
+            revocations.all(),
+            vec![revoked.clone()],
+            "it is never shortened"
+        );
 
-        let memory: BTreeMap<_, _> = written.lock().expect("whole").clone().into_iter().filter_map(|(k, v)| Some((k, v?))).collect();
+        let memory: BTreeMap<_, _> = written
+            .lock()
+            .expect("whole")
+            .clone()
+            .into_iter()
+            .filter_map(|(k, v)| Some((k, v?)))
+            .collect();
         let (recalled, _) = recall(&memory, 10);
         assert!(recalled.has("abc"));
         let (late, removed) = recall(&memory, revoked.until.as_second());
         assert!(!late.has("abc"));
-        assert_eq!(*removed.lock().expect("whole"), [("token.revoked.abc".to_owned(), None)]);
+        assert_eq!(
+            *removed.lock().expect("whole"),
+            [("token.revoked.abc".to_owned(), None)]
+        );
     }
 
     #[test]
     fn there_is_a_most() {
-        let memory: BTreeMap<_, _> = (0..MAX_REVOKED).map(|n| (format!("{PREFIX}{n:06}"), value(at(100)))).collect();
+        let memory: BTreeMap<_, _> = (0..MAX_REVOKED)
+            .map(|n| (format!("{PREFIX}{n:06}"), value(at(100))))
+            .collect();
         let (full, _) = recall(&memory, 0);
-        assert!(matches!(full.revoke("x", None, at(0)), Err(RevokeError::Full)));
-        assert!(full.revoke("000001", None, at(0)).is_ok(), "what is there already can be revoked again");
-        assert!(full.revoke("x", None, at(100)).is_ok(), "there is room when others are over");
+        assert!(matches!(
+            full.revoke("x", None, at(0)),
+            Err(RevokeError::Full)
+        ));
+        assert!(
+            full.revoke("000001", None, at(0)).is_ok(),
+            "what is there already can be revoked again"
+        );
+        assert!(
+            full.revoke("x", None, at(100)).is_ok(),
+            "there is room when others are over"
+        );
     }
 
     #[test]
     fn what_makes_no_sense_is_left_out() {
-        let memory = [("token.revoked.a", Value::Null), ("token.revoked.b", "never".into()), ("other", value(at(9)))];
-        let memory: BTreeMap<_, _> = memory.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let memory = [
+            ("token.revoked.a", Value::Null),
+            ("token.revoked.b", "never".into()),
+            ("other", value(at(9))),
+        ];
+        let memory: BTreeMap<_, _> = memory
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
         assert_eq!(revoked_in(&memory).count(), 0);
     }
 }

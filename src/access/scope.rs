@@ -91,8 +91,12 @@ impl Need {
     #[must_use]
     pub fn scope(self, reading: Reading) -> Option<Scope> {
         match (self, reading) {
-            (Self::Always, _) | (Self::Read, Reading::Open) | (Self::Students, Reading::Open | Reading::Students) => None,
-            (Self::Read, Reading::Token | Reading::Students) | (Self::Students, Reading::Token) => Some(Scope::Read),
+            (Self::Always, _)
+            | (Self::Read, Reading::Open)
+            | (Self::Students, Reading::Open | Reading::Students) => None,
+            (Self::Read, Reading::Token | Reading::Students) | (Self::Students, Reading::Token) => {
+                Some(Scope::Read)
+            }
             (Self::Scope(scope), _) => Some(scope),
         }
     }
@@ -107,7 +111,11 @@ mod tests {
         for held in Scope::ALL {
             for asked in Scope::ALL {
                 let scopes: Scopes = [held].into_iter().collect();
-                assert_eq!(scopes.allow(asked), held == asked || held == Scope::Admin, "{held} for {asked}");
+                assert_eq!(
+                    scopes.allow(asked),
+                    held == asked || held == Scope::Admin,
+                    "{held} for {asked}"
+                );
                 assert!(!Scopes::default().allow(asked), "nothing allows {asked}");
             }
         }
@@ -119,8 +127,12 @@ mod tests {
         assert_eq!(Need::Read.scope(Reading::Open), None);
         assert_eq!(Need::Read.scope(Reading::Token), Some(Scope::Read));
         assert_eq!(Need::Read.scope(Reading::Students), Some(Scope::Read));
-        let students = [Reading::Open, Reading::Token, Reading::Students].map(|reading| Need::Students.scope(reading));
+        let students = [Reading::Open, Reading::Token, Reading::Students]
+            .map(|reading| Need::Students.scope(reading));
         assert_eq!(students, [None, Some(Scope::Read), None]);
-        assert_eq!(Need::Scope(Scope::Admin).scope(Reading::Open), Some(Scope::Admin));
+        assert_eq!(
+            Need::Scope(Scope::Admin).scope(Reading::Open),
+            Some(Scope::Admin)
+        );
     }
 }

@@ -28,7 +28,9 @@ struct Failures {
 
 impl Failures {
     fn left(self, now: Instant) -> Option<Duration> {
-        WINDOW.checked_sub(now.saturating_duration_since(self.since)).filter(|left| !left.is_zero())
+        WINDOW
+            .checked_sub(now.saturating_duration_since(self.since))
+            .filter(|left| !left.is_zero())
     }
 }
 
@@ -37,7 +39,10 @@ impl Throttle {
     #[must_use]
     pub fn wait(&self, from: IpAddr, now: Instant) -> Option<Duration> {
         let table = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        table.get(&customer(from)).filter(|failures| failures.count >= MAX_FAILURES).and_then(|failures| failures.left(now))
+        table
+            .get(&customer(from))
+            .filter(|failures| failures.count >= MAX_FAILURES)
+            .and_then(|failures| failures.left(now))
     }
 
     /// Counts a failure.
@@ -47,9 +52,15 @@ impl Throttle {
         if table.len() >= MAX_ADDRESSES && !table.contains_key(&from) {
             make_room(&mut table, now);
         }
-        let entry = table.entry(from).or_insert(Failures { count: 0, since: now });
+        let entry = table.entry(from).or_insert(Failures {
+            count: 0,
+            since: now,
+        });
         if entry.left(now).is_none() {
-            *entry = Failures { count: 0, since: now };
+            *entry = Failures {
+                count: 0,
+                since: now,
+            };
         }
         entry.count = entry.count.saturating_add(1);
     }
@@ -58,7 +69,10 @@ impl Throttle {
 fn make_room(table: &mut BTreeMap<IpAddr, Failures>, now: Instant) {
     table.retain(|_, failures| failures.left(now).is_some());
     if table.len() >= MAX_ADDRESSES
-        && let Some(oldest) = table.iter().min_by_key(|(_, failures)| failures.since).map(|(address, _)| *address)
+        && let Some(oldest) = table
+            .iter()
+            .min_by_key(|(_, failures)| failures.since)
+            .map(|(address, _)| *address)
     {
         table.remove(&oldest);
     }
@@ -86,16 +100,32 @@ mod tests {
     fn ten_failures_close_the_door_for_the_rest_of_the_minute() {
         let (throttle, start, from) = (Throttle::default(), Instant::now(), address("10.0.0.1"));
         for second in 0..10 {
-            assert_eq!(throttle.wait(from, start + Duration::from_secs(second)), None, "{second}");
+            assert_eq!(
+                throttle.wait(from, start + Duration::from_secs(second)),
+                None,
+                "{second}"
+            );
             throttle.failed(from, start + Duration::from_secs(second));
         }
         let now = start + Duration::from_secs(10);
         assert_eq!(throttle.wait(from, now), Some(Duration::from_secs(50)));
-        assert_eq!(throttle.wait(address("10.0.0.2"), now), None, "another address is not concerned");
-        assert_eq!(throttle.wait(address("::ffff:10.0.0.1"), now), Some(Duration::from_secs(50)), "the same in another form");
+        assert_eq!(
+            throttle.wait(address("10.0.0.2"), now),
+            None,
+            "another address is not concerned"
+        );
+        assert_eq!(
+            throttle.wait(address("::ffff:10.0.0.1"), now),
+            Some(Duration::from_secs(50)),
+            "the same in another form"
+        );
         assert_eq!(throttle.wait(from, start + WINDOW), None);
         throttle.failed(from, start + WINDOW);
-        assert_eq!(throttle.wait(from, start + WINDOW), None, "the count begins anew");
+        assert_eq!(
+            throttle.wait(from, start + WINDOW),
+            None,
+            "the count begins anew"
+        );
     }
 
     #[test]
@@ -104,7 +134,11 @@ mod tests {
         for host in 0..MAX_FAILURES {
             throttle.failed(address(&format!("2001:db8:1:2::{host:x}")), now);
         }
-        assert!(throttle.wait(address("2001:db8:1:2:ffff::1"), now).is_some());
+        assert!(
+            throttle
+                .wait(address("2001:db8:1:2:ffff::1"), now)
+                .is_some()
+        );
         assert!(throttle.wait(address("2001:db8:1:3::1"), now).is_none());
     }
 
@@ -113,10 +147,16 @@ mod tests {
         let (throttle, start) = (Throttle::default(), Instant::now());
         let many = u32::try_from(MAX_ADDRESSES).expect("fits") + 5;
         for n in 0..many {
-            throttle.failed(IpAddr::V4(n.into()), start + Duration::from_millis(n.into()));
+            throttle.failed(
+                IpAddr::V4(n.into()),
+                start + Duration::from_millis(n.into()),
+            );
         }
         let table = throttle.failures.lock().expect("whole");
         assert_eq!(table.len(), MAX_ADDRESSES);
-        assert!(!table.contains_key(&IpAddr::V4(0.into())) && table.contains_key(&IpAddr::V4((many - 1).into())));
+        assert!(
+            !table.contains_key(&IpAddr::V4(0.into()))
+                && table.contains_key(&IpAddr::V4((many - 1).into()))
+        );
     }
 }

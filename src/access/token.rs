@@ -100,7 +100,15 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::Forged, Self::Audience, Self::Expired, Self::Future, Self::TooLong, Self::Revoked, Self::NoSecret];
+    pub const ALL: [Self; 7] = [
+        Self::Forged,
+        Self::Audience,
+        Self::Expired,
+        Self::Future,
+        Self::TooLong,
+        Self::Revoked,
+        Self::NoSecret,
+    ];
 
     /// The word for it in addresses.
     #[must_use]
@@ -147,7 +155,10 @@ pub enum SignError {
 impl fmt::Display for SignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name => write!(f, "the name must have 1 to {MAX_NAME_BYTES} printable letters"),
+            Self::Name => write!(
+                f,
+                "the name must have 1 to {MAX_NAME_BYTES} printable letters"
+            ),
             Self::Life => write!(f, "from 1s to {}d is allowed", MAX_LIFE.as_secs() / 86_400),
             Self::Random => write!(f, "the system gives no random numbers"),
             Self::Library(error) => write!(f, "it cannot be signed: {error}"),
@@ -188,7 +199,10 @@ impl Authority {
     #[must_use]
     pub fn new(secret: &SecretString) -> Self {
         let secret = secret.expose_secret().as_bytes();
-        Self { sign: EncodingKey::from_secret(secret), verify: DecodingKey::from_secret(secret) }
+        Self {
+            sign: EncodingKey::from_secret(secret),
+            verify: DecodingKey::from_secret(secret),
+        }
     }
 
     /// A new token.
@@ -205,7 +219,12 @@ impl Authority {
         }
         let id = random::id().ok_or(SignError::Random)?;
         let expires = whole(later(now, grant.life));
-        let pass = Pass { id, name: name.to_owned(), scopes: grant.scopes.clone(), expires };
+        let pass = Pass {
+            id,
+            name: name.to_owned(),
+            scopes: grant.scopes.clone(),
+            expires,
+        };
         let token = self.sign(&claims(AUDIENCE, &pass, now, expires))?;
         Ok(Issued { token, pass })
     }
@@ -224,12 +243,30 @@ impl Authority {
     ///
     /// # Errors
     /// [`SignError`].
-    pub fn open(&self, pass: &Pass, life: Duration, now: Timestamp) -> Result<(Session, String), SignError> {
+    pub fn open(
+        &self,
+        pass: &Pass,
+        life: Duration,
+        now: Timestamp,
+    ) -> Result<(Session, String), SignError> {
         let (id, csrf) = random::id().zip(random::id()).ok_or(SignError::Random)?;
         let expires = whole(later(now, life)).min(pass.expires);
         let common = claims(SESSION_AUDIENCE, pass, now, expires);
-        let text = self.sign(&SessionClaims { common, token_exp: pass.expires.as_second(), sid: id.clone(), csrf: csrf.clone() })?;
-        Ok((Session { id, pass: pass.clone(), csrf, expires }, text))
+        let text = self.sign(&SessionClaims {
+            common,
+            token_exp: pass.expires.as_second(),
+            sid: id.clone(),
+            csrf: csrf.clone(),
+        })?;
+        Ok((
+            Session {
+                id,
+                pass: pass.clone(),
+                csrf,
+                expires,
+            },
+            text,
+        ))
     }
 
     /// What the text of a session's cookie says, if it is a valid one.
@@ -237,16 +274,30 @@ impl Authority {
     /// # Errors
     /// [`Refusal`].
     pub fn session(&self, text: &str, now: Timestamp) -> Result<Session, Refusal> {
-        let SessionClaims { common, token_exp, sid, csrf } = self.read(text, SESSION_AUDIENCE)?;
+        let SessionClaims {
+            common,
+            token_exp,
+            sid,
+            csrf,
+        } = self.read(text, SESSION_AUDIENCE)?;
         in_time(&common, now)?;
         let of_session = pass(common);
         let expires = of_session.expires;
-        let pass = Pass { expires: second(token_exp).ok_or(Refusal::Forged)?, ..of_session };
-        Ok(Session { id: sid, pass, csrf, expires })
+        let pass = Pass {
+            expires: second(token_exp).ok_or(Refusal::Forged)?,
+            ..of_session
+        };
+        Ok(Session {
+            id: sid,
+            pass,
+            csrf,
+            expires,
+        })
     }
 
     fn sign(&self, claims: &impl Serialize) -> Result<String, SignError> {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.sign).map_err(SignError::Library)
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.sign)
+            .map_err(SignError::Library)
     }
 
     /// The claims of what is signed with our secret. The library compares signatures in constant time, and takes no algorithm but the one named.
@@ -263,7 +314,11 @@ impl Authority {
         read.map(|data| data.claims).map_err(|error| {
             // A wrong audience is found behind a right signature: only who has a token of ours learns it.
             let audience = matches!(error.kind(), ErrorKind::InvalidAudience);
-            if audience { Refusal::Audience } else { Refusal::Forged }
+            if audience {
+                Refusal::Audience
+            } else {
+                Refusal::Forged
+            }
         })
     }
 }
@@ -298,21 +353,32 @@ fn in_time(claims: &TokenClaims, now: Timestamp) -> Result<(), Refusal> {
 
 fn pass(claims: TokenClaims) -> Pass {
     let expires = second(claims.exp).unwrap_or(Timestamp::MIN);
-    Pass { id: claims.jti, name: claims.sub, scopes: claims.scopes, expires }
+    Pass {
+        id: claims.jti,
+        name: claims.sub,
+        scopes: claims.scopes,
+        expires,
+    }
 }
 
 /// Whether a text has the form of a token or a session (three parts of base64url, of which the first is a JSON object), so that it cannot be
 /// meant as something else. Says nothing about whether it is good.
 #[must_use]
 pub fn has_form(text: &str) -> bool {
-    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
     text.starts_with("eyJ") && text.split('.').count() == 3 && text.split('.').all(is_part)
 }
 
 /// Whether this can be the id of a token or a session.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
-    (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    (1..=MAX_ID_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {
@@ -353,11 +419,20 @@ mod tests {
     }
 
     fn grant(scope: Scope) -> Grant {
-        Grant { name: "wall display".into(), scopes: [scope].into_iter().collect(), life: Duration::from_secs(100) }
+        Grant {
+            name: "wall display".into(),
+            scopes: [scope].into_iter().collect(),
+            life: Duration::from_secs(100),
+        }
     }
 
     fn signed(algorithm: Algorithm, claims: &Value) -> String {
-        jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(SECRET.as_bytes())).expect("signs")
+        jsonwebtoken::encode(
+            &Header::new(algorithm),
+            claims,
+            &EncodingKey::from_secret(SECRET.as_bytes()),
+        )
+        .expect("signs")
     }
 
     fn good() -> Value {
@@ -368,14 +443,24 @@ mod tests {
     fn check(name: &str, value: Value, expect: Result<(), Refusal>) {
         let mut claims = good();
         claims[name] = value;
-        let got = authority().verify(&signed(Algorithm::HS256, &claims), at(0)).map(|_| ());
+        let got = authority()
+            .verify(&signed(Algorithm::HS256, &claims), at(0))
+            .map(|_| ());
         assert_eq!(got, expect, "{claims}");
     }
 
     #[test]
     fn what_is_issued_is_valid_until_it_expires() {
-        let issued = authority().issue(&grant(Scope::Report), at(0)).expect("issues");
-        for (second, expect) in [(-11, Err(Refusal::Future)), (-10, Ok(())), (0, Ok(())), (109, Ok(())), (110, Err(Refusal::Expired))] {
+        let issued = authority()
+            .issue(&grant(Scope::Report), at(0))
+            .expect("issues");
+        for (second, expect) in [
+            (-11, Err(Refusal::Future)),
+            (-10, Ok(())),
+            (0, Ok(())),
+            (109, Ok(())),
+            (110, Err(Refusal::Expired)),
+        ] {
             let got = authority().verify(&issued.token, at(second));
             assert_eq!(got.clone().map(|_| ()), expect, "{second}");
             if let Ok(pass) = got {
@@ -393,7 +478,11 @@ mod tests {
         check("aud", Value::Null, Err(Refusal::Forged));
         check("exp", json!("soon"), Err(Refusal::Forged));
         check("exp", json!(i64::MAX), Err(Refusal::Forged));
-        check("exp", json!(at(0).as_second() + 367 * 86_400), Err(Refusal::TooLong));
+        check(
+            "exp",
+            json!(at(0).as_second() + 367 * 86_400),
+            Err(Refusal::TooLong),
+        );
         check("iat", json!(i64::MIN), Err(Refusal::Forged));
         check("iat", json!(at(3_600).as_second()), Err(Refusal::Future));
         check("jti", json!("../x"), Err(Refusal::Forged));
@@ -407,15 +496,31 @@ mod tests {
     fn other_algorithms_and_secrets_are_refused() {
         let (good, authority) = (good(), authority());
         for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-            assert_eq!(authority.verify(&signed(algorithm, &good), at(0)), Err(Refusal::Forged));
+            assert_eq!(
+                authority.verify(&signed(algorithm, &good), at(0)),
+                Err(Refusal::Forged)
+            );
         }
-        let other = Authority::new(&"another secret".into()).issue(&grant(Scope::Admin), at(0)).expect("issues").token;
+        let other = Authority::new(&"another secret".into())
+            .issue(&grant(Scope::Admin), at(0))
+            .expect("issues")
+            .token;
         let whole = signed(Algorithm::HS256, &good);
         let (_, unsigned) = whole.split_once('.').expect("parts");
         // {"typ":"JWT","alg":"none"}, with and without a signature
         let none = format!("eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.{unsigned}");
         let bare = format!("{}.", none.rsplit_once('.').expect("parts").0);
-        for bad in [other.as_str(), &none, &bare, "", ".", "..", "a.b.c", "\u{0}", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
+        for bad in [
+            other.as_str(),
+            &none,
+            &bare,
+            "",
+            ".",
+            "..",
+            "a.b.c",
+            "\u{0}",
+            &"x".repeat(MAX_TOKEN_BYTES + 1),
+        ] {
             assert_eq!(authority.verify(bad, at(0)), Err(Refusal::Forged), "{bad}");
         }
         assert!(authority.verify(&whole, at(0)).is_ok());
@@ -425,27 +530,69 @@ mod tests {
     fn grants_have_bounds() {
         let (good, day) = (grant(Scope::Read), Duration::from_secs(86_400));
         for name in ["", " ", "a\nb", &"x".repeat(65)] {
-            let issued = authority().issue(&Grant { name: name.to_owned(), ..good.clone() }, at(0));
+            let issued = authority().issue(
+                &Grant {
+                    name: name.to_owned(),
+                    ..good.clone()
+                },
+                at(0),
+            );
             assert!(matches!(issued, Err(SignError::Name)), "{name}");
         }
         for life in [Duration::ZERO, MAX_LIFE + day] {
-            assert!(matches!(authority().issue(&Grant { life, ..good.clone() }, at(0)), Err(SignError::Life)), "{life:?}");
+            assert!(
+                matches!(
+                    authority().issue(
+                        &Grant {
+                            life,
+                            ..good.clone()
+                        },
+                        at(0)
+                    ),
+                    Err(SignError::Life)
+                ),
+                "{life:?}"
+            );
         }
-        let longest = authority().issue(&Grant { life: MAX_LIFE, ..good }, at(0)).expect("issues");
+        let longest = authority()
+            .issue(
+                &Grant {
+                    life: MAX_LIFE,
+                    ..good
+                },
+                at(0),
+            )
+            .expect("issues");
         assert!(authority().verify(&longest.token, at(1)).is_ok());
     }
 
     #[test]
     fn a_session_is_no_token_and_ends_with_its_token() {
         let authority = authority();
-        let issued = authority.issue(&grant(Scope::Admin), at(0)).expect("issues");
-        let (session, text) = authority.open(&issued.pass, Duration::from_secs(3_600), at(1)).expect("opens");
-        assert_eq!(session.expires, issued.pass.expires, "not longer than its token");
+        let issued = authority
+            .issue(&grant(Scope::Admin), at(0))
+            .expect("issues");
+        let (session, text) = authority
+            .open(&issued.pass, Duration::from_secs(3_600), at(1))
+            .expect("opens");
+        assert_eq!(
+            session.expires, issued.pass.expires,
+            "not longer than its token"
+        );
         assert_eq!(authority.session(&text, at(2)), Ok(session));
         assert_eq!(authority.verify(&text, at(2)), Err(Refusal::Audience));
-        assert_eq!(authority.session(&issued.token, at(2)), Err(Refusal::Forged), "it lacks what a session has");
-        let (short, text) = authority.open(&issued.pass, Duration::from_secs(5), at(1)).expect("opens");
-        assert_eq!((short.expires, short.pass.expires), (at(6), issued.pass.expires));
+        assert_eq!(
+            authority.session(&issued.token, at(2)),
+            Err(Refusal::Forged),
+            "it lacks what a session has"
+        );
+        let (short, text) = authority
+            .open(&issued.pass, Duration::from_secs(5), at(1))
+            .expect("opens");
+        assert_eq!(
+            (short.expires, short.pass.expires),
+            (at(6), issued.pass.expires)
+        );
         assert_eq!(authority.session(&text, at(16)), Err(Refusal::Expired));
     }
 }

@@ -46,7 +46,11 @@ impl Categories {
     /// Of this health, with the gate's record of who did what.
     #[must_use]
     pub fn new(health: &HealthState, gate: Arc<Gate>) -> Self {
-        Self { desk: health.desk.clone(), keep: Arc::clone(&health.keep_switch), gate }
+        Self {
+            desk: health.desk.clone(),
+            keep: Arc::clone(&health.keep_switch),
+            gate,
+        }
     }
 
     /// All categories, sorted by name.
@@ -67,11 +71,20 @@ impl Categories {
     ///
     /// # Errors
     /// As [`Desk::order`]: then nothing was changed.
-    pub async fn order(&self, caller: &Caller, order: &CategoryOrder) -> Result<(Noted, Receipt), Refusal> {
+    pub async fn order(
+        &self,
+        caller: &Caller,
+        order: &CategoryOrder,
+    ) -> Result<(Noted, Receipt), Refusal> {
         let (change, mut effect) = self.desk.order(order)?;
         let did = if order.open { "opened" } else { "closed" };
-        let noted = self.gate.audit.note(caller, &format!("{did} the category {}: {}", order.category, order.reason));
-        let kept = timeout(KEEP_WITHIN, (self.keep)(change)).await.unwrap_or(false);
+        let noted = self.gate.audit.note(
+            caller,
+            &format!("{did} the category {}: {}", order.category, order.reason),
+        );
+        let kept = timeout(KEEP_WITHIN, (self.keep)(change))
+            .await
+            .unwrap_or(false);
         if !kept {
             tracing::error!(
                 category = order.category,
@@ -79,7 +92,14 @@ impl Categories {
             );
             effect.text += "; it is not on disk, so it holds only until the next start";
         }
-        Ok((noted, Receipt { ids: Vec::new(), effect, kept }))
+        Ok((
+            noted,
+            Receipt {
+                ids: Vec::new(),
+                effect,
+                kept,
+            },
+        ))
     }
 }
 
@@ -94,7 +114,10 @@ pub(super) fn routes(health: &HealthState, gate: Arc<Gate>) -> Router {
 
 /// A named set of experiments and components with a rule for what makes it fail.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a field of the answer")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the answer"
+)]
 pub(super) struct Category {
     /// Its name.
     #[schema(example = "pendulums")]
@@ -152,7 +175,16 @@ pub(super) struct Reason {
 
 impl Category {
     fn new(standing: Standing, private: bool) -> Self {
-        let Standing { rules, ok, enabled, severity, members, mut failing, switch, kept_back } = standing;
+        let Standing {
+            rules,
+            ok,
+            enabled,
+            severity,
+            members,
+            mut failing,
+            switch,
+            kept_back,
+        } = standing;
         failing.truncate(MAX_FAILING);
         Self {
             name: rules.name,
@@ -167,7 +199,11 @@ impl Category {
             failure_threshold: rules.failure_threshold,
             sticky_booking: rules.sticky_booking,
             kept_back,
-            switched: switch.map(|switch| Switched { at: switch.at, by: private.then_some(switch.by), reason: switch.reason }),
+            switched: switch.map(|switch| Switched {
+                at: switch.at,
+                by: private.then_some(switch.by),
+                reason: switch.reason,
+            }),
         }
     }
 }
@@ -178,12 +214,22 @@ impl Category {
     (status = 400, description = "There are no parameters here", body = ApiError),
     (status = 401, body = ApiError), (status = 403, body = ApiError), (status = 429, body = ApiError),
 ))]
-pub(super) async fn list(State(state): State<Categories>, caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(super) async fn list(
+    State(state): State<Categories>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     if query.is_some_and(|query| !query.is_empty()) {
         return Err(error::malformed("this list takes no parameters"));
     }
     let private = caller.may_see_private();
-    answer(&state.standings().into_iter().map(|standing| Category::new(standing, private)).collect::<Vec<_>>())
+    answer(
+        &state
+            .standings()
+            .into_iter()
+            .map(|standing| Category::new(standing, private))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Opens a category that a fault or a person has closed.
@@ -200,7 +246,13 @@ pub(super) async fn enable(
     asked: Asked,
     given: Given<Reason>,
 ) -> Result<Response, ApiError> {
-    carry_out(&state, &caller, wanted(true, name, &uri, &caller, given)?, asked).await
+    carry_out(
+        &state,
+        &caller,
+        wanted(true, name, &uri, &caller, given)?,
+        asked,
+    )
+    .await
 }
 
 /// Closes a category until a person opens it: good-to-go and health say that it cannot be used. Book is not changed.
@@ -217,15 +269,37 @@ pub(super) async fn disable(
     asked: Asked,
     given: Given<Reason>,
 ) -> Result<Response, ApiError> {
-    carry_out(&state, &caller, wanted(false, name, &uri, &caller, given)?, asked).await
+    carry_out(
+        &state,
+        &caller,
+        wanted(false, name, &uri, &caller, given)?,
+        asked,
+    )
+    .await
 }
 
-fn wanted(open: bool, name: Named, uri: &Uri, caller: &Caller, given: Given<Reason>) -> Result<CategoryOrder, ApiError> {
+fn wanted(
+    open: bool,
+    name: Named,
+    uri: &Uri,
+    caller: &Caller,
+    given: Given<Reason>,
+) -> Result<CategoryOrder, ApiError> {
     let Path(category) = name.map_err(|_| error::no_such_path(uri))?;
-    Ok(CategoryOrder { category, open, by: caller.name().to_owned(), reason: read(given)?.reason })
+    Ok(CategoryOrder {
+        category,
+        open,
+        by: caller.name().to_owned(),
+        reason: read(given)?.reason,
+    })
 }
 
-async fn carry_out(state: &Categories, caller: &Caller, order: CategoryOrder, asked: Asked) -> Result<Response, ApiError> {
+async fn carry_out(
+    state: &Categories,
+    caller: &Caller,
+    order: CategoryOrder,
+    asked: Asked,
+) -> Result<Response, ApiError> {
     if mode(asked)?.dry_run {
         let effect = state.preview(&order).map_err(refused)?;
         return Ok((Noted::elsewhere(), answer(&Outcome::would(effect))?).into_response());

@@ -33,26 +33,46 @@ impl Client {
     /// The sender of `request`, believing these proxies.
     pub(super) fn of<B>(request: &Request<B>, trusted: &[IpNet]) -> Self {
         let peer = request.extensions().get::<Peer>();
-        let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address.ip().to_canonical());
-        let secure = peer.is_some_and(|peer| peer.tls) || last(request.headers(), FORWARDED_PROTO) == Some("https");
-        Self { address: behind(address, request.headers(), trusted), secure }
+        let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
+            peer.address.ip().to_canonical()
+        });
+        let secure = peer.is_some_and(|peer| peer.tls)
+            || last(request.headers(), FORWARDED_PROTO) == Some("https");
+        Self {
+            address: behind(address, request.headers(), trusted),
+            secure,
+        }
     }
 }
 
 /// The last address in the list that no trusted proxy has: each adds whom it saw, so what stands further left anybody can write.
 fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer;
-    let lists = headers.get_all(FORWARDED_FOR).iter().rev().filter_map(|value| value.to_str().ok());
+    let lists = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .rev()
+        .filter_map(|value| value.to_str().ok());
     let mut said = lists.flat_map(|list| list.rsplit(',')).map(str::trim);
     while trusted.iter().any(|network| network.contains(&address)) {
-        let Some(next) = said.next().and_then(|text| text.parse::<IpAddr>().ok()) else { break };
+        let Some(next) = said.next().and_then(|text| text.parse::<IpAddr>().ok()) else {
+            break;
+        };
         address = next.to_canonical();
     }
     address
 }
 
 fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get_all(name).iter().next_back()?.to_str().ok()?.rsplit(',').next().map(str::trim)
+    headers
+        .get_all(name)
+        .iter()
+        .next_back()?
+        .to_str()
+        .ok()?
+        .rsplit(',')
+        .next()
+        .map(str::trim)
 }
 
 #[cfg(test)]
@@ -62,12 +82,22 @@ mod tests {
     /// Whose address a request has that comes from `peer` with these headers, where 10.0.0.1 and 10.0.0.2 are trusted.
     fn check(peer: &str, forwarded: &[&str], expect: &str) {
         let mut request = Request::new(());
-        request.extensions_mut().insert(Peer { address: SocketAddr::new(peer.parse().expect("an address"), 1), tls: false });
+        request.extensions_mut().insert(Peer {
+            address: SocketAddr::new(peer.parse().expect("an address"), 1),
+            tls: false,
+        });
         for list in forwarded {
-            request.headers_mut().append(FORWARDED_FOR, list.parse().expect("a header"));
+            request
+                .headers_mut()
+                .append(FORWARDED_FOR, list.parse().expect("a header"));
         }
-        let trusted = ["10.0.0.1/32", "10.0.0.2/31"].map(|network| network.parse().expect("a network"));
-        assert_eq!(Client::of(&request, &trusted).address.to_string(), expect, "{peer} {forwarded:?}");
+        let trusted =
+            ["10.0.0.1/32", "10.0.0.2/31"].map(|network| network.parse().expect("a network"));
+        assert_eq!(
+            Client::of(&request, &trusted).address.to_string(),
+            expect,
+            "{peer} {forwarded:?}"
+        );
     }
 
     #[test]
@@ -86,13 +116,23 @@ mod tests {
     fn security_is_ours_or_the_proxys() {
         let secure = |tls, proto: Option<&str>| {
             let mut request = Request::new(());
-            request.extensions_mut().insert(Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), tls });
+            request.extensions_mut().insert(Peer {
+                address: SocketAddr::from(([127, 0, 0, 1], 1)),
+                tls,
+            });
             if let Some(proto) = proto {
-                request.headers_mut().insert(FORWARDED_PROTO, proto.parse().expect("a value"));
+                request
+                    .headers_mut()
+                    .insert(FORWARDED_PROTO, proto.parse().expect("a value"));
             }
             Client::of(&request, &[]).secure
         };
-        for (tls, proto, expect) in [(false, None, false), (true, None, true), (false, Some("https"), true), (false, Some("http"), false)] {
+        for (tls, proto, expect) in [
+            (false, None, false),
+            (true, None, true),
+            (false, Some("https"), true),
+            (false, Some("http"), false),
+        ] {
             assert_eq!(secure(tls, proto), expect, "{tls} {proto:?}");
         }
     }

@@ -13,12 +13,21 @@ const TOKEN: &str = "token";
 
 /// What can be answered besides what a handler documents.
 const NO_TOKEN: (u16, &str) = (401, "There is no token, or it is no good");
-const NO_SCOPE: (u16, &str) = (403, "The token does not allow it, or another site made the browser ask");
+const NO_SCOPE: (u16, &str) = (
+    403,
+    "The token does not allow it, or another site made the browser ask",
+);
 const NO_SUCH: (u16, &str) = (404, "There is nothing of this name");
-const OTHER_METHODS: (u16, &str) = (405, "The path is asked by another method: `Allow` says which it takes");
+const OTHER_METHODS: (u16, &str) = (
+    405,
+    "The path is asked by another method: `Allow` says which it takes",
+);
 const TOO_LONG: (u16, &str) = (413, "The body is too long");
 const NO_JSON: (u16, &str) = (415, "The body is not marked as `application/json`");
-const TOO_OFTEN: (u16, &str) = (429, "Too many tokens were refused: `Retry-After` says how long to wait");
+const TOO_OFTEN: (u16, &str) = (
+    429,
+    "Too many tokens were refused: `Retry-After` says how long to wait",
+);
 const OUR_FAULT: (u16, &str) = (500, "Labwatch made a mistake; its log says which");
 const TOO_SLOW: (u16, &str) = (503, "There is no answer now: try again later");
 
@@ -28,8 +37,14 @@ const TAKES_ANY_BODY: &str = "/actuator/logger";
 /// The document with every answer that its paths can give, and what each path needs.
 pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     for (path, item) in &mut document.paths.paths {
-        for (method, operation) in [(Method::GET, &mut item.get), (Method::POST, &mut item.post), (Method::DELETE, &mut item.delete)] {
-            let rule = ROUTES.iter().find(|(known, route, _)| *known == method && route == path);
+        for (method, operation) in [
+            (Method::GET, &mut item.get),
+            (Method::POST, &mut item.post),
+            (Method::DELETE, &mut item.delete),
+        ] {
+            let rule = ROUTES
+                .iter()
+                .find(|(known, route, _)| *known == method && route == path);
             if let (Some(operation), Some((_, _, need))) = (operation.as_mut(), rule) {
                 tell(operation, path, &method, *need);
             }
@@ -60,22 +75,36 @@ fn tell(operation: &mut Operation, path: &str, method: &Method, need: Need) {
     let with_token = SecurityRequirement::new::<_, [&str; 0], _>(TOKEN, []);
     match need {
         Need::Always => {}
-        Need::Read | Need::Students => operation.security = Some(vec![SecurityRequirement::default(), with_token]),
+        Need::Read | Need::Students => {
+            operation.security = Some(vec![SecurityRequirement::default(), with_token])
+        }
         Need::Scope(_) => operation.security = Some(vec![with_token]),
     }
     if need != Need::Always {
         can_be.extend([NO_TOKEN, NO_SCOPE, TOO_OFTEN]);
     }
     for (status, words) in can_be {
-        let answer = operation.responses.responses.entry(status.to_string()).or_insert_with(|| RefOr::T(error()));
+        let answer = operation
+            .responses
+            .responses
+            .entry(status.to_string())
+            .or_insert_with(|| RefOr::T(error()));
         if let RefOr::T(answer) = answer {
-            answer.description = if answer.description.is_empty() { words.to_owned() } else { std::mem::take(&mut answer.description) };
+            answer.description = if answer.description.is_empty() {
+                words.to_owned()
+            } else {
+                std::mem::take(&mut answer.description)
+            };
         }
     }
 }
 
 /// An answer in the form that all errors have.
 fn error() -> Response {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build();
-    ResponseBuilder::new().content("application/json", content).build()
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Error")))
+        .build();
+    ResponseBuilder::new()
+        .content("application/json", content)
+        .build()
 }

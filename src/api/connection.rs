@@ -83,34 +83,60 @@ impl<'a> ConnectionReport<'a> {
 
     /// The same, as this reader may see it.
     pub(super) fn for_reader(self, private: bool) -> Self {
-        Self { user_agent: if private { self.user_agent } else { "" }, ..self }
+        Self {
+            user_agent: if private { self.user_agent } else { "" },
+            ..self
+        }
     }
 
     /// Of a connection that never was.
     pub(super) fn never() -> Self {
-        Self { connected: NEVER, expires_at: NEVER, scopes: Vec::new(), stats: Statistics::new(None, None), topic: "", user_agent: "" }
+        Self {
+            connected: NEVER,
+            expires_at: NEVER,
+            scopes: Vec::new(),
+            stats: Statistics::new(None, None),
+            topic: "",
+            user_agent: "",
+        }
     }
 }
 
 impl Statistics {
     fn new(rx: Option<Traffic>, tx: Option<Traffic>) -> Self {
-        Self { rx: Direction::new(rx), tx: Direction::new(tx) }
+        Self {
+            rx: Direction::new(rx),
+            tx: Direction::new(tx),
+        }
     }
 }
 
 impl Direction {
     fn new(traffic: Option<Traffic>) -> Self {
-        let Some(traffic) = traffic else { return Self { fps: 0, last: String::new(), never: false, size: 0 } };
+        let Some(traffic) = traffic else {
+            return Self {
+                fps: 0,
+                last: String::new(),
+                never: false,
+                size: 0,
+            };
+        };
         Self {
             fps: whole(traffic.fps),
-            last: traffic.last.map_or_else(|| NEVER_SENT.to_owned(), format_duration),
+            last: traffic
+                .last
+                .map_or_else(|| NEVER_SENT.to_owned(), format_duration),
             never: traffic.last.is_none(),
             size: traffic.size,
         }
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the fraction is to go; what is out of range stops at its end")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the fraction is to go; what is out of range stops at its end"
+)]
 fn whole(number: f32) -> u32 {
     number as u32
 }
@@ -132,7 +158,10 @@ mod tests {
     fn a_servers_times_become_utc() {
         for (text, expect) in [
             ("2026-11-20T23:57:16Z", "2026-11-20T23:57:16Z"),
-            ("2026-11-21T00:02:01.761446888Z", "2026-11-21T00:02:01.761446888Z"),
+            (
+                "2026-11-21T00:02:01.761446888Z",
+                "2026-11-21T00:02:01.761446888Z",
+            ),
             ("2026-11-21T01:00:00+01:00", "2026-11-21T00:00:00Z"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
             ("<script>", "0001-01-01T00:00:00Z"),
@@ -144,7 +173,13 @@ mod tests {
 
     #[test]
     fn rates_are_whole_and_never_wild() {
-        for (fps, expect) in [(25.9, 25), (0.2, 0), (-3.0, 0), (f32::NAN, 0), (f32::INFINITY, u32::MAX)] {
+        for (fps, expect) in [
+            (25.9, 25),
+            (0.2, 0),
+            (-3.0, 0),
+            (f32::NAN, 0),
+            (f32::INFINITY, u32::MAX),
+        ] {
             assert_eq!(whole(fps), expect, "{fps}");
         }
     }

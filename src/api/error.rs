@@ -34,17 +34,29 @@ pub(super) struct ApiError {
 
 /// 404: there is no such path.
 pub(super) fn no_such_path(uri: &Uri) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, format!("path {} was not found", uri.path()))
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        format!("path {} was not found", uri.path()),
+    )
 }
 
 /// 404: everything is below another path.
 pub(super) fn outside(uri: &Uri, prefix: &str) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, format!("path {} was not found: every path here begins with {prefix}/", uri.path()))
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        format!(
+            "path {} was not found: every path here begins with {prefix}/",
+            uri.path()
+        ),
+    )
 }
 
 /// 404: there is no such experiment.
 pub(super) fn no_such_experiment(name: &str) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, format!("experiment {name} was not found"))
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        format!("experiment {name} was not found"),
+    )
 }
 
 /// 404: there is nothing of this name.
@@ -55,8 +67,14 @@ pub(super) fn unknown(what: String) -> ApiError {
 /// 405: the path takes other methods.
 pub(super) fn wrong_method(method: &Method, allowed: &[Method]) -> ApiError {
     let words: Vec<_> = allowed.iter().map(Method::as_str).collect();
-    let message = format!("method {method} is not allowed, but [{}] are", words.join(", "));
-    let allow: Vec<_> = words.iter().map(|word| if *word == "GET" { "GET,HEAD" } else { word }).collect();
+    let message = format!(
+        "method {method} is not allowed, but [{}] are",
+        words.join(", ")
+    );
+    let allow: Vec<_> = words
+        .iter()
+        .map(|word| if *word == "GET" { "GET,HEAD" } else { word })
+        .collect();
     let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message);
     match HeaderValue::from_str(&allow.join(",")) {
         Ok(allow) => error.with(ALLOW, allow),
@@ -66,7 +84,11 @@ pub(super) fn wrong_method(method: &Method, allowed: &[Method]) -> ApiError {
 
 /// 401: a token is needed.
 pub(super) fn token_needed(scope: Scope) -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, format!("a token with the scope {scope} is needed")).with(WWW_AUTHENTICATE, CHALLENGE)
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        format!("a token with the scope {scope} is needed"),
+    )
+    .with(WWW_AUTHENTICATE, CHALLENGE)
 }
 
 /// 401: the token is not good.
@@ -76,19 +98,29 @@ pub(super) fn refused(why: Refusal) -> ApiError {
 
 /// 403: the token does not allow it.
 pub(super) fn scope_missing(scope: Scope) -> ApiError {
-    ApiError::new(StatusCode::FORBIDDEN, format!("the token does not have the scope {scope}"))
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        format!("the token does not have the scope {scope}"),
+    )
 }
 
 /// 403: another site made the browser send it, or may have.
 pub(super) fn other_site() -> ApiError {
-    ApiError::new(StatusCode::FORBIDDEN, "this came from another site or an outdated page: open the page again, and try again".to_owned())
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "this came from another site or an outdated page: open the page again, and try again"
+            .to_owned(),
+    )
 }
 
 /// 429: there were too many failures.
 pub(super) fn too_many_failures(wait: Duration) -> ApiError {
     let seconds = wait.as_secs().saturating_add(1);
-    ApiError::new(StatusCode::TOO_MANY_REQUESTS, format!("too many tokens were refused: wait for {seconds} seconds"))
-        .with(RETRY_AFTER, HeaderValue::from(seconds))
+    ApiError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        format!("too many tokens were refused: wait for {seconds} seconds"),
+    )
+    .with(RETRY_AFTER, HeaderValue::from(seconds))
 }
 
 /// 400: the request makes no sense.
@@ -103,20 +135,27 @@ pub(super) fn conflict(why: impl Display) -> ApiError {
 
 /// 413: the body is too long.
 pub(super) fn too_long(most: usize) -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {most} bytes"))
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body is longer than {most} bytes"),
+    )
 }
 
 /// 415: the body is not marked as JSON.
 pub(super) fn no_json() -> ApiError {
     ApiError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "write the body in JSON, and send it with the header Content-Type: application/json".to_owned(),
+        "write the body in JSON, and send it with the header Content-Type: application/json"
+            .to_owned(),
     )
 }
 
 /// 503: it took too long.
 pub(super) fn too_slow() -> ApiError {
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the answer took too long: try again later".to_owned())
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the answer took too long: try again later".to_owned(),
+    )
 }
 
 /// 507: no more can be revoked.
@@ -126,7 +165,11 @@ pub(super) fn not_revoked(why: RevokeError) -> ApiError {
 
 /// 404: labwatch keeps no history.
 pub(super) fn no_history() -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "labwatch keeps no history: set STATUS_DATA_DIR to a folder that it may write into".to_owned())
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "labwatch keeps no history: set STATUS_DATA_DIR to a folder that it may write into"
+            .to_owned(),
+    )
 }
 
 /// 503: there is an answer, but not now.
@@ -136,26 +179,46 @@ pub(super) fn unavailable(why: impl Display) -> ApiError {
 
 /// 500: our own fault, which the log tells.
 pub(super) fn internal() -> ApiError {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "labwatch made a mistake; its log says which".to_owned())
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "labwatch made a mistake; its log says which".to_owned(),
+    )
 }
 
 /// For an error that a library answers with: its status, in words that tell nothing else.
 pub(super) fn of_status(status: StatusCode) -> ApiError {
-    ApiError::new(status, status.canonical_reason().unwrap_or("this cannot be answered").to_lowercase())
+    ApiError::new(
+        status,
+        status
+            .canonical_reason()
+            .unwrap_or("this cannot be answered")
+            .to_lowercase(),
+    )
 }
 
 impl ApiError {
     fn new(status: StatusCode, message: String) -> Self {
-        Self { code: status.as_u16(), message, request_id: String::new(), header: None }
+        Self {
+            code: status.as_u16(),
+            message,
+            request_id: String::new(),
+            header: None,
+        }
     }
 
     fn with(self, name: HeaderName, value: HeaderValue) -> Self {
-        Self { header: Some(Box::new((name, value))), ..self }
+        Self {
+            header: Some(Box::new((name, value))),
+            ..self
+        }
     }
 
     /// The same, of this request.
     pub(super) fn of_request(self, id: &str) -> Self {
-        Self { request_id: id.to_owned(), ..self }
+        Self {
+            request_id: id.to_owned(),
+            ..self
+        }
     }
 
     /// Whether the request is to blame.

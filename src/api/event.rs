@@ -47,7 +47,11 @@ impl<'a> Event<'a> {
             issues: event.issues.iter().map(Issue::code).collect(),
             jump: event.jump.word(),
             jump_ok: event.jump == JumpHealth::Up,
-            stream_ok: event.streams.iter().map(|(topic, health)| (topic.as_str(), *health == StreamHealth::Active)).collect(),
+            stream_ok: event
+                .streams
+                .iter()
+                .map(|(topic, health)| (topic.as_str(), *health == StreamHealth::Active))
+                .collect(),
             was: event.was.word(),
             when: event.when,
             why: event.why.to_string(),

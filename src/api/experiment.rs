@@ -14,7 +14,10 @@ use crate::model::{Bookable, Health, JumpHealth, SourceName, StreamHealth};
 
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(clippy::struct_excessive_bools, reason = "it is the form that the old web page reads")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "it is the form that the old web page reads"
+)]
 pub(super) struct Experiment<'a> {
     /// Whether students can book it, as book last said. False when book has not said yet.
     available: bool,
@@ -99,7 +102,12 @@ pub(super) struct Experiments<'a> {
 impl Serialize for Experiments<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let view = View::new(self.snapshot, self.private);
-        serializer.collect_seq(self.snapshot.experiments.iter().map(|experiment| view.experiment(experiment)))
+        serializer.collect_seq(
+            self.snapshot
+                .experiments
+                .iter()
+                .map(|experiment| view.experiment(experiment)),
+        )
     }
 }
 
@@ -114,7 +122,10 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn new(snapshot: &'a Snapshot, private: bool) -> Self {
-        let (relay, jump) = (snapshot.source(SourceName::Relay), snapshot.source(SourceName::Jump));
+        let (relay, jump) = (
+            snapshot.source(SourceName::Relay),
+            snapshot.source(SourceName::Jump),
+        );
         Self {
             streams: Lookup::new(relay, Scopes::EXPT),
             hosts: Lookup::new(jump, Scopes::HOST),
@@ -138,11 +149,19 @@ impl<'a> View<'a> {
             jump_ok: view.jump == JumpHealth::Up,
             jump_report: self.host(view),
             last_checked_jump: view.jump_seen.time(self.jump_told).unwrap_or(NEVER),
-            last_checked_streams: view.streams.iter().map(|stream| self.seen(stream)).max().unwrap_or(NEVER),
+            last_checked_streams: view
+                .streams
+                .iter()
+                .map(|stream| self.seen(stream))
+                .max()
+                .unwrap_or(NEVER),
             last_found_in_manifest: view.last_listed.unwrap_or(NEVER),
             listed: view.listed,
             reason: reason(view, bookable),
-            resource_name: view.resources.first().map_or("", |resource| resource.name.as_str()),
+            resource_name: view
+                .resources
+                .first()
+                .map_or("", |resource| resource.name.as_str()),
             since: view.since,
             stream_ok: by_topic(view, |stream| Some(stream.health == StreamHealth::Active)),
             stream_reports: by_topic(view, |stream| self.connection(stream)),
@@ -154,15 +173,32 @@ impl<'a> View<'a> {
 
     fn host(&self, view: &'a ExperimentView) -> ConnectionReport<'a> {
         let stub = view.stub.as_str();
-        let now = self.hosts.get(stub).map(|connection| ConnectionReport::now(&connection));
-        let known = now.or_else(|| view.jump_last.as_deref().map(|last| ConnectionReport::last(stub, last)));
-        known.map_or_else(ConnectionReport::never, |connection| connection.for_reader(self.private))
+        let now = self
+            .hosts
+            .get(stub)
+            .map(|connection| ConnectionReport::now(&connection));
+        let known = now.or_else(|| {
+            view.jump_last
+                .as_deref()
+                .map(|last| ConnectionReport::last(stub, last))
+        });
+        known.map_or_else(ConnectionReport::never, |connection| {
+            connection.for_reader(self.private)
+        })
     }
 
     fn connection(&self, stream: &'a StreamView) -> Option<ConnectionReport<'a>> {
         let topic = stream.topic.as_str();
-        let now = self.streams.get(topic).map(|connection| ConnectionReport::now(&connection));
-        let known = now.or_else(|| stream.last.as_deref().map(|last| ConnectionReport::last(topic, last)));
+        let now = self
+            .streams
+            .get(topic)
+            .map(|connection| ConnectionReport::now(&connection));
+        let known = now.or_else(|| {
+            stream
+                .last
+                .as_deref()
+                .map(|last| ConnectionReport::last(topic, last))
+        });
         known.map(|connection| connection.for_reader(self.private))
     }
 
@@ -172,7 +208,12 @@ impl<'a> View<'a> {
             Evidence::Sampled(heard) => ("sampled", heard),
             Evidence::Unverified => ("unverified", None),
         };
-        Stream { evidence, health: stream.health.word(), heard: heard.unwrap_or(NEVER), seen: self.seen(stream) }
+        Stream {
+            evidence,
+            health: stream.health.word(),
+            heard: heard.unwrap_or(NEVER),
+            seen: self.seen(stream),
+        }
     }
 
     fn seen(&self, stream: &StreamView) -> Timestamp {
@@ -181,8 +222,14 @@ impl<'a> View<'a> {
 }
 
 /// A map with an entry for each stream that `tell` says something about.
-fn by_topic<'a, T>(view: &'a ExperimentView, tell: impl Fn(&'a StreamView) -> Option<T>) -> BTreeMap<&'a str, T> {
-    view.streams.iter().filter_map(|stream| Some((stream.topic.as_str(), tell(stream)?))).collect()
+fn by_topic<'a, T>(
+    view: &'a ExperimentView,
+    tell: impl Fn(&'a StreamView) -> Option<T>,
+) -> BTreeMap<&'a str, T> {
+    view.streams
+        .iter()
+        .filter_map(|stream| Some((stream.topic.as_str(), tell(stream)?)))
+        .collect()
 }
 
 fn bookable_word(bookable: Option<Bookable>) -> &'static str {
@@ -196,6 +243,9 @@ fn bookable_word(bookable: Option<Bookable>) -> &'static str {
 
 /// The reason of the resource that decides whether the experiment can be booked.
 fn reason(view: &ExperimentView, bookable: Option<Bookable>) -> &str {
-    let deciding = view.resources.iter().find(|resource| bookable.is_some() && resource.bookable == bookable);
+    let deciding = view
+        .resources
+        .iter()
+        .find(|resource| bookable.is_some() && resource.bookable == bookable);
     deciding.map_or("", |resource| resource.reason.as_str())
 }

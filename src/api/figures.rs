@@ -35,7 +35,10 @@ impl std::fmt::Debug for Figures {
 
 /// The paths of the figures: Prometheus' usual one, and cn-infra's.
 pub(super) fn routes(figures: Figures) -> Router {
-    Router::new().route("/metrics", get(text)).route("/health", get(text_too)).with_state(figures)
+    Router::new()
+        .route("/metrics", get(text))
+        .route("/health", get(text_too))
+        .with_state(figures)
 }
 
 /// The figures for Prometheus, by cn-infra's path.
@@ -63,6 +66,10 @@ async fn count(State(figures): State<Figures>, request: Request, next: Next) -> 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let begun = Instant::now();
     let response = next.run(request).await;
-    (figures.count)(route.as_ref().map(MatchedPath::as_str), response.status().as_u16(), begun.elapsed());
+    (figures.count)(
+        route.as_ref().map(MatchedPath::as_str),
+        response.status().as_u16(),
+        begun.elapsed(),
+    );
     response
 }

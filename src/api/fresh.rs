@@ -32,11 +32,15 @@ impl Tag {
     /// The tag of these bytes.
     fn of(body: &[u8]) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
-        let text = digest.as_ref().iter().take(TAG_BYTES).fold(String::new(), |mut text, byte| {
-            // Writing into a text cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let text = digest
+            .as_ref()
+            .iter()
+            .take(TAG_BYTES)
+            .fold(String::new(), |mut text, byte| {
+                // Writing into a text cannot fail.
+                let _ = write!(text, "{byte:02x}");
+                text
+            });
         Self(format!("\"{text}\""))
     }
 
@@ -60,7 +64,10 @@ impl Tag {
 }
 
 fn knows(asked: &HeaderMap, tag: &str) -> bool {
-    let lists = asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let lists = asked
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
     tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
@@ -74,12 +81,28 @@ pub(super) async fn freshen(request: Request, next: Next) -> Response {
     if !read || response.status() != StatusCode::OK {
         return response;
     }
-    if let Some(tag) = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()) {
+    if let Some(tag) = response
+        .headers()
+        .get(ETAG)
+        .and_then(|tag| tag.to_str().ok())
+    {
         let tag = tag.strip_prefix("W/").unwrap_or(tag);
-        return if knows(&asked, tag) { without_body(response) } else { response };
+        return if knows(&asked, tag) {
+            without_body(response)
+        } else {
+            response
+        };
     }
-    let small = response.body().size_hint().exact().is_some_and(|bytes| bytes <= MAX_DIGESTED_BYTES as u64);
-    if whole && small { digested(response, &asked).await } else { response }
+    let small = response
+        .body()
+        .size_hint()
+        .exact()
+        .is_some_and(|bytes| bytes <= MAX_DIGESTED_BYTES as u64);
+    if whole && small {
+        digested(response, &asked).await
+    } else {
+        response
+    }
 }
 
 async fn digested(response: Response, asked: &HeaderMap) -> Response {
@@ -93,7 +116,11 @@ async fn digested(response: Response, asked: &HeaderMap) -> Response {
     };
     let tag = Tag::of(&body);
     let response = tag.on(Response::from_parts(parts, Body::from(body)));
-    if tag.is_known(asked) { without_body(response) } else { response }
+    if tag.is_known(asked) {
+        without_body(response)
+    } else {
+        response
+    }
 }
 
 fn without_body(response: Response) -> Response {
@@ -108,7 +135,11 @@ fn without_body(response: Response) -> Response {
 /// How long an answer may be kept: as its handler says; else one with a tag until the next question, and any other not at all.
 pub(super) fn keeping(headers: &mut HeaderMap) {
     if !headers.contains_key(CACHE_CONTROL) {
-        let keeping = if headers.contains_key(ETAG) { "private, no-cache" } else { "no-store" };
+        let keeping = if headers.contains_key(ETAG) {
+            "private, no-cache"
+        } else {
+            "no-store"
+        };
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(keeping));
     }
 }
@@ -134,7 +165,10 @@ mod tests {
             assert_eq!(tag.is_known(&headers), expect, "{asked}");
         }
         assert!(!tag.is_known(&HeaderMap::new()));
-        assert_eq!(tag.unchanged().headers().get(ETAG).expect("a tag"), "W/\"a-1\"");
+        assert_eq!(
+            tag.unchanged().headers().get(ETAG).expect("a tag"),
+            "W/\"a-1\""
+        );
     }
 
     #[test]

@@ -24,7 +24,8 @@ use super::error::{self, ApiError};
 use super::origin::{self, Origin};
 use super::table::{ROUTES, Table, Verdict};
 use crate::access::{
-    Audit, Authority, Caller, Need, Noted, Pass, Reading, Refusal, Revocations, Scope, Session, Throttle, has_form, is_place,
+    Audit, Authority, Caller, Need, Noted, Pass, Reading, Refusal, Revocations, Scope, Session,
+    Throttle, has_form, is_place,
 };
 
 /// What is set about access.
@@ -61,19 +62,35 @@ impl Gate {
     pub fn new(settings: AccessSettings, revocations: Revocations, audit: Audit) -> Self {
         let authority = settings.secret.as_ref().map(Authority::new);
         let cookie = SessionCookie::below(&settings.base);
-        Self { authority, cookie, settings, throttle: Throttle::default(), revocations, audit, table: Table::new(ROUTES) }
+        Self {
+            authority,
+            cookie,
+            settings,
+            throttle: Throttle::default(),
+            revocations,
+            audit,
+            table: Table::new(ROUTES),
+        }
     }
 
     /// What a token says, if it is good and not revoked.
     pub(super) fn token(&self, token: &str, now: Timestamp) -> Result<Pass, Refusal> {
         let pass = self.authority()?.verify(token, now)?;
-        if self.revocations.has(&pass.id) { Err(Refusal::Revoked) } else { Ok(pass) }
+        if self.revocations.has(&pass.id) {
+            Err(Refusal::Revoked)
+        } else {
+            Ok(pass)
+        }
     }
 
     fn session(&self, text: &str, now: Timestamp) -> Result<Session, Refusal> {
         let session = self.authority()?.session(text, now)?;
         let revoked = self.revocations.has(&session.id) || self.revocations.has(&session.pass.id);
-        if revoked { Err(Refusal::Revoked) } else { Ok(session) }
+        if revoked {
+            Err(Refusal::Revoked)
+        } else {
+            Ok(session)
+        }
     }
 
     pub(super) fn authority(&self) -> Result<&Authority, Refusal> {
@@ -82,7 +99,8 @@ impl Gate {
 
     /// The address of one of our pages, as browsers know it.
     pub(super) fn page(&self, path: &str) -> HeaderValue {
-        HeaderValue::from_str(&format!("{}{path}", self.settings.base)).unwrap_or(HeaderValue::from_static("/"))
+        HeaderValue::from_str(&format!("{}{path}", self.settings.base))
+            .unwrap_or(HeaderValue::from_static("/"))
     }
 
     /// Counts and tells a token that was refused.
@@ -98,18 +116,32 @@ impl Gate {
 
     /// Whether this client failed too often, so that nothing it shows is looked at.
     pub(super) fn not_yet(&self, client: Client) -> Result<(), ApiError> {
-        self.throttle.wait(client.address, Instant::now()).map_or(Ok(()), |wait| Err(error::too_many_failures(wait)))
+        self.throttle
+            .wait(client.address, Instant::now())
+            .map_or(Ok(()), |wait| Err(error::too_many_failures(wait)))
     }
 
     /// Who asks. Who shows nothing is anonymous, and so is who shows a session that is no good: browsers show an old one for hours,
     /// and a page stays readable where reading is open.
-    fn identify(&self, method: &Method, headers: &HeaderMap, client: Client) -> Result<Caller, ApiError> {
+    fn identify(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        client: Client,
+    ) -> Result<Caller, ApiError> {
         let now = Timestamp::now();
         if let Some(token) = shown(method, headers) {
             self.not_yet(client)?;
-            return self.token(&token, now).map(Caller::Token).map_err(|why| self.refuse(client, why));
+            return self
+                .token(&token, now)
+                .map(Caller::Token)
+                .map_err(|why| self.refuse(client, why));
         }
-        let Some(text) = self.cookie.read(headers, client.secure).filter(|_| self.not_yet(client).is_ok()) else {
+        let Some(text) = self
+            .cookie
+            .read(headers, client.secure)
+            .filter(|_| self.not_yet(client).is_ok())
+        else {
             return Ok(Caller::Anonymous);
         };
         self.session(text, now).map(Caller::Session).or_else(|why| {
@@ -121,9 +153,17 @@ impl Gate {
     }
 
     /// Who asks, if they may; the request is given back because a form's field may be in its body.
-    async fn judge(&self, request: Request, client: Client, need: Need) -> Result<(Request, Caller), ApiError> {
+    async fn judge(
+        &self,
+        request: Request,
+        client: Client,
+        need: Need,
+    ) -> Result<(Request, Caller), ApiError> {
         let changes = !request.method().is_safe();
-        let caller = match (self.identify(request.method(), request.headers(), client), need) {
+        let caller = match (
+            self.identify(request.method(), request.headers(), client),
+            need,
+        ) {
             (Ok(caller), _) => caller,
             (Err(_), Need::Always) => Caller::Anonymous,
             (Err(error), Need::Read | Need::Students | Need::Scope(_)) => return Err(error),
@@ -134,7 +174,9 @@ impl Gate {
         if !changes {
             return Ok((request, caller));
         }
-        if !matches!(caller, Caller::Token(_)) && origin::of(request.headers(), self.settings.url.as_ref()) == Origin::Other {
+        if !matches!(caller, Caller::Token(_))
+            && origin::of(request.headers(), self.settings.url.as_ref()) == Origin::Other
+        {
             return Err(error::other_site());
         }
         match caller.csrf() {
@@ -155,39 +197,58 @@ fn allowed(caller: &Caller, scope: Scope) -> Result<(), ApiError> {
 /// The token of `Authorization: Bearer`; or of `Basic`, for programs that know nothing else, where it stands as the password. Browsers repeat
 /// that by themselves, also for other sites, so it only reads. What is no token there, and other schemes, are a proxy's own affair.
 fn shown<'a>(method: &Method, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
-    let (scheme, shown) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let (scheme, shown) = headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .trim()
+        .split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(shown.trim().into());
     }
-    let pair = (scheme.eq_ignore_ascii_case("basic") && method.is_safe()).then(|| STANDARD.decode(shown.trim()).ok())??;
+    let pair = (scheme.eq_ignore_ascii_case("basic") && method.is_safe())
+        .then(|| STANDARD.decode(shown.trim()).ok())??;
     let password = std::str::from_utf8(&pair).ok()?.split_once(':')?.1;
     has_form(password).then(|| password.to_owned().into())
 }
 
 /// Puts the gate before these routes, behind which only they are.
 pub(super) fn before(routes: Router, gate: Arc<Gate>) -> Router {
-    routes.fallback(|uri: Uri| async move { error::no_such_path(&uri) }).layer(from_fn_with_state(gate, admit))
+    routes
+        .fallback(|uri: Uri| async move { error::no_such_path(&uri) })
+        .layer(from_fn_with_state(gate, admit))
 }
 
 /// Lets a routed request through to its handler, or answers why not.
 async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else { return next.run(request).await };
+    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
+        return next.run(request).await;
+    };
     let need = match gate.table.verdict(request.method(), path.as_str()) {
         Verdict::Needs(need) => need,
-        Verdict::WrongMethod(allowed) => return error::wrong_method(request.method(), allowed).into_response(),
+        Verdict::WrongMethod(allowed) => {
+            return error::wrong_method(request.method(), allowed).into_response();
+        }
         Verdict::Unlisted => {
-            tracing::error!(path = path.as_str(), "a route is not in the table of who may do what, so it answers nobody");
+            tracing::error!(
+                path = path.as_str(),
+                "a route is not in the table of who may do what, so it answers nobody"
+            );
             return error::no_such_path(request.uri()).into_response();
         }
     };
     let client = Client::of(&request, &gate.settings.trusted_proxies);
-    let page = (request.method() == Method::GET && accepts_pages(request.headers())).then(|| request.uri().clone());
+    let page = (request.method() == Method::GET && accepts_pages(request.headers()))
+        .then(|| request.uri().clone());
     match gate.judge(request, client, need).await {
         Ok((request, caller)) => pass_on(&gate, request, (client, caller), next).await,
         Err(error) => {
             let response = error.into_response();
             match page.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
-                Some(wanted) => to(gate.page(&way_in(wanted.path_and_query().map_or("", PathAndQuery::as_str), None))),
+                Some(wanted) => to(gate.page(&way_in(
+                    wanted.path_and_query().map_or("", PathAndQuery::as_str),
+                    None,
+                ))),
                 None => response,
             }
         }
@@ -195,13 +256,21 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
 }
 
 /// Runs the handler. A change that it made without noting it is noted by its path.
-async fn pass_on(gate: &Gate, mut request: Request, (client, caller): (Client, Caller), next: Next) -> Response {
-    let change = (!request.method().is_safe()).then(|| format!("{} {}", request.method(), request.uri().path()));
+async fn pass_on(
+    gate: &Gate,
+    mut request: Request,
+    (client, caller): (Client, Caller),
+    next: Next,
+) -> Response {
+    let change = (!request.method().is_safe())
+        .then(|| format!("{} {}", request.method(), request.uri().path()));
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(caller.clone());
     let response = next.run(request).await;
     let worked = response.status().is_success() || response.status().is_redirection();
-    if let Some(change) = change.filter(|_| worked && response.extensions().get::<Noted>().is_none()) {
+    if let Some(change) =
+        change.filter(|_| worked && response.extensions().get::<Noted>().is_none())
+    {
         let _noted: Noted = gate.audit.note(&caller, &change);
     }
     response
@@ -212,13 +281,20 @@ pub(super) fn way_in(next: &str, refused: Option<&str>) -> String {
     let path = "/login?";
     let mut query = form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len());
     let next = Some(next).filter(|next| is_place(next) && *next != "/");
-    query.extend_pairs(next.map(|next| ("next", next)).into_iter().chain(refused.map(|why| ("refused", why))));
+    query.extend_pairs(
+        next.map(|next| ("next", next))
+            .into_iter()
+            .chain(refused.map(|why| ("refused", why))),
+    );
     query.finish().trim_end_matches('?').to_owned()
 }
 
 /// Whether it is a browser that wants a page.
 pub(super) fn accepts_pages(headers: &HeaderMap) -> bool {
-    headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+    headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// Sends a browser to another page.
@@ -246,13 +322,30 @@ mod tests {
             let notes = Arc::clone(&notes);
             Audit::new(move |who, what| notes.lock().expect("whole").push(format!("{who} {what}")))
         };
-        let revocations = Revocations::recall([], Timestamp::UNIX_EPOCH, Box::new(|_, _| Box::pin(std::future::ready(true))));
+        let revocations = Revocations::recall(
+            [],
+            Timestamp::UNIX_EPOCH,
+            Box::new(|_, _| Box::pin(std::future::ready(true))),
+        );
         let session = Duration::from_secs(60);
-        let settings =
-            AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None, base: String::new() };
+        let settings = AccessSettings {
+            secret: None,
+            reading: Reading::Open,
+            session,
+            trusted_proxies: Vec::new(),
+            url: None,
+            base: String::new(),
+        };
         let routes = before(routes, Arc::new(Gate::new(settings, revocations, audit)));
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
-        let response = TowerToHyperService::new(routes).call(request).await.unwrap_or_else(|never| match never {});
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Body::empty())
+            .expect("a request");
+        let response = TowerToHyperService::new(routes)
+            .call(request)
+            .await
+            .unwrap_or_else(|never| match never {});
         let notes = notes.lock().expect("whole").clone();
         (response.status(), notes)
     }
@@ -260,18 +353,37 @@ mod tests {
     #[tokio::test]
     async fn a_change_that_its_handler_does_not_note_is_noted_by_its_path() {
         let silent = Router::new().route("/logout", post(async || "done"));
-        assert_eq!(ask(silent, Method::POST, "/logout?x=y").await, (StatusCode::OK, vec!["anonymous POST /logout".to_owned()]));
+        assert_eq!(
+            ask(silent, Method::POST, "/logout?x=y").await,
+            (StatusCode::OK, vec!["anonymous POST /logout".to_owned()])
+        );
         let failing = Router::new().route("/logout", post(async || StatusCode::CONFLICT));
-        assert_eq!(ask(failing, Method::POST, "/logout").await, (StatusCode::CONFLICT, vec![]), "what did not happen is not noted");
+        assert_eq!(
+            ask(failing, Method::POST, "/logout").await,
+            (StatusCode::CONFLICT, vec![]),
+            "what did not happen is not noted"
+        );
         let reading = Router::new().route("/login", get(async || "a form"));
-        assert_eq!(ask(reading, Method::GET, "/login").await, (StatusCode::OK, vec![]), "nor is what changes nothing");
+        assert_eq!(
+            ask(reading, Method::GET, "/login").await,
+            (StatusCode::OK, vec![]),
+            "nor is what changes nothing"
+        );
     }
 
     #[tokio::test]
     async fn a_route_without_a_line_in_the_table_answers_nobody() {
-        let strange = Router::new().route("/strange", get(async || "secret")).route("/login", axum::routing::put(async || "secret"));
-        assert_eq!(ask(strange.clone(), Method::GET, "/strange").await.0, StatusCode::NOT_FOUND);
-        assert_eq!(ask(strange, Method::PUT, "/login").await.0, StatusCode::METHOD_NOT_ALLOWED);
+        let strange = Router::new()
+            .route("/strange", get(async || "secret"))
+            .route("/login", axum::routing::put(async || "secret"));
+        assert_eq!(
+            ask(strange.clone(), Method::GET, "/strange").await.0,
+            StatusCode::NOT_FOUND
+        );
+        assert_eq!(
+            ask(strange, Method::PUT, "/login").await.0,
+            StatusCode::METHOD_NOT_ALLOWED
+        );
     }
 
     #[test]
@@ -280,7 +392,11 @@ mod tests {
         for (value, reads, changes) in [
             ("Bearer abc".to_owned(), Some("abc"), Some("abc")),
             ("bearer  abc ".to_owned(), Some("abc"), Some("abc")),
-            (basic("prometheus:eyJh.eyJi.c-_"), Some("eyJh.eyJi.c-_"), None),
+            (
+                basic("prometheus:eyJh.eyJi.c-_"),
+                Some("eyJh.eyJi.c-_"),
+                None,
+            ),
             (basic(":eyJh.eyJi.c"), Some("eyJh.eyJi.c"), None),
             (basic("user:pass"), None, None),
             (basic("eyJh.eyJi.c:"), None, None),
@@ -290,9 +406,16 @@ mod tests {
             ("abc".to_owned(), None, None),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, HeaderValue::from_str(&value).expect("a value"));
+            headers.insert(
+                AUTHORIZATION,
+                HeaderValue::from_str(&value).expect("a value"),
+            );
             assert_eq!(shown(&Method::GET, &headers).as_deref(), reads, "{value}");
-            assert_eq!(shown(&Method::POST, &headers).as_deref(), changes, "{value}");
+            assert_eq!(
+                shown(&Method::POST, &headers).as_deref(),
+                changes,
+                "{value}"
+            );
         }
     }
 }

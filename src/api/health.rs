@@ -16,7 +16,9 @@ use super::error::{self, ApiError};
 use super::manners::OwnWords;
 use crate::access::{Caller, Kept, Scope};
 use crate::health::views::{self, Answer, Contributor, Query, Refused, forms};
-use crate::health::{Change, Desk, LevelRefused, Levels, Picture, Pushed, Refresher, parse_set_level, targets_of};
+use crate::health::{
+    Change, Desk, LevelRefused, Levels, Picture, Pushed, Refresher, parse_set_level, targets_of,
+};
 
 /// Takes the change of a category's switch to keep.
 pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
@@ -104,7 +106,10 @@ pub(super) async fn liveness(State(state): State<HealthState>) -> Result<Respons
     (status = 200, description = "It is ready", body = forms::Status),
     (status = 503, description = "It is not, in the same form", body = forms::Status),
 ))]
-pub(super) async fn readiness(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(super) async fn readiness(
+    State(state): State<HealthState>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     answered(views::readiness(&state.desk.picture(), &asked(query)))
 }
 
@@ -159,7 +164,10 @@ pub(super) async fn info(State(state): State<HealthState>) -> Result<Response, A
 #[utoipa::path(get, path = "/actuator/logger", tag = "health", responses(
     (status = 200, description = "By component, and by target where that is finer", body = forms::Logger),
 ))]
-pub(super) async fn logger(State(state): State<HealthState>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn logger(
+    State(state): State<HealthState>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let levels = state.levels.ok_or_else(|| error::no_such_path(&uri))?;
     answered(views::logger(&*levels))
 }
@@ -169,22 +177,33 @@ pub(super) async fn logger(State(state): State<HealthState>, uri: Uri) -> Result
     (status = 200, description = "It is set: the levels as they are now", body = forms::Logger),
     (status = 400, description = "There is no such component or level", body = ApiError),
 ))]
-pub(super) async fn set_level(State(levels): State<Arc<dyn Levels>>, body: Bytes) -> Result<Response, ApiError> {
+pub(super) async fn set_level(
+    State(levels): State<Arc<dyn Levels>>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
     let set = parse_set_level(&body).and_then(|asked| {
         let targets = targets_of(&asked.component).unwrap_or_default();
-        levels.set(targets, &asked.level).map_err(LevelRefused::Log)?;
+        levels
+            .set(targets, &asked.level)
+            .map_err(LevelRefused::Log)?;
         Ok(asked)
     });
     match set {
         Ok(asked) => {
-            tracing::info!(component = asked.component, level = asked.level, "the level of the log was set");
+            tracing::info!(
+                component = asked.component,
+                level = asked.level,
+                "the level of the log was set"
+            );
             answered(views::logger(&*levels))
         }
         Err(LevelRefused::Log(why)) => {
             tracing::error!(why, "the level of the log cannot be set");
             Err(error::internal())
         }
-        Err(refused @ (LevelRefused::Form(_) | LevelRefused::Component(_) | LevelRefused::Level(_))) => Err(error::malformed(refused)),
+        Err(
+            refused @ (LevelRefused::Form(_) | LevelRefused::Component(_) | LevelRefused::Level(_)),
+        ) => Err(error::malformed(refused)),
     }
 }
 
@@ -201,10 +220,22 @@ pub(super) async fn health(
 ) -> Result<Response, ApiError> {
     let query = asked(query);
     let picture = picture(&state, &query).await;
-    let accepted: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accepted: Vec<&str> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
     let wants_json = views::wants_json(&accepted.join(","));
-    let reader = if caller.may(Scope::Admin) { views::Reader::Maintainer } else { views::Reader::Anybody };
-    answered(if wants_json { views::health_json(&picture, &query) } else { views::health_page(&picture, &query, reader) })
+    let reader = if caller.may(Scope::Admin) {
+        views::Reader::Maintainer
+    } else {
+        views::Reader::Anybody
+    };
+    answered(if wants_json {
+        views::health_json(&picture, &query)
+    } else {
+        views::health_page(&picture, &query, reader)
+    })
 }
 
 /// Whether the categories can be used now. Never has a body.
@@ -212,7 +243,10 @@ pub(super) async fn health(
     (status = 200, description = "They can"), (status = 400, description = "None of the categories exists"),
     (status = 503, description = "They cannot, or one of them is closed"),
 ))]
-pub(super) async fn gtg(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(super) async fn gtg(
+    State(state): State<HealthState>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     let query = asked(query);
     answered(Ok(views::gtg(&picture(&state, &query).await, &query)))
 }
@@ -222,7 +256,10 @@ pub(super) async fn gtg(State(state): State<HealthState>, RawQuery(query): RawQu
     (status = 200, description = "What cannot be reached is among them, failing", body = forms::Aggregate),
     (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
-pub(super) async fn agg_health(State(state): State<HealthState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(super) async fn agg_health(
+    State(state): State<HealthState>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     let query = asked(query);
     answered(views::agg_health(&picture(&state, &query).await, &query))
 }
@@ -252,7 +289,11 @@ pub(super) async fn status_of(
 
 /// The picture from the last results, or after everything was checked where that is asked for.
 async fn picture(state: &HealthState, query: &Query) -> Picture {
-    if query.fresh { state.refresher.picture().await } else { state.desk.picture() }
+    if query.fresh {
+        state.refresher.picture().await
+    } else {
+        state.desk.picture()
+    }
 }
 
 fn asked(query: Option<String>) -> Query {
@@ -273,7 +314,8 @@ fn answered(answer: Result<Answer, Refused>) -> Result<Response, ApiError> {
 
 fn response(answer: Answer) -> Response {
     let mut response = Body::from(answer.body).into_response();
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.extensions_mut().insert(OwnWords);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -281,7 +323,10 @@ fn response(answer: Answer) -> Response {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     for (name, value) in answer.headers {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     }
     response
 }

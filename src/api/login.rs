@@ -58,8 +58,16 @@ pub(super) async fn who(caller: Caller) -> Result<Response, ApiError> {
         Caller::Token(pass) => Some(pass.expires),
         Caller::Session(session) => Some(session.expires),
     };
-    let scopes = caller.pass().map(|pass| pass.scopes.words().collect()).unwrap_or_default();
-    answer(&Who { csrf: caller.csrf().unwrap_or_default(), expires, name: caller.name(), scopes })
+    let scopes = caller
+        .pass()
+        .map(|pass| pass.scopes.words().collect())
+        .unwrap_or_default();
+    answer(&Who {
+        csrf: caller.csrf().unwrap_or_default(),
+        expires,
+        name: caller.name(),
+        scopes,
+    })
 }
 
 /// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
@@ -70,26 +78,44 @@ pub(super) async fn sign_in(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let next = origin::field(&body, NEXT_FIELD).unwrap_or_default();
-    let back = |why: &str| (Noted::elsewhere(), gate::to(gate.page(&gate::way_in(&next, Some(why))))).into_response();
+    let back = |why: &str| {
+        (
+            Noted::elsewhere(),
+            gate::to(gate.page(&gate::way_in(&next, Some(why)))),
+        )
+            .into_response()
+    };
     let person = gate::accepts_pages(&headers);
     match gate.not_yet(client) {
         Err(_) if person => return Ok(back(WAIT)),
         other => other?,
     }
-    let token = origin::is_form(&headers).then(|| origin::field(&body, TOKEN_FIELD)).flatten();
+    let token = origin::is_form(&headers)
+        .then(|| origin::field(&body, TOKEN_FIELD))
+        .flatten();
     let token = token.ok_or_else(|| error::malformed("a form with the field token is needed"))?;
     let now = Timestamp::now();
     let pass = match gate.token(token.trim(), now) {
         Ok(pass) => pass,
         Err(why) => {
             let refused = gate.refuse(client, why);
-            return if person { Ok(back(why.word())) } else { Err(refused) };
+            return if person {
+                Ok(back(why.word()))
+            } else {
+                Err(refused)
+            };
         }
     };
-    let opened = gate.authority().map_err(error::refused)?.open(&pass, gate.settings.session, now);
+    let opened = gate
+        .authority()
+        .map_err(error::refused)?
+        .open(&pass, gate.settings.session, now);
     let (session, text) = opened.map_err(|fault| cannot_sign(&fault))?;
     let life = Duration::try_from(session.expires.duration_since(now)).unwrap_or_default();
-    let cookie = gate.cookie.set(&text, life, client.secure).ok_or_else(error::internal)?;
+    let cookie = gate
+        .cookie
+        .set(&text, life, client.secure)
+        .ok_or_else(error::internal)?;
     let noted = gate.audit.note(&Caller::Session(session), "signed in");
     let there = if is_place(&next) { &next } else { "/" };
     Ok((noted, [(SET_COOKIE, cookie)], went(&gate, &headers, there)).into_response())
@@ -103,11 +129,16 @@ pub(super) async fn sign_out(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if let Caller::Session(session) = &caller {
-        let revoked = gate.revocations.revoke(&session.id, Some(session.expires), Timestamp::now());
+        let revoked = gate
+            .revocations
+            .revoke(&session.id, Some(session.expires), Timestamp::now());
         // It holds at once; whether it is kept for a restart is not worth a wait, because the browser forgets the session too.
         revoked.map(drop).map_err(error::not_revoked)?;
     }
-    let cookie = gate.cookie.remove(client.secure).ok_or_else(error::internal)?;
+    let cookie = gate
+        .cookie
+        .remove(client.secure)
+        .ok_or_else(error::internal)?;
     let noted = gate.audit.note(&caller, "signed out");
     Ok((noted, [(SET_COOKIE, cookie)], went(&gate, &headers, "/")).into_response())
 }
@@ -119,5 +150,9 @@ fn cannot_sign(fault: &SignError) -> ApiError {
 
 /// A browser goes to a page; a program only wants to know that it worked.
 fn went(gate: &Gate, headers: &HeaderMap, page: &str) -> Response {
-    if gate::accepts_pages(headers) { gate::to(gate.page(page)) } else { StatusCode::NO_CONTENT.into_response() }
+    if gate::accepts_pages(headers) {
+        gate::to(gate.page(page))
+    } else {
+        StatusCode::NO_CONTENT.into_response()
+    }
 }

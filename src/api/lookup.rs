@@ -15,7 +15,13 @@ impl<'a> Lookup<'a> {
     /// Of the connections of `source` that have the scope `role`, or come from a server too old to tell scopes.
     pub(super) fn new(source: &'a SourceView, role: Scopes) -> Self {
         let mut best: HashMap<&str, Connection<'_>> = HashMap::new();
-        for connection in source.report.as_deref().into_iter().flat_map(Report::iter).filter(|c| plays(role, c.scopes)) {
+        for connection in source
+            .report
+            .as_deref()
+            .into_iter()
+            .flat_map(Report::iter)
+            .filter(|c| plays(role, c.scopes))
+        {
             best.entry(connection.topic)
                 .and_modify(|known| {
                     if rank(role, &connection) > rank(role, known) {
@@ -34,9 +40,14 @@ impl<'a> Lookup<'a> {
 }
 
 /// The best connection of one topic, found by one pass over the report: less than a [`Lookup`] where little is looked up.
-pub(super) fn best<'a>(source: &'a SourceView, role: Scopes, topic: &str) -> Option<Connection<'a>> {
+pub(super) fn best<'a>(
+    source: &'a SourceView,
+    role: Scopes,
+    topic: &str,
+) -> Option<Connection<'a>> {
     let connections = source.report.as_deref().into_iter().flat_map(Report::iter);
-    let of_topic = connections.filter(|connection| connection.topic == topic && plays(role, connection.scopes));
+    let of_topic = connections
+        .filter(|connection| connection.topic == topic && plays(role, connection.scopes));
     of_topic.max_by(|a, b| rank(role, a).cmp(&rank(role, b)))
 }
 
@@ -46,8 +57,15 @@ fn plays(role: Scopes, scopes: Scopes) -> bool {
 
 /// What is known to be the experiment beats what may be; then what sent last wins, then what connected last.
 fn rank<'a>(role: Scopes, connection: &Connection<'a>) -> (bool, Reverse<Duration>, &'a str) {
-    let idle = connection.tx.and_then(|tx| tx.last).unwrap_or(Duration::MAX);
-    (connection.scopes.has(role), Reverse(idle), connection.connected)
+    let idle = connection
+        .tx
+        .and_then(|tx| tx.last)
+        .unwrap_or(Duration::MAX);
+    (
+        connection.scopes.has(role),
+        Reverse(idle),
+        connection.connected,
+    )
 }
 
 #[cfg(test)]
@@ -61,7 +79,11 @@ mod tests {
     use crate::model::{SourceHealth, SourceName};
 
     fn sent(last: Option<Duration>) -> Traffic {
-        Traffic { last, size: 1, fps: 1.0 }
+        Traffic {
+            last,
+            size: 1,
+            fps: 1.0,
+        }
     }
 
     /// Which of these connections to one topic is found, by its user agent.
@@ -73,13 +95,25 @@ mod tests {
             }
             let mut report = Report::default();
             for (user_agent, scopes, connected, tx) in connections {
-                report.push(Connection { topic: "t", scopes, connected, expires: "", remote: "", user_agent, tx, rx: None });
+                report.push(Connection {
+                    topic: "t",
+                    scopes,
+                    connected,
+                    expires: "",
+                    remote: "",
+                    user_agent,
+                    tx,
+                    rx: None,
+                });
             }
             let source = source(report);
             let lookup = Lookup::new(&source, Scopes::EXPT);
             assert_eq!(lookup.get("t").map(|c| c.user_agent), expect);
             assert_eq!(lookup.get("u"), None);
-            assert_eq!(best(&source, Scopes::EXPT, "t").map(|c| c.user_agent), expect);
+            assert_eq!(
+                best(&source, Scopes::EXPT, "t").map(|c| c.user_agent),
+                expect
+            );
             assert_eq!(best(&source, Scopes::EXPT, "u"), None);
         }
     }
@@ -105,10 +139,28 @@ mod tests {
         let [now, soon, late] = [1, 8, 9].map(|ms| Some(sent(Some(Duration::from_millis(ms)))));
         let never = Some(sent(None));
         check(&[("user", Scopes::READ, "1", now)], None);
-        check(&[("old server", Scopes::UNSAID, "1", None)], Some("old server"));
-        check(&[("unsaid", Scopes::UNSAID, "2", now), ("expt", expt, "1", late)], Some("expt"));
-        check(&[("silent", expt, "2", never), ("sends", expt, "1", late)], Some("sends"));
-        check(&[("older", expt, "1", late), ("fresher", expt, "1", soon)], Some("fresher"));
-        check(&[("first", expt, "1", None), ("second", expt, "2", None)], Some("second"));
+        check(
+            &[("old server", Scopes::UNSAID, "1", None)],
+            Some("old server"),
+        );
+        check(
+            &[
+                ("unsaid", Scopes::UNSAID, "2", now),
+                ("expt", expt, "1", late),
+            ],
+            Some("expt"),
+        );
+        check(
+            &[("silent", expt, "2", never), ("sends", expt, "1", late)],
+            Some("sends"),
+        );
+        check(
+            &[("older", expt, "1", late), ("fresher", expt, "1", soon)],
+            Some("fresher"),
+        );
+        check(
+            &[("first", expt, "1", None), ("second", expt, "2", None)],
+            Some("second"),
+        );
     }
 }

@@ -8,8 +8,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HeaderName, REFERRER_POLICY, SERVER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, SERVER,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
@@ -47,7 +48,8 @@ pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 
     require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// What anything else may do when it is shown as a page: nothing.
-const NO_PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const NO_PAGE_POLICY: &str =
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// What no page of ours needs.
 const PERMISSIONS: &str = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), midi=(), \
@@ -65,9 +67,13 @@ pub(super) struct OwnWords;
 
 /// Puts around the routes what every answer has in common.
 pub(super) fn dressed(routes: Router) -> Router {
-    let worth = SizeAbove::new(COMPRESSED_FROM).and(NotForContentType::SSE).and(NotForContentType::IMAGES);
+    let worth = SizeAbove::new(COMPRESSED_FROM)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::IMAGES);
     // The fastest level: the processor belongs to the judgement, and JSON shrinks to a tenth in any case.
-    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth);
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(worth);
     routes
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
@@ -78,20 +84,30 @@ pub(super) fn dressed(routes: Router) -> Router {
         .layer(from_fn(dress))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the layer's"
+)]
 fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("it did not say why");
-    tracing::error!(panic = text, "a handler of the API panicked; the reader got a 500, everything else goes on");
+    let text = text
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("it did not say why");
+    tracing::error!(
+        panic = text,
+        "a handler of the API panicked; the reader got a 500, everything else goes on"
+    );
     error::internal().into_response()
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await.unwrap_or_else(|_| {
-        tracing::error!(path, "a handler of the API took too long and was given up");
-        error::too_slow().into_response()
-    })
+    tokio::time::timeout(ANSWER_WITHIN, next.run(request))
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!(path, "a handler of the API took too long and was given up");
+            error::too_slow().into_response()
+        })
 }
 
 /// What is known of a request when its answer goes out.
@@ -108,7 +124,10 @@ impl Asked {
         Self {
             id: request_id(request.headers()),
             open: reads && OPEN_PATHS.iter().any(|open| path.starts_with(open)),
-            tls: request.extensions().get::<Peer>().is_some_and(|peer| peer.tls),
+            tls: request
+                .extensions()
+                .get::<Peer>()
+                .is_some_and(|peer| peer.tls),
         }
     }
 }
@@ -124,7 +143,10 @@ async fn dress(request: Request, next: Next) -> Response {
     if asked.open && request.method() == Method::OPTIONS {
         let mut response = StatusCode::NO_CONTENT.into_response();
         let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, OPTIONS"));
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, OPTIONS"),
+        );
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
         return finished(response, &asked);
     }
@@ -150,51 +172,86 @@ fn finished(response: Response, asked: &Asked) -> Response {
 fn explained(mut response: Response, id: &str) -> Response {
     let status = response.status();
     let ours = response.extensions_mut().remove::<ApiError>();
-    let own_words = response.extensions().get::<OwnWords>().is_some() || is_page(response.headers());
+    let own_words =
+        response.extensions().get::<OwnWords>().is_some() || is_page(response.headers());
     let error = match ours {
         Some(error) => error,
-        None if (status.is_client_error() || status.is_server_error()) && !own_words => error::of_status(status),
+        None if (status.is_client_error() || status.is_server_error()) && !own_words => {
+            error::of_status(status)
+        }
         None => return response,
     };
-    let Ok(body) = serde_json::to_vec(&error.of_request(id)) else { return response };
+    let Ok(body) = serde_json::to_vec(&error.of_request(id)) else {
+        return response;
+    };
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    parts
+        .headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, Body::from(body))
 }
 
 /// The headers that browsers are careful by. What a handler has set stays.
 fn protect(headers: &mut HeaderMap, asked: &Asked) {
-    let policy = if is_page(headers) { PAGE_POLICY } else { NO_PAGE_POLICY };
-    let resource = if asked.open { "cross-origin" } else { "same-origin" };
+    let policy = if is_page(headers) {
+        PAGE_POLICY
+    } else {
+        NO_PAGE_POLICY
+    };
+    let resource = if asked.open {
+        "cross-origin"
+    } else {
+        "same-origin"
+    };
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, policy),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("permissions-policy"), PERMISSIONS),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), resource),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            resource,
+        ),
     ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     if asked.open {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
     if asked.tls {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(ONLY_TLS));
+        headers.insert(
+            STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static(ONLY_TLS),
+        );
     }
 }
 
 fn is_page(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| kind.starts_with("text/html"))
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("text/html"))
 }
 
 /// The id that the sender gave, where it is harmless in a log, or a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let sane = |id: &&str| {
-        (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        (1..=MAX_REQUEST_ID).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
-    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(sane);
+    let given = headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(sane);
     given.map_or_else(|| format!("{:016x}", fastrand::u64(..)), str::to_owned)
 }
 
@@ -212,11 +269,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer_and_not_the_end() {
-        let routes = Router::new().route("/boom", get(boom)).route("/", get(async || "fine"));
+        let routes = Router::new()
+            .route("/boom", get(boom))
+            .route("/", get(async || "fine"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("has an address");
         let mut server = JoinSet::new();
-        server.spawn(super::super::serve(listener, dressed(routes), CancellationToken::new()));
+        server.spawn(super::super::serve(
+            listener,
+            dressed(routes),
+            CancellationToken::new(),
+        ));
 
         let mut stream = TcpStream::connect(address).await.expect("connects");
         let requests = "GET /boom HTTP/1.1\r\nhost: x\r\nx-request-id: 7\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
@@ -226,7 +289,10 @@ mod tests {
         assert!(answers.starts_with("HTTP/1.1 500"), "{answers}");
         assert!(answers.contains(r#"{"code":500,"message":"labwatch made a mistake; its log says which","request_id":"7"}"#), "{answers}");
         assert!(!answers.contains("secret"), "{answers}");
-        assert!(answers.ends_with("fine"), "the same connection goes on: {answers}");
+        assert!(
+            answers.ends_with("fine"),
+            "the same connection goes on: {answers}"
+        );
     }
 
     async fn boom() {
@@ -235,19 +301,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_handler_that_never_ends_is_given_up() {
-        let routes = dressed(Router::new().route("/", get(async || std::future::pending::<&str>().await)));
-        let request = Request::builder().uri("/").body(Body::empty()).expect("a request");
+        let routes =
+            dressed(Router::new().route("/", get(async || std::future::pending::<&str>().await)));
+        let request = Request::builder()
+            .uri("/")
+            .body(Body::empty())
+            .expect("a request");
         let response = ask(routes, request).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 
     async fn ask(routes: Router, request: Request) -> Response {
-        TowerToHyperService::new(routes).call(request).await.unwrap_or_else(|never| match never {})
+        TowerToHyperService::new(routes)
+            .call(request)
+            .await
+            .unwrap_or_else(|never| match never {})
     }
 
     #[test]
     fn an_id_is_taken_if_it_is_sane() {
-        for (given, taken) in [("abc-1.2_X", true), ("a b", false), ("", false), ("<x>", false), (&"a".repeat(65), false)] {
+        for (given, taken) in [
+            ("abc-1.2_X", true),
+            ("a b", false),
+            ("", false),
+            ("<x>", false),
+            (&"a".repeat(65), false),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, HeaderValue::from_str(given).expect("a value"));
             assert_eq!(request_id(&headers) == given, taken, "{given}");
@@ -258,9 +337,22 @@ mod tests {
     #[test]
     fn a_handlers_own_policy_stays() {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors *"));
-        protect(&mut headers, &Asked { id: String::new(), open: false, tls: false });
-        assert_eq!(headers.get(CONTENT_SECURITY_POLICY).expect("one"), "frame-ancestors *");
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("frame-ancestors *"),
+        );
+        protect(
+            &mut headers,
+            &Asked {
+                id: String::new(),
+                open: false,
+                tls: false,
+            },
+        );
+        assert_eq!(
+            headers.get(CONTENT_SECURITY_POLICY).expect("one"),
+            "frame-ancestors *"
+        );
         assert_eq!(headers.get_all(CONTENT_SECURITY_POLICY).iter().count(), 1);
     }
 }

@@ -16,8 +16,8 @@ mod experiment;
 mod figures;
 mod fresh;
 mod gate;
-mod login;
 mod health;
+mod login;
 mod lookup;
 mod manners;
 mod neighbour;
@@ -44,14 +44,14 @@ pub use orders::{Answered, Give, OrderState};
 pub use prefix::below;
 pub use routes::{ApiState, router};
 pub use server::{
-    CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_HEAD_BYTES, STREAM_LIFE, serve,
-    serve_over_tls,
+    CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS,
+    MAX_HEAD_BYTES, STREAM_LIFE, serve, serve_over_tls,
 };
 pub use table::{ROUTES, Rule};
 pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
 pub use v2::{
-    DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, NoReport, PING_EVERY, ReportSource, ReportSourcing, Reports, document_v2,
-    report_routes,
+    DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, NoReport, PING_EVERY, ReportSource,
+    ReportSourcing, Reports, document_v2, report_routes,
 };
 
 use jiff::Timestamp;

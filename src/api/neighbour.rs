@@ -38,18 +38,36 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 async fn head(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(format!("GET /status HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+    stream
+        .write_all(
+            format!("GET /status HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
+                .as_bytes(),
+        )
+        .await?;
     let mut answer = Vec::new();
     let mut stream = stream.take(MAX_HEAD_BYTES);
-    while !answer.windows(4).any(|end| end == b"\r\n\r\n") && stream.read_buf(&mut answer).await? > 0 {}
+    while !answer.windows(4).any(|end| end == b"\r\n\r\n")
+        && stream.read_buf(&mut answer).await? > 0
+    {}
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn version(head: &str) -> Option<String> {
     let mut headers = head.lines().skip(1).take_while(|line| !line.is_empty());
-    let server = headers.find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("server")))?.1;
+    let server = headers
+        .find_map(|line| {
+            line.split_once(':')
+                .filter(|(name, _)| name.eq_ignore_ascii_case("server"))
+        })?
+        .1;
     let version = server.trim().strip_prefix("labwatch/")?;
-    Some(version.chars().filter(|sign| !sign.is_control()).take(MAX_VERSION_CHARS).collect())
+    Some(
+        version
+            .chars()
+            .filter(|sign| !sign.is_control())
+            .take(MAX_VERSION_CHARS)
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -76,9 +94,23 @@ mod tests {
 
     #[tokio::test]
     async fn labwatch_is_known_by_its_name_whatever_it_answers() {
-        assert_eq!(asked("HTTP/1.1 200 OK\r\nserver: labwatch/0.1.0\r\n\r\n{}").await.as_deref(), Some("0.1.0"));
-        assert_eq!(asked("HTTP/1.1 503 Unavailable\r\ndate: x\r\nServer: labwatch/9.9\r\n\r\n").await.as_deref(), Some("9.9"));
-        for other in ["HTTP/1.1 200 OK\r\nserver: nginx\r\n\r\nserver: labwatch/1", "HTTP/1.1 200 OK\r\n\r\n", "220 mail\r\n\r\n"] {
+        assert_eq!(
+            asked("HTTP/1.1 200 OK\r\nserver: labwatch/0.1.0\r\n\r\n{}")
+                .await
+                .as_deref(),
+            Some("0.1.0")
+        );
+        assert_eq!(
+            asked("HTTP/1.1 503 Unavailable\r\ndate: x\r\nServer: labwatch/9.9\r\n\r\n")
+                .await
+                .as_deref(),
+            Some("9.9")
+        );
+        for other in [
+            "HTTP/1.1 200 OK\r\nserver: nginx\r\n\r\nserver: labwatch/1",
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "220 mail\r\n\r\n",
+        ] {
             assert_eq!(asked(other).await, None, "{other}");
         }
     }
@@ -86,15 +118,26 @@ mod tests {
     #[tokio::test]
     async fn who_says_nothing_is_nobody() {
         assert_eq!(asked("").await, None);
-        let free = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("bound");
+        let free = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("binds")
+            .local_addr()
+            .expect("bound");
         assert_eq!(labwatch_on(free).await, None);
     }
 
     #[test]
     fn every_address_is_this_host() {
-        let cases = [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("10.0.0.1:1", "10.0.0.1:1")];
+        let cases = [
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:1", "[::1]:1"),
+            ("10.0.0.1:1", "10.0.0.1:1"),
+        ];
         for (given, asked) in cases {
-            assert_eq!(reachable(given.parse().expect("an address")).to_string(), asked);
+            assert_eq!(
+                reachable(given.parse().expect("an address")).to_string(),
+                asked
+            );
         }
     }
 }

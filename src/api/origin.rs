@@ -52,26 +52,44 @@ pub(super) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
 pub(super) async fn confirmed(request: Request, csrf: &str) -> Result<Request, ApiError> {
     if let Some(said) = request.headers().get(CSRF_HEADER) {
         let right = said.to_str().is_ok_and(|said| same(said, csrf));
-        return if right { Ok(request) } else { Err(error::other_site()) };
+        return if right {
+            Ok(request)
+        } else {
+            Err(error::other_site())
+        };
     }
     if !is_form(request.headers()) {
         return Err(error::other_site());
     }
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| error::too_long(MAX_BODY_BYTES))?;
+    let body = to_bytes(body, MAX_BODY_BYTES)
+        .await
+        .map_err(|_| error::too_long(MAX_BODY_BYTES))?;
     let right = field(&body, CSRF_FIELD).is_some_and(|said| same(&said, csrf));
-    if right { Ok(Request::from_parts(parts, Body::from(body))) } else { Err(error::other_site()) }
+    if right {
+        Ok(Request::from_parts(parts, Body::from(body)))
+    } else {
+        Err(error::other_site())
+    }
 }
 
 /// Whether the body is a form's.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).and_then(|kind| kind.split(';').next());
-    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| {
+        kind.trim()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
 }
 
 /// A field of a form.
 pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
-    form_urlencoded::parse(form).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(form)
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]
@@ -95,13 +113,25 @@ mod tests {
         check(&[("sec-fetch-site", "same-origin")], Ours);
         check(&[("sec-fetch-site", "none")], Ours);
         check(&[("sec-fetch-site", "same-site")], Other);
-        check(&[("sec-fetch-site", "cross-site"), ("origin", "http://lab.example")], Other);
+        check(
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("origin", "http://lab.example"),
+            ],
+            Other,
+        );
         check(&[("origin", "http://lab.example")], Ours);
         check(&[("origin", "https://public.example")], Ours);
         check(&[("origin", "https://evil.example")], Other);
         check(&[("origin", "https://lab.example.evil")], Other);
         check(&[("origin", "null")], Other);
-        check(&[("origin", "https://front.example"), ("x-forwarded-host", "front.example")], Ours);
+        check(
+            &[
+                ("origin", "https://front.example"),
+                ("x-forwarded-host", "front.example"),
+            ],
+            Ours,
+        );
     }
 
     #[tokio::test]
@@ -119,7 +149,8 @@ mod tests {
             if let Some(header) = header {
                 request = request.header(CSRF_HEADER, header);
             }
-            let confirmed = confirmed(request.body(Body::from(body)).expect("a request"), "abc").await;
+            let confirmed =
+                confirmed(request.body(Body::from(body)).expect("a request"), "abc").await;
             assert_eq!(confirmed.is_ok(), expect, "{header:?} {kind} {body}");
             if let Ok(request) = confirmed {
                 let kept = to_bytes(request.into_body(), 100).await.expect("a body");

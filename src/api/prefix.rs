@@ -19,7 +19,9 @@ pub fn below(prefix: &str, all: Router) -> Router {
     if prefix.is_empty() {
         return all;
     }
-    Router::new().fallback_service(all).layer(from_fn_with_state(Arc::<str>::from(prefix), take_off))
+    Router::new()
+        .fallback_service(all)
+        .layer(from_fn_with_state(Arc::<str>::from(prefix), take_off))
 }
 
 async fn take_off(State(prefix): State<Arc<str>>, mut request: Request, next: Next) -> Response {
@@ -28,14 +30,23 @@ async fn take_off(State(prefix): State<Arc<str>>, mut request: Request, next: Ne
             *request.uri_mut() = uri;
             next.run(request).await
         }
-        None if request.uri().path() == &*prefix => manners::dressed_alone(&request, with_slash(&prefix, request.uri())),
-        None => manners::dressed_alone(&request, error::outside(request.uri(), &prefix).into_response()),
+        None if request.uri().path() == &*prefix => {
+            manners::dressed_alone(&request, with_slash(&prefix, request.uri()))
+        }
+        None => manners::dressed_alone(
+            &request,
+            error::outside(request.uri(), &prefix).into_response(),
+        ),
     }
 }
 
 /// The address as it is without the prefix, where it lies below.
 fn inside(prefix: &str, uri: &Uri) -> Option<Uri> {
-    let rest = uri.path_and_query()?.as_str().strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?;
+    let rest = uri
+        .path_and_query()?
+        .as_str()
+        .strip_prefix(prefix)
+        .filter(|rest| rest.starts_with('/'))?;
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(rest).ok()?);
     Uri::from_parts(parts).ok()
@@ -44,7 +55,10 @@ fn inside(prefix: &str, uri: &Uri) -> Option<Uri> {
 /// Sends whoever left the slash out to the start. The address is relative, so that it is right whatever a proxy puts in front.
 fn with_slash(prefix: &str, uri: &Uri) -> Response {
     let last = prefix.rsplit('/').next().unwrap_or_default();
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     match HeaderValue::from_str(&format!("{last}/{query}")) {
         Ok(there) => (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, there)]).into_response(),
         Err(_) => error::outside(uri, prefix).into_response(),

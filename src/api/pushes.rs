@@ -34,9 +34,14 @@ pub(super) struct PushState {
 
 /// All paths.
 pub(super) fn routes(health: &HealthState) -> Router {
-    let state = PushState { desk: health.desk.clone(), pushed: Arc::clone(&health.pushed) };
+    let state = PushState {
+        desk: health.desk.clone(),
+        pushed: Arc::clone(&health.pushed),
+    };
     let limit = DefaultBodyLimit::max(MAX_REPORT_BYTES);
-    Router::new().route("/api/v1/reports/{kind}/{name}", post(report).layer(limit)).with_state(state)
+    Router::new()
+        .route("/api/v1/reports/{kind}/{name}", post(report).layer(limit))
+        .with_state(state)
 }
 
 /// How something is, as it says itself.
@@ -103,15 +108,30 @@ pub(super) async fn report(
     };
     let taken = taken.map_err(refused)?;
     if taken.changed {
-        tracing::info!(kind, name, state = word, by = caller.name(), "{kind} {name} reports that it is {word}");
+        tracing::info!(
+            kind,
+            name,
+            state = word,
+            by = caller.name(),
+            "{kind} {name} reports that it is {word}"
+        );
     }
     // What was reported stands in the log and in every view: it is no change by a maintainer.
-    Ok((Noted::elsewhere(), answer(&Answer { changed: taken.changed, fresh_until: Timestamp::now() + taken.fresh })?).into_response())
+    Ok((
+        Noted::elsewhere(),
+        answer(&Answer {
+            changed: taken.changed,
+            fresh_until: Timestamp::now() + taken.fresh,
+        })?,
+    )
+        .into_response())
 }
 
 fn finding(told: Told) -> Result<Finding, ApiError> {
     if told.detail.len() > MAX_DETAIL_BYTES || told.detail.chars().any(char::is_control) {
-        return Err(error::malformed(format!("detail must be one line of at most {MAX_DETAIL_BYTES} bytes")));
+        return Err(error::malformed(format!(
+            "detail must be one line of at most {MAX_DETAIL_BYTES} bytes"
+        )));
     }
     let state = match told.state {
         Condition::Ok => room::State::Ok,

@@ -52,7 +52,14 @@ impl ApiState {
     /// A state of snapshots and what changes between them alone.
     #[must_use]
     pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { live: Live::new(snapshots.clone()), snapshots, history: None, figures: None, health: None, orders: None }
+        Self {
+            live: Live::new(snapshots.clone()),
+            snapshots,
+            history: None,
+            figures: None,
+            health: None,
+            orders: None,
+        }
     }
 }
 
@@ -87,11 +94,19 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
     let routes = routes.merge(access).merge(others);
     let routes = state.health.into_iter().fold(routes, |routes, health| {
         let categories = categories::routes(&health, Arc::clone(&gate));
-        routes.merge(categories).merge(pushes::routes(&health)).merge(health::routes(health))
+        routes
+            .merge(categories)
+            .merge(pushes::routes(&health))
+            .merge(health::routes(health))
     });
-    let routes = state.orders.into_iter().fold(routes, |routes, orders| routes.merge(orders::routes(orders)));
+    let routes = state.orders.into_iter().fold(routes, |routes, orders| {
+        routes.merge(orders::routes(orders))
+    });
     let routes = match state.figures {
-        Some(figures) => figures::counted(gate::before(routes.merge(figures::routes(figures.clone())), gate), figures),
+        Some(figures) => figures::counted(
+            gate::before(routes.merge(figures::routes(figures.clone())), gate),
+            figures,
+        ),
         None => gate::before(routes, gate),
     };
     manners::dressed(routes)
@@ -123,7 +138,12 @@ impl Served {
 
     /// What changes when the snapshot does, or who sees it.
     fn tag(&self, snapshot: &Snapshot, private: bool) -> Tag {
-        Tag::new(format_args!("{:x}-{}-{}", self.start, snapshot.version, u8::from(private)))
+        Tag::new(format_args!(
+            "{:x}-{}-{}",
+            self.start,
+            snapshot.version,
+            u8::from(private)
+        ))
     }
 
     /// What changes only when experiments do, or what surrounds them.
@@ -139,14 +159,22 @@ impl Served {
     tag = "experiments",
     responses((status = 200, description = "All experiments; an empty list when there are none yet", body = Vec<Experiment<'static>>))
 )]
-pub(super) async fn experiments(State(served): State<Arc<Served>>, caller: Caller, asked: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn experiments(
+    State(served): State<Arc<Served>>,
+    caller: Caller,
+    asked: HeaderMap,
+) -> Result<Response, ApiError> {
     let (snapshot, private) = (served.snapshot(), caller.may_see_private());
     let tag = served.tag(&snapshot, private);
     if tag.is_known(&asked) {
         return Ok(tag.unchanged());
     }
     let shared = if private { &served.whole } else { &served.open };
-    let answer = shared.answer(&asked, &snapshot, |snapshot| rendered(&experiment::Experiments { snapshot, private })).await?;
+    let answer = shared
+        .answer(&asked, &snapshot, |snapshot| {
+            rendered(&experiment::Experiments { snapshot, private })
+        })
+        .await?;
     Ok(tag.on(answer))
 }
 
@@ -168,8 +196,14 @@ pub(super) async fn events(
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     let snapshot = served.snapshot();
-    let experiment = snapshot.experiment(&name).ok_or_else(|| error::no_such_experiment(&name))?;
-    let events: Vec<_> = experiment.events.iter().map(|event| Event::new(event)).collect();
+    let experiment = snapshot
+        .experiment(&name)
+        .ok_or_else(|| error::no_such_experiment(&name))?;
+    let events: Vec<_> = experiment
+        .events
+        .iter()
+        .map(|event| Event::new(event))
+        .collect();
     answer(&events)
 }
 
@@ -196,5 +230,9 @@ pub(super) fn rendered(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
 }
 
 pub(super) fn json(body: Bytes) -> Response {
-    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+    (
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        body,
+    )
+        .into_response()
 }

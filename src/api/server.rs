@@ -56,7 +56,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the listener gives no connection [`MAX_ACCEPT_FAILURES`] times in a row; the error is the last one's.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
     serve_within(Limits::default(), None, listener, router, stop).await
 }
 
@@ -137,7 +141,13 @@ async fn serve_within(
 }
 
 /// The next connection, as soon as there is a place for it.
-async fn next(places: &Arc<Semaphore>, listener: &TcpListener) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
+async fn next(
+    places: &Arc<Semaphore>,
+    listener: &TcpListener,
+) -> (
+    Option<OwnedSemaphorePermit>,
+    io::Result<(TcpStream, SocketAddr)>,
+) {
     // Nobody closes the places, so there always comes one.
     let place = Arc::clone(places).acquire_owned().await.ok();
     (place, listener.accept().await)
@@ -156,14 +166,24 @@ struct Held {
 
 impl Seat {
     fn new(place: Option<OwnedSemaphorePermit>) -> Self {
-        Self(Arc::new(Held { place: Mutex::new(place), streams: CancellationToken::new(), cut: CancellationToken::new() }))
+        Self(Arc::new(Held {
+            place: Mutex::new(place),
+            streams: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        }))
     }
 
     /// Says that the connection is a stream from now on: it lives longer, and leaves its place to another connection.
     /// Whoever says so bounds how many streams there are.
     pub(super) fn becomes_a_stream(&self) {
         self.0.streams.cancel();
-        drop(self.0.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.0
+                .place
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 
     /// Ends the connection: its client does not read.
@@ -200,8 +220,16 @@ impl Service<Request<Incoming>> for Known {
 }
 
 /// Agrees with one client on TLS, where that is wanted, and answers it.
-async fn welcome(limits: Limits, tls: Option<TlsAcceptor>, stream: TcpStream, service: Known, stop: CancellationToken) {
-    let Some(tls) = tls else { return converse(limits, stream, service, stop).await };
+async fn welcome(
+    limits: Limits,
+    tls: Option<TlsAcceptor>,
+    stream: TcpStream,
+    service: Known,
+    stop: CancellationToken,
+) {
+    let Some(tls) = tls else {
+        return converse(limits, stream, service, stop).await;
+    };
     let agreed = tokio::select! {
         () = stop.cancelled() => return,
         agreed = timeout(limits.handshake, tls.accept(stream)) => agreed,
@@ -209,12 +237,19 @@ async fn welcome(limits: Limits, tls: Option<TlsAcceptor>, stream: TcpStream, se
     match agreed {
         Ok(Ok(stream)) => converse(limits, stream, service, stop).await,
         Ok(Err(fault)) => tracing::debug!(%fault, "a client of the API does not agree on TLS"),
-        Err(_) => tracing::debug!("a connection to the API was cut: its client is too slow to agree on TLS"),
+        Err(_) => tracing::debug!(
+            "a connection to the API was cut: its client is too slow to agree on TLS"
+        ),
     }
 }
 
 /// Answers one client until it leaves, is too slow, has lived its life, or the stop comes.
-async fn converse(limits: Limits, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: Known, stop: CancellationToken) {
+async fn converse(
+    limits: Limits,
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    service: Known,
+    stop: CancellationToken,
+) {
     let seat = service.seat.clone();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -241,7 +276,12 @@ async fn converse(limits: Limits, stream: impl AsyncRead + AsyncWrite + Unpin + 
 
 /// Failures that say something about one client and nothing about the listener.
 fn is_the_clients(fault: &io::Error) -> bool {
-    matches!(fault.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused)
+    matches!(
+        fault.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
 }
 
 /// Waits for the connections, each of which bounds its own end.
@@ -286,7 +326,11 @@ mod tests {
         async fn start_with(limits: Limits, tls: Option<TlsAcceptor>) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
             let address = listener.local_addr().expect("has an address");
-            let (stop, late, asked) = (CancellationToken::new(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let (stop, late, asked) = (
+                CancellationToken::new(),
+                Arc::new(Notify::new()),
+                Arc::new(Notify::new()),
+            );
             let handler = {
                 let (late, asked) = (Arc::clone(&late), Arc::clone(&asked));
                 move || async move {
@@ -295,11 +339,19 @@ mod tests {
                     "at last"
                 }
             };
-            let router =
-                Router::new().route("/", get(async || "hello")).route("/late", get(handler)).route("/big", get(async || vec![b'x'; BIG]));
+            let router = Router::new()
+                .route("/", get(async || "hello"))
+                .route("/late", get(handler))
+                .route("/big", get(async || vec![b'x'; BIG]));
             let mut tasks = JoinSet::new();
             tasks.spawn(serve_within(limits, tls, listener, router, stop.clone()));
-            Self { address, stop, late, asked, tasks }
+            Self {
+                address,
+                stop,
+                late,
+                asked,
+                tasks,
+            }
         }
 
         async fn send(&self, text: &str) -> TcpStream {
@@ -314,7 +366,11 @@ mod tests {
 
         async fn end(mut self) -> io::Result<()> {
             self.stop.cancel();
-            self.tasks.join_next().await.expect("it runs").expect("it does not panic")
+            self.tasks
+                .join_next()
+                .await
+                .expect("it runs")
+                .expect("it does not panic")
         }
     }
 
@@ -345,12 +401,26 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_agrees_on_tls_drop_by_drop_is_cut() {
         let folder = tempfile::tempdir().expect("a folder");
-        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-        let files = TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .expect("a certificate");
+        let files = TlsFiles {
+            certificate: folder.path().join("cert.pem"),
+            key: folder.path().join("key.pem"),
+        };
         std::fs::write(&files.certificate, signed.cert.pem()).expect("writes");
         std::fs::write(&files.key, signed.signing_key.serialize_pem()).expect("writes");
-        let acceptor = Certificate::load(files).expect("loads").acceptor().expect("makes TLS");
-        let server = Server::start_with(Limits { connections: 1, ..Limits::default() }, Some(acceptor)).await;
+        let acceptor = Certificate::load(files)
+            .expect("loads")
+            .acceptor()
+            .expect("makes TLS");
+        let server = Server::start_with(
+            Limits {
+                connections: 1,
+                ..Limits::default()
+            },
+            Some(acceptor),
+        )
+        .await;
         let start = Instant::now();
         let mut slow = server.send("\u{16}\u{3}\u{1}").await;
         sleep(HANDSHAKE_TIMEOUT / 2).await;
@@ -358,7 +428,10 @@ mod tests {
         assert_eq!(rest(slow).await, "");
         assert_eq!(start.elapsed().as_secs(), HANDSHAKE_TIMEOUT.as_secs());
         let junk = rest(server.send("GET / HTTP/1.1\r\n\r\n").await).await;
-        assert!(!junk.contains("HTTP/1.1"), "its place is free again, and who speaks no TLS gets no answer: {junk}");
+        assert!(
+            !junk.contains("HTTP/1.1"),
+            "its place is free again, and who speaks no TLS gets no answer: {junk}"
+        );
         server.end().await.expect("ends well");
     }
 
@@ -373,7 +446,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_house_lets_the_next_one_in_when_a_place_is_free() {
-        let server = Server::start(Limits { connections: 2, ..Limits::default() }).await;
+        let server = Server::start(Limits {
+            connections: 2,
+            ..Limits::default()
+        })
+        .await;
         let _first = server.send("").await;
         let _second = server.send("").await;
         let start = Instant::now();
@@ -385,7 +462,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn junk_gets_an_error_and_harms_nobody() {
         let server = Server::start(Limits::default()).await;
-        assert!(rest(server.send("\u{0}\u{1}junk\r\n\r\n").await).await.starts_with("HTTP/1.1 400"));
+        assert!(
+            rest(server.send("\u{0}\u{1}junk\r\n\r\n").await)
+                .await
+                .starts_with("HTTP/1.1 400")
+        );
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(2 * MAX_HEAD_BYTES));
         assert!(!rest(server.send(&long).await).await.contains("200 OK"));
         assert!(server.ask("/").await.ends_with("hello"));

@@ -27,25 +27,38 @@ struct Rendered<T> {
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
-        Self { latest: Mutex::new(Rendered::nothing()) }
+        Self {
+            latest: Mutex::new(Rendered::nothing()),
+        }
     }
 }
 
 impl<T> Rendered<T> {
     fn nothing() -> Self {
-        Self { of: Weak::new(), body: Weak::new(), packed: None }
+        Self {
+            of: Weak::new(),
+            body: Weak::new(),
+            packed: None,
+        }
     }
 
     /// Lets go what is of another thing.
     fn turn_to(&mut self, thing: &Arc<T>) {
         let of = Arc::downgrade(thing);
         if !self.of.ptr_eq(&of) {
-            *self = Self { of, ..Self::nothing() };
+            *self = Self {
+                of,
+                ..Self::nothing()
+            };
         }
     }
 
     /// The whole rendering: the one that others are being sent, or a new one.
-    fn whole<E>(&mut self, thing: &T, render: impl FnOnce(&T) -> Result<Vec<u8>, E>) -> Result<Arc<Vec<u8>>, E> {
+    fn whole<E>(
+        &mut self,
+        thing: &T,
+        render: impl FnOnce(&T) -> Result<Vec<u8>, E>,
+    ) -> Result<Arc<Vec<u8>>, E> {
         if let Some(body) = self.body.upgrade() {
             return Ok(body);
         }
@@ -77,7 +90,10 @@ impl<T> Shared<T> {
             latest.packed = pack(Arc::clone(&whole)).await;
         }
         let short = latest.packed.clone().filter(|_| packed);
-        Ok(short.map_or_else(|| super::routes::json(Bytes::from_owner(Body(whole))), compressed))
+        Ok(short.map_or_else(
+            || super::routes::json(Bytes::from_owner(Body(whole))),
+            compressed,
+        ))
     }
 }
 
@@ -92,16 +108,31 @@ async fn pack(body: Arc<Vec<u8>>) -> Option<Bytes> {
 }
 
 fn compressed(body: Bytes) -> Response {
-    let headers = [(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip"), (VARY, "accept-encoding")];
-    (headers.map(|(name, value)| (name, HeaderValue::from_static(value))), body).into_response()
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CONTENT_ENCODING, "gzip"),
+        (VARY, "accept-encoding"),
+    ];
+    (
+        headers.map(|(name, value)| (name, HeaderValue::from_static(value))),
+        body,
+    )
+        .into_response()
 }
 
 /// Whether the reader takes gzip. One that takes it grudgingly (`gzip;q=0.1`) gets it too.
 fn takes_gzip(asked: &HeaderMap) -> bool {
-    let lists = asked.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let lists = asked
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let refused = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok()) == Some(0.0);
+        let refused = weight
+            .trim()
+            .strip_prefix("q=")
+            .and_then(|weight| weight.parse().ok())
+            == Some(0.0);
         name.trim().eq_ignore_ascii_case("gzip") && !refused
     })
 }
@@ -137,7 +168,9 @@ mod tests {
     }
 
     async fn bytes(answer: Result<Response, Infallible>) -> Bytes {
-        to_bytes(answer.expect("renders").into_body(), 1_000).await.expect("a body")
+        to_bytes(answer.expect("renders").into_body(), 1_000)
+            .await
+            .expect("a body")
     }
 
     #[tokio::test]
@@ -147,10 +180,22 @@ mod tests {
         let (first, second) = (Arc::new(1), Arc::new(1));
         let one = bytes(shared.answer(&plain, &first, &mut render).await).await;
         let two = bytes(shared.answer(&plain, &first, &mut render).await).await;
-        assert_eq!((one[0], two[0], one.as_ptr()), (1, 1, two.as_ptr()), "one copy for two readers");
-        assert_eq!(bytes(shared.answer(&plain, &second, &mut render).await).await[0], 2, "another thing, another answer");
+        assert_eq!(
+            (one[0], two[0], one.as_ptr()),
+            (1, 1, two.as_ptr()),
+            "one copy for two readers"
+        );
+        assert_eq!(
+            bytes(shared.answer(&plain, &second, &mut render).await).await[0],
+            2,
+            "another thing, another answer"
+        );
         drop((one, two));
-        assert_eq!(bytes(shared.answer(&plain, &second, &mut render).await).await[0], 3, "nothing is kept without readers");
+        assert_eq!(
+            bytes(shared.answer(&plain, &second, &mut render).await).await[0],
+            3,
+            "nothing is kept without readers"
+        );
     }
 
     #[tokio::test]
@@ -158,21 +203,37 @@ mod tests {
         let (shared, mut times) = (Shared::default(), 0);
         let mut render = render(&mut times);
         let thing = Arc::new(1);
-        let first = shared.answer(&asking("br, gzip"), &thing, &mut render).await.expect("renders");
+        let first = shared
+            .answer(&asking("br, gzip"), &thing, &mut render)
+            .await
+            .expect("renders");
         assert_eq!(first.headers()[CONTENT_ENCODING], "gzip");
         let first = to_bytes(first.into_body(), 1_000).await.expect("a body");
         let mut plain = Vec::new();
-        GzDecoder::new(&*first).read_to_end(&mut plain).expect("gzip");
+        GzDecoder::new(&*first)
+            .read_to_end(&mut plain)
+            .expect("gzip");
         assert_eq!(plain, [1]);
         let second = bytes(shared.answer(&asking("gzip"), &thing, &mut render).await).await;
         assert_eq!(first.as_ptr(), second.as_ptr(), "kept, with nobody reading");
-        let other = bytes(shared.answer(&asking("gzip"), &Arc::new(1), &mut render).await).await;
+        let other = bytes(
+            shared
+                .answer(&asking("gzip"), &Arc::new(1), &mut render)
+                .await,
+        )
+        .await;
         assert_ne!(first, other, "another thing, another answer");
     }
 
     #[test]
     fn who_takes_gzip() {
-        for (coding, takes) in [("gzip", true), ("br;q=1, GZIP ;q=0.5", true), ("gzip;q=0", false), ("gzip; q=0.0", false), ("br", false)] {
+        for (coding, takes) in [
+            ("gzip", true),
+            ("br;q=1, GZIP ;q=0.5", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0", false),
+            ("br", false),
+        ] {
             assert_eq!(takes_gzip(&asking(coding)), takes, "{coding}");
         }
         assert!(!takes_gzip(&HeaderMap::new()));
@@ -181,8 +242,16 @@ mod tests {
     #[tokio::test]
     async fn a_failure_is_told_and_not_kept() {
         let (shared, thing, plain) = (Shared::default(), Arc::new(1), HeaderMap::new());
-        assert_eq!(shared.answer(&plain, &thing, |_| Err("no")).await.expect_err("fails"), "no");
-        let answer = shared.answer(&plain, &thing, |_| Ok::<_, Infallible>(vec![7])).await;
+        assert_eq!(
+            shared
+                .answer(&plain, &thing, |_| Err("no"))
+                .await
+                .expect_err("fails"),
+            "no"
+        );
+        let answer = shared
+            .answer(&plain, &thing, |_| Ok::<_, Infallible>(vec![7]))
+            .await;
         assert_eq!(bytes(answer).await[0], 7);
     }
 }

@@ -18,7 +18,11 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/swagger.json", Need::Always),
     (Method::GET, "/api/v1/session", Need::Always),
     (Method::GET, "/api/v1/tokens", Need::Scope(Scope::Admin)),
-    (Method::DELETE, "/api/v1/tokens/{id}", Need::Scope(Scope::Admin)),
+    (
+        Method::DELETE,
+        "/api/v1/tokens/{id}",
+        Need::Scope(Scope::Admin),
+    ),
     (Method::GET, "/api/v2/lab", Need::Read),
     (Method::GET, "/api/v2/pools", Need::Read),
     (Method::GET, "/api/v2/pools/{name}", Need::Read),
@@ -29,8 +33,16 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/api/v2/experiments/{name}", Need::Read),
     (Method::GET, "/api/v2/experiments/{name}/events", Need::Read),
     (Method::GET, "/api/v2/experiments/{name}/uptime", Need::Read),
-    (Method::GET, "/api/v2/experiments/{name}/incidents", Need::Read),
-    (Method::GET, "/api/v2/experiments/{name}/switches", Need::Read),
+    (
+        Method::GET,
+        "/api/v2/experiments/{name}/incidents",
+        Need::Read,
+    ),
+    (
+        Method::GET,
+        "/api/v2/experiments/{name}/switches",
+        Need::Read,
+    ),
     (Method::GET, "/api/v2/history/incidents", Need::Read),
     (Method::GET, "/api/v2/history/switches", Need::Read),
     (Method::GET, "/api/v2/history/sources", Need::Read),
@@ -58,23 +70,67 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/status", Need::Read),
     (Method::GET, "/status/{name}", Need::Read),
     (Method::GET, "/api/v2/quiet", Need::Read),
-    (Method::DELETE, "/api/v2/quiet/{id}", Need::Scope(Scope::Admin)),
-    (Method::POST, "/api/v2/acknowledgements", Need::Scope(Scope::Admin)),
+    (
+        Method::DELETE,
+        "/api/v2/quiet/{id}",
+        Need::Scope(Scope::Admin),
+    ),
+    (
+        Method::POST,
+        "/api/v2/acknowledgements",
+        Need::Scope(Scope::Admin),
+    ),
     (Method::POST, "/api/v2/silences", Need::Scope(Scope::Admin)),
-    (Method::POST, "/api/v2/maintenance", Need::Scope(Scope::Admin)),
+    (
+        Method::POST,
+        "/api/v2/maintenance",
+        Need::Scope(Scope::Admin),
+    ),
     (Method::POST, "/api/v2/holds", Need::Scope(Scope::Admin)),
-    (Method::DELETE, "/api/v2/holds/{resource}", Need::Scope(Scope::Admin)),
-    (Method::POST, "/api/v1/experiments/{name}/ack", Need::Scope(Scope::Admin)),
-    (Method::DELETE, "/api/v1/experiments/{name}/ack", Need::Scope(Scope::Admin)),
-    (Method::POST, "/api/v1/components/{name}/ack", Need::Scope(Scope::Admin)),
-    (Method::DELETE, "/api/v1/components/{name}/ack", Need::Scope(Scope::Admin)),
+    (
+        Method::DELETE,
+        "/api/v2/holds/{resource}",
+        Need::Scope(Scope::Admin),
+    ),
+    (
+        Method::POST,
+        "/api/v1/experiments/{name}/ack",
+        Need::Scope(Scope::Admin),
+    ),
+    (
+        Method::DELETE,
+        "/api/v1/experiments/{name}/ack",
+        Need::Scope(Scope::Admin),
+    ),
+    (
+        Method::POST,
+        "/api/v1/components/{name}/ack",
+        Need::Scope(Scope::Admin),
+    ),
+    (
+        Method::DELETE,
+        "/api/v1/components/{name}/ack",
+        Need::Scope(Scope::Admin),
+    ),
     (Method::POST, "/api/v1/ack", Need::Scope(Scope::Admin)),
     (Method::DELETE, "/api/v1/ack", Need::Scope(Scope::Admin)),
     (Method::GET, "/health", Need::Always),
-    (Method::POST, "/api/v1/reports/{kind}/{name}", Need::Scope(Scope::Report)),
+    (
+        Method::POST,
+        "/api/v1/reports/{kind}/{name}",
+        Need::Scope(Scope::Report),
+    ),
     (Method::GET, "/api/v1/categories", Need::Read),
-    (Method::POST, "/api/v1/categories/{name}/enable", Need::Scope(Scope::Admin)),
-    (Method::POST, "/api/v1/categories/{name}/disable", Need::Scope(Scope::Admin)),
+    (
+        Method::POST,
+        "/api/v1/categories/{name}/enable",
+        Need::Scope(Scope::Admin),
+    ),
+    (
+        Method::POST,
+        "/api/v1/categories/{name}/disable",
+        Need::Scope(Scope::Admin),
+    ),
     (Method::GET, "/login", Need::Always),
     (Method::POST, "/login", Need::Always),
     (Method::POST, "/logout", Need::Always),
@@ -102,7 +158,11 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/do/open-category", Need::Scope(Scope::Admin)),
     (Method::POST, "/do/open-category", Need::Scope(Scope::Admin)),
     (Method::GET, "/do/close-category", Need::Scope(Scope::Admin)),
-    (Method::POST, "/do/close-category", Need::Scope(Scope::Admin)),
+    (
+        Method::POST,
+        "/do/close-category",
+        Need::Scope(Scope::Admin),
+    ),
     (Method::GET, "/assets/{name}", Need::Always),
     (Method::GET, "/favicon.ico", Need::Always),
 ];
@@ -144,10 +204,23 @@ impl Table {
 
     /// What a request to this path needs. `path` is the router's, with its placeholders.
     pub(super) fn verdict(&self, method: &Method, path: &str) -> Verdict<'_> {
-        let Some(path) = self.paths.get(path) else { return Verdict::Unlisted };
-        let method = if method == Method::HEAD { &Method::GET } else { method };
-        let mut needs = path.methods.iter().zip(&path.needs).filter(|(known, _)| *known == method).map(|(_, need)| *need);
-        needs.next().map_or(Verdict::WrongMethod(&path.methods), Verdict::Needs)
+        let Some(path) = self.paths.get(path) else {
+            return Verdict::Unlisted;
+        };
+        let method = if method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        let mut needs = path
+            .methods
+            .iter()
+            .zip(&path.needs)
+            .filter(|(known, _)| *known == method)
+            .map(|(_, need)| *need);
+        needs
+            .next()
+            .map_or(Verdict::WrongMethod(&path.methods), Verdict::Needs)
     }
 }
 
@@ -157,24 +230,49 @@ mod tests {
 
     #[test]
     fn a_request_is_found_by_method_and_path() {
-        let rules = [(Method::GET, "/a", Need::Read), (Method::POST, "/a", Need::Scope(Scope::Admin)), (Method::POST, "/b", Need::Always)];
+        let rules = [
+            (Method::GET, "/a", Need::Read),
+            (Method::POST, "/a", Need::Scope(Scope::Admin)),
+            (Method::POST, "/b", Need::Always),
+        ];
         let table = Table::new(&rules);
-        assert_eq!(table.verdict(&Method::GET, "/a"), Verdict::Needs(Need::Read));
-        assert_eq!(table.verdict(&Method::HEAD, "/a"), Verdict::Needs(Need::Read));
-        assert_eq!(table.verdict(&Method::POST, "/a"), Verdict::Needs(Need::Scope(Scope::Admin)));
-        assert_eq!(table.verdict(&Method::PUT, "/a"), Verdict::WrongMethod(&[Method::GET, Method::POST]));
-        assert_eq!(table.verdict(&Method::HEAD, "/b"), Verdict::WrongMethod(&[Method::POST]));
+        assert_eq!(
+            table.verdict(&Method::GET, "/a"),
+            Verdict::Needs(Need::Read)
+        );
+        assert_eq!(
+            table.verdict(&Method::HEAD, "/a"),
+            Verdict::Needs(Need::Read)
+        );
+        assert_eq!(
+            table.verdict(&Method::POST, "/a"),
+            Verdict::Needs(Need::Scope(Scope::Admin))
+        );
+        assert_eq!(
+            table.verdict(&Method::PUT, "/a"),
+            Verdict::WrongMethod(&[Method::GET, Method::POST])
+        );
+        assert_eq!(
+            table.verdict(&Method::HEAD, "/b"),
+            Verdict::WrongMethod(&[Method::POST])
+        );
         assert_eq!(table.verdict(&Method::GET, "/c"), Verdict::Unlisted);
     }
 
     #[test]
     fn no_route_stands_in_it_twice_and_only_the_way_in_changes_something_without_a_scope() {
         for (index, (method, path, need)) in ROUTES.iter().enumerate() {
-            let again = ROUTES.iter().skip(index + 1).any(|(other, same, _)| other == method && same == path);
+            let again = ROUTES
+                .iter()
+                .skip(index + 1)
+                .any(|(other, same, _)| other == method && same == path);
             assert!(!again, "{method} {path} stands twice");
             let reads = method == Method::GET;
             let way_in = ["/login", "/logout"].contains(path);
-            assert!(reads || way_in || matches!(need, Need::Scope(_)), "{method} {path} changes something for everybody");
+            assert!(
+                reads || way_in || matches!(need, Need::Scope(_)),
+                "{method} {path} changes something for everybody"
+            );
         }
     }
 }

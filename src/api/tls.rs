@@ -46,7 +46,11 @@ impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(path, error) => write!(f, "{} cannot be read: {error}", path.display()),
-            Self::Pem(path, error) => write!(f, "{} holds nothing that is needed: {error}", path.display()),
+            Self::Pem(path, error) => write!(
+                f,
+                "{} holds nothing that is needed: {error}",
+                path.display()
+            ),
             Self::Pair(error) => write!(f, "certificate and key do not work together: {error}"),
         }
     }
@@ -77,8 +81,11 @@ impl Certificate {
     /// What takes connections with it.
     pub(super) fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, rustls::Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut config = config.with_no_client_auth().with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?;
+        let mut config = config
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
@@ -105,7 +112,9 @@ impl Certificate {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
                 tracing::info!(file = %self.files.certificate.display(), "the API shows a new certificate");
             }
-            Err(error) => tracing::error!("the API keeps its old certificate, because the new one is no good: {error}"),
+            Err(error) => tracing::error!(
+                "the API keeps its old certificate, because the new one is no good: {error}"
+            ),
         }
     }
 
@@ -119,23 +128,35 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(
+            &self.current.read().unwrap_or_else(PoisonError::into_inner),
+        ))
     }
 }
 
 fn pair(files: &TlsFiles) -> Result<CertifiedKey, CertificateError> {
     let (certificate, key) = (&files.certificate, &files.key);
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(certificate)?).collect();
-    let chain = chain.and_then(|chain| if chain.is_empty() { Err(rustls::pki_types::pem::Error::NoItemsFound) } else { Ok(chain) });
+    let chain = chain.and_then(|chain| {
+        if chain.is_empty() {
+            Err(rustls::pki_types::pem::Error::NoItemsFound)
+        } else {
+            Ok(chain)
+        }
+    });
     let chain = chain.map_err(|error| CertificateError::Pem(certificate.clone(), error))?;
-    let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| CertificateError::Pem(key.clone(), error))?;
-    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(CertificateError::Pair)
+    let key = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .map_err(|error| CertificateError::Pem(key.clone(), error))?;
+    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
+        .map_err(CertificateError::Pair)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(MAX_PEM_BYTES).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|error| CertificateError::Read(path.to_owned(), error))
+    let read =
+        fs::File::open(path).and_then(|file| file.take(MAX_PEM_BYTES).read_to_end(&mut bytes));
+    read.map(|_| bytes)
+        .map_err(|error| CertificateError::Read(path.to_owned(), error))
 }
 
 #[cfg(test)]
@@ -146,7 +167,10 @@ mod tests {
 
     impl Folder {
         fn files(&self) -> TlsFiles {
-            TlsFiles { certificate: self.0.path().join("cert.pem"), key: self.0.path().join("key.pem") }
+            TlsFiles {
+                certificate: self.0.path().join("cert.pem"),
+                key: self.0.path().join("key.pem"),
+            }
         }
 
         fn put(&self, certificate: &str, key: &str) {
@@ -156,7 +180,8 @@ mod tests {
     }
 
     fn signed() -> (String, String) {
-        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .expect("a certificate");
         (signed.cert.pem(), signed.signing_key.serialize_pem())
     }
 
@@ -168,7 +193,11 @@ mod tests {
         let certificate = Certificate::load(folder.files()).expect("loads");
         let shown = || certificate.current.read().expect("whole").cert.clone();
         let first = shown();
-        for (cert, key) in [(&other_cert, &key), (&"junk".to_owned(), &other_key), (&other_cert, &String::new())] {
+        for (cert, key) in [
+            (&other_cert, &key),
+            (&"junk".to_owned(), &other_key),
+            (&other_cert, &String::new()),
+        ] {
             folder.put(cert, key);
             certificate.reload();
             assert_eq!(shown(), first);
@@ -182,12 +211,19 @@ mod tests {
     fn what_is_wrong_is_said() {
         let folder = Folder(tempfile::tempdir().expect("a folder"));
         let ((cert, key), (_, other_key)) = (signed(), signed());
-        assert!(matches!(Certificate::load(folder.files()), Err(CertificateError::Read(..))));
-        for (cert, key, expect) in
-            [("", key.as_str(), "cert.pem holds"), (&cert, "", "key.pem holds"), (&cert, &other_key, "do not work together")]
-        {
+        assert!(matches!(
+            Certificate::load(folder.files()),
+            Err(CertificateError::Read(..))
+        ));
+        for (cert, key, expect) in [
+            ("", key.as_str(), "cert.pem holds"),
+            (&cert, "", "key.pem holds"),
+            (&cert, &other_key, "do not work together"),
+        ] {
             folder.put(cert, key);
-            let error = Certificate::load(folder.files()).expect_err("is no good").to_string();
+            let error = Certificate::load(folder.files())
+                .expect_err("is no good")
+                .to_string();
             assert!(error.contains(expect), "{error}");
         }
     }

@@ -49,7 +49,15 @@ pub(super) struct Revocation {
     responses((status = 200, description = "What is revoked", body = Vec<RevokedToken>), (status = 401, body = ApiError), (status = 403, body = ApiError))
 )]
 pub(super) async fn revoked(State(gate): State<Arc<Gate>>) -> Result<Response, ApiError> {
-    let all: Vec<_> = gate.revocations.all().into_iter().map(|revoked| RevokedToken { id: revoked.id, until: revoked.until }).collect();
+    let all: Vec<_> = gate
+        .revocations
+        .all()
+        .into_iter()
+        .map(|revoked| RevokedToken {
+            id: revoked.id,
+            until: revoked.until,
+        })
+        .collect();
     answer(&all)
 }
 
@@ -77,11 +85,25 @@ pub(super) async fn revoke(
     if !is_id(&id) {
         return Err(error::malformed("this is not the id of a token"));
     }
-    let (revoked, kept) = gate.revocations.revoke(&id, None, Timestamp::now()).map_err(error::not_revoked)?;
+    let (revoked, kept) = gate
+        .revocations
+        .revoke(&id, None, Timestamp::now())
+        .map_err(error::not_revoked)?;
     let noted = gate.audit.note(&caller, &format!("revoked the token {id}"));
     let kept = timeout(KEEP_WITHIN, kept).await.unwrap_or(false);
     if !kept {
-        tracing::error!(id, "a token is revoked only until the next start, because the memory takes nothing: revoke it again later");
+        tracing::error!(
+            id,
+            "a token is revoked only until the next start, because the memory takes nothing: revoke it again later"
+        );
     }
-    Ok((noted, answer(&Revocation { id: revoked.id, kept, until: revoked.until })?).into_response())
+    Ok((
+        noted,
+        answer(&Revocation {
+            id: revoked.id,
+            kept,
+            until: revoked.until,
+        })?,
+    )
+        .into_response())
 }

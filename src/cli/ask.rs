@@ -61,8 +61,14 @@ impl Where {
     /// [`Failure`]: there is no `--url` and the configuration is wrong, or no client can be made.
     pub fn find(&self, sources: &Sources) -> Result<Asked, Failure> {
         match &self.url {
-            Some(url) if url.cannot_be_a_base() => Err(Failure::Usage("--url is not an http or https URL.".to_owned())),
-            Some(url) => Ok(Asked { base: url.clone(), http: http(None)?, authority: None }),
+            Some(url) if url.cannot_be_a_base() => Err(Failure::Usage(
+                "--url is not an http or https URL.".to_owned(),
+            )),
+            Some(url) => Ok(Asked {
+                base: url.clone(),
+                http: http(None)?,
+                authority: None,
+            }),
             None => local(sources, self.port),
         }
     }
@@ -82,13 +88,30 @@ impl Asked {
             url.query_pairs_mut().extend_pairs(query);
         }
         let place = self.base.as_str();
-        let answer = self.http.look(url, self.authority.as_ref().and_then(own_token).as_deref(), MAX_BYTES).await;
-        let (status, body) = answer.map_err(|fault| Failure::Unreachable(format!("labwatch at {place} is not reachable: {fault}.")))?;
-        let body: Value = serde_json::from_slice(&body)
-            .map_err(|_| Failure::Unreachable(format!("what answers at {place} is not labwatch: it answered {status}, not in JSON.")))?;
+        let answer = self
+            .http
+            .look(
+                url,
+                self.authority.as_ref().and_then(own_token).as_deref(),
+                MAX_BYTES,
+            )
+            .await;
+        let (status, body) = answer.map_err(|fault| {
+            Failure::Unreachable(format!("labwatch at {place} is not reachable: {fault}."))
+        })?;
+        let body: Value = serde_json::from_slice(&body).map_err(|_| {
+            Failure::Unreachable(format!(
+                "what answers at {place} is not labwatch: it answered {status}, not in JSON."
+            ))
+        })?;
         if matches!(status, 401 | 403 | 429) {
-            let why = body.get("message").and_then(Value::as_str).unwrap_or("it does not say why");
-            return Err(Failure::Unreachable(format!("labwatch at {place} does not let us read: {why}.")));
+            let why = body
+                .get("message")
+                .and_then(Value::as_str)
+                .unwrap_or("it does not say why");
+            return Err(Failure::Unreachable(format!(
+                "labwatch at {place} does not let us read: {why}."
+            )));
         }
         Ok(Answer { status, body })
     }
@@ -99,7 +122,8 @@ impl Asked {
 /// # Errors
 /// What `work` says, or [`Failure::Failed`] when there is no runtime.
 pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = service::runtime().map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
+    let runtime = service::runtime()
+        .map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
     runtime.block_on(work)
 }
 
@@ -110,18 +134,37 @@ fn local(sources: &Sources, port: Option<u16>) -> Result<Asked, Failure> {
         listen.set_port(port);
     }
     let base = here::base(&config.api)?;
-    let base = Url::parse(&base).map_err(|error| Failure::Failed(format!("{base} is no address: {error}.")))?;
-    let authority = config.api.secret.as_ref().filter(|_| config.api.read != ApiRead::Open).map(Authority::new);
-    Ok(Asked { base, http: http(config.api.tls.as_ref())?, authority })
+    let base = Url::parse(&base)
+        .map_err(|error| Failure::Failed(format!("{base} is no address: {error}.")))?;
+    let authority = config
+        .api
+        .secret
+        .as_ref()
+        .filter(|_| config.api.read != ApiRead::Open)
+        .map(Authority::new);
+    Ok(Asked {
+        base,
+        http: http(config.api.tls.as_ref())?,
+        authority,
+    })
 }
 
 fn own_token(authority: &Authority) -> Option<String> {
-    let grant = Grant { name: "command line".to_owned(), scopes: [Scope::Read].into_iter().collect(), life: OWN_LIFE };
-    authority.issue(&grant, Timestamp::now()).ok().map(|issued| issued.token)
+    let grant = Grant {
+        name: "command line".to_owned(),
+        scopes: [Scope::Read].into_iter().collect(),
+        life: OWN_LIFE,
+    };
+    authority
+        .issue(&grant, Timestamp::now())
+        .ok()
+        .map(|issued| issued.token)
 }
 
 fn http(tls: Option<&ApiTls>) -> Result<Http, Failure> {
-    let cannot = |why: &dyn std::fmt::Display| Failure::Unreachable(format!("labwatch cannot be asked: {why}."));
+    let cannot = |why: &dyn std::fmt::Display| {
+        Failure::Unreachable(format!("labwatch cannot be asked: {why}."))
+    };
     let tls = match tls {
         Some(files) => here::trusting(&files.cert).map_err(|error| cannot(&error))?,
         None => wire::client_config(false).map_err(|fault| cannot(&fault))?,

@@ -22,13 +22,25 @@ pub struct BackupArgs {
 pub fn run(args: &BackupArgs, sources: &Sources) -> Result<(), Failure> {
     let config = load_rules(sources)?.config;
     let Some(memory) = config.memory else {
-        return Err(Failure::Usage("data_dir is none, so there is nothing to copy.".to_owned()));
+        return Err(Failure::Usage(
+            "data_dir is none, so there is nothing to copy.".to_owned(),
+        ));
     };
-    let report = store::backup(&memory.folder, &args.file).map_err(|error| Failure::Failed(format!("There is no copy: {error}.")))?;
+    let report = store::backup(&memory.folder, &args.file)
+        .map_err(|error| Failure::Failed(format!("There is no copy: {error}.")))?;
     if !report.problems.is_empty() {
-        return Err(Failure::Failed(format!("The copy is not sound: {}.", report.problems.join("; "))));
+        return Err(Failure::Failed(format!(
+            "The copy is not sound: {}.",
+            report.problems.join("; ")
+        )));
     }
     let events = report.rows.get("events").copied().unwrap_or_default();
-    let newest = report.newest.map_or_else(String::new, |at| format!(", the newest entry of {at:.0}"));
-    say(&format!("{} is a sound copy of {}: {events} events{newest}", args.file.display(), memory.folder.display()))
+    let newest = report
+        .newest
+        .map_or_else(String::new, |at| format!(", the newest entry of {at:.0}"));
+    say(&format!(
+        "{} is a sound copy of {}: {events} events{newest}",
+        args.file.display(),
+        memory.folder.display()
+    ))
 }

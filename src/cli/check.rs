@@ -31,7 +31,12 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
         complain(&format!("warning: {warning}"));
     }
     say(&format!("configuration ok\n{}", loaded.config.summary()))?;
-    let memory = loaded.config.memory.as_ref().filter(|_| !args.no_memory).map_or(Ok(()), check_memory);
+    let memory = loaded
+        .config
+        .memory
+        .as_ref()
+        .filter(|_| !args.no_memory)
+        .map_or(Ok(()), check_memory);
     if args.connect {
         try_servers(&loaded.config)?;
     }
@@ -42,14 +47,28 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
 fn check_memory(settings: &MemorySettings) -> Result<(), Failure> {
     let file = settings.folder.join(DATABASE_FILE);
     let report = match store::verify(&file) {
-        Err(VerifyError::Missing(_)) => return say(&format!("memory: nothing is remembered yet in {}", settings.folder.display())),
+        Err(VerifyError::Missing(_)) => {
+            return say(&format!(
+                "memory: nothing is remembered yet in {}",
+                settings.folder.display()
+            ));
+        }
         Err(VerifyError::Unreadable(_, why)) => return Err(unsound(&file, &why)),
-        Err(error @ VerifyError::TooNew(_)) => return Err(Failure::Failed(format!("The memory cannot be checked: {error}."))),
-        Ok(report) if !report.problems.is_empty() => return Err(unsound(&file, &report.problems.join("; "))),
+        Err(error @ VerifyError::TooNew(_)) => {
+            return Err(Failure::Failed(format!(
+                "The memory cannot be checked: {error}."
+            )));
+        }
+        Ok(report) if !report.problems.is_empty() => {
+            return Err(unsound(&file, &report.problems.join("; ")));
+        }
         Ok(report) => report,
     };
     let events = report.rows.get("events").copied().unwrap_or_default();
-    say(&format!("memory ok: {} with {events} events", file.display()))
+    say(&format!(
+        "memory ok: {} with {events} events",
+        file.display()
+    ))
 }
 
 fn unsound(file: &Path, why: &str) -> Failure {
@@ -61,15 +80,25 @@ fn unsound(file: &Path, why: &str) -> Failure {
 }
 
 fn try_servers(config: &Config) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Failed(format!("The servers cannot be tried: {error}.")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime
+        .map_err(|error| Failure::Failed(format!("The servers cannot be tried: {error}.")))?;
     let findings = runtime.block_on(connect::try_all(config));
     for finding in &findings {
         say(&line(finding))?;
     }
-    match findings.iter().filter(|finding| finding.outcome.is_err()).count() {
+    match findings
+        .iter()
+        .filter(|finding| finding.outcome.is_err())
+        .count()
+    {
         0 => Ok(()),
-        bad => Err(Failure::Failed(format!("{bad} of {} servers do not work for labwatch.", findings.len()))),
+        bad => Err(Failure::Failed(format!(
+            "{bad} of {} servers do not work for labwatch.",
+            findings.len()
+        ))),
     }
 }
 

@@ -33,15 +33,28 @@ pub struct Finding {
 
 /// Tries all servers at the same time.
 pub async fn try_all(config: &Config) -> Vec<Finding> {
-    let (book, jump, relay) =
-        tokio::join!(try_book(&config.book), try_feed(&config.jump, SourceName::Jump), try_feed(&config.relay, SourceName::Relay));
+    let (book, jump, relay) = tokio::join!(
+        try_book(&config.book),
+        try_feed(&config.jump, SourceName::Jump),
+        try_feed(&config.relay, SourceName::Relay)
+    );
     let named = |server: SourceName, outcome: Result<String, Fault>| {
         let outcome = outcome.map_err(|fault| format!("{fault}{}", advice(&fault, server)));
-        Finding { server: server.word(), outcome }
+        Finding {
+            server: server.word(),
+            outcome,
+        }
     };
-    let mut findings = vec![named(SourceName::Book, book), named(SourceName::Jump, jump), named(SourceName::Relay, relay)];
+    let mut findings = vec![
+        named(SourceName::Book, book),
+        named(SourceName::Jump, jump),
+        named(SourceName::Relay, relay),
+    ];
     if let Some(mail) = &config.mail {
-        findings.push(Finding { server: "mail", outcome: try_mail(mail).await });
+        findings.push(Finding {
+            server: "mail",
+            outcome: try_mail(mail).await,
+        });
     }
     findings
 }
@@ -55,13 +68,24 @@ struct BookStatus {
 
 async fn try_book(book: &BookSettings) -> Result<String, Fault> {
     let before = Timestamp::now();
-    let token = token(&book.address, &wire::booking_admin(&book.address, before, TOKEN_LIFE))?;
-    let answer = http(book.timeout)?.call(Method::GET, book.address.at(&["api", "v1", "admin", "status"]), &token).await?;
-    let status: BookStatus = serde_json::from_slice(&answer).map_err(|_| Fault::Protocol("its status is not that of a book".to_owned()))?;
+    let token = token(
+        &book.address,
+        &wire::booking_admin(&book.address, before, TOKEN_LIFE),
+    )?;
+    let answer = http(book.timeout)?
+        .call(
+            Method::GET,
+            book.address.at(&["api", "v1", "admin", "status"]),
+            &token,
+        )
+        .await?;
+    let status: BookStatus = serde_json::from_slice(&answer)
+        .map_err(|_| Fault::Protocol("its status is not that of a book".to_owned()))?;
     let took = Timestamp::now().duration_since(before);
     let skew = status.now.duration_since(before + took / 2);
     let resources = match status.resources {
-        0 => "it has no resources, so there is nothing to watch until a manifest is uploaded".to_owned(),
+        0 => "it has no resources, so there is nothing to watch until a manifest is uploaded"
+            .to_owned(),
         n => format!("it has {n} resources"),
     };
     Ok(format!("{resources}; {}", clocks(skew)))
@@ -70,11 +94,20 @@ async fn try_book(book: &BookSettings) -> Result<String, Fault> {
 /// What a server's clock, so far ahead of ours, means for tokens: it refuses what is not valid yet or no more, to the second.
 fn clocks(ahead: SignedDuration) -> String {
     let apart = ahead.unsigned_abs();
-    let (shown, which) = (format_duration(Duration::from_secs(apart.as_secs())), if ahead.is_negative() { "behind" } else { "ahead" });
+    let (shown, which) = (
+        format_duration(Duration::from_secs(apart.as_secs())),
+        if ahead.is_negative() {
+            "behind"
+        } else {
+            "ahead"
+        },
+    );
     if apart <= CLOCKS_AGREE {
         "the clocks agree".to_owned()
     } else if ahead.is_negative() && apart >= TOKEN_BACKDATE {
-        format!("its clock is {shown} {which}, too much for tokens to be valid there at once: set the clocks by NTP")
+        format!(
+            "its clock is {shown} {which}, too much for tokens to be valid there at once: set the clocks by NTP"
+        )
     } else {
         format!("its clock is {shown} {which}: set the clocks by NTP")
     }
@@ -89,21 +122,39 @@ struct Access {
 async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Fault> {
     let (address, now) = (&feed.address, Timestamp::now());
     let (claims, path): (Claims, &[&str]) = match server {
-        SourceName::Jump => (wire::jump_stats(address, now, TOKEN_LIFE), &["api", "v1", "connect", "stats"]),
-        SourceName::Relay | SourceName::Book => (wire::relay_stats(address, now, TOKEN_LIFE), &["session", "stats"]),
+        SourceName::Jump => (
+            wire::jump_stats(address, now, TOKEN_LIFE),
+            &["api", "v1", "connect", "stats"],
+        ),
+        SourceName::Relay | SourceName::Book => (
+            wire::relay_stats(address, now, TOKEN_LIFE),
+            &["session", "stats"],
+        ),
     };
     let token = token(address, &claims)?;
-    let answer = http(TRY_FOR)?.call(Method::POST, address.at(path), &token).await?;
-    let websocket = serde_json::from_slice(&answer).ok().and_then(|access: Access| Url::parse(&access.uri).ok());
-    let websocket = websocket.ok_or_else(|| Fault::Protocol("its answer names no websocket".to_owned()))?;
-    Ok(format!("it lets us in and sends us to {}", websocket.origin().ascii_serialization())) // the rest holds a code
+    let answer = http(TRY_FOR)?
+        .call(Method::POST, address.at(path), &token)
+        .await?;
+    let websocket = serde_json::from_slice(&answer)
+        .ok()
+        .and_then(|access: Access| Url::parse(&access.uri).ok());
+    let websocket =
+        websocket.ok_or_else(|| Fault::Protocol("its answer names no websocket".to_owned()))?;
+    Ok(format!(
+        "it lets us in and sends us to {}",
+        websocket.origin().ascii_serialization()
+    )) // the rest holds a code
 }
 
 async fn try_mail(mail: &MailSettings) -> Result<String, String> {
     let server = format!("{}:{}", mail.host, mail.port);
     match effects::mail::probe(mail.clone()).await {
-        Ok(()) => Ok(format!("{server} takes our connection and lets us in; send a real mail to be sure that it is delivered")),
-        Err(fault) => Err(format!("{server}: {fault}; check email_host, email_port, email_tls and email_auth_type")),
+        Ok(()) => Ok(format!(
+            "{server} takes our connection and lets us in; send a real mail to be sure that it is delivered"
+        )),
+        Err(fault) => Err(format!(
+            "{server}: {fault}; check email_host, email_port, email_tls and email_auth_type"
+        )),
     }
 }
 
@@ -118,10 +169,18 @@ fn http(timeout: Duration) -> Result<Http, Fault> {
 /// What to do, where the fault does not say it itself.
 fn advice(fault: &Fault, server: SourceName) -> String {
     match fault {
-        Fault::Unreachable(_) | Fault::TimedOut => format!(": check host_{server}, scheme_{server} and url_{server}, and that it runs"),
-        Fault::Dropped | Fault::Protocol(_) => format!(": check that the address is {server}'s own"),
+        Fault::Unreachable(_) | Fault::TimedOut => {
+            format!(": check host_{server}, scheme_{server} and url_{server}, and that it runs")
+        }
+        Fault::Dropped | Fault::Protocol(_) => {
+            format!(": check that the address is {server}'s own")
+        }
         Fault::Sick { .. } => ": look into its log".to_owned(),
-        Fault::Credentials(_) | Fault::Audience(_) | Fault::Forbidden(_) | Fault::NotFound(_) | Fault::Busy => String::new(),
+        Fault::Credentials(_)
+        | Fault::Audience(_)
+        | Fault::Forbidden(_)
+        | Fault::NotFound(_)
+        | Fault::Busy => String::new(),
     }
 }
 
@@ -138,24 +197,37 @@ mod tests {
     /// A configuration whose three servers are all at `port` of this host.
     fn config_at(port: u16, more: &[(&str, &str)]) -> Config {
         let host = format!("127.0.0.1:{port}");
-        let mut overrides: Vec<(String, String)> = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let mut overrides: Vec<(String, String)> = more
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         for server in SourceName::ALL {
             overrides.push((format!("host_{server}"), host.clone()));
             overrides.push((format!("scheme_{server}"), "http".to_owned()));
             overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
         }
-        load(&Sources { overrides, ..Sources::default() }).expect("loads").config
+        load(&Sources {
+            overrides,
+            ..Sources::default()
+        })
+        .expect("loads")
+        .config
     }
 
     /// The outcomes of trying `servers`, one word or the other in front.
     async fn outcomes(servers: Router, more: &[(&str, &str)]) -> Vec<String> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("binds");
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("binds");
         let port = listener.local_addr().expect("bound").port();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, servers).await });
         let findings = try_all(&config_at(port, more)).await;
-        findings.into_iter().map(|Finding { server, outcome }| format!("{server} {outcome:?}")).collect()
+        findings
+            .into_iter()
+            .map(|Finding { server, outcome }| format!("{server} {outcome:?}"))
+            .collect()
     }
 
     #[tokio::test]
@@ -163,8 +235,16 @@ mod tests {
         let status = || async { format!(r#"{{"resources":12,"now":"{}"}}"#, Timestamp::now()) };
         let servers = Router::new()
             .route("/api/v1/admin/status", get(status))
-            .route("/session/stats", post(|| async { r#"{"uri":"ws://10.0.0.1:3001/session/stats?code=one-time-code"}"# }))
-            .route("/api/v1/connect/stats", post(|| async { r#"{"uri":"wss://lab.example.org/jump/connect/stats?code=x"}"# }));
+            .route(
+                "/session/stats",
+                post(|| async {
+                    r#"{"uri":"ws://10.0.0.1:3001/session/stats?code=one-time-code"}"#
+                }),
+            )
+            .route(
+                "/api/v1/connect/stats",
+                post(|| async { r#"{"uri":"wss://lab.example.org/jump/connect/stats?code=x"}"# }),
+            );
         assert_eq!(
             outcomes(servers, &[]).await,
             [
@@ -177,11 +257,24 @@ mod tests {
 
     #[tokio::test]
     async fn servers_that_do_not_are_said_to_with_what_to_do() {
-        let relay = || async { (StatusCode::INTERNAL_SERVER_ERROR, r#"{"code":500,"message":"token invalid"}"#) };
+        let relay = || async {
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                r#"{"code":500,"message":"token invalid"}"#,
+            )
+        };
         let servers = Router::new()
-            .route("/api/v1/admin/status", get(|| async { r#"{"some":"other server"}"# }))
+            .route(
+                "/api/v1/admin/status",
+                get(|| async { r#"{"some":"other server"}"# }),
+            )
             .route("/session/stats", post(relay));
-        let mail = [("email_host", "127.0.0.1"), ("email_port", "1"), ("email_to", "a@x.org"), ("email_from", "b@x.org")];
+        let mail = [
+            ("email_host", "127.0.0.1"),
+            ("email_port", "1"),
+            ("email_to", "a@x.org"),
+            ("email_from", "b@x.org"),
+        ];
         let outcomes = outcomes(servers, &mail).await;
         let expected = [
             r#"book Err("it does not speak as it should: its status is not that of a book: check that the address is book's own")"#,
@@ -201,8 +294,14 @@ mod tests {
         let findings = try_all(&config_at(1, &[])).await;
         for finding in findings {
             let told = finding.outcome.expect_err("nobody is there");
-            let advice = format!(": check host_{0}, scheme_{0} and url_{0}, and that it runs", finding.server);
-            assert!(told.starts_with("cannot connect (") && told.ends_with(&advice), "{told}");
+            let advice = format!(
+                ": check host_{0}, scheme_{0} and url_{0}, and that it runs",
+                finding.server
+            );
+            assert!(
+                told.starts_with("cannot connect (") && told.ends_with(&advice),
+                "{told}"
+            );
         }
     }
 
@@ -213,7 +312,10 @@ mod tests {
             (-1, "the clocks agree"),
             (90, "its clock is 1m30s ahead: set the clocks by NTP"),
             (-10, "its clock is 10s behind: set the clocks by NTP"),
-            (-45, "its clock is 45s behind, too much for tokens to be valid there at once: set the clocks by NTP"),
+            (
+                -45,
+                "its clock is 45s behind, too much for tokens to be valid there at once: set the clocks by NTP",
+            ),
         ] {
             assert_eq!(clocks(SignedDuration::from_secs(ahead)), words);
         }

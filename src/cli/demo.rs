@@ -73,23 +73,28 @@ pub enum RelayVersion {
 /// # Errors
 /// [`Failure`] when it cannot start, or when a part of it fails.
 pub fn run(args: &DemoArgs, sources: &Sources) -> Result<(), Failure> {
-    let runtime = service::runtime().map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
+    let runtime = service::runtime()
+        .map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
     let outcome = runtime.block_on(demonstrate(args, sources));
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
 }
 
 async fn demonstrate(args: &DemoArgs, sources: &Sources) -> Result<(), Failure> {
-    let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("{what}: {error}."));
+    let failed =
+        |what: &str, error: &dyn std::fmt::Display| Failure::Failed(format!("{what}: {error}."));
     let plan = plan(args);
     let script = Script::demo(&plan);
-    let lab = Lab::start(plan).await.map_err(|error| failed("the simulated laboratory cannot be started", &error))?;
+    let lab = Lab::start(plan)
+        .await
+        .map_err(|error| failed("the simulated laboratory cannot be started", &error))?;
     let memory = tempfile::Builder::new().prefix("labwatch-demo-").tempdir();
     let memory = memory.map_err(|error| failed("there is no folder for the memory", &error))?;
     let config = configuration(args, &lab, memory.path(), sources)?;
     let token = token(&config)?;
     let stop = CancellationToken::new();
-    let _signals = service::stop_on_signals(&stop).map_err(|error| failed("signals cannot be caught", &error))?;
+    let _signals = service::stop_on_signals(&stop)
+        .map_err(|error| failed("signals cannot be caught", &error))?;
 
     let stage = Stage::new(&stop);
     stage.open(&lab);
@@ -118,18 +123,37 @@ fn plan(args: &DemoArgs) -> Plan {
         RelayVersion::V08 => lab::RelayVersion::V08,
     };
     let second = Duration::from_secs(1);
-    Plan { relay, relay_every: second, jump_every: second, booked: true, ..Plan::fleet(usize::from(args.experiments)) }
+    Plan {
+        relay,
+        relay_every: second,
+        jump_every: second,
+        booked: true,
+        ..Plan::fleet(usize::from(args.experiments))
+    }
 }
 
 /// The laboratory's environment, the demonstration's quick rules, and above both what the user sets.
-fn configuration(args: &DemoArgs, lab: &Lab, memory: &Path, sources: &Sources) -> Result<Config, Failure> {
-    let mut overrides: Vec<(String, String)> = SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+fn configuration(
+    args: &DemoArgs,
+    lab: &Lab,
+    memory: &Path,
+    sources: &Sources,
+) -> Result<Config, Failure> {
+    let mut overrides: Vec<(String, String)> = SETTINGS
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
     overrides.push(("port_serve".to_owned(), args.port.to_string()));
     overrides.push(("data_dir".to_owned(), memory.to_string_lossy().into_owned()));
     overrides.push(("secret_api".to_owned(), secret()?));
     overrides.extend(sources.overrides.iter().cloned());
     let env: BTreeMap<String, String> = lab.environment().into_iter().collect();
-    let sources = Sources { file: None, env, overrides, credentials: None };
+    let sources = Sources {
+        file: None,
+        env,
+        overrides,
+        credentials: None,
+    };
     Ok(load(&sources)?.config)
 }
 
@@ -141,12 +165,23 @@ fn secret() -> Result<String, Failure> {
 
 /// A token with which everything can be tried that maintainers do.
 fn token(config: &Config) -> Result<String, Failure> {
-    let grant = Grant { name: "you".to_owned(), scopes: [Scope::Admin].into_iter().collect(), life: TOKEN_LIFE };
+    let grant = Grant {
+        name: "you".to_owned(),
+        scopes: [Scope::Admin].into_iter().collect(),
+        life: TOKEN_LIFE,
+    };
     let issued = authority(config)?.issue(&grant, Timestamp::now());
-    Ok(issued.map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?.token)
+    Ok(issued
+        .map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?
+        .token)
 }
 
-async fn tell_story(lab: &Lab, script: &Script, stage: &Stage, once: bool) -> Result<(), lab::LabError> {
+async fn tell_story(
+    lab: &Lab,
+    script: &Script,
+    stage: &Stage,
+    once: bool,
+) -> Result<(), lab::LabError> {
     let tell = |step: &lab::Step| stage.tell("the lab", &step.say);
     if !once {
         return lab.play(script, tell).await;
@@ -178,11 +213,16 @@ struct Stage {
 
 impl Stage {
     fn new(stop: &CancellationToken) -> Self {
-        Self { begun: Instant::now(), writing: Arc::default(), stop: stop.clone() }
+        Self {
+            begun: Instant::now(),
+            writing: Arc::default(),
+            stop: stop.clone(),
+        }
     }
 
     fn open(&self, lab: &Lab) {
-        let servers = [Server::Relay, Server::Jump, Server::Book, Server::Mail].map(|server| lab.address(server));
+        let servers = [Server::Relay, Server::Jump, Server::Book, Server::Mail]
+            .map(|server| lab.address(server));
         let experiments = lab.plan().experiments.len();
         self.line(&format!(
             "A simulated laboratory with {experiments} experiments: relay {}, jump {}, book {}, mail {}.\n\
@@ -197,8 +237,18 @@ impl Stage {
         Onlooker {
             started: Box::new(move |listen| {
                 let place = format!("http://{listen}{prefix}");
-                started.tell("labwatch", &format!("is running; look at {place}/ or ask it: curl {place}/api/v1/experiments"));
-                started.tell("labwatch", &format!("does what maintainers say who sign in there with this token: {token}"));
+                started.tell(
+                    "labwatch",
+                    &format!(
+                        "is running; look at {place}/ or ask it: curl {place}/api/v1/experiments"
+                    ),
+                );
+                started.tell(
+                    "labwatch",
+                    &format!(
+                        "does what maintainers say who sign in there with this token: {token}"
+                    ),
+                );
             }),
             record: Box::new(move |record| {
                 if let Some((who, what)) = words(record) {
@@ -212,12 +262,23 @@ impl Stage {
 
     fn tell(&self, who: &str, what: &str) {
         let seconds = self.begun.elapsed().as_secs();
-        self.line(&format!("{:02}:{:02}  {who:<9} {what}", seconds / 60, seconds % 60));
+        self.line(&format!(
+            "{:02}:{:02}  {who:<9} {what}",
+            seconds / 60,
+            seconds % 60
+        ));
     }
 
     fn tell_mail(&self, mail: &CaughtMail) {
-        self.tell("mail", &format!("to {}: {}", mail.to.join(", "), mail.subject));
-        let body: Vec<String> = mail.text.lines().map(|line| format!("                 | {line}")).collect();
+        self.tell(
+            "mail",
+            &format!("to {}: {}", mail.to.join(", "), mail.subject),
+        );
+        let body: Vec<String> = mail
+            .text
+            .lines()
+            .map(|line| format!("                 | {line}"))
+            .collect();
         self.line(&body.join("\n"));
     }
 
@@ -238,30 +299,73 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
             let what = match event.health {
                 Health::Ok => format!("{stub} is ok ({})", event.why),
                 Health::Unknown => format!("{stub} is not judged: {}", event.why),
-                Health::Degraded | Health::Flapping | Health::Down => format!("{stub} is {}: {}", event.health, issues.join("; ")),
+                Health::Degraded | Health::Flapping | Health::Down => {
+                    format!("{stub} is {}: {}", event.health, issues.join("; "))
+                }
             };
             ("judges", what)
         }
-        Record::Switching(switch) if switch.available => ("switches", format!("gives {} back", switch.resource)),
-        Record::Switching(switch) => ("switches", format!("withdraws {}; students read: {}", switch.resource, switch.reason)),
-        Record::Switched { resource, outcome: SwitchOutcome::Failed(fault), .. } => {
-            ("switches", format!("cannot switch {resource} now: {fault}"))
+        Record::Switching(switch) if switch.available => {
+            ("switches", format!("gives {} back", switch.resource))
         }
-        Record::Switched { resource, outcome: SwitchOutcome::Held(_), .. } => ("switches", format!("leaves {resource}: a person holds it")),
-        Record::Source { name, health: SourceHealth::Live, .. } => ("notices", format!("{name} is live")),
+        Record::Switching(switch) => (
+            "switches",
+            format!(
+                "withdraws {}; students read: {}",
+                switch.resource, switch.reason
+            ),
+        ),
+        Record::Switched {
+            resource,
+            outcome: SwitchOutcome::Failed(fault),
+            ..
+        } => ("switches", format!("cannot switch {resource} now: {fault}")),
+        Record::Switched {
+            resource,
+            outcome: SwitchOutcome::Held(_),
+            ..
+        } => ("switches", format!("leaves {resource}: a person holds it")),
+        Record::Source {
+            name,
+            health: SourceHealth::Live,
+            ..
+        } => ("notices", format!("{name} is live")),
         Record::Source { health, note, .. } => ("notices", format!("({health}) {note}")),
-        Record::Hold { resource, reason: Some(reason) } => ("notices", format!("a person holds {resource}: {reason}")),
-        Record::Hold { resource, reason: None } => ("notices", format!("{resource} is not held any more")),
+        Record::Hold {
+            resource,
+            reason: Some(reason),
+        } => ("notices", format!("a person holds {resource}: {reason}")),
+        Record::Hold {
+            resource,
+            reason: None,
+        } => ("notices", format!("{resource} is not held any more")),
         Record::Manifest(change) => ("notices", manifest_words(change)),
-        Record::Blind(true) => ("notices", "nothing is to be heard from anywhere: it is probably cut off itself".to_owned()),
-        Record::Delivered { outcome: Err(fault), .. } => ("mails", format!("could not: {}", fault.fault)),
-        Record::Sampling { streams, keeps_up: true, .. } => {
-            ("listens", format!("to {streams} streams in turn, because this relay does not say who transmits"))
-        }
-        Record::Sampling { failures: 1.., .. } => ("listens", "in vain: streams cannot be listened to now".to_owned()),
+        Record::Blind(true) => (
+            "notices",
+            "nothing is to be heard from anywhere: it is probably cut off itself".to_owned(),
+        ),
+        Record::Delivered {
+            outcome: Err(fault),
+            ..
+        } => ("mails", format!("could not: {}", fault.fault)),
+        Record::Sampling {
+            streams,
+            keeps_up: true,
+            ..
+        } => (
+            "listens",
+            format!("to {streams} streams in turn, because this relay does not say who transmits"),
+        ),
+        Record::Sampling { failures: 1.., .. } => (
+            "listens",
+            "in vain: streams cannot be listened to now".to_owned(),
+        ),
         Record::Sampling { .. } => ("listens", "but not as often as it should".to_owned()),
         Record::Commanded { order, .. } => ("obeys", format!("{}: {}", order.by, order.command)),
-        Record::QuietEnded(ended) => ("notices", format!("the {} of {} ends", ended.entry.noun(), ended.entry.about())),
+        Record::QuietEnded(ended) => (
+            "notices",
+            format!("the {} of {} ends", ended.entry.noun(), ended.entry.about()),
+        ),
         Record::Seen(_)
         | Record::Wished { .. }
         | Record::Quieted { .. }
@@ -280,8 +384,14 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
 fn manifest_words(change: &crate::engine::ManifestChange) -> String {
     use crate::engine::ManifestChange::{Back, Changed, Lost};
     match change {
-        Lost => "book has lost its manifest: what was known is kept, nothing is switched".to_owned(),
+        Lost => {
+            "book has lost its manifest: what was known is kept, nothing is switched".to_owned()
+        }
         Back => "book has a manifest again".to_owned(),
-        Changed { added, removed } => format!("book lists {} new resources, and {} are gone", added.len(), removed.len()),
+        Changed { added, removed } => format!(
+            "book lists {} new resources, and {} are gone",
+            added.len(),
+            removed.len()
+        ),
     }
 }

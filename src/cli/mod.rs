@@ -132,11 +132,21 @@ impl Failure {
                     complain(&problem.to_string());
                     complain("The configuration has a problem.");
                 } else {
-                    problems.0.iter().zip(1..).for_each(|(problem, number)| complain(&format!("{number}. {problem}")));
-                    complain(&format!("The configuration has {} problems.", problems.0.len()));
+                    problems
+                        .0
+                        .iter()
+                        .zip(1..)
+                        .for_each(|(problem, number)| complain(&format!("{number}. {problem}")));
+                    complain(&format!(
+                        "The configuration has {} problems.",
+                        problems.0.len()
+                    ));
                 }
             }
-            Self::Usage(text) | Self::Failed(text) | Self::Occupied(text) | Self::Unreachable(text) => complain(text),
+            Self::Usage(text)
+            | Self::Failed(text)
+            | Self::Occupied(text)
+            | Self::Unreachable(text) => complain(text),
             Self::NotOk => {}
         }
     }
@@ -167,7 +177,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let mut set = cli.settings.set;
     if let Command::Serve { observe, label } = &cli.command {
         set.extend(observe.then(|| ("observe".to_owned(), "true".to_owned())));
-        set.extend(label.iter().map(|label| ("label".to_owned(), label.clone())));
+        set.extend(
+            label
+                .iter()
+                .map(|label| ("label".to_owned(), label.clone())),
+        );
     }
     let sources = Sources::from_process(cli.settings.config, set);
     match cli.command {
@@ -195,16 +209,17 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 fn man() -> Result<(), Failure> {
     let mut text = Vec::new();
     let rendered = clap_mangen::Man::new(Cli::command()).render(&mut text);
-    rendered.map_err(|error| Failure::Failed(format!("The manual page cannot be made: {error}.")))?;
+    rendered
+        .map_err(|error| Failure::Failed(format!("The manual page cannot be made: {error}.")))?;
     say(&String::from_utf8_lossy(&text))
 }
 
 /// Prints on standard output. A reader that has gone away has read enough.
 fn say(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{}", text.trim_end()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(format!("Standard output cannot be written: {error}.")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Failed(format!(
+            "Standard output cannot be written: {error}."
+        ))),
         Ok(()) | Err(_) => Ok(()),
     }
 }
@@ -230,7 +245,10 @@ mod tests {
 
     #[test]
     fn a_setting_is_split_at_its_first_sign() {
-        assert_eq!(parse_setting("email_link=https://x/?a=b"), Ok(("email_link".to_owned(), "https://x/?a=b".to_owned())));
+        assert_eq!(
+            parse_setting("email_link=https://x/?a=b"),
+            Ok(("email_link".to_owned(), "https://x/?a=b".to_owned()))
+        );
         assert!(parse_setting("sample").is_err());
     }
 }

@@ -29,7 +29,9 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
     let webhooks = Webhook::all(&config.telling, &http);
     if config.mail.is_none() && webhooks.is_empty() {
-        return Err(Failure::Usage("nobody is told: set email_host, email_from and email_to, or webhook_url.".to_owned()));
+        return Err(Failure::Usage(
+            "nobody is told: set email_host, email_from and email_to, or webhook_url.".to_owned(),
+        ));
     }
     match command {
         NotifyCommand::Test => send_test(config.mail, &webhooks),
@@ -39,7 +41,8 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
 /// Tries all, and then fails where one did.
 fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Failure> {
     let summary = test_summary(Timestamp::now());
-    let runtime = service::runtime().map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
+    let runtime = service::runtime()
+        .map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
     let mailed = mail.map_or(Ok(()), |mail| runtime.block_on(mail_test(mail, &summary)));
     let mut outcome = mailed;
     for webhook in webhooks {
@@ -51,29 +54,50 @@ fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Fai
 async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Failure> {
     let everybody: Vec<String> = settings.to.iter().chain(&settings.cc).cloned().collect();
     let server = format!("{}:{}", settings.host, settings.port);
-    let mailer = Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
+    let mailer =
+        Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
     let sent = mailer.send(summary).await;
-    sent.map_err(|fault| Failure::Failed(format!("{server} does not take the mail: {}.", fault.fault)))?;
-    say(&format!("{server} took a test mail for {}; look whether it arrives", everybody.join(", ")))
+    sent.map_err(|fault| {
+        Failure::Failed(format!("{server} does not take the mail: {}.", fault.fault))
+    })?;
+    say(&format!(
+        "{server} took a test mail for {}; look whether it arrives",
+        everybody.join(", ")
+    ))
 }
 
 async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> {
     let (route, url) = (&webhook.route, &webhook.url);
     let sent = webhook.send(summary).await;
-    sent.map_err(|fault| Failure::Failed(format!("{url} (route {route}) does not take the message: {}.", fault.fault)))?;
+    sent.map_err(|fault| {
+        Failure::Failed(format!(
+            "{url} (route {route}) does not take the message: {}.",
+            fault.fault
+        ))
+    })?;
     say(&format!("{url} (route {route}) took a test message"))
 }
 
 fn test_summary(now: Timestamp) -> Summary {
-    let text = "this is a test: somebody asked labwatch to send it, and nothing is wrong".to_owned();
-    let alerts = vec![Alert { concern: None, text, since: now, ended: None, new: true }];
+    let text =
+        "this is a test: somebody asked labwatch to send it, and nothing is wrong".to_owned();
+    let alerts = vec![Alert {
+        concern: None,
+        text,
+        since: now,
+        ended: None,
+        new: true,
+    }];
     let (counts, background) = (Counts::default(), Background::default());
     Summary {
         id: 0,
         route: RouteName::everybody(),
         channel: Channel::Mail,
         occasion: Occasion::News,
-        thread: Thread { id: MessageId { at: now, id: 0 }, references: Vec::new() },
+        thread: Thread {
+            id: MessageId { at: now, id: 0 },
+            references: Vec::new(),
+        },
         at: now,
         news: Vec::new(),
         problems: Vec::new(),

@@ -46,7 +46,10 @@ async fn wait(asked: &Asked, timeout: Duration) -> Result<(), Failure> {
             Err(other) => return Err(other),
         };
         if Instant::now() + TICK > until {
-            return Err(Failure::Failed(format!("labwatch is not ready after {}: {missing}", format_duration(timeout))));
+            return Err(Failure::Failed(format!(
+                "labwatch is not ready after {}: {missing}",
+                format_duration(timeout)
+            )));
         }
         sleep(TICK).await;
     }
@@ -54,21 +57,32 @@ async fn wait(asked: &Asked, timeout: Duration) -> Result<(), Failure> {
 
 /// What is not ready, each with the reason where there is one.
 fn missing(body: &Value) -> String {
-    let Some(parts) = body.get("PluginStatus").and_then(Value::as_object) else { return "it does not say why".to_owned() };
+    let Some(parts) = body.get("PluginStatus").and_then(Value::as_object) else {
+        return "it does not say why".to_owned();
+    };
     let spared = body.get("NonFatalPlugins").and_then(Value::as_array);
-    let counts = |name: &str| !spared.is_some_and(|names| names.iter().any(|spared| spared == name));
-    let bad = parts.iter().filter(|(name, part)| counts(name) && part.get("state").and_then(Value::as_u64) != Some(1));
-    let words = bad.map(|(name, part)| match part.get("error").and_then(Value::as_str) {
-        Some(error) => format!("{name} failed ({error})"),
-        None => format!("{name} is starting"),
+    let counts =
+        |name: &str| !spared.is_some_and(|names| names.iter().any(|spared| spared == name));
+    let bad = parts.iter().filter(|(name, part)| {
+        counts(name) && part.get("state").and_then(Value::as_u64) != Some(1)
     });
+    let words = bad.map(
+        |(name, part)| match part.get("error").and_then(Value::as_str) {
+            Some(error) => format!("{name} failed ({error})"),
+            None => format!("{name} is starting"),
+        },
+    );
     words.collect::<Vec<_>>().join(", ")
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
     let timeout = parse_duration(text).map_err(|error| error.to_string())?;
     let fits = (Duration::from_secs(1)..=AT_MOST).contains(&timeout);
-    if fits { Ok(timeout) } else { Err("it is not from 1s to 5m".to_owned()) }
+    if fits {
+        Ok(timeout)
+    } else {
+        Err("it is not from 1s to 5m".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -89,7 +103,14 @@ mod tests {
 
     #[test]
     fn the_time_is_bounded() {
-        for (text, good) in [("3m", true), ("1s", true), ("5m", true), ("6m", false), ("0s", false), ("soon", false)] {
+        for (text, good) in [
+            ("3m", true),
+            ("1s", true),
+            ("5m", true),
+            ("6m", false),
+            ("0s", false),
+            ("soon", false),
+        ] {
             assert_eq!(parse_timeout(text).is_ok(), good, "{text}");
         }
     }

@@ -30,9 +30,16 @@ pub fn run(args: &ReplayArgs, sources: &Sources) -> Result<(), Failure> {
     let mut loaded = load_rules(sources)?;
     if !loaded.is_set("health_startup") {
         let mut quicker = sources.clone();
-        quicker.overrides.push(("health_startup".to_owned(), STARTUP.to_owned()));
+        quicker
+            .overrides
+            .push(("health_startup".to_owned(), STARTUP.to_owned()));
         loaded = load_rules(&quicker)?;
     }
-    replay::run(&args.dir, loaded.config.policy(), args.json, &mut io::stdout().lock())
-        .map_err(|error| Failure::Failed(format!("{error}.")))
+    replay::run(
+        &args.dir,
+        loaded.config.policy(),
+        args.json,
+        &mut io::stdout().lock(),
+    )
+    .map_err(|error| Failure::Failed(format!("{error}.")))
 }

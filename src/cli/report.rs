@@ -59,7 +59,9 @@ pub fn run(args: &ReportArgs, sources: &Sources) -> Result<(), Failure> {
     let config = load_rules(sources)?.config;
     let configured = config.memory.as_ref().map(|memory| memory.folder.as_path());
     let Some(folder) = args.data_dir.as_deref().or(configured) else {
-        return Err(Failure::Usage("data_dir is none, so there is no history: name a folder with --data-dir.".to_owned()));
+        return Err(Failure::Usage(
+            "data_dir is none, so there is no history: name a folder with --data-dir.".to_owned(),
+        ));
     };
     let now = Timestamp::now();
     let period = period(args, &config, now)?;
@@ -77,8 +79,17 @@ fn period(args: &ReportArgs, config: &Config, now: Timestamp) -> Result<Period, 
     period.map_err(|error| Failure::Usage(format!("{error}.")))
 }
 
-fn read(folder: &Path, period: &Period, config: &Config, now: Timestamp) -> Result<Report, Failure> {
-    let planned: Vec<_> = config.maintenance.iter().flat_map(MaintenanceSettings::windows).collect();
+fn read(
+    folder: &Path,
+    period: &Period,
+    config: &Config,
+    now: Timestamp,
+) -> Result<Report, Failure> {
+    let planned: Vec<_> = config
+        .maintenance
+        .iter()
+        .flat_map(MaintenanceSettings::windows)
+        .collect();
     let report = reports::of_folder(folder, period, &planned, now, Instant::now() + READ_WITHIN);
     report.map_err(|error| Failure::Failed(format!("There is no report: {error}.")))
 }
@@ -96,7 +107,9 @@ fn write(args: &ReportArgs, report: Report) -> Result<(), Failure> {
         Format::Html => say(&reports::html(&report)),
         Format::Json => {
             let json = serde_json::to_string_pretty(&report);
-            say(&json.map_err(|error| Failure::Failed(format!("The report cannot be written as JSON: {error}.")))?)
+            say(&json.map_err(|error| {
+                Failure::Failed(format!("The report cannot be written as JSON: {error}."))
+            })?)
         }
     }
 }

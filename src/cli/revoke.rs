@@ -28,15 +28,17 @@ const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// [`Failure`] when this is no id, or when it is not revoked for good.
 pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
     if !is_id(id) {
-        return Err(Failure::Usage("That is not the id of a token: it is told on standard error when the token is made.".to_owned()));
+        return Err(Failure::Usage(
+            "That is not the id of a token: it is told on standard error when the token is made."
+                .to_owned(),
+        ));
     }
     if let Some((store, _)) = memory(config)? {
         revoke_at_rest(&store, id)?;
     } else {
         let answer = ask(config, Method::DELETE, &format!("/api/v1/tokens/{id}"))?;
         if answer.get("kept") != Some(&Value::Bool(true)) {
-            let why =
-                "but the memory of the labwatch that runs takes nothing, so it is refused only until the next start; revoke it again later";
+            let why = "but the memory of the labwatch that runs takes nothing, so it is refused only until the next start; revoke it again later";
             return Err(Failure::Failed(format!("{id} is revoked, {why}.")));
         }
     }
@@ -50,49 +52,94 @@ pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
 pub(super) fn list(config: &Config) -> Result<(), Failure> {
     let all: Vec<Revoked> = match memory(config)? {
         Some((_, memory)) => revoked_in(&memory.keep).collect(),
-        None => serde_json::from_value(ask(config, Method::GET, "/api/v1/tokens")?).unwrap_or_default(),
+        None => {
+            serde_json::from_value(ask(config, Method::GET, "/api/v1/tokens")?).unwrap_or_default()
+        }
     };
-    let lines: Vec<_> = all.iter().map(|revoked| format!("{} until {:.0}", revoked.id, revoked.until)).collect();
-    if lines.is_empty() { say("Nothing is revoked.") } else { say(&lines.join("\n")) }
+    let lines: Vec<_> = all
+        .iter()
+        .map(|revoked| format!("{} until {:.0}", revoked.id, revoked.until))
+        .collect();
+    if lines.is_empty() {
+        say("Nothing is revoked.")
+    } else {
+        say(&lines.join("\n"))
+    }
 }
 
 /// The memory, if it is nobody else's. It is closed when the store is dropped.
 fn memory(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
-    let Some(memory) = &config.memory else { return Ok(None) };
-    let settings = StoreSettings { dir: memory.folder.clone(), history_days: memory.days, ring: config.health.events };
+    let Some(memory) = &config.memory else {
+        return Ok(None);
+    };
+    let settings = StoreSettings {
+        dir: memory.folder.clone(),
+        history_days: memory.days,
+        ring: config.health.events,
+    };
     match Store::open(&settings) {
         Ok(opened) => Ok(Some(opened)),
         Err(StoreError::InUse { .. }) => Ok(None),
-        Err(error) => Err(Failure::Failed(format!("The memory cannot be opened: {error}."))),
+        Err(error) => Err(Failure::Failed(format!(
+            "The memory cannot be opened: {error}."
+        ))),
     }
 }
 
 fn revoke_at_rest(store: &Store, id: &str) -> Result<(), Failure> {
     let (key, value) = revocation(id, Timestamp::now());
     let ticket = store.write(vec![
-        Entry::Keep { key, value: Some(value) },
-        Entry::Audit { at: Timestamp::now(), who: "command line".to_owned(), what: format!("revoked the token {id}") },
+        Entry::Keep {
+            key,
+            value: Some(value),
+        },
+        Entry::Audit {
+            at: Timestamp::now(),
+            who: "command line".to_owned(),
+            what: format!("revoked the token {id}"),
+        },
     ]);
-    let on_disk = runtime()?.block_on(async { timeout(PATIENCE, store.durable(ticket)).await.is_ok() });
+    let on_disk =
+        runtime()?.block_on(async { timeout(PATIENCE, store.durable(ticket)).await.is_ok() });
     if on_disk && ticket.is_taken() && store.health().lost == 0 {
         return Ok(());
     }
-    Err(Failure::Failed(format!("{id} is not revoked: the memory takes nothing.")))
+    Err(Failure::Failed(format!(
+        "{id} is not revoked: the memory takes nothing."
+    )))
 }
 
 /// Asks the labwatch that runs, with a token that lives for a moment.
 fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
     let base = here::base(&config.api)?;
-    let failed = |why: &str| Failure::Failed(format!("The labwatch that runs at {base} cannot be asked: {why}."));
-    let grant = Grant { name: "command line".to_owned(), scopes: [Scope::Admin].into_iter().collect(), life: OWN_LIFE };
-    let issued = token::authority(config)?.issue(&grant, Timestamp::now()).map_err(|error| failed(&error.to_string()))?;
+    let failed = |why: &str| {
+        Failure::Failed(format!(
+            "The labwatch that runs at {base} cannot be asked: {why}."
+        ))
+    };
+    let grant = Grant {
+        name: "command line".to_owned(),
+        scopes: [Scope::Admin].into_iter().collect(),
+        life: OWN_LIFE,
+    };
+    let issued = token::authority(config)?
+        .issue(&grant, Timestamp::now())
+        .map_err(|error| failed(&error.to_string()))?;
     let client = client(config.api.tls.as_ref()).map_err(|why| failed(&why))?;
     runtime()?.block_on(async {
-        let sent = client.request(method, format!("{base}{path}")).bearer_auth(issued.token).send().await;
+        let sent = client
+            .request(method, format!("{base}{path}"))
+            .bearer_auth(issued.token)
+            .send()
+            .await;
         let mut response = sent.map_err(|error| failed(&root_cause(&error)))?;
         let status = response.status();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(&root_cause(&error)))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| failed(&root_cause(&error)))?
+        {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
                 return Err(failed("its answer is too long"));
             }
@@ -102,20 +149,32 @@ fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
         if status.is_success() {
             return Ok(answer);
         }
-        Err(failed(answer.get("message").and_then(Value::as_str).unwrap_or_else(|| status.as_str())))
+        Err(failed(
+            answer
+                .get("message")
+                .and_then(Value::as_str)
+                .unwrap_or_else(|| status.as_str()),
+        ))
     })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.map_err(|error| Failure::Failed(format!("The runtime cannot be started: {error}.")))
 }
 
 fn client(tls: Option<&ApiTls>) -> Result<Client, String> {
-    let builder = Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none());
+    let builder = Client::builder()
+        .timeout(PATIENCE)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none());
     let builder = match tls {
         None => builder,
-        Some(files) => builder.tls_backend_preconfigured(here::trusting(&files.cert).map_err(|error| error.to_string())?),
+        Some(files) => builder.tls_backend_preconfigured(
+            here::trusting(&files.cert).map_err(|error| error.to_string())?,
+        ),
     };
     builder.build().map_err(|error| root_cause(&error))
 }

@@ -11,15 +11,27 @@ use crate::telemetry::log;
 /// [`Failure`] when the configuration is wrong or the service cannot start.
 pub fn run(sources: &Sources) -> Result<(), Failure> {
     let loaded = load(sources)?;
-    let log = log::start(&loaded.config.log).map_err(|error| Failure::Failed(format!("The log cannot be started: {error}.")))?;
+    let log = log::start(&loaded.config.log)
+        .map_err(|error| Failure::Failed(format!("The log cannot be started: {error}.")))?;
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {warning}");
     }
     let (begun, sources) = (loaded.clone(), sources.clone());
-    let reload = Reload { begun, read: Box::new(move || load(&sources)) };
-    let onlooker = Onlooker { levels: Some(log.levels()), reload: Some(reload), ..Onlooker::default() };
+    let reload = Reload {
+        begun,
+        read: Box::new(move || load(&sources)),
+    };
+    let onlooker = Onlooker {
+        levels: Some(log.levels()),
+        reload: Some(reload),
+        ..Onlooker::default()
+    };
     service::run(loaded.config, onlooker).map_err(|error| {
         let text = format!("labwatch cannot serve: {error}.");
-        if error.is_another_labwatch() { Failure::Occupied(text) } else { Failure::Failed(text) }
+        if error.is_another_labwatch() {
+            Failure::Occupied(text)
+        } else {
+            Failure::Failed(text)
+        }
     })
 }

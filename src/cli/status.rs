@@ -10,7 +10,8 @@ use super::{Failure, say};
 use crate::config::Sources;
 
 /// What goes below the help.
-pub const EXIT_CODES: &str = "Exit codes: 0 it is ok; 1 it is not ok; 2 it is not reachable, or the arguments are wrong.";
+pub const EXIT_CODES: &str =
+    "Exit codes: 0 it is ok; 1 it is not ok; 2 it is not reachable, or the arguments are wrong.";
 
 /// What is asked.
 #[derive(Debug, Args)]
@@ -35,7 +36,11 @@ pub struct StatusArgs {
 pub fn run(args: &StatusArgs, sources: &Sources) -> Result<(), Failure> {
     let asked = args.place.find(sources)?;
     let (answer, is_ok) = ask::run(answer(args, &asked))?;
-    say(&if args.json { pretty(&answer.body) } else { table(&answer.body) })?;
+    say(&if args.json {
+        pretty(&answer.body)
+    } else {
+        table(&answer.body)
+    })?;
     if is_ok { Ok(()) } else { Err(Failure::NotOk) }
 }
 
@@ -47,11 +52,17 @@ async fn answer(args: &StatusArgs, asked: &Asked) -> Result<(Answer, bool), Fail
     };
     if answer.status == 404 && args.check.is_none() {
         return Err(Failure::Unreachable(
-            "There is no labwatch below that path: name the one in --url that it is served below.".to_owned(),
+            "There is no labwatch below that path: name the one in --url that it is served below."
+                .to_owned(),
         ));
     }
     // The health document is 200 whether good or bad.
-    let is_ok = answer.is_ok() && answer.body.get("ok").and_then(Value::as_bool).unwrap_or(true);
+    let is_ok = answer.is_ok()
+        && answer
+            .body
+            .get("ok")
+            .and_then(Value::as_bool)
+            .unwrap_or(true);
     Ok((answer, is_ok))
 }
 
@@ -61,15 +72,44 @@ fn pretty(body: &Value) -> String {
 
 /// The answer in lines: the whole first, then what it is made of.
 fn table(body: &Value) -> String {
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |value: &Value, key: &str| {
+        value
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     if let Some(checks) = body.get("statusChecks").and_then(Value::as_object) {
-        let rows = checks.iter().map(|(name, check)| (name.clone(), check.get("status").cloned().unwrap_or_default()));
-        let rows = rows.map(|(name, status)| (name, text(&status, "result"), text(&status, "details")));
-        return lines(&format!("{} {}: {}", text(body, "name"), text(body, "version"), text(body, "status")), rows);
+        let rows = checks.iter().map(|(name, check)| {
+            (
+                name.clone(),
+                check.get("status").cloned().unwrap_or_default(),
+            )
+        });
+        let rows =
+            rows.map(|(name, status)| (name, text(&status, "result"), text(&status, "details")));
+        return lines(
+            &format!(
+                "{} {}: {}",
+                text(body, "name"),
+                text(body, "version"),
+                text(body, "status")
+            ),
+            rows,
+        );
     }
     if let Some(checks) = body.get("checks").and_then(Value::as_array) {
-        let word = |check: &Value| if check.get("ok").and_then(Value::as_bool) == Some(true) { "OK" } else { "FAIL" }.to_owned();
-        let rows = checks.iter().map(|check| (text(check, "name"), word(check), text(check, "checkOutput")));
+        let word = |check: &Value| {
+            if check.get("ok").and_then(Value::as_bool) == Some(true) {
+                "OK"
+            } else {
+                "FAIL"
+            }
+            .to_owned()
+        };
+        let rows = checks
+            .iter()
+            .map(|check| (text(check, "name"), word(check), text(check, "checkOutput")));
         return lines(&text(body, "description"), rows);
     }
     match body.get("message").and_then(Value::as_str) {
@@ -80,13 +120,20 @@ fn table(body: &Value) -> String {
 
 fn lines(head: &str, rows: impl Iterator<Item = (String, String, String)>) -> String {
     let rows: Vec<_> = rows.collect();
-    let width = rows.iter().map(|(name, _, _)| name.chars().count()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|(name, _, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut text = head.to_owned();
     for (name, result, details) in rows {
         // Writing to a text cannot fail.
         let _ = write!(text, "\n{result:<5} {name:<width$}  {details}");
     }
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -101,10 +148,19 @@ mod tests {
             "book": {"name": "book", "endpoint": "book", "status": {"result": "FAIL", "details": "gone"}},
             "relay": {"status": {"result": "OK"}},
         }});
-        assert_eq!(table(&whole), "labwatch 1.0: FAIL\nFAIL  book   gone\nOK    relay");
+        assert_eq!(
+            table(&whole),
+            "labwatch 1.0: FAIL\nFAIL  book   gone\nOK    relay"
+        );
         let health = json!({"description": "Health of lab.", "ok": false, "checks": [{"name": "a", "ok": true, "checkOutput": "1/1"}, {"name": "b"}]});
         assert_eq!(table(&health), "Health of lab.\nOK    a  1/1\nFAIL  b");
-        assert_eq!(table(&json!({"result": "OK", "details": "fine"})), "OK  fine");
-        assert_eq!(table(&json!({"code": 404, "message": "check x was not found"})), "check x was not found");
+        assert_eq!(
+            table(&json!({"result": "OK", "details": "fine"})),
+            "OK  fine"
+        );
+        assert_eq!(
+            table(&json!({"code": 404, "message": "check x was not found"})),
+            "check x was not found"
+        );
     }
 }

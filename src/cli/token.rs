@@ -104,21 +104,32 @@ pub fn run(args: &TokenArgs, sources: &Sources) -> Result<(), Failure> {
         (Some(TokenCommand::Revoke { id }), _) => revoke::revoke(id, &config),
         (Some(TokenCommand::List), _) => revoke::list(&config),
         (None, Some(new)) => for_api(new, &config),
-        (None, None) => Err(Failure::Usage("Say what token: labwatch token --scope read --for 30d --name NAME.".to_owned())),
+        (None, None) => Err(Failure::Usage(
+            "Say what token: labwatch token --scope read --for 30d --name NAME.".to_owned(),
+        )),
     }
 }
 
 /// The authority over the API's tokens.
 pub(super) fn authority(config: &Config) -> Result<Authority, Failure> {
     let secret = config.api.secret.as_ref();
-    secret.map(Authority::new).ok_or_else(|| Failure::Usage("There are no tokens for the API without a secret: set secret_api.".to_owned()))
+    secret.map(Authority::new).ok_or_else(|| {
+        Failure::Usage(
+            "There are no tokens for the API without a secret: set secret_api.".to_owned(),
+        )
+    })
 }
 
 fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
     let scopes = asked.scope.iter().map(|name| Scope::from(*name)).collect();
-    let grant = Grant { name: asked.name.clone(), scopes, life: asked.life };
+    let grant = Grant {
+        name: asked.name.clone(),
+        scopes,
+        life: asked.life,
+    };
     let issued = authority(config)?.issue(&grant, Timestamp::now());
-    let Issued { token, pass } = issued.map_err(|error| Failure::Usage(format!("There is no token: {error}.")))?;
+    let Issued { token, pass } =
+        issued.map_err(|error| Failure::Usage(format!("There is no token: {error}.")))?;
     say(&token)?;
     complain(&format!(
         "The token {} of {} allows {}, until {:.0}. Keep it to yourself:\n  curl -H \"Authorization: Bearer $TOKEN\" '{}/api/v1/session'\n\
@@ -127,7 +138,11 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
         pass.name,
         pass.scopes.words().collect::<Vec<_>>().join(" and "),
         pass.expires,
-        config.api.url.clone().map_or_else(|| here::base(&config.api), Ok)?,
+        config
+            .api
+            .url
+            .clone()
+            .map_or_else(|| here::base(&config.api), Ok)?,
         pass.id,
     ));
     Ok(())
@@ -136,7 +151,8 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
 /// Prints a token for a server, and on standard error how to use it.
 fn for_server(server: Server, life: Duration, config: &Config) -> Result<(), Failure> {
     let (address, claims) = claims(server, life, config, Timestamp::now());
-    let token = wire::mint(address, &claims).map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?;
+    let token = wire::mint(address, &claims)
+        .map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?;
     say(&token)?;
     complain(&reminder(server, life, address));
     Ok(())
@@ -144,9 +160,18 @@ fn for_server(server: Server, life: Duration, config: &Config) -> Result<(), Fai
 
 fn claims(server: Server, life: Duration, config: &Config, now: Timestamp) -> (&Address, Claims) {
     match server {
-        Server::Book => (&config.book.address, wire::booking_admin(&config.book.address, now, life)),
-        Server::Jump => (&config.jump.address, wire::jump_stats(&config.jump.address, now, life)),
-        Server::Relay => (&config.relay.address, wire::relay_stats(&config.relay.address, now, life)),
+        Server::Book => (
+            &config.book.address,
+            wire::booking_admin(&config.book.address, now, life),
+        ),
+        Server::Jump => (
+            &config.jump.address,
+            wire::jump_stats(&config.jump.address, now, life),
+        ),
+        Server::Relay => (
+            &config.relay.address,
+            wire::relay_stats(&config.relay.address, now, life),
+        ),
     }
 }
 
@@ -165,7 +190,11 @@ fn reminder(server: Server, life: Duration, address: &Address) -> String {
 
 fn parse_life(text: &str) -> Result<Duration, String> {
     let life = parse_duration(text).map_err(|error| error.to_string())?;
-    if life < Duration::from_secs(1) || life > MAX_TOKEN_LIFE { Err("from 1s to 1h is allowed".to_owned()) } else { Ok(life) }
+    if life < Duration::from_secs(1) || life > MAX_TOKEN_LIFE {
+        Err("from 1s to 1h is allowed".to_owned())
+    } else {
+        Ok(life)
+    }
 }
 
 /// How long a token for the API lives. Its bounds are checked where it is made.

@@ -17,11 +17,13 @@ use super::servers::base_path;
 /// The shortest secret that access tokens of the API are signed with, in bytes: as long as what HS256 makes of it (RFC 7518, 3.2).
 pub const MIN_API_SECRET_BYTES: usize = 32;
 
-const SESSION: RangeInclusive<Duration> = Duration::from_secs(300)..=Duration::from_secs(30 * 86_400);
+const SESSION: RangeInclusive<Duration> =
+    Duration::from_secs(300)..=Duration::from_secs(30 * 86_400);
 const PATH: &str = "an absolute path";
 const PORT: &str = "a number from 0 to 65535, or none";
 const PREFIX: &str = "a path such as /labwatch, of letters, digits, dashes, dots, underscores and tildes between slashes";
-const NETWORKS: &str = "IP addresses and networks, separated by commas or white space, or a list of them; or none";
+const NETWORKS: &str =
+    "IP addresses and networks, separated by commas or white space, or a list of them; or none";
 
 /// The HTTP API.
 #[derive(Debug, Clone)]
@@ -65,12 +67,27 @@ pub struct ApiTls {
 }
 
 pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
-    let parse = |text: &str| text.parse::<IpAddr>().map_err(|_| "is not an IP address".to_owned());
-    let address = reader.parsed("address_serve", "an IP address", parse).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let listen = reader.parsed("port_serve", PORT, port).flatten().map(|port| SocketAddr::new(address, port));
-    let words = [("open", ApiRead::Open), ("token", ApiRead::Token), ("students", ApiRead::Students)];
+    let parse = |text: &str| {
+        text.parse::<IpAddr>()
+            .map_err(|_| "is not an IP address".to_owned())
+    };
+    let address = reader
+        .parsed("address_serve", "an IP address", parse)
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let listen = reader
+        .parsed("port_serve", PORT, port)
+        .flatten()
+        .map(|port| SocketAddr::new(address, port));
+    let words = [
+        ("open", ApiRead::Open),
+        ("token", ApiRead::Token),
+        ("students", ApiRead::Students),
+    ];
     let read = reader.choice("api_read", &words).unwrap_or(ApiRead::Token);
-    let (prefix, url) = (reader.parsed("api_prefix", PREFIX, prefix), reader.parsed("api_url", LINK, public_url));
+    let (prefix, url) = (
+        reader.parsed("api_prefix", PREFIX, prefix),
+        reader.parsed("api_url", LINK, public_url),
+    );
     let prefix = prefix.unwrap_or_default();
     warn_of_path(reader, &prefix, url.as_deref());
     ApiSettings {
@@ -79,7 +96,11 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
         secret: secret(reader, read),
         read,
         tls: tls(reader),
-        trusted_proxies: reader.list("api_trusted_proxy", NETWORKS, network).into_iter().flatten().collect(),
+        trusted_proxies: reader
+            .list("api_trusted_proxy", NETWORKS, network)
+            .into_iter()
+            .flatten()
+            .collect(),
         url,
         session: reader.duration("api_session", SESSION),
     }
@@ -90,19 +111,27 @@ fn port(text: &str) -> Result<Option<u16>, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(None);
     }
-    text.parse::<u16>().map(Some).map_err(|_| "is not such a number".to_owned())
+    text.parse::<u16>()
+        .map(Some)
+        .map_err(|_| "is not such a number".to_owned())
 }
 
 /// A path in its one form: what is asked for is compared with it to the byte.
 fn prefix(text: &str) -> Result<String, String> {
     let path = base_path(text)?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
-    if path.bytes().all(plain) { Ok(path) } else { Err("has other characters".to_owned()) }
+    if path.bytes().all(plain) {
+        Ok(path)
+    } else {
+        Err("has other characters".to_owned())
+    }
 }
 
 /// A proxy can put something in front of the path, but seldom means to replace it.
 fn warn_of_path(reader: &mut Reader<'_>, prefix: &str, url: Option<&str>) {
-    let path = url.and_then(|url| Url::parse(url).ok()).map(|url| url.path().trim_end_matches('/').to_owned());
+    let path = url
+        .and_then(|url| Url::parse(url).ok())
+        .map(|url| url.path().trim_end_matches('/').to_owned());
     if let Some(path) = path.filter(|path| !path.ends_with(prefix)) {
         let warning = format!(
             "api_url leads to the path {path}/, and api_prefix is {prefix}: unless a proxy puts the one in the place of the other, api_url ends with {prefix}"
@@ -117,12 +146,20 @@ fn secret(reader: &mut Reader<'_>, read: ApiRead) -> Option<SecretString> {
     let secret = reader.secret(KEY);
     match &secret {
         Some(secret) if secret.expose_secret().len() < MIN_API_SECRET_BYTES => {
-            let allowed = format!("at least {MIN_API_SECRET_BYTES} bytes, such as openssl rand -base64 32 makes");
+            let allowed = format!(
+                "at least {MIN_API_SECRET_BYTES} bytes, such as openssl rand -base64 32 makes"
+            );
             reader.wrong(KEY, "is too short, so that it could be guessed", &allowed);
         }
         None if reader.secrets && read != ApiRead::Open && reader.problems.len() == before => {
-            let word = if read == ApiRead::Token { "token" } else { "students" };
-            let why = format!("api_read is {word}: name a file with it in secret_api_file, give it as a systemd credential, or ");
+            let word = if read == ApiRead::Token {
+                "token"
+            } else {
+                "students"
+            };
+            let why = format!(
+                "api_read is {word}: name a file with it in secret_api_file, give it as a systemd credential, or "
+            );
             reader.missing(KEY, &why);
         }
         Some(_) | None => {}
@@ -135,16 +172,29 @@ fn tls(reader: &mut Reader<'_>) -> Option<ApiTls> {
     let cert = reader.parsed("api_tls_cert", PATH, absolute);
     let key = reader.parsed("api_tls_key", PATH, absolute);
     match (cert_set, key_set) {
-        (true, false) => reader.missing("api_tls_key", "api_tls_cert is set and is of no use without it: "),
-        (false, true) => reader.missing("api_tls_cert", "api_tls_key is set and is of no use without it: "),
+        (true, false) => reader.missing(
+            "api_tls_key",
+            "api_tls_cert is set and is of no use without it: ",
+        ),
+        (false, true) => reader.missing(
+            "api_tls_cert",
+            "api_tls_key is set and is of no use without it: ",
+        ),
         (true, true) | (false, false) => {}
     }
-    Some(ApiTls { cert: cert?, key: key? })
+    Some(ApiTls {
+        cert: cert?,
+        key: key?,
+    })
 }
 
 fn absolute(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    if path.is_absolute() { Ok(path) } else { Err("is not an absolute path".to_owned()) }
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err("is not an absolute path".to_owned())
+    }
 }
 
 /// One network, or nothing where the word is none.
@@ -152,14 +202,27 @@ fn network(text: &str) -> Result<Option<IpNet>, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(None);
     }
-    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let network = text
+        .parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let network = network.map_err(|_| "is neither an IP address nor a network".to_owned())?;
-    if network.trunc() == network { Ok(Some(network)) } else { Err(format!("has bits beyond its prefix: write {}", network.trunc())) }
+    if network.trunc() == network {
+        Ok(Some(network))
+    } else {
+        Err(format!(
+            "has bits beyond its prefix: write {}",
+            network.trunc()
+        ))
+    }
 }
 
 fn public_url(text: &str) -> Result<String, String> {
     let url = callable(text)?;
-    if url.query().is_some() { Err("has a query".to_owned()) } else { Ok(url.as_str().trim_end_matches('/').to_owned()) }
+    if url.query().is_some() {
+        Err("has a query".to_owned())
+    } else {
+        Ok(url.as_str().trim_end_matches('/').to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -168,7 +231,12 @@ mod tests {
 
     #[test]
     fn prefixes() {
-        for (text, expect) in [("/", Ok("")), ("lab", Ok("/lab")), ("/ed0//lab/", Ok("/ed0/lab")), ("/a.b_c~d-1", Ok("/a.b_c~d-1"))] {
+        for (text, expect) in [
+            ("/", Ok("")),
+            ("lab", Ok("/lab")),
+            ("/ed0//lab/", Ok("/ed0/lab")),
+            ("/a.b_c~d-1", Ok("/a.b_c~d-1")),
+        ] {
             assert_eq!(prefix(text), expect.map(str::to_owned), "{text}");
         }
         for (bad, why) in [
@@ -185,11 +253,21 @@ mod tests {
 
     #[test]
     fn networks() {
-        for (text, network) in [("127.0.0.1", "127.0.0.1/32"), ("::1", "::1/128"), ("10.0.0.0/8", "10.0.0.0/8")] {
-            assert_eq!(super::network(text).map(|found| found.map(|net| net.to_string())), Ok(Some(network.to_owned())));
+        for (text, network) in [
+            ("127.0.0.1", "127.0.0.1/32"),
+            ("::1", "::1/128"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+        ] {
+            assert_eq!(
+                super::network(text).map(|found| found.map(|net| net.to_string())),
+                Ok(Some(network.to_owned()))
+            );
         }
         assert_eq!(network("None"), Ok(None));
-        assert_eq!(network("10.0.0.1/8"), Err("has bits beyond its prefix: write 10.0.0.0/8".to_owned()));
+        assert_eq!(
+            network("10.0.0.1/8"),
+            Err("has bits beyond its prefix: write 10.0.0.0/8".to_owned())
+        );
         for bad in ["localhost", "10.0.0.0/33", "10.0.0", ""] {
             assert!(network(bad).is_err(), "{bad}");
         }

@@ -9,7 +9,9 @@ const ALLOWED: &str = "one line of at most 1000 bytes";
 
 /// The built-in texts with those of the file.
 pub(super) fn advice(reader: &mut Reader<'_>) -> Advice {
-    let Some(row) = reader.rows_of("advice").first() else { return Advice::default() };
+    let Some(row) = reader.rows_of("advice").first() else {
+        return Advice::default();
+    };
     reader.row = Some(row);
     let mut texts = BTreeMap::new();
     for pattern in Pattern::ALL {

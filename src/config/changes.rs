@@ -8,7 +8,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::layers::Layers;
 use super::settings::Loaded;
 use super::tables::Row;
-use super::{Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings, SurfaceSettings, TellingSettings, keys, tables};
+use super::{
+    Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings, SurfaceSettings,
+    TellingSettings, keys, tables,
+};
 use crate::engine::{Maintenance, Rules};
 
 /// What the names of settings start with that take effect when the configuration is read anew while labwatch runs.
@@ -51,7 +54,12 @@ pub struct Changes {
 
 impl Written {
     pub(super) fn of(layers: &Layers) -> Self {
-        let settings = keys().into_iter().map(|key| (key.name, mark(&layers.find(key.name).map(|found| found.raw))));
+        let settings = keys().into_iter().map(|key| {
+            (
+                key.name,
+                mark(&layers.find(key.name).map(|found| found.raw)),
+            )
+        });
         let rows = tables().iter().map(|table| {
             let written: Vec<_> = layers.rows(table.name).iter().map(Row::written).collect();
             (table.name, mark(&written))
@@ -70,14 +78,25 @@ impl Loaded {
     /// What is written otherwise in a later reading.
     #[must_use]
     pub fn changes(&self, later: &Self) -> Changes {
-        let other = |(name, mark): (&&'static str, &u64)| (later.written.0.get(name) != Some(mark)).then_some(*name);
-        let (at_once, at_restart) = self.written.0.iter().filter_map(other).partition(|name| takes_effect_at_once(name));
-        Changes { at_once, at_restart }
+        let other = |(name, mark): (&&'static str, &u64)| {
+            (later.written.0.get(name) != Some(mark)).then_some(*name)
+        };
+        let (at_once, at_restart) = self
+            .written
+            .0
+            .iter()
+            .filter_map(other)
+            .partition(|name| takes_effect_at_once(name));
+        Changes {
+            at_once,
+            at_restart,
+        }
     }
 }
 
 fn takes_effect_at_once(name: &str) -> bool {
-    let is_named = AT_ONCE.contains(&name) || AT_ONCE_STARTS.iter().any(|start| name.starts_with(start));
+    let is_named =
+        AT_ONCE.contains(&name) || AT_ONCE_STARTS.iter().any(|start| name.starts_with(start));
     is_named && !AT_RESTART.contains(&name)
 }
 
@@ -98,7 +117,10 @@ impl Config {
     /// The windows of `[[maintenance]]`.
     #[must_use]
     pub fn planned(&self) -> Vec<Maintenance> {
-        self.maintenance.iter().flat_map(MaintenanceSettings::windows).collect()
+        self.maintenance
+            .iter()
+            .flat_map(MaintenanceSettings::windows)
+            .collect()
     }
 
     /// This configuration with all of a later one that takes effect at once.
@@ -109,16 +131,29 @@ impl Config {
             relay: now.relay,
             jump: now.jump,
             book: now.book,
-            health: HealthSettings { log_every: now.health.log_every, ..later.health },
-            telling: TellingSettings { dead_man: now.telling.dead_man, ..later.telling },
+            health: HealthSettings {
+                log_every: now.health.log_every,
+                ..later.health
+            },
+            telling: TellingSettings {
+                dead_man: now.telling.dead_man,
+                ..later.telling
+            },
             services: now.services,
-            surfaces: SurfaceSettings { non_fatal: later.surfaces.non_fatal, severity_1: later.surfaces.severity_1, ..now.surfaces },
+            surfaces: SurfaceSettings {
+                non_fatal: later.surfaces.non_fatal,
+                severity_1: later.surfaces.severity_1,
+                ..now.surfaces
+            },
             graphite: now.graphite,
             profile: now.profile,
             api: now.api,
             memory: now.memory,
             observe: now.observe,
-            log: LogSettings { level: later.log.level, ..now.log },
+            log: LogSettings {
+                level: later.log.level,
+                ..now.log
+            },
             ..later
         }
     }
@@ -130,13 +165,24 @@ mod tests {
     use crate::config::{Sources, load_rules};
 
     fn loaded(settings: &[(&str, &str)]) -> Loaded {
-        let overrides = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        load_rules(&Sources { overrides, ..Sources::default() }).expect("right")
+        let overrides = settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        load_rules(&Sources {
+            overrides,
+            ..Sources::default()
+        })
+        .expect("right")
     }
 
     #[test]
     fn every_name_is_one_of_a_setting_or_a_table() {
-        let known: Vec<&str> = keys().iter().map(|key| key.name).chain(tables().iter().map(|table| table.name)).collect();
+        let known: Vec<&str> = keys()
+            .iter()
+            .map(|key| key.name)
+            .chain(tables().iter().map(|table| table.name))
+            .collect();
         for name in AT_ONCE.iter().chain(&AT_RESTART) {
             assert!(known.contains(name), "{name}");
         }
@@ -148,16 +194,30 @@ mod tests {
     #[test]
     fn what_differs_is_named_and_what_waits_stays_as_it_was() {
         let before = loaded(&[("health_settle", "10s"), ("timeout_book", "3s")]);
-        let after = loaded(&[("health_settle", "20s"), ("timeout_book", "4s"), ("hold_overdue", "3d"), ("health_log_every", "7m")]);
+        let after = loaded(&[
+            ("health_settle", "20s"),
+            ("timeout_book", "4s"),
+            ("hold_overdue", "3d"),
+            ("health_log_every", "7m"),
+        ]);
         let changes = before.changes(&after);
         assert_eq!(changes.at_once, ["health_settle", "hold_overdue"]);
         assert_eq!(changes.at_restart, ["health_log_every", "timeout_book"]);
         assert_eq!(before.changes(&before), Changes::default());
 
         let config = before.config.followed_by(after.config.clone());
-        assert_eq!(config.rules(), Rules { policy: config.policy(), ..after.config.rules() });
+        assert_eq!(
+            config.rules(),
+            Rules {
+                policy: config.policy(),
+                ..after.config.rules()
+            }
+        );
         assert_eq!(config.health.settle.as_secs(), 20);
         assert_eq!(config.rules().hold_overdue.as_secs(), 3 * 86_400);
-        assert_eq!((config.book.timeout, config.health.log_every), (before.config.book.timeout, before.config.health.log_every));
+        assert_eq!(
+            (config.book.timeout, config.health.log_every),
+            (before.config.book.timeout, before.config.health.log_every)
+        );
     }
 }

@@ -44,17 +44,32 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Vec<Entry>, Broken> {
         origin: places.at(Some(error.span().map_or(0, |span| span.start))),
     })?;
     let table = document.as_table();
-    Ok(table.iter().map(|(key, item)| entry(key, item, table, &places)).collect())
+    Ok(table
+        .iter()
+        .map(|(key, item)| entry(key, item, table, &places))
+        .collect())
 }
 
 fn entry(key: &str, item: &Item, table: &toml_edit::Table, places: &Places<'_>) -> Entry {
     let what = match item {
         Item::Table(one) => What::One(section(one, one.span().map(|span| span.start), places)),
-        Item::ArrayOfTables(many) => What::Many(many.iter().map(|one| section(one, one.span().map(|span| span.start), places)).collect()),
-        Item::Value(Toml::InlineTable(one)) => What::One(section(one, one.span().map(|span| span.start), places)),
-        Item::Value(Toml::Array(many)) if !many.is_empty() && many.iter().all(Toml::is_inline_table) => {
+        Item::ArrayOfTables(many) => What::Many(
+            many.iter()
+                .map(|one| section(one, one.span().map(|span| span.start), places))
+                .collect(),
+        ),
+        Item::Value(Toml::InlineTable(one)) => {
+            What::One(section(one, one.span().map(|span| span.start), places))
+        }
+        Item::Value(Toml::Array(many))
+            if !many.is_empty() && many.iter().all(Toml::is_inline_table) =>
+        {
             let tables = many.iter().filter_map(Toml::as_inline_table);
-            What::Many(tables.map(|one| section(one, one.span().map(|span| span.start), places)).collect())
+            What::Many(
+                tables
+                    .map(|one| section(one, one.span().map(|span| span.start), places))
+                    .collect(),
+            )
         }
         Item::Value(value) => What::Value(plain(value)),
         Item::None => What::Value(Value::from(Dict::new())),
@@ -63,16 +78,33 @@ fn entry(key: &str, item: &Item, table: &toml_edit::Table, places: &Places<'_>) 
         Item::Table(_) | Item::ArrayOfTables(_) => item.span(),
         Item::Value(_) | Item::None => None,
     };
-    let starts = starts.or_else(|| table.key(key).and_then(toml_edit::Key::span)).map(|span| span.start);
-    Entry { key: key.to_owned(), what, origin: places.at(starts) }
+    let starts = starts
+        .or_else(|| table.key(key).and_then(toml_edit::Key::span))
+        .map(|span| span.start);
+    Entry {
+        key: key.to_owned(),
+        what,
+        origin: places.at(starts),
+    }
 }
 
 fn section(table: &dyn TableLike, starts: Option<usize>, places: &Places<'_>) -> Section {
     let value = |(key, item): (&str, &Item)| {
-        let at = table.key(key).and_then(toml_edit::Key::span).map(|span| span.start);
-        (key.to_owned(), item.as_value().map_or_else(|| Value::from(Dict::new()), plain), places.at(at))
+        let at = table
+            .key(key)
+            .and_then(toml_edit::Key::span)
+            .map(|span| span.start);
+        (
+            key.to_owned(),
+            item.as_value()
+                .map_or_else(|| Value::from(Dict::new()), plain),
+            places.at(at),
+        )
     };
-    Section { origin: places.at(starts), values: table.iter().map(value).collect() }
+    Section {
+        origin: places.at(starts),
+        values: table.iter().map(value).collect(),
+    }
 }
 
 /// A value without its place. A date is taken as its text.
@@ -97,7 +129,9 @@ struct Places<'a> {
 impl Places<'_> {
     fn at(&self, byte: Option<usize>) -> String {
         let path = self.path.display();
-        let Some(before) = byte.and_then(|byte| self.text.get(..byte)) else { return path.to_string() };
+        let Some(before) = byte.and_then(|byte| self.text.get(..byte)) else {
+            return path.to_string();
+        };
         format!("{path}:{}", before.matches('\n').count() + 1)
     }
 }
@@ -120,16 +154,27 @@ mod tests {
             };
             for section in sections {
                 lines.push(format!("- {}", section.origin));
-                lines.extend(section.values.iter().map(|(key, _, origin)| format!("  {key} {origin}")));
+                lines.extend(
+                    section
+                        .values
+                        .iter()
+                        .map(|(key, _, origin)| format!("  {key} {origin}")),
+                );
             }
         }
-        let expected = ["a f:1", "b f:3", "- f:3", "  c f:4", "  d f:7", "e f:9", "- f:9", "  f f:10", "- f:12", "  g f:13", "- f:14"];
+        let expected = [
+            "a f:1", "b f:3", "- f:3", "  c f:4", "  d f:7", "e f:9", "- f:9", "  f f:10",
+            "- f:12", "  g f:13", "- f:14",
+        ];
         assert_eq!(lines, expected);
     }
 
     #[test]
     fn tables_in_one_line_are_tables_too() {
-        let entries = read("\nroute = [{ name = \"a\" }, { name = \"b\" }]\nadvice = { x = 1 }\nlist = []\n", Path::new("f"));
+        let entries = read(
+            "\nroute = [{ name = \"a\" }, { name = \"b\" }]\nadvice = { x = 1 }\nlist = []\n",
+            Path::new("f"),
+        );
         let entries = entries.unwrap_or_else(|broken| panic!("{}", broken.why));
         let kinds: Vec<_> = entries
             .iter()

@@ -14,7 +14,17 @@ use super::settings::{HOUR, MILLI, MINUTE, SECOND};
 use crate::engine::PoolRule;
 
 /// The components that labwatch can have by itself, by their names.
-pub const COMPONENTS: [&str; 9] = ["self", "store", "configuration", "dead_man", "book", "relay", "jump", "mail", "cluster"];
+pub const COMPONENTS: [&str; 9] = [
+    "self",
+    "store",
+    "configuration",
+    "dead_man",
+    "book",
+    "relay",
+    "jump",
+    "mail",
+    "cluster",
+];
 
 /// The categories that are always there: all experiments, and all components.
 pub const BUILT_IN_CATEGORIES: [&str; 2] = ["default", "system"];
@@ -34,7 +44,10 @@ impl PoolSettings {
     /// What the engine needs of it.
     #[must_use]
     pub fn rule(&self) -> PoolRule {
-        PoolRule { name: self.name.clone(), patterns: self.members.clone() }
+        PoolRule {
+            name: self.name.clone(),
+            patterns: self.members.clone(),
+        }
     }
 }
 
@@ -107,19 +120,42 @@ pub(super) struct Groups {
 
 pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
     let pools = reader.named_rows("pool", &[], |reader, name| {
-        Some(PoolSettings { name, members: reader.required_patterns("members"), min_healthy: reader.number("min_healthy", 1..=10_000) })
+        Some(PoolSettings {
+            name,
+            members: reader.required_patterns("members"),
+            min_healthy: reader.number("min_healthy", 1..=10_000),
+        })
     });
     let known = category_names(reader);
-    let services = reader.named_rows("service", &COMPONENTS, |reader, name| service(reader, name, &known));
-    let used: BTreeSet<&str> = services.iter().flat_map(|service| &service.categories).map(String::as_str).collect();
-    let categories = reader.named_rows("category", &[], |reader, name| Some(category(reader, name, &used)));
-    Groups { pools, categories, services }
+    let services = reader.named_rows("service", &COMPONENTS, |reader, name| {
+        service(reader, name, &known)
+    });
+    let used: BTreeSet<&str> = services
+        .iter()
+        .flat_map(|service| &service.categories)
+        .map(String::as_str)
+        .collect();
+    let categories = reader.named_rows("category", &[], |reader, name| {
+        Some(category(reader, name, &used))
+    });
+    Groups {
+        pools,
+        categories,
+        services,
+    }
 }
 
 /// The names that a service can name, before it is known whether all else of these categories is right.
 fn category_names(reader: &Reader<'_>) -> Vec<String> {
-    let configured = reader.rows_of("category").iter().filter_map(|row| row.text("name"));
-    BUILT_IN_CATEGORIES.into_iter().map(str::to_owned).chain(configured).collect()
+    let configured = reader
+        .rows_of("category")
+        .iter()
+        .filter_map(|row| row.text("name"));
+    BUILT_IN_CATEGORIES
+        .into_iter()
+        .map(str::to_owned)
+        .chain(configured)
+        .collect()
 }
 
 fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> CategorySettings {
@@ -127,40 +163,65 @@ fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> Cat
         patterns: reader.list("match", PATTERNS, pattern),
         pools: reader.list("pools", NAMES, slug),
         resilient: reader.switch("resilient"),
-        min_healthy: reader.is_set("min_healthy").then(|| reader.number("min_healthy", 1..=10_000)),
+        min_healthy: reader
+            .is_set("min_healthy")
+            .then(|| reader.number("min_healthy", 1..=10_000)),
         period: reader.duration("period", SECOND..=5 * MINUTE),
         sticky: reader.switch("sticky"),
         failure_threshold: reader.number("failure_threshold", 1..=100),
         sticky_booking: reader.switch("sticky_booking"),
-        panic_guide: reader.parsed("panic_guide", LINK, |text| link(text).and_then(|url| callable(&url))),
+        panic_guide: reader.parsed("panic_guide", LINK, |text| {
+            link(text).and_then(|url| callable(&url))
+        }),
         business_impact: reader.sentences("business_impact").unwrap_or_default(),
         name,
     };
     check_members(reader, &category, used);
     if category.min_healthy.is_some() && !category.resilient {
-        reader.wrong("min_healthy", "is set, but the category is not resilient", "write resilient = true, or leave it out");
+        reader.wrong(
+            "min_healthy",
+            "is set, but the category is not resilient",
+            "write resilient = true, or leave it out",
+        );
     }
     for key in ["failure_threshold", "sticky_booking"] {
         if reader.is_set(key) && !category.sticky {
-            reader.wrong(key, "is set, but the category is not sticky", "write sticky = true, or leave it out");
+            reader.wrong(
+                key,
+                "is set, but the category is not sticky",
+                "write sticky = true, or leave it out",
+            );
         }
     }
     category
 }
 
 fn check_members(reader: &mut Reader<'_>, category: &CategorySettings, used: &BTreeSet<&str>) {
-    let named = ["match", "pools"].into_iter().find(|key| reader.find(key).is_some());
+    let named = ["match", "pools"]
+        .into_iter()
+        .find(|key| reader.find(key).is_some());
     match (BUILT_IN_CATEGORIES.contains(&category.name.as_str()), named) {
-        (true, Some(key)) => reader.wrong(key, "is set, but what is in this category is fixed", "leave it out, or give it another name"),
+        (true, Some(key)) => reader.wrong(
+            key,
+            "is set, but what is in this category is fixed",
+            "leave it out, or give it another name",
+        ),
         (false, None) if !used.contains(category.name.as_str()) => {
-            reader.missing("match", "nothing is in it: write pools, name it in a [[service]], or ");
+            reader.missing(
+                "match",
+                "nothing is in it: write pools, name it in a [[service]], or ",
+            );
         }
         (true, None) | (false, _) => {}
     }
 }
 
 fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<ServiceSettings> {
-    const EXPECT: [(&str, Expect); 3] = [("200", Expect::Ok200), ("2xx", Expect::Any2xx), ("ft", Expect::FtStandard)];
+    const EXPECT: [(&str, Expect); 3] = [
+        ("200", Expect::Ok200),
+        ("2xx", Expect::Any2xx),
+        ("ft", Expect::FtStandard),
+    ];
     let asked = reader.find("url").is_some();
     let url = reader.parsed("url", hidden::ALLOWED, callable);
     for key in ["timeout", "expect", "retries", "retry_after"] {
@@ -172,12 +233,27 @@ fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<Se
             );
         }
     }
-    let (period, timeout) = (reader.duration("period", SECOND..=HOUR), reader.duration("timeout", 100 * MILLI..=MINUTE));
+    let (period, timeout) = (
+        reader.duration("period", SECOND..=HOUR),
+        reader.duration("timeout", 100 * MILLI..=MINUTE),
+    );
     let expect = reader.choice("expect", &EXPECT);
     let categories = reader.list("categories", NAMES, |text| category_name(text, known));
-    let (retries, retry_after) = (reader.number("retries", 0..=10), reader.duration("retry_after", 100 * MILLI..=MINUTE));
+    let (retries, retry_after) = (
+        reader.number("retries", 0..=10),
+        reader.duration("retry_after", 100 * MILLI..=MINUTE),
+    );
     // A url that is wrong is said; it is not the same as none.
-    Some(ServiceSettings { name, url, period, timeout, expect: expect?, categories, retries, retry_after })
+    Some(ServiceSettings {
+        name,
+        url,
+        period,
+        timeout,
+        expect: expect?,
+        categories,
+        retries,
+        retry_after,
+    })
 }
 
 fn category_name(text: &str, known: &[String]) -> Result<String, String> {

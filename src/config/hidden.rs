@@ -22,7 +22,11 @@ impl fmt::Display for HiddenUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/", self.0.origin().ascii_serialization())?;
         let bare = self.0.path() == "/" && self.0.query().is_none();
-        if bare { Ok(()) } else { f.write_str("\u{2026}") }
+        if bare {
+            Ok(())
+        } else {
+            f.write_str("\u{2026}")
+        }
     }
 }
 
@@ -56,15 +60,26 @@ mod tests {
     #[test]
     fn only_the_host_is_shown() {
         for (text, shown) in [
-            ("https://hooks.example.org/T00/s3cr3t?k=s3cr3t", "https://hooks.example.org/\u{2026}"),
+            (
+                "https://hooks.example.org/T00/s3cr3t?k=s3cr3t",
+                "https://hooks.example.org/\u{2026}",
+            ),
             ("http://localhost:8080", "http://localhost:8080/"),
             ("https://x.org/?s3cr3t", "https://x.org/\u{2026}"),
         ] {
             let url = hidden_url(text).expect("is one");
-            assert_eq!((url.to_string(), format!("{url:?}")), (shown.to_owned(), format!("HiddenUrl({shown})")));
+            assert_eq!(
+                (url.to_string(), format!("{url:?}")),
+                (shown.to_owned(), format!("HiddenUrl({shown})"))
+            );
             assert!(url.expose().as_str().starts_with(text));
         }
-        for bad in ["s3cr3t", "ftp://x/s3cr3t", "https://me:s3cr3t@x", "https://x/#s3cr3t"] {
+        for bad in [
+            "s3cr3t",
+            "ftp://x/s3cr3t",
+            "https://me:s3cr3t@x",
+            "https://x/#s3cr3t",
+        ] {
             assert!(!hidden_url(bad).expect_err("is none").contains("s3cr3t"));
         }
     }

@@ -10,7 +10,14 @@ pub const ENV_PREFIX: &str = "STATUS_";
 pub const ENV_CONFIG: &str = "STATUS_CONFIG";
 
 /// The settings whose values are never shown. Each may also come from a file, by a setting of the same name with `_file` behind it.
-pub const SECRETS: [&str; 6] = ["secret_book", "secret_jump", "secret_relay", "email_password", "secret_webhook", "secret_api"];
+pub const SECRETS: [&str; 6] = [
+    "secret_book",
+    "secret_jump",
+    "secret_relay",
+    "email_password",
+    "secret_webhook",
+    "secret_api",
+];
 
 /// The most letters by which a misspelt name may differ from the one that is suggested, unless a third of its letters is more.
 const SUGGESTED_WITHIN: usize = 2;
@@ -63,7 +70,13 @@ pub(super) fn documented(text: &'static str) -> Vec<Key> {
         } else if let Some((name, value)) = line.split_once(" = ") {
             let example = name.strip_prefix('#');
             let name = example.unwrap_or(name);
-            keys.push(Key { name, value, has_default: example.is_none(), doc: doc.join(" "), section });
+            keys.push(Key {
+                name,
+                value,
+                has_default: example.is_none(),
+                doc: doc.join(" "),
+                section,
+            });
             doc.clear();
         } else {
             doc.clear();
@@ -84,7 +97,9 @@ pub(super) fn nearest<'a, S: AsRef<str>>(stray: &str, known: &'a [S]) -> Option<
     let stray = lower.strip_prefix("status_").unwrap_or(&lower);
     let within = SUGGESTED_WITHIN.max(stray.len() / 3);
     let named = known.iter().map(AsRef::as_ref);
-    let (distance, name) = named.map(|name| (distance(stray, name), name)).min_by_key(|(distance, _)| *distance)?;
+    let (distance, name) = named
+        .map(|name| (distance(stray, name), name))
+        .min_by_key(|(distance, _)| *distance)?;
     (distance <= within).then_some(name)
 }
 
@@ -97,7 +112,11 @@ fn distance(a: &str, b: &str) -> usize {
         for ((to, pair), left_below) in b.chars().zip(row.windows(2)).zip(1..) {
             let [diagonal, above] = pair else { continue };
             let left = next.get(left_below - 1).copied().unwrap_or(usize::MAX - 1);
-            next.push((diagonal + usize::from(from != to)).min(above + 1).min(left + 1));
+            next.push(
+                (diagonal + usize::from(from != to))
+                    .min(above + 1)
+                    .min(left + 1),
+            );
         }
         row = next;
     }
@@ -111,18 +130,41 @@ mod tests {
     #[test]
     fn every_line_of_the_defaults_is_understood() {
         let keys = keys();
-        let assignments = DEFAULTS.lines().filter(|line| !line.starts_with("# ") && line.contains('=')).count();
+        let assignments = DEFAULTS
+            .lines()
+            .filter(|line| !line.starts_with("# ") && line.contains('='))
+            .count();
         assert_eq!(keys.len(), assignments);
         for key in &keys {
-            assert!(key.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{}", key.name);
-            assert!(key.doc.contains("Allowed: "), "{} says what is allowed", key.name);
-            assert!(!key.section.is_empty(), "{} stands under a heading", key.name);
+            assert!(
+                key.name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{}",
+                key.name
+            );
+            assert!(
+                key.doc.contains("Allowed: "),
+                "{} says what is allowed",
+                key.name
+            );
+            assert!(
+                !key.section.is_empty(),
+                "{} stands under a heading",
+                key.name
+            );
         }
     }
 
     #[test]
     fn distances() {
-        for (a, b, expected) in [("", "", 0), ("", "abc", 3), ("abc", "abc", 0), ("host_bok", "host_book", 1), ("kitten", "sitting", 3)] {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("host_bok", "host_book", 1),
+            ("kitten", "sitting", 3),
+        ] {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }

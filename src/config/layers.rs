@@ -38,15 +38,28 @@ impl Sources {
     #[must_use]
     pub fn from_process(file: Option<PathBuf>, overrides: Vec<(String, String)>) -> Self {
         let env = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+            .filter_map(|(name, value)| {
+                Some((
+                    name.into_string().ok()?,
+                    value.to_string_lossy().into_owned(),
+                ))
+            })
             .filter(|(name, _)| name.starts_with(ENV_PREFIX))
             .collect();
         let mut env: BTreeMap<String, String> = env;
-        if let Some(folder) = std::env::var("STATE_DIRECTORY").ok().and_then(|folders| folders.split(':').next().map(str::to_owned)) {
+        if let Some(folder) = std::env::var("STATE_DIRECTORY")
+            .ok()
+            .and_then(|folders| folders.split(':').next().map(str::to_owned))
+        {
             env.entry(DATA_DIR.to_owned()).or_insert(folder); // systemd's word for where the service may write
         }
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Self { file, env, overrides, credentials }
+        Self {
+            file,
+            env,
+            overrides,
+            credentials,
+        }
     }
 }
 
@@ -61,7 +74,13 @@ pub(super) enum Layer {
 }
 
 impl Layer {
-    const ALL: [Self; 5] = [Self::Defaults, Self::File, Self::Credentials, Self::Environment, Self::Arguments];
+    const ALL: [Self; 5] = [
+        Self::Defaults,
+        Self::File,
+        Self::Credentials,
+        Self::Environment,
+        Self::Arguments,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -110,9 +129,19 @@ impl Layers {
     /// Reads and merges all sources. Unknown names and unreadable files are problems, kept for [`Layers::take_problems`].
     pub(super) fn gather(sources: &Sources) -> Self {
         let known = keys::keys().iter().map(|key| key.name.to_owned()).collect();
-        let mut layers = Self { figment: Figment::new(), known, empty: BTreeMap::new(), rows: BTreeMap::new(), problems: Vec::new() };
+        let mut layers = Self {
+            figment: Figment::new(),
+            known,
+            empty: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            problems: Vec::new(),
+        };
         layers.add_toml(DEFAULTS, Layer::Defaults, Path::new("defaults"));
-        let named = sources.env.get(ENV_CONFIG).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let named = sources
+            .env
+            .get(ENV_CONFIG)
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from);
         if let Some(path) = sources.file.clone().or(named) {
             layers.add_file(&path);
         }
@@ -120,12 +149,28 @@ impl Layers {
             layers.add_credentials(folder);
         }
         for (name, value) in sources.env.iter().filter(|(name, _)| *name != ENV_CONFIG) {
-            let Some(key) = name.strip_prefix(ENV_PREFIX) else { continue };
-            let key = if key.bytes().any(|b| b.is_ascii_lowercase()) { name.clone() } else { key.to_ascii_lowercase() };
-            layers.add(&key, Value::from(value.as_str()), Layer::Environment, format!("environment variable {name}"));
+            let Some(key) = name.strip_prefix(ENV_PREFIX) else {
+                continue;
+            };
+            let key = if key.bytes().any(|b| b.is_ascii_lowercase()) {
+                name.clone()
+            } else {
+                key.to_ascii_lowercase()
+            };
+            layers.add(
+                &key,
+                Value::from(value.as_str()),
+                Layer::Environment,
+                format!("environment variable {name}"),
+            );
         }
         for (key, value) in &sources.overrides {
-            layers.add(key, Value::from(value.as_str()), Layer::Arguments, "argument --set".to_owned());
+            layers.add(
+                key,
+                Value::from(value.as_str()),
+                Layer::Arguments,
+                "argument --set".to_owned(),
+            );
         }
         layers
     }
@@ -138,9 +183,20 @@ impl Layers {
     pub(super) fn find(&self, key: &str) -> Option<Found> {
         let value = self.figment.find_value(key).ok()?;
         let metadata = self.figment.get_metadata(value.tag())?;
-        let layer = Layer::ALL.into_iter().find(|layer| layer.word() == metadata.name)?;
-        let origin = metadata.source.as_ref().and_then(figment::Source::custom).unwrap_or_default().to_owned();
-        Some(Found { raw: raw(value), layer, origin })
+        let layer = Layer::ALL
+            .into_iter()
+            .find(|layer| layer.word() == metadata.name)?;
+        let origin = metadata
+            .source
+            .as_ref()
+            .and_then(figment::Source::custom)
+            .unwrap_or_default()
+            .to_owned();
+        Some(Found {
+            raw: raw(value),
+            layer,
+            origin,
+        })
     }
 
     /// The tables of this name in the file, in its order.
@@ -155,9 +211,16 @@ impl Layers {
 
     /// Makes the value of `old` that of `new`, unless `new` is set itself. Gives whether `old` is set at all.
     pub(super) fn alias(&mut self, old: &str, new: &str) -> bool {
-        let Ok(value) = self.figment.find_value(old) else { return false };
-        let Some(found) = self.find(old) else { return false };
-        if self.find(new).is_none_or(|found| found.layer == Layer::Defaults) {
+        let Ok(value) = self.figment.find_value(old) else {
+            return false;
+        };
+        let Some(found) = self.find(old) else {
+            return false;
+        };
+        if self
+            .find(new)
+            .is_none_or(|found| found.layer == Layer::Defaults)
+        {
             self.add(new, value, found.layer, found.origin);
         }
         true
@@ -165,22 +228,37 @@ impl Layers {
 
     /// The names of the settings that are set by anything but the defaults.
     pub(super) fn set_keys(&self) -> impl Iterator<Item = &String> {
-        self.known.iter().filter(|key| self.find(key).is_some_and(|found| found.layer > Layer::Defaults))
+        self.known.iter().filter(|key| {
+            self.find(key)
+                .is_some_and(|found| found.layer > Layer::Defaults)
+        })
     }
 
     fn add_file(&mut self, path: &Path) {
         let shown = path.display();
         match read_bounded(path) {
             Ok(text) => self.add_toml(&text, Layer::File, path),
-            Err(why) => self.problem("", format!("cannot read the configuration file {shown}: {why}"), "", ""),
+            Err(why) => self.problem(
+                "",
+                format!("cannot read the configuration file {shown}: {why}"),
+                "",
+                "",
+            ),
         }
     }
 
     /// Every setting and table of a TOML text, each with its line.
     fn add_toml(&mut self, text: &str, layer: Layer, path: &Path) {
         match document::read(text, path) {
-            Ok(entries) => entries.into_iter().for_each(|entry| self.add_entry(entry, layer)),
-            Err(broken) => self.problem("", format!("the configuration file is not TOML: {}", broken.why), "", &broken.origin),
+            Ok(entries) => entries
+                .into_iter()
+                .for_each(|entry| self.add_entry(entry, layer)),
+            Err(broken) => self.problem(
+                "",
+                format!("the configuration file is not TOML: {}", broken.why),
+                "",
+                &broken.origin,
+            ),
         }
     }
 
@@ -193,7 +271,9 @@ impl Layers {
                 self.problems.extend(problems);
             }
             (None, What::Value(value)) => self.add(&key, value, layer, origin),
-            (None, What::One(_) | What::Many(_)) if self.known.contains(&key) => self.add(&key, Value::from(Dict::new()), layer, origin),
+            (None, What::One(_) | What::Many(_)) if self.known.contains(&key) => {
+                self.add(&key, Value::from(Dict::new()), layer, origin)
+            }
             (None, What::One(_) | What::Many(_)) => self.unknown_table(&key, &origin),
         }
     }
@@ -204,7 +284,12 @@ impl Layers {
             let path = folder.join(secret);
             if path.exists() {
                 let value = Value::from(path.to_string_lossy().into_owned());
-                self.add(&format!("{secret}_file"), value, Layer::Credentials, format!("credential {secret}"));
+                self.add(
+                    &format!("{secret}_file"),
+                    value,
+                    Layer::Credentials,
+                    format!("credential {secret}"),
+                );
             }
         }
     }
@@ -218,31 +303,73 @@ impl Layers {
             return;
         }
         let figment = std::mem::take(&mut self.figment);
-        self.figment = figment.merge(Setting { key, value, layer, origin });
+        self.figment = figment.merge(Setting {
+            key,
+            value,
+            layer,
+            origin,
+        });
     }
 
     fn unknown(&mut self, key: &str, origin: &str) {
         if let Some(table) = tables::table(key) {
             let heading = table.heading();
-            return self.problem(key, format!("is {heading}"), "tables stand in the configuration file only", origin);
+            return self.problem(
+                key,
+                format!("is {heading}"),
+                "tables stand in the configuration file only",
+                origin,
+            );
         }
         let meant = keys::nearest(key, &self.known).map(|name| {
-            let name = if origin.starts_with("environment") { keys::variable(name) } else { name.to_owned() };
+            let name = if origin.starts_with("environment") {
+                keys::variable(name)
+            } else {
+                name.to_owned()
+            };
             format!("did you mean {name}?")
         });
-        self.problem(key, "is not a setting".to_owned(), &meant.unwrap_or_default(), origin);
+        self.problem(
+            key,
+            "is not a setting".to_owned(),
+            &meant.unwrap_or_default(),
+            origin,
+        );
     }
 
     fn unknown_table(&mut self, key: &str, origin: &str) {
         let names: Vec<&str> = tables::tables().iter().map(|table| table.name).collect();
-        let meant = keys::nearest(key, &names).and_then(tables::table).map(|table| format!("did you mean {}?", table.heading()));
-        let headings = || tables::tables().iter().map(tables::Table::heading).collect::<Vec<_>>().join(", ");
-        let all = || format!("the tables are {}; settings stand without one, such as host_book", headings());
-        self.problem(key, "is not a table that labwatch knows".to_owned(), &meant.unwrap_or_else(all), origin);
+        let meant = keys::nearest(key, &names)
+            .and_then(tables::table)
+            .map(|table| format!("did you mean {}?", table.heading()));
+        let headings = || {
+            tables::tables()
+                .iter()
+                .map(tables::Table::heading)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let all = || {
+            format!(
+                "the tables are {}; settings stand without one, such as host_book",
+                headings()
+            )
+        };
+        self.problem(
+            key,
+            "is not a table that labwatch knows".to_owned(),
+            &meant.unwrap_or_else(all),
+            origin,
+        );
     }
 
     fn problem(&mut self, key: &str, wrong: String, allowed: &str, origin: &str) {
-        self.problems.push(Problem { key: key.to_owned(), wrong, allowed: allowed.to_owned(), origin: origin.to_owned() });
+        self.problems.push(Problem {
+            key: key.to_owned(),
+            wrong,
+            allowed: allowed.to_owned(),
+            origin: origin.to_owned(),
+        });
     }
 }
 
@@ -257,7 +384,10 @@ struct Setting<'a> {
 
 impl Provider for Setting<'_> {
     fn metadata(&self) -> Metadata {
-        Metadata::from(self.layer.word(), figment::Source::Custom(self.origin.clone()))
+        Metadata::from(
+            self.layer.word(),
+            figment::Source::Custom(self.origin.clone()),
+        )
     }
 
     fn data(&self) -> figment::Result<Map<Profile, Dict>> {
@@ -271,7 +401,11 @@ pub(super) fn raw(value: Value) -> Raw {
         Value::Char(_, c) => Raw::Text(c.to_string()),
         Value::Bool(_, b) => Raw::Literal(b.to_string()),
         Value::Num(_, number) => Raw::Literal(number_text(number)),
-        Value::Array(_, items) => items.into_iter().map(Value::into_string).collect::<Option<_>>().map_or(Raw::Other, Raw::List),
+        Value::Array(_, items) => items
+            .into_iter()
+            .map(Value::into_string)
+            .collect::<Option<_>>()
+            .map_or(Raw::Other, Raw::List),
         Value::Dict(..) | Value::Empty(..) => Raw::Other,
     }
 }
@@ -287,6 +421,12 @@ fn number_text(number: Num) -> String {
 fn read_bounded(path: &Path) -> Result<String, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut text = String::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() as u64 > MAX_FILE_BYTES { Err(format!("it is longer than {MAX_FILE_BYTES} bytes")) } else { Ok(text) }
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        Err(format!("it is longer than {MAX_FILE_BYTES} bytes"))
+    } else {
+        Ok(text)
+    }
 }

@@ -11,7 +11,8 @@ use super::reader::Reader;
 use super::settings::{DAY, SECOND};
 use super::{MailAuth, MailSettings, MailTls};
 
-pub(super) const ADDRESSES: &str = "mail addresses, separated by commas or white space, or a list of them";
+pub(super) const ADDRESSES: &str =
+    "mail addresses, separated by commas or white space, or a list of them";
 pub(super) const LINK: &str = "an http or https URL";
 pub(super) const PORTS: RangeInclusive<u16> = 1..=65_535;
 const TIMEOUTS: RangeInclusive<Duration> = SECOND..=Duration::from_secs(300);
@@ -80,13 +81,26 @@ pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSetti
 }
 
 fn draft(reader: &mut Reader<'_>) -> Draft {
-    let tls = [("auto", None), ("none", Some(MailTls::None)), ("starttls", Some(MailTls::StartTls)), ("implicit", Some(MailTls::Implicit))];
-    let auth = [("none", AuthType::None), ("plain", AuthType::Plain), ("login", AuthType::Login)];
+    let tls = [
+        ("auto", None),
+        ("none", Some(MailTls::None)),
+        ("starttls", Some(MailTls::StartTls)),
+        ("implicit", Some(MailTls::Implicit)),
+    ];
+    let auth = [
+        ("none", AuthType::None),
+        ("plain", AuthType::Plain),
+        ("login", AuthType::Login),
+    ];
     Draft {
-        host: reader.parsed("email_host", "a host without port", |text| bare_host(text, "email_port")),
+        host: reader.parsed("email_host", "a host without port", |text| {
+            bare_host(text, "email_port")
+        }),
         port: reader.number("email_port", PORTS),
         tls: reader.choice("email_tls", &tls).flatten(),
-        auth: reader.choice("email_auth_type", &auth).unwrap_or(AuthType::None),
+        auth: reader
+            .choice("email_auth_type", &auth)
+            .unwrap_or(AuthType::None),
         user: reader.text("email_username"),
         password: reader.secret("email_password"),
         from: reader.parsed("email_from", SENDER, sender),
@@ -116,7 +130,11 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
     }
     if draft.auth != AuthType::None && tls == MailTls::None && draft.host.is_some() && !local {
         let wrong = "is none, which would send the password over the network for all to read";
-        reader.wrong("email_tls", wrong, "starttls or implicit is allowed with email_auth_type, or a mail server on this host");
+        reader.wrong(
+            "email_tls",
+            wrong,
+            "starttls or implicit is allowed with email_auth_type, or a mail server on this host",
+        );
     }
     let auth = auth(reader, &draft);
     Some(MailSettings {
@@ -137,7 +155,9 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
 fn auth(reader: &mut Reader<'_>, draft: &Draft) -> Option<MailAuth> {
     if draft.auth == AuthType::None {
         if draft.password.is_some() {
-            reader.warnings.push("email_password is set but not used: email_auth_type is none".to_owned());
+            reader
+                .warnings
+                .push("email_password is set but not used: email_auth_type is none".to_owned());
         }
         return Some(MailAuth::None);
     }
@@ -146,15 +166,28 @@ fn auth(reader: &mut Reader<'_>, draft: &Draft) -> Option<MailAuth> {
         reader.missing("email_password", why);
     }
     let password = draft.password.clone()?;
-    let user = draft.user.clone().or_else(|| draft.from.as_ref().map(|(address, _)| address.clone()))?;
-    Some(if draft.auth == AuthType::Plain { MailAuth::Plain { user, password } } else { MailAuth::Login { user, password } })
+    let user = draft
+        .user
+        .clone()
+        .or_else(|| draft.from.as_ref().map(|(address, _)| address.clone()))?;
+    Some(if draft.auth == AuthType::Plain {
+        MailAuth::Plain { user, password }
+    } else {
+        MailAuth::Login { user, password }
+    })
 }
 
 /// Says so when mail is half set in a way that looks as if somebody expected some.
 fn warn_of_unused(reader: &mut Reader<'_>) {
-    let set: Vec<&str> = ["email_from", "email_cc", "email_username"].into_iter().filter(|key| reader.is_set(key)).collect();
+    let set: Vec<&str> = ["email_from", "email_cc", "email_username"]
+        .into_iter()
+        .filter(|key| reader.is_set(key))
+        .collect();
     if !set.is_empty() {
-        reader.warnings.push(format!("nobody is mailed: {} is set, but email_host and email_to are not", set.join(" and ")));
+        reader.warnings.push(format!(
+            "nobody is mailed: {} is set, but email_host and email_to are not",
+            set.join(" and ")
+        ));
     }
 }
 
@@ -175,12 +208,17 @@ pub(super) fn bare_host(text: &str, port_key: &str) -> Result<String, String> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let ip = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    ip || host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
+    let ip = host
+        .parse::<std::net::IpAddr>()
+        .is_ok_and(|ip| ip.is_loopback());
+    ip || host.eq_ignore_ascii_case("localhost")
+        || host.to_ascii_lowercase().ends_with(".localhost")
 }
 
 fn sender(text: &str) -> Result<(String, String), String> {
-    let mailbox: Mailbox = text.parse().map_err(|_| "is not a mail address".to_owned())?;
+    let mailbox: Mailbox = text
+        .parse()
+        .map_err(|_| "is not a mail address".to_owned())?;
     Ok((mailbox.email.to_string(), text.to_owned()))
 }
 
@@ -190,7 +228,9 @@ pub(super) fn recipient(text: &str) -> Result<String, String> {
 
 pub(super) fn link(text: &str) -> Result<String, String> {
     match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            Ok(text.to_owned())
+        }
         Ok(_) => Err("has another scheme".to_owned()),
         Err(error) => Err(format!("is not a URL: {error}")),
     }
@@ -202,7 +242,12 @@ mod tests {
 
     #[test]
     fn a_bare_host_is_a_host_alone() {
-        for (text, host) in [("smtp.example.org", "smtp.example.org"), ("::1", "::1"), ("[::1]", "::1"), ("127.0.0.1", "127.0.0.1")] {
+        for (text, host) in [
+            ("smtp.example.org", "smtp.example.org"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
+            ("127.0.0.1", "127.0.0.1"),
+        ] {
             assert_eq!(bare_host(text, "p"), Ok(host.to_owned()));
         }
         for bad in ["smtp.example.org:587", "smtp://x", "a b", "me@x", "x/y"] {
@@ -212,7 +257,13 @@ mod tests {
 
     #[test]
     fn this_host_has_several_names() {
-        for (host, local) in [("localhost", true), ("127.8.0.1", true), ("::1", true), ("mail.localhost", true), ("10.0.0.1", false)] {
+        for (host, local) in [
+            ("localhost", true),
+            ("127.8.0.1", true),
+            ("::1", true),
+            ("mail.localhost", true),
+            ("10.0.0.1", false),
+        ] {
             assert_eq!(is_loopback(host), local, "{host}");
         }
     }

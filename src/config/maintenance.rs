@@ -12,7 +12,8 @@ use super::zone::{self, Zone};
 use crate::engine::{Day, Maintenance, NamePattern, Schedule, Weekly};
 
 const INSTANT: &str = "a date and time, with an offset or else by the clock of zone: 2026-09-01T08:00:00+01:00 or 2026-09-01T08:00";
-const DAYS: &str = "mon, tue, wed, thu, fri, sat or sun, separated by commas or white space, or a list of them";
+const DAYS: &str =
+    "mon, tue, wed, thu, fri, sat or sun, separated by commas or white space, or a list of them";
 const CLOCK: &str = "a time such as 07:30";
 
 /// The longest that work once may last.
@@ -68,8 +69,13 @@ impl MaintenanceSettings {
     /// The same for the engine: one window for each pattern.
     #[must_use]
     pub fn windows(&self) -> Vec<Maintenance> {
-        let Some(schedule) = self.when.schedule() else { return Vec::new() };
-        let patterns = self.patterns.iter().filter_map(|pattern| NamePattern::try_new(pattern).ok());
+        let Some(schedule) = self.when.schedule() else {
+            return Vec::new();
+        };
+        let patterns = self
+            .patterns
+            .iter()
+            .filter_map(|pattern| NamePattern::try_new(pattern).ok());
         let window = |pattern| Maintenance {
             pattern,
             who: "the configuration".to_owned(),
@@ -91,10 +97,23 @@ impl Planned {
 
     fn schedule(&self) -> Option<Schedule> {
         match self {
-            Self::Once { from, until } => Some(Schedule::Once { from: *from, until: *until }),
-            Self::Weekly { days, at, lasts, zone } => {
-                Weekly::try_new(days.iter().copied().map(weekday).collect(), *at, *lasts, &zone.name).ok().map(Schedule::Weekly)
-            }
+            Self::Once { from, until } => Some(Schedule::Once {
+                from: *from,
+                until: *until,
+            }),
+            Self::Weekly {
+                days,
+                at,
+                lasts,
+                zone,
+            } => Weekly::try_new(
+                days.iter().copied().map(weekday).collect(),
+                *at,
+                *lasts,
+                &zone.name,
+            )
+            .ok()
+            .map(Schedule::Weekly),
         }
     }
 }
@@ -121,49 +140,91 @@ pub(super) fn maintenance(reader: &mut Reader<'_>, zone: &Zone) -> Vec<Maintenan
         }
         let zone = zone::configured(reader, "zone").unwrap_or_else(|| zone.clone());
         let when = planned(reader, zone)?;
-        Some(MaintenanceSettings { name, patterns, reason: reason?, when })
+        Some(MaintenanceSettings {
+            name,
+            patterns,
+            reason: reason?,
+            when,
+        })
     })
 }
 
 fn planned(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
-    let set = |reader: &Reader<'_>, keys: &[&'static str]| keys.iter().find(|key| reader.is_set(key)).copied();
-    let (once, weekly) = (set(reader, &["from", "until"]), set(reader, &["days", "at", "for"]));
+    let set = |reader: &Reader<'_>, keys: &[&'static str]| {
+        keys.iter().find(|key| reader.is_set(key)).copied()
+    };
+    let (once, weekly) = (
+        set(reader, &["from", "until"]),
+        set(reader, &["days", "at", "for"]),
+    );
     match (once, weekly) {
         (Some(_), None) => self::once(reader, &zone),
         (None, Some(_)) => self::weekly(reader, zone),
         (None, None) => {
-            reader.missing("from", "say when: write days, at and for, or from and until: ");
+            reader.missing(
+                "from",
+                "say when: write days, at and for, or from and until: ",
+            );
             None
         }
         (Some(once), Some(weekly)) => {
-            reader.wrong(weekly, &format!("is set and so is {once}"), "write either from and until, or days, at and for");
+            reader.wrong(
+                weekly,
+                &format!("is set and so is {once}"),
+                "write either from and until, or days, at and for",
+            );
             None
         }
     }
 }
 
 fn once(reader: &mut Reader<'_>, zone: &Zone) -> Option<Planned> {
-    let from = required(reader, "from", |reader, key| reader.parsed(key, INSTANT, |text| instant(text, zone)));
-    let until = required(reader, "until", |reader, key| reader.parsed(key, INSTANT, |text| instant(text, zone)));
+    let from = required(reader, "from", |reader, key| {
+        reader.parsed(key, INSTANT, |text| instant(text, zone))
+    });
+    let until = required(reader, "until", |reader, key| {
+        reader.parsed(key, INSTANT, |text| instant(text, zone))
+    });
     let (from, until) = (from?, until?);
     if until <= from {
         reader.wrong("until", "is not after from", "nothing happens in between");
     } else if Duration::try_from(until.duration_since(from)).is_ok_and(|length| length > MAX_ONCE) {
-        reader.wrong("until", "is more than 366 days after from", "what is quiet for longer is forgotten");
+        reader.wrong(
+            "until",
+            "is more than 366 days after from",
+            "what is quiet for longer is forgotten",
+        );
     }
     Some(Planned::Once { from, until })
 }
 
 fn weekly(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
-    let days = required(reader, "days", |reader, key| Some(reader.list(key, DAYS, day)));
+    let days = required(reader, "days", |reader, key| {
+        Some(reader.list(key, DAYS, day))
+    });
     let at = required(reader, "at", |reader, key| reader.parsed(key, CLOCK, clock));
-    let lasts = required(reader, "for", |reader, key| Some(reader.duration(key, MINUTE..=7 * DAY)));
+    let lasts = required(reader, "for", |reader, key| {
+        Some(reader.duration(key, MINUTE..=7 * DAY))
+    });
     let named = days?;
-    let days = WEEK.iter().map(|(_, day)| *day).filter(|day| named.contains(day)).collect();
-    Some(Planned::Weekly { days, at: at?, lasts: lasts?, zone })
+    let days = WEEK
+        .iter()
+        .map(|(_, day)| *day)
+        .filter(|day| named.contains(day))
+        .collect();
+    Some(Planned::Weekly {
+        days,
+        at: at?,
+        lasts: lasts?,
+        zone,
+    })
 }
 
-fn required<T>(reader: &mut Reader<'_>, key: &str, read: impl FnOnce(&mut Reader<'_>, &str) -> Option<T>) -> Option<T> {
+fn required<T>(
+    reader: &mut Reader<'_>,
+    key: &str,
+    read: impl FnOnce(&mut Reader<'_>, &str) -> Option<T>,
+) -> Option<T> {
     if reader.find(key).is_some() {
         return read(reader, key);
     }
@@ -175,13 +236,22 @@ fn instant(text: &str, zone: &Zone) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
-    let local: DateTime = text.parse().map_err(|_| "is not a date and time".to_owned())?;
-    local.to_zoned(zone.rules.clone()).map(|zoned| zoned.timestamp()).map_err(|error| format!("is not possible: {error}"))
+    let local: DateTime = text
+        .parse()
+        .map_err(|_| "is not a date and time".to_owned())?;
+    local
+        .to_zoned(zone.rules.clone())
+        .map(|zoned| zoned.timestamp())
+        .map_err(|error| format!("is not possible: {error}"))
 }
 
 fn day(text: &str) -> Result<Weekday, String> {
-    let found = WEEK.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-    found.map(|(_, day)| *day).ok_or_else(|| "is not a day of the week".to_owned())
+    let found = WEEK
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(text));
+    found
+        .map(|(_, day)| *day)
+        .ok_or_else(|| "is not a day of the week".to_owned())
 }
 
 #[cfg(test)]
@@ -191,14 +261,21 @@ mod tests {
 
     #[test]
     fn an_instant_has_an_offset_or_takes_the_zone_s() {
-        let zone = Zone { name: "Test".into(), rules: TimeZone::fixed(offset(2)) };
+        let zone = Zone {
+            name: "Test".into(),
+            rules: TimeZone::fixed(offset(2)),
+        };
         for (text, at) in [
             ("2026-09-01T08:00:00Z", "2026-09-01T08:00:00Z"),
             ("2026-09-01T08:00:00+01:00", "2026-09-01T07:00:00Z"),
             ("2026-09-01T08:00", "2026-09-01T06:00:00Z"),
             ("2026-09-01 08:00:30", "2026-09-01T06:00:30Z"),
         ] {
-            assert_eq!(instant(text, &zone).map(|at| at.to_string()), Ok(at.to_owned()), "{text}");
+            assert_eq!(
+                instant(text, &zone).map(|at| at.to_string()),
+                Ok(at.to_owned()),
+                "{text}"
+            );
         }
         for bad in ["tomorrow", "08:00", "2026-13-01T08:00", ""] {
             assert!(instant(bad, &zone).is_err(), "{bad}");

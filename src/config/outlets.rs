@@ -10,8 +10,10 @@ use super::reader::Reader;
 use super::rows::{MAX_SLUG_BYTES, PATTERNS, pattern, slug};
 use super::settings::{HOUR, SECOND};
 
-const NON_FATAL: &str = "names of components, separated by commas or white space, or a list of them; or none";
-const LABEL: &str = "letters, digits, dots, dashes and underscores, also with slashes between them, at most 64";
+const NON_FATAL: &str =
+    "names of components, separated by commas or white space, or a list of them; or none";
+const LABEL: &str =
+    "letters, digits, dots, dashes and underscores, also with slashes between them, at most 64";
 const PREFIX: &str = "names of letters, digits, dashes and underscores with dots between them";
 
 /// How health is shown.
@@ -49,27 +51,42 @@ pub struct ProfileSettings {
 
 pub(super) fn surfaces(reader: &mut Reader<'_>, services: &[ServiceSettings]) -> SurfaceSettings {
     let own = COMPONENTS.into_iter().map(str::to_owned);
-    let known: Vec<String> = own.chain(services.iter().map(|service| service.name.clone())).collect();
+    let known: Vec<String> = own
+        .chain(services.iter().map(|service| service.name.clone()))
+        .collect();
     SurfaceSettings {
         label: reader.parsed("label", LABEL, label).unwrap_or_default(),
-        non_fatal: reader.list("non_fatal", NON_FATAL, |text| component(text, &known)).into_iter().flatten().collect(),
+        non_fatal: reader
+            .list("non_fatal", NON_FATAL, |text| component(text, &known))
+            .into_iter()
+            .flatten()
+            .collect(),
         severity_1: reader.list("severity_1", PATTERNS, pattern),
         metrics: reader.switch("metrics"),
     }
 }
 
 pub(super) fn graphite(reader: &mut Reader<'_>) -> Option<GraphiteSettings> {
-    let host = reader.parsed("graphite_host", "a host without port", |text| bare_host(text, "graphite_port"));
+    let host = reader.parsed("graphite_host", "a host without port", |text| {
+        bare_host(text, "graphite_port")
+    });
     let port = reader.number("graphite_port", PORTS);
     let prefix = reader.parsed("graphite_prefix", PREFIX, prefix);
     let every = reader.duration("graphite_every", 10 * SECOND..=HOUR);
-    Some(GraphiteSettings { host: host?, port, prefix: prefix?, every })
+    Some(GraphiteSettings {
+        host: host?,
+        port,
+        prefix: prefix?,
+        every,
+    })
 }
 
 pub(super) fn profile(reader: &mut Reader<'_>) -> Option<ProfileSettings> {
     let profile = reader.switch("profile");
     let port = reader.number("port_profile", 0..=65_535);
-    profile.then(|| ProfileSettings { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) })
+    profile.then(|| ProfileSettings {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+    })
 }
 
 /// Names with slashes between them, as app.example.org/ed0.
@@ -80,7 +97,9 @@ fn label(text: &str) -> Result<String, String> {
     if text.split('/').any(str::is_empty) {
         return Err("has an empty part".to_owned());
     }
-    text.split('/').try_for_each(|part| slug(part).map(drop)).map(|()| text.to_owned())
+    text.split('/')
+        .try_for_each(|part| slug(part).map(drop))
+        .map(|()| text.to_owned())
 }
 
 /// One component, or nothing where the word is none.
@@ -96,8 +115,17 @@ fn component(text: &str, known: &[String]) -> Result<Option<String>, String> {
 }
 
 fn prefix(text: &str) -> Result<String, String> {
-    let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if text.split('.').all(plain) { Ok(text.to_owned()) } else { Err("has an empty part or other characters".to_owned()) }
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if text.split('.').all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("has an empty part or other characters".to_owned())
+    }
 }
 
 #[cfg(test)]

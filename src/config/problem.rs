@@ -53,11 +53,17 @@ impl std::error::Error for Problems {}
 /// A value in quotation marks, cut, with its control characters escaped, and without the user and password that a URL can hold.
 pub(super) fn quote(value: &str) -> String {
     let value = match (value.find("://"), value.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}://\u{2026}{}", &value[..scheme], &value[at..]),
+        (Some(scheme), Some(at)) if scheme < at => {
+            format!("{}://\u{2026}{}", &value[..scheme], &value[at..])
+        }
         _ => value.to_owned(),
     };
     let cut: String = value.chars().take(MAX_QUOTED).collect();
-    let more = if cut.len() < value.len() { "\u{2026}" } else { "" };
+    let more = if cut.len() < value.len() {
+        "\u{2026}"
+    } else {
+        ""
+    };
     format!("{cut:?}{more}")
 }
 

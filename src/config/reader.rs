@@ -36,7 +36,13 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(layers: &'a Layers, secrets: bool) -> Self {
-        Self { layers, row: None, secrets, problems: Vec::new(), warnings: Vec::new() }
+        Self {
+            layers,
+            row: None,
+            secrets,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// The tables of this name in the file.
@@ -46,7 +52,8 @@ impl<'a> Reader<'a> {
 
     /// Whether anything but the defaults sets it.
     pub(super) fn is_set(&self, key: &str) -> bool {
-        self.find(key).is_some_and(|found| found.layer > Layer::Defaults)
+        self.find(key)
+            .is_some_and(|found| found.layer > Layer::Defaults)
     }
 
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
@@ -54,8 +61,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Duration {
-        let allowed = format!("a duration from {} to {}", short(*range.start()), short(*range.end()));
-        self.parsed(key, &allowed, |text| duration_within(text, &range)).unwrap_or_default()
+        let allowed = format!(
+            "a duration from {} to {}",
+            short(*range.start()),
+            short(*range.end())
+        );
+        self.parsed(key, &allowed, |text| duration_within(text, &range))
+            .unwrap_or_default()
     }
 
     pub(super) fn number<T>(&mut self, key: &str, range: RangeInclusive<T>) -> T
@@ -73,7 +85,11 @@ impl<'a> Reader<'a> {
 
     /// A size in bytes.
     pub(super) fn size(&mut self, key: &str, range: RangeInclusive<u64>) -> u64 {
-        let allowed = format!("a size from {} to {}", size_text(*range.start()), size_text(*range.end()));
+        let allowed = format!(
+            "a size from {} to {}",
+            size_text(*range.start()),
+            size_text(*range.end())
+        );
         let parse = |text: &str| match parse_size(text) {
             Some(size) if range.contains(&size) => Ok(size),
             Some(_) => Err("is out of bounds".to_owned()),
@@ -86,8 +102,12 @@ impl<'a> Reader<'a> {
     pub(super) fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         self.parsed(key, &either(&names), |text| {
-            let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
-            found.map(|(_, value)| *value).ok_or_else(|| "is not one of them".to_owned())
+            let found = words
+                .iter()
+                .find(|(word, _)| word.eq_ignore_ascii_case(text));
+            found
+                .map(|(_, value)| *value)
+                .ok_or_else(|| "is not one of them".to_owned())
         })
     }
 
@@ -102,9 +122,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The same for a value that may hold a secret: it is not shown.
-    pub(super) fn hidden<T>(&mut self, key: &str, allowed: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn hidden<T>(
+        &mut self,
+        key: &str,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let found = self.find(key)?;
-        let Raw::Text(text) = &found.raw else { return self.refuse(key, "is not a text", allowed, &found.origin) };
+        let Raw::Text(text) = &found.raw else {
+            return self.refuse(key, "is not a text", allowed, &found.origin);
+        };
         let text = text.trim();
         match unprintable(text).map_or_else(|| parse(text), |why| Err(why.to_owned())) {
             Ok(value) => Some(value),
@@ -113,7 +140,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A value that `parse` understands; `parse` says in words that follow the value why it does not.
-    pub(super) fn parsed<T>(&mut self, key: &str, allowed: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let found = self.find(key)?;
         let text = match &found.raw {
             Raw::Text(text) | Raw::Literal(text) => text.trim(),
@@ -122,15 +154,30 @@ impl<'a> Reader<'a> {
         };
         match unprintable(text).map_or_else(|| parse(text), |why| Err(why.to_owned())) {
             Ok(value) => Some(value),
-            Err(why) => self.refuse(key, &format!("is {}, which {why}", quote(text)), allowed, &found.origin),
+            Err(why) => self.refuse(
+                key,
+                &format!("is {}, which {why}", quote(text)),
+                allowed,
+                &found.origin,
+            ),
         }
     }
 
     /// Several values: a TOML list, or a text with commas or white space between them. `parse` takes one.
-    pub(super) fn list<T>(&mut self, key: &str, allowed: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
-        let Some(found) = self.find(key) else { return Vec::new() };
+    pub(super) fn list<T>(
+        &mut self,
+        key: &str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let Some(found) = self.find(key) else {
+            return Vec::new();
+        };
         let items: Vec<String> = match found.raw {
-            Raw::Text(text) | Raw::Literal(text) => text.split([',', ' ', '\t', '\n', '\r']).map(str::to_owned).collect(),
+            Raw::Text(text) | Raw::Literal(text) => text
+                .split([',', ' ', '\t', '\n', '\r'])
+                .map(str::to_owned)
+                .collect(),
             Raw::List(items) => items,
             Raw::Other => {
                 self.note(key, "is not a list of texts", allowed, &found.origin);
@@ -138,10 +185,19 @@ impl<'a> Reader<'a> {
             }
         };
         let mut values = Vec::new();
-        for item in items.iter().map(|item| item.trim()).filter(|item| !item.is_empty()) {
+        for item in items
+            .iter()
+            .map(|item| item.trim())
+            .filter(|item| !item.is_empty())
+        {
             match unprintable(item).map_or_else(|| parse(item), |why| Err(why.to_owned())) {
                 Ok(value) => values.push(value),
-                Err(why) => self.note(key, &format!("has {}, which {why}", quote(item)), allowed, &found.origin),
+                Err(why) => self.note(
+                    key,
+                    &format!("has {}, which {why}", quote(item)),
+                    allowed,
+                    &found.origin,
+                ),
             }
         }
         values
@@ -159,13 +215,31 @@ impl<'a> Reader<'a> {
             (None, Some(file)) => self.secret_file(&file_key, &file),
             (Some(value), Some(file)) if value.layer == file.layer => {
                 let wrong = format!("and {file_key} are both set");
-                self.refuse(key, &wrong, "leave one out", &format!("{} and {}", value.origin, file.origin))
+                self.refuse(
+                    key,
+                    &wrong,
+                    "leave one out",
+                    &format!("{} and {}", value.origin, file.origin),
+                )
             }
             (Some(value), Some(file)) => {
                 let value_wins = value.layer > file.layer;
-                let (used, other) = if value_wins { (&value, &file) } else { (&file, &value) };
-                self.warnings.push(format!("{} is given twice: {} is used, {} is not", self.label(key), used.origin, other.origin));
-                if value_wins { self.secret_value(key, &value) } else { self.secret_file(&file_key, &file) }
+                let (used, other) = if value_wins {
+                    (&value, &file)
+                } else {
+                    (&file, &value)
+                };
+                self.warnings.push(format!(
+                    "{} is given twice: {} is used, {} is not",
+                    self.label(key),
+                    used.origin,
+                    other.origin
+                ));
+                if value_wins {
+                    self.secret_value(key, &value)
+                } else {
+                    self.secret_file(&file_key, &file)
+                }
             }
         }
     }
@@ -173,42 +247,72 @@ impl<'a> Reader<'a> {
     /// Notes that a setting is absent that must be there.
     pub(super) fn missing(&mut self, key: &str, why: &str) {
         if let Some(row) = self.row {
-            let example = row.table.keys.iter().find(|known| known.name == key).map_or("", |known| known.value);
-            return self.note(key, "is missing", &format!("{why}write for example {key} = {example}"), &row.origin);
+            let example = row
+                .table
+                .keys
+                .iter()
+                .find(|known| known.name == key)
+                .map_or("", |known| known.value);
+            return self.note(
+                key,
+                "is missing",
+                &format!("{why}write for example {key} = {example}"),
+                &row.origin,
+            );
         }
         let emptied = self.layers.emptied_by(key).map(str::to_owned);
-        let wrong = if emptied.is_some() { "is empty" } else { "is missing" };
-        let allowed = format!("{why}set {key} in the configuration file or {} in the environment", keys::variable(key));
+        let wrong = if emptied.is_some() {
+            "is empty"
+        } else {
+            "is missing"
+        };
+        let allowed = format!(
+            "{why}set {key} in the configuration file or {} in the environment",
+            keys::variable(key)
+        );
         self.note(key, wrong, &allowed, &emptied.unwrap_or_default());
     }
 
     /// Notes what is wrong with a setting whose value was read well.
     pub(super) fn wrong(&mut self, key: &str, wrong: &str, allowed: &str) {
-        let found = self.find(key).filter(|found| found.layer > Layer::Defaults).map(|found| found.origin);
-        let origin = found.or_else(|| self.row.map(|row| row.origin.clone())).unwrap_or_default();
+        let found = self
+            .find(key)
+            .filter(|found| found.layer > Layer::Defaults)
+            .map(|found| found.origin);
+        let origin = found
+            .or_else(|| self.row.map(|row| row.origin.clone()))
+            .unwrap_or_default();
         self.note(key, wrong, allowed, &origin);
     }
 
     /// How messages call a key.
     pub(super) fn label(&self, key: &str) -> String {
-        self.row.map_or_else(|| key.to_owned(), |row| row.label(key))
+        self.row
+            .map_or_else(|| key.to_owned(), |row| row.label(key))
     }
 
     pub(super) fn find(&self, key: &str) -> Option<Found> {
         if let Some(row) = self.row {
             return row.find(key);
         }
-        debug_assert!(keys::DEFAULTS.contains(&format!("{key} = ")), "{key} is documented");
+        debug_assert!(
+            keys::DEFAULTS.contains(&format!("{key} = ")),
+            "{key} is documented"
+        );
         self.layers.find(key)
     }
 
     fn secret_value(&mut self, key: &str, found: &Found) -> Option<SecretString> {
-        let Raw::Text(text) = &found.raw else { return self.refuse(key, "is not a text", SECRET, &found.origin) };
+        let Raw::Text(text) = &found.raw else {
+            return self.refuse(key, "is not a text", SECRET, &found.origin);
+        };
         if text.contains('\u{fffd}') {
             return self.refuse(key, "is not UTF-8", SECRET, &found.origin);
         }
         if found.layer == Layer::Arguments {
-            self.warnings.push(format!("{key} is given as an argument, where every user of this host can read it"));
+            self.warnings.push(format!(
+                "{key} is given as an argument, where every user of this host can read it"
+            ));
         }
         if let (Layer::File, Some((path, _))) = (found.layer, found.origin.rsplit_once(':')) {
             self.warn_if_open(key, Path::new(path));
@@ -220,7 +324,9 @@ impl<'a> Reader<'a> {
     fn secret_file(&mut self, key: &str, found: &Found) -> Option<SecretString> {
         const PATH: &str = "an absolute path";
         let path = match &found.raw {
-            Raw::Text(text) if text.starts_with('/') && unprintable(text).is_none() => Path::new(text),
+            Raw::Text(text) if text.starts_with('/') && unprintable(text).is_none() => {
+                Path::new(text)
+            }
             Raw::Text(_) | Raw::Literal(_) | Raw::List(_) | Raw::Other => {
                 return self.refuse(key, "is not an absolute path", PATH, &found.origin);
             }
@@ -232,20 +338,31 @@ impl<'a> Reader<'a> {
             }
             Err(why) => {
                 let wrong = format!("names {}, which {why}", quote(&path.to_string_lossy()));
-                self.refuse(key, &wrong, "name a file that labwatch's user can read and that holds the secret alone", &found.origin)
+                self.refuse(
+                    key,
+                    &wrong,
+                    "name a file that labwatch's user can read and that holds the secret alone",
+                    &found.origin,
+                )
             }
         }
     }
 
     fn trimmed(&mut self, key: &str, text: &str, origin: &str) -> SecretString {
         if text.trim() != text {
-            self.warnings.push(format!("{} starts or ends with white space, which is taken as a part of it ({origin})", self.label(key)));
+            self.warnings.push(format!(
+                "{} starts or ends with white space, which is taken as a part of it ({origin})",
+                self.label(key)
+            ));
         }
         SecretString::from(text)
     }
 
     fn warn_if_open(&mut self, key: &str, path: &Path) {
-        if path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
+        if path
+            .metadata()
+            .is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+        {
             let (key, path) = (self.label(key), path.display());
             self.warnings.push(format!("{key}: every user of this host can read {path}; take the right away with chmod o-r {path}"));
         }
@@ -258,7 +375,12 @@ impl<'a> Reader<'a> {
 
     fn note(&mut self, key: &str, wrong: &str, allowed: &str, origin: &str) {
         let (key, wrong, origin) = (self.label(key), wrong.to_owned(), origin.to_owned());
-        self.problems.push(Problem { key, wrong, allowed: allowed.to_owned(), origin });
+        self.problems.push(Problem {
+            key,
+            wrong,
+            allowed: allowed.to_owned(),
+            origin,
+        });
     }
 }
 
@@ -266,13 +388,19 @@ impl<'a> Reader<'a> {
 fn read_secret(path: &Path) -> Result<String, String> {
     let file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
     let mut text = String::new();
-    file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).map_err(|error| format!("cannot be read as text: {error}"))?;
+    file.take(MAX_SECRET_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("cannot be read as text: {error}"))?;
     if text.len() as u64 > MAX_SECRET_BYTES {
         return Err(format!("is longer than {MAX_SECRET_BYTES} bytes"));
     }
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        Err("is empty".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn unprintable(text: &str) -> Option<&'static str> {
@@ -285,7 +413,10 @@ fn unprintable(text: &str) -> Option<&'static str> {
     }
 }
 
-pub(super) fn duration_within(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
+pub(super) fn duration_within(
+    text: &str,
+    range: &RangeInclusive<Duration>,
+) -> Result<Duration, String> {
     let duration = parse_duration(text).map_err(|error| format!("is not a duration: {error}"))?;
     if duration < *range.start() {
         Err("is too short".to_owned())
@@ -298,10 +429,21 @@ pub(super) fn duration_within(text: &str, range: &RangeInclusive<Duration>) -> R
 
 /// A duration of whole units in its largest one, as the documentation of the settings writes it.
 pub(super) fn short(duration: Duration) -> String {
-    const UNITS: [(u128, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+    const UNITS: [(u128, &str); 5] = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1_000, "s"),
+        (1, "ms"),
+    ];
     let millis = duration.as_millis();
-    let unit = UNITS.into_iter().find(|(length, _)| millis > 0 && millis.is_multiple_of(*length));
-    unit.map_or_else(|| "0s".to_owned(), |(length, name)| format!("{}{name}", millis / length))
+    let unit = UNITS
+        .into_iter()
+        .find(|(length, _)| millis > 0 && millis.is_multiple_of(*length));
+    unit.map_or_else(
+        || "0s".to_owned(),
+        |(length, name)| format!("{}{name}", millis / length),
+    )
 }
 
 const SIZES: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -315,8 +457,13 @@ fn parse_size(text: &str) -> Option<u64> {
 }
 
 fn size_text(size: u64) -> String {
-    let unit = SIZES.into_iter().find(|(_, scale)| size.is_multiple_of(*scale));
-    unit.map_or_else(|| size.to_string(), |(name, scale)| format!("{}{name}", size / scale))
+    let unit = SIZES
+        .into_iter()
+        .find(|(_, scale)| size.is_multiple_of(*scale));
+    unit.map_or_else(
+        || size.to_string(),
+        |(name, scale)| format!("{}{name}", size / scale),
+    )
 }
 
 /// `a, b or c`.
@@ -354,7 +501,14 @@ mod tests {
 
     #[test]
     fn bounds_are_written_as_people_write_them() {
-        for (millis, text) in [(0, "0s"), (100, "100ms"), (1_000, "1s"), (90_000, "90s"), (300_000, "5m"), (86_400_000 * 30, "30d")] {
+        for (millis, text) in [
+            (0, "0s"),
+            (100, "100ms"),
+            (1_000, "1s"),
+            (90_000, "90s"),
+            (300_000, "5m"),
+            (86_400_000 * 30, "30d"),
+        ] {
             assert_eq!(short(Duration::from_millis(millis)), text);
         }
     }

@@ -13,12 +13,18 @@ pub const MAX_TEXT_BYTES: usize = 500;
 
 pub(super) const SLUG: &str = "letters, digits, dots, dashes and underscores, at most 64";
 pub(super) const NAMES: &str = "names, separated by commas or white space, or a list of them";
-pub(super) const PATTERNS: &str = "patterns of names, separated by commas or white space, or a list of them";
+pub(super) const PATTERNS: &str =
+    "patterns of names, separated by commas or white space, or a list of them";
 const TEXT: &str = "a text without control characters of at most 500 bytes";
 
 impl Reader<'_> {
     /// Every row of a table, each by its name, which no other row has and which is none of `reserved`.
-    pub(super) fn named_rows<T>(&mut self, table: &str, reserved: &[&str], mut read: impl FnMut(&mut Self, String) -> Option<T>) -> Vec<T> {
+    pub(super) fn named_rows<T>(
+        &mut self,
+        table: &str,
+        reserved: &[&str],
+        mut read: impl FnMut(&mut Self, String) -> Option<T>,
+    ) -> Vec<T> {
         let mut taken = BTreeSet::new();
         let mut values = Vec::new();
         for row in self.rows_of(table) {
@@ -39,7 +45,9 @@ impl Reader<'_> {
         if self.find("name").is_none() {
             self.missing("name", "");
         }
-        let Some(name) = self.parsed("name", &allowed, slug) else { return String::new() };
+        let Some(name) = self.parsed("name", &allowed, slug) else {
+            return String::new();
+        };
         if reserved.contains(&name.as_str()) {
             self.wrong("name", "is taken by labwatch itself", &allowed);
         } else if !taken.insert(name.clone()) {
@@ -58,7 +66,13 @@ impl Reader<'_> {
 
     /// A text of some sentences.
     pub(super) fn sentences(&mut self, key: &str) -> Option<String> {
-        self.parsed(key, TEXT, |text| if text.len() > MAX_TEXT_BYTES { Err("is too long".to_owned()) } else { Ok(text.to_owned()) })
+        self.parsed(key, TEXT, |text| {
+            if text.len() > MAX_TEXT_BYTES {
+                Err("is too long".to_owned())
+            } else {
+                Ok(text.to_owned())
+            }
+        })
     }
 }
 
@@ -74,7 +88,11 @@ pub(super) fn slug(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn pattern(text: &str) -> Result<String, String> {
-    if text.len() > MAX_NAME_BYTES { Err("is longer than any name".to_owned()) } else { Ok(text.to_owned()) }
+    if text.len() > MAX_NAME_BYTES {
+        Err("is longer than any name".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 #[cfg(test)]

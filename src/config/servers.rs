@@ -19,25 +19,44 @@ pub(super) fn address(reader: &mut Reader<'_>, server: SourceName) -> Option<Add
     let url = reader.parsed(&url_key, HTTP_URL, http_url);
     let websocket = match server {
         SourceName::Book => None,
-        SourceName::Relay | SourceName::Jump => reader.parsed(&format!("url_{server}_socket"), SOCKET_URL, socket_url),
+        SourceName::Relay | SourceName::Jump => {
+            reader.parsed(&format!("url_{server}_socket"), SOCKET_URL, socket_url)
+        }
     };
     let secret = secret(reader, server);
     let audience = audience?;
     let connect = url.or_else(|| connect_by_audience(reader, server, &audience))?;
-    Some(Address { audience, connect, websocket, secret: secret? })
+    Some(Address {
+        audience,
+        connect,
+        websocket,
+        secret: secret?,
+    })
 }
 
 /// An address that leads nowhere, for a configuration of which only the rules are wanted.
 pub(super) fn nowhere(server: SourceName) -> Option<Address> {
     let audience = format!("https://{server}.invalid");
     let connect = Url::parse(&audience).ok()?;
-    Some(Address { audience, connect, websocket: None, secret: SecretString::from("none") })
+    Some(Address {
+        audience,
+        connect,
+        websocket: None,
+        secret: SecretString::from("none"),
+    })
 }
 
 /// What the server calls itself: as set, or scheme, host and base path put together.
 fn audience(reader: &mut Reader<'_>, server: SourceName) -> Option<String> {
-    let scheme = reader.choice(&format!("scheme_{server}"), &[("http", "http"), ("https", "https")]);
-    let base = reader.parsed(&format!("basepath_{server}"), "a path such as /ed0/book", base_path);
+    let scheme = reader.choice(
+        &format!("scheme_{server}"),
+        &[("http", "http"), ("https", "https")],
+    );
+    let base = reader.parsed(
+        &format!("basepath_{server}"),
+        "a path such as /ed0/book",
+        base_path,
+    );
     let host_key = format!("host_{server}");
     let before = reader.problems.len();
     let host = reader.parsed(&host_key, HOST, |text| host(text, server));
@@ -54,8 +73,9 @@ fn audience(reader: &mut Reader<'_>, server: SourceName) -> Option<String> {
 
 fn warn_of_slash(reader: &mut Reader<'_>, server: SourceName, audience: &str) {
     if audience.ends_with('/') {
-        let warning =
-            format!("audience_{server} ends with a slash, which must stand in {server}'s own setting too: tokens name it to the byte");
+        let warning = format!(
+            "audience_{server} ends with a slash, which must stand in {server}'s own setting too: tokens name it to the byte"
+        );
         reader.warnings.push(warning);
     }
 }
@@ -66,7 +86,10 @@ fn connect_by_audience(reader: &mut Reader<'_>, server: SourceName, audience: &s
         Ok(url) => Some(url),
         Err(_) if reader.is_set(&url_key) => None,
         Err(_) => {
-            reader.missing(&url_key, &format!("audience_{server} is not an address that can be called: "));
+            reader.missing(
+                &url_key,
+                &format!("audience_{server} is not an address that can be called: "),
+            );
             None
         }
     }
@@ -77,7 +100,10 @@ fn secret(reader: &mut Reader<'_>, server: SourceName) -> Option<SecretString> {
     let before = reader.problems.len();
     let secret = reader.secret(&key);
     if secret.is_none() && reader.problems.len() == before {
-        reader.missing(&key, &format!("name a file with it in {key}_file, give it as a systemd credential, or "));
+        reader.missing(
+            &key,
+            &format!("name a file with it in {key}_file, give it as a systemd credential, or "),
+        );
     }
     secret
 }
@@ -85,10 +111,17 @@ fn secret(reader: &mut Reader<'_>, server: SourceName) -> Option<SecretString> {
 /// A base path in its one form: empty, or with a slash in front and none behind.
 pub(super) fn base_path(text: &str) -> Result<String, String> {
     let odd = |c: char| matches!(c, '?' | '#' | '\\' | '%') || c.is_whitespace();
-    let segments: Vec<&str> = text.split('/').filter(|segment| !segment.is_empty()).collect();
+    let segments: Vec<&str> = text
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
     if text.contains("://") {
         Err("has a scheme: write the path alone".to_owned())
-    } else if text.contains(odd) || segments.iter().any(|segment| matches!(*segment, "." | "..")) {
+    } else if text.contains(odd)
+        || segments
+            .iter()
+            .any(|segment| matches!(*segment, "." | ".."))
+    {
         Err("is not a plain path".to_owned())
     } else {
         Ok(segments.iter().flat_map(|segment| ["/", segment]).collect())
@@ -102,15 +135,27 @@ fn host(text: &str, server: SourceName) -> Result<String, String> {
     if text.contains('/') {
         return Err(format!("has a path: that belongs into basepath_{server}"));
     }
-    let url = Url::parse(&format!("http://{text}")).map_err(|error| format!("is not a host: {error}"))?;
-    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let url =
+        Url::parse(&format!("http://{text}")).map_err(|error| format!("is not a host: {error}"))?;
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
     let spaced = text.contains(char::is_whitespace) || text.ends_with(':');
-    if plain && !spaced { Ok(text.to_owned()) } else { Err("is not a plain host".to_owned()) }
+    if plain && !spaced {
+        Ok(text.to_owned())
+    } else {
+        Err("is not a plain host".to_owned())
+    }
 }
 
 fn http_url(text: &str) -> Result<Url, String> {
     let url = plain_url(text)?;
-    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err("has another scheme".to_owned()) }
+    if matches!(url.scheme(), "http" | "https") {
+        Ok(url)
+    } else {
+        Err("has another scheme".to_owned())
+    }
 }
 
 fn socket_url(text: &str) -> Result<Url, String> {
@@ -118,7 +163,11 @@ fn socket_url(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "ws" | "wss") {
         return Err("has another scheme".to_owned());
     }
-    if matches!(url.path(), "" | "/") { Ok(url) } else { Err(format!("has the path {}", quote(url.path()))) }
+    if matches!(url.path(), "" | "/") {
+        Ok(url)
+    } else {
+        Err(format!("has the path {}", quote(url.path())))
+    }
 }
 
 fn plain_url(text: &str) -> Result<Url, String> {
@@ -127,7 +176,11 @@ fn plain_url(text: &str) -> Result<Url, String> {
     if user || url.query().is_some() || url.fragment().is_some() {
         return Err("has a user, a query or a fragment".to_owned());
     }
-    if url.has_host() { Ok(url) } else { Err("has no host".to_owned()) }
+    if url.has_host() {
+        Ok(url)
+    } else {
+        Err("has no host".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -145,16 +198,34 @@ mod tests {
             ("/ed0?x", Err("is not a plain path")),
             ("https://x/ed0", Err("has a scheme: write the path alone")),
         ] {
-            assert_eq!(base_path(text), path.map(str::to_owned).map_err(str::to_owned), "{text}");
+            assert_eq!(
+                base_path(text),
+                path.map(str::to_owned).map_err(str::to_owned),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn hosts() {
-        for good in ["app.example.org", "localhost:4000", "127.0.0.1", "[::1]:3000"] {
+        for good in [
+            "app.example.org",
+            "localhost:4000",
+            "127.0.0.1",
+            "[::1]:3000",
+        ] {
             assert_eq!(host(good, SourceName::Book), Ok(good.to_owned()));
         }
-        for bad in ["https://x", "x/y", "a b", "x:99999", "user@x", "x?y", "x:", ""] {
+        for bad in [
+            "https://x",
+            "x/y",
+            "a b",
+            "x:99999",
+            "user@x",
+            "x?y",
+            "x:",
+            "",
+        ] {
             assert!(host(bad, SourceName::Book).is_err(), "{bad}");
         }
     }

@@ -18,8 +18,8 @@ use super::problem::Problems;
 use super::reader::{Reader, duration_within};
 use super::telling::telling;
 use super::{
-    BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings, MailSettings, MemorySettings, SampleSettings,
-    mail, servers,
+    BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings,
+    MailSettings, MemorySettings, SampleSettings, mail, servers,
 };
 use crate::engine::{Asking, FlapRule, HoldTimes, Policy, Sampling};
 use crate::model::{SourceName, parse_duration};
@@ -57,7 +57,14 @@ impl Loaded {
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
-    assemble(sources, &Whole { address: servers::address, mail: mail::mail, secrets: true })
+    assemble(
+        sources,
+        &Whole {
+            address: servers::address,
+            mail: mail::mail,
+            secrets: true,
+        },
+    )
 }
 
 /// The same, for what needs only the rules: hosts and secrets are neither needed nor looked at, the addresses lead nowhere, and mail is
@@ -67,7 +74,14 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 /// [`Problems`], all at once, none with a secret in it.
 pub fn load_rules(sources: &Sources) -> Result<Loaded, Problems> {
     let mail = |reader: &mut Reader<'_>, gather| Some(mail::rules_only(reader, gather));
-    assemble(sources, &Whole { address: |_, server| servers::nowhere(server), mail, secrets: false })
+    assemble(
+        sources,
+        &Whole {
+            address: |_, server| servers::nowhere(server),
+            mail,
+            secrets: false,
+        },
+    )
 }
 
 /// How the two parts are read that differ between a whole configuration and its rules alone.
@@ -92,9 +106,12 @@ fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
         warnings.push("health_last is an old name: write health_last_active".to_owned());
     }
     match config {
-        Some(config) if problems.is_empty() => {
-            Ok(Loaded { config, warnings, set: layers.set_keys().cloned().collect(), written: Written::of(&layers) })
-        }
+        Some(config) if problems.is_empty() => Ok(Loaded {
+            config,
+            warnings,
+            set: layers.set_keys().cloned().collect(),
+            written: Written::of(&layers),
+        }),
         _ => Err(Problems(problems)),
     }
 }
@@ -103,13 +120,21 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let book = book(reader, parts);
     let jump = feed(reader, parts, SourceName::Jump);
     let relay = feed(reader, parts, SourceName::Relay);
-    let ask = reader.parsed("ask_every", "auto, off, or a duration from 1s to 1h", asking);
+    let ask = reader.parsed(
+        "ask_every",
+        "auto, off, or a duration from 1s to 1h",
+        asking,
+    );
     let (sample, health) = (sample(reader), health(reader));
     let gather = mail::gather(reader);
     let mail = (parts.mail)(reader, gather);
     let telling = telling(reader, gather, mail.as_ref());
     let maintenance = maintenance(reader, &telling.zone);
-    let Groups { pools, categories, services } = groups(reader);
+    let Groups {
+        pools,
+        categories,
+        services,
+    } = groups(reader);
     let advice = advice(reader);
     let surfaces = surfaces(reader, &services);
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
@@ -151,13 +176,21 @@ fn book(reader: &mut Reader<'_>, parts: &Whole) -> Option<BookSettings> {
     let address = (parts.address)(reader, SourceName::Book);
     let query_every = reader.duration("query_book_every", SECOND..=DAY);
     let timeout = reader.duration("timeout_book", 100 * MILLI..=5 * MINUTE);
-    Some(BookSettings { address: address?, timeout, query_every })
+    Some(BookSettings {
+        address: address?,
+        timeout,
+        query_every,
+    })
 }
 
 fn feed(reader: &mut Reader<'_>, parts: &Whole, server: SourceName) -> Option<FeedSettings> {
     let address = (parts.address)(reader, server);
-    let reconnect_every = reader.duration(&format!("reconnect_{server}_every"), 10 * SECOND..=30 * DAY);
-    Some(FeedSettings { address: address?, reconnect_every })
+    let reconnect_every =
+        reader.duration(&format!("reconnect_{server}_every"), 10 * SECOND..=30 * DAY);
+    Some(FeedSettings {
+        address: address?,
+        reconnect_every,
+    })
 }
 
 fn asking(text: &str) -> Result<Option<Asking>, String> {
@@ -167,11 +200,19 @@ fn asking(text: &str) -> Result<Option<Asking>, String> {
         _ => {}
     }
     let every = parse_duration(text).map_err(|error| format!("is not a duration: {error}"))?;
-    if (SECOND..=HOUR).contains(&every) { Ok(Some(Asking::Every(every))) } else { Err("is out of bounds".to_owned()) }
+    if (SECOND..=HOUR).contains(&every) {
+        Ok(Some(Asking::Every(every)))
+    } else {
+        Err("is out of bounds".to_owned())
+    }
 }
 
 fn sample(reader: &mut Reader<'_>) -> SampleSettings {
-    let words = [("auto", Sampling::Auto), ("always", Sampling::Always), ("never", Sampling::Never)];
+    let words = [
+        ("auto", Sampling::Auto),
+        ("always", Sampling::Always),
+        ("never", Sampling::Never),
+    ];
     SampleSettings {
         when: reader.choice("sample", &words).unwrap_or(Sampling::Auto),
         at_once: reader.number("sample_at_once", 1..=64),
@@ -197,37 +238,68 @@ fn health(reader: &mut Reader<'_>) -> HealthSettings {
 }
 
 fn flapping(reader: &mut Reader<'_>) -> FlapRule {
-    let window = reader.parsed("health_flap_window", "off, or a duration from 10m to 1d", |text| match text {
-        off if off.eq_ignore_ascii_case("off") => Ok(Duration::ZERO),
-        text => duration_within(text, &(10 * MINUTE..=DAY)),
-    });
-    let (high, low) = (reader.number("health_flap_high", 10..=90), reader.number("health_flap_low", 5..=85));
+    let window = reader.parsed(
+        "health_flap_window",
+        "off, or a duration from 10m to 1d",
+        |text| match text {
+            off if off.eq_ignore_ascii_case("off") => Ok(Duration::ZERO),
+            text => duration_within(text, &(10 * MINUTE..=DAY)),
+        },
+    );
+    let (high, low) = (
+        reader.number("health_flap_high", 10..=90),
+        reader.number("health_flap_low", 5..=85),
+    );
     if low >= high && high > 0 {
-        reader.wrong("health_flap_low", "is not below health_flap_high", "flapping must weigh less at its end than at its start");
+        reader.wrong(
+            "health_flap_low",
+            "is not below health_flap_high",
+            "flapping must weigh less at its end than at its start",
+        );
     }
-    FlapRule { window: window.unwrap_or_default(), high, low }
+    FlapRule {
+        window: window.unwrap_or_default(),
+        high,
+        low,
+    }
 }
 
 fn log(reader: &mut Reader<'_>) -> LogSettings {
-    const LEVEL: &str = "off, error, warn, info, debug, trace, or a filter such as info,labwatch::feeds=debug";
+    const LEVEL: &str =
+        "off, error, warn, info, debug, trace, or a filter such as info,labwatch::feeds=debug";
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     LogSettings {
-        level: reader.parsed("log_level", LEVEL, log_level).unwrap_or_default(),
-        format: reader.choice("log_format", &formats).unwrap_or(LogFormat::Json),
+        level: reader
+            .parsed("log_level", LEVEL, log_level)
+            .unwrap_or_default(),
+        format: reader
+            .choice("log_format", &formats)
+            .unwrap_or(LogFormat::Json),
         file: log_file(reader),
     }
 }
 
 fn log_file(reader: &mut Reader<'_>) -> Option<LogFile> {
-    let path = reader.parsed("log_file", "stdout, or a path", |text| Ok(PathBuf::from(text)));
+    let path = reader.parsed("log_file", "stdout, or a path", |text| {
+        Ok(PathBuf::from(text))
+    });
     let max_size = reader.size("log_max_size", 64 * KIB..=4 * GIB);
     let max_age = reader.duration("log_max_age", HOUR..=3_650 * DAY);
     let max_total = reader.size("log_max_total", 64 * KIB..=1_024 * GIB);
     if (1..max_size).contains(&max_total) {
-        reader.wrong("log_max_total", "is below log_max_size", "all log files together need room for at least one");
+        reader.wrong(
+            "log_max_total",
+            "is below log_max_size",
+            "all log files together need room for at least one",
+        );
     }
     let path = path.filter(|path| path.as_os_str() != "stdout")?;
-    Some(LogFile { path, max_size, max_age, max_total })
+    Some(LogFile {
+        path,
+        max_size,
+        max_age,
+        max_total,
+    })
 }
 
 /// A level or a filter, in today's words. A lone word that is no level would be taken for the name of a library.
@@ -238,8 +310,14 @@ fn log_level(text: &str) -> Result<String, String> {
         "fatal" | "panic" => "error",
         other => other,
     };
-    let lone = level.split(',').map(str::trim).filter(|part| !part.contains('='));
-    if lone.clone().any(|part| LevelFilter::from_str(part).is_err() || part.is_empty()) {
+    let lone = level
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.contains('='));
+    if lone
+        .clone()
+        .any(|part| LevelFilter::from_str(part).is_err() || part.is_empty())
+    {
         return Err("is not a level".to_owned());
     }
     Targets::from_str(level).map_err(|error| format!("is not a filter: {error}"))?;
@@ -248,12 +326,18 @@ fn log_level(text: &str) -> Result<String, String> {
 
 fn memory(reader: &mut Reader<'_>) -> Option<MemorySettings> {
     let days = reader.number("history_days", 1..=36_500);
-    let folder = reader.parsed("data_dir", "an absolute path, or none", |text| match PathBuf::from(text) {
-        _ if text == "none" => Ok(None),
-        path if path.is_absolute() => Ok(Some(path)),
-        _ => Err("is not an absolute path".to_owned()),
-    });
-    folder.flatten().map(|folder| MemorySettings { folder, days })
+    let folder = reader.parsed(
+        "data_dir",
+        "an absolute path, or none",
+        |text| match PathBuf::from(text) {
+            _ if text == "none" => Ok(None),
+            path if path.is_absolute() => Ok(Some(path)),
+            _ => Err("is not an absolute path".to_owned()),
+        },
+    );
+    folder
+        .flatten()
+        .map(|folder| MemorySettings { folder, days })
 }
 
 impl Config {

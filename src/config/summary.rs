@@ -13,11 +13,18 @@ impl Config {
     /// What is watched, who is mailed and by which rules, in a few lines for people.
     #[must_use]
     pub fn summary(&self) -> String {
-        let mut lines: Vec<String> = [("book", &self.book.address), ("jump", &self.jump.address), ("relay", &self.relay.address)]
-            .into_iter()
-            .map(|(name, address)| watched(name, address))
-            .collect();
-        lines.push(self.mail.as_ref().map_or_else(|| "mail     nobody".to_owned(), |mail| mail_line(mail, &self.telling)));
+        let mut lines: Vec<String> = [
+            ("book", &self.book.address),
+            ("jump", &self.jump.address),
+            ("relay", &self.relay.address),
+        ]
+        .into_iter()
+        .map(|(name, address)| watched(name, address))
+        .collect();
+        lines.push(self.mail.as_ref().map_or_else(
+            || "mail     nobody".to_owned(),
+            |mail| mail_line(mail, &self.telling),
+        ));
         lines.extend(telling_lines(&self.telling));
         lines.push(format!(
             "rules    silent after {}, missing after {}, not judged for {} after first sight, down after {} without relay",
@@ -31,14 +38,35 @@ impl Config {
         lines.extend(self.categories.iter().map(category_line));
         lines.extend(self.services.iter().map(service_line));
         lines.push(api_line(&self.api));
-        lines.extend(self.observe.then(|| "acts     never: it only watches".to_owned()));
         lines.extend(
-            self.graphite.as_ref().map(|to| format!("graphite {}:{} as {}, every {}", to.host, to.port, to.prefix, short(to.every))),
+            self.observe
+                .then(|| "acts     never: it only watches".to_owned()),
         );
-        lines.extend(self.profile.map(|profile| format!("profile  http://{}", profile.listen)));
-        let folder = self.memory.as_ref().map_or("nothing is kept".into(), |memory| memory.folder.to_string_lossy());
+        lines.extend(self.graphite.as_ref().map(|to| {
+            format!(
+                "graphite {}:{} as {}, every {}",
+                to.host,
+                to.port,
+                to.prefix,
+                short(to.every)
+            )
+        }));
+        lines.extend(
+            self.profile
+                .map(|profile| format!("profile  http://{}", profile.listen)),
+        );
+        let folder = self
+            .memory
+            .as_ref()
+            .map_or("nothing is kept".into(), |memory| {
+                memory.folder.to_string_lossy()
+            });
         lines.push(format!("memory   {folder}"));
-        let log = self.log.file.as_ref().map_or("standard output".into(), |file| file.path.to_string_lossy());
+        let log = self
+            .log
+            .file
+            .as_ref()
+            .map_or("standard output".into(), |file| file.path.to_string_lossy());
         lines.push(format!("log      {log}, {}", self.log.level));
         lines.join("\n")
     }
@@ -46,32 +74,71 @@ impl Config {
 
 fn watched(name: &str, address: &Address) -> String {
     let connect = address.connect.as_str().trim_end_matches('/');
-    let past = if connect == address.audience { String::new() } else { format!(", reached at {connect}") };
-    let socket = address.websocket.as_ref().map(|url| format!(", websockets at {}", url.as_str().trim_end_matches('/')));
-    format!("{name:8} {}{past}{}", address.audience, socket.unwrap_or_default())
+    let past = if connect == address.audience {
+        String::new()
+    } else {
+        format!(", reached at {connect}")
+    };
+    let socket = address
+        .websocket
+        .as_ref()
+        .map(|url| format!(", websockets at {}", url.as_str().trim_end_matches('/')));
+    format!(
+        "{name:8} {}{past}{}",
+        address.audience,
+        socket.unwrap_or_default()
+    )
 }
 
 fn mail_line(mail: &MailSettings, telling: &TellingSettings) -> String {
-    let digest = telling.digest.map(|at| format!(", every day at {:02}:{:02} {}", at.hour(), at.minute(), telling.zone));
+    let digest = telling.digest.map(|at| {
+        format!(
+            ", every day at {:02}:{:02} {}",
+            at.hour(),
+            at.minute(),
+            telling.zone
+        )
+    });
     let remind = reminded(telling.remind);
     let to = people(&mail.to, &mail.cc);
-    format!("mail     everything to {to} by {}:{}, {}{remind}{}", mail.host, mail.port, mail.tls, digest.unwrap_or_default())
+    format!(
+        "mail     everything to {to} by {}:{}, {}{remind}{}",
+        mail.host,
+        mail.port,
+        mail.tls,
+        digest.unwrap_or_default()
+    )
 }
 
 fn telling_lines(telling: &TellingSettings) -> Vec<String> {
-    let everything = telling.webhook.iter().map(|webhook| format!("webhook  everything to {}", program(webhook)));
+    let everything = telling
+        .webhook
+        .iter()
+        .map(|webhook| format!("webhook  everything to {}", program(webhook)));
     let routes = telling.routes.iter().map(route_line);
-    let dead_man = telling.dead_man.iter().map(|to| format!("dead man {} every {}", to.url, short(to.every)));
+    let dead_man = telling
+        .dead_man
+        .iter()
+        .map(|to| format!("dead man {} every {}", to.url, short(to.every)));
     everything.chain(routes).chain(dead_man).collect()
 }
 
 fn route_line(route: &Route) -> String {
-    let alerts = if route.alerts { " and the whole laboratory" } else { "" };
+    let alerts = if route.alerts {
+        " and the whole laboratory"
+    } else {
+        ""
+    };
     let target = match &route.target {
         RouteTarget::Mail { to, cc } => people(to, cc),
         RouteTarget::Webhook(webhook) => program(webhook),
     };
-    format!("route    {}: {}{alerts} to {target}{}", route.name, route.patterns.join(", "), reminded(route.remind))
+    format!(
+        "route    {}: {}{alerts} to {target}{}",
+        route.name,
+        route.patterns.join(", "),
+        reminded(route.remind)
+    )
 }
 
 fn people(to: &[String], cc: &[String]) -> String {
@@ -80,40 +147,87 @@ fn people(to: &[String], cc: &[String]) -> String {
 }
 
 fn program(webhook: &Webhook) -> String {
-    let signed = if webhook.secret.is_some() { "signed" } else { "not signed" };
+    let signed = if webhook.secret.is_some() {
+        "signed"
+    } else {
+        "not signed"
+    };
     format!("{}, {signed}", webhook.url)
 }
 
 fn reminded(after: Option<Duration>) -> String {
-    after.map(|after| format!(", reminded after {}", short(after))).unwrap_or_default()
+    after
+        .map(|after| format!(", reminded after {}", short(after)))
+        .unwrap_or_default()
 }
 
 fn maintenance_line(planned: &MaintenanceSettings) -> String {
     let when = match &planned.when {
         Planned::Once { from, until } => format!("from {from} until {until}"),
-        Planned::Weekly { days, at, lasts, zone } => {
+        Planned::Weekly {
+            days,
+            at,
+            lasts,
+            zone,
+        } => {
             let days: Vec<String> = days.iter().map(|day| format!("{day:?}")).collect();
-            format!("{} at {:02}:{:02} {zone} for {}", days.join(", "), at.hour(), at.minute(), short(*lasts))
+            format!(
+                "{} at {:02}:{:02} {zone} for {}",
+                days.join(", "),
+                at.hour(),
+                at.minute(),
+                short(*lasts)
+            )
         }
     };
-    format!("quiet    {}: {} {when}", planned.name, planned.patterns.join(", "))
+    format!(
+        "quiet    {}: {} {when}",
+        planned.name,
+        planned.patterns.join(", ")
+    )
 }
 
 fn pool_line(pool: &PoolSettings) -> String {
-    format!("pool     {}: {}, bad with fewer than {} healthy", pool.name, pool.members.join(", "), pool.min_healthy)
+    format!(
+        "pool     {}: {}, bad with fewer than {} healthy",
+        pool.name,
+        pool.members.join(", "),
+        pool.min_healthy
+    )
 }
 
 fn category_line(category: &CategorySettings) -> String {
-    let members: Vec<&str> = category.patterns.iter().chain(&category.pools).map(String::as_str).collect();
-    let resilient = if category.resilient { ", resilient" } else { "" };
+    let members: Vec<&str> = category
+        .patterns
+        .iter()
+        .chain(&category.pools)
+        .map(String::as_str)
+        .collect();
+    let resilient = if category.resilient {
+        ", resilient"
+    } else {
+        ""
+    };
     let sticky = if category.sticky { ", sticky" } else { "" };
-    let members = if members.is_empty() { String::new() } else { format!(": {}", members.join(", ")) };
-    format!("category {}{members}{resilient}{sticky}, checked every {}", category.name, short(category.period))
+    let members = if members.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", members.join(", "))
+    };
+    format!(
+        "category {}{members}{resilient}{sticky}, checked every {}",
+        category.name,
+        short(category.period)
+    )
 }
 
 fn service_line(service: &ServiceSettings) -> String {
     let Some(url) = &service.url else {
-        return format!("service  {}: reports by itself, every {} at the latest", service.name, short(service.period));
+        return format!(
+            "service  {}: reports by itself, every {} at the latest",
+            service.name,
+            short(service.period)
+        );
     };
     let expect = match service.expect {
         Expect::Ok200 => "status 200",
@@ -121,7 +235,12 @@ fn service_line(service: &ServiceSettings) -> String {
         Expect::FtStandard => "an FT health document",
     };
     let place = url.origin().ascii_serialization();
-    format!("service  {}: {place}{}, {expect}, every {}", service.name, url.path(), short(service.period))
+    format!(
+        "service  {}: {place}{}, {expect}, every {}",
+        service.name,
+        url.path(),
+        short(service.period)
+    )
 }
 
 fn api_line(api: &ApiSettings) -> String {
@@ -131,7 +250,16 @@ fn api_line(api: &ApiSettings) -> String {
         ApiRead::Token => "reading needs a token",
         ApiRead::Students => "everybody may read the page of students, the rest needs a token",
     };
-    let change = if api.secret.is_some() { "changing needs a token" } else { "nobody can change anything" };
-    let Some(listen) = api.listen else { return "API      none, and no page".to_owned() };
-    format!("API      {scheme}://{listen}{}, {read}, {change}", api.prefix)
+    let change = if api.secret.is_some() {
+        "changing needs a token"
+    } else {
+        "nobody can change anything"
+    };
+    let Some(listen) = api.listen else {
+        return "API      none, and no page".to_owned();
+    };
+    format!(
+        "API      {scheme}://{listen}{}, {read}, {change}",
+        api.prefix
+    )
 }

@@ -37,7 +37,11 @@ impl Table {
     /// Its name as it stands in the file.
     #[must_use]
     pub fn heading(&self) -> String {
-        if self.repeats { format!("[[{}]]", self.name) } else { format!("[{}]", self.name) }
+        if self.repeats {
+            format!("[[{}]]", self.name)
+        } else {
+            format!("[{}]", self.name)
+        }
     }
 }
 
@@ -57,12 +61,19 @@ fn read_documentation() -> Vec<Table> {
     let sections = TABLES.split("\n## ").skip(1);
     let table = |section: &'static str| {
         let heading = section.lines().next().unwrap_or_default();
-        let prose = section.lines().skip(1).map_while(|line| line.strip_prefix("# "));
+        let prose = section
+            .lines()
+            .skip(1)
+            .map_while(|line| line.strip_prefix("# "));
         Table {
             name: heading.trim_matches(['[', ']']),
             repeats: heading.starts_with("[["),
             doc: prose.collect::<Vec<_>>().join(" "),
-            keys: keys.iter().filter(|key| key.section == heading).cloned().collect(),
+            keys: keys
+                .iter()
+                .filter(|key| key.section == heading)
+                .cloned()
+                .collect(),
         }
     };
     sections.map(table).collect()
@@ -81,13 +92,20 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn find(&self, key: &str) -> Option<Found> {
-        debug_assert!(self.table.keys.iter().any(|known| known.name == key), "{key} of {} is documented", self.table.name);
+        debug_assert!(
+            self.table.keys.iter().any(|known| known.name == key),
+            "{key} of {} is documented",
+            self.table.name
+        );
         self.values.get(key).cloned()
     }
 
     /// Everything that is written in it, without where.
     pub(super) fn written(&self) -> Vec<(&str, &Raw)> {
-        self.values.iter().map(|(key, found)| (key.as_str(), &found.raw)).collect()
+        self.values
+            .iter()
+            .map(|(key, found)| (key.as_str(), &found.raw))
+            .collect()
     }
 
     /// How problems call a key of it.
@@ -105,7 +123,12 @@ impl Row {
 }
 
 /// The rows of a known table, and what is wrong with their names. `flat` are the names of all settings.
-pub(super) fn rows(table: &'static Table, what: What, origin: &str, flat: &[String]) -> (Vec<Row>, Vec<Problem>) {
+pub(super) fn rows(
+    table: &'static Table,
+    what: What,
+    origin: &str,
+    flat: &[String],
+) -> (Vec<Row>, Vec<Problem>) {
     let wrong = |wrong: String, allowed: &str| Problem {
         key: table.name.to_owned(),
         wrong,
@@ -117,35 +140,85 @@ pub(super) fn rows(table: &'static Table, what: What, origin: &str, flat: &[Stri
         (What::Many(sections), true) if sections.len() <= MAX_ROWS => sections,
         (What::Many(sections), true) => {
             let told = format!("stands there {} times", sections.len());
-            return (Vec::new(), vec![wrong(told, &format!("at most {MAX_ROWS} times"))]);
+            return (
+                Vec::new(),
+                vec![wrong(told, &format!("at most {MAX_ROWS} times"))],
+            );
         }
         (What::One(_), true) => {
-            return (Vec::new(), vec![wrong("is one table".to_owned(), &format!("write {}, once for each", table.heading()))]);
+            return (
+                Vec::new(),
+                vec![wrong(
+                    "is one table".to_owned(),
+                    &format!("write {}, once for each", table.heading()),
+                )],
+            );
         }
         (What::Many(_), false) => {
-            return (Vec::new(), vec![wrong("is a list of tables".to_owned(), &format!("write {}, once", table.heading()))]);
+            return (
+                Vec::new(),
+                vec![wrong(
+                    "is a list of tables".to_owned(),
+                    &format!("write {}, once", table.heading()),
+                )],
+            );
         }
-        (What::Value(_), _) => return (Vec::new(), vec![wrong("is not a table".to_owned(), &format!("write {}", table.heading()))]),
+        (What::Value(_), _) => {
+            return (
+                Vec::new(),
+                vec![wrong(
+                    "is not a table".to_owned(),
+                    &format!("write {}", table.heading()),
+                )],
+            );
+        }
     };
     let mut problems = Vec::new();
-    let rows = (1..).zip(sections).map(|(number, section)| row(table, number, section, flat, &mut problems)).collect();
+    let rows = (1..)
+        .zip(sections)
+        .map(|(number, section)| row(table, number, section, flat, &mut problems))
+        .collect();
     (rows, problems)
 }
 
-fn row(table: &'static Table, number: usize, section: Section, flat: &[String], problems: &mut Vec<Problem>) -> Row {
+fn row(
+    table: &'static Table,
+    number: usize,
+    section: Section,
+    flat: &[String],
+    problems: &mut Vec<Problem>,
+) -> Row {
     let known: Vec<&str> = table.keys.iter().map(|key| key.name).collect();
     let defaults = table.keys.iter().filter(|key| key.has_default);
-    let mut values: BTreeMap<String, Found> = defaults.map(|key| (key.name.to_owned(), default(key))).collect();
+    let mut values: BTreeMap<String, Found> = defaults
+        .map(|key| (key.name.to_owned(), default(key)))
+        .collect();
     let mut strays = Vec::new();
     for (key, value, origin) in section.values {
         if !known.contains(&key.as_str()) {
             strays.push((key, origin));
         } else if value.as_str().is_none_or(|text| !text.trim().is_empty()) {
-            values.insert(key, Found { raw: raw(value), layer: Layer::File, origin });
+            values.insert(
+                key,
+                Found {
+                    raw: raw(value),
+                    layer: Layer::File,
+                    origin,
+                },
+            );
         }
     }
-    let row = Row { table, label: label(table, number, values.get("name")), origin: section.origin, values };
-    problems.extend(strays.into_iter().map(|(key, origin)| stray(&row, &key, &known, flat, origin)));
+    let row = Row {
+        table,
+        label: label(table, number, values.get("name")),
+        origin: section.origin,
+        values,
+    };
+    problems.extend(
+        strays
+            .into_iter()
+            .map(|(key, origin)| stray(&row, &key, &known, flat, origin)),
+    );
     row
 }
 
@@ -160,17 +233,32 @@ fn label(table: &Table, number: usize, name: Option<&Found>) -> String {
 fn stray(row: &Row, key: &str, known: &[&str], flat: &[String], origin: String) -> Problem {
     let heading = row.table.heading();
     let allowed = match keys::nearest(key, known) {
-        _ if flat.iter().any(|name| name == key) => "it is a setting: write it above the first table of the file".to_owned(),
+        _ if flat.iter().any(|name| name == key) => {
+            "it is a setting: write it above the first table of the file".to_owned()
+        }
         Some(name) => format!("did you mean {name}?"),
         None => format!("allowed are {}", known.join(", ")),
     };
-    Problem { key: row.label(key), wrong: format!("is not a key of {heading}"), allowed, origin }
+    Problem {
+        key: row.label(key),
+        wrong: format!("is not a key of {heading}"),
+        allowed,
+        origin,
+    }
 }
 
 fn default(key: &Key) -> Found {
     let text = key.plain_value().to_owned();
-    let raw = if key.value.starts_with('"') { Raw::Text(text) } else { Raw::Literal(text) };
-    Found { raw, layer: Layer::Defaults, origin: String::new() }
+    let raw = if key.value.starts_with('"') {
+        Raw::Text(text)
+    } else {
+        Raw::Literal(text)
+    };
+    Found {
+        raw,
+        layer: Layer::Defaults,
+        origin: String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -179,16 +267,46 @@ mod tests {
 
     #[test]
     fn every_line_of_the_documentation_is_understood() {
-        let assignments = TABLES.lines().filter(|line| !line.starts_with("# ") && line.contains(" = ")).count();
-        assert_eq!(tables().iter().map(|table| table.keys.len()).sum::<usize>(), assignments);
+        let assignments = TABLES
+            .lines()
+            .filter(|line| !line.starts_with("# ") && line.contains(" = "))
+            .count();
+        assert_eq!(
+            tables().iter().map(|table| table.keys.len()).sum::<usize>(),
+            assignments
+        );
         for table in tables() {
-            assert!(!table.doc.is_empty() && !table.keys.is_empty(), "{}", table.name);
-            assert_eq!(table.repeats, table.keys.iter().any(|key| key.name == "name"), "{}: what repeats has names", table.name);
+            assert!(
+                !table.doc.is_empty() && !table.keys.is_empty(),
+                "{}",
+                table.name
+            );
+            assert_eq!(
+                table.repeats,
+                table.keys.iter().any(|key| key.name == "name"),
+                "{}: what repeats has names",
+                table.name
+            );
             for key in &table.keys {
-                assert!(key.doc.contains("Allowed: "), "{} {} says what is allowed", table.name, key.name);
+                assert!(
+                    key.doc.contains("Allowed: "),
+                    "{} {} says what is allowed",
+                    table.name,
+                    key.name
+                );
             }
         }
         let names: Vec<_> = tables().iter().map(Table::heading).collect();
-        assert_eq!(names, ["[[route]]", "[[maintenance]]", "[[pool]]", "[[category]]", "[[service]]", "[advice]"]);
+        assert_eq!(
+            names,
+            [
+                "[[route]]",
+                "[[maintenance]]",
+                "[[pool]]",
+                "[[category]]",
+                "[[service]]",
+                "[advice]"
+            ]
+        );
     }
 }

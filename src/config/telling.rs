@@ -15,7 +15,8 @@ use super::zone::{self, Zone};
 use crate::engine::{self, Channel, Digest};
 use crate::model::{RouteName, parse_duration};
 
-const REMINDING: RangeInclusive<Duration> = Duration::from_secs(600)..=Duration::from_secs(7 * 86_400);
+const REMINDING: RangeInclusive<Duration> =
+    Duration::from_secs(600)..=Duration::from_secs(7 * 86_400);
 const REMIND: &str = "off, or a duration from 10m to 7d";
 const DIGEST: &str = "off, or a time such as 07:30";
 
@@ -100,16 +101,35 @@ impl TellingSettings {
     #[must_use]
     pub fn routes(&self, has_mail: bool) -> Vec<engine::Route> {
         let zone = self.zone.rules.clone();
-        let digest = self.digest.map(|at| Digest { at, zone, when_well: false });
-        let whole = engine::Route { gather: self.gather, remind: self.remind, ..engine::Route::everybody() };
-        let everybody = has_mail.then(|| engine::Route { digest: digest.clone(), ..whole.clone() });
-        let webhook = self.webhook.is_some().then(|| engine::Route { name: RouteName::webhook(), channel: Channel::Webhook, ..whole });
+        let digest = self.digest.map(|at| Digest {
+            at,
+            zone,
+            when_well: false,
+        });
+        let whole = engine::Route {
+            gather: self.gather,
+            remind: self.remind,
+            ..engine::Route::everybody()
+        };
+        let everybody = has_mail.then(|| engine::Route {
+            digest: digest.clone(),
+            ..whole.clone()
+        });
+        let webhook = self.webhook.is_some().then(|| engine::Route {
+            name: RouteName::webhook(),
+            channel: Channel::Webhook,
+            ..whole
+        });
         let named = self.routes.iter().filter_map(|route| {
             let is_mail = matches!(route.target, RouteTarget::Mail { .. });
             Some(engine::Route {
                 name: RouteName::try_new(&route.name).ok()?,
                 patterns: route.patterns.clone(),
-                channel: if is_mail { Channel::Mail } else { Channel::Webhook },
+                channel: if is_mail {
+                    Channel::Mail
+                } else {
+                    Channel::Webhook
+                },
                 alerts: route.alerts,
                 gather: route.gather,
                 remind: route.remind,
@@ -121,7 +141,11 @@ impl TellingSettings {
 }
 
 /// Everything about telling. `mail` are the settings of mail that have been read already.
-pub(super) fn telling(reader: &mut Reader<'_>, gather: Duration, mail: Option<&MailSettings>) -> TellingSettings {
+pub(super) fn telling(
+    reader: &mut Reader<'_>,
+    gather: Duration,
+    mail: Option<&MailSettings>,
+) -> TellingSettings {
     let remind = reader.parsed("email_remind", REMIND, reminding).flatten();
     let digest = reader.parsed("email_digest", DIGEST, digest_time).flatten();
     let url = reader.hidden("webhook_url", hidden::ALLOWED, hidden_url);
@@ -137,23 +161,34 @@ pub(super) fn telling(reader: &mut Reader<'_>, gather: Duration, mail: Option<&M
         dead_man: url.map(|url| DeadMan { url, every }),
         hold_overdue: reader.duration("hold_overdue", HOUR..=365 * DAY),
         report_monthly: report(reader, mail),
-        routes: reader.named_rows("route", &RESERVED, |reader, name| route(reader, name, (remind, gather), mail)),
+        routes: reader.named_rows("route", &RESERVED, |reader, name| {
+            route(reader, name, (remind, gather), mail)
+        }),
     }
 }
 
 fn report(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> bool {
     let report = reader.switch("report_monthly");
     if report && mail.is_none() {
-        reader.warnings.push("report_monthly is on, but nobody is mailed".to_owned());
+        reader
+            .warnings
+            .push("report_monthly is on, but nobody is mailed".to_owned());
     }
     report
 }
 
-fn webhook(reader: &mut Reader<'_>, url: Option<HiddenUrl>, url_key: &str, secret_key: &str) -> Option<Webhook> {
+fn webhook(
+    reader: &mut Reader<'_>,
+    url: Option<HiddenUrl>,
+    url_key: &str,
+    secret_key: &str,
+) -> Option<Webhook> {
     let secret = reader.secret(secret_key);
     if url.is_none() && secret.is_some() && reader.find(url_key).is_none() {
         let (secret, url) = (reader.label(secret_key), reader.label(url_key));
-        reader.warnings.push(format!("{secret} is set but not used: {url} is not set"));
+        reader
+            .warnings
+            .push(format!("{secret} is set but not used: {url} is not set"));
     }
     url.map(|url| Webhook { url, secret })
 }
@@ -167,14 +202,28 @@ fn route(
     let patterns = reader.required_patterns("match");
     let alerts = reader.switch("alerts");
     let remind = reader.parsed("remind", REMIND, reminding).unwrap_or(remind);
-    let gather = if reader.is_set("gather") { reader.duration("gather", GATHERING) } else { gather };
+    let gather = if reader.is_set("gather") {
+        reader.duration("gather", GATHERING)
+    } else {
+        gather
+    };
     let target = target(reader, mail)?;
-    Some(Route { name, patterns, target, alerts, remind, gather })
+    Some(Route {
+        name,
+        patterns,
+        target,
+        alerts,
+        remind,
+        gather,
+    })
 }
 
 fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteTarget> {
     let before = reader.problems.len();
-    let (to, cc) = (reader.list("to", ADDRESSES, recipient), reader.list("cc", ADDRESSES, recipient));
+    let (to, cc) = (
+        reader.list("to", ADDRESSES, recipient),
+        reader.list("cc", ADDRESSES, recipient),
+    );
     let url = reader.hidden("webhook", hidden::ALLOWED, hidden_url);
     let webhook = webhook(reader, url, "webhook", "secret");
     if reader.problems.len() > before {
@@ -186,7 +235,11 @@ fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteT
         (true, Some(webhook)) if cc.is_empty() => return Some(RouteTarget::Webhook(webhook)),
         (true, Some(_)) => reader.wrong("cc", "is set without to", "a webhook has no copies"),
         (false, None) if mail.is_none() => {
-            reader.wrong("to", "is set, but mail is off", "set email_host, email_from and email_to, which hears everything");
+            reader.wrong(
+                "to",
+                "is set, but mail is off",
+                "set email_host, email_from and email_to, which hears everything",
+            );
         }
         (false, None) => return Some(RouteTarget::Mail { to, cc }),
     }
@@ -198,22 +251,36 @@ fn reminding(text: &str) -> Result<Option<Duration>, String> {
         return Ok(None);
     }
     let after = parse_duration(text).map_err(|error| format!("is not a duration: {error}"))?;
-    if REMINDING.contains(&after) { Ok(Some(after)) } else { Err("is out of bounds".to_owned()) }
+    if REMINDING.contains(&after) {
+        Ok(Some(after))
+    } else {
+        Err("is out of bounds".to_owned())
+    }
 }
 
 fn digest_time(text: &str) -> Result<Option<Time>, String> {
-    if text.eq_ignore_ascii_case("off") { Ok(None) } else { clock(text).map(Some) }
+    if text.eq_ignore_ascii_case("off") {
+        Ok(None)
+    } else {
+        clock(text).map(Some)
+    }
 }
 
 /// A time by the clock on the wall, in hours and minutes.
 pub(super) fn clock(text: &str) -> Result<Time, String> {
     let wrong = || "is not a time".to_owned();
     let (hours, minutes) = text.split_once(':').ok_or_else(wrong)?;
-    let plain = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let plain =
+        |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     if !plain(hours) || !plain(minutes) || minutes.len() != 2 {
         return Err(wrong());
     }
-    let time = Time::new(hours.parse().map_err(|_| wrong())?, minutes.parse().map_err(|_| wrong())?, 0, 0);
+    let time = Time::new(
+        hours.parse().map_err(|_| wrong())?,
+        minutes.parse().map_err(|_| wrong())?,
+        0,
+        0,
+    );
     time.map_err(|_| wrong())
 }
 
@@ -223,10 +290,21 @@ mod tests {
 
     #[test]
     fn times_by_the_clock() {
-        for (text, time) in [("07:30", Some((7, 30))), ("7:05", Some((7, 5))), ("00:00", Some((0, 0))), ("23:59", Some((23, 59)))] {
-            assert_eq!(clock(text).ok(), time.and_then(|(h, m)| Time::new(h, m, 0, 0).ok()), "{text}");
+        for (text, time) in [
+            ("07:30", Some((7, 30))),
+            ("7:05", Some((7, 5))),
+            ("00:00", Some((0, 0))),
+            ("23:59", Some((23, 59))),
+        ] {
+            assert_eq!(
+                clock(text).ok(),
+                time.and_then(|(h, m)| Time::new(h, m, 0, 0).ok()),
+                "{text}"
+            );
         }
-        for bad in ["24:00", "7", "7:5", "07:30:00", "+7:30", "", ":", "7.30", "12:60"] {
+        for bad in [
+            "24:00", "7", "7:5", "07:30:00", "+7:30", "", ":", "7.30", "12:60",
+        ] {
             assert!(clock(bad).is_err(), "{bad}");
         }
     }

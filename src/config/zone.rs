@@ -22,7 +22,13 @@ impl Zone {
     pub(super) fn of_system() -> Self {
         let rules = TimeZone::system();
         let name = rules.iana_name().map(str::to_owned);
-        name.map_or_else(|| Self { name: "UTC".to_owned(), rules: TimeZone::UTC }, |name| Self { name, rules })
+        name.map_or_else(
+            || Self {
+                name: "UTC".to_owned(),
+                rules: TimeZone::UTC,
+            },
+            |name| Self { name, rules },
+        )
     }
 }
 
@@ -40,5 +46,8 @@ pub(super) fn configured(reader: &mut Reader<'_>, key: &str) -> Option<Zone> {
 fn named(text: &str) -> Result<Zone, String> {
     let rules = TimeZone::get(text).ok().filter(|rules| !rules.is_unknown());
     let rules = rules.ok_or_else(|| "is not known here: is tzdata installed?".to_owned())?;
-    Ok(Zone { name: rules.iana_name().unwrap_or(text).to_owned(), rules })
+    Ok(Zone {
+        name: rules.iana_name().unwrap_or(text).to_owned(),
+        rules,
+    })
 }

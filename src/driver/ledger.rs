@@ -22,7 +22,12 @@ impl Ledger {
     #[must_use]
     pub fn new(store: Store, clerk: Clerk) -> Self {
         let progress = store.progress();
-        Self { store, clerk, progress, lost: 0 }
+        Self {
+            store,
+            clerk,
+            progress,
+            lost: 0,
+        }
     }
 
     /// The store, for those who ask how it is or what it holds.
@@ -34,7 +39,10 @@ impl Ledger {
     /// Hands the records over to be written, all or none.
     pub(super) fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {
         records.iter().for_each(faults::pass_before);
-        let entries: Vec<_> = records.iter().flat_map(|record| self.clerk.entries(record, at)).collect();
+        let entries: Vec<_> = records
+            .iter()
+            .flat_map(|record| self.clerk.entries(record, at))
+            .collect();
         (!entries.is_empty()).then(|| self.store.write(entries))
     }
 

@@ -27,7 +27,12 @@ pub struct Switcher {
 
 /// Carries out switches until `stop`, or until no more can come. Each ends in one `Input::Switched`.
 /// What is under way then is finished, or given up after [`STOP_GRACE`].
-pub async fn run(switcher: Switcher, mut queue: mpsc::Receiver<Switch>, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
+pub async fn run(
+    switcher: Switcher,
+    mut queue: mpsc::Receiver<Switch>,
+    inputs: mpsc::Sender<Input>,
+    stop: CancellationToken,
+) {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
@@ -45,7 +50,10 @@ pub async fn run(switcher: Switcher, mut queue: mpsc::Receiver<Switch>, inputs: 
 async fn finish(mut tasks: JoinSet<()>) {
     let done = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_GRACE, done).await.is_err() {
-        warn!(switches = tasks.len(), "stopping: switches that book has not answered are given up");
+        warn!(
+            switches = tasks.len(),
+            "stopping: switches that book has not answered are given up"
+        );
         tasks.shutdown().await;
     }
 }
@@ -61,14 +69,22 @@ async fn carry_out(switcher: Switcher, switch: Switch, inputs: mpsc::Sender<Inpu
 /// The work's outcome as an input, even if the work panics: an answer that never comes would block the resource for good.
 async fn answered(resource: ResourceName, work: impl Future<Output = SwitchOutcome>) -> Input {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    let outcome = outcome.unwrap_or_else(|_| SwitchOutcome::Failed(Fault::Protocol("its answer broke the program that read it".into())));
+    let outcome = outcome.unwrap_or_else(|_| {
+        SwitchOutcome::Failed(Fault::Protocol(
+            "its answer broke the program that read it".into(),
+        ))
+    });
     Input::Switched { resource, outcome }
 }
 
 async fn set(client: &BookClient, switch: &Switch) -> SwitchOutcome {
-    try_to_set(client, switch)
-        .await
-        .unwrap_or_else(|fault| if resource_is_gone(&fault) { SwitchOutcome::Gone } else { SwitchOutcome::Failed(fault) })
+    try_to_set(client, switch).await.unwrap_or_else(|fault| {
+        if resource_is_gone(&fault) {
+            SwitchOutcome::Gone
+        } else {
+            SwitchOutcome::Failed(fault)
+        }
+    })
 }
 
 /// Looks, writes what book does not say already, reads back. Looking first closes most of the gap in which a person's hold could be written over; book has no way to close it all.
@@ -80,7 +96,9 @@ async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcom
     if (before.available, &before.reason) == (switch.available, &switch.reason) {
         return Ok(SwitchOutcome::Confirmed(before)); // as when a poll that began before the last switch ended after it
     }
-    client.switch(&switch.resource, switch.available, &switch.reason).await?;
+    client
+        .switch(&switch.resource, switch.available, &switch.reason)
+        .await?;
     faults::pass(Point::SwitchWritten);
     let after = client.availability(&switch.resource).await?;
     faults::pass(Point::SwitchReadBack);
@@ -100,11 +118,20 @@ mod tests {
 
     fn withdraw(resource: &str) -> Switch {
         let resource = ResourceName::try_new(resource).expect("a name");
-        Switch { resource, stub: Stub::try_new("pend00").expect("a stub"), available: false, reason: REASON.into(), by_person: false }
+        Switch {
+            resource,
+            stub: Stub::try_new("pend00").expect("a stub"),
+            available: false,
+            reason: REASON.into(),
+            by_person: false,
+        }
     }
 
     fn says(available: bool, reason: &str) -> Availability {
-        Availability { available, reason: reason.into() }
+        Availability {
+            available,
+            reason: reason.into(),
+        }
     }
 
     /// A running switcher, with room for every answer.
@@ -122,7 +149,12 @@ mod tests {
             let stop = CancellationToken::new();
             let mut task = JoinSet::new();
             task.spawn(run(Switcher { client }, queue, sender, stop.clone()));
-            Self { switches, inputs, stop, task }
+            Self {
+                switches,
+                inputs,
+                stop,
+                task,
+            }
         }
 
         async fn outcome(&mut self) -> (String, SwitchOutcome) {
@@ -137,17 +169,34 @@ mod tests {
     async fn a_person_may_write_over_a_persons_hold() {
         let book = FakeBook::start().await;
         book.put("r-a", "pend00", false, "fire");
-        let switch = Switch { reason: "exam".into(), by_person: true, ..withdraw("r-a") };
-        assert_eq!(set(&book.client(SOON), &switch).await, SwitchOutcome::Confirmed(says(false, "exam")));
-        let switch = Switch { available: true, by_person: true, ..withdraw("r-a") };
-        assert_eq!(set(&book.client(SOON), &switch).await, SwitchOutcome::Confirmed(says(true, REASON)));
+        let switch = Switch {
+            reason: "exam".into(),
+            by_person: true,
+            ..withdraw("r-a")
+        };
+        assert_eq!(
+            set(&book.client(SOON), &switch).await,
+            SwitchOutcome::Confirmed(says(false, "exam"))
+        );
+        let switch = Switch {
+            available: true,
+            by_person: true,
+            ..withdraw("r-a")
+        };
+        assert_eq!(
+            set(&book.client(SOON), &switch).await,
+            SwitchOutcome::Confirmed(says(true, REASON))
+        );
     }
 
     #[tokio::test]
     async fn book_is_asked_told_and_asked_again() {
         let book = FakeBook::start().await;
         book.put("r 1/a", "pend00", true, "Loaded at 2026-11-21T00:52:06Z");
-        assert_eq!(set(&book.client(SOON), &withdraw("r 1/a")).await, SwitchOutcome::Confirmed(says(false, REASON)));
+        assert_eq!(
+            set(&book.client(SOON), &withdraw("r 1/a")).await,
+            SwitchOutcome::Confirmed(says(false, REASON))
+        );
         assert_eq!(book.take_calls(), ["GET r 1/a", "PUT r 1/a", "GET r 1/a"]);
         assert_eq!(book.stored("r 1/a"), Some((false, REASON.into())));
     }
@@ -156,7 +205,10 @@ mod tests {
     async fn what_book_says_already_is_not_written() {
         let book = FakeBook::start().await;
         book.put("r-a", "pend00", false, REASON);
-        assert_eq!(set(&book.client(SOON), &withdraw("r-a")).await, SwitchOutcome::Confirmed(says(false, REASON)));
+        assert_eq!(
+            set(&book.client(SOON), &withdraw("r-a")).await,
+            SwitchOutcome::Confirmed(says(false, REASON))
+        );
         assert_eq!(book.take_calls(), ["GET r-a"]);
     }
 
@@ -164,17 +216,40 @@ mod tests {
     async fn every_state_of_book_has_its_outcome() {
         let held = SwitchOutcome::Held(says(false, "maintenance"));
         let rows = [
-            ("an old withdrawal of ours", (false, "labwatch: x"), None, SwitchOutcome::Confirmed(says(false, REASON))),
-            ("one of the program before us", (false, "status server: x"), None, SwitchOutcome::Confirmed(says(false, REASON))),
+            (
+                "an old withdrawal of ours",
+                (false, "labwatch: x"),
+                None,
+                SwitchOutcome::Confirmed(says(false, REASON)),
+            ),
+            (
+                "one of the program before us",
+                (false, "status server: x"),
+                None,
+                SwitchOutcome::Confirmed(says(false, REASON)),
+            ),
             ("a person's hold", (false, "maintenance"), None, held),
-            ("a write that does not last", (true, "new"), Some(Trouble::Deaf), SwitchOutcome::Confirmed(says(true, "new"))),
+            (
+                "a write that does not last",
+                (true, "new"),
+                Some(Trouble::Deaf),
+                SwitchOutcome::Confirmed(says(true, "new")),
+            ),
             (
                 "a sick book",
                 (true, "new"),
                 Some(Trouble::Status(500)),
-                SwitchOutcome::Failed(Fault::Sick { status: 500, body: "oops".into() }),
+                SwitchOutcome::Failed(Fault::Sick {
+                    status: 500,
+                    body: "oops".into(),
+                }),
             ),
-            ("a slow book", (true, "new"), Some(Trouble::Silent), SwitchOutcome::Failed(Fault::TimedOut)),
+            (
+                "a slow book",
+                (true, "new"),
+                Some(Trouble::Silent),
+                SwitchOutcome::Failed(Fault::TimedOut),
+            ),
         ];
         for (what, (available, reason), trouble, expected) in rows {
             let book = FakeBook::start().await;
@@ -182,7 +257,11 @@ mod tests {
             if let Some(trouble) = trouble {
                 book.set_trouble_of("r-a", trouble);
             }
-            assert_eq!(set(&book.client(Duration::from_millis(300)), &withdraw("r-a")).await, expected, "{what}");
+            assert_eq!(
+                set(&book.client(Duration::from_millis(300)), &withdraw("r-a")).await,
+                expected,
+                "{what}"
+            );
         }
     }
 
@@ -192,16 +271,31 @@ mod tests {
         book.put("r-held", "pend00", false, "maintenance");
         set(&book.client(SOON), &withdraw("r-held")).await;
         assert_eq!(book.take_calls(), ["GET r-held"]);
-        assert_eq!(set(&book.client(SOON), &withdraw("r-nope")).await, SwitchOutcome::Gone);
+        assert_eq!(
+            set(&book.client(SOON), &withdraw("r-nope")).await,
+            SwitchOutcome::Gone
+        );
         let wrong = set(&book.client_at("/wrong"), &withdraw("r-held")).await;
-        assert!(matches!(wrong, SwitchOutcome::Failed(Fault::NotFound(_))), "{wrong:?}");
+        assert!(
+            matches!(wrong, SwitchOutcome::Failed(Fault::NotFound(_))),
+            "{wrong:?}"
+        );
     }
 
     #[tokio::test]
     async fn a_broken_work_still_has_an_outcome() {
         let resource = ResourceName::try_new("r-a").expect("a name");
         let input = answered(resource, async { panic!("broken on purpose") }).await;
-        assert!(matches!(input, Input::Switched { outcome: SwitchOutcome::Failed(Fault::Protocol(_)), .. }), "{input:?}");
+        assert!(
+            matches!(
+                input,
+                Input::Switched {
+                    outcome: SwitchOutcome::Failed(Fault::Protocol(_)),
+                    ..
+                }
+            ),
+            "{input:?}"
+        );
     }
 
     #[tokio::test]
@@ -210,19 +304,39 @@ mod tests {
         book.put("r-slow", "pend00", true, "new");
         book.set_trouble_of("r-slow", Trouble::Silent);
         let mut bench = Bench::new(book.client(SOON), 64);
-        bench.switches.send(withdraw("r-slow")).await.expect("listens");
+        bench
+            .switches
+            .send(withdraw("r-slow"))
+            .await
+            .expect("listens");
         for n in 0..40 {
             book.put(&format!("r-{n}"), "pend00", true, "new");
-            bench.switches.send(withdraw(&format!("r-{n}"))).await.expect("listens");
+            bench
+                .switches
+                .send(withdraw(&format!("r-{n}")))
+                .await
+                .expect("listens");
         }
         for _ in 0..40 {
             let (resource, outcome) = bench.outcome().await;
-            assert_eq!(outcome, SwitchOutcome::Confirmed(says(false, REASON)), "{resource}");
+            assert_eq!(
+                outcome,
+                SwitchOutcome::Confirmed(says(false, REASON)),
+                "{resource}"
+            );
         }
         bench.stop.cancel();
         let stopping = Instant::now();
-        bench.task.join_next().await.expect("one task").expect("it ended well");
-        assert!(stopping.elapsed() < STOP_GRACE + Duration::from_secs(1), "the slow one is given up");
+        bench
+            .task
+            .join_next()
+            .await
+            .expect("one task")
+            .expect("it ended well");
+        assert!(
+            stopping.elapsed() < STOP_GRACE + Duration::from_secs(1),
+            "the slow one is given up"
+        );
     }
 
     #[tokio::test]
@@ -232,13 +346,23 @@ mod tests {
         for n in 0..(2 * AT_ONCE) {
             book.put(&format!("r-{n}"), "pend00", true, "new");
             book.set_trouble_of(&format!("r-{n}"), Trouble::Silent);
-            bench.switches.send(withdraw(&format!("r-{n}"))).await.expect("listens");
+            bench
+                .switches
+                .send(withdraw(&format!("r-{n}")))
+                .await
+                .expect("listens");
         }
         bench.outcome().await;
         let asked = book.take_calls().len();
-        assert!(asked <= AT_ONCE + 1, "{asked} were asked for before the first answer");
+        assert!(
+            asked <= AT_ONCE + 1,
+            "{asked} were asked for before the first answer"
+        );
         for _ in 1..(2 * AT_ONCE) {
-            assert_eq!(bench.outcome().await.1, SwitchOutcome::Failed(Fault::TimedOut));
+            assert_eq!(
+                bench.outcome().await.1,
+                SwitchOutcome::Failed(Fault::TimedOut)
+            );
         }
     }
 
@@ -249,8 +373,19 @@ mod tests {
         let mut bench = Bench::new(book.client(SOON), 4);
         bench.switches.send(withdraw("r-a")).await.expect("listens");
         drop(bench.switches);
-        bench.task.join_next().await.expect("one task").expect("it ended well");
-        assert!(matches!(bench.inputs.recv().await, Some(Input::Switched { outcome: SwitchOutcome::Confirmed(_), .. })));
+        bench
+            .task
+            .join_next()
+            .await
+            .expect("one task")
+            .expect("it ended well");
+        assert!(matches!(
+            bench.inputs.recv().await,
+            Some(Input::Switched {
+                outcome: SwitchOutcome::Confirmed(_),
+                ..
+            })
+        ));
     }
 
     #[ignore = "a measurement: run it in release with --ignored --nocapture"]
@@ -263,10 +398,17 @@ mod tests {
         let mut bench = Bench::new(book.client(SOON), 1_000);
         let start = Instant::now();
         for n in 0..1_000 {
-            bench.switches.send(withdraw(&format!("r-{n}"))).await.expect("listens");
+            bench
+                .switches
+                .send(withdraw(&format!("r-{n}")))
+                .await
+                .expect("listens");
         }
         for _ in 0..1_000 {
-            assert!(matches!(bench.outcome().await.1, SwitchOutcome::Confirmed(_)));
+            assert!(matches!(
+                bench.outcome().await.1,
+                SwitchOutcome::Confirmed(_)
+            ));
         }
         println!("1,000 switches (3,000 calls) took {:?}", start.elapsed());
     }

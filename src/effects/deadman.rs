@@ -87,27 +87,63 @@ async fn good_check(pictures: &mut watch::Receiver<Arc<Snapshot>>, memory_is_wel
 
 /// Whether some source tells.
 fn hears(snapshot: &Snapshot) -> bool {
-    snapshot.blind.is_none() && snapshot.sources.iter().any(|source| matches!(source.health, SourceHealth::Live | SourceHealth::Late))
+    snapshot.blind.is_none()
+        && snapshot
+            .sources
+            .iter()
+            .any(|source| matches!(source.health, SourceHealth::Live | SourceHealth::Late))
 }
 
 async fn call(caller: &Caller) -> Result<(), Fault> {
-    let (status, said) = caller.http.exchange(Method::GET, caller.settings.url.expose().clone(), HeaderMap::new(), Vec::new()).await?;
-    if status.is_success() { Ok(()) } else { Err(Fault::Sick { status: status.as_u16(), body: said }) }
+    let (status, said) = caller
+        .http
+        .exchange(
+            Method::GET,
+            caller.settings.url.expose().clone(),
+            HeaderMap::new(),
+            Vec::new(),
+        )
+        .await?;
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(Fault::Sick {
+            status: status.as_u16(),
+            body: said,
+        })
+    }
 }
 
 /// What the outcome makes of the view. Says it when it is another than the last.
 fn note(outcome: Result<(), Fault>, before: &DeadManView) -> DeadManView {
     let after = match outcome {
-        Ok(()) => DeadManView { last_taken: Some(Timestamp::now()), fault: None, failures: 0 },
-        Err(fault) => DeadManView { fault: Some(fault), failures: before.failures.saturating_add(1), last_taken: before.last_taken },
+        Ok(()) => DeadManView {
+            last_taken: Some(Timestamp::now()),
+            fault: None,
+            failures: 0,
+        },
+        Err(fault) => DeadManView {
+            fault: Some(fault),
+            failures: before.failures.saturating_add(1),
+            last_taken: before.last_taken,
+        },
     };
     match (&before.fault, &after.fault) {
-        (Some(_), None) => info!(failed = before.failures, "the dead-man's URL is reached again"),
+        (Some(_), None) => info!(
+            failed = before.failures,
+            "the dead-man's URL is reached again"
+        ),
         (None, None) if before.last_taken.is_none() => info!("the dead-man's URL is reached"),
         (None, Some(fault)) => {
-            warn!(fault = fault.word(), "the dead-man's URL is not reached, it is tried again; check DEAD_MAN_URL: {fault}");
+            warn!(
+                fault = fault.word(),
+                "the dead-man's URL is not reached, it is tried again; check DEAD_MAN_URL: {fault}"
+            );
         }
-        (Some(was), Some(is)) if was != is => warn!(fault = is.word(), "the dead-man's URL is still not reached: {is}"),
+        (Some(was), Some(is)) if was != is => warn!(
+            fault = is.word(),
+            "the dead-man's URL is still not reached: {is}"
+        ),
         (Some(_), Some(_)) | (None, None) => {}
     }
     after
@@ -141,8 +177,13 @@ mod tests {
 
     impl Bench {
         async fn start() -> Self {
-            let (calls, answer, memory) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU16::new(200)), Arc::new(AtomicBool::new(true)));
-            let (count, status, well) = (Arc::clone(&calls), Arc::clone(&answer), Arc::clone(&memory));
+            let (calls, answer, memory) = (
+                Arc::new(AtomicUsize::new(0)),
+                Arc::new(AtomicU16::new(200)),
+                Arc::new(AtomicBool::new(true)),
+            );
+            let (count, status, well) =
+                (Arc::clone(&calls), Arc::clone(&answer), Arc::clone(&memory));
             let called = move || async move {
                 count.fetch_add(1, Ordering::SeqCst);
                 StatusCode::from_u16(status.load(Ordering::SeqCst)).expect("a status")
@@ -150,13 +191,30 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let url = format!("http://{}/alive", listener.local_addr().expect("bound"));
             let mut tasks = JoinSet::new();
-            tasks.spawn(async move { axum::serve(listener, Router::new().fallback(called)).await.expect("serves") });
+            tasks.spawn(async move {
+                axum::serve(listener, Router::new().fallback(called))
+                    .await
+                    .expect("serves")
+            });
             let (pictures, seen) = watch::channel(Arc::new(snapshot()));
             let (sender, views) = watch::channel(DeadManView::default());
             let told = Box::new(move |view: &DeadManView| drop(sender.send_replace(view.clone())));
             let memory_is_well = Box::new(move || well.load(Ordering::SeqCst));
-            tasks.spawn(run(caller(&url), seen, memory_is_well, told, CancellationToken::new()));
-            Self { calls, answer, memory, pictures, views, _tasks: tasks }
+            tasks.spawn(run(
+                caller(&url),
+                seen,
+                memory_is_well,
+                told,
+                CancellationToken::new(),
+            ));
+            Self {
+                calls,
+                answer,
+                memory,
+                pictures,
+                views,
+                _tasks: tasks,
+            }
         }
 
         /// The loop turns, and shows this.
@@ -169,7 +227,9 @@ mod tests {
 
         /// The loop turns until it is called for the `count`th time, and what is seen of that.
         async fn called(&mut self, count: usize) -> DeadManView {
-            while self.calls.load(Ordering::SeqCst) < count || !self.views.has_changed().expect("it runs") {
+            while self.calls.load(Ordering::SeqCst) < count
+                || !self.views.has_changed().expect("it runs")
+            {
                 self.turns(|_| {});
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -178,24 +238,55 @@ mod tests {
     }
 
     fn snapshot() -> Snapshot {
-        let now = Moment::new(Timestamp::from_second(1_800_000_000).expect("in range"), Duration::from_secs(1_000));
+        let now = Moment::new(
+            Timestamp::from_second(1_800_000_000).expect("in range"),
+            Duration::from_secs(1_000),
+        );
         Engine::new(Policy::default(), now).snapshot()
     }
 
     fn caller(url: &str) -> Caller {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let settings = [("dead_man_url", url), ("host_book", "b"), ("host_jump", "j"), ("host_relay", "r")];
-        let secrets = ["book", "jump", "relay"].map(|server| (format!("secret_{server}"), "somesecret".to_owned()));
-        let overrides = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().chain(secrets).collect();
-        let config = load(&Sources { overrides, ..Sources::default() }).expect("loads").config;
-        let settings = DeadMan { every: Duration::from_millis(20), ..config.telling.dead_man.expect("one") };
-        Caller { settings, http: Http::new(Duration::from_secs(5), wire::client_config(false).expect("TLS")).expect("a client") }
+        let settings = [
+            ("dead_man_url", url),
+            ("host_book", "b"),
+            ("host_jump", "j"),
+            ("host_relay", "r"),
+        ];
+        let secrets = ["book", "jump", "relay"]
+            .map(|server| (format!("secret_{server}"), "somesecret".to_owned()));
+        let overrides = settings
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into_iter()
+            .chain(secrets)
+            .collect();
+        let config = load(&Sources {
+            overrides,
+            ..Sources::default()
+        })
+        .expect("loads")
+        .config;
+        let settings = DeadMan {
+            every: Duration::from_millis(20),
+            ..config.telling.dead_man.expect("one")
+        };
+        Caller {
+            settings,
+            http: Http::new(
+                Duration::from_secs(5),
+                wire::client_config(false).expect("TLS"),
+            )
+            .expect("a client"),
+        }
     }
 
     #[tokio::test]
     async fn only_a_good_check_is_followed_by_a_call() {
         let mut bench = Bench::start().await;
-        let bad: [fn(&mut Snapshot); 2] = [|it| it.sources[0].health = SourceHealth::Starting, |it| it.blind = Some(it.at)];
+        let bad: [fn(&mut Snapshot); 2] = [
+            |it| it.sources[0].health = SourceHealth::Starting,
+            |it| it.blind = Some(it.at),
+        ];
         for change in bad {
             bench.turns(change);
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -210,7 +301,10 @@ mod tests {
         bench.called(2).await;
         let before = bench.calls.load(Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(200)).await;
-        assert!(bench.calls.load(Ordering::SeqCst) <= before + 1, "a loop that stands still is not alive");
+        assert!(
+            bench.calls.load(Ordering::SeqCst) <= before + 1,
+            "a loop that stands still is not alive"
+        );
     }
 
     #[tokio::test]
@@ -221,7 +315,10 @@ mod tests {
         while failed.failures < 2 {
             failed = bench.called(2).await;
         }
-        assert_eq!((failed.fault.map(|fault| fault.word()), failed.last_taken), (Some("sick"), None));
+        assert_eq!(
+            (failed.fault.map(|fault| fault.word()), failed.last_taken),
+            (Some("sick"), None)
+        );
         bench.answer.store(200, Ordering::SeqCst);
         let mut taken = bench.called(3).await;
         while taken.fault.is_some() {

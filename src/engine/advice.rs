@@ -107,7 +107,8 @@ impl Pattern {
         match facts.jump {
             JumpHealth::Lost => Self::without_login(facts),
             JumpHealth::Up => Self::with_login(facts),
-            JumpHealth::Unknown => (facts.all().missing == 0 && facts.all().silent > 0).then_some(Self::SilentButConnected),
+            JumpHealth::Unknown => (facts.all().missing == 0 && facts.all().silent > 0)
+                .then_some(Self::SilentButConnected),
         }
     }
 
@@ -120,13 +121,20 @@ impl Pattern {
             return Some(Self::both_down(facts.neighbours));
         }
         let works = required.active == required.total();
-        Some(if works { Self::JumpDownStreamsUp } else { Self::JumpDownStreamsPartly })
+        Some(if works {
+            Self::JumpDownStreamsUp
+        } else {
+            Self::JumpDownStreamsPartly
+        })
     }
 
     fn both_down(neighbours: Neighbours) -> Self {
         match neighbours {
             Neighbours { up: 1.., .. } => Self::BothDownNeighboursUp,
-            Neighbours { lost: SITE_NEIGHBOURS.., .. } => Self::WholeSiteLost,
+            Neighbours {
+                lost: SITE_NEIGHBOURS..,
+                ..
+            } => Self::WholeSiteLost,
             Neighbours { .. } => Self::BothDown,
         }
     }
@@ -151,16 +159,24 @@ impl Pattern {
             Self::BothDownNeighboursUp => {
                 "Neither streams nor remote login, while its neighbours are up: probably its power or its computer. It needs a visit."
             }
-            Self::BothDown => "Neither streams nor remote login: its power, its computer or its network. It probably needs a visit.",
+            Self::BothDown => {
+                "Neither streams nor remote login: its power, its computer or its network. It probably needs a visit."
+            }
             Self::JumpDownStreamsPartly => {
                 "Its computer is on, but remote login and some streams are not as they should be. Without login it needs a restart on site."
             }
-            Self::JumpDownStreamsUp => "Students can use it, but there is no remote login. Restart the login client at the next visit.",
-            Self::StreamsDownJumpUp => "Its computer is up and no stream arrives: log in and restart the client that sends them.",
+            Self::JumpDownStreamsUp => {
+                "Students can use it, but there is no remote login. Restart the login client at the next visit."
+            }
+            Self::StreamsDownJumpUp => {
+                "Its computer is up and no stream arrives: log in and restart the client that sends them."
+            }
             Self::OneStreamDownJumpUp => {
                 "Its computer is up and other streams arrive: log in and look at the program and the camera or sensor of the lost stream."
             }
-            Self::SilentButConnected => "It is connected but sends nothing: log in and look at the camera or the sensor.",
+            Self::SilentButConnected => {
+                "It is connected but sends nothing: log in and look at the camera or the sensor."
+            }
         }
     }
 }
@@ -174,7 +190,12 @@ impl fmt::Display for Pattern {
 impl Facts {
     fn all(&self) -> Tally {
         let (a, b) = (self.required, self.others);
-        Tally { active: a.active + b.active, silent: a.silent + b.silent, missing: a.missing + b.missing, unknown: a.unknown + b.unknown }
+        Tally {
+            active: a.active + b.active,
+            silent: a.silent + b.silent,
+            missing: a.missing + b.missing,
+            unknown: a.unknown + b.unknown,
+        }
     }
 }
 
@@ -229,7 +250,10 @@ impl fmt::Display for AdviceError {
                 write!(f, "there is no advice called {name:?}: use one of {known}")
             }
             Self::Text(pattern) => {
-                write!(f, "the advice {pattern} is not usable: write one line of at most {MAX_ADVICE_BYTES} bytes, or leave it out")
+                write!(
+                    f,
+                    "the advice {pattern} is not usable: write one line of at most {MAX_ADVICE_BYTES} bytes, or leave it out"
+                )
             }
         }
     }
@@ -240,7 +264,12 @@ impl std::error::Error for AdviceError {}
 impl Default for Advice {
     /// The documented texts.
     fn default() -> Self {
-        Self(Pattern::ALL.into_iter().map(|pattern| (pattern, pattern.default_text().to_owned())).collect())
+        Self(
+            Pattern::ALL
+                .into_iter()
+                .map(|pattern| (pattern, pattern.default_text().to_owned()))
+                .collect(),
+        )
     }
 }
 
@@ -259,7 +288,11 @@ impl Advice {
                 Some(pattern) => drop(advice.0.insert(pattern, text)),
             }
         }
-        if errors.is_empty() { Ok(advice) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(advice)
+        } else {
+            Err(errors)
+        }
     }
 
     /// The advice that fits; `None` when nothing is wrong or too little is known.
@@ -291,7 +324,12 @@ mod tests {
     }
 
     fn facts(jump: JumpHealth, required: &str, others: &str, (up, lost): (usize, usize)) -> Facts {
-        Facts { jump, required: tally(required), others: tally(others), neighbours: Neighbours { up, lost } }
+        Facts {
+            jump,
+            required: tally(required),
+            others: tally(others),
+            neighbours: Neighbours { up, lost },
+        }
     }
 
     #[test]
@@ -327,7 +365,10 @@ mod tests {
         for (jump, required, others, neighbours, expected) in rows {
             let facts = facts(jump, required, others, neighbours);
             assert_eq!(Pattern::of(&facts), expected, "{facts:?}");
-            assert_eq!(Advice::default().of(&facts).map(|given| given.pattern), expected);
+            assert_eq!(
+                Advice::default().of(&facts).map(|given| given.pattern),
+                expected
+            );
         }
     }
 
@@ -341,22 +382,43 @@ mod tests {
     }
 
     fn texts(rows: &[(&str, &str)]) -> Result<Advice, Vec<AdviceError>> {
-        Advice::with_texts(rows.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+        Advice::with_texts(
+            rows.iter()
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
     fn a_text_is_replaced_by_name() {
-        let advice = texts(&[("streams_down_jump_up", "See https://wiki/restart")]).expect("is taken");
+        let advice =
+            texts(&[("streams_down_jump_up", "See https://wiki/restart")]).expect("is taken");
         let given = advice.of(&facts(Up, "mm", "", (0, 0))).expect("an advice");
-        assert_eq!(given, Given { pattern: Pattern::StreamsDownJumpUp, text: "See https://wiki/restart" });
-        assert_eq!(advice.of(&facts(Up, "s", "", (0, 0))).map(|given| given.text), Some(Pattern::SilentButConnected.default_text()));
+        assert_eq!(
+            given,
+            Given {
+                pattern: Pattern::StreamsDownJumpUp,
+                text: "See https://wiki/restart"
+            }
+        );
+        assert_eq!(
+            advice
+                .of(&facts(Up, "s", "", (0, 0)))
+                .map(|given| given.text),
+            Some(Pattern::SilentButConnected.default_text())
+        );
         assert_eq!(texts(&[]), Ok(Advice::default()));
     }
 
     #[test]
     fn all_that_is_wrong_is_said_at_once() {
         let long = "x".repeat(MAX_ADVICE_BYTES + 1);
-        let errors = texts(&[("both_down", "a\nb"), ("jump_down_streams_up", &long), ("nope", "x"), ("whole_site_lost", " ")]);
+        let errors = texts(&[
+            ("both_down", "a\nb"),
+            ("jump_down_streams_up", &long),
+            ("nope", "x"),
+            ("whole_site_lost", " "),
+        ]);
         let expected = vec![
             AdviceError::Text(Pattern::BothDown),
             AdviceError::Text(Pattern::JumpDownStreamsUp),
@@ -364,6 +426,10 @@ mod tests {
             AdviceError::Text(Pattern::WholeSiteLost),
         ];
         assert_eq!(errors, Err(expected));
-        assert!(AdviceError::Unknown("nope".into()).to_string().contains("silent_but_connected"));
+        assert!(
+            AdviceError::Unknown("nope".into())
+                .to_string()
+                .contains("silent_but_connected")
+        );
     }
 }

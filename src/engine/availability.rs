@@ -77,13 +77,27 @@ impl Resources {
     }
 
     /// Takes in book's list. Returns the names that are new and the names that are gone.
-    pub(super) fn list(&mut self, readings: &[ResourceReading]) -> (Vec<ResourceName>, Vec<ResourceName>) {
-        let listed: BTreeSet<&ResourceName> = readings.iter().map(|reading| &reading.name).collect();
-        let removed: Vec<ResourceName> = self.all.keys().filter(|name| !listed.contains(name)).cloned().collect();
+    pub(super) fn list(
+        &mut self,
+        readings: &[ResourceReading],
+    ) -> (Vec<ResourceName>, Vec<ResourceName>) {
+        let listed: BTreeSet<&ResourceName> =
+            readings.iter().map(|reading| &reading.name).collect();
+        let removed: Vec<ResourceName> = self
+            .all
+            .keys()
+            .filter(|name| !listed.contains(name))
+            .cloned()
+            .collect();
         for name in &removed {
             self.let_go(name);
         }
-        let unlisted: Vec<ResourceName> = self.wishes.keys().filter(|name| !listed.contains(name)).cloned().collect();
+        let unlisted: Vec<ResourceName> = self
+            .wishes
+            .keys()
+            .filter(|name| !listed.contains(name))
+            .cloned()
+            .collect();
         for name in &unlisted {
             self.grant(name);
         }
@@ -93,7 +107,8 @@ impl Resources {
                 resource.stub.clone_from(&reading.stub);
                 resource.streams.clone_from(&reading.streams);
             } else {
-                self.all.insert(reading.name.clone(), Resource::new(reading));
+                self.all
+                    .insert(reading.name.clone(), Resource::new(reading));
                 added.push(reading.name.clone());
             }
         }
@@ -112,14 +127,23 @@ impl Resources {
     }
 
     /// Takes in what book says of a resource. While a switch of it is under way, its own answer counts instead.
-    pub(super) fn read(&mut self, name: &ResourceName, said: &Availability, now: Moment) -> Option<HoldChange> {
+    pub(super) fn read(
+        &mut self,
+        name: &ResourceName,
+        said: &Availability,
+        now: Moment,
+    ) -> Option<HoldChange> {
         if self.under_way.contains_key(name) {
             return None;
         }
         let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
         let hold = resource.hear(name, said, now);
-        if self.wishes.get(name).is_some_and(|wish| wish.is_granted_by(said)) {
+        if self
+            .wishes
+            .get(name)
+            .is_some_and(|wish| wish.is_granted_by(said))
+        {
             self.grant(name);
         }
         hold
@@ -129,7 +153,10 @@ impl Resources {
     pub(super) fn wish(&mut self, name: ResourceName, wish: Wish) {
         if let Some(resource) = self.all.get_mut(&name) {
             resource.failures = 0;
-            resource.retry_at.take().map(|at| self.retries.remove(&(at, name.clone())));
+            resource
+                .retry_at
+                .take()
+                .map(|at| self.retries.remove(&(at, name.clone())));
             self.open.insert(name.clone());
         }
         self.wishes.insert(name, wish);
@@ -147,7 +174,12 @@ impl Resources {
     }
 
     /// Takes in what a switch came to. Returns a person's hold that it found.
-    pub(super) fn switched(&mut self, name: &ResourceName, outcome: &SwitchOutcome, now: Moment) -> Option<HoldChange> {
+    pub(super) fn switched(
+        &mut self,
+        name: &ResourceName,
+        outcome: &SwitchOutcome,
+        now: Moment,
+    ) -> Option<HoldChange> {
         let done = self.under_way.remove(name);
         let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
@@ -157,17 +189,23 @@ impl Resources {
         match outcome {
             SwitchOutcome::Confirmed(said) | SwitchOutcome::Held(said) => {
                 resource.fault = None;
-                is_done = done.as_ref().is_none_or(|done| done.set == *said) || said.bookable() == Bookable::Held;
+                is_done = done.as_ref().is_none_or(|done| done.set == *said)
+                    || said.bookable() == Bookable::Held;
                 hold = resource.hear(name, said, now);
                 let wish = self.wishes.get(name);
                 let is_answer = done.is_some_and(|done| done.wish.as_ref() == wish);
-                if wish.is_some_and(|wish| wish.is_granted_by(said) || (is_answer && wish.is_near(said))) {
+                if wish.is_some_and(|wish| {
+                    wish.is_granted_by(said) || (is_answer && wish.is_near(said))
+                }) {
                     self.grant(name);
                 }
             }
             // A book that has lost it has lost a person's hold too; a wish waits for its return, or for a manifest without it.
             SwitchOutcome::Gone => {
-                hold = resource.held_for().map(|_| HoldChange { resource: name.clone(), reason: None });
+                hold = resource.held_for().map(|_| HoldChange {
+                    resource: name.clone(),
+                    reason: None,
+                });
                 resource.said = None;
             }
             SwitchOutcome::Failed(fault) => resource.fault = Some(fault.clone()),
@@ -180,8 +218,11 @@ impl Resources {
 
     /// Waits before the next switch of a resource, longer each time.
     fn back_off(&mut self, name: &ResourceName, now: Moment) {
-        let Some(resource) = self.all.get_mut(name) else { return };
-        let wait = (RETRY_AFTER * 2_u32.saturating_pow(resource.failures.min(16))).min(RETRY_AT_MOST);
+        let Some(resource) = self.all.get_mut(name) else {
+            return;
+        };
+        let wait =
+            (RETRY_AFTER * 2_u32.saturating_pow(resource.failures.min(16))).min(RETRY_AT_MOST);
         resource.failures = resource.failures.saturating_add(1);
         let at = now + wait;
         if let Some(old) = resource.retry_at.replace(at) {
@@ -192,7 +233,12 @@ impl Resources {
 
     /// Says that what is wanted of these may have changed.
     pub(super) fn reconsider<'a>(&mut self, names: impl IntoIterator<Item = &'a ResourceName>) {
-        self.open.extend(names.into_iter().filter(|name| self.all.contains_key(*name)).cloned());
+        self.open.extend(
+            names
+                .into_iter()
+                .filter(|name| self.all.contains_key(*name))
+                .cloned(),
+        );
     }
 
     /// Says that what is wanted of every one may have changed.
@@ -212,17 +258,34 @@ impl Resources {
         let mut switches = Vec::new();
         let mut later = BTreeSet::new();
         for name in std::mem::take(&mut self.open) {
-            let Some(resource) = self.all.get_mut(&name) else { continue };
+            let Some(resource) = self.all.get_mut(&name) else {
+                continue;
+            };
             if self.under_way.contains_key(&name) {
                 continue;
             }
             let wish = self.wishes.get(&name);
             match resource.difference(&wanted(&resource.stub), wish) {
                 Some((available, reason)) if self.under_way.len() < MAX_SWITCHES_AT_ONCE => {
-                    let set = Availability { available, reason: reason.clone() };
-                    self.under_way.insert(name.clone(), UnderWay { set, wish: wish.cloned() });
+                    let set = Availability {
+                        available,
+                        reason: reason.clone(),
+                    };
+                    self.under_way.insert(
+                        name.clone(),
+                        UnderWay {
+                            set,
+                            wish: wish.cloned(),
+                        },
+                    );
                     let by_person = wish.is_some();
-                    switches.push(Switch { resource: name, stub: resource.stub.clone(), available, reason, by_person });
+                    switches.push(Switch {
+                        resource: name,
+                        stub: resource.stub.clone(),
+                        available,
+                        reason,
+                        by_person,
+                    });
                 }
                 Some(_) => {
                     later.insert(name);
@@ -245,7 +308,11 @@ impl Resources {
 
     /// Whether a resource can be booked, as book last said.
     pub(super) fn bookable(&self, name: &ResourceName) -> Option<Bookable> {
-        self.all.get(name)?.said.as_ref().map(|(said, _)| said.bookable())
+        self.all
+            .get(name)?
+            .said
+            .as_ref()
+            .map(|(said, _)| said.bookable())
     }
 
     pub(super) fn view(&self, name: &ResourceName) -> ResourceView {
@@ -254,7 +321,9 @@ impl Resources {
         ResourceView {
             name: name.clone(),
             bookable: said.map(|(said, _)| said.bookable()),
-            reason: said.map(|(said, _)| said.reason.clone()).unwrap_or_default(),
+            reason: said
+                .map(|(said, _)| said.reason.clone())
+                .unwrap_or_default(),
             read: said.map(|(_, at)| at.wall()),
             fault: resource.and_then(|resource| resource.fault.clone()),
             wish: self.wishes.get(name).cloned(),
@@ -262,27 +331,49 @@ impl Resources {
     }
 
     fn let_go(&mut self, name: &ResourceName) {
-        let Some(resource) = self.all.remove(name) else { return };
-        resource.retry_at.map(|at| self.retries.remove(&(at, name.clone())));
+        let Some(resource) = self.all.remove(name) else {
+            return;
+        };
+        resource
+            .retry_at
+            .map(|at| self.retries.remove(&(at, name.clone())));
         self.open.remove(name);
     }
 }
 
 impl Resource {
     fn new(reading: &ResourceReading) -> Self {
-        Self { stub: reading.stub.clone(), streams: reading.streams.clone(), said: None, failures: 0, retry_at: None, fault: None }
+        Self {
+            stub: reading.stub.clone(),
+            streams: reading.streams.clone(),
+            said: None,
+            failures: 0,
+            retry_at: None,
+            fault: None,
+        }
     }
 
     /// Takes in what book says. Returns how a person's hold changed, if it did.
-    fn hear(&mut self, name: &ResourceName, said: &Availability, now: Moment) -> Option<HoldChange> {
+    fn hear(
+        &mut self,
+        name: &ResourceName,
+        said: &Availability,
+        now: Moment,
+    ) -> Option<HoldChange> {
         let before = self.held_for();
         self.said = Some((said.clone(), now));
         let reason = self.held_for();
-        (before != reason).then(|| HoldChange { resource: name.clone(), reason })
+        (before != reason).then(|| HoldChange {
+            resource: name.clone(),
+            reason,
+        })
     }
 
     fn held_for(&self) -> Option<String> {
-        self.said.as_ref().filter(|(said, _)| said.bookable() == Bookable::Held).map(|(said, _)| said.reason.clone())
+        self.said
+            .as_ref()
+            .filter(|(said, _)| said.bookable() == Bookable::Held)
+            .map(|(said, _)| said.reason.clone())
     }
 
     /// What has to be written so that book says what is wanted; `None` when nothing has to or may be.
@@ -295,10 +386,14 @@ impl Resource {
             return Some(wish.to_write(wanted));
         }
         let difference = match (said.bookable(), wanted) {
-            (Bookable::Held, _) | (_, Wanted::AsItIs) | (Bookable::Yes, Wanted::Bookable { .. }) => None,
+            (Bookable::Held, _)
+            | (_, Wanted::AsItIs)
+            | (Bookable::Yes, Wanted::Bookable { .. }) => None,
             (Bookable::Withdrawn, Wanted::Withdrawn { reason }) if said.reason == *reason => None,
             (Bookable::Withdrawn, Wanted::Bookable { reason }) => Some((true, reason.clone())),
-            (Bookable::Yes | Bookable::Withdrawn, Wanted::Withdrawn { reason }) => Some((false, reason.clone())),
+            (Bookable::Yes | Bookable::Withdrawn, Wanted::Withdrawn { reason }) => {
+                Some((false, reason.clone()))
+            }
         };
         if difference.is_none() {
             self.failures = 0;
@@ -312,7 +407,9 @@ impl Wish {
     /// booked.
     fn to_write(&self, wanted: &Wanted) -> (bool, String) {
         match (self, wanted) {
-            (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn { reason }) => (false, reason.clone()),
+            (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn { reason }) => {
+                (false, reason.clone())
+            }
             (Self::Enable, Wanted::Bookable { reason }) => (true, reason.clone()),
             (Self::Enable, Wanted::AsItIs) => (true, reason::enabled()),
         }
@@ -350,7 +447,12 @@ mod tests {
 
     fn reading(n: usize) -> ResourceReading {
         let stub = Stub::try_new(&format!("e{n:03}")).expect("a name");
-        ResourceReading { name: name(n), streams: vec![Topic::of(&stub, "st-a").expect("a name")], stub, availability: None }
+        ResourceReading {
+            name: name(n),
+            streams: vec![Topic::of(&stub, "st-a").expect("a name")],
+            stub,
+            availability: None,
+        }
     }
 
     fn resources(count: usize, said: (bool, &str)) -> Resources {
@@ -363,11 +465,15 @@ mod tests {
     }
 
     fn bad() -> Wanted {
-        Wanted::Withdrawn { reason: "labwatch: broken".into() }
+        Wanted::Withdrawn {
+            reason: "labwatch: broken".into(),
+        }
     }
 
     fn good() -> Wanted {
-        Wanted::Bookable { reason: "labwatch: working again".into() }
+        Wanted::Bookable {
+            reason: "labwatch: working again".into(),
+        }
     }
 
     #[test]
@@ -387,7 +493,11 @@ mod tests {
         ];
         for (said, wanted, expected) in rows {
             let due = resources(1, said).due(at(1), |_| wanted.clone());
-            assert_eq!(due.first().map(|switch| switch.available), expected, "{said:?} {wanted:?}");
+            assert_eq!(
+                due.first().map(|switch| switch.available),
+                expected,
+                "{said:?} {wanted:?}"
+            );
         }
     }
 
@@ -405,7 +515,10 @@ mod tests {
         let first = resources.due(at(1), |_| bad());
         assert_eq!(first.len(), MAX_SWITCHES_AT_ONCE);
         resources.reconsider_all();
-        assert!(resources.due(at(1), |_| bad()).is_empty(), "all places are taken");
+        assert!(
+            resources.due(at(1), |_| bad()).is_empty(),
+            "all places are taken"
+        );
         let done = Availability::from_book(false, "unavailable because labwatch: broken");
         resources.switched(&first[3].resource, &SwitchOutcome::Confirmed(done), at(2));
         let next = resources.due(at(2), |_| bad());
@@ -420,10 +533,17 @@ mod tests {
         for second in 0..1500 {
             if !resources.due(at(second), |_| bad()).is_empty() {
                 tried.push(second);
-                resources.switched(&name(0), &SwitchOutcome::Failed(Fault::TimedOut), at(second));
+                resources.switched(
+                    &name(0),
+                    &SwitchOutcome::Failed(Fault::TimedOut),
+                    at(second),
+                );
             }
         }
-        assert_eq!(tried, [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111, 1411]);
+        assert_eq!(
+            tried,
+            [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111, 1411]
+        );
     }
 
     #[test]
@@ -446,10 +566,22 @@ mod tests {
         resources.due(at(1), |_| bad());
         let hold = Availability::from_book(false, "unavailable because fire drill");
         let change = resources.switched(&name(0), &SwitchOutcome::Held(hold), at(2));
-        assert_eq!(change, Some(HoldChange { resource: name(0), reason: Some("fire drill".into()) }));
+        assert_eq!(
+            change,
+            Some(HoldChange {
+                resource: name(0),
+                reason: Some("fire drill".into())
+            })
+        );
         assert!(resources.due(at(3), |_| bad()).is_empty());
         let change = resources.read(&name(0), &Availability::from_book(true, "new"), at(4));
-        assert_eq!(change, Some(HoldChange { resource: name(0), reason: None }));
+        assert_eq!(
+            change,
+            Some(HoldChange {
+                resource: name(0),
+                reason: None
+            })
+        );
         assert_eq!(resources.due(at(5), |_| bad()).len(), 1);
     }
 
@@ -467,7 +599,10 @@ mod tests {
         resources.due(at(1), |_| bad());
         let (added, removed) = resources.list(&[reading(1), reading(2)]);
         assert_eq!((added, removed), (vec![name(2)], vec![name(0)]));
-        assert_eq!(resources.switched(&name(0), &SwitchOutcome::Gone, at(2)), None);
+        assert_eq!(
+            resources.switched(&name(0), &SwitchOutcome::Gone, at(2)),
+            None
+        );
         assert_eq!(resources.under_way.len(), 1);
     }
 
@@ -491,8 +626,11 @@ mod tests {
 
     #[test]
     fn every_pair_of_said_and_wished() {
-        let (held, ours, free) =
-            ((false, "unavailable because exam"), (false, "unavailable because labwatch: broken"), (true, "Loaded at x"));
+        let (held, ours, free) = (
+            (false, "unavailable because exam"),
+            (false, "unavailable because labwatch: broken"),
+            (true, "Loaded at x"),
+        );
         #[rustfmt::skip]
         let rows = [
             (held, hold("fire"), bad(), (false, "fire")),
@@ -506,11 +644,27 @@ mod tests {
             let mut resources = resources(1, said);
             resources.wish(name(0), wish.clone());
             let due = resources.due(at(1), |_| wanted.clone());
-            let got = due.first().map(|switch| (switch.available, switch.reason.as_str(), switch.by_person));
+            let got = due
+                .first()
+                .map(|switch| (switch.available, switch.reason.as_str(), switch.by_person));
             assert_eq!(got, Some((available, reason, true)), "{said:?} {wish:?}");
-            assert_eq!(resources.view(&name(0)).wish, Some(wish), "it waits for book's word");
-            resources.switched(&name(0), &SwitchOutcome::Confirmed(Availability { available, reason: reason.to_owned() }), at(2));
-            assert_eq!((resources.view(&name(0)).wish, resources.take_granted()), (None, vec![name(0)]));
+            assert_eq!(
+                resources.view(&name(0)).wish,
+                Some(wish),
+                "it waits for book's word"
+            );
+            resources.switched(
+                &name(0),
+                &SwitchOutcome::Confirmed(Availability {
+                    available,
+                    reason: reason.to_owned(),
+                }),
+                at(2),
+            );
+            assert_eq!(
+                (resources.view(&name(0)).wish, resources.take_granted()),
+                (None, vec![name(0)])
+            );
         }
     }
 
@@ -525,14 +679,26 @@ mod tests {
         let mut failed = 0;
         for second in 2..40 {
             for switch in resources.due(at(second), |_| bad()) {
-                assert_eq!((switch.reason.as_str(), switch.by_person), ("exam", true), "another person's hold is written over");
-                resources.switched(&name(0), &SwitchOutcome::Failed(Fault::TimedOut), at(second));
+                assert_eq!(
+                    (switch.reason.as_str(), switch.by_person),
+                    ("exam", true),
+                    "another person's hold is written over"
+                );
+                resources.switched(
+                    &name(0),
+                    &SwitchOutcome::Failed(Fault::TimedOut),
+                    at(second),
+                );
                 failed += 1;
             }
         }
         assert_eq!((failed, resources.take_granted()), (6, vec![]));
         resources.switched(&name(0), &SwitchOutcome::Gone, at(40));
-        assert_eq!(resources.view(&name(0)).wish, Some(hold("exam")), "book may come back with it");
+        assert_eq!(
+            resources.view(&name(0)).wish,
+            Some(hold("exam")),
+            "book may come back with it"
+        );
         resources.list(&[reading(7)]);
         assert_eq!(resources.take_granted(), [name(0)], "book has it no more");
     }
@@ -542,7 +708,11 @@ mod tests {
         let mut resources = resources(1, (true, "new"));
         resources.wish(name(0), hold("exam until Friday, 17:00"));
         assert_eq!(resources.due(at(1), |_| good()).len(), 1);
-        resources.switched(&name(0), &SwitchOutcome::Confirmed(Availability::from_book(false, "unavailable because exam")), at(2));
+        resources.switched(
+            &name(0),
+            &SwitchOutcome::Confirmed(Availability::from_book(false, "unavailable because exam")),
+            at(2),
+        );
         assert_eq!(resources.take_granted(), [name(0)]);
         assert!(resources.due(at(3), |_| bad()).is_empty());
     }
@@ -553,6 +723,12 @@ mod tests {
         resources.wish(name(0), Wish::Enable);
         assert_eq!(resources.due(at(1), |_| good()).len(), 1);
         let change = resources.switched(&name(0), &SwitchOutcome::Gone, at(2));
-        assert_eq!(change, Some(HoldChange { resource: name(0), reason: None }));
+        assert_eq!(
+            change,
+            Some(HoldChange {
+                resource: name(0),
+                reason: None
+            })
+        );
     }
 }

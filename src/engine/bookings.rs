@@ -59,8 +59,17 @@ impl Calendar {
     #[must_use]
     pub fn of(timetable: &Timetable) -> Self {
         let mut by_resource: BTreeMap<ResourceName, Vec<Entry>> = BTreeMap::new();
-        for booking in timetable.bookings.iter().filter(|booking| booking.start < booking.end) {
-            let entry = Entry { start: booking.start, end: booking.end, started: booking.started, all_end: booking.end };
+        for booking in timetable
+            .bookings
+            .iter()
+            .filter(|booking| booking.start < booking.end)
+        {
+            let entry = Entry {
+                start: booking.start,
+                end: booking.end,
+                started: booking.started,
+                all_end: booking.end,
+            };
             match by_resource.get_mut(&booking.resource) {
                 Some(entries) => entries.push(entry),
                 None => drop(by_resource.insert(booking.resource.clone(), vec![entry])),
@@ -77,8 +86,15 @@ impl Calendar {
     pub fn affected(&self, resources: &[ResourceName], now: Timestamp) -> Affected {
         let (day, week) = (ahead(now, DAY), ahead(now, WEEK));
         let mut affected = Affected::default();
-        for entry in resources.iter().flat_map(|resource| self.standing(resource, now)) {
-            affected.first_start = Some(affected.first_start.map_or(entry.start, |first| first.min(entry.start)));
+        for entry in resources
+            .iter()
+            .flat_map(|resource| self.standing(resource, now))
+        {
+            affected.first_start = Some(
+                affected
+                    .first_start
+                    .map_or(entry.start, |first| first.min(entry.start)),
+            );
             if entry.start >= week {
                 continue;
             }
@@ -93,23 +109,40 @@ impl Calendar {
     #[must_use]
     pub fn next_day(&self, resources: &[ResourceName], now: Timestamp) -> Vec<Upcoming> {
         let day = ahead(now, DAY);
-        let of_one = |resource| self.standing(resource, now).take_while(move |entry| entry.start < day);
+        let of_one = |resource| {
+            self.standing(resource, now)
+                .take_while(move |entry| entry.start < day)
+        };
         let standing = resources.iter().flat_map(of_one);
-        let mut all: Vec<Upcoming> =
-            standing.map(|entry| Upcoming { start: entry.start, end: entry.end, started: entry.started }).collect();
+        let mut all: Vec<Upcoming> = standing
+            .map(|entry| Upcoming {
+                start: entry.start,
+                end: entry.end,
+                started: entry.started,
+            })
+            .collect();
         all.sort_unstable();
         all
     }
 
     /// When time alone changes next what [`Calendar::affected`] says; `None` when it does not.
     #[must_use]
-    pub fn next_change<'a>(&self, resources: impl IntoIterator<Item = &'a ResourceName>, now: Timestamp) -> Option<Timestamp> {
+    pub fn next_change<'a>(
+        &self,
+        resources: impl IntoIterator<Item = &'a ResourceName>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let week = ahead(now, WEEK);
         let of_one = |resource: &ResourceName| {
             let mut next: Option<Timestamp> = None;
             for entry in self.standing(resource, now) {
                 // What starts in exactly a day is not within it yet, and is a moment later.
-                let turns = [just_after(before(entry.start, WEEK)), just_after(before(entry.start, DAY)), entry.start, entry.end];
+                let turns = [
+                    just_after(before(entry.start, WEEK)),
+                    just_after(before(entry.start, DAY)),
+                    entry.start,
+                    entry.end,
+                ];
                 next = turns.into_iter().chain(next).filter(|at| *at > now).min();
                 if entry.start >= week {
                     break;
@@ -128,25 +161,40 @@ impl Calendar {
         until: Timestamp,
     ) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         let standing = self.standing(resource, from);
-        standing.take_while(move |entry| entry.start < until).map(move |entry| (entry.start.max(from), entry.end.min(until)))
+        standing
+            .take_while(move |entry| entry.start < until)
+            .map(move |entry| (entry.start.max(from), entry.end.min(until)))
     }
 
     /// The bookings of a resource that have not ended, in the order of their starts.
     fn standing(&self, resource: &ResourceName, now: Timestamp) -> impl Iterator<Item = &Entry> {
-        let entries = self.by_resource.get(resource).map(Vec::as_slice).unwrap_or_default();
+        let entries = self
+            .by_resource
+            .get(resource)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let first = entries.partition_point(|entry| entry.all_end <= now);
-        entries.iter().skip(first).filter(move |entry| entry.end > now)
+        entries
+            .iter()
+            .skip(first)
+            .filter(move |entry| entry.end > now)
     }
 }
 
 /// The moment this far ahead; the calendar's end where there is none.
 pub(super) fn ahead(now: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| now.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| now.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// The moment this long before; the calendar's beginning where there is none.
 fn before(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| at.checked_sub(by).ok())
+        .unwrap_or(Timestamp::MIN)
 }
 
 fn just_after(at: Timestamp) -> Timestamp {
@@ -178,7 +226,10 @@ pub(super) mod testing {
     }
 
     /// A timetable of slots (resource, policy, UI set) and bookings (resource, start, end, started), in seconds.
-    pub(in crate::engine) fn timetable(slots: &[(&str, &str, &str)], bookings: &[(&str, i64, i64, bool)]) -> Timetable {
+    pub(in crate::engine) fn timetable(
+        slots: &[(&str, &str, &str)],
+        bookings: &[(&str, i64, i64, bool)],
+    ) -> Timetable {
         let slot = |(name, policy, ui_set): &(&str, &str, &str)| Slot {
             resource: resource(name),
             policy: (*policy).to_owned(),
@@ -191,8 +242,16 @@ pub(super) mod testing {
             started: *started,
             unfulfilled: false,
         };
-        let (slots, bookings) = (slots.iter().map(slot).collect(), bookings.iter().map(booking).collect());
-        Timetable { slots, bookings, slots_read: Some(at(0)), bookings_read: Some(at(0)) }
+        let (slots, bookings) = (
+            slots.iter().map(slot).collect(),
+            bookings.iter().map(booking).collect(),
+        );
+        Timetable {
+            slots,
+            bookings,
+            slots_read: Some(at(0)),
+            bookings_read: Some(at(0)),
+        }
     }
 }
 
@@ -203,11 +262,24 @@ mod tests {
     use super::testing::{HOUR, at, resource, timetable};
     use super::*;
 
-    fn check(bookings: &[(&str, i64, i64, bool)], now: i64, expected: (usize, usize, Option<i64>, bool)) {
+    fn check(
+        bookings: &[(&str, i64, i64, bool)],
+        now: i64,
+        expected: (usize, usize, Option<i64>, bool),
+    ) {
         let calendar = Calendar::of(&timetable(&[], bookings));
         let affected = calendar.affected(&[resource("r-a"), resource("r-b")], at(now));
         let (next_day, next_week, first_start, in_session) = expected;
-        assert_eq!(affected, Affected { next_day, next_week, first_start: first_start.map(at), in_session }, "{bookings:?} at {now}");
+        assert_eq!(
+            affected,
+            Affected {
+                next_day,
+                next_week,
+                first_start: first_start.map(at),
+                in_session
+            },
+            "{bookings:?} at {now}"
+        );
     }
 
     #[test]
@@ -220,27 +292,67 @@ mod tests {
         check(&[("r-a", 10, 20, false)], 10, (1, 1, Some(10), false));
         check(&[("r-a", 10, 20, true)], 19, (1, 1, Some(10), true));
         check(&[("r-a", 10, 20, true)], 20, (0, 0, None, false));
-        check(&[("r-a", DAY - 1, 2 * DAY, false), ("r-b", DAY, 2 * DAY, false)], 0, (1, 2, Some(DAY - 1), false));
-        check(&[("r-b", 7 * DAY, 8 * DAY, false)], 0, (0, 0, Some(7 * DAY), false));
-        check(&[("r-a", 30, 40, false), ("r-b", 5, 40, true), ("r-a", 0, 35, false)], 10, (3, 3, Some(0), true));
-        check(&[("r-a", 20, 20, false), ("r-a", 20, 10, false)], 0, (0, 0, None, false));
+        check(
+            &[
+                ("r-a", DAY - 1, 2 * DAY, false),
+                ("r-b", DAY, 2 * DAY, false),
+            ],
+            0,
+            (1, 2, Some(DAY - 1), false),
+        );
+        check(
+            &[("r-b", 7 * DAY, 8 * DAY, false)],
+            0,
+            (0, 0, Some(7 * DAY), false),
+        );
+        check(
+            &[
+                ("r-a", 30, 40, false),
+                ("r-b", 5, 40, true),
+                ("r-a", 0, 35, false),
+            ],
+            10,
+            (3, 3, Some(0), true),
+        );
+        check(
+            &[("r-a", 20, 20, false), ("r-a", 20, 10, false)],
+            0,
+            (0, 0, None, false),
+        );
     }
 
     #[test]
     fn the_next_day_is_listed_by_start() {
         const DAY: i64 = 24 * HOUR;
-        let rows =
-            [("r-b", 5, 40, true), ("r-a", 30, 40, false), ("r-a", 0, 9, true), ("r-a", 10 + DAY, 20 + DAY, false), ("r-c", 12, 13, false)];
-        let found = Calendar::of(&timetable(&[], &rows)).next_day(&[resource("r-a"), resource("r-b")], at(10));
-        let found: Vec<_> = found.into_iter().map(|of| (of.start, of.end, of.started)).collect();
+        let rows = [
+            ("r-b", 5, 40, true),
+            ("r-a", 30, 40, false),
+            ("r-a", 0, 9, true),
+            ("r-a", 10 + DAY, 20 + DAY, false),
+            ("r-c", 12, 13, false),
+        ];
+        let found = Calendar::of(&timetable(&[], &rows))
+            .next_day(&[resource("r-a"), resource("r-b")], at(10));
+        let found: Vec<_> = found
+            .into_iter()
+            .map(|of| (of.start, of.end, of.started))
+            .collect();
         assert_eq!(found, [(at(5), at(40), true), (at(30), at(40), false)]);
     }
 
     #[test]
     fn the_end_of_the_calendar_is_no_harm() {
         let calendar = Calendar::of(&timetable(&[], &[("r-a", 10, 20, true)]));
-        assert_eq!(calendar.affected(&[resource("r-a")], Timestamp::MAX), Affected::default());
-        assert_eq!(calendar.affected(&[resource("r-a")], Timestamp::MIN).next_week, 0);
+        assert_eq!(
+            calendar.affected(&[resource("r-a")], Timestamp::MAX),
+            Affected::default()
+        );
+        assert_eq!(
+            calendar
+                .affected(&[resource("r-a")], Timestamp::MIN)
+                .next_week,
+            0
+        );
     }
 
     proptest! {

@@ -98,8 +98,13 @@ pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
         let at = lost.entry(loss.stub).or_insert(loss.at);
         *at = loss.at.min(*at);
     }
-    let mut places: BTreeMap<&Stub, Option<IpAddr>> = lost.keys().map(|stub| (*stub, None)).collect();
-    places.extend(population.iter().map(|place| (place.stub, client_address(place.remote))));
+    let mut places: BTreeMap<&Stub, Option<IpAddr>> =
+        lost.keys().map(|stub| (*stub, None)).collect();
+    places.extend(
+        population
+            .iter()
+            .map(|place| (place.stub, client_address(place.remote))),
+    );
     let mut told = BTreeSet::new();
     let mut causes = Vec::new();
     for kind in CauseKind::ALL {
@@ -112,7 +117,10 @@ pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
 }
 
 /// Which experiments share which property of a kind.
-fn sharing<'a>(kind: CauseKind, places: &BTreeMap<&'a Stub, Option<IpAddr>>) -> BTreeMap<Key<'a>, Vec<&'a Stub>> {
+fn sharing<'a>(
+    kind: CauseKind,
+    places: &BTreeMap<&'a Stub, Option<IpAddr>>,
+) -> BTreeMap<Key<'a>, Vec<&'a Stub>> {
     let mut sharing: BTreeMap<Key<'a>, Vec<&'a Stub>> = BTreeMap::new();
     for (stub, address) in places {
         let key = match kind {
@@ -128,19 +136,36 @@ fn sharing<'a>(kind: CauseKind, places: &BTreeMap<&'a Stub, Option<IpAddr>>) -> 
 }
 
 /// The causes among the losses that share one property: the largest burst first, then what remains, as long as there is one.
-fn causes_of<'a>(key: Key<'_>, sharing: &[&'a Stub], lost: &BTreeMap<&'a Stub, Moment>, told: &mut BTreeSet<&'a Stub>) -> Vec<Cause> {
+fn causes_of<'a>(
+    key: Key<'_>,
+    sharing: &[&'a Stub],
+    lost: &BTreeMap<&'a Stub, Moment>,
+    told: &mut BTreeSet<&'a Stub>,
+) -> Vec<Cause> {
     let untold = sharing.iter().filter(|stub| !told.contains(*stub));
-    let mut open: Vec<(Moment, &Stub)> = untold.filter_map(|stub| lost.get(stub).map(|at| (*at, *stub))).collect();
+    let mut open: Vec<(Moment, &Stub)> = untold
+        .filter_map(|stub| lost.get(stub).map(|at| (*at, *stub)))
+        .collect();
     open.sort();
     let mut causes = Vec::new();
     while let Some((from, to)) = largest_burst(&open) {
         let burst: Vec<(Moment, &Stub)> = open.drain(from..to).collect();
-        let Some((began, _)) = burst.first().copied() else { break };
-        let is_out = |stub: &Stub| lost.get(stub).is_some_and(|at| *at < began || (told.contains(stub) && at.since(began) <= WITHIN));
+        let Some((began, _)) = burst.first().copied() else {
+            break;
+        };
+        let is_out = |stub: &Stub| {
+            lost.get(stub)
+                .is_some_and(|at| *at < began || (told.contains(stub) && at.since(began) <= WITHIN))
+        };
         let of = sharing.iter().filter(|stub| !is_out(stub)).count();
         if burst.len() * 100 >= of * MAJORITY_PERCENT {
             told.extend(burst.iter().map(|(_, stub)| *stub));
-            causes.push(Cause::new(key, burst.into_iter().map(|(_, stub)| stub.clone()).collect(), of, began));
+            causes.push(Cause::new(
+                key,
+                burst.into_iter().map(|(_, stub)| stub.clone()).collect(),
+                of,
+                began,
+            ));
         }
     }
     causes
@@ -151,7 +176,10 @@ fn largest_burst(losses: &[(Moment, &Stub)]) -> Option<(usize, usize)> {
     let mut largest = (0, 0);
     let mut to = 0;
     for (from, (began, _)) in losses.iter().enumerate() {
-        while losses.get(to).is_some_and(|(at, _)| at.since(*began) <= WITHIN) {
+        while losses
+            .get(to)
+            .is_some_and(|(at, _)| at.since(*began) <= WITHIN)
+        {
             to += 1;
         }
         if to - from > largest.1 - largest.0 {
@@ -165,13 +193,26 @@ impl Cause {
     fn new(key: Key<'_>, mut stubs: Vec<Stub>, of: usize, began: Moment) -> Self {
         stubs.sort();
         let (kind, label_public, label_private) = match key {
-            Key::Address(address) => (CauseKind::Address, format!("one address in {}", masked(address)), address.to_string()),
-            Key::Subnet(network) => {
-                (CauseKind::Subnet, format!("one network in {}", masked(network)), format!("{network}/{}", bits(network)))
-            }
+            Key::Address(address) => (
+                CauseKind::Address,
+                format!("one address in {}", masked(address)),
+                address.to_string(),
+            ),
+            Key::Subnet(network) => (
+                CauseKind::Subnet,
+                format!("one network in {}", masked(network)),
+                format!("{network}/{}", bits(network)),
+            ),
             Key::Stem(stem) => (CauseKind::Stem, format!("{stem}*"), format!("{stem}*")),
         };
-        Self { kind, label_public, label_private, stubs, of, began }
+        Self {
+            kind,
+            label_public,
+            label_private,
+            stubs,
+            of,
+            began,
+        }
     }
 }
 
@@ -179,7 +220,10 @@ impl Cause {
 fn client_address(remote: &str) -> Option<IpAddr> {
     let first = remote.split(',').next().unwrap_or_default().trim();
     let bare = first.trim_start_matches('[').trim_end_matches(']');
-    let address = bare.parse().ok().or_else(|| first.parse::<SocketAddr>().ok().map(|socket| socket.ip()))?;
+    let address = bare
+        .parse()
+        .ok()
+        .or_else(|| first.parse::<SocketAddr>().ok().map(|socket| socket.ip()))?;
     Some(address.to_canonical())
 }
 
@@ -226,14 +270,36 @@ mod tests {
     /// Experiments as name, address and, where it is lost, when; the causes in words.
     fn causes(rows: &[(String, String, Option<u64>)]) -> Vec<Cause> {
         let stubs: Vec<Stub> = rows.iter().map(|(name, ..)| stub(name)).collect();
-        let places: Vec<Place<'_>> = stubs.iter().zip(rows).map(|(stub, (_, remote, _))| Place { stub, remote }).collect();
-        let lost = stubs.iter().zip(rows).filter_map(|(stub, (.., lost))| lost.map(|second| Loss { stub, at: at(second) }));
+        let places: Vec<Place<'_>> = stubs
+            .iter()
+            .zip(rows)
+            .map(|(stub, (_, remote, _))| Place { stub, remote })
+            .collect();
+        let lost = stubs.iter().zip(rows).filter_map(|(stub, (.., lost))| {
+            lost.map(|second| Loss {
+                stub,
+                at: at(second),
+            })
+        });
         group(&lost.collect::<Vec<_>>(), &places)
     }
 
     /// `count` experiments of a stem at an address (with `N` for their number), lost at a time or not.
-    fn some(stem: &str, numbers: std::ops::Range<usize>, remote: &str, lost: Option<u64>) -> Vec<(String, String, Option<u64>)> {
-        numbers.map(|n| (format!("{stem}{n:02}"), remote.replace('N', &n.to_string()), lost)).collect()
+    fn some(
+        stem: &str,
+        numbers: std::ops::Range<usize>,
+        remote: &str,
+        lost: Option<u64>,
+    ) -> Vec<(String, String, Option<u64>)> {
+        numbers
+            .map(|n| {
+                (
+                    format!("{stem}{n:02}"),
+                    remote.replace('N', &n.to_string()),
+                    lost,
+                )
+            })
+            .collect()
     }
 
     fn check(rows: &[Vec<(String, String, Option<u64>)>], expected: &[&str]) {
@@ -248,16 +314,32 @@ mod tests {
                 cause.began.mono().as_secs()
             )
         };
-        assert_eq!(causes(&rows.concat()).iter().map(words).collect::<Vec<_>>(), expected, "{rows:?}");
+        assert_eq!(
+            causes(&rows.concat()).iter().map(words).collect::<Vec<_>>(),
+            expected,
+            "{rows:?}"
+        );
     }
 
     #[test]
     fn what_is_lost_together_and_shares_something_is_one_story() {
         let x = some("x", 0..9, "2001:db8::N", None);
-        check(&[some("pend", 0..3, "10.1.2.3", Some(5)), x.clone()], &["address: 10.1.2.3 | one address in 10.1.x.x, 3 of 3 since 5"]);
-        check(&[some("pend", 0..3, "10.1.2.N", Some(5)), x.clone()], &["subnet: 10.1.2.0/24 | one network in 10.1.x.x, 3 of 3 since 5"]);
-        check(&[some("pend", 0..3, "10.1.N.1", Some(5)), x.clone()], &["stem: pend* | pend*, 3 of 3 since 5"]);
-        check(&[some("pend", 0..3, "", Some(5)), x.clone()], &["stem: pend* | pend*, 3 of 3 since 5"]);
+        check(
+            &[some("pend", 0..3, "10.1.2.3", Some(5)), x.clone()],
+            &["address: 10.1.2.3 | one address in 10.1.x.x, 3 of 3 since 5"],
+        );
+        check(
+            &[some("pend", 0..3, "10.1.2.N", Some(5)), x.clone()],
+            &["subnet: 10.1.2.0/24 | one network in 10.1.x.x, 3 of 3 since 5"],
+        );
+        check(
+            &[some("pend", 0..3, "10.1.N.1", Some(5)), x.clone()],
+            &["stem: pend* | pend*, 3 of 3 since 5"],
+        );
+        check(
+            &[some("pend", 0..3, "", Some(5)), x.clone()],
+            &["stem: pend* | pend*, 3 of 3 since 5"],
+        );
         check(
             &[some("x", 20..24, "2001:db8:1:2::N", Some(5)), x],
             &["subnet: 2001:db8:1:2::/64 | one network in 2001:db8:x, 4 of 4 since 5"],
@@ -267,10 +349,25 @@ mod tests {
     #[test]
     fn a_few_of_many_are_no_story() {
         check(&[some("pend", 0..2, "10.1.2.3", Some(5))], &[]);
-        check(&[some("pend", 0..3, "10.1.2.3", Some(5)), some("pend", 3..100, "10.1.2.3", None)], &[]);
-        check(&[some("pend", 0..3, "10.1.2.3", Some(5)), some("pend", 3..5, "10.1.2.3", None)], &[]);
         check(
-            &[some("pend", 0..4, "10.1.2.3", Some(5)), some("pend", 4..6, "10.1.2.3", None)],
+            &[
+                some("pend", 0..3, "10.1.2.3", Some(5)),
+                some("pend", 3..100, "10.1.2.3", None),
+            ],
+            &[],
+        );
+        check(
+            &[
+                some("pend", 0..3, "10.1.2.3", Some(5)),
+                some("pend", 3..5, "10.1.2.3", None),
+            ],
+            &[],
+        );
+        check(
+            &[
+                some("pend", 0..4, "10.1.2.3", Some(5)),
+                some("pend", 4..6, "10.1.2.3", None),
+            ],
             &["address: 10.1.2.3 | one address in 10.1.x.x, 4 of 6 since 5"],
         );
     }
@@ -279,9 +376,15 @@ mod tests {
     fn what_was_lost_before_does_not_count_against_a_story() {
         let burst = some("pend", 0..3, "10.1.2.3", Some(1_000));
         let words = "address: 10.1.2.3 | one address in 10.1.x.x, 3 of 3 since 1000";
-        check(&[burst.clone(), some("a", 0..2, "10.1.2.3", Some(5))], &[words]);
+        check(
+            &[burst.clone(), some("a", 0..2, "10.1.2.3", Some(5))],
+            &[words],
+        );
         // the two were still there then, so it was not the address
-        check(&[burst.clone(), some("a", 0..2, "10.1.2.3", Some(5_000))], &["stem: pend* | pend*, 3 of 3 since 1000"]);
+        check(
+            &[burst.clone(), some("a", 0..2, "10.1.2.3", Some(5_000))],
+            &["stem: pend* | pend*, 3 of 3 since 1000"],
+        );
         check(
             &[burst, some("a", 0..3, "10.1.2.3", Some(5))],
             // the stem's three are all of their kind, the address has six
@@ -291,15 +394,26 @@ mod tests {
 
     #[test]
     fn losses_far_apart_are_not_one_story() {
-        let spread = |step: u64| (0..3_u64).map(|n| (format!("pend{n}"), "10.1.2.3".to_owned(), Some(n * step))).collect::<Vec<_>>();
-        check(&[spread(15)], &["address: 10.1.2.3 | one address in 10.1.x.x, 3 of 3 since 0"]);
+        let spread = |step: u64| {
+            (0..3_u64)
+                .map(|n| (format!("pend{n}"), "10.1.2.3".to_owned(), Some(n * step)))
+                .collect::<Vec<_>>()
+        };
+        check(
+            &[spread(15)],
+            &["address: 10.1.2.3 | one address in 10.1.x.x, 3 of 3 since 0"],
+        );
         check(&[spread(16)], &[]);
     }
 
     #[test]
     fn the_story_that_says_most_is_told() {
         check(
-            &[some("pend", 0..3, "10.1.2.3", Some(5)), some("spin", 10..13, "10.1.2.N", Some(6)), some("trus", 0..3, "", Some(7))],
+            &[
+                some("pend", 0..3, "10.1.2.3", Some(5)),
+                some("spin", 10..13, "10.1.2.N", Some(6)),
+                some("trus", 0..3, "", Some(7)),
+            ],
             &[
                 "address: 10.1.2.3 | one address in 10.1.x.x, 3 of 3 since 5",
                 "subnet: 10.1.2.0/24 | one network in 10.1.x.x, 3 of 3 since 6",
@@ -322,7 +436,13 @@ mod tests {
             ("", None),
             (", 10.1.2.3", None),
         ] {
-            assert_eq!(client_address(remote).map(|address| address.to_string()).as_deref(), expected, "{remote}");
+            assert_eq!(
+                client_address(remote)
+                    .map(|address| address.to_string())
+                    .as_deref(),
+                expected,
+                "{remote}"
+            );
         }
     }
 

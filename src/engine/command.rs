@@ -132,11 +132,27 @@ impl fmt::Display for Command {
     /// The command as the audit keeps it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Acknowledge { scope, text, until: None } => write!(f, "acknowledge {scope}: {text}"),
-            Self::Acknowledge { scope, text, until: Some(until) } => write!(f, "acknowledge {scope} until {until}: {text}"),
+            Self::Acknowledge {
+                scope,
+                text,
+                until: None,
+            } => write!(f, "acknowledge {scope}: {text}"),
+            Self::Acknowledge {
+                scope,
+                text,
+                until: Some(until),
+            } => write!(f, "acknowledge {scope} until {until}: {text}"),
             Self::Unacknowledge { scope } => write!(f, "end the acknowledgement of {scope}"),
-            Self::Silence { pattern, until, reason } => write!(f, "silence {} until {until}: {reason}", pattern.as_str()),
-            Self::Maintain { pattern, schedule, reason } => write!(f, "maintain {} {schedule}: {reason}", pattern.as_str()),
+            Self::Silence {
+                pattern,
+                until,
+                reason,
+            } => write!(f, "silence {} until {until}: {reason}", pattern.as_str()),
+            Self::Maintain {
+                pattern,
+                schedule,
+                reason,
+            } => write!(f, "maintain {} {schedule}: {reason}", pattern.as_str()),
             Self::Remove { id } => write!(f, "end number {id}"),
             Self::Hold { resource, reason } => write!(f, "hold {resource}: {reason}"),
             Self::Enable { resource } => write!(f, "enable {resource}"),

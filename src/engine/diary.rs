@@ -56,7 +56,13 @@ type Key = (ResourceName, Timestamp, Timestamp);
 impl Diary {
     /// A diary that knows what the history kept.
     pub(super) fn recall(kept: &[Booked]) -> Self {
-        Self { known: kept.iter().map(|booked| (key(booked), booked.clone())).collect(), read: None }
+        Self {
+            known: kept
+                .iter()
+                .map(|booked| (key(booked), booked.clone()))
+                .collect(),
+            read: None,
+        }
     }
 
     /// Takes in the bookings that book told at `read`, and says what has changed. Bookings that were taken in before change nothing.
@@ -74,23 +80,54 @@ impl Diary {
         self.read = Some(read);
         let told = gather(bookings, stub_of, now);
         let known = std::mem::take(&mut self.known);
-        let vanished = known.iter().filter(|(key, _)| !told.contains_key(*key)).filter_map(|(_, booked)| vanish(booked, now));
-        let standing = told.iter().filter(|(key, booked)| known.get(*key) != Some(*booked));
-        let changes = vanished.chain(standing.map(|(_, booked)| BookingChange::Stands(booked.clone()))).collect();
+        let vanished = known
+            .iter()
+            .filter(|(key, _)| !told.contains_key(*key))
+            .filter_map(|(_, booked)| vanish(booked, now));
+        let standing = told
+            .iter()
+            .filter(|(key, booked)| known.get(*key) != Some(*booked));
+        let changes = vanished
+            .chain(standing.map(|(_, booked)| BookingChange::Stands(booked.clone())))
+            .collect();
         self.known = told;
         changes
     }
 }
 
 /// The bookings that are not over, those that are alike as one.
-fn gather<'a>(bookings: &[Booking], stub_of: impl Fn(&ResourceName) -> Option<&'a Stub>, now: Timestamp) -> BTreeMap<Key, Booked> {
+fn gather<'a>(
+    bookings: &[Booking],
+    stub_of: impl Fn(&ResourceName) -> Option<&'a Stub>,
+    now: Timestamp,
+) -> BTreeMap<Key, Booked> {
     let mut all: BTreeMap<Key, Booked> = BTreeMap::new();
-    for booking in bookings.iter().filter(|booking| booking.start < booking.end && booking.end > now) {
-        let Some(stub) = stub_of(&booking.resource) else { continue };
-        let Booking { start, end, ref resource, started, unfulfilled } = *booking;
-        let nobody =
-            || Booked { resource: resource.clone(), stub: stub.clone(), start, end, students: 0, started: false, unfulfilled: false };
-        let booked = all.entry((resource.clone(), start, end)).or_insert_with(nobody);
+    for booking in bookings
+        .iter()
+        .filter(|booking| booking.start < booking.end && booking.end > now)
+    {
+        let Some(stub) = stub_of(&booking.resource) else {
+            continue;
+        };
+        let Booking {
+            start,
+            end,
+            ref resource,
+            started,
+            unfulfilled,
+        } = *booking;
+        let nobody = || Booked {
+            resource: resource.clone(),
+            stub: stub.clone(),
+            start,
+            end,
+            students: 0,
+            started: false,
+            unfulfilled: false,
+        };
+        let booked = all
+            .entry((resource.clone(), start, end))
+            .or_insert_with(nobody);
         booked.students = booked.students.saturating_add(1);
         booked.started |= started;
         booked.unfulfilled |= unfulfilled;
@@ -105,7 +142,10 @@ fn vanish(booked: &Booked, now: Timestamp) -> Option<BookingChange> {
     } else if booked.start > now {
         Some(BookingChange::Cancelled(booked.clone()))
     } else {
-        Some(BookingChange::Ended { booked: booked.clone(), at: now })
+        Some(BookingChange::Ended {
+            booked: booked.clone(),
+            at: now,
+        })
     }
 }
 
@@ -120,32 +160,84 @@ mod tests {
 
     /// Compares the bookings (resource, start, end, started) that are told at `now`, and gives the changes in words.
     fn told(diary: &mut Diary, now: i64, bookings: &[(&str, i64, i64, bool)]) -> Vec<String> {
-        let stubs = ["r-a", "r-b"].map(|name| (resource(name), Stub::try_new(name.trim_start_matches("r-")).expect("a name")));
-        let stub_of = |name: &ResourceName| stubs.iter().find(|(known, _)| known == name).map(|(_, stub)| stub);
-        let changes = diary.compare(&timetable(&[], bookings).bookings, at(now), stub_of, at(now));
+        let stubs = ["r-a", "r-b"].map(|name| {
+            (
+                resource(name),
+                Stub::try_new(name.trim_start_matches("r-")).expect("a name"),
+            )
+        });
+        let stub_of = |name: &ResourceName| {
+            stubs
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, stub)| stub)
+        };
+        let changes = diary.compare(
+            &timetable(&[], bookings).bookings,
+            at(now),
+            stub_of,
+            at(now),
+        );
         changes.iter().map(in_words).collect()
     }
 
     fn in_words(change: &BookingChange) -> String {
         let words = |booked: &Booked| {
-            let Booked { stub, start, end, students, started, .. } = booked;
+            let Booked {
+                stub,
+                start,
+                end,
+                students,
+                started,
+                ..
+            } = booked;
             let started = if *started { "!" } else { "" };
-            format!("{stub} {}-{} x{students}{started}", start.as_second(), end.as_second())
+            format!(
+                "{stub} {}-{} x{students}{started}",
+                start.as_second(),
+                end.as_second()
+            )
         };
         match change {
             BookingChange::Stands(booked) => words(booked),
             BookingChange::Cancelled(booked) => format!("cancelled {}", words(booked)),
-            BookingChange::Ended { booked, at } => format!("ended at {} {}", at.as_second(), words(booked)),
+            BookingChange::Ended { booked, at } => {
+                format!("ended at {} {}", at.as_second(), words(booked))
+            }
         }
     }
 
     #[test]
     fn only_what_changed_is_said() {
         let mut diary = Diary::default();
-        assert_eq!(told(&mut diary, 0, &[("r-a", 10, 20, false), ("r-b", 30, 40, false)]), ["a 10-20 x1", "b 30-40 x1"]);
-        assert!(told(&mut diary, 1, &[("r-a", 10, 20, false), ("r-b", 30, 40, false)]).is_empty());
-        assert_eq!(told(&mut diary, 12, &[("r-a", 10, 20, true), ("r-b", 30, 40, false)]), ["a 10-20 x1!"]);
-        assert!(told(&mut diary, 20, &[("r-b", 30, 40, false)]).is_empty(), "it has come to its end");
+        assert_eq!(
+            told(
+                &mut diary,
+                0,
+                &[("r-a", 10, 20, false), ("r-b", 30, 40, false)]
+            ),
+            ["a 10-20 x1", "b 30-40 x1"]
+        );
+        assert!(
+            told(
+                &mut diary,
+                1,
+                &[("r-a", 10, 20, false), ("r-b", 30, 40, false)]
+            )
+            .is_empty()
+        );
+        assert_eq!(
+            told(
+                &mut diary,
+                12,
+                &[("r-a", 10, 20, true), ("r-b", 30, 40, false)]
+            ),
+            ["a 10-20 x1!"]
+        );
+        assert!(
+            told(&mut diary, 20, &[("r-b", 30, 40, false)]).is_empty(),
+            "it has come to its end"
+        );
         assert_eq!(told(&mut diary, 21, &[]), ["cancelled b 30-40 x1"]);
     }
 
@@ -154,30 +246,74 @@ mod tests {
         let mut diary = Diary::default();
         told(&mut diary, 0, &[("r-a", 10, 20, true)]);
         assert_eq!(told(&mut diary, 15, &[]), ["ended at 15 a 10-20 x1!"]);
-        assert_eq!(told(&mut diary, 16, &[("r-a", 10, 20, true)]), ["a 10-20 x1!"]);
+        assert_eq!(
+            told(&mut diary, 16, &[("r-a", 10, 20, true)]),
+            ["a 10-20 x1!"]
+        );
     }
 
     #[test]
     fn bookings_that_are_alike_are_counted() {
         let mut diary = Diary::default();
-        assert_eq!(told(&mut diary, 0, &[("r-a", 10, 20, false), ("r-a", 10, 20, true)]), ["a 10-20 x2!"]);
-        assert_eq!(told(&mut diary, 1, &[("r-a", 10, 20, true)]), ["a 10-20 x1!"]);
+        assert_eq!(
+            told(
+                &mut diary,
+                0,
+                &[("r-a", 10, 20, false), ("r-a", 10, 20, true)]
+            ),
+            ["a 10-20 x2!"]
+        );
+        assert_eq!(
+            told(&mut diary, 1, &[("r-a", 10, 20, true)]),
+            ["a 10-20 x1!"]
+        );
     }
 
     #[test]
     fn what_was_read_before_and_what_cannot_be_placed_changes_nothing() {
         let mut diary = Diary::default();
-        assert!(told(&mut diary, 5, &[("r-unknown", 10, 20, false), ("r-a", 20, 10, false), ("r-a", 1, 4, false)]).is_empty());
-        assert!(told(&mut diary, 5, &[("r-a", 10, 20, false)]).is_empty(), "read at the same time");
-        assert_eq!(told(&mut diary, 6, &[("r-a", 10, 20, false)]), ["a 10-20 x1"]);
+        assert!(
+            told(
+                &mut diary,
+                5,
+                &[
+                    ("r-unknown", 10, 20, false),
+                    ("r-a", 20, 10, false),
+                    ("r-a", 1, 4, false)
+                ]
+            )
+            .is_empty()
+        );
+        assert!(
+            told(&mut diary, 5, &[("r-a", 10, 20, false)]).is_empty(),
+            "read at the same time"
+        );
+        assert_eq!(
+            told(&mut diary, 6, &[("r-a", 10, 20, false)]),
+            ["a 10-20 x1"]
+        );
     }
 
     #[test]
     fn what_was_kept_is_known_after_a_restart() {
         let mut diary = Diary::default();
-        told(&mut diary, 0, &[("r-a", 10, 20, false), ("r-b", 10, 90, true)]);
+        told(
+            &mut diary,
+            0,
+            &[("r-a", 10, 20, false), ("r-b", 10, 90, true)],
+        );
         let kept: Vec<Booked> = diary.known.values().cloned().collect();
-        assert!(told(&mut Diary::recall(&kept), 1, &[("r-a", 10, 20, false), ("r-b", 10, 90, true)]).is_empty());
-        assert_eq!(told(&mut Diary::recall(&kept), 30, &[]), ["ended at 30 b 10-90 x1!"]);
+        assert!(
+            told(
+                &mut Diary::recall(&kept),
+                1,
+                &[("r-a", 10, 20, false), ("r-b", 10, 90, true)]
+            )
+            .is_empty()
+        );
+        assert_eq!(
+            told(&mut Diary::recall(&kept), 30, &[]),
+            ["ended at 30 b 10-90 x1!"]
+        );
     }
 }

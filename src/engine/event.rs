@@ -57,7 +57,10 @@ impl fmt::Display for Why {
             Self::Manifest => write!(f, "book's manifest changed"),
             Self::SourceDown(source) => write!(f, "{source} tells nothing, so it is not judged"),
             Self::SourceBack(source) => write!(f, "{source} tells again"),
-            Self::Outage(source) => write!(f, "{source} has told nothing for too long, so nobody can use it"),
+            Self::Outage(source) => write!(
+                f,
+                "{source} has told nothing for too long, so nobody can use it"
+            ),
             Self::Flaps => write!(f, "it comes and goes too often"),
             Self::Steady => write!(f, "it has stopped coming and going"),
             Self::Rules => write!(f, "the rules were changed"),
@@ -95,7 +98,9 @@ impl fmt::Display for Issue {
     /// The issue in plain words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Required(topic, StreamHealth::Silent) => write!(f, "{topic} is connected but sends nothing"),
+            Self::Required(topic, StreamHealth::Silent) => {
+                write!(f, "{topic} is connected but sends nothing")
+            }
             Self::Required(topic, health) => write!(f, "{topic} is {health}"),
             Self::RelayOutage => write!(f, "relay has been silent for too long"),
             Self::JumpLost => write!(f, "remote login is lost"),

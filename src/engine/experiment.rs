@@ -20,7 +20,10 @@ pub(super) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything that a judgement looks at beside the experiment itself.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; no two exclude each other")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own; no two exclude each other"
+)]
 pub(super) struct Sky {
     pub(super) policy: Policy,
     pub(super) now: Moment,
@@ -109,24 +112,43 @@ impl Experiment {
     pub(super) fn recall(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
         let Some(last) = events.last() else { return };
         let then = |event: &Arc<Event>| now.back_at(event.when);
-        let first_of = |rule: &dyn Fn(&Arc<Event>) -> bool| events.iter().rev().take_while(|event| rule(event)).last().map(then);
+        let first_of = |rule: &dyn Fn(&Arc<Event>) -> bool| {
+            events
+                .iter()
+                .rev()
+                .take_while(|event| rule(event))
+                .last()
+                .map(then)
+        };
         self.first_judged = true;
         self.health = last.health;
         self.issues.clone_from(&last.issues);
         self.since = first_of(&|event| event.health == last.health).unwrap_or(now);
         self.bad_since = first_of(&|event| event.health != Health::Ok);
         self.jump = last.jump;
-        self.known_jump = events.iter().rev().map(|event| event.jump).find(|jump| *jump != JumpHealth::Unknown).unwrap_or(last.jump);
-        self.streams = last.streams.iter().map(|(topic, health)| Stream::recalled(topic.clone(), *health, now)).collect();
+        self.known_jump = events
+            .iter()
+            .rev()
+            .map(|event| event.jump)
+            .find(|jump| *jump != JumpHealth::Unknown)
+            .unwrap_or(last.jump);
+        self.streams = last
+            .streams
+            .iter()
+            .map(|(topic, health)| Stream::recalled(topic.clone(), *health, now))
+            .collect();
         self.recall_flapping(events, rule, now);
         self.events = events.iter().cloned().collect();
     }
 
     /// What has happened before counts for flapping, as far as events tell; what flapped goes on to flap until it has been calm.
     fn recall_flapping(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
-        let mut by_itself = events.iter().filter(|event| event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage));
-        for event in by_itself.clone().filter(|event| event.was != Health::Unknown && event.was.is_unusable() != event.health.is_unusable())
-        {
+        let mut by_itself = events.iter().filter(|event| {
+            event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage)
+        });
+        for event in by_itself.clone().filter(|event| {
+            event.was != Health::Unknown && event.was.is_unusable() != event.health.is_unusable()
+        }) {
             self.flapping.note(now.back_at(event.when), rule);
         }
         let last = by_itself.next_back();
@@ -149,8 +171,15 @@ impl Experiment {
 
     /// Whether nothing is left of it: book does not list it, and no report ever had it.
     pub(super) fn is_phantom(&self) -> bool {
-        let sightings = self.streams.iter().map(|stream| &stream.sighting).chain([&self.host]);
-        !self.listed() && sightings.into_iter().all(|sighting| matches!(sighting.presence, Presence::Never { .. }))
+        let sightings = self
+            .streams
+            .iter()
+            .map(|stream| &stream.sighting)
+            .chain([&self.host]);
+        !self.listed()
+            && sightings
+                .into_iter()
+                .all(|sighting| matches!(sighting.presence, Presence::Never { .. }))
     }
 
     /// Whether it has been judged at least once, so that its health means something.
@@ -216,18 +245,40 @@ impl Experiment {
         }
         self.stale |= changed;
         let forget = self.forget_at();
-        let prune = self.streams.iter().filter_map(|stream| stream.forget_at(self.listed())).min();
-        let again = [again, look.again, forget, prune].into_iter().flatten().filter(|at| *at > sky.now).min();
+        let prune = self
+            .streams
+            .iter()
+            .filter_map(|stream| stream.forget_at(self.listed()))
+            .min();
+        let again = [again, look.again, forget, prune]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > sky.now)
+            .min();
         let due = |at: Option<Moment>| at.is_some_and(|at| sky.now >= at);
-        Looked { changed, again, forget: due(forget), prune: due(prune) }
+        Looked {
+            changed,
+            again,
+            forget: due(forget),
+            prune: due(prune),
+        }
     }
 
     /// Book's experiments have a remote login; any other is judged by what it shows, and may have none.
     fn look_at_host(&self, sky: &Sky) -> Look<JumpHealth> {
         if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
-            return Look { health: JumpHealth::Unknown, again: None };
+            return Look {
+                health: JumpHealth::Unknown,
+                again: None,
+            };
         }
-        judge::jump(self.host.presence, self.jump, sky.jump, &sky.policy, sky.now)
+        judge::jump(
+            self.host.presence,
+            self.jump,
+            sky.jump,
+            &sky.policy,
+            sky.now,
+        )
     }
 
     /// Judges it. Returns an event when its health, its issues or its remote login changed.
@@ -242,11 +293,21 @@ impl Experiment {
         }
         self.judged_in_outage = outage;
         let all_required = !self.listed();
-        let streams = self.streams.iter().map(|stream| (&stream.topic, stream.required || all_required, stream.health));
+        let streams = self.streams.iter().map(|stream| {
+            (
+                &stream.topic,
+                stream.required || all_required,
+                stream.health,
+            )
+        });
         let (observed, issues) = judge::experiment(streams, self.known_jump, outage);
         let turn = self.count_changes(observed, &issues, outage, sky);
         let health = self.settle(observed, outage, sky);
-        let issues = if health == Health::Flapping { self.last_loss.clone() } else { issues };
+        let issues = if health == Health::Flapping {
+            self.last_loss.clone()
+        } else {
+            issues
+        };
         let is_held_back = health != observed && health == self.health;
         if is_held_back || (health == self.health && issues == self.issues) {
             return None;
@@ -266,7 +327,13 @@ impl Experiment {
 
     /// Counts how often it comes and goes, before any hold. What relay's silence makes of it is relay's story and no change of its own,
     /// and a loss that leaves it usable is none that needs a withdrawal.
-    fn count_changes(&mut self, observed: Health, issues: &[Issue], outage: bool, sky: &Sky) -> Option<FlapTurn> {
+    fn count_changes(
+        &mut self,
+        observed: Health,
+        issues: &[Issue],
+        outage: bool,
+        sky: &Sky,
+    ) -> Option<FlapTurn> {
         if observed == Health::Unknown || outage {
             return self.flapping.look(sky.now, sky.policy.flap);
         }
@@ -274,8 +341,15 @@ impl Experiment {
             self.last_loss = issues.to_vec();
         }
         let is_usable = !observed.is_unusable();
-        let has_changed = self.seen_usable.replace(is_usable).is_some_and(|was| was != is_usable);
-        if has_changed { self.flapping.note(sky.now, sky.policy.flap) } else { self.flapping.look(sky.now, sky.policy.flap) }
+        let has_changed = self
+            .seen_usable
+            .replace(is_usable)
+            .is_some_and(|was| was != is_usable);
+        if has_changed {
+            self.flapping.note(sky.now, sky.policy.flap)
+        } else {
+            self.flapping.look(sky.now, sky.policy.flap)
+        }
     }
 
     /// The health that counts: flapping while it flaps, else what has lasted for the hold times. After flapping, nothing is held.
@@ -283,10 +357,20 @@ impl Experiment {
         if self.flapping.since().is_some() {
             self.holding = Holding::default();
             self.settles_at = self.flapping.ends_at(sky.policy.flap);
-            return if outage || observed == Health::Unknown { observed } else { Health::Flapping };
+            return if outage || observed == Health::Unknown {
+                observed
+            } else {
+                Health::Flapping
+            };
         }
-        let counted = if self.health == Health::Flapping { Health::Unknown } else { self.health };
-        let settled = self.holding.settle(observed, counted, sky.policy.hold, sky.now);
+        let counted = if self.health == Health::Flapping {
+            Health::Unknown
+        } else {
+            self.health
+        };
+        let settled = self
+            .holding
+            .settle(observed, counted, sky.policy.hold, sky.now);
         self.settles_at = settled.again;
         settled.health
     }
@@ -302,9 +386,21 @@ impl Experiment {
             Health::Degraded | Health::Flapping | Health::Down => self.bad_since.or(Some(sky.now)),
         };
         self.issues = issues;
-        let mut streams: Vec<(Topic, StreamHealth)> = self.streams.iter().map(|s| (s.topic.clone(), s.health)).collect();
+        let mut streams: Vec<(Topic, StreamHealth)> = self
+            .streams
+            .iter()
+            .map(|s| (s.topic.clone(), s.health))
+            .collect();
         streams.sort();
-        let event = Arc::new(Event { when: sky.now.wall(), health, was, issues: self.issues.clone(), jump: self.jump, streams, why });
+        let event = Arc::new(Event {
+            when: sky.now.wall(),
+            health,
+            was,
+            issues: self.issues.clone(),
+            jump: self.jump,
+            streams,
+            why,
+        });
         while self.events.len() >= sky.policy.events.max(1) {
             self.events.pop_front();
         }
@@ -322,16 +418,34 @@ impl Experiment {
         if self.listed() {
             return None;
         }
-        let seen = self.streams.iter().map(|stream| stream.sighting.absent_since()).chain([self.host.absent_since()]);
-        seen.collect::<Option<Vec<_>>>()?.into_iter().max().map(|seen| seen + FORGET_AFTER)
+        let seen = self
+            .streams
+            .iter()
+            .map(|stream| stream.sighting.absent_since())
+            .chain([self.host.absent_since()]);
+        seen.collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()
+            .map(|seen| seen + FORGET_AFTER)
     }
 
     fn flap_view(&self, sky: &Sky) -> Option<FlapView> {
-        let (since, steady_at) = self.flapping.since().zip(self.flapping.ends_at(sky.policy.flap))?;
-        Some(FlapView { since: since.wall(), steady_at: steady_at.wall() })
+        let (since, steady_at) = self
+            .flapping
+            .since()
+            .zip(self.flapping.ends_at(sky.policy.flap))?;
+        Some(FlapView {
+            since: since.wall(),
+            steady_at: steady_at.wall(),
+        })
     }
 
-    pub(super) fn view(&self, resources: Vec<ResourceView>, around: Around, sky: &Sky) -> ExperimentView {
+    pub(super) fn view(
+        &self,
+        resources: Vec<ResourceView>,
+        around: Around,
+        sky: &Sky,
+    ) -> ExperimentView {
         let mut streams: Vec<StreamView> = self.streams.iter().map(Stream::view).collect();
         streams.sort_by(|a, b| a.topic.cmp(&b.topic));
         ExperimentView {
@@ -348,7 +462,10 @@ impl Experiment {
             jump_last: self.host.last.clone(),
             streams,
             first_seen: self.first_seen.wall(),
-            grace_until: self.grace_end(sky).filter(|end| sky.now < *end).map(Moment::wall),
+            grace_until: self
+                .grace_end(sky)
+                .filter(|end| sky.now < *end)
+                .map(Moment::wall),
             last_listed: self.last_listed.map(Moment::wall),
             events: self.events(),
             pools: around.pools,
@@ -361,7 +478,10 @@ impl Experiment {
     /// Whether nothing of it is to be seen: neither its login nor any stream that it must have.
     pub(super) fn is_wholly_lost(&self) -> bool {
         let required = self.streams.iter().filter(|stream| stream.required);
-        self.login() == JumpHealth::Lost && required.map(|stream| stream.health).all(|health| health == StreamHealth::Missing)
+        self.login() == JumpHealth::Lost
+            && required
+                .map(|stream| stream.health)
+                .all(|health| health == StreamHealth::Missing)
     }
 }
 

@@ -42,7 +42,11 @@ pub struct FlapRule {
 impl Default for FlapRule {
     /// The documented defaults.
     fn default() -> Self {
-        Self { window: Duration::from_secs(3_600), high: 40, low: 25 }
+        Self {
+            window: Duration::from_secs(3_600),
+            high: 40,
+            low: 25,
+        }
     }
 }
 
@@ -134,7 +138,11 @@ impl Flapping {
     fn is_too_much(&self, now: Moment, rule: FlapRule) -> bool {
         let window = rule.window.as_nanos();
         let weigh = |age: u128| NEW_PERCENT * window - LOST_PERCENT * age;
-        self.ages(now).filter(|age| *age < window).map(weigh).sum::<u128>() > u128::from(rule.high) * window
+        self.ages(now)
+            .filter(|age| *age < window)
+            .map(weigh)
+            .sum::<u128>()
+            > u128::from(rule.high) * window
     }
 
     /// How many nanoseconds after the last change the changes weigh `low` or less.
@@ -147,7 +155,8 @@ impl Flapping {
         let calm_with = |left: usize| {
             let others_gone = ages.get(left).map_or(0, |age| window.saturating_sub(*age));
             let (count, total) = (left as u128, ages.iter().take(left).sum::<u128>());
-            let excess = (NEW_PERCENT * count * window).saturating_sub(u128::from(rule.low) * window + LOST_PERCENT * total);
+            let excess = (NEW_PERCENT * count * window)
+                .saturating_sub(u128::from(rule.low) * window + LOST_PERCENT * total);
             others_gone.max(excess.div_ceil((LOST_PERCENT * count).max(1)))
         };
         (0..=ages.len()).map(calm_with).min().unwrap_or(0)
@@ -155,7 +164,10 @@ impl Flapping {
 
     /// How old each change is at `now`, in nanoseconds, the newest first.
     fn ages(&self, now: Moment) -> impl Iterator<Item = u128> {
-        self.changes.iter().rev().map(move |change| now.since(*change).as_nanos())
+        self.changes
+            .iter()
+            .rev()
+            .map(move |change| now.since(*change).as_nanos())
     }
 }
 
@@ -173,7 +185,11 @@ mod tests {
     const WINDOW: Duration = Duration::from_secs(60 * MINUTE);
 
     /// The thresholds of Icinga itself, whose numbers are easy to check by hand.
-    const ICINGA: FlapRule = FlapRule { window: WINDOW, high: 30, low: 25 };
+    const ICINGA: FlapRule = FlapRule {
+        window: WINDOW,
+        high: 30,
+        low: 25,
+    };
 
     fn at(second: u64) -> Moment {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(1_000)) + Duration::from_secs(second)
@@ -186,7 +202,10 @@ mod tests {
     /// Notes changes until flapping starts; how many it took.
     fn changes_until(rule: FlapRule, changes: impl IntoIterator<Item = u64>) -> Option<usize> {
         let mut flapping = Flapping::default();
-        changes.into_iter().position(|change| flapping.note(at(change), rule) == Some(FlapTurn::Started)).map(|index| index + 1)
+        changes
+            .into_iter()
+            .position(|change| flapping.note(at(change), rule) == Some(FlapTurn::Started))
+            .map(|index| index + 1)
     }
 
     fn changes_until_start(changes: impl IntoIterator<Item = u64>) -> Option<usize> {
@@ -207,14 +226,34 @@ mod tests {
         let every = |minutes: u64| (0..100).map(move |n| n * minutes * MINUTE);
         for (what, took, expected) in [
             ("all at once", changes_until_start([5; 100]), Some(6)),
-            ("every report, once a minute", changes_until_start(every(1)), Some(6)),
+            (
+                "every report, once a minute",
+                changes_until_start(every(1)),
+                Some(6),
+            ),
             ("every other report", changes_until_start(every(2)), Some(6)),
             ("every 5 minutes", changes_until_start(every(5)), Some(6)),
             ("every 11 minutes", changes_until_start(every(11)), Some(6)),
-            ("every 12 minutes: five an hour", changes_until_start(every(12)), None),
-            ("six, most of them old", changes_until_start([0, 1, 2, 3, 4, 3_590]), None),
-            ("seven, most of them old", changes_until_start([0, 1, 2, 3, 4, 2_400, 3_590]), Some(7)),
-            ("two outages, then a quiet hour, for days", changes_until_start((0..100).map(|n| n / 4 * 4_000 + n % 4)), None),
+            (
+                "every 12 minutes: five an hour",
+                changes_until_start(every(12)),
+                None,
+            ),
+            (
+                "six, most of them old",
+                changes_until_start([0, 1, 2, 3, 4, 3_590]),
+                None,
+            ),
+            (
+                "seven, most of them old",
+                changes_until_start([0, 1, 2, 3, 4, 2_400, 3_590]),
+                Some(7),
+            ),
+            (
+                "two outages, then a quiet hour, for days",
+                changes_until_start((0..100).map(|n| n / 4 * 4_000 + n % 4)),
+                None,
+            ),
             ("never", changes_until_start([]), None),
         ] {
             assert_eq!(took, expected, "{what}");
@@ -225,11 +264,31 @@ mod tests {
     fn flapping_ends_when_it_has_been_calm() {
         for (what, changes, end) in [
             ("too few to flap", [0; 5].as_slice(), None),
-            ("six at once: until they weigh 25 %, 36 - 12 x = 25 at 55 minutes", &[0; 6], Some(3_300)),
-            ("seven at once: 42 - 14 x = 25 comes only with the end of the window", &[0; 7], Some(3_600)),
-            ("the oldest leaves the window, the rest is light enough", &[0, 1_500, 1_500, 1_500, 1_500, 1_500, 1_500], Some(4_800)),
-            ("changes that had left the window before do not count", &[0, 7_363, 7_363, 7_363, 7_363, 7_727, 7_834], Some(10_802)),
-            ("spread out: half a window without a change", &[0, 540, 1_080, 1_620, 2_160, 2_700, 3_240], Some(3_240 + 1_800)),
+            (
+                "six at once: until they weigh 25 %, 36 - 12 x = 25 at 55 minutes",
+                &[0; 6],
+                Some(3_300),
+            ),
+            (
+                "seven at once: 42 - 14 x = 25 comes only with the end of the window",
+                &[0; 7],
+                Some(3_600),
+            ),
+            (
+                "the oldest leaves the window, the rest is light enough",
+                &[0, 1_500, 1_500, 1_500, 1_500, 1_500, 1_500],
+                Some(4_800),
+            ),
+            (
+                "changes that had left the window before do not count",
+                &[0, 7_363, 7_363, 7_363, 7_363, 7_727, 7_834],
+                Some(10_802),
+            ),
+            (
+                "spread out: half a window without a change",
+                &[0, 540, 1_080, 1_620, 2_160, 2_700, 3_240],
+                Some(3_240 + 1_800),
+            ),
         ] {
             assert_eq!(end_after(changes), end, "{what}");
         }
@@ -238,13 +297,31 @@ mod tests {
     #[test]
     fn start_and_end_are_reported_once() {
         let mut flapping = Flapping::default();
-        let turns: Vec<_> = (0..20).filter_map(|n| flapping.note(at(n), ICINGA)).collect();
+        let turns: Vec<_> = (0..20)
+            .filter_map(|n| flapping.note(at(n), ICINGA))
+            .collect();
         assert_eq!(turns, [FlapTurn::Started]);
         assert_eq!(flapping.since(), Some(at(5)));
         let end = flapping.ends_at(ICINGA).expect("it ends");
-        assert_eq!(flapping.look(end.before(Duration::from_nanos(1)), ICINGA), None);
-        assert_eq!(flapping.look(end, ICINGA), Some(FlapTurn::Ended { since: at(5), at: end }));
-        assert_eq!((flapping.look(end, ICINGA), flapping.since(), flapping.ends_at(ICINGA)), (None, None, None));
+        assert_eq!(
+            flapping.look(end.before(Duration::from_nanos(1)), ICINGA),
+            None
+        );
+        assert_eq!(
+            flapping.look(end, ICINGA),
+            Some(FlapTurn::Ended {
+                since: at(5),
+                at: end
+            })
+        );
+        assert_eq!(
+            (
+                flapping.look(end, ICINGA),
+                flapping.since(),
+                flapping.ends_at(ICINGA)
+            ),
+            (None, None, None)
+        );
     }
 
     #[test]
@@ -252,17 +329,32 @@ mod tests {
         let mut flapping = Flapping::default();
         let started = (0..6).filter_map(|_| flapping.note(at(0), ICINGA)).count();
         assert_eq!(started, 1);
-        assert_eq!(flapping.note(at(4_000), ICINGA), Some(FlapTurn::Ended { since: at(0), at: at(3_300) }));
-        assert_eq!((flapping.since(), flapping.note(at(4_001), ICINGA)), (None, None));
+        assert_eq!(
+            flapping.note(at(4_000), ICINGA),
+            Some(FlapTurn::Ended {
+                since: at(0),
+                at: at(3_300)
+            })
+        );
+        assert_eq!(
+            (flapping.since(), flapping.note(at(4_001), ICINGA)),
+            (None, None)
+        );
     }
 
     #[test]
     fn without_a_window_nothing_flaps() {
         let mut flapping = Flapping::default();
-        let off = FlapRule { window: Duration::ZERO, ..FlapRule::default() };
+        let off = FlapRule {
+            window: Duration::ZERO,
+            ..FlapRule::default()
+        };
         assert!((0..50).all(|_| flapping.note(at(0), off).is_none()));
         let remembered = Flapping::default().resumed(at(0), at(10)).look(at(10), off);
-        assert!(matches!(remembered, Some(FlapTurn::Ended { .. })), "switched off while it flapped: {remembered:?}");
+        assert!(
+            matches!(remembered, Some(FlapTurn::Ended { .. })),
+            "switched off while it flapped: {remembered:?}"
+        );
     }
 
     #[test]
@@ -270,12 +362,36 @@ mod tests {
         let rule = FlapRule::default();
         let every = |seconds: u64| (0..100).map(move |n| n * seconds);
         for (what, took, expected) in [
-            ("three reconnects within a minute", changes_until(rule, (0..6).map(|n| n * 10)), None),
-            ("a fourth loss", changes_until(rule, (0..7).map(|n| n * 10)), Some(7)),
-            ("lost every 10 minutes", changes_until(rule, every(300)), Some(8)),
-            ("lost every quarter of an hour", changes_until(rule, every(450)), Some(8)),
-            ("lost every 18 minutes", changes_until(rule, every(540)), None),
-            ("six that are about to be forgotten, and new ones", changes_until(rule, [0; 6].into_iter().chain([3_599; 4])), Some(9)),
+            (
+                "three reconnects within a minute",
+                changes_until(rule, (0..6).map(|n| n * 10)),
+                None,
+            ),
+            (
+                "a fourth loss",
+                changes_until(rule, (0..7).map(|n| n * 10)),
+                Some(7),
+            ),
+            (
+                "lost every 10 minutes",
+                changes_until(rule, every(300)),
+                Some(8),
+            ),
+            (
+                "lost every quarter of an hour",
+                changes_until(rule, every(450)),
+                Some(8),
+            ),
+            (
+                "lost every 18 minutes",
+                changes_until(rule, every(540)),
+                None,
+            ),
+            (
+                "six that are about to be forgotten, and new ones",
+                changes_until(rule, [0; 6].into_iter().chain([3_599; 4])),
+                Some(9),
+            ),
         ] {
             assert_eq!(took, expected, "{what}");
         }
@@ -284,8 +400,17 @@ mod tests {
     #[test]
     fn what_flapped_before_a_restart_flaps_on_until_it_has_been_calm() {
         let mut flapping = Flapping::default().resumed(at(0), at(100));
-        assert_eq!((flapping.since(), flapping.ends_at(ICINGA).map(seconds)), (Some(at(0)), Some(100 + 1_800)));
-        assert_eq!(flapping.look(at(1_900), ICINGA), Some(FlapTurn::Ended { since: at(0), at: at(1_900) }));
+        assert_eq!(
+            (flapping.since(), flapping.ends_at(ICINGA).map(seconds)),
+            (Some(at(0)), Some(100 + 1_800))
+        );
+        assert_eq!(
+            flapping.look(at(1_900), ICINGA),
+            Some(FlapTurn::Ended {
+                since: at(0),
+                at: at(1_900)
+            })
+        );
     }
 
     /// The changes of some hours, in seconds.
@@ -308,17 +433,30 @@ mod tests {
             if let Some(turn) = flapping.look(at(*change), ICINGA) {
                 turns.push((index, *change, turn));
             }
-            turns.extend(flapping.note(at(*change), ICINGA).map(|turn| (index + 1, *change, turn)));
+            turns.extend(
+                flapping
+                    .note(at(*change), ICINGA)
+                    .map(|turn| (index + 1, *change, turn)),
+            );
         }
-        turns.extend(flapping.look(at(1_000_000), ICINGA).map(|turn| (changes.len(), 1_000_000, turn)));
+        turns.extend(
+            flapping
+                .look(at(1_000_000), ICINGA)
+                .map(|turn| (changes.len(), 1_000_000, turn)),
+        );
         turns
     }
 
     /// What the changes weigh in percent, by the rule's own words, with all of them kept.
     fn percent(changes: &[u64], now: u64) -> f64 {
         let window = WINDOW.as_secs_f64();
-        let ages = changes.iter().filter(|change| **change <= now).map(|change| at(now).since(at(*change)).as_secs_f64());
-        ages.filter(|age| *age < window).map(|age| 100.0 * (1.2 - 0.4 * age / window) / 20.0).sum()
+        let ages = changes
+            .iter()
+            .filter(|change| **change <= now)
+            .map(|change| at(now).since(at(*change)).as_secs_f64());
+        ages.filter(|age| *age < window)
+            .map(|age| 100.0 * (1.2 - 0.4 * age / window) / 20.0)
+            .sum()
     }
 
     proptest! {

@@ -49,7 +49,11 @@ struct Run {
 
 impl Default for Holding {
     fn default() -> Self {
-        Self { counted: Health::Unknown, not_ok: None, down: None }
+        Self {
+            counted: Health::Unknown,
+            not_ok: None,
+            down: None,
+        }
     }
 }
 
@@ -57,15 +61,31 @@ impl Holding {
     /// What counts, now that `raw` is observed and `settled` counted until now.
     ///
     /// `settled` is what this returned last, or what was restored or decided elsewhere; a hold towards what already counts is dropped.
-    pub fn settle(&mut self, raw: Health, settled: Health, policy: HoldTimes, now: Moment) -> Settled {
+    pub fn settle(
+        &mut self,
+        raw: Health,
+        settled: Health,
+        policy: HoldTimes,
+        now: Moment,
+    ) -> Settled {
         if settled != Health::Unknown {
             self.counted = settled;
         }
-        let base = if settled == Health::Unknown { self.before_unknown() } else { Some(settled) };
+        let base = if settled == Health::Unknown {
+            self.before_unknown()
+        } else {
+            Some(settled)
+        };
         match base {
-            _ if raw == Health::Unknown => Settled { health: Health::Unknown, again: None },
+            _ if raw == Health::Unknown => Settled {
+                health: Health::Unknown,
+                again: None,
+            },
             Some(base) => self.cross(raw, base, policy, now),
-            None => Settled { health: raw, again: None },
+            None => Settled {
+                health: raw,
+                again: None,
+            },
         }
     }
 
@@ -75,15 +95,27 @@ impl Holding {
     }
 
     fn cross(&mut self, raw: Health, base: Health, policy: HoldTimes, now: Moment) -> Settled {
-        let not_ok = boundary(&mut self.not_ok, is_not_ok(raw), is_not_ok(base), policy, now);
+        let not_ok = boundary(
+            &mut self.not_ok,
+            is_not_ok(raw),
+            is_not_ok(base),
+            policy,
+            now,
+        );
         let down = boundary(&mut self.down, is_down(raw), is_down(base), policy, now);
         let health = match (not_ok, down) {
             (_, true) => Health::Down,
             (true, false) => Health::Degraded,
             (false, false) => Health::Ok,
         };
-        let ends = [self.not_ok, self.down].into_iter().flatten().map(|run| run.end(policy));
-        Settled { health, again: ends.min() }
+        let ends = [self.not_ok, self.down]
+            .into_iter()
+            .flatten()
+            .map(|run| run.end(policy));
+        Settled {
+            health,
+            again: ends.min(),
+        }
     }
 }
 
@@ -99,7 +131,10 @@ fn boundary(run: &mut Option<Run>, is: bool, counts: bool, policy: HoldTimes, no
         *run = None;
         return counts;
     }
-    let running = run.filter(|run| run.worse == is).unwrap_or(Run { worse: is, since: now });
+    let running = run.filter(|run| run.worse == is).unwrap_or(Run {
+        worse: is,
+        since: now,
+    });
     let over = now >= running.end(policy);
     *run = (!over).then_some(running);
     if over { is } else { counts }
@@ -120,7 +155,10 @@ mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
 
-    const HOLDS: HoldTimes = HoldTimes { down: Duration::from_secs(10), up: Duration::from_secs(30) };
+    const HOLDS: HoldTimes = HoldTimes {
+        down: Duration::from_secs(10),
+        up: Duration::from_secs(30),
+    };
 
     fn at(second: u64) -> Moment {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(1_000)) + Duration::from_secs(second)
@@ -135,7 +173,11 @@ mod tests {
         let (mut holding, mut settled) = (Holding::default(), first);
         for (second, raw, counts, again) in rows {
             let got = holding.settle(*raw, settled, HOLDS, at(*second));
-            assert_eq!((got.health, seconds(got.again)), (*counts, *again), "{what}, at {second} s");
+            assert_eq!(
+                (got.health, seconds(got.again)),
+                (*counts, *again),
+                "{what}, at {second} s"
+            );
             settled = got.health;
         }
     }
@@ -144,10 +186,42 @@ mod tests {
     fn every_pair_has_its_hold() {
         let (at_once, worse, better) = (0, 10, 30);
         let table = [
-            (Unknown, [(Unknown, at_once), (Ok, at_once), (Degraded, at_once), (Down, at_once)]),
-            (Ok, [(Unknown, at_once), (Ok, at_once), (Degraded, worse), (Down, worse)]),
-            (Degraded, [(Unknown, at_once), (Ok, better), (Degraded, at_once), (Down, worse)]),
-            (Down, [(Unknown, at_once), (Ok, better), (Degraded, better), (Down, at_once)]),
+            (
+                Unknown,
+                [
+                    (Unknown, at_once),
+                    (Ok, at_once),
+                    (Degraded, at_once),
+                    (Down, at_once),
+                ],
+            ),
+            (
+                Ok,
+                [
+                    (Unknown, at_once),
+                    (Ok, at_once),
+                    (Degraded, worse),
+                    (Down, worse),
+                ],
+            ),
+            (
+                Degraded,
+                [
+                    (Unknown, at_once),
+                    (Ok, better),
+                    (Degraded, at_once),
+                    (Down, worse),
+                ],
+            ),
+            (
+                Down,
+                [
+                    (Unknown, at_once),
+                    (Ok, better),
+                    (Degraded, better),
+                    (Down, at_once),
+                ],
+            ),
         ];
         for (settled, rows) in table {
             for (raw, hold) in rows {
@@ -155,11 +229,26 @@ mod tests {
                 let first = holding.settle(raw, settled, HOLDS, at(0));
                 let held = (hold > 0).then_some(hold);
                 let expected = if hold > 0 { settled } else { raw };
-                assert_eq!((first.health, seconds(first.again)), (expected, held), "{settled} to {raw}");
+                assert_eq!(
+                    (first.health, seconds(first.again)),
+                    (expected, held),
+                    "{settled} to {raw}"
+                );
                 if hold > 0 {
-                    assert_eq!(holding.settle(raw, settled, HOLDS, at(hold - 1)).health, settled, "{settled} to {raw}, too early");
+                    assert_eq!(
+                        holding.settle(raw, settled, HOLDS, at(hold - 1)).health,
+                        settled,
+                        "{settled} to {raw}, too early"
+                    );
                     let then = holding.settle(raw, settled, HOLDS, at(hold));
-                    assert_eq!(then, Settled { health: raw, again: None }, "{settled} to {raw}, in time");
+                    assert_eq!(
+                        then,
+                        Settled {
+                            health: raw,
+                            again: None
+                        },
+                        "{settled} to {raw}, in time"
+                    );
                 }
             }
         }
@@ -170,12 +259,22 @@ mod tests {
         check(
             "a short loss never counts",
             Ok,
-            &[(0, Down, Ok, Some(10)), (9, Ok, Ok, None), (10, Down, Ok, Some(20)), (20, Down, Down, None)],
+            &[
+                (0, Down, Ok, Some(10)),
+                (9, Ok, Ok, None),
+                (10, Down, Ok, Some(20)),
+                (20, Down, Down, None),
+            ],
         );
         check(
             "a short recovery never counts",
             Down,
-            &[(0, Ok, Down, Some(30)), (29, Down, Down, None), (30, Ok, Down, Some(60)), (60, Ok, Ok, None)],
+            &[
+                (0, Ok, Down, Some(30)),
+                (29, Down, Down, None),
+                (30, Ok, Down, Some(60)),
+                (60, Ok, Ok, None),
+            ],
         );
     }
 
@@ -184,17 +283,32 @@ mod tests {
         check(
             "degraded first, down later",
             Ok,
-            &[(0, Degraded, Ok, Some(10)), (6, Down, Ok, Some(10)), (10, Down, Degraded, Some(16)), (16, Down, Down, None)],
+            &[
+                (0, Degraded, Ok, Some(10)),
+                (6, Down, Ok, Some(10)),
+                (10, Down, Degraded, Some(16)),
+                (16, Down, Down, None),
+            ],
         );
         check(
             "wavering between the two is degraded in time",
             Ok,
-            &[(0, Down, Ok, Some(10)), (4, Degraded, Ok, Some(10)), (8, Down, Ok, Some(10)), (10, Down, Degraded, Some(18))],
+            &[
+                (0, Down, Ok, Some(10)),
+                (4, Degraded, Ok, Some(10)),
+                (8, Down, Ok, Some(10)),
+                (10, Down, Degraded, Some(18)),
+            ],
         );
         check(
             "usable first, ok later",
             Down,
-            &[(0, Degraded, Down, Some(30)), (20, Ok, Down, Some(30)), (30, Ok, Degraded, Some(50)), (50, Ok, Ok, None)],
+            &[
+                (0, Degraded, Down, Some(30)),
+                (20, Ok, Down, Some(30)),
+                (30, Ok, Degraded, Some(50)),
+                (50, Ok, Ok, None),
+            ],
         );
     }
 
@@ -202,27 +316,62 @@ mod tests {
     fn a_blink_of_the_source_neither_delays_nor_hastens() {
         let held = [(0, Down, Ok, Some(10)), (4, Unknown, Unknown, None)];
         for (what, rest) in [
-            ("the same loss goes on", [(6, Down, Ok, Some(10)), (10, Down, Down, None)]),
-            ("the hold ended meanwhile", [(12, Down, Down, None), (13, Down, Down, None)]),
-            ("well again at once", [(6, Ok, Ok, None), (7, Down, Ok, Some(17))]),
-            ("a smaller loss has its own boundary only", [(6, Degraded, Ok, Some(10)), (10, Degraded, Degraded, None)]),
+            (
+                "the same loss goes on",
+                [(6, Down, Ok, Some(10)), (10, Down, Down, None)],
+            ),
+            (
+                "the hold ended meanwhile",
+                [(12, Down, Down, None), (13, Down, Down, None)],
+            ),
+            (
+                "well again at once",
+                [(6, Ok, Ok, None), (7, Down, Ok, Some(17))],
+            ),
+            (
+                "a smaller loss has its own boundary only",
+                [(6, Degraded, Ok, Some(10)), (10, Degraded, Degraded, None)],
+            ),
         ] {
             check(what, Ok, &[held, rest].concat());
         }
-        check("no hold was running", Ok, &[(0, Ok, Ok, None), (1, Unknown, Unknown, None), (2, Down, Down, None)]);
+        check(
+            "no hold was running",
+            Ok,
+            &[
+                (0, Ok, Ok, None),
+                (1, Unknown, Unknown, None),
+                (2, Down, Down, None),
+            ],
+        );
         check(
             "two blinks",
             Ok,
-            &[held.as_slice(), &[(5, Down, Ok, Some(10)), (6, Unknown, Unknown, None), (9, Down, Ok, Some(10))]].concat(),
+            &[
+                held.as_slice(),
+                &[
+                    (5, Down, Ok, Some(10)),
+                    (6, Unknown, Unknown, None),
+                    (9, Down, Ok, Some(10)),
+                ],
+            ]
+            .concat(),
         );
     }
 
     #[test]
     fn what_is_decided_elsewhere_drops_a_hold_towards_it() {
         let mut holding = Holding::default();
-        assert_eq!(seconds(holding.settle(Down, Ok, HOLDS, at(0)).again), Some(10));
+        assert_eq!(
+            seconds(holding.settle(Down, Ok, HOLDS, at(0)).again),
+            Some(10)
+        );
         let forced = holding.settle(Ok, Down, HOLDS, at(5));
-        assert_eq!((forced.health, seconds(forced.again)), (Down, Some(35)), "the hold for the better starts now");
+        assert_eq!(
+            (forced.health, seconds(forced.again)),
+            (Down, Some(35)),
+            "the hold for the better starts now"
+        );
     }
 
     fn health() -> impl Strategy<Value = Health> {
@@ -231,19 +380,28 @@ mod tests {
 
     /// What is observed in each second.
     fn timeline() -> impl Strategy<Value = Vec<Health>> {
-        prop::collection::vec((health(), 1_usize..14), 1..14)
-            .prop_map(|spans| spans.into_iter().flat_map(|(health, length)| std::iter::repeat_n(health, length)).collect())
+        prop::collection::vec((health(), 1_usize..14), 1..14).prop_map(|spans| {
+            spans
+                .into_iter()
+                .flat_map(|(health, length)| std::iter::repeat_n(health, length))
+                .collect()
+        })
     }
 
     fn holds() -> impl Strategy<Value = HoldTimes> {
-        (0_u64..12, 0_u64..12).prop_map(|(down, up)| HoldTimes { down: Duration::from_secs(down), up: Duration::from_secs(up) })
+        (0_u64..12, 0_u64..12).prop_map(|(down, up)| HoldTimes {
+            down: Duration::from_secs(down),
+            up: Duration::from_secs(up),
+        })
     }
 
     /// What counts in each second when it is settled in each.
     fn counted(raw: &[Health], policy: HoldTimes) -> Vec<Health> {
         let (mut holding, mut settled, mut counts) = (Holding::default(), Unknown, Vec::new());
         for (second, raw) in raw.iter().enumerate() {
-            settled = holding.settle(*raw, settled, policy, at(second as u64)).health;
+            settled = holding
+                .settle(*raw, settled, policy, at(second as u64))
+                .health;
             counts.push(settled);
         }
         counts

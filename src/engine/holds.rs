@@ -48,7 +48,10 @@ impl Holds {
     /// No holds yet. One that nobody touches for `overdue_after` looks forgotten.
     #[must_use]
     pub fn new(overdue_after: Duration) -> Self {
-        Self { overdue_after, held: BTreeMap::new() }
+        Self {
+            overdue_after,
+            held: BTreeMap::new(),
+        }
     }
 
     /// Sets after which time a hold that nobody touches looks forgotten. Returns whether that is another one than before.
@@ -63,8 +66,15 @@ impl Holds {
 
     /// Takes in that a person holds a resource. Returns the hold where that is news, to be remembered.
     pub fn held(&mut self, resource: &ResourceName, reason: &str, now: Timestamp) -> Option<&Hold> {
-        let is_news = self.held.get(resource).is_none_or(|hold| hold.reason != reason);
-        let hold = self.held.entry(resource.clone()).or_insert_with(|| Hold { since: now, touched: now, reason: String::new() });
+        let is_news = self
+            .held
+            .get(resource)
+            .is_none_or(|hold| hold.reason != reason);
+        let hold = self.held.entry(resource.clone()).or_insert_with(|| Hold {
+            since: now,
+            touched: now,
+            reason: String::new(),
+        });
         if is_news {
             hold.touched = now;
             reason.clone_into(&mut hold.reason);
@@ -91,7 +101,12 @@ impl Holds {
     /// Every hold: first those that block bookings, the earliest first; then the others, the oldest first.
     /// `healthy_since` says since when the experiment of a resource has been well.
     #[must_use]
-    pub fn list(&self, calendar: &Calendar, now: Timestamp, healthy_since: impl Fn(&ResourceName) -> Option<Timestamp>) -> Vec<HoldView> {
+    pub fn list(
+        &self,
+        calendar: &Calendar,
+        now: Timestamp,
+        healthy_since: impl Fn(&ResourceName) -> Option<Timestamp>,
+    ) -> Vec<HoldView> {
         let view = |(resource, hold): (&ResourceName, &Hold)| HoldView {
             resource: resource.clone(),
             hold: hold.clone(),
@@ -100,7 +115,12 @@ impl Holds {
             overdue: self.overdue_at(hold) <= now,
         };
         let mut views: Vec<HoldView> = self.held.iter().map(view).collect();
-        views.sort_by_key(|view| (view.blocked.first_start.unwrap_or(Timestamp::MAX), view.hold.since));
+        views.sort_by_key(|view| {
+            (
+                view.blocked.first_start.unwrap_or(Timestamp::MAX),
+                view.hold.since,
+            )
+        });
         views
     }
 
@@ -120,7 +140,11 @@ impl Holds {
     /// When the next hold begins to look forgotten; `None` when none will.
     #[must_use]
     pub fn next_overdue(&self, now: Timestamp) -> Option<Timestamp> {
-        self.held.values().map(|hold| self.overdue_at(hold)).filter(|at| *at > now).min()
+        self.held
+            .values()
+            .map(|hold| self.overdue_at(hold))
+            .filter(|at| *at > now)
+            .min()
     }
 
     fn overdue_at(&self, hold: &Hold) -> Timestamp {
@@ -142,21 +166,38 @@ mod tests {
     }
 
     fn overdue(holds: &Holds, now: i64) -> Vec<String> {
-        holds.overdue(&Calendar::default(), at(now), |_| None).into_iter().map(|view| view.resource.to_string()).collect()
+        holds
+            .overdue(&Calendar::default(), at(now), |_| None)
+            .into_iter()
+            .map(|view| view.resource.to_string())
+            .collect()
     }
 
     #[test]
     fn a_hold_is_news_once_and_again_when_its_reason_changes() {
         let mut holds = holds();
         let a = resource("r-a");
-        let hold = |since, touched, reason: &str| Hold { since: at(since), touched: at(touched), reason: reason.into() };
+        let hold = |since, touched, reason: &str| Hold {
+            since: at(since),
+            touched: at(touched),
+            reason: reason.into(),
+        };
         assert_eq!(holds.held(&a, "fire", at(10)), Some(&hold(10, 10, "fire")));
         assert_eq!(holds.held(&a, "fire", at(20)), None);
-        assert_eq!(holds.held(&a, "flood", at(30)), Some(&hold(10, 30, "flood")));
-        assert_eq!(holds.held(&resource("r-b"), "", at(30)), Some(&hold(30, 30, "")));
+        assert_eq!(
+            holds.held(&a, "flood", at(30)),
+            Some(&hold(10, 30, "flood"))
+        );
+        assert_eq!(
+            holds.held(&resource("r-b"), "", at(30)),
+            Some(&hold(30, 30, ""))
+        );
         assert_eq!(holds.released(&a), Some(hold(10, 30, "flood")));
         assert_eq!(holds.released(&a), None);
-        assert_eq!(holds.held(&a, "flood", at(40)), Some(&hold(40, 40, "flood")));
+        assert_eq!(
+            holds.held(&a, "flood", at(40)),
+            Some(&hold(40, 40, "flood"))
+        );
     }
 
     #[test]
@@ -165,10 +206,20 @@ mod tests {
         holds.held(&resource("r-a"), "fire", at(0));
         holds.held(&resource("r-b"), "fire", at(DAY));
         holds.held(&resource("r-a"), "still fire", at(6 * DAY));
-        holds.restore(resource("r-c"), Hold { since: at(-9 * DAY), touched: at(-9 * DAY), reason: "old".into() });
-        for (now, expected) in
-            [(0, vec!["r-c"]), (8 * DAY - 1, vec!["r-c"]), (8 * DAY, vec!["r-c", "r-b"]), (13 * DAY, vec!["r-c", "r-a", "r-b"])]
-        {
+        holds.restore(
+            resource("r-c"),
+            Hold {
+                since: at(-9 * DAY),
+                touched: at(-9 * DAY),
+                reason: "old".into(),
+            },
+        );
+        for (now, expected) in [
+            (0, vec!["r-c"]),
+            (8 * DAY - 1, vec!["r-c"]),
+            (8 * DAY, vec!["r-c", "r-b"]),
+            (13 * DAY, vec!["r-c", "r-a", "r-b"]),
+        ] {
             assert_eq!(overdue(&holds, now), expected, "{now}");
         }
         assert_eq!(holds.next_overdue(at(0)), Some(at(8 * DAY)));
@@ -184,14 +235,31 @@ mod tests {
         for (name, since) in [("r-a", 5), ("r-b", 4), ("r-c", 3), ("r-d", 2)] {
             holds.held(&resource(name), "fire", at(since));
         }
-        let bookings =
-            [("r-a", DAY, DAY + HOUR, false), ("r-a", 3 * DAY, 4 * DAY, false), ("r-b", HOUR, 2 * HOUR, false), ("r-c", 0, 9, true)];
+        let bookings = [
+            ("r-a", DAY, DAY + HOUR, false),
+            ("r-a", 3 * DAY, 4 * DAY, false),
+            ("r-b", HOUR, 2 * HOUR, false),
+            ("r-c", 0, 9, true),
+        ];
         let calendar = Calendar::of(&timetable(&[], &bookings));
         let well = |resource: &ResourceName| (resource.as_str() == "r-d").then(|| at(7));
-        let words =
-            |view: HoldView| format!("{} {} {:?}", view.resource, view.blocked.next_week, view.healthy_since.map(Timestamp::as_second));
-        let listed: Vec<String> = holds.list(&calendar, at(10), well).into_iter().map(words).collect();
-        assert_eq!(listed, ["r-b 1 None", "r-a 2 None", "r-d 0 Some(7)", "r-c 0 None"]);
+        let words = |view: HoldView| {
+            format!(
+                "{} {} {:?}",
+                view.resource,
+                view.blocked.next_week,
+                view.healthy_since.map(Timestamp::as_second)
+            )
+        };
+        let listed: Vec<String> = holds
+            .list(&calendar, at(10), well)
+            .into_iter()
+            .map(words)
+            .collect();
+        assert_eq!(
+            listed,
+            ["r-b 1 None", "r-a 2 None", "r-d 0 Some(7)", "r-c 0 None"]
+        );
     }
 
     proptest! {

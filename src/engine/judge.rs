@@ -69,13 +69,23 @@ pub(super) struct Look<H> {
 }
 
 fn settled<H>(health: H) -> Look<H> {
-    Look { health, again: None }
+    Look {
+        health,
+        again: None,
+    }
 }
 
 /// `then` once `since + wait` has come, and until that moment `was`.
 fn after<H>(since: Moment, wait: Duration, now: Moment, was: H, then: H) -> Look<H> {
     let due = since + wait;
-    if now >= due { settled(then) } else { Look { health: was, again: Some(due) } }
+    if now >= due {
+        settled(then)
+    } else {
+        Look {
+            health: was,
+            again: Some(due),
+        }
+    }
 }
 
 /// What is observed of a stream.
@@ -90,7 +100,12 @@ pub(super) struct StreamFacts {
 }
 
 /// A stream's health: design section 3, "Stream". It is judged at the newest report; only absence is judged by the passing of time.
-pub(super) fn stream(facts: &StreamFacts, relay: Telling, policy: &Policy, now: Moment) -> Look<StreamHealth> {
+pub(super) fn stream(
+    facts: &StreamFacts,
+    relay: Telling,
+    policy: &Policy,
+    now: Moment,
+) -> Look<StreamHealth> {
     if relay.starts {
         return settled(facts.was);
     }
@@ -100,28 +115,48 @@ pub(super) fn stream(facts: &StreamFacts, relay: Telling, policy: &Policy, now: 
     match facts.presence {
         Presence::Newest { since } => connected(facts, since, policy, now),
         Presence::Gone { .. } | Presence::Never { .. } if relay.settling => settled(facts.was),
-        Presence::Gone { seen: since } | Presence::Never { since } => {
-            after(since, policy.last_checked, now, facts.was, StreamHealth::Missing)
-        }
+        Presence::Gone { seen: since } | Presence::Never { since } => after(
+            since,
+            policy.last_checked,
+            now,
+            facts.was,
+            StreamHealth::Missing,
+        ),
     }
 }
 
-fn connected(facts: &StreamFacts, since: Moment, policy: &Policy, now: Moment) -> Look<StreamHealth> {
+fn connected(
+    facts: &StreamFacts,
+    since: Moment,
+    policy: &Policy,
+    now: Moment,
+) -> Look<StreamHealth> {
     use StreamHealth::{Active, Silent};
-    let recently_heard = matches!(facts.heard, Heard::At(when) if now.since(when) <= policy.last_active);
+    let recently_heard =
+        matches!(facts.heard, Heard::At(when) if now.since(when) <= policy.last_active);
     match (facts.transmission, facts.heard) {
         (Transmission::Ago(age), _) if age <= policy.last_active => settled(Active),
-        (Transmission::Ago(_) | Transmission::Never, _) if facts.sampled && recently_heard => settled(Active),
+        (Transmission::Ago(_) | Transmission::Never, _) if facts.sampled && recently_heard => {
+            settled(Active)
+        }
         (Transmission::Ago(_), _) | (Transmission::Unsaid, Heard::Nothing) => settled(Silent),
         // A stream that has only just connected is given the time to send its first message.
         (Transmission::Never, _) => after(since, policy.last_active, now, facts.was, Silent),
-        (Transmission::Unsaid, Heard::Unverified) if facts.sampled => after(since, policy.last_active, now, facts.was, Active),
+        (Transmission::Unsaid, Heard::Unverified) if facts.sampled => {
+            after(since, policy.last_active, now, facts.was, Active)
+        }
         (Transmission::Unsaid, Heard::At(_) | Heard::Unverified) => settled(Active),
     }
 }
 
 /// The health of a remote login: design section 3.
-pub(super) fn jump(presence: Presence, was: JumpHealth, jump: Telling, policy: &Policy, now: Moment) -> Look<JumpHealth> {
+pub(super) fn jump(
+    presence: Presence,
+    was: JumpHealth,
+    jump: Telling,
+    policy: &Policy,
+    now: Moment,
+) -> Look<JumpHealth> {
     if jump.starts {
         return settled(was);
     }
@@ -131,7 +166,9 @@ pub(super) fn jump(presence: Presence, was: JumpHealth, jump: Telling, policy: &
     match presence {
         Presence::Newest { .. } => settled(JumpHealth::Up),
         Presence::Gone { .. } | Presence::Never { .. } if jump.settling => settled(was),
-        Presence::Gone { seen: since } | Presence::Never { since } => after(since, policy.last_checked, now, was, JumpHealth::Lost),
+        Presence::Gone { seen: since } | Presence::Never { since } => {
+            after(since, policy.last_checked, now, was, JumpHealth::Lost)
+        }
     }
 }
 
@@ -182,10 +219,23 @@ mod tests {
     use super::*;
     use StreamHealth::{Active, Missing, Silent, Unknown};
 
-    const TELLS: Telling = Telling { starts: false, tells: true, settling: false };
-    const SETTLES: Telling = Telling { settling: true, ..TELLS };
-    const MUTE: Telling = Telling { tells: false, ..TELLS };
-    const STARTS: Telling = Telling { starts: true, ..MUTE };
+    const TELLS: Telling = Telling {
+        starts: false,
+        tells: true,
+        settling: false,
+    };
+    const SETTLES: Telling = Telling {
+        settling: true,
+        ..TELLS
+    };
+    const MUTE: Telling = Telling {
+        tells: false,
+        ..TELLS
+    };
+    const STARTS: Telling = Telling {
+        starts: true,
+        ..MUTE
+    };
 
     fn at(seconds: u64) -> Moment {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
@@ -232,9 +282,19 @@ mod tests {
         ];
         let policy = Policy::default();
         for (presence, transmission, heard, sampled, was, relay, health, again) in rows {
-            let facts = StreamFacts { presence, transmission, heard, sampled, was };
+            let facts = StreamFacts {
+                presence,
+                transmission,
+                heard,
+                sampled,
+                was,
+            };
             let look = stream(&facts, relay, &policy, at(100));
-            assert_eq!((look.health, look.again), (health, again.map(at)), "{facts:?} {relay:?}");
+            assert_eq!(
+                (look.health, look.again),
+                (health, again.map(at)),
+                "{facts:?} {relay:?}"
+            );
         }
     }
 
@@ -248,12 +308,28 @@ mod tests {
             (Presence::Gone { seen: at(95) }, Up, TELLS, Up, Some(105)),
             (Presence::Gone { seen: at(90) }, Up, TELLS, Lost, None),
             (Presence::Gone { seen: at(90) }, Up, SETTLES, Up, None),
-            (Presence::Never { since: at(95) }, Unknown, TELLS, Unknown, Some(105)),
-            (Presence::Never { since: at(90) }, Unknown, TELLS, Lost, None),
+            (
+                Presence::Never { since: at(95) },
+                Unknown,
+                TELLS,
+                Unknown,
+                Some(105),
+            ),
+            (
+                Presence::Never { since: at(90) },
+                Unknown,
+                TELLS,
+                Lost,
+                None,
+            ),
         ];
         for (presence, was, source, health, again) in rows {
             let look = jump(presence, was, source, &Policy::default(), at(100));
-            assert_eq!((look.health, look.again), (health, again.map(at)), "{presence:?} {was} {source:?}");
+            assert_eq!(
+                (look.health, look.again),
+                (health, again.map(at)),
+                "{presence:?} {was} {source:?}"
+            );
         }
     }
 
@@ -282,13 +358,24 @@ mod tests {
         ];
         for (required, others, jump, outage, health, codes) in rows {
             let named = |prefix: &str, states: &[StreamHealth]| -> Vec<(Topic, StreamHealth)> {
-                states.iter().enumerate().map(|(i, h)| (Topic::try_new(&format!("{prefix}{i}")).expect("a name"), *h)).collect()
+                states
+                    .iter()
+                    .enumerate()
+                    .map(|(i, h)| (Topic::try_new(&format!("{prefix}{i}")).expect("a name"), *h))
+                    .collect()
             };
             let (req, oth) = (named("r", &required), named("o", &others));
-            let streams = req.iter().map(|(t, h)| (t, true, *h)).chain(oth.iter().map(|(t, h)| (t, false, *h)));
+            let streams = req
+                .iter()
+                .map(|(t, h)| (t, true, *h))
+                .chain(oth.iter().map(|(t, h)| (t, false, *h)));
             let (got, issues) = experiment(streams, jump, outage);
             let got_codes: Vec<String> = issues.iter().map(Issue::code).collect();
-            assert_eq!((got, got_codes), (health, codes.into_iter().map(str::to_owned).collect()), "{required:?} {others:?} {jump}");
+            assert_eq!(
+                (got, got_codes),
+                (health, codes.into_iter().map(str::to_owned).collect()),
+                "{required:?} {others:?} {jump}"
+            );
         }
     }
 

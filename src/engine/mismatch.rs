@@ -28,7 +28,9 @@ impl ExperimentView {
     #[must_use]
     pub fn mismatch(&self) -> Option<Mismatch> {
         match (self.health, self.bookable()?) {
-            (Health::Ok | Health::Degraded, Bookable::Withdrawn | Bookable::Held) => Some(Mismatch::WorksNotBookable),
+            (Health::Ok | Health::Degraded, Bookable::Withdrawn | Bookable::Held) => {
+                Some(Mismatch::WorksNotBookable)
+            }
             (Health::Flapping | Health::Down, Bookable::Yes) => Some(Mismatch::DownBookable),
             (Health::Ok | Health::Degraded, Bookable::Yes)
             | (Health::Flapping | Health::Down, Bookable::Withdrawn | Bookable::Held)

@@ -1,40 +1,40 @@
 //! The judgement: inputs and the time go in, actions come out. Pure: no IO, no clock, no logging, no configuration files.
 
-mod input;
-mod report;
-mod policy;
-mod rules;
-mod judge;
-mod holding;
-mod flapping;
-mod source;
-mod stream;
-mod experiment;
-mod index;
-mod fleet;
-mod sampling;
-mod availability;
-mod reason;
-mod silence;
-mod command;
-mod refusal;
-mod plan;
-mod route;
-mod telling;
-mod core;
-mod event;
-mod memory;
 mod action;
-mod summary;
-mod snapshot;
+mod advice;
+mod availability;
+mod bookings;
+mod cause;
+mod command;
+mod core;
+mod diary;
+mod event;
+mod experiment;
+mod flapping;
+mod fleet;
+mod holding;
+mod holds;
+mod index;
+mod input;
+mod judge;
+mod memory;
 mod mismatch;
 mod names;
-mod bookings;
-mod diary;
+mod plan;
+mod policy;
 mod pool;
-mod holds;
-mod cause;
-mod advice;
+mod reason;
+mod refusal;
+mod report;
+mod route;
+mod rules;
+mod sampling;
+mod silence;
+mod snapshot;
+mod source;
+mod stream;
+mod summary;
+mod telling;
 
 pub use action::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
 pub use advice::{Advice, AdviceError, Facts, Given, MAX_ADVICE_BYTES, Neighbours, Pattern, Tally};
@@ -48,9 +48,13 @@ pub use flapping::FlapRule;
 pub use holding::{HoldTimes, Holding, Settled};
 pub use holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
 pub use input::{
-    BookReading, Booking, DeliveryFault, Input, KeptBack, Link, ResourceReading, Role, SampleOutcome, Slot, SwitchOutcome, Timetable,
+    BookReading, Booking, DeliveryFault, Input, KeptBack, Link, ResourceReading, Role,
+    SampleOutcome, Slot, SwitchOutcome, Timetable,
 };
-pub use memory::{Concern, Heard, HeardConcern, Known, Memory, MessageId, OwedConcern, Remembered, Rounds, RouteMemory, Strand, Told};
+pub use memory::{
+    Concern, Heard, HeardConcern, Known, Memory, MessageId, OwedConcern, Remembered, Rounds,
+    RouteMemory, Strand, Told,
+};
 pub use mismatch::Mismatch;
 pub use names::{matches, stem};
 pub use policy::{Asking, Policy, Sampling};
@@ -60,12 +64,13 @@ pub use report::{Connection, Report, Scopes, Traffic};
 pub use route::{Channel, Route};
 pub use rules::Rules;
 pub use silence::{
-    Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern, NoteView, Occurrence, Quiet, QuietEntry,
-    QuietId, QuietKind, QuietLimit, Quieted, Refused, Schedule, ScheduleError, Silence, Subject, Weekly, check_text,
+    Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern,
+    NoteView, Occurrence, Quiet, QuietEntry, QuietId, QuietKind, QuietLimit, Quieted, Refused,
+    Schedule, ScheduleError, Silence, Subject, Weekly, check_text,
 };
 pub use snapshot::{
-    Counts, Evidence, ExperimentView, FlapView, LastConnection, PoolView, ResourceView, RouteView, SamplingView, Seen, Snapshot,
-    SourceView, StreamView, ToldView,
+    Counts, Evidence, ExperimentView, FlapView, LastConnection, PoolView, ResourceView, RouteView,
+    SamplingView, Seen, Snapshot, SourceView, StreamView, ToldView,
 };
 pub use summary::{Alert, Background, Line, Occasion, Summary, Thread};
 pub use telling::Digest;

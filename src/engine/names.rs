@@ -13,7 +13,8 @@ pub fn stem(name: &str) -> &str {
 /// Whether a pattern takes in the whole name: `*` stands for any text, `?` for one character.
 #[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut from) = (0, 0);
     // where the last star stands, and up to where in the name it reaches
     let mut star: Option<(usize, usize)> = None;
@@ -28,7 +29,9 @@ pub fn matches(pattern: &str, name: &str) -> bool {
                 from += 1;
             }
             _ => {
-                let Some((starred, reach)) = star else { return false };
+                let Some((starred, reach)) = star else {
+                    return false;
+                };
                 star = Some((starred, reach + 1));
                 (at, from) = (starred + 1, reach + 1);
             }
@@ -43,9 +46,15 @@ mod tests {
 
     #[test]
     fn a_number_is_no_part_of_a_stem() {
-        for (name, expected) in
-            [("pend07", "pend"), ("pend-07", "pend"), ("rig_2.10", "rig"), ("spin", "spin"), ("42", "42"), ("a1b2", "a1b"), ("", "")]
-        {
+        for (name, expected) in [
+            ("pend07", "pend"),
+            ("pend-07", "pend"),
+            ("rig_2.10", "rig"),
+            ("spin", "spin"),
+            ("42", "42"),
+            ("a1b2", "a1b"),
+            ("", ""),
+        ] {
             assert_eq!(stem(name), expected, "{name}");
         }
     }

@@ -74,16 +74,27 @@ impl Pools {
     /// of the others, those form a pool whose resources can be booked in exactly the same ways (policy and UI set).
     /// A resource of which `stub_of` knows no experiment is in none.
     #[must_use]
-    pub fn of(timetable: &Timetable, configured: &[PoolRule], stub_of: impl Fn(&ResourceName) -> Option<Stub>) -> Self {
+    pub fn of(
+        timetable: &Timetable,
+        configured: &[PoolRule],
+        stub_of: impl Fn(&ResourceName) -> Option<Stub>,
+    ) -> Self {
         let mut named: BTreeMap<String, Pool> = BTreeMap::new();
         let mut alike: BTreeMap<Ways<'_>, Pool> = BTreeMap::new();
         for (resource, ways) in ways(timetable) {
-            let Some(stub) = stub_of(resource) else { continue };
+            let Some(stub) = stub_of(resource) else {
+                continue;
+            };
             let pool = match configured.iter().find(|rule| rule.takes_in(stub.as_str())) {
-                Some(rule) => named.entry(rule.name.clone()).or_insert_with(|| Pool::new(&rule.name)),
+                Some(rule) => named
+                    .entry(rule.name.clone())
+                    .or_insert_with(|| Pool::new(&rule.name)),
                 None => alike.entry(ways).or_insert_with(|| Pool::new("")),
             };
-            pool.members.entry(stub).or_default().insert(resource.clone());
+            pool.members
+                .entry(stub)
+                .or_default()
+                .insert(resource.clone());
         }
         Self::with_names(named, alike.into_values().collect())
     }
@@ -96,7 +107,10 @@ impl Pools {
     /// The pool of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Pool> {
-        self.0.binary_search_by(|pool| pool.name.as_str().cmp(name)).ok().and_then(|at| self.0.get(at))
+        self.0
+            .binary_search_by(|pool| pool.name.as_str().cmp(name))
+            .ok()
+            .and_then(|at| self.0.get(at))
     }
 
     /// The names of the pools that each experiment is in: one, unless its resources can be booked in different ways.
@@ -106,7 +120,10 @@ impl Pools {
         for pool in &self.0 {
             let name: Arc<str> = Arc::from(pool.name.as_str());
             for stub in pool.members() {
-                names.entry(stub.clone()).or_default().push(Arc::clone(&name));
+                names
+                    .entry(stub.clone())
+                    .or_default()
+                    .push(Arc::clone(&name));
             }
         }
         names
@@ -114,12 +131,18 @@ impl Pools {
 
     /// The pools that an experiment is in: one, unless its resources can be booked in different ways.
     pub fn of_experiment(&self, stub: &Stub) -> impl Iterator<Item = &Pool> {
-        self.0.iter().filter(move |pool| pool.members.contains_key(stub))
+        self.0
+            .iter()
+            .filter(move |pool| pool.members.contains_key(stub))
     }
 
     /// Names the pools that nobody has named, in the order of their first members, so that a name does not wander.
     fn with_names(mut named: BTreeMap<String, Pool>, mut nameless: Vec<Pool>) -> Self {
-        nameless.sort_by(|a, b| a.members.first_key_value().cmp(&b.members.first_key_value()));
+        nameless.sort_by(|a, b| {
+            a.members
+                .first_key_value()
+                .cmp(&b.members.first_key_value())
+        });
         for mut pool in nameless {
             let stem = pool.stem();
             let mut name = stem.clone();
@@ -138,7 +161,10 @@ impl Pools {
 
 impl Pool {
     fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), members: BTreeMap::new() }
+        Self {
+            name: name.to_owned(),
+            members: BTreeMap::new(),
+        }
     }
 
     /// Its experiments, sorted.
@@ -148,18 +174,37 @@ impl Pool {
 
     /// How it stands, given which experiments are usable now.
     #[must_use]
-    pub fn standing(&self, calendar: &Calendar, now: Timestamp, usable: impl Fn(&Stub) -> bool) -> Standing {
+    pub fn standing(
+        &self,
+        calendar: &Calendar,
+        now: Timestamp,
+        usable: impl Fn(&Stub) -> bool,
+    ) -> Standing {
         let usable = self.members().filter(|stub| usable(stub)).count();
         let demand = self.demand(calendar, now);
         let peak = demand.iter().map(|(_, needed)| *needed).max().unwrap_or(0);
-        let first = |enough: usize| demand.iter().find(|(_, needed)| *needed > enough).map(|(at, _)| *at);
+        let first = |enough: usize| {
+            demand
+                .iter()
+                .find(|(_, needed)| *needed > enough)
+                .map(|(at, _)| *at)
+        };
         let severity = match first(usable) {
-            Some(first_at) => Severity::Short { missing: peak - usable, first_at },
+            Some(first_at) => Severity::Short {
+                missing: peak - usable,
+                first_at,
+            },
             None if peak == 0 => Severity::NoneAffected,
             None => Severity::Spare(usable - peak),
         };
         let peak_at = peak.checked_sub(1).and_then(first);
-        Standing { members: self.members.len(), usable, peak, peak_at, severity }
+        Standing {
+            members: self.members.len(),
+            usable,
+            peak,
+            peak_at,
+            severity,
+        }
     }
 
     /// When time alone changes next how it stands; `None` when it does not.
@@ -177,17 +222,24 @@ impl Pool {
                 changes.entry(end).or_default().1 += 1;
             }
         }
-        let counted = changes.into_iter().scan(0_usize, |booked, (at, (starts, ends))| {
-            *booked = (*booked + starts).saturating_sub(ends);
-            Some((at, *booked))
-        });
+        let counted = changes
+            .into_iter()
+            .scan(0_usize, |booked, (at, (starts, ends))| {
+                *booked = (*booked + starts).saturating_sub(ends);
+                Some((at, *booked))
+            });
         counted.collect()
     }
 
     /// The stems of its experiments' names, joined.
     fn stem(&self) -> String {
         let stems: BTreeSet<&str> = self.members().map(|stub| stem(stub.as_str())).collect();
-        let mut name = stems.iter().take(NAMED_STEMS).copied().collect::<Vec<_>>().join("+");
+        let mut name = stems
+            .iter()
+            .take(NAMED_STEMS)
+            .copied()
+            .collect::<Vec<_>>()
+            .join("+");
         if stems.len() > NAMED_STEMS {
             name.push_str("+more");
         }
@@ -210,7 +262,9 @@ impl Severity {
         match self {
             Self::NoneAffected => None,
             Self::Spare(left) => Some(i64::try_from(left).unwrap_or(i64::MAX)),
-            Self::Short { missing, .. } => Some(i64::try_from(missing).map_or(i64::MIN, |missing| -missing)),
+            Self::Short { missing, .. } => {
+                Some(i64::try_from(missing).map_or(i64::MIN, |missing| -missing))
+            }
         }
     }
 }
@@ -218,15 +272,24 @@ impl Severity {
 fn ways(timetable: &Timetable) -> BTreeMap<&ResourceName, Ways<'_>> {
     let mut ways: BTreeMap<&ResourceName, Ways<'_>> = BTreeMap::new();
     for slot in &timetable.slots {
-        ways.entry(&slot.resource).or_default().insert((&slot.policy, &slot.ui_set));
+        ways.entry(&slot.resource)
+            .or_default()
+            .insert((&slot.policy, &slot.ui_set));
     }
     ways
 }
 
 /// When an experiment is booked within the next 24 h. Bookings that overlap, as those of many users at once do, need it only once.
-fn needed(resources: &BTreeSet<ResourceName>, calendar: &Calendar, now: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+fn needed(
+    resources: &BTreeSet<ResourceName>,
+    calendar: &Calendar,
+    now: Timestamp,
+) -> Vec<(Timestamp, Timestamp)> {
     let until = ahead(now, DAY);
-    let mut stretches: Vec<_> = resources.iter().flat_map(|resource| calendar.stretches(resource, now, until)).collect();
+    let mut stretches: Vec<_> = resources
+        .iter()
+        .flat_map(|resource| calendar.stretches(resource, now, until))
+        .collect();
     stretches.sort();
     let mut merged: Vec<(Timestamp, Timestamp)> = Vec::with_capacity(stretches.len());
     for (start, end) in stretches {
@@ -256,11 +319,26 @@ mod tests {
     }
 
     fn rule(name: &str, patterns: &[&str]) -> PoolRule {
-        PoolRule { name: name.into(), patterns: patterns.iter().map(|pattern| (*pattern).to_owned()).collect() }
+        PoolRule {
+            name: name.into(),
+            patterns: patterns
+                .iter()
+                .map(|pattern| (*pattern).to_owned())
+                .collect(),
+        }
     }
 
     fn in_words(pools: &Pools) -> Vec<String> {
-        let words = |pool: &Pool| format!("{}: {}", pool.name, pool.members().map(Stub::as_str).collect::<Vec<_>>().join(" "));
+        let words = |pool: &Pool| {
+            format!(
+                "{}: {}",
+                pool.name,
+                pool.members()
+                    .map(Stub::as_str)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            )
+        };
         pools.iter().map(words).collect()
     }
 
@@ -275,29 +353,88 @@ mod tests {
     #[test]
     fn what_is_booked_in_the_same_ways_is_a_pool() {
         check(&[], &[], &[]);
-        check(&[("r-pend01", "p", "u"), ("r-pend00", "p", "u"), ("no stub", "p", "u")], &[], &["pend: pend00 pend01"]);
         check(
-            &[("r-pend00", "p", "u"), ("r-pend01", "q", "u"), ("r-pend02", "p", "v")],
+            &[
+                ("r-pend01", "p", "u"),
+                ("r-pend00", "p", "u"),
+                ("no stub", "p", "u"),
+            ],
+            &[],
+            &["pend: pend00 pend01"],
+        );
+        check(
+            &[
+                ("r-pend00", "p", "u"),
+                ("r-pend01", "q", "u"),
+                ("r-pend02", "p", "v"),
+            ],
             &[],
             &["pend: pend00", "pend-2: pend01", "pend-3: pend02"],
         );
         check(
-            &[("r-pend00", "p", "u"), ("r-pend00", "q", "u"), ("r-pend01", "q", "u"), ("r-pend01", "p", "u")],
+            &[
+                ("r-pend00", "p", "u"),
+                ("r-pend00", "q", "u"),
+                ("r-pend01", "q", "u"),
+                ("r-pend01", "p", "u"),
+            ],
             &[],
             &["pend: pend00 pend01"],
         );
-        check(&[("r-pend00", "p", "u"), ("r-pend00", "q", "u"), ("r-pend01", "p", "u")], &[], &["pend: pend00", "pend-2: pend01"]);
-        check(&[("r-spin30", "p", "u"), ("r-pend00", "p", "u")], &[], &["pend+spin: pend00 spin30"]);
-        check(&[("r-d1", "p", "u"), ("r-b1", "p", "u"), ("r-c1", "p", "u"), ("r-a1", "p", "u")], &[], &["a+b+c+more: a1 b1 c1 d1"]);
-        check(&[("r-pend00", "p", "u"), ("r-pend00/second", "p", "u")], &[], &["pend: pend00"]);
+        check(
+            &[
+                ("r-pend00", "p", "u"),
+                ("r-pend00", "q", "u"),
+                ("r-pend01", "p", "u"),
+            ],
+            &[],
+            &["pend: pend00", "pend-2: pend01"],
+        );
+        check(
+            &[("r-spin30", "p", "u"), ("r-pend00", "p", "u")],
+            &[],
+            &["pend+spin: pend00 spin30"],
+        );
+        check(
+            &[
+                ("r-d1", "p", "u"),
+                ("r-b1", "p", "u"),
+                ("r-c1", "p", "u"),
+                ("r-a1", "p", "u"),
+            ],
+            &[],
+            &["a+b+c+more: a1 b1 c1 d1"],
+        );
+        check(
+            &[("r-pend00", "p", "u"), ("r-pend00/second", "p", "u")],
+            &[],
+            &["pend: pend00"],
+        );
     }
 
     #[test]
     fn a_configured_pool_goes_first() {
-        let slots = [("r-pend00", "p", "u"), ("r-pend01", "p", "u"), ("r-pend02", "q", "v"), ("r-spin30", "p", "u")];
-        check(&slots, &[rule("pend", &["pend01", "*02"])], &["pend: pend01 pend02", "pend+spin: pend00 spin30"]);
-        check(&slots[..2], &[rule("pend", &["*1"])], &["pend: pend01", "pend-2: pend00"]);
-        check(&slots[..2], &[rule("a", &["*1"]), rule("b", &["*"]), rule("c", &["*"])], &["a: pend01", "b: pend00"]);
+        let slots = [
+            ("r-pend00", "p", "u"),
+            ("r-pend01", "p", "u"),
+            ("r-pend02", "q", "v"),
+            ("r-spin30", "p", "u"),
+        ];
+        check(
+            &slots,
+            &[rule("pend", &["pend01", "*02"])],
+            &["pend: pend01 pend02", "pend+spin: pend00 spin30"],
+        );
+        check(
+            &slots[..2],
+            &[rule("pend", &["*1"])],
+            &["pend: pend01", "pend-2: pend00"],
+        );
+        check(
+            &slots[..2],
+            &[rule("a", &["*1"]), rule("b", &["*"]), rule("c", &["*"])],
+            &["a: pend01", "b: pend00"],
+        );
     }
 
     /// Resource, start, end, started.
@@ -305,12 +442,22 @@ mod tests {
 
     /// How a pool of three stands at 0, when these of it are usable.
     fn standing(bookings: &[Booked], usable: &[&str]) -> Standing {
-        let slots = [("r-p0", "p", "u"), ("r-p1", "p", "u"), ("r-p2", "p", "u"), ("r-p2/second", "p", "u")];
+        let slots = [
+            ("r-p0", "p", "u"),
+            ("r-p1", "p", "u"),
+            ("r-p2", "p", "u"),
+            ("r-p2/second", "p", "u"),
+        ];
         let timetable = timetable(&slots, bookings);
         let pools = Pools::of(&timetable, &[], stub_of);
-        assert_eq!(pools.by_experiment().get(&stub("p2")).map(Vec::len), Some(1));
+        assert_eq!(
+            pools.by_experiment().get(&stub("p2")).map(Vec::len),
+            Some(1)
+        );
         let pool = pools.get("p").expect("the pool");
-        pool.standing(&Calendar::of(&timetable), at(0), |stub| usable.contains(&stub.as_str()))
+        pool.standing(&Calendar::of(&timetable), at(0), |stub| {
+            usable.contains(&stub.as_str())
+        })
     }
 
     #[test]
@@ -319,29 +466,86 @@ mod tests {
         const DAY: i64 = 24 * HOUR;
         let all = ["p0", "p1", "p2"];
         let check = |bookings: &[Booked], usable: &[&str], peak, peak_at: Option<i64>, severity| {
-            let expected = Standing { members: 3, usable: usable.len(), peak, peak_at: peak_at.map(at), severity };
+            let expected = Standing {
+                members: 3,
+                usable: usable.len(),
+                peak,
+                peak_at: peak_at.map(at),
+                severity,
+            };
             assert_eq!(standing(bookings, usable), expected, "{bookings:?}");
         };
-        let short = |missing, first| Short { missing, first_at: at(first) };
+        let short = |missing, first| Short {
+            missing,
+            first_at: at(first),
+        };
         check(&[], &[], 0, None, NoneAffected);
-        check(&[("r-p0", -20, 0, true), ("r-p0", DAY, 2 * DAY, false), ("r-x", 1, 2, false)], &[], 0, None, NoneAffected);
+        check(
+            &[
+                ("r-p0", -20, 0, true),
+                ("r-p0", DAY, 2 * DAY, false),
+                ("r-x", 1, 2, false),
+            ],
+            &[],
+            0,
+            None,
+            NoneAffected,
+        );
         check(&[("r-p0", 10, 20, false)], &all, 1, Some(10), Spare(2));
         check(&[("r-p0", 10, 20, false)], &["p1"], 1, Some(10), Spare(0));
         check(&[("r-p0", -10, 20, false)], &[], 1, Some(0), short(1, 0));
-        check(&[("r-p0", DAY - 1, 2 * DAY, false)], &[], 1, Some(DAY - 1), short(1, DAY - 1));
-        check(&[("r-p0", 10, 20, false), ("r-p1", 20, 30, false)], &["p2"], 1, Some(10), Spare(0));
-        let overlapping = [("r-p0", 10, 40, false), ("r-p1", 15, 30, false), ("r-p2", 20, 25, false)];
+        check(
+            &[("r-p0", DAY - 1, 2 * DAY, false)],
+            &[],
+            1,
+            Some(DAY - 1),
+            short(1, DAY - 1),
+        );
+        check(
+            &[("r-p0", 10, 20, false), ("r-p1", 20, 30, false)],
+            &["p2"],
+            1,
+            Some(10),
+            Spare(0),
+        );
+        let overlapping = [
+            ("r-p0", 10, 40, false),
+            ("r-p1", 15, 30, false),
+            ("r-p2", 20, 25, false),
+        ];
         check(&overlapping[..2], &["p2"], 2, Some(15), short(1, 15));
         check(&overlapping, &["p2"], 3, Some(20), short(2, 15));
         // many users of one experiment at once need it once
-        check(&[("r-p0", 10, 40, false), ("r-p0", 15, 30, true), ("r-p0", 40, 50, false)], &all, 1, Some(10), Spare(2));
-        check(&[("r-p2", 10, 40, false), ("r-p2/second", 15, 30, true)], &all, 1, Some(10), Spare(2));
+        check(
+            &[
+                ("r-p0", 10, 40, false),
+                ("r-p0", 15, 30, true),
+                ("r-p0", 40, 50, false),
+            ],
+            &all,
+            1,
+            Some(10),
+            Spare(2),
+        );
+        check(
+            &[("r-p2", 10, 40, false), ("r-p2/second", 15, 30, true)],
+            &all,
+            1,
+            Some(10),
+            Spare(2),
+        );
     }
 
     #[test]
     fn what_is_missing_is_less_than_nothing() {
-        let short = Severity::Short { missing: 3, first_at: at(0) };
-        assert_eq!([Severity::NoneAffected, Severity::Spare(2), short].map(Severity::spare), [None, Some(2), Some(-3)]);
+        let short = Severity::Short {
+            missing: 3,
+            first_at: at(0),
+        };
+        assert_eq!(
+            [Severity::NoneAffected, Severity::Spare(2), short].map(Severity::spare),
+            [None, Some(2), Some(-3)]
+        );
     }
 
     proptest! {

@@ -18,7 +18,9 @@ pub(super) fn enabled() -> String {
 
 /// The reason for keeping a resource withdrawn after a fault until a person has looked at it, however it is meanwhile.
 pub(super) fn to_be_inspected() -> String {
-    format!("{OUR_PREFIX}out of order after a fault; it can be booked again when a maintainer has inspected it")
+    format!(
+        "{OUR_PREFIX}out of order after a fault; it can be booked again when a maintainer has inspected it"
+    )
 }
 
 /// The reason for withdrawing a resource that comes and goes: once for all the time that it does.
@@ -32,7 +34,9 @@ pub(super) fn comes_and_goes(stub: &Stub, issues: &[Issue]) -> String {
         names if names.len() == 1 => format!("its {} comes and goes", list(&names)),
         names => format!("its {} come and go", list(&names)),
     };
-    format!("{OUR_PREFIX}out of order at the moment, {what}; it can be booked again as soon as it works steadily")
+    format!(
+        "{OUR_PREFIX}out of order at the moment, {what}; it can be booked again as soon as it works steadily"
+    )
 }
 
 /// The reason for withdrawing a resource. Says the same as long as the same is wrong, so that it is not written again and again.
@@ -44,14 +48,25 @@ pub(super) fn withdrawn(stub: &Stub, issues: &[Issue]) -> String {
     } else {
         match (lost.is_empty(), silent.is_empty()) {
             (false, true) => format!("its {} {} not connected", list(&lost), verb(&lost)),
-            (true, false) => format!("its {} {} connected but not sending", list(&silent), verb(&silent)),
+            (true, false) => format!(
+                "its {} {} connected but not sending",
+                list(&silent),
+                verb(&silent)
+            ),
             (false, false) => {
-                format!("its {} {} not connected and its {} not sending", list(&lost), verb(&lost), list(&silent))
+                format!(
+                    "its {} {} not connected and its {} not sending",
+                    list(&lost),
+                    verb(&lost),
+                    list(&silent)
+                )
             }
             (true, true) => "it is not working".to_owned(),
         }
     };
-    format!("{OUR_PREFIX}out of order at the moment, {what}; it can be booked again as soon as it works")
+    format!(
+        "{OUR_PREFIX}out of order at the moment, {what}; it can be booked again as soon as it works"
+    )
 }
 
 /// What the required streams of this health carry: `data`, `video`, as their keys say.
@@ -64,7 +79,11 @@ fn streams(stub: &Stub, issues: &[Issue], health: StreamHealth) -> Vec<String> {
 }
 
 fn carried(stub: &Stub, topic: &Topic) -> String {
-    let key = topic.as_str().strip_prefix(stub.as_str()).and_then(|rest| rest.strip_prefix('-')).unwrap_or(topic.as_str());
+    let key = topic
+        .as_str()
+        .strip_prefix(stub.as_str())
+        .and_then(|rest| rest.strip_prefix('-'))
+        .unwrap_or(topic.as_str());
     key.strip_prefix("st-").unwrap_or(key).replace('-', " ")
 }
 
@@ -76,7 +95,9 @@ fn list(names: &[String]) -> String {
     match names {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] if names.len() <= NAMED_STREAMS => format!("{} and {last}", first.join(", ")),
+        [first @ .., last] if names.len() <= NAMED_STREAMS => {
+            format!("{} and {last}", first.join(", "))
+        }
         [first, second, ..] => format!("{first}, {second} and {} more", names.len() - 2),
     }
 }
@@ -91,28 +112,54 @@ mod tests {
         let stub = Stub::try_new("pend00").expect("a name");
         let rows: [(&[(&str, StreamHealth)], &str); 5] = [
             (&[("st-video", Missing)], "its video is not connected"),
-            (&[("st-data", Silent)], "its data is connected but not sending"),
-            (&[("st-data", Missing), ("st-video", Missing)], "its data and video are not connected"),
-            (&[("st-data", Silent), ("st-video-alt", Missing)], "its video alt is not connected and its data not sending"),
-            (&[("a", Silent), ("b", Silent), ("c", Silent), ("d", Silent)], "its a, b and 2 more are connected but not sending"),
+            (
+                &[("st-data", Silent)],
+                "its data is connected but not sending",
+            ),
+            (
+                &[("st-data", Missing), ("st-video", Missing)],
+                "its data and video are not connected",
+            ),
+            (
+                &[("st-data", Silent), ("st-video-alt", Missing)],
+                "its video alt is not connected and its data not sending",
+            ),
+            (
+                &[("a", Silent), ("b", Silent), ("c", Silent), ("d", Silent)],
+                "its a, b and 2 more are connected but not sending",
+            ),
         ];
         for (streams, words) in rows {
-            let issues: Vec<Issue> =
-                streams.iter().map(|(key, health)| Issue::Required(Topic::of(&stub, key).expect("a name"), *health)).collect();
+            let issues: Vec<Issue> = streams
+                .iter()
+                .map(|(key, health)| {
+                    Issue::Required(Topic::of(&stub, key).expect("a name"), *health)
+                })
+                .collect();
             assert_eq!(
                 withdrawn(&stub, &issues),
-                format!("labwatch: out of order at the moment, {words}; it can be booked again as soon as it works")
+                format!(
+                    "labwatch: out of order at the moment, {words}; it can be booked again as soon as it works"
+                )
             );
         }
         let lost = |key| Issue::Required(Topic::of(&stub, key).expect("a name"), Missing);
         for (issues, words) in [
             (vec![lost("st-data")], "its data comes and goes"),
-            (vec![lost("st-data"), lost("st-video"), Issue::JumpLost], "its data and video come and go"),
+            (
+                vec![lost("st-data"), lost("st-video"), Issue::JumpLost],
+                "its data and video come and go",
+            ),
             (vec![], "it comes and goes"),
         ] {
-            let reason = format!("labwatch: out of order at the moment, {words}; it can be booked again as soon as it works steadily");
+            let reason = format!(
+                "labwatch: out of order at the moment, {words}; it can be booked again as soon as it works steadily"
+            );
             assert_eq!(comes_and_goes(&stub, &issues), reason);
         }
-        assert!(withdrawn(&stub, &[Issue::RelayOutage]).contains("the connection to all experiments is interrupted"));
+        assert!(
+            withdrawn(&stub, &[Issue::RelayOutage])
+                .contains("the connection to all experiments is interrupted")
+        );
     }
 }

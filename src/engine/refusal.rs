@@ -82,7 +82,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Quiet(refused) => refused.fmt(f),
-            Self::Follower => write!(f, "this labwatch only watches: give the command to the one that leads"),
+            Self::Follower => write!(
+                f,
+                "this labwatch only watches: give the command to the one that leads"
+            ),
             Self::NoExperiment(name) => write!(f, "no experiment is called {name}: check the name"),
             Self::NoPool(name) => write!(f, "there is no pool {name}: check the name"),
             Self::NothingBad { scope, count } => {
@@ -91,11 +94,25 @@ impl fmt::Display for Refusal {
                     "none of the {count} experiments of {scope} is bad: only what is bad can be acknowledged; to keep them quiet beforehand, silence them"
                 )
             }
-            Self::ComponentIsWell(name) => write!(f, "{name} tells as it should: only what is bad can be acknowledged"),
-            Self::NeedsEnd(name) => write!(f, "it is not known here when {name} is well again: say until when the acknowledgement lasts"),
-            Self::NotAcknowledged(scope) => write!(f, "nothing of {scope} is acknowledged: it has ended, or never was"),
-            Self::NoResource(resource) => write!(f, "book lists no resource {resource}: check the name"),
-            Self::NotRead(resource) => write!(f, "book has not said yet whether {resource} can be booked: try again in a minute"),
+            Self::ComponentIsWell(name) => write!(
+                f,
+                "{name} tells as it should: only what is bad can be acknowledged"
+            ),
+            Self::NeedsEnd(name) => write!(
+                f,
+                "it is not known here when {name} is well again: say until when the acknowledgement lasts"
+            ),
+            Self::NotAcknowledged(scope) => write!(
+                f,
+                "nothing of {scope} is acknowledged: it has ended, or never was"
+            ),
+            Self::NoResource(resource) => {
+                write!(f, "book lists no resource {resource}: check the name")
+            }
+            Self::NotRead(resource) => write!(
+                f,
+                "book has not said yet whether {resource} can be booked: try again in a minute"
+            ),
             Self::OurPrefix => {
                 write!(
                     f,
@@ -103,21 +120,41 @@ impl fmt::Display for Refusal {
                     OUR_PREFIX.trim_end()
                 )
             }
-            Self::HeldAlready(resource) => write!(f, "{resource} is held for this very reason already"),
+            Self::HeldAlready(resource) => {
+                write!(f, "{resource} is held for this very reason already")
+            }
             Self::Bookable(resource) => write!(f, "{resource} can be booked already"),
-            Self::Ours { resource, stub, health } => {
+            Self::Ours {
+                resource,
+                stub,
+                health,
+            } => {
                 write!(
                     f,
                     "no person holds {resource}: labwatch withdrew it because {stub} is {health}, and gives it back when {stub} works"
                 )
             }
             Self::KeptBack { resource, category } => {
-                write!(f, "the category {category} is closed and keeps {resource} from being booked: inspect it, then open the category")
+                write!(
+                    f,
+                    "the category {category} is closed and keeps {resource} from being booked: inspect it, then open the category"
+                )
             }
-            Self::CategoryAlready { category, open: true } => write!(f, "the category {category} is open already"),
-            Self::CategoryAlready { category, open: false } => write!(f, "the category {category} is closed already"),
-            Self::NoCategory(name) => write!(f, "there is no category {name}: /api/v1/categories lists them"),
-            Self::NoComponent(name) => write!(f, "there is no component {name}: /status lists them"),
+            Self::CategoryAlready {
+                category,
+                open: true,
+            } => write!(f, "the category {category} is open already"),
+            Self::CategoryAlready {
+                category,
+                open: false,
+            } => write!(f, "the category {category} is closed already"),
+            Self::NoCategory(name) => write!(
+                f,
+                "there is no category {name}: /api/v1/categories lists them"
+            ),
+            Self::NoComponent(name) => {
+                write!(f, "there is no component {name}: /status lists them")
+            }
             Self::Busy => write!(f, "too many commands are waiting: try again in a moment"),
             Self::Stopping => write!(f, "labwatch is about to stop: try again when it runs"),
         }

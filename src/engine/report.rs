@@ -39,7 +39,10 @@ impl Scopes {
     /// The scope of this name, where it is one that is kept.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(scope, _)| *scope)
+        Self::NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(scope, _)| *scope)
     }
 
     /// Both together.
@@ -56,7 +59,10 @@ impl Scopes {
 
     /// Their names, in a fixed order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.into_iter().filter(move |(scope, _)| self.has(*scope)).map(|(_, name)| name)
+        Self::NAMES
+            .into_iter()
+            .filter(move |(scope, _)| self.has(*scope))
+            .map(|(_, name)| name)
     }
 }
 
@@ -122,7 +128,11 @@ impl Report {
     /// An empty report with room for about this many connections.
     #[must_use]
     pub fn with_capacity(connections: usize) -> Self {
-        Self { text: String::with_capacity(connections * 96), entries: Vec::with_capacity(connections), started: None }
+        Self {
+            text: String::with_capacity(connections * 96),
+            entries: Vec::with_capacity(connections),
+            started: None,
+        }
     }
 
     /// Adds a connection. The server's own internal connection belongs in [`Report::set_started`] instead.
@@ -195,7 +205,9 @@ impl Report {
 
     fn text(&self, span: Span) -> &str {
         let start = span.start as usize;
-        self.text.get(start..start + usize::from(span.len)).unwrap_or("")
+        self.text
+            .get(start..start + usize::from(span.len))
+            .unwrap_or("")
     }
 
     /// Copies a text in, cut at a character's edge to what a span can point at.
@@ -204,9 +216,14 @@ impl Report {
         while !text.is_char_boundary(len) {
             len -= 1;
         }
-        let Ok(start) = u32::try_from(self.text.len()) else { return Span { start: 0, len: 0 } };
+        let Ok(start) = u32::try_from(self.text.len()) else {
+            return Span { start: 0, len: 0 };
+        };
         self.text.push_str(&text[..len]);
-        Span { start, len: u16::try_from(len).unwrap_or(u16::MAX) }
+        Span {
+            start,
+            len: u16::try_from(len).unwrap_or(u16::MAX),
+        }
     }
 }
 
@@ -223,7 +240,11 @@ mod tests {
             expires: "2026-11-21T00:07:16Z",
             remote: "10.1.1.1, 10.2.2.2",
             user_agent: "",
-            tx: Some(Traffic { last: Some(Duration::from_millis(100)), size: 1000, fps: 25.0 }),
+            tx: Some(Traffic {
+                last: Some(Duration::from_millis(100)),
+                size: 1000,
+                fps: 25.0,
+            }),
             rx: None,
         };
         let mut report = Report::with_capacity(1);
@@ -231,7 +252,10 @@ mod tests {
         report.push(connection);
         assert_eq!(report.iter().collect::<Vec<_>>(), [connection]);
         assert_eq!(report.started(), Some("2026-11-20T00:00:00Z"));
-        assert_eq!(connection.scopes.names().collect::<Vec<_>>(), ["read", "expt"]);
+        assert_eq!(
+            connection.scopes.names().collect::<Vec<_>>(),
+            ["read", "expt"]
+        );
     }
 
     #[test]

@@ -67,7 +67,9 @@ impl Route {
     /// Whether it hears of this experiment.
     #[must_use]
     pub fn hears_of(&self, stub: &Stub) -> bool {
-        self.patterns.iter().any(|pattern| pattern == EVERYTHING || matches(pattern, stub.as_str()))
+        self.patterns
+            .iter()
+            .any(|pattern| pattern == EVERYTHING || matches(pattern, stub.as_str()))
     }
 
     /// Whether it hears of every experiment.
@@ -84,8 +86,14 @@ mod tests {
     #[test]
     fn a_route_hears_of_what_its_patterns_take_in() {
         let hears = |patterns: &[&str], stub: &str| {
-            let patterns = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
-            let route = Route { patterns, ..Route::everybody() };
+            let patterns = patterns
+                .iter()
+                .map(|pattern| (*pattern).to_owned())
+                .collect();
+            let route = Route {
+                patterns,
+                ..Route::everybody()
+            };
             route.hears_of(&Stub::try_new(stub).expect("a name"))
         };
         assert!(hears(&["*"], "pend00") && hears(&["spin*", "pend0?"], "pend00"));

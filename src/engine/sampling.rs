@@ -109,7 +109,10 @@ impl Sampler {
 
     /// Since when listening has failed and why, once that is more than a few passing failures.
     pub(super) fn broken(&self) -> Option<(Moment, &Fault)> {
-        self.failing.as_ref().filter(|_| self.failures >= BROKEN_AFTER).map(|(since, fault)| (*since, fault))
+        self.failing
+            .as_ref()
+            .filter(|_| self.failures >= BROKEN_AFTER)
+            .map(|(since, fault)| (*since, fault))
     }
 
     fn fail(&mut self, fault: Fault, now: Moment) {
@@ -129,19 +132,36 @@ impl Sampler {
         self.refresh_order(fleet, now);
         let mut samples = Vec::new();
         while self.under_way.len() < policy.sample_at_once {
-            let Some((topic, listen, is_proof)) = self.next(fleet, policy, now) else { break };
-            self.under_way.insert(topic.clone(), UnderWay { give_up: now + listen + OUTCOME_WITHIN, is_proof });
+            let Some((topic, listen, is_proof)) = self.next(fleet, policy, now) else {
+                break;
+            };
+            self.under_way.insert(
+                topic.clone(),
+                UnderWay {
+                    give_up: now + listen + OUTCOME_WITHIN,
+                    is_proof,
+                },
+            );
             samples.push(Sample { topic, listen });
         }
         samples
     }
 
-    fn next(&mut self, fleet: &Fleet, policy: &Policy, now: Moment) -> Option<(Topic, Duration, bool)> {
+    fn next(
+        &mut self,
+        fleet: &Fleet,
+        policy: &Policy,
+        now: Moment,
+    ) -> Option<(Topic, Duration, bool)> {
         if self.broken().is_some() && now < self.next_at {
             return None;
         }
         if let Some((topic, quiet)) = self.next_doubt(policy) {
-            return Some((topic, silence(policy).saturating_sub(quiet).max(policy.sample_for), true));
+            return Some((
+                topic,
+                silence(policy).saturating_sub(quiet).max(policy.sample_for),
+                true,
+            ));
         }
         while let Some(topic) = self.returned.pop_front() {
             if !self.under_way.contains_key(&topic) && is_connected(fleet, &topic) {
@@ -151,20 +171,35 @@ impl Sampler {
         if now < self.next_at {
             return None;
         }
-        let gap = if self.broken().is_some() { BROKEN_PAUSE } else { self.gap(policy) };
+        let gap = if self.broken().is_some() {
+            BROKEN_PAUSE
+        } else {
+            self.gap(policy)
+        };
         let topic = self.next_in_turn(fleet, now);
         let is_behind = topic.is_none() || now.since(self.next_at) > policy.last_active;
-        self.next_at = if is_behind { now + gap } else { self.next_at + gap };
+        self.next_at = if is_behind {
+            now + gap
+        } else {
+            self.next_at + gap
+        };
         topic.map(|topic| (topic, policy.sample_for, false))
     }
 
     /// Proofs take at most half of the places, so that the others still get their turn.
     fn next_doubt(&self, policy: &Policy) -> Option<(Topic, Duration)> {
-        let proofs = self.under_way.values().filter(|sample| sample.is_proof).count();
+        let proofs = self
+            .under_way
+            .values()
+            .filter(|sample| sample.is_proof)
+            .count();
         if proofs >= policy.sample_at_once.div_ceil(2) {
             return None;
         }
-        let waiting = self.doubts.iter().find(|(topic, _)| !self.under_way.contains_key(*topic));
+        let waiting = self
+            .doubts
+            .iter()
+            .find(|(topic, _)| !self.under_way.contains_key(*topic));
         waiting.map(|(topic, quiet)| (topic.clone(), *quiet))
     }
 
@@ -177,7 +212,9 @@ impl Sampler {
             }
             let stream = self.order.get(self.cursor).and_then(|at| fleet.stream(*at));
             self.cursor += 1;
-            if let Some(stream) = stream.filter(|stream| stream.is_connected() && !self.under_way.contains_key(&stream.topic)) {
+            if let Some(stream) = stream.filter(|stream| {
+                stream.is_connected() && !self.under_way.contains_key(&stream.topic)
+            }) {
                 return Some(stream.topic.clone());
             }
         }
@@ -215,7 +252,14 @@ impl Sampler {
     }
 
     /// Takes in what a sample came to. Returns what is now known of the stream, where that changed.
-    pub(super) fn sampled(&mut self, topic: &Topic, outcome: &SampleOutcome, was: Heard, policy: &Policy, now: Moment) -> Option<Heard> {
+    pub(super) fn sampled(
+        &mut self,
+        topic: &Topic,
+        outcome: &SampleOutcome,
+        was: Heard,
+        policy: &Policy,
+        now: Moment,
+    ) -> Option<Heard> {
         self.under_way.remove(topic)?;
         match outcome {
             SampleOutcome::Failed(fault) => {
@@ -249,7 +293,10 @@ impl Sampler {
     pub(super) fn deadline(&self, policy: &Policy) -> Option<Moment> {
         let give_up = self.under_way.values().map(|sample| sample.give_up).min();
         let has_room = self.under_way.len() < policy.sample_at_once && !self.order.is_empty();
-        [give_up, has_room.then_some(self.next_at)].into_iter().flatten().min()
+        [give_up, has_room.then_some(self.next_at)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether a round over all streams fits into `HEALTH_LAST_ACTIVE`. One long round says nothing: many streams that come back at
@@ -259,15 +306,25 @@ impl Sampler {
     }
 
     pub(super) fn view(&self, policy: &Policy) -> SamplingView {
-        SamplingView { streams: self.order.len(), round: self.round, keeps_up: self.keeps_up(policy), failures: self.failures }
+        SamplingView {
+            streams: self.order.len(),
+            round: self.round,
+            keeps_up: self.keeps_up(policy),
+            failures: self.failures,
+        }
     }
 }
 
 /// How long a stream has to be quiet in one go to count as silent.
 fn silence(policy: &Policy) -> Duration {
-    policy.last_active.min(SILENCE_AT_MOST).max(policy.sample_for)
+    policy
+        .last_active
+        .min(SILENCE_AT_MOST)
+        .max(policy.sample_for)
 }
 
 fn is_connected(fleet: &Fleet, topic: &Topic) -> bool {
-    fleet.peek_stream(topic.as_str()).is_some_and(Stream::is_connected)
+    fleet
+        .peek_stream(topic.as_str())
+        .is_some_and(Stream::is_connected)
 }

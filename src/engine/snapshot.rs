@@ -15,7 +15,10 @@ use super::pool::{Pools, Standing};
 use super::report::{Report, Traffic};
 use super::route::Channel;
 use super::silence::{NoteView, Quiet, Quieted};
-use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use crate::model::{
+    Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
+};
 
 /// A picture of everything at one moment. Parts that did not change are shared with earlier pictures.
 #[derive(Debug, Clone)]
@@ -74,14 +77,20 @@ impl Snapshot {
     /// The experiment of this name.
     #[must_use]
     pub fn experiment(&self, stub: &str) -> Option<&Arc<ExperimentView>> {
-        let at = self.experiments.binary_search_by(|view| view.stub.as_str().cmp(stub)).ok()?;
+        let at = self
+            .experiments
+            .binary_search_by(|view| view.stub.as_str().cmp(stub))
+            .ok()?;
         self.experiments.get(at)
     }
 
     /// How the pool of this name stands.
     #[must_use]
     pub fn pool(&self, name: &str) -> Option<&PoolView> {
-        let at = self.standings.binary_search_by(|pool| (*pool.name).cmp(name)).ok()?;
+        let at = self
+            .standings
+            .binary_search_by(|pool| (*pool.name).cmp(name))
+            .ok()?;
         self.standings.get(at)
     }
 
@@ -90,7 +99,8 @@ impl Snapshot {
     pub fn told(&self, stub: &str) -> &[ToldView] {
         let from = self.told.partition_point(|view| view.stub.as_str() < stub);
         let rest = self.told.get(from..).unwrap_or_default();
-        rest.get(..rest.partition_point(|view| view.stub.as_str() == stub)).unwrap_or_default()
+        rest.get(..rest.partition_point(|view| view.stub.as_str() == stub))
+            .unwrap_or_default()
     }
 }
 
@@ -194,7 +204,10 @@ impl ExperimentView {
     /// Whether it can be booked: the worst of its resources. `None` when it has none or book has not told yet.
     #[must_use]
     pub fn bookable(&self) -> Option<Bookable> {
-        self.resources.iter().filter_map(|resource| resource.bookable).max()
+        self.resources
+            .iter()
+            .filter_map(|resource| resource.bookable)
+            .max()
     }
 }
 

@@ -103,7 +103,8 @@ impl Source {
 
     /// Takes note that it told something. `settle` is how long absence is excused after a restart or an outage.
     pub(super) fn heard(&mut self, started: Option<&str>, settle: Duration, now: Moment) {
-        let restarted = matches!((self.started.as_deref(), started), (Some(old), Some(new)) if old != new);
+        let restarted =
+            matches!((self.started.as_deref(), started), (Some(old), Some(new)) if old != new);
         if restarted || self.health == SourceHealth::Down {
             self.settle_until = Some(now + settle);
         }
@@ -176,20 +177,30 @@ impl Source {
     fn bounds(&self) -> (Option<Moment>, Option<Moment>) {
         if self.name == SourceName::Book {
             let since = self.failing.as_ref().map(|(since, _)| *since);
-            return (since.filter(|_| self.last.is_some()), since.map(|since| since + BOOK_DOWN_AFTER));
+            return (
+                since.filter(|_| self.last.is_some()),
+                since.map(|since| since + BOOK_DOWN_AFTER),
+            );
         }
         match self.last {
             None => (None, Some(self.link_first_expected() + FIRST_REPORT_WITHIN)),
             Some(last) => {
                 let pace = self.pace().unwrap_or_default().max(self.floor);
-                (Some(last + pace * 2 + LATE_MARGIN), Some(last + pace * 3 + DOWN_MARGIN))
+                (
+                    Some(last + pace * 2 + LATE_MARGIN),
+                    Some(last + pace * 3 + DOWN_MARGIN),
+                )
             }
         }
     }
 
     /// When the wait for the very first report began.
     fn link_first_expected(&self) -> Moment {
-        if self.health == SourceHealth::Starting { self.since } else { self.since.before(FIRST_REPORT_WITHIN) }
+        if self.health == SourceHealth::Starting {
+            self.since
+        } else {
+            self.since.before(FIRST_REPORT_WITHIN)
+        }
     }
 
     /// Whether it is to be asked for a report now: nothing came for `every` on an open connection.
@@ -203,7 +214,11 @@ impl Source {
 
     fn ask_at(&self, every: Duration) -> Option<Moment> {
         (self.link == Link::Open).then(|| {
-            let latest = [self.last, self.asked].into_iter().flatten().max().map_or(self.link_since, |at| at.max(self.link_since));
+            let latest = [self.last, self.asked]
+                .into_iter()
+                .flatten()
+                .max()
+                .map_or(self.link_since, |at| at.max(self.link_since));
             latest + every
         })
     }
@@ -220,17 +235,22 @@ impl Source {
     }
 
     fn reconnect_wait(&self) -> Duration {
-        (RECONNECT_AFTER * 2_u32.saturating_pow(self.reconnects.saturating_sub(1).min(8))).min(RECONNECT_AT_MOST)
+        (RECONNECT_AFTER * 2_u32.saturating_pow(self.reconnects.saturating_sub(1).min(8)))
+            .min(RECONNECT_AT_MOST)
     }
 
     /// When it must be looked at again although nothing came.
     pub(super) fn deadline(&self, ask_every: Option<Duration>) -> Option<Moment> {
         let (late, down) = self.bounds();
-        let late = late.filter(|_| matches!(self.health, SourceHealth::Live | SourceHealth::Starting));
+        let late =
+            late.filter(|_| matches!(self.health, SourceHealth::Live | SourceHealth::Starting));
         let down = down.filter(|_| self.health != SourceHealth::Down);
         let ask = ask_every.and_then(|every| self.ask_at(every));
         let reconnect = self.reconnect_at.filter(|_| self.link == Link::Open);
-        [late, down, ask, reconnect, self.settle_until].into_iter().flatten().min()
+        [late, down, ask, reconnect, self.settle_until]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What is wrong and what to do; empty when it is live.
@@ -238,13 +258,18 @@ impl Source {
         match self.health {
             SourceHealth::Live => String::new(),
             SourceHealth::Starting => format!("{} has not told anything yet", self.name),
-            SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => self.book_note(),
+            SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
+                self.book_note()
+            }
             SourceHealth::Late | SourceHealth::Down => self.feed_note(),
         }
     }
 
     fn book_note(&self) -> String {
-        let why = self.failing.as_ref().map_or_else(|| "it has not answered".to_owned(), |(_, fault)| fault.to_string());
+        let why = self.failing.as_ref().map_or_else(
+            || "it has not answered".to_owned(),
+            |(_, fault)| fault.to_string(),
+        );
         format!("book cannot be read: {why}")
     }
 
@@ -305,11 +330,20 @@ mod tests {
     #[test]
     fn late_and_down_follow_the_pace() {
         let mut source = reporting(SourceName::Relay, &[2, 4, 6]);
-        for (second, health) in [(10, SourceHealth::Live), (11, SourceHealth::Late), (13, SourceHealth::Late), (14, SourceHealth::Down)] {
+        for (second, health) in [
+            (10, SourceHealth::Live),
+            (11, SourceHealth::Late),
+            (13, SourceHealth::Late),
+            (14, SourceHealth::Down),
+        ] {
             assert_eq!(health_at(&mut source, second), health, "{second}");
         }
         let mut slow = reporting(SourceName::Relay, &[61, 122, 123, 124]);
-        for (second, health) in [(246, SourceHealth::Live), (247, SourceHealth::Late), (309, SourceHealth::Down)] {
+        for (second, health) in [
+            (246, SourceHealth::Live),
+            (247, SourceHealth::Late),
+            (309, SourceHealth::Down),
+        ] {
             assert_eq!(health_at(&mut slow, second), health, "{second}");
         }
     }
@@ -325,10 +359,18 @@ mod tests {
                 source.judge(at(second));
             }
         }
-        for (second, health) in [(89, SourceHealth::Live), (90, SourceHealth::Late), (96, SourceHealth::Down)] {
+        for (second, health) in [
+            (89, SourceHealth::Live),
+            (90, SourceHealth::Late),
+            (96, SourceHealth::Down),
+        ] {
             assert_eq!(health_at(&mut asked, second), health, "{second}");
         }
-        for (second, health) in [(140, SourceHealth::Live), (200, SourceHealth::Late), (261, SourceHealth::Down)] {
+        for (second, health) in [
+            (140, SourceHealth::Live),
+            (200, SourceHealth::Late),
+            (261, SourceHealth::Down),
+        ] {
             assert_eq!(health_at(&mut left_alone, second), health, "{second}");
         }
     }
@@ -354,7 +396,11 @@ mod tests {
         back.heard(Some("s1"), SETTLE, at(61));
         back.judge(at(61));
         assert!(back.telling(at(61)).tells && back.telling(at(90)).settling);
-        assert_eq!(back.pace(), Some(Duration::from_secs(2)), "an outage is no pace");
+        assert_eq!(
+            back.pace(),
+            Some(Duration::from_secs(2)),
+            "an outage is no pace"
+        );
     }
 
     #[test]
@@ -373,7 +419,9 @@ mod tests {
     fn a_mute_connection_is_given_up_less_and_less_often() {
         let mut source = reporting(SourceName::Jump, &[1, 2]);
         source.judge(at(100));
-        let due: Vec<u64> = (100..1000).filter(|&second| source.reconnect_due(at(second))).collect();
+        let due: Vec<u64> = (100..1000)
+            .filter(|&second| source.reconnect_due(at(second)))
+            .collect();
         assert_eq!(due, [100, 130, 190, 310, 550, 850]);
     }
 
@@ -398,14 +446,24 @@ mod tests {
     fn each_trouble_has_words_of_its_own() {
         let mut source = reporting(SourceName::Jump, &[1, 2]);
         source.judge(at(100));
-        assert_eq!(source.note(), "the reports of jump have stopped although the connection is open, after one at least every 1s");
+        assert_eq!(
+            source.note(),
+            "the reports of jump have stopped although the connection is open, after one at least every 1s"
+        );
         source.linked(Link::Closed("reset by peer".into()), at(100));
         source.linked(Link::Connecting, at(100));
         assert_eq!(source.note(), "the connection to jump ended: reset by peer");
         source.linked(Link::Failed(Fault::TimedOut), at(100));
-        assert_eq!(source.note(), "jump gives no access: no answer within the time limit");
+        assert_eq!(
+            source.note(),
+            "jump gives no access: no answer within the time limit"
+        );
         source.linked(Link::Open, at(101));
-        assert!(source.note().contains("hub is probably stuck; restart jump"));
+        assert!(
+            source
+                .note()
+                .contains("hub is probably stuck; restart jump")
+        );
     }
 
     #[test]
@@ -417,7 +475,10 @@ mod tests {
         assert_eq!(health_at(&mut book, 900), SourceHealth::Late);
         book.failed(Fault::Dropped, at(920));
         assert_eq!(health_at(&mut book, 930), SourceHealth::Down);
-        assert_eq!(book.note(), "book cannot be read: it closed the connection without an answer");
+        assert_eq!(
+            book.note(),
+            "book cannot be read: it closed the connection without an answer"
+        );
         book.heard(None, SETTLE, at(940));
         assert_eq!(health_at(&mut book, 940), SourceHealth::Live);
     }
@@ -430,7 +491,12 @@ mod tests {
             source.judge(now);
             source.ask_due(Duration::from_secs(5), now);
             source.reconnect_due(now);
-            assert!(source.deadline(Some(Duration::from_secs(5))).is_none_or(|next| next > now), "{second} {source:?}");
+            assert!(
+                source
+                    .deadline(Some(Duration::from_secs(5)))
+                    .is_none_or(|next| next > now),
+                "{second} {source:?}"
+            );
         }
     }
 }

@@ -22,7 +22,12 @@ pub(super) struct Sighting {
 
 impl Sighting {
     pub(super) fn new(now: Moment) -> Self {
-        Self { presence: Presence::Never { since: now }, report: 0, entry: 0, last: None }
+        Self {
+            presence: Presence::Never { since: now },
+            report: 0,
+            entry: 0,
+            last: None,
+        }
     }
 
     /// Brings the presence up to date with the newest report, number `newest`, which came at `now`; `gone` gives what the
@@ -36,13 +41,16 @@ impl Sighting {
     ) -> bool {
         let is_there = self.report == newest;
         match (self.presence, is_there) {
-            (Presence::Newest { .. }, true) | (Presence::Gone { .. } | Presence::Never { .. }, false) => return false,
+            (Presence::Newest { .. }, true)
+            | (Presence::Gone { .. } | Presence::Never { .. }, false) => return false,
             (Presence::Gone { .. } | Presence::Never { .. }, true) => {
                 self.presence = Presence::Newest { since: now };
                 self.last = None;
             }
             (Presence::Newest { since }, false) => {
-                self.presence = Presence::Gone { seen: before.unwrap_or(since) };
+                self.presence = Presence::Gone {
+                    seen: before.unwrap_or(since),
+                };
                 self.last = gone(self.entry).map(Arc::new);
             }
         }
@@ -52,8 +60,12 @@ impl Sighting {
     /// Where its connection comes from, or last came from, as proxies wrote it.
     pub(super) fn remote<'a>(&'a self, newest: Option<&'a Report>) -> Option<&'a str> {
         let connected = matches!(self.presence, Presence::Newest { .. });
-        let now = newest.filter(|_| connected).and_then(|report| report.get(self.entry)).map(|connection| connection.remote);
-        now.or_else(|| self.last.as_deref().map(|last| last.remote.as_str())).filter(|remote| !remote.is_empty())
+        let now = newest
+            .filter(|_| connected)
+            .and_then(|report| report.get(self.entry))
+            .map(|connection| connection.remote);
+        now.or_else(|| self.last.as_deref().map(|last| last.remote.as_str()))
+            .filter(|remote| !remote.is_empty())
     }
 
     pub(super) fn seen(&self) -> Seen {
@@ -98,7 +110,10 @@ impl Stream {
 
     /// A stream as it is remembered. Whether it is required is for book's manifest to say.
     pub(super) fn recalled(topic: Topic, health: StreamHealth, now: Moment) -> Self {
-        Self { health, ..Self::new(topic, false, now) }
+        Self {
+            health,
+            ..Self::new(topic, false, now)
+        }
     }
 
     /// Takes note that report number `report` has a connection of it, at place `entry`. Of several, the best counts.
@@ -106,7 +121,9 @@ impl Stream {
         let transmission = match tx {
             None => Transmission::Unsaid,
             Some(Traffic { last: None, .. }) => Transmission::Never,
-            Some(Traffic { last: Some(age), .. }) => Transmission::Ago(age),
+            Some(Traffic {
+                last: Some(age), ..
+            }) => Transmission::Ago(age),
         };
         if self.sighting.report != report || transmission.is_better_than(self.transmission) {
             self.sighting.report = report;
@@ -138,7 +155,10 @@ impl Stream {
 
     /// When it may be forgotten: a day after it was last seen, unless it is required or all that an experiment has.
     pub(super) fn forget_at(&self, listed: bool) -> Option<Moment> {
-        (listed && !self.required).then(|| self.sighting.absent_since()).flatten().map(|seen| seen + FORGET_AFTER)
+        (listed && !self.required)
+            .then(|| self.sighting.absent_since())
+            .flatten()
+            .map(|seen| seen + FORGET_AFTER)
     }
 
     fn evidence(&self) -> Evidence {

@@ -112,7 +112,10 @@ impl Background {
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.causes.is_empty() && self.short_pools.is_empty() && self.forgotten_holds.is_empty() && self.silences.is_empty()
+        self.causes.is_empty()
+            && self.short_pools.is_empty()
+            && self.forgotten_holds.is_empty()
+            && self.silences.is_empty()
     }
 }
 

@@ -29,7 +29,12 @@ impl Invitation {
 
 impl fmt::Debug for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Invitation({}{}, code hidden)", self.0.origin().ascii_serialization(), self.0.path())
+        write!(
+            f,
+            "Invitation({}{}, code hidden)",
+            self.0.origin().ascii_serialization(),
+            self.0.path()
+        )
     }
 }
 
@@ -37,10 +42,31 @@ impl fmt::Debug for Invitation {
 ///
 /// # Errors
 /// The [`Fault`] of the call, or [`Fault::Protocol`] when the answer holds no usable address.
-pub async fn to_reports(http: &Http, address: &Address, source: SourceName, life: Duration) -> Result<Invitation, Fault> {
+pub async fn to_reports(
+    http: &Http,
+    address: &Address,
+    source: SourceName,
+    life: Duration,
+) -> Result<Invitation, Fault> {
     match source {
-        SourceName::Relay => request(http, address, &["session", "stats"], &relay_stats(address, Timestamp::now(), life)).await,
-        SourceName::Jump => request(http, address, &["api", "v1", "connect", "stats"], &jump_stats(address, Timestamp::now(), life)).await,
+        SourceName::Relay => {
+            request(
+                http,
+                address,
+                &["session", "stats"],
+                &relay_stats(address, Timestamp::now(), life),
+            )
+            .await
+        }
+        SourceName::Jump => {
+            request(
+                http,
+                address,
+                &["api", "v1", "connect", "stats"],
+                &jump_stats(address, Timestamp::now(), life),
+            )
+            .await
+        }
         SourceName::Book => Err(Fault::Protocol("book sends no reports".to_owned())),
     }
 }
@@ -49,12 +75,22 @@ pub async fn to_reports(http: &Http, address: &Address, source: SourceName, life
 ///
 /// # Errors
 /// As [`to_reports`].
-pub async fn to_stream(http: &Http, address: &Address, topic: &Topic, life: Duration) -> Result<Invitation, Fault> {
+pub async fn to_stream(
+    http: &Http,
+    address: &Address,
+    topic: &Topic,
+    life: Duration,
+) -> Result<Invitation, Fault> {
     let claims = relay_read(address, Timestamp::now(), life, topic.as_str());
     request(http, address, &["session", topic.as_str()], &claims).await
 }
 
-async fn request(http: &Http, address: &Address, path: &[&str], claims: &Claims) -> Result<Invitation, Fault> {
+async fn request(
+    http: &Http,
+    address: &Address,
+    path: &[&str],
+    claims: &Claims,
+) -> Result<Invitation, Fault> {
     let token = mint(address, claims).map_err(|error| Fault::Credentials(error.to_string()))?;
     let body = http.call(Method::POST, address.at(path), &token).await?;
     let uri = read_answer(&body)?;
@@ -72,23 +108,35 @@ struct Answer<'a> {
 
 /// Takes the address from the answer. What is wrong is told without the answer's words: they may hold a code.
 fn read_answer(body: &[u8]) -> Result<Url, Fault> {
-    let answer: Answer<'_> = serde_json::from_slice(body)
-        .map_err(|_| Fault::Protocol("its answer to the access request holds no uri: check the base path".to_owned()))?;
-    let url = Url::parse(&answer.uri).map_err(|error| Fault::Protocol(format!("the uri that it hands out is none ({error})")))?;
+    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| {
+        Fault::Protocol(
+            "its answer to the access request holds no uri: check the base path".to_owned(),
+        )
+    })?;
+    let url = Url::parse(&answer.uri)
+        .map_err(|error| Fault::Protocol(format!("the uri that it hands out is none ({error})")))?;
     if matches!(url.scheme(), "ws" | "wss") && url.has_host() {
         Ok(url)
     } else {
-        Err(Fault::Protocol(format!("the uri that it hands out is no websocket address but {}", url.scheme())))
+        Err(Fault::Protocol(format!(
+            "the uri that it hands out is no websocket address but {}",
+            url.scheme()
+        )))
     }
 }
 
 /// The address with scheme, host and port of `origin`; path and code stay.
 fn rewritten(mut url: Url, origin: &Url) -> Result<Url, Fault> {
-    let done = url.set_scheme(origin.scheme()).is_ok() && url.set_host(origin.host_str()).is_ok() && url.set_port(origin.port()).is_ok();
+    let done = url.set_scheme(origin.scheme()).is_ok()
+        && url.set_host(origin.host_str()).is_ok()
+        && url.set_port(origin.port()).is_ok();
     if done {
         Ok(url)
     } else {
-        Err(Fault::Protocol("the websocket address of the settings does not fit the uri that it hands out".to_owned()))
+        Err(Fault::Protocol(
+            "the websocket address of the settings does not fit the uri that it hands out"
+                .to_owned(),
+        ))
     }
 }
 
@@ -99,12 +147,21 @@ mod tests {
     #[test]
     fn the_answer_is_taken_or_refused_without_its_code() {
         let rows: [(&str, Result<&str, &str>); 6] = [
-            (r#"{"uri":"ws://h:1/session/stats?code=c0de"}"#, Ok("ws://h:1/session/stats?code=c0de")),
-            (r#"{"uri":"wss:\/\/h\/p?code=c0de"}"#, Ok("wss://h/p?code=c0de")),
+            (
+                r#"{"uri":"ws://h:1/session/stats?code=c0de"}"#,
+                Ok("ws://h:1/session/stats?code=c0de"),
+            ),
+            (
+                r#"{"uri":"wss:\/\/h\/p?code=c0de"}"#,
+                Ok("wss://h/p?code=c0de"),
+            ),
             (r#"{"code":"c0de"}"#, Err("holds no uri")),
             ("<html>c0de</html>", Err("holds no uri")),
             (r#"{"uri":"c0de"}"#, Err("is none")),
-            (r#"{"uri":"http://h/p?code=c0de"}"#, Err("no websocket address but http")),
+            (
+                r#"{"uri":"http://h/p?code=c0de"}"#,
+                Err("no websocket address but http"),
+            ),
         ];
         for (body, expected) in rows {
             match (read_answer(body.as_bytes()), expected) {
@@ -126,16 +183,28 @@ mod tests {
                 "ws://127.0.0.1:3001",
                 "ws://127.0.0.1:3001/ed0/relay/session/stats?code=1",
             ),
-            ("ws://127.0.0.1:3001/session/stats?code=1", "wss://app.example.org/x", "wss://app.example.org/session/stats?code=1"),
+            (
+                "ws://127.0.0.1:3001/session/stats?code=1",
+                "wss://app.example.org/x",
+                "wss://app.example.org/session/stats?code=1",
+            ),
         ] {
-            let url = rewritten(Url::parse(uri).expect("a url"), &Url::parse(origin).expect("a url")).expect("fits");
+            let url = rewritten(
+                Url::parse(uri).expect("a url"),
+                &Url::parse(origin).expect("a url"),
+            )
+            .expect("fits");
             assert_eq!(url.as_str(), expected);
         }
     }
 
     #[test]
     fn the_code_is_not_shown() {
-        let invitation = Invitation::new(Url::parse("ws://h:1/session/stats?code=c0de").expect("a url"));
-        assert_eq!(format!("{invitation:?}"), "Invitation(ws://h:1/session/stats, code hidden)");
+        let invitation =
+            Invitation::new(Url::parse("ws://h:1/session/stats?code=c0de").expect("a url"));
+        assert_eq!(
+            format!("{invitation:?}"),
+            "Invitation(ws://h:1/session/stats, code hidden)"
+        );
     }
 }

@@ -40,7 +40,9 @@ impl Backoff {
         let since = *self.failing_since.get_or_insert(now);
         let longest = match fault {
             Some(fault) if fault.is_ours() => LONGEST_WAIT_WHEN_OURS,
-            Some(Fault::Unreachable(_)) if now.duration_since(since) < RESTART_TAKES => LONGEST_WAIT_IN_A_RESTART,
+            Some(Fault::Unreachable(_)) if now.duration_since(since) < RESTART_TAKES => {
+                LONGEST_WAIT_IN_A_RESTART
+            }
             _ => LONGEST_WAIT,
         };
         let wait = self.wait.map_or(FIRST_WAIT, |last| last * 2).min(longest);
@@ -74,16 +76,25 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_bound_of_the_fault() {
-        assert_eq!(waits(None, 8), [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(
+            waits(None, 8),
+            [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+        );
         assert_eq!(waits(Some(&Fault::TimedOut), 8), waits(None, 8));
-        assert_eq!(waits(Some(&Fault::Credentials(String::new())), 9)[6..], [32_000, 60_000, 60_000]);
+        assert_eq!(
+            waits(Some(&Fault::Credentials(String::new())), 9)[6..],
+            [32_000, 60_000, 60_000]
+        );
     }
 
     #[test]
     fn a_restart_is_noticed_soon_and_a_long_outage_is_not_hammered() {
         let waits = waits(Some(&Fault::Unreachable(String::new())), 22);
         assert_eq!(waits[..5], [500, 1_000, 2_000, 2_000, 2_000]);
-        assert_eq!(waits[15..], [2_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(
+            waits[15..],
+            [2_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+        );
     }
 
     #[test]

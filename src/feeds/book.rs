@@ -44,7 +44,12 @@ pub struct Poller {
 /// Polls at once, then again and again until `stop`; sooner when a poll failed, and at once on `poll_now`.
 /// Each poll ends in one `Input::Book` or `Input::BookFailed`; behind one that found resources comes an `Input::Timetable`, where
 /// book tells it. Ends by itself when nobody takes the inputs.
-pub async fn run(poller: Poller, inputs: mpsc::Sender<Input>, mut poll_now: mpsc::Receiver<()>, stop: CancellationToken) {
+pub async fn run(
+    poller: Poller,
+    inputs: mpsc::Sender<Input>,
+    mut poll_now: mpsc::Receiver<()>,
+    stop: CancellationToken,
+) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = poll_on(&poller, &inputs, &mut poll_now) => {}
@@ -95,7 +100,14 @@ impl Outcome {
         match polled {
             Err(_) => Self::Failed,
             Ok(reading) if reading.resources.is_empty() => Self::Empty,
-            Ok(reading) if reading.resources.iter().any(|resource| resource.availability.is_none()) => Self::Partial,
+            Ok(reading)
+                if reading
+                    .resources
+                    .iter()
+                    .any(|resource| resource.availability.is_none()) =>
+            {
+                Self::Partial
+            }
             Ok(_) => Self::Whole,
         }
     }
@@ -115,7 +127,8 @@ fn pause(outcome: Outcome, failures: u32, every: Duration) -> Duration {
         Outcome::Whole => every,
         Outcome::Empty => every.min(EMPTY_PAUSE),
         Outcome::Partial | Outcome::Failed => {
-            let doubled = FIRST_BACK_OFF.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+            let doubled =
+                FIRST_BACK_OFF.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
             doubled.min(LONGEST_BACK_OFF).min(every)
         }
     }
@@ -137,17 +150,27 @@ async fn wait(pause: Duration, poll_now: &mut mpsc::Receiver<()>) {
 async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, Fault> {
     let resources = client.resources().await?;
     story.tell_skipped(resources.skipped);
-    let asked = resources.listed.into_iter().map(|(name, listed)| async move {
-        let answer = client.availability(&name).await;
-        (name, listed, answer)
-    });
+    let asked = resources
+        .listed
+        .into_iter()
+        .map(|(name, listed)| async move {
+            let answer = client.availability(&name).await;
+            (name, listed, answer)
+        });
     let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
     let mut failures = Failures::default();
     let mut reading = BookReading::default();
     while let Some((name, listed, answer)) = answers.next().await {
         failures.note(&answer)?;
-        let availability = answer.inspect_err(|fault| debug!(resource = %name, %fault, "no availability from book")).ok();
-        reading.resources.push(ResourceReading { name, stub: listed.stub, streams: listed.streams, availability });
+        let availability = answer
+            .inspect_err(|fault| debug!(resource = %name, %fault, "no availability from book"))
+            .ok();
+        reading.resources.push(ResourceReading {
+            name,
+            stub: listed.stub,
+            streams: listed.streams,
+            availability,
+        });
     }
     failures.conclude()?;
     reading.resources.sort_by(|a, b| a.name.cmp(&b.name));
@@ -166,15 +189,27 @@ impl Failures {
     /// Takes an answer in. What book says about one resource, that it is not there, is no failure of book.
     fn note(&mut self, answer: &Result<Availability, Fault>) -> Result<(), Fault> {
         match answer {
-            Ok(_) => *self = Self { any_good: true, ..Self::default() },
+            Ok(_) => {
+                *self = Self {
+                    any_good: true,
+                    ..Self::default()
+                }
+            }
             Err(Fault::NotFound(_)) => {}
             Err(fault) => {
-                let alike = self.last.as_ref().is_some_and(|last| last.word() == fault.word());
+                let alike = self
+                    .last
+                    .as_ref()
+                    .is_some_and(|last| last.word() == fault.word());
                 self.row = if alike { self.row + 1 } else { 1 };
                 self.last = Some(fault.clone());
             }
         }
-        if self.row >= ALIKE_FAILURES { self.failed() } else { Ok(()) }
+        if self.row >= ALIKE_FAILURES {
+            self.failed()
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether it is book that failed, when all have been asked for.
@@ -208,15 +243,27 @@ impl Story {
             return;
         }
         match polled {
-            Err(fault) if fault.is_ours() => error!(source = "book", fault = word, "polling book failed: {fault}"),
-            Err(fault) => warn!(source = "book", fault = word, "polling book failed: {fault}"),
+            Err(fault) if fault.is_ours() => error!(
+                source = "book",
+                fault = word,
+                "polling book failed: {fault}"
+            ),
+            Err(fault) => warn!(
+                source = "book",
+                fault = word,
+                "polling book failed: {fault}"
+            ),
             Ok(reading) => tell_reading(outcome, reading),
         }
     }
 
     fn tell_skipped(&mut self, skipped: usize) {
         if std::mem::replace(&mut self.skipped, skipped) != skipped && skipped > 0 {
-            warn!(source = "book", skipped, "resources of book's manifest are left out: their names are empty, too long or not usable");
+            warn!(
+                source = "book",
+                skipped,
+                "resources of book's manifest are left out: their names are empty, too long or not usable"
+            );
         }
     }
 
@@ -239,18 +286,30 @@ impl Story {
 
 fn tell_reading(outcome: Outcome, reading: &BookReading) {
     let resources = reading.resources.len();
-    let unread = reading.resources.iter().filter(|resource| resource.availability.is_none()).count();
+    let unread = reading
+        .resources
+        .iter()
+        .filter(|resource| resource.availability.is_none())
+        .count();
     match outcome {
         Outcome::Whole | Outcome::Failed => info!(source = "book", resources, "book polled"),
-        Outcome::Empty => warn!(source = "book", "book has no manifest: somebody must upload one"),
-        Outcome::Partial => warn!(source = "book", resources, unread, "book does not tell the availability of some resources"),
+        Outcome::Empty => warn!(
+            source = "book",
+            "book has no manifest: somebody must upload one"
+        ),
+        Outcome::Partial => warn!(
+            source = "book",
+            resources, unread, "book does not tell the availability of some resources"
+        ),
     }
 }
 
 /// Looks at book's clock. A failure to do so is none of the poll's.
 async fn compare_clocks(client: &BookClient, story: &mut Story) {
     let before = Timestamp::now();
-    let Ok(status) = client.status().await else { return };
+    let Ok(status) = client.status().await else {
+        return;
+    };
     if let Some(theirs) = status.now {
         story.tell_skew(skew(before, theirs, Timestamp::now()));
     }
@@ -297,11 +356,18 @@ mod tests {
             (Failed, 7, 5, 5),
         ];
         for (outcome, failures, every, expected) in rows {
-            assert_eq!(pause(outcome, failures, seconds(every)), seconds(expected), "{outcome:?} {failures} {every}");
+            assert_eq!(
+                pause(outcome, failures, seconds(every)),
+                seconds(expected),
+                "{outcome:?} {failures} {every}"
+            );
         }
         for _ in 0..100 {
             let jittered = jittered(seconds(60));
-            assert!(jittered >= seconds(45) && jittered <= seconds(60), "{jittered:?}");
+            assert!(
+                jittered >= seconds(45) && jittered <= seconds(60),
+                "{jittered:?}"
+            );
         }
     }
 
@@ -309,13 +375,22 @@ mod tests {
     fn a_clock_is_ahead_only_beyond_what_the_call_took() {
         let at = |second| Timestamp::from_second(second).expect("in range");
         for (theirs, expected) in [(90, -10), (100, 0), (101, 0), (102, 0), (112, 10)] {
-            assert_eq!(skew(at(100), at(theirs), at(102)).as_secs(), expected, "{theirs}");
+            assert_eq!(
+                skew(at(100), at(theirs), at(102)).as_secs(),
+                expected,
+                "{theirs}"
+            );
         }
     }
 
     #[test]
     fn book_fails_when_many_fail_alike_or_none_is_good() {
-        let good = || Ok(Availability { available: true, reason: String::new() });
+        let good = || {
+            Ok(Availability {
+                available: true,
+                reason: String::new(),
+            })
+        };
         let slow = || Err(Fault::TimedOut);
         let gone = || Err(Fault::NotFound("resource x not found".into()));
         let rows = [
@@ -323,32 +398,81 @@ mod tests {
             (vec![slow(), gone()], true),
             (vec![gone(), gone()], false),
             (vec![], false),
-            ([vec![good()], vec![slow(); ALIKE_FAILURES - 1]].concat(), false),
+            (
+                [vec![good()], vec![slow(); ALIKE_FAILURES - 1]].concat(),
+                false,
+            ),
             ([vec![good()], vec![slow(); ALIKE_FAILURES]].concat(), true),
-            ([vec![good()], vec![slow(); ALIKE_FAILURES - 1], vec![good()], vec![slow()]].concat(), false),
-            ([vec![good()], vec![[slow(), Err(Fault::Dropped)]; ALIKE_FAILURES].concat()].concat(), false),
+            (
+                [
+                    vec![good()],
+                    vec![slow(); ALIKE_FAILURES - 1],
+                    vec![good()],
+                    vec![slow()],
+                ]
+                .concat(),
+                false,
+            ),
+            (
+                [
+                    vec![good()],
+                    vec![[slow(), Err(Fault::Dropped)]; ALIKE_FAILURES].concat(),
+                ]
+                .concat(),
+                false,
+            ),
         ];
         for (answers, fails) in rows {
             let mut failures = Failures::default();
             let noted = answers.iter().try_for_each(|answer| failures.note(answer));
-            assert_eq!(noted.and_then(|()| failures.conclude()).is_err(), fails, "{answers:?}");
+            assert_eq!(
+                noted.and_then(|()| failures.conclude()).is_err(),
+                fails,
+                "{answers:?}"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_poll_reads_every_resource() {
         let book = FakeBook::start().await;
-        assert_eq!(poll_once(&book.client(SOON)).await, Ok(BookReading::default()));
+        assert_eq!(
+            poll_once(&book.client(SOON)).await,
+            Ok(BookReading::default())
+        );
         for n in 0..40 {
-            book.put(&format!("r-pend{n:02}"), &format!("pend{n:02}"), n != 3, "labwatch: no video");
+            book.put(
+                &format!("r-pend{n:02}"),
+                &format!("pend{n:02}"),
+                n != 3,
+                "labwatch: no video",
+            );
         }
         let reading = poll_once(&book.client(SOON)).await.expect("reads");
         assert_eq!(reading.resources.len(), 40);
-        assert!(reading.resources.is_sorted_by_key(|resource| &resource.name));
+        assert!(
+            reading
+                .resources
+                .is_sorted_by_key(|resource| &resource.name)
+        );
         let third = &reading.resources[3];
-        assert_eq!((third.name.as_str(), third.stub.as_str()), ("r-pend03", "pend03"));
-        assert_eq!(third.availability, Some(Availability { available: false, reason: "labwatch: no video".into() }));
-        assert!(reading.resources.iter().all(|resource| resource.streams.len() == 2 && resource.availability.is_some()));
+        assert_eq!(
+            (third.name.as_str(), third.stub.as_str()),
+            ("r-pend03", "pend03")
+        );
+        assert_eq!(
+            third.availability,
+            Some(Availability {
+                available: false,
+                reason: "labwatch: no video".into()
+            })
+        );
+        assert!(
+            reading
+                .resources
+                .iter()
+                .all(|resource| resource.streams.len() == 2 && resource.availability.is_some())
+        );
     }
 
     #[tokio::test]
@@ -360,7 +484,12 @@ mod tests {
         book.set_trouble_of("r-b", Trouble::Status(500));
         let polled = poll_once(&book.client(SOON)).await;
         assert_eq!(Outcome::of(&polled), Outcome::Partial);
-        let known: Vec<_> = polled.expect("reads").resources.iter().map(|resource| resource.availability.is_some()).collect();
+        let known: Vec<_> = polled
+            .expect("reads")
+            .resources
+            .iter()
+            .map(|resource| resource.availability.is_some())
+            .collect();
         assert_eq!(known, [true, false, true]);
     }
 
@@ -383,20 +512,37 @@ mod tests {
         let (sender, mut inputs) = mpsc::channel(1);
         let (now, poll_now) = mpsc::channel(1);
         let stop = CancellationToken::new();
-        let poller = Poller { client: book.client(SOON), every: seconds(3_600) };
+        let poller = Poller {
+            client: book.client(SOON),
+            every: seconds(3_600),
+        };
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(run(poller, sender, poll_now, stop.clone()));
-        assert!(matches!(inputs.recv().await, Some(Input::BookFailed(Fault::Credentials(_)))));
+        assert!(matches!(
+            inputs.recv().await,
+            Some(Input::BookFailed(Fault::Credentials(_)))
+        ));
         book.set_trouble(None);
-        assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty()), "polled again by itself");
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty()),
+            "polled again by itself"
+        );
         book.put("r-a", "aaaa00", true, "new");
         now.send(()).await.expect("listens");
-        assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1));
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1)
+        );
         book.forget();
         now.send(()).await.expect("listens");
-        assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty()));
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty())
+        );
         stop.cancel();
-        tasks.join_next().await.expect("one task").expect("it ended well");
+        tasks
+            .join_next()
+            .await
+            .expect("one task")
+            .expect("it ended well");
     }
 
     #[tokio::test]
@@ -405,18 +551,32 @@ mod tests {
         let (sender, mut inputs) = mpsc::channel(1);
         let (now, poll_now) = mpsc::channel(1);
         let mut tasks = tokio::task::JoinSet::new();
-        let poller = Poller { client: book.client(SOON), every: seconds(3_600) };
+        let poller = Poller {
+            client: book.client(SOON),
+            every: seconds(3_600),
+        };
         tasks.spawn(run(poller, sender, poll_now, CancellationToken::new()));
-        book.set_document("manifest", Ok(serde_json::json!({"slots": {"sl-a": {"resource": "r-a"}}})));
-        assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty()));
+        book.set_document(
+            "manifest",
+            Ok(serde_json::json!({"slots": {"sl-a": {"resource": "r-a"}}})),
+        );
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty())
+        );
         book.put("r-a", "aaaa00", true, "new");
         now.send(()).await.expect("listens");
-        assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1));
-        assert!(matches!(inputs.recv().await, Some(Input::Timetable(timetable)) if timetable.slots.len() == 1));
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1)
+        );
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Timetable(timetable)) if timetable.slots.len() == 1)
+        );
         book.set_document("manifest", Err(Trouble::Status(500)));
         for _ in 0..2 {
             now.send(()).await.expect("listens");
-            assert!(matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1));
+            assert!(
+                matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1)
+            );
         }
     }
 

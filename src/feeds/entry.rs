@@ -28,7 +28,10 @@ pub struct Connections {
 impl Connections {
     /// For a report of this source that takes at most `bytes` of JSON.
     pub fn new(source: SourceName, bytes: usize) -> Self {
-        Self { source, room: (bytes / BYTES_PER_CONNECTION + 1).min(MAX_CONNECTIONS) }
+        Self {
+            source,
+            room: (bytes / BYTES_PER_CONNECTION + 1).min(MAX_CONNECTIONS),
+        }
     }
 }
 
@@ -56,7 +59,10 @@ impl<'de> Visitor<'de> for Connections {
                 return Err(A::Error::custom("too many connections"));
             }
             if !entry.topic.as_str().is_empty() {
-                entry.tell(self.source, report.get_or_insert_with(|| Report::with_capacity(self.room)));
+                entry.tell(
+                    self.source,
+                    report.get_or_insert_with(|| Report::with_capacity(self.room)),
+                );
             }
         }
         report.ok_or_else(|| A::Error::custom("no connection has a topic"))
@@ -93,7 +99,13 @@ struct Entry<'a> {
     connected: Text<'a>,
     #[serde(borrow, default, rename = "expiresAt", alias = "expires_at")]
     expires: Text<'a>,
-    #[serde(borrow, default, rename = "remoteAddr", alias = "remote_address", alias = "remote_addr")]
+    #[serde(
+        borrow,
+        default,
+        rename = "remoteAddr",
+        alias = "remote_address",
+        alias = "remote_addr"
+    )]
     remote: Text<'a>,
     #[serde(borrow, default, rename = "userAgent", alias = "user_agent")]
     user_agent: Text<'a>,
@@ -125,8 +137,14 @@ impl Entry<'_> {
 
     /// Whether it is the server's own connection, through which it sends the reports.
     fn is_internal(&self, source: SourceName) -> bool {
-        let agent = if source == SourceName::Jump { "internal" } else { "crossbar" };
-        self.topic.as_str() == "stats" && self.remote.as_str() == "internal" && self.user_agent.as_str() == agent
+        let agent = if source == SourceName::Jump {
+            "internal"
+        } else {
+            "crossbar"
+        };
+        self.topic.as_str() == "stats"
+            && self.remote.as_str() == "internal"
+            && self.user_agent.as_str() == agent
     }
 }
 
@@ -143,8 +161,15 @@ struct Stats {
 impl Stats {
     /// What the client sent, and what was sent to it. jump's lone `last` is about what the client sent.
     fn traffic(self) -> (Option<Traffic>, Option<Traffic>) {
-        let lone = Flow { last: self.last, size: Number::default(), fps: Number::default() };
-        (self.tx.unwrap_or(lone).traffic(), self.rx.and_then(Flow::traffic))
+        let lone = Flow {
+            last: self.last,
+            size: Number::default(),
+            fps: Number::default(),
+        };
+        (
+            self.tx.unwrap_or(lone).traffic(),
+            self.rx.and_then(Flow::traffic),
+        )
     }
 }
 
@@ -166,7 +191,11 @@ impl Flow {
             Last::Never => None,
             Last::Ago(duration) => Some(duration),
         };
-        Some(Traffic { last, size: self.size.whole(), fps: self.fps.short() })
+        Some(Traffic {
+            last,
+            size: self.size.whole(),
+            fps: self.fps.short(),
+        })
     }
 }
 
@@ -179,7 +208,9 @@ mod tests {
 
     fn read(source: SourceName, json: &str) -> Report {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        Connections::new(source, json.len()).deserialize(&mut deserializer).expect("a report")
+        Connections::new(source, json.len())
+            .deserialize(&mut deserializer)
+            .expect("a report")
     }
 
     fn read_one(json: &str) -> Report {
@@ -200,8 +231,16 @@ mod tests {
             expires: "2026-11-21T00:12:01Z",
             remote: "10.1.1.1, 10.2.2.2",
             user_agent: "Go-http-client/1.1",
-            tx: Some(Traffic { last: Some(Duration::from_nanos(1_589_834_632)), size: 102, fps: 12.25 }),
-            rx: Some(Traffic { last: None, size: 0, fps: 0.0 }),
+            tx: Some(Traffic {
+                last: Some(Duration::from_nanos(1_589_834_632)),
+                size: 102,
+                fps: 12.25,
+            }),
+            rx: Some(Traffic {
+                last: None,
+                size: 0,
+                fps: 0.0,
+            }),
         };
         assert_eq!(report.iter().collect::<Vec<_>>(), [expected]);
     }
@@ -219,7 +258,11 @@ mod tests {
             expires: "E",
             remote: "R",
             user_agent: "jump-host",
-            tx: Some(Traffic { last: None, size: 0, fps: 0.0 }),
+            tx: Some(Traffic {
+                last: None,
+                size: 0,
+                fps: 0.0,
+            }),
             rx: None,
         };
         for json in [own, relays] {
@@ -232,11 +275,16 @@ mod tests {
     fn the_servers_own_connection_is_its_start() {
         let relay = r#"[{"topic":"stats","userAgent":"crossbar","remoteAddr":"internal","connected":"T1"}]"#;
         let jump = r#"[{"topic":"stats","user_agent":"internal","remote_address":"internal","scopes":null,"connected_at":"T2"}]"#;
-        for (source, json, started) in [(SourceName::Relay, relay, "T1"), (SourceName::Jump, jump, "T2")] {
+        for (source, json, started) in [
+            (SourceName::Relay, relay, "T1"),
+            (SourceName::Jump, jump, "T2"),
+        ] {
             let report = read(source, json);
             assert_eq!((report.started(), report.len()), (Some(started), 0));
         }
-        let posing = read_one(r#"{"topic":"stats","userAgent":"crossbar","remoteAddr":"10.0.0.1","connected":"T"}"#);
+        let posing = read_one(
+            r#"{"topic":"stats","userAgent":"crossbar","remoteAddr":"10.0.0.1","connected":"T"}"#,
+        );
         assert_eq!((posing.started(), posing.len()), (None, 1));
     }
 
@@ -244,11 +292,24 @@ mod tests {
     fn what_is_absent_or_null_is_unsaid() {
         let bare = r#"{"topic":"a"}"#;
         let nulls = r#"{"topic":"a","connected":null,"expiresAt":null,"remoteAddr":null,"userAgent":null,"scopes":null,"stats":null}"#;
-        for json in [bare, nulls, r#"{"topic":"a","stats":{}}"#, r#"{"topic":"a","stats":{"tx":{"size":1},"rx":null}}"#] {
+        for json in [
+            bare,
+            nulls,
+            r#"{"topic":"a","stats":{}}"#,
+            r#"{"topic":"a","stats":{"tx":{"size":1},"rx":null}}"#,
+        ] {
             let report = read_one(json);
             let connection = report.get(0).expect("one connection");
-            assert_eq!((connection.scopes, connection.tx, connection.rx), (Scopes::UNSAID, None, None), "{json}");
-            assert_eq!((connection.connected, connection.remote), ("", ""), "{json}");
+            assert_eq!(
+                (connection.scopes, connection.tx, connection.rx),
+                (Scopes::UNSAID, None, None),
+                "{json}"
+            );
+            assert_eq!(
+                (connection.connected, connection.remote),
+                ("", ""),
+                "{json}"
+            );
         }
         let none = read_one(r#"{"topic":"a","scopes":[]}"#);
         assert_eq!(none.get(0).map(|c| c.scopes), Some(Scopes::default()));
@@ -256,8 +317,13 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_escapes_are_no_trouble() {
-        let report = read_one(r#"{"new":{"deep":[1,{"x":null}]},"topic":"pend\u00e9\n","userAgent":"\"q\"","scopes":["read","juggle"]}"#);
+        let report = read_one(
+            r#"{"new":{"deep":[1,{"x":null}]},"topic":"pend\u00e9\n","userAgent":"\"q\"","scopes":["read","juggle"]}"#,
+        );
         let connection = report.get(0).expect("one connection");
-        assert_eq!((connection.topic, connection.user_agent, connection.scopes), ("pend\u{e9}\n", "\"q\"", Scopes::READ));
+        assert_eq!(
+            (connection.topic, connection.user_agent, connection.scopes),
+            ("pend\u{e9}\n", "\"q\"", Scopes::READ)
+        );
     }
 }

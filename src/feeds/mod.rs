@@ -11,9 +11,9 @@ mod parse;
 pub mod sample;
 mod socket;
 pub mod subscribe;
-mod timetable;
 #[cfg(test)]
 mod testing;
+mod timetable;
 mod value;
 
 pub use entry::MAX_CONNECTIONS;

@@ -86,7 +86,11 @@ fn read_value(source: SourceName, text: &[u8]) -> (Found, usize) {
 
 fn skip_value(text: &[u8]) -> (Found, usize) {
     let mut json = Deserializer::from_slice(text);
-    let found = if IgnoredAny::deserialize(&mut json).is_ok() { Found::Other } else { Found::Broken };
+    let found = if IgnoredAny::deserialize(&mut json).is_ok() {
+        Found::Other
+    } else {
+        Found::Broken
+    };
     (found, bytes_read(json))
 }
 
@@ -102,7 +106,10 @@ fn after(text: &[u8], len: usize) -> &[u8] {
 /// From the next opening bracket on, the one at the very start aside; empty when there is none.
 fn next_bracket(text: &[u8]) -> &[u8] {
     let tail = after(text, 1);
-    tail.iter().position(|&byte| byte == b'[').and_then(|at| tail.get(at..)).unwrap_or_default()
+    tail.iter()
+        .position(|&byte| byte == b'[')
+        .and_then(|at| tail.get(at..))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -121,11 +128,23 @@ mod tests {
 
     /// What is written of a report: `topic topic ...`, or `-` for none.
     fn check(message: impl AsRef<[u8]>, topics: &str, arrays: usize, ignored: usize) {
-        let shown = String::from_utf8_lossy(message.as_ref()).chars().take(200).collect::<String>();
+        let shown = String::from_utf8_lossy(message.as_ref())
+            .chars()
+            .take(200)
+            .collect::<String>();
         let parsed = parse(SourceName::Relay, message.as_ref());
-        let found =
-            parsed.report.as_ref().map_or("-".to_owned(), |report| report.iter().map(|c| c.topic.to_owned()).collect::<Vec<_>>().join(" "));
-        assert_eq!((found.as_str(), parsed.arrays, parsed.ignored), (topics, arrays, ignored), "{shown}");
+        let found = parsed.report.as_ref().map_or("-".to_owned(), |report| {
+            report
+                .iter()
+                .map(|c| c.topic.to_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
+        });
+        assert_eq!(
+            (found.as_str(), parsed.arrays, parsed.ignored),
+            (topics, arrays, ignored),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -147,7 +166,12 @@ mod tests {
         check("", "-", 0, 0);
         check("hello[ping", "-", 0, 2);
         check(format!("[[{a}"), "a", 1, 2);
-        check(format!(r#"[{{"topic":"cut","scopes":["read","wr{a}"#), "a", 1, 2);
+        check(
+            format!(r#"[{{"topic":"cut","scopes":["read","wr{a}"#),
+            "a",
+            1,
+            2,
+        );
         check(format!(r#"[{{"topic":"cut","x":{a}"#), "a", 1, 1);
         check(format!("{a}[{{\"topic\":\"cut"), "a", 1, 1);
         check(format!(r#"{{"cmd":{b}}}{a}"#), "a", 1, 1);
@@ -156,7 +180,16 @@ mod tests {
 
     #[test]
     fn an_array_that_is_no_report_is_ignored() {
-        for array in ["[]", "[1,2,3]", r#"["pend00"]"#, r#"[["pend00"]]"#, "[{}]", "[null]", r#"[{"topic":null}]"#, r#"[{"topic":5}]"#] {
+        for array in [
+            "[]",
+            "[1,2,3]",
+            r#"["pend00"]"#,
+            r#"[["pend00"]]"#,
+            "[{}]",
+            "[null]",
+            r#"[{"topic":null}]"#,
+            r#"[{"topic":5}]"#,
+        ] {
             check(array, "-", 0, 1);
             check(format!(r#"[{{"topic":"a"}}]{array}"#), "a", 1, 1);
         }
@@ -168,7 +201,10 @@ mod tests {
     fn a_report_beyond_the_bound_is_no_report() {
         let entries = |n: usize| format!("[{}]", vec![r#"{"topic":"a"}"#; n].join(","));
         let at_the_bound = parse(SourceName::Relay, entries(MAX_CONNECTIONS).as_bytes());
-        assert_eq!(at_the_bound.report.map(|report| report.len()), Some(MAX_CONNECTIONS));
+        assert_eq!(
+            at_the_bound.report.map(|report| report.len()),
+            Some(MAX_CONNECTIONS)
+        );
         let beyond = parse(SourceName::Relay, entries(MAX_CONNECTIONS + 1).as_bytes());
         assert_eq!((beyond.arrays, beyond.ignored), (0, 1));
     }
@@ -179,9 +215,16 @@ mod tests {
         let nested = "[".repeat(8 * len);
         let deep_then_wide = format!("{}{}", "[".repeat(100), "\"".to_owned() + &"x".repeat(len));
         let many_cut = r#"[{"topic":"#.repeat(len / 10);
-        for (what, message) in [("nested", nested), ("deep then wide", deep_then_wide), ("many cut", many_cut)] {
+        for (what, message) in [
+            ("nested", nested),
+            ("deep then wide", deep_then_wide),
+            ("many cut", many_cut),
+        ] {
             let parsed = parse(SourceName::Relay, message.as_bytes());
-            assert!(parsed.report.is_none() && parsed.ignored <= MAX_BROKEN, "{what}: {parsed:?}");
+            assert!(
+                parsed.report.is_none() && parsed.ignored <= MAX_BROKEN,
+                "{what}: {parsed:?}"
+            );
         }
         let broken = format!("{}[{{\"topic\":\"a\"}}]", "[x".repeat(MAX_BROKEN));
         assert!(parse(SourceName::Relay, broken.as_bytes()).report.is_none());
@@ -194,10 +237,26 @@ mod tests {
     #[test]
     fn the_recordings_hold_what_they_hold() {
         let rows: [(&str, SourceName, Counts); 4] = [
-            ("relay-v0.7/relay", SourceName::Relay, (97, 55, 42, 1416, 1327, 2)),
-            ("relay-v0.7/jump", SourceName::Jump, (108, 107, 1, 1406, 1298, 2)),
-            ("relay-v0.8/relay", SourceName::Relay, (56, 55, 41, 1416, 1327, 2)),
-            ("relay-v0.8/jump", SourceName::Jump, (109, 108, 1, 1426, 1317, 2)),
+            (
+                "relay-v0.7/relay",
+                SourceName::Relay,
+                (97, 55, 42, 1416, 1327, 2),
+            ),
+            (
+                "relay-v0.7/jump",
+                SourceName::Jump,
+                (108, 107, 1, 1406, 1298, 2),
+            ),
+            (
+                "relay-v0.8/relay",
+                SourceName::Relay,
+                (56, 55, 41, 1416, 1327, 2),
+            ),
+            (
+                "relay-v0.8/jump",
+                SourceName::Jump,
+                (109, 108, 1, 1426, 1317, 2),
+            ),
         ];
         for (file, source, expected) in rows {
             let mut counts: Counts = (0, 0, 0, 0, 0, 0);
@@ -207,12 +266,27 @@ mod tests {
                 counts.0 += 1;
                 counts.1 += parsed.arrays;
                 counts.2 += parsed.ignored;
-                let Some(report) = parsed.report else { continue };
+                let Some(report) = parsed.report else {
+                    continue;
+                };
                 counts.3 += report.len();
-                counts.4 += report.iter().filter(|c| c.scopes.has(Scopes::EXPT) || c.scopes.has(Scopes::HOST)).count();
-                starts.insert(report.started().expect("every report has the server's own connection").to_owned());
+                counts.4 += report
+                    .iter()
+                    .filter(|c| c.scopes.has(Scopes::EXPT) || c.scopes.has(Scopes::HOST))
+                    .count();
+                starts.insert(
+                    report
+                        .started()
+                        .expect("every report has the server's own connection")
+                        .to_owned(),
+                );
                 let has_stats = file != "relay-v0.8/relay";
-                assert!(report.iter().all(|c| c.tx.is_some() == has_stats && !c.connected.is_empty() && !c.expires.is_empty()), "{file}");
+                assert!(
+                    report.iter().all(|c| c.tx.is_some() == has_stats
+                        && !c.connected.is_empty()
+                        && !c.expires.is_empty()),
+                    "{file}"
+                );
             }
             counts.5 = starts.len();
             assert_eq!(counts, expected, "{file}");
@@ -220,18 +294,33 @@ mod tests {
     }
 
     fn recorded(file: &str) -> Vec<String> {
-        let path = format!("{}/tests/recordings/{file}.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let path = format!(
+            "{}/tests/recordings/{file}.jsonl",
+            env!("CARGO_MANIFEST_DIR")
+        );
         let lines = fs::read_to_string(path).expect("a recording");
-        let values = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
-        values.filter_map(|value| value["data"].as_str().map(str::to_owned)).collect()
+        let values = lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+        values
+            .filter_map(|value| value["data"].as_str().map(str::to_owned))
+            .collect()
     }
 
     #[test]
     fn a_recorded_stream_says_when_it_last_sent() {
         let message = recorded("relay-v0.7/relay").swap_remove(0);
-        let report = parse(SourceName::Relay, message.as_bytes()).report.expect("a report");
-        let stream = report.iter().find(|c| c.topic == "pend03-st-data").expect("the stream is there");
-        assert_eq!(stream.tx.and_then(|tx| tx.last), Some(Duration::from_nanos(364_292_222)));
+        let report = parse(SourceName::Relay, message.as_bytes())
+            .report
+            .expect("a report");
+        let stream = report
+            .iter()
+            .find(|c| c.topic == "pend03-st-data")
+            .expect("the stream is there");
+        assert_eq!(
+            stream.tx.and_then(|tx| tx.last),
+            Some(Duration::from_nanos(364_292_222))
+        );
         assert_eq!(stream.rx.and_then(|rx| rx.last), None);
     }
 

@@ -38,7 +38,12 @@ pub struct Sampler {
 }
 
 /// Answers requests until `stop`, or until nobody takes `inputs` any more. Every request gets one answer.
-pub async fn run(sampler: Sampler, inputs: mpsc::Sender<Input>, mut requests: mpsc::Receiver<Sample>, stop: CancellationToken) {
+pub async fn run(
+    sampler: Sampler,
+    inputs: mpsc::Sender<Input>,
+    mut requests: mpsc::Receiver<Sample>,
+    stop: CancellationToken,
+) {
     let mut under_way = FuturesUnordered::new();
     let mut answers = VecDeque::new();
     loop {
@@ -64,13 +69,19 @@ pub async fn run(sampler: Sampler, inputs: mpsc::Sender<Input>, mut requests: mp
 }
 
 async fn answer(sampler: &Sampler, request: Sample) -> Input {
-    let outcome = listen(sampler, &request).await.unwrap_or_else(SampleOutcome::Failed);
-    Input::Sampled { topic: request.topic, outcome }
+    let outcome = listen(sampler, &request)
+        .await
+        .unwrap_or_else(SampleOutcome::Failed);
+    Input::Sampled {
+        topic: request.topic,
+        outcome,
+    }
 }
 
 async fn listen(sampler: &Sampler, request: &Sample) -> Result<SampleOutcome, Fault> {
     let life = request.listen + TOKEN_SPARE;
-    let invitation = access::to_stream(&sampler.http, &sampler.address, &request.topic, life).await?;
+    let invitation =
+        access::to_stream(&sampler.http, &sampler.address, &request.topic, life).await?;
     let mut socket = Socket::open(&invitation, &sampler.tls, Use::Sample, PACE).await?;
     let outcome = match timeout(request.listen, first_message(&mut socket)).await {
         Ok(Ok(())) => SampleOutcome::Heard,
@@ -121,19 +132,41 @@ mod tests {
             let stop = CancellationToken::new();
             let tls = Arc::new(client_config(false).expect("a client configuration"));
             let mut tasks = JoinSet::new();
-            tasks.spawn(run(Sampler { address, http: http(), tls }, give, taken, stop.clone()));
-            Self { inputs, requests, stop, tasks }
+            tasks.spawn(run(
+                Sampler {
+                    address,
+                    http: http(),
+                    tls,
+                },
+                give,
+                taken,
+                stop.clone(),
+            ));
+            Self {
+                inputs,
+                requests,
+                stop,
+                tasks,
+            }
         }
 
         async fn ask(&self, topic: &str, listen: Duration) {
             let topic = Topic::try_new(topic).expect("a topic");
-            timeout(PATIENCE, self.requests.send(Sample { topic, listen })).await.expect("taken in time").expect("it runs");
+            timeout(PATIENCE, self.requests.send(Sample { topic, listen }))
+                .await
+                .expect("taken in time")
+                .expect("it runs");
         }
 
         /// The next answer, in words.
         async fn answer(&mut self) -> String {
-            let input = timeout(PATIENCE, self.inputs.recv()).await.expect("in time").expect("an answer");
-            let Input::Sampled { topic, outcome } = input else { panic!("not from sampling: {input:?}") };
+            let input = timeout(PATIENCE, self.inputs.recv())
+                .await
+                .expect("in time")
+                .expect("an answer");
+            let Input::Sampled { topic, outcome } = input else {
+                panic!("not from sampling: {input:?}")
+            };
             match outcome {
                 SampleOutcome::Heard => format!("{topic} heard"),
                 SampleOutcome::Quiet(time) => format!("{topic} quiet {}", time.as_millis()),
@@ -162,19 +195,28 @@ mod tests {
     async fn a_stream_that_sends_nothing_is_quiet() {
         let mut server = FakeServer::start().await;
         let mut sampler = Running::start(server.address());
-        sampler.ask("pend00-st-data", Duration::from_millis(100)).await;
+        sampler
+            .ask("pend00-st-data", Duration::from_millis(100))
+            .await;
         let mut peer = server.accept().await;
         peer.say("").await;
         peer.send(Message::Ping(vec![].into())).await;
         assert_eq!(sampler.answer().await, "pend00-st-data quiet 100");
-        assert_eq!([peer.hear().await, peer.hear().await], ["pong", "close 1000"]);
+        assert_eq!(
+            [peer.hear().await, peer.hear().await],
+            ["pong", "close 1000"]
+        );
     }
 
     #[tokio::test]
     async fn an_odd_topic_is_escaped() {
         let mut server = FakeServer::start().await;
         let mut sampler = Running::start(server.address());
-        for (topic, path) in [("a/b c?d", "/session/a%2Fb%20c%3Fd *"), ("50%", "/session/50%25 *"), ("\u{e9}", "/session/%C3%A9 *")] {
+        for (topic, path) in [
+            ("a/b c?d", "/session/a%2Fb%20c%3Fd *"),
+            ("50%", "/session/50%25 *"),
+            ("\u{e9}", "/session/%C3%A9 *"),
+        ] {
             server.refuse(404, "");
             sampler.ask(topic, LONG).await;
             assert_eq!(server.request().await, path);
@@ -212,8 +254,15 @@ mod tests {
         for n in 0..=MAX_AT_ONCE {
             sampler.ask(&format!("t{n}"), LONG).await;
         }
-        assert_eq!(sampler.answer().await, format!("t{MAX_AT_ONCE} failed busy"));
+        assert_eq!(
+            sampler.answer().await,
+            format!("t{MAX_AT_ONCE} failed busy")
+        );
         sampler.stop.cancel();
-        timeout(Duration::from_secs(1), sampler.tasks.join_next()).await.expect("stops in time").expect("a task").expect("no panic");
+        timeout(Duration::from_secs(1), sampler.tasks.join_next())
+            .await
+            .expect("stops in time")
+            .expect("a task")
+            .expect("no panic");
     }
 }

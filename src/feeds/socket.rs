@@ -62,7 +62,10 @@ pub struct Pace {
 }
 
 /// The servers ping every 54 s and answer ours at once.
-pub const PACE: Pace = Pace { ping_every: Duration::from_secs(20), dead_after: Duration::from_secs(50) };
+pub const PACE: Pace = Pace {
+    ping_every: Duration::from_secs(20),
+    dead_after: Duration::from_secs(50),
+};
 
 /// How an open connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +90,18 @@ pub enum End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { code, reason } if reason.is_empty() => write!(f, "it closed the connection (code {code})"),
-            Self::Closed { code, reason } => write!(f, "it closed the connection (code {code}: {reason})"),
+            Self::Closed { code, reason } if reason.is_empty() => {
+                write!(f, "it closed the connection (code {code})")
+            }
+            Self::Closed { code, reason } => {
+                write!(f, "it closed the connection (code {code}: {reason})")
+            }
             Self::Cut => write!(f, "the connection was cut"),
-            Self::Dead(silence) => write!(f, "nothing came for {} s, not even an answer to pings", silence.as_secs()),
+            Self::Dead(silence) => write!(
+                f,
+                "nothing came for {} s, not even an answer to pings",
+                silence.as_secs()
+            ),
             Self::Stuck => write!(f, "it does not take what is sent to it"),
             Self::Broken(what) => write!(f, "what came is no proper websocket traffic: {what}"),
         }
@@ -112,10 +123,22 @@ impl Socket {
     /// # Errors
     /// [`Fault::TimedOut`], [`Fault::Unreachable`] without a connection or TLS, [`Fault::Dropped`] when the upgrade gets no answer, and by its
     /// status what answers in plain HTTP.
-    pub async fn open(invitation: &Invitation, tls: &Arc<ClientConfig>, purpose: Use, pace: Pace) -> Result<Self, Fault> {
-        let stream = timeout(CONNECT_WAIT, connect(invitation, tls, purpose)).await.map_err(|_| Fault::TimedOut)??;
+    pub async fn open(
+        invitation: &Invitation,
+        tls: &Arc<ClientConfig>,
+        purpose: Use,
+        pace: Pace,
+    ) -> Result<Self, Fault> {
+        let stream = timeout(CONNECT_WAIT, connect(invitation, tls, purpose))
+            .await
+            .map_err(|_| Fault::TimedOut)??;
         let now = Instant::now();
-        Ok(Self { stream: Box::new(stream), pace, heard: now, next_ping: now + pace.ping_every })
+        Ok(Self {
+            stream: Box::new(stream),
+            pace,
+            heard: now,
+            next_ping: now + pace.ping_every,
+        })
     }
 
     /// The next message, text or binary, joined from its fragments. Pings and answers pings meanwhile. Loses nothing when it is
@@ -149,7 +172,12 @@ impl Socket {
     pub async fn close(mut self) {
         let goodbye = async {
             if self.say_goodbye().await.is_ok() {
-                while self.stream.next().await.is_some_and(|message| message.is_ok()) {}
+                while self
+                    .stream
+                    .next()
+                    .await
+                    .is_some_and(|message| message.is_ok())
+                {}
             }
         };
         let _ = timeout(CLOSE_WAIT, goodbye).await;
@@ -161,7 +189,11 @@ impl Socket {
     }
 
     async fn say_goodbye(&mut self) -> Result<(), End> {
-        self.put(Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }))).await
+        self.put(Message::Close(Some(CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        })))
+        .await
     }
 
     /// Pings, unless the other side has been silent for too long.
@@ -189,14 +221,23 @@ async fn connect(
 ) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Fault> {
     let url = invitation.url();
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-        return Err(Fault::Protocol("the uri that it hands out has no host".to_owned()));
+        return Err(Fault::Protocol(
+            "the uri that it hands out has no host".to_owned(),
+        ));
     };
-    let unreachable = |error: std::io::Error| Fault::Unreachable(format!("websocket at {host}:{port}: {error}"));
-    let tcp = wire::connect(url.scheme() == "wss", host, port).await.map_err(unreachable)?;
+    let unreachable =
+        |error: std::io::Error| Fault::Unreachable(format!("websocket at {host}:{port}: {error}"));
+    let tcp = wire::connect(url.scheme() == "wss", host, port)
+        .await
+        .map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
     let connector = Connector::Rustls(Arc::clone(tls));
-    let opened = client_async_tls_with_config(url.as_str(), tcp, Some(limits(purpose)), Some(connector)).await;
-    opened.map(|(stream, _)| stream).map_err(|error| refusal(&error, host, port))
+    let opened =
+        client_async_tls_with_config(url.as_str(), tcp, Some(limits(purpose)), Some(connector))
+            .await;
+    opened
+        .map(|(stream, _)| stream)
+        .map_err(|error| refusal(&error, host, port))
 }
 
 fn limits(purpose: Use) -> WebSocketConfig {
@@ -227,7 +268,9 @@ fn refusal(error: &Error, host: &str, port: u16) -> Fault {
 
 /// The address of a websocket was answered in plain HTTP.
 fn refused_by(status: u16) -> Fault {
-    let said = format!("{status} to the opening of a websocket; does the proxy pass upgrades on to the server?");
+    let said = format!(
+        "{status} to the opening of a websocket; does the proxy pass upgrades on to the server?"
+    );
     match status {
         401 | 403 => Fault::Forbidden(said),
         404 => Fault::NotFound(said),
@@ -249,8 +292,14 @@ fn data_of(message: Option<Result<Message, Error>>) -> Result<Option<Bytes>, End
 
 fn closed(frame: Option<CloseFrame>) -> End {
     match frame {
-        Some(frame) => End::Closed { code: frame.code.into(), reason: frame.reason.chars().filter(|c| !c.is_control()).collect() },
-        None => End::Closed { code: CloseCode::Status.into(), reason: String::new() },
+        Some(frame) => End::Closed {
+            code: frame.code.into(),
+            reason: frame.reason.chars().filter(|c| !c.is_control()).collect(),
+        },
+        None => End::Closed {
+            code: CloseCode::Status.into(),
+            reason: String::new(),
+        },
     }
 }
 
@@ -267,12 +316,23 @@ fn end_of(error: &Error) -> End {
 /// Whether the other side is gone, without a word.
 fn was_cut(error: &Error) -> bool {
     use ProtocolError::{HandshakeIncomplete, ResetWithoutClosingHandshake, SendAfterClosing};
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+    use std::io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof,
+    };
     if let Error::Io(error) = error {
-        return matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof);
+        return matches!(
+            error.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof
+        );
     }
-    let cut = |error: &ProtocolError| matches!(error, HandshakeIncomplete | ResetWithoutClosingHandshake | SendAfterClosing);
-    matches!(error, Error::ConnectionClosed | Error::AlreadyClosed) || matches!(error, Error::Protocol(error) if cut(error))
+    let cut = |error: &ProtocolError| {
+        matches!(
+            error,
+            HandshakeIncomplete | ResetWithoutClosingHandshake | SendAfterClosing
+        )
+    };
+    matches!(error, Error::ConnectionClosed | Error::AlreadyClosed)
+        || matches!(error, Error::Protocol(error) if cut(error))
 }
 
 #[cfg(test)]
@@ -288,7 +348,10 @@ mod tests {
     use crate::feeds::testing::{invitation, listener, open, pair};
     use crate::wire::client_config;
 
-    const QUICK: Pace = Pace { ping_every: Duration::from_millis(40), dead_after: Duration::from_millis(100) };
+    const QUICK: Pace = Pace {
+        ping_every: Duration::from_millis(40),
+        dead_after: Duration::from_millis(100),
+    };
 
     #[tokio::test]
     async fn messages_come_and_pings_are_answered_meanwhile() {
@@ -296,7 +359,10 @@ mod tests {
         peer.send(Message::Ping(Bytes::from_static(b"x"))).await;
         peer.say("hello").await;
         assert_eq!(socket.next().await, Ok(Bytes::from_static(b"hello")));
-        let (_, heard) = tokio::join!(timeout(Duration::from_millis(50), socket.next()), peer.hear());
+        let (_, heard) = tokio::join!(
+            timeout(Duration::from_millis(50), socket.next()),
+            peer.hear()
+        );
         assert_eq!(heard, "pong");
         socket.send("text").await.expect("sent");
         assert_eq!(peer.hear().await, "text");
@@ -305,10 +371,16 @@ mod tests {
     #[tokio::test]
     async fn silence_without_pongs_is_death_and_with_pongs_is_not() {
         let (mut socket, peer) = pair(QUICK).await;
-        assert!(matches!(socket.next().await, Err(End::Dead(silence)) if silence >= QUICK.dead_after));
+        assert!(
+            matches!(socket.next().await, Err(End::Dead(silence)) if silence >= QUICK.dead_after)
+        );
         drop(peer);
         let (mut socket, mut peer) = pair(QUICK).await;
-        let alive = timeout(3 * QUICK.dead_after, async { tokio::join!(socket.next(), async { while peer.hear().await == "ping" {} }) });
+        let alive = timeout(3 * QUICK.dead_after, async {
+            tokio::join!(socket.next(), async {
+                while peer.hear().await == "ping" {}
+            })
+        });
         assert!(alive.await.is_err());
     }
 
@@ -318,14 +390,27 @@ mod tests {
         drop(peer);
         assert_eq!(socket.next().await, Err(End::Cut));
         let (mut socket, mut peer) = pair(PACE).await;
-        peer.send(Message::Close(Some(CloseFrame { code: CloseCode::Away, reason: "bye\n".into() }))).await;
-        assert_eq!(socket.next().await, Err(End::Closed { code: 1001, reason: "bye".to_owned() }));
+        peer.send(Message::Close(Some(CloseFrame {
+            code: CloseCode::Away,
+            reason: "bye\n".into(),
+        })))
+        .await;
+        assert_eq!(
+            socket.next().await,
+            Err(End::Closed {
+                code: 1001,
+                reason: "bye".to_owned()
+            })
+        );
         let too_large = [0x82, 0x7f, 0, 0, 0, 0, 0x04, 0, 0, 1];
         for bytes in [too_large.as_slice(), &[b'H'; 200]] {
             let (mut socket, peer) = pair(PACE).await;
             let mut stream = peer.0.into_inner();
             stream.write_all(bytes).await.expect("written");
-            assert!(matches!(socket.next().await, Err(End::Broken(_))), "{bytes:?}");
+            assert!(
+                matches!(socket.next().await, Err(End::Broken(_))),
+                "{bytes:?}"
+            );
         }
     }
 
@@ -353,8 +438,14 @@ mod tests {
     async fn what_is_no_websocket_is_told_apart_without_the_code() {
         let rows: [(&[u8], &str); 5] = [
             (b"", "dropped"),
-            (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "not-found"),
-            (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "forbidden"),
+            (
+                b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+                "not-found",
+            ),
+            (
+                b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n",
+                "forbidden",
+            ),
             (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "sick"),
             (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "protocol"),
         ];
@@ -364,24 +455,39 @@ mod tests {
             assert!(!fault.to_string().contains("c0de"), "{fault}");
         }
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        assert_eq!(open(nowhere, PACE).await.map(|_| ()).map_err(|fault| fault.word()), Err("unreachable"));
+        assert_eq!(
+            open(nowhere, PACE)
+                .await
+                .map(|_| ())
+                .map_err(|fault| fault.word()),
+            Err("unreachable")
+        );
     }
 
     /// A server for one websocket over TLS, which says hello. Gives its address and the certificate to trust.
     fn tls_server() -> (SocketAddr, rustls::pki_types::CertificateDer<'static>) {
-        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .expect("a certificate");
         let certificate = signed.cert.der().clone();
         let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).expect("a key");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-        let config =
-            Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate.clone()], key).expect("a server configuration"));
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let config = Arc::new(
+            builder
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate.clone()], key)
+                .expect("a server configuration"),
+        );
         let listener = StdListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         thread::spawn(move || {
             for stream in listener.incoming().take(2).flatten() {
                 let tls = ServerConnection::new(Arc::clone(&config)).expect("a connection");
-                if let Ok(mut socket) = tokio_tungstenite::tungstenite::accept(StreamOwned::new(tls, stream)) {
+                if let Ok(mut socket) =
+                    tokio_tungstenite::tungstenite::accept(StreamOwned::new(tls, stream))
+                {
                     socket.send(Message::text("hello")).expect("sent");
                     while socket.read().is_ok() {}
                 }
@@ -394,14 +500,22 @@ mod tests {
     async fn tls_goes_by_the_configuration_that_is_given() {
         let (address, certificate) = tls_server();
         let untrusted = Arc::new(client_config(false).expect("a client configuration"));
-        let refused = Socket::open(&invitation("wss", address), &untrusted, Use::Reports, PACE).await;
-        assert_eq!(refused.map(|_| ()).map_err(|fault| fault.word()), Err("unreachable"));
+        let refused =
+            Socket::open(&invitation("wss", address), &untrusted, Use::Reports, PACE).await;
+        assert_eq!(
+            refused.map(|_| ()).map_err(|fault| fault.word()),
+            Err("unreachable")
+        );
         let mut roots = RootCertStore::empty();
         roots.add(certificate).expect("a root");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions");
         let trusting = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
-        let mut socket = Socket::open(&invitation("wss", address), &trusting, Use::Reports, PACE).await.expect("opens");
+        let mut socket = Socket::open(&invitation("wss", address), &trusting, Use::Reports, PACE)
+            .await
+            .expect("opens");
         assert_eq!(socket.next().await, Ok(Bytes::from_static(b"hello")));
         socket.close().await;
     }

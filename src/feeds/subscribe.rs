@@ -55,7 +55,12 @@ pub struct Feed {
 }
 
 /// Keeps up the subscription until `stop`, or until nobody takes `inputs` any more.
-pub async fn run(feed: Feed, inputs: mpsc::Sender<Input>, mut commands: mpsc::Receiver<FeedCommand>, stop: CancellationToken) {
+pub async fn run(
+    feed: Feed,
+    inputs: mpsc::Sender<Input>,
+    mut commands: mpsc::Receiver<FeedCommand>,
+    stop: CancellationToken,
+) {
     let mut subscription = Subscription::new(feed);
     loop {
         tokio::select! {
@@ -163,7 +168,9 @@ impl Subscription {
                 self.plan = Plan::wait(Duration::ZERO);
                 self.line = None;
                 tracing::info!(source = %self.feed.source, "the connection is open but tells nothing: dialling anew");
-                self.outbox.put(self.link(Link::Closed("given up: it was open but told nothing".to_owned())));
+                self.outbox.put(self.link(Link::Closed(
+                    "given up: it was open but told nothing".to_owned(),
+                )));
             }
             (FeedCommand::Ask | FeedCommand::Reconnect, None) => {}
         }
@@ -172,7 +179,9 @@ impl Subscription {
     fn heard(&mut self, heard: Result<Bytes, End>) {
         match heard {
             Ok(message) => {
-                let Some(report) = self.read(&message) else { return };
+                let Some(report) = self.read(&message) else {
+                    return;
+                };
                 self.tell(report);
                 if let Plan::Prove { line_told, .. } = &mut self.plan {
                     *line_told = true;
@@ -185,11 +194,17 @@ impl Subscription {
     async fn turn(&mut self, turn: Turn) {
         match turn {
             Turn::Due => match self.take_plan() {
-                Plan::Prove { heir, line_told, .. } => self.not_proven(heir, line_told).await,
+                Plan::Prove {
+                    heir, line_told, ..
+                } => self.not_proven(heir, line_told).await,
                 Plan::Wait(_) | Plan::Dial(_) => self.dial(),
             },
             Turn::Dialled(Ok(heir)) if self.line.is_some() => {
-                self.plan = Plan::Prove { heir, until: Instant::now() + PROOF_WAIT, line_told: false };
+                self.plan = Plan::Prove {
+                    heir,
+                    until: Instant::now() + PROOF_WAIT,
+                    line_told: false,
+                };
             }
             Turn::Dialled(Ok(socket)) => {
                 self.take_line(socket);
@@ -197,7 +212,9 @@ impl Subscription {
             }
             Turn::Dialled(Err(fault)) => self.not_dialled(fault),
             Turn::HeirHeard(Ok(message)) => {
-                let Some(report) = self.read(&message) else { return };
+                let Some(report) = self.read(&message) else {
+                    return;
+                };
                 if let Plan::Prove { heir, .. } = self.take_plan() {
                     let old = self.succeed(heir);
                     self.tell(report);
@@ -305,7 +322,8 @@ impl Subscription {
             self.backoff.reset();
             self.logged = None;
         }
-        self.outbox.put(Input::Report(self.feed.source, Arc::new(report)));
+        self.outbox
+            .put(Input::Report(self.feed.source, Arc::new(report)));
     }
 
     fn link(&self, link: Link) -> Input {
@@ -317,7 +335,11 @@ impl Subscription {
     }
 
     async fn hang_up(self) {
-        let heir = if let Plan::Prove { heir, .. } = self.plan { Some(heir) } else { None };
+        let heir = if let Plan::Prove { heir, .. } = self.plan {
+            Some(heir)
+        } else {
+            None
+        };
         join(close(self.line), close(heir)).await;
     }
 }
@@ -331,7 +353,8 @@ async fn close(socket: Option<Socket>) {
 /// A new connection that has been asked for a report.
 async fn dial(feed: Arc<Feed>) -> Result<Socket, Fault> {
     let life = renew_after(&feed.settings) + TOKEN_SPARE;
-    let invitation = access::to_reports(&feed.http, &feed.settings.address, feed.source, life).await?;
+    let invitation =
+        access::to_reports(&feed.http, &feed.settings.address, feed.source, life).await?;
     let mut socket = Socket::open(&invitation, &feed.tls, Use::Reports, PACE).await?;
     match socket.send(UPDATE).await {
         Ok(()) => Ok(socket),
@@ -341,7 +364,9 @@ async fn dial(feed: Arc<Feed>) -> Result<Socket, Fault> {
 
 /// When a connection is renewed: as the settings say, but in good time before its token can end.
 fn renew_after(settings: &FeedSettings) -> Duration {
-    settings.reconnect_every.clamp(SHORTEST_RENEWAL, MAX_TOKEN_LIFE.saturating_sub(TOKEN_SPARE))
+    settings
+        .reconnect_every
+        .clamp(SHORTEST_RENEWAL, MAX_TOKEN_LIFE.saturating_sub(TOKEN_SPARE))
 }
 
 /// What the engine has not taken yet: at most the newest report and the newest state of the connection, in the order in which they came.
@@ -351,7 +376,8 @@ struct Outbox(VecDeque<Input>);
 impl Outbox {
     /// Puts an input in, in the place of an older one of its kind.
     fn put(&mut self, input: Input) {
-        self.0.retain(|waiting| discriminant(waiting) != discriminant(&input));
+        self.0
+            .retain(|waiting| discriminant(waiting) != discriminant(&input));
         self.0.push_back(input);
     }
 
@@ -391,15 +417,33 @@ mod tests {
     }
 
     impl Running {
-        fn start(source: SourceName, address: Address, reconnect_every: Duration, queue: usize) -> Self {
+        fn start(
+            source: SourceName,
+            address: Address,
+            reconnect_every: Duration,
+            queue: usize,
+        ) -> Self {
             let (give, inputs) = mpsc::channel(queue);
             let (commands, obeyed) = mpsc::channel(4);
             let stop = CancellationToken::new();
             let tls = Arc::new(client_config(false).expect("a client configuration"));
-            let feed = Feed { source, settings: FeedSettings { address, reconnect_every }, http: http(), tls };
+            let feed = Feed {
+                source,
+                settings: FeedSettings {
+                    address,
+                    reconnect_every,
+                },
+                http: http(),
+                tls,
+            };
             let mut tasks = JoinSet::new();
             tasks.spawn(run(feed, give, obeyed, stop.clone()));
-            Self { inputs, commands, stop, tasks }
+            Self {
+                inputs,
+                commands,
+                stop,
+                tasks,
+            }
         }
 
         fn relay(server: &FakeServer) -> Self {
@@ -409,22 +453,34 @@ mod tests {
         /// The next inputs, each in words.
         async fn expect(&mut self, inputs: &[&str]) {
             for expected in inputs {
-                let input = timeout(PATIENCE, self.inputs.recv()).await.unwrap_or_else(|_| panic!("in time: {expected}"));
+                let input = timeout(PATIENCE, self.inputs.recv())
+                    .await
+                    .unwrap_or_else(|_| panic!("in time: {expected}"));
                 assert_eq!(words(&input.expect("an input")), *expected);
             }
         }
 
         async fn stopped_within(mut self, time: Duration) {
             self.stop.cancel();
-            timeout(time, self.tasks.join_next()).await.expect("stops in time").expect("a task").expect("no panic");
+            timeout(time, self.tasks.join_next())
+                .await
+                .expect("stops in time")
+                .expect("a task")
+                .expect("no panic");
         }
     }
 
     fn words(input: &Input) -> String {
         if let Input::Report(source, report) = input {
-            return report.iter().fold(format!("{source} reports"), |words, connection| format!("{words} {}", connection.topic));
+            return report
+                .iter()
+                .fold(format!("{source} reports"), |words, connection| {
+                    format!("{words} {}", connection.topic)
+                });
         }
-        let Input::Link(_, link) = input else { panic!("not from a feed: {input:?}") };
+        let Input::Link(_, link) = input else {
+            panic!("not from a feed: {input:?}")
+        };
         match link {
             Link::Connecting => "connecting".to_owned(),
             Link::Open => "open".to_owned(),
@@ -441,13 +497,17 @@ mod tests {
 
     #[tokio::test]
     async fn it_asks_at_once_and_hands_reports_over() {
-        for (source, path) in [(SourceName::Relay, "/session/stats *"), (SourceName::Jump, "/api/v1/connect/stats *")] {
+        for (source, path) in [
+            (SourceName::Relay, "/session/stats *"),
+            (SourceName::Jump, "/api/v1/connect/stats *"),
+        ] {
             let mut server = FakeServer::start().await;
             let mut feed = Running::start(source, server.address(), HOUR, 16);
             let mut peer = accept(&mut server).await;
             assert_eq!(server.request().await, path);
             peer.say(A).await;
-            feed.expect(&["connecting", "open", &format!("{source} reports a")]).await;
+            feed.expect(&["connecting", "open", &format!("{source} reports a")])
+                .await;
             feed.commands.send(FeedCommand::Ask).await.expect("it runs");
             assert_eq!(peer.hear().await, UPDATE);
         }
@@ -460,34 +520,56 @@ mod tests {
         let mut peer = accept(&mut server).await;
         feed.expect(&["connecting", "open"]).await;
         peer.say("not json").await;
-        peer.say(r#"{"action":"disconnect","uri":"","uuid":"86fb"}"#).await;
+        peer.say(r#"{"action":"disconnect","uri":"","uuid":"86fb"}"#)
+            .await;
         peer.say(&format!("{UPDATE}{A}{B}")).await;
         feed.expect(&["relay reports b c"]).await;
-        peer.send(Message::binary(format!("BINTXT{A}").into_bytes())).await;
+        peer.send(Message::binary(format!("BINTXT{A}").into_bytes()))
+            .await;
         feed.expect(&["relay reports a"]).await;
         for (payload, opcode, last) in [(B, Data::Text, false), ("", Data::Continue, true)] {
-            peer.send(Message::Frame(Frame::message(payload.to_owned(), OpCode::Data(opcode), last))).await;
+            peer.send(Message::Frame(Frame::message(
+                payload.to_owned(),
+                OpCode::Data(opcode),
+                last,
+            )))
+            .await;
         }
         feed.expect(&["relay reports b c"]).await;
         let large = format!("[{}]", vec![r#"{"topic":"x"}"#; 50_000].join(","));
         peer.say(&large).await;
-        let input = timeout(PATIENCE, feed.inputs.recv()).await.expect("in time");
+        let input = timeout(PATIENCE, feed.inputs.recv())
+            .await
+            .expect("in time");
         assert!(matches!(input, Some(Input::Report(_, report)) if report.len() == 50_000));
     }
 
     #[tokio::test]
     async fn what_refuses_access_is_told_apart() {
         for (status, body, word) in [
-            (500, r#"{"code":500,"message":"token invalid"}"#, "credentials"),
-            (500, r#"{"code":500,"message":"aud [x] does not match this host y"}"#, "audience"),
+            (
+                500,
+                r#"{"code":500,"message":"token invalid"}"#,
+                "credentials",
+            ),
+            (
+                500,
+                r#"{"code":500,"message":"aud [x] does not match this host y"}"#,
+                "audience",
+            ),
             (401, r#""Token Wrong Topic""#, "forbidden"),
-            (404, r#"{"code":404,"message":"path /nope was not found"}"#, "not-found"),
+            (
+                404,
+                r#"{"code":404,"message":"path /nope was not found"}"#,
+                "not-found",
+            ),
             (200, "<html></html>", "protocol"),
         ] {
             let server = FakeServer::start().await;
             server.refuse(status, body);
             let mut feed = Running::relay(&server);
-            feed.expect(&["connecting", &format!("failed: {word}")]).await;
+            feed.expect(&["connecting", &format!("failed: {word}")])
+                .await;
         }
     }
 
@@ -500,7 +582,14 @@ mod tests {
         dropped.expect(&["connecting", "failed: dropped"]).await;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut unreachable = Running::start(SourceName::Relay, address(nowhere), HOUR, 16);
-        unreachable.expect(&["connecting", "failed: unreachable", "connecting", "failed: unreachable"]).await;
+        unreachable
+            .expect(&[
+                "connecting",
+                "failed: unreachable",
+                "connecting",
+                "failed: unreachable",
+            ])
+            .await;
     }
 
     #[tokio::test]
@@ -509,8 +598,16 @@ mod tests {
         let mut feed = Running::relay(&server);
         let mut mute = accept(&mut server).await;
         feed.expect(&["connecting", "open"]).await;
-        feed.commands.send(FeedCommand::Reconnect).await.expect("it runs");
-        feed.expect(&["closed: given up: it was open but told nothing", "connecting", "open"]).await;
+        feed.commands
+            .send(FeedCommand::Reconnect)
+            .await
+            .expect("it runs");
+        feed.expect(&[
+            "closed: given up: it was open but told nothing",
+            "connecting",
+            "open",
+        ])
+        .await;
         assert_eq!(mute.hear().await, "gone");
         accept(&mut server).await.say(A).await;
         feed.expect(&["relay reports a"]).await;
@@ -522,14 +619,21 @@ mod tests {
         let mut feed = Running::relay(&server);
         let mut peer = accept(&mut server).await;
         peer.say(A).await;
-        feed.expect(&["connecting", "open", "relay reports a"]).await;
+        feed.expect(&["connecting", "open", "relay reports a"])
+            .await;
         drop(peer);
-        feed.expect(&["closed: the connection was cut", "connecting", "open"]).await;
+        feed.expect(&["closed: the connection was cut", "connecting", "open"])
+            .await;
         let mut peer = accept(&mut server).await;
         peer.say(B).await;
         feed.expect(&["relay reports b c"]).await;
         peer.send(Message::Close(None)).await;
-        feed.expect(&["closed: it closed the connection (code 1005)", "connecting", "open"]).await;
+        feed.expect(&[
+            "closed: it closed the connection (code 1005)",
+            "connecting",
+            "open",
+        ])
+        .await;
     }
 
     #[tokio::test]
@@ -538,7 +642,8 @@ mod tests {
         let mut feed = Running::start(SourceName::Relay, server.address(), SHORTEST_RENEWAL, 16);
         let mut old = accept(&mut server).await;
         old.say(A).await;
-        feed.expect(&["connecting", "open", "relay reports a"]).await;
+        feed.expect(&["connecting", "open", "relay reports a"])
+            .await;
         let mut new = accept(&mut server).await;
         old.say(B).await;
         feed.expect(&["relay reports b c"]).await;
@@ -581,12 +686,24 @@ mod tests {
     async fn of_two_that_tell_nothing_the_newer_stays_and_of_two_the_one_that_tells() {
         for line_told in [false, true] {
             let tls = Arc::new(client_config(false).expect("a client configuration"));
-            let settings = FeedSettings { address: address(SocketAddr::from(([127, 0, 0, 1], 1))), reconnect_every: HOUR };
-            let mut subscription = Subscription::new(Feed { source: SourceName::Relay, settings, http: http(), tls });
+            let settings = FeedSettings {
+                address: address(SocketAddr::from(([127, 0, 0, 1], 1))),
+                reconnect_every: HOUR,
+            };
+            let mut subscription = Subscription::new(Feed {
+                source: SourceName::Relay,
+                settings,
+                http: http(),
+                tls,
+            });
             let (line, mut line_peer) = pair(PACE).await;
             let (heir, mut heir_peer) = pair(PACE).await;
             subscription.line = Some(line);
-            let (dropped, kept) = if line_told { (&mut heir_peer, &mut line_peer) } else { (&mut line_peer, &mut heir_peer) };
+            let (dropped, kept) = if line_told {
+                (&mut heir_peer, &mut line_peer)
+            } else {
+                (&mut line_peer, &mut heir_peer)
+            };
             let (heard, ()) = join(dropped.hear(), subscription.not_proven(heir, line_told)).await;
             assert_eq!(heard, "close 1000", "{line_told}");
             subscription.obey(FeedCommand::Ask).await;
@@ -628,7 +745,8 @@ mod tests {
         }
         peer.send(Message::Ping(vec![].into())).await;
         assert_eq!(peer.hear().await, "pong");
-        feed.expect(&["connecting", "open", "relay reports report-49"]).await;
+        feed.expect(&["connecting", "open", "relay reports report-49"])
+            .await;
         assert!(feed.inputs.is_empty());
         peer.say(A).await;
         feed.expect(&["relay reports a"]).await;
@@ -636,11 +754,24 @@ mod tests {
 
     #[test]
     fn a_connection_is_renewed_in_good_time_before_its_token_ends() {
-        let rows = [(0, 1), (600, 600), (3_300, 3_300), (3_600, 3_300), (86_400, 3_300)];
+        let rows = [
+            (0, 1),
+            (600, 600),
+            (3_300, 3_300),
+            (3_600, 3_300),
+            (86_400, 3_300),
+        ];
         for (every, after) in rows {
             let address = address(SocketAddr::from(([127, 0, 0, 1], 1)));
-            let settings = FeedSettings { address, reconnect_every: Duration::from_secs(every) };
-            assert_eq!(renew_after(&settings), Duration::from_secs(after), "{every}");
+            let settings = FeedSettings {
+                address,
+                reconnect_every: Duration::from_secs(every),
+            };
+            assert_eq!(
+                renew_after(&settings),
+                Duration::from_secs(after),
+                "{every}"
+            );
         }
     }
 }

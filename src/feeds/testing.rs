@@ -43,7 +43,13 @@ impl FakeServer {
         let (websocket, sockets) = serve_websockets(&mut tasks).await;
         let refusals = Arc::new(Mutex::new(VecDeque::new()));
         let (access, requests) = serve_access(&mut tasks, websocket, Arc::clone(&refusals)).await;
-        Self { access, refusals, requests, sockets, _tasks: tasks }
+        Self {
+            access,
+            refusals,
+            requests,
+            sockets,
+            _tasks: tasks,
+        }
     }
 
     /// Where its access side is.
@@ -53,17 +59,28 @@ impl FakeServer {
 
     /// Has the next access request answered with this.
     pub fn refuse(&self, status: u16, body: &str) {
-        self.refusals.lock().expect("not poisoned").push_back((status, body.to_owned()));
+        self.refusals
+            .lock()
+            .expect("not poisoned")
+            .push_back((status, body.to_owned()));
     }
 
     /// The next access request: path, and a star where the token is bare.
     pub async fn request(&mut self) -> String {
-        timeout(PATIENCE, self.requests.recv()).await.expect("a request in time").expect("a request")
+        timeout(PATIENCE, self.requests.recv())
+            .await
+            .expect("a request in time")
+            .expect("a request")
     }
 
     /// The next websocket connection.
     pub async fn accept(&mut self) -> Peer {
-        Peer(timeout(PATIENCE, self.sockets.recv()).await.expect("a connection in time").expect("a connection"))
+        Peer(
+            timeout(PATIENCE, self.sockets.recv())
+                .await
+                .expect("a connection in time")
+                .expect("a connection"),
+        )
     }
 
     /// Whether a websocket connection has come that was not accepted yet.
@@ -88,11 +105,16 @@ impl Peer {
 
     /// What comes next, in words: the text, `ping`, `pong`, `close 1000`, or `gone`.
     pub async fn hear(&mut self) -> String {
-        match timeout(PATIENCE, self.0.next()).await.expect("a message in time") {
+        match timeout(PATIENCE, self.0.next())
+            .await
+            .expect("a message in time")
+        {
             Some(Ok(Message::Text(text))) => text.to_string(),
             Some(Ok(Message::Ping(_))) => "ping".to_owned(),
             Some(Ok(Message::Pong(_))) => "pong".to_owned(),
-            Some(Ok(Message::Close(frame))) => format!("close {}", frame.map_or(0, |frame| u16::from(frame.code))),
+            Some(Ok(Message::Close(frame))) => {
+                format!("close {}", frame.map_or(0, |frame| u16::from(frame.code)))
+            }
             _ => "gone".to_owned(),
         }
     }
@@ -110,7 +132,11 @@ pub fn address(access: SocketAddr) -> Address {
 
 /// A client without certificates, for plain HTTP.
 pub fn http() -> Http {
-    Http::new(PATIENCE, client_config(false).expect("a client configuration")).expect("a client")
+    Http::new(
+        PATIENCE,
+        client_config(false).expect("a client configuration"),
+    )
+    .expect("a client")
 }
 
 /// A listener on a free port.
@@ -122,7 +148,13 @@ pub async fn listener() -> (TcpListener, SocketAddr) {
 
 /// An invitation to a websocket there.
 pub fn invitation(scheme: &str, address: SocketAddr) -> Invitation {
-    Invitation::new(Url::parse(&format!("{scheme}://localhost:{}/session/stats?code=c0de", address.port())).expect("a url"))
+    Invitation::new(
+        Url::parse(&format!(
+            "{scheme}://localhost:{}/session/stats?code=c0de",
+            address.port()
+        ))
+        .expect("a url"),
+    )
 }
 
 /// Opens a websocket there, without TLS.
@@ -136,13 +168,19 @@ pub async fn pair(pace: Pace) -> (Socket, Peer) {
     let (listener, address) = listener().await;
     let accept = async {
         let (stream, _) = listener.accept().await.expect("a connection");
-        Peer(tokio_tungstenite::accept_async(stream).await.expect("a websocket"))
+        Peer(
+            tokio_tungstenite::accept_async(stream)
+                .await
+                .expect("a websocket"),
+        )
     };
     let (socket, peer) = tokio::join!(open(address, pace), accept);
     (socket.expect("opens"), peer)
 }
 
-async fn serve_websockets(tasks: &mut JoinSet<()>) -> (SocketAddr, mpsc::Receiver<WebSocketStream<TcpStream>>) {
+async fn serve_websockets(
+    tasks: &mut JoinSet<()>,
+) -> (SocketAddr, mpsc::Receiver<WebSocketStream<TcpStream>>) {
     let (listener, address) = listener().await;
     let (hand, sockets) = mpsc::channel(QUEUE);
     tasks.spawn(async move {
@@ -163,13 +201,23 @@ async fn serve_access(
     let (listener, address) = listener().await;
     let (note, requests) = mpsc::channel(QUEUE);
     let router = Router::new().fallback(async move |uri: Uri, headers: HeaderMap| {
-        let bare = headers.get(AUTHORIZATION).and_then(|token| token.to_str().ok()).is_some_and(|token| token.starts_with("ey"));
-        note.send(format!("{}{}", uri.path(), if bare { " *" } else { "" })).await.expect("the test looks");
+        let bare = headers
+            .get(AUTHORIZATION)
+            .and_then(|token| token.to_str().ok())
+            .is_some_and(|token| token.starts_with("ey"));
+        note.send(format!("{}{}", uri.path(), if bare { " *" } else { "" }))
+            .await
+            .expect("the test looks");
         let (status, body) = refusals
             .lock()
             .expect("not poisoned")
             .pop_front()
-            .unwrap_or_else(|| (200, format!(r#"{{"uri":"ws://{websocket}{}?code=c0de"}}"#, uri.path())));
+            .unwrap_or_else(|| {
+                (
+                    200,
+                    format!(r#"{{"uri":"ws://{websocket}{}?code=c0de"}}"#, uri.path()),
+                )
+            });
         (StatusCode::from_u16(status).expect("a status"), body)
     });
     tasks.spawn(async move { axum::serve(listener, router).await.expect("serves") });

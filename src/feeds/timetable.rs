@@ -39,8 +39,14 @@ impl Reader {
     /// Takes the slots in, if there are any: a manifest without slots is one that book has just lost.
     fn take_manifest(&mut self, manifest: Result<wire::Manifest, Fault>, now: Timestamp) -> bool {
         let read = manifest.map(|manifest| read_slots(manifest.slots));
-        self.manifest_story.tell("manifest", read.as_ref().map(|(slots, left_out)| (slots.len(), *left_out)));
-        let Some((slots, _)) = read.ok().filter(|(slots, _)| !slots.is_empty()) else { return false };
+        self.manifest_story.tell(
+            "manifest",
+            read.as_ref()
+                .map(|(slots, left_out)| (slots.len(), *left_out)),
+        );
+        let Some((slots, _)) = read.ok().filter(|(slots, _)| !slots.is_empty()) else {
+            return false;
+        };
         self.slots = slots;
         self.slots_read = Some(now);
         true
@@ -52,8 +58,14 @@ impl Reader {
             let (kept, left_out) = read_bookings(bookings.listed, &self.slots, now);
             (kept, left_out + bookings.skipped)
         });
-        self.bookings_story.tell("bookings", read.as_ref().map(|(bookings, left_out)| (bookings.len(), *left_out)));
-        let Some((bookings, _)) = read.ok().filter(|_| self.slots_read.is_some()) else { return false };
+        self.bookings_story.tell(
+            "bookings",
+            read.as_ref()
+                .map(|(bookings, left_out)| (bookings.len(), *left_out)),
+        );
+        let Some((bookings, _)) = read.ok().filter(|_| self.slots_read.is_some()) else {
+            return false;
+        };
         self.bookings = bookings;
         self.bookings_read = Some(now);
         true
@@ -62,14 +74,21 @@ impl Reader {
     fn timetable(&self) -> Timetable {
         let mut slots: Vec<Slot> = self.slots.values().cloned().collect();
         slots.sort();
-        Timetable { slots, bookings: self.bookings.clone(), slots_read: self.slots_read, bookings_read: self.bookings_read }
+        Timetable {
+            slots,
+            bookings: self.bookings.clone(),
+            slots_read: self.slots_read,
+            bookings_read: self.bookings_read,
+        }
     }
 }
 
 /// The slots that can be used, by name, and how many were left out.
 fn read_slots(slots: BTreeMap<String, wire::Slot>) -> (BTreeMap<String, Slot>, usize) {
     let all = slots.len();
-    let usable = slots.into_iter().filter_map(|(name, slot)| Some((name, read_slot(slot)?)));
+    let usable = slots
+        .into_iter()
+        .filter_map(|(name, slot)| Some((name, read_slot(slot)?)));
     let kept: BTreeMap<String, Slot> = usable.take(MAX_SLOTS).collect();
     let left_out = all - kept.len();
     (kept, left_out)
@@ -77,15 +96,31 @@ fn read_slots(slots: BTreeMap<String, wire::Slot>) -> (BTreeMap<String, Slot>, u
 
 fn read_slot(slot: wire::Slot) -> Option<Slot> {
     let is_bounded = slot.policy.len() <= MAX_NAME_BYTES && slot.ui_set.len() <= MAX_NAME_BYTES;
-    let resource = ResourceName::try_new(&slot.resource).ok().filter(|_| is_bounded)?;
-    Some(Slot { resource, policy: slot.policy, ui_set: slot.ui_set })
+    let resource = ResourceName::try_new(&slot.resource)
+        .ok()
+        .filter(|_| is_bounded)?;
+    Some(Slot {
+        resource,
+        policy: slot.policy,
+        ui_set: slot.ui_set,
+    })
 }
 
 /// The bookings that stand, sorted by start, and how many were left out because they cannot be used.
-fn read_bookings(listed: Vec<wire::Booking>, slots: &BTreeMap<String, Slot>, now: Timestamp) -> (Vec<Booking>, usize) {
-    let standing: Vec<wire::Booking> = listed.into_iter().filter(|booking| !is_over(booking, now)).collect();
+fn read_bookings(
+    listed: Vec<wire::Booking>,
+    slots: &BTreeMap<String, Slot>,
+    now: Timestamp,
+) -> (Vec<Booking>, usize) {
+    let standing: Vec<wire::Booking> = listed
+        .into_iter()
+        .filter(|booking| !is_over(booking, now))
+        .collect();
     let all = standing.len();
-    let mut kept: Vec<Booking> = standing.into_iter().filter_map(|booking| read_booking(&booking, slots)).collect();
+    let mut kept: Vec<Booking> = standing
+        .into_iter()
+        .filter_map(|booking| read_booking(&booking, slots))
+        .collect();
     kept.sort();
     kept.truncate(MAX_BOOKINGS);
     let left_out = all - kept.len();
@@ -99,7 +134,13 @@ fn is_over(booking: &wire::Booking, now: Timestamp) -> bool {
 fn read_booking(booking: &wire::Booking, slots: &BTreeMap<String, Slot>) -> Option<Booking> {
     let (start, end) = (booking.when.start?, booking.when.end?);
     let resource = slots.get(&booking.slot)?.resource.clone();
-    (start < end).then_some(Booking { start, end, resource, started: booking.started, unfulfilled: booking.unfulfilled })
+    (start < end).then_some(Booking {
+        start,
+        end,
+        resource,
+        started: booking.started,
+        unfulfilled: booking.unfulfilled,
+    })
 }
 
 /// What the log was last told of a part, so that it is told changes only.
@@ -114,13 +155,24 @@ impl Story {
             Err(fault) => (fault.word(), false),
         };
         if self.0.replace(outcome) == Some(outcome) {
-            debug!(source = "book", part, outcome = outcome.0, "read, as before");
+            debug!(
+                source = "book",
+                part,
+                outcome = outcome.0,
+                "read, as before"
+            );
             return;
         }
         match read {
             Ok((entries, 0)) => info!(source = "book", part, entries, "book's {part} read"),
             Ok((entries, left_out)) => {
-                warn!(source = "book", part, entries, left_out, "some of book's {part} cannot be used, or are more than are kept");
+                warn!(
+                    source = "book",
+                    part,
+                    entries,
+                    left_out,
+                    "some of book's {part} cannot be used, or are more than are kept"
+                );
             }
             Err(fault) => warn!(
                 source = "book",
@@ -145,7 +197,10 @@ mod tests {
     /// A manifest as book gives it, of these slots and their resources.
     fn manifest(slots: &[(&str, &str)]) -> Value {
         let slot = |resource: &str| json!({"description": "d", "policy": "p-everyone", "resource": resource, "ui_set": "us-pend", "window": "w-always"});
-        let slots: BTreeMap<_, _> = slots.iter().map(|(name, resource)| (*name, slot(resource))).collect();
+        let slots: BTreeMap<_, _> = slots
+            .iter()
+            .map(|(name, resource)| (*name, slot(resource)))
+            .collect();
         json!({"descriptions": {}, "policies": {}, "resources": {}, "slots": slots, "streams": {}, "uis": {}, "ui_sets": {}, "windows": {}})
     }
 
@@ -171,13 +226,26 @@ mod tests {
     }
 
     fn in_words(timetable: &Timetable) -> String {
-        let slots = timetable.slots.iter().map(|slot| format!("{} {} {}", slot.resource, slot.policy, slot.ui_set));
-        let bookings = timetable.bookings.iter().map(|booking| format!("{}{}", booking.resource, if booking.started { "!" } else { "" }));
+        let slots = timetable
+            .slots
+            .iter()
+            .map(|slot| format!("{} {} {}", slot.resource, slot.policy, slot.ui_set));
+        let bookings = timetable.bookings.iter().map(|booking| {
+            format!(
+                "{}{}",
+                booking.resource,
+                if booking.started { "!" } else { "" }
+            )
+        });
         slots.chain(bookings).collect::<Vec<_>>().join(", ")
     }
 
     async fn read(reader: &mut Reader, book: &FakeBook) -> Option<String> {
-        reader.read(&book.client(Duration::from_secs(5))).await.as_ref().map(in_words)
+        reader
+            .read(&book.client(Duration::from_secs(5)))
+            .await
+            .as_ref()
+            .map(in_words)
     }
 
     #[tokio::test]
@@ -192,9 +260,16 @@ mod tests {
             booking("sl-a", 4, 5, &json!({"when": {"start": "soon"}})),
             json!("s1234567"),
         ];
-        let book = fake(&[("sl-a", "r-a"), ("sl-b", "r-b"), ("sl-nothing", "")], &bookings).await;
+        let book = fake(
+            &[("sl-a", "r-a"), ("sl-b", "r-b"), ("sl-nothing", "")],
+            &bookings,
+        )
+        .await;
         let words = "r-a p-everyone us-pend, r-b p-everyone us-pend, r-a!, r-b";
-        assert_eq!(read(&mut Reader::default(), &book).await.as_deref(), Some(words));
+        assert_eq!(
+            read(&mut Reader::default(), &book).await.as_deref(),
+            Some(words)
+        );
     }
 
     #[tokio::test]
@@ -209,7 +284,10 @@ mod tests {
         book.set_document("manifest", Err(Trouble::Body("null")));
         assert_eq!(read(&mut reader, &book).await, None);
         book.set_document("bookings", Ok(json!(null)));
-        assert_eq!(read(&mut reader, &book).await.as_deref(), Some("r-a p-everyone us-pend"));
+        assert_eq!(
+            read(&mut reader, &book).await.as_deref(),
+            Some("r-a p-everyone us-pend")
+        );
         assert!(reader.bookings_read > reader.slots_read);
         book.set_document("manifest", Ok(manifest(&[])));
         book.set_document("bookings", Err(Trouble::Status(500)));
@@ -226,10 +304,15 @@ mod tests {
 
     #[tokio::test]
     async fn no_user_is_known() {
-        let bookings: Vec<Value> = (0..50).map(|n| booking("sl-a", n, n + 1, &json!({"cancelled_by": "s7654321"}))).collect();
+        let bookings: Vec<Value> = (0..50)
+            .map(|n| booking("sl-a", n, n + 1, &json!({"cancelled_by": "s7654321"})))
+            .collect();
         let book = fake(&[("sl-a", "r-a")], &bookings).await;
         let mut reader = Reader::default();
-        let timetable = reader.read(&book.client(Duration::from_secs(5))).await.expect("a timetable");
+        let timetable = reader
+            .read(&book.client(Duration::from_secs(5)))
+            .await
+            .expect("a timetable");
         assert_eq!(timetable.bookings.len(), 50);
         let all = format!("{timetable:?} {reader:?}");
         for word in ["s1234567", "s7654321", "user", "cqk3v0h5s4o1"] {
@@ -239,22 +322,38 @@ mod tests {
 
     #[test]
     fn what_is_kept_has_a_bound() {
-        let slot = wire::Slot { resource: "r-a".into(), policy: "p".into(), ui_set: "u".into() };
-        let many = (0..=MAX_SLOTS).map(|n| (n.to_string(), slot.clone())).collect();
+        let slot = wire::Slot {
+            resource: "r-a".into(),
+            policy: "p".into(),
+            ui_set: "u".into(),
+        };
+        let many = (0..=MAX_SLOTS)
+            .map(|n| (n.to_string(), slot.clone()))
+            .collect();
         let (slots, left_out) = read_slots(many);
         assert_eq!((slots.len(), left_out), (MAX_SLOTS, 1));
         let at = |second: usize| Timestamp::from_second(i64::try_from(second).expect("small")).ok();
         let booking = |n| wire::Booking {
             slot: "0".into(),
-            when: wire::Interval { start: at(n), end: at(n + 1) },
+            when: wire::Interval {
+                start: at(n),
+                end: at(n + 1),
+            },
             started: false,
             unfulfilled: false,
             cancelled: false,
         };
-        let (bookings, left_out) = read_bookings((0..MAX_BOOKINGS + 2).rev().map(booking).collect(), &slots, Timestamp::MIN);
+        let (bookings, left_out) = read_bookings(
+            (0..MAX_BOOKINGS + 2).rev().map(booking).collect(),
+            &slots,
+            Timestamp::MIN,
+        );
         assert_eq!((bookings.len(), left_out), (MAX_BOOKINGS, 2));
         assert_eq!(bookings.first().map(|first| first.start), at(0));
-        let long = wire::Slot { policy: "p".repeat(MAX_NAME_BYTES + 1), ..slot };
+        let long = wire::Slot {
+            policy: "p".repeat(MAX_NAME_BYTES + 1),
+            ..slot
+        };
         assert!(read_slot(long).is_none());
     }
 
@@ -263,7 +362,15 @@ mod tests {
         let mut story = Story::default();
         let sick = Fault::TimedOut;
         let mut told = Vec::new();
-        for read in [Ok((1, 0)), Ok((9, 0)), Ok((9, 2)), Ok((8, 3)), Err(&sick), Err(&sick), Ok((1, 0))] {
+        for read in [
+            Ok((1, 0)),
+            Ok((9, 0)),
+            Ok((9, 2)),
+            Ok((8, 3)),
+            Err(&sick),
+            Err(&sick),
+            Ok((1, 0)),
+        ] {
             let before = story.0;
             story.tell("bookings", read);
             told.push(before != story.0);

@@ -40,7 +40,11 @@ impl Last {
 
     fn from_nanos(nanos: u64) -> Self {
         let duration = Duration::from_nanos(nanos);
-        if duration < NEVER { Self::Ago(duration) } else { Self::Never }
+        if duration < NEVER {
+            Self::Ago(duration)
+        } else {
+            Self::Never
+        }
     }
 }
 
@@ -77,13 +81,20 @@ pub struct Number(f64);
 
 impl Number {
     /// As a whole number, cut off and stopped at both ends.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast stops at both ends, which is what is wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast stops at both ends, which is what is wanted"
+    )]
     pub fn whole(self) -> u32 {
         self.0 as u32
     }
 
     /// With fewer digits.
-    #[expect(clippy::cast_possible_truncation, reason = "a rate of messages needs no more digits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a rate of messages needs no more digits"
+    )]
     pub fn short(self) -> f32 {
         self.0 as f32
     }
@@ -190,12 +201,18 @@ impl<'de> Deserialize<'de> for Number {
                 write!(f, "a number")
             }
 
-            #[expect(clippy::cast_precision_loss, reason = "sizes and rates are far below where it matters")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "sizes and rates are far below where it matters"
+            )]
             fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
                 Ok(Number(number as f64))
             }
 
-            #[expect(clippy::cast_precision_loss, reason = "sizes and rates are far below where it matters")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "sizes and rates are far below where it matters"
+            )]
             fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
                 Ok(Number(number as f64))
             }
@@ -236,14 +253,28 @@ mod tests {
             ("null", Last::Unsaid),
             (r#""soon""#, Last::Unsaid),
         ] {
-            assert_eq!(serde_json::from_str::<Last>(json).ok(), Some(last), "{json}");
+            assert_eq!(
+                serde_json::from_str::<Last>(json).ok(),
+                Some(last),
+                "{json}"
+            );
         }
     }
 
     #[test]
     fn numbers_stop_at_their_ends() {
-        for (json, whole) in [("102", 102), ("1.9", 1), ("-5", 0), ("1e300", u32::MAX), ("null", 0)] {
-            assert_eq!(serde_json::from_str::<Number>(json).ok().map(Number::whole), Some(whole), "{json}");
+        for (json, whole) in [
+            ("102", 102),
+            ("1.9", 1),
+            ("-5", 0),
+            ("1e300", u32::MAX),
+            ("null", 0),
+        ] {
+            assert_eq!(
+                serde_json::from_str::<Number>(json).ok().map(Number::whole),
+                Some(whole),
+                "{json}"
+            );
         }
     }
 }

@@ -23,7 +23,11 @@ impl Ack {
     /// Who said what, as the views show it.
     #[must_use]
     pub fn words(&self) -> String {
-        if self.by.is_empty() { self.text.clone() } else { format!("{}: {}", self.by, self.text) }
+        if self.by.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{}: {}", self.by, self.text)
+        }
     }
 
     fn holds(&self, now: Timestamp) -> bool {
@@ -54,15 +58,26 @@ impl Acks {
                 acks.add(given);
             }
         }
-        let away = snapshot.experiments.iter().filter(|view| view.quiet.as_ref().is_some_and(|quiet| quiet.kind == QuietKind::Maintenance));
+        let away = snapshot.experiments.iter().filter(|view| {
+            view.quiet
+                .as_ref()
+                .is_some_and(|quiet| quiet.kind == QuietKind::Maintenance)
+        });
         acks.away = away.map(|view| view.stub.as_str().to_owned()).collect();
         acks
     }
 
     fn add(&mut self, given: &Acknowledgement) {
-        let ack = Ack { by: given.who.clone(), text: given.text.clone(), at: given.since, until: given.until };
+        let ack = Ack {
+            by: given.who.clone(),
+            text: given.text.clone(),
+            at: given.since,
+            until: given.until,
+        };
         match &given.subject {
-            Subject::Experiment(stub) => drop(self.experiments.insert(stub.as_str().to_owned(), ack)),
+            Subject::Experiment(stub) => {
+                drop(self.experiments.insert(stub.as_str().to_owned(), ack))
+            }
             Subject::Component(name) => drop(self.components.insert(name.clone(), ack)),
             Subject::Installation => self.installation = Some(ack),
         }
@@ -89,6 +104,10 @@ impl Acks {
     /// How many experiments and components are acknowledged.
     #[must_use]
     pub fn count(&self, now: Timestamp) -> usize {
-        self.experiments.values().chain(self.components.values()).filter(|ack| ack.holds(now)).count()
+        self.experiments
+            .values()
+            .chain(self.components.values())
+            .filter(|ack| ack.holds(now))
+            .count()
     }
 }

@@ -37,14 +37,21 @@ pub fn strict(name: &str) -> CategorySettings {
 /// The category that experiments of one stem form by themselves: it works while enough of them do.
 #[must_use]
 pub fn of_stem(stem: &str) -> CategorySettings {
-    CategorySettings { resilient: true, ..strict(stem) }
+    CategorySettings {
+        resilient: true,
+        ..strict(stem)
+    }
 }
 
 /// Whether a member is in a configured category by its patterns or its group.
 #[must_use]
 pub fn takes_in(category: &CategorySettings, member: &Member<'_>) -> bool {
     let by_group = !member.is_component() && category.pools.iter().any(|pool| pool == member.group);
-    by_group || category.patterns.iter().any(|pattern| matches(pattern, member.name))
+    by_group
+        || category
+            .patterns
+            .iter()
+            .any(|pattern| matches(pattern, member.name))
 }
 
 /// How a set of experiments and components is, by the rule of a category.
@@ -63,17 +70,42 @@ impl Verdict {
     #[must_use]
     pub fn of(category: &CategorySettings, members: &[&Member<'_>]) -> Self {
         if members.is_empty() {
-            return Self { ok: false, severity: 2, failing: vec!["nothing is in it".to_owned()] };
+            return Self {
+                ok: false,
+                severity: 2,
+                failing: vec!["nothing is in it".to_owned()],
+            };
         }
-        let counting: Vec<&Member<'_>> = members.iter().copied().filter(|member| member.counts).collect();
-        let failing = if category.resilient { failing_groups(category, &counting) } else { failing_members(&counting) };
+        let counting: Vec<&Member<'_>> = members
+            .iter()
+            .copied()
+            .filter(|member| member.counts)
+            .collect();
+        let failing = if category.resilient {
+            failing_groups(category, &counting)
+        } else {
+            failing_members(&counting)
+        };
         Self::by(failing)
     }
 
     fn by(mut failing: Vec<&Member<'_>>) -> Self {
-        failing.sort_by(|a, b| (a.severity, std::cmp::Reverse(a.state), a.name).cmp(&(b.severity, std::cmp::Reverse(b.state), b.name)));
+        failing.sort_by(|a, b| {
+            (a.severity, std::cmp::Reverse(a.state), a.name).cmp(&(
+                b.severity,
+                std::cmp::Reverse(b.state),
+                b.name,
+            ))
+        });
         let severity = failing.first().map_or(2, |worst| worst.severity);
-        Self { ok: failing.is_empty(), severity, failing: failing.into_iter().map(|member| member.name.to_owned()).collect() }
+        Self {
+            ok: failing.is_empty(),
+            severity,
+            failing: failing
+                .into_iter()
+                .map(|member| member.name.to_owned())
+                .collect(),
+        }
     }
 
     /// Both.
@@ -86,33 +118,57 @@ impl Verdict {
             (true, false) => other.severity,
             (_, true) => self.severity,
         };
-        Self { ok: self.ok && other.ok, severity, failing }
+        Self {
+            ok: self.ok && other.ok,
+            severity,
+            failing,
+        }
     }
 }
 
 /// Those that fail and that nobody has acknowledged.
 fn failing_members<'a, 'b>(counting: &[&'a Member<'b>]) -> Vec<&'a Member<'b>> {
-    counting.iter().copied().filter(|member| !member.state.is_ok() && member.ack.is_none()).collect()
+    counting
+        .iter()
+        .copied()
+        .filter(|member| !member.state.is_ok() && member.ack.is_none())
+        .collect()
 }
 
 /// One for each group of which too few work. What fails and is acknowledged speaks for a group only when all that fail are.
-fn failing_groups<'a, 'b>(category: &CategorySettings, counting: &[&'a Member<'b>]) -> Vec<&'a Member<'b>> {
-    let mut groups: std::collections::BTreeMap<&str, Vec<&'a Member<'b>>> = std::collections::BTreeMap::new();
+fn failing_groups<'a, 'b>(
+    category: &CategorySettings,
+    counting: &[&'a Member<'b>],
+) -> Vec<&'a Member<'b>> {
+    let mut groups: std::collections::BTreeMap<&str, Vec<&'a Member<'b>>> =
+        std::collections::BTreeMap::new();
     for member in counting {
         groups.entry(member.group).or_default().push(member);
     }
-    groups.into_values().filter_map(|group| representative(category, &group)).collect()
+    groups
+        .into_values()
+        .filter_map(|group| representative(category, &group))
+        .collect()
 }
 
 /// The member that speaks for a group that fails: the most severe that nobody has acknowledged, then by name.
-fn representative<'a, 'b>(category: &CategorySettings, group: &[&'a Member<'b>]) -> Option<&'a Member<'b>> {
+fn representative<'a, 'b>(
+    category: &CategorySettings,
+    group: &[&'a Member<'b>],
+) -> Option<&'a Member<'b>> {
     let healthy = group.iter().filter(|member| member.state.is_ok()).count();
-    let enough = category.min_healthy.or(group.first().map(|member| member.enough)).unwrap_or(1);
+    let enough = category
+        .min_healthy
+        .or(group.first().map(|member| member.enough))
+        .unwrap_or(1);
     // A group that has been made small on purpose cannot be asked for more than it has.
     if healthy >= enough.clamp(1, group.len().max(1)) {
         return None;
     }
-    let open = group.iter().copied().filter(|member| !member.state.is_ok() && member.ack.is_none());
+    let open = group
+        .iter()
+        .copied()
+        .filter(|member| !member.state.is_ok() && member.ack.is_none());
     open.min_by_key(|member| (member.severity, member.name))
 }
 

@@ -79,17 +79,37 @@ impl<'a> Census<'a> {
     #[must_use]
     pub fn of(picture: &'a Picture) -> Self {
         let settings = &*picture.settings;
-        let mut members: Vec<Member<'a>> = Vec::with_capacity(picture.components.len() + picture.snapshot.experiments.len());
-        members.extend(picture.components.iter().map(|component| of_component(component, picture)));
-        members.extend(picture.snapshot.experiments.iter().map(|view| of_experiment(view, picture)));
+        let mut members: Vec<Member<'a>> =
+            Vec::with_capacity(picture.components.len() + picture.snapshot.experiments.len());
+        members.extend(
+            picture
+                .components
+                .iter()
+                .map(|component| of_component(component, picture)),
+        );
+        members.extend(
+            picture
+                .snapshot
+                .experiments
+                .iter()
+                .map(|view| of_experiment(view, picture)),
+        );
         members.sort_by(|a, b| a.name.cmp(b.name));
         let mut groups: BTreeMap<&'a str, Group> = BTreeMap::new();
-        for member in members.iter().filter(|member| member.counts && !member.is_component()) {
+        for member in members
+            .iter()
+            .filter(|member| member.counts && !member.is_component())
+        {
             let group = groups.entry(member.group).or_default();
             group.members += 1;
             group.usable += usize::from(member.state.is_ok());
         }
-        let mut census = Self { settings, members, groups, unconfigured: OnceLock::new() };
+        let mut census = Self {
+            settings,
+            members,
+            groups,
+            unconfigured: OnceLock::new(),
+        };
         census.weigh();
         census
     }
@@ -104,10 +124,20 @@ impl<'a> Census<'a> {
     #[must_use]
     pub fn in_category(&self, name: &str) -> Option<Vec<&Member<'a>>> {
         if name == DEFAULT || name == SYSTEM || self.settings.configured(name).is_some() {
-            return Some(self.members.iter().filter(|member| self.is_in(member, name)).collect());
+            return Some(
+                self.members
+                    .iter()
+                    .filter(|member| self.is_in(member, name))
+                    .collect(),
+            );
         }
         let places = self.unconfigured().get(name)?;
-        Some(places.iter().filter_map(|place| self.members.get(*place)).collect())
+        Some(
+            places
+                .iter()
+                .filter_map(|place| self.members.get(*place))
+                .collect(),
+        )
     }
 
     /// By the stem of an experiment that no configured category takes in, and by what a component says of itself.
@@ -116,10 +146,13 @@ impl<'a> Census<'a> {
             let mut places: BTreeMap<&'a str, Vec<usize>> = BTreeMap::new();
             for (place, member) in self.members.iter().enumerate() {
                 match member.what {
-                    What::Experiment(_) if !self.is_configured(member) => places.entry(stem(member.name)).or_default().push(place),
+                    What::Experiment(_) if !self.is_configured(member) => {
+                        places.entry(stem(member.name)).or_default().push(place)
+                    }
                     What::Experiment(_) => {}
                     What::Component(component) => {
-                        let names: std::collections::BTreeSet<&'a str> = component.categories.iter().map(String::as_str).collect();
+                        let names: std::collections::BTreeSet<&'a str> =
+                            component.categories.iter().map(String::as_str).collect();
                         for name in names {
                             places.entry(name).or_default().push(place);
                         }
@@ -134,15 +167,22 @@ impl<'a> Census<'a> {
     #[must_use]
     pub fn verdict(&self, category: &CategorySettings) -> Option<Verdict> {
         let members = self.in_category(&category.name)?;
-        let lacks = !members.iter().any(|member| !member.is_component()) && wants_experiments(category, &members);
+        let lacks = !members.iter().any(|member| !member.is_component())
+            && wants_experiments(category, &members);
         Some(Verdict::of(category, if lacks { &[] } else { &members }))
     }
 
     /// Every category that there is, sorted.
     #[must_use]
     pub fn categories(&self) -> Vec<String> {
-        let mut names: std::collections::BTreeSet<String> = [DEFAULT, SYSTEM].map(str::to_owned).into();
-        names.extend(self.settings.categories.iter().map(|category| category.name.clone()));
+        let mut names: std::collections::BTreeSet<String> =
+            [DEFAULT, SYSTEM].map(str::to_owned).into();
+        names.extend(
+            self.settings
+                .categories
+                .iter()
+                .map(|category| category.name.clone()),
+        );
         names.extend(self.unconfigured().keys().map(|name| (*name).to_owned()));
         names.into_iter().collect()
     }
@@ -150,17 +190,27 @@ impl<'a> Census<'a> {
     /// The guide of the first category of the experiment that has one.
     #[must_use]
     pub fn panic_guide(&self, member: &Member<'_>) -> &'a str {
-        self.categories_of(member).find_map(|category| category.panic_guide.as_ref()).map_or("", |guide| guide.as_str())
+        self.categories_of(member)
+            .find_map(|category| category.panic_guide.as_ref())
+            .map_or("", |guide| guide.as_str())
     }
 
     /// What its failure means for people, in the words of its first category that has some.
     #[must_use]
     pub fn business_impact(&self, member: &Member<'_>) -> &'a str {
-        self.categories_of(member).find(|category| !category.business_impact.is_empty()).map_or("", |category| &category.business_impact)
+        self.categories_of(member)
+            .find(|category| !category.business_impact.is_empty())
+            .map_or("", |category| &category.business_impact)
     }
 
-    fn categories_of<'b>(&'b self, member: &'b Member<'_>) -> impl Iterator<Item = &'a CategorySettings> + 'b {
-        self.settings.categories.iter().filter(|category| self.is_in(member, &category.name))
+    fn categories_of<'b>(
+        &'b self,
+        member: &'b Member<'_>,
+    ) -> impl Iterator<Item = &'a CategorySettings> + 'b {
+        self.settings
+            .categories
+            .iter()
+            .filter(|category| self.is_in(member, &category.name))
     }
 
     fn is_in(&self, member: &Member<'_>, category: &str) -> bool {
@@ -168,15 +218,22 @@ impl<'a> Census<'a> {
             _ if category == DEFAULT => true,
             (What::Component(_), _) if category == SYSTEM => true,
             (_, Some(configured)) if takes_in(configured, member) => true,
-            (What::Component(component), _) => component.categories.iter().any(|name| name == category),
-            (What::Experiment(_), None) => stem(member.name) == category && !self.is_configured(member),
+            (What::Component(component), _) => {
+                component.categories.iter().any(|name| name == category)
+            }
+            (What::Experiment(_), None) => {
+                stem(member.name) == category && !self.is_configured(member)
+            }
             (What::Experiment(_), Some(_)) => false,
         }
     }
 
     /// Whether a configured category takes the experiment in, so that it needs none of its own.
     fn is_configured(&self, member: &Member<'_>) -> bool {
-        self.settings.categories.iter().any(|category| takes_in(category, member))
+        self.settings
+            .categories
+            .iter()
+            .any(|category| takes_in(category, member))
     }
 
     /// Finds what is critical: what is listed, and the last of a group. An empty list makes nothing critical.
@@ -185,8 +242,16 @@ impl<'a> Census<'a> {
         if settings.severity_1.is_empty() {
             return;
         }
-        let critical: Vec<_> = settings.categories.iter().filter(|category| settings.is_critical(&category.name)).collect();
-        for member in self.members.iter_mut().filter(|member| member.severity == 2) {
+        let critical: Vec<_> = settings
+            .categories
+            .iter()
+            .filter(|category| settings.is_critical(&category.name))
+            .collect();
+        for member in self
+            .members
+            .iter_mut()
+            .filter(|member| member.severity == 2)
+        {
             let by_name = settings.is_critical(member.name) || settings.is_critical(member.group);
             let by_category = critical.iter().any(|category| takes_in(category, member));
             let is_last = !member.is_component() && is_last(self.groups.get(member.group), member);
@@ -199,13 +264,20 @@ impl<'a> Census<'a> {
 
 /// Whether experiments are meant to be in a category: as in that of everything, by pools, or by a pattern that no component fits.
 fn wants_experiments(category: &CategorySettings, members: &[&Member<'_>]) -> bool {
-    let fits_none = |pattern: &String| !members.iter().any(|member| member.is_component() && matches(pattern, member.name));
-    category.name == DEFAULT || !category.pools.is_empty() || category.patterns.iter().any(fits_none)
+    let fits_none = |pattern: &String| {
+        !members
+            .iter()
+            .any(|member| member.is_component() && matches(pattern, member.name))
+    };
+    category.name == DEFAULT
+        || !category.pools.is_empty()
+        || category.patterns.iter().any(fits_none)
 }
 
 /// Whether no other experiment of the group can be used. A group of one has no last.
 fn is_last(group: Option<&Group>, member: &Member<'_>) -> bool {
-    group.is_some_and(|group| group.members > 1 && group.usable <= usize::from(member.state.is_ok()))
+    group
+        .is_some_and(|group| group.members > 1 && group.usable <= usize::from(member.state.is_ok()))
 }
 
 fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> Member<'a> {
@@ -245,15 +317,24 @@ pub(super) fn is_away(view: &ExperimentView, picture: &Picture) -> bool {
 
 /// The configured group of an experiment, or the stem of its name; and how many of the group are enough.
 fn group_of<'a>(name: &'a str, settings: &'a Settings) -> (&'a str, usize) {
-    let configured = settings.pools.iter().find(|pool| pool.members.iter().any(|pattern| matches(pattern, name)));
+    let configured = settings
+        .pools
+        .iter()
+        .find(|pool| pool.members.iter().any(|pattern| matches(pattern, name)));
     configured.map_or_else(|| (stem(name), 1), |pool| (&pool.name, pool.min_healthy))
 }
 
 /// The shortest period of the categories of any of these members, which is how often they are judged.
 pub(super) fn pace(census: &Census<'_>, members: &[&Member<'_>]) -> std::time::Duration {
     let default = census.settings.category(DEFAULT).period;
-    let of_members = census.settings.categories.iter().filter(|category| members.iter().any(|member| census.is_in(member, &category.name)));
-    of_members.map(|category| category.period).fold(default, std::time::Duration::min)
+    let of_members = census.settings.categories.iter().filter(|category| {
+        members
+            .iter()
+            .any(|member| census.is_in(member, &category.name))
+    });
+    of_members
+        .map(|category| category.period)
+        .fold(default, std::time::Duration::min)
 }
 
 /// When there was last evidence of a member.

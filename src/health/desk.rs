@@ -108,7 +108,9 @@ impl Desk {
     /// The loop has turned. Cheap: one store of a number.
     pub fn turned(&self) {
         let now = (self.0.clock)().mono().as_millis();
-        self.0.turned.store(u64::try_from(now).unwrap_or(NEVER - 1), Ordering::Relaxed);
+        self.0
+            .turned
+            .store(u64::try_from(now).unwrap_or(NEVER - 1), Ordering::Relaxed);
     }
 
     /// The service is about to end: readiness says so, so that nobody sends anybody here any more.
@@ -133,9 +135,15 @@ impl Desk {
         if !is_known(experiment) {
             return Err(NotTaken::Experiment(experiment.to_owned()));
         }
-        let test = SelfTest { finding, at: (self.0.clock)().wall() };
+        let test = SelfTest {
+            finding,
+            at: (self.0.clock)().wall(),
+        };
         let changed = pushed::take(&mut locked(&self.0.self_tests), experiment, test, is_known);
-        Ok(Taken { changed, fresh: SELF_TEST_FRESH })
+        Ok(Taken {
+            changed,
+            fresh: SELF_TEST_FRESH,
+        })
     }
 
     /// The state of everything now.
@@ -208,7 +216,10 @@ impl Desk {
             return;
         }
         let waited = (self.0.clock)().since(self.0.begun) >= locked(&self.0.settings).startup;
-        let told = snapshot.sources.iter().all(|source| source.health != SourceHealth::Starting);
+        let told = snapshot
+            .sources
+            .iter()
+            .all(|source| source.health != SourceHealth::Starting);
         let judged = told && snapshot.counts.unknown == 0;
         if waited || judged {
             *life = Life::Running;
@@ -228,13 +239,22 @@ impl Desk {
     }
 
     /// Follows the snapshots until there are no more, and hands every change of a category's switch to `changed`.
-    pub async fn follow(self, mut snapshots: watch::Receiver<Arc<Snapshot>>, changed: impl Fn(Change) + Send) {
+    pub async fn follow(
+        self,
+        mut snapshots: watch::Receiver<Arc<Snapshot>>,
+        changed: impl Fn(Change) + Send,
+    ) {
         loop {
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
             self.acknowledge(Acks::of(&snapshot));
             for change in self.evaluate(&snapshot) {
                 let (reason, kept_back) = (&change.switch.reason, change.switch.kept_back.len());
-                tracing::warn!(category = change.category, reason, kept_back, "the category is closed until a person opens it");
+                tracing::warn!(
+                    category = change.category,
+                    reason,
+                    kept_back,
+                    "the category is closed until a person opens it"
+                );
                 changed(change);
             }
             if snapshots.changed().await.is_err() {

@@ -17,7 +17,9 @@ pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Stat
         Health::Degraded => State::Warn,
         Health::Flapping | Health::Down => State::Error,
         Health::Unknown if view.grace_until.is_some_and(|until| now < until) => State::Init,
-        Health::Unknown if snapshot.source(SourceName::Relay).health == SourceHealth::Down => State::Stale,
+        Health::Unknown if snapshot.source(SourceName::Relay).health == SourceHealth::Down => {
+            State::Stale
+        }
         Health::Unknown => State::Init,
     }
 }
@@ -28,17 +30,29 @@ pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Str
     match state(view, snapshot, now) {
         State::Init => "starting".to_owned(),
         State::Stale => {
-            let silent = snapshot.source(SourceName::Relay).last_report.map(|last| now.duration_since(last).unsigned_abs());
+            let silent = snapshot
+                .source(SourceName::Relay)
+                .last_report
+                .map(|last| now.duration_since(last).unsigned_abs());
             silent.map_or_else(|| "relay tells nothing".to_owned(), no_report_for)
         }
-        State::Ok | State::Warn | State::Error => view.issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        State::Ok | State::Warn | State::Error => view
+            .issues
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; "),
     }
 }
 
 /// What is there of its streams: `2/3 streams active`.
 #[must_use]
 pub fn streams(view: &ExperimentView) -> String {
-    let active = view.streams.iter().filter(|stream| stream.health == StreamHealth::Active).count();
+    let active = view
+        .streams
+        .iter()
+        .filter(|stream| stream.health == StreamHealth::Active)
+        .count();
     format!("{active}/{} streams active", view.streams.len())
 }
 
@@ -46,13 +60,21 @@ pub fn streams(view: &ExperimentView) -> String {
 #[must_use]
 pub fn output(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> String {
     let (streams, detail) = (streams(view), detail(view, snapshot, now));
-    if detail.is_empty() { streams } else { format!("{streams}; {detail}") }
+    if detail.is_empty() {
+        streams
+    } else {
+        format!("{streams}; {detail}")
+    }
 }
 
 /// When a source last told something about it.
 #[must_use]
 pub fn last_update(view: &ExperimentView, snapshot: &Snapshot) -> Option<Timestamp> {
     let [relay, jump, _] = &snapshot.sources;
-    let of_streams = view.streams.iter().filter_map(|stream| stream.seen.time(relay.last_report)).max();
+    let of_streams = view
+        .streams
+        .iter()
+        .filter_map(|stream| stream.seen.time(relay.last_report))
+        .max();
     of_streams.max(view.jump_seen.time(jump.last_report))
 }

@@ -9,13 +9,26 @@ use serde::Deserialize;
 pub const COMPONENTS: [(&str, &[&str]); 12] = [
     ("all", &["labwatch"]),
     ("api", &["labwatch::api"]),
-    ("book", &["labwatch::feeds::book", "labwatch::effects::book", "labwatch::wire::book"]),
+    (
+        "book",
+        &[
+            "labwatch::feeds::book",
+            "labwatch::effects::book",
+            "labwatch::wire::book",
+        ],
+    ),
     ("feeds", &["labwatch::feeds"]),
     ("health", &["labwatch::health"]),
-    ("jump", &["labwatch::feeds::subscribe", "labwatch::feeds::socket"]),
+    (
+        "jump",
+        &["labwatch::feeds::subscribe", "labwatch::feeds::socket"],
+    ),
     ("journal", &["labwatch::telemetry::journal"]),
     ("mail", &["labwatch::effects::mail"]),
-    ("relay", &["labwatch::feeds::subscribe", "labwatch::feeds::socket"]),
+    (
+        "relay",
+        &["labwatch::feeds::subscribe", "labwatch::feeds::socket"],
+    ),
     ("sampling", &["labwatch::feeds::sample"]),
     ("self", &["labwatch::driver", "labwatch::service"]),
     ("store", &["labwatch::store"]),
@@ -50,12 +63,19 @@ pub enum LevelRefused {
 impl fmt::Display for LevelRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Form(why) => write!(f, "write it as {{\"component\": \"relay\", \"level\": \"debug\"}}: {why}"),
+            Self::Form(why) => write!(
+                f,
+                "write it as {{\"component\": \"relay\", \"level\": \"debug\"}}: {why}"
+            ),
             Self::Component(name) => {
                 let known = COMPONENTS.map(|(name, _)| name).join(", ");
                 write!(f, "component {name:?} is not known, but {known} are")
             }
-            Self::Level(level) => write!(f, "level {level:?} is not known, but {} are", LEVELS.join(", ")),
+            Self::Level(level) => write!(
+                f,
+                "level {level:?} is not known, but {} are",
+                LEVELS.join(", ")
+            ),
             Self::Log(why) => write!(f, "the log cannot be changed: {why}"),
         }
     }
@@ -80,7 +100,8 @@ pub trait Levels: Send + Sync {
 /// # Errors
 /// [`LevelRefused`]: its form, its component or its level is wrong.
 pub fn parse_set_level(body: &[u8]) -> Result<SetLevel, LevelRefused> {
-    let asked: SetLevel = serde_json::from_slice(body).map_err(|error| LevelRefused::Form(error.to_string()))?;
+    let asked: SetLevel =
+        serde_json::from_slice(body).map_err(|error| LevelRefused::Form(error.to_string()))?;
     if targets_of(&asked.component).is_none() {
         return Err(LevelRefused::Component(asked.component));
     }
@@ -93,7 +114,10 @@ pub fn parse_set_level(body: &[u8]) -> Result<SetLevel, LevelRefused> {
 /// The modules that speak for a component.
 #[must_use]
 pub fn targets_of(component: &str) -> Option<&'static [&'static str]> {
-    COMPONENTS.iter().find(|(name, _)| *name == component).map(|(_, targets)| *targets)
+    COMPONENTS
+        .iter()
+        .find(|(name, _)| *name == component)
+        .map(|(_, targets)| *targets)
 }
 
 #[cfg(test)]
@@ -104,12 +128,27 @@ mod tests {
     fn a_request_is_read_whole_or_refused() {
         assert_eq!(
             parse_set_level(br#"{"component":"relay","level":"debug"}"#),
-            Ok(SetLevel { component: "relay".into(), level: "debug".into() })
+            Ok(SetLevel {
+                component: "relay".into(),
+                level: "debug".into()
+            })
         );
         assert!(matches!(parse_set_level(b""), Err(LevelRefused::Form(_))));
-        assert!(matches!(parse_set_level(br#"{"component":"relay"}"#), Err(LevelRefused::Form(_))));
-        assert!(matches!(parse_set_level(br#"{"component":"relay","level":"debug","x":1}"#), Err(LevelRefused::Form(_))));
-        assert_eq!(parse_set_level(br#"{"component":"x","level":"debug"}"#), Err(LevelRefused::Component("x".into())));
-        assert_eq!(parse_set_level(br#"{"component":"relay","level":"loud"}"#), Err(LevelRefused::Level("loud".into())));
+        assert!(matches!(
+            parse_set_level(br#"{"component":"relay"}"#),
+            Err(LevelRefused::Form(_))
+        ));
+        assert!(matches!(
+            parse_set_level(br#"{"component":"relay","level":"debug","x":1}"#),
+            Err(LevelRefused::Form(_))
+        ));
+        assert_eq!(
+            parse_set_level(br#"{"component":"x","level":"debug"}"#),
+            Err(LevelRefused::Component("x".into()))
+        );
+        assert_eq!(
+            parse_set_level(br#"{"component":"relay","level":"loud"}"#),
+            Err(LevelRefused::Level("loud".into()))
+        );
     }
 }

@@ -3,24 +3,24 @@
 //! It judges no experiment: that is the engine's work, and what it says is read from its snapshot. It fetches nothing: what a probe
 //! does is given to it. No lock is held while anything is checked, so that an answer never waits for the laboratory or the disk.
 
-mod state;
-mod registry;
-mod probe;
-mod outside;
 mod acks;
 mod category;
+mod census;
+mod desk;
+mod experiment;
+mod logger;
+mod order;
+mod outside;
+mod picture;
+mod probe;
+mod pushed;
+mod refresh;
+mod registry;
 mod settings;
 mod sources;
-mod experiment;
-mod census;
-mod switches;
-mod picture;
-mod pushed;
-mod desk;
-mod order;
 mod standing;
-mod refresh;
-mod logger;
+mod state;
+mod switches;
 pub mod views;
 
 #[cfg(test)]
@@ -30,7 +30,9 @@ pub use acks::{Ack, Acks};
 pub use category::{DEFAULT, PERIOD, SYSTEM, Verdict, of_stem, strict};
 pub use census::{Census, Group, Member, What};
 pub use desk::{Desk, LOOP_WITHIN};
-pub use logger::{COMPONENTS as LOG_COMPONENTS, LevelRefused, Levels, SetLevel, parse_set_level, targets_of};
+pub use logger::{
+    COMPONENTS as LOG_COMPONENTS, LevelRefused, Levels, SetLevel, parse_set_level, targets_of,
+};
 pub use order::CategoryOrder;
 pub use outside::{MAX_SINGLE_CHECKS, attempt, pace};
 pub use picture::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};

@@ -41,8 +41,14 @@ impl Desk {
         let picture = self.picture();
         let effect = effect(order, &picture)?;
         let (by, reason) = (order.by.clone(), order.reason.clone());
-        let switch =
-            Switch { enabled: order.open, at: picture.at, by, cause: Cause::Person, reason, kept_back: std::collections::BTreeSet::new() };
+        let switch = Switch {
+            enabled: order.open,
+            at: picture.at,
+            by,
+            cause: Cause::Person,
+            reason,
+            kept_back: std::collections::BTreeSet::new(),
+        };
         Ok((self.switch(&order.category, switch), effect))
     }
 }
@@ -54,36 +60,68 @@ fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Effect, Refusal> {
     }
     let name = order.category.as_str();
     let census = Census::of(picture);
-    let Some(members) = census.in_category(name) else { return Err(Refusal::NoCategory(name.to_owned())) };
+    let Some(members) = census.in_category(name) else {
+        return Err(Refusal::NoCategory(name.to_owned()));
+    };
     if is_enabled(name, &picture.switched) == order.open {
-        return Err(Refusal::CategoryAlready { category: name.to_owned(), open: order.open });
+        return Err(Refusal::CategoryAlready {
+            category: name.to_owned(),
+            open: order.open,
+        });
     }
     let stubs = members.iter().filter_map(|member| match member.what {
         What::Experiment(view) => Some(view.stub.clone()),
         What::Component(_) => None,
     });
-    let text = if order.open { opening(name, &census, picture) } else { closing(name) };
-    Ok(Effect { text, stubs: stubs.collect(), affected: None })
+    let text = if order.open {
+        opening(name, &census, picture)
+    } else {
+        closing(name)
+    };
+    Ok(Effect {
+        text,
+        stubs: stubs.collect(),
+        affected: None,
+    })
 }
 
 fn closing(name: &str) -> String {
-    let everything = if name == DEFAULT { ", also where no category is asked for" } else { "" };
-    format!("{name} is closed until a person opens it: /__gtg answers 503 and /__health is not ok for it{everything}; book is not changed")
+    let everything = if name == DEFAULT {
+        ", also where no category is asked for"
+    } else {
+        ""
+    };
+    format!(
+        "{name} is closed until a person opens it: /__gtg answers 503 and /__health is not ok for it{everything}; book is not changed"
+    )
 }
 
 fn opening(name: &str, census: &Census<'_>, picture: &Picture) -> String {
     let category = picture.settings.category(name);
-    let kept: Vec<&Stub> = picture.switched.get(name).map(|switch| switch.kept_back.iter().collect()).unwrap_or_default();
+    let kept: Vec<&Stub> = picture
+        .switched
+        .get(name)
+        .map(|switch| switch.kept_back.iter().collect())
+        .unwrap_or_default();
     let given_back = match kept.as_slice() {
         [] => String::new(),
-        kept => format!("; {} can be booked again when it works", listed(kept.iter().map(|stub| stub.as_str()))),
+        kept => format!(
+            "; {} can be booked again when it works",
+            listed(kept.iter().map(|stub| stub.as_str()))
+        ),
     };
     let fails = match census.verdict(&category).filter(|verdict| !verdict.ok) {
         None => String::new(),
-        Some(verdict) => format!("; it fails now because of {}", listed(verdict.failing.iter().map(String::as_str))),
+        Some(verdict) => format!(
+            "; it fails now because of {}",
+            listed(verdict.failing.iter().map(String::as_str))
+        ),
     };
     let again = match (fails.is_empty(), category.sticky) {
-        (false, true) => format!(", and is closed again after {} bad checks in a row", category.failure_threshold),
+        (false, true) => format!(
+            ", and is closed again after {} bad checks in a row",
+            category.failure_threshold
+        ),
         _ => String::new(),
     };
     format!("{name} is open again{given_back}{fails}{again}")
@@ -94,5 +132,9 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     let more = names.len().saturating_sub(NAMED);
     let some = names.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
-    if more == 0 { some } else { format!("{some} and {more} more") }
+    if more == 0 {
+        some
+    } else {
+        format!("{some} and {more} more")
+    }
 }

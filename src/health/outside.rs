@@ -17,7 +17,12 @@ const NAMED: usize = 5;
 /// When and how often a service is asked.
 #[must_use]
 pub fn pace(service: &ServiceSettings) -> Pace {
-    Pace { period: service.period, timeout: service.timeout, retries: service.retries, cooldown: service.retry_after }
+    Pace {
+        period: service.period,
+        timeout: service.timeout,
+        retries: service.retries,
+        cooldown: service.retry_after,
+    }
 }
 
 /// What an attempt to ask came to: an answer's status and body, or what went wrong on the way.
@@ -35,7 +40,9 @@ fn judge(expect: Expect, status: u16, body: &[u8]) -> Finding {
         Expect::Ok200 if status == 200 => Finding::ok(),
         Expect::Any2xx if (200..300).contains(&status) => Finding::ok(),
         Expect::FtStandard if status == 200 => document(body),
-        Expect::Ok200 | Expect::Any2xx | Expect::FtStandard => Finding::error(format!("it answered {status}")),
+        Expect::Ok200 | Expect::Any2xx | Expect::FtStandard => {
+            Finding::error(format!("it answered {status}"))
+        }
     }
 }
 
@@ -54,19 +61,35 @@ fn document(body: &[u8]) -> Finding {
     if checks.is_empty() {
         return Finding::error("its health document holds no check");
     }
-    let failing: Vec<&str> = checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str()).collect();
+    let failing: Vec<&str> = checks
+        .iter()
+        .filter(|check| !check.ok)
+        .map(|check| check.name.as_str())
+        .collect();
     let (state, detail) = match failing.len() {
         0 => (State::Ok, String::new()),
         n => {
             let more = if n > NAMED { ", \u{2026}" } else { "" };
             (
                 State::Error,
-                format!("{n} of its checks failing ({}{more})", failing.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ")),
+                format!(
+                    "{n} of its checks failing ({}{more})",
+                    failing
+                        .iter()
+                        .take(NAMED)
+                        .copied()
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
             )
         }
     };
     checks.truncate(MAX_SINGLE_CHECKS);
-    Finding { state, detail, checks: Arc::from(checks) }
+    Finding {
+        state,
+        detail,
+        checks: Arc::from(checks),
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +98,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_judged_by_what_is_expected() {
-        let fine = br#"{"schemaVersion":1,"name":"x","checks":[{"name":"db","ok":true,"severity":1}]}"#;
+        let fine =
+            br#"{"schemaVersion":1,"name":"x","checks":[{"name":"db","ok":true,"severity":1}]}"#;
         let bad = br#"{"checks":[{"name":"db","ok":false,"severity":1,"checkOutput":"gone"},{"name":"cache","ok":true}]}"#;
         for (expect, status, body, state, detail) in [
             (Expect::Ok200, 200, &b""[..], State::Ok, ""),
@@ -83,19 +107,53 @@ mod tests {
             (Expect::Any2xx, 204, b"", State::Ok, ""),
             (Expect::Any2xx, 301, b"", State::Error, "it answered 301"),
             (Expect::FtStandard, 200, fine, State::Ok, ""),
-            (Expect::FtStandard, 503, fine, State::Error, "it answered 503"),
-            (Expect::FtStandard, 200, bad, State::Error, "1 of its checks failing (db)"),
-            (Expect::FtStandard, 200, b"<html>", State::Error, "its answer is not a health document"),
-            (Expect::FtStandard, 200, br#"{"checks":null}"#, State::Error, "its health document holds no check"),
+            (
+                Expect::FtStandard,
+                503,
+                fine,
+                State::Error,
+                "it answered 503",
+            ),
+            (
+                Expect::FtStandard,
+                200,
+                bad,
+                State::Error,
+                "1 of its checks failing (db)",
+            ),
+            (
+                Expect::FtStandard,
+                200,
+                b"<html>",
+                State::Error,
+                "its answer is not a health document",
+            ),
+            (
+                Expect::FtStandard,
+                200,
+                br#"{"checks":null}"#,
+                State::Error,
+                "its health document holds no check",
+            ),
         ] {
             let found = judge(expect, status, body);
-            assert_eq!((found.state, found.detail.as_str()), (state, detail), "{expect:?} {status}");
+            assert_eq!(
+                (found.state, found.detail.as_str()),
+                (state, detail),
+                "{expect:?} {status}"
+            );
         }
     }
 
     #[test]
     fn only_what_the_network_fails_is_tried_again() {
-        assert_eq!(attempt(Expect::Ok200, Err("refused".into())), Attempt::Failed("refused".into()));
-        assert_eq!(attempt(Expect::Ok200, Ok((500, Vec::new()))), Attempt::Found(Finding::error("it answered 500")));
+        assert_eq!(
+            attempt(Expect::Ok200, Err("refused".into())),
+            Attempt::Failed("refused".into())
+        );
+        assert_eq!(
+            attempt(Expect::Ok200, Ok((500, Vec::new()))),
+            Attempt::Found(Finding::error("it answered 500"))
+        );
     }
 }

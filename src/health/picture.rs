@@ -50,17 +50,22 @@ impl Picture {
     /// The component of this name.
     #[must_use]
     pub fn component(&self, name: &str) -> Option<&Component> {
-        self.components.iter().find(|component| &*component.name == name)
+        self.components
+            .iter()
+            .find(|component| &*component.name == name)
     }
 
     /// The components whose failure makes the whole fail.
     pub fn fatal(&self) -> impl Iterator<Item = &Component> {
-        self.components.iter().filter(|component| self.settings.is_fatal(&component.name))
+        self.components
+            .iter()
+            .filter(|component| self.settings.is_fatal(&component.name))
     }
 
     /// The components on which liveness depends.
     pub fn vital(&self) -> impl Iterator<Item = &Component> {
-        self.fatal().filter(|component| LIVENESS.contains(&&*component.name))
+        self.fatal()
+            .filter(|component| LIVENESS.contains(&&*component.name))
     }
 
     /// How the whole is: the worst of what is fatal, and which component that is, the first by name where there are several.
@@ -72,19 +77,27 @@ impl Picture {
     /// Whether the service has started, and does not end.
     #[must_use]
     pub fn has_started(&self) -> bool {
-        self.component(STARTUP).is_none_or(|startup| startup.state().is_ok())
+        self.component(STARTUP)
+            .is_none_or(|startup| startup.state().is_ok())
     }
 
     /// When any component last changed.
     #[must_use]
     pub fn last_change(&self) -> Timestamp {
-        self.components.iter().map(|component| component.last_change).max().unwrap_or(self.identity.started)
+        self.components
+            .iter()
+            .map(|component| component.last_change)
+            .max()
+            .unwrap_or(self.identity.started)
     }
 
     /// When there was last evidence of any component.
     #[must_use]
     pub fn last_update(&self) -> Option<Timestamp> {
-        self.components.iter().filter_map(|component| component.last_update).max()
+        self.components
+            .iter()
+            .filter_map(|component| component.last_update)
+            .max()
     }
 }
 

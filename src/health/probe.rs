@@ -49,7 +49,10 @@ impl Pace {
     /// After how long without a report something is wrong with the probe itself.
     #[must_use]
     pub fn stale_after(&self) -> Duration {
-        let attempts = self.timeout.saturating_mul(self.retries + 1).saturating_add(self.cooldown.saturating_mul(self.retries));
+        let attempts = self
+            .timeout
+            .saturating_mul(self.retries + 1)
+            .saturating_add(self.cooldown.saturating_mul(self.retries));
         self.period.saturating_add(attempts).saturating_mul(2)
     }
 }
@@ -80,11 +83,23 @@ impl Probes {
     ///
     /// # Errors
     /// As [`Registry::register`].
-    pub fn add(&mut self, registry: &Registry, name: &str, categories: &[String], pace: Pace, check: Check) -> Result<(), RegisterError> {
+    pub fn add(
+        &mut self,
+        registry: &Registry,
+        name: &str,
+        categories: &[String],
+        pace: Pace,
+        check: Check,
+    ) -> Result<(), RegisterError> {
         let reporter = registry.register(name, Some(pace.stale_after()), categories)?;
         let (ask, asked) = mpsc::channel(ASKED_QUEUE);
         self.asking.push(ask);
-        self.probes.push(Probe { reporter, pace, check, asked });
+        self.probes.push(Probe {
+            reporter,
+            pace,
+            check,
+            asked,
+        });
         Ok(())
     }
 
@@ -162,8 +177,13 @@ impl Probe {
         let guarded = AssertUnwindSafe(async { (self.check)().await }).catch_unwind();
         match timeout(self.pace.timeout, guarded).await {
             Ok(Ok(attempt)) => attempt,
-            Ok(Err(_)) => Attempt::Found(Finding::error("the check itself broke; the log says where")),
-            Err(_) => Attempt::Failed(format!("no answer within {}", crate::model::format_duration(self.pace.timeout))),
+            Ok(Err(_)) => {
+                Attempt::Found(Finding::error("the check itself broke; the log says where"))
+            }
+            Err(_) => Attempt::Failed(format!(
+                "no answer within {}",
+                crate::model::format_duration(self.pace.timeout)
+            )),
         }
     }
 }
@@ -183,11 +203,19 @@ mod tests {
     use super::super::testing::Hands;
     use super::*;
 
-    const QUICK: Pace =
-        Pace { period: Duration::from_secs(60), timeout: Duration::from_secs(5), retries: 2, cooldown: Duration::from_secs(5) };
+    const QUICK: Pace = Pace {
+        period: Duration::from_secs(60),
+        timeout: Duration::from_secs(5),
+        retries: 2,
+        cooldown: Duration::from_secs(5),
+    };
 
     fn states(registry: &Registry) -> Vec<(String, State, String)> {
-        registry.components().iter().map(|one| (one.name.to_string(), one.state(), one.detail().to_owned())).collect()
+        registry
+            .components()
+            .iter()
+            .map(|one| (one.name.to_string(), one.state(), one.detail().to_owned()))
+            .collect()
     }
 
     fn always(attempt: Attempt) -> Check {
@@ -202,11 +230,46 @@ mod tests {
     async fn trap_03_a_probe_that_hangs_or_panics_harms_no_other() {
         let registry = Registry::new(Hands::default().clock());
         let mut probes = Probes::default();
-        let once = Pace { retries: 0, ..QUICK };
-        probes.add(&registry, "hangs", &[], once, Box::new(|| Box::pin(std::future::pending()))).expect("free");
-        probes.add(&registry, "panics", &[], once, Box::new(|| panic!("before it begins"))).expect("free");
-        probes.add(&registry, "panics-late", &[], once, Box::new(|| Box::pin(async { panic!("on its way") }))).expect("free");
-        probes.add(&registry, "works", &[], once, always(Attempt::Found(Finding::ok()))).expect("free");
+        let once = Pace {
+            retries: 0,
+            ..QUICK
+        };
+        probes
+            .add(
+                &registry,
+                "hangs",
+                &[],
+                once,
+                Box::new(|| Box::pin(std::future::pending())),
+            )
+            .expect("free");
+        probes
+            .add(
+                &registry,
+                "panics",
+                &[],
+                once,
+                Box::new(|| panic!("before it begins")),
+            )
+            .expect("free");
+        probes
+            .add(
+                &registry,
+                "panics-late",
+                &[],
+                once,
+                Box::new(|| Box::pin(async { panic!("on its way") })),
+            )
+            .expect("free");
+        probes
+            .add(
+                &registry,
+                "works",
+                &[],
+                once,
+                always(Attempt::Found(Finding::ok())),
+            )
+            .expect("free");
         let mut running = JoinSet::new();
         let stop = CancellationToken::new();
         running.spawn(probes.run(stop.clone()));
@@ -223,7 +286,10 @@ mod tests {
             "the first check is at once"
         );
         sleep(Duration::from_secs(5)).await;
-        assert_eq!(states(&registry)[0], ("hangs".into(), State::Error, "no answer within 5s".into()));
+        assert_eq!(
+            states(&registry)[0],
+            ("hangs".into(), State::Error, "no answer within 5s".into())
+        );
         stop.cancel();
         running.join_next().await;
     }
@@ -237,13 +303,24 @@ mod tests {
             let counted = Arc::clone(&count);
             let check: Check = Box::new(move || {
                 let n = counted.fetch_add(1, Ordering::Relaxed);
-                Box::pin(async move { if n < fails { Attempt::Failed("refused".into()) } else { Attempt::Found(Finding::ok()) } })
+                Box::pin(async move {
+                    if n < fails {
+                        Attempt::Failed("refused".into())
+                    } else {
+                        Attempt::Found(Finding::ok())
+                    }
+                })
             });
-            probes.add(&registry, "web", &[], QUICK, check).expect("free");
+            probes
+                .add(&registry, "web", &[], QUICK, check)
+                .expect("free");
             let mut running = JoinSet::new();
             running.spawn(probes.run(CancellationToken::new()));
             sleep(Duration::from_secs(30)).await;
-            assert_eq!((states(&registry)[0].1, count.load(Ordering::Relaxed)), (expect, attempts));
+            assert_eq!(
+                (states(&registry)[0].1, count.load(Ordering::Relaxed)),
+                (expect, attempts)
+            );
         }
     }
 
@@ -257,14 +334,28 @@ mod tests {
             counted.fetch_add(1, Ordering::Relaxed);
             Box::pin(async { Attempt::Found(Finding::ok()) })
         });
-        probes.add(&registry, "web", &[], QUICK, check).expect("free");
-        probes.add(&registry, "hangs", &[], QUICK, Box::new(|| Box::pin(std::future::pending()))).expect("free");
+        probes
+            .add(&registry, "web", &[], QUICK, check)
+            .expect("free");
+        probes
+            .add(
+                &registry,
+                "hangs",
+                &[],
+                QUICK,
+                Box::new(|| Box::pin(std::future::pending())),
+            )
+            .expect("free");
         let asker = probes.asker();
         let mut running = JoinSet::new();
         running.spawn(probes.run(CancellationToken::new()));
         sleep(Duration::from_secs(1)).await;
         asker.ask_all(Duration::from_secs(3)).await;
-        assert_eq!(count.load(Ordering::Relaxed), 2, "and nobody waits for the one that hangs");
+        assert_eq!(
+            count.load(Ordering::Relaxed),
+            2,
+            "and nobody waits for the one that hangs"
+        );
     }
 
     #[test]

@@ -45,14 +45,27 @@ pub enum NotTaken {
 impl fmt::Display for NotTaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kind(kind) => write!(f, "reports about {kind:?} are not known, but about {} are", REPORT_KINDS.join(" and ")),
+            Self::Kind(kind) => write!(
+                f,
+                "reports about {kind:?} are not known, but about {} are",
+                REPORT_KINDS.join(" and ")
+            ),
             Self::Component(name) => {
-                write!(f, "no component {name} reports by itself: write a [[service]] of this name without a url into the configuration")
+                write!(
+                    f,
+                    "no component {name} reports by itself: write a [[service]] of this name without a url into the configuration"
+                )
             }
             Self::Asked(name) => {
-                write!(f, "labwatch finds out itself how {name} is: to have it report instead, leave out the url of its [[service]]")
+                write!(
+                    f,
+                    "labwatch finds out itself how {name} is: to have it report instead, leave out the url of its [[service]]"
+                )
             }
-            Self::Experiment(name) => write!(f, "experiment {name} was not found: neither book nor relay nor jump knows it"),
+            Self::Experiment(name) => write!(
+                f,
+                "experiment {name} was not found: neither book nor relay nor jump knows it"
+            ),
         }
     }
 }
@@ -72,16 +85,26 @@ impl Pushed {
     /// No component yet, besides those that labwatch has by itself.
     #[must_use]
     pub fn knowing(own: &[&str]) -> Self {
-        Self { others: own.iter().map(|name| (*name).to_owned()).collect(), ..Self::default() }
+        Self {
+            others: own.iter().map(|name| (*name).to_owned()).collect(),
+            ..Self::default()
+        }
     }
 
     /// Takes in a component that is *stale* when no report came for `fresh`.
     ///
     /// # Errors
     /// As [`Registry::register`].
-    pub fn add(&mut self, registry: &Registry, name: &str, categories: &[String], fresh: Duration) -> Result<(), RegisterError> {
+    pub fn add(
+        &mut self,
+        registry: &Registry,
+        name: &str,
+        categories: &[String],
+        fresh: Duration,
+    ) -> Result<(), RegisterError> {
         let reporter = registry.register(name, Some(fresh), categories)?;
-        self.components.insert(name.to_owned(), Reported { reporter, fresh });
+        self.components
+            .insert(name.to_owned(), Reported { reporter, fresh });
         Ok(())
     }
 
@@ -96,8 +119,13 @@ impl Pushed {
     /// [`NotTaken`]: it is not known, or asked.
     pub fn report(&self, name: &str, finding: Finding) -> Result<Taken, NotTaken> {
         match self.components.get(name) {
-            Some(Reported { reporter, fresh }) => Ok(Taken { changed: reporter.report(finding), fresh: *fresh }),
-            None if self.others.iter().any(|other| other == name) => Err(NotTaken::Asked(name.to_owned())),
+            Some(Reported { reporter, fresh }) => Ok(Taken {
+                changed: reporter.report(finding),
+                fresh: *fresh,
+            }),
+            None if self.others.iter().any(|other| other == name) => {
+                Err(NotTaken::Asked(name.to_owned()))
+            }
             None => Err(NotTaken::Component(name.to_owned())),
         }
     }
@@ -121,16 +149,27 @@ impl SelfTest {
     pub fn finding(&self, now: Timestamp) -> Finding {
         let age = now.duration_since(self.at);
         let limit = SignedDuration::try_from(SELF_TEST_FRESH).unwrap_or(SignedDuration::MAX);
-        if age > limit { Finding::new(State::Stale, no_report_for(age.unsigned_abs())) } else { self.finding.clone() }
+        if age > limit {
+            Finding::new(State::Stale, no_report_for(age.unsigned_abs()))
+        } else {
+            self.finding.clone()
+        }
     }
 }
 
 /// Takes in the result of a self-test, and says whether it is other than the last. Results of experiments that `is_known` does not know
 /// any more go.
-pub(super) fn take(tests: &mut Arc<SelfTests>, name: &str, test: SelfTest, is_known: impl Fn(&str) -> bool) -> bool {
+pub(super) fn take(
+    tests: &mut Arc<SelfTests>,
+    name: &str,
+    test: SelfTest,
+    is_known: impl Fn(&str) -> bool,
+) -> bool {
     let tests = Arc::make_mut(tests);
     tests.retain(|name, _| is_known(name));
-    let changed = tests.get(name).is_none_or(|last| last.finding != test.finding);
+    let changed = tests
+        .get(name)
+        .is_none_or(|last| last.finding != test.finding);
     tests.insert(name.to_owned(), test);
     changed
 }

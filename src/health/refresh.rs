@@ -33,7 +33,12 @@ impl Refresher {
     /// A refresher of the pictures of `desk`.
     #[must_use]
     pub fn new(desk: Desk, probes: Asker, poll_book: PollBook) -> Self {
-        Self { desk, probes, poll_book, last: Mutex::default() }
+        Self {
+            desk,
+            probes,
+            poll_book,
+            last: Mutex::default(),
+        }
     }
 
     /// A picture after everything was checked. Those who ask while a run is under way wait for it and share it; soon after one they get
@@ -47,7 +52,10 @@ impl Refresher {
         }
         let is_fresh = last.is_some_and(|last| last >= asked);
         drop(last);
-        Picture { is_fresh, ..self.desk.picture() }
+        Picture {
+            is_fresh,
+            ..self.desk.picture()
+        }
     }
 
     async fn run(&self) {
@@ -61,6 +69,10 @@ impl Refresher {
         let before = told(&snapshots.borrow());
         (self.poll_book)();
         // Both errors mean that the last answer is the newest that there is.
-        let _ = timeout(FRESH_WITHIN, snapshots.wait_for(|snapshot| told(snapshot) > before)).await;
+        let _ = timeout(
+            FRESH_WITHIN,
+            snapshots.wait_for(|snapshot| told(snapshot) > before),
+        )
+        .await;
     }
 }

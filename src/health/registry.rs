@@ -31,8 +31,14 @@ pub enum RegisterError {
 impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Duplicate(name) => write!(f, "there are two components of the name {name}: give one of them another"),
-            Self::Name(name) => write!(f, "{name:?} cannot be a component's name: use letters, digits, dots, underscores and dashes"),
+            Self::Duplicate(name) => write!(
+                f,
+                "there are two components of the name {name}: give one of them another"
+            ),
+            Self::Name(name) => write!(
+                f,
+                "{name:?} cannot be a component's name: use letters, digits, dots, underscores and dashes"
+            ),
             Self::TooMany => write!(f, "there are more than {MAX_COMPONENTS} components"),
         }
     }
@@ -67,7 +73,10 @@ impl Registry {
     /// A registry without components.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self(Arc::new(Inner { clock, entries: Mutex::default() }))
+        Self(Arc::new(Inner {
+            clock,
+            entries: Mutex::default(),
+        }))
     }
 
     /// Takes in a component, which is *init* until its first report. Once it has reported it is *stale* when no report came for
@@ -75,8 +84,16 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegisterError`]: the name is taken or does not fit into a path, or there are too many.
-    pub fn register(&self, name: &str, stale_after: Option<Duration>, categories: &[String]) -> Result<Reporter, RegisterError> {
-        let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    pub fn register(
+        &self,
+        name: &str,
+        stale_after: Option<Duration>,
+        categories: &[String],
+    ) -> Result<Reporter, RegisterError> {
+        let fits = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         if !fits {
             return Err(RegisterError::Name(name.to_owned()));
         }
@@ -90,8 +107,17 @@ impl Registry {
             Slot::Occupied(_) => Err(RegisterError::Duplicate(name.to_string())),
             Slot::Vacant(slot) => {
                 let finding = Finding::new(State::Init, "starting");
-                slot.insert(Entry { finding, changed, updated: None, stale_after, categories: categories.into() });
-                Ok(Reporter { name, registry: self.clone() })
+                slot.insert(Entry {
+                    finding,
+                    changed,
+                    updated: None,
+                    stale_after,
+                    categories: categories.into(),
+                });
+                Ok(Reporter {
+                    name,
+                    registry: self.clone(),
+                })
             }
         }
     }
@@ -100,18 +126,26 @@ impl Registry {
     #[must_use]
     pub fn components(&self) -> Vec<Component> {
         let now = (self.0.clock)();
-        self.entries().iter().map(|(name, entry)| entry.component(name, now)).collect()
+        self.entries()
+            .iter()
+            .map(|(name, entry)| entry.component(name, now))
+            .collect()
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {
-        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entry {
     fn component(&self, name: &Arc<str>, now: Moment) -> Component {
         let silent = self.updated.map(|updated| now.since(updated));
-        let overdue = silent.zip(self.stale_after).filter(|(silent, limit)| silent > limit);
+        let overdue = silent
+            .zip(self.stale_after)
+            .filter(|(silent, limit)| silent > limit);
         let finding = match overdue {
             Some((silent, _)) => Finding::new(State::Stale, no_report_for(silent)),
             None => self.finding.clone(),
@@ -142,7 +176,9 @@ impl Reporter {
         let now = (self.registry.0.clock)();
         let was = {
             let mut entries = self.registry.entries();
-            let Some(entry) = entries.get_mut(&self.name) else { return false };
+            let Some(entry) = entries.get_mut(&self.name) else {
+                return false;
+            };
             entry.updated = Some(now);
             if (entry.finding.state, &entry.finding.detail) == (finding.state, &finding.detail) {
                 entry.finding = finding;
@@ -156,7 +192,12 @@ impl Reporter {
     }
 
     fn note(&self, finding: &Finding, was: State) {
-        let (component, state, was, detail) = (&self.name, finding.state.word(), was.word(), &finding.detail);
+        let (component, state, was, detail) = (
+            &self.name,
+            finding.state.word(),
+            was.word(),
+            &finding.detail,
+        );
         if finding.state.is_ok() {
             tracing::info!(%component, state, was, detail, "{component} is {state}");
         } else {
@@ -167,7 +208,10 @@ impl Reporter {
 
 /// In words how long nothing came.
 pub(super) fn no_report_for(silent: Duration) -> String {
-    format!("no report for {}", format_duration(Duration::from_secs(silent.as_secs())))
+    format!(
+        "no report for {}",
+        format_duration(Duration::from_secs(silent.as_secs()))
+    )
 }
 
 #[cfg(test)]
@@ -179,25 +223,45 @@ mod tests {
     fn a_name_is_taken_once_and_fits_into_a_path() {
         let registry = Registry::new(Hands::default().clock());
         let _store = registry.register("store", None, &[]).expect("free");
-        assert_eq!(registry.register("store", None, &[]).err(), Some(RegisterError::Duplicate("store".into())));
+        assert_eq!(
+            registry.register("store", None, &[]).err(),
+            Some(RegisterError::Duplicate("store".into()))
+        );
         for bad in ["", "a/b", "a b", "\u{e9}"] {
-            assert_eq!(registry.register(bad, None, &[]).err(), Some(RegisterError::Name(bad.into())));
+            assert_eq!(
+                registry.register(bad, None, &[]).err(),
+                Some(RegisterError::Name(bad.into()))
+            );
         }
         for n in 1..MAX_COMPONENTS {
-            registry.register(&format!("c{n}"), None, &[]).expect("free");
+            registry
+                .register(&format!("c{n}"), None, &[])
+                .expect("free");
         }
-        assert_eq!(registry.register("more", None, &[]).err(), Some(RegisterError::TooMany));
+        assert_eq!(
+            registry.register("more", None, &[]).err(),
+            Some(RegisterError::TooMany)
+        );
     }
 
     #[test]
     fn a_component_is_init_then_what_is_reported_then_stale() {
         let hands = Hands::default();
         let registry = Registry::new(hands.clock());
-        let store = registry.register("store", Some(Duration::from_secs(30)), &[]).expect("free");
+        let store = registry
+            .register("store", Some(Duration::from_secs(30)), &[])
+            .expect("free");
         let seen = || {
             let all = registry.components();
-            let [one] = all.as_slice() else { panic!("{all:?}") };
-            (one.state(), one.detail().to_owned(), one.last_change.as_second(), one.last_update.map(jiff::Timestamp::as_second))
+            let [one] = all.as_slice() else {
+                panic!("{all:?}")
+            };
+            (
+                one.state(),
+                one.detail().to_owned(),
+                one.last_change.as_second(),
+                one.last_update.map(jiff::Timestamp::as_second),
+            )
         };
         assert_eq!(seen(), (State::Init, "starting".into(), 0, None));
         hands.pass(100);
@@ -207,7 +271,10 @@ mod tests {
         assert!(!store.report(Finding::ok()), "the same again is no change");
         assert_eq!(seen(), (State::Ok, String::new(), 100, Some(130)));
         hands.pass(42);
-        assert_eq!(seen(), (State::Stale, "no report for 42s".into(), 160, Some(130)));
+        assert_eq!(
+            seen(),
+            (State::Stale, "no report for 42s".into(), 160, Some(130))
+        );
         assert!(store.report(Finding::error("disk full")));
         assert_eq!(seen(), (State::Error, "disk full".into(), 172, Some(172)));
     }

@@ -64,16 +64,20 @@ impl Settings {
     /// The configured category of this name.
     #[must_use]
     pub fn configured(&self, name: &str) -> Option<&CategorySettings> {
-        self.categories.iter().find(|category| category.name == name)
+        self.categories
+            .iter()
+            .find(|category| category.name == name)
     }
 
     /// The rules of a category: as configured, or the built-in ones.
     #[must_use]
     pub fn category(&self, name: &str) -> CategorySettings {
-        self.configured(name).cloned().unwrap_or_else(|| match name {
-            DEFAULT | SYSTEM => strict(name),
-            stem => of_stem(stem),
-        })
+        self.configured(name)
+            .cloned()
+            .unwrap_or_else(|| match name {
+                DEFAULT | SYSTEM => strict(name),
+                stem => of_stem(stem),
+            })
     }
 }
 

@@ -14,18 +14,35 @@ pub const MAIL: &str = "mail";
 
 /// Puts the components that the engine knows about to those that are reported. Mail is one only where there is somebody to tell.
 pub(super) fn join(components: &mut Vec<Component>, snapshot: &Snapshot, now: Timestamp) {
-    let probed = components.iter().position(|component| &*component.name == MAIL).map(|at| components.swap_remove(at));
-    components.extend(snapshot.sources.iter().map(|source| component(source, snapshot, now)));
+    let probed = components
+        .iter()
+        .position(|component| &*component.name == MAIL)
+        .map(|at| components.swap_remove(at));
+    components.extend(
+        snapshot
+            .sources
+            .iter()
+            .map(|source| component(source, snapshot, now)),
+    );
     components.extend(mail(snapshot).map(|used| worse(used, probed)));
 }
 
 /// What was sent and what the probe found, as one: the worse of both. A server that greets may still refuse every mail, until one is
 /// taken; and one that is gone is of no use, though the last mail went well. While the probe has found out nothing, it says nothing.
 fn worse(used: Component, probed: Option<Component>) -> Component {
-    let Some(probed) = probed.filter(|probed| probed.state() != State::Init) else { return used };
+    let Some(probed) = probed.filter(|probed| probed.state() != State::Init) else {
+        return used;
+    };
     let last_update = used.last_update.max(probed.last_update);
-    let worse = if probed.state() > used.state() { probed } else { used };
-    Component { last_update, ..worse }
+    let worse = if probed.state() > used.state() {
+        probed
+    } else {
+        used
+    };
+    Component {
+        last_update,
+        ..worse
+    }
 }
 
 fn component(source: &SourceView, snapshot: &Snapshot, now: Timestamp) -> Component {
@@ -41,7 +58,9 @@ fn component(source: &SourceView, snapshot: &Snapshot, now: Timestamp) -> Compon
 fn finding(source: &SourceView, snapshot: &Snapshot, now: Timestamp) -> Finding {
     match source.health {
         SourceHealth::Starting => Finding::new(State::Init, "starting: no report yet"),
-        SourceHealth::Live if source.name == SourceName::Book && snapshot.manifest_lost.is_some() => {
+        SourceHealth::Live
+            if source.name == SourceName::Book && snapshot.manifest_lost.is_some() =>
+        {
             Finding::new(State::Warn, "book has an empty manifest")
         }
         SourceHealth::Live => Finding::ok(),
@@ -65,8 +84,12 @@ fn down(source: &SourceView, now: Timestamp) -> Finding {
 /// The ways to people, as one. One that was not needed yet counts as well: nobody knows better.
 fn mail(snapshot: &Snapshot) -> Option<Component> {
     let routes = &snapshot.routes;
-    let failing = routes.iter().find_map(|route| route.fault.as_ref().map(|fault| (route, fault)));
-    let finding = failing.map_or_else(Finding::ok, |(route, fault)| Finding::error(format!("{}: {fault}", route.name)));
+    let failing = routes
+        .iter()
+        .find_map(|route| route.fault.as_ref().map(|fault| (route, fault)));
+    let finding = failing.map_or_else(Finding::ok, |(route, fault)| {
+        Finding::error(format!("{}: {fault}", route.name))
+    });
     let last_sent = routes.iter().filter_map(|route| route.last_sent).max();
     let waiting = failing.and_then(|(route, _)| route.waiting_since);
     (!routes.is_empty()).then(|| Component {
@@ -85,7 +108,13 @@ mod tests {
     fn mail(state: State, detail: &str, second: i64) -> Component {
         let at = Timestamp::from_second(second).expect("a time");
         let finding = Finding::new(state, detail);
-        Component { name: Arc::from(MAIL), finding, last_change: at, last_update: Some(at), categories: Arc::default() }
+        Component {
+            name: Arc::from(MAIL),
+            finding,
+            last_change: at,
+            last_update: Some(at),
+            categories: Arc::default(),
+        }
     }
 
     #[test]
@@ -99,7 +128,11 @@ mod tests {
             (State::Ok, State::Init, State::Ok, "used"),
         ] {
             let both = worse(mail(used, "used", 1), Some(mail(probed, "probed", 2)));
-            assert_eq!((both.state(), both.detail()), (state, detail), "{used:?} {probed:?}");
+            assert_eq!(
+                (both.state(), both.detail()),
+                (state, detail),
+                "{used:?} {probed:?}"
+            );
             let newest = if probed == State::Init { 1 } else { 2 };
             assert_eq!(both.last_update.map(Timestamp::as_second), Some(newest));
         }

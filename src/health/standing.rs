@@ -31,7 +31,11 @@ pub struct Standing {
 #[must_use]
 pub fn standings(picture: &Picture) -> Vec<Standing> {
     let census = Census::of(picture);
-    census.categories().iter().filter_map(|name| standing(name, &census, picture)).collect()
+    census
+        .categories()
+        .iter()
+        .filter_map(|name| standing(name, &census, picture))
+        .collect()
 }
 
 fn standing(name: &str, census: &Census<'_>, picture: &Picture) -> Option<Standing> {
@@ -52,6 +56,9 @@ fn standing(name: &str, census: &Census<'_>, picture: &Picture) -> Option<Standi
 
 /// As the engine has it, which is what book is told.
 fn kept_back(name: &str, snapshot: &Snapshot) -> Vec<String> {
-    let by_it = snapshot.kept_back.iter().filter(|(_, category)| *category == name);
+    let by_it = snapshot
+        .kept_back
+        .iter()
+        .filter(|(_, category)| *category == name);
     by_it.map(|(stub, _)| stub.as_str().to_owned()).collect()
 }

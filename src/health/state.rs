@@ -57,7 +57,11 @@ impl Finding {
     /// A finding without single checks.
     #[must_use]
     pub fn new(state: State, detail: impl Into<String>) -> Self {
-        Self { state, detail: detail.into(), checks: Arc::default() }
+        Self {
+            state,
+            detail: detail.into(),
+            checks: Arc::default(),
+        }
     }
 
     /// All is well.

@@ -92,7 +92,11 @@ pub struct Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the switch of category {} cannot be read, it stays as it was: {}", self.category, self.error)
+        write!(
+            f,
+            "the switch of category {} cannot be read, it stays as it was: {}",
+            self.category, self.error
+        )
     }
 }
 
@@ -118,8 +122,13 @@ impl Categories {
     /// # Errors
     /// [`Unreadable`]: the value makes no sense. What was in force stays.
     pub fn restore(&mut self, key: &str, value: &Value) -> Result<(), Unreadable> {
-        let Some(category) = key.strip_prefix(KEY) else { return Ok(()) };
-        let switch = Switch::deserialize(value).map_err(|error| Unreadable { category: category.to_owned(), error })?;
+        let Some(category) = key.strip_prefix(KEY) else {
+            return Ok(());
+        };
+        let switch = Switch::deserialize(value).map_err(|error| Unreadable {
+            category: category.to_owned(),
+            error,
+        })?;
         Arc::make_mut(&mut self.switched).insert(category.to_owned(), switch);
         Ok(())
     }
@@ -134,24 +143,61 @@ impl Categories {
     /// it misses no fault. A judgement counts again only when the category's pace has passed since the last that counted, so many
     /// pictures of one fault are one; a good one in between begins anew. What fails while a category keeps back is kept back too.
     pub fn judge(&mut self, picture: &Picture, now: Moment) -> Vec<Change> {
-        let sticky = picture.settings.categories.iter().filter(|category| category.sticky);
-        let watched: Vec<_> = sticky.filter(|category| is_enabled(&category.name, &self.switched) || self.keeps_back(category)).collect();
+        let sticky = picture
+            .settings
+            .categories
+            .iter()
+            .filter(|category| category.sticky);
+        let watched: Vec<_> = sticky
+            .filter(|category| {
+                is_enabled(&category.name, &self.switched) || self.keeps_back(category)
+            })
+            .collect();
         if watched.is_empty() || !picture.has_started() {
             return Vec::new();
         }
         let census = Census::of(picture);
-        watched.into_iter().filter_map(|category| self.judge_one(category, &census, now)).collect()
+        watched
+            .into_iter()
+            .filter_map(|category| self.judge_one(category, &census, now))
+            .collect()
     }
 
-    fn judge_one(&mut self, category: &CategorySettings, census: &Census<'_>, now: Moment) -> Option<Change> {
+    fn judge_one(
+        &mut self,
+        category: &CategorySettings,
+        census: &Census<'_>,
+        now: Moment,
+    ) -> Option<Change> {
         let members = census.in_category(&category.name)?;
-        if let Some(closed) = self.switched.get(&category.name).filter(|switch| !switch.enabled) {
-            let kept_back: BTreeSet<Stub> = closed.kept_back.iter().cloned().chain(faulty(&members)).collect();
+        if let Some(closed) = self
+            .switched
+            .get(&category.name)
+            .filter(|switch| !switch.enabled)
+        {
+            let kept_back: BTreeSet<Stub> = closed
+                .kept_back
+                .iter()
+                .cloned()
+                .chain(faulty(&members))
+                .collect();
             let changed = kept_back != closed.kept_back;
-            return changed.then(|| Switch { kept_back, ..closed.clone() }).map(|switch| self.switch(&category.name, switch));
+            return changed
+                .then(|| Switch {
+                    kept_back,
+                    ..closed.clone()
+                })
+                .map(|switch| self.switch(&category.name, switch));
         }
-        let judged: Vec<&Member<'_>> = members.into_iter().filter(|member| member.state.is_ok() || is_fault(member.state)).collect();
-        let verdict = if judged.is_empty() { None } else { Some(Verdict::of(category, &judged)) };
+        let judged: Vec<&Member<'_>> = members
+            .into_iter()
+            .filter(|member| member.state.is_ok() || is_fault(member.state))
+            .collect();
+        let verdict = if judged.is_empty() {
+            None
+        } else {
+            Some(Verdict::of(category, &judged))
+        };
         let Some(verdict) = verdict.filter(|verdict| !verdict.ok) else {
             self.failing.remove(&category.name);
             return None;
@@ -159,34 +205,75 @@ impl Categories {
         if self.count(category, pace(census, &judged), now) < category.failure_threshold {
             return None;
         }
-        let named = verdict.failing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let kept_back = if category.sticky_booking { faulty(&judged).collect() } else { BTreeSet::new() };
+        let named = verdict
+            .failing
+            .iter()
+            .take(NAMED)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let kept_back = if category.sticky_booking {
+            faulty(&judged).collect()
+        } else {
+            BTreeSet::new()
+        };
         let (by, reason) = (OURSELVES.to_owned(), format!("failing: {named}"));
-        Some(self.switch(&category.name, Switch { enabled: false, at: now.wall(), by, cause: Cause::Fault, reason, kept_back }))
+        Some(self.switch(
+            &category.name,
+            Switch {
+                enabled: false,
+                at: now.wall(),
+                by,
+                cause: Cause::Fault,
+                reason,
+                kept_back,
+            },
+        ))
     }
 
     /// Whether a fault closed the category, and its experiments wait for an inspection.
     fn keeps_back(&self, category: &CategorySettings) -> bool {
-        category.sticky_booking && self.switched.get(&category.name).is_some_and(|switch| !switch.enabled && switch.cause == Cause::Fault)
+        category.sticky_booking
+            && self
+                .switched
+                .get(&category.name)
+                .is_some_and(|switch| !switch.enabled && switch.cause == Cause::Fault)
     }
 
     /// The experiments that closed categories keep back, as far as these settings still have it so.
     #[must_use]
     pub fn kept_back(&self, settings: &[CategorySettings]) -> KeptBack {
         let keeping = settings.iter().filter(|category| self.keeps_back(category));
-        let switches = keeping.filter_map(|category| Some((category, self.switched.get(&category.name)?)));
-        switches.flat_map(|(category, switch)| switch.kept_back.iter().map(|stub| (stub.clone(), category.name.clone()))).collect()
+        let switches =
+            keeping.filter_map(|category| Some((category, self.switched.get(&category.name)?)));
+        switches
+            .flat_map(|(category, switch)| {
+                switch
+                    .kept_back
+                    .iter()
+                    .map(|stub| (stub.clone(), category.name.clone()))
+            })
+            .collect()
     }
 
     fn count(&mut self, category: &CategorySettings, pace: Duration, now: Moment) -> u32 {
         match self.failing.get_mut(&category.name) {
             Some(failing) if now.since(failing.last) < pace => failing.count,
             Some(failing) => {
-                *failing = Failing { count: failing.count + 1, last: now };
+                *failing = Failing {
+                    count: failing.count + 1,
+                    last: now,
+                };
                 failing.count
             }
             None => {
-                self.failing.insert(category.name.clone(), Failing { count: 1, last: now });
+                self.failing.insert(
+                    category.name.clone(),
+                    Failing {
+                        count: 1,
+                        last: now,
+                    },
+                );
                 1
             }
         }
@@ -196,13 +283,18 @@ impl Categories {
     pub fn switch(&mut self, category: &str, switch: Switch) -> Change {
         self.failing.remove(category);
         Arc::make_mut(&mut self.switched).insert(category.to_owned(), switch.clone());
-        Change { category: category.to_owned(), switch }
+        Change {
+            category: category.to_owned(),
+            switch,
+        }
     }
 }
 
 /// The experiments among these that have a fault of which nobody knows.
 fn faulty(members: &[&Member<'_>]) -> impl Iterator<Item = Stub> {
-    let faulty = members.iter().filter(|member| member.counts && member.ack.is_none() && is_fault(member.state));
+    let faulty = members
+        .iter()
+        .filter(|member| member.counts && member.ack.is_none() && is_fault(member.state));
     faulty.filter_map(|member| match member.what {
         What::Experiment(view) => Some(view.stub.clone()),
         What::Component(_) => None,

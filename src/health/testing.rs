@@ -18,7 +18,8 @@ impl Hands {
         let hands = Arc::clone(&self.0);
         Arc::new(move || {
             let seconds = hands.load(Ordering::Relaxed);
-            let wall = Timestamp::from_second(i64::try_from(seconds).expect("small")).expect("in range");
+            let wall =
+                Timestamp::from_second(i64::try_from(seconds).expect("small")).expect("in range");
             Moment::new(wall, Duration::from_secs(seconds))
         })
     }

@@ -23,20 +23,33 @@ pub(super) fn answer(request: &Request, rules: &Rules, hub: &Hub) -> Answer {
     let segments = request.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     let topic = match (hub.kind, path.as_slice()) {
-        (Kind::Relay(_), ["session", topic]) | (Kind::Jump, ["api", "v1", "connect", topic]) => *topic,
+        (Kind::Relay(_), ["session", topic]) | (Kind::Jump, ["api", "v1", "connect", topic]) => {
+            *topic
+        }
         _ => return Answer::no_path(request),
     };
     if request.method != "POST" {
         return Answer::no_method(request, "POST");
     }
-    let Some(token) = request.header("authorization") else { return Answer::unauthenticated() };
-    let secret = rules.secret.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some(token) = request.header("authorization") else {
+        return Answer::unauthenticated();
+    };
+    let secret = rules
+        .secret
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let admitted = verify(token, &secret, &rules.audience, Timestamp::now());
-    let admitted = admitted.map_err(|trouble| refuse(hub.kind, &trouble)).and_then(|claims| match hub.kind {
-        Kind::Relay(_) => admit_to_relay(claims, topic, rules, hub),
-        Kind::Jump => admit_to_jump(claims, topic),
-    });
-    admitted.map_or_else(|refusal| refusal, |claims| hand_out(claims, topic, rules, hub))
+    let admitted = admitted
+        .map_err(|trouble| refuse(hub.kind, &trouble))
+        .and_then(|claims| match hub.kind {
+            Kind::Relay(_) => admit_to_relay(claims, topic, rules, hub),
+            Kind::Jump => admit_to_jump(claims, topic),
+        });
+    admitted.map_or_else(
+        |refusal| refusal,
+        |claims| hand_out(claims, topic, rules, hub),
+    )
 }
 
 /// A token that is not even read is the framework's affair: the servers answer 500. relay hides the reason, except for the audience.
@@ -57,17 +70,30 @@ fn admit_to_relay(claims: Claims, topic: &str, rules: &Rules, hub: &Hub) -> Resu
         return Err(Answer::bare(401, "Token Wrong Topic"));
     }
     if claims.booking_id.is_empty() && !rules.allow_no_booking_id {
-        return Err(Answer::handler(400, "empty bookingID field is not permitted"));
+        return Err(Answer::handler(
+            400,
+            "empty bookingID field is not permitted",
+        ));
     }
     if hub.denies(&claims.booking_id) {
-        return Err(Answer::handler(400, "bookingID has been deny-listed, probably because the session was cancelled"));
+        return Err(Answer::handler(
+            400,
+            "bookingID has been deny-listed, probably because the session was cancelled",
+        ));
     }
-    if claims.has_times() { Ok(claims) } else { Err(Answer::Drop) }
+    if claims.has_times() {
+        Ok(claims)
+    } else {
+        Err(Answer::Drop)
+    }
 }
 
 fn admit_to_jump(mut claims: Claims, topic: &str) -> Result<Claims, Answer> {
     if claims.topic != topic {
-        return Err(Answer::handler(401, "host_id does not match topic in token"));
+        return Err(Answer::handler(
+            401,
+            "host_id does not match topic in token",
+        ));
     }
     match (topic == STATS, claims.may("stats")) {
         (true, false) => return Err(Answer::handler(401, "path not valid without stats scope")),
@@ -88,5 +114,8 @@ fn admit_to_jump(mut claims: Claims, topic: &str) -> Result<Claims, Answer> {
 fn hand_out(claims: Claims, topic: &str, rules: &Rules, hub: &Hub) -> Answer {
     let prefix = claims.prefix.clone();
     let code = hub.give_code(claims);
-    Answer::ok(format!("{{\"uri\":\"{}/{prefix}/{topic}?code={code}\"}}\n", rules.socket))
+    Answer::ok(format!(
+        "{{\"uri\":\"{}/{prefix}/{topic}?code={code}\"}}\n",
+        rules.socket
+    ))
 }

@@ -94,7 +94,11 @@ impl Store {
     }
 
     fn reset(&mut self, reason: &str) {
-        self.availability = self.manifest.keys().map(|name| (name.clone(), (true, reason.to_owned()))).collect();
+        self.availability = self
+            .manifest
+            .keys()
+            .map(|name| (name.clone(), (true, reason.to_owned())))
+            .collect();
     }
 
     fn note(&mut self, switched: Switched) {
@@ -109,11 +113,24 @@ impl Book {
     /// Takes the port and starts, without a manifest.
     pub async fn start(plan: &Plan) -> Result<Self, LabError> {
         let (door, listener) = Door::bind(Server::Book, plan.ports.book).await?;
-        let audience = plan.audiences.book.clone().unwrap_or_else(|| format!("http://{}", door.address));
+        let audience = plan
+            .audiences
+            .book
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", door.address));
         let secret = Mutex::new(plan.secrets.book.clone());
         let booked_from = plan.booked.then(Timestamp::now);
-        let desk = Desk { audience, secret, store: Mutex::default(), ailments: watch::Sender::default(), booked_from };
-        let book = Self { door, desk: Arc::new(desk) };
+        let desk = Desk {
+            audience,
+            secret,
+            store: Mutex::default(),
+            ailments: watch::Sender::default(),
+            booked_from,
+        };
+        let book = Self {
+            door,
+            desk: Arc::new(desk),
+        };
         book.open(listener).await;
         Ok(book)
     }
@@ -130,7 +147,13 @@ impl Book {
 
     /// Changes the secret.
     pub fn set_secret(&self, secret: &str) {
-        secret.clone_into(&mut self.desk.secret.lock().unwrap_or_else(PoisonError::into_inner));
+        secret.clone_into(
+            &mut self
+                .desk
+                .secret
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 
     /// Kills it: manifest and availability are lost. What was asked of it stays in the journal, which is ours.
@@ -159,7 +182,9 @@ impl Book {
 
     /// An admin uploads a manifest: everything can be booked again.
     pub fn upload_manifest(&self, manifest: Manifest) {
-        self.desk.store().upload(manifest, &format!("Loaded at {:.0}", Timestamp::now()));
+        self.desk
+            .store()
+            .upload(manifest, &format!("Loaded at {:.0}", Timestamp::now()));
     }
 
     /// An admin uploads bookings: everything can be booked again.
@@ -170,7 +195,11 @@ impl Book {
     /// An admin switches a resource by hand; whether it is known.
     pub fn set(&self, resource: &str, available: bool, reason: &str) -> bool {
         let mut store = self.desk.store();
-        store.availability.get_mut(resource).map(|state| *state = (available, reason.to_owned())).is_some()
+        store
+            .availability
+            .get_mut(resource)
+            .map(|state| *state = (available, reason.to_owned()))
+            .is_some()
     }
 
     /// Whether a resource can be booked, and the reason as stored.
@@ -185,18 +214,28 @@ impl Book {
 
     async fn open(&self, listener: TcpListener) {
         let desk = Arc::clone(&self.desk);
-        self.door.run(accept(listener, move |stream| serve(stream, Arc::clone(&desk)))).await;
+        self.door
+            .run(accept(listener, move |stream| {
+                serve(stream, Arc::clone(&desk))
+            }))
+            .await;
     }
 }
 
 async fn serve(mut stream: TcpStream, desk: Arc<Desk>) {
-    let Some(request) = read_request(&mut stream).await else { return };
+    let Some(request) = read_request(&mut stream).await else {
+        return;
+    };
     let delay = desk.ailments.borrow().delay;
     if !delay.is_zero() {
         sleep(delay).await;
     }
     // An error would mean that the desk is gone, and this holds it.
-    let _ = desk.ailments.subscribe().wait_for(|ailments| !ailments.frozen).await;
+    let _ = desk
+        .ailments
+        .subscribe()
+        .wait_for(|ailments| !ailments.frozen)
+        .await;
     desk.answer(&request).send(stream).await;
 }
 
@@ -209,7 +248,9 @@ impl Desk {
     fn answer(&self, request: &Request) -> Answer {
         let segments = request.segments();
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let ["api", "v1", "admin", route @ ..] = path.as_slice() else { return Answer::no_path(request) };
+        let ["api", "v1", "admin", route @ ..] = path.as_slice() else {
+            return Answer::no_path(request);
+        };
         let allowed = match route {
             ["resources", _] => "GET,PUT",
             ["resources" | "status" | "bookings" | "manifest"] => "GET",
@@ -227,7 +268,10 @@ impl Desk {
             (_, ["resources"]) => said(&json!(self.store().manifest)),
             (_, ["status"]) => self.status(),
             (_, ["manifest"]) => self.whole_manifest(),
-            _ => said(&self.booked_from.map_or_else(|| json!([]), |opened| bookings(&self.store().manifest, opened))),
+            _ => said(&self.booked_from.map_or_else(
+                || json!([]),
+                |opened| bookings(&self.store().manifest, opened),
+            )),
         }
     }
 
@@ -236,19 +280,32 @@ impl Desk {
         if self.ailments.borrow().failing {
             return Some(Answer::framework(500, "internal server error"));
         }
-        let Some(token) = request.header("authorization") else { return Some(Answer::unauthenticated()) };
-        let secret = self.secret.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(token) = request.header("authorization") else {
+            return Some(Answer::unauthenticated());
+        };
+        let secret = self
+            .secret
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         match verify(token, &secret, &self.audience, Timestamp::now()) {
             Ok(claims) if claims.may("booking:admin") => None,
             Ok(_) => Some(Answer::handler(401, "no scope booking:admin")),
-            Err(trouble @ Trouble::Audience { .. }) => Some(Answer::framework(500, &trouble.to_string())),
-            Err(trouble) => Some(Answer::framework(500, &format!("error parsing claims was {trouble}"))),
+            Err(trouble @ Trouble::Audience { .. }) => {
+                Some(Answer::framework(500, &trouble.to_string()))
+            }
+            Err(trouble) => Some(Answer::framework(
+                500,
+                &format!("error parsing claims was {trouble}"),
+            )),
         }
     }
 
     fn show(&self, name: &str) -> Answer {
         let store = self.store();
-        let Some((available, reason)) = store.availability.get(name) else { return unknown(name) };
+        let Some((available, reason)) = store.availability.get(name) else {
+            return unknown(name);
+        };
         let reason = match (available, reason.as_str()) {
             (true, stored) => stored.to_owned(),
             (false, "") => "unavailable".to_owned(),
@@ -267,17 +324,29 @@ impl Desk {
             (Err(answer), _) | (_, Err(answer)) => return answer,
         };
         let mut store = self.store();
-        let Some(state) = store.availability.get_mut(name) else { return unknown(name) };
+        let Some(state) = store.availability.get_mut(name) else {
+            return unknown(name);
+        };
         *state = (available, reason.clone());
-        store.note(Switched { at: Timestamp::now(), resource: name.to_owned(), available, reason });
-        Answer::Say { status: 204, body: String::new() }
+        store.note(Switched {
+            at: Timestamp::now(),
+            resource: name.to_owned(),
+            available,
+            reason,
+        });
+        Answer::Say {
+            status: 204,
+            body: String::new(),
+        }
     }
 
     /// The manifest with a slot for each resource. What looks alike but for its number is booked in the same way.
     fn whole_manifest(&self) -> Answer {
         let store = self.store();
         let slot = |(name, resource): (&String, &Resource)| {
-            let kind = resource.topic_stub.trim_end_matches(|c: char| c.is_ascii_digit());
+            let kind = resource
+                .topic_stub
+                .trim_end_matches(|c: char| c.is_ascii_digit());
             let slot = json!({"resource": name, "policy": "p-lab", "ui_set": format!("us-{kind}"), "window": "w-always"});
             (format!("sl-{}", resource.topic_stub), slot)
         };
@@ -289,8 +358,16 @@ impl Desk {
     fn status(&self) -> Answer {
         let store = self.store();
         let resources = store.manifest.len();
-        let streams: std::collections::BTreeSet<&String> = store.manifest.values().flat_map(|resource| &resource.streams).collect();
-        let (one, descriptions) = if resources == 0 { (0, 0) } else { (1, resources + 4) };
+        let streams: std::collections::BTreeSet<&String> = store
+            .manifest
+            .values()
+            .flat_map(|resource| &resource.streams)
+            .collect();
+        let (one, descriptions) = if resources == 0 {
+            (0, 0)
+        } else {
+            (1, resources + 4)
+        };
         said(&json!({
             "bookings": 0, "descriptions": descriptions, "filters": one, "locked": false, "message": WELCOME,
             "now": format!("{:.3}", Timestamp::now()), "old_bookings": 0, "policies": one, "resources": resources, "slots": resources,
@@ -301,7 +378,9 @@ impl Desk {
 
 /// Anything else is false, without a word about it.
 fn means_true(text: &str) -> bool {
-    const TRUE: [&str; 10] = ["true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"];
+    const TRUE: [&str; 10] = [
+        "true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled",
+    ];
     TRUE.contains(&text.to_ascii_lowercase().as_str())
 }
 

@@ -9,11 +9,21 @@ use super::book::Manifest;
 const TURNS: usize = 4;
 
 /// When sessions begin and how long they last, in minutes after the laboratory opened, by turn. The first has one under way.
-const SESSIONS: [&[(i64, i64)]; TURNS] = [&[(-20, 80), (120, 60), (300, 60)], &[(60, 60), (120, 60)], &[(90, 120), (1_500, 60)], &[]];
+const SESSIONS: [&[(i64, i64)]; TURNS] = [
+    &[(-20, 80), (120, 60), (300, 60)],
+    &[(60, 60), (120, 60)],
+    &[(90, 120), (1_500, 60)],
+    &[],
+];
 
 /// The bookings of these resources, as book gives them.
 pub(super) fn bookings(manifest: &Manifest, opened: Timestamp) -> Value {
-    let at = |minutes: i64| opened.checked_add(SignedDuration::from_mins(minutes)).unwrap_or(opened).to_string();
+    let at = |minutes: i64| {
+        opened
+            .checked_add(SignedDuration::from_mins(minutes))
+            .unwrap_or(opened)
+            .to_string()
+    };
     let booking = |stub: &str, (number, (start, length)): (usize, &(i64, i64))| {
         let started = *start < 0;
         json!({
@@ -24,7 +34,18 @@ pub(super) fn bookings(manifest: &Manifest, opened: Timestamp) -> Value {
     };
     let sessions = |(turn, stub): (usize, &str)| {
         let sessions = SESSIONS.get(turn % TURNS).copied().unwrap_or_default();
-        sessions.iter().enumerate().map(|session| booking(stub, session)).collect::<Vec<_>>()
+        sessions
+            .iter()
+            .enumerate()
+            .map(|session| booking(stub, session))
+            .collect::<Vec<_>>()
     };
-    Value::Array(manifest.values().map(|resource| resource.topic_stub.as_str()).enumerate().flat_map(sessions).collect())
+    Value::Array(
+        manifest
+            .values()
+            .map(|resource| resource.topic_stub.as_str())
+            .enumerate()
+            .flat_map(sessions)
+            .collect(),
+    )
 }

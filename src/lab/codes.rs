@@ -26,14 +26,21 @@ pub(super) struct Codes {
 impl Codes {
     /// No codes yet.
     pub fn new(now: Timestamp) -> Self {
-        Self { given: BTreeMap::new(), next_sweep: now.checked_add(SWEEP).unwrap_or(now) }
+        Self {
+            given: BTreeMap::new(),
+            next_sweep: now.checked_add(SWEEP).unwrap_or(now),
+        }
     }
 
     /// Makes a code for a bearer of these claims.
     pub fn give(&mut self, claims: Claims, now: Timestamp) -> String {
         self.sweep(now);
         if self.given.len() >= MAX_CODES {
-            let oldest = self.given.iter().min_by_key(|(_, (at, _))| *at).map(|(code, _)| code.clone());
+            let oldest = self
+                .given
+                .iter()
+                .min_by_key(|(_, (at, _))| *at)
+                .map(|(code, _)| code.clone());
             oldest.and_then(|code| self.given.remove(&code));
         }
         let code = uuid();
@@ -49,7 +56,8 @@ impl Codes {
 
     fn sweep(&mut self, now: Timestamp) {
         if now >= self.next_sweep {
-            self.given.retain(|_, (at, _)| now.duration_since(*at) <= LIFE);
+            self.given
+                .retain(|_, (at, _)| now.duration_since(*at) <= LIFE);
             self.next_sweep = now.checked_add(SWEEP).unwrap_or(now);
         }
     }
@@ -60,7 +68,14 @@ pub(super) fn uuid() -> String {
     let random = fastrand::u128(..);
     let versioned = random & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{versioned:032x}");
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
 }
 
 #[cfg(test)]
@@ -74,9 +89,15 @@ mod tests {
     #[test]
     fn a_code_is_good_once_and_until_the_sweep_after_its_life() {
         let mut codes = Codes::new(at(0));
-        let (first, second, third) =
-            (codes.give(Claims::default(), at(0)), codes.give(Claims::default(), at(25)), codes.give(Claims::default(), at(45)));
-        assert!(codes.take(&first, at(59)).is_some(), "past its nominal life, but not swept yet");
+        let (first, second, third) = (
+            codes.give(Claims::default(), at(0)),
+            codes.give(Claims::default(), at(25)),
+            codes.give(Claims::default(), at(45)),
+        );
+        assert!(
+            codes.take(&first, at(59)).is_some(),
+            "past its nominal life, but not swept yet"
+        );
         assert!(codes.take(&first, at(59)).is_none(), "used");
         assert!(codes.take(&second, at(61)).is_none(), "swept");
         assert!(codes.take(&third, at(61)).is_some());

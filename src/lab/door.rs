@@ -29,7 +29,14 @@ impl Door {
     /// Takes a port on 127.0.0.1 (0: any).
     pub async fn bind(server: Server, port: u16) -> Result<(Self, TcpListener), LabError> {
         let (listener, address) = listen(server, port).await?;
-        Ok((Self { server, address, tasks: Mutex::default() }, listener))
+        Ok((
+            Self {
+                server,
+                address,
+                tasks: Mutex::default(),
+            },
+            listener,
+        ))
     }
 
     /// Listens on the same port again.
@@ -54,8 +61,14 @@ impl Door {
 }
 
 async fn listen(server: Server, port: u16) -> Result<(TcpListener, SocketAddr), LabError> {
-    let failed = |source| LabError::Port { server, port, source };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
+    let failed = |source| LabError::Port {
+        server,
+        port,
+        source,
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }

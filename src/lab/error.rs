@@ -48,7 +48,10 @@ impl fmt::Display for Server {
 impl fmt::Display for LabError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Port { server, port, .. } => write!(f, "the simulated {server} cannot listen on port {port} of 127.0.0.1"),
+            Self::Port { server, port, .. } => write!(
+                f,
+                "the simulated {server} cannot listen on port {port} of 127.0.0.1"
+            ),
             Self::Unknown(name) => write!(f, "the simulated laboratory has no {name:?}"),
             Self::NotFor(server) => write!(f, "the simulated {server} cannot have this fault"),
         }

@@ -85,7 +85,10 @@ impl Lab {
     /// # Errors
     /// [`LabError::Unknown`]
     pub fn twin_appears(&self, topic: &str) -> Result<(), LabError> {
-        known(topic, self.fleet().join(topic, Role::Twin, Timestamp::now()))
+        known(
+            topic,
+            self.fleet().join(topic, Role::Twin, Timestamp::now()),
+        )
     }
 
     /// The second connection is gone.
@@ -101,7 +104,10 @@ impl Lab {
     /// # Errors
     /// [`LabError::Unknown`]
     pub fn user_joins(&self, topic: &str) -> Result<(), LabError> {
-        known(topic, self.fleet().join(topic, Role::User, Timestamp::now()))
+        known(
+            topic,
+            self.fleet().join(topic, Role::User, Timestamp::now()),
+        )
     }
 
     /// The student leaves.
@@ -150,8 +156,12 @@ impl Lab {
         match server {
             Server::Book => self.book.open_again().await?,
             Server::Mail => self.mail.open_again().await?,
-            Server::Jump if self.jump.start_again().await? => self.fleet().return_to_jump(Timestamp::now(), self.plan.return_within),
-            Server::Relay if self.relay.start_again().await? => self.fleet().return_to_relay(Timestamp::now(), self.plan.return_within),
+            Server::Jump if self.jump.start_again().await? => self
+                .fleet()
+                .return_to_jump(Timestamp::now(), self.plan.return_within),
+            Server::Relay if self.relay.start_again().await? => self
+                .fleet()
+                .return_to_relay(Timestamp::now(), self.plan.return_within),
             Server::Jump | Server::Relay => {}
         }
         Ok(())
@@ -162,7 +172,9 @@ impl Lab {
     /// # Errors
     /// [`LabError::NotFor`] book and mail.
     pub fn mute(&self, server: Server, mute: bool) -> Result<(), LabError> {
-        self.station(server)?.hub.set_mood(if mute { Mood::Mute } else { Mood::Well });
+        self.station(server)?
+            .hub
+            .set_mood(if mute { Mood::Mute } else { Mood::Well });
         Ok(())
     }
 
@@ -173,7 +185,11 @@ impl Lab {
             Server::Book => self.book.ail(|ailments| ailments.frozen = frozen),
             Server::Jump => self.jump.hub.set_mood(mood),
             Server::Relay => self.relay.hub.set_mood(mood),
-            Server::Mail => self.mail.set_mood(if frozen { super::MailMood::Hanging } else { super::MailMood::Well }),
+            Server::Mail => self.mail.set_mood(if frozen {
+                super::MailMood::Hanging
+            } else {
+                super::MailMood::Well
+            }),
         }
     }
 
@@ -222,7 +238,10 @@ impl Lab {
     /// # Errors
     /// [`LabError::NotFor`] book and mail.
     pub fn junk(&self, server: Server) -> Result<(), LabError> {
-        self.blurt(server, &[Parcel::binary(BINARY_JUNK), Parcel::text(TEXT_JUNK)])
+        self.blurt(
+            server,
+            &[Parcel::binary(BINARY_JUNK), Parcel::text(TEXT_JUNK)],
+        )
     }
 
     fn blurt(&self, server: Server, parcels: &[Parcel]) -> Result<(), LabError> {
@@ -294,5 +313,9 @@ impl Lab {
 }
 
 fn known(name: &str, known: bool) -> Result<(), LabError> {
-    if known { Ok(()) } else { Err(LabError::Unknown(name.to_owned())) }
+    if known {
+        Ok(())
+    } else {
+        Err(LabError::Unknown(name.to_owned()))
+    }
 }

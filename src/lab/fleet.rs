@@ -90,7 +90,12 @@ impl Stream {
     fn connect(&mut self, role: Role, now: Timestamp) {
         if self.link(role).is_none() {
             let sending = (role == Role::Experiment).then_some(now);
-            self.links.push(Link { role, connected: now, sending, before: Tally::default() });
+            self.links.push(Link {
+                role,
+                connected: now,
+                sending,
+                before: Tally::default(),
+            });
         }
     }
 
@@ -102,10 +107,16 @@ impl Stream {
 impl Link {
     /// What it has sent by now.
     pub fn sent(&self, plan: &StreamPlan, now: Timestamp) -> Tally {
-        let Some(since) = self.sending.filter(|&since| since <= now) else { return self.before };
+        let Some(since) = self.sending.filter(|&since| since <= now) else {
+            return self.before;
+        };
         let steps = steps(now.duration_since(since), plan.fps);
         let count = self.before.count + steps + 1;
-        Tally { count, bytes: count * u64::from(plan.size), last: Some(moment_of(since, steps, plan.fps)) }
+        Tally {
+            count,
+            bytes: count * u64::from(plan.size),
+            last: Some(moment_of(since, steps, plan.fps)),
+        }
     }
 
     fn stop(&mut self, plan: &StreamPlan, now: Timestamp) {
@@ -139,11 +150,18 @@ impl Fleet {
     pub fn add(&mut self, plan: &ExperimentPlan, now: Timestamp) {
         let stream = |stream: &StreamPlan| {
             let topic = format!("{}-{}", plan.stub, stream.key);
-            let mut stream = Stream { plan: stream.clone(), topic, links: Vec::with_capacity(1) };
+            let mut stream = Stream {
+                plan: stream.clone(),
+                topic,
+                links: Vec::with_capacity(1),
+            };
             stream.connect(Role::Experiment, now);
             stream
         };
-        let experiment = Experiment { streams: plan.streams.iter().map(stream).collect(), host: Some(now) };
+        let experiment = Experiment {
+            streams: plan.streams.iter().map(stream).collect(),
+            host: Some(now),
+        };
         self.experiments.insert(plan.stub.clone(), experiment);
     }
 
@@ -154,7 +172,9 @@ impl Fleet {
 
     /// All streams, whoever is connected to them.
     pub fn streams(&self) -> impl Iterator<Item = &Stream> {
-        self.experiments.values().flat_map(|experiment| &experiment.streams)
+        self.experiments
+            .values()
+            .flat_map(|experiment| &experiment.streams)
     }
 
     /// The experiments that jump sees, and since when.
@@ -162,7 +182,10 @@ impl Fleet {
         let connected = move |(stub, experiment)| -> Option<(&str, Timestamp)> {
             let experiment: &Experiment = experiment;
             let stub: &String = stub;
-            experiment.host.filter(|&since| since <= now).map(|since| (stub.as_str(), since))
+            experiment
+                .host
+                .filter(|&since| since <= now)
+                .map(|since| (stub.as_str(), since))
         };
         self.experiments.iter().filter_map(connected)
     }
@@ -170,10 +193,17 @@ impl Fleet {
     /// The newest message of a topic, when the experiment is transmitting on it.
     pub fn newest_frame(&self, topic: &str, now: Timestamp) -> Option<Frame> {
         let stream = self.stream(topic)?;
-        let link = stream.links.iter().find(|link| link.role == Role::Experiment && link.connected <= now)?;
+        let link = stream
+            .links
+            .iter()
+            .find(|link| link.role == Role::Experiment && link.connected <= now)?;
         link.sending.filter(|&since| since <= now)?;
         let number = link.sent(&stream.plan, now).count;
-        Some(Frame { number, size: stream.plan.size, video: stream.plan.key.contains("video") })
+        Some(Frame {
+            number,
+            size: stream.plan.size,
+            video: stream.plan.key.contains("video"),
+        })
     }
 
     /// How long the messages of a topic are apart.
@@ -223,7 +253,10 @@ impl Fleet {
     pub fn power_off(&mut self, stub: &str) -> bool {
         self.experiments.get_mut(stub).is_some_and(|experiment| {
             experiment.host = None;
-            experiment.streams.iter_mut().for_each(|stream| stream.links.retain(|link| link.role == Role::User));
+            experiment
+                .streams
+                .iter_mut()
+                .for_each(|stream| stream.links.retain(|link| link.role == Role::User));
             true
         })
     }
@@ -232,15 +265,23 @@ impl Fleet {
     pub fn power_on(&mut self, stub: &str, now: Timestamp) -> bool {
         self.experiments.get_mut(stub).is_some_and(|experiment| {
             experiment.host = Some(now);
-            experiment.streams.iter_mut().for_each(|stream| stream.connect(Role::Experiment, now));
+            experiment
+                .streams
+                .iter_mut()
+                .for_each(|stream| stream.connect(Role::Experiment, now));
             true
         })
     }
 
     /// relay was restarted: everybody connects to it again, each at some moment up to `within` from now.
     pub fn return_to_relay(&mut self, now: Timestamp, within: Duration) {
-        let streams = self.experiments.values_mut().flat_map(|experiment| &mut experiment.streams);
-        streams.flat_map(|stream| &mut stream.links).for_each(|link| link.reconnect(later(now, within)));
+        let streams = self
+            .experiments
+            .values_mut()
+            .flat_map(|experiment| &mut experiment.streams);
+        streams
+            .flat_map(|stream| &mut stream.links)
+            .for_each(|link| link.reconnect(later(now, within)));
     }
 
     /// The same for jump.
@@ -251,36 +292,68 @@ impl Fleet {
     }
 
     fn change(&mut self, topic: &str, change: impl FnOnce(&mut Stream)) -> bool {
-        let Some(stub) = self.stub_of(topic).map(str::to_owned) else { return false };
-        let streams = self.experiments.get_mut(&stub).map(|experiment| &mut experiment.streams);
-        streams.into_iter().flatten().find(|stream| stream.topic == topic).map(change).is_some()
+        let Some(stub) = self.stub_of(topic).map(str::to_owned) else {
+            return false;
+        };
+        let streams = self
+            .experiments
+            .get_mut(&stub)
+            .map(|experiment| &mut experiment.streams);
+        streams
+            .into_iter()
+            .flatten()
+            .find(|stream| stream.topic == topic)
+            .map(change)
+            .is_some()
     }
 
     fn stream(&self, topic: &str) -> Option<&Stream> {
         let experiment = self.experiments.get(self.stub_of(topic)?)?;
-        experiment.streams.iter().find(|stream| stream.topic == topic)
+        experiment
+            .streams
+            .iter()
+            .find(|stream| stream.topic == topic)
     }
 
     /// The experiment that has this topic. Both stubs and keys may contain dashes.
     fn stub_of<'a>(&self, topic: &'a str) -> Option<&'a str> {
-        let has =
-            |stub: &str| self.experiments.get(stub).is_some_and(|experiment| experiment.streams.iter().any(|stream| stream.topic == topic));
-        topic.match_indices('-').map(|(at, _)| &topic[..at]).find(|stub| has(stub))
+        let has = |stub: &str| {
+            self.experiments.get(stub).is_some_and(|experiment| {
+                experiment
+                    .streams
+                    .iter()
+                    .any(|stream| stream.topic == topic)
+            })
+        };
+        topic
+            .match_indices('-')
+            .map(|(at, _)| &topic[..at])
+            .find(|stub| has(stub))
     }
 }
 
 fn later(now: Timestamp, within: Duration) -> Timestamp {
-    now.checked_add(within.mul_f64(fastrand::f64())).unwrap_or(now)
+    now.checked_add(within.mul_f64(fastrand::f64()))
+        .unwrap_or(now)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "neither negative nor near 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "neither negative nor near 2^53"
+)]
 fn steps(since: SignedDuration, fps: f64) -> u64 {
     (since.as_secs_f64() * fps).floor() as u64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a stream does not send 2^53 messages")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a stream does not send 2^53 messages"
+)]
 fn moment_of(since: Timestamp, steps: u64, fps: f64) -> Timestamp {
-    since.checked_add(Duration::try_from_secs_f64(steps as f64 / fps).unwrap_or_default()).unwrap_or(since)
+    since
+        .checked_add(Duration::try_from_secs_f64(steps as f64 / fps).unwrap_or_default())
+        .unwrap_or(since)
 }
 
 #[cfg(test)]
@@ -298,7 +371,12 @@ mod tests {
     fn last_ms(fleet: &Fleet, now: i64) -> Vec<Option<i64>> {
         let stream = fleet.stream("pend00-st-data").expect("there");
         let seen = stream.links.iter().filter(|link| link.connected <= at(now));
-        seen.map(|link| link.sent(&stream.plan, at(now)).last.map(Timestamp::as_millisecond)).collect()
+        seen.map(|link| {
+            link.sent(&stream.plan, at(now))
+                .last
+                .map(Timestamp::as_millisecond)
+        })
+        .collect()
     }
 
     #[test]
@@ -307,12 +385,25 @@ mod tests {
         assert_eq!(last_ms(&fleet, 0), [Some(0)]);
         assert_eq!(last_ms(&fleet, 250), [Some(200)]);
         assert!(fleet.silence("pend00-st-data", at(250)));
-        assert_eq!(last_ms(&fleet, 9_000), [Some(200)], "silent, but it stays connected");
+        assert_eq!(
+            last_ms(&fleet, 9_000),
+            [Some(200)],
+            "silent, but it stays connected"
+        );
         assert_eq!(fleet.newest_frame("pend00-st-data", at(9_000)), None);
         assert!(fleet.resume("pend00-st-data", at(9_050)));
         assert_eq!(last_ms(&fleet, 9_200), [Some(9_150)]);
-        let frame = fleet.newest_frame("pend00-st-data", at(9_200)).expect("transmitting");
-        assert_eq!(frame, Frame { number: 3 + 2, size: 102, video: false });
+        let frame = fleet
+            .newest_frame("pend00-st-data", at(9_200))
+            .expect("transmitting");
+        assert_eq!(
+            frame,
+            Frame {
+                number: 3 + 2,
+                size: 102,
+                video: false
+            }
+        );
     }
 
     #[test]
@@ -320,14 +411,27 @@ mod tests {
         let mut fleet = fleet();
         assert!(fleet.join("pend00-st-data", Role::Twin, at(0)));
         assert_eq!(last_ms(&fleet, 100), [Some(100), None]);
-        assert!(fleet.leave("pend00-st-data", Role::Twin) && fleet.leave("pend00-st-data", Role::Experiment));
+        assert!(
+            fleet.leave("pend00-st-data", Role::Twin)
+                && fleet.leave("pend00-st-data", Role::Experiment)
+        );
         assert!(last_ms(&fleet, 100).is_empty());
         assert!(fleet.power_off("pend00"));
         assert_eq!(fleet.hosts(at(100)).count(), 0);
         assert!(fleet.power_on("pend00", at(500)));
-        assert_eq!((last_ms(&fleet, 400), last_ms(&fleet, 600)), (vec![], vec![Some(600)]));
-        assert_eq!(fleet.hosts(at(600)).collect::<Vec<_>>(), [("pend00", at(500))]);
-        assert!(!fleet.silence("nope", at(0)) && !fleet.power_off("nope") && !fleet.set_host("nope", None));
+        assert_eq!(
+            (last_ms(&fleet, 400), last_ms(&fleet, 600)),
+            (vec![], vec![Some(600)])
+        );
+        assert_eq!(
+            fleet.hosts(at(600)).collect::<Vec<_>>(),
+            [("pend00", at(500))]
+        );
+        assert!(
+            !fleet.silence("nope", at(0))
+                && !fleet.power_off("nope")
+                && !fleet.set_host("nope", None)
+        );
     }
 
     #[test]
@@ -336,10 +440,24 @@ mod tests {
         fleet.silence("pend00-st-video", at(10));
         fleet.return_to_relay(at(1_000), Duration::from_secs(2));
         fleet.return_to_jump(at(1_000), Duration::from_secs(2));
-        assert!(fleet.streams().flat_map(|stream| &stream.links).all(|link| link.connected >= at(1_000)));
-        assert!(fleet.streams().flat_map(|stream| &stream.links).all(|link| link.connected <= at(3_000)));
+        assert!(
+            fleet
+                .streams()
+                .flat_map(|stream| &stream.links)
+                .all(|link| link.connected >= at(1_000))
+        );
+        assert!(
+            fleet
+                .streams()
+                .flat_map(|stream| &stream.links)
+                .all(|link| link.connected <= at(3_000))
+        );
         assert_eq!(fleet.hosts(at(3_000)).count(), 1);
         let video = fleet.stream("pend00-st-video").expect("there");
-        assert_eq!(video.links[0].sent(&video.plan, at(3_000)), Tally::default(), "it was silent, and what it sent went to the old server");
+        assert_eq!(
+            video.links[0].sent(&video.plan, at(3_000)),
+            Tally::default(),
+            "it was silent, and what it sent went to the old server"
+        );
     }
 }

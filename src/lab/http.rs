@@ -37,25 +37,38 @@ pub(super) enum Answer {
 impl Request {
     /// The first header of that name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The path's segments, decoded; an empty one at the end (a trailing slash) is left out.
     pub fn segments(&self) -> Vec<String> {
-        let path = self.url.path().trim_start_matches('/').trim_end_matches('/');
+        let path = self
+            .url
+            .path()
+            .trim_start_matches('/')
+            .trim_end_matches('/');
         path.split('/').map(percent_decode).collect()
     }
 
     /// The query parameter of that name.
     pub fn query(&self, name: &str) -> Option<String> {
-        self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| Cow::into_owned(value))
+        self.url
+            .query_pairs()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| Cow::into_owned(value))
     }
 }
 
 impl Answer {
     /// 200 with a JSON body.
     pub fn ok(body: impl Into<String>) -> Self {
-        Self::Say { status: 200, body: body.into() }
+        Self::Say {
+            status: 200,
+            body: body.into(),
+        }
     }
 
     /// An error of the servers' framework: its code is a number, and no newline follows.
@@ -65,17 +78,26 @@ impl Answer {
 
     /// The same with a code that is not the status.
     pub fn coded(status: u16, code: u16, message: &str) -> Self {
-        Self::Say { status, body: format!(r#"{{"code":{code},"message":{}}}"#, json!(message)) }
+        Self::Say {
+            status,
+            body: format!(r#"{{"code":{code},"message":{}}}"#, json!(message)),
+        }
     }
 
     /// An error of the servers' own handlers: its code is a string, and a newline follows.
     pub fn handler(status: u16, message: &str) -> Self {
-        Self::Say { status, body: format!("{{\"code\":\"{status}\",\"message\":{}}}\n", json!(message)) }
+        Self::Say {
+            status,
+            body: format!("{{\"code\":\"{status}\",\"message\":{}}}\n", json!(message)),
+        }
     }
 
     /// An error that is a bare JSON string.
     pub fn bare(status: u16, message: &str) -> Self {
-        Self::Say { status, body: format!("{}\n", json!(message)) }
+        Self::Say {
+            status,
+            body: format!("{}\n", json!(message)),
+        }
     }
 
     /// No `Authorization` header.
@@ -90,7 +112,13 @@ impl Answer {
 
     /// The path is there, but not for this method.
     pub fn no_method(request: &Request, allowed: &str) -> Self {
-        Self::framework(405, &format!("method {} is not allowed, but [{allowed}] are", request.method))
+        Self::framework(
+            405,
+            &format!(
+                "method {} is not allowed, but [{allowed}] are",
+                request.method
+            ),
+        )
     }
 
     /// Sends it and closes the connection: these servers keep none alive.
@@ -123,7 +151,9 @@ pub(super) async fn read_request(stream: &mut TcpStream) -> Option<Request> {
 }
 
 async fn skip_body(stream: &mut TcpStream, request: &mut Request) -> Option<()> {
-    let length: usize = request.header("content-length").map_or(Some(0), |length| length.parse().ok())?;
+    let length: usize = request
+        .header("content-length")
+        .map_or(Some(0), |length| length.parse().ok())?;
     while request.rest.len() < length {
         if length > MAX_BODY_BYTES || stream.read_buf(&mut request.rest).await.ok()? == 0 {
             return None;
@@ -137,9 +167,18 @@ fn parse_head(head: &str) -> Option<Request> {
     let mut lines = head.split("\r\n");
     let mut first = lines.next()?.split(' ');
     let (method, target) = (first.next()?, first.next()?);
-    let url = Url::parse("http://lab/").and_then(|base| base.join(target)).ok()?;
-    let headers = lines.filter_map(|line| line.split_once(':')).map(|(key, value)| (key.to_ascii_lowercase(), value.trim().to_owned()));
-    Some(Request { method: method.to_owned(), url, headers: headers.collect(), rest: Vec::new() })
+    let url = Url::parse("http://lab/")
+        .and_then(|base| base.join(target))
+        .ok()?;
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(key, value)| (key.to_ascii_lowercase(), value.trim().to_owned()));
+    Some(Request {
+        method: method.to_owned(),
+        url,
+        headers: headers.collect(),
+        rest: Vec::new(),
+    })
 }
 
 fn head(status: u16, body: &str) -> String {
@@ -155,17 +194,30 @@ fn head(status: u16, body: &str) -> String {
         _ => "",
     };
     let date = Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT");
-    let length = if status == 204 { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    format!("HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nDate: {date}\r\n{length}Connection: close\r\n\r\n")
+    let length = if status == 204 {
+        String::new()
+    } else {
+        format!("Content-Length: {}\r\n", body.len())
+    };
+    format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nDate: {date}\r\n{length}Connection: close\r\n\r\n"
+    )
 }
 
 fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, behind)) = rest.split_first() {
-        let escaped = behind.get(..2).filter(|_| first == b'%').and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        let escaped = behind
+            .get(..2)
+            .filter(|_| first == b'%')
+            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         bytes.push(escaped.unwrap_or(first));
-        rest = if escaped.is_some() { &behind[2..] } else { behind };
+        rest = if escaped.is_some() {
+            &behind[2..]
+        } else {
+            behind
+        };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -176,11 +228,13 @@ mod tests {
 
     #[test]
     fn a_head_is_taken_apart() {
-        let head =
-            "PUT /api/v1/admin/resources/r%2Fa%20b/?available=true&reason=a+b%20c HTTP/1.1\r\nHost: x\r\nAuthorization:  abc \r\n\r\n";
+        let head = "PUT /api/v1/admin/resources/r%2Fa%20b/?available=true&reason=a+b%20c HTTP/1.1\r\nHost: x\r\nAuthorization:  abc \r\n\r\n";
         let request = parse_head(head).expect("a request");
         assert_eq!(request.method, "PUT");
-        assert_eq!(request.segments(), ["api", "v1", "admin", "resources", "r/a b"]);
+        assert_eq!(
+            request.segments(),
+            ["api", "v1", "admin", "resources", "r/a b"]
+        );
         assert_eq!(request.query("reason").as_deref(), Some("a b c"));
         assert_eq!(request.query("nope"), None);
         assert_eq!(request.header("authorization"), Some("abc"));
@@ -191,9 +245,24 @@ mod tests {
 
     #[test]
     fn errors_have_the_servers_two_shapes() {
-        let say = |status, body: &str| Answer::Say { status, body: body.into() };
-        assert_eq!(Answer::framework(404, "path /nope was not found"), say(404, r#"{"code":404,"message":"path /nope was not found"}"#));
-        assert_eq!(Answer::handler(404, "resource \"x\""), say(404, "{\"code\":\"404\",\"message\":\"resource \\\"x\\\"\"}\n"));
-        assert_eq!(Answer::bare(401, "Token Wrong Topic"), say(401, "\"Token Wrong Topic\"\n"));
+        let say = |status, body: &str| Answer::Say {
+            status,
+            body: body.into(),
+        };
+        assert_eq!(
+            Answer::framework(404, "path /nope was not found"),
+            say(404, r#"{"code":404,"message":"path /nope was not found"}"#)
+        );
+        assert_eq!(
+            Answer::handler(404, "resource \"x\""),
+            say(
+                404,
+                "{\"code\":\"404\",\"message\":\"resource \\\"x\\\"\"}\n"
+            )
+        );
+        assert_eq!(
+            Answer::bare(401, "Token Wrong Topic"),
+            say(401, "\"Token Wrong Topic\"\n")
+        );
     }
 }

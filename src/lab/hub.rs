@@ -101,12 +101,18 @@ pub(super) struct Pokes {
 impl Parcel {
     /// A text message.
     pub fn text(body: &'static str) -> Self {
-        Self { binary: false, body: Bytes::from_static(body.as_bytes()) }
+        Self {
+            binary: false,
+            body: Bytes::from_static(body.as_bytes()),
+        }
     }
 
     /// A binary message.
     pub fn binary(body: &'static str) -> Self {
-        Self { binary: true, ..Self::text(body) }
+        Self {
+            binary: true,
+            ..Self::text(body)
+        }
     }
 }
 
@@ -121,7 +127,14 @@ impl Kind {
 
 impl State {
     fn new(now: Timestamp, next_id: u64) -> Self {
-        Self { started: now, next_id, listeners: BTreeMap::new(), codes: Codes::new(now), denied: BTreeSet::new(), pokes: Pokes::default() }
+        Self {
+            started: now,
+            next_id,
+            listeners: BTreeMap::new(),
+            codes: Codes::new(now),
+            denied: BTreeSet::new(),
+            pokes: Pokes::default(),
+        }
     }
 }
 
@@ -129,7 +142,14 @@ impl Hub {
     /// A hub that starts now.
     pub fn new(kind: Kind, pace: Pace, fleet: SharedFleet) -> Self {
         let state = Mutex::new(State::new(Timestamp::now(), 0));
-        Self { kind, pace, fleet, state, mood: watch::Sender::new(Mood::Well), poked: Notify::new() }
+        Self {
+            kind,
+            pace,
+            fleet,
+            state,
+            mood: watch::Sender::new(Mood::Well),
+            poked: Notify::new(),
+        }
     }
 
     /// The process starts anew: everybody and everything is forgotten.
@@ -148,7 +168,9 @@ impl Hub {
 
     /// Does several things between two writes, so that all that they send is waiting when the next write begins.
     pub fn at_once(&self, things: impl FnOnce(&Self)) {
-        let held = self.mood.send_if_modified(|mood| *mood == Mood::Well && std::mem::replace(mood, Mood::Frozen) == Mood::Well);
+        let held = self.mood.send_if_modified(|mood| {
+            *mood == Mood::Well && std::mem::replace(mood, Mood::Frozen) == Mood::Well
+        });
         things(self);
         if held {
             self.set_mood(Mood::Well);
@@ -170,7 +192,9 @@ impl Hub {
         let now = Timestamp::now();
         let mut state = self.lock();
         let claims = state.codes.take(code, now)?;
-        let usable = claims.topic == topic && claims.expires() > now && (claims.may("read") || claims.may("write"));
+        let usable = claims.topic == topic
+            && claims.expires() > now
+            && (claims.may("read") || claims.may("write"));
         (usable && !state.denied.contains(&claims.booking_id)).then_some(claims)
     }
 
@@ -183,7 +207,9 @@ impl Hub {
     pub fn deny(&self, booking: &str) {
         let mut state = self.lock();
         state.denied.insert(booking.to_owned());
-        state.listeners.retain(|_, listener| listener.booking != booking);
+        state
+            .listeners
+            .retain(|_, listener| listener.booking != booking);
     }
 
     /// A client has connected; `None` while the hub is stuck, which leaves its socket mute.
@@ -195,7 +221,14 @@ impl Hub {
         let mut state = self.lock();
         let id = state.next_id;
         state.next_id += 1;
-        state.listeners.insert(id, Listener { guest, booking, parcels: sender });
+        state.listeners.insert(
+            id,
+            Listener {
+                guest,
+                booking,
+                parcels: sender,
+            },
+        );
         Some(Seat { id, parcels })
     }
 
@@ -204,7 +237,14 @@ impl Hub {
         let left = self.lock().listeners.remove(&id);
         if let (Kind::Jump, Some(left)) = (self.kind, left) {
             let notice = format!(r#"{{"action":"disconnect","uri":"","uuid":"{}"}}"#, uuid());
-            self.hear(id, &left.guest.topic, &Parcel { binary: false, body: notice.into() });
+            self.hear(
+                id,
+                &left.guest.topic,
+                &Parcel {
+                    binary: false,
+                    body: notice.into(),
+                },
+            );
         }
     }
 
@@ -212,7 +252,13 @@ impl Hub {
     pub fn receive(&self, id: u64, parcel: &Parcel) {
         let topic = {
             let mut state = self.lock();
-            let Some(listener) = state.listeners.get_mut(&id).filter(|listener| listener.guest.may("write")) else { return };
+            let Some(listener) = state
+                .listeners
+                .get_mut(&id)
+                .filter(|listener| listener.guest.may("write"))
+            else {
+                return;
+            };
             listener.guest.sent.add(parcel.body.len(), Timestamp::now());
             listener.guest.topic.clone()
         };
@@ -234,18 +280,34 @@ impl Hub {
     /// Sends a report to everybody who listens for reports.
     pub fn report(&self) {
         let body = self.write_report();
-        self.broadcast(None, STATS, &Parcel { binary: false, body: body.into() });
+        self.broadcast(
+            None,
+            STATS,
+            &Parcel {
+                binary: false,
+                body: body.into(),
+            },
+        );
     }
 
     /// The next report, as it would be now.
     pub fn write_report(&self) -> String {
         let (guests, started): (Vec<Guest>, Timestamp) = {
             let state = self.lock();
-            (state.listeners.values().map(|listener| listener.guest.clone()).collect(), state.started)
+            (
+                state
+                    .listeners
+                    .values()
+                    .map(|listener| listener.guest.clone())
+                    .collect(),
+                state.started,
+            )
         };
         let fleet = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
         match self.kind {
-            Kind::Relay(version) => report::relay(version, &fleet, &guests, started, Timestamp::now()),
+            Kind::Relay(version) => {
+                report::relay(version, &fleet, &guests, started, Timestamp::now())
+            }
             Kind::Jump => report::jump(&fleet, &guests, started, Timestamp::now()),
         }
     }
@@ -269,7 +331,11 @@ impl Hub {
 
     /// How many clients are connected to a topic.
     pub fn listeners(&self, topic: &str) -> usize {
-        self.lock().listeners.values().filter(|listener| listener.guest.topic == topic).count()
+        self.lock()
+            .listeners
+            .values()
+            .filter(|listener| listener.guest.topic == topic)
+            .count()
     }
 
     fn hear(&self, from: u64, topic: &str, parcel: &Parcel) {
@@ -280,7 +346,11 @@ impl Hub {
         if topic == STATS {
             let update = is_update(&parcel.body);
             let mut state = self.lock();
-            let count = if update { &mut state.pokes.updates } else { &mut state.pokes.junk };
+            let count = if update {
+                &mut state.pokes.updates
+            } else {
+                &mut state.pokes.junk
+            };
             *count = count.saturating_add(1);
             drop(state);
             self.poked.notify_one();
@@ -293,8 +363,14 @@ impl Hub {
         }
         let now = Timestamp::now();
         let mut state = self.lock();
-        let others = state.listeners.iter_mut().filter(|(id, _)| Some(**id) != from).map(|(_, listener)| listener);
-        for listener in others.filter(|listener| listener.guest.topic == topic && listener.guest.may("read")) {
+        let others = state
+            .listeners
+            .iter_mut()
+            .filter(|(id, _)| Some(**id) != from)
+            .map(|(_, listener)| listener);
+        for listener in
+            others.filter(|listener| listener.guest.topic == topic && listener.guest.may("read"))
+        {
             if listener.parcels.try_send(parcel.clone()).is_ok() {
                 listener.guest.received.add(parcel.body.len(), now);
             }
@@ -322,5 +398,6 @@ pub(super) fn guest(claims: &Claims, agent: &str, remote: &str) -> Guest {
 
 /// Whether a message asks for a report.
 fn is_update(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok_and(|value| value.get("cmd").and_then(Value::as_str) == Some("update"))
+    serde_json::from_slice::<Value>(body)
+        .is_ok_and(|value| value.get("cmd").and_then(Value::as_str) == Some("update"))
 }

@@ -81,8 +81,16 @@ impl MailCatcher {
     /// [`LabError::Port`] when the port is taken.
     pub async fn start_on(port: u16) -> Result<Self, LabError> {
         let (door, listener) = Door::bind(Server::Mail, port).await?;
-        let desk = Desk { mails: Mutex::default(), count: watch::Sender::new(0), mood: watch::Sender::default(), login: Mutex::default() };
-        let catcher = Self { door, desk: Arc::new(desk) };
+        let desk = Desk {
+            mails: Mutex::default(),
+            count: watch::Sender::new(0),
+            mood: watch::Sender::default(),
+            login: Mutex::default(),
+        };
+        let catcher = Self {
+            door,
+            desk: Arc::new(desk),
+        };
         catcher.open(listener).await;
         Ok(catcher)
     }
@@ -94,7 +102,11 @@ impl MailCatcher {
 
     /// What was caught so far, oldest first.
     pub fn mails(&self) -> Vec<CaughtMail> {
-        self.desk.mails.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.desk
+            .mails
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Waits until there are at least `count` mails, but not longer than `longest`; what was caught by then.
@@ -113,7 +125,11 @@ impl MailCatcher {
     /// Wants to see this user name and password before a mail; with `None` it wants nothing.
     pub fn set_login(&self, login: Option<(&str, &str)>) {
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-        *self.desk.login.lock().unwrap_or_else(PoisonError::into_inner) = login;
+        *self
+            .desk
+            .login
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = login;
     }
 
     /// Closes its port: connections are refused.
@@ -155,7 +171,13 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn new(stream: TcpStream, desk: &'a Desk) -> Self {
-        Self { stream: BufStream::new(stream), desk, logged_in: false, from: None, to: Vec::new() }
+        Self {
+            stream: BufStream::new(stream),
+            desk,
+            logged_in: false,
+            from: None,
+            to: Vec::new(),
+        }
     }
 
     async fn run(mut self) -> Option<()> {
@@ -193,25 +215,53 @@ impl<'a> Session<'a> {
         let (method, initial) = rest.split_once(' ').unwrap_or((rest, ""));
         let shown = match method.to_ascii_uppercase().as_str() {
             "PLAIN" => {
-                let answer = if initial.is_empty() { self.ask("334 ").await? } else { base64(initial) };
-                let fields: Vec<String> =
-                    answer.split(|byte| *byte == 0).map(|field| String::from_utf8_lossy(field).into_owned()).collect();
+                let answer = if initial.is_empty() {
+                    self.ask("334 ").await?
+                } else {
+                    base64(initial)
+                };
+                let fields: Vec<String> = answer
+                    .split(|byte| *byte == 0)
+                    .map(|field| String::from_utf8_lossy(field).into_owned())
+                    .collect();
                 fields.get(1).cloned().zip(fields.get(2).cloned())
             }
             "LOGIN" => {
-                let user = if initial.is_empty() { self.ask("334 VXNlcm5hbWU6").await? } else { base64(initial) };
+                let user = if initial.is_empty() {
+                    self.ask("334 VXNlcm5hbWU6").await?
+                } else {
+                    base64(initial)
+                };
                 let password = self.ask("334 UGFzc3dvcmQ6").await?;
-                Some((String::from_utf8_lossy(&user).into_owned(), String::from_utf8_lossy(&password).into_owned()))
+                Some((
+                    String::from_utf8_lossy(&user).into_owned(),
+                    String::from_utf8_lossy(&password).into_owned(),
+                ))
             }
             _ => return self.say("504 unrecognized authentication type").await,
         };
-        let wanted = self.desk.login.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let wanted = self
+            .desk
+            .login
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         self.logged_in = shown.is_some() && (wanted.is_none() || wanted == shown);
-        self.say(if self.logged_in { "235 welcome" } else { "535 authentication failed" }).await
+        self.say(if self.logged_in {
+            "235 welcome"
+        } else {
+            "535 authentication failed"
+        })
+        .await
     }
 
     async fn begin(&mut self, rest: &str) -> Option<()> {
-        let needs_login = self.desk.login.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let needs_login = self
+            .desk
+            .login
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
         if needs_login && !self.logged_in {
             return self.say("530 authentication required").await;
         }
@@ -235,9 +285,13 @@ impl<'a> Session<'a> {
     }
 
     async fn take(&mut self) -> Option<()> {
-        let Some(from) = self.from.clone().filter(|_| !self.to.is_empty()) else { return self.say("503 RCPT first").await };
+        let Some(from) = self.from.clone().filter(|_| !self.to.is_empty()) else {
+            return self.say("503 RCPT first").await;
+        };
         self.say("354 go ahead").await?;
-        let Some(raw) = self.data().await? else { return self.say("552 too large").await };
+        let Some(raw) = self.data().await? else {
+            return self.say("552 too large").await;
+        };
         let to = std::mem::take(&mut self.to);
         self.forget();
         let kept = self.desk.keep(CaughtMail::new(from, to, raw));
@@ -272,19 +326,32 @@ impl<'a> Session<'a> {
     }
 
     async fn say(&mut self, reply: &str) -> Option<()> {
-        self.stream.write_all(format!("{reply}\r\n").as_bytes()).await.ok()?;
+        self.stream
+            .write_all(format!("{reply}\r\n").as_bytes())
+            .await
+            .ok()?;
         self.stream.flush().await.ok()
     }
 
     async fn line(&mut self) -> Option<String> {
         let mut bytes = Vec::new();
-        (&mut self.stream).take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes).await.ok()?;
+        (&mut self.stream)
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', &mut bytes)
+            .await
+            .ok()?;
         let line = bytes.strip_suffix(b"\n")?;
         Some(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned())
     }
 
     async fn wait_while_hanging(&self) -> Option<()> {
-        self.desk.mood.subscribe().wait_for(|mood| *mood != MailMood::Hanging).await.ok().map(|_| ())
+        self.desk
+            .mood
+            .subscribe()
+            .wait_for(|mood| *mood != MailMood::Hanging)
+            .await
+            .ok()
+            .map(|_| ())
     }
 }
 
@@ -305,13 +372,22 @@ impl CaughtMail {
         let subject = header(&raw, "subject");
         let text = text_of(&raw, "text/plain").unwrap_or_default();
         let html = text_of(&raw, "text/html");
-        Self { from, to, raw, subject, text, html }
+        Self {
+            from,
+            to,
+            raw,
+            subject,
+            text,
+            html,
+        }
     }
 }
 
 /// The address between the angle brackets of `FROM:<a@b.org> SIZE=12`.
 fn path_of(rest: &str) -> String {
-    rest.split_once('<').and_then(|(_, path)| path.split_once('>')).map_or_else(String::new, |(path, _)| path.to_owned())
+    rest.split_once('<')
+        .and_then(|(_, path)| path.split_once('>'))
+        .map_or_else(String::new, |(path, _)| path.to_owned())
 }
 
 #[cfg(test)]
@@ -323,7 +399,10 @@ mod tests {
     use super::*;
 
     async fn send(catcher: &MailCatcher, login: Option<(&str, Mechanism)>) -> Result<(), String> {
-        let alternatives = MultiPart::alternative_plain_html("p\u{e9}nd00 is down\n.\nbye\n".to_owned(), "<b>down</b>".to_owned());
+        let alternatives = MultiPart::alternative_plain_html(
+            "p\u{e9}nd00 is down\n.\nbye\n".to_owned(),
+            "<b>down</b>".to_owned(),
+        );
         let mail = Message::builder()
             .from("Lab <lab@example.org>".parse().expect("an address"))
             .to("a@example.org".parse().expect("an address"))
@@ -331,13 +410,22 @@ mod tests {
             .subject("1 problem \u{2014} ed0")
             .multipart(alternatives)
             .expect("a mail");
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1").port(catcher.addr().port());
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
+            .port(catcher.addr().port());
         if let Some((password, mechanism)) = login {
-            transport = transport.credentials(Credentials::new("lab".into(), password.into())).authentication(vec![mechanism]);
+            transport = transport
+                .credentials(Credentials::new("lab".into(), password.into()))
+                .authentication(vec![mechanism]);
         }
         // lettre's own timeout covers the connecting alone, and this server may hang after that.
-        let sent = timeout(Duration::from_secs(1), transport.build().send(mail)).await.map_err(|_| "no answer".to_owned())?;
-        sent.map(|_| ()).map_err(|error| error.status().map_or_else(|| "no answer".to_owned(), |code| code.to_string()))
+        let sent = timeout(Duration::from_secs(1), transport.build().send(mail))
+            .await
+            .map_err(|_| "no answer".to_owned())?;
+        sent.map(|_| ()).map_err(|error| {
+            error
+                .status()
+                .map_or_else(|| "no answer".to_owned(), |code| code.to_string())
+        })
     }
 
     #[tokio::test]
@@ -346,7 +434,10 @@ mod tests {
         send(&catcher, None).await.expect("is taken");
         let mails = catcher.wait_for(1, Duration::from_secs(5)).await;
         let mail = mails.first().expect("one mail");
-        assert_eq!((mail.from.as_str(), mail.to.join(" ")), ("lab@example.org", "a@example.org b@example.org".to_owned()));
+        assert_eq!(
+            (mail.from.as_str(), mail.to.join(" ")),
+            ("lab@example.org", "a@example.org b@example.org".to_owned())
+        );
         assert_eq!(mail.subject, "1 problem \u{2014} ed0");
         assert_eq!(mail.text.trim_end(), "p\u{e9}nd00 is down\n.\nbye");
         assert_eq!(mail.html.as_deref().map(str::trim_end), Some("<b>down</b>"));
@@ -356,7 +447,11 @@ mod tests {
     #[tokio::test]
     async fn it_fails_as_it_is_told_to_and_recovers() {
         let catcher = MailCatcher::start().await.expect("starts");
-        for (mood, said) in [(MailMood::Busy, "421"), (MailMood::Rejecting, "550"), (MailMood::Hanging, "no answer")] {
+        for (mood, said) in [
+            (MailMood::Busy, "421"),
+            (MailMood::Rejecting, "550"),
+            (MailMood::Hanging, "no answer"),
+        ] {
             catcher.set_mood(mood);
             assert_eq!(send(&catcher, None).await, Err(said.to_owned()), "{mood:?}");
         }
@@ -374,7 +469,10 @@ mod tests {
         catcher.set_login(Some(("lab", "right")));
         assert_eq!(send(&catcher, None).await, Err("530".to_owned()));
         for mechanism in [Mechanism::Plain, Mechanism::Login] {
-            assert_eq!(send(&catcher, Some(("wrong", mechanism))).await, Err("535".to_owned()));
+            assert_eq!(
+                send(&catcher, Some(("wrong", mechanism))).await,
+                Err("535".to_owned())
+            );
             assert_eq!(send(&catcher, Some(("right", mechanism))).await, Ok(()));
         }
     }

@@ -66,7 +66,14 @@ impl Lab {
         let jump = Station::start(jump_setup(&plan, Arc::clone(&fleet))).await?;
         let book = Book::start(&plan).await?;
         let mail = MailCatcher::start_on(plan.ports.mail).await?;
-        let lab = Self { plan, fleet, relay, jump, book, mail };
+        let lab = Self {
+            plan,
+            fleet,
+            relay,
+            jump,
+            book,
+            mail,
+        };
         lab.upload_manifest();
         Ok(lab)
     }
@@ -81,7 +88,8 @@ impl Lab {
     /// The environment that makes labwatch watch this laboratory.
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut variables = Vec::new();
-        let mut set = |name: &str, value: &str| variables.push((format!("STATUS_{name}"), value.to_owned()));
+        let mut set =
+            |name: &str, value: &str| variables.push((format!("STATUS_{name}"), value.to_owned()));
         let servers = [
             ("RELAY", self.relay.host(), &self.plan.secrets.relay),
             ("JUMP", self.jump.host(), &self.plan.secrets.jump),
@@ -94,7 +102,14 @@ impl Lab {
             set(&format!("SECRET_{server}"), secret);
         }
         let port = self.mail.addr().port().to_string();
-        let mail = [("HOST", "127.0.0.1"), ("PORT", &port), ("AUTH_TYPE", "none"), ("TLS", "none"), ("FROM", MAIL_FROM), ("TO", MAIL_TO)];
+        let mail = [
+            ("HOST", "127.0.0.1"),
+            ("PORT", &port),
+            ("AUTH_TYPE", "none"),
+            ("TLS", "none"),
+            ("FROM", MAIL_FROM),
+            ("TO", MAIL_TO),
+        ];
         for (name, value) in mail {
             set(&format!("EMAIL_{name}"), value);
         }
@@ -133,7 +148,10 @@ impl Lab {
 
     /// The manifest that belongs to the plan.
     pub fn manifest(&self) -> Manifest {
-        let listed = self.plan.experiments.iter().filter_map(|experiment| Some((experiment.resource.clone()?, resource_of(experiment))));
+        let listed =
+            self.plan.experiments.iter().filter_map(|experiment| {
+                Some((experiment.resource.clone()?, resource_of(experiment)))
+            });
         listed.collect()
     }
 
@@ -163,7 +181,10 @@ impl Lab {
 }
 
 fn relay_setup(plan: &Plan, fleet: SharedFleet) -> Setup {
-    let pace = Pace { every: plan.relay_every, pause: plan.relay_pause };
+    let pace = Pace {
+        every: plan.relay_every,
+        pause: plan.relay_pause,
+    };
     Setup {
         server: Server::Relay,
         hub: Hub::new(Kind::Relay(plan.relay), pace, fleet),
@@ -176,7 +197,10 @@ fn relay_setup(plan: &Plan, fleet: SharedFleet) -> Setup {
 }
 
 fn jump_setup(plan: &Plan, fleet: SharedFleet) -> Setup {
-    let pace = Pace { every: plan.jump_every, pause: Duration::ZERO };
+    let pace = Pace {
+        every: plan.jump_every,
+        pause: Duration::ZERO,
+    };
     Setup {
         server: Server::Jump,
         hub: Hub::new(Kind::Jump, pace, fleet),

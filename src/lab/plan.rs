@@ -123,7 +123,11 @@ impl Plan {
             return_within: RETURN_WITHIN,
             allow_no_booking_id: false,
             booked: false,
-            secrets: Secrets { book: "book-secret".into(), jump: "jump-secret".into(), relay: "relay-secret".into() },
+            secrets: Secrets {
+                book: "book-secret".into(),
+                jump: "jump-secret".into(),
+                relay: "relay-secret".into(),
+            },
             audiences: Audiences::default(),
             ports: Ports::default(),
         }
@@ -134,7 +138,12 @@ impl Plan {
     pub fn fleet(size: usize) -> Self {
         const FAMILIES: [&str; 3] = ["pend", "spin", "trus"];
         let rounds = (0..).flat_map(|number| FAMILIES.map(|family| format!("{family}{number:02}")));
-        Self::new(rounds.take(size).map(|stub| ExperimentPlan::new(&stub)).collect())
+        Self::new(
+            rounds
+                .take(size)
+                .map(|stub| ExperimentPlan::new(&stub))
+                .collect(),
+        )
     }
 }
 
@@ -142,13 +151,20 @@ impl ExperimentPlan {
     /// An experiment with a data and a video stream, both required, listed in book as `r-` and its name.
     #[must_use]
     pub fn new(stub: &str) -> Self {
-        Self { stub: stub.to_owned(), resource: Some(format!("r-{stub}")), streams: vec![StreamPlan::data(), StreamPlan::video()] }
+        Self {
+            stub: stub.to_owned(),
+            resource: Some(format!("r-{stub}")),
+            streams: vec![StreamPlan::data(), StreamPlan::video()],
+        }
     }
 
     /// The same, but not listed in book.
     #[must_use]
     pub fn unlisted(stub: &str) -> Self {
-        Self { resource: None, ..Self::new(stub) }
+        Self {
+            resource: None,
+            ..Self::new(stub)
+        }
     }
 }
 
@@ -156,12 +172,22 @@ impl StreamPlan {
     /// `st-data`: ten readings a second.
     #[must_use]
     pub fn data() -> Self {
-        Self { key: "st-data".into(), required: true, fps: 10.0, size: 102 }
+        Self {
+            key: "st-data".into(),
+            required: true,
+            fps: 10.0,
+            size: 102,
+        }
     }
 
     /// `st-video`: 25 frames a second, each seven transport packets.
     #[must_use]
     pub fn video() -> Self {
-        Self { key: "st-video".into(), required: true, fps: 25.0, size: 1316 }
+        Self {
+            key: "st-video".into(),
+            required: true,
+            fps: 25.0,
+            size: 1316,
+        }
     }
 }

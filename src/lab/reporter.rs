@@ -62,7 +62,11 @@ mod tests {
             (jump, false, pokes(0, 1), 0),
         ];
         for (kind, asked_ever, pokes, reports) in rows {
-            assert_eq!(answers(kind, asked_ever, pokes), reports, "{kind:?} {asked_ever} {pokes:?}");
+            assert_eq!(
+                answers(kind, asked_ever, pokes),
+                reports,
+                "{kind:?} {asked_ever} {pokes:?}"
+            );
         }
     }
 
@@ -72,10 +76,19 @@ mod tests {
     /// When reports come to a listener within 12 s, in ms, while others send what the first argument says.
     async fn times(kind: Kind, sends: &[(u64, &'static str)]) -> Vec<u128> {
         let pause = u64::from(kind != Kind::Jump);
-        let pace = Pace { every: Duration::from_secs(2), pause: Duration::from_secs(pause) };
+        let pace = Pace {
+            every: Duration::from_secs(2),
+            pause: Duration::from_secs(pause),
+        };
         let hub = Hub::new(kind, pace, SharedFleet::default());
-        let claims = Claims { topic: "stats".into(), scopes: vec!["read".into()], ..Claims::default() };
-        let mut seat = hub.enter(guest(&claims, "", ""), String::new()).expect("the hub is well");
+        let claims = Claims {
+            topic: "stats".into(),
+            scopes: vec!["read".into()],
+            ..Claims::default()
+        };
+        let mut seat = hub
+            .enter(guest(&claims, "", ""), String::new())
+            .expect("the hub is well");
         let start = Instant::now();
         let (mut reports, mut sends) = (Vec::new(), sends.iter().peekable());
         let mut running = std::pin::pin!(run(&hub));
@@ -97,16 +110,34 @@ mod tests {
     async fn reports_come_when_the_real_ones_do() {
         const UPDATE: &str = r#"{"cmd":"update"}"#;
         let relay = Kind::Relay(RelayVersion::V07);
-        let every_second: Vec<(u64, &'static str)> = (0..12).map(|second| (second * 1000 + 500, "junk")).collect();
+        let every_second: Vec<(u64, &'static str)> = (0..12)
+            .map(|second| (second * 1000 + 500, "junk"))
+            .collect();
         let rows: [Row<'_>; 8] = [
             (relay, &[], &[3000, 6000, 9000]),
             (Kind::Jump, &[], &[2000, 4000, 6000, 8000, 10_000]),
             (relay, &every_second, &[]),
             (Kind::Jump, &every_second, &[]),
-            (relay, &[(500, UPDATE), (600, UPDATE), (1500, UPDATE)], &[1000, 2000, 5000, 8000, 11_000]),
-            (Kind::Jump, &[(500, UPDATE), (600, UPDATE)], &[500, 600, 2600, 4600, 6600, 8600, 10_600]),
-            (relay, &[(500, UPDATE), (2500, "junk")], &[1000, 2500, 5500, 8500, 11_500]),
-            (Kind::Jump, &[(500, UPDATE), (700, "junk")], &[500, 700, 2700, 4700, 6700, 8700, 10_700]),
+            (
+                relay,
+                &[(500, UPDATE), (600, UPDATE), (1500, UPDATE)],
+                &[1000, 2000, 5000, 8000, 11_000],
+            ),
+            (
+                Kind::Jump,
+                &[(500, UPDATE), (600, UPDATE)],
+                &[500, 600, 2600, 4600, 6600, 8600, 10_600],
+            ),
+            (
+                relay,
+                &[(500, UPDATE), (2500, "junk")],
+                &[1000, 2500, 5500, 8500, 11_500],
+            ),
+            (
+                Kind::Jump,
+                &[(500, UPDATE), (700, "junk")],
+                &[500, 700, 2700, 4700, 6700, 8700, 10_700],
+            ),
         ];
         for (kind, sends, expected) in rows {
             let mut got = times(kind, sends).await;

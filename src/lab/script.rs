@@ -70,8 +70,14 @@ impl Script {
     /// What the demonstration plays: the faults of a real laboratory, one after another, on the plan's first experiments; empty for an empty plan.
     #[must_use]
     pub fn demo(plan: &Plan) -> Self {
-        let Some(first) = plan.experiments.first() else { return Self::default() };
-        let at = |index: usize| plan.experiments.get(index % plan.experiments.len()).unwrap_or(first);
+        let Some(first) = plan.experiments.first() else {
+            return Self::default();
+        };
+        let at = |index: usize| {
+            plan.experiments
+                .get(index % plan.experiments.len())
+                .unwrap_or(first)
+        };
         let mut script = Self::default();
         script.stream_faults(at(0), at(1));
         script.experiment_faults(at(2), at(3));
@@ -81,49 +87,135 @@ impl Script {
     }
 
     fn stream_faults(&mut self, one: &ExperimentPlan, other: &ExperimentPlan) {
-        for (experiment, stream) in [one, other].iter().filter_map(|one| Some((one, one.streams.last()?))) {
-            let (stub, topic) = (&experiment.stub, format!("{}-{}", experiment.stub, stream.key));
-            self.step(10, format!("{stub}'s camera freezes: {topic} is connected but sends nothing"), Fault::StreamSilent(topic.clone()));
-            self.step(25, format!("{stub}'s camera is back"), Fault::StreamBack(topic.clone()));
-            self.step(5, format!("{stub}'s video cable comes loose: {topic} disconnects"), Fault::StreamVanishes(topic.clone()));
-            self.step(20, format!("somebody plugs {stub}'s video cable in"), Fault::StreamBack(topic));
+        for (experiment, stream) in [one, other]
+            .iter()
+            .filter_map(|one| Some((one, one.streams.last()?)))
+        {
+            let (stub, topic) = (
+                &experiment.stub,
+                format!("{}-{}", experiment.stub, stream.key),
+            );
+            self.step(
+                10,
+                format!("{stub}'s camera freezes: {topic} is connected but sends nothing"),
+                Fault::StreamSilent(topic.clone()),
+            );
+            self.step(
+                25,
+                format!("{stub}'s camera is back"),
+                Fault::StreamBack(topic.clone()),
+            );
+            self.step(
+                5,
+                format!("{stub}'s video cable comes loose: {topic} disconnects"),
+                Fault::StreamVanishes(topic.clone()),
+            );
+            self.step(
+                20,
+                format!("somebody plugs {stub}'s video cable in"),
+                Fault::StreamBack(topic),
+            );
         }
     }
 
     fn experiment_faults(&mut self, one: &ExperimentPlan, other: &ExperimentPlan) {
         let (one, other) = (&one.stub, &other.stub);
-        self.step(10, format!("{one} loses its remote login"), Fault::JumpLost(one.clone()));
-        self.step(5, format!("somebody trips over {other}'s power cable"), Fault::PowerOff(other.clone()));
-        self.step(25, format!("{other} is plugged in again"), Fault::PowerOn(other.clone()));
-        self.step(5, format!("{one}'s remote login is back"), Fault::JumpBack(one.clone()));
+        self.step(
+            10,
+            format!("{one} loses its remote login"),
+            Fault::JumpLost(one.clone()),
+        );
+        self.step(
+            5,
+            format!("somebody trips over {other}'s power cable"),
+            Fault::PowerOff(other.clone()),
+        );
+        self.step(
+            25,
+            format!("{other} is plugged in again"),
+            Fault::PowerOn(other.clone()),
+        );
+        self.step(
+            5,
+            format!("{one}'s remote login is back"),
+            Fault::JumpBack(one.clone()),
+        );
     }
 
     fn people(&mut self, experiment: &ExperimentPlan) {
         let stranger = ExperimentPlan::unlisted(STRANGER);
-        self.step(5, format!("{STRANGER} appears, which book does not list"), Fault::Appears(stranger));
+        self.step(
+            5,
+            format!("{STRANGER} appears, which book does not list"),
+            Fault::Appears(stranger),
+        );
         if let Some(resource) = &experiment.resource {
             let (stub, reason) = (&experiment.stub, "maintenance until Friday");
-            self.step(5, format!("an admin withdraws {stub} by hand: {reason}"), Fault::Hold(resource.clone(), reason.into()));
-            self.step(20, format!("the admin gives {stub} back"), Fault::Release(resource.clone(), "maintenance done".into()));
+            self.step(
+                5,
+                format!("an admin withdraws {stub} by hand: {reason}"),
+                Fault::Hold(resource.clone(), reason.into()),
+            );
+            self.step(
+                20,
+                format!("the admin gives {stub} back"),
+                Fault::Release(resource.clone(), "maintenance done".into()),
+            );
         }
-        self.step(5, "an admin uploads the manifest, which makes everything bookable".into(), Fault::UploadManifest);
+        self.step(
+            5,
+            "an admin uploads the manifest, which makes everything bookable".into(),
+            Fault::UploadManifest,
+        );
         self.step(5, format!("{STRANGER} goes"), Fault::Goes(STRANGER.into()));
     }
 
     fn server_faults(&mut self) {
-        self.step(10, "another client floods relay's topic of reports".into(), Fault::Flood(Server::Relay, 40));
+        self.step(
+            10,
+            "another client floods relay's topic of reports".into(),
+            Fault::Flood(Server::Relay, 40),
+        );
         self.step(10, "relay is killed".into(), Fault::Kill(Server::Relay));
-        self.step(20, "relay is started again".into(), Fault::StartAgain(Server::Relay));
-        self.step(25, "jump's hub gets stuck: it answers, but reports nothing".into(), Fault::Mute(Server::Jump, true));
+        self.step(
+            20,
+            "relay is started again".into(),
+            Fault::StartAgain(Server::Relay),
+        );
+        self.step(
+            25,
+            "jump's hub gets stuck: it answers, but reports nothing".into(),
+            Fault::Mute(Server::Jump, true),
+        );
         self.step(25, "somebody kills jump".into(), Fault::Kill(Server::Jump));
-        self.step(2, "jump is started again".into(), Fault::StartAgain(Server::Jump));
-        self.step(20, "book is killed, and its manifest with it".into(), Fault::Kill(Server::Book));
-        self.step(10, "book is started again, empty".into(), Fault::StartAgain(Server::Book));
-        self.step(15, "an admin uploads the manifest".into(), Fault::UploadManifest);
+        self.step(
+            2,
+            "jump is started again".into(),
+            Fault::StartAgain(Server::Jump),
+        );
+        self.step(
+            20,
+            "book is killed, and its manifest with it".into(),
+            Fault::Kill(Server::Book),
+        );
+        self.step(
+            10,
+            "book is started again, empty".into(),
+            Fault::StartAgain(Server::Book),
+        );
+        self.step(
+            15,
+            "an admin uploads the manifest".into(),
+            Fault::UploadManifest,
+        );
     }
 
     fn step(&mut self, after_seconds: u64, say: String, fault: Fault) {
-        self.steps.push(Step { after: Duration::from_secs(after_seconds), say, fault });
+        self.steps.push(Step {
+            after: Duration::from_secs(after_seconds),
+            say,
+            fault,
+        });
     }
 }
 

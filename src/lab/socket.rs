@@ -40,8 +40,14 @@ const MAX_WRITE_BYTES: usize = 64 << 20;
 /// The answer that accepts an upgrade; `None` when the peer did not ask for one properly.
 pub(super) fn acceptance(request: &Request) -> Option<String> {
     let accept = derive_accept_key(request.header("sec-websocket-key")?.as_bytes());
-    let null = request.header("sec-websocket-protocol").is_some_and(|offered| offered.split(',').any(|one| one.trim() == "null"));
-    let protocol = if null { "Sec-WebSocket-Protocol: null\r\n" } else { "" };
+    let null = request
+        .header("sec-websocket-protocol")
+        .is_some_and(|offered| offered.split(',').any(|one| one.trim() == "null"));
+    let protocol = if null {
+        "Sec-WebSocket-Protocol: null\r\n"
+    } else {
+        ""
+    };
     Some(format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{protocol}\r\n"
     ))
@@ -50,7 +56,13 @@ pub(super) fn acceptance(request: &Request) -> Option<String> {
 /// Holds a socket open without a word, as the servers do after a bad code.
 pub(super) async fn stay_mute(mut stream: TcpStream) {
     let mut thrown_away = [0; 1024];
-    let silence = async { while stream.read(&mut thrown_away).await.is_ok_and(|read| read > 0) {} };
+    let silence = async {
+        while stream
+            .read(&mut thrown_away)
+            .await
+            .is_ok_and(|read| read > 0)
+        {}
+    };
     let _ = timeout(MUTE_FOR, silence).await;
 }
 
@@ -77,12 +89,32 @@ enum Turn {
 
 impl<'a> Conversation<'a> {
     /// Takes the stream over after the upgrade.
-    pub async fn new(hub: &'a Hub, seat: Seat, stream: TcpStream, rest: Vec<u8>, topic: String) -> Self {
-        let max_message = if hub.kind == Kind::Jump { 65_535 } else { 10 << 20 };
-        let config =
-            WebSocketConfig::default().max_write_buffer_size(MAX_WRITE_BYTES).max_message_size(Some(max_message)).read_buffer_size(4 << 10);
-        let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config)).await;
-        Self { hub, seat, socket, mood: hub.mood(), topic, sent: 0 }
+    pub async fn new(
+        hub: &'a Hub,
+        seat: Seat,
+        stream: TcpStream,
+        rest: Vec<u8>,
+        topic: String,
+    ) -> Self {
+        let max_message = if hub.kind == Kind::Jump {
+            65_535
+        } else {
+            10 << 20
+        };
+        let config = WebSocketConfig::default()
+            .max_write_buffer_size(MAX_WRITE_BYTES)
+            .max_message_size(Some(max_message))
+            .read_buffer_size(4 << 10);
+        let socket =
+            WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config)).await;
+        Self {
+            hub,
+            seat,
+            socket,
+            mood: hub.mood(),
+            topic,
+            sent: 0,
+        }
     }
 
     /// Runs it until the client leaves or is cut: `expires` ends it without a close frame.
@@ -93,7 +125,12 @@ impl<'a> Conversation<'a> {
         let mut pings = interval_at(start + PING_EVERY, PING_EVERY);
         let mut last_pong = start;
         loop {
-            if self.mood.wait_for(|mood| *mood != Mood::Frozen).await.is_err() {
+            if self
+                .mood
+                .wait_for(|mood| *mood != Mood::Frozen)
+                .await
+                .is_err()
+            {
                 break;
             }
             let turn = tokio::select! {
@@ -132,8 +169,15 @@ impl<'a> Conversation<'a> {
 
     /// Sends a message; relay puts everything that is waiting behind it into the same message, and the first one's opcode holds.
     async fn deliver(&mut self, first: Parcel) -> Option<()> {
-        self.mood.wait_for(|mood| *mood != Mood::Frozen).await.ok()?;
-        let opcode = if first.binary { Data::Binary } else { Data::Text };
+        self.mood
+            .wait_for(|mood| *mood != Mood::Frozen)
+            .await
+            .ok()?;
+        let opcode = if first.binary {
+            Data::Binary
+        } else {
+            Data::Text
+        };
         let mut pieces = vec![first.body];
         if self.hub.kind != Kind::Jump {
             while let Ok(next) = self.seat.parcels.try_recv() {
@@ -145,8 +189,16 @@ impl<'a> Conversation<'a> {
 
     fn receive(&self, message: Message) {
         match message {
-            Message::Text(text) => self.hub.receive(self.seat.id, &Parcel { binary: false, body: text.into() }),
-            Message::Binary(body) => self.hub.receive(self.seat.id, &Parcel { binary: true, body }),
+            Message::Text(text) => self.hub.receive(
+                self.seat.id,
+                &Parcel {
+                    binary: false,
+                    body: text.into(),
+                },
+            ),
+            Message::Binary(body) => self
+                .hub
+                .receive(self.seat.id, &Parcel { binary: true, body }),
             // After a close frame the next read sends ours and ends.
             Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
@@ -155,14 +207,29 @@ impl<'a> Conversation<'a> {
     /// Sends the newest message of the topic's stream, if it is a new one.
     async fn look(&mut self) -> Option<()> {
         let frame = {
-            let fleet = self.hub.fleet.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let fleet = self
+                .hub
+                .fleet
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             fleet.newest_frame(&self.topic, Timestamp::now())
         };
-        let Some(frame) = frame.filter(|frame| frame.number != self.sent && *self.mood.borrow() == Mood::Well) else { return Some(()) };
+        let Some(frame) =
+            frame.filter(|frame| frame.number != self.sent && *self.mood.borrow() == Mood::Well)
+        else {
+            return Some(());
+        };
         self.sent = frame.number;
-        let body = Bytes::from(vec![if frame.video { 0x47 } else { b'0' }; frame.size as usize]);
+        let body = Bytes::from(vec![
+            if frame.video { 0x47 } else { b'0' };
+            frame.size as usize
+        ]);
         self.hub.count_received(self.seat.id, body.len());
-        let opcode = if frame.video { Data::Binary } else { Data::Text };
+        let opcode = if frame.video {
+            Data::Binary
+        } else {
+            Data::Text
+        };
         self.write(framed(opcode, &[body], self.buffer())).await
     }
 
@@ -177,7 +244,11 @@ impl<'a> Conversation<'a> {
     }
 
     fn buffer(&self) -> usize {
-        if self.hub.kind == Kind::Jump { 65_535 } else { 4096 }
+        if self.hub.kind == Kind::Jump {
+            65_535
+        } else {
+            4096
+        }
     }
 }
 
@@ -194,7 +265,10 @@ async fn next_look(hub: &Hub, topic: &str) {
         return std::future::pending().await;
     }
     let pace = {
-        let fleet = hub.fleet.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let fleet = hub
+            .fleet
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         fleet.pace(topic)
     };
     sleep(pace.map_or(LOOK_EVERY, |pace| pace.min(LOOK_EVERY))).await;

@@ -38,12 +38,19 @@ impl Station {
         let (access, access_listener) = Door::bind(setup.server, setup.access_port).await?;
         let (socket, socket_listener) = Door::bind(setup.server, setup.socket_port).await?;
         let rules = Rules {
-            audience: setup.audience.unwrap_or_else(|| format!("http://{}", access.address)),
+            audience: setup
+                .audience
+                .unwrap_or_else(|| format!("http://{}", access.address)),
             secret: setup.secret.into(),
             socket: format!("ws://{}", socket.address),
             allow_no_booking_id: setup.allow_no_booking_id,
         };
-        let station = Self { hub: Arc::new(setup.hub), rules: Arc::new(rules), access, socket };
+        let station = Self {
+            hub: Arc::new(setup.hub),
+            rules: Arc::new(rules),
+            access,
+            socket,
+        };
         station.open_access(access_listener).await;
         station.open_socket(socket_listener).await;
         Ok(station)
@@ -61,7 +68,13 @@ impl Station {
 
     /// Changes the secret: tokens signed with the old one are refused from now on.
     pub fn set_secret(&self, secret: &str) {
-        secret.clone_into(&mut self.rules.secret.lock().unwrap_or_else(PoisonError::into_inner));
+        secret.clone_into(
+            &mut self
+                .rules
+                .secret
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 
     /// Kills the process: the ports are closed, and every socket is dropped without a close frame.
@@ -103,33 +116,60 @@ impl Station {
 
     async fn open_socket(&self, listener: TcpListener) {
         let hub = Arc::clone(&self.hub);
-        self.socket.run(accept(listener, move |stream| serve_socket(stream, Arc::clone(&hub)))).await;
+        self.socket
+            .run(accept(listener, move |stream| {
+                serve_socket(stream, Arc::clone(&hub))
+            }))
+            .await;
         let hub = Arc::clone(&self.hub);
-        self.socket.run(async move { reporter::run(&hub).await }).await;
+        self.socket
+            .run(async move { reporter::run(&hub).await })
+            .await;
     }
 }
 
 async fn serve_access(mut stream: TcpStream, hub: Arc<Hub>, rules: Arc<Rules>) {
-    let Some(request) = read_request(&mut stream).await else { return };
+    let Some(request) = read_request(&mut stream).await else {
+        return;
+    };
     thawed(&hub).await;
     access::answer(&request, &rules, &hub).send(stream).await;
 }
 
 async fn serve_socket(mut stream: TcpStream, hub: Arc<Hub>) {
-    let Some(request) = read_request(&mut stream).await else { return };
+    let Some(request) = read_request(&mut stream).await else {
+        return;
+    };
     thawed(&hub).await;
     let Some((topic, code)) = door_of(&request, hub.kind) else {
-        return Answer::Say { status: 404, body: "Not Found".into() }.send(stream).await;
+        return Answer::Say {
+            status: 404,
+            body: "Not Found".into(),
+        }
+        .send(stream)
+        .await;
     };
     let Some(accepted) = acceptance(&request) else {
-        return Answer::Say { status: 400, body: "Bad Request\n".into() }.send(stream).await;
+        return Answer::Say {
+            status: 400,
+            body: "Bad Request\n".into(),
+        }
+        .send(stream)
+        .await;
     };
     // A client that has its answer has its seat, so that it misses nothing from then on.
-    let seated = hub.take_code(&code, &topic).and_then(|claims| Some((enter(&hub, &claims, &request)?, claims.expires())));
+    let seated = hub
+        .take_code(&code, &topic)
+        .and_then(|claims| Some((enter(&hub, &claims, &request)?, claims.expires())));
     let answered = stream.write_all(accepted.as_bytes()).await.is_ok();
     match seated {
         Some((seat, _)) if !answered => hub.leave(seat.id),
-        Some((seat, expires)) => Conversation::new(&hub, seat, stream, request.rest, topic).await.run(expires).await,
+        Some((seat, expires)) => {
+            Conversation::new(&hub, seat, stream, request.rest, topic)
+                .await
+                .run(expires)
+                .await
+        }
         None => stay_mute(stream).await,
     }
 }
@@ -142,7 +182,11 @@ fn enter(hub: &Hub, claims: &Claims, request: &Request) -> Option<Seat> {
 
 /// The topic and the code of a websocket's address; `None` for a path that is not there.
 fn door_of(request: &Request, kind: Kind) -> Option<(String, String)> {
-    let prefix = if kind == Kind::Jump { "connect" } else { "session" };
+    let prefix = if kind == Kind::Jump {
+        "connect"
+    } else {
+        "session"
+    };
     let segments = request.segments();
     let (first, topic) = segments.split_first()?;
     (first == prefix).then(|| (topic.join("/"), request.query("code").unwrap_or_default()))

@@ -57,8 +57,13 @@ impl Claims {
 
     /// When it ends.
     pub fn expires(&self) -> Timestamp {
-        #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, and what is out of range becomes the maximum")]
-        self.exp.and_then(|exp| Timestamp::from_second(exp as i64).ok()).unwrap_or(Timestamp::MAX)
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float cast saturates, and what is out of range becomes the maximum"
+        )]
+        self.exp
+            .and_then(|exp| Timestamp::from_second(exp as i64).ok())
+            .unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -86,20 +91,37 @@ impl fmt::Display for Trouble {
             Self::Expired(by) => write!(f, "token is expired by {}", format_duration(*by)),
             Self::NotYetValid => f.write_str("token is not valid yet"),
             Self::IssuedLater => f.write_str("Token used before issued"),
-            Self::Audience { got, host } => write!(f, "aud [{}] does not match this host {host}", got.join(" ")),
+            Self::Audience { got, host } => {
+                write!(f, "aud [{}] does not match this host {host}", got.join(" "))
+            }
         }
     }
 }
 
 /// Reads a token and checks its signature, its times as far as it has any, and its audience.
-pub(super) fn verify(token: &str, secret: &str, audience: &str, now: Timestamp) -> Result<Claims, Trouble> {
-    if token.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
+pub(super) fn verify(
+    token: &str,
+    secret: &str,
+    audience: &str,
+    now: Timestamp,
+) -> Result<Claims, Trouble> {
+    if token
+        .get(..7)
+        .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
+    {
         return Err(Trouble::Bearer);
     }
     let claims = decode(token, secret)?;
     check_times(&claims, now)?;
     let got = claims.aud.all();
-    if got.iter().any(|aud| aud == audience) { Ok(claims) } else { Err(Trouble::Audience { got, host: audience.to_owned() }) }
+    if got.iter().any(|aud| aud == audience) {
+        Ok(claims)
+    } else {
+        Err(Trouble::Audience {
+            got,
+            host: audience.to_owned(),
+        })
+    }
 }
 
 fn decode(token: &str, secret: &str) -> Result<Claims, Trouble> {
@@ -108,23 +130,38 @@ fn decode(token: &str, secret: &str) -> Result<Claims, Trouble> {
     rules.required_spec_claims.clear();
     rules.validate_exp = false;
     rules.validate_aud = false;
-    match jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(secret.as_bytes()), &rules) {
+    match jsonwebtoken::decode::<Claims>(
+        token,
+        &DecodingKey::from_secret(secret.as_bytes()),
+        &rules,
+    ) {
         Ok(read) => Ok(read.claims),
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => Err(Trouble::Signature),
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {
+            Err(Trouble::Signature)
+        }
         Err(_) => Err(Trouble::Malformed),
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since 1970 are far below 2^53"
+)]
 fn check_times(claims: &Claims, now: Timestamp) -> Result<(), Trouble> {
     let now = now.as_millisecond() as f64 / 1000.0;
     if let Some(exp) = claims.exp.filter(|&exp| now >= exp) {
-        return Err(Trouble::Expired(Duration::try_from_secs_f64(now - exp).unwrap_or(Duration::MAX)));
+        return Err(Trouble::Expired(
+            Duration::try_from_secs_f64(now - exp).unwrap_or(Duration::MAX),
+        ));
     }
     if claims.iat.is_some_and(|iat| now < iat) {
         return Err(Trouble::IssuedLater);
     }
-    if claims.nbf.is_some_and(|nbf| now < nbf) { Err(Trouble::NotYetValid) } else { Ok(()) }
+    if claims.nbf.is_some_and(|nbf| now < nbf) {
+        Err(Trouble::NotYetValid)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +172,12 @@ mod tests {
     use super::*;
 
     fn signed(claims: &serde_json::Value, algorithm: Algorithm) -> String {
-        jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(b"right")).expect("signs")
+        jsonwebtoken::encode(
+            &Header::new(algorithm),
+            claims,
+            &EncodingKey::from_secret(b"right"),
+        )
+        .expect("signs")
     }
 
     #[test]
@@ -147,14 +189,23 @@ mod tests {
             (json!({"aud": "me", "exp": 98}), "token is expired by 2s"),
             (json!({"aud": "me", "iat": 101}), "Token used before issued"),
             (json!({"aud": "me", "nbf": 101}), "token is not valid yet"),
-            (json!({"aud": "me/"}), "aud [me/] does not match this host me"),
+            (
+                json!({"aud": "me/"}),
+                "aud [me/] does not match this host me",
+            ),
             (json!({}), "aud [] does not match this host me"),
         ];
         let now = Timestamp::from_second(100).expect("in range");
         for (claims, said) in rows {
             for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
                 let outcome = verify(&signed(&claims, algorithm), "right", "me", now);
-                assert_eq!(outcome.err().map_or_else(String::new, |trouble| trouble.to_string()), said, "{claims}");
+                assert_eq!(
+                    outcome
+                        .err()
+                        .map_or_else(String::new, |trouble| trouble.to_string()),
+                    said,
+                    "{claims}"
+                );
             }
         }
     }
@@ -165,7 +216,10 @@ mod tests {
         let check = |token: &str, secret| verify(token, secret, "me", Timestamp::UNIX_EPOCH).err();
         assert_eq!(check(&token, "wrong"), Some(Trouble::Signature));
         assert_eq!(check("garbage", "right"), Some(Trouble::Malformed));
-        assert_eq!(check(&format!("Bearer {token}"), "right"), Some(Trouble::Bearer));
+        assert_eq!(
+            check(&format!("Bearer {token}"), "right"),
+            Some(Trouble::Bearer)
+        );
         assert_eq!(check(&token, "right"), None);
     }
 }

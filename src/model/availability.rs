@@ -29,7 +29,10 @@ impl Availability {
         } else {
             reason.strip_prefix(BOOK_WRAPPING).unwrap_or(reason)
         };
-        Self { available, reason: stored.to_owned() }
+        Self {
+            available,
+            reason: stored.to_owned(),
+        }
     }
 
     /// Whose word it is.
@@ -37,7 +40,10 @@ impl Availability {
     pub fn bookable(&self) -> Bookable {
         if self.available {
             Bookable::Yes
-        } else if MONITOR_PREFIXES.iter().any(|prefix| self.reason.starts_with(prefix)) {
+        } else if MONITOR_PREFIXES
+            .iter()
+            .any(|prefix| self.reason.starts_with(prefix))
+        {
             Bookable::Withdrawn
         } else {
             Bookable::Held
@@ -75,20 +81,43 @@ mod tests {
         let rows = [
             (true, "Loaded at 2026-11-21T00:52:06Z", Bookable::Yes),
             (true, "labwatch: back", Bookable::Yes),
-            (false, "unavailable because labwatch: no video", Bookable::Withdrawn),
-            (false, "unavailable because status server: 2026-11-21 00:05:00 +0000 UTC", Bookable::Withdrawn),
-            (false, "unavailable because maintenance until Friday", Bookable::Held),
+            (
+                false,
+                "unavailable because labwatch: no video",
+                Bookable::Withdrawn,
+            ),
+            (
+                false,
+                "unavailable because status server: 2026-11-21 00:05:00 +0000 UTC",
+                Bookable::Withdrawn,
+            ),
+            (
+                false,
+                "unavailable because maintenance until Friday",
+                Bookable::Held,
+            ),
             (false, "unavailable", Bookable::Held),
-            (false, "unavailable because unavailable because labwatch: x", Bookable::Held),
+            (
+                false,
+                "unavailable because unavailable because labwatch: x",
+                Bookable::Held,
+            ),
         ];
         for (available, reason, expected) in rows {
-            assert_eq!(Availability::from_book(available, reason).bookable(), expected, "{available} {reason}");
+            assert_eq!(
+                Availability::from_book(available, reason).bookable(),
+                expected,
+                "{available} {reason}"
+            );
         }
     }
 
     #[test]
     fn the_wrapping_is_taken_off() {
-        assert_eq!(Availability::from_book(false, "unavailable because fire").reason, "fire");
+        assert_eq!(
+            Availability::from_book(false, "unavailable because fire").reason,
+            "fire"
+        );
         assert_eq!(Availability::from_book(false, "unavailable").reason, "");
         assert_eq!(Availability::from_book(true, "new").reason, "new");
     }

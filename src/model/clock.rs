@@ -6,7 +6,10 @@ use jiff::tz::TimeZone;
 /// A time of day in UTC, with the date where it is not today's: `00:41 UTC`, `21 Nov 00:41 UTC`.
 #[must_use]
 pub fn spell_time(time: Timestamp, now: Timestamp) -> String {
-    let (date, today) = (time.to_zoned(TimeZone::UTC).date(), now.to_zoned(TimeZone::UTC).date());
+    let (date, today) = (
+        time.to_zoned(TimeZone::UTC).date(),
+        now.to_zoned(TimeZone::UTC).date(),
+    );
     let format = if date == today {
         "%H:%M UTC"
     } else if date.year() == today.year() {

@@ -25,8 +25,14 @@ impl fmt::Display for DurationError {
         match self {
             Self::Empty => write!(f, "it is empty"),
             Self::Number(at) => write!(f, "a number is missing at position {at}"),
-            Self::NoUnit(_) => write!(f, "the unit is missing: write for example 10s, 15m, 1h30m, 1d"),
-            Self::Unit(unit) => write!(f, "\"{unit}\" is not a unit: use ns, us, ms, s, m, h, d or w"),
+            Self::NoUnit(_) => write!(
+                f,
+                "the unit is missing: write for example 10s, 15m, 1h30m, 1d"
+            ),
+            Self::Unit(unit) => write!(
+                f,
+                "\"{unit}\" is not a unit: use ns, us, ms, s, m, h, d or w"
+            ),
             Self::TooLong => write!(f, "it is longer than 292 years"),
             Self::Negative => write!(f, "it is below zero"),
         }
@@ -72,7 +78,10 @@ fn parse_unsigned(text: &str) -> Result<u64, DurationError> {
     while !rest.is_empty() {
         let at = text.len() - rest.len();
         let (part, after) = parse_part(rest, at)?;
-        total = total.checked_add(part).filter(|&n| i64::try_from(n).is_ok()).ok_or(DurationError::TooLong)?;
+        total = total
+            .checked_add(part)
+            .filter(|&n| i64::try_from(n).is_ok())
+            .ok_or(DurationError::TooLong)?;
         rest = after;
     }
     Ok(total)
@@ -89,13 +98,29 @@ fn parse_part(text: &str, at: usize) -> Result<(u64, &str), DurationError> {
     if whole.is_empty() && fraction.is_empty() {
         return Err(DurationError::Number(at));
     }
-    let unit_len = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
+    let unit_len = rest
+        .find(|c: char| c == '.' || c.is_ascii_digit())
+        .unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(unit_len);
-    let scale =
-        scale(unit).ok_or_else(|| if unit.is_empty() { DurationError::NoUnit(at) } else { DurationError::Unit(unit.to_owned()) })?;
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| DurationError::TooLong)? };
+    let scale = scale(unit).ok_or_else(|| {
+        if unit.is_empty() {
+            DurationError::NoUnit(at)
+        } else {
+            DurationError::Unit(unit.to_owned())
+        }
+    })?;
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().map_err(|_| DurationError::TooLong)?
+    };
     let nanos = whole.checked_mul(scale).ok_or(DurationError::TooLong)?;
-    Ok((nanos.checked_add(fraction_of(fraction, scale)).ok_or(DurationError::TooLong)?, rest))
+    Ok((
+        nanos
+            .checked_add(fraction_of(fraction, scale))
+            .ok_or(DurationError::TooLong)?,
+        rest,
+    ))
 }
 
 fn digits(text: &str) -> usize {
@@ -130,7 +155,9 @@ fn fraction_of(digits: &str, scale: u64) -> u64 {
 /// Writes a duration as Go's `String()` does: `1m30s`, `1.5s`, `100ms`, `0s`. Beyond 292 years it stays there.
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
-    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).min(i64::MAX as u64);
+    let nanos = u64::try_from(duration.as_nanos())
+        .unwrap_or(u64::MAX)
+        .min(i64::MAX as u64);
     match nanos {
         0 => "0s".to_owned(),
         n if n < MICRO => format!("{n}ns"),
@@ -158,7 +185,11 @@ pub fn spell_duration(duration: Duration) -> String {
         (0, _, _) => (format!("{hours} h"), (minutes % 60, "min")),
         _ => (format!("{days} d"), (hours % 24, "h")),
     };
-    if small.0 == 0 { large } else { format!("{large} {} {}", small.0, small.1) }
+    if small.0 == 0 {
+        large
+    } else {
+        format!("{large} {} {}", small.0, small.1)
+    }
 }
 
 fn with_fraction(nanos: u64, scale: u64, unit: &str) -> String {
@@ -196,7 +227,11 @@ mod tests {
             ("2562047h47m16.854775807s", i64::MAX as u64),
         ];
         for (text, nanos) in rows {
-            assert_eq!(parse_duration(text), Ok(Duration::from_nanos(nanos)), "{text}");
+            assert_eq!(
+                parse_duration(text),
+                Ok(Duration::from_nanos(nanos)),
+                "{text}"
+            );
         }
     }
 

@@ -53,7 +53,10 @@ impl Fault {
     /// Whether the fault is in our settings, so that trying again cannot help until a person acts.
     #[must_use]
     pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Credentials(_) | Self::Audience(_) | Self::Forbidden(_))
+        matches!(
+            self,
+            Self::Credentials(_) | Self::Audience(_) | Self::Forbidden(_)
+        )
     }
 }
 
@@ -64,11 +67,19 @@ impl fmt::Display for Fault {
             Self::TimedOut => write!(f, "no answer within the time limit"),
             Self::Dropped => write!(f, "it closed the connection without an answer"),
             Self::Credentials(said) => {
-                write!(f, "it does not accept our token or password: check the secret and that the clocks agree (it said: {said})")
+                write!(
+                    f,
+                    "it does not accept our token or password: check the secret and that the clocks agree (it said: {said})"
+                )
             }
-            Self::Audience(said) => write!(f, "our audience is not the server's own: check host and base path (it said: {said})"),
+            Self::Audience(said) => write!(
+                f,
+                "our audience is not the server's own: check host and base path (it said: {said})"
+            ),
             Self::Forbidden(said) => write!(f, "our token may not do this (it said: {said})"),
-            Self::NotFound(said) => write!(f, "nothing there: check the base path (it said: {said})"),
+            Self::NotFound(said) => {
+                write!(f, "nothing there: check the base path (it said: {said})")
+            }
             Self::Sick { status, body } => write!(f, "it answered {status} ({body})"),
             Self::Protocol(what) => write!(f, "it does not speak as it should: {what}"),
             Self::Busy => write!(f, "too much is under way already"),

@@ -99,7 +99,13 @@ words!(Health { Unknown => "unknown", Ok => "ok", Degraded => "degraded", Flappi
 
 impl Health {
     /// All five words.
-    pub const ALL: [Self; 5] = [Self::Unknown, Self::Ok, Self::Degraded, Self::Flapping, Self::Down];
+    pub const ALL: [Self; 5] = [
+        Self::Unknown,
+        Self::Ok,
+        Self::Degraded,
+        Self::Flapping,
+        Self::Down,
+    ];
 
     /// Whether something is wrong that people are told of. What is not judged is not.
     #[must_use]

@@ -50,8 +50,13 @@ impl Moment {
     /// The moment `age` before this one; the monotonic part stops at its start.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
-        let wall = signed(age).and_then(|d| self.wall.checked_sub(d).ok()).unwrap_or(Timestamp::MIN);
-        Self { wall, mono: self.mono.saturating_sub(age) }
+        let wall = signed(age)
+            .and_then(|d| self.wall.checked_sub(d).ok())
+            .unwrap_or(Timestamp::MIN);
+        Self {
+            wall,
+            mono: self.mono.saturating_sub(age),
+        }
     }
 }
 
@@ -64,8 +69,13 @@ impl Add<Duration> for Moment {
 
     /// The moment `duration` later; far beyond any calendar it stays at the calendar's end.
     fn add(self, duration: Duration) -> Self {
-        let wall = signed(duration).and_then(|d| self.wall.checked_add(d).ok()).unwrap_or(Timestamp::MAX);
-        Self { wall, mono: self.mono.saturating_add(duration) }
+        let wall = signed(duration)
+            .and_then(|d| self.wall.checked_add(d).ok())
+            .unwrap_or(Timestamp::MAX);
+        Self {
+            wall,
+            mono: self.mono.saturating_add(duration),
+        }
     }
 }
 
@@ -94,7 +104,10 @@ mod tests {
     use super::*;
 
     fn at(wall: i64, mono: u64) -> Moment {
-        Moment::new(Timestamp::from_second(wall).expect("in range"), Duration::from_secs(mono))
+        Moment::new(
+            Timestamp::from_second(wall).expect("in range"),
+            Duration::from_secs(mono),
+        )
     }
 
     #[test]
@@ -109,15 +122,24 @@ mod tests {
     fn a_time_of_the_past_is_a_moment_and_one_of_the_future_is_now() {
         let then = at(100, 50).back_at(Timestamp::from_second(70).expect("in range"));
         assert_eq!((then.wall().as_second(), then.mono().as_secs()), (70, 20));
-        assert_eq!(at(100, 50).back_at(Timestamp::from_second(200).expect("in range")), at(100, 50));
+        assert_eq!(
+            at(100, 50).back_at(Timestamp::from_second(200).expect("in range")),
+            at(100, 50)
+        );
     }
 
     #[test]
     fn arithmetic_moves_both_clocks_and_stops_at_the_ends() {
         let later = at(100, 10) + Duration::from_secs(5);
-        assert_eq!((later.wall().as_second(), later.mono().as_secs()), (105, 15));
+        assert_eq!(
+            (later.wall().as_second(), later.mono().as_secs()),
+            (105, 15)
+        );
         let earlier = later.before(Duration::from_secs(20));
-        assert_eq!((earlier.wall().as_second(), earlier.mono()), (85, Duration::ZERO));
+        assert_eq!(
+            (earlier.wall().as_second(), earlier.mono()),
+            (85, Duration::ZERO)
+        );
         assert_eq!((at(0, 0) + Duration::MAX).wall(), Timestamp::MAX);
     }
 }

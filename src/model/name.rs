@@ -143,7 +143,10 @@ impl Stub {
     /// The experiment that a topic unknown to book's manifest belongs to: what stands before the last `-st-`.
     #[must_use]
     pub fn of_stray_topic(topic: &str) -> Option<&str> {
-        topic.rfind("-st-").map(|at| &topic[..at]).filter(|stub| !stub.is_empty())
+        topic
+            .rfind("-st-")
+            .map(|at| &topic[..at])
+            .filter(|stub| !stub.is_empty())
     }
 }
 
@@ -155,7 +158,10 @@ mod tests {
     fn names_are_checked_at_the_border() {
         assert!(Stub::try_new("pend00").is_ok());
         assert_eq!(Stub::try_new(""), Err(NameError::Empty));
-        assert_eq!(Stub::try_new(&"x".repeat(257)), Err(NameError::TooLong(257)));
+        assert_eq!(
+            Stub::try_new(&"x".repeat(257)),
+            Err(NameError::TooLong(257))
+        );
         assert_eq!(Stub::try_new("a\nb"), Err(NameError::Control));
     }
 

@@ -1,12 +1,12 @@
 //! The engine in virtual time: recordings of real servers are run through it, and what comes of it is printed for people.
 //! Reads the files of a recording; does no other IO and reads no clock.
 
-mod stage;
 mod book;
-mod words;
-mod recording;
 mod play;
 mod print;
+mod recording;
+mod stage;
+mod words;
 
 use std::io::Write;
 use std::path::Path;
@@ -24,8 +24,17 @@ pub use words::{Clock, Kind, Told, tell};
 ///
 /// # Errors
 /// [`ReplayError`] when the recording cannot be read or the result not be written.
-pub fn run(folder: &Path, policy: Policy, as_json: bool, out: &mut dyn Write) -> Result<(), ReplayError> {
+pub fn run(
+    folder: &Path,
+    policy: Policy,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<(), ReplayError> {
     let outcome = replay(&Recording::read(folder)?, policy);
-    let printed = if as_json { json(&outcome, out) } else { text(&outcome, out) };
+    let printed = if as_json {
+        json(&outcome, out)
+    } else {
+        text(&outcome, out)
+    };
     printed.map_err(ReplayError::Write)
 }

@@ -59,8 +59,16 @@ pub struct Switched {
 #[must_use]
 pub fn replay(recording: &Recording, mut policy: Policy) -> Outcome {
     policy.sample = Sampling::Never;
-    let last = recording.happened.last().map_or(Duration::ZERO, |(at, _)| *at);
-    let mut stage = Stage::new(policy, vec![Route::everybody()], recording.origin, Player::new(policy.query_book_every));
+    let last = recording
+        .happened
+        .last()
+        .map_or(Duration::ZERO, |(at, _)| *at);
+    let mut stage = Stage::new(
+        policy,
+        vec![Route::everybody()],
+        recording.origin,
+        Player::new(policy.query_book_every),
+    );
     for (at, recorded) in &recording.happened {
         stage.plan.at(*at, Event::Recorded(recorded.clone()));
     }
@@ -111,9 +119,16 @@ impl Player {
         match recorded {
             Recorded::Report(source, report) => vec![Input::Report(source, report)],
             Recorded::Link(source, link) => vec![Input::Link(source, link)],
-            Recorded::Exchange(exchange) => self.exchanged(&exchange).map_or_else(Vec::new, |()| vec![Input::Book(self.book.reading())]),
+            Recorded::Exchange(exchange) => self
+                .exchanged(&exchange)
+                .map_or_else(Vec::new, |()| vec![Input::Book(self.book.reading())]),
             Recorded::Did(text) => {
-                self.told.push(Told { at: now, kind: Kind::Did, text, lines: Vec::new() });
+                self.told.push(Told {
+                    at: now,
+                    kind: Kind::Did,
+                    text,
+                    lines: Vec::new(),
+                });
                 Vec::new()
             }
         }
@@ -121,13 +136,20 @@ impl Player {
 
     /// Follows a recorded call. `None` when it changes nothing.
     fn exchanged(&mut self, exchange: &Exchange) -> Option<()> {
-        let name = exchange.path.strip_prefix("/admin/resources/").map(ResourceName::try_new);
+        let name = exchange
+            .path
+            .strip_prefix("/admin/resources/")
+            .map(ResourceName::try_new);
         match (exchange.method.as_str(), exchange.status, name) {
-            ("GET", 200, None) if exchange.path == "/admin/resources" => self.listed(manifest(&exchange.body)),
+            ("GET", 200, None) if exchange.path == "/admin/resources" => {
+                self.listed(manifest(&exchange.body))
+            }
             ("GET", 200, Some(Ok(name))) => self.read(&name, &exchange.body),
             ("PUT", 204, Some(Ok(name))) => {
                 let text = |key: &str| exchange.params.get(key).and_then(Value::as_str);
-                self.book.set(&name, text("available")? == "true", text("reason")?).then_some(())
+                self.book
+                    .set(&name, text("available")? == "true", text("reason")?)
+                    .then_some(())
             }
             _ => None,
         }
@@ -165,17 +187,36 @@ impl Player {
             count.given_back += 1;
         } else if !count.is_withdrawn {
             count.withdrawn += 1;
-            self.withdrawals.push((switch.resource.clone(), switch.stub.clone()));
+            self.withdrawals
+                .push((switch.resource.clone(), switch.stub.clone()));
         }
         count.is_withdrawn = !switch.available;
     }
 
     fn outcome(self, policy: Policy, from: Timestamp, until: Timestamp) -> Outcome {
-        let did: Vec<&str> = self.told.iter().filter(|told| told.kind == Kind::Did).map(|told| told.text.as_str()).collect();
+        let did: Vec<&str> = self
+            .told
+            .iter()
+            .filter(|told| told.kind == Kind::Did)
+            .map(|told| told.text.as_str())
+            .collect();
         let is_named = |stub: &Stub| did.iter().any(|text| text.contains(stub.as_str()));
-        let unexplained = self.withdrawals.iter().filter(|(_, stub)| !is_named(stub)).map(|(name, _)| name.clone()).collect();
+        let unexplained = self
+            .withdrawals
+            .iter()
+            .filter(|(_, stub)| !is_named(stub))
+            .map(|(name, _)| name.clone())
+            .collect();
         let unexplained = (!did.is_empty()).then_some(unexplained);
-        Outcome { policy, from, until, told: self.told, switches: self.switches, mails: self.mails, unexplained }
+        Outcome {
+            policy,
+            from,
+            until,
+            told: self.told,
+            switches: self.switches,
+            mails: self.mails,
+            unexplained,
+        }
     }
 }
 
@@ -185,7 +226,12 @@ fn manifest(body: &Value) -> BTreeMap<ResourceName, Listed> {
     resources
         .filter_map(|(name, resource)| {
             let stub = Stub::try_new(resource.get("topic_stub")?.as_str()?).ok()?;
-            let keys = resource.get("streams")?.as_array().into_iter().flatten().filter_map(Value::as_str);
+            let keys = resource
+                .get("streams")?
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str);
             let streams = keys.filter_map(|key| Topic::of(&stub, key).ok()).collect();
             Some((ResourceName::try_new(name).ok()?, Listed { stub, streams }))
         })
@@ -204,15 +250,25 @@ impl World for Player {
             }
             Event::Lands(switch) => {
                 let outcome = self.book.switch(&switch);
-                vec![Input::Switched { resource: switch.resource, outcome }]
+                vec![Input::Switched {
+                    resource: switch.resource,
+                    outcome,
+                }]
             }
-            Event::Sent(id) => vec![Input::Delivered { id, outcome: Ok(()) }],
+            Event::Sent(id) => vec![Input::Delivered {
+                id,
+                outcome: Ok(()),
+            }],
         }
     }
 
     fn act(&mut self, action: Action, plan: &mut Plan<Event>) {
-        let told = tell(&action, plan.now().wall(), &|at| at.strftime("%H:%M:%S").to_string());
-        self.told.extend(told.filter(|told| !matches!(told.kind, Kind::Ask | Kind::Sample | Kind::Sampling)));
+        let told = tell(&action, plan.now().wall(), &|at| {
+            at.strftime("%H:%M:%S").to_string()
+        });
+        self.told.extend(
+            told.filter(|told| !matches!(told.kind, Kind::Ask | Kind::Sample | Kind::Sampling)),
+        );
         match action {
             Action::Switch(switch) => {
                 self.switching(&switch);

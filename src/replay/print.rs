@@ -32,7 +32,12 @@ pub fn json(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let resources: serde_json::Map<String, serde_json::Value> = outcome
         .switches
         .iter()
-        .map(|(name, count)| (name.to_string(), json!({ "withdrawn": count.withdrawn, "given_back": count.given_back })))
+        .map(|(name, count)| {
+            (
+                name.to_string(),
+                json!({ "withdrawn": count.withdrawn, "given_back": count.given_back }),
+            )
+        })
         .collect();
     let summary = json!({
         "from": outcome.from,
@@ -46,7 +51,12 @@ pub fn json(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 
 fn header(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     let policy = &outcome.policy;
-    writeln!(out, "A replay from {} to {}, times in UTC.", outcome.from.strftime("%F %T"), outcome.until.strftime("%F %T"))?;
+    writeln!(
+        out,
+        "A replay from {} to {}, times in UTC.",
+        outcome.from.strftime("%F %T"),
+        outcome.until.strftime("%F %T")
+    )?;
     writeln!(
         out,
         "Silent after {}, missing after {}; start-up grace {}; sources settle for {}, an outage of relay counts after {}.",
@@ -63,8 +73,16 @@ fn header(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn line(told: &Told, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}  {:<8}  {}", told.at.strftime("%H:%M:%S%.3f"), told.kind.word(), told.text)?;
-    told.lines.iter().try_for_each(|line| writeln!(out, "{:24}{line}", ""))
+    writeln!(
+        out,
+        "{}  {:<8}  {}",
+        told.at.strftime("%H:%M:%S%.3f"),
+        told.kind.word(),
+        told.text
+    )?;
+    told.lines
+        .iter()
+        .try_for_each(|line| writeln!(out, "{:24}{line}", ""))
 }
 
 fn summary(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
@@ -76,17 +94,38 @@ fn summary(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", switched(name, *count))?;
     }
     match outcome.unexplained.as_deref() {
-        None => writeln!(out, "Whether a withdrawal was false cannot be said: the recording has no timeline."),
+        None => writeln!(
+            out,
+            "Whether a withdrawal was false cannot be said: the recording has no timeline."
+        ),
         Some([]) => writeln!(out, "Withdrawals that the timeline does not explain: none"),
         Some(names) => {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            writeln!(out, "Withdrawals that the timeline does not explain: {}", names.join(", "))
+            writeln!(
+                out,
+                "Withdrawals that the timeline does not explain: {}",
+                names.join(", ")
+            )
         }
     }
 }
 
 fn switched(name: &ResourceName, count: Switched) -> String {
-    let times = |n: usize| if n == 1 { "once".to_owned() } else { format!("{n} times") };
-    let end = if count.is_withdrawn { ", withdrawn at the end" } else { "" };
-    format!("{name}: withdrawn {}, given back {}{end}", times(count.withdrawn), times(count.given_back))
+    let times = |n: usize| {
+        if n == 1 {
+            "once".to_owned()
+        } else {
+            format!("{n} times")
+        }
+    };
+    let end = if count.is_withdrawn {
+        ", withdrawn at the end"
+    } else {
+        ""
+    };
+    format!(
+        "{name}: withdrawn {}, given back {}{end}",
+        times(count.withdrawn),
+        times(count.given_back)
+    )
 }

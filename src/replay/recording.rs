@@ -91,10 +91,18 @@ impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read { file, why } => write!(f, "{} cannot be read: {why}", file.display()),
-            Self::TooLarge(file) => write!(f, "{} is larger than {MAX_FILE_BYTES} bytes", file.display()),
+            Self::TooLarge(file) => write!(
+                f,
+                "{} is larger than {MAX_FILE_BYTES} bytes",
+                file.display()
+            ),
             Self::Line { file, line, why } => write!(f, "{}:{line}: {why}", file.display()),
             Self::Empty(folder) => {
-                write!(f, "{} holds no recording: none of relay.jsonl, jump.jsonl and book.jsonl is there", folder.display())
+                write!(
+                    f,
+                    "{} holds no recording: none of relay.jsonl, jump.jsonl and book.jsonl is there",
+                    folder.display()
+                )
             }
             Self::Write(why) => write!(f, "the result cannot be written: {why}"),
         }
@@ -112,20 +120,29 @@ impl Recording {
         let mut happened = lines(&folder.join("timeline.jsonl"), did)?;
         let about = happened.len();
         happened.extend(lines(&folder.join("book.jsonl"), exchange)?);
-        happened.extend(lines(&folder.join("relay.jsonl"), |line| frame(SourceName::Relay, line))?);
-        happened.extend(lines(&folder.join("jump.jsonl"), |line| frame(SourceName::Jump, line))?);
+        happened.extend(lines(&folder.join("relay.jsonl"), |line| {
+            frame(SourceName::Relay, line)
+        })?);
+        happened.extend(lines(&folder.join("jump.jsonl"), |line| {
+            frame(SourceName::Jump, line)
+        })?);
         if happened.len() == about {
             return Err(ReplayError::Empty(folder.to_owned()));
         }
         happened.sort_by_key(|(at, _)| *at);
-        Ok(Self { origin: origin(&happened).unwrap_or_default(), happened })
+        Ok(Self {
+            origin: origin(&happened).unwrap_or_default(),
+            happened,
+        })
     }
 }
 
 /// When the recording began, by the first time that book told.
 fn origin(happened: &[(Duration, Recorded)]) -> Option<Timestamp> {
     happened.iter().find_map(|(at, recorded)| {
-        let Recorded::Exchange(exchange) = recorded else { return None };
+        let Recorded::Exchange(exchange) = recorded else {
+            return None;
+        };
         let now: Timestamp = exchange.body.get("now")?.as_str()?.parse().ok()?;
         now.checked_sub(*at).ok()
     })
@@ -134,8 +151,14 @@ fn origin(happened: &[(Duration, Recorded)]) -> Option<Timestamp> {
 type Parsed = Option<(Duration, Recorded)>;
 
 /// Reads a file line by line. A file that is not there has none.
-fn lines(file: &Path, parse: impl Fn(&str) -> Result<Parsed, String>) -> Result<Vec<(Duration, Recorded)>, ReplayError> {
-    let cannot = |why| ReplayError::Read { file: file.to_owned(), why };
+fn lines(
+    file: &Path,
+    parse: impl Fn(&str) -> Result<Parsed, String>,
+) -> Result<Vec<(Duration, Recorded)>, ReplayError> {
+    let cannot = |why| ReplayError::Read {
+        file: file.to_owned(),
+        why,
+    };
     let opened = match std::fs::File::open(file) {
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         opened => opened.map_err(cannot)?,
@@ -148,11 +171,19 @@ fn lines(file: &Path, parse: impl Fn(&str) -> Result<Parsed, String>) -> Result<
     let mut text = String::new();
     for line in 1.. {
         text.clear();
-        let read = reader.by_ref().take(MAX_LINE_BYTES as u64 + 1).read_line(&mut text).map_err(cannot)?;
+        let read = reader
+            .by_ref()
+            .take(MAX_LINE_BYTES as u64 + 1)
+            .read_line(&mut text)
+            .map_err(cannot)?;
         if read == 0 {
             break;
         }
-        let broken = |why| ReplayError::Line { file: file.to_owned(), line, why };
+        let broken = |why| ReplayError::Line {
+            file: file.to_owned(),
+            line,
+            why,
+        };
         if read > MAX_LINE_BYTES {
             return Err(broken(format!("it is longer than {MAX_LINE_BYTES} bytes")));
         }
@@ -203,12 +234,26 @@ fn frame(source: SourceName, line: &str) -> Result<Parsed, String> {
     let recorded = match (line.event.as_deref(), line.data) {
         (Some("open"), _) => Some(Recorded::Link(source, Link::Open)),
         (Some("closed"), _) => {
-            let code = line.code.map_or_else(String::new, |code| format!(" with code {code}"));
-            Some(Recorded::Link(source, Link::Closed(format!("the server closed it{code}"))))
+            let code = line
+                .code
+                .map_or_else(String::new, |code| format!(" with code {code}"));
+            Some(Recorded::Link(
+                source,
+                Link::Closed(format!("the server closed it{code}")),
+            ))
         }
-        (Some("refused"), _) => Some(Recorded::Link(source, Link::Failed(Fault::Unreachable("connection refused".to_owned())))),
-        (Some(other), _) => return Err(format!("\"{other}\" is none of the events open, closed and refused")),
-        (None, Some(data)) => parse(source, data.as_bytes()).report.map(|report| Recorded::Report(source, Arc::new(report))),
+        (Some("refused"), _) => Some(Recorded::Link(
+            source,
+            Link::Failed(Fault::Unreachable("connection refused".to_owned())),
+        )),
+        (Some(other), _) => {
+            return Err(format!(
+                "\"{other}\" is none of the events open, closed and refused"
+            ));
+        }
+        (None, Some(data)) => parse(source, data.as_bytes())
+            .report
+            .map(|report| Recorded::Report(source, Arc::new(report))),
         (None, None) => return Err("it has neither an event nor data".to_owned()),
     };
     Ok(recorded.map(|recorded| (at, recorded)))
@@ -221,18 +266,42 @@ mod tests {
     fn read(file: &str, text: &str) -> Result<Recording, String> {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join(file), text).expect("a file");
-        let cut = |error: ReplayError| error.to_string().replace(&folder.path().display().to_string(), "DIR");
+        let cut = |error: ReplayError| {
+            error
+                .to_string()
+                .replace(&folder.path().display().to_string(), "DIR")
+        };
         Recording::read(folder.path()).map_err(cut)
     }
 
     #[test]
     fn a_broken_line_is_named() {
         let rows = [
-            ("relay.jsonl", "{\"t\": 1, \"event\": \"open\"}\n{\"t\": 2, \"data\": ", "DIR/relay.jsonl:2: EOF while parsing"),
-            ("jump.jsonl", "{\"t\": 1, \"event\": \"lost\"}", "DIR/jump.jsonl:1: \"lost\" is none of the events"),
-            ("jump.jsonl", "\n{\"t\": 1}", "DIR/jump.jsonl:2: it has neither an event nor data"),
-            ("book.jsonl", "{\"t\": -1, \"method\": \"GET\", \"path\": \"/\", \"status\": 200}", "DIR/book.jsonl:1: -1 is not a time"),
-            ("timeline.jsonl", "{\"t\": 1, \"did\": \"nothing else\"}", "DIR holds no recording"),
+            (
+                "relay.jsonl",
+                "{\"t\": 1, \"event\": \"open\"}\n{\"t\": 2, \"data\": ",
+                "DIR/relay.jsonl:2: EOF while parsing",
+            ),
+            (
+                "jump.jsonl",
+                "{\"t\": 1, \"event\": \"lost\"}",
+                "DIR/jump.jsonl:1: \"lost\" is none of the events",
+            ),
+            (
+                "jump.jsonl",
+                "\n{\"t\": 1}",
+                "DIR/jump.jsonl:2: it has neither an event nor data",
+            ),
+            (
+                "book.jsonl",
+                "{\"t\": -1, \"method\": \"GET\", \"path\": \"/\", \"status\": 200}",
+                "DIR/book.jsonl:1: -1 is not a time",
+            ),
+            (
+                "timeline.jsonl",
+                "{\"t\": 1, \"did\": \"nothing else\"}",
+                "DIR holds no recording",
+            ),
             ("else.jsonl", "x", "DIR holds no recording"),
         ];
         for (file, text, expected) in rows {
@@ -245,7 +314,11 @@ mod tests {
     fn all_files_are_one_row_of_happenings() {
         let relay = "{\"t\": 3, \"event\": \"closed\", \"code\": 1006}\n{\"t\": 2, \"opcode\": \"text\", \"data\": \"junk\"}\n{\"t\": 1, \"data\": \"[{\\\"topic\\\":\\\"stats\\\",\\\"scopes\\\":[\\\"read\\\"]}]\"}";
         let recording = read("relay.jsonl", relay).expect("a recording");
-        let times: Vec<u64> = recording.happened.iter().map(|(at, _)| at.as_secs()).collect();
+        let times: Vec<u64> = recording
+            .happened
+            .iter()
+            .map(|(at, _)| at.as_secs())
+            .collect();
         assert_eq!(times, [1, 3], "a message without a report is nothing");
     }
 }

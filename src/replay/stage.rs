@@ -32,7 +32,13 @@ pub struct Plan<E> {
 
 impl<E> Plan<E> {
     fn new(origin: Timestamp) -> Self {
-        Self { origin, elapsed: Duration::ZERO, shift: SignedDuration::ZERO, queue: BTreeMap::new(), planned: 0 }
+        Self {
+            origin,
+            elapsed: Duration::ZERO,
+            shift: SignedDuration::ZERO,
+            queue: BTreeMap::new(),
+            planned: 0,
+        }
     }
 
     /// The present moment.
@@ -45,7 +51,8 @@ impl<E> Plan<E> {
     /// Plans something for this long after the start; what is past happens at once. Equal moments keep their order.
     pub fn at(&mut self, elapsed: Duration, event: E) {
         self.planned += 1;
-        self.queue.insert((elapsed.max(self.elapsed), self.planned), event);
+        self.queue
+            .insert((elapsed.max(self.elapsed), self.planned), event);
     }
 
     /// Plans something for this long after the present moment.
@@ -87,7 +94,11 @@ impl<W: World> Stage<W> {
     /// A stage whose time starts when the wall clock shows `origin`.
     pub fn new(policy: Policy, routes: Vec<Route>, origin: Timestamp, world: W) -> Self {
         let plan = Plan::new(origin);
-        Self { engine: Engine::resume(policy, routes, &Memory::default(), plan.now()), world, plan }
+        Self {
+            engine: Engine::resume(policy, routes, &Memory::default(), plan.now()),
+            world,
+            plan,
+        }
     }
 
     /// Goes on to the end of this time, counted from the start.
@@ -111,7 +122,12 @@ impl<W: World> Stage<W> {
     pub fn advance(&mut self, end: Duration) -> Option<Moved> {
         let deadline = self.engine.next_deadline().map(|(at, _)| at.mono());
         let planned = self.plan.next_at();
-        let Some(next) = [deadline, planned].into_iter().flatten().min().filter(|at| *at <= end) else {
+        let Some(next) = [deadline, planned]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|at| *at <= end)
+        else {
             self.plan.elapsed = self.plan.elapsed.max(end);
             return None;
         };
@@ -154,7 +170,10 @@ mod tests {
 
         fn act(&mut self, action: Action, plan: &mut Plan<Self::Event>) {
             if action == Action::Ask(SourceName::Book) {
-                self.0.push((plan.now().mono().as_secs(), "the engine asks book".to_owned()));
+                self.0.push((
+                    plan.now().mono().as_secs(),
+                    "the engine asks book".to_owned(),
+                ));
                 plan.after(Duration::from_secs(2), "an answer");
             }
         }
@@ -162,8 +181,18 @@ mod tests {
 
     #[test]
     fn things_happen_in_order_and_deadlines_are_met_between_them() {
-        let mut stage = Stage::new(Policy::default(), Vec::new(), Timestamp::UNIX_EPOCH, Diary::default());
-        for (second, event) in [(31, "third"), (10, "first"), (10, "second"), (99, "too late")] {
+        let mut stage = Stage::new(
+            Policy::default(),
+            Vec::new(),
+            Timestamp::UNIX_EPOCH,
+            Diary::default(),
+        );
+        for (second, event) in [
+            (31, "third"),
+            (10, "first"),
+            (10, "second"),
+            (99, "too late"),
+        ] {
             stage.plan.at(Duration::from_secs(second), event);
         }
         stage.run_until(Duration::from_secs(60));
@@ -176,13 +205,21 @@ mod tests {
             (32, "an answer"),
             (32, "an answer"),
         ];
-        assert_eq!(stage.world.0, expected.map(|(at, what)| (at, what.to_owned())));
+        assert_eq!(
+            stage.world.0,
+            expected.map(|(at, what)| (at, what.to_owned()))
+        );
         assert_eq!(stage.plan.now().wall().as_second(), 60);
     }
 
     #[test]
     fn the_wall_clock_can_be_set() {
-        let mut stage = Stage::new(Policy::default(), Vec::new(), Timestamp::UNIX_EPOCH, Diary::default());
+        let mut stage = Stage::new(
+            Policy::default(),
+            Vec::new(),
+            Timestamp::UNIX_EPOCH,
+            Diary::default(),
+        );
         stage.run_until(Duration::from_secs(10));
         stage.plan.set_clock(SignedDuration::from_secs(-7));
         let now = stage.plan.now();

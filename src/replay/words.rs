@@ -6,9 +6,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::engine::{
-    Action, Alert, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion, Record, Summary, Switch, SwitchOutcome,
+    Action, Alert, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion, Record,
+    Summary, Switch, SwitchOutcome,
 };
-use crate::model::{Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub, format_duration};
+use crate::model::{
+    Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub,
+    format_duration,
+};
 
 /// How the time of something is written.
 pub type Clock<'a> = &'a dyn Fn(Timestamp) -> String;
@@ -82,14 +86,34 @@ pub fn tell(action: &Action, at: Timestamp, clock: Clock<'_>) -> Option<Told> {
         Action::Record(record) => recorded(record)?,
         Action::Switch(switch) => (Kind::Switch, switching(switch)),
         Action::Tell(summary) => {
-            return Some(Told { at, kind: Kind::Mail, text: subject(summary), lines: mail_lines(summary, clock) });
+            return Some(Told {
+                at,
+                kind: Kind::Mail,
+                text: subject(summary),
+                lines: mail_lines(summary, clock),
+            });
         }
         Action::Ask(SourceName::Book) => (Kind::Ask, "poll book".to_owned()),
         Action::Ask(name) => (Kind::Ask, format!("ask {name} for a report")),
-        Action::Reconnect(name) => (Kind::Ask, format!("give up the connection to {name} and make a new one")),
-        Action::Sample(sample) => (Kind::Sample, format!("listen to {} for {}", sample.topic, format_duration(sample.listen))),
+        Action::Reconnect(name) => (
+            Kind::Ask,
+            format!("give up the connection to {name} and make a new one"),
+        ),
+        Action::Sample(sample) => (
+            Kind::Sample,
+            format!(
+                "listen to {} for {}",
+                sample.topic,
+                format_duration(sample.listen)
+            ),
+        ),
     };
-    Some(Told { at, kind, text, lines: Vec::new() })
+    Some(Told {
+        at,
+        kind,
+        text,
+        lines: Vec::new(),
+    })
 }
 
 fn recorded(record: &Record) -> Option<(Kind, String)> {
@@ -97,7 +121,9 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         Record::Event { stub, event } => (Kind::Health, happened(stub, event)),
         Record::Switching(_)
         | Record::Telling(_)
-        | Record::Delivered { outcome: Ok(()), .. }
+        | Record::Delivered {
+            outcome: Ok(()), ..
+        }
         | Record::Seen(_)
         | Record::Forgotten(_)
         | Record::Told { .. }
@@ -106,30 +132,75 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         | Record::Pools(_)
         | Record::Wished { .. }
         | Record::Quieted { .. } => return None,
-        Record::Commanded { order, .. } => (Kind::Command, format!("{}: {}", order.by, order.command)),
-        Record::QuietEnded(ended) => (Kind::Command, quiet_ended(ended)),
-        Record::Switched { resource, outcome, .. } => (Kind::Switch, switched(resource, outcome)?),
-        Record::Source { name, health, note } => (Kind::Source, source(*name, *health, note)),
-        Record::Hold { resource, reason: Some(reason) } => (Kind::Hold, format!("{resource} is held by a person: \"{reason}\"")),
-        Record::Hold { resource, reason: None } => (Kind::Hold, format!("the hold on {resource} is gone")),
-        Record::Manifest(change) => (Kind::Manifest, manifest(change)),
-        Record::Blind(true) => (Kind::Source, "all sources are silent: we are blind, and switch nothing".to_owned()),
-        Record::Blind(false) => (Kind::Source, "we hear from the laboratory again".to_owned()),
-        Record::Delivered { id, outcome: Err(fault) } => {
-            (Kind::Mail, format!("#{id} not sent: {}{}", fault.fault, if fault.permanent { " (for good)" } else { "" }))
+        Record::Commanded { order, .. } => {
+            (Kind::Command, format!("{}: {}", order.by, order.command))
         }
-        Record::Sampling { streams, round, keeps_up, failures } => {
-            let how = if *keeps_up { "keeps up" } else { "does not keep up" };
+        Record::QuietEnded(ended) => (Kind::Command, quiet_ended(ended)),
+        Record::Switched {
+            resource, outcome, ..
+        } => (Kind::Switch, switched(resource, outcome)?),
+        Record::Source { name, health, note } => (Kind::Source, source(*name, *health, note)),
+        Record::Hold {
+            resource,
+            reason: Some(reason),
+        } => (
+            Kind::Hold,
+            format!("{resource} is held by a person: \"{reason}\""),
+        ),
+        Record::Hold {
+            resource,
+            reason: None,
+        } => (Kind::Hold, format!("the hold on {resource} is gone")),
+        Record::Manifest(change) => (Kind::Manifest, manifest(change)),
+        Record::Blind(true) => (
+            Kind::Source,
+            "all sources are silent: we are blind, and switch nothing".to_owned(),
+        ),
+        Record::Blind(false) => (Kind::Source, "we hear from the laboratory again".to_owned()),
+        Record::Delivered {
+            id,
+            outcome: Err(fault),
+        } => (
+            Kind::Mail,
+            format!(
+                "#{id} not sent: {}{}",
+                fault.fault,
+                if fault.permanent { " (for good)" } else { "" }
+            ),
+        ),
+        Record::Sampling {
+            streams,
+            round,
+            keeps_up,
+            failures,
+        } => {
+            let how = if *keeps_up {
+                "keeps up"
+            } else {
+                "does not keep up"
+            };
             let round = format_duration(*round);
-            (Kind::Sampling, format!("listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"))
+            (
+                Kind::Sampling,
+                format!(
+                    "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
+                ),
+            )
         }
     })
 }
 
 fn happened(stub: &Stub, event: &Event) -> String {
     let issues: Vec<String> = event.issues.iter().map(ToString::to_string).collect();
-    let what = if issues.is_empty() { String::new() } else { format!(": {}", issues.join(", ")) };
-    format!("{stub} {} → {}{what} ({})", event.was, event.health, event.why)
+    let what = if issues.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", issues.join(", "))
+    };
+    format!(
+        "{stub} {} → {}{what} ({})",
+        event.was, event.health, event.why
+    )
 }
 
 fn quiet_ended(ended: &Ended) -> String {
@@ -140,11 +211,18 @@ fn quiet_ended(ended: &Ended) -> String {
         Ending::Gone => "it is forgotten".to_owned(),
         Ending::Removed { who } => format!("{who} ended it"),
     };
-    format!("the {} of {} ends: {how}", ended.entry.noun(), ended.entry.about())
+    format!(
+        "the {} of {} ends: {how}",
+        ended.entry.noun(),
+        ended.entry.about()
+    )
 }
 
 fn switching(switch: &Switch) -> String {
-    let said = Availability { available: switch.available, reason: switch.reason.clone() };
+    let said = Availability {
+        available: switch.available,
+        reason: switch.reason.clone(),
+    };
     let verb = match said.bookable() {
         Bookable::Yes => "give back",
         Bookable::Held => "hold",
@@ -156,14 +234,20 @@ fn switching(switch: &Switch) -> String {
 fn switched(resource: &ResourceName, outcome: &SwitchOutcome) -> Option<String> {
     match outcome {
         SwitchOutcome::Confirmed(_) => None,
-        SwitchOutcome::Held(Availability { reason, .. }) => Some(format!("{resource} left alone, a person holds it: \"{reason}\"")),
+        SwitchOutcome::Held(Availability { reason, .. }) => Some(format!(
+            "{resource} left alone, a person holds it: \"{reason}\""
+        )),
         SwitchOutcome::Gone => Some(format!("{resource} not switched: book does not know it")),
         SwitchOutcome::Failed(fault) => Some(format!("{resource} not switched: {fault}")),
     }
 }
 
 fn source(name: SourceName, health: SourceHealth, note: &str) -> String {
-    if note.is_empty() { format!("{name} is {health}") } else { format!("{name} is {health}: {note}") }
+    if note.is_empty() {
+        format!("{name} is {health}")
+    } else {
+        format!("{name} is {health}: {note}")
+    }
 }
 
 fn manifest(change: &ManifestChange) -> String {
@@ -172,21 +256,36 @@ fn manifest(change: &ManifestChange) -> String {
         ManifestChange::Back => "book has a manifest again".to_owned(),
         ManifestChange::Changed { added, removed } => {
             let parts = [("new in book", added), ("gone from book", removed)];
-            let told = parts.iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{what}: {}", list(names)));
+            let told = parts
+                .iter()
+                .filter(|(_, names)| !names.is_empty())
+                .map(|(what, names)| format!("{what}: {}", list(names)));
             told.collect::<Vec<_>>().join("; ")
         }
     }
 }
 
 fn list(names: &[ResourceName]) -> String {
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn subject(summary: &Summary) -> String {
     let new_alerts = summary.alerts.iter().filter(|alert| alert.new).count();
     let counts = summary.counts;
-    let route = if summary.route == RouteName::everybody() { String::new() } else { format!(" to {}", summary.route) };
-    let channel = if summary.channel == Channel::Mail { "" } else { " (webhook)" };
+    let route = if summary.route == RouteName::everybody() {
+        String::new()
+    } else {
+        format!(" to {}", summary.route)
+    };
+    let channel = if summary.channel == Channel::Mail {
+        ""
+    } else {
+        " (webhook)"
+    };
     let occasion = match summary.occasion {
         Occasion::News => "",
         Occasion::Reminder => " reminder:",
@@ -209,12 +308,22 @@ fn subject(summary: &Summary) -> String {
 
 /// Words only for what is rare: most laboratories have no experiment that flaps.
 fn flapping(counts: Counts) -> String {
-    if counts.flapping == 0 { String::new() } else { format!("{} flapping, ", counts.flapping) }
+    if counts.flapping == 0 {
+        String::new()
+    } else {
+        format!("{} flapping, ", counts.flapping)
+    }
 }
 
 fn mail_lines(summary: &Summary, clock: Clock<'_>) -> Vec<String> {
-    let news = summary.news.iter().map(|line| format!("new:   {}", line_words(line, clock)));
-    let problems = summary.problems.iter().map(|line| format!("open:  {}", line_words(line, clock)));
+    let news = summary
+        .news
+        .iter()
+        .map(|line| format!("new:   {}", line_words(line, clock)));
+    let problems = summary
+        .problems
+        .iter()
+        .map(|line| format!("open:  {}", line_words(line, clock)));
     let alerts = summary.alerts.iter().map(|alert| alert_words(alert, clock));
     alerts.chain(news).chain(problems).collect()
 }
@@ -228,15 +337,23 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
     };
     let unlisted = if line.listed { "" } else { ", not in book" };
     let issues: Vec<String> = line.issues.iter().map(ToString::to_string).collect();
-    let issues = if issues.is_empty() { String::new() } else { format!(": {}", issues.join(", ")) };
+    let issues = if issues.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", issues.join(", "))
+    };
     let how = match (line.health, line.lasted) {
         (Health::Ok, Some(lasted)) => format!("ok again after {}", rounded(lasted)),
         (Health::Ok, None) => "ok".to_owned(),
         (health, _) => format!("{health} since {}", clock(line.since)),
     };
     let told = match line.told {
-        told if told.is_bad() && told != line.health && line.health != Health::Ok => format!(" (told: {told})"),
-        Health::Unknown | Health::Ok | Health::Degraded | Health::Flapping | Health::Down => String::new(),
+        told if told.is_bad() && told != line.health && line.health != Health::Ok => {
+            format!(" (told: {told})")
+        }
+        Health::Unknown | Health::Ok | Health::Degraded | Health::Flapping | Health::Down => {
+            String::new()
+        }
     };
     format!("{} {how}{bookable}{unlisted}{issues}{told}", line.stub)
 }
@@ -244,7 +361,12 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
 fn alert_words(alert: &Alert, clock: Clock<'_>) -> String {
     let new = if alert.new { "alert (new):" } else { "alert:" };
     match alert.ended {
-        Some(lasted) => format!("{new} {} after {} (from {})", alert.text, rounded(lasted), clock(alert.since)),
+        Some(lasted) => format!(
+            "{new} {} after {} (from {})",
+            alert.text,
+            rounded(lasted),
+            clock(alert.since)
+        ),
         None => format!("{new} {} (since {})", alert.text, clock(alert.since)),
     }
 }

@@ -54,14 +54,28 @@ pub(super) struct Account {
 }
 
 impl Subject {
-    pub(super) fn new(timeline: Timeline, failures: Vec<Failure>, sessions: Vec<Session>, withdrawals: Vec<i64>) -> Self {
+    pub(super) fn new(
+        timeline: Timeline,
+        failures: Vec<Failure>,
+        sessions: Vec<Session>,
+        withdrawals: Vec<i64>,
+    ) -> Self {
         let booked = joined(sessions.iter().map(|session| session.span).collect());
-        Self { timeline, failures, sessions, booked, withdrawals }
+        Self {
+            timeline,
+            failures,
+            sessions,
+            booked,
+            withdrawals,
+        }
     }
 
     /// Counts a part of the time. What happens at one moment counts where that moment is, what lasts counts for as long as it lasts there.
     pub(super) fn count(&self, part: Span) -> Account {
-        let mut account = Account { all: self.timeline.spent(part), ..Account::default() };
+        let mut account = Account {
+            all: self.timeline.spent(part),
+            ..Account::default()
+        };
         for span in &self.booked {
             account.booked += self.timeline.spent(span.within(part));
         }
@@ -111,8 +125,13 @@ impl Subject {
     }
 
     fn is_regretted(&self, at: i64) -> bool {
-        let soon = Span { from: at, until: at + REGRETTED_WITHIN };
-        self.timeline.touching(soon).any(|segment| segment.state.usable() == Some(true))
+        let soon = Span {
+            from: at,
+            until: at + REGRETTED_WITHIN,
+        };
+        self.timeline
+            .touching(soon)
+            .any(|segment| segment.state.usable() == Some(true))
     }
 }
 
@@ -164,12 +183,28 @@ mod tests {
     use super::*;
 
     /// Changes and sessions (from, until, students, unfulfilled) in minutes over two hours.
-    fn subject(of: &[(i64, char)], sessions: &[(i64, i64, u32, bool)], withdrawals: &[i64]) -> Subject {
-        let of: Vec<_> = of.iter().map(|(at, letter)| (at * MINUTE, *letter)).collect();
+    fn subject(
+        of: &[(i64, char)],
+        sessions: &[(i64, i64, u32, bool)],
+        withdrawals: &[i64],
+    ) -> Subject {
+        let of: Vec<_> = of
+            .iter()
+            .map(|(at, letter)| (at * MINUTE, *letter))
+            .collect();
         let timeline = Timeline::new(&changes(&of), span(0, 120 * MINUTE), &[], &[]);
-        let session = |&(from, until, students, unfulfilled)| Session { span: span(from * MINUTE, until * MINUTE), students, unfulfilled };
+        let session = |&(from, until, students, unfulfilled)| Session {
+            span: span(from * MINUTE, until * MINUTE),
+            students,
+            unfulfilled,
+        };
         let failures = failures(&timeline);
-        Subject::new(timeline, failures, sessions.iter().map(session).collect(), withdrawals.iter().map(|at| at * MINUTE).collect())
+        Subject::new(
+            timeline,
+            failures,
+            sessions.iter().map(session).collect(),
+            withdrawals.iter().map(|at| at * MINUTE).collect(),
+        )
     }
 
     fn whole(subject: &Subject) -> Account {
@@ -178,25 +213,57 @@ mod tests {
 
     #[test]
     fn booked_time_counts_once_and_students_each() {
-        let account = whole(&subject(&[(0, 'o'), (30, 'd'), (60, 'o')], &[(20, 50, 2, false), (40, 70, 1, false)], &[]));
-        assert_eq!((account.booked.usable(), account.booked.unusable()), (20 * MINUTE, 30 * MINUTE));
+        let account = whole(&subject(
+            &[(0, 'o'), (30, 'd'), (60, 'o')],
+            &[(20, 50, 2, false), (40, 70, 1, false)],
+            &[],
+        ));
+        assert_eq!(
+            (account.booked.usable(), account.booked.unusable()),
+            (20 * MINUTE, 30 * MINUTE)
+        );
         assert_eq!(account.students_lost, (2 * 20 + 20) * MINUTE);
         assert_eq!((account.sessions, account.spoiled), (3, 3));
-        assert_eq!((account.failures, account.failures_booked, account.restored, account.restoring), (1, 1, 1, 30 * MINUTE));
+        assert_eq!(
+            (
+                account.failures,
+                account.failures_booked,
+                account.restored,
+                account.restoring
+            ),
+            (1, 1, 1, 30 * MINUTE)
+        );
         assert_eq!(account.hours_between_failures(), Some(1.5));
         assert_eq!(account.minutes_to_restore(), Some(30.0));
-        assert_eq!(account.failures_per_100_booked_hours(), Some(100.0 / (50.0 / 60.0)));
+        assert_eq!(
+            account.failures_per_100_booked_hours(),
+            Some(100.0 / (50.0 / 60.0))
+        );
     }
 
     #[test]
     fn a_session_is_spoiled_by_five_minutes_or_all_of_it() {
         for (length, expect) in [(4, 0), (5, 1)] {
-            let account = whole(&subject(&[(0, 'o'), (30, 'd'), (30 + length, 'o')], &[(20, 80, 1, false)], &[]));
+            let account = whole(&subject(
+                &[(0, 'o'), (30, 'd'), (30 + length, 'o')],
+                &[(20, 80, 1, false)],
+                &[],
+            ));
             assert_eq!(account.spoiled, expect, "{length}");
         }
-        assert_eq!(whole(&subject(&[(0, 'd')], &[(20, 23, 1, false)], &[])).spoiled, 1);
-        assert_eq!(whole(&subject(&[(0, 'o')], &[(20, 23, 1, false)], &[])).spoiled, 0);
-        assert_eq!(whole(&subject(&[], &[(20, 80, 1, false)], &[])).spoiled, 0, "not judged is not lost");
+        assert_eq!(
+            whole(&subject(&[(0, 'd')], &[(20, 23, 1, false)], &[])).spoiled,
+            1
+        );
+        assert_eq!(
+            whole(&subject(&[(0, 'o')], &[(20, 23, 1, false)], &[])).spoiled,
+            0
+        );
+        assert_eq!(
+            whole(&subject(&[], &[(20, 80, 1, false)], &[])).spoiled,
+            0,
+            "not judged is not lost"
+        );
     }
 
     #[test]
@@ -204,7 +271,9 @@ mod tests {
         let of = [(0, 'o'), (10, 'd'), (14, 'o'), (40, 'd'), (60, 'o')];
         let account = whole(&subject(&of, &[], &[10, 40, 56]));
         assert_eq!((account.withdrawals, account.regretted), (3, 2));
-        let missed = |of: &[(i64, char)]| whole(&subject(of, &[(20, 30, 1, true), (20, 30, 1, false)], &[])).missed;
+        let missed = |of: &[(i64, char)]| {
+            whole(&subject(of, &[(20, 30, 1, true), (20, 30, 1, false)], &[])).missed
+        };
         assert_eq!(missed(&[(0, 'o')]), 1);
         assert_eq!(missed(&[(0, 'd')]), 0);
         assert_eq!(missed(&[]), 0);
@@ -213,7 +282,11 @@ mod tests {
     #[test]
     fn nothing_is_divided_by_nothing() {
         let account = Account::default();
-        let all = [account.hours_between_failures(), account.minutes_to_restore(), account.failures_per_100_booked_hours()];
+        let all = [
+            account.hours_between_failures(),
+            account.minutes_to_restore(),
+            account.failures_per_100_booked_hours(),
+        ];
         assert_eq!(all, [None; 3]);
     }
 

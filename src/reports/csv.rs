@@ -41,9 +41,15 @@ const STARTS_FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 #[must_use]
 pub fn csv(report: &Report, by: By) -> String {
     let mut text = String::new();
-    line(&mut text, std::iter::once(by.word().to_owned()).chain(COLUMNS.map(str::to_owned)));
+    line(
+        &mut text,
+        std::iter::once(by.word().to_owned()).chain(COLUMNS.map(str::to_owned)),
+    );
     for row in report.rows(by).iter().chain([&report.total]) {
-        line(&mut text, std::iter::once(cell(&row.name)).chain(numbers(row)));
+        line(
+            &mut text,
+            std::iter::once(cell(&row.name)).chain(numbers(row)),
+        );
     }
     text
 }
@@ -60,8 +66,16 @@ fn line(text: &mut String, cells: impl Iterator<Item = String>) {
 
 /// A text as a cell: quoted where it must be, and never a formula.
 fn cell(text: &str) -> String {
-    let text = if text.starts_with(STARTS_FORMULA) { format!("'{text}") } else { text.to_owned() };
-    if text.contains(['"', ',', '\r', '\n', '\'']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = if text.starts_with(STARTS_FORMULA) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    if text.contains(['"', ',', '\r', '\n', '\'']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
 }
 
 fn numbers(row: &Row) -> [String; 27] {
@@ -101,7 +115,9 @@ fn numbers(row: &Row) -> [String; 27] {
 
 /// A number with so many places behind the point; nothing where there is none.
 fn number(number: Option<f64>, places: usize) -> String {
-    number.map(|number| format!("{number:.places$}")).unwrap_or_default()
+    number
+        .map(|number| format!("{number:.places$}"))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -12,7 +12,11 @@ pub fn month_due(now: Timestamp, zone: &TimeZone) -> Option<String> {
     let local = Zoned::new(now, zone.clone());
     let is_early = local.day() == 1 && local.hour() < HOUR;
     let months = if is_early { 2 } else { 1 };
-    let month = local.date().first_of_month().checked_sub(months.months()).ok()?;
+    let month = local
+        .date()
+        .first_of_month()
+        .checked_sub(months.months())
+        .ok()?;
     Some(month.strftime("%Y-%m").to_string())
 }
 
@@ -22,7 +26,11 @@ mod tests {
 
     fn check(now: &str, expect: &str) {
         let zone = TimeZone::get("Europe/London").expect("tzdata");
-        assert_eq!(month_due(now.parse().expect("a time"), &zone).as_deref(), Some(expect), "{now}");
+        assert_eq!(
+            month_due(now.parse().expect("a time"), &zone).as_deref(),
+            Some(expect),
+            "{now}"
+        );
     }
 
     #[test]

@@ -25,7 +25,12 @@ pub(super) fn failures(timeline: &Timeline) -> Vec<Failure> {
         let usable_before = before.and_then(State::usable);
         match (segment.state.usable(), &mut open) {
             (Some(false), None) => {
-                open = Some(Failure { begin: segment.span.from, end: None, seen: usable_before == Some(true), symptom: segment.symptom });
+                open = Some(Failure {
+                    begin: segment.span.from,
+                    end: None,
+                    seen: usable_before == Some(true),
+                    symptom: segment.symptom,
+                });
             }
             (Some(false), Some(failure)) => failure.symptom = failure.symptom.min(segment.symptom),
             (Some(true), failure) => all.extend(failure.take().map(|failure| Failure {
@@ -37,7 +42,10 @@ pub(super) fn failures(timeline: &Timeline) -> Vec<Failure> {
         }
         before = Some(segment.state);
     }
-    all.extend(open.map(|failure| Failure { seen: false, ..failure }));
+    all.extend(open.map(|failure| Failure {
+        seen: false,
+        ..failure
+    }));
     all
 }
 
@@ -48,37 +56,99 @@ mod tests {
 
     /// Failures as `begin-end`, with `?` where an end was not seen.
     fn check(of: &[(i64, char)], maintenance: &[(i64, i64)], off: &[(i64, i64)], expect: &[&str]) {
-        let spans = |of: &[(i64, i64)]| of.iter().map(|(from, until)| span(*from, *until)).collect::<Vec<_>>();
+        let spans = |of: &[(i64, i64)]| {
+            of.iter()
+                .map(|(from, until)| span(*from, *until))
+                .collect::<Vec<_>>()
+        };
         let timeline = Timeline::new(&changes(of), span(0, 100), &spans(maintenance), &spans(off));
         let words = |failure: Failure| {
             let end = failure.end.map(|end| end.to_string()).unwrap_or_default();
-            format!("{}-{end}{}", failure.begin, if failure.seen { "" } else { "?" })
+            format!(
+                "{}-{end}{}",
+                failure.begin,
+                if failure.seen { "" } else { "?" }
+            )
         };
-        assert_eq!(failures(&timeline).into_iter().map(words).collect::<Vec<_>>(), expect, "{of:?}");
+        assert_eq!(
+            failures(&timeline)
+                .into_iter()
+                .map(words)
+                .collect::<Vec<_>>(),
+            expect,
+            "{of:?}"
+        );
     }
 
     #[test]
     fn a_failure_lasts_until_it_is_usable() {
         check(&[], &[], &[], &[]);
         check(&[(0, 'o'), (10, 'd'), (20, 'o')], &[], &[], &["10-20"]);
-        check(&[(0, 'g'), (10, 'f'), (15, 'd'), (20, 'g'), (25, 'o'), (30, 'd')], &[], &[], &["10-20", "30-?"]);
+        check(
+            &[
+                (0, 'g'),
+                (10, 'f'),
+                (15, 'd'),
+                (20, 'g'),
+                (25, 'o'),
+                (30, 'd'),
+            ],
+            &[],
+            &[],
+            &["10-20", "30-?"],
+        );
         check(&[(-20, 'o'), (-10, 'd'), (5, 'o')], &[], &[], &["-10-5"]);
     }
 
     #[test]
     fn what_was_not_judged_ends_nothing_and_hides_the_ends() {
-        check(&[(0, 'o'), (10, 'd'), (20, 'u'), (30, 'd'), (40, 'o')], &[], &[], &["10-40"]);
-        check(&[(0, 'o'), (10, 'd'), (20, 'u'), (30, 'o')], &[], &[], &["10-30?"]);
+        check(
+            &[(0, 'o'), (10, 'd'), (20, 'u'), (30, 'd'), (40, 'o')],
+            &[],
+            &[],
+            &["10-40"],
+        );
+        check(
+            &[(0, 'o'), (10, 'd'), (20, 'u'), (30, 'o')],
+            &[],
+            &[],
+            &["10-30?"],
+        );
         check(&[(10, 'd'), (20, 'o')], &[], &[], &["10-20?"]);
-        check(&[(0, 'o'), (10, 'd'), (20, 'o')], &[], &[(5, 15)], &["15-20?"]);
-        check(&[(0, 'o'), (10, 'd'), (20, 'o')], &[], &[(12, 15)], &["10-20"]);
-        check(&[(0, 'o'), (10, 'd'), (20, 'o')], &[], &[(15, 30)], &["10-30?"]);
+        check(
+            &[(0, 'o'), (10, 'd'), (20, 'o')],
+            &[],
+            &[(5, 15)],
+            &["15-20?"],
+        );
+        check(
+            &[(0, 'o'), (10, 'd'), (20, 'o')],
+            &[],
+            &[(12, 15)],
+            &["10-20"],
+        );
+        check(
+            &[(0, 'o'), (10, 'd'), (20, 'o')],
+            &[],
+            &[(15, 30)],
+            &["10-30?"],
+        );
     }
 
     #[test]
     fn what_breaks_in_maintenance_counts_from_its_end() {
         check(&[(0, 'o'), (10, 'd'), (20, 'o')], &[(5, 30)], &[], &[]);
-        check(&[(0, 'o'), (10, 'd'), (50, 'o')], &[(5, 30)], &[], &["30-50?"]);
-        check(&[(0, 'o'), (10, 'd'), (50, 'o')], &[(20, 30)], &[], &["10-50"]);
+        check(
+            &[(0, 'o'), (10, 'd'), (50, 'o')],
+            &[(5, 30)],
+            &[],
+            &["30-50?"],
+        );
+        check(
+            &[(0, 'o'), (10, 'd'), (50, 'o')],
+            &[(20, 30)],
+            &[],
+            &["10-50"],
+        );
     }
 }

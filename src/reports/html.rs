@@ -13,7 +13,10 @@ th:first-child,td:first-child{text-align:left;overflow-wrap:anywhere}thead{displ
 /// The report as a page.
 #[must_use]
 pub fn html(report: &Report) -> String {
-    let title = escaped(&format!("Availability of the laboratory in {}", report.period));
+    let title = escaped(&format!(
+        "Availability of the laboratory in {}",
+        report.period
+    ));
     let about = escaped(&words::about(report));
     let by = |by: By| table(&format!("By {}", by.word()), report.rows(by));
     let restore = report.restore.iter().map(words::restore);
@@ -34,20 +37,37 @@ pub fn html(report: &Report) -> String {
 
 /// A list below its heading; nothing where it is empty.
 fn list(heading: &str, items: impl IntoIterator<Item = String>) -> String {
-    let items: Vec<String> = items.into_iter().map(|item| format!("<li>{}</li>\n", escaped(&item))).collect();
-    if items.is_empty() { String::new() } else { format!("{heading}<ul>\n{}</ul>\n", items.concat()) }
+    let items: Vec<String> = items
+        .into_iter()
+        .map(|item| format!("<li>{}</li>\n", escaped(&item)))
+        .collect();
+    if items.is_empty() {
+        String::new()
+    } else {
+        format!("{heading}<ul>\n{}</ul>\n", items.concat())
+    }
 }
 
 fn table(caption: &str, rows: &[Row]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let heads: Vec<String> = words::COLUMNS.iter().map(|column| format!("<th scope=\"col\">{column}</th>")).collect();
+    let heads: Vec<String> = words::COLUMNS
+        .iter()
+        .map(|column| format!("<th scope=\"col\">{column}</th>"))
+        .collect();
     let row = |row: &Row| {
         let cells = words::cells(row).map(|cell| format!("<td>{}</td>", escaped(&cell)));
-        format!("<tr><th scope=\"row\">{}</th>{}</tr>\n", escaped(&row.name), cells.concat())
+        format!(
+            "<tr><th scope=\"row\">{}</th>{}</tr>\n",
+            escaped(&row.name),
+            cells.concat()
+        )
     };
-    let (heads, rows) = (heads.concat(), rows.iter().map(row).collect::<Vec<_>>().concat());
+    let (heads, rows) = (
+        heads.concat(),
+        rows.iter().map(row).collect::<Vec<_>>().concat(),
+    );
     format!(
         "<table><caption>{}</caption>\n<thead><tr><th scope=\"col\">name</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table>\n",
         escaped(caption)

@@ -12,9 +12,9 @@ mod rule;
 mod sheet;
 mod symptom;
 mod text;
-pub mod words;
 mod timeline;
 mod window;
+pub mod words;
 
 #[cfg(test)]
 mod tests;
@@ -55,8 +55,17 @@ const TOTAL: &str = "all";
 ///
 /// # Errors
 /// [`ReadError`] when the history cannot be read, is too much, or takes too long.
-pub fn of_folder(folder: &Path, period: &Period, planned: &[Maintenance], now: Timestamp, latest: Instant) -> Result<Report, ReadError> {
-    let range = Range { from: period.from(), until: period.until() };
+pub fn of_folder(
+    folder: &Path,
+    period: &Period,
+    planned: &[Maintenance],
+    now: Timestamp,
+    latest: Instant,
+) -> Result<Report, ReadError> {
+    let range = Range {
+        from: period.from(),
+        until: period.until(),
+    };
     let past = store::look_back(folder, range, now, latest)?;
     Ok(make(&past, period, planned, now))
 }
@@ -74,9 +83,24 @@ pub fn make(past: &Past, period: &Period, planned: &[Maintenance], now: Timestam
         zone: period.zone().to_owned(),
         made: now,
         rule: RULE.to_owned(),
-        total: Row::new(TOTAL, counted.experiments.len(), &sum(counted.experiments.values())),
-        experiments: Some(counted.experiments.iter().map(|(stub, account)| Row::new(stub.as_str(), 1, account)).collect()),
-        pools: Some(past.pools.iter().filter_map(|(name, members)| counted.pool(name, members)).collect()),
+        total: Row::new(
+            TOTAL,
+            counted.experiments.len(),
+            &sum(counted.experiments.values()),
+        ),
+        experiments: Some(
+            counted
+                .experiments
+                .iter()
+                .map(|(stub, account)| Row::new(stub.as_str(), 1, account))
+                .collect(),
+        ),
+        pools: Some(
+            past.pools
+                .iter()
+                .filter_map(|(name, members)| counted.pool(name, members))
+                .collect(),
+        ),
         months: Some(counted.months),
         worst,
         restore: counted.restores.rows(),
@@ -103,25 +127,47 @@ impl Counted {
             for (stub, subject) in subjects {
                 let account = subject.count(*span);
                 all += account;
-                experiments.entry(stub.clone()).and_modify(|sum| *sum += account);
+                experiments
+                    .entry(stub.clone())
+                    .and_modify(|sum| *sum += account);
             }
             Row::new(name, subjects.len(), &all)
         };
         let months = period.months().iter().map(month).collect();
-        Self { experiments, months, restores }
+        Self {
+            experiments,
+            months,
+            restores,
+        }
     }
 
     /// A pool of which at least one experiment has something to count.
     fn pool(&self, name: &str, members: &[Stub]) -> Option<Row> {
-        let accounts: Vec<&Account> = members.iter().filter_map(|stub| self.experiments.get(stub)).collect();
-        (!accounts.is_empty()).then(|| Row::new(name, accounts.len(), &sum(accounts.iter().copied())))
+        let accounts: Vec<&Account> = members
+            .iter()
+            .filter_map(|stub| self.experiments.get(stub))
+            .collect();
+        (!accounts.is_empty())
+            .then(|| Row::new(name, accounts.len(), &sum(accounts.iter().copied())))
     }
 
     /// Those that students lost most time on; where that is nothing, those that were unusable longest.
     fn worst(&self) -> Vec<Row> {
-        let mut bad: Vec<_> = self.experiments.iter().filter(|(_, account)| account.all.unusable() > 0).collect();
-        bad.sort_by_key(|(stub, account)| (Reverse((account.students_lost, account.all.unusable())), *stub));
-        bad.into_iter().take(WORST).map(|(stub, account)| Row::new(stub.as_str(), 1, account)).collect()
+        let mut bad: Vec<_> = self
+            .experiments
+            .iter()
+            .filter(|(_, account)| account.all.unusable() > 0)
+            .collect();
+        bad.sort_by_key(|(stub, account)| {
+            (
+                Reverse((account.students_lost, account.all.unusable())),
+                *stub,
+            )
+        });
+        bad.into_iter()
+            .take(WORST)
+            .map(|(stub, account)| Row::new(stub.as_str(), 1, account))
+            .collect()
     }
 }
 
@@ -134,28 +180,67 @@ fn sum<'a>(accounts: impl Iterator<Item = &'a Account>) -> Account {
 
 /// Every experiment that was judged or booked in the time, with all that is counted of it.
 fn subjects(past: &Past, planned: &[Maintenance], over: Span) -> BTreeMap<Stub, Subject> {
-    let first = past.changes.values().filter_map(|changes| changes.first()).map(|change| change.at.as_millisecond()).min();
-    let windows = Windows::new(past, planned, Span { from: first.map_or(over.from, |first| first.min(over.from)), ..over });
-    let off = joined(past.gaps.iter().map(|gap: &Gap| Span::new(gap.since, gap.until)).collect());
+    let first = past
+        .changes
+        .values()
+        .filter_map(|changes| changes.first())
+        .map(|change| change.at.as_millisecond())
+        .min();
+    let windows = Windows::new(
+        past,
+        planned,
+        Span {
+            from: first.map_or(over.from, |first| first.min(over.from)),
+            ..over
+        },
+    );
+    let off = joined(
+        past.gaps
+            .iter()
+            .map(|gap: &Gap| Span::new(gap.since, gap.until))
+            .collect(),
+    );
     let mut sessions: BTreeMap<&Stub, Vec<Session>> = BTreeMap::new();
     for kept in &past.bookings {
-        sessions.entry(&kept.booked.stub).or_default().extend(session(kept, over));
+        sessions
+            .entry(&kept.booked.stub)
+            .or_default()
+            .extend(session(kept, over));
     }
     let mut withdrawals: BTreeMap<&Stub, Vec<i64>> = BTreeMap::new();
     for (at, stub) in &past.withdrawals {
-        withdrawals.entry(stub).or_default().push(at.as_millisecond());
+        withdrawals
+            .entry(stub)
+            .or_default()
+            .push(at.as_millisecond());
     }
-    let stubs: BTreeSet<&Stub> = past.changes.keys().chain(sessions.keys().copied()).collect();
+    let stubs: BTreeSet<&Stub> = past
+        .changes
+        .keys()
+        .chain(sessions.keys().copied())
+        .collect();
     let mut all = BTreeMap::new();
     for stub in stubs {
-        let changes = past.changes.get(stub).map(Vec::as_slice).unwrap_or_default();
+        let changes = past
+            .changes
+            .get(stub)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let timeline = Timeline::new(changes, over, &windows.of(stub), &off);
         let failures = failures(&timeline);
         let sessions = sessions.remove(stub).unwrap_or_default();
         if sessions.is_empty() && timeline.spent(over).judged() == 0 {
             continue;
         }
-        all.insert(stub.clone(), Subject::new(timeline, failures, sessions, withdrawals.remove(stub).unwrap_or_default()));
+        all.insert(
+            stub.clone(),
+            Subject::new(
+                timeline,
+                failures,
+                sessions,
+                withdrawals.remove(stub).unwrap_or_default(),
+            ),
+        );
     }
     all
 }
@@ -163,7 +248,14 @@ fn subjects(past: &Past, planned: &[Maintenance], over: Span) -> BTreeMap<Stub, 
 /// A booking as far as it has taken place; `None` when it has not begun.
 fn session(kept: &KeptBooking, over: Span) -> Option<Session> {
     let booked = &kept.booked;
-    let mut span = Span::new(booked.start, kept.ended.map_or(booked.end, |ended| ended.min(booked.end)));
+    let mut span = Span::new(
+        booked.start,
+        kept.ended.map_or(booked.end, |ended| ended.min(booked.end)),
+    );
     span.until = span.until.min(over.until);
-    (span.length() > 0).then_some(Session { span, students: booked.students, unfulfilled: booked.unfulfilled })
+    (span.length() > 0).then_some(Session {
+        span,
+        students: booked.students,
+        unfulfilled: booked.unfulfilled,
+    })
 }

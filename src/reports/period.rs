@@ -42,9 +42,15 @@ impl fmt::Display for PeriodError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Month(text) => write!(f, "{text:?} is not a month; write it as 2026-10"),
-            Self::Moment(text) => write!(f, "{text:?} is neither a date nor a time; write it as 2026-10-01 or 2026-10-01T08:00:00Z"),
+            Self::Moment(text) => write!(
+                f,
+                "{text:?} is neither a date nor a time; write it as 2026-10-01 or 2026-10-01T08:00:00Z"
+            ),
             Self::Order => write!(f, "the time ends before it begins"),
-            Self::TooLong => write!(f, "the time is longer than {MAX_DAYS} days: ask for a shorter one"),
+            Self::TooLong => write!(
+                f,
+                "the time is longer than {MAX_DAYS} days: ask for a shorter one"
+            ),
             Self::Ahead => write!(f, "the time has not begun yet"),
         }
     }
@@ -59,12 +65,26 @@ impl Period {
     /// [`PeriodError`] when it is not a month, or has not begun at `now`.
     pub fn month(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Self, PeriodError> {
         let wrong = || PeriodError::Month(text.to_owned());
-        let (year, month) = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2).ok_or_else(wrong)?;
-        let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
-        let first = number(year).zip(number(month)).and_then(|(year, month)| Date::new(year, i8::try_from(month).ok()?, 1).ok());
+        let (year, month) = text
+            .split_once('-')
+            .filter(|(year, month)| year.len() == 4 && month.len() == 2)
+            .ok_or_else(wrong)?;
+        let number = |digits: &str| {
+            digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| digits.parse().ok())
+                .flatten()
+        };
+        let first = number(year)
+            .zip(number(month))
+            .and_then(|(year, month)| Date::new(year, i8::try_from(month).ok()?, 1).ok());
         let first = first.ok_or_else(wrong)?;
         let next = first.checked_add(1.month()).map_err(|_| wrong())?;
-        let (from, until) = (midnight(first, zone).ok_or_else(wrong)?, midnight(next, zone).ok_or_else(wrong)?);
+        let (from, until) = (
+            midnight(first, zone).ok_or_else(wrong)?,
+            midnight(next, zone).ok_or_else(wrong)?,
+        );
         Self::new(text.to_owned(), (from, until), zone, now)
     }
 
@@ -72,7 +92,12 @@ impl Period {
     ///
     /// # Errors
     /// [`PeriodError`].
-    pub fn between(from: &str, until: &str, zone: &TimeZone, now: Timestamp) -> Result<Self, PeriodError> {
+    pub fn between(
+        from: &str,
+        until: &str,
+        zone: &TimeZone,
+        now: Timestamp,
+    ) -> Result<Self, PeriodError> {
         let ends = (moment(from, zone)?, moment(until, zone)?);
         Self::new(format!("{from} to {until}"), ends, zone, now)
     }
@@ -83,11 +108,18 @@ impl Period {
     /// [`PeriodError`] where the calendar ends.
     pub fn last_month(zone: &TimeZone, now: Timestamp) -> Result<Self, PeriodError> {
         let this = Zoned::new(now, zone.clone()).date().first_of_month();
-        let last = this.checked_sub(1.month()).map_err(|_| PeriodError::Ahead)?;
+        let last = this
+            .checked_sub(1.month())
+            .map_err(|_| PeriodError::Ahead)?;
         Self::month(&last.strftime("%Y-%m").to_string(), zone, now)
     }
 
-    fn new(name: String, (from, until): (Timestamp, Timestamp), zone: &TimeZone, now: Timestamp) -> Result<Self, PeriodError> {
+    fn new(
+        name: String,
+        (from, until): (Timestamp, Timestamp),
+        zone: &TimeZone,
+        now: Timestamp,
+    ) -> Result<Self, PeriodError> {
         if from >= until {
             return Err(PeriodError::Order);
         }
@@ -98,7 +130,13 @@ impl Period {
             return Err(PeriodError::Ahead);
         }
         let zone_name = zone.iana_name().unwrap_or("UTC").to_owned();
-        Ok(Self { name, zone: zone_name, from, until, months: months(from, until, zone) })
+        Ok(Self {
+            name,
+            zone: zone_name,
+            from,
+            until,
+            months: months(from, until, zone),
+        })
     }
 
     /// What it is called: `2026-10`, `2026-10-01 to 2026-10-08`.
@@ -140,7 +178,11 @@ fn months(from: Timestamp, until: Timestamp, zone: &TimeZone) -> Vec<(String, Sp
     let mut begin = from;
     while begin < until {
         let first = Zoned::new(begin, zone.clone()).date().first_of_month();
-        let next = first.checked_add(1.month()).ok().and_then(|next| midnight(next, zone)).filter(|next| *next > begin);
+        let next = first
+            .checked_add(1.month())
+            .ok()
+            .and_then(|next| midnight(next, zone))
+            .filter(|next| *next > begin);
         let end = next.map_or(until, |next| next.min(until));
         months.push((first.strftime("%Y-%m").to_string(), Span::new(begin, end)));
         begin = end;
@@ -149,13 +191,24 @@ fn months(from: Timestamp, until: Timestamp, zone: &TimeZone) -> Vec<(String, Sp
 }
 
 fn moment(text: &str, zone: &TimeZone) -> Result<Timestamp, PeriodError> {
-    let date = || text.parse::<Date>().ok().filter(|_| text.len() == "2026-10-01".len()).and_then(|date| midnight(date, zone));
-    date().or_else(|| text.parse().ok()).ok_or_else(|| PeriodError::Moment(text.to_owned()))
+    let date = || {
+        text.parse::<Date>()
+            .ok()
+            .filter(|_| text.len() == "2026-10-01".len())
+            .and_then(|date| midnight(date, zone))
+    };
+    date()
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| PeriodError::Moment(text.to_owned()))
 }
 
 /// The first moment of a date. Where clocks skip midnight, it is the moment at which they jump.
 fn midnight(date: Date, zone: &TimeZone) -> Option<Timestamp> {
-    zone.to_zoned(date.at(0, 0, 0, 0)).ok()?.start_of_day().ok().map(|midnight| midnight.timestamp())
+    zone.to_zoned(date.at(0, 0, 0, 0))
+        .ok()?
+        .start_of_day()
+        .ok()
+        .map(|midnight| midnight.timestamp())
 }
 
 #[cfg(test)]
@@ -177,7 +230,11 @@ mod tests {
 
     fn check(month: &str, name: &str, minutes: i64) {
         let period = Period::month(month, &zone(name), now()).expect("a month");
-        assert_eq!(period.span().length(), minutes * 60_000, "{month} in {name}");
+        assert_eq!(
+            period.span().length(),
+            minutes * 60_000,
+            "{month} in {name}"
+        );
         assert_eq!(period.months(), [(month.to_owned(), period.span())]);
         assert_eq!((period.name(), period.zone()), (month, name));
     }
@@ -195,37 +252,95 @@ mod tests {
 
     #[test]
     fn parts_of_months_meet_without_a_hole() {
-        let period = Period::between("2025-12-15", "2026-11-02T12:00:00Z", &zone("Europe/London"), now()).expect("a period");
+        let period = Period::between(
+            "2025-12-15",
+            "2026-11-02T12:00:00Z",
+            &zone("Europe/London"),
+            now(),
+        )
+        .expect("a period");
         let months = period.months();
         assert_eq!(months.len(), 12);
-        assert_eq!(months.iter().map(|(_, span)| span.length()).sum::<i64>(), period.span().length());
-        assert!(months.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if a.until == b.from)));
-        assert_eq!(months.first().map(|(name, _)| name.as_str()), Some("2025-12"));
-        assert_eq!(months.last().map(|(name, _)| name.as_str()), Some("2026-11"));
+        assert_eq!(
+            months.iter().map(|(_, span)| span.length()).sum::<i64>(),
+            period.span().length()
+        );
+        assert!(
+            months
+                .windows(2)
+                .all(|pair| matches!(pair, [(_, a), (_, b)] if a.until == b.from))
+        );
+        assert_eq!(
+            months.first().map(|(name, _)| name.as_str()),
+            Some("2025-12")
+        );
+        assert_eq!(
+            months.last().map(|(name, _)| name.as_str()),
+            Some("2026-11")
+        );
     }
 
     #[test]
     fn what_is_no_period_is_said() {
         let zone = zone("UTC");
-        for text in ["", "2026", "2026-13", "2026-1", "26-10", "2026-00", "2026-10-01", "+026-10", "2026-+1", "9999-99"] {
-            assert_eq!(Period::month(text, &zone, now()), Err(PeriodError::Month(text.to_owned())), "{text}");
+        for text in [
+            "",
+            "2026",
+            "2026-13",
+            "2026-1",
+            "26-10",
+            "2026-00",
+            "2026-10-01",
+            "+026-10",
+            "2026-+1",
+            "9999-99",
+        ] {
+            assert_eq!(
+                Period::month(text, &zone, now()),
+                Err(PeriodError::Month(text.to_owned())),
+                "{text}"
+            );
         }
         let between = |from, until| Period::between(from, until, &zone, now()).err();
-        assert_eq!(between("2026-10-02", "2026-10-01"), Some(PeriodError::Order));
-        assert_eq!(between("2026-10-01", "2026-10-01"), Some(PeriodError::Order));
-        assert_eq!(between("2024-10-01", "2026-10-01"), Some(PeriodError::TooLong));
-        assert_eq!(between("2030-01-02", "2030-01-03"), Some(PeriodError::Ahead));
-        assert_eq!(between("soon", "2026-10-01"), Some(PeriodError::Moment("soon".to_owned())));
+        assert_eq!(
+            between("2026-10-02", "2026-10-01"),
+            Some(PeriodError::Order)
+        );
+        assert_eq!(
+            between("2026-10-01", "2026-10-01"),
+            Some(PeriodError::Order)
+        );
+        assert_eq!(
+            between("2024-10-01", "2026-10-01"),
+            Some(PeriodError::TooLong)
+        );
+        assert_eq!(
+            between("2030-01-02", "2030-01-03"),
+            Some(PeriodError::Ahead)
+        );
+        assert_eq!(
+            between("soon", "2026-10-01"),
+            Some(PeriodError::Moment("soon".to_owned()))
+        );
         assert_eq!(between("2026-10-01", "2026-10-01T08:00:00+02:00"), None);
-        assert_eq!(Period::month("2030-02", &zone, now()), Err(PeriodError::Ahead));
+        assert_eq!(
+            Period::month("2030-02", &zone, now()),
+            Err(PeriodError::Ahead)
+        );
     }
 
     #[test]
     fn the_last_month_is_the_one_that_is_over() {
-        let at =
-            |text: &str| Period::last_month(&zone("Europe/London"), text.parse().expect("a time")).map(|period| period.name().to_owned());
+        let at = |text: &str| {
+            Period::last_month(&zone("Europe/London"), text.parse().expect("a time"))
+                .map(|period| period.name().to_owned())
+        };
         assert_eq!(at("2026-11-01T00:00:00Z").as_deref(), Ok("2026-10"));
-        assert_eq!(at("2026-09-30T23:30:00Z").as_deref(), Ok("2026-09"), "it is October in London");
+        assert_eq!(
+            at("2026-09-30T23:30:00Z").as_deref(),
+            Ok("2026-09"),
+            "it is October in London"
+        );
         assert_eq!(at("2026-01-31T12:00:00Z").as_deref(), Ok("2025-12"));
     }
 }

@@ -20,7 +20,10 @@ impl Restores {
     pub(super) fn add(&mut self, failures: &[Failure], span: Span) {
         for failure in failures.iter().filter(|failure| failure.seen) {
             if let Some(end) = failure.end.filter(|end| span.holds(*end)) {
-                self.0.entry(failure.symptom).or_default().push(end - failure.begin);
+                self.0
+                    .entry(failure.symptom)
+                    .or_default()
+                    .push(end - failure.begin);
             }
         }
     }
@@ -29,8 +32,19 @@ impl Restores {
         let row = |(symptom, mut lasted): (Symptom, Vec<i64>)| {
             lasted.sort_unstable();
             let enough = lasted.len() >= FEWEST_CASES;
-            let rank = |percent| if enough { nearest_rank(&lasted, percent).map(minutes) } else { None };
-            Restore { cause: symptom.words().to_owned(), cases: lasted.len(), median_minutes: rank(50), p80_minutes: rank(80) }
+            let rank = |percent| {
+                if enough {
+                    nearest_rank(&lasted, percent).map(minutes)
+                } else {
+                    None
+                }
+            };
+            Restore {
+                cause: symptom.words().to_owned(),
+                cases: lasted.len(),
+                median_minutes: rank(50),
+                p80_minutes: rank(80),
+            }
         };
         self.0.into_iter().map(row).collect()
     }
@@ -50,11 +64,20 @@ mod tests {
     const MINUTE: i64 = 60_000;
 
     fn rows(lasted: &[i64]) -> Vec<(usize, Option<f64>, Option<f64>)> {
-        let failure = |minutes: &i64| Failure { begin: 0, end: Some(minutes * MINUTE), seen: *minutes != 999, symptom: Symptom::Silent };
+        let failure = |minutes: &i64| Failure {
+            begin: 0,
+            end: Some(minutes * MINUTE),
+            seen: *minutes != 999,
+            symptom: Symptom::Silent,
+        };
         let failures: Vec<_> = lasted.iter().map(failure).collect();
         let mut restores = Restores::default();
         restores.add(&failures, span(0, 100_000 * MINUTE));
-        restores.rows().into_iter().map(|row| (row.cases, row.median_minutes, row.p80_minutes)).collect()
+        restores
+            .rows()
+            .into_iter()
+            .map(|row| (row.cases, row.median_minutes, row.p80_minutes))
+            .collect()
     }
 
     #[test]
@@ -62,7 +85,10 @@ mod tests {
         assert_eq!(rows(&[]), []);
         assert_eq!(rows(&[1, 2, 3, 4, 999]), [(4, None, None)]);
         assert_eq!(rows(&[5, 4, 3, 2, 1]), [(5, Some(3.0), Some(4.0))]);
-        assert_eq!(rows(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 1_000]), [(10, Some(5.0), Some(8.0))]);
+        assert_eq!(
+            rows(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 1_000]),
+            [(10, Some(5.0), Some(8.0))]
+        );
         assert_eq!(rows(&[7, 7, 7, 7, 7, 7]), [(6, Some(7.0), Some(7.0))]);
     }
 }

@@ -146,9 +146,17 @@ impl Report {
     #[must_use]
     pub fn only(self, by: By) -> Self {
         let (experiments, pools, months) = (self.experiments, self.pools, self.months);
-        let none = Self { experiments: None, pools: None, months: None, ..self };
+        let none = Self {
+            experiments: None,
+            pools: None,
+            months: None,
+            ..self
+        };
         match by {
-            By::Experiment => Self { experiments, ..none },
+            By::Experiment => Self {
+                experiments,
+                ..none
+            },
             By::Pool => Self { pools, ..none },
             By::Month => Self { months, ..none },
         }

@@ -23,13 +23,22 @@ pub(super) enum Symptom {
 
 impl Symptom {
     pub(super) fn of(change: &Change) -> Self {
-        let required = |wanted| change.issues.iter().any(|issue| matches!(issue, Issue::Required(_, health) if *health == wanted));
+        let required = |wanted| {
+            change
+                .issues
+                .iter()
+                .any(|issue| matches!(issue, Issue::Required(_, health) if *health == wanted))
+        };
         if change.health == Some(Health::Flapping) {
             Self::Flapping
         } else if change.issues.contains(&Issue::RelayOutage) {
             Self::RelayOutage
         } else if required(StreamHealth::Missing) {
-            if change.jump == JumpHealth::Lost { Self::AllLost } else { Self::StreamsLost }
+            if change.jump == JumpHealth::Lost {
+                Self::AllLost
+            } else {
+                Self::StreamsLost
+            }
         } else if required(StreamHealth::Silent) {
             Self::Silent
         } else {
@@ -53,8 +62,21 @@ impl Symptom {
 /// Under which cause a report counts a failure that is as this experiment is now; `None` while it is usable or not judged.
 #[must_use]
 pub fn cause(view: &ExperimentView) -> Option<&'static str> {
-    let (at, health, issues, jump) = (view.since, Some(view.health), view.issues.clone(), view.jump);
-    view.health.is_unusable().then(|| Symptom::of(&Change { at, health, issues, jump }).words())
+    let (at, health, issues, jump) = (
+        view.since,
+        Some(view.health),
+        view.issues.clone(),
+        view.jump,
+    );
+    view.health.is_unusable().then(|| {
+        Symptom::of(&Change {
+            at,
+            health,
+            issues,
+            jump,
+        })
+        .words()
+    })
 }
 
 #[cfg(test)]
@@ -65,20 +87,53 @@ mod tests {
     use crate::model::Topic;
 
     fn check(health: Health, issues: &[Issue], jump: JumpHealth, expect: Symptom) {
-        let change = Change { at: Timestamp::UNIX_EPOCH, health: Some(health), issues: issues.to_vec(), jump };
+        let change = Change {
+            at: Timestamp::UNIX_EPOCH,
+            health: Some(health),
+            issues: issues.to_vec(),
+            jump,
+        };
         assert_eq!(Symptom::of(&change), expect, "{change:?}");
     }
 
     #[test]
     fn the_worst_names_the_symptom() {
         let required = |health| Issue::Required(Topic::try_new("a-st-x").expect("a name"), health);
-        let (missing, silent) = (required(StreamHealth::Missing), required(StreamHealth::Silent));
-        check(Health::Down, &[silent.clone(), missing.clone(), Issue::JumpLost], JumpHealth::Lost, Symptom::AllLost);
-        check(Health::Down, std::slice::from_ref(&missing), JumpHealth::Up, Symptom::StreamsLost);
-        check(Health::Down, std::slice::from_ref(&missing), JumpHealth::Unknown, Symptom::StreamsLost);
+        let (missing, silent) = (
+            required(StreamHealth::Missing),
+            required(StreamHealth::Silent),
+        );
+        check(
+            Health::Down,
+            &[silent.clone(), missing.clone(), Issue::JumpLost],
+            JumpHealth::Lost,
+            Symptom::AllLost,
+        );
+        check(
+            Health::Down,
+            std::slice::from_ref(&missing),
+            JumpHealth::Up,
+            Symptom::StreamsLost,
+        );
+        check(
+            Health::Down,
+            std::slice::from_ref(&missing),
+            JumpHealth::Unknown,
+            Symptom::StreamsLost,
+        );
         check(Health::Down, &[silent], JumpHealth::Lost, Symptom::Silent);
-        check(Health::Down, &[Issue::RelayOutage, missing.clone()], JumpHealth::Up, Symptom::RelayOutage);
-        check(Health::Flapping, &[missing], JumpHealth::Up, Symptom::Flapping);
+        check(
+            Health::Down,
+            &[Issue::RelayOutage, missing.clone()],
+            JumpHealth::Up,
+            Symptom::RelayOutage,
+        );
+        check(
+            Health::Flapping,
+            &[missing],
+            JumpHealth::Up,
+            Symptom::Flapping,
+        );
         check(Health::Down, &[], JumpHealth::Up, Symptom::Other);
     }
 }

@@ -53,7 +53,10 @@ pub(super) struct Timeline(Vec<Segment>);
 
 impl Span {
     pub(super) fn new(from: Timestamp, until: Timestamp) -> Self {
-        Self { from: from.as_millisecond(), until: until.as_millisecond() }
+        Self {
+            from: from.as_millisecond(),
+            until: until.as_millisecond(),
+        }
     }
 
     pub(super) fn length(self) -> i64 {
@@ -63,7 +66,10 @@ impl Span {
     /// What both have in common; empty where that is nothing.
     pub(super) fn within(self, other: Self) -> Self {
         let from = self.from.max(other.from);
-        Self { from, until: self.until.min(other.until).max(from) }
+        Self {
+            from,
+            until: self.until.min(other.until).max(from),
+        }
     }
 
     pub(super) fn holds(self, at: i64) -> bool {
@@ -100,7 +106,11 @@ impl Timeline {
     /// From the first change, or `over.from` where that is earlier, to `over.until`. What is `off` lies over maintenance, and both over what was judged.
     pub(super) fn new(changes: &[Change], over: Span, maintenance: &[Span], off: &[Span]) -> Self {
         let judged = judged(changes, over);
-        Self(overlaid(overlaid(judged, maintenance, State::Maintenance), off, State::Off))
+        Self(overlaid(
+            overlaid(judged, maintenance, State::Maintenance),
+            off,
+            State::Off,
+        ))
     }
 
     pub(super) fn segments(&self) -> &[Segment] {
@@ -109,8 +119,13 @@ impl Timeline {
 
     /// The segments that have something of `span`.
     pub(super) fn touching(&self, span: Span) -> impl Iterator<Item = &Segment> {
-        let first = self.0.partition_point(|segment| segment.span.until <= span.from);
-        self.0.iter().skip(first).take_while(move |segment| segment.span.from < span.until)
+        let first = self
+            .0
+            .partition_point(|segment| segment.span.until <= span.from);
+        self.0
+            .iter()
+            .skip(first)
+            .take_while(move |segment| segment.span.from < span.until)
     }
 
     /// How long it was how within `span`.
@@ -125,15 +140,30 @@ impl Timeline {
 
 /// What was judged, by the changes: before the first one nothing was.
 fn judged(changes: &[Change], over: Span) -> Vec<Segment> {
-    let first = changes.first().map_or(over.from, |change| change.at.as_millisecond().min(over.from));
+    let first = changes.first().map_or(over.from, |change| {
+        change.at.as_millisecond().min(over.from)
+    });
     let mut all = Vec::with_capacity(changes.len() + 1);
     let (mut at, mut health, mut symptom) = (first, Health::Unknown, Symptom::Other);
     let last = (over.until, Health::Unknown, Symptom::Other);
-    let changes = changes.iter().map(|change| (change.at.as_millisecond(), change.health.unwrap_or(Health::Unknown), Symptom::of(change)));
+    let changes = changes.iter().map(|change| {
+        (
+            change.at.as_millisecond(),
+            change.health.unwrap_or(Health::Unknown),
+            Symptom::of(change),
+        )
+    });
     for (when, next, wrong) in changes.chain([last]) {
-        let span = Span { from: at, until: when.min(over.until) };
+        let span = Span {
+            from: at,
+            until: when.min(over.until),
+        };
         if span.length() > 0 {
-            all.push(Segment { span, state: State::Judged(health), symptom });
+            all.push(Segment {
+                span,
+                state: State::Judged(health),
+                symptom,
+            });
             at = span.until;
         }
         (health, symptom) = (next, wrong);
@@ -147,7 +177,12 @@ fn overlaid(segments: Vec<Segment>, spans: &[Span], state: State) -> Vec<Segment
     let mut spans = spans.iter().copied().peekable();
     for segment in segments {
         let mut from = segment.span.from;
-        while let Some(over) = spans.peek().map(|span| span.within(Span { from, ..segment.span })) {
+        while let Some(over) = spans.peek().map(|span| {
+            span.within(Span {
+                from,
+                ..segment.span
+            })
+        }) {
             if spans.next_if(|span| span.until <= from).is_some() {
                 continue;
             }
@@ -155,7 +190,11 @@ fn overlaid(segments: Vec<Segment>, spans: &[Span], state: State) -> Vec<Segment
                 break;
             }
             all.extend(piece(segment, from, over.from));
-            all.push(Segment { span: over, state, symptom: Symptom::Other });
+            all.push(Segment {
+                span: over,
+                state,
+                symptom: Symptom::Other,
+            });
             from = over.until;
         }
         all.extend(piece(segment, from, segment.span.until));
@@ -164,7 +203,10 @@ fn overlaid(segments: Vec<Segment>, spans: &[Span], state: State) -> Vec<Segment
 }
 
 fn piece(of: Segment, from: i64, until: i64) -> Option<Segment> {
-    (from < until).then_some(Segment { span: Span { from, until }, ..of })
+    (from < until).then_some(Segment {
+        span: Span { from, until },
+        ..of
+    })
 }
 
 impl Spent {
@@ -212,7 +254,10 @@ impl AddAssign for Spent {
 }
 
 /// Milliseconds or a count as a number to divide.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of 10,000 experiments over years fit into 52 bits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of 10,000 experiments over years fit into 52 bits"
+)]
 pub(super) fn real(number: i64) -> f64 {
     number as f64
 }
@@ -234,7 +279,12 @@ pub(super) mod testing {
                 _ => None,
             };
             let at = Timestamp::from_millisecond(at).expect("in range");
-            Change { at, health, issues: Vec::new(), jump: JumpHealth::Unknown }
+            Change {
+                at,
+                health,
+                issues: Vec::new(),
+                jump: JumpHealth::Unknown,
+            }
         };
         of.iter().map(change).collect()
     }
@@ -257,10 +307,24 @@ mod tests {
 
     /// Over 0 to 100: ok, degraded, flapping, down, unknown, maintenance, off.
     fn check(of: &[(i64, char)], maintenance: &[(i64, i64)], off: &[(i64, i64)], expect: [i64; 7]) {
-        let spans = |of: &[(i64, i64)]| joined(of.iter().map(|(from, until)| span(*from, *until)).collect());
+        let spans = |of: &[(i64, i64)]| {
+            joined(of.iter().map(|(from, until)| span(*from, *until)).collect())
+        };
         let timeline = Timeline::new(&changes(of), span(0, 100), &spans(maintenance), &spans(off));
-        let Spent { ok, degraded, flapping, down, unknown, maintenance, off } = timeline.spent(span(0, 100));
-        assert_eq!([ok, degraded, flapping, down, unknown, maintenance, off], expect, "{of:?}");
+        let Spent {
+            ok,
+            degraded,
+            flapping,
+            down,
+            unknown,
+            maintenance,
+            off,
+        } = timeline.spent(span(0, 100));
+        assert_eq!(
+            [ok, degraded, flapping, down, unknown, maintenance, off],
+            expect,
+            "{of:?}"
+        );
     }
 
     #[test]
@@ -268,23 +332,71 @@ mod tests {
         check(&[], &[], &[], [0, 0, 0, 0, 100, 0, 0]);
         check(&[(-50, 'o')], &[], &[], [100, 0, 0, 0, 0, 0, 0]);
         check(&[(30, 'o'), (70, 'd')], &[], &[], [40, 0, 0, 30, 30, 0, 0]);
-        check(&[(0, 'g'), (10, 'f'), (20, 'o'), (20, 'd')], &[], &[], [0, 10, 10, 80, 0, 0, 0]);
+        check(
+            &[(0, 'g'), (10, 'f'), (20, 'o'), (20, 'd')],
+            &[],
+            &[],
+            [0, 10, 10, 80, 0, 0, 0],
+        );
         check(&[(0, 'o'), (20, '-')], &[], &[], [20, 0, 0, 0, 80, 0, 0]);
-        check(&[(0, 'o'), (20, '-'), (50, 'd')], &[], &[], [20, 0, 0, 50, 30, 0, 0]);
-        check(&[(0, 'o')], &[(10, 30)], &[(20, 40), (35, 50)], [60, 0, 0, 0, 0, 10, 30]);
-        check(&[(0, 'd'), (60, 'o')], &[(50, 70), (65, 80), (90, 500)], &[(-10, 10)], [10, 0, 0, 40, 0, 40, 10]);
+        check(
+            &[(0, 'o'), (20, '-'), (50, 'd')],
+            &[],
+            &[],
+            [20, 0, 0, 50, 30, 0, 0],
+        );
+        check(
+            &[(0, 'o')],
+            &[(10, 30)],
+            &[(20, 40), (35, 50)],
+            [60, 0, 0, 0, 0, 10, 30],
+        );
+        check(
+            &[(0, 'd'), (60, 'o')],
+            &[(50, 70), (65, 80), (90, 500)],
+            &[(-10, 10)],
+            [10, 0, 0, 40, 0, 40, 10],
+        );
     }
 
     #[test]
     fn a_gap_is_never_up() {
         check(&[(-50, 'o')], &[], &[(-500, 500)], [0, 0, 0, 0, 0, 0, 100]);
-        check(&[(-50, 'o')], &[(0, 100)], &[(0, 100)], [0, 0, 0, 0, 0, 0, 100]);
-        assert_eq!(Spent { off: 5, unknown: 5, maintenance: 5, ..Spent::default() }.availability(), None);
-        assert_eq!(Spent { ok: 2, degraded: 1, flapping: 1, off: 50, ..Spent::default() }.availability(), Some(0.75));
+        check(
+            &[(-50, 'o')],
+            &[(0, 100)],
+            &[(0, 100)],
+            [0, 0, 0, 0, 0, 0, 100],
+        );
+        assert_eq!(
+            Spent {
+                off: 5,
+                unknown: 5,
+                maintenance: 5,
+                ..Spent::default()
+            }
+            .availability(),
+            None
+        );
+        assert_eq!(
+            Spent {
+                ok: 2,
+                degraded: 1,
+                flapping: 1,
+                off: 50,
+                ..Spent::default()
+            }
+            .availability(),
+            Some(0.75)
+        );
     }
 
     fn spans() -> impl Strategy<Value = Vec<Span>> {
-        prop::collection::vec((-50..150_i64, 0..60_i64).prop_map(|(from, length)| span(from, from + length)), 0..6).prop_map(joined)
+        prop::collection::vec(
+            (-50..150_i64, 0..60_i64).prop_map(|(from, length)| span(from, from + length)),
+            0..6,
+        )
+        .prop_map(joined)
     }
 
     fn events() -> impl Strategy<Value = Vec<(i64, char)>> {

@@ -14,27 +14,49 @@ pub(super) struct Windows(Vec<(NamePattern, Vec<Span>)>);
 impl Windows {
     /// Those of the configuration, as it is now, and those that were kept, as far as they touch `over`.
     pub(super) fn new(past: &Past, configured: &[Maintenance], over: Span) -> Self {
-        let configured = configured.iter().map(|window| (window.pattern.clone(), openings(window, over)));
+        let configured = configured
+            .iter()
+            .map(|window| (window.pattern.clone(), openings(window, over)));
         let kept = past.windows.iter().filter_map(|(note, ended)| {
-            let QuietEntry::Maintenance(window) = serde_json::from_value(note.content.clone()).ok()? else { return None };
+            let QuietEntry::Maintenance(window) =
+                serde_json::from_value(note.content.clone()).ok()?
+            else {
+                return None;
+            };
             let until = ended.map_or(over.until, Timestamp::as_millisecond);
-            let lasts = Span { from: window.since.as_millisecond(), until };
-            Some((window.pattern.clone(), openings(&window, over.within(lasts))))
+            let lasts = Span {
+                from: window.since.as_millisecond(),
+                until,
+            };
+            Some((
+                window.pattern.clone(),
+                openings(&window, over.within(lasts)),
+            ))
         });
         Self(configured.chain(kept).collect())
     }
 
     /// When an experiment was worked on: spans in order, apart from each other.
     pub(super) fn of(&self, stub: &Stub) -> Vec<Span> {
-        let matching = self.0.iter().filter(|(pattern, _)| pattern.matches(stub.as_str()));
-        joined(matching.flat_map(|(_, spans)| spans.iter().copied()).collect())
+        let matching = self
+            .0
+            .iter()
+            .filter(|(pattern, _)| pattern.matches(stub.as_str()));
+        joined(
+            matching
+                .flat_map(|(_, spans)| spans.iter().copied())
+                .collect(),
+        )
     }
 }
 
 fn openings(window: &Maintenance, over: Span) -> Vec<Span> {
     let mut all = Vec::new();
     let mut at = over.from;
-    while let Some(next) = Timestamp::from_millisecond(at).ok().and_then(|at| window.schedule.next_occurrence(at)) {
+    while let Some(next) = Timestamp::from_millisecond(at)
+        .ok()
+        .and_then(|at| window.schedule.next_occurrence(at))
+    {
         let span = Span::new(next.from, next.until);
         if span.from >= over.until || span.until <= at {
             break;

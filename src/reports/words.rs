@@ -6,7 +6,16 @@ use super::sheet::{Report, Restore, Row};
 pub(super) const NOTHING: &str = "–";
 
 /// The columns of a table for people, besides the name.
-pub const COLUMNS: [&str; 8] = ["available", "booked", "down", "unknown", "own downtime", "failures", "to restore", "student time lost"];
+pub const COLUMNS: [&str; 8] = [
+    "available",
+    "booked",
+    "down",
+    "unknown",
+    "own downtime",
+    "failures",
+    "to restore",
+    "student time lost",
+];
 
 /// What stands in the columns.
 #[must_use]
@@ -28,8 +37,12 @@ pub fn cells(row: &Row) -> [String; 8] {
 #[must_use]
 pub fn sentences(report: &Report) -> Vec<String> {
     let total = &report.total;
-    let between = total.hours_between_failures.map_or(NOTHING.to_owned(), |hours| time(Some(hours * 60.0)));
-    let per_100 = total.failures_per_100_booked_hours.map_or(NOTHING.to_owned(), |number| format!("{number:.2}"));
+    let between = total
+        .hours_between_failures
+        .map_or(NOTHING.to_owned(), |hours| time(Some(hours * 60.0)));
+    let per_100 = total
+        .failures_per_100_booked_hours
+        .map_or(NOTHING.to_owned(), |number| format!("{number:.2}"));
     vec![
         format!(
             "Available {} of all judged time, and {} of what was booked.",
@@ -66,7 +79,11 @@ pub fn restore(restore: &Restore) -> String {
     let Restore { cause, cases, .. } = restore;
     match restore.median_minutes.zip(restore.p80_minutes) {
         Some((median, p80)) => {
-            format!("{cause}: half of {cases} within {}, four of five within {}", time(Some(median)), time(Some(p80)))
+            format!(
+                "{cause}: half of {cases} within {}, four of five within {}",
+                time(Some(median)),
+                time(Some(p80))
+            )
         }
         None => format!("{cause}: {cases} seen, too few to tell"),
     }
@@ -75,13 +92,21 @@ pub fn restore(restore: &Restore) -> String {
 /// When it was made, and what it is about.
 #[must_use]
 pub fn about(report: &Report) -> String {
-    let Report { from, until, zone, made, .. } = report;
+    let Report {
+        from,
+        until,
+        zone,
+        made,
+        ..
+    } = report;
     format!("From {from:.0} until {until:.0}, by the clocks of {zone}; made {made:.0}.")
 }
 
 /// A share as a percentage that never rounds up to all.
 pub(super) fn percent(share: Option<f64>) -> String {
-    let Some(share) = share else { return NOTHING.to_owned() };
+    let Some(share) = share else {
+        return NOTHING.to_owned();
+    };
     let floored = (share * 100_000.0).floor() / 1_000.0;
     format!("{floored:.3} %")
 }
@@ -104,9 +129,13 @@ mod tests {
 
     #[test]
     fn almost_all_is_not_all() {
-        for (share, expect) in
-            [(Some(1.0), "100.000 %"), (Some(0.999_999_9), "99.999 %"), (Some(0.5), "50.000 %"), (Some(0.0), "0.000 %"), (None, "–")]
-        {
+        for (share, expect) in [
+            (Some(1.0), "100.000 %"),
+            (Some(0.999_999_9), "99.999 %"),
+            (Some(0.5), "50.000 %"),
+            (Some(0.0), "0.000 %"),
+            (None, "–"),
+        ] {
             assert_eq!(percent(share), expect);
         }
     }

@@ -36,7 +36,10 @@ pub enum ServiceError {
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Runtime(error) => write!(f, "cannot start the runtime or its signal handlers: {error}"),
+            Self::Runtime(error) => write!(
+                f,
+                "cannot start the runtime or its signal handlers: {error}"
+            ),
             Self::Another(address, version) => write!(
                 f,
                 "another labwatch, version {version}, answers on {address} already: two would switch and mail the same. \
@@ -48,15 +51,27 @@ impl fmt::Display for ServiceError {
                  Stop that one, or set STATUS_PORT_SERVE"
             ),
             Self::Listen(address, error) => {
-                write!(f, "cannot listen on {address}: {error}. Check STATUS_ADDRESS_SERVE and STATUS_PORT_SERVE")
+                write!(
+                    f,
+                    "cannot listen on {address}: {error}. Check STATUS_ADDRESS_SERVE and STATUS_PORT_SERVE"
+                )
             }
-            Self::Profile(address, error) => write!(f, "cannot listen on {address} for profiling: {error}. Check STATUS_PORT_PROFILE"),
+            Self::Profile(address, error) => write!(
+                f,
+                "cannot listen on {address} for profiling: {error}. Check STATUS_PORT_PROFILE"
+            ),
             Self::Mail(error) => write!(f, "{error}"),
             Self::Memory(error) => write!(f, "{error}"),
             Self::Health(error) => write!(f, "{error}"),
-            Self::Certificate(error) => write!(f, "{error}. Check STATUS_API_TLS_CERT and STATUS_API_TLS_KEY"),
+            Self::Certificate(error) => write!(
+                f,
+                "{error}. Check STATUS_API_TLS_CERT and STATUS_API_TLS_KEY"
+            ),
             Self::Wire(fault) => write!(f, "cannot set up HTTP and TLS: {fault}"),
-            Self::Ended(part) => write!(f, "the {part} has ended by itself, which it never should; the log says why"),
+            Self::Ended(part) => write!(
+                f,
+                "the {part} has ended by itself, which it never should; the log says why"
+            ),
         }
     }
 }
@@ -67,6 +82,9 @@ impl ServiceError {
     /// Whether another labwatch does the work already.
     #[must_use]
     pub fn is_another_labwatch(&self) -> bool {
-        matches!(self, Self::Another(..) | Self::Memory(StoreError::InUse { .. }))
+        matches!(
+            self,
+            Self::Another(..) | Self::Memory(StoreError::InUse { .. })
+        )
     }
 }

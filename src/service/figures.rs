@@ -26,9 +26,17 @@ pub(super) fn figures(
     desk: Desk,
 ) -> api::Figures {
     let http = Arc::new(HttpCounts::default());
-    let store = kept.map(|store| Box::new(move || store_figures(&store.health())) as Box<dyn Fn() -> StoreFigures + Send + Sync>);
+    let store = kept.map(|store| {
+        Box::new(move || store_figures(&store.health()))
+            as Box<dyn Fn() -> StoreFigures + Send + Sync>
+    });
     let label = desk.label().to_owned();
-    let inside = Inside { label, service: Box::new(move || health::figures(&desk)), queues, store };
+    let inside = Inside {
+        label,
+        service: Box::new(move || health::figures(&desk)),
+        queues,
+        store,
+    };
     let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
     api::Figures {
         content_type: telemetry::metrics::CONTENT_TYPE,
@@ -38,7 +46,11 @@ pub(super) fn figures(
 }
 
 fn store_figures(health: &StoreHealth) -> StoreFigures {
-    StoreFigures { ok: health.state == StoreState::Ok, lost: health.lost, waiting: health.waiting }
+    StoreFigures {
+        ok: health.state == StoreState::Ok,
+        lost: health.lost,
+        waiting: health.waiting,
+    }
 }
 
 /// A record goes to the counters, then on.
@@ -64,8 +76,16 @@ pub(super) fn queues(inputs: &mpsc::Sender<Input>, outlets: &Outlets) -> Vec<Que
 /// Looks at how much waits in a queue without keeping it open.
 fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
     let (bound, sender) = (sender.max_capacity(), sender.downgrade());
-    let depth = move || sender.upgrade().map_or(0, |sender| sender.max_capacity().saturating_sub(sender.capacity()));
-    Queue { name, depth: Box::new(depth), bound }
+    let depth = move || {
+        sender.upgrade().map_or(0, |sender| {
+            sender.max_capacity().saturating_sub(sender.capacity())
+        })
+    };
+    Queue {
+        name,
+        depth: Box::new(depth),
+        bound,
+    }
 }
 
 /// Sends figures to Graphite where that is wanted: of experiments, and of labwatch's own components.
@@ -76,7 +96,9 @@ pub(super) fn start_graphite(
     desk: &Desk,
     stop: &CancellationToken,
 ) {
-    let Some(settings) = &config.graphite else { return };
+    let Some(settings) = &config.graphite else {
+        return;
+    };
     let graphite = Graphite {
         host: settings.host.clone(),
         port: settings.port,
@@ -86,17 +108,29 @@ pub(super) fn start_graphite(
     };
     let desk = desk.clone();
     let components = Box::new(move || health::components(&desk));
-    parts.spawn("figures for Graphite", telemetry::graphite::run(graphite, pictures, components, stop.clone()));
+    parts.spawn(
+        "figures for Graphite",
+        telemetry::graphite::run(graphite, pictures, components, stop.clone()),
+    );
 }
 
 /// Profiles have a port of their own: a port that cannot be had is an error at the start, as for the API.
-pub(super) fn start_profiling(config: &Config, parts: &mut Parts, stop: &CancellationToken) -> Result<(), ServiceError> {
-    let Some(settings) = &config.profile else { return Ok(()) };
+pub(super) fn start_profiling(
+    config: &Config,
+    parts: &mut Parts,
+    stop: &CancellationToken,
+) -> Result<(), ServiceError> {
+    let Some(settings) = &config.profile else {
+        return Ok(());
+    };
     let refused = |error| ServiceError::Profile(settings.listen, error);
     let listener = std::net::TcpListener::bind(settings.listen).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
     let listener = TcpListener::from_std(listener).map_err(refused)?;
     tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
-    parts.spawn("profiling", front::serve(listener, None, telemetry::profile::router(), stop.clone()));
+    parts.spawn(
+        "profiling",
+        front::serve(listener, None, telemetry::profile::router(), stop.clone()),
+    );
     Ok(())
 }

@@ -16,7 +16,9 @@ use url::Url;
 
 use super::{Parts, ServiceError, Stops};
 use crate::access::{Audit, Keep, Reading, Revocations};
-use crate::api::{self, AccessSettings, Answered, Certificate, CertificateError, Gate, OrderState, TlsFiles};
+use crate::api::{
+    self, AccessSettings, Answered, Certificate, CertificateError, Gate, OrderState, TlsFiles,
+};
 use crate::config::{ApiRead, ApiSettings};
 use crate::driver::Orders;
 use crate::engine::Snapshot;
@@ -24,7 +26,11 @@ use crate::health::Desk;
 use crate::store::{Entry, Store};
 
 /// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
-pub(super) fn gate(settings: &ApiSettings, memory: &BTreeMap<String, Value>, store: Option<Store>) -> Gate {
+pub(super) fn gate(
+    settings: &ApiSettings,
+    memory: &BTreeMap<String, Value>,
+    store: Option<Store>,
+) -> Gate {
     let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
     Gate::new(access(settings), revocations, audit(store))
 }
@@ -48,13 +54,17 @@ fn access(settings: &ApiSettings) -> AccessSettings {
 /// The path below which people reach the pages, without a slash at its end: a proxy may have put something in front of our own.
 pub(super) fn base(settings: &ApiSettings) -> Arc<str> {
     let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
-    url.as_ref().map_or(&*settings.prefix, |url| url.path().trim_end_matches('/')).into()
+    url.as_ref()
+        .map_or(&*settings.prefix, |url| url.path().trim_end_matches('/'))
+        .into()
 }
 
 /// Keeps small state in the memory, and says whether it is on disk.
 pub(super) fn keep(store: Option<Store>) -> Keep {
     Box::new(move |key, value| {
-        let Some(store) = store.clone() else { return Box::pin(ready(false)) };
+        let Some(store) = store.clone() else {
+            return Box::pin(ready(false));
+        };
         let lost = store.health().lost;
         let ticket = store.write(vec![Entry::Keep { key, value }]);
         Box::pin(async move {
@@ -67,23 +77,40 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
 fn audit(store: Option<Store>) -> Audit {
     Audit::new(move |who, what| {
         tracing::info!(who, what, "a change was made over the API");
-        let entry = Entry::Audit { at: Timestamp::now(), who: who.to_owned(), what: what.to_owned() };
-        let taken = store.as_ref().is_none_or(|store| store.write(vec![entry]).is_taken());
+        let entry = Entry::Audit {
+            at: Timestamp::now(),
+            who: who.to_owned(),
+            what: what.to_owned(),
+        };
+        let taken = store
+            .as_ref()
+            .is_none_or(|store| store.write(vec![entry]).is_taken());
         if !taken {
-            tracing::error!(who, what, "the memory does not take the record of a change; it stands in the log alone");
+            tracing::error!(
+                who,
+                what,
+                "the memory does not take the record of a change; it stands in the log alone"
+            );
         }
     })
 }
 
 /// Takes the API's address, where it is to have one, and tells what it is then. Where somebody has it, finds out who.
-pub(super) async fn listen(asked: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
-    let Some(address) = asked else { return Ok(None) };
+pub(super) async fn listen(
+    asked: Option<SocketAddr>,
+) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
+    let Some(address) = asked else {
+        return Ok(None);
+    };
     match TcpListener::bind(address).await {
         Ok(listener) => {
-            let listen = listener.local_addr().map_err(|error| ServiceError::Listen(address, error))?;
+            let listen = listener
+                .local_addr()
+                .map_err(|error| ServiceError::Listen(address, error))?;
             Ok(Some((listener, listen)))
         }
-        Err(error) if error.kind() == ErrorKind::AddrInUse => match api::labwatch_on(address).await {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => match api::labwatch_on(address).await
+        {
             Some(version) => Err(ServiceError::Another(address, version)),
             None => Err(ServiceError::Listen(address, error)),
         },
@@ -92,13 +119,21 @@ pub(super) async fn listen(asked: Option<SocketAddr>) -> Result<Option<(TcpListe
 }
 
 /// The way of commands to the engine.
-pub(super) fn orders(orders: Orders, desk: Desk, snapshots: watch::Receiver<Arc<Snapshot>>) -> OrderState {
+pub(super) fn orders(
+    orders: Orders,
+    desk: Desk,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+) -> OrderState {
     let give = move |command, by| {
         let orders = orders.clone();
         Box::pin(async move { orders.give(command, by).await }) as Answered
     };
     let is_component = move |name: &str| desk.picture().component(name).is_some();
-    OrderState { snapshots, is_component: Arc::new(is_component), give: Arc::new(give) }
+    OrderState {
+        snapshots,
+        is_component: Arc::new(is_component),
+        give: Arc::new(give),
+    }
 }
 
 /// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.
@@ -109,19 +144,35 @@ pub(super) fn start(
     router: Router,
     stops: &Stops<'_>,
 ) -> Result<(), CertificateError> {
-    let Some(listener) = listener else { return Ok(()) };
+    let Some(listener) = listener else {
+        return Ok(());
+    };
     let router = api::below(&settings.prefix, router);
-    let files = settings.tls.as_ref().map(|tls| TlsFiles { certificate: tls.cert.clone(), key: tls.key.clone() });
+    let files = settings.tls.as_ref().map(|tls| TlsFiles {
+        certificate: tls.cert.clone(),
+        key: tls.key.clone(),
+    });
     let certificate = files.map(Certificate::load).transpose()?;
     if let Some(certificate) = &certificate {
-        parts.spawn("look-out for a new certificate", Arc::clone(certificate).follow(api::RELOAD_EVERY, stops.all.clone()));
+        parts.spawn(
+            "look-out for a new certificate",
+            Arc::clone(certificate).follow(api::RELOAD_EVERY, stops.all.clone()),
+        );
     }
-    parts.spawn("API", serve(listener, certificate, router, stops.api.clone()));
+    parts.spawn(
+        "API",
+        serve(listener, certificate, router, stops.api.clone()),
+    );
     Ok(())
 }
 
 /// Serves until `stop`, over TLS where there is a certificate.
-pub(super) async fn serve(listener: TcpListener, certificate: Option<Arc<Certificate>>, router: Router, stop: CancellationToken) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    router: Router,
+    stop: CancellationToken,
+) {
     let served = match certificate {
         Some(certificate) => api::serve_over_tls(certificate, listener, router, stop).await,
         None => api::serve(listener, router, stop).await,

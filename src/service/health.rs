@@ -20,8 +20,9 @@ use crate::driver::Clock;
 use crate::engine::{Engine, Input, Snapshot};
 use crate::health::views::{self, Contributor};
 use crate::health::{
-    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, MAIL, Pace, Picture, Probes, Pushed, Refresher, RegisterError,
-    Registry, Reporter, STORE, Settings, State, attempt, pace,
+    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, MAIL, Pace, Picture,
+    Probes, Pushed, Refresher, RegisterError, Registry, Reporter, STORE, Settings, State, attempt,
+    pace,
 };
 use crate::model::{Fault, format_duration};
 use crate::store::{Entry, ReadError, Store, StoreState};
@@ -30,8 +31,12 @@ use crate::telemetry::metrics;
 use crate::wire::Http;
 
 /// How often and for how long the store is tried: something is written, and waited for.
-const STORE_PACE: Pace =
-    Pace { period: Duration::from_secs(10), timeout: Duration::from_secs(5), retries: 0, cooldown: Duration::from_secs(0) };
+const STORE_PACE: Pace = Pace {
+    period: Duration::from_secs(10),
+    timeout: Duration::from_secs(5),
+    retries: 0,
+    cooldown: Duration::from_secs(0),
+};
 
 /// The longest that reading it back may take. Other questions may be long, and stand before this one.
 const READ_BACK_WITHIN: Duration = Duration::from_secs(2);
@@ -99,16 +104,35 @@ struct Joined {
 }
 
 /// Starts the probes and the judgement of categories.
-pub(super) fn start(needs: Needs<'_>, parts: &mut Parts, stop: &CancellationToken) -> Result<(Desk, HealthState, Reporters), HealthError> {
+pub(super) fn start(
+    needs: Needs<'_>,
+    parts: &mut Parts,
+    stop: &CancellationToken,
+) -> Result<(Desk, HealthState, Reporters), HealthError> {
     let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
-    let Joined { desk, reporters, probes, state } = join(needs)?;
+    let Joined {
+        desk,
+        reporters,
+        probes,
+        state,
+    } = join(needs)?;
     parts.spawn("probes", probes.run(stop.clone()));
-    parts.spawn("categories", desk.clone().follow(pictures, move |change| keep(keeper.as_ref(), &change)));
+    parts.spawn(
+        "categories",
+        desk.clone()
+            .follow(pictures, move |change| keep(keeper.as_ref(), &change)),
+    );
     Ok((desk, state, reporters))
 }
 
 /// Has the engine keep back what closed categories keep back, from the start and as that changes.
-pub(super) fn keep_back(engine: Engine, desk: &Desk, inputs: &mpsc::Sender<Input>, parts: &mut Parts, stop: &CancellationToken) -> Engine {
+pub(super) fn keep_back(
+    engine: Engine,
+    desk: &Desk,
+    inputs: &mpsc::Sender<Input>,
+    parts: &mut Parts,
+    stop: &CancellationToken,
+) -> Engine {
     let (mut kept, inputs, stop) = (desk.kept_back(), inputs.clone(), stop.clone());
     let now = Arc::clone(&kept.borrow_and_update());
     let tell = async move {
@@ -119,7 +143,9 @@ pub(super) fn keep_back(engine: Engine, desk: &Desk, inputs: &mpsc::Sender<Input
             }
         }
     };
-    parts.spawn("what categories keep back", async move { stop.run_until_cancelled(tell).await.unwrap_or_default() });
+    parts.spawn("what categories keep back", async move {
+        stop.run_until_cancelled(tell).await.unwrap_or_default()
+    });
     engine.keeping_back(now)
 }
 
@@ -137,22 +163,45 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
         restore(needs.keep),
     )
     .map_err(HealthError::Register)?;
-    let configuration = registry.register(CONFIGURATION, None, &[]).map_err(HealthError::Register)?;
+    let configuration = registry
+        .register(CONFIGURATION, None, &[])
+        .map_err(HealthError::Register)?;
     configuration.report(Finding::ok());
-    let dead_man = config.telling.dead_man.as_ref().map(|_| registry.register(DEAD_MAN, None, &[]));
-    let reporters = Reporters { configuration, dead_man: dead_man.transpose().map_err(HealthError::Register)? };
+    let dead_man = config
+        .telling
+        .dead_man
+        .as_ref()
+        .map(|_| registry.register(DEAD_MAN, None, &[]));
+    let reporters = Reporters {
+        configuration,
+        dead_man: dead_man.transpose().map_err(HealthError::Register)?,
+    };
     let mut probes = Probes::default();
     match (needs.store, &config.memory) {
-        (Some(store), _) => probes.add(&registry, STORE, &[], STORE_PACE, store_check(store.clone())).map_err(HealthError::Register)?,
+        (Some(store), _) => probes
+            .add(
+                &registry,
+                STORE,
+                &[],
+                STORE_PACE,
+                store_check(store.clone()),
+            )
+            .map_err(HealthError::Register)?,
         (None, Some(_)) => {
-            let reporter = registry.register(STORE, None, &[]).map_err(HealthError::Register)?;
-            reporter.report(Finding::error("its folder cannot be used: nothing is kept; the log says why"));
+            let reporter = registry
+                .register(STORE, None, &[])
+                .map_err(HealthError::Register)?;
+            reporter.report(Finding::error(
+                "its folder cannot be used: nothing is kept; the log says why",
+            ));
         }
         (None, None) => {}
     }
     if !config.observe {
         let check = mail_probe::check(needs.config.clone(), needs.snapshots.clone());
-        probes.add(&registry, MAIL, &[], mail_probe::PACE, check).map_err(HealthError::Register)?;
+        probes
+            .add(&registry, MAIL, &[], mail_probe::PACE, check)
+            .map_err(HealthError::Register)?;
     }
     let pushed = services(&config, needs.tls, &registry, &mut probes)?;
     let poll_book = needs.poll_book;
@@ -160,22 +209,47 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
         let _ = poll_book.try_send(()); // a poll that is asked for already is as good
     });
     let refresher = Arc::new(Refresher::new(desk.clone(), probes.asker(), poll_book));
-    let levels = needs.levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>);
+    let levels = needs
+        .levels
+        .map(|levels| Arc::new(levels) as Arc<dyn Levels>);
     let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config.clone())]);
     let keep_switch = keep_switch(needs.store.cloned());
-    let state = HealthState { desk: desk.clone(), refresher, pushed: Arc::new(pushed), contributors, keep_switch, levels };
-    Ok(Joined { desk, reporters, probes, state })
+    let state = HealthState {
+        desk: desk.clone(),
+        refresher,
+        pushed: Arc::new(pushed),
+        contributors,
+        keep_switch,
+        levels,
+    };
+    Ok(Joined {
+        desk,
+        reporters,
+        probes,
+        state,
+    })
 }
 
 /// Registers the outside services: those with an address are asked, the others report by themselves.
-fn services(config: &Config, tls: &rustls::ClientConfig, registry: &Registry, probes: &mut Probes) -> Result<Pushed, HealthError> {
+fn services(
+    config: &Config,
+    tls: &rustls::ClientConfig,
+    registry: &Registry,
+    probes: &mut Probes,
+) -> Result<Pushed, HealthError> {
     let mut pushed = Pushed::knowing(&COMPONENTS);
     for service in &config.services {
         let registered = match &service.url {
             Some(url) => {
                 pushed.is_asked(&service.name);
                 let check = service_check(service, url, tls).map_err(HealthError::Client)?;
-                probes.add(registry, &service.name, &service.categories, pace(service), check)
+                probes.add(
+                    registry,
+                    &service.name,
+                    &service.categories,
+                    pace(service),
+                    check,
+                )
             }
             None => pushed.add(registry, &service.name, &service.categories, service.period),
         };
@@ -195,12 +269,30 @@ fn keep_switch(store: Option<Store>) -> Arc<KeepSwitch> {
 
 /// Keeps a category's switch that a fault has used, with a record of it, where anything is kept.
 fn keep(store: Option<&Store>, change: &Change) {
-    let (Some(store), Ok(value)) = (store, change.value()) else { return };
+    let (Some(store), Ok(value)) = (store, change.value()) else {
+        return;
+    };
     let Change { category, switch } = change;
     let what = format!("closed the category {category}: {}", switch.reason);
-    let audit = Entry::Audit { at: switch.at, who: switch.by.clone(), what };
-    if !store.write(vec![audit, Entry::Keep { key: change.key(), value: Some(value) }]).is_taken() {
-        tracing::error!(category = change.category, "the category's switch is not kept: the store takes nothing");
+    let audit = Entry::Audit {
+        at: switch.at,
+        who: switch.by.clone(),
+        what,
+    };
+    if !store
+        .write(vec![
+            audit,
+            Entry::Keep {
+                key: change.key(),
+                value: Some(value),
+            },
+        ])
+        .is_taken()
+    {
+        tracing::error!(
+            category = change.category,
+            "the category's switch is not kept: the store takes nothing"
+        );
     }
 }
 
@@ -209,7 +301,11 @@ pub(super) fn figures(desk: &Desk) -> metrics::Service {
     let numbers = views::numbers(&desk.picture());
     metrics::Service {
         state: numbers.state,
-        components: numbers.components.into_iter().map(|(name, state)| metrics::Component { name, state }).collect(),
+        components: numbers
+            .components
+            .into_iter()
+            .map(|(name, state)| metrics::Component { name, state })
+            .collect(),
         categories: numbers.categories,
         acknowledged: numbers.acknowledged,
         turns: numbers.turns,
@@ -218,7 +314,11 @@ pub(super) fn figures(desk: &Desk) -> metrics::Service {
 
 /// The components, each with whether it can be used, as Graphite is told them.
 pub(super) fn components(desk: &Desk) -> Vec<(String, bool)> {
-    desk.picture().components.iter().map(|component| (component.name.to_string(), component.state().is_ok())).collect()
+    desk.picture()
+        .components
+        .iter()
+        .map(|component| (component.name.to_string(), component.state().is_ok()))
+        .collect()
 }
 
 impl Levels for LevelHandle {
@@ -239,8 +339,16 @@ pub(super) fn settings(config: &Config) -> Settings {
         categories: config.categories.clone(),
         pools: config.pools.clone(),
         startup: config.health.startup,
-        link: config.mail.as_ref().map(|mail| mail.link.clone()).unwrap_or_default(),
-        place: config.api.url.clone().unwrap_or_else(|| config.api.prefix.clone()),
+        link: config
+            .mail
+            .as_ref()
+            .map(|mail| mail.link.clone())
+            .unwrap_or_default(),
+        place: config
+            .api
+            .url
+            .clone()
+            .unwrap_or_else(|| config.api.prefix.clone()),
     }
 }
 
@@ -267,10 +375,16 @@ async fn try_store(store: &Store) -> Finding {
     let health = store.health();
     if health.state == StoreState::Degraded {
         let why = health.last_error.unwrap_or_default();
-        return Finding::error(format!("it cannot write ({why}); {} entries wait, {} are lost", health.waiting, health.lost));
+        return Finding::error(format!(
+            "it cannot write ({why}); {} entries wait, {} are lost",
+            health.waiting, health.lost
+        ));
     }
     let written = json!(Timestamp::now());
-    let ticket = store.write(vec![Entry::Keep { key: STORE_KEY.to_owned(), value: Some(written.clone()) }]);
+    let ticket = store.write(vec![Entry::Keep {
+        key: STORE_KEY.to_owned(),
+        value: Some(written.clone()),
+    }]);
     if !ticket.is_taken() {
         return Finding::error("it is so far behind that it takes nothing");
     }
@@ -284,23 +398,40 @@ async fn read_back(store: &Store, written: &Value) -> Finding {
     match timeout(READ_BACK_WITHIN, store.reader().kept(STORE_KEY)).await {
         Ok(Ok(Some(found))) if found == *written => Finding::ok(),
         Ok(Ok(_)) => Finding::error("what was written is not there when it is read back"),
-        Err(_) | Ok(Err(ReadError::Busy)) => Finding::new(State::Warn, "it writes, but its history answers slowly: many questions wait"),
+        Err(_) | Ok(Err(ReadError::Busy)) => Finding::new(
+            State::Warn,
+            "it writes, but its history answers slowly: many questions wait",
+        ),
         Ok(Err(error)) => Finding::error(format!("what was written cannot be read back: {error}")),
     }
 }
 
-fn service_check(service: &ServiceSettings, url: &Url, tls: &rustls::ClientConfig) -> Result<Check, Fault> {
+fn service_check(
+    service: &ServiceSettings,
+    url: &Url,
+    tls: &rustls::ClientConfig,
+) -> Result<Check, Fault> {
     let http = Http::new(service.timeout, tls.clone())?;
     let (url, expect) = (url.clone(), service.expect);
     Ok(Box::new(move || {
         let (http, url) = (http.clone(), url.clone());
-        Box::pin(async move { attempt(expect, http.look(url, None, MAX_DOCUMENT_BYTES).await.map_err(|fault| fault.to_string())) })
+        Box::pin(async move {
+            attempt(
+                expect,
+                http.look(url, None, MAX_DOCUMENT_BYTES)
+                    .await
+                    .map_err(|fault| fault.to_string()),
+            )
+        })
     }))
 }
 
 /// The rules that are in force. Everybody may read this, so it names no address and no person.
 fn contributor(config: Followed) -> Contributor {
-    ("config", Box::new(move |_: &Picture| Ok(in_force(&config.borrow()))))
+    (
+        "config",
+        Box::new(move |_: &Picture| Ok(in_force(&config.borrow()))),
+    )
 }
 
 fn in_force(config: &Config) -> Value {
@@ -342,15 +473,30 @@ mod tests {
     #[tokio::test]
     async fn a_store_is_written_and_read_back_and_one_that_hangs_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = StoreSettings { dir: folder.path().to_owned(), history_days: 1, ring: 5 };
+        let settings = StoreSettings {
+            dir: folder.path().to_owned(),
+            history_days: 1,
+            ring: 5,
+        };
         let (store, _) = Store::open(&settings).expect("opens");
-        let tried = async || timeout(Duration::from_millis(500), try_store(&store)).await.unwrap_or_else(|_| Finding::error("no answer"));
+        let tried = async || {
+            timeout(Duration::from_millis(500), try_store(&store))
+                .await
+                .unwrap_or_else(|_| Finding::error("no answer"))
+        };
         becomes(State::Ok, tried).await;
         let kept = store.reader().kept(STORE_KEY).await.expect("can be read");
-        assert!(kept.is_some_and(|value| value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())));
+        assert!(kept.is_some_and(|value| {
+            value
+                .as_str()
+                .is_some_and(|text| text.parse::<Timestamp>().is_ok())
+        }));
 
-        let other = rusqlite::Connection::open(folder.path().join(DATABASE_FILE)).expect("the file");
-        other.execute_batch("BEGIN IMMEDIATE").expect("takes the file");
+        let other =
+            rusqlite::Connection::open(folder.path().join(DATABASE_FILE)).expect("the file");
+        other
+            .execute_batch("BEGIN IMMEDIATE")
+            .expect("takes the file");
         becomes(State::Error, tried).await;
         other.execute_batch("ROLLBACK").expect("gives it back");
         becomes(State::Ok, tried).await;
@@ -359,9 +505,16 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_there_when_it_is_read_back_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = StoreSettings { dir: folder.path().to_owned(), history_days: 1, ring: 5 };
+        let settings = StoreSettings {
+            dir: folder.path().to_owned(),
+            history_days: 1,
+            ring: 5,
+        };
         let (store, _) = Store::open(&settings).expect("opens");
         assert_eq!(try_store(&store).await, Finding::ok());
-        assert_eq!(read_back(&store, &json!("other")).await.detail, "what was written is not there when it is read back");
+        assert_eq!(
+            read_back(&store, &json!("other")).await.detail,
+            "what was written is not there when it is read back"
+        );
     }
 }

@@ -15,8 +15,12 @@ use crate::model::Fault;
 
 /// How often and for how long the mail server is tried. It is somebody else's: it is not asked more often than people need. A silent one
 /// is known for what it is within 25 s.
-pub(super) const PACE: Pace =
-    Pace { period: Duration::from_secs(60), timeout: Duration::from_secs(10), retries: 1, cooldown: Duration::from_secs(5) };
+pub(super) const PACE: Pace = Pace {
+    period: Duration::from_secs(60),
+    timeout: Duration::from_secs(10),
+    retries: 1,
+    cooldown: Duration::from_secs(5),
+};
 
 /// How often we log in. Servers count logins, and lock who fails with them a few times in some minutes: between two, the server is only
 /// greeted, and what the last login came to stands. The first look only greets, so that a labwatch that is started again and again does not
@@ -39,7 +43,9 @@ impl Login {
     /// mail got through since.
     fn is_past(&self, config: &Arc<Config>, sent: Option<Timestamp>, now: Instant) -> bool {
         !Arc::ptr_eq(&self.config, config)
-            || self.at.is_none_or(|at| now.duration_since(at) >= LOGIN_EVERY)
+            || self
+                .at
+                .is_none_or(|at| now.duration_since(at) >= LOGIN_EVERY)
             || (self.refusal.is_some() && sent > self.sent)
     }
 }
@@ -49,32 +55,58 @@ pub(super) fn check(config: Followed, snapshots: watch::Receiver<Arc<Snapshot>>)
     let latest = Arc::<Mutex<Option<Login>>>::default();
     Box::new(move || {
         let (config, latest) = (Arc::clone(&config.borrow()), Arc::clone(&latest));
-        let sent = snapshots.borrow().routes.iter().filter_map(|route| route.last_sent).max();
+        let sent = snapshots
+            .borrow()
+            .routes
+            .iter()
+            .filter_map(|route| route.last_sent)
+            .max();
         Box::pin(async move { attempt(config, sent, &latest).await })
     })
 }
 
-async fn attempt(config: Arc<Config>, sent: Option<Timestamp>, latest: &Mutex<Option<Login>>) -> Attempt {
+async fn attempt(
+    config: Arc<Config>,
+    sent: Option<Timestamp>,
+    latest: &Mutex<Option<Login>>,
+) -> Attempt {
     let mailer = match telling::mailer(&config) {
         Ok(None) => return Attempt::Found(Finding::ok()),
         Ok(Some(mailer)) => mailer,
         Err(error) => return Attempt::Found(Finding::error(error.to_string())),
     };
     let latest = || latest.lock().unwrap_or_else(PoisonError::into_inner);
-    let due = latest().as_ref().map(|login| login.is_past(&config, sent, Instant::now()));
+    let due = latest()
+        .as_ref()
+        .map(|login| login.is_past(&config, sent, Instant::now()));
     let found = if due == Some(true) {
         let answer = match mailer.log_in().await {
             Err(refusal) if refusal.is_ours() => Ok(Some(refusal)),
             other => other.map(|()| None),
         };
         if let Ok(refusal) = answer.clone() {
-            *latest() = Some(Login { config, at: Some(Instant::now()), sent, refusal });
+            *latest() = Some(Login {
+                config,
+                at: Some(Instant::now()),
+                sent,
+                refusal,
+            });
         }
         answer
     } else {
         let greeted = mailer.greet().await;
         let mut latest = latest();
-        greeted.map(|()| latest.get_or_insert(Login { config, at: None, sent, refusal: None }).refusal.clone())
+        greeted.map(|()| {
+            latest
+                .get_or_insert(Login {
+                    config,
+                    at: None,
+                    sent,
+                    refusal: None,
+                })
+                .refusal
+                .clone()
+        })
     };
     match found {
         Ok(None) => Attempt::Found(Finding::ok()),
@@ -99,7 +131,10 @@ mod tests {
             host: "127.0.0.1".into(),
             port,
             tls: MailTls::None,
-            auth: MailAuth::Plain { user: "lab".into(), password: "right".into() },
+            auth: MailAuth::Plain {
+                user: "lab".into(),
+                password: "right".into(),
+            },
             from: "labwatch@lab.example.org".into(),
             to: vec!["ann@example.org".into()],
             cc: vec![],
@@ -109,7 +144,10 @@ mod tests {
             gather: Duration::ZERO,
         };
         let rules = load_rules(&Sources::default()).expect("right").config;
-        Arc::new(Config { mail: Some(mail), ..rules })
+        Arc::new(Config {
+            mail: Some(mail),
+            ..rules
+        })
     }
 
     fn state(attempt: Attempt) -> Result<State, String> {
@@ -124,20 +162,46 @@ mod tests {
     async fn a_login_is_tried_seldom_and_its_answer_stands_meanwhile() {
         let catcher = MailCatcher::start().await.expect("starts");
         let (config, latest) = (config(catcher.addr().port()), Mutex::default());
-        let tried = async |config: &Arc<Config>, sent| state(attempt(Arc::clone(config), sent, &latest).await);
+        let tried = async |config: &Arc<Config>, sent| {
+            state(attempt(Arc::clone(config), sent, &latest).await)
+        };
         catcher.set_login(Some(("lab", "other")));
-        assert_eq!(tried(&config, None).await, Ok(State::Ok), "the first look only greets");
+        assert_eq!(
+            tried(&config, None).await,
+            Ok(State::Ok),
+            "the first look only greets"
+        );
         assert_eq!(tried(&config, None).await, Ok(State::Error));
         catcher.set_login(Some(("lab", "right")));
-        assert_eq!(tried(&config, None).await, Ok(State::Error), "it is not tried again at once");
-        assert_eq!(tried(&config, Some(Timestamp::UNIX_EPOCH)).await, Ok(State::Ok), "a mail got through");
+        assert_eq!(
+            tried(&config, None).await,
+            Ok(State::Error),
+            "it is not tried again at once"
+        );
+        assert_eq!(
+            tried(&config, Some(Timestamp::UNIX_EPOCH)).await,
+            Ok(State::Ok),
+            "a mail got through"
+        );
         catcher.set_login(Some(("lab", "other")));
         assert_eq!(tried(&config, Some(Timestamp::MAX)).await, Ok(State::Ok));
         let anew = Arc::new(Config::clone(&config));
-        assert_eq!(tried(&anew, Some(Timestamp::MAX)).await, Ok(State::Error), "the configuration was read anew");
+        assert_eq!(
+            tried(&anew, Some(Timestamp::MAX)).await,
+            Ok(State::Error),
+            "the configuration was read anew"
+        );
         let now = Instant::now();
-        let login = Login { config: anew, at: Some(now), sent: None, refusal: None };
-        assert!(!login.is_past(&login.config, None, now) && login.is_past(&login.config, None, now + LOGIN_EVERY));
+        let login = Login {
+            config: anew,
+            at: Some(now),
+            sent: None,
+            refusal: None,
+        };
+        assert!(
+            !login.is_past(&login.config, None, now)
+                && login.is_past(&login.config, None, now + LOGIN_EVERY)
+        );
         assert!(catcher.mails().is_empty());
     }
 
@@ -156,7 +220,11 @@ mod tests {
             assert_eq!(tried().await, Ok(State::Ok), "{known}");
         }
         catcher.refuse().await;
-        assert!(tried().await.is_err_and(|why| why.contains("cannot connect")));
+        assert!(
+            tried()
+                .await
+                .is_err_and(|why| why.contains("cannot connect"))
+        );
         assert!(catcher.mails().is_empty());
     }
 }

@@ -20,11 +20,19 @@ pub(super) struct Remembered {
 
 /// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
 pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
-    let Some(settings) = &config.memory else { return Ok(Remembered::default()) };
-    let settings = StoreSettings { dir: settings.folder.clone(), history_days: settings.days, ring: config.health.events };
+    let Some(settings) = &config.memory else {
+        return Ok(Remembered::default());
+    };
+    let settings = StoreSettings {
+        dir: settings.folder.clone(),
+        history_days: settings.days,
+        ring: config.health.events,
+    };
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
-        Err(error @ (StoreError::InUse { .. } | StoreError::TooNew { .. })) => return Err(ServiceError::Memory(error)),
+        Err(error @ (StoreError::InUse { .. } | StoreError::TooNew { .. })) => {
+            return Err(ServiceError::Memory(error));
+        }
         Err(error @ (StoreError::Folder { .. } | StoreError::Thread(_))) => {
             tracing::error!(folder = %settings.dir.display(), "nothing is kept for a restart: {error}");
             return Ok(Remembered::default());
@@ -32,18 +40,37 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     };
     note_memory(&memory);
     let (clerk, keep) = (Clerk::with(&memory), memory.keep.clone());
-    Ok(Remembered { ledger: Some(Ledger::new(store, clerk)), memory: Memory::from(memory), keep })
+    Ok(Remembered {
+        ledger: Some(Ledger::new(store, clerk)),
+        memory: Memory::from(memory),
+        keep,
+    })
 }
 
 fn note_memory(memory: &store::Memory) {
-    let (experiments, gap) = (memory.experiments.len(), memory.gap.map(|gap| gap.until.duration_since(gap.since).as_secs()));
+    let (experiments, gap) = (
+        memory.experiments.len(),
+        memory
+            .gap
+            .map(|gap| gap.until.duration_since(gap.since).as_secs()),
+    );
     match &memory.origin {
-        Origin::New => tracing::info!("nothing is remembered: this is the first start on this folder"),
-        Origin::Found => tracing::info!(experiments, off_seconds = gap, "what was known before the start is remembered"),
+        Origin::New => {
+            tracing::info!("nothing is remembered: this is the first start on this folder")
+        }
+        Origin::Found => tracing::info!(
+            experiments,
+            off_seconds = gap,
+            "what was known before the start is remembered"
+        ),
         Origin::BegunAnew { aside, why } => {
             tracing::error!(aside = %aside.display(), "the memory was broken and begins anew; the broken file is kept aside: {why}");
         }
-        Origin::ReadOnly { why } => tracing::error!(experiments, "the memory can be read but not written: {why}"),
-        Origin::Unavailable { why } => tracing::error!("the memory can neither be read nor written, it is tried again: {why}"),
+        Origin::ReadOnly { why } => {
+            tracing::error!(experiments, "the memory can be read but not written: {why}")
+        }
+        Origin::Unavailable { why } => {
+            tracing::error!("the memory can neither be read nor written, it is tried again: {why}")
+        }
     }
 }

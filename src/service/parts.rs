@@ -18,7 +18,11 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn spawn(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(
+        &mut self,
+        name: &'static str,
+        part: impl Future<Output = ()> + Send + 'static,
+    ) {
         let handle = self.tasks.spawn(part);
         self.names.insert(handle.id(), name);
     }
@@ -31,7 +35,11 @@ impl Parts {
         };
         let name = self.names.get(&id).copied().unwrap_or("unnamed part");
         let error = panic.map_or_else(|| "it has ended".to_owned(), |error| error.to_string());
-        tracing::error!(part = name, error, "a part has failed; the service stops, to be started anew");
+        tracing::error!(
+            part = name,
+            error,
+            "a part has failed; the service stops, to be started anew"
+        );
         name
     }
 
@@ -43,7 +51,10 @@ impl Parts {
             while self.tasks.join_next().await.is_some() {}
         };
         if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
-            tracing::warn!(parts = self.tasks.len(), "stopping: some parts have not ended in time and are dropped");
+            tracing::warn!(
+                parts = self.tasks.len(),
+                "stopping: some parts have not ended in time and are dropped"
+            );
             self.tasks.shutdown().await;
         }
     }

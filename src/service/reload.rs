@@ -54,7 +54,12 @@ impl Reloader {
     /// # Errors
     /// When the system does not let it be caught.
     pub(super) fn new(reload: Reload, hands: Hands) -> std::io::Result<Self> {
-        Ok(Self { latest: reload.begun.clone(), reload, hangups: signal(SignalKind::hangup())?, hands })
+        Ok(Self {
+            latest: reload.begun.clone(),
+            reload,
+            hangups: signal(SignalKind::hangup())?,
+            hands,
+        })
     }
 
     /// Runs until `stop`.
@@ -66,10 +71,20 @@ impl Reloader {
             }
             let finding = match self.follow().await {
                 Ok(waiting) if waiting.is_empty() => Finding::ok(),
-                Ok(waiting) => Finding::new(State::Warn, format!("these settings wait for a restart: {}", waiting.join(", "))),
+                Ok(waiting) => Finding::new(
+                    State::Warn,
+                    format!("these settings wait for a restart: {}", waiting.join(", ")),
+                ),
                 Err(why) => {
-                    tracing::error!("the configuration is wrong and the one before stays in force: {why}");
-                    Finding::new(State::Warn, format!("the new configuration is wrong and the one before stays in force: {why}"))
+                    tracing::error!(
+                        "the configuration is wrong and the one before stays in force: {why}"
+                    );
+                    Finding::new(
+                        State::Warn,
+                        format!(
+                            "the new configuration is wrong and the one before stays in force: {why}"
+                        ),
+                    )
                 }
             };
             self.hands.reporter.report(finding);
@@ -82,18 +97,33 @@ impl Reloader {
         telling::mailer(&loaded.config).map_err(|error| error.to_string())?;
         let Changes { at_once, .. } = self.latest.changes(&loaded);
         let Changes { at_restart, .. } = self.reload.begun.changes(&loaded);
-        if let Some(levels) = self.hands.levels.as_ref().filter(|_| at_once.contains(&"log_level")) {
+        if let Some(levels) = self
+            .hands
+            .levels
+            .as_ref()
+            .filter(|_| at_once.contains(&"log_level"))
+        {
             levels.adopt(&loaded.config.log.level)?;
         }
         for warning in &loaded.warnings {
             tracing::warn!("configuration: {warning}");
         }
-        let config = self.hands.configs.borrow().followed_by(loaded.config.clone());
+        let config = self
+            .hands
+            .configs
+            .borrow()
+            .followed_by(loaded.config.clone());
         self.hands.desk.adopt(super::health::settings(&config));
         let rules = Box::new(config.rules());
         self.hands.configs.send_replace(Arc::new(config));
         self.latest = loaded;
-        let names = |names: &[&str]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        let names = |names: &[&str]| {
+            if names.is_empty() {
+                "nothing".to_owned()
+            } else {
+                names.join(", ")
+            }
+        };
         tracing::info!(
             changed = names(&at_once),
             waiting = names(&at_restart),

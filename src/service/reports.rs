@@ -37,7 +37,9 @@ pub(super) fn start(
     stop: &CancellationToken,
 ) -> Reports {
     let begun = Arc::clone(&config.borrow());
-    let (Some(memory), Some(store)) = (&begun.memory, store) else { return Reports::of(None) };
+    let (Some(memory), Some(store)) = (&begun.memory, store) else {
+        return Reports::of(None);
+    };
     let monthly = Monthly {
         folder: memory.folder.clone(),
         config: config.clone(),
@@ -47,13 +49,20 @@ pub(super) fn start(
     parts.spawn("monthly report", run(monthly, stop.clone()));
     let (folder, config) = (memory.folder.clone(), config.clone());
     let reports = Reports::of(Some(Arc::new(move || source(&folder, &config))));
-    parts.spawn("usual time to restore", reports.clone().follow(stop.clone()));
+    parts.spawn(
+        "usual time to restore",
+        reports.clone().follow(stop.clone()),
+    );
     reports
 }
 
 fn source(folder: &Path, config: &Followed) -> ReportSource {
     let config = config.borrow();
-    ReportSource { folder: folder.to_owned(), zone: config.telling.zone.rules.clone(), planned: config.planned() }
+    ReportSource {
+        folder: folder.to_owned(),
+        zone: config.telling.zone.rules.clone(),
+        planned: config.planned(),
+    }
 }
 
 /// The monthly report, and which was mailed last.
@@ -91,14 +100,20 @@ impl Monthly {
     /// Mails what is due. Returns after which pause to look again.
     async fn look(&mut self, now: Timestamp) -> Duration {
         let config = Arc::clone(&self.config.borrow());
-        let is_wanted = config.telling.report_monthly && config.mail.as_ref().is_some_and(|mail| !mail.to.is_empty());
+        let is_wanted = config.telling.report_monthly
+            && config.mail.as_ref().is_some_and(|mail| !mail.to.is_empty());
         let month = reports::month_due(now, &config.telling.zone.rules).filter(|_| is_wanted);
-        let Some(month) = month else { return LOOK_EVERY };
+        let Some(month) = month else {
+            return LOOK_EVERY;
+        };
         match &self.mailed {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {
                 if let Err(why) = self.mail(&month, now).await {
-                    tracing::error!(month, "the monthly report is not mailed, it is tried again: {why}");
+                    tracing::error!(
+                        month,
+                        "the monthly report is not mailed, it is tried again: {why}"
+                    );
                     return RETRY_AFTER;
                 }
                 tracing::info!(month, "the monthly report is mailed");
@@ -111,9 +126,15 @@ impl Monthly {
     }
 
     fn note(&mut self, month: String) {
-        let entry = Entry::Keep { key: MAILED.to_owned(), value: Some(Value::String(month.clone())) };
+        let entry = Entry::Keep {
+            key: MAILED.to_owned(),
+            value: Some(Value::String(month.clone())),
+        };
         if !self.store.write(vec![entry]).is_taken() {
-            tracing::error!(month, "the memory does not take which report was mailed; after a restart it is mailed again");
+            tracing::error!(
+                month,
+                "the memory does not take which report was mailed; after a restart it is mailed again"
+            );
         }
         self.mailed = Some(month);
     }
@@ -122,12 +143,26 @@ impl Monthly {
         let source = source(&self.folder, &self.config);
         let period = Period::month(month, &source.zone, now).map_err(|error| error.to_string())?;
         let making = tokio::task::spawn_blocking(move || {
-            reports::of_folder(&source.folder, &period, &source.planned, now, Instant::now() + MAKE_WITHIN)
+            reports::of_folder(
+                &source.folder,
+                &period,
+                &source.planned,
+                now,
+                Instant::now() + MAKE_WITHIN,
+            )
         });
-        let report = making.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let report = making
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())?;
         let mailer = telling::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
-        let Some(mailer) = mailer else { return Err("nobody is mailed any more".to_owned()) };
-        mailer.circulate(&circular(&report)).await.map_err(|failure| failure.fault.to_string())
+        let Some(mailer) = mailer else {
+            return Err("nobody is mailed any more".to_owned());
+        };
+        mailer
+            .circulate(&circular(&report))
+            .await
+            .map_err(|failure| failure.fault.to_string())
     }
 }
 

@@ -29,23 +29,59 @@ pub(super) struct Feeds {
 }
 
 /// Starts all of them.
-pub(super) fn start(config: &Config, parts: &mut Parts, inputs: &mpsc::Sender<Input>, clients: Clients, stop: &CancellationToken) -> Feeds {
-    let Clients { book: client, access, tls } = clients;
+pub(super) fn start(
+    config: &Config,
+    parts: &mut Parts,
+    inputs: &mpsc::Sender<Input>,
+    clients: Clients,
+    stop: &CancellationToken,
+) -> Feeds {
+    let Clients {
+        book: client,
+        access,
+        tls,
+    } = clients;
     let mut subscribe = |name, source, settings: &FeedSettings| {
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
-        let feed = feeds::subscribe::Feed { source, settings: settings.clone(), http: access.clone(), tls: Arc::clone(&tls) };
-        parts.spawn(name, feeds::subscribe::run(feed, inputs.clone(), queue, stop.clone()));
+        let feed = feeds::subscribe::Feed {
+            source,
+            settings: settings.clone(),
+            http: access.clone(),
+            tls: Arc::clone(&tls),
+        };
+        parts.spawn(
+            name,
+            feeds::subscribe::run(feed, inputs.clone(), queue, stop.clone()),
+        );
         commands
     };
     let relay = subscribe("feed of relay", SourceName::Relay, &config.relay);
     let jump = subscribe("feed of jump", SourceName::Jump, &config.jump);
 
     let (book, polls) = mpsc::channel(1);
-    let poller = feeds::book::Poller { client, every: config.book.query_every };
-    parts.spawn("poll of book", feeds::book::run(poller, inputs.clone(), polls, stop.clone()));
+    let poller = feeds::book::Poller {
+        client,
+        every: config.book.query_every,
+    };
+    parts.spawn(
+        "poll of book",
+        feeds::book::run(poller, inputs.clone(), polls, stop.clone()),
+    );
 
     let (samples, queue) = mpsc::channel(SAMPLE_QUEUE);
-    let listening = feeds::sample::Sampler { address: config.relay.address.clone(), http: access, tls };
-    parts.spawn("sampling of streams", feeds::sample::run(listening, inputs.clone(), queue, stop.clone()));
-    Feeds { relay, jump, book, samples }
+    let listening = feeds::sample::Sampler {
+        address: config.relay.address.clone(),
+        http: access,
+        tls,
+    };
+    parts.spawn(
+        "sampling of streams",
+        feeds::sample::run(listening, inputs.clone(), queue, stop.clone()),
+    );
+    Feeds {
+        relay,
+        jump,
+        book,
+        samples,
+    }
 }

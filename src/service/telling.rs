@@ -20,7 +20,8 @@ use crate::wire::Http;
 
 /// The mailer of a configuration; `None` where nobody is mailed.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
-    let of = |settings: &MailSettings| Mailer::new(settings.clone(), &Recipients::of(&config.telling));
+    let of =
+        |settings: &MailSettings| Mailer::new(settings.clone(), &Recipients::of(&config.telling));
     config.mail.as_ref().map(of).transpose()
 }
 
@@ -35,7 +36,10 @@ pub(super) fn start_mail(
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
     let current = move || mailer(&config.borrow()).ok().flatten();
-    parts.spawn("mail", effects::mail::run(current, queue, inputs.clone(), stop.clone()));
+    parts.spawn(
+        "mail",
+        effects::mail::run(current, queue, inputs.clone(), stop.clone()),
+    );
     Ok(mails)
 }
 
@@ -50,7 +54,10 @@ pub(super) fn start_webhooks(
     let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
     let current = move || Webhook::all(&config.borrow().telling, &http);
-    parts.spawn("webhooks", webhook::run(current, queue, inputs.clone(), stop.clone()));
+    parts.spawn(
+        "webhooks",
+        webhook::run(current, queue, inputs.clone(), stop.clone()),
+    );
     Ok(summaries)
 }
 
@@ -64,18 +71,38 @@ pub(super) fn start_deadman(
     parts: &mut Parts,
     stop: &CancellationToken,
 ) {
-    let (Some(settings), Some(reporter)) = (config.telling.dead_man.clone(), reporter) else { return };
+    let (Some(settings), Some(reporter)) = (config.telling.dead_man.clone(), reporter) else {
+        return;
+    };
     let told = Box::new(move |view: &DeadManView| {
         reporter.report(how_calling_goes(view));
     });
-    let memory_is_well = Box::new(move || store.as_ref().is_none_or(|store| store.health().state == StoreState::Ok));
+    let memory_is_well = Box::new(move || {
+        store
+            .as_ref()
+            .is_none_or(|store| store.health().state == StoreState::Ok)
+    });
     let caller = deadman::Caller { settings, http };
-    parts.spawn("dead-man's call", deadman::run(caller, pictures, memory_is_well, told, stop.clone()));
+    parts.spawn(
+        "dead-man's call",
+        deadman::run(caller, pictures, memory_is_well, told, stop.clone()),
+    );
 }
 
 /// A call that is not taken is no reason to call labwatch not ok: whoever waits for it raises the alarm.
 fn how_calling_goes(view: &DeadManView) -> Finding {
-    let Some(fault) = &view.fault else { return Finding::ok() };
-    let last = view.last_taken.map_or_else(|| "no call was ever taken".to_owned(), |at| format!("the last call was taken at {at}"));
-    Finding::new(State::Warn, format!("{} calls in a row were not taken: {fault}; {last}", view.failures))
+    let Some(fault) = &view.fault else {
+        return Finding::ok();
+    };
+    let last = view.last_taken.map_or_else(
+        || "no call was ever taken".to_owned(),
+        |at| format!("the last call was taken at {at}"),
+    );
+    Finding::new(
+        State::Warn,
+        format!(
+            "{} calls in a row were not taken: {fault}; {last}",
+            view.failures
+        ),
+    )
 }

@@ -74,9 +74,17 @@ pub enum VerifyError {
 impl fmt::Display for BackupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exists(path) => write!(f, "{} is there already: name another file, or remove it first", path.display()),
+            Self::Exists(path) => write!(
+                f,
+                "{} is there already: name another file, or remove it first",
+                path.display()
+            ),
             Self::Failed(step, why) => write!(f, "the backup failed, {step}: {why}"),
-            Self::Unsound(problems) => write!(f, "the data file is damaged, so there is no backup: {}", problems.join("; ")),
+            Self::Unsound(problems) => write!(
+                f,
+                "the data file is damaged, so there is no backup: {}",
+                problems.join("; ")
+            ),
         }
     }
 }
@@ -87,8 +95,15 @@ impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(path) => write!(f, "there is no file {}", path.display()),
-            Self::Unreadable(path, why) => write!(f, "{} cannot be read as labwatch's data: {why}", path.display()),
-            Self::TooNew(found) => write!(f, "a newer labwatch wrote it (version {found} of the tables): check it with that version"),
+            Self::Unreadable(path, why) => write!(
+                f,
+                "{} cannot be read as labwatch's data: {why}",
+                path.display()
+            ),
+            Self::TooNew(found) => write!(
+                f,
+                "a newer labwatch wrote it (version {found} of the tables): check it with that version"
+            ),
         }
     }
 }
@@ -106,7 +121,8 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Report, BackupError> {
     let mut draft = to.as_os_str().to_owned();
     draft.push(format!(".{}.part", std::process::id()));
     let draft = PathBuf::from(draft);
-    let done = copy(&dir.join(DATABASE_FILE), &draft).and_then(|report| put(&draft, to).map(|()| report));
+    let done =
+        copy(&dir.join(DATABASE_FILE), &draft).and_then(|report| put(&draft, to).map(|()| report));
     if done.is_err() && draft.exists() {
         // The error that is returned says more than one about the remains would.
         let _ = std::fs::remove_file(&draft);
@@ -124,7 +140,8 @@ pub fn verify(path: &Path) -> Result<Report, VerifyError> {
         Ok(false) => return Err(VerifyError::Missing(path.to_owned())),
         Err(error) => return Err(VerifyError::Unreadable(path.to_owned(), error.to_string())),
     }
-    let unreadable = |error: rusqlite::Error| VerifyError::Unreadable(path.to_owned(), error.to_string());
+    let unreadable =
+        |error: rusqlite::Error| VerifyError::Unreadable(path.to_owned(), error.to_string());
     let file = file::read_only(path).map_err(unreadable)?;
     let version = file::version(&file).map_err(unreadable)?;
     if version > file::known_version() {
@@ -134,26 +151,51 @@ pub fn verify(path: &Path) -> Result<Report, VerifyError> {
 }
 
 fn copy(from: &Path, draft: &Path) -> Result<Report, BackupError> {
-    let at = |step: &'static str| move |error: rusqlite::Error| BackupError::Failed(step, error.to_string());
+    let at = |step: &'static str| {
+        move |error: rusqlite::Error| BackupError::Failed(step, error.to_string())
+    };
     let source = file::read_only(from).map_err(at("opening the data file"))?;
-    let made = OpenOptions::new().write(true).create_new(true).mode(COPY_MODE).open(draft);
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(COPY_MODE)
+        .open(draft);
     made.map_err(|error| BackupError::Failed("making the copy", error.to_string()))?;
     let name = draft.to_string_lossy();
-    source.execute("VACUUM INTO ?1", [name.as_ref()]).map_err(at("copying"))?;
-    let report = verify(draft).map_err(|error| BackupError::Failed("checking the copy", error.to_string()))?;
-    if report.problems.is_empty() { Ok(report) } else { Err(BackupError::Unsound(report.problems)) }
+    source
+        .execute("VACUUM INTO ?1", [name.as_ref()])
+        .map_err(at("copying"))?;
+    let report = verify(draft)
+        .map_err(|error| BackupError::Failed("checking the copy", error.to_string()))?;
+    if report.problems.is_empty() {
+        Ok(report)
+    } else {
+        Err(BackupError::Unsound(report.problems))
+    }
 }
 
 /// Makes the draft safe against a power cut, and gives it its name.
 fn put(draft: &Path, to: &Path) -> Result<(), BackupError> {
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let done = File::open(draft).and_then(|file| file.sync_all()).and_then(|()| std::fs::rename(draft, to));
-    let done = done.and_then(|()| File::open(folder)).and_then(|folder| folder.sync_all());
+    let folder = to
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let done = File::open(draft)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| std::fs::rename(draft, to));
+    let done = done
+        .and_then(|()| File::open(folder))
+        .and_then(|folder| folder.sync_all());
     done.map_err(|error| BackupError::Failed("giving the copy its name", error.to_string()))
 }
 
 fn look(file: &Connection, version: i64) -> rusqlite::Result<Report> {
-    let mut report = Report { version, rows: BTreeMap::new(), newest: None, problems: problems(file)? };
+    let mut report = Report {
+        version,
+        rows: BTreeMap::new(),
+        newest: None,
+        problems: problems(file)?,
+    };
     for (table, time) in TABLES {
         let count = file.query_row(&format!("SELECT count(*) FROM {table}"), [], file::unsigned)?;
         report.rows.insert(table, count);
@@ -168,6 +210,8 @@ fn look(file: &Connection, version: i64) -> rusqlite::Result<Report> {
 
 fn problems(file: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = file.prepare(&format!("PRAGMA integrity_check({MAX_PROBLEMS})"))?;
-    let said = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    let said = statement
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<Vec<String>, _>>()?;
     Ok(if said == ["ok"] { Vec::new() } else { said })
 }

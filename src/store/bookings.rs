@@ -29,8 +29,16 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn booked(&self, stubs: impl IntoIterator<Item = &Stub>, range: Range) -> Result<BookedTimes, ReadError> {
-        let stubs = stubs.into_iter().map(Stub::as_str).collect::<serde_json::Value>().to_string();
+    pub async fn booked(
+        &self,
+        stubs: impl IntoIterator<Item = &Stub>,
+        range: Range,
+    ) -> Result<BookedTimes, ReadError> {
+        let stubs = stubs
+            .into_iter()
+            .map(Stub::as_str)
+            .collect::<serde_json::Value>()
+            .to_string();
         self.ask(move |from| booked(from, &stubs, range)).await
     }
 }
@@ -42,7 +50,11 @@ fn booked(from: &Connection, stubs: &str, range: Range) -> rusqlite::Result<Book
          ORDER BY start, id LIMIT {MAX_BOOKINGS}"
     );
     let mut statement = from.prepare_cached(&sql)?;
-    let mut found = statement.query(params![stubs, text::millis(range.from), text::millis(range.until)])?;
+    let mut found = statement.query(params![
+        stubs,
+        text::millis(range.from),
+        text::millis(range.until)
+    ])?;
     let mut all = BookedTimes::new();
     while let Some(row) = found.next()? {
         let stub = Stub::try_new(&row.get::<_, String>(0)?).ok();
@@ -72,21 +84,51 @@ pub(super) fn write(to: &Connection, changes: &[BookingChange]) -> Result<(), Wr
 }
 
 fn stands(to: &Connection, booked: &Booked) -> Result<(), WriteFault> {
-    let Booked { resource, stub, start, end, students, started, unfulfilled } = booked;
+    let Booked {
+        resource,
+        stub,
+        start,
+        end,
+        students,
+        started,
+        unfulfilled,
+    } = booked;
     run(
         to,
         "INSERT INTO bookings (resource, stub, start, until, students, started, unfulfilled) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
          ON CONFLICT (resource, start, until) DO UPDATE SET stub = ?2, students = ?5, started = ?6, unfulfilled = ?7, ended = NULL",
-        params![resource.as_str(), stub.as_str(), text::millis(*start), text::millis(*end), students, started, unfulfilled],
+        params![
+            resource.as_str(),
+            stub.as_str(),
+            text::millis(*start),
+            text::millis(*end),
+            students,
+            started,
+            unfulfilled
+        ],
     )
 }
 
 /// A booking from the columns of [`STANDING`], and when it ended before its end.
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Booked, Option<Timestamp>)>> {
-    let names = ResourceName::try_new(row.get_ref(0)?.as_str()?).ok().zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok());
+    let names = ResourceName::try_new(row.get_ref(0)?.as_str()?)
+        .ok()
+        .zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok());
     let times = memory::time(row, 2)?.zip(memory::time(row, 3)?);
-    let (students, started, unfulfilled, ended): (_, _, _, Option<i64>) = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
+    let (students, started, unfulfilled, ended): (_, _, _, Option<i64>) =
+        (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
     Ok(names.zip(times).map(|((resource, stub), (start, end))| {
-        (Booked { resource, stub, start, end, students, started, unfulfilled }, ended.and_then(text::time))
+        (
+            Booked {
+                resource,
+                stub,
+                start,
+                end,
+                students,
+                started,
+                unfulfilled,
+            },
+            ended.and_then(text::time),
+        )
     }))
 }

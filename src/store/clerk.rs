@@ -10,8 +10,8 @@ use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told}
 use super::letter::{Alerted, Letter, concern_named};
 use super::memory::{Memory, Pending};
 use crate::engine::{
-    self, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId, QuietKind, Record, Rounds, RouteMemory, Strand,
-    Summary, Wish,
+    self, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId,
+    QuietKind, Record, Rounds, RouteMemory, Strand, Summary, Wish,
 };
 use crate::model::{Health, ResourceName, RouteName, Stub};
 
@@ -83,27 +83,60 @@ impl Clerk {
     #[must_use]
     pub fn with(memory: &Memory) -> Self {
         let on_its_way = |pending: &Pending| {
-            let Outgoing { id, route, created, .. } = pending.outgoing.clone();
-            OnItsWay { id, route, created, letter: Letter::of_pending(pending) }
+            let Outgoing {
+                id, route, created, ..
+            } = pending.outgoing.clone();
+            OnItsWay {
+                id,
+                route,
+                created,
+                letter: Letter::of_pending(pending),
+            }
         };
-        Self { on_their_way: memory.outbox.iter().map(on_its_way).collect() }
+        Self {
+            on_their_way: memory.outbox.iter().map(on_its_way).collect(),
+        }
     }
 
     /// The entries that a record makes.
     pub fn entries(&mut self, record: &Record, at: Timestamp) -> Vec<Entry> {
         let mut entries = match record {
-            Record::Seen(stub) => return vec![Entry::Seen { stub: stub.clone(), at }],
+            Record::Seen(stub) => {
+                return vec![Entry::Seen {
+                    stub: stub.clone(),
+                    at,
+                }];
+            }
             Record::Forgotten(stub) => return self.forget_experiment(stub, at),
-            Record::Pools(pools) => return vec![Entry::Keep { key: POOLS.to_owned(), value: serde_json::to_value(pools).ok() }],
+            Record::Pools(pools) => {
+                return vec![Entry::Keep {
+                    key: POOLS.to_owned(),
+                    value: serde_json::to_value(pools).ok(),
+                }];
+            }
             Record::Told { route, told } => return self.told(route, told, at),
             Record::RouteGone(route) => return self.forget_route(route, at),
             Record::Wished { resource, wish } => {
-                let value = wish.as_ref().and_then(|wish| serde_json::to_value(wish).ok());
-                return vec![Entry::Keep { key: format!("{WISH}{resource}"), value }];
+                let value = wish
+                    .as_ref()
+                    .and_then(|wish| serde_json::to_value(wish).ok());
+                return vec![Entry::Keep {
+                    key: format!("{WISH}{resource}"),
+                    value,
+                }];
             }
-            Record::Commanded { order, .. } => vec![Entry::Audit { at, who: order.by.clone(), what: order.command.to_string() }],
+            Record::Commanded { order, .. } => vec![Entry::Audit {
+                at,
+                who: order.by.clone(),
+                what: order.command.to_string(),
+            }],
             Record::Quieted { id, entry } => return vec![Entry::Note(note(*id, entry))],
-            Record::QuietEnded(ended) => return vec![Entry::NoteEnded { id: ended.id.to_string(), at: ended.at }],
+            Record::QuietEnded(ended) => {
+                return vec![Entry::NoteEnded {
+                    id: ended.id.to_string(),
+                    at: ended.at,
+                }];
+            }
             Record::Telling(summary) => self.send(summary, at),
             Record::Delivered { id, outcome } => self.delivered(*id, outcome, at),
             Record::Event { .. }
@@ -116,35 +149,74 @@ impl Clerk {
             | Record::Blind(_)
             | Record::Sampling { .. } => Vec::new(),
         };
-        entries.push(Entry::Record { at, record: record.clone() });
+        entries.push(Entry::Record {
+            at,
+            record: record.clone(),
+        });
         entries
     }
 
     fn send(&mut self, summary: &Summary, at: Timestamp) -> Vec<Entry> {
         let (route, mut letter) = (summary.route.to_string(), Letter::of(summary));
-        for earlier in self.on_their_way.iter().filter(|earlier| earlier.route == route) {
+        for earlier in self
+            .on_their_way
+            .iter()
+            .filter(|earlier| earlier.route == route)
+        {
             letter.keep_times_of(&earlier.letter);
         }
         let mut entries = self.cross_out(at, |earlier| earlier.route == route, &letter);
-        let on_its_way = OnItsWay { id: summary.id, route, created: at, letter };
+        let on_its_way = OnItsWay {
+            id: summary.id,
+            route,
+            created: at,
+            letter,
+        };
         entries.push(on_its_way.entry());
         self.on_their_way.push(on_its_way);
         entries
     }
 
-    fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, at: Timestamp) -> Vec<Entry> {
-        let delivery = |state, error| vec![Entry::Delivery(Delivery { id, at, state, error })];
+    fn delivered(
+        &mut self,
+        id: u64,
+        outcome: &Result<(), DeliveryFault>,
+        at: Timestamp,
+    ) -> Vec<Entry> {
+        let delivery = |state, error| {
+            vec![Entry::Delivery(Delivery {
+                id,
+                at,
+                state,
+                error,
+            })]
+        };
         if let Err(failure) = outcome {
-            let state = if failure.refuses_content() { OutboxState::Refused } else { OutboxState::Pending };
+            let state = if failure.refuses_content() {
+                OutboxState::Refused
+            } else {
+                OutboxState::Pending
+            };
             return delivery(state, Some(failure.fault.to_string()));
         }
-        let Some(at_place) = self.on_their_way.iter().position(|summary| summary.id == id) else { return Vec::new() };
+        let Some(at_place) = self
+            .on_their_way
+            .iter()
+            .position(|summary| summary.id == id)
+        else {
+            return Vec::new();
+        };
         self.on_their_way.remove(at_place);
         delivery(OutboxState::Sent, None)
     }
 
     /// Crosses out of some summaries what another letter tells. One that has nothing left to tell is needless.
-    fn cross_out(&mut self, at: Timestamp, of: impl Fn(&OnItsWay) -> bool, what: &Letter) -> Vec<Entry> {
+    fn cross_out(
+        &mut self,
+        at: Timestamp,
+        of: impl Fn(&OnItsWay) -> bool,
+        what: &Letter,
+    ) -> Vec<Entry> {
         let mut entries = Vec::new();
         self.on_their_way.retain_mut(|summary| {
             if !of(summary) {
@@ -164,12 +236,21 @@ impl Clerk {
     /// What people need not hear of any more is not owed either: they heard of it, or their route does not tell of it any more.
     fn told(&mut self, route: &RouteName, told: &engine::Told, at: Timestamp) -> Vec<Entry> {
         let mut entries = match told {
-            engine::Told::Experiment(stub, None) => self.cross_out(at, |summary| summary.route == route.as_str(), &Letter::about(stub, at)),
+            engine::Told::Experiment(stub, None) => self.cross_out(
+                at,
+                |summary| summary.route == route.as_str(),
+                &Letter::about(stub, at),
+            ),
             engine::Told::Concern(concern, None) => {
-                let over = Letter { concerns: vec![Alerted::over(*concern, at)], ..Letter::default() };
+                let over = Letter {
+                    concerns: vec![Alerted::over(*concern, at)],
+                    ..Letter::default()
+                };
                 self.cross_out(at, |summary| summary.route == route.as_str(), &over)
             }
-            engine::Told::Experiment(_, Some(_)) | engine::Told::Concern(_, Some(_)) | engine::Told::Rounds(_) => Vec::new(),
+            engine::Told::Experiment(_, Some(_))
+            | engine::Told::Concern(_, Some(_))
+            | engine::Told::Rounds(_) => Vec::new(),
         };
         entries.push(told_entry(route, told));
         entries
@@ -177,15 +258,27 @@ impl Clerk {
 
     /// Nobody is told of it any more: seen again, it is new.
     fn forget_experiment(&mut self, stub: &Stub, at: Timestamp) -> Vec<Entry> {
-        let mut entries = self.cross_out(at, |summary| summary.letter.tells_of(stub), &Letter::about(stub, at));
-        entries.push(Entry::Forgotten { stub: stub.clone(), at });
+        let mut entries = self.cross_out(
+            at,
+            |summary| summary.letter.tells_of(stub),
+            &Letter::about(stub, at),
+        );
+        entries.push(Entry::Forgotten {
+            stub: stub.clone(),
+            at,
+        });
         entries
     }
 
     fn forget_route(&mut self, route: &RouteName, at: Timestamp) -> Vec<Entry> {
         let mut entries = vec![Entry::RouteForgotten(route.to_string())];
         let is_gone = |summary: &&OnItsWay| summary.route == route.as_str();
-        entries.extend(self.on_their_way.iter().filter(is_gone).map(|summary| summary.needless(at)));
+        entries.extend(
+            self.on_their_way
+                .iter()
+                .filter(is_gone)
+                .map(|summary| summary.needless(at)),
+        );
         self.on_their_way.retain(|summary| !is_gone(&summary));
         entries
     }
@@ -194,11 +287,21 @@ impl Clerk {
 impl OnItsWay {
     fn entry(&self) -> Entry {
         let content = serde_json::to_value(&self.letter).unwrap_or_default();
-        Entry::Outgoing(Outgoing { id: self.id, route: self.route.clone(), created: self.created, content })
+        Entry::Outgoing(Outgoing {
+            id: self.id,
+            route: self.route.clone(),
+            created: self.created,
+            content,
+        })
     }
 
     fn needless(&self, at: Timestamp) -> Entry {
-        Entry::Delivery(Delivery { id: self.id, at, state: OutboxState::Superseded, error: None })
+        Entry::Delivery(Delivery {
+            id: self.id,
+            at,
+            state: OutboxState::Superseded,
+            error: None,
+        })
     }
 }
 
@@ -209,14 +312,29 @@ fn note(id: QuietId, entry: &QuietEntry) -> Note {
         QuietKind::Maintenance => NoteKind::Window,
     };
     let content = serde_json::to_value(entry).unwrap_or_default();
-    Note { id: id.to_string(), kind, created: entry.since(), until: entry.over_at(), content }
+    Note {
+        id: id.to_string(),
+        kind,
+        created: entry.since(),
+        until: entry.over_at(),
+        content,
+    }
 }
 
 /// What keeps quiet, as it stands in the store. What cannot be read is left out, and said: then more is told, not less.
 fn recall_note(note: &Note) -> Option<(QuietId, QuietEntry)> {
-    let recalled = note.id.parse().ok().map(QuietId).zip(serde_json::from_value(note.content.clone()).ok());
+    let recalled = note
+        .id
+        .parse()
+        .ok()
+        .map(QuietId)
+        .zip(serde_json::from_value(note.content.clone()).ok());
     if recalled.is_none() {
-        tracing::warn!(note = note.id, kind = note.kind.word(), "what was to keep quiet cannot be read and is left out");
+        tracing::warn!(
+            note = note.id,
+            kind = note.kind.word(),
+            "what was to keep quiet cannot be read and is left out"
+        );
     }
     recalled
 }
@@ -228,59 +346,107 @@ fn recall_wish(key: &str, value: &Value) -> Option<(ResourceName, Wish)> {
 }
 
 fn recall_hold(hold: super::Hold) -> (ResourceName, engine::Hold) {
-    (hold.resource, engine::Hold { since: hold.since, touched: hold.since, reason: hold.reason })
+    (
+        hold.resource,
+        engine::Hold {
+            since: hold.since,
+            touched: hold.since,
+            reason: hold.reason,
+        },
+    )
 }
 
 fn told_entry(route: &RouteName, told: &engine::Told) -> Entry {
     let route = route.to_string();
     let (subject, value) = match told {
-        engine::Told::Experiment(stub, heard) => (format!("{EXPERIMENT}{stub}"), heard.as_ref().map(heard_value)),
-        engine::Told::Concern(concern, heard) => (format!("{CONCERN}{}", concern.word()), heard.as_ref().map(concern_value)),
+        engine::Told::Experiment(stub, heard) => (
+            format!("{EXPERIMENT}{stub}"),
+            heard.as_ref().map(heard_value),
+        ),
+        engine::Told::Concern(concern, heard) => (
+            format!("{CONCERN}{}", concern.word()),
+            heard.as_ref().map(concern_value),
+        ),
         engine::Told::Rounds(rounds) => (ROUNDS.to_owned(), Some(rounds_value(rounds))),
     };
     match value.and_then(Result::ok) {
-        Some(value) => Entry::Told(Told { route, subject, value }),
+        Some(value) => Entry::Told(Told {
+            route,
+            subject,
+            value,
+        }),
         None => Entry::Untold { route, subject },
     }
 }
 
 fn heard_value(heard: &Heard) -> Result<Value, serde_json::Error> {
-    let Known { health, issues, listed, bad_since } = heard.known.clone();
-    serde_json::to_value(HeardRow { health, issues, listed, bad_since, thread: heard.thread.map(StrandRow::from) })
+    let Known {
+        health,
+        issues,
+        listed,
+        bad_since,
+    } = heard.known.clone();
+    serde_json::to_value(HeardRow {
+        health,
+        issues,
+        listed,
+        bad_since,
+        thread: heard.thread.map(StrandRow::from),
+    })
 }
 
 fn concern_value(heard: &HeardConcern) -> Result<Value, serde_json::Error> {
-    serde_json::to_value(ConcernRow { since: heard.since, thread: heard.thread.map(StrandRow::from) })
+    serde_json::to_value(ConcernRow {
+        since: heard.since,
+        thread: heard.thread.map(StrandRow::from),
+    })
 }
 
 fn rounds_value(rounds: &Rounds) -> Result<Value, serde_json::Error> {
-    serde_json::to_value(RoundsRow { told_at: rounds.told_at, reminders: rounds.reminders, digest: rounds.digest })
+    serde_json::to_value(RoundsRow {
+        told_at: rounds.told_at,
+        reminders: rounds.reminders,
+        digest: rounds.digest,
+    })
 }
 
 impl From<Strand> for StrandRow {
     fn from(strand: Strand) -> Self {
         let pair = |message: MessageId| (message.at, message.id);
-        Self { root: pair(strand.root), last: pair(strand.last) }
+        Self {
+            root: pair(strand.root),
+            last: pair(strand.last),
+        }
     }
 }
 
 impl From<StrandRow> for Strand {
     fn from(row: StrandRow) -> Self {
         let message = |(at, id)| MessageId { at, id };
-        Self { root: message(row.root), last: message(row.last) }
+        Self {
+            root: message(row.root),
+            last: message(row.last),
+        }
     }
 }
 
 impl From<Memory> for engine::Memory {
     fn from(memory: Memory) -> Self {
-        let remembered =
-            |(stub, known): (Stub, super::Remembered)| engine::Remembered { stub, first_seen: known.first_seen, events: known.events };
+        let remembered = |(stub, known): (Stub, super::Remembered)| engine::Remembered {
+            stub,
+            first_seen: known.first_seen,
+            events: known.events,
+        };
         Self {
             routes: routes(&memory),
             last_summary: memory.next_outgoing.saturating_sub(1),
             quiet: memory.notes.iter().filter_map(recall_note).collect(),
             last_quiet: memory.last_note,
-            wishes: memory.keep.iter().filter_map(|(key, value)| recall_wish(key, value)).collect(),
+            wishes: memory
+                .keep
+                .iter()
+                .filter_map(|(key, value)| recall_wish(key, value))
+                .collect(),
             holds: memory.holds.into_iter().map(recall_hold).collect(),
             bookings: memory.bookings,
             experiments: memory.experiments.into_iter().map(remembered).collect(),
@@ -291,14 +457,29 @@ impl From<Memory> for engine::Memory {
 fn routes(memory: &Memory) -> BTreeMap<RouteName, RouteMemory> {
     let mut routes: BTreeMap<RouteName, RouteMemory> = BTreeMap::new();
     for row in &memory.told {
-        let Ok(route) = RouteName::try_new(&row.route) else { continue };
-        routes.entry(route).or_default().told.extend(recall_told(row));
+        let Ok(route) = RouteName::try_new(&row.route) else {
+            continue;
+        };
+        routes
+            .entry(route)
+            .or_default()
+            .told
+            .extend(recall_told(row));
     }
     for pending in &memory.outbox {
-        let Ok(route) = RouteName::try_new(&pending.outgoing.route) else { continue };
-        let (letter, memory) = (Letter::of_pending(pending), routes.entry(route).or_default());
-        memory.owed.extend(letter.news.into_iter().map(|news| (news.stub, news.since)));
-        memory.owed_concerns.extend(letter.concerns.iter().filter_map(Alerted::owed));
+        let Ok(route) = RouteName::try_new(&pending.outgoing.route) else {
+            continue;
+        };
+        let (letter, memory) = (
+            Letter::of_pending(pending),
+            routes.entry(route).or_default(),
+        );
+        memory
+            .owed
+            .extend(letter.news.into_iter().map(|news| (news.stub, news.since)));
+        memory
+            .owed_concerns
+            .extend(letter.concerns.iter().filter_map(Alerted::owed));
     }
     routes
 }
@@ -306,25 +487,59 @@ fn routes(memory: &Memory) -> BTreeMap<RouteName, RouteMemory> {
 /// What people were told, as it stands in the store. What cannot be read is left out: then they are told again.
 fn recall_told(told: &Told) -> Option<engine::Told> {
     if told.subject == ROUNDS {
-        let RoundsRow { told_at, reminders, digest } = serde_json::from_value(told.value.clone()).ok()?;
-        return Some(engine::Told::Rounds(Rounds { told_at, reminders, digest }));
+        let RoundsRow {
+            told_at,
+            reminders,
+            digest,
+        } = serde_json::from_value(told.value.clone()).ok()?;
+        return Some(engine::Told::Rounds(Rounds {
+            told_at,
+            reminders,
+            digest,
+        }));
     }
     if let Some(stub) = told.subject.strip_prefix(EXPERIMENT) {
-        let HeardRow { health, issues, listed, bad_since, thread } = serde_json::from_value(told.value.clone()).ok()?;
-        let heard = Heard { known: Known { health, issues, listed, bad_since }, thread: thread.map(Strand::from) };
-        return Some(engine::Told::Experiment(Stub::try_new(stub).ok()?, Some(heard)));
+        let HeardRow {
+            health,
+            issues,
+            listed,
+            bad_since,
+            thread,
+        } = serde_json::from_value(told.value.clone()).ok()?;
+        let heard = Heard {
+            known: Known {
+                health,
+                issues,
+                listed,
+                bad_since,
+            },
+            thread: thread.map(Strand::from),
+        };
+        return Some(engine::Told::Experiment(
+            Stub::try_new(stub).ok()?,
+            Some(heard),
+        ));
     }
     let concern = concern_named(told.subject.strip_prefix(CONCERN)?)?;
-    Some(engine::Told::Concern(concern, Some(recall_concern(&told.value)?)))
+    Some(engine::Told::Concern(
+        concern,
+        Some(recall_concern(&told.value)?),
+    ))
 }
 
 /// A time alone is what was kept before summaries had threads.
 fn recall_concern(value: &Value) -> Option<HeardConcern> {
     if value.is_string() {
-        return Some(HeardConcern { since: serde_json::from_value(value.clone()).ok()?, thread: None });
+        return Some(HeardConcern {
+            since: serde_json::from_value(value.clone()).ok()?,
+            thread: None,
+        });
     }
     let row: ConcernRow = serde_json::from_value(value.clone()).ok()?;
-    Some(HeardConcern { since: row.since, thread: row.thread.map(Strand::from) })
+    Some(HeardConcern {
+        since: row.since,
+        thread: row.thread.map(Strand::from),
+    })
 }
 
 #[cfg(test)]
@@ -350,20 +565,58 @@ mod tests {
     }
 
     fn strand() -> Strand {
-        Strand { root: MessageId { at: at(7), id: 3 }, last: MessageId { at: at(9), id: 5 } }
+        Strand {
+            root: MessageId { at: at(7), id: 3 },
+            last: MessageId { at: at(9), id: 5 },
+        }
     }
 
     #[test]
     fn what_was_told_is_read_back() {
-        let issues = vec![Issue::Required(Topic::try_new("pend00-st-a").expect("a name"), StreamHealth::Missing), Issue::JumpLost];
-        let known = Known { health: Health::Down, issues, listed: true, bad_since: Some(at(7)) };
-        let mut told: Vec<engine::Told> =
-            Concern::ALL.map(|concern| engine::Told::Concern(concern, Some(HeardConcern { since: at(9), thread: Some(strand()) }))).into();
-        told.push(engine::Told::Experiment(stub(), Some(Heard { known, thread: Some(strand()) })));
-        told.push(engine::Told::Rounds(Rounds { told_at: at(8), reminders: 2, digest: Some(at(1)) }));
+        let issues = vec![
+            Issue::Required(
+                Topic::try_new("pend00-st-a").expect("a name"),
+                StreamHealth::Missing,
+            ),
+            Issue::JumpLost,
+        ];
+        let known = Known {
+            health: Health::Down,
+            issues,
+            listed: true,
+            bad_since: Some(at(7)),
+        };
+        let mut told: Vec<engine::Told> = Concern::ALL
+            .map(|concern| {
+                engine::Told::Concern(
+                    concern,
+                    Some(HeardConcern {
+                        since: at(9),
+                        thread: Some(strand()),
+                    }),
+                )
+            })
+            .into();
+        told.push(engine::Told::Experiment(
+            stub(),
+            Some(Heard {
+                known,
+                thread: Some(strand()),
+            }),
+        ));
+        told.push(engine::Told::Rounds(Rounds {
+            told_at: at(8),
+            reminders: 2,
+            digest: Some(at(1)),
+        }));
         for told in told {
-            let Entry::Told(entry) = told_entry(&route("pends"), &told) else { panic!("{told:?} is kept") };
-            assert_eq!((recall_told(&entry), entry.route.as_str()), (Some(told), "pends"));
+            let Entry::Told(entry) = told_entry(&route("pends"), &told) else {
+                panic!("{told:?} is kept")
+            };
+            assert_eq!(
+                (recall_told(&entry), entry.route.as_str()),
+                (Some(told), "pends")
+            );
         }
         let untold = told_entry(&route("pends"), &engine::Told::Experiment(stub(), None));
         assert!(matches!(untold, Entry::Untold { .. }));
@@ -371,13 +624,41 @@ mod tests {
 
     #[test]
     fn what_an_older_labwatch_kept_is_read_back() {
-        let row = |subject: &str, value| Told { route: "everybody".into(), subject: subject.into(), value };
-        let known = json!({ "health": "down", "issues": ["JumpLost"], "listed": true, "bad_since": at(7) });
-        let known_then = Known { health: Health::Down, issues: vec![Issue::JumpLost], listed: true, bad_since: Some(at(7)) };
-        let expected = engine::Told::Experiment(stub(), Some(Heard { known: known_then, thread: None }));
-        assert_eq!(recall_told(&row("experiment/pend00", known)), Some(expected));
-        let expected = engine::Told::Concern(Concern::Blind, Some(HeardConcern { since: at(9), thread: None }));
-        assert_eq!(recall_told(&row("laboratory/blind", json!(at(9)))), Some(expected));
+        let row = |subject: &str, value| Told {
+            route: "everybody".into(),
+            subject: subject.into(),
+            value,
+        };
+        let known =
+            json!({ "health": "down", "issues": ["JumpLost"], "listed": true, "bad_since": at(7) });
+        let known_then = Known {
+            health: Health::Down,
+            issues: vec![Issue::JumpLost],
+            listed: true,
+            bad_since: Some(at(7)),
+        };
+        let expected = engine::Told::Experiment(
+            stub(),
+            Some(Heard {
+                known: known_then,
+                thread: None,
+            }),
+        );
+        assert_eq!(
+            recall_told(&row("experiment/pend00", known)),
+            Some(expected)
+        );
+        let expected = engine::Told::Concern(
+            Concern::Blind,
+            Some(HeardConcern {
+                since: at(9),
+                thread: None,
+            }),
+        );
+        assert_eq!(
+            recall_told(&row("laboratory/blind", json!(at(9)))),
+            Some(expected)
+        );
     }
 
     fn telling(id: u64, on: &str) -> Record {
@@ -386,7 +667,10 @@ mod tests {
             route: route(on),
             channel: Channel::Mail,
             occasion: Occasion::News,
-            thread: Thread { id: MessageId { at: at(0), id }, references: vec![] },
+            thread: Thread {
+                id: MessageId { at: at(0), id },
+                references: vec![],
+            },
             at: at(0),
             news: vec![],
             problems: vec![],
@@ -397,8 +681,16 @@ mod tests {
     }
 
     fn states(clerk: &mut Clerk, records: Vec<Record>) -> Vec<(u64, OutboxState)> {
-        let entries = records.into_iter().flat_map(|record| clerk.entries(&record, at(1)));
-        let state = |entry| if let Entry::Delivery(delivery) = entry { Some((delivery.id, delivery.state)) } else { None };
+        let entries = records
+            .into_iter()
+            .flat_map(|record| clerk.entries(&record, at(1)));
+        let state = |entry| {
+            if let Entry::Delivery(delivery) = entry {
+                Some((delivery.id, delivery.state))
+            } else {
+                None
+            }
+        };
         entries.filter_map(state).collect()
     }
 
@@ -408,7 +700,12 @@ mod tests {
 
     #[test]
     fn a_summary_makes_those_before_it_on_its_route_needless() {
-        let failed = |permanent| Err(DeliveryFault { fault: Fault::TimedOut, permanent });
+        let failed = |permanent| {
+            Err(DeliveryFault {
+                fault: Fault::TimedOut,
+                permanent,
+            })
+        };
         let mut clerk = Clerk::default();
         let records = vec![
             telling(1, "a"),
@@ -421,15 +718,32 @@ mod tests {
             delivered(5, Ok(())),
             delivered(9, Ok(())),
         ];
-        let expected = [(1, Pending), (1, Superseded), (3, Refused), (3, Superseded), (4, Superseded), (5, Sent)];
+        let expected = [
+            (1, Pending),
+            (1, Superseded),
+            (3, Refused),
+            (3, Superseded),
+            (4, Superseded),
+            (5, Sent),
+        ];
         assert_eq!(states(&mut clerk, records), expected);
-        assert_eq!(states(&mut clerk, vec![Record::RouteGone(route("b"))]), [(2, Superseded)]);
+        assert_eq!(
+            states(&mut clerk, vec![Record::RouteGone(route("b"))]),
+            [(2, Superseded)]
+        );
         assert!(clerk.on_their_way.is_empty(), "{:?}", clerk.on_their_way);
     }
 
     /// A summary with these experiments, bad since `since`, and these alerts: a concern, since when, and when it ended.
-    fn about(id: u64, stubs: &[&str], since: i64, alerts: &[(Concern, i64, Option<i64>)]) -> Record {
-        let Record::Telling(summary) = telling(id, "a") else { panic!("a summary") };
+    fn about(
+        id: u64,
+        stubs: &[&str],
+        since: i64,
+        alerts: &[(Concern, i64, Option<i64>)],
+    ) -> Record {
+        let Record::Telling(summary) = telling(id, "a") else {
+            panic!("a summary")
+        };
         let line = |stub: &&str| engine::Line {
             stub: Stub::try_new(stub).expect("a name"),
             health: Health::Down,
@@ -449,30 +763,74 @@ mod tests {
             ended: ended.map(|ended| std::time::Duration::from_secs(ended.abs_diff(*since))),
             new: true,
         };
-        let (news, alerts) = (stubs.iter().map(line).collect(), alerts.iter().map(alert).collect());
-        Record::Telling(std::sync::Arc::new(Summary { news, alerts, ..(*summary).clone() }))
+        let (news, alerts) = (
+            stubs.iter().map(line).collect(),
+            alerts.iter().map(alert).collect(),
+        );
+        Record::Telling(std::sync::Arc::new(Summary {
+            news,
+            alerts,
+            ..(*summary).clone()
+        }))
     }
 
     /// What is owed on route `a` to a process that starts after these records.
     fn owed_after(records: Vec<Record>) -> Vec<String> {
         let mut clerk = Clerk::default();
         let mut open: BTreeMap<u64, Outgoing> = BTreeMap::new();
-        for entry in records.into_iter().flat_map(|record| clerk.entries(&record, at(1)).into_iter().collect::<Vec<_>>()) {
-            if let Entry::Delivery(Delivery { id, state: Sent | Superseded, .. }) = &entry {
+        for entry in records.into_iter().flat_map(|record| {
+            clerk
+                .entries(&record, at(1))
+                .into_iter()
+                .collect::<Vec<_>>()
+        }) {
+            if let Entry::Delivery(Delivery {
+                id,
+                state: Sent | Superseded,
+                ..
+            }) = &entry
+            {
                 open.remove(id);
             }
             if let Entry::Outgoing(outgoing) = entry {
                 open.insert(outgoing.id, outgoing);
             }
         }
-        let pending = |outgoing| super::super::memory::Pending { outgoing, attempts: 1, last_error: None };
-        let memory = Memory { outbox: open.into_values().map(pending).collect(), ..Memory::default() };
-        let RouteMemory { owed, owed_concerns, .. } = engine::Memory::from(memory).routes.remove(&route("a")).unwrap_or_default();
+        let pending = |outgoing| super::super::memory::Pending {
+            outgoing,
+            attempts: 1,
+            last_error: None,
+        };
+        let memory = Memory {
+            outbox: open.into_values().map(pending).collect(),
+            ..Memory::default()
+        };
+        let RouteMemory {
+            owed,
+            owed_concerns,
+            ..
+        } = engine::Memory::from(memory)
+            .routes
+            .remove(&route("a"))
+            .unwrap_or_default();
         let second = |at: Timestamp| at.as_second();
-        let experiments = owed.into_iter().map(|(stub, since)| format!("{stub} {}", second(since)));
-        let concerns = owed_concerns.into_iter().map(|OwedConcern { concern, since, ended }| {
-            format!("{} {}-{}", concern.word(), second(since), ended.map(|at| second(at).to_string()).unwrap_or_default())
-        });
+        let experiments = owed
+            .into_iter()
+            .map(|(stub, since)| format!("{stub} {}", second(since)));
+        let concerns = owed_concerns.into_iter().map(
+            |OwedConcern {
+                 concern,
+                 since,
+                 ended,
+             }| {
+                format!(
+                    "{} {}-{}",
+                    concern.word(),
+                    second(since),
+                    ended.map(|at| second(at).to_string()).unwrap_or_default()
+                )
+            },
+        );
         experiments.chain(concerns).collect()
     }
 
@@ -481,45 +839,123 @@ mod tests {
         let relay = Concern::Source(crate::model::SourceName::Relay);
         let first = || about(1, &["x", "y"], 5, &[(relay, 6, None)]);
         assert_eq!(owed_after(vec![first()]), ["x 5", "y 5", "relay 6-"]);
-        assert_eq!(owed_after(vec![first(), about(2, &[], 0, &[]), delivered(2, Ok(()))]), ["x 5", "y 5", "relay 6-"]);
+        assert_eq!(
+            owed_after(vec![first(), about(2, &[], 0, &[]), delivered(2, Ok(()))]),
+            ["x 5", "y 5", "relay 6-"]
+        );
         let told_in_part = vec![first(), about(2, &["x"], 9, &[]), delivered(2, Ok(()))];
         assert_eq!(owed_after(told_in_part), ["y 5", "relay 6-"]);
-        assert_eq!(owed_after(vec![first(), about(2, &["x"], 9, &[])]), ["y 5", "x 5", "relay 6-"], "x was bad from the first on");
-        assert_eq!(owed_after(vec![first(), about(2, &["x", "y"], 9, &[(relay, 6, Some(8))])]), ["x 5", "y 5", "relay 6-8"]);
-        assert_eq!(owed_after(vec![first(), Record::Forgotten(Stub::try_new("x").expect("a name"))]), ["y 5", "relay 6-"]);
+        assert_eq!(
+            owed_after(vec![first(), about(2, &["x"], 9, &[])]),
+            ["y 5", "x 5", "relay 6-"],
+            "x was bad from the first on"
+        );
+        assert_eq!(
+            owed_after(vec![
+                first(),
+                about(2, &["x", "y"], 9, &[(relay, 6, Some(8))])
+            ]),
+            ["x 5", "y 5", "relay 6-8"]
+        );
+        assert_eq!(
+            owed_after(vec![
+                first(),
+                Record::Forgotten(Stub::try_new("x").expect("a name"))
+            ]),
+            ["y 5", "relay 6-"]
+        );
     }
 
     #[test]
     fn what_keeps_quiet_and_what_is_wished_is_read_back() {
         let (who, text, since) = ("Ann".to_owned(), "motor".to_owned(), at(5));
         let subject = engine::Subject::Experiment(stub());
-        let entry = QuietEntry::Acknowledgement(engine::Acknowledgement { subject, health: Health::Down, who, text, since, until: None });
+        let entry = QuietEntry::Acknowledgement(engine::Acknowledgement {
+            subject,
+            health: Health::Down,
+            who,
+            text,
+            since,
+            until: None,
+        });
         let mut clerk = Clerk::default();
-        let [Entry::Note(kept)] = &clerk.entries(&Record::Quieted { id: QuietId(7), entry: Box::new(entry.clone()) }, at(5))[..] else {
+        let [Entry::Note(kept)] = &clerk.entries(
+            &Record::Quieted {
+                id: QuietId(7),
+                entry: Box::new(entry.clone()),
+            },
+            at(5),
+        )[..] else {
             panic!("a note")
         };
-        assert_eq!((kept.kind, recall_note(kept)), (NoteKind::Acknowledgement, Some((QuietId(7), entry))));
+        assert_eq!(
+            (kept.kind, recall_note(kept)),
+            (NoteKind::Acknowledgement, Some((QuietId(7), entry)))
+        );
         let resource = ResourceName::try_new("r pend/00").expect("a name");
         for wish in [Wish::Hold("fire: out".into()), Wish::Enable] {
-            let record = Record::Wished { resource: resource.clone(), wish: Some(wish.clone()) };
-            let [Entry::Keep { key, value: Some(value) }] = &clerk.entries(&record, at(5))[..] else { panic!("it is kept") };
+            let record = Record::Wished {
+                resource: resource.clone(),
+                wish: Some(wish.clone()),
+            };
+            let [
+                Entry::Keep {
+                    key,
+                    value: Some(value),
+                },
+            ] = &clerk.entries(&record, at(5))[..]
+            else {
+                panic!("it is kept")
+            };
             assert_eq!(recall_wish(key, value), Some((resource.clone(), wish)));
         }
-        assert!(matches!(&clerk.entries(&Record::Wished { resource, wish: None }, at(5))[..], [Entry::Keep { value: None, .. }]));
+        assert!(matches!(
+            &clerk.entries(
+                &Record::Wished {
+                    resource,
+                    wish: None
+                },
+                at(5)
+            )[..],
+            [Entry::Keep { value: None, .. }]
+        ));
     }
 
     #[test]
     fn a_summary_on_its_way_is_owed_on_its_route() {
-        let news = vec![News { stub: stub(), health: Health::Down, since: at(5) }];
-        let content = serde_json::to_value(Letter { news, ..Letter::default() }).expect("serialises");
-        let outgoing = Outgoing { id: 4, route: "pends".into(), created: at(6), content };
+        let news = vec![News {
+            stub: stub(),
+            health: Health::Down,
+            since: at(5),
+        }];
+        let content = serde_json::to_value(Letter {
+            news,
+            ..Letter::default()
+        })
+        .expect("serialises");
+        let outgoing = Outgoing {
+            id: 4,
+            route: "pends".into(),
+            created: at(6),
+            content,
+        };
         let memory = Memory {
-            outbox: vec![super::super::memory::Pending { outgoing, attempts: 1, last_error: None }],
+            outbox: vec![super::super::memory::Pending {
+                outgoing,
+                attempts: 1,
+                last_error: None,
+            }],
             next_outgoing: 5,
             ..Memory::default()
         };
         let recalled = engine::Memory::from(memory);
-        let owed = RouteMemory { owed: vec![(stub(), at(5))], ..RouteMemory::default() };
-        assert_eq!((recalled.routes, recalled.last_summary), (BTreeMap::from([(route("pends"), owed)]), 4));
+        let owed = RouteMemory {
+            owed: vec![(stub(), at(5))],
+            ..RouteMemory::default()
+        };
+        assert_eq!(
+            (recalled.routes, recalled.last_summary),
+            (BTreeMap::from([(route("pends"), owed)]), 4)
+        );
     }
 }

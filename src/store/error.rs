@@ -42,7 +42,10 @@ impl fmt::Display for StoreError {
                 dir.display()
             ),
             Self::InUse { dir, pid } => {
-                let who = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+                let who = pid.map_or_else(
+                    || "another process".to_owned(),
+                    |pid| format!("process {pid}"),
+                );
                 write!(
                     f,
                     "{who} already uses the data folder {}: stop it, or name another folder in STATUS_DATA_DIR for this one",
@@ -77,7 +80,10 @@ pub enum ReadError {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy => write!(f, "too many questions to the history wait already: try again in a moment"),
+            Self::Busy => write!(
+                f,
+                "too many questions to the history wait already: try again in a moment"
+            ),
             Self::Closed => write!(f, "the history is closed, labwatch is stopping"),
             Self::TooMuch => write!(f, "the answer would be too long: ask for a shorter time"),
             Self::Failed(why) => write!(f, "the history cannot be read: {why}"),

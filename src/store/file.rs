@@ -20,7 +20,11 @@ pub const DATABASE_FILE: &str = "labwatch.db";
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// Every version of the tables, as the step from the one before it. Steps are only ever added.
-const MIGRATIONS: [&str; 3] = [include_str!("schema.sql"), include_str!("routes.sql"), include_str!("bookings.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("routes.sql"),
+    include_str!("bookings.sql"),
+];
 
 /// Access for the service's user, and for looking to its group.
 const FOLDER_MODE: u32 = 0o750;
@@ -86,25 +90,48 @@ impl From<rusqlite::Error> for ConnectFault {
 
 impl Folder {
     pub(super) fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), lock: None }
+        Self {
+            dir: dir.to_owned(),
+            lock: None,
+        }
     }
 
     /// Opens the file: makes what is missing, moves a broken file aside, and lets the caller `look` at it before it counts as sound.
-    pub(super) fn open<T>(&mut self, look: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Opened<T>, OpenFault> {
+    pub(super) fn open<T>(
+        &mut self,
+        look: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Opened<T>, OpenFault> {
         make(&self.dir)?;
         self.lock()?;
         let path = self.path();
         let new = !path.exists();
-        let attempt = || connect(&path).and_then(|connection| look(&connection).map(|look| (connection, look)).map_err(ConnectFault::from));
+        let attempt = || {
+            connect(&path).and_then(|connection| {
+                look(&connection)
+                    .map(|look| (connection, look))
+                    .map_err(ConnectFault::from)
+            })
+        };
         let (opened, aside) = match attempt() {
             Err(fault) if fault.is_broken() => {
-                let moved = self.set_aside().map_err(|error| OpenFault::Disk(format!("{fault}; it cannot be moved away: {error}")))?;
+                let moved = self.set_aside().map_err(|error| {
+                    OpenFault::Disk(format!("{fault}; it cannot be moved away: {error}"))
+                })?;
                 (attempt(), Some((moved, fault.to_string())))
             }
             opened => (opened, None),
         };
         let (connection, look) = opened.map_err(|fault| fault.at(&path))?;
-        Ok(Opened { database: Database { connection, identity: identity(&path), path }, look, new, aside })
+        Ok(Opened {
+            database: Database {
+                connection,
+                identity: identity(&path),
+                path,
+            },
+            look,
+            new,
+            aside,
+        })
     }
 
     /// Moves the file away and gives its new place. It must not be open.
@@ -128,13 +155,23 @@ impl Folder {
 
     /// Keeps the lock, or takes it where there is none or somebody removed the folder.
     fn lock(&mut self) -> Result<(), OpenFault> {
-        if self.lock.as_ref().is_some_and(|lock| lock.still_there(&self.dir)) {
+        if self
+            .lock
+            .as_ref()
+            .is_some_and(|lock| lock.still_there(&self.dir))
+        {
             return Ok(());
         }
         self.lock = None;
         let lock = Lock::take(&self.dir).map_err(|error| match error {
-            LockError::Taken(pid) => OpenFault::Fatal(StoreError::InUse { dir: self.dir.clone(), pid }),
-            LockError::Io(error) => OpenFault::Disk(format!("the lock file in {} cannot be opened: {error}", self.dir.display())),
+            LockError::Taken(pid) => OpenFault::Fatal(StoreError::InUse {
+                dir: self.dir.clone(),
+                pid,
+            }),
+            LockError::Io(error) => OpenFault::Disk(format!(
+                "the lock file in {} cannot be opened: {error}",
+                self.dir.display()
+            )),
         })?;
         self.lock = Some(lock);
         Ok(())
@@ -145,7 +182,11 @@ impl Database {
     /// The file at `path`, for reading only.
     pub(super) fn to_read(path: &Path) -> rusqlite::Result<Self> {
         let identity = identity(path);
-        read_only(path).map(|connection| Self { connection, identity, path: path.to_owned() })
+        read_only(path).map(|connection| Self {
+            connection,
+            identity,
+            path: path.to_owned(),
+        })
     }
 
     /// Whether the open file is the one that others find. What is written into a removed file is gone, and SQLite does not notice.
@@ -165,8 +206,14 @@ impl ConnectFault {
 
     fn at(self, path: &Path) -> OpenFault {
         match self {
-            Self::TooNew(found) => OpenFault::Fatal(StoreError::TooNew { file: path.to_owned(), found, known: known_version() }),
-            Self::Sqlite(_) | Self::Unsound(_) => OpenFault::Disk(format!("{}: {self}", path.display())),
+            Self::TooNew(found) => OpenFault::Fatal(StoreError::TooNew {
+                file: path.to_owned(),
+                found,
+                known: known_version(),
+            }),
+            Self::Sqlite(_) | Self::Unsound(_) => {
+                OpenFault::Disk(format!("{}: {self}", path.display()))
+            }
         }
     }
 }
@@ -175,7 +222,11 @@ impl std::fmt::Display for ConnectFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(error) => write!(f, "{error}"),
-            Self::TooNew(found) => write!(f, "its tables have version {found}, newer than {}", known_version()),
+            Self::TooNew(found) => write!(
+                f,
+                "its tables have version {found}, newer than {}",
+                known_version()
+            ),
             Self::Unsound(what) => write!(f, "the file is damaged: {what}"),
         }
     }
@@ -183,24 +234,35 @@ impl std::fmt::Display for ConnectFault {
 
 /// Whether the file itself is broken, so that no waiting helps.
 pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+    )
 }
 
 /// Opens a file for reading only; also one on a disk that takes no writes, and beside a service that writes.
 pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     match version(&connection) {
         Ok(_) => Ok(connection),
-        Err(error) if is_refused(&error) && !has_log(path) => Connection::open_with_flags(as_immutable(path), flags),
+        Err(error) if is_refused(&error) && !has_log(path) => {
+            Connection::open_with_flags(as_immutable(path), flags)
+        }
         Err(error) => Err(error),
     }
 }
 
 /// The version of the tables.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT user_version FROM pragma_user_version, (SELECT count(*) FROM sqlite_schema)", [], |row| row.get(0))
+    connection.query_row(
+        "SELECT user_version FROM pragma_user_version, (SELECT count(*) FROM sqlite_schema)",
+        [],
+        |row| row.get(0),
+    )
 }
 
 /// The newest version of the tables that is known.
@@ -209,8 +271,16 @@ pub(super) fn known_version() -> i64 {
 }
 
 fn make(dir: &Path) -> Result<(), OpenFault> {
-    let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(dir);
-    made.map_err(|error| OpenFault::Fatal(StoreError::Folder { dir: dir.to_owned(), error }))
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(dir);
+    made.map_err(|error| {
+        OpenFault::Fatal(StoreError::Folder {
+            dir: dir.to_owned(),
+            error,
+        })
+    })
 }
 
 fn connect(path: &Path) -> Result<Connection, ConnectFault> {
@@ -244,18 +314,28 @@ fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
 /// A file that somebody cut off is found at once, not years later when the lost end is asked for. The log beside the file is emptied
 /// into it first, since only then must the two lengths agree; where a reader prevents that, there is nothing to compare.
 fn check_length(connection: &Connection, path: &Path) -> Result<(), ConnectFault> {
-    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    let pages: u64 = connection.query_row("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", [], unsigned)?;
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    let pages: u64 = connection.query_row(
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+        [],
+        unsigned,
+    )?;
     let length = std::fs::metadata(path).map_or(pages, |meta| meta.len());
     if busy == 0 && length < pages {
-        return Err(ConnectFault::Unsound(format!("it is {length} bytes long and should be {pages}")));
+        return Err(ConnectFault::Unsound(format!(
+            "it is {length} bytes long and should be {pages}"
+        )));
     }
     Ok(())
 }
 
 fn check_small_tables(connection: &Connection) -> Result<(), ConnectFault> {
     for table in CHECKED_AT_START {
-        let said: String = connection.query_row(&format!("PRAGMA quick_check({table})"), [], |row| row.get(0))?;
+        let said: String =
+            connection.query_row(&format!("PRAGMA quick_check({table})"), [], |row| {
+                row.get(0)
+            })?;
         if said != "ok" {
             return Err(ConnectFault::Unsound(said));
         }
@@ -265,11 +345,15 @@ fn check_small_tables(connection: &Connection) -> Result<(), ConnectFault> {
 
 /// A count or an id that is never below zero.
 pub(super) fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(0).map(|number| u64::try_from(number).unwrap_or(0))
+    row.get::<_, i64>(0)
+        .map(|number| u64::try_from(number).unwrap_or(0))
 }
 
 fn is_refused(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure)
+    )
 }
 
 /// Whether there is something in the log beside the file that is not in the file yet.
@@ -279,12 +363,18 @@ fn has_log(path: &Path) -> bool {
 
 /// The address under which SQLite reads a file without its companions.
 fn as_immutable(path: &Path) -> String {
-    let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let path = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
     format!("file:{path}?immutable=1")
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+    std::fs::metadata(path)
+        .ok()
+        .map(|meta| (meta.dev(), meta.ino()))
 }
 
 fn with_end(path: &Path, end: &str) -> PathBuf {

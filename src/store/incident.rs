@@ -60,10 +60,21 @@ impl Reader {
         after: Option<(Timestamp, Subject)>,
         limit: usize,
     ) -> Result<IncidentPage, ReadError> {
-        let found = self.ask(move |from| incidents(from, of.as_ref(), range)).await?.ok_or(ReadError::TooMuch)?;
+        let found = self
+            .ask(move |from| incidents(from, of.as_ref(), range))
+            .await?
+            .ok_or(ReadError::TooMuch)?;
         let limit = limit.clamp(1, MAX_ROWS);
-        let is_before = |it: &Incident| after.as_ref().is_some_and(|(at, of)| (it.begin, &it.subject) >= (*at, of));
-        let mut incidents: Vec<Incident> = found.into_iter().skip_while(is_before).take(limit + 1).collect();
+        let is_before = |it: &Incident| {
+            after
+                .as_ref()
+                .is_some_and(|(at, of)| (it.begin, &it.subject) >= (*at, of))
+        };
+        let mut incidents: Vec<Incident> = found
+            .into_iter()
+            .skip_while(is_before)
+            .take(limit + 1)
+            .collect();
         let more = incidents.len() > limit;
         incidents.truncate(limit);
         Ok(IncidentPage { incidents, more })
@@ -88,19 +99,30 @@ enum Turn {
 }
 
 /// The bad times that touch the range, newest first; of experiments, sources or both. `None` when there is too much to look at.
-fn incidents(from: &Connection, of: Option<&Subject>, range: Range) -> rusqlite::Result<Option<Vec<Incident>>> {
+fn incidents(
+    from: &Connection,
+    of: Option<&Subject>,
+    range: Range,
+) -> rusqlite::Result<Option<Vec<Incident>>> {
     let mut changes: BTreeMap<Subject, Vec<Change>> = BTreeMap::new();
     let fits = match of {
         Some(Subject::Experiment(stub)) => of_experiments(from, Some(stub), range, &mut changes)?,
         Some(Subject::Source(_)) => of_sources(from, range, &mut changes)?,
-        None => of_experiments(from, None, range, &mut changes)? && of_sources(from, range, &mut changes)?,
+        None => {
+            of_experiments(from, None, range, &mut changes)?
+                && of_sources(from, range, &mut changes)?
+        }
     };
     if !fits {
         return Ok(None);
     }
-    let wanted = changes.into_iter().filter(|(subject, _)| of.is_none_or(|of| of == subject));
+    let wanted = changes
+        .into_iter()
+        .filter(|(subject, _)| of.is_none_or(|of| of == subject));
     let all = wanted.flat_map(|(subject, changes)| bad_times(&subject, changes));
-    let mut all: Vec<Incident> = all.filter(|it| it.begin < range.until && it.end.is_none_or(|end| end > range.from)).collect();
+    let mut all: Vec<Incident> = all
+        .filter(|it| it.begin < range.until && it.end.is_none_or(|end| end > range.from))
+        .collect();
     all.sort_by(|a, b| (b.begin, &b.subject).cmp(&(a.begin, &a.subject)));
     Ok(Some(all))
 }
@@ -122,13 +144,23 @@ fn of_experiments(
          AND health = 'ok'), -9e18) ORDER BY at, id LIMIT ?2"
     );
     let mut statement = from.prepare_cached(&sql)?;
-    let limit = i64::try_from(MAX_CHANGES).unwrap_or(i64::MAX).saturating_add(1);
-    let mut found = statement.query(params![text::millis(range.from), limit, stub.map(Stub::as_str)])?;
+    let limit = i64::try_from(MAX_CHANGES)
+        .unwrap_or(i64::MAX)
+        .saturating_add(1);
+    let mut found = statement.query(params![
+        text::millis(range.from),
+        limit,
+        stub.map(Stub::as_str)
+    ])?;
     let (mut names, mut count) = (Names::default(), 0);
     while let Some(row) = found.next()? {
         count += 1;
-        let Some(event) = memory::event(row, &mut names)? else { continue };
-        let Ok(stub) = Stub::try_new(row.get_ref(8)?.as_str()?) else { continue };
+        let Some(event) = memory::event(row, &mut names)? else {
+            continue;
+        };
+        let Ok(stub) = Stub::try_new(row.get_ref(8)?.as_str()?) else {
+            continue;
+        };
         let turn = match event.health {
             Health::Ok => Turn::Well,
             Health::Unknown => Turn::Unknown,
@@ -138,32 +170,52 @@ fn of_experiments(
         let known = changes.entry(Subject::Experiment(stub)).or_default();
         // That something stays well tells of no bad time, and a year has many such events.
         if turn != Turn::Well || known.last().is_none_or(|last| last.turn != Turn::Well) {
-            let causes = event.issues.iter().map(crate::engine::Issue::code).collect();
-            known.push(Change { at: event.when, turn, causes });
+            let causes = event
+                .issues
+                .iter()
+                .map(crate::engine::Issue::code)
+                .collect();
+            known.push(Change {
+                at: event.when,
+                turn,
+                causes,
+            });
         }
     }
     Ok(count <= MAX_CHANGES)
 }
 
 /// Of each source everything, as far as it matters. False when that is too much.
-fn of_sources(from: &Connection, range: Range, changes: &mut BTreeMap<Subject, Vec<Change>>) -> rusqlite::Result<bool> {
+fn of_sources(
+    from: &Connection,
+    range: Range,
+    changes: &mut BTreeMap<Subject, Vec<Change>>,
+) -> rusqlite::Result<bool> {
     let sql = "SELECT at, source, health, note FROM sources WHERE at >= coalesce((SELECT max(at) FROM sources s \
                WHERE s.source = sources.source AND s.at <= ?1 AND s.health = 'live'), -9e18) ORDER BY at, id LIMIT ?2";
     let mut statement = from.prepare_cached(sql)?;
-    let limit = i64::try_from(MAX_CHANGES).unwrap_or(i64::MAX).saturating_add(1);
+    let limit = i64::try_from(MAX_CHANGES)
+        .unwrap_or(i64::MAX)
+        .saturating_add(1);
     let mut found = statement.query(params![text::millis(range.from), limit])?;
     let mut count = 0;
     while let Some(row) = found.next()? {
         count += 1;
         if let Some((source, change)) = of_source(row)? {
-            changes.entry(Subject::Source(source)).or_default().push(change);
+            changes
+                .entry(Subject::Source(source))
+                .or_default()
+                .push(change);
         }
     }
     Ok(count <= MAX_CHANGES)
 }
 
 fn of_source(row: &Row<'_>) -> rusqlite::Result<Option<(SourceName, Change)>> {
-    let (source, health) = (text::source(row.get_ref(1)?.as_str()?), text::source_health(row.get_ref(2)?.as_str()?));
+    let (source, health) = (
+        text::source(row.get_ref(1)?.as_str()?),
+        text::source_health(row.get_ref(2)?.as_str()?),
+    );
     let note: String = row.get(3)?;
     let parts = memory::time(row, 0)?.zip(source).zip(health);
     Ok(parts.map(|((at, source), health)| {
@@ -172,7 +224,17 @@ fn of_source(row: &Row<'_>) -> rusqlite::Result<Option<(SourceName, Change)>> {
             SourceHealth::Live | SourceHealth::Late => Turn::Well,
             SourceHealth::Starting => Turn::Unknown,
         };
-        (source, Change { at, turn, causes: Some(note).filter(|note| !note.is_empty()).into_iter().collect() })
+        (
+            source,
+            Change {
+                at,
+                turn,
+                causes: Some(note)
+                    .filter(|note| !note.is_empty())
+                    .into_iter()
+                    .collect(),
+            },
+        )
     }))
 }
 
@@ -183,9 +245,18 @@ fn bad_times(subject: &Subject, changes: Vec<Change>) -> Vec<Incident> {
     for change in changes {
         match change.turn {
             Turn::Unknown => {}
-            Turn::Well => all.extend(open.take().map(|it| Incident { end: Some(change.at), ..it })),
+            Turn::Well => all.extend(open.take().map(|it| Incident {
+                end: Some(change.at),
+                ..it
+            })),
             Turn::Degraded | Turn::Down => {
-                let begun = || Incident { subject: subject.clone(), begin: change.at, end: None, was_down: false, causes: BTreeSet::new() };
+                let begun = || Incident {
+                    subject: subject.clone(),
+                    begin: change.at,
+                    end: None,
+                    was_down: false,
+                    causes: BTreeSet::new(),
+                };
                 let incident = open.get_or_insert_with(begun);
                 incident.was_down |= change.turn == Turn::Down;
                 incident.causes.extend(change.causes);
@@ -212,15 +283,25 @@ mod tests {
             'd' => Turn::Down,
             _ => Turn::Unknown,
         };
-        let changes = (0..).zip(changes.chars()).map(|(at_second, letter)| Change {
-            at: at(at_second),
-            turn: turn(letter),
-            causes: vec![letter.to_string()],
-        });
+        let changes = (0..)
+            .zip(changes.chars())
+            .map(|(at_second, letter)| Change {
+                at: at(at_second),
+                turn: turn(letter),
+                causes: vec![letter.to_string()],
+            });
         let found = bad_times(&Subject::Source(SourceName::Relay), changes.collect());
         let words = |it: Incident| {
-            let end = it.end.map(|end| end.as_second().to_string()).unwrap_or_default();
-            format!("{}-{end}{} {}", it.begin.as_second(), if it.was_down { "!" } else { "" }, it.causes.into_iter().collect::<String>())
+            let end = it
+                .end
+                .map(|end| end.as_second().to_string())
+                .unwrap_or_default();
+            format!(
+                "{}-{end}{} {}",
+                it.begin.as_second(),
+                if it.was_down { "!" } else { "" },
+                it.causes.into_iter().collect::<String>()
+            )
         };
         assert_eq!(found.into_iter().map(words).collect::<Vec<_>>(), expect);
     }

@@ -96,7 +96,8 @@ impl Agenda {
     }
 
     fn next(&self) -> Instant {
-        self.retry.map_or(self.next_beat.min(self.next_step), |(at, _)| at)
+        self.retry
+            .map_or(self.next_beat.min(self.next_step), |(at, _)| at)
     }
 
     fn may_try(&self) -> bool {
@@ -163,7 +164,10 @@ impl Keeper {
         if self.database.take().is_some() {
             tracing::error!(file = %self.folder.path().display(), "somebody removed the data file while labwatch ran");
         }
-        let mut opened = self.folder.open(|_| Ok(())).map_err(|fault| Failure { why: words(fault), broken: false })?;
+        let mut opened = self.folder.open(|_| Ok(())).map_err(|fault| Failure {
+            why: words(fault),
+            broken: false,
+        })?;
         if opened.new || opened.aside.is_some() {
             self.begun_anew(opened.aside);
             fill(&mut opened.database.connection, &self.mirror)?;
@@ -186,13 +190,21 @@ impl Keeper {
 
     /// Writes the oldest batches as one transaction. A batch that cannot be kept is left out, and counted.
     fn commit_group(&mut self) -> Result<(), Failure> {
-        let Some(database) = self.database.as_mut() else { return Ok(()) };
+        let Some(database) = self.database.as_mut() else {
+            return Ok(());
+        };
         let group = self.agenda.waiting.len().min(GROUP);
-        let mut transaction = database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut transaction = database
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut refused = 0;
         for batch in self.agenda.waiting.iter().take(group) {
             let savepoint = transaction.savepoint()?;
-            match batch.entries.iter().try_for_each(|entry| write::write(&savepoint, entry)) {
+            match batch
+                .entries
+                .iter()
+                .try_for_each(|entry| write::write(&savepoint, entry))
+            {
                 Ok(()) => savepoint.commit()?,
                 Err(WriteFault::Disk(error)) => return Err(error.into()),
                 Err(fault @ WriteFault::Refused(_)) => {
@@ -202,7 +214,12 @@ impl Keeper {
             }
         }
         transaction.commit()?;
-        for entry in self.agenda.waiting.drain(..group).flat_map(|batch| batch.entries) {
+        for entry in self
+            .agenda
+            .waiting
+            .drain(..group)
+            .flat_map(|batch| batch.entries)
+        {
             self.mirror.note(&entry);
             passed(&entry);
         }
@@ -213,9 +230,20 @@ impl Keeper {
     /// The heartbeat, the gaps that are to be noted, and a step of forgetting, each when it is due.
     fn commit_chores(&mut self) -> Result<(), Failure> {
         let (now, instant) = ((self.clock)(), Instant::now());
-        let (beat_due, step_due) = (self.agenda.next_beat <= instant, self.agenda.next_step <= instant);
-        let Some(database) = self.database.as_mut().filter(|_| beat_due || step_due || !self.gaps.is_empty()) else { return Ok(()) };
-        let transaction = database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (beat_due, step_due) = (
+            self.agenda.next_beat <= instant,
+            self.agenda.next_step <= instant,
+        );
+        let Some(database) = self
+            .database
+            .as_mut()
+            .filter(|_| beat_due || step_due || !self.gaps.is_empty())
+        else {
+            return Ok(());
+        };
+        let transaction = database
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         for gap in &self.gaps {
             write::write_gap(&transaction, gap.since, gap.until, gap.why.word())?;
         }
@@ -240,7 +268,12 @@ impl Keeper {
             self.agenda.next_beat = now + HEARTBEAT;
         }
         if step {
-            self.agenda.next_step = now + if over { prune::BETWEEN_WALKS } else { prune::PAUSE };
+            self.agenda.next_step = now
+                + if over {
+                    prune::BETWEEN_WALKS
+                } else {
+                    prune::PAUSE
+                };
         }
         if over {
             self.agenda.walk = Walk::default();
@@ -269,11 +302,18 @@ impl Keeper {
     }
 
     fn failed(&mut self, failure: &Failure) {
-        let pause = self.agenda.retry.map_or(FIRST_RETRY, |(_, pause)| (pause * 2).min(LONGEST_RETRY));
+        let pause = self
+            .agenda
+            .retry
+            .map_or(FIRST_RETRY, |(_, pause)| (pause * 2).min(LONGEST_RETRY));
         self.agenda.retry = Some((Instant::now() + pause, pause));
-        (self.agenda.next_beat, self.agenda.next_step) = (Instant::now() + HEARTBEAT, Instant::now() + HEARTBEAT);
+        (self.agenda.next_beat, self.agenda.next_step) =
+            (Instant::now() + HEARTBEAT, Instant::now() + HEARTBEAT);
         self.database = None;
-        let aside = failure.broken.then(|| self.folder.set_aside()).and_then(Result::ok);
+        let aside = failure
+            .broken
+            .then(|| self.folder.set_aside())
+            .and_then(Result::ok);
         if let Some(path) = &aside {
             tracing::error!(aside = %path.display(), why = failure.why, "the data file is broken and was moved aside");
         }
@@ -296,7 +336,11 @@ impl Keeper {
         self.agenda.retry = None;
         let now = (self.clock)();
         if let Some((since, until)) = self.agenda.lost.take() {
-            self.note_gap(Gap { since, until, why: GapCause::Lost });
+            self.note_gap(Gap {
+                since,
+                until,
+                why: GapCause::Lost,
+            });
             self.agenda.next_beat = Instant::now();
         }
         self.health.send_if_modified(|health| {
@@ -311,16 +355,26 @@ impl Keeper {
 
     /// Keeps the backlog within its bound.
     fn drop_oldest(&mut self) {
-        let mut entries: usize = self.agenda.waiting.iter().map(|batch| batch.entries.len()).sum();
+        let mut entries: usize = self
+            .agenda
+            .waiting
+            .iter()
+            .map(|batch| batch.entries.len())
+            .sum();
         let mut lost = 0;
         while entries > BACKLOG {
-            let Some(batch) = self.agenda.waiting.pop_front() else { break };
+            let Some(batch) = self.agenda.waiting.pop_front() else {
+                break;
+            };
             entries -= batch.entries.len();
             lost += batch.entries.len();
         }
         if lost > 0 {
             // The oldest are from the beginning of the trouble, the newest are older than now.
-            let since = self.agenda.lost.map_or(self.health.borrow().since, |(since, _)| since);
+            let since = self
+                .agenda
+                .lost
+                .map_or(self.health.borrow().since, |(since, _)| since);
             self.agenda.lost = Some((since, (self.clock)()));
         }
         self.count_lost(lost);
@@ -328,16 +382,27 @@ impl Keeper {
 
     fn count_lost(&self, entries: usize) {
         if entries > 0 {
-            self.health.send_modify(|health| health.lost += entries as u64);
+            self.health
+                .send_modify(|health| health.lost += entries as u64);
         }
     }
 
     fn report(&self, last: Option<u64>) {
-        let waiting = self.agenda.waiting.iter().map(|batch| batch.entries.len()).sum();
-        self.health.send_if_modified(|health| std::mem::replace(&mut health.waiting, waiting) != waiting);
+        let waiting = self
+            .agenda
+            .waiting
+            .iter()
+            .map(|batch| batch.entries.len())
+            .sum();
+        self.health
+            .send_if_modified(|health| std::mem::replace(&mut health.waiting, waiting) != waiting);
         self.progress.send_if_modified(|progress| {
             let settled = last.map_or(progress.settled, |last| last.max(progress.settled));
-            let durable = self.agenda.waiting.front().map_or(settled, |batch| batch.ticket.saturating_sub(1));
+            let durable = self
+                .agenda
+                .waiting
+                .front()
+                .map_or(settled, |batch| batch.ticket.saturating_sub(1));
             let next = Progress { settled, durable };
             std::mem::replace(progress, next) != next
         });
@@ -345,9 +410,17 @@ impl Keeper {
 
     /// What still waits at the end is lost, and it is said.
     fn give_up(mut self) {
-        let lost: usize = self.agenda.waiting.drain(..).map(|batch| batch.entries.len()).sum();
+        let lost: usize = self
+            .agenda
+            .waiting
+            .drain(..)
+            .map(|batch| batch.entries.len())
+            .sum();
         if lost > 0 {
-            tracing::error!(lost, "labwatch stops while the disk takes nothing: these entries are lost");
+            tracing::error!(
+                lost,
+                "labwatch stops while the disk takes nothing: these entries are lost"
+            );
         }
         self.count_lost(lost);
         self.report(None);
@@ -356,7 +429,10 @@ impl Keeper {
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
-        Self { why: error.to_string(), broken: file::is_broken(&error) }
+        Self {
+            why: error.to_string(),
+            broken: file::is_broken(&error),
+        }
     }
 }
 
@@ -367,7 +443,9 @@ fn fill(file: &mut Connection, mirror: &Mirror) -> Result<(), Failure> {
         match write::write(&transaction, &entry) {
             Ok(()) => {}
             Err(WriteFault::Disk(error)) => return Err(error.into()),
-            Err(fault @ WriteFault::Refused(_)) => tracing::error!(%fault, "something that is remembered cannot be written again"),
+            Err(fault @ WriteFault::Refused(_)) => {
+                tracing::error!(%fault, "something that is remembered cannot be written again")
+            }
         }
     }
     transaction.commit().map_err(Failure::from)

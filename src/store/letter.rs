@@ -32,18 +32,38 @@ pub(super) struct Alerted {
 
 impl Letter {
     pub(super) fn of(summary: &Summary) -> Self {
-        let news = summary.news.iter().map(|line| News { stub: line.stub.clone(), health: line.health, since: line.since });
+        let news = summary.news.iter().map(|line| News {
+            stub: line.stub.clone(),
+            health: line.health,
+            since: line.since,
+        });
         let new = summary.alerts.iter().filter(|alert| alert.new);
         let concerns = new.filter_map(|alert| {
-            let ended = alert.ended.and_then(|lasted| alert.since.checked_add(lasted).ok());
-            Some(Alerted { concern: alert.concern?.word().to_owned(), since: alert.since, ended })
+            let ended = alert
+                .ended
+                .and_then(|lasted| alert.since.checked_add(lasted).ok());
+            Some(Alerted {
+                concern: alert.concern?.word().to_owned(),
+                since: alert.since,
+                ended,
+            })
         });
-        Self { news: news.collect(), concerns: concerns.collect() }
+        Self {
+            news: news.collect(),
+            concerns: concerns.collect(),
+        }
     }
 
     /// A letter about one experiment.
     pub(super) fn about(stub: &Stub, at: Timestamp) -> Self {
-        Self { news: vec![News { stub: stub.clone(), health: Health::Unknown, since: at }], ..Self::default() }
+        Self {
+            news: vec![News {
+                stub: stub.clone(),
+                health: Health::Unknown,
+                since: at,
+            }],
+            ..Self::default()
+        }
     }
 
     /// What was on its way, as it stands in the store. What cannot be read is left out.
@@ -62,7 +82,12 @@ impl Letter {
     /// What was bad when an earlier letter was put together and was never told is bad since then.
     pub(super) fn keep_times_of(&mut self, earlier: &Self) {
         for news in &mut self.news {
-            let first = earlier.news.iter().filter(|known| known.stub == news.stub).map(|known| known.since).min();
+            let first = earlier
+                .news
+                .iter()
+                .filter(|known| known.stub == news.stub)
+                .map(|known| known.since)
+                .min();
             news.since = first.map_or(news.since, |first| first.min(news.since));
         }
     }
@@ -71,7 +96,12 @@ impl Letter {
     pub(super) fn cross_out(&mut self, other: &Self) -> bool {
         let before = self.news.len() + self.concerns.len();
         self.news.retain(|news| !other.tells_of(&news.stub));
-        self.concerns.retain(|alerted| !other.concerns.iter().any(|told| told.concern == alerted.concern));
+        self.concerns.retain(|alerted| {
+            !other
+                .concerns
+                .iter()
+                .any(|told| told.concern == alerted.concern)
+        });
         self.news.len() + self.concerns.len() < before
     }
 }
@@ -79,15 +109,25 @@ impl Letter {
 impl Alerted {
     /// It has ended, or nobody is to hear of it.
     pub(super) fn over(concern: Concern, at: Timestamp) -> Self {
-        Self { concern: concern.word().to_owned(), since: at, ended: None }
+        Self {
+            concern: concern.word().to_owned(),
+            since: at,
+            ended: None,
+        }
     }
 
     pub(super) fn owed(&self) -> Option<OwedConcern> {
-        Some(OwedConcern { concern: concern_named(&self.concern)?, since: self.since, ended: self.ended })
+        Some(OwedConcern {
+            concern: concern_named(&self.concern)?,
+            since: self.since,
+            ended: self.ended,
+        })
     }
 }
 
 /// The concern with this word.
 pub(super) fn concern_named(word: &str) -> Option<Concern> {
-    Concern::ALL.into_iter().find(|concern| concern.word() == word)
+    Concern::ALL
+        .into_iter()
+        .find(|concern| concern.word() == word)
 }

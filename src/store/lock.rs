@@ -51,14 +51,32 @@ impl Lock {
 
 /// A lock file that is there can be locked even on a disk that takes no writes.
 fn open(path: &Path) -> Result<File, Error> {
-    let writable = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    let read_only = |refused: &Error| matches!(refused.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied);
-    writable.or_else(|refused| if read_only(&refused) { File::open(path).map_err(|_| refused) } else { Err(refused) })
+    let writable = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
+    let read_only = |refused: &Error| {
+        matches!(
+            refused.kind(),
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+        )
+    };
+    writable.or_else(|refused| {
+        if read_only(&refused) {
+            File::open(path).map_err(|_| refused)
+        } else {
+            Err(refused)
+        }
+    })
 }
 
 /// Leaves our process id for the other one's error message. A disk that does not take it does no harm.
 fn sign(file: &mut File) {
-    let signed = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    let signed = file
+        .set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
     if let Err(error) = signed {
         tracing::debug!(%error, "the lock file does not take our process id");
     }
@@ -88,6 +106,9 @@ mod tests {
 
     #[test]
     fn no_folder_no_lock() {
-        assert!(matches!(Lock::take(Path::new("/nowhere/at/all")), Err(LockError::Io(_))));
+        assert!(matches!(
+            Lock::take(Path::new("/nowhere/at/all")),
+            Err(LockError::Io(_))
+        ));
     }
 }

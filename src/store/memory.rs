@@ -26,9 +26,14 @@ impl Reader {
         let key = key.to_owned();
         let look = move |from: &Connection| {
             let mut statement = from.prepare_cached("SELECT value FROM keep WHERE key = ?1")?;
-            statement.query_row([key], |row| row.get::<_, String>(0)).optional()
+            statement
+                .query_row([key], |row| row.get::<_, String>(0))
+                .optional()
         };
-        Ok(self.ask(look).await?.and_then(|text| serde_json::from_str(&text).ok()))
+        Ok(self
+            .ask(look)
+            .await?
+            .and_then(|text| serde_json::from_str(&text).ok()))
     }
 }
 
@@ -163,30 +168,62 @@ impl GapCause {
 
 /// The gap between two heartbeats, if there is one. A clock that was set back leaves none.
 pub(super) fn gap_between(since: Timestamp, until: Timestamp) -> Option<Gap> {
-    (until.duration_since(since) > GAP_AFTER).then_some(Gap { since, until, why: GapCause::Off })
+    (until.duration_since(since) > GAP_AFTER).then_some(Gap {
+        since,
+        until,
+        why: GapCause::Off,
+    })
 }
 
 /// Reads everything; of each experiment the last `ring` events, at least one.
 pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::Result<Memory> {
-    let mut memory = Memory { origin: Origin::Found, ..Memory::default() };
+    let mut memory = Memory {
+        origin: Origin::Found,
+        ..Memory::default()
+    };
     memory.experiments = experiments(from, ring.max(1), &mut memory.unreadable)?;
-    memory.told = rows(from, "SELECT route, subject, value FROM told ORDER BY route, subject", told, &mut memory.unreadable)?;
+    memory.told = rows(
+        from,
+        "SELECT route, subject, value FROM told ORDER BY route, subject",
+        told,
+        &mut memory.unreadable,
+    )?;
     memory.outbox = rows(from, OUTBOX, pending, &mut memory.unreadable)?;
     memory.notes = rows(from, NOTES, note, &mut memory.unreadable)?;
-    memory.last_note = from.query_row("SELECT coalesce(max(CAST(id AS INTEGER)), 0) FROM notes", [], file::unsigned)?;
+    memory.last_note = from.query_row(
+        "SELECT coalesce(max(CAST(id AS INTEGER)), 0) FROM notes",
+        [],
+        file::unsigned,
+    )?;
     memory.holds = rows(from, HOLDS, hold, &mut memory.unreadable)?;
     memory.bookings = standing(from, now, &mut memory.unreadable)?;
-    memory.keep = rows(from, "SELECT key, value FROM keep", pair, &mut memory.unreadable)?.into_iter().collect();
-    memory.next_outgoing = from.query_row("SELECT coalesce(max(id), 0) + 1 FROM outbox", [], file::unsigned)?;
-    let alive: Option<i64> = from.query_row("SELECT at FROM alive", [], |row| row.get(0)).optional()?;
-    memory.gap = alive.and_then(text::time).and_then(|last| gap_between(last, now));
+    memory.keep = rows(
+        from,
+        "SELECT key, value FROM keep",
+        pair,
+        &mut memory.unreadable,
+    )?
+    .into_iter()
+    .collect();
+    memory.next_outgoing = from.query_row(
+        "SELECT coalesce(max(id), 0) + 1 FROM outbox",
+        [],
+        file::unsigned,
+    )?;
+    let alive: Option<i64> = from
+        .query_row("SELECT at FROM alive", [], |row| row.get(0))
+        .optional()?;
+    memory.gap = alive
+        .and_then(text::time)
+        .and_then(|last| gap_between(last, now));
     Ok(memory)
 }
 
-const OUTBOX: &str =
-    "SELECT id, route, created, content, attempts, last_error FROM outbox WHERE state IN ('pending', 'refused') ORDER BY id";
-const NOTES: &str = "SELECT id, kind, created, until, content FROM notes WHERE ended IS NULL ORDER BY id";
-const HOLDS: &str = "SELECT resource, reason, since, until FROM holds WHERE until IS NULL ORDER BY resource";
+const OUTBOX: &str = "SELECT id, route, created, content, attempts, last_error FROM outbox WHERE state IN ('pending', 'refused') ORDER BY id";
+const NOTES: &str =
+    "SELECT id, kind, created, until, content FROM notes WHERE ended IS NULL ORDER BY id";
+const HOLDS: &str =
+    "SELECT resource, reason, since, until FROM holds WHERE until IS NULL ORDER BY resource";
 
 /// Columns of an event in the order in which [`event`] reads them.
 pub(super) const EVENT_COLUMNS: &str = "at, health, was, issues, jump, streams, why, id";
@@ -216,12 +253,27 @@ pub(super) fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Hold>> {
     let until: Option<i64> = row.get(3)?;
     let resource = ResourceName::try_new(row.get_ref(0)?.as_str()?).ok();
     let (reason, until) = (row.get(1)?, until.and_then(text::time));
-    Ok(resource.zip(time(row, 2)?).map(|(resource, since)| Hold { resource, reason, since, until }))
+    Ok(resource.zip(time(row, 2)?).map(|(resource, since)| Hold {
+        resource,
+        reason,
+        since,
+        until,
+    }))
 }
 
-fn experiments(from: &Connection, ring: usize, unreadable: &mut u64) -> rusqlite::Result<BTreeMap<Stub, Remembered>> {
-    let known = rows(from, "SELECT stub, first_seen FROM experiments", known, unreadable)?;
-    let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE stub = ?1 ORDER BY id DESC LIMIT ?2");
+fn experiments(
+    from: &Connection,
+    ring: usize,
+    unreadable: &mut u64,
+) -> rusqlite::Result<BTreeMap<Stub, Remembered>> {
+    let known = rows(
+        from,
+        "SELECT stub, first_seen FROM experiments",
+        known,
+        unreadable,
+    )?;
+    let sql =
+        format!("SELECT {EVENT_COLUMNS} FROM events WHERE stub = ?1 ORDER BY id DESC LIMIT ?2");
     let mut newest = from.prepare_cached(&sql)?;
     let mut all = BTreeMap::new();
     for (stub, first_seen) in known {
@@ -231,7 +283,12 @@ fn experiments(from: &Connection, ring: usize, unreadable: &mut u64) -> rusqlite
     Ok(all)
 }
 
-fn ring_of(newest: &mut CachedStatement<'_>, stub: &Stub, ring: usize, unreadable: &mut u64) -> rusqlite::Result<Vec<Arc<Event>>> {
+fn ring_of(
+    newest: &mut CachedStatement<'_>,
+    stub: &Stub,
+    ring: usize,
+    unreadable: &mut u64,
+) -> rusqlite::Result<Vec<Arc<Event>>> {
     let (mut names, mut events) = (Names::default(), Vec::new());
     let mut found = newest.query((stub.as_str(), i64::try_from(ring).unwrap_or(i64::MAX)))?;
     while let Some(row) = found.next()? {
@@ -244,7 +301,11 @@ fn ring_of(newest: &mut CachedStatement<'_>, stub: &Stub, ring: usize, unreadabl
     Ok(events)
 }
 
-fn standing(from: &Connection, now: Timestamp, unreadable: &mut u64) -> rusqlite::Result<Vec<Booked>> {
+fn standing(
+    from: &Connection,
+    now: Timestamp,
+    unreadable: &mut u64,
+) -> rusqlite::Result<Vec<Booked>> {
     let mut statement = from.prepare(bookings::STANDING)?;
     let mut found = statement.query([text::millis(now)])?;
     let mut all = Vec::new();
@@ -277,19 +338,34 @@ fn rows<T>(
 }
 
 fn known(row: &Row<'_>) -> rusqlite::Result<Option<(Stub, Timestamp)>> {
-    Ok(Stub::try_new(row.get_ref(0)?.as_str()?).ok().zip(time(row, 1)?))
+    Ok(Stub::try_new(row.get_ref(0)?.as_str()?)
+        .ok()
+        .zip(time(row, 1)?))
 }
 
 fn told(row: &Row<'_>) -> rusqlite::Result<Option<Told>> {
     let (route, subject) = (row.get(0)?, row.get(1)?);
-    Ok(value(row, 2)?.map(|value| Told { route, subject, value }))
+    Ok(value(row, 2)?.map(|value| Told {
+        route,
+        subject,
+        value,
+    }))
 }
 
 fn pending(row: &Row<'_>) -> rusqlite::Result<Option<Pending>> {
     let (route, attempts, last_error) = (row.get(1)?, row.get(4)?, row.get(5)?);
     let parts = time(row, 2)?.zip(value(row, 3)?);
     let id = file::unsigned(row)?;
-    Ok(parts.map(|(created, content)| Pending { outgoing: Outgoing { id, route, created, content }, attempts, last_error }))
+    Ok(parts.map(|(created, content)| Pending {
+        outgoing: Outgoing {
+            id,
+            route,
+            created,
+            content,
+        },
+        attempts,
+        last_error,
+    }))
 }
 
 pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
@@ -298,7 +374,13 @@ pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
     let until: Option<i64> = row.get(3)?;
     let id = row.get(0)?;
     let parts = kind.zip(time(row, 2)?).zip(value(row, 4)?);
-    Ok(parts.map(|((kind, created), content)| Note { id, kind, created, until: until.and_then(text::time), content }))
+    Ok(parts.map(|((kind, created), content)| Note {
+        id,
+        kind,
+        created,
+        until: until.and_then(text::time),
+        content,
+    }))
 }
 
 fn pair(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {

@@ -45,7 +45,9 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn outbox(&self, range: Range) -> Result<Vec<OutboxRow>, ReadError> {
-        let sql = format!("SELECT {COLUMNS} FROM outbox WHERE created >= ?1 AND created < ?2 ORDER BY outbox.id DESC");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM outbox WHERE created >= ?1 AND created < ?2 ORDER BY outbox.id DESC"
+        );
         self.list(range, sql, outgoing).await
     }
 
@@ -66,21 +68,43 @@ fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Ve
          WHERE created >= ?1 AND created < ?2 AND news.value ->> 'stub' = ?3 ORDER BY outbox.id DESC LIMIT {MAX_ROWS}"
     );
     let mut statement = from.prepare_cached(&sql)?;
-    let mut found = statement.query(params![text::millis(range.from), text::millis(range.until), stub.as_str()])?;
+    let mut found = statement.query(params![
+        text::millis(range.from),
+        text::millis(range.until),
+        stub.as_str()
+    ])?;
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
-        let said = Health::ALL.into_iter().find(|health| row.get_ref(7).is_ok_and(|word| word.as_str() == Ok(health.word())));
-        all.extend(outgoing(row)?.zip(said).map(|(message, said)| Mention { message, said }));
+        let said = Health::ALL.into_iter().find(|health| {
+            row.get_ref(7)
+                .is_ok_and(|word| word.as_str() == Ok(health.word()))
+        });
+        all.extend(
+            outgoing(row)?
+                .zip(said)
+                .map(|(message, said)| Mention { message, said }),
+        );
     }
     Ok(all)
 }
 
 fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
     let state = row.get_ref(3)?.as_str()?;
-    let state = OutboxState::ALL.into_iter().find(|known| known.word() == state);
+    let state = OutboxState::ALL
+        .into_iter()
+        .find(|known| known.word() == state);
     let tried: Option<i64> = row.get(5)?;
-    let (id, route, attempts, last_error) = (file::unsigned(row)?, row.get(1)?, row.get(4)?, row.get(6)?);
+    let (id, route, attempts, last_error) =
+        (file::unsigned(row)?, row.get(1)?, row.get(4)?, row.get(6)?);
     let parts = memory::time(row, 2)?.zip(state);
     let tried = tried.and_then(text::time);
-    Ok(parts.map(|(created, state)| OutboxRow { id, route, created, state, attempts, tried, last_error }))
+    Ok(parts.map(|(created, state)| OutboxRow {
+        id,
+        route,
+        created,
+        state,
+        attempts,
+        tried,
+        last_error,
+    }))
 }

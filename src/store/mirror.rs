@@ -32,12 +32,44 @@ impl Mirror {
         let known = memory.experiments.iter();
         Self {
             ring: ring.max(1),
-            experiments: known.map(|(stub, known)| (stub.clone(), (known.first_seen, known.events.iter().cloned().collect()))).collect(),
-            told: memory.told.iter().map(|told| ((told.route.clone(), told.subject.clone()), told.value.clone())).collect(),
-            outbox: memory.outbox.iter().map(|pending| (pending.outgoing.id, pending.outgoing.clone())).collect(),
-            notes: memory.notes.iter().map(|note| (note.id.clone(), note.clone())).collect(),
-            holds: memory.holds.iter().map(|hold| (hold.resource.clone(), (hold.reason.clone(), hold.since))).collect(),
-            bookings: memory.bookings.iter().map(|booked| (alike(booked), booked.clone())).collect(),
+            experiments: known
+                .map(|(stub, known)| {
+                    (
+                        stub.clone(),
+                        (known.first_seen, known.events.iter().cloned().collect()),
+                    )
+                })
+                .collect(),
+            told: memory
+                .told
+                .iter()
+                .map(|told| {
+                    (
+                        (told.route.clone(), told.subject.clone()),
+                        told.value.clone(),
+                    )
+                })
+                .collect(),
+            outbox: memory
+                .outbox
+                .iter()
+                .map(|pending| (pending.outgoing.id, pending.outgoing.clone()))
+                .collect(),
+            notes: memory
+                .notes
+                .iter()
+                .map(|note| (note.id.clone(), note.clone()))
+                .collect(),
+            holds: memory
+                .holds
+                .iter()
+                .map(|hold| (hold.resource.clone(), (hold.reason.clone(), hold.since)))
+                .collect(),
+            bookings: memory
+                .bookings
+                .iter()
+                .map(|booked| (alike(booked), booked.clone()))
+                .collect(),
             keep: memory.keep.clone(),
         }
     }
@@ -48,15 +80,27 @@ impl Mirror {
             Entry::Seen { stub, at } => drop(self.experiment(stub, *at)),
             Entry::Forgotten { stub, .. } => drop(self.experiments.remove(stub)),
             Entry::Record { at, record } => self.note_record(*at, record),
-            Entry::Told(told) => drop(self.told.insert((told.route.clone(), told.subject.clone()), told.value.clone())),
-            Entry::Untold { route, subject } => drop(self.told.remove(&(route.clone(), subject.clone()))),
+            Entry::Told(told) => drop(self.told.insert(
+                (told.route.clone(), told.subject.clone()),
+                told.value.clone(),
+            )),
+            Entry::Untold { route, subject } => {
+                drop(self.told.remove(&(route.clone(), subject.clone())))
+            }
             Entry::RouteForgotten(route) => self.told.retain(|(of, _), _| of != route),
             Entry::Outgoing(outgoing) => drop(self.outbox.insert(outgoing.id, outgoing.clone())),
-            Entry::Delivery(Delivery { id, state: OutboxState::Sent | OutboxState::Superseded, .. }) => drop(self.outbox.remove(id)),
+            Entry::Delivery(Delivery {
+                id,
+                state: OutboxState::Sent | OutboxState::Superseded,
+                ..
+            }) => drop(self.outbox.remove(id)),
             Entry::Delivery(_) | Entry::Audit { .. } => {}
             Entry::Note(note) => drop(self.notes.insert(note.id.clone(), note.clone())),
             Entry::NoteEnded { id, .. } => drop(self.notes.remove(id)),
-            Entry::Keep { key, value: Some(value) } => drop(self.keep.insert(key.clone(), value.clone())),
+            Entry::Keep {
+                key,
+                value: Some(value),
+            } => drop(self.keep.insert(key.clone(), value.clone())),
             Entry::Keep { key, value: None } => drop(self.keep.remove(key)),
         }
     }
@@ -85,8 +129,12 @@ impl Mirror {
 
     fn booked(&mut self, change: &BookingChange) {
         match change {
-            BookingChange::Stands(booked) => drop(self.bookings.insert(alike(booked), booked.clone())),
-            BookingChange::Cancelled(booked) | BookingChange::Ended { booked, .. } => drop(self.bookings.remove(&alike(booked))),
+            BookingChange::Stands(booked) => {
+                drop(self.bookings.insert(alike(booked), booked.clone()))
+            }
+            BookingChange::Cancelled(booked) | BookingChange::Ended { booked, .. } => {
+                drop(self.bookings.remove(&alike(booked)))
+            }
         }
     }
 
@@ -99,29 +147,63 @@ impl Mirror {
         events.push_back(Arc::clone(event));
     }
 
-    fn experiment(&mut self, stub: &Stub, first_seen: Timestamp) -> &mut (Timestamp, VecDeque<Arc<Event>>) {
-        self.experiments.entry(stub.clone()).or_insert_with(|| (first_seen, VecDeque::new()))
+    fn experiment(
+        &mut self,
+        stub: &Stub,
+        first_seen: Timestamp,
+    ) -> &mut (Timestamp, VecDeque<Arc<Event>>) {
+        self.experiments
+            .entry(stub.clone())
+            .or_insert_with(|| (first_seen, VecDeque::new()))
     }
 
     /// Everything, as entries for a file that has nothing yet.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        let seen = self.experiments.iter().map(|(stub, (at, _))| Entry::Seen { stub: stub.clone(), at: *at });
+        let seen = self.experiments.iter().map(|(stub, (at, _))| Entry::Seen {
+            stub: stub.clone(),
+            at: *at,
+        });
         let events = self.experiments.iter().flat_map(|(stub, (_, events))| {
-            events
-                .iter()
-                .map(|event| Entry::Record { at: event.when, record: Record::Event { stub: stub.clone(), event: Arc::clone(event) } })
+            events.iter().map(|event| Entry::Record {
+                at: event.when,
+                record: Record::Event {
+                    stub: stub.clone(),
+                    event: Arc::clone(event),
+                },
+            })
         });
         let told = self.told.iter().map(|((route, subject), value)| {
             let (route, subject, value) = (route.clone(), subject.clone(), value.clone());
-            Entry::Told(Told { route, subject, value })
+            Entry::Told(Told {
+                route,
+                subject,
+                value,
+            })
         });
-        let held = self.holds.iter().map(|(resource, (reason, since))| Entry::Record {
-            at: *since,
-            record: Record::Hold { resource: resource.clone(), reason: Some(reason.clone()) },
+        let held = self
+            .holds
+            .iter()
+            .map(|(resource, (reason, since))| Entry::Record {
+                at: *since,
+                record: Record::Hold {
+                    resource: resource.clone(),
+                    reason: Some(reason.clone()),
+                },
+            });
+        let kept = self.keep.iter().map(|(key, value)| Entry::Keep {
+            key: key.clone(),
+            value: Some(value.clone()),
         });
-        let kept = self.keep.iter().map(|(key, value)| Entry::Keep { key: key.clone(), value: Some(value.clone()) });
-        let standing: Vec<_> = self.bookings.values().cloned().map(BookingChange::Stands).collect();
-        let booked = std::iter::once(Entry::Record { at: Timestamp::UNIX_EPOCH, record: Record::Bookings(standing) });
+        let standing: Vec<_> = self
+            .bookings
+            .values()
+            .cloned()
+            .map(BookingChange::Stands)
+            .collect();
+        let booked = std::iter::once(Entry::Record {
+            at: Timestamp::UNIX_EPOCH,
+            record: Record::Bookings(standing),
+        });
         let outbox = self.outbox.values().cloned().map(Entry::Outgoing);
         seen.chain(events)
             .chain(told)

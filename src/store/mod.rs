@@ -3,26 +3,26 @@
 //! One thread writes and one reads; nobody else touches the file. Nothing here decides what is kept or told, and a store that cannot
 //! write stops nobody: it says so in its health and tries again.
 
-mod error;
-mod lock;
-mod text;
-mod entry;
-mod health;
-mod file;
-mod memory;
-mod mirror;
-mod write;
-mod bookings;
-mod prune;
-mod keeper;
-mod uptime;
-mod incident;
-mod read;
-mod mention;
-mod past;
 mod backup;
-mod letter;
+mod bookings;
 mod clerk;
+mod entry;
+mod error;
+mod file;
+mod health;
+mod incident;
+mod keeper;
+mod letter;
+mod lock;
+mod memory;
+mod mention;
+mod mirror;
+mod past;
+mod prune;
+mod read;
+mod text;
+mod uptime;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -108,15 +108,22 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open_with_clock(settings: &StoreSettings, clock: WallClock) -> Result<(Self, Memory), StoreError> {
+    pub fn open_with_clock(
+        settings: &StoreSettings,
+        clock: WallClock,
+    ) -> Result<(Self, Memory), StoreError> {
         let now = clock();
         let mut folder = Folder::new(&settings.dir);
-        let reader = Reader::start(folder.path(), Arc::clone(&clock)).map_err(StoreError::Thread)?;
-        let (database, memory, fault) = match folder.open(|file| memory::load(file, settings.ring, now)) {
-            Ok(opened) => remembered(opened),
-            Err(OpenFault::Fatal(error)) => return Err(error),
-            Err(OpenFault::Disk(why)) => (None, glimpse(&folder, settings.ring, now, &why), Some(why)),
-        };
+        let reader =
+            Reader::start(folder.path(), Arc::clone(&clock)).map_err(StoreError::Thread)?;
+        let (database, memory, fault) =
+            match folder.open(|file| memory::load(file, settings.ring, now)) {
+                Ok(opened) => remembered(opened),
+                Err(OpenFault::Fatal(error)) => return Err(error),
+                Err(OpenFault::Disk(why)) => {
+                    (None, glimpse(&folder, settings.ring, now, &why), Some(why))
+                }
+            };
         let (batches, queue) = sync_channel(WRITE_QUEUE);
         let (progress, progress_seen) = watch::channel(Progress::default());
         let (health, health_seen) = watch::channel(first_health(now, fault));
@@ -132,9 +139,15 @@ impl Store {
             history: SignedDuration::from_hours(24 * i64::from(settings.history_days)),
             gaps: memory.gap.into_iter().collect(),
         };
-        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(|| keeper.run()).map_err(StoreError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(|| keeper.run())
+            .map_err(StoreError::Thread)?;
         let shared = Shared {
-            queue: Mutex::new(Queue { last: 0, batches: Some(batches) }),
+            queue: Mutex::new(Queue {
+                last: 0,
+                batches: Some(batches),
+            }),
             overflow: AtomicU64::new(0),
             progress: progress_seen,
             health: health_seen,
@@ -149,7 +162,10 @@ impl Store {
     pub fn write(&self, entries: Vec<Entry>) -> Ticket {
         let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let (ticket, count) = (queue.last + 1, entries.len() as u64);
-        let taken = queue.batches.as_ref().is_some_and(|batches| batches.try_send(Batch { ticket, entries }).is_ok());
+        let taken = queue
+            .batches
+            .as_ref()
+            .is_some_and(|batches| batches.try_send(Batch { ticket, entries }).is_ok());
         if taken {
             queue.last = ticket;
             return Ticket(Some(ticket));
@@ -167,7 +183,10 @@ impl Store {
     /// Waits until the batch is on disk, or counted as lost. While the disk takes nothing this is long: give it a time limit.
     pub async fn durable(&self, ticket: Ticket) {
         // An error means that the thread has ended, after which nothing changes.
-        let _ = self.progress().wait_for(|progress| ticket.is_durable(*progress)).await;
+        let _ = self
+            .progress()
+            .wait_for(|progress| ticket.is_durable(*progress))
+            .await;
     }
 
     /// How the store is.
@@ -175,10 +194,18 @@ impl Store {
     pub fn health(&self) -> StoreHealth {
         let mut health = self.0.health.borrow().clone();
         health.lost += self.0.overflow.load(Ordering::Relaxed);
-        let ended = self.0.keeper.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(JoinHandle::is_finished);
+        let ended = self
+            .0
+            .keeper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .is_none_or(JoinHandle::is_finished);
         if ended {
             health.state = StoreState::Degraded;
-            health.last_error.get_or_insert_with(|| "the store is closed".to_owned());
+            health
+                .last_error
+                .get_or_insert_with(|| "the store is closed".to_owned());
         }
         health
     }
@@ -217,9 +244,16 @@ impl Ticket {
 
 impl Shared {
     fn close(&self) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).batches = None;
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .batches = None;
         self.reader.let_go(read::PATIENCE);
-        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let keeper = self
+            .keeper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if keeper.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's thread ended in a panic");
         }
@@ -246,12 +280,31 @@ fn remembered(opened: Opened<Memory>) -> (Option<file::Database>, Memory, Option
 fn glimpse(folder: &Folder, ring: usize, now: Timestamp, why: &str) -> Memory {
     let why = why.to_owned();
     match file::read_only(&folder.path()).and_then(|file| memory::load(&file, ring, now)) {
-        Ok(memory) => Memory { origin: Origin::ReadOnly { why }, ..memory },
-        Err(_) => Memory { origin: Origin::Unavailable { why }, next_outgoing: 1, ..Memory::default() },
+        Ok(memory) => Memory {
+            origin: Origin::ReadOnly { why },
+            ..memory
+        },
+        Err(_) => Memory {
+            origin: Origin::Unavailable { why },
+            next_outgoing: 1,
+            ..Memory::default()
+        },
     }
 }
 
 fn first_health(now: Timestamp, fault: Option<String>) -> StoreHealth {
-    let state = if fault.is_some() { StoreState::Degraded } else { StoreState::Ok };
-    StoreHealth { state, since: now, lost: 0, waiting: 0, last_error: fault, anew: None, set_aside: None }
+    let state = if fault.is_some() {
+        StoreState::Degraded
+    } else {
+        StoreState::Ok
+    };
+    StoreHealth {
+        state,
+        since: now,
+        lost: 0,
+        waiting: 0,
+        last_error: fault,
+        anew: None,
+        set_aside: None,
+    }
 }

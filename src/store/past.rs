@@ -66,21 +66,44 @@ pub struct KeptBooking {
 ///
 /// # Errors
 /// [`ReadError::TooMuch`] when there is more than can be looked at, or not enough time; [`ReadError::Failed`] says what to do.
-pub fn look_back(dir: &Path, range: Range, now: Timestamp, latest: Instant) -> Result<Past, ReadError> {
+pub fn look_back(
+    dir: &Path,
+    range: Range,
+    now: Timestamp,
+    latest: Instant,
+) -> Result<Past, ReadError> {
     let path = dir.join(file::DATABASE_FILE);
     if !path.exists() {
-        return Err(ReadError::Failed(format!("there is no file {}", path.display())));
+        return Err(ReadError::Failed(format!(
+            "there is no file {}",
+            path.display()
+        )));
     }
     let failed = |error: rusqlite::Error| ReadError::Failed(error.to_string());
     let from = file::read_only(&path).map_err(failed)?;
     let (found, known) = (file::version(&from).map_err(failed)?, file::known_version());
     if found != known {
-        let what = if found < known { "let labwatch serve run once on it" } else { "use the newer labwatch that wrote it" };
-        return Err(ReadError::Failed(format!("{} has version {found} of the tables and not {known}: {what}", path.display())));
+        let what = if found < known {
+            "let labwatch serve run once on it"
+        } else {
+            "use the newer labwatch that wrote it"
+        };
+        return Err(ReadError::Failed(format!(
+            "{} has version {found} of the tables and not {known}: {what}",
+            path.display()
+        )));
     }
-    let mut budget = Budget { rows: 0, late: false, latest };
+    let mut budget = Budget {
+        rows: 0,
+        late: false,
+        latest,
+    };
     let past = past(&from, range, now, &mut budget).map_err(failed)?;
-    if budget.is_spent() { Err(ReadError::TooMuch) } else { Ok(past) }
+    if budget.is_spent() {
+        Err(ReadError::TooMuch)
+    } else {
+        Ok(past)
+    }
 }
 
 /// How much may still be read.
@@ -104,16 +127,27 @@ impl Budget {
 }
 
 /// Everything, as of one moment. Where the budget is spent, something is missing.
-fn past(from: &Connection, range: Range, now: Timestamp, budget: &mut Budget) -> rusqlite::Result<Past> {
+fn past(
+    from: &Connection,
+    range: Range,
+    now: Timestamp,
+    budget: &mut Budget,
+) -> rusqlite::Result<Past> {
     from.execute_batch("BEGIN")?;
-    let pools: Option<String> = from.query_row("SELECT value FROM keep WHERE key = ?1", [POOLS], |row| row.get(0)).optional()?;
+    let pools: Option<String> = from
+        .query_row("SELECT value FROM keep WHERE key = ?1", [POOLS], |row| {
+            row.get(0)
+        })
+        .optional()?;
     let ends = [text::millis(range.from), text::millis(range.until)];
     Ok(Past {
         changes: changes(from, range, budget)?,
         gaps: gaps(from, range, now, budget)?,
         bookings: rows(from, BOOKINGS, ends, booking, budget)?,
         withdrawals: rows(from, WITHDRAWALS, ends, withdrawal, budget)?,
-        pools: pools.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        pools: pools
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
         windows: rows(from, WINDOWS, ends, window, budget)?,
     })
 }
@@ -121,13 +155,13 @@ fn past(from: &Connection, range: Range, now: Timestamp, budget: &mut Budget) ->
 const BOOKINGS: &str = "SELECT resource, stub, start, until, students, started, unfulfilled, ended FROM bookings \
                         WHERE until > ?1 AND start < ?2 AND coalesce(ended, until) > max(start, ?1) ORDER BY start, id";
 
-const WITHDRAWALS: &str =
-    "SELECT at, stub, reason FROM switches WHERE at >= ?1 AND at < ?2 AND available = 0 AND outcome = 'confirmed' ORDER BY at, id";
+const WITHDRAWALS: &str = "SELECT at, stub, reason FROM switches WHERE at >= ?1 AND at < ?2 AND available = 0 AND outcome = 'confirmed' ORDER BY at, id";
 
 const WINDOWS: &str = "SELECT id, kind, created, until, content, ended FROM notes \
                        WHERE kind = 'window' AND coalesce(ended, until, 9e18) > ?1 AND created < ?2 ORDER BY created, id";
 
-const GAPS: &str = "SELECT since, until, why FROM gaps WHERE until > ?1 AND since < ?2 ORDER BY since, id";
+const GAPS: &str =
+    "SELECT since, until, why FROM gaps WHERE until > ?1 AND since < ?2 ORDER BY since, id";
 
 /// The changes of one experiment. Only where it was not usable is more read than the index holds.
 const CHANGES: &str = "SELECT at, health, CASE WHEN health IN ('down', 'flapping') THEN issues END, \
@@ -137,7 +171,11 @@ const CHANGES: &str = "SELECT at, health, CASE WHEN health IN ('down', 'flapping
 /// Since when an experiment must be followed, so that what goes on at the start of the time is known from its beginning.
 const FOLLOWED_FROM: &str = "SELECT at FROM events WHERE stub = ?1 AND at <= ?2 AND health IN ('ok', 'degraded') ORDER BY at DESC LIMIT 1";
 
-fn changes(from: &Connection, range: Range, budget: &mut Budget) -> rusqlite::Result<BTreeMap<Stub, Vec<Change>>> {
+fn changes(
+    from: &Connection,
+    range: Range,
+    budget: &mut Budget,
+) -> rusqlite::Result<BTreeMap<Stub, Vec<Change>>> {
     let mut next = from.prepare("SELECT min(stub) FROM events WHERE stub > ?1")?;
     let (mut all, mut name) = (BTreeMap::new(), String::new());
     // From name to name in the index takes as many steps as there are names.
@@ -154,10 +192,17 @@ fn changes(from: &Connection, range: Range, budget: &mut Budget) -> rusqlite::Re
     Ok(all)
 }
 
-fn changes_of(from: &Connection, stub: &Stub, range: Range, budget: &mut Budget) -> rusqlite::Result<Vec<Change>> {
+fn changes_of(
+    from: &Connection,
+    stub: &Stub,
+    range: Range,
+    budget: &mut Budget,
+) -> rusqlite::Result<Vec<Change>> {
     let (since, until) = (text::millis(range.from), text::millis(range.until));
-    let followed: Option<i64> =
-        from.prepare_cached(FOLLOWED_FROM)?.query_row(params![stub.as_str(), since], |row| row.get(0)).optional()?;
+    let followed: Option<i64> = from
+        .prepare_cached(FOLLOWED_FROM)?
+        .query_row(params![stub.as_str(), since], |row| row.get(0))
+        .optional()?;
     let (mut names, mut all) = (Names::default(), Vec::new());
     let mut statement = from.prepare_cached(CHANGES)?;
     let mut found = statement.query(params![stub.as_str(), followed.unwrap_or(i64::MIN), until])?;
@@ -167,10 +212,16 @@ fn changes_of(from: &Connection, stub: &Stub, range: Range, budget: &mut Budget)
         }
         all.extend(change(row, &mut names)?);
     }
-    let mut statement = from.prepare_cached("SELECT at FROM forgotten WHERE stub = ?1 AND at < ?2 ORDER BY id")?;
+    let mut statement =
+        from.prepare_cached("SELECT at FROM forgotten WHERE stub = ?1 AND at < ?2 ORDER BY id")?;
     let mut found = statement.query(params![stub.as_str(), until])?;
     while let Some(row) = found.next()? {
-        let forgotten = |at| Change { at, health: None, issues: Vec::new(), jump: JumpHealth::Unknown };
+        let forgotten = |at| Change {
+            at,
+            health: None,
+            issues: Vec::new(),
+            jump: JumpHealth::Unknown,
+        };
         all.extend(memory::time(row, 0)?.map(forgotten));
     }
     all.sort_by_key(|change| change.at);
@@ -179,18 +230,43 @@ fn changes_of(from: &Connection, stub: &Stub, range: Range, budget: &mut Budget)
 
 fn change(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Option<Change>> {
     let health = text::health(row.get_ref(1)?.as_str()?);
-    let issues = row.get_ref(2)?.as_str_or_null()?.and_then(|issues| text::issues(issues, names)).unwrap_or_default();
-    let jump = row.get_ref(3)?.as_str_or_null()?.and_then(text::jump).unwrap_or(JumpHealth::Unknown);
+    let issues = row
+        .get_ref(2)?
+        .as_str_or_null()?
+        .and_then(|issues| text::issues(issues, names))
+        .unwrap_or_default();
+    let jump = row
+        .get_ref(3)?
+        .as_str_or_null()?
+        .and_then(text::jump)
+        .unwrap_or(JumpHealth::Unknown);
     let parts = memory::time(row, 0)?.zip(health);
-    Ok(parts.map(|(at, health)| Change { at, health: Some(health), issues, jump }))
+    Ok(parts.map(|(at, health)| Change {
+        at,
+        health: Some(health),
+        issues,
+        jump,
+    }))
 }
 
 /// Gaps that were noted, and the one that goes on: nobody has said for a while that labwatch runs.
-fn gaps(from: &Connection, range: Range, now: Timestamp, budget: &mut Budget) -> rusqlite::Result<Vec<Gap>> {
+fn gaps(
+    from: &Connection,
+    range: Range,
+    now: Timestamp,
+    budget: &mut Budget,
+) -> rusqlite::Result<Vec<Gap>> {
     let ends = [text::millis(range.from), text::millis(range.until)];
     let mut gaps = rows(from, GAPS, ends, read::gap, budget)?;
-    let alive: Option<i64> = from.query_row("SELECT at FROM alive", [], |row| row.get(0)).optional()?;
-    gaps.extend(alive.and_then(text::time).and_then(|last| gap_between(last, now)).filter(|gap| gap.since < range.until));
+    let alive: Option<i64> = from
+        .query_row("SELECT at FROM alive", [], |row| row.get(0))
+        .optional()?;
+    gaps.extend(
+        alive
+            .and_then(text::time)
+            .and_then(|last| gap_between(last, now))
+            .filter(|gap| gap.since < range.until),
+    );
     Ok(gaps)
 }
 
@@ -201,7 +277,9 @@ fn booking(row: &Row<'_>) -> rusqlite::Result<Option<KeptBooking>> {
 /// A withdrawal of ours: one that a person ordered has the person's reason.
 fn withdrawal(row: &Row<'_>) -> rusqlite::Result<Option<(Timestamp, Stub)>> {
     let is_ours = row.get_ref(2)?.as_str()?.starts_with(OUR_PREFIX);
-    Ok(memory::time(row, 0)?.zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok()).filter(|_| is_ours))
+    Ok(memory::time(row, 0)?
+        .zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok())
+        .filter(|_| is_ours))
 }
 
 fn window(row: &Row<'_>) -> rusqlite::Result<Option<(Note, Option<Timestamp>)>> {

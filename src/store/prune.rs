@@ -25,16 +25,56 @@ struct Past {
 }
 
 const PASTS: [Past; 10] = [
-    Past { table: "events", time: "at", may_go: "EXISTS (SELECT 1 FROM events WHERE stub = old.stub AND id > old.id)" },
-    Past { table: "switches", time: "at", may_go: "TRUE" },
-    Past { table: "sources", time: "at", may_go: "TRUE" },
-    Past { table: "notices", time: "at", may_go: "TRUE" },
-    Past { table: "holds", time: "since", may_go: "old.until IS NOT NULL" },
-    Past { table: "outbox", time: "created", may_go: "old.state <> 'pending' AND old.id < (SELECT max(id) FROM outbox)" },
-    Past { table: "audit", time: "at", may_go: "TRUE" },
-    Past { table: "gaps", time: "since", may_go: "TRUE" },
-    Past { table: "bookings", time: "until", may_go: "TRUE" },
-    Past { table: "forgotten", time: "at", may_go: "EXISTS (SELECT 1 FROM forgotten WHERE stub = old.stub AND id > old.id)" },
+    Past {
+        table: "events",
+        time: "at",
+        may_go: "EXISTS (SELECT 1 FROM events WHERE stub = old.stub AND id > old.id)",
+    },
+    Past {
+        table: "switches",
+        time: "at",
+        may_go: "TRUE",
+    },
+    Past {
+        table: "sources",
+        time: "at",
+        may_go: "TRUE",
+    },
+    Past {
+        table: "notices",
+        time: "at",
+        may_go: "TRUE",
+    },
+    Past {
+        table: "holds",
+        time: "since",
+        may_go: "old.until IS NOT NULL",
+    },
+    Past {
+        table: "outbox",
+        time: "created",
+        may_go: "old.state <> 'pending' AND old.id < (SELECT max(id) FROM outbox)",
+    },
+    Past {
+        table: "audit",
+        time: "at",
+        may_go: "TRUE",
+    },
+    Past {
+        table: "gaps",
+        time: "since",
+        may_go: "TRUE",
+    },
+    Past {
+        table: "bookings",
+        time: "until",
+        may_go: "TRUE",
+    },
+    Past {
+        table: "forgotten",
+        time: "at",
+        may_go: "EXISTS (SELECT 1 FROM forgotten WHERE stub = old.stub AND id > old.id)",
+    },
 ];
 
 /// One walk through all tables, from their oldest rows up to the first that is young.
@@ -47,14 +87,21 @@ pub(super) struct Walk {
 impl Walk {
     /// One step. Says whether the walk is over.
     pub(super) fn step(&mut self, from: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
-        let Some(past) = PASTS.get(self.table) else { return Ok(true) };
+        let Some(past) = PASTS.get(self.table) else {
+            return Ok(true);
+        };
         let before = text::millis(before);
         match window(from, past, self.after, before)? {
             Some(last) => {
                 delete(from, past, self.after, last, before)?;
                 self.after = last;
             }
-            None => *self = Self { table: self.table + 1, after: 0 },
+            None => {
+                *self = Self {
+                    table: self.table + 1,
+                    after: 0,
+                }
+            }
         }
         Ok(self.table >= PASTS.len())
     }
@@ -62,21 +109,44 @@ impl Walk {
 
 /// Forgets the notes that ended before; they are few.
 pub(super) fn ended_notes(from: &Connection, before: Timestamp) -> rusqlite::Result<()> {
-    from.prepare_cached("DELETE FROM notes WHERE ended < ?1")?.execute([text::millis(before)]).map(|_| ())
+    from.prepare_cached("DELETE FROM notes WHERE ended < ?1")?
+        .execute([text::millis(before)])
+        .map(|_| ())
 }
 
 /// The last row of the next few; `None` when the first of them is young already, or there is none.
-fn window(from: &Connection, past: &Past, after: i64, before: i64) -> rusqlite::Result<Option<i64>> {
+fn window(
+    from: &Connection,
+    past: &Past,
+    after: i64,
+    before: i64,
+) -> rusqlite::Result<Option<i64>> {
     let Past { table, time, .. } = past;
     let sql = format!(
         "SELECT max(id) FROM (SELECT id, {time} AS time FROM {table} WHERE id > ?1 ORDER BY id LIMIT {ROWS_PER_STEP}) \
          HAVING min(time) < ?2"
     );
-    from.prepare_cached(&sql)?.query_row(params![after, before], |row| row.get(0)).optional()
+    from.prepare_cached(&sql)?
+        .query_row(params![after, before], |row| row.get(0))
+        .optional()
 }
 
-fn delete(from: &Connection, past: &Past, after: i64, last: i64, before: i64) -> rusqlite::Result<()> {
-    let Past { table, time, may_go } = past;
-    let sql = format!("DELETE FROM {table} AS old WHERE id > ?1 AND id <= ?2 AND {time} < ?3 AND {may_go}");
-    from.prepare_cached(&sql)?.execute(params![after, last, before]).map(|_| ())
+fn delete(
+    from: &Connection,
+    past: &Past,
+    after: i64,
+    last: i64,
+    before: i64,
+) -> rusqlite::Result<()> {
+    let Past {
+        table,
+        time,
+        may_go,
+    } = past;
+    let sql = format!(
+        "DELETE FROM {table} AS old WHERE id > ?1 AND id <= ?2 AND {time} < ?3 AND {may_go}"
+    );
+    from.prepare_cached(&sql)?
+        .execute(params![after, last, before])
+        .map(|_| ())
 }

@@ -120,7 +120,17 @@ impl std::fmt::Debug for Reader {
 impl Reader {
     pub(super) fn start(path: PathBuf, clock: WallClock) -> std::io::Result<Self> {
         let (questions, queue) = sync_channel(READ_QUEUE);
-        std::thread::Builder::new().name("store-read".to_owned()).spawn(move || answer(&queue, Desk { path, connection: None }))?;
+        std::thread::Builder::new()
+            .name("store-read".to_owned())
+            .spawn(move || {
+                answer(
+                    &queue,
+                    Desk {
+                        path,
+                        connection: None,
+                    },
+                )
+            })?;
         Ok(Self { questions, clock })
     }
 
@@ -128,9 +138,16 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn events(&self, stub: &Stub, range: Range, before: Option<Cursor>, limit: usize) -> Result<EventPage, ReadError> {
+    pub async fn events(
+        &self,
+        stub: &Stub,
+        range: Range,
+        before: Option<Cursor>,
+        limit: usize,
+    ) -> Result<EventPage, ReadError> {
         let stub = stub.clone();
-        self.ask(move |from| events(from, &stub, range, before, limit.clamp(1, MAX_ROWS))).await
+        self.ask(move |from| events(from, &stub, range, before, limit.clamp(1, MAX_ROWS)))
+            .await
     }
 
     /// Switches, newest first, at most [`MAX_ROWS`].
@@ -138,7 +155,9 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn switches(&self, range: Range) -> Result<Vec<SwitchRow>, ReadError> {
-        let sql = format!("SELECT {SWITCH_COLUMNS} FROM switches WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, id DESC");
+        let sql = format!(
+            "SELECT {SWITCH_COLUMNS} FROM switches WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, id DESC"
+        );
         self.list(range, sql, switch).await
     }
 
@@ -146,7 +165,11 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn switches_of(&self, stub: &Stub, range: Range) -> Result<Vec<SwitchRow>, ReadError> {
+    pub async fn switches_of(
+        &self,
+        stub: &Stub,
+        range: Range,
+    ) -> Result<Vec<SwitchRow>, ReadError> {
         let stub = stub.clone();
         self.ask(move |from| switches_of(from, &stub, range)).await
     }
@@ -182,14 +205,26 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError`]; [`ReadError::TooMuch`] also for a step of nothing.
-    pub async fn uptime(&self, stub: &Stub, range: Range, step: Duration) -> Result<Vec<Bucket>, ReadError> {
-        let (stub, now, step) = (stub.clone(), (self.clock)(), i64::try_from(step.as_millis()).unwrap_or(i64::MAX));
+    pub async fn uptime(
+        &self,
+        stub: &Stub,
+        range: Range,
+        step: Duration,
+    ) -> Result<Vec<Bucket>, ReadError> {
+        let (stub, now, step) = (
+            stub.clone(),
+            (self.clock)(),
+            i64::try_from(step.as_millis()).unwrap_or(i64::MAX),
+        );
         let length = range.until.as_millisecond() - range.from.as_millisecond();
         let whole = (length - 1).checked_div(step).ok_or(ReadError::TooMuch)?;
         if usize::try_from(whole).is_ok_and(|whole| whole >= MAX_BUCKETS) {
             return Err(ReadError::TooMuch);
         }
-        let changes = self.ask(move |from| changes(from, &stub, range)).await?.ok_or(ReadError::TooMuch)?;
+        let changes = self
+            .ask(move |from| changes(from, &stub, range))
+            .await?
+            .ok_or(ReadError::TooMuch)?;
         Ok(uptime::buckets(changes, range, step, now))
     }
 
@@ -213,7 +248,8 @@ impl Reader {
         sql: String,
         read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
     ) -> Result<Vec<T>, ReadError> {
-        self.ask(move |from| rows(from, &format!("{sql} LIMIT {MAX_ROWS}"), range, read)).await
+        self.ask(move |from| rows(from, &format!("{sql} LIMIT {MAX_ROWS}"), range, read))
+            .await
     }
 
     pub(super) async fn ask<T: Send + 'static>(
@@ -225,10 +261,12 @@ impl Reader {
             // Nobody may wait for the answer any more.
             let _ = reply.send(desk.look(question));
         });
-        self.questions.try_send(question).map_err(|refused| match refused {
-            TrySendError::Full(_) => ReadError::Busy,
-            TrySendError::Disconnected(_) => ReadError::Closed,
-        })?;
+        self.questions
+            .try_send(question)
+            .map_err(|refused| match refused {
+                TrySendError::Full(_) => ReadError::Busy,
+                TrySendError::Disconnected(_) => ReadError::Closed,
+            })?;
         answer.await.map_err(|_| ReadError::Closed)?
     }
 }
@@ -240,7 +278,10 @@ struct Desk {
 }
 
 impl Desk {
-    fn look<T>(&mut self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
+    fn look<T>(
+        &mut self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, ReadError> {
         let open = match self.connection.take().filter(file::Database::still_there) {
             Some(open) => Ok(open),
             None => file::Database::to_read(&self.path),
@@ -270,7 +311,11 @@ fn switches_of(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result
         "SELECT {SWITCH_COLUMNS} FROM switches WHERE at >= ?1 AND at < ?2 AND stub = ?3 ORDER BY at DESC, id DESC LIMIT {MAX_ROWS}"
     );
     let mut statement = from.prepare_cached(&sql)?;
-    let mut found = statement.query(params![text::millis(range.from), text::millis(range.until), stub.as_str()])?;
+    let mut found = statement.query(params![
+        text::millis(range.from),
+        text::millis(range.until),
+        stub.as_str()
+    ])?;
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
         all.extend(switch(row)?);
@@ -280,15 +325,31 @@ fn switches_of(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result
 
 const GAPS: &str = "SELECT since, until, why FROM gaps WHERE until > ?1 AND since < ?2 ORDER BY since DESC, id DESC";
 
-fn events(from: &Connection, stub: &Stub, range: Range, before: Option<Cursor>, limit: usize) -> rusqlite::Result<EventPage> {
+fn events(
+    from: &Connection,
+    stub: &Stub,
+    range: Range,
+    before: Option<Cursor>,
+    limit: usize,
+) -> rusqlite::Result<EventPage> {
     let sql = format!(
         "SELECT {EVENT_COLUMNS} FROM events WHERE stub = ?1 AND at >= ?2 AND at < ?3 AND (at, id) < (?4, ?5) ORDER BY at DESC, id DESC LIMIT ?6"
     );
     let mut statement = from.prepare_cached(&sql)?;
-    let (at, id) = before.map_or((i64::MAX, i64::MAX), |before| (text::millis(before.at), before.id));
+    let (at, id) = before.map_or((i64::MAX, i64::MAX), |before| {
+        (text::millis(before.at), before.id)
+    });
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut found = statement.query(params![stub.as_str(), text::millis(range.from), text::millis(range.until), at, id, limit + 1])?;
-    let (mut page, mut names, mut last, mut count) = (EventPage::default(), Names::default(), None, 0);
+    let mut found = statement.query(params![
+        stub.as_str(),
+        text::millis(range.from),
+        text::millis(range.until),
+        at,
+        id,
+        limit + 1
+    ])?;
+    let (mut page, mut names, mut last, mut count) =
+        (EventPage::default(), Names::default(), None, 0);
     while let Some(row) = found.next()? {
         if count == limit {
             page.next = last;
@@ -297,31 +358,50 @@ fn events(from: &Connection, stub: &Stub, range: Range, before: Option<Cursor>, 
         count += 1;
         let id = row.get(7)?;
         last = memory::time(row, 0)?.map(|at| Cursor { at, id });
-        page.events.extend(memory::event(row, &mut names)?.map(|event| StoredEvent { id, event }));
+        page.events
+            .extend(memory::event(row, &mut names)?.map(|event| StoredEvent { id, event }));
     }
     Ok(page)
 }
 
 /// What counts for uptime: the last event before the range, those in it, and gaps. `None` when they are too many.
-fn changes(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Option<Vec<(i64, Change)>>> {
+fn changes(
+    from: &Connection,
+    stub: &Stub,
+    range: Range,
+) -> rusqlite::Result<Option<Vec<(i64, Change)>>> {
     let (since, until) = (text::millis(range.from), text::millis(range.until));
-    let change = |row: &Row<'_>| Ok(text::health(row.get_ref(1)?.as_str()?).map(Change::Health).map(|change| (row.get(0), change)));
+    let change = |row: &Row<'_>| {
+        Ok(text::health(row.get_ref(1)?.as_str()?)
+            .map(Change::Health)
+            .map(|change| (row.get(0), change)))
+    };
     let sql = "SELECT at, health FROM events WHERE stub = ?1 AND at >= \
                coalesce((SELECT max(at) FROM events WHERE stub = ?1 AND at <= ?2), ?2) AND at < ?3 ORDER BY at, id LIMIT ?4";
     let mut statement = from.prepare_cached(sql)?;
-    let limit = i64::try_from(MAX_CHANGES).unwrap_or(i64::MAX).saturating_add(1);
+    let limit = i64::try_from(MAX_CHANGES)
+        .unwrap_or(i64::MAX)
+        .saturating_add(1);
     let found = statement.query_map(params![stub.as_str(), since, until, limit], change)?;
     let mut all = Vec::new();
     for (at, change) in found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
         all.push((at?, change));
     }
     for gap in rows(from, &format!("{GAPS} LIMIT {MAX_CHANGES}"), range, gap)? {
-        all.extend([(text::millis(gap.since), Change::GapBegins), (text::millis(gap.until), Change::GapEnds)]);
+        all.extend([
+            (text::millis(gap.since), Change::GapBegins),
+            (text::millis(gap.until), Change::GapEnds),
+        ]);
     }
     Ok((all.len() <= MAX_CHANGES).then_some(all))
 }
 
-fn rows<T>(from: &Connection, sql: &str, range: Range, read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>) -> rusqlite::Result<Vec<T>> {
+fn rows<T>(
+    from: &Connection,
+    sql: &str,
+    range: Range,
+    read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+) -> rusqlite::Result<Vec<T>> {
     let mut statement = from.prepare_cached(sql)?;
     let mut found = statement.query([text::millis(range.from), text::millis(range.until)])?;
     let mut all = Vec::new();
@@ -334,11 +414,22 @@ fn rows<T>(from: &Connection, sql: &str, range: Range, read: fn(&Row<'_>) -> rus
 fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
     let took: Option<i64> = row.get(7)?;
     let (available, reason, outcome, note) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
-    let took = took.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+    let took = took
+        .and_then(|millis| u64::try_from(millis).ok())
+        .map(Duration::from_millis);
     let resource = ResourceName::try_new(row.get_ref(1)?.as_str()?).ok();
     let stub = Stub::try_new(row.get_ref(2)?.as_str()?).ok();
     let parts = memory::time(row, 0)?.zip(resource).zip(stub);
-    Ok(parts.map(|((at, resource), stub)| SwitchRow { at, resource, stub, available, reason, outcome, note, took }))
+    Ok(parts.map(|((at, resource), stub)| SwitchRow {
+        at,
+        resource,
+        stub,
+        available,
+        reason,
+        outcome,
+        note,
+        took,
+    }))
 }
 
 fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
@@ -346,7 +437,12 @@ fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
     let health = text::source_health(row.get_ref(2)?.as_str()?);
     let note = row.get(3)?;
     let parts = memory::time(row, 0)?.zip(source).zip(health);
-    Ok(parts.map(|((at, source), health)| SourceRow { at, source, health, note }))
+    Ok(parts.map(|((at, source), health)| SourceRow {
+        at,
+        source,
+        health,
+        note,
+    }))
 }
 
 pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<Option<Gap>> {

@@ -9,9 +9,19 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Event, Issue, Why};
 use crate::model::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth, Topic};
 
-const STREAM_HEALTHS: [StreamHealth; 4] = [StreamHealth::Unknown, StreamHealth::Active, StreamHealth::Silent, StreamHealth::Missing];
+const STREAM_HEALTHS: [StreamHealth; 4] = [
+    StreamHealth::Unknown,
+    StreamHealth::Active,
+    StreamHealth::Silent,
+    StreamHealth::Missing,
+];
 const JUMP_HEALTHS: [JumpHealth; 3] = [JumpHealth::Unknown, JumpHealth::Up, JumpHealth::Lost];
-const SOURCE_HEALTHS: [SourceHealth; 4] = [SourceHealth::Starting, SourceHealth::Live, SourceHealth::Late, SourceHealth::Down];
+const SOURCE_HEALTHS: [SourceHealth; 4] = [
+    SourceHealth::Starting,
+    SourceHealth::Live,
+    SourceHealth::Late,
+    SourceHealth::Down,
+];
 
 /// An issue as it stands in the table: `{"required":["pend00-st-data","missing"]}`, `"jump lost"`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,7 +47,12 @@ impl<'a> Pair<'a> {
     }
 
     fn read(&self, names: &mut Names) -> Option<(Topic, StreamHealth)> {
-        Some((names.topic(&self.0)?, STREAM_HEALTHS.into_iter().find(|health| health.word() == self.1)?))
+        Some((
+            names.topic(&self.0)?,
+            STREAM_HEALTHS
+                .into_iter()
+                .find(|health| health.word() == self.1)?,
+        ))
     }
 }
 
@@ -105,7 +120,10 @@ pub(super) fn issues_text(issues: &[Issue]) -> Result<String, serde_json::Error>
 }
 
 pub(super) fn streams_text(streams: &[(Topic, StreamHealth)]) -> Result<String, serde_json::Error> {
-    let texts: Vec<_> = streams.iter().map(|(topic, health)| Pair::new(topic, *health)).collect();
+    let texts: Vec<_> = streams
+        .iter()
+        .map(|(topic, health)| Pair::new(topic, *health))
+        .collect();
     serde_json::to_string(&texts)
 }
 
@@ -128,24 +146,34 @@ pub(super) fn health(text: &str) -> Option<Health> {
 }
 
 pub(super) fn source(text: &str) -> Option<SourceName> {
-    SourceName::ALL.into_iter().find(|source| source.word() == text)
+    SourceName::ALL
+        .into_iter()
+        .find(|source| source.word() == text)
 }
 
 pub(super) fn source_health(text: &str) -> Option<SourceHealth> {
-    SOURCE_HEALTHS.into_iter().find(|health| health.word() == text)
+    SOURCE_HEALTHS
+        .into_iter()
+        .find(|health| health.word() == text)
 }
 
 pub(super) fn jump(text: &str) -> Option<JumpHealth> {
-    JUMP_HEALTHS.into_iter().find(|health| health.word() == text)
+    JUMP_HEALTHS
+        .into_iter()
+        .find(|health| health.word() == text)
 }
 
 pub(super) fn issues(text: &str, names: &mut Names) -> Option<Vec<Issue>> {
     let texts: Vec<IssueText<'_>> = serde_json::from_str(text).ok()?;
     let read = texts.into_iter().map(|text| match text {
-        IssueText::Required(pair) => pair.read(names).map(|(topic, health)| Issue::Required(topic, health)),
+        IssueText::Required(pair) => pair
+            .read(names)
+            .map(|(topic, health)| Issue::Required(topic, health)),
         IssueText::RelayOutage => Some(Issue::RelayOutage),
         IssueText::JumpLost => Some(Issue::JumpLost),
-        IssueText::Other(pair) => pair.read(names).map(|(topic, health)| Issue::Other(topic, health)),
+        IssueText::Other(pair) => pair
+            .read(names)
+            .map(|(topic, health)| Issue::Other(topic, health)),
     });
     read.collect()
 }

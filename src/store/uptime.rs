@@ -33,7 +33,10 @@ impl Bucket {
     #[must_use]
     pub fn usable(&self) -> Option<f64> {
         let judged = self.ok + self.degraded + self.flapping + self.down;
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of years fit into 52 bits")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of years fit into 52 bits"
+        )]
         (judged > 0).then(|| (self.ok + self.degraded) as f64 / judged as f64)
     }
 
@@ -69,19 +72,36 @@ pub fn uptime_of(
 ) -> Vec<Bucket> {
     let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
     let length = range.until.as_millisecond() - range.from.as_millisecond();
-    if (length - 1).checked_div(step).and_then(|whole| usize::try_from(whole).ok()).is_none_or(|whole| whole >= MAX_BUCKETS) {
+    if (length - 1)
+        .checked_div(step)
+        .and_then(|whole| usize::try_from(whole).ok())
+        .is_none_or(|whole| whole >= MAX_BUCKETS)
+    {
         return Vec::new();
     }
     let changes = changes.map(|(at, health)| (at.as_millisecond(), Change::Health(health)));
-    let gaps = gaps.iter().flat_map(|gap| [(gap.since.as_millisecond(), Change::GapBegins), (gap.until.as_millisecond(), Change::GapEnds)]);
+    let gaps = gaps.iter().flat_map(|gap| {
+        [
+            (gap.since.as_millisecond(), Change::GapBegins),
+            (gap.until.as_millisecond(), Change::GapEnds),
+        ]
+    });
     buckets(changes.chain(gaps).collect(), range, step, now)
 }
 
 /// Counts each bucket of `step` milliseconds. `changes` holds what was before the range too, as far as it matters.
-pub(super) fn buckets(mut changes: Vec<(i64, Change)>, range: Range, step: i64, now: Timestamp) -> Vec<Bucket> {
+pub(super) fn buckets(
+    mut changes: Vec<(i64, Change)>,
+    range: Range,
+    step: i64,
+    now: Timestamp,
+) -> Vec<Bucket> {
     let (from, until) = (range.from.as_millisecond(), range.until.as_millisecond());
     let known_until = until.min(now.as_millisecond());
-    let count = usize::try_from((until - from).div_euclid(step) + i64::from((until - from).rem_euclid(step) > 0)).unwrap_or(0);
+    let count = usize::try_from(
+        (until - from).div_euclid(step) + i64::from((until - from).rem_euclid(step) > 0),
+    )
+    .unwrap_or(0);
     let mut buckets = vec![Bucket::default(); count];
     changes.sort_by_key(|(at, _)| *at);
     let (mut health, mut gaps, mut at) = (Health::Unknown, 0_u32, from);
@@ -102,7 +122,12 @@ pub(super) fn buckets(mut changes: Vec<(i64, Change)>, range: Range, step: i64, 
 /// Adds the time between two offsets to the buckets that it touches.
 fn spread(buckets: &mut [Bucket], mut from: i64, until: i64, step: i64, state: Option<Health>) {
     while from < until {
-        let Some(bucket) = usize::try_from(from / step).ok().and_then(|at| buckets.get_mut(at)) else { return };
+        let Some(bucket) = usize::try_from(from / step)
+            .ok()
+            .and_then(|at| buckets.get_mut(at))
+        else {
+            return;
+        };
         let end = until.min((from / step + 1) * step);
         bucket.add(state, end - from);
         from = end;
@@ -118,32 +143,112 @@ mod tests {
         Timestamp::from_millisecond(millis).expect("in range")
     }
 
-    fn count(changes: &[(i64, Change)], from: i64, until: i64, step: i64, now: i64) -> Vec<[i64; 5]> {
-        let buckets = buckets(changes.to_vec(), Range { from: at(from), until: at(until) }, step, at(now));
-        buckets.iter().map(|b| [b.ok, b.degraded, b.down, b.unknown, b.gap]).collect()
+    fn count(
+        changes: &[(i64, Change)],
+        from: i64,
+        until: i64,
+        step: i64,
+        now: i64,
+    ) -> Vec<[i64; 5]> {
+        let buckets = buckets(
+            changes.to_vec(),
+            Range {
+                from: at(from),
+                until: at(until),
+            },
+            step,
+            at(now),
+        );
+        buckets
+            .iter()
+            .map(|b| [b.ok, b.degraded, b.down, b.unknown, b.gap])
+            .collect()
     }
 
     #[test]
     fn time_goes_where_it_belongs() {
         use Change::{GapBegins, GapEnds, Health as H};
         let (ok, down) = (H(Health::Ok), H(Health::Down));
-        assert_eq!(count(&[(-50, ok)], 0, 100, 100, 1_000), [[100, 0, 0, 0, 0]], "how it was before counts");
-        assert_eq!(count(&[(30, ok)], 0, 100, 100, 1_000), [[70, 0, 0, 30, 0]], "before the first event nothing is known");
-        assert_eq!(count(&[(0, ok), (150, down)], 0, 250, 100, 1_000), [[100, 0, 0, 0, 0], [50, 0, 50, 0, 0], [0, 0, 50, 0, 0]]);
-        assert_eq!(count(&[(0, ok), (20, GapBegins), (60, GapEnds)], 0, 100, 100, 1_000), [[60, 0, 0, 0, 40]], "off is not well");
-        assert_eq!(count(&[(0, ok)], 0, 200, 100, 120), [[100, 0, 0, 0, 0], [20, 0, 0, 0, 0]], "the future counts nowhere");
+        assert_eq!(
+            count(&[(-50, ok)], 0, 100, 100, 1_000),
+            [[100, 0, 0, 0, 0]],
+            "how it was before counts"
+        );
+        assert_eq!(
+            count(&[(30, ok)], 0, 100, 100, 1_000),
+            [[70, 0, 0, 30, 0]],
+            "before the first event nothing is known"
+        );
+        assert_eq!(
+            count(&[(0, ok), (150, down)], 0, 250, 100, 1_000),
+            [[100, 0, 0, 0, 0], [50, 0, 50, 0, 0], [0, 0, 50, 0, 0]]
+        );
+        assert_eq!(
+            count(
+                &[(0, ok), (20, GapBegins), (60, GapEnds)],
+                0,
+                100,
+                100,
+                1_000
+            ),
+            [[60, 0, 0, 0, 40]],
+            "off is not well"
+        );
+        assert_eq!(
+            count(&[(0, ok)], 0, 200, 100, 120),
+            [[100, 0, 0, 0, 0], [20, 0, 0, 0, 0]],
+            "the future counts nowhere"
+        );
         assert_eq!(count(&[(0, ok)], 500, 600, 100, 120), [[0; 5]]);
-        assert_eq!(count(&[(10, GapBegins), (20, GapBegins), (30, GapEnds), (40, GapEnds)], 0, 50, 50, 99), [[0, 0, 0, 20, 30]]);
+        assert_eq!(
+            count(
+                &[
+                    (10, GapBegins),
+                    (20, GapBegins),
+                    (30, GapEnds),
+                    (40, GapEnds)
+                ],
+                0,
+                50,
+                50,
+                99
+            ),
+            [[0, 0, 0, 20, 30]]
+        );
     }
 
     #[test]
     fn the_usable_share_leaves_out_what_was_not_judged() {
-        assert_eq!(Bucket { ok: 4, degraded: 2, flapping: 1, down: 1, unknown: 50, gap: 50 }.usable(), Some(0.75));
-        assert_eq!(Bucket { unknown: 5, gap: 5, ..Bucket::default() }.usable(), None);
+        assert_eq!(
+            Bucket {
+                ok: 4,
+                degraded: 2,
+                flapping: 1,
+                down: 1,
+                unknown: 50,
+                gap: 50
+            }
+            .usable(),
+            Some(0.75)
+        );
+        assert_eq!(
+            Bucket {
+                unknown: 5,
+                gap: 5,
+                ..Bucket::default()
+            }
+            .usable(),
+            None
+        );
     }
 
     fn change() -> impl Strategy<Value = (i64, Change)> {
-        let kinds = [Change::Health(Health::Ok), Change::Health(Health::Down), Change::GapBegins, Change::GapEnds];
+        let kinds = [
+            Change::Health(Health::Ok),
+            Change::Health(Health::Down),
+            Change::GapBegins,
+            Change::GapEnds,
+        ];
         (-100..1_000_i64, proptest::sample::select(kinds.to_vec()))
     }
 

@@ -26,7 +26,9 @@ pub(super) enum WriteFault {
 impl From<rusqlite::Error> for WriteFault {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Self::Refused(error.to_string()),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => {
+                Self::Refused(error.to_string())
+            }
             _ => Self::Disk(error),
         }
     }
@@ -56,38 +58,67 @@ pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
         Entry::Seen { stub, at } => seen(to, stub, *at),
         Entry::Forgotten { stub, at } => forgotten(to, stub, *at),
         Entry::Told(told) => write_told(to, told),
-        Entry::Untold { route, subject } => run(to, "DELETE FROM told WHERE route = ?1 AND subject = ?2", [route, subject]),
+        Entry::Untold { route, subject } => run(
+            to,
+            "DELETE FROM told WHERE route = ?1 AND subject = ?2",
+            [route, subject],
+        ),
         Entry::RouteForgotten(route) => run(to, "DELETE FROM told WHERE route = ?1", [route]),
         Entry::Outgoing(outgoing) => write_outgoing(to, outgoing),
         Entry::Delivery(delivery) => write_delivery(to, delivery),
         Entry::Note(note) => write_note(to, note),
-        Entry::NoteEnded { id, at } => {
-            run(to, "UPDATE notes SET ended = ?2 WHERE id = ?1 AND ended IS NULL", params![id, text::millis(*at)])
-        }
-        Entry::Keep { key, value: Some(value) } => run(to, "REPLACE INTO keep (key, value) VALUES (?1, ?2)", [key, &content(value)?]),
+        Entry::NoteEnded { id, at } => run(
+            to,
+            "UPDATE notes SET ended = ?2 WHERE id = ?1 AND ended IS NULL",
+            params![id, text::millis(*at)],
+        ),
+        Entry::Keep {
+            key,
+            value: Some(value),
+        } => run(
+            to,
+            "REPLACE INTO keep (key, value) VALUES (?1, ?2)",
+            [key, &content(value)?],
+        ),
         Entry::Keep { key, value: None } => run(to, "DELETE FROM keep WHERE key = ?1", [key]),
-        Entry::Audit { at, who, what } => {
-            run(to, "INSERT INTO audit (at, who, what) VALUES (?1, ?2, ?3)", params![text::millis(*at), who, what])
-        }
+        Entry::Audit { at, who, what } => run(
+            to,
+            "INSERT INTO audit (at, who, what) VALUES (?1, ?2, ?3)",
+            params![text::millis(*at), who, what],
+        ),
     }
 }
 
 /// Notes a time in which nothing was kept.
-pub(super) fn write_gap(to: &Connection, since: Timestamp, until: Timestamp, why: &str) -> rusqlite::Result<()> {
-    let mut statement = to.prepare_cached("INSERT INTO gaps (since, until, why) VALUES (?1, ?2, ?3)")?;
-    statement.execute(params![text::millis(since), text::millis(until), why]).map(|_| ())
+pub(super) fn write_gap(
+    to: &Connection,
+    since: Timestamp,
+    until: Timestamp,
+    why: &str,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        to.prepare_cached("INSERT INTO gaps (since, until, why) VALUES (?1, ?2, ?3)")?;
+    statement
+        .execute(params![text::millis(since), text::millis(until), why])
+        .map(|_| ())
 }
 
 /// Notes that labwatch runs.
 pub(super) fn write_alive(to: &Connection, at: Timestamp) -> rusqlite::Result<()> {
-    to.prepare_cached("REPLACE INTO alive (one, at) VALUES (1, ?1)")?.execute([text::millis(at)]).map(|_| ())
+    to.prepare_cached("REPLACE INTO alive (one, at) VALUES (1, ?1)")?
+        .execute([text::millis(at)])
+        .map(|_| ())
 }
 
 fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
     match record {
         Record::Event { stub, event } => write_event(to, stub, event),
         Record::Switching(switch) => write_switching(to, at, switch),
-        Record::Switched { resource, stub, outcome } => write_switched(to, at, resource, stub, outcome),
+        Record::Switched {
+            resource,
+            stub,
+            outcome,
+        } => write_switched(to, at, resource, stub, outcome),
         Record::Source { name, health, note } => run(
             to,
             "INSERT INTO sources (at, source, health, note) VALUES (?1, ?2, ?3, ?4)",
@@ -112,7 +143,12 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
             let error = outcome.as_ref().err().map(|fault| fault.fault.to_string());
             notice(to, at, "mailed", &json!({ "id": id, "error": error }))
         }
-        Record::Sampling { streams, round, keeps_up, failures } => {
+        Record::Sampling {
+            streams,
+            round,
+            keeps_up,
+            failures,
+        } => {
             let content = json!({ "streams": streams, "round_s": round.as_secs_f64(), "keeps_up": keeps_up, "failures": failures });
             notice(to, at, "sampling", &content)
         }
@@ -120,14 +156,22 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
 }
 
 fn seen(to: &Connection, stub: &Stub, at: Timestamp) -> Written {
-    run(to, "INSERT OR IGNORE INTO experiments (stub, first_seen) VALUES (?1, ?2)", params![stub.as_str(), text::millis(at)])
+    run(
+        to,
+        "INSERT OR IGNORE INTO experiments (stub, first_seen) VALUES (?1, ?2)",
+        params![stub.as_str(), text::millis(at)],
+    )
 }
 
 /// Lets a known experiment go, and notes when that was. One that is not known is forgotten already.
 fn forgotten(to: &Connection, stub: &Stub, at: Timestamp) -> Written {
     let known = "INSERT INTO forgotten (at, stub) SELECT ?2, stub FROM experiments WHERE stub = ?1";
     run(to, known, params![stub.as_str(), text::millis(at)])?;
-    run(to, "DELETE FROM experiments WHERE stub = ?1", [stub.as_str()])
+    run(
+        to,
+        "DELETE FROM experiments WHERE stub = ?1",
+        [stub.as_str()],
+    )
 }
 
 fn write_event(to: &Connection, stub: &Stub, event: &Event) -> Written {
@@ -152,12 +196,24 @@ fn write_switching(to: &Connection, at: Timestamp, switch: &Switch) -> Written {
     run(
         to,
         "INSERT INTO switches (at, resource, stub, available, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![text::millis(at), switch.resource.as_str(), switch.stub.as_str(), switch.available, switch.reason],
+        params![
+            text::millis(at),
+            switch.resource.as_str(),
+            switch.stub.as_str(),
+            switch.available,
+            switch.reason
+        ],
     )
 }
 
 /// Completes the latest switch of the resource whose outcome is open; without one, the outcome stands alone.
-fn write_switched(to: &Connection, at: Timestamp, resource: &ResourceName, stub: &Stub, outcome: &SwitchOutcome) -> Written {
+fn write_switched(
+    to: &Connection,
+    at: Timestamp,
+    resource: &ResourceName,
+    stub: &Stub,
+    outcome: &SwitchOutcome,
+) -> Written {
     let (word, note) = match outcome {
         SwitchOutcome::Confirmed(availability) => ("confirmed", availability.reason.clone()),
         SwitchOutcome::Held(availability) => ("held", availability.reason.clone()),
@@ -177,13 +233,24 @@ fn write_switched(to: &Connection, at: Timestamp, resource: &ResourceName, stub:
         None => run(
             to,
             "INSERT INTO switches (at, resource, stub, reason, outcome, note) VALUES (?1, ?2, ?3, '', ?4, ?5)",
-            params![text::millis(at), resource.as_str(), stub.as_str(), word, note],
+            params![
+                text::millis(at),
+                resource.as_str(),
+                stub.as_str(),
+                word,
+                note
+            ],
         ),
     }
 }
 
 /// Begins a hold, or ends it. A hold whose reason changes is another hold.
-fn write_hold(to: &Connection, at: Timestamp, resource: &ResourceName, reason: Option<&str>) -> Written {
+fn write_hold(
+    to: &Connection,
+    at: Timestamp,
+    resource: &ResourceName,
+    reason: Option<&str>,
+) -> Written {
     let (resource, at) = (resource.as_str(), text::millis(at));
     run(
         to,
@@ -191,13 +258,21 @@ fn write_hold(to: &Connection, at: Timestamp, resource: &ResourceName, reason: O
         params![resource, at, reason],
     )?;
     match reason {
-        Some(reason) => run(to, "INSERT OR IGNORE INTO holds (resource, reason, since) VALUES (?1, ?2, ?3)", params![resource, reason, at]),
+        Some(reason) => run(
+            to,
+            "INSERT OR IGNORE INTO holds (resource, reason, since) VALUES (?1, ?2, ?3)",
+            params![resource, reason, at],
+        ),
         None => Ok(()),
     }
 }
 
 fn write_told(to: &Connection, told: &Told) -> Written {
-    run(to, "REPLACE INTO told (route, subject, value) VALUES (?1, ?2, ?3)", [&told.route, &told.subject, &content(&told.value)?])
+    run(
+        to,
+        "REPLACE INTO told (route, subject, value) VALUES (?1, ?2, ?3)",
+        [&told.route, &told.subject, &content(&told.value)?],
+    )
 }
 
 fn write_outgoing(to: &Connection, outgoing: &Outgoing) -> Written {
@@ -219,7 +294,12 @@ fn write_delivery(to: &Connection, delivery: &Delivery) -> Written {
     run(
         to,
         "UPDATE outbox SET state = ?2, attempts = attempts + (?2 <> 'superseded'), tried = ?3, last_error = coalesce(?4, last_error) WHERE id = ?1",
-        params![number(delivery.id)?, delivery.state.word(), text::millis(delivery.at), delivery.error],
+        params![
+            number(delivery.id)?,
+            delivery.state.word(),
+            text::millis(delivery.at),
+            delivery.error
+        ],
     )
 }
 
@@ -227,13 +307,23 @@ fn write_note(to: &Connection, note: &Note) -> Written {
     run(
         to,
         "REPLACE INTO notes (id, kind, created, until, content) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![note.id, note.kind.word(), text::millis(note.created), note.until.map(text::millis), content(&note.content)?],
+        params![
+            note.id,
+            note.kind.word(),
+            text::millis(note.created),
+            note.until.map(text::millis),
+            content(&note.content)?
+        ],
     )
 }
 
 fn notice(to: &Connection, at: Timestamp, kind: &str, content: &Value) -> Written {
     let sql = "INSERT INTO notices (at, kind, content) VALUES (?1, ?2, ?3)";
-    run(to, sql, params![text::millis(at), kind, content.to_string()])
+    run(
+        to,
+        sql,
+        params![text::millis(at), kind, content.to_string()],
+    )
 }
 
 fn manifest(change: &ManifestChange) -> Value {
@@ -246,15 +336,27 @@ fn manifest(change: &ManifestChange) -> Value {
 
 /// What a summary is about, without its words.
 fn mailing(summary: &Summary) -> Value {
-    let news: Vec<_> = summary.news.iter().map(|line| json!([line.stub, line.told, line.health])).collect();
-    let alerts: Vec<_> = summary.alerts.iter().filter(|alert| alert.new).map(|alert| alert.text.as_str()).collect();
+    let news: Vec<_> = summary
+        .news
+        .iter()
+        .map(|line| json!([line.stub, line.told, line.health]))
+        .collect();
+    let alerts: Vec<_> = summary
+        .alerts
+        .iter()
+        .filter(|alert| alert.new)
+        .map(|alert| alert.text.as_str())
+        .collect();
     json!({ "id": summary.id, "route": summary.route, "occasion": summary.occasion.word(), "news": news, "alerts": alerts, "problems": summary.problems.len() })
 }
 
 fn content(value: &Value) -> Result<String, WriteFault> {
     let text = value.to_string();
     if text.len() > MAX_CONTENT_BYTES {
-        return Err(WriteFault::Refused(format!("its content has {} bytes, more than {MAX_CONTENT_BYTES}", text.len())));
+        return Err(WriteFault::Refused(format!(
+            "its content has {} bytes, more than {MAX_CONTENT_BYTES}",
+            text.len()
+        )));
     }
     Ok(text)
 }

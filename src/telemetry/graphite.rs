@@ -57,10 +57,20 @@ struct Period {
 }
 
 /// Sends until `stop`. Never fails: what goes wrong is in the log, once for each change.
-pub async fn run(graphite: Graphite, snapshots: watch::Receiver<Arc<Snapshot>>, components: Components, stop: CancellationToken) {
+pub async fn run(
+    graphite: Graphite,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    components: Components,
+    stop: CancellationToken,
+) {
     let mut clock = interval(graphite.every);
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut sender = Sender { graphite, waiting: VecDeque::new(), stream: None, failing: false };
+    let mut sender = Sender {
+        graphite,
+        waiting: VecDeque::new(),
+        stream: None,
+        failing: false,
+    };
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -83,17 +93,35 @@ fn turns(snapshot: &Snapshot, now: Timestamp) -> bool {
 
 impl Period {
     fn of(snapshot: &Snapshot, components: Vec<(String, bool)>) -> Self {
-        let judged = snapshot.experiments.iter().filter(|view| view.health != Health::Unknown);
+        let judged = snapshot
+            .experiments
+            .iter()
+            .filter(|view| view.health != Health::Unknown);
         let usable = |health| matches!(health, Health::Ok | Health::Degraded);
-        let experiments = judged.map(|view| (view.stub.clone(), usable(view.health))).collect();
-        Self { at: snapshot.at, experiments, components }
+        let experiments = judged
+            .map(|view| (view.stub.clone(), usable(view.health)))
+            .collect();
+        Self {
+            at: snapshot.at,
+            experiments,
+            components,
+        }
     }
 
     fn text(&self, graphite: &Graphite) -> String {
-        let (at, root) = (self.at.as_second(), format!("{}.{}", graphite.prefix, node(&graphite.label)));
+        let (at, root) = (
+            self.at.as_second(),
+            format!("{}.{}", graphite.prefix, node(&graphite.label)),
+        );
         let light = format!("{root}.pilot-light 1 {at}\n");
-        let experiments = self.experiments.iter().map(|(name, well)| ("experiments", name.as_str(), *well));
-        let components = self.components.iter().map(|(name, well)| ("components", name.as_str(), *well));
+        let experiments = self
+            .experiments
+            .iter()
+            .map(|(name, well)| ("experiments", name.as_str(), *well));
+        let components = self
+            .components
+            .iter()
+            .map(|(name, well)| ("components", name.as_str(), *well));
         let lines = experiments.chain(components).map(|(kind, name, well)| {
             let (name, value) = (node(name), u8::from(well));
             format!("{root}.{kind}.{name} {value} {at}\n")
@@ -104,7 +132,15 @@ impl Period {
 
 /// A name as one node of Graphite's tree: what would part nodes, lines or fields, or is outside of ASCII, becomes a dash.
 fn node(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' }).collect()
+    name.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect()
 }
 
 struct Sender {
@@ -125,7 +161,9 @@ impl Sender {
     async fn send_waiting(&mut self) {
         while let Some(period) = self.waiting.front() {
             let text = period.text(&self.graphite);
-            let sent = timeout(SEND_WITHIN, self.send(&text)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            let sent = timeout(SEND_WITHIN, self.send(&text))
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
             match sent {
                 Ok(()) => {
                     self.waiting.pop_front();
@@ -155,14 +193,23 @@ impl Sender {
 
     fn note_success(&mut self) {
         if std::mem::take(&mut self.failing) {
-            tracing::info!(host = self.graphite.host, port = self.graphite.port, "Graphite takes figures again");
+            tracing::info!(
+                host = self.graphite.host,
+                port = self.graphite.port,
+                "Graphite takes figures again"
+            );
         }
     }
 
     fn note_failure(&mut self, fault: &io::Error) {
         if !std::mem::replace(&mut self.failing, true) {
             let Graphite { host, port, .. } = &self.graphite;
-            tracing::warn!(host, port, waiting = self.waiting.len(), "Graphite takes no figures, they wait and are sent later: {fault}");
+            tracing::warn!(
+                host,
+                port,
+                waiting = self.waiting.len(),
+                "Graphite takes no figures, they wait and are sent later: {fault}"
+            );
         }
     }
 }
@@ -193,7 +240,11 @@ mod tests {
     fn period(second: i64) -> Period {
         let at = Timestamp::from_second(second).expect("in range");
         let stub = |name: &str| Stub::try_new(name).expect("a name");
-        Period { at, experiments: vec![(stub("pend.00"), true), (stub("pend01"), false)], components: vec![("book".to_owned(), true)] }
+        Period {
+            at,
+            experiments: vec![(stub("pend.00"), true), (stub("pend01"), false)],
+            components: vec![("book".to_owned(), true)],
+        }
     }
 
     #[test]
@@ -207,43 +258,76 @@ mod tests {
 
     #[test]
     fn hostile_names_stay_one_node() {
-        for (name, expect) in [("a b", "a-b"), ("a\nb 1 2", "a-b-1-2"), ("é;x=1", "--x-1"), ("..", "--")] {
+        for (name, expect) in [
+            ("a b", "a-b"),
+            ("a\nb 1 2", "a-b-1-2"),
+            ("é;x=1", "--x-1"),
+            ("..", "--"),
+        ] {
             assert_eq!(node(name), expect);
         }
     }
 
     #[test]
     fn what_waits_is_bounded_and_the_newest() {
-        let mut sender = Sender { graphite: graphite(0), waiting: VecDeque::new(), stream: None, failing: false };
+        let mut sender = Sender {
+            graphite: graphite(0),
+            waiting: VecDeque::new(),
+            stream: None,
+            failing: false,
+        };
         for second in 0..100 {
             sender.keep(period(second));
         }
         assert_eq!(sender.waiting.len(), MAX_WAITING);
-        assert_eq!(sender.waiting.front().map(|period| period.at.as_second()), Some(40));
+        assert_eq!(
+            sender.waiting.front().map(|period| period.at.as_second()),
+            Some(40)
+        );
     }
 
     #[tokio::test]
     async fn what_graphite_missed_is_sent_when_it_is_back() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("has an address");
-        let mut sender = Sender { graphite: graphite(address.port()), waiting: VecDeque::new(), stream: None, failing: false };
+        let mut sender = Sender {
+            graphite: graphite(address.port()),
+            waiting: VecDeque::new(),
+            stream: None,
+            failing: false,
+        };
         sender.keep(period(1));
         sender.send_waiting().await;
         let (first, _) = listener.accept().await.expect("connects");
-        assert_eq!(BufReader::new(first).lines().next_line().await.expect("reads").as_deref(), Some("lab.health.ed0.pilot-light 1 1"));
+        assert_eq!(
+            BufReader::new(first)
+                .lines()
+                .next_line()
+                .await
+                .expect("reads")
+                .as_deref(),
+            Some("lab.health.ed0.pilot-light 1 1")
+        );
 
         drop(listener); // and with it the first connection, above: Graphite is gone
         for second in [2, 3] {
             sender.keep(period(second));
             sender.send_waiting().await;
         }
-        assert_eq!(sender.waiting.len(), 2, "nothing is taken for sent that was not");
+        assert_eq!(
+            sender.waiting.len(),
+            2,
+            "nothing is taken for sent that was not"
+        );
 
         let listener = TcpListener::bind(address).await.expect("binds again");
         sender.send_waiting().await;
         let (second, _) = listener.accept().await.expect("connects");
         let mut lines = BufReader::new(second).lines();
-        assert_eq!(lines.next_line().await.expect("reads").as_deref(), Some("lab.health.ed0.pilot-light 1 2"));
+        assert_eq!(
+            lines.next_line().await.expect("reads").as_deref(),
+            Some("lab.health.ed0.pilot-light 1 2")
+        );
         assert!(sender.waiting.is_empty());
     }
 }

@@ -7,7 +7,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::engine::{Ended, Ending, Event, ManifestChange, QuietId, Record, Snapshot, Summary, Switch, SwitchOutcome};
+use crate::engine::{
+    Ended, Ending, Event, ManifestChange, QuietId, Record, Snapshot, Summary, Switch, SwitchOutcome,
+};
 use crate::model::{Fault, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
 
 /// The most names that one line lists.
@@ -18,29 +20,65 @@ pub fn note(record: &Record) {
     match record {
         Record::Event { stub, event } => note_event(stub, event),
         Record::Switching(switch) => note_switching(switch),
-        Record::Switched { resource, stub, outcome } => note_switched(resource, stub, outcome),
+        Record::Switched {
+            resource,
+            stub,
+            outcome,
+        } => note_switched(resource, stub, outcome),
         Record::Source { name, health, note } => note_source(*name, *health, note),
-        Record::Hold { resource, reason: Some(reason) } => info!(%resource, reason, "a person holds the resource; it is left alone"),
-        Record::Hold { resource, reason: None } => info!(%resource, "the resource is not held by a person any more"),
+        Record::Hold {
+            resource,
+            reason: Some(reason),
+        } => info!(%resource, reason, "a person holds the resource; it is left alone"),
+        Record::Hold {
+            resource,
+            reason: None,
+        } => info!(%resource, "the resource is not held by a person any more"),
         Record::Commanded { order, receipt } => {
             info!(by = order.by, command = %order.command, numbers = numbers(&receipt.ids), "{} commands: {}", order.by, order.command);
         }
-        Record::Wished { resource, wish: Some(wish) } => debug!(%resource, ?wish, "a person's wish is to be written into book"),
-        Record::Wished { resource, wish: None } => debug!(%resource, "a person's wish stands in book"),
-        Record::Quieted { id, entry } => debug!(number = id.0, "the {} of {} begins to count", entry.noun(), entry.about()),
+        Record::Wished {
+            resource,
+            wish: Some(wish),
+        } => debug!(%resource, ?wish, "a person's wish is to be written into book"),
+        Record::Wished {
+            resource,
+            wish: None,
+        } => debug!(%resource, "a person's wish stands in book"),
+        Record::Quieted { id, entry } => debug!(
+            number = id.0,
+            "the {} of {} begins to count",
+            entry.noun(),
+            entry.about()
+        ),
         Record::QuietEnded(ended) => note_quiet_ended(ended),
         Record::Seen(stub) => debug!(experiment = %stub, "{stub} is seen for the first time"),
-        Record::Forgotten(stub) => info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day"),
+        Record::Forgotten(stub) => {
+            info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day")
+        }
         Record::Told { .. } => {}
-        Record::RouteGone(route) => info!(%route, "the route is not configured any more; what was told on it is forgotten"),
+        Record::RouteGone(route) => {
+            info!(%route, "the route is not configured any more; what was told on it is forgotten")
+        }
         Record::Bookings(changes) => debug!(changes = changes.len(), "bookings changed"),
-        Record::Pools(pools) => info!(pools = pools.len(), "the pools of experiments are others than before"),
+        Record::Pools(pools) => info!(
+            pools = pools.len(),
+            "the pools of experiments are others than before"
+        ),
         Record::Manifest(change) => note_manifest(change),
-        Record::Blind(true) => error!("relay, jump and book are all silent: labwatch is probably cut off; nothing is switched"),
+        Record::Blind(true) => error!(
+            "relay, jump and book are all silent: labwatch is probably cut off; nothing is switched"
+        ),
         Record::Blind(false) => info!("labwatch hears from the laboratory again"),
         Record::Telling(summary) => note_telling(summary),
-        Record::Delivered { id, outcome: Ok(()) } => info!(summary = id, "the summary is sent"),
-        Record::Delivered { id, outcome: Err(fault) } if fault.permanent => {
+        Record::Delivered {
+            id,
+            outcome: Ok(()),
+        } => info!(summary = id, "the summary is sent"),
+        Record::Delivered {
+            id,
+            outcome: Err(fault),
+        } if fault.permanent => {
             error!(
                 summary = id,
                 fault = fault.fault.word(),
@@ -48,33 +86,61 @@ pub fn note(record: &Record) {
                 fault.fault
             );
         }
-        Record::Delivered { id, outcome: Err(fault) } => {
-            warn!(summary = id, fault = fault.fault.word(), "the summary is not sent, it is tried again: {}", fault.fault);
+        Record::Delivered {
+            id,
+            outcome: Err(fault),
+        } => {
+            warn!(
+                summary = id,
+                fault = fault.fault.word(),
+                "the summary is not sent, it is tried again: {}",
+                fault.fault
+            );
         }
-        Record::Sampling { streams, round, keeps_up, failures } => note_sampling(*streams, *round, *keeps_up, *failures),
+        Record::Sampling {
+            streams,
+            round,
+            keeps_up,
+            failures,
+        } => note_sampling(*streams, *round, *keeps_up, *failures),
     }
 }
 
 fn note_event(stub: &Stub, event: &Event) {
-    let issues = event.issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let issues = event
+        .issues
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
     let (health, was, why) = (event.health, event.was, event.why);
     match health {
         Health::Down => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is down"),
         Health::Flapping => {
             warn!(experiment = %stub, %health, %was, issues, %why, "{stub} comes and goes: it is withdrawn until it is steady");
         }
-        Health::Degraded => warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded"),
+        Health::Degraded => {
+            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded")
+        }
         Health::Ok => info!(experiment = %stub, %health, %was, %why, "{stub} is ok"),
         Health::Unknown => info!(experiment = %stub, %health, %was, %why, "{stub} is not judged"),
     }
 }
 
 fn numbers(ids: &[QuietId]) -> String {
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    ids.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn note_quiet_ended(ended: &Ended) {
-    let (number, about, noun, by) = (ended.id.0, ended.entry.about(), ended.entry.noun(), ended.entry.who());
+    let (number, about, noun, by) = (
+        ended.id.0,
+        ended.entry.about(),
+        ended.entry.noun(),
+        ended.entry.who(),
+    );
     match &ended.ending {
         Ending::Expired => info!(number, by, "the {noun} of {about} ends: its time is over"),
         Ending::Recovered => info!(number, by, "the {noun} of {about} ends: it is well again"),
@@ -85,8 +151,18 @@ fn note_quiet_ended(ended: &Ended) {
 }
 
 fn note_switching(switch: &Switch) {
-    let Switch { resource, stub, available, reason, by_person } = switch;
-    let what = if *available { "giving back" } else { "withdrawing" };
+    let Switch {
+        resource,
+        stub,
+        available,
+        reason,
+        by_person,
+    } = switch;
+    let what = if *available {
+        "giving back"
+    } else {
+        "withdrawing"
+    };
     info!(%resource, experiment = %stub, available, reason, by_person, "{what} {resource} in book");
 }
 
@@ -98,7 +174,9 @@ fn note_switched(resource: &ResourceName, stub: &Stub, outcome: &SwitchOutcome) 
         SwitchOutcome::Held(said) => {
             info!(%resource, experiment = %stub, reason = said.reason, "a person holds {resource}: nothing was written");
         }
-        SwitchOutcome::Gone => warn!(%resource, experiment = %stub, "book does not know {resource}"),
+        SwitchOutcome::Gone => {
+            warn!(%resource, experiment = %stub, "book does not know {resource}")
+        }
         SwitchOutcome::Failed(fault) => note_failed_switch(resource, stub, fault),
     }
 }
@@ -114,7 +192,9 @@ fn note_failed_switch(resource: &ResourceName, stub: &Stub, fault: &Fault) {
 
 fn note_source(source: SourceName, health: SourceHealth, note: &str) {
     match health {
-        SourceHealth::Live | SourceHealth::Starting => info!(%source, %health, "{source} is {health}"),
+        SourceHealth::Live | SourceHealth::Starting => {
+            info!(%source, %health, "{source} is {health}")
+        }
         SourceHealth::Late => warn!(%source, %health, "{note}"),
         SourceHealth::Down => error!(%source, %health, "{note}"),
     }
@@ -122,10 +202,18 @@ fn note_source(source: SourceName, health: SourceHealth, note: &str) {
 
 fn note_manifest(change: &ManifestChange) {
     match change {
-        ManifestChange::Lost => error!("book gives an empty manifest: upload it again. Until then nothing is switched"),
+        ManifestChange::Lost => {
+            error!("book gives an empty manifest: upload it again. Until then nothing is switched")
+        }
         ManifestChange::Back => info!("book has a manifest again"),
         ManifestChange::Changed { added, removed } => {
-            info!(added = added.len(), removed = removed.len(), "book's manifest: new {}, gone {}", names(added), names(removed));
+            info!(
+                added = added.len(),
+                removed = removed.len(),
+                "book's manifest: new {}, gone {}",
+                names(added),
+                names(removed)
+            );
         }
     }
 }
@@ -134,7 +222,11 @@ fn names(resources: &[ResourceName]) -> String {
     if resources.is_empty() {
         return "none".to_owned();
     }
-    let named: Vec<&str> = resources.iter().take(NAMED).map(ResourceName::as_str).collect();
+    let named: Vec<&str> = resources
+        .iter()
+        .take(NAMED)
+        .map(ResourceName::as_str)
+        .collect();
     match resources.len().saturating_sub(NAMED) {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
@@ -142,7 +234,14 @@ fn names(resources: &[ResourceName]) -> String {
 }
 
 fn note_telling(summary: &Summary) {
-    let Summary { id, route, news, problems, alerts, .. } = summary;
+    let Summary {
+        id,
+        route,
+        news,
+        problems,
+        alerts,
+        ..
+    } = summary;
     let (channel, occasion) = (summary.channel.word(), summary.occasion.word());
     info!(summary = id, %route, channel, occasion, news = news.len(), problems = problems.len(), alerts = alerts.len(), "telling people");
 }
@@ -150,16 +249,30 @@ fn note_telling(summary: &Summary) {
 fn note_sampling(streams: usize, round: Duration, keeps_up: bool, failures: u32) {
     let round = format_duration(round);
     if keeps_up {
-        info!(streams, "relay's reports have no statistics: streams are listened to, each within STATUS_HEALTH_LAST_ACTIVE");
+        info!(
+            streams,
+            "relay's reports have no statistics: streams are listened to, each within STATUS_HEALTH_LAST_ACTIVE"
+        );
     } else if failures > 0 {
-        warn!(streams, failures, "streams cannot be listened to; connected counts as active");
+        warn!(
+            streams,
+            failures, "streams cannot be listened to; connected counts as active"
+        );
     } else {
-        warn!(streams, round, "listening to all streams takes longer than STATUS_HEALTH_LAST_ACTIVE: raise that, or STATUS_SAMPLE_AT_ONCE");
+        warn!(
+            streams,
+            round,
+            "listening to all streams takes longer than STATUS_HEALTH_LAST_ACTIVE: raise that, or STATUS_SAMPLE_AT_ONCE"
+        );
     }
 }
 
 /// Writes how everything is into the log, once every `every`, until `stop`.
-pub async fn summarise(snapshots: watch::Receiver<Arc<Snapshot>>, every: Duration, stop: CancellationToken) {
+pub async fn summarise(
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    every: Duration,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -167,7 +280,8 @@ pub async fn summarise(snapshots: watch::Receiver<Arc<Snapshot>>, every: Duratio
         }
         let snapshot = Arc::clone(&snapshots.borrow());
         let counts = snapshot.counts;
-        let [relay, jump, book] = [SourceName::Relay, SourceName::Jump, SourceName::Book].map(|name| snapshot.source(name).health);
+        let [relay, jump, book] = [SourceName::Relay, SourceName::Jump, SourceName::Book]
+            .map(|name| snapshot.source(name).health);
         info!(
             total = counts.total,
             ok = counts.ok,

@@ -19,9 +19,15 @@ where
     N: for<'a> FormatFields<'a> + 'static,
     F: FormatEvent<S, N>,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut line = String::new();
-        self.0.format_event(context, Writer::new(&mut line), event)?;
+        self.0
+            .format_event(context, Writer::new(&mut line), event)?;
         writer.write_str(&one_line(line.trim_end_matches('\n')))?;
         writer.write_char('\n')
     }
@@ -57,14 +63,25 @@ mod tests {
 
     #[test]
     fn nothing_breaks_a_line() {
-        assert_eq!(one_line("a\r\nb\u{1b}[2J\u{2028}c\u{e9}"), "a\\r\\nb\\u{1b}[2J\\u{2028}c\u{e9}");
+        assert_eq!(
+            one_line("a\r\nb\u{1b}[2J\u{2028}c\u{e9}"),
+            "a\\r\\nb\\u{1b}[2J\\u{2028}c\u{e9}"
+        );
     }
 
     #[test]
     fn a_remark_looks_like_every_other_line() {
         let text = remark(LogFormat::Text, Timestamp::UNIX_EPOCH, "a\nb");
-        assert_eq!(text, "1970-01-01T00:00:00.000000Z  WARN labwatch::telemetry: a\\nb\n");
-        let json: serde_json::Value = serde_json::from_str(&remark(LogFormat::Json, Timestamp::UNIX_EPOCH, "a\nb")).expect("JSON");
-        assert_eq!((json["level"].as_str(), json["message"].as_str()), (Some("WARN"), Some("a\nb")));
+        assert_eq!(
+            text,
+            "1970-01-01T00:00:00.000000Z  WARN labwatch::telemetry: a\\nb\n"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&remark(LogFormat::Json, Timestamp::UNIX_EPOCH, "a\nb"))
+                .expect("JSON");
+        assert_eq!(
+            (json["level"].as_str(), json["message"].as_str()),
+            (Some("WARN"), Some("a\nb"))
+        );
     }
 }

@@ -79,9 +79,20 @@ impl LevelHandle {
     /// The level of each target: the start of a module's path. The empty one stands for everything else.
     #[must_use]
     pub fn levels(&self) -> BTreeMap<String, String> {
-        let Some(targets) = self.0.clone_current() else { return BTreeMap::new() };
-        let everything = targets.default_level().map(|level| (String::new(), level.to_string()));
-        everything.into_iter().chain(targets.iter().map(|(target, level)| (target.to_owned(), level.to_string()))).collect()
+        let Some(targets) = self.0.clone_current() else {
+            return BTreeMap::new();
+        };
+        let everything = targets
+            .default_level()
+            .map(|level| (String::new(), level.to_string()));
+        everything
+            .into_iter()
+            .chain(
+                targets
+                    .iter()
+                    .map(|(target, level)| (target.to_owned(), level.to_string())),
+            )
+            .collect()
     }
 
     /// Goes by another `LOG_LEVEL`: what was set while the log went on gives way to it.
@@ -100,8 +111,11 @@ impl LevelHandle {
     pub fn set(&self, targets: &[&str], level: &str) -> Result<(), String> {
         let level = LevelFilter::from_str(level).map_err(|error| error.to_string())?;
         let set = |now: &mut Targets| {
-            let others = now.iter().filter(|(known, _)| !targets.iter().any(|target| is_within(known, target)));
-            let mut next = Targets::new().with_default(now.default_level().unwrap_or(LevelFilter::OFF));
+            let others = now
+                .iter()
+                .filter(|(known, _)| !targets.iter().any(|target| is_within(known, target)));
+            let mut next =
+                Targets::new().with_default(now.default_level().unwrap_or(LevelFilter::OFF));
             next.extend(others.map(|(known, level)| (known.to_owned(), level)));
             next.extend(targets.iter().map(|target| ((*target).to_owned(), level)));
             *now = next;
@@ -112,7 +126,9 @@ impl LevelHandle {
 
 /// Whether a module is this one or inside it.
 fn is_within(module: &str, outer: &str) -> bool {
-    module.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    module
+        .strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Counts of lines that did not get into the log.
@@ -146,7 +162,9 @@ pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
     let refused = sink.refused;
     let (filter, handle) = reload::Layer::new(filter);
     let (writer, guard) = queue(sink.writer, sink.unwritten, LevelHandle(handle));
-    subscriber(settings.format, filter, writer).try_init().map_err(|_| LogError::Started)?;
+    subscriber(settings.format, filter, writer)
+        .try_init()
+        .map_err(|_| LogError::Started)?;
     if let (Some(error), Some(file)) = (refused, &settings.file) {
         tracing::warn!(file = %file.path.display(), %error, "the log file cannot be opened: the log goes to standard error instead");
     }
@@ -163,10 +181,22 @@ struct Sink {
 
 impl Sink {
     fn open(settings: &LogSettings) -> Self {
-        let plain = |writer, refused| Self { writer, unwritten: Arc::default(), refused };
-        match settings.file.as_ref().map(|file| open_file(file, settings.format)) {
+        let plain = |writer, refused| Self {
+            writer,
+            unwritten: Arc::default(),
+            refused,
+        };
+        match settings
+            .file
+            .as_ref()
+            .map(|file| open_file(file, settings.format))
+        {
             None => plain(Box::new(io::stdout()), None),
-            Some(Ok(file)) => Self { unwritten: file.lost(), writer: Box::new(file), refused: None },
+            Some(Ok(file)) => Self {
+                unwritten: file.lost(),
+                writer: Box::new(file),
+                refused: None,
+            },
             Some(Err(error)) => plain(Box::new(io::stderr()), Some(error)),
         }
     }
@@ -180,15 +210,36 @@ fn open_file(file: &LogFile, format: LogFormat) -> io::Result<RotatingFile> {
             let _ = writeln!(io::stderr(), "{text}"); // there is nowhere else to say that this failed too
         }),
     };
-    let bounds = Bounds { max_size: file.max_size, max_age: file.max_age, max_total: file.max_total };
+    let bounds = Bounds {
+        max_size: file.max_size,
+        max_age: file.max_age,
+        max_total: file.max_total,
+    };
     RotatingFile::open(Path::new(&file.path), bounds, around)
 }
 
-fn queue(writer: Box<dyn Write + Send>, unwritten: Arc<AtomicU64>, levels: LevelHandle) -> (NonBlocking, Guard) {
-    let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).thread_name("log");
+fn queue(
+    writer: Box<dyn Write + Send>,
+    unwritten: Arc<AtomicU64>,
+    levels: LevelHandle,
+) -> (NonBlocking, Guard) {
+    let builder = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUED_LINES)
+        .thread_name("log");
     let (writer, worker) = builder.finish(writer);
-    let losses = Losses { dropped: writer.error_counter(), unwritten };
-    (writer, Guard { _worker: worker, losses, levels })
+    let losses = Losses {
+        dropped: writer.error_counter(),
+        unwritten,
+    };
+    (
+        writer,
+        Guard {
+            _worker: worker,
+            losses,
+            levels,
+        },
+    )
 }
 
 /// A level is for labwatch alone; libraries stay at [`LIBRARIES`], or below where the level is.
@@ -201,11 +252,23 @@ fn filter(level: &str) -> Result<Targets, LogError> {
     Targets::from_str(&text).map_err(|error| LogError::Level(error.to_string()))
 }
 
-fn subscriber(format: LogFormat, filter: reload::Layer<Targets, Registry>, writer: NonBlocking) -> impl Subscriber + Send + Sync {
-    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+fn subscriber(
+    format: LogFormat,
+    filter: reload::Layer<Targets, Registry>,
+    writer: NonBlocking,
+) -> impl Subscriber + Send + Sync {
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(writer);
     let layer = match format {
-        LogFormat::Text => layer.event_format(OneLine(Format::default().with_ansi(false))).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Text => layer
+            .event_format(OneLine(Format::default().with_ansi(false)))
+            .boxed(),
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
     };
     tracing_subscriber::registry().with(layer.with_filter(filter))
 }
@@ -221,12 +284,23 @@ mod tests {
     fn logged(level: &str, format: LogFormat, events: impl FnOnce(&LevelHandle)) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("labwatch.log");
-        let file = LogFile { path: path.clone(), max_size: 1 << 20, max_age: Duration::from_secs(3_600), max_total: 1 << 20 };
-        let settings = LogSettings { level: level.to_owned(), format, file: Some(file) };
+        let file = LogFile {
+            path: path.clone(),
+            max_size: 1 << 20,
+            max_age: Duration::from_secs(3_600),
+            max_total: 1 << 20,
+        };
+        let settings = LogSettings {
+            level: level.to_owned(),
+            format,
+            file: Some(file),
+        };
         let sink = Sink::open(&settings);
         let (filter, handle) = reload::Layer::new(filter(level).expect("a level"));
         let (writer, guard) = queue(sink.writer, sink.unwritten, LevelHandle(handle));
-        tracing::subscriber::with_default(subscriber(format, filter, writer), || events(&guard.levels()));
+        tracing::subscriber::with_default(subscriber(format, filter, writer), || {
+            events(&guard.levels())
+        });
         drop(guard);
         fs::read_to_string(path).expect("reads")
     }
@@ -250,7 +324,10 @@ mod tests {
             ("hyper=info", &["foreign info", "foreign warn"]),
         ] {
             let text = logged(level, LogFormat::Text, of_every_kind);
-            let said: Vec<&str> = text.lines().filter_map(|line| line.rsplit_once(": ").map(|(_, said)| said)).collect();
+            let said: Vec<&str> = text
+                .lines()
+                .filter_map(|line| line.rsplit_once(": ").map(|(_, said)| said))
+                .collect();
             assert_eq!(said, lines, "{level}");
         }
         assert!(matches!(filter("labwatch=loud"), Err(LogError::Level(_))));
@@ -266,19 +343,31 @@ mod tests {
             tracing::info!("between");
             tracing::info!(target: "labwatch::feeds::book", "book between");
             let told: Vec<_> = levels.levels().into_iter().collect();
-            assert_eq!(told, [("", "warn"), ("labwatch", "info"), ("labwatch::feeds", "off")].map(|(t, l)| (t.to_owned(), l.to_owned())));
+            assert_eq!(
+                told,
+                [
+                    ("", "warn"),
+                    ("labwatch", "info"),
+                    ("labwatch::feeds", "off")
+                ]
+                .map(|(t, l)| (t.to_owned(), l.to_owned()))
+            );
             levels.set(&["labwatch"], "info").expect("sets");
             tracing::info!(target: "labwatch::feeds::book", "book after");
             assert!(levels.set(&["labwatch"], "loud").is_err());
         });
-        let said: Vec<&str> = text.lines().filter_map(|line| line.rsplit_once(": ").map(|(_, said)| said)).collect();
+        let said: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.rsplit_once(": ").map(|(_, said)| said))
+            .collect();
         assert_eq!(said, ["between", "book after"]);
     }
 
     #[test]
     fn values_from_outside_cannot_break_a_line() {
         let hostile = "pend00\n2026-01-01T00:00:00Z ERROR labwatch: forged\u{1b}[2J";
-        let log = |_: &LevelHandle| tracing::info!(stub = %hostile, raw = hostile, "seen {hostile}");
+        let log =
+            |_: &LevelHandle| tracing::info!(stub = %hostile, raw = hostile, "seen {hostile}");
         let text = logged("info", LogFormat::Text, log);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains('\u{1b}') && text.ends_with('\n'), "{text}");
@@ -290,17 +379,40 @@ mod tests {
 
     #[test]
     fn json_has_its_fields_at_the_top() {
-        let json = logged("info", LogFormat::Json, |_| tracing::warn!(stub = "pend00", streams = 2, "withdrawn"));
+        let json = logged("info", LogFormat::Json, |_| {
+            tracing::warn!(stub = "pend00", streams = 2, "withdrawn")
+        });
         let line: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-        assert_eq!((line["level"].as_str(), line["message"].as_str()), (Some("WARN"), Some("withdrawn")));
-        assert_eq!((line["stub"].as_str(), line["streams"].as_u64()), (Some("pend00"), Some(2)));
-        assert!(line["timestamp"].as_str().expect("a time").parse::<Timestamp>().is_ok());
+        assert_eq!(
+            (line["level"].as_str(), line["message"].as_str()),
+            (Some("WARN"), Some("withdrawn"))
+        );
+        assert_eq!(
+            (line["stub"].as_str(), line["streams"].as_u64()),
+            (Some("pend00"), Some(2))
+        );
+        assert!(
+            line["timestamp"]
+                .as_str()
+                .expect("a time")
+                .parse::<Timestamp>()
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_file_that_cannot_be_opened_gives_way_to_standard_error() {
-        let file = LogFile { path: "/dev/null/labwatch.log".into(), max_size: 1, max_age: Duration::ZERO, max_total: 1 };
-        let sink = Sink::open(&LogSettings { level: "info".to_owned(), format: LogFormat::Text, file: Some(file) });
+        let file = LogFile {
+            path: "/dev/null/labwatch.log".into(),
+            max_size: 1,
+            max_age: Duration::ZERO,
+            max_total: 1,
+        };
+        let sink = Sink::open(&LogSettings {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+            file: Some(file),
+        });
         assert!(sink.refused.is_some());
     }
 
@@ -323,7 +435,11 @@ mod tests {
         for _ in 0..QUEUED_LINES + 100 {
             writer.write_all(b"x\n").expect("never fails");
         }
-        assert!((98..=100).contains(&guard.losses().dropped()), "{}", guard.losses().dropped());
+        assert!(
+            (98..=100).contains(&guard.losses().dropped()),
+            "{}",
+            guard.losses().dropped()
+        );
         drop(open);
     }
 }

@@ -1,11 +1,11 @@
 //! What labwatch tells about itself: the log, and figures for Prometheus and Graphite. Decides nothing, and nothing depends on its success.
 
-pub mod journal;
 pub mod graphite;
+pub mod journal;
+mod line;
 pub mod log;
 pub mod metrics;
 pub mod profile;
-mod line;
 mod rotate;
 
 pub use rotate::{Bounds, Remark, RotatingFile, Surroundings};

@@ -43,8 +43,12 @@ enum ProfileError {
 impl fmt::Display for ProfileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Seconds(why) => write!(f, "seconds must be a number from 1 to {MAX_SECONDS}: {why}"),
-            Self::Take(pprof::Error::Running) => write!(f, "a profile is being taken already: wait until it is done"),
+            Self::Seconds(why) => {
+                write!(f, "seconds must be a number from 1 to {MAX_SECONDS}: {why}")
+            }
+            Self::Take(pprof::Error::Running) => {
+                write!(f, "a profile is being taken already: wait until it is done")
+            }
             Self::Take(error) => write!(f, "a profile cannot be taken: {error}"),
             Self::Draw(error) => write!(f, "the flamegraph cannot be drawn: {error}"),
         }
@@ -64,7 +68,10 @@ impl IntoResponse for ProfileError {
 
 /// The paths of profiling, for a listener that only this host can reach.
 pub fn router() -> Router {
-    Router::new().route("/", get(async || HELP)).route("/profile", get(folded)).route("/flamegraph", get(flamegraph))
+    Router::new()
+        .route("/", get(async || HELP))
+        .route("/profile", get(folded))
+        .route("/flamegraph", get(flamegraph))
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,10 +86,17 @@ async fn folded(wished: Wished) -> Result<String, ProfileError> {
     let mut stacks: BTreeMap<String, isize> = BTreeMap::new();
     for (stack, seen) in &report.data {
         let frames = stack.frames.iter().rev().filter_map(|frame| frame.first());
-        let names: Vec<String> = frames.map(|symbol| symbol.name().replace(';', ":")).collect();
-        *stacks.entry(format!("{};{}", stack.thread_name, names.join(";"))).or_default() += seen;
+        let names: Vec<String> = frames
+            .map(|symbol| symbol.name().replace(';', ":"))
+            .collect();
+        *stacks
+            .entry(format!("{};{}", stack.thread_name, names.join(";")))
+            .or_default() += seen;
     }
-    let lines: Vec<String> = stacks.into_iter().map(|(stack, seen)| format!("{stack} {seen}")).collect();
+    let lines: Vec<String> = stacks
+        .into_iter()
+        .map(|(stack, seen)| format!("{stack} {seen}"))
+        .collect();
     Ok(lines.join("\n"))
 }
 
@@ -92,8 +106,14 @@ async fn flamegraph(wished: Wished) -> Result<Response, ProfileError> {
         return Ok("labwatch was idle: nothing was seen running\n".into_response());
     }
     let mut picture = Vec::new();
-    report.flamegraph(&mut picture).map_err(ProfileError::Draw)?;
-    Ok(([(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"))], picture).into_response())
+    report
+        .flamegraph(&mut picture)
+        .map_err(ProfileError::Draw)?;
+    Ok((
+        [(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"))],
+        picture,
+    )
+        .into_response())
 }
 
 /// What the process did from now on, for as long as wished.
@@ -118,7 +138,9 @@ mod tests {
     use super::*;
 
     fn wish(seconds: u64) -> Query<Wish> {
-        Query(Wish { seconds: Some(seconds) })
+        Query(Wish {
+            seconds: Some(seconds),
+        })
     }
 
     #[inline(never)]
@@ -138,8 +160,13 @@ mod tests {
             let taking = std::thread::Builder::new().name("taking".to_owned());
             let (first, second) = taking
                 .spawn_scoped(scope, || {
-                    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-                    let both = runtime.block_on(async { tokio::join!(folded(Ok(wish(2))), flamegraph(Ok(wish(1)))) });
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .enable_time()
+                        .build()
+                        .expect("a runtime");
+                    let both = runtime.block_on(async {
+                        tokio::join!(folded(Ok(wish(2))), flamegraph(Ok(wish(1))))
+                    });
                     stop.store(true, Ordering::Relaxed);
                     both
                 })
@@ -147,7 +174,13 @@ mod tests {
                 .join()
                 .expect("no panic");
             assert!(first.expect("a profile").contains("burns_for_the_profile"));
-            assert_eq!(second.expect_err("the first is not done").into_response().status(), StatusCode::CONFLICT);
+            assert_eq!(
+                second
+                    .expect_err("the first is not done")
+                    .into_response()
+                    .status(),
+                StatusCode::CONFLICT
+            );
         });
     }
 

@@ -76,7 +76,14 @@ impl RotatingFile {
     /// When the file cannot be opened for writing.
     pub fn open(path: &Path, bounds: Bounds, around: Surroundings) -> io::Result<Self> {
         let (path, lost) = (path.to_owned(), Arc::new(AtomicU64::new(0)));
-        let mut file = Self { path, bounds, around, current: None, lost, untold: 0 };
+        let mut file = Self {
+            path,
+            bounds,
+            around,
+            current: None,
+            lost,
+            untold: 0,
+        };
         file.current = Some(file.open_current()?);
         file.prune();
         Ok(file)
@@ -90,7 +97,9 @@ impl RotatingFile {
 
     fn try_write(&mut self, line: &[u8]) -> io::Result<()> {
         if line.len() as u64 > self.bounds.max_size {
-            return Err(io::Error::other("the line is longer than a whole log file may be"));
+            return Err(io::Error::other(
+                "the line is longer than a whole log file may be",
+            ));
         }
         self.follow_path()?;
         let lines = [self.losses_to_tell().as_bytes(), line].concat();
@@ -105,13 +114,18 @@ impl RotatingFile {
     fn losses_to_tell(&self) -> String {
         match self.untold {
             0 => String::new(),
-            n => (self.around.remark)((self.around.now)(), &format!("{n} lines of the log could not be written and are lost")),
+            n => (self.around.remark)(
+                (self.around.now)(),
+                &format!("{n} lines of the log could not be written and are lost"),
+            ),
         }
     }
 
     /// Opens the file anew when it is not open, or when another or none stands at its path by now.
     fn follow_path(&mut self) -> io::Result<()> {
-        let there = fs::metadata(&self.path).ok().map(|metadata| identity(&metadata));
+        let there = fs::metadata(&self.path)
+            .ok()
+            .map(|metadata| identity(&metadata));
         let open = self.current.as_ref().map(|current| current.identity);
         if open.is_none() || there != open {
             self.current = None;
@@ -121,19 +135,42 @@ impl RotatingFile {
     }
 
     fn open_current(&self) -> io::Result<Current> {
-        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             fs::create_dir_all(folder)?;
         }
-        let file = OpenOptions::new().append(true).create(true).mode(MODE).open(&self.path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(MODE)
+            .open(&self.path)?;
         let metadata = file.metadata()?;
-        let born = metadata.created().or_else(|_| metadata.modified()).ok().and_then(|time| Timestamp::try_from(time).ok());
+        let born = metadata
+            .created()
+            .or_else(|_| metadata.modified())
+            .ok()
+            .and_then(|time| Timestamp::try_from(time).ok());
         let now = (self.around.now)();
-        let since = if metadata.len() == 0 { now } else { born.unwrap_or(now) };
-        Ok(Current { size: metadata.len(), identity: identity(&metadata), since, file })
+        let since = if metadata.len() == 0 {
+            now
+        } else {
+            born.unwrap_or(now)
+        };
+        Ok(Current {
+            size: metadata.len(),
+            identity: identity(&metadata),
+            since,
+            file,
+        })
     }
 
     fn is_full_or_old(&self, more: u64) -> bool {
-        let Some(current) = &self.current else { return false };
+        let Some(current) = &self.current else {
+            return false;
+        };
         let full = current.size + more > self.bounds.max_size;
         let old = is_older(current.since, (self.around.now)(), self.bounds.max_age);
         current.size > 0 && (full || old)
@@ -141,14 +178,18 @@ impl RotatingFile {
 
     /// Puts the file aside and begins a new one. Where it cannot be put aside it is emptied: the bound is worth more than old lines.
     fn rotate(&mut self) -> io::Result<()> {
-        let renamed = self.free_name().and_then(|name| fs::rename(&self.path, name));
+        let renamed = self
+            .free_name()
+            .and_then(|name| fs::rename(&self.path, name));
         if let Err(error) = renamed {
             if let Some(current) = &mut self.current {
                 current.file.set_len(0)?;
                 current.size = 0;
                 current.since = (self.around.now)();
             }
-            return self.remark(&format!("the log file could not be put aside and was emptied: {error}"));
+            return self.remark(&format!(
+                "the log file could not be put aside and was emptied: {error}"
+            ));
         }
         self.current = None;
         self.current = Some(self.open_current()?);
@@ -160,7 +201,11 @@ impl RotatingFile {
         let stamp = (self.around.now)().strftime(STAMP).to_string();
         let name = |n: u32| {
             let mut name = self.path.clone().into_os_string();
-            name.push(if n == 0 { format!(".{stamp}") } else { format!(".{stamp}-{n:03}") });
+            name.push(if n == 0 {
+                format!(".{stamp}")
+            } else {
+                format!(".{stamp}-{n:03}")
+            });
             PathBuf::from(name)
         };
         let free = (0..MAX_SAME_SECOND).map(name).find(|name| !name.exists());
@@ -179,15 +224,26 @@ impl RotatingFile {
             }
             if let Err(error) = fs::remove_file(&path) {
                 // that it cannot be said either is counted where the next line is lost
-                let _ = self.remark(&format!("the old log file {} could not be deleted: {error}", path.display()));
+                let _ = self.remark(&format!(
+                    "the old log file {} could not be deleted: {error}",
+                    path.display()
+                ));
             }
         }
     }
 
     /// The rotated files, with the time of rotation, the number in that second, and the size.
     fn rotated_newest_first(&self) -> Vec<(Timestamp, u32, PathBuf, u64)> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let own = self.path.file_name().map(|name| format!("{}.", name.to_string_lossy())).unwrap_or_default();
+        let folder = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let own = self
+            .path
+            .file_name()
+            .map(|name| format!("{}.", name.to_string_lossy()))
+            .unwrap_or_default();
         let mut files: Vec<_> = fs::read_dir(folder)
             .into_iter()
             .flatten()
@@ -209,7 +265,9 @@ impl RotatingFile {
 
     /// Writes behind the end, or not at all: what a failed attempt left of a line is taken back.
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        let Some(current) = &mut self.current else { return Err(io::Error::other("the file is not open")) };
+        let Some(current) = &mut self.current else {
+            return Err(io::Error::other("the file is not open"));
+        };
         if let Err(error) = current.file.write_all(line) {
             let _ = current.file.set_len(current.size);
             return Err(error);
@@ -222,7 +280,9 @@ impl RotatingFile {
         self.lost.fetch_add(1, Ordering::Relaxed);
         if self.untold == 0 {
             let path = self.path.display();
-            (self.around.complain)(&format!("the log file {path} cannot be written, its lines are lost until it can: {error}"));
+            (self.around.complain)(&format!(
+                "the log file {path} cannot be written, its lines are lost until it can: {error}"
+            ));
         }
         self.untold += 1;
     }
@@ -256,7 +316,10 @@ fn parse_stamp(text: &str) -> Option<(Timestamp, u32)> {
         Some((stamp, number)) => (stamp, number.parse().ok()?),
         None => (text, 0),
     };
-    let at = DateTime::strptime(STAMP, stamp).ok()?.to_zoned(TimeZone::UTC).ok()?;
+    let at = DateTime::strptime(STAMP, stamp)
+        .ok()?
+        .to_zoned(TimeZone::UTC)
+        .ok()?;
     Some((at.timestamp(), number))
 }
 
@@ -279,7 +342,11 @@ mod tests {
 
     impl Fixture {
         fn new() -> Self {
-            Self { folder: tempfile::tempdir().expect("a folder"), ahead: Arc::default(), complaints: Arc::default() }
+            Self {
+                folder: tempfile::tempdir().expect("a folder"),
+                ahead: Arc::default(),
+                complaints: Arc::default(),
+            }
         }
 
         fn path(&self) -> PathBuf {
@@ -289,11 +356,24 @@ mod tests {
         fn open_at(&self, path: &Path, max_size: u64, max_total: u64) -> RotatingFile {
             let (ahead, complaints) = (Arc::clone(&self.ahead), Arc::clone(&self.complaints));
             let around = Surroundings {
-                now: Box::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))),
+                now: Box::new(move || {
+                    Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))
+                }),
                 remark: Box::new(|_, text| format!("! {text}\n")),
-                complain: Box::new(move |text| complaints.lock().expect("no panic").push(text.to_owned())),
+                complain: Box::new(move |text| {
+                    complaints.lock().expect("no panic").push(text.to_owned())
+                }),
             };
-            RotatingFile::open(path, Bounds { max_size, max_age: HOUR, max_total }, around).expect("opens")
+            RotatingFile::open(
+                path,
+                Bounds {
+                    max_size,
+                    max_age: HOUR,
+                    max_total,
+                },
+                around,
+            )
+            .expect("opens")
         }
 
         fn open(&self, max_size: u64, max_total: u64) -> RotatingFile {
@@ -310,7 +390,9 @@ mod tests {
             let mut files: Vec<_> = entries
                 .map(|entry| {
                     let name = entry.file_name().to_string_lossy().into_owned();
-                    let name = name.strip_prefix("labwatch.log.2").map_or(name.clone(), |_| "rotated".to_owned());
+                    let name = name
+                        .strip_prefix("labwatch.log.2")
+                        .map_or(name.clone(), |_| "rotated".to_owned());
                     (name, entry.metadata().expect("stats").len())
                 })
                 .collect();
@@ -330,10 +412,19 @@ mod tests {
         let mut file = fixture.open(100, 350);
         for line in 0..1_000 {
             write(&mut file, &format!("{line:039}\n"));
-            let ours: u64 = fixture.files().iter().filter(|(name, _)| !name.ends_with("old")).map(|(_, size)| size).sum();
+            let ours: u64 = fixture
+                .files()
+                .iter()
+                .filter(|(name, _)| !name.ends_with("old"))
+                .map(|(_, size)| size)
+                .sum();
             assert!(ours <= 350, "{:?}", fixture.files());
         }
-        let rotated = fixture.files().into_iter().filter(|(name, _)| name == "rotated").count();
+        let rotated = fixture
+            .files()
+            .into_iter()
+            .filter(|(name, _)| name == "rotated")
+            .count();
         assert_eq!(rotated, 3, "{:?}", fixture.files());
         assert!(fixture.text().ends_with("0999\n"));
         assert!(fixture.folder.path().join("labwatch.log.old").exists());
@@ -343,11 +434,25 @@ mod tests {
     #[test]
     fn the_newest_rotated_file_is_the_last_to_go() {
         let fixture = Fixture::new();
-        for (stamp, size) in [("20200101T000000Z", 10), ("20990101T000000Z", 60), ("20990101T000000Z-001", 60)] {
-            fs::write(fixture.folder.path().join(format!("labwatch.log.{stamp}")), "x".repeat(size)).expect("writes");
+        for (stamp, size) in [
+            ("20200101T000000Z", 10),
+            ("20990101T000000Z", 60),
+            ("20990101T000000Z-001", 60),
+        ] {
+            fs::write(
+                fixture.folder.path().join(format!("labwatch.log.{stamp}")),
+                "x".repeat(size),
+            )
+            .expect("writes");
         }
         drop(fixture.open(100, 200));
-        assert!(fixture.folder.path().join("labwatch.log.20990101T000000Z-001").exists());
+        assert!(
+            fixture
+                .folder
+                .path()
+                .join("labwatch.log.20990101T000000Z-001")
+                .exists()
+        );
         assert_eq!(fixture.files().len(), 2, "{:?}", fixture.files());
     }
 
@@ -359,7 +464,11 @@ mod tests {
         write(&mut file, "two\n");
         assert_eq!(fixture.text(), "one\ntwo\n");
         write(&mut file, &format!("{}\n", "x".repeat(95)));
-        assert_eq!(fixture.files().len(), 2, "the eight bytes from before count");
+        assert_eq!(
+            fixture.files().len(),
+            2,
+            "the eight bytes from before count"
+        );
     }
 
     #[test]
@@ -369,10 +478,16 @@ mod tests {
         write(&mut file, "one\n");
         fixture.ahead.store(3_700, Ordering::Relaxed);
         write(&mut file, "two\n");
-        assert_eq!((fixture.files().len(), fixture.text().as_str()), (2, "two\n"));
+        assert_eq!(
+            (fixture.files().len(), fixture.text().as_str()),
+            (2, "two\n")
+        );
         fixture.ahead.store(7_500, Ordering::Relaxed);
         write(&mut file, "three\n");
-        assert_eq!(fixture.files(), [("labwatch.log".to_owned(), 6), ("rotated".to_owned(), 4)]);
+        assert_eq!(
+            fixture.files(),
+            [("labwatch.log".to_owned(), 6), ("rotated".to_owned(), 4)]
+        );
     }
 
     #[test]
@@ -402,10 +517,16 @@ mod tests {
         assert_eq!(file.lost().load(Ordering::Relaxed), 3);
         fs::remove_file(fixture.path()).expect("removes");
         write(&mut file, "four\n");
-        assert_eq!(fixture.text(), "! 3 lines of the log could not be written and are lost\nfour\n");
+        assert_eq!(
+            fixture.text(),
+            "! 3 lines of the log could not be written and are lost\nfour\n"
+        );
         let complaints = fixture.complaints.lock().expect("no panic");
         assert_eq!(complaints.len(), 1, "{complaints:?}");
-        assert!(complaints[0].contains("No space left on device"), "{complaints:?}");
+        assert!(
+            complaints[0].contains("No space left on device"),
+            "{complaints:?}"
+        );
     }
 
     #[test]
@@ -431,7 +552,12 @@ mod tests {
         write(&mut file, &format!("{}\n", "y".repeat(90)));
         write(&mut file, "a line that does not fit\n");
         let text = fs::read_to_string(&path).expect("reads");
-        assert!(text.starts_with("! the log file could not be put aside and was emptied: File name too long"), "{text}");
+        assert!(
+            text.starts_with(
+                "! the log file could not be put aside and was emptied: File name too long"
+            ),
+            "{text}"
+        );
         assert!(text.ends_with("a line that does not fit\n"), "{text}");
     }
 
@@ -440,6 +566,9 @@ mod tests {
         let fixture = Fixture::new();
         let mut file = fixture.open(100, 1_000);
         write(&mut file, &"x".repeat(101));
-        assert_eq!((file.lost().load(Ordering::Relaxed), fixture.text().as_str()), (1, ""));
+        assert_eq!(
+            (file.lost().load(Ordering::Relaxed), fixture.text().as_str()),
+            (1, "")
+        );
     }
 }

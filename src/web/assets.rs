@@ -28,18 +28,36 @@ impl Asset {
         content.hash(&mut hasher);
         let name = format!("{stem}-{:016x}.{extension}", hasher.finish());
         let address = format!("{FOLDER}/{name}");
-        Self { name, media, content, address }
+        Self {
+            name,
+            media,
+            content,
+            address,
+        }
     }
 }
 
-static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("page", "css", "text/css; charset=utf-8", palette::css() + include_str!("assets/page.css")));
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "page",
+        "css",
+        "text/css; charset=utf-8",
+        palette::css() + include_str!("assets/page.css"),
+    )
+});
 
-static SCRIPT: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("page", "js", "text/javascript; charset=utf-8", include_str!("assets/page.js").to_owned()));
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "page",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_str!("assets/page.js").to_owned(),
+    )
+});
 
-static ICONS: LazyLock<[Asset; 5]> =
-    LazyLock::new(|| State::ALL.map(|state| Asset::new(state.word(), "svg", "image/svg+xml", shapes::icon(state))));
+static ICONS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+    State::ALL.map(|state| Asset::new(state.word(), "svg", "image/svg+xml", shapes::icon(state)))
+});
 
 /// The address of the style sheet.
 pub(super) fn style() -> &'static str {
@@ -53,17 +71,24 @@ pub(super) fn script() -> &'static str {
 
 /// The address of the icon in the shape of a state.
 pub(super) fn icon(state: State) -> &'static str {
-    let found = State::ALL.into_iter().zip(ICONS.iter()).find(|(known, _)| *known == state);
+    let found = State::ALL
+        .into_iter()
+        .zip(ICONS.iter())
+        .find(|(known, _)| *known == state);
     found.map_or("", |(_, icon)| &icon.address)
 }
 
 /// The icon for whoever asks for one without having read a page. It says nothing of the laboratory.
 pub(super) fn plain_icon() -> &'static Asset {
-    static PLAIN: LazyLock<Asset> = LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", shapes::icon(State::Unknown)));
+    static PLAIN: LazyLock<Asset> =
+        LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", shapes::icon(State::Unknown)));
     &PLAIN
 }
 
 /// The file of this name.
 pub(super) fn named(name: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*SCRIPT].into_iter().chain(ICONS.iter()).find(|asset| asset.name == name)
+    [&*STYLE, &*SCRIPT]
+        .into_iter()
+        .chain(ICONS.iter())
+        .find(|asset| asset.name == name)
 }

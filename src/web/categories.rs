@@ -15,7 +15,10 @@ const NAMED: usize = 5;
 
 /// All categories, as a part of a page.
 pub(super) fn section(frame: &Frame<'_>, standings: &[Standing]) -> Markup {
-    let rows = standings.iter().take(MAX_ROWS).map(|standing| row(frame, standing));
+    let rows = standings
+        .iter()
+        .take(MAX_ROWS)
+        .map(|standing| row(frame, standing));
     html! {
         section #part-categories aria-labelledby="categories" {
             h2 #categories { "Categories" }
@@ -29,10 +32,18 @@ pub(super) fn section(frame: &Frame<'_>, standings: &[Standing]) -> Markup {
 
 fn row(frame: &Frame<'_>, standing: &Standing) -> [Markup; 6] {
     let name = standing.rules.name.as_str();
-    let kind = if standing.enabled { Kind::Close } else { Kind::Open };
+    let kind = if standing.enabled {
+        Kind::Close
+    } else {
+        Kind::Open
+    };
     [
         html! { (clip(name)) span.soft.small { (words::count(standing.members, "member")) } },
-        if standing.ok { parts::marked("ok", "yes") } else { parts::marked("down", "no") },
+        if standing.ok {
+            parts::marked("ok", "yes")
+        } else {
+            parts::marked("down", "no")
+        },
         names(frame, &standing.failing),
         switch(frame, standing),
         rule(standing),

@@ -20,7 +20,12 @@ use crate::reports::{self, Restore};
 use crate::store::{Mention, SwitchRow};
 
 /// The page.
-pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past, usual: &[Restore]) -> Markup {
+pub(super) fn page(
+    frame: &Frame<'_>,
+    experiment: &Experiment<'_>,
+    past: &Past,
+    usual: &[Restore],
+) -> Markup {
     html! {
         (head(experiment))
         (answers(frame, experiment, usual))
@@ -56,7 +61,12 @@ pub(super) fn page(frame: &Frame<'_>, experiment: &Experiment<'_>, past: &Past, 
 }
 
 fn head(experiment: &Experiment<'_>) -> Markup {
-    let resources: Vec<_> = experiment.view.resources.iter().map(|resource| clip(resource.name.as_str())).collect();
+    let resources: Vec<_> = experiment
+        .view
+        .resources
+        .iter()
+        .map(|resource| clip(resource.name.as_str()))
+        .collect();
     html! {
         div.title {
             h1 { (clip(experiment.name())) }
@@ -98,14 +108,27 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) ->
 /// How long failures such as this one usually last, where enough of them were seen.
 fn lasts(experiment: &Experiment<'_>, usual: &[Restore]) -> Option<String> {
     let cause = reports::cause(experiment.view)?;
-    let usual = usual.iter().find(|restore| restore.cause == cause && restore.median_minutes.is_some())?;
-    Some(format!("{} (90 days, all experiments)", reports::words::restore(usual)))
+    let usual = usual
+        .iter()
+        .find(|restore| restore.cause == cause && restore.median_minutes.is_some())?;
+    Some(format!(
+        "{} (90 days, all experiments)",
+        reports::words::restore(usual)
+    ))
 }
 
 /// What it probably has in common with others that were lost with it. Whole addresses are for those who signed in.
 fn cause(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Option<Markup> {
-    let cause = frame.snapshot.causes.iter().find(|cause| cause.stubs.binary_search(&experiment.view.stub).is_ok())?;
-    let label = if frame.private { &cause.label_private } else { &cause.label_public };
+    let cause = frame
+        .snapshot
+        .causes
+        .iter()
+        .find(|cause| cause.stubs.binary_search(&experiment.view.stub).is_ok())?;
+    let label = if frame.private {
+        &cause.label_private
+    } else {
+        &cause.label_public
+    };
     Some(html! {
         (cause.stubs.len()) " of " (cause.of) " at " strong { (clip(label)) } " were lost together, first at "
         (words::time(cause.began.wall(), frame.now)) ": probably one cause."
@@ -123,7 +146,12 @@ fn orders(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
 /// Who needs it next, without names.
 fn bookings(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     let now = frame.now;
-    let resources: Vec<_> = experiment.view.resources.iter().map(|resource| resource.name.clone()).collect();
+    let resources: Vec<_> = experiment
+        .view
+        .resources
+        .iter()
+        .map(|resource| resource.name.clone())
+        .collect();
     let booked = frame.snapshot.calendar.next_day(&resources, now);
     let rows = booked.iter().take(MAX_ROWS).map(|of| {
         let begins = match (of.start > now, of.started) {
@@ -131,7 +159,12 @@ fn bookings(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
             (false, true) => html! { strong { "in session now" } },
             (false, false) => html! { "under way, not started" },
         };
-        [words::time(of.start, now), words::time(of.end, now), html! { (words::spell_between(of.start, of.end)) }, begins]
+        [
+            words::time(of.start, now),
+            words::time(of.end, now),
+            html! { (words::spell_between(of.start, of.end)) },
+            begins,
+        ]
     });
     html! {
         @if booked.is_empty() { (parts::none(if resources.is_empty() { "Book does not list it, so nobody can book it." } else { "Nobody." })) }
@@ -141,7 +174,10 @@ fn bookings(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
 
 fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     let (view, now) = (experiment.view, frame.now);
-    let (relay, jump) = (frame.snapshot.source(SourceName::Relay), frame.snapshot.source(SourceName::Jump));
+    let (relay, jump) = (
+        frame.snapshot.source(SourceName::Relay),
+        frame.snapshot.source(SourceName::Jump),
+    );
     let jump_shape = match view.jump {
         JumpHealth::Up => "ok",
         JumpHealth::Lost => "degraded",
@@ -154,7 +190,11 @@ fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         html! { "–" },
         words::ago_or_never(view.jump_seen.time(jump.last_report), now),
     ];
-    let rows = view.streams.iter().map(|stream| stream_row(stream, relay, now)).chain([login]);
+    let rows = view
+        .streams
+        .iter()
+        .map(|stream| stream_row(stream, relay, now))
+        .chain([login]);
     html! {
         @if view.streams.is_empty() { (parts::none("No stream of it is known.")) }
         (parts::table("Streams and remote login", ["Stream", "State", "Last sent", "Rate", "Last reported"], rows))
@@ -168,7 +208,10 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
         (StreamHealth::Silent | StreamHealth::Missing, true) => "down",
         (StreamHealth::Silent | StreamHealth::Missing, false) => "degraded",
     };
-    let connection = relay.report.as_deref().and_then(|report| connection(report, stream.topic.as_str()));
+    let connection = relay
+        .report
+        .as_deref()
+        .and_then(|report| connection(report, stream.topic.as_str()));
     let traffic = connection.and_then(|connection| connection.tx);
     // Relay tells it of the moment of its report: counted from now it would seem to grow where only the next report is awaited.
     let before = traffic.and_then(|traffic| traffic.last);
@@ -176,9 +219,13 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
         (Some(before), _) => {
             html! { (words::spell(SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX))) " before the newest report" }
         }
-        (None, Evidence::Sampled(Some(heard))) => html! { (words::ago(heard, now)) span.soft { " as heard by listening" } },
+        (None, Evidence::Sampled(Some(heard))) => {
+            html! { (words::ago(heard, now)) span.soft { " as heard by listening" } }
+        }
         (None, Evidence::Sampled(None)) => html! { "never heard by listening" },
-        (None, Evidence::Unverified) => html! { span.soft { "not known: connected counts as active" } },
+        (None, Evidence::Unverified) => {
+            html! { span.soft { "not known: connected counts as active" } }
+        }
         (None, Evidence::Statistics) => html! { "never" },
     };
     let traffic = traffic.filter(|traffic| traffic.fps > 0.0);
@@ -194,21 +241,38 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
 /// The connection of a stream that sent last.
 fn connection<'a>(report: &'a Report, topic: &str) -> Option<Connection<'a>> {
     let own = report.iter().filter(|connection| connection.topic == topic);
-    let own = own.filter(|connection| connection.scopes.has(Scopes::EXPT) || connection.scopes.has(Scopes::UNSAID));
-    own.min_by_key(|connection| connection.tx.and_then(|tx| tx.last).unwrap_or(Duration::MAX))
+    let own = own.filter(|connection| {
+        connection.scopes.has(Scopes::EXPT) || connection.scopes.has(Scopes::UNSAID)
+    });
+    own.min_by_key(|connection| {
+        connection
+            .tx
+            .and_then(|tx| tx.last)
+            .unwrap_or(Duration::MAX)
+    })
 }
 
 /// Messages a second and their mean size, since it connected.
 fn rate(fps: f32, size: u32) -> String {
     let bits = f64::from(fps) * f64::from(size) * 8.0;
-    let (amount, unit) = if bits >= 1e6 { (bits / 1e6, "Mbit/s") } else { (bits / 1e3, "kbit/s") };
+    let (amount, unit) = if bits >= 1e6 {
+        (bits / 1e6, "Mbit/s")
+    } else {
+        (bits / 1e3, "kbit/s")
+    };
     format!("{fps:.1}/s, {amount:.1} {unit}")
 }
 
 fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
     let events: Vec<&Event> = match &past.events {
         Some(page) => page.events.iter().map(|stored| &stored.event).collect(),
-        None => experiment.view.events.iter().rev().map(|event| &**event).collect(),
+        None => experiment
+            .view
+            .events
+            .iter()
+            .rev()
+            .map(|event| &**event)
+            .collect(),
     };
     let rows = events.iter().map(|event| {
         let issues: Vec<_> = event.issues.iter().map(Issue::to_string).collect();

@@ -47,7 +47,9 @@ impl Filter {
 
     /// The bookability that is asked for.
     pub(super) fn booking(&self) -> Option<Booking> {
-        Booking::ALL.into_iter().find(|booking| booking.word() == self.booking)
+        Booking::ALL
+            .into_iter()
+            .find(|booking| booking.word() == self.booking)
     }
 
     /// The pool that is asked for.
@@ -62,12 +64,19 @@ impl Filter {
 
     /// How many rows the page may have.
     pub(super) fn most_rows(&self) -> usize {
-        if self.all.is_some() { usize::MAX } else { MAX_ROWS }
+        if self.all.is_some() {
+            usize::MAX
+        } else {
+            MAX_ROWS
+        }
     }
 
     /// Whether anything is asked for.
     pub(super) fn is_set(&self) -> bool {
-        !self.search().is_empty() || self.state().is_some() || self.booking().is_some() || self.pool().is_some()
+        !self.search().is_empty()
+            || self.state().is_some()
+            || self.booking().is_some()
+            || self.pool().is_some()
     }
 
     /// Whether an experiment is among what is asked for.
@@ -75,11 +84,19 @@ impl Filter {
         let search = self.search().to_lowercase();
         let named = |name: &str| name.to_lowercase().contains(&search);
         self.state().is_none_or(|state| state == experiment.state)
-            && self.booking().is_none_or(|booking| booking == experiment.booking)
-            && self.pool().is_none_or(|pool| experiment.pools().any(|of| of == pool))
+            && self
+                .booking()
+                .is_none_or(|booking| booking == experiment.booking)
+            && self
+                .pool()
+                .is_none_or(|pool| experiment.pools().any(|of| of == pool))
             && (search.is_empty()
                 || named(experiment.name())
-                || experiment.view.resources.iter().any(|resource| named(resource.name.as_str())))
+                || experiment
+                    .view
+                    .resources
+                    .iter()
+                    .any(|resource| named(resource.name.as_str())))
     }
 
     /// The address of the same with all rows.
@@ -111,11 +128,15 @@ fn query() -> url::form_urlencoded::Serializer<'static, String> {
 
 /// The address below `folder` of something with this name, whatever is in it.
 pub(super) fn address_of(folder: &str, name: &str) -> String {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    const HEX: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+    ];
     let mut address = format!("{folder}/");
     for byte in name.bytes() {
         // A name of dots alone would be taken for a folder.
-        let plain = byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || (byte == b'.' && !name.trim_matches('.').is_empty());
+        let plain = byte.is_ascii_alphanumeric()
+            || b"-_~".contains(&byte)
+            || (byte == b'.' && !name.trim_matches('.').is_empty());
         if plain {
             address.push(char::from(byte));
         } else {
@@ -147,9 +168,21 @@ mod tests {
 
     #[test]
     fn the_address_holds_what_is_asked_for() {
-        let filter = Filter { q: " Pend ".into(), state: "down".into(), booking: "nonsense".into(), ..Filter::default() };
+        let filter = Filter {
+            q: " Pend ".into(),
+            state: "down".into(),
+            booking: "nonsense".into(),
+            ..Filter::default()
+        };
         assert_eq!(filter.address_of_all(), "/?q=Pend&state=down&all=1");
         assert!(filter.is_set());
-        assert!(!Filter { state: "x".into(), wall: Some(String::new()), ..Filter::default() }.is_set());
+        assert!(
+            !Filter {
+                state: "x".into(),
+                wall: Some(String::new()),
+                ..Filter::default()
+            }
+            .is_set()
+        );
     }
 }

@@ -7,7 +7,10 @@ use super::timeline::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
 use super::view::Experiment;
 use crate::engine::ExperimentView;
 use crate::model::Health;
-use crate::store::{BookedTimes, EventPage, Gap, Hold, Mention, OutboxRow, Range, ReadError, Reader, SourceRow, SwitchRow, uptime_of};
+use crate::store::{
+    BookedTimes, EventPage, Gap, Hold, Mention, OutboxRow, Range, ReadError, Reader, SourceRow,
+    SwitchRow, uptime_of,
+};
 
 /// The most events and switches that the page of an experiment lists.
 const MAX_EVENTS: usize = 50;
@@ -40,15 +43,45 @@ pub(super) struct Past {
 /// The past of one experiment.
 pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Timestamp) -> Past {
     let day = timeline::range(now, DAY_STEP, DAY_CELLS);
-    let mut past =
-        Past { day: sketch(view, &[], now), long: None, events: None, switches: Vec::new(), mentions: Vec::new(), trouble: None };
+    let mut past = Past {
+        day: sketch(view, &[], now),
+        long: None,
+        events: None,
+        switches: Vec::new(),
+        mentions: Vec::new(),
+        trouble: None,
+    };
     let Some(reader) = reader else { return past };
     let found = async {
         let long = timeline::range(now, LONG_STEP, LONG_CELLS);
-        let booked = reader.booked([&view.stub], so_far(now, long)).await?.remove(&view.stub).unwrap_or_default();
-        let of_day = booked.iter().filter(|of| of.until > day.from).map(|of| Range { from: of.from.max(day.from), ..*of });
-        past.day = Bar::new(day, DAY_STEP, reader.uptime(&view.stub, day, DAY_STEP).await?, view.first_seen).booked(of_day.collect());
-        past.long = Some(Bar::new(long, LONG_STEP, reader.uptime(&view.stub, long, LONG_STEP).await?, view.first_seen).booked(booked));
+        let booked = reader
+            .booked([&view.stub], so_far(now, long))
+            .await?
+            .remove(&view.stub)
+            .unwrap_or_default();
+        let of_day = booked
+            .iter()
+            .filter(|of| of.until > day.from)
+            .map(|of| Range {
+                from: of.from.max(day.from),
+                ..*of
+            });
+        past.day = Bar::new(
+            day,
+            DAY_STEP,
+            reader.uptime(&view.stub, day, DAY_STEP).await?,
+            view.first_seen,
+        )
+        .booked(of_day.collect());
+        past.long = Some(
+            Bar::new(
+                long,
+                LONG_STEP,
+                reader.uptime(&view.stub, long, LONG_STEP).await?,
+                view.first_seen,
+            )
+            .booked(booked),
+        );
         past.events = Some(reader.events(&view.stub, long, None, MAX_EVENTS).await?);
         past.switches = reader.switches_of(&view.stub, lately(now)).await?;
         past.switches.truncate(MAX_EVENTS);
@@ -61,7 +94,11 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
 }
 
 /// The last day of the first rows of a list.
-pub(super) async fn sketches<'a>(reader: Option<&Reader>, rows: &Rows<'a>, now: Timestamp) -> Sketches<'a> {
+pub(super) async fn sketches<'a>(
+    reader: Option<&Reader>,
+    rows: &Rows<'a>,
+    now: Timestamp,
+) -> Sketches<'a> {
     let day = timeline::range(now, DAY_STEP, DAY_CELLS);
     // Without the gaps the sketch shows what was known through them, and the page of the experiment shows them.
     let gaps = match reader {
@@ -69,16 +106,27 @@ pub(super) async fn sketches<'a>(reader: Option<&Reader>, rows: &Rows<'a>, now: 
         None => Vec::new(),
     };
     let mut booked = match reader {
-        Some(reader) => reader.booked(rows.sketched().map(|of| &of.view.stub), so_far(now, day)).await.unwrap_or_default(),
+        Some(reader) => reader
+            .booked(rows.sketched().map(|of| &of.view.stub), so_far(now, day))
+            .await
+            .unwrap_or_default(),
         None => BookedTimes::new(),
     };
-    let sketch = |of: &Experiment<'a>| (of.name(), sketch(of.view, &gaps, now).booked(booked.remove(&of.view.stub).unwrap_or_default()));
+    let sketch = |of: &Experiment<'a>| {
+        (
+            of.name(),
+            sketch(of.view, &gaps, now).booked(booked.remove(&of.view.stub).unwrap_or_default()),
+        )
+    };
     rows.sketched().map(sketch).collect()
 }
 
 /// Changes of sources and times without history.
 pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Told<(Vec<SourceRow>, Vec<Gap>)> {
-    Ok((reader.sources(lately(now)).await?, reader.gaps(lately(now)).await?))
+    Ok((
+        reader.sources(lately(now)).await?,
+        reader.gaps(lately(now)).await?,
+    ))
 }
 
 /// Holds of people, newest first.
@@ -95,17 +143,36 @@ pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Told<Vec<OutboxRo
 fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
     let day = timeline::range(now, DAY_STEP, DAY_CELLS);
     let before = view.events.first().map_or(view.health, |event| event.was);
-    let start = (view.first_seen, if view.events.is_empty() { Health::Unknown } else { before });
-    let changes = std::iter::once(start).chain(view.events.iter().map(|event| (event.when, event.health)));
-    Bar::new(day, DAY_STEP, uptime_of(changes, gaps, day, DAY_STEP, now), view.first_seen)
+    let start = (
+        view.first_seen,
+        if view.events.is_empty() {
+            Health::Unknown
+        } else {
+            before
+        },
+    );
+    let changes =
+        std::iter::once(start).chain(view.events.iter().map(|event| (event.when, event.health)));
+    Bar::new(
+        day,
+        DAY_STEP,
+        uptime_of(changes, gaps, day, DAY_STEP, now),
+        view.first_seen,
+    )
 }
 
 /// The part of a range that is not ahead.
 fn so_far(now: Timestamp, range: Range) -> Range {
-    Range { until: now.max(range.from), ..range }
+    Range {
+        until: now.max(range.from),
+        ..range
+    }
 }
 
 fn lately(now: Timestamp) -> Range {
     let from = now.checked_sub(LISTED).unwrap_or(Timestamp::MIN);
-    Range { from, until: now.checked_add(AHEAD).unwrap_or(Timestamp::MAX) }
+    Range {
+        from,
+        until: now.checked_add(AHEAD).unwrap_or(Timestamp::MAX),
+    }
 }

@@ -84,7 +84,15 @@ fn held(frame: &Frame<'_>) -> Markup {
 
 /// The experiments, by the resources that they are in book.
 fn owners(snapshot: &Snapshot) -> BTreeMap<&str, &ExperimentView> {
-    snapshot.experiments.iter().flat_map(|view| view.resources.iter().map(move |of| (of.name.as_str(), view.as_ref()))).collect()
+    snapshot
+        .experiments
+        .iter()
+        .flat_map(|view| {
+            view.resources
+                .iter()
+                .map(move |of| (of.name.as_str(), view.as_ref()))
+        })
+        .collect()
 }
 
 /// The bookings that cannot start.
@@ -104,7 +112,13 @@ fn blocked(blocked: &Affected, now: Timestamp) -> Markup {
 fn ours(frame: &Frame<'_>) -> Markup {
     let now = frame.now;
     let all = view::experiments(frame.snapshot)
-        .flat_map(|experiment| experiment.view.resources.iter().map(move |resource| (experiment, resource)))
+        .flat_map(|experiment| {
+            experiment
+                .view
+                .resources
+                .iter()
+                .map(move |resource| (experiment, resource))
+        })
         .filter(|(_, resource)| resource.bookable == Some(Bookable::Withdrawn));
     let all: Vec<_> = all.collect();
     let rows = all.iter().take(MAX_ROWS).map(|(experiment, resource)| {
@@ -162,7 +176,11 @@ fn weekly(entry: &QuietEntry) -> Markup {
 }
 
 fn ended(holds: &[Hold], now: Timestamp) -> Markup {
-    let ended: Vec<_> = holds.iter().filter_map(|hold| Some((hold, hold.until?))).take(MAX_ROWS).collect();
+    let ended: Vec<_> = holds
+        .iter()
+        .filter_map(|hold| Some((hold, hold.until?)))
+        .take(MAX_ROWS)
+        .collect();
     let rows = ended.iter().map(|(hold, until)| {
         [
             html! { (clip(hold.resource.as_str())) },

@@ -170,7 +170,11 @@ fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Marku
 
 /// What stands above every page. An installation that nobody has given a name is the only one.
 fn name(label: &str) -> String {
-    if label == UNNAMED { "Lab status".to_owned() } else { format!("{label} status") }
+    if label == UNNAMED {
+        "Lab status".to_owned()
+    } else {
+        format!("{label} status")
+    }
 }
 
 fn header(frame: &Frame<'_>, place: &str) -> Markup {
@@ -262,7 +266,9 @@ fn hidden(source: &SourceView) -> Markup {
 }
 
 fn route_banner(frame: &Frame<'_>, route: &RouteView) -> Markup {
-    let Some(fault) = route.fault.as_ref().filter(|_| route.failures > 0) else { return html! {} };
+    let Some(fault) = route.fault.as_ref().filter(|_| route.failures > 0) else {
+        return html! {};
+    };
     banner(
         "down",
         &html! {

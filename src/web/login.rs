@@ -33,15 +33,23 @@ pub(super) async fn page(
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
-    framed(&state.base, layout::bare(theme(&headers), "Sign in", &form(&caller, &asked)))
+    framed(
+        &state.base,
+        layout::bare(theme(&headers), "Sign in", &form(&caller, &asked)),
+    )
 }
 
 fn form(caller: &Caller, asked: &Asked) -> Markup {
-    let refused = Refusal::ALL.into_iter().find(|why| why.word() == asked.refused);
+    let refused = Refusal::ALL
+        .into_iter()
+        .find(|why| why.word() == asked.refused);
     let trouble = match asked.refused.as_str() {
         "" => None,
         "wait" => Some("Too many tokens were refused. Wait for some minutes.".to_owned()),
-        _ => Some(refused.map_or_else(|| "That was no token.".to_owned(), |why| words::sentence(&capital(&why.to_string())))),
+        _ => Some(refused.map_or_else(
+            || "That was no token.".to_owned(),
+            |why| words::sentence(&capital(&why.to_string())),
+        )),
     };
     html! {
         @if let (Some(pass), Some(csrf)) = (caller.pass(), caller.csrf()) {
@@ -69,5 +77,7 @@ fn form(caller: &Caller, asked: &Asked) -> Markup {
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }

@@ -33,23 +33,42 @@ pub fn with_lost_page(all: Router, base: Arc<str>) -> Router {
 
 /// A page that says one thing.
 pub(super) fn page(theme: Option<&'static str>, title: &str, words: &str) -> Markup {
-    layout::bare(theme, title, &html! { p { (words) } p { a href="/" { "Go to the overview" } ", where you can search." } })
+    layout::bare(
+        theme,
+        title,
+        &html! { p { (words) } p { a href="/" { "Go to the overview" } ", where you can search." } },
+    )
 }
 
 async fn explain(State(base): State<Arc<str>>, request: Request, next: Next) -> Response {
     let person = !request.uri().path().starts_with("/api/") && wants_page(request.headers());
-    let (theme, reads) = (theme(request.headers()), [Method::GET, Method::HEAD].contains(request.method()));
+    let (theme, reads) = (
+        theme(request.headers()),
+        [Method::GET, Method::HEAD].contains(request.method()),
+    );
     let response = next.run(request).await;
     let status = response.status();
     if !person || is_page(&response) || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     if status == StatusCode::NOT_FOUND {
-        return (status, framed(&base, page(theme, "Not found", "There is no such page."))).into_response();
+        return (
+            status,
+            framed(&base, page(theme, "Not found", "There is no such page.")),
+        )
+            .into_response();
     }
     let error = response.into_body();
-    let told: Told = to_bytes(error, MAX_ERROR_BYTES).await.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
-    (status, framed(&base, refusal(theme, status, &told.message, reads))).into_response()
+    let told: Told = to_bytes(error, MAX_ERROR_BYTES)
+        .await
+        .ok()
+        .and_then(|body| serde_json::from_slice(&body).ok())
+        .unwrap_or_default();
+    (
+        status,
+        framed(&base, refusal(theme, status, &told.message, reads)),
+    )
+        .into_response()
 }
 
 fn refusal(theme: Option<&'static str>, status: StatusCode, why: &str, reads: bool) -> Markup {
@@ -69,10 +88,17 @@ fn refusal(theme: Option<&'static str>, status: StatusCode, why: &str, reads: bo
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {
-    headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+    headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn is_page(response: &Response) -> bool {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    response.headers().contains_key(CONTENT_SECURITY_POLICY) && kind.is_some_and(|kind| kind.starts_with("text/html"))
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    response.headers().contains_key(CONTENT_SECURITY_POLICY)
+        && kind.is_some_and(|kind| kind.starts_with("text/html"))
 }

@@ -4,29 +4,29 @@
 //! A page is built in three steps: a handler takes the newest snapshot and asks the memory (`history`), views pick what people ask for
 //! (`view`), and markup is made of it. Nothing is loaded from elsewhere, and nothing is said by colour alone.
 
-mod palette;
-mod state;
-mod shapes;
-mod words;
 mod assets;
-mod view;
-mod filter;
-mod timeline;
-mod history;
-mod parts;
-mod layout;
-mod overview;
-mod experiment;
 mod categories;
-mod pools;
-mod sources;
+mod experiment;
+mod filter;
+mod history;
 mod holds;
-mod outbox;
-mod reports;
+mod layout;
 mod login;
-mod orders;
 mod lost;
+mod orders;
+mod outbox;
+mod overview;
+mod palette;
+mod parts;
+mod pools;
+mod reports;
 mod routes;
+mod shapes;
+mod sources;
+mod state;
+mod timeline;
+mod view;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -49,7 +49,11 @@ fn routes(frame: &Frame<'_>) -> Markup {
 
 /// A text that may hold addresses of people.
 fn private(frame: &Frame<'_>, text: &str) -> String {
-    if frame.private { clip(text) } else { "is for those who sign in".to_owned() }
+    if frame.private {
+        clip(text)
+    } else {
+        "is for those who sign in".to_owned()
+    }
 }
 
 fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {

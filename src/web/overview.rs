@@ -32,8 +32,9 @@ impl<'a> Rows<'a> {
     /// What is asked for or, when nothing is, what needs somebody.
     pub(super) fn of(snapshot: &'a Snapshot, filter: &Filter) -> Self {
         let mut shown = if filter.is_set() {
-            let (mut problems, fine): (Vec<_>, Vec<_>) =
-                view::experiments(snapshot).filter(|experiment| filter.takes(experiment)).partition(Experiment::is_problem);
+            let (mut problems, fine): (Vec<_>, Vec<_>) = view::experiments(snapshot)
+                .filter(|experiment| filter.takes(experiment))
+                .partition(Experiment::is_problem);
             problems.extend(fine);
             problems
         } else {
@@ -54,7 +55,12 @@ impl<'a> Rows<'a> {
 pub(super) type Sketches<'a> = BTreeMap<&'a str, Bar>;
 
 /// The page.
-pub(super) fn page(frame: &Frame<'_>, filter: &Filter, rows: &Rows<'_>, days: &Sketches<'_>) -> Markup {
+pub(super) fn page(
+    frame: &Frame<'_>,
+    filter: &Filter,
+    rows: &Rows<'_>,
+    days: &Sketches<'_>,
+) -> Markup {
     let pools = PoolCard::all(frame.snapshot);
     html! {
         (verdict(frame))
@@ -106,7 +112,11 @@ fn counts(counts: &Counts) -> Markup {
         (State::Unknown, counts.unknown),
         (State::Ok, counts.ok),
     ];
-    let bookings = [(Booking::Withdrawn, counts.withdrawn), (Booking::Held, counts.held), (Booking::Unlisted, counts.unlisted)];
+    let bookings = [
+        (Booking::Withdrawn, counts.withdrawn),
+        (Booking::Held, counts.held),
+        (Booking::Unlisted, counts.unlisted),
+    ];
     html! {
         ul.counts {
             @for (state, count) in states.into_iter().filter(|(_, count)| *count > 0) {
@@ -175,8 +185,17 @@ fn search(pools: &[PoolCard<'_>], filter: &Filter) -> Markup {
 }
 
 fn table(frame: &Frame<'_>, rows: &Rows<'_>, days: &Sketches<'_>, filter: &Filter) -> Markup {
-    let with_need = rows.shown.iter().any(|experiment| experiment.affected().next_week > 0);
-    let heads = [("State", true), ("Experiment", true), ("Needed", with_need), ("Booking", true), ("Last 24 h", true)];
+    let with_need = rows
+        .shown
+        .iter()
+        .any(|experiment| experiment.affected().next_week > 0);
+    let heads = [
+        ("State", true),
+        ("Experiment", true),
+        ("Needed", with_need),
+        ("Booking", true),
+        ("Last 24 h", true),
+    ];
     html! {
         @if rows.shown.is_empty() { (parts::none("Nothing is like that. Ask for less.")) }
         @else {
@@ -195,7 +214,12 @@ fn table(frame: &Frame<'_>, rows: &Rows<'_>, days: &Sketches<'_>, filter: &Filte
 }
 
 /// An experiment with the five answers: since when, why, what was done, who was told, what can be done.
-fn row(frame: &Frame<'_>, experiment: &Experiment<'_>, day: Option<&Bar>, with_need: bool) -> Markup {
+fn row(
+    frame: &Frame<'_>,
+    experiment: &Experiment<'_>,
+    day: Option<&Bar>,
+    with_need: bool,
+) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     html! {
         tr role="row" data-row id=(address_of("x", experiment.name())) class={ "edge-" (experiment.state.word()) } {
@@ -250,7 +274,9 @@ fn rest(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
 }
 
 fn nothing_yet(snapshot: &Snapshot) -> Markup {
-    let waiting = SourceName::ALL.into_iter().filter(|name| snapshot.source(*name).health != SourceHealth::Live);
+    let waiting = SourceName::ALL
+        .into_iter()
+        .filter(|name| snapshot.source(*name).health != SourceHealth::Live);
     let waiting: Vec<_> = waiting.map(SourceName::word).collect();
     html! {
         div.empty {

@@ -47,7 +47,10 @@ const COLOURS: [Colour; 22] = [
 
 /// The colours as custom properties: by the system's theme, unless the reader chose one.
 pub(super) fn css() -> String {
-    let (light, dark) = (properties(|colour| colour.light), properties(|colour| colour.dark));
+    let (light, dark) = (
+        properties(|colour| colour.light),
+        properties(|colour| colour.dark),
+    );
     format!(
         ":root{{color-scheme:light;{light}}}\n\
          @media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}\n\
@@ -58,7 +61,13 @@ pub(super) fn css() -> String {
 
 /// A colour for a file that the style sheet does not reach, such as the icon of the tab.
 pub(super) fn hex(name: &str) -> String {
-    COLOURS.iter().find(|colour| colour.name == name).map_or_else(|| "currentColor".to_owned(), |colour| format!("#{:06x}", colour.light))
+    COLOURS
+        .iter()
+        .find(|colour| colour.name == name)
+        .map_or_else(
+            || "currentColor".to_owned(),
+            |colour| format!("#{:06x}", colour.light),
+        )
 }
 
 fn properties(theme: impl Fn(&Colour) -> Rgb) -> String {
@@ -82,12 +91,40 @@ mod tests {
     /// Colours in front, colours behind, and the least contrast between each two of them.
     const PAIRS: [(&[&str], &[&str], f64); 8] = [
         (&["ink", "soft", "link"], &["paper", "card"], TEXT),
-        (&["ok-ink", "degraded-ink", "down-ink", "flapping-ink", "unknown-ink"], &["paper", "card"], TEXT),
+        (
+            &[
+                "ok-ink",
+                "degraded-ink",
+                "down-ink",
+                "flapping-ink",
+                "unknown-ink",
+            ],
+            &["paper", "card"],
+            TEXT,
+        ),
         (&["ok-ink", "ink", "soft", "link"], &["ok-wash"], TEXT),
-        (&["degraded-ink", "ink", "soft", "link"], &["degraded-wash"], TEXT),
+        (
+            &["degraded-ink", "ink", "soft", "link"],
+            &["degraded-wash"],
+            TEXT,
+        ),
         (&["down-ink", "ink", "soft", "link"], &["down-wash"], TEXT),
-        (&["flapping-ink", "ink", "soft", "link"], &["flapping-wash"], TEXT),
-        (&["ok-fill", "degraded-fill", "down-fill", "flapping-fill", "unknown-fill"], &["paper", "card"], GRAPHICS),
+        (
+            &["flapping-ink", "ink", "soft", "link"],
+            &["flapping-wash"],
+            TEXT,
+        ),
+        (
+            &[
+                "ok-fill",
+                "degraded-fill",
+                "down-fill",
+                "flapping-fill",
+                "unknown-fill",
+            ],
+            &["paper", "card"],
+            GRAPHICS,
+        ),
         (&["edge", "focus"], &["paper", "card"], GRAPHICS),
     ];
 
@@ -95,13 +132,19 @@ mod tests {
     fn everything_can_be_read_in_both_themes() {
         let mut found = Vec::new();
         for (fronts, backs, least) in PAIRS {
-            for (front, back) in fronts.iter().flat_map(|front| backs.iter().map(move |back| (*front, *back))) {
+            for (front, back) in fronts
+                .iter()
+                .flat_map(|front| backs.iter().map(move |back| (*front, *back)))
+            {
                 let (front_colour, back_colour) = (named(front), named(back));
-                for (theme, contrast) in
-                    [("light", contrast(front_colour.light, back_colour.light)), ("dark", contrast(front_colour.dark, back_colour.dark))]
-                {
+                for (theme, contrast) in [
+                    ("light", contrast(front_colour.light, back_colour.light)),
+                    ("dark", contrast(front_colour.dark, back_colour.dark)),
+                ] {
                     if contrast < least {
-                        found.push(format!("{theme}: {front} on {back} is {contrast:.2}, less than {least}"));
+                        found.push(format!(
+                            "{theme}: {front} on {back} is {contrast:.2}, less than {least}"
+                        ));
                     }
                 }
             }
@@ -118,11 +161,23 @@ mod tests {
 
     #[test]
     fn good_and_bad_differ_for_those_who_see_no_red_or_green() {
-        for theme in [|colour: &Colour| colour.light, |colour: &Colour| colour.dark] {
+        for theme in [
+            |colour: &Colour| colour.light,
+            |colour: &Colour| colour.dark,
+        ] {
             for seen in [protan, deutan] {
-                let [ok, degraded, down] = ["ok-fill", "degraded-fill", "down-fill"].map(|name| seen(theme(named(name))));
-                assert!(distance(ok, down) > 90.0, "ok and down: {}", distance(ok, down));
-                assert!(distance(ok, degraded) > 90.0, "ok and degraded: {}", distance(ok, degraded));
+                let [ok, degraded, down] =
+                    ["ok-fill", "degraded-fill", "down-fill"].map(|name| seen(theme(named(name))));
+                assert!(
+                    distance(ok, down) > 90.0,
+                    "ok and down: {}",
+                    distance(ok, down)
+                );
+                assert!(
+                    distance(ok, degraded) > 90.0,
+                    "ok and degraded: {}",
+                    distance(ok, degraded)
+                );
             }
         }
     }
@@ -130,14 +185,28 @@ mod tests {
     #[test]
     fn the_style_sheet_uses_only_colours_of_the_palette() {
         let sheet = include_str!("assets/page.css");
-        for name in sheet.split("var(--").skip(1).filter_map(|rest| rest.split([')', ',']).next()) {
-            assert!(COLOURS.iter().any(|colour| colour.name == name) || sheet.contains(&format!("--{name}:")), "--{name} is no colour");
+        for name in sheet
+            .split("var(--")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', ',']).next())
+        {
+            assert!(
+                COLOURS.iter().any(|colour| colour.name == name)
+                    || sheet.contains(&format!("--{name}:")),
+                "--{name} is no colour"
+            );
         }
-        assert!(!sheet.contains('#'), "a colour that the palette does not know");
+        assert!(
+            !sheet.contains('#'),
+            "a colour that the palette does not know"
+        );
     }
 
     fn named(name: &str) -> &'static Colour {
-        COLOURS.iter().find(|colour| colour.name == name).expect("a colour of this name")
+        COLOURS
+            .iter()
+            .find(|colour| colour.name == name)
+            .expect("a colour of this name")
     }
 
     fn parts(colour: Rgb) -> [f64; 3] {
@@ -156,24 +225,40 @@ mod tests {
 
     fn linear(part: f64) -> f64 {
         let part = part / 255.0;
-        if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        if part <= 0.040_45 {
+            part / 12.92
+        } else {
+            ((part + 0.055) / 1.055).powf(2.4)
+        }
     }
 
     /// What is left of a colour without red receptors (Viénot, Brettel and Mollon 1999), as linear light.
     fn protan(colour: Rgb) -> [f64; 3] {
         let [r, g, b] = parts(colour).map(linear);
-        [0.112_38 * r + 0.887_62 * g, 0.112_38 * r + 0.887_62 * g, 0.004_01 * r - 0.004_01 * g + b]
+        [
+            0.112_38 * r + 0.887_62 * g,
+            0.112_38 * r + 0.887_62 * g,
+            0.004_01 * r - 0.004_01 * g + b,
+        ]
     }
 
     /// The same without green receptors.
     fn deutan(colour: Rgb) -> [f64; 3] {
         let [r, g, b] = parts(colour).map(linear);
-        [0.292_75 * r + 0.707_25 * g, 0.292_75 * r + 0.707_25 * g, -0.022_34 * r + 0.022_34 * g + b]
+        [
+            0.292_75 * r + 0.707_25 * g,
+            0.292_75 * r + 0.707_25 * g,
+            -0.022_34 * r + 0.022_34 * g + b,
+        ]
     }
 
     /// How far two colours are apart on the screen, 0 to 441.
     fn distance(one: [f64; 3], other: [f64; 3]) -> f64 {
         let back = |part: f64| 255.0 * part.clamp(0.0, 1.0).powf(1.0 / 2.2);
-        one.iter().zip(other).map(|(one, other)| (back(*one) - back(other)).powi(2)).sum::<f64>().sqrt()
+        one.iter()
+            .zip(other)
+            .map(|(one, other)| (back(*one) - back(other)).powi(2))
+            .sum::<f64>()
+            .sqrt()
     }
 }

@@ -90,7 +90,9 @@ pub(super) fn actions(orders: &[(String, String)]) -> Markup {
 /// How somebody who may only read gets to do something. Nothing where there is no way for orders.
 pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
     let path = "/login?";
-    let query = url::form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len()).append_pair("next", next).finish();
+    let query = url::form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len())
+        .append_pair("next", next)
+        .finish();
     html! {
         @if frame.takes_orders { p.soft { "To " (what) ", " a.sign-in href=(query) { "sign in" } " with a token of the scope admin." } }
     }
@@ -98,7 +100,11 @@ pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
 
 /// A table with a caption for those who do not see the heading above it. The first cell of a row names it.
 /// On a narrow page a row becomes a card, which the labels of the cells are for; the roles keep it a table to those who hear it.
-pub(super) fn table<const N: usize>(caption: &str, heads: [&str; N], rows: impl Iterator<Item = [Markup; N]>) -> Markup {
+pub(super) fn table<const N: usize>(
+    caption: &str,
+    heads: [&str; N],
+    rows: impl Iterator<Item = [Markup; N]>,
+) -> Markup {
     html! {
         div.scroll {
             table role="table" {

@@ -49,9 +49,9 @@ fn severity(severity: Severity, now: Timestamp) -> Option<Markup> {
     match severity {
         Severity::NoneAffected => None,
         Severity::Spare(left) => Some(html! { (left) " to spare at the busiest time in 24 h" }),
-        Severity::Short { missing, first_at } => {
-            Some(html! { strong.is-down { (shape("down")) " " (missing) " too few, first at " (words::time(first_at, now)) } })
-        }
+        Severity::Short { missing, first_at } => Some(
+            html! { strong.is-down { (shape("down")) " " (missing) " too few, first at " (words::time(first_at, now)) } },
+        ),
     }
 }
 
@@ -118,7 +118,9 @@ fn kind(pool: &PoolCard<'_>) -> Markup {
         (0, _) if pool.unknown() == pool.total() => (State::Unknown, "not known at the moment"),
         (0, _) => (State::Down, "none works at the moment"),
         (_, 0) => (State::Degraded, "works, but cannot be booked at the moment"),
-        (usable, bookable) if usable == pool.total() && bookable == usable => (State::Ok, "all work"),
+        (usable, bookable) if usable == pool.total() && bookable == usable => {
+            (State::Ok, "all work")
+        }
         (..) => (State::Degraded, "some are out of order"),
     };
     html! {

@@ -26,7 +26,11 @@ pub(super) fn page(
     asked: Option<&str>,
     report: &Result<Report, NoReport>,
 ) -> Markup {
-    let chosen = report.as_ref().ok().map(|report| report.period.as_str()).or(asked);
+    let chosen = report
+        .as_ref()
+        .ok()
+        .map(|report| report.period.as_str())
+        .or(asked);
     html! {
         h1 { "Reports" @if let Ok(report) = report { " " span.soft { (name(&report.period)) } } }
         (chooser(months, chosen))
@@ -108,7 +112,12 @@ fn list(caption: &str, rows: &[Row], name: impl Fn(&Row) -> Markup) -> Markup {
 }
 
 fn table(caption: &str, rows: &[Row], name: impl Fn(&Row) -> Markup) -> Markup {
-    let heads: [&str; COLUMNS] = from_fn(|at| at.checked_sub(1).and_then(|at| said::COLUMNS.get(at)).copied().unwrap_or("Name"));
+    let heads: [&str; COLUMNS] = from_fn(|at| {
+        at.checked_sub(1)
+            .and_then(|at| said::COLUMNS.get(at))
+            .copied()
+            .unwrap_or("Name")
+    });
     let rows = rows.iter().map(|row| {
         let mut cells = said::cells(row).into_iter();
         from_fn(|at| {

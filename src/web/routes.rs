@@ -6,7 +6,8 @@ use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -101,7 +102,9 @@ impl Moment {
     pub(super) fn of(state: &WebState, caller: &Caller, headers: &HeaderMap) -> Self {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         Self {
-            problems: view::experiments(&snapshot).filter(Experiment::is_problem).count(),
+            problems: view::experiments(&snapshot)
+                .filter(Experiment::is_problem)
+                .count(),
             snapshot,
             takes_orders: state.orders.is_some(),
             categories: state.categories.clone(),
@@ -156,7 +159,11 @@ async fn overview(
     let days = history::sketches(moment.reader.as_ref(), &rows, moment.now).await;
     let frame = moment.frame();
     let content = overview::page(&frame, &filter, &rows, &days);
-    if filter.wall() { moment.framed(layout::wall(&frame, &content)) } else { moment.framed(layout::page(&frame, "/", "", &content)) }
+    if filter.wall() {
+        moment.framed(layout::wall(&frame, &content))
+    } else {
+        moment.framed(layout::page(&frame, "/", "", &content))
+    }
 }
 
 async fn experiment(
@@ -182,14 +189,34 @@ async fn experiment(
     let past = history::past(moment.reader.as_ref(), view, moment.now).await;
     let usual = state.reports.usual();
     let frame = moment.frame();
-    let content = experiment::page(&frame, &Experiment::of(&moment.snapshot, view), &past, &usual);
-    moment.framed(layout::page(&frame, "", &stub, &with_note(&frame, query.as_deref(), &content)))
+    let content = experiment::page(
+        &frame,
+        &Experiment::of(&moment.snapshot, view),
+        &past,
+        &usual,
+    );
+    moment.framed(layout::page(
+        &frame,
+        "",
+        &stub,
+        &with_note(&frame, query.as_deref(), &content),
+    ))
 }
 
-async fn pools(State(state): State<WebState>, caller: Caller, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+async fn pools(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let frame = moment.frame();
-    moment.framed(layout::page(&frame, "/pools", "Pools", &with_note(&frame, query.as_deref(), &pools::page(&frame))))
+    moment.framed(layout::page(
+        &frame,
+        "/pools",
+        "Pools",
+        &with_note(&frame, query.as_deref(), &pools::page(&frame)),
+    ))
 }
 
 async fn sources(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
@@ -199,17 +226,36 @@ async fn sources(State(state): State<WebState>, caller: Caller, headers: HeaderM
         None => None,
     };
     let frame = moment.frame();
-    moment.framed(layout::page(&frame, "/sources", "Sources", &sources::page(&frame, changes.as_ref())))
+    moment.framed(layout::page(
+        &frame,
+        "/sources",
+        "Sources",
+        &sources::page(&frame, changes.as_ref()),
+    ))
 }
 
-async fn holds(State(state): State<WebState>, caller: Caller, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+async fn holds(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let past = match &moment.reader {
         Some(reader) => Some(history::holds(reader, moment.now).await),
         None => None,
     };
     let frame = moment.frame();
-    moment.framed(layout::page(&frame, "/holds", "Holds", &with_note(&frame, query.as_deref(), &holds::page(&frame, past.as_ref()))))
+    moment.framed(layout::page(
+        &frame,
+        "/holds",
+        "Holds",
+        &with_note(
+            &frame,
+            query.as_deref(),
+            &holds::page(&frame, past.as_ref()),
+        ),
+    ))
 }
 
 /// A page, and above it what was done where somebody is sent here for having done it.
@@ -225,17 +271,39 @@ async fn outbox(State(state): State<WebState>, caller: Caller, headers: HeaderMa
         None => None,
     };
     let frame = moment.frame();
-    moment.framed(layout::page(&frame, "/outbox", "Outbox", &outbox::page(&frame, rows.as_ref())))
+    moment.framed(layout::page(
+        &frame,
+        "/outbox",
+        "Outbox",
+        &outbox::page(&frame, rows.as_ref()),
+    ))
 }
 
-async fn reports(State(state): State<WebState>, caller: Caller, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+async fn reports(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let query = query.unwrap_or_default();
-    let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "period").map(|(_, month)| month.into_owned());
+    let asked = url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "period")
+        .map(|(_, month)| month.into_owned());
     let report = state.reports.month(asked.as_deref(), moment.now).await;
     let months = state.reports.months(reports::MONTHS, moment.now);
-    let content = reports::page((&moment.snapshot, moment.now), &months, asked.as_deref(), &report);
-    moment.framed(layout::still(&moment.frame(), "/reports", "Reports", &content))
+    let content = reports::page(
+        (&moment.snapshot, moment.now),
+        &months,
+        asked.as_deref(),
+        &report,
+    );
+    moment.framed(layout::still(
+        &moment.frame(),
+        "/reports",
+        "Reports",
+        &content,
+    ))
 }
 
 async fn lab(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
@@ -257,15 +325,24 @@ async fn lab_pool(
         return moment.embeddable(layout::plain(&frame, &pool, &content));
     }
     let content = html! { h1 { "Not found" } p { "The lab has nothing of this name. " a href="/lab" { "See what it has" } "." } };
-    (StatusCode::NOT_FOUND, moment.embeddable(layout::plain(&frame, "Not found", &content))).into_response()
+    (
+        StatusCode::NOT_FOUND,
+        moment.embeddable(layout::plain(&frame, "Not found", &content)),
+    )
+        .into_response()
 }
 
 async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
     let found = name.ok().and_then(|Path(name)| assets::named(&name));
-    let Some(asset) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(asset) = found else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(asset.media)),
-        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     (headers, asset.content.as_str()).into_response()
@@ -276,7 +353,10 @@ async fn favicon() -> Response {
     let icon = assets::plain_icon();
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(icon.media)),
-        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400")),
+        (
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=86400"),
+        ),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     (headers, icon.content.as_str()).into_response()
@@ -288,9 +368,13 @@ pub(super) fn framed(base: &str, page: Markup) -> Response {
 }
 
 fn answer(base: &str, page: Markup, ancestors: &str) -> Response {
-    let policy = HeaderValue::try_from(format!("{POLICY} {ancestors}")).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    let policy = HeaderValue::try_from(format!("{POLICY} {ancestors}"))
+        .unwrap_or(HeaderValue::from_static("default-src 'none'"));
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
         (CONTENT_SECURITY_POLICY, policy),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
@@ -305,12 +389,20 @@ fn below(base: &str, page: String) -> String {
         return page;
     }
     let attributes = ["href", "src", "action", "data-stream"];
-    attributes.into_iter().fold(page, |page, name| page.replace(&format!(" {name}=\"/"), &format!(" {name}=\"{base}/")))
+    attributes.into_iter().fold(page, |page, name| {
+        page.replace(&format!(" {name}=\"/"), &format!(" {name}=\"{base}/"))
+    })
 }
 
 /// The theme that the reader chose, where they did.
 pub(super) fn theme(headers: &HeaderMap) -> Option<&'static str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok()).flat_map(|cookies| cookies.split("; "));
-    let chosen = cookies.filter_map(|cookie| cookie.strip_prefix(THEME_COOKIE)).last()?;
+    let cookies = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|cookies| cookies.to_str().ok())
+        .flat_map(|cookies| cookies.split("; "));
+    let chosen = cookies
+        .filter_map(|cookie| cookie.strip_prefix(THEME_COOKIE))
+        .last()?;
     ["light", "dark"].into_iter().find(|theme| *theme == chosen)
 }

@@ -32,10 +32,19 @@ pub(super) fn shape(name: &str) -> Markup {
 
 /// The icon of the tab, in the shape of the worst state.
 pub(super) fn icon(state: State) -> String {
-    let (start, end) = (format!("<symbol id=\"s-{}\" viewBox=\"0 0 16 16\">", state.word()), "</symbol>");
-    let shape = SPRITE.split(&start).nth(1).and_then(|rest| rest.split(end).next()).unwrap_or_default();
+    let (start, end) = (
+        format!("<symbol id=\"s-{}\" viewBox=\"0 0 16 16\">", state.word()),
+        "</symbol>",
+    );
+    let shape = SPRITE
+        .split(&start)
+        .nth(1)
+        .and_then(|rest| rest.split(end).next())
+        .unwrap_or_default();
     let colour = palette::hex(&format!("{}-fill", state.word()));
-    format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\" color=\"{colour}\" fill=\"{colour}\">{shape}</svg>\n")
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\" color=\"{colour}\" fill=\"{colour}\">{shape}</svg>\n"
+    )
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ pub(super) type Changes = Told<(Vec<SourceRow>, Vec<Gap>)>;
 /// The page.
 pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
     let (snapshot, now) = (frame.snapshot, frame.now);
-    let rows = SourceName::ALL.into_iter().map(|name| row(frame, snapshot.source(name)));
+    let rows = SourceName::ALL
+        .into_iter()
+        .map(|name| row(frame, snapshot.source(name)));
     html! {
         h1 { "Sources" }
         p.soft { "What labwatch learns from. While one tells nothing, what it tells about is not judged." }
@@ -43,7 +45,11 @@ pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
 
 fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
     let now = frame.now;
-    let connection = if source.name == SourceName::Book { "asked again and again".to_owned() } else { link(&source.link) };
+    let connection = if source.name == SourceName::Book {
+        "asked again and again".to_owned()
+    } else {
+        link(&source.link)
+    };
     [
         html! { (source.name) },
         html! { (health(source.health)) " " span.soft.small { (words::since(source.since, now)) } },
@@ -70,7 +76,10 @@ fn health(health: SourceHealth) -> Markup {
 }
 
 fn pace_words(pace: std::time::Duration) -> String {
-    SignedDuration::try_from(pace).map_or_else(|_| "never".to_owned(), |pace| spell(pace.max(SignedDuration::from_secs(1))))
+    SignedDuration::try_from(pace).map_or_else(
+        |_| "never".to_owned(),
+        |pace| spell(pace.max(SignedDuration::from_secs(1))),
+    )
 }
 
 fn link(link: &Link) -> String {
@@ -95,7 +104,9 @@ fn sampling(view: &SamplingView) -> String {
 }
 
 fn memory(frame: &Frame<'_>) -> Markup {
-    let Some(memory) = frame.memory else { return parts::none("Nothing is kept for a restart (data_dir is none).") };
+    let Some(memory) = frame.memory else {
+        return parts::none("Nothing is kept for a restart (data_dir is none).");
+    };
     let (shape_of, words_of) = match memory.state {
         StoreState::Ok => ("ok", "written"),
         StoreState::Degraded => ("degraded", "cannot be written"),
@@ -112,10 +123,14 @@ fn memory(frame: &Frame<'_>) -> Markup {
 }
 
 fn list(changes: &[SourceRow], now: Timestamp) -> Markup {
-    let rows = changes
-        .iter()
-        .take(MAX_ROWS)
-        .map(|change| [words::ago(change.at, now), html! { (change.source) }, health(change.health), html! { (clip(&change.note)) }]);
+    let rows = changes.iter().take(MAX_ROWS).map(|change| {
+        [
+            words::ago(change.at, now),
+            html! { (change.source) },
+            health(change.health),
+            html! { (clip(&change.note)) },
+        ]
+    });
     html! {
         @if changes.is_empty() { (parts::none("Nothing in the last 30 days.")) }
         @else { (parts::table("Changes of sources, newest first", ["When", "Source", "State", "What was wrong"], rows)) }
@@ -129,7 +144,12 @@ fn missing(gaps: &[Gap], now: Timestamp) -> Markup {
             GapCause::Lost => "the disk took nothing",
         };
         let length = words::spell_between(gap.since, gap.until);
-        [words::time(gap.since, now), words::time(gap.until, now), html! { (length) }, html! { (why) }]
+        [
+            words::time(gap.since, now),
+            words::time(gap.until, now),
+            html! { (length) },
+            html! { (why) },
+        ]
     });
     html! {
         @if !gaps.is_empty() {

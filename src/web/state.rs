@@ -20,7 +20,13 @@ pub(super) enum State {
 
 impl State {
     /// All of them, from good to bad.
-    pub(super) const ALL: [Self; 5] = [Self::Ok, Self::Unknown, Self::Degraded, Self::Flapping, Self::Down];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Ok,
+        Self::Unknown,
+        Self::Degraded,
+        Self::Flapping,
+        Self::Down,
+    ];
 
     /// How an experiment is.
     pub(super) fn of(view: &ExperimentView) -> Self {
@@ -47,8 +53,12 @@ impl State {
     pub(super) fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "Everything that it should have is there.",
-            Self::Unknown => "Not judged: it is new, or its source tells nothing. Whether it can be booked stays as it was.",
-            Self::Degraded => "Students can use it, with a loss: no remote login, or a stream that is not required is off.",
+            Self::Unknown => {
+                "Not judged: it is new, or its source tells nothing. Whether it can be booked stays as it was."
+            }
+            Self::Degraded => {
+                "Students can use it, with a loss: no remote login, or a stream that is not required is off."
+            }
             Self::Flapping => "It comes and goes too often to rely on.",
             Self::Down => "Students cannot use it: a required stream is silent or missing.",
         }
@@ -100,7 +110,13 @@ pub(super) enum Booking {
 
 impl Booking {
     /// All of them.
-    pub(super) const ALL: [Self; 5] = [Self::Bookable, Self::Withdrawn, Self::Held, Self::Unsaid, Self::Unlisted];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Bookable,
+        Self::Withdrawn,
+        Self::Held,
+        Self::Unsaid,
+        Self::Unlisted,
+    ];
 
     /// Whether an experiment can be booked.
     pub(super) fn of(view: &ExperimentView) -> Self {
@@ -150,7 +166,9 @@ impl Booking {
 pub(super) fn mismatch(state: State, booking: Booking) -> Option<&'static str> {
     match (state, booking) {
         (State::Ok | State::Degraded, Booking::Withdrawn) => Some("works, but cannot be booked"),
-        (State::Down | State::Flapping, Booking::Bookable) => Some("does not work, but can be booked"),
+        (State::Down | State::Flapping, Booking::Bookable) => {
+            Some("does not work, but can be booked")
+        }
         (State::Ok | State::Degraded | State::Down | State::Flapping | State::Unknown, _) => None,
     }
 }

@@ -22,10 +22,14 @@ use super::state::State;
 use crate::access::{Caller, Pass, Scope, Session};
 use crate::api::{Give, OrderState, Reports};
 use crate::engine::{
-    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolView, QuietKind, Quieted, ResourceView, Role, RouteView,
-    SamplingView, Seen, Severity, Snapshot, SourceView, Standing, StreamView, ToldView, Why, stem,
+    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolView, QuietKind,
+    Quieted, ResourceView, Role, RouteView, SamplingView, Seen, Severity, Snapshot, SourceView,
+    Standing, StreamView, ToldView, Why, stem,
 };
-use crate::model::{Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use crate::model::{
+    Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
+};
 
 /// The most that the first look at a page may weigh, compressed, with all that it loads.
 const BUDGET: usize = 60_000;
@@ -70,7 +74,10 @@ fn topic(text: &str) -> Topic {
 /// An experiment with a data and a video stream and a remote login.
 fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> ExperimentView {
     let issue = match health {
-        Health::Down => Some(Issue::Required(topic(&format!("{stub}-st-video")), StreamHealth::Silent)),
+        Health::Down => Some(Issue::Required(
+            topic(&format!("{stub}-st-video")),
+            StreamHealth::Silent,
+        )),
         Health::Degraded => Some(Issue::JumpLost),
         Health::Flapping | Health::Ok | Health::Unknown => None,
     };
@@ -82,7 +89,11 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
         seen: Seen::InNewest,
         last: None,
     };
-    let video = if health == Health::Down { StreamHealth::Silent } else { StreamHealth::Active };
+    let video = if health == Health::Down {
+        StreamHealth::Silent
+    } else {
+        StreamHealth::Active
+    };
     let event = Event {
         when: ago(30),
         health,
@@ -94,20 +105,34 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
     };
     ExperimentView {
         stub: Stub::try_new(stub).expect("a name"),
-        resources: bookable.into_iter().map(|bookable| resource(stub, bookable)).collect(),
+        resources: bookable
+            .into_iter()
+            .map(|bookable| resource(stub, bookable))
+            .collect(),
         listed: bookable.is_some(),
         health,
         since: ago(30),
         issues: issue.into_iter().collect(),
-        jump: if health == Health::Degraded { JumpHealth::Lost } else { JumpHealth::Up },
+        jump: if health == Health::Degraded {
+            JumpHealth::Lost
+        } else {
+            JumpHealth::Up
+        },
         jump_seen: Seen::InNewest,
         jump_last: None,
-        streams: vec![stream("st-data", StreamHealth::Active), stream("st-video", video)],
+        streams: vec![
+            stream("st-data", StreamHealth::Active),
+            stream("st-video", video),
+        ],
         first_seen: ago(600),
         grace_until: None,
         flapping: None,
         quiet: None,
-        pools: if bookable.is_some() { vec![stem(stub).into()] } else { Vec::new() },
+        pools: if bookable.is_some() {
+            vec![stem(stub).into()]
+        } else {
+            Vec::new()
+        },
         affected: Affected::default(),
         advice: (health == Health::Down).then(|| "Log in and look at the camera.".into()),
         is_lost: false,
@@ -118,7 +143,14 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
 
 fn resource(stub: &str, bookable: Bookable) -> ResourceView {
     let name = ResourceName::try_new(&format!("r-{stub}")).expect("a name");
-    ResourceView { name, bookable: Some(bookable), reason: HOSTILE.to_owned(), read: Some(now()), fault: None, wish: None }
+    ResourceView {
+        name,
+        bookable: Some(bookable),
+        reason: HOSTILE.to_owned(),
+        read: Some(now()),
+        fault: None,
+        wish: None,
+    }
 }
 
 fn source(name: SourceName) -> SourceView {
@@ -139,10 +171,23 @@ fn source(name: SourceName) -> SourceView {
 fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
     experiments.sort_by(|one, other| one.stub.cmp(&other.stub));
     let pools = pools(&experiments);
-    let told =
-        |view: &ExperimentView| ToldView { stub: view.stub.clone(), route: RouteName::everybody(), health: view.health, at: ago(20) };
-    let experiments_told = experiments.iter().filter(|view| view.health.is_bad()).map(told).collect();
-    let count = |health| experiments.iter().filter(|experiment| experiment.health == health).count();
+    let told = |view: &ExperimentView| ToldView {
+        stub: view.stub.clone(),
+        route: RouteName::everybody(),
+        health: view.health,
+        at: ago(20),
+    };
+    let experiments_told = experiments
+        .iter()
+        .filter(|view| view.health.is_bad())
+        .map(told)
+        .collect();
+    let count = |health| {
+        experiments
+            .iter()
+            .filter(|experiment| experiment.health == health)
+            .count()
+    };
     let counts = Counts {
         total: experiments.len(),
         ok: count(Health::Ok),
@@ -193,11 +238,25 @@ fn route() -> RouteView {
 fn pools(experiments: &[ExperimentView]) -> Vec<PoolView> {
     let mut members: BTreeMap<Arc<str>, Vec<Stub>> = BTreeMap::new();
     for view in experiments.iter().filter(|view| view.listed) {
-        members.entry(stem(view.stub.as_str()).into()).or_default().push(view.stub.clone());
+        members
+            .entry(stem(view.stub.as_str()).into())
+            .or_default()
+            .push(view.stub.clone());
     }
-    let standing = |members| Standing { members, usable: 0, peak: 0, peak_at: None, severity: Severity::NoneAffected };
-    let view =
-        |(name, members): (Arc<str>, Vec<Stub>)| PoolView { name, healthy: 0, bookable: 0, standing: standing(members.len()), members };
+    let standing = |members| Standing {
+        members,
+        usable: 0,
+        peak: 0,
+        peak_at: None,
+        severity: Severity::NoneAffected,
+    };
+    let view = |(name, members): (Arc<str>, Vec<Stub>)| PoolView {
+        name,
+        healthy: 0,
+        bookable: 0,
+        standing: standing(members.len()),
+        members,
+    };
     members.into_iter().map(view).collect()
 }
 
@@ -216,10 +275,24 @@ pub(super) fn sick_lab() -> Snapshot {
         experiment(HOSTILE, Down, Some(Bookable::Yes)),
         experiment("a/b", Ok, Some(Bookable::Yes)),
     ]);
-    lab.sources[0] = SourceView { health: SourceHealth::Down, note: HOSTILE.to_owned(), hides: 3, ..source(SourceName::Relay) };
-    lab.sources[1] = SourceView { health: SourceHealth::Late, link: Link::Failed(Fault::TimedOut), ..source(SourceName::Jump) };
+    lab.sources[0] = SourceView {
+        health: SourceHealth::Down,
+        note: HOSTILE.to_owned(),
+        hides: 3,
+        ..source(SourceName::Relay)
+    };
+    lab.sources[1] = SourceView {
+        health: SourceHealth::Late,
+        link: Link::Failed(Fault::TimedOut),
+        ..source(SourceName::Jump)
+    };
     let fault = Some(Fault::Credentials(SECRET.to_owned()));
-    lab.routes = vec![RouteView { fault, failures: 3, waiting_since: Some(ago(5)), ..route() }];
+    lab.routes = vec![RouteView {
+        fault,
+        failures: 3,
+        waiting_since: Some(ago(5)),
+        ..route()
+    }];
     lab.manifest_lost = Some(ago(3));
     lab
 }
@@ -234,16 +307,31 @@ pub(super) fn web_of(snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>
 }
 
 /// The same where a proxy serves them below a path of its own.
-pub(super) fn web_below(base: &str, snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
+pub(super) fn web_below(
+    base: &str,
+    snapshot: Snapshot,
+    caller: Caller,
+    give: Option<Arc<Give>>,
+) -> Router {
     web_called("lab", base, snapshot, caller, give)
 }
 
 /// The same of an installation that is called so.
-fn web_called(label: &str, base: &str, snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
+fn web_called(
+    label: &str,
+    base: &str,
+    snapshot: Snapshot,
+    caller: Caller,
+    give: Option<Arc<Give>>,
+) -> Router {
     // The sender may go: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
     let is_component = Arc::new(|name: &str| name == "jump");
-    let orders = give.map(|give| OrderState { snapshots: snapshots.clone(), is_component, give });
+    let orders = give.map(|give| OrderState {
+        snapshots: snapshots.clone(),
+        is_component,
+        give,
+    });
     let pages = router(WebState {
         snapshots,
         store: None,
@@ -263,16 +351,36 @@ pub(super) const CSRF: &str = "a-text-that-only-our-pages-know";
 
 /// A session of somebody with this scope.
 pub(super) fn session(scope: Scope) -> Caller {
-    let pass = Pass { id: "a".into(), name: "Ada".into(), scopes: [scope].into_iter().collect(), expires: Timestamp::MAX };
-    Caller::Session(Session { id: "b".into(), pass, csrf: CSRF.into(), expires: Timestamp::MAX })
+    let pass = Pass {
+        id: "a".into(),
+        name: "Ada".into(),
+        scopes: [scope].into_iter().collect(),
+        expires: Timestamp::MAX,
+    };
+    Caller::Session(Session {
+        id: "b".into(),
+        pass,
+        csrf: CSRF.into(),
+        expires: Timestamp::MAX,
+    })
 }
 
 pub(super) async fn ask(web: &Router, path: &str, cookie: &str) -> (StatusCode, HeaderMap, String) {
-    let request = Request::get(path).header(ACCEPT, "text/html").header(COOKIE, cookie).body(Body::empty()).expect("a request");
+    let request = Request::get(path)
+        .header(ACCEPT, "text/html")
+        .header(COOKIE, cookie)
+        .body(Body::empty())
+        .expect("a request");
     let response = web.clone().oneshot(request).await.expect("answers");
     let (head, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.expect("has a body");
-    (head.status, head.headers, String::from_utf8(body.to_vec()).expect("is text"))
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .expect("has a body");
+    (
+        head.status,
+        head.headers,
+        String::from_utf8(body.to_vec()).expect("is text"),
+    )
 }
 
 pub(super) async fn page(web: &Router, path: &str) -> String {
@@ -283,7 +391,9 @@ pub(super) async fn page(web: &Router, path: &str) -> String {
 
 /// What stands inside of every tag of a page: name and attributes.
 pub(super) fn tags(page: &str) -> impl Iterator<Item = &str> {
-    page.split('<').skip(1).filter_map(|rest| rest.split('>').next())
+    page.split('<')
+        .skip(1)
+        .filter_map(|rest| rest.split('>').next())
 }
 
 pub(super) fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
@@ -296,9 +406,21 @@ async fn an_installation_with_a_name_shows_it() {
     let (named, unnamed) = (called("app.example.org/<ed0>"), called("lab"));
     for (path, title) in [("/pools", "Pools – "), ("/", "")] {
         let (named, unnamed) = (page(&named, path).await, page(&unnamed, path).await);
-        assert!(named.contains(&format!("{title}app.example.org/&lt;ed0&gt; status</title>")), "{path}: {named}");
-        assert!(named.contains(">app.example.org/&lt;ed0&gt; status</a>"), "{path}");
-        assert!(unnamed.contains(&format!("{title}Lab status</title>")) && unnamed.contains(">Lab status</a>"), "{path}");
+        assert!(
+            named.contains(&format!(
+                "{title}app.example.org/&lt;ed0&gt; status</title>"
+            )),
+            "{path}: {named}"
+        );
+        assert!(
+            named.contains(">app.example.org/&lt;ed0&gt; status</a>"),
+            "{path}"
+        );
+        assert!(
+            unnamed.contains(&format!("{title}Lab status</title>"))
+                && unnamed.contains(">Lab status</a>"),
+            "{path}"
+        );
     }
 }
 
@@ -310,11 +432,29 @@ async fn nothing_in_a_page_runs_or_looks_by_itself() {
         assert!(!page.contains("<img"), "{path}: a name has become markup");
         for tag in tags(&page) {
             let names: Vec<_> = tag.split('"').step_by(2).collect();
-            assert!(!names.iter().any(|name| name.contains(" on") || name.contains(" style=")), "{path}: {tag}");
-            assert!(!tag.starts_with("style"), "{path}: a style inside of the page");
-            assert!(!tag.starts_with("script") || attribute(tag, "src").is_some(), "{path}: a script inside of the page");
-            for address in ["src", "href", "action"].iter().filter_map(|name| attribute(tag, name)) {
-                assert!(address.starts_with('/') && !address.starts_with("//") || address.starts_with('#'), "{path} leads to {address}");
+            assert!(
+                !names
+                    .iter()
+                    .any(|name| name.contains(" on") || name.contains(" style=")),
+                "{path}: {tag}"
+            );
+            assert!(
+                !tag.starts_with("style"),
+                "{path}: a style inside of the page"
+            );
+            assert!(
+                !tag.starts_with("script") || attribute(tag, "src").is_some(),
+                "{path}: a script inside of the page"
+            );
+            for address in ["src", "href", "action"]
+                .iter()
+                .filter_map(|name| attribute(tag, name))
+            {
+                assert!(
+                    address.starts_with('/') && !address.starts_with("//")
+                        || address.starts_with('#'),
+                    "{path} leads to {address}"
+                );
             }
         }
     }
@@ -332,21 +472,32 @@ async fn everything_has_a_name_and_every_id_is_there_once() {
             }
             if tag.starts_with("svg") {
                 assert!(
-                    tag.contains("aria-hidden=\"true\"") || attribute(tag, "aria-label").is_some_and(|label| !label.is_empty()),
+                    tag.contains("aria-hidden=\"true\"")
+                        || attribute(tag, "aria-label").is_some_and(|label| !label.is_empty()),
                     "{path}: {tag}"
                 );
             }
         }
         for tag in tags(&page) {
-            for target in ["for", "aria-labelledby"].iter().filter_map(|name| attribute(tag, name)) {
+            for target in ["for", "aria-labelledby"]
+                .iter()
+                .filter_map(|name| attribute(tag, name))
+            {
                 assert!(ids.contains(target), "{path}: nothing is called {target}");
             }
             if let Some(shape) = attribute(tag, "href").and_then(|href| href.strip_prefix('#')) {
                 assert!(ids.contains(shape), "{path}: there is no {shape}");
             }
         }
-        assert_eq!(page.matches("<h1").count(), 1, "{path}: one heading says what the page is");
-        assert!(page.starts_with("<!DOCTYPE html><html lang=\"en\""), "{path}");
+        assert_eq!(
+            page.matches("<h1").count(),
+            1,
+            "{path}: one heading says what the page is"
+        );
+        assert!(
+            page.starts_with("<!DOCTYPE html><html lang=\"en\""),
+            "{path}"
+        );
     }
 }
 
@@ -356,8 +507,14 @@ async fn below_a_path_all_links_lead_there() {
     for path in [&PAGES[..], &["/nothing/here"]].concat() {
         let (_, _, page) = ask(&web, path, "").await;
         for tag in tags(&page) {
-            for address in ["src", "href", "action"].iter().filter_map(|name| attribute(tag, name)) {
-                assert!(address.starts_with("/ed0/status/") || address.starts_with('#'), "{path} leads to {address}");
+            for address in ["src", "href", "action"]
+                .iter()
+                .filter_map(|name| attribute(tag, name))
+            {
+                assert!(
+                    address.starts_with("/ed0/status/") || address.starts_with('#'),
+                    "{path} leads to {address}"
+                );
             }
         }
     }
@@ -368,10 +525,23 @@ async fn the_headers_keep_strangers_out() {
     let web = web(sick_lab());
     for path in PAGES {
         let (_, headers, _) = ask(&web, path, "").await;
-        let policy = headers.get("content-security-policy").and_then(|value| value.to_str().ok()).expect("a policy");
-        assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
-        assert!(policy.contains("require-trusted-types-for 'script'; trusted-types labwatch;"), "{policy}");
-        let ancestors = if path.starts_with("/lab") { "frame-ancestors *" } else { "frame-ancestors 'none'" };
+        let policy = headers
+            .get("content-security-policy")
+            .and_then(|value| value.to_str().ok())
+            .expect("a policy");
+        assert!(
+            policy.starts_with("default-src 'none';") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        assert!(
+            policy.contains("require-trusted-types-for 'script'; trusted-types labwatch;"),
+            "{policy}"
+        );
+        let ancestors = if path.starts_with("/lab") {
+            "frame-ancestors *"
+        } else {
+            "frame-ancestors 'none'"
+        };
         assert!(policy.ends_with(ancestors), "{path}: {policy}");
     }
 }
@@ -379,33 +549,68 @@ async fn the_headers_keep_strangers_out() {
 #[tokio::test]
 async fn problems_come_first_and_the_worst_of_them_before_the_others() {
     let page = page(&web(sick_lab()), "/").await;
-    let places: Vec<_> = ["pend00", "pend02", "pend03", "id=\"pools\""].map(|text| page.find(text).expect(text)).to_vec();
+    let places: Vec<_> = ["pend00", "pend02", "pend03", "id=\"pools\""]
+        .map(|text| page.find(text).expect(text))
+        .to_vec();
     assert!(places.is_sorted(), "{places:?}");
     assert!(page.contains("<title>(5) Lab status</title>"), "{page}");
     assert!(page.contains("5 of 10 experiments need somebody"));
-    assert!(page.contains("works, but cannot be booked") && page.contains("does not work, but can be booked"));
-    assert!(page.contains("Mail cannot be sent") && page.contains("relay</strong> is down") && page.contains("empty manifest"));
+    assert!(
+        page.contains("works, but cannot be booked")
+            && page.contains("does not work, but can be booked")
+    );
+    assert!(
+        page.contains("Mail cannot be sent")
+            && page.contains("relay</strong> is down")
+            && page.contains("empty manifest")
+    );
     assert!(page.contains(assets::icon(State::Down)));
 }
 
 #[tokio::test]
 async fn what_is_needed_first_comes_first() {
     let mut lab = sick_lab();
-    let mut views: Vec<ExperimentView> = lab.experiments.iter().map(|view| (**view).clone()).collect();
-    for view in views.iter_mut().filter(|view| view.stub.as_str() == "pend02") {
-        view.affected = Affected { next_day: 2, next_week: 3, first_start: Some(now() + SignedDuration::from_mins(50)), in_session: false };
+    let mut views: Vec<ExperimentView> = lab
+        .experiments
+        .iter()
+        .map(|view| (**view).clone())
+        .collect();
+    for view in views
+        .iter_mut()
+        .filter(|view| view.stub.as_str() == "pend02")
+    {
+        view.affected = Affected {
+            next_day: 2,
+            next_week: 3,
+            first_start: Some(now() + SignedDuration::from_mins(50)),
+            in_session: false,
+        };
     }
     lab.experiments = Arc::new(views.into_iter().map(Arc::new).collect());
     let page = page(&web(lab), "/").await;
     let places = ["id=\"x/pend02\"", "id=\"x/pend00\""].map(|text| page.find(text).expect(text));
     assert!(places.is_sorted(), "{places:?}");
-    assert!(page.contains("booked in ") && page.contains("2 bookings in 24\u{a0}h"), "{page}");
+    assert!(
+        page.contains("booked in ") && page.contains("2 bookings in 24\u{a0}h"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
 async fn a_well_laboratory_says_so_in_one_line() {
-    let page = page(&web(snapshot(vec![experiment("pend00", Health::Ok, Some(Bookable::Yes))])), "/").await;
-    assert!(page.contains("<title>Lab status</title>") && page.contains("The experiment is ok"), "{page}");
+    let page = page(
+        &web(snapshot(vec![experiment(
+            "pend00",
+            Health::Ok,
+            Some(Bookable::Yes),
+        )])),
+        "/",
+    )
+    .await;
+    assert!(
+        page.contains("<title>Lab status</title>") && page.contains("The experiment is ok"),
+        "{page}"
+    );
     assert!(!page.contains("Needs somebody") && page.contains("<b>1</b> of 1"));
     assert!(page.contains(assets::icon(State::Ok)));
 }
@@ -415,7 +620,10 @@ async fn the_first_start_says_what_it_waits_for() {
     let mut lab = snapshot(Vec::new());
     lab.sources[1].health = SourceHealth::Starting;
     let page = page(&web(lab), "/").await;
-    assert!(page.contains("No experiments yet") && page.contains("It still waits for jump."), "{page}");
+    assert!(
+        page.contains("No experiments yet") && page.contains("It still waits for jump."),
+        "{page}"
+    );
 }
 
 #[tokio::test]
@@ -423,7 +631,10 @@ async fn a_blind_labwatch_says_so_once() {
     let mut lab = sick_lab();
     lab.blind = Some(ago(2));
     let page = page(&web(lab), "/").await;
-    assert!(page.contains("hears nothing from anywhere") && !page.contains("relay</strong> is down"), "{page}");
+    assert!(
+        page.contains("hears nothing from anywhere") && !page.contains("relay</strong> is down"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
@@ -444,7 +655,11 @@ async fn what_is_asked_for_is_found() {
     ] {
         assert_eq!(rows(&page(&web, path).await), expected, "{path}");
     }
-    assert!(page(&web, "/?q=%22%3E%3Cscript%3E").await.contains("value=\"&quot;&gt;&lt;script&gt;\""));
+    assert!(
+        page(&web, "/?q=%22%3E%3Cscript%3E")
+            .await
+            .contains("value=\"&quot;&gt;&lt;script&gt;\"")
+    );
 }
 
 #[tokio::test]
@@ -463,11 +678,24 @@ async fn the_page_of_an_experiment_answers() {
     ] {
         assert!(page_of.contains(words), "{words} is missing: {page_of}");
     }
-    assert!(page_of.contains("Students read: “&lt;img src=x"), "{page_of}");
+    assert!(
+        page_of.contains("Students read: “&lt;img src=x"),
+        "{page_of}"
+    );
     page(&web, "/experiments/a%2Fb").await;
-    page(&web, "/experiments/%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%22%27%26").await;
-    assert_eq!(ask(&web, "/experiments/nobody", "").await.0, StatusCode::NOT_FOUND);
-    assert_eq!(ask(&web, "/experiments/%ff", "").await.0, StatusCode::NOT_FOUND);
+    page(
+        &web,
+        "/experiments/%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%22%27%26",
+    )
+    .await;
+    assert_eq!(
+        ask(&web, "/experiments/nobody", "").await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        ask(&web, "/experiments/%ff", "").await.0,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -476,10 +704,16 @@ async fn students_see_nothing_of_the_inside() {
     for path in ["/lab", "/lab/pend"] {
         let page = page(&web, path).await;
         assert!(
-            !page.contains("pend0") && !page.contains("relay") && !page.contains("labwatch withdrew") && !page.contains("withdrawn by"),
+            !page.contains("pend0")
+                && !page.contains("relay")
+                && !page.contains("labwatch withdrew")
+                && !page.contains("withdrawn by"),
             "{path}: {page}"
         );
-        assert!(page.contains("<b>2</b> of 5 can be booked"), "{path}: {page}");
+        assert!(
+            page.contains("<b>2</b> of 5 can be booked"),
+            "{path}: {page}"
+        );
     }
     assert_eq!(ask(&web, "/lab/nobody", "").await.0, StatusCode::NOT_FOUND);
 }
@@ -487,16 +721,32 @@ async fn students_see_nothing_of_the_inside() {
 #[tokio::test]
 async fn names_of_people_are_for_those_who_signed_in() {
     let mut lab = sick_lab();
-    let mut views: Vec<ExperimentView> = lab.experiments.iter().map(|view| (**view).clone()).collect();
-    let quieted =
-        Quieted { id: None, kind: QuietKind::Acknowledged, by: SECRET.to_owned(), text: "new camera ordered".to_owned(), until: None };
-    views.iter_mut().filter(|view| view.stub.as_str() == "pend00").for_each(|view| view.quiet = Some(quieted.clone()));
+    let mut views: Vec<ExperimentView> = lab
+        .experiments
+        .iter()
+        .map(|view| (**view).clone())
+        .collect();
+    let quieted = Quieted {
+        id: None,
+        kind: QuietKind::Acknowledged,
+        by: SECRET.to_owned(),
+        text: "new camera ordered".to_owned(),
+        until: None,
+    };
+    views
+        .iter_mut()
+        .filter(|view| view.stub.as_str() == "pend00")
+        .for_each(|view| view.quiet = Some(quieted.clone()));
     lab.experiments = Arc::new(views.into_iter().map(Arc::new).collect());
     let web = web(lab);
     for path in PAGES {
         assert!(!page(&web, path).await.contains(SECRET), "{path}");
     }
-    assert!(page(&web, "/experiments/pend00").await.contains("<strong>acknowledged</strong>: new camera ordered"));
+    assert!(
+        page(&web, "/experiments/pend00")
+            .await
+            .contains("<strong>acknowledged</strong>: new camera ordered")
+    );
 }
 
 #[tokio::test]
@@ -506,17 +756,28 @@ async fn only_people_get_a_page_when_they_are_lost() {
     assert!(status == StatusCode::NOT_FOUND && body.contains("There is no such page."));
     let (status, _, body) = ask(&web, "/api/v1/nothing", "").await;
     assert!(status == StatusCode::NOT_FOUND && body.is_empty(), "{body}");
-    let request = Request::get("/nothing").body(Body::empty()).expect("a request");
+    let request = Request::get("/nothing")
+        .body(Body::empty())
+        .expect("a request");
     let response = web.oneshot(request).await.expect("answers");
-    assert!(response.status() == StatusCode::NOT_FOUND && response.headers().get("content-security-policy").is_none());
+    assert!(
+        response.status() == StatusCode::NOT_FOUND
+            && response.headers().get("content-security-policy").is_none()
+    );
 }
 
 #[tokio::test]
 async fn the_reader_chooses_the_theme() {
     let web = web(sick_lab());
-    for (cookie, expected) in [("a=b; labwatch-theme=dark", Some("dark")), ("labwatch-theme=\"><x", None), ("", None)] {
+    for (cookie, expected) in [
+        ("a=b; labwatch-theme=dark", Some("dark")),
+        ("labwatch-theme=\"><x", None),
+        ("", None),
+    ] {
         let (_, _, page) = ask(&web, "/", cookie).await;
-        let root = tags(&page).find(|tag| tag.starts_with("html")).expect("a root");
+        let root = tags(&page)
+            .find(|tag| tag.starts_with("html"))
+            .expect("a root");
         assert_eq!(attribute(root, "data-theme"), expected, "{cookie}");
     }
 }
@@ -531,10 +792,16 @@ async fn first_load(web: &Router, path: &str) -> usize {
     let page = page(web, path).await;
     let mut total = weight(&page);
     for tag in tags(&page) {
-        if let Some(address) = attribute(tag, "src").or_else(|| attribute(tag, "href").filter(|_| tag.starts_with("link"))) {
+        if let Some(address) = attribute(tag, "src")
+            .or_else(|| attribute(tag, "href").filter(|_| tag.starts_with("link")))
+        {
             let (status, headers, body) = ask(web, address, "").await;
             assert_eq!(status, StatusCode::OK, "{address}");
-            assert!(headers.get("cache-control").is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("immutable"))));
+            assert!(
+                headers.get("cache-control").is_some_and(|value| value
+                    .to_str()
+                    .is_ok_and(|text| text.contains("immutable")))
+            );
             total += weight(&body);
         }
     }
@@ -544,9 +811,17 @@ async fn first_load(web: &Router, path: &str) -> usize {
 /// A laboratory of this many experiments, one in four of them down.
 fn large_lab(size: usize) -> Snapshot {
     let one = |number: usize| {
-        let health = if number.is_multiple_of(4) { Health::Down } else { Health::Ok };
+        let health = if number.is_multiple_of(4) {
+            Health::Down
+        } else {
+            Health::Ok
+        };
         let kind = char::from(b"abcdefghijklmnopqrstuvwxyz"[number % 26]);
-        experiment(&format!("kind-{kind}{number:05}"), health, Some(Bookable::Yes))
+        experiment(
+            &format!("kind-{kind}{number:05}"),
+            health,
+            Some(Bookable::Yes),
+        )
     };
     snapshot((0..size).map(one).collect())
 }
@@ -560,7 +835,10 @@ async fn the_first_look_is_light() {
     }
     for path in ["/", "/?wall", "/?state=ok", "/pools", "/holds", "/lab"] {
         let weight = first_load(&large, path).await;
-        assert!(weight < BUDGET, "{path} of 10,000 experiments weighs {weight}");
+        assert!(
+            weight < BUDGET,
+            "{path} of 10,000 experiments weighs {weight}"
+        );
     }
 }
 
@@ -572,13 +850,23 @@ async fn ten_thousand_experiments_stay_readable() {
     assert_eq!(rows(&overview), super::filter::MAX_ROWS);
     assert!(overview.contains("href=\"/?all=1\"") && overview.contains("Show all 2500"));
     assert_eq!(rows(&page(&large, "/?all=1").await), 2_500);
-    assert_eq!(rows(&page(&large, "/?pool=kind-a").await), super::filter::MAX_ROWS);
-    assert!(page(&large, "/?pool=kind-a").await.contains("href=\"/?pool=kind-a&amp;all=1\""));
+    assert_eq!(
+        rows(&page(&large, "/?pool=kind-a").await),
+        super::filter::MAX_ROWS
+    );
+    assert!(
+        page(&large, "/?pool=kind-a")
+            .await
+            .contains("href=\"/?pool=kind-a&amp;all=1\"")
+    );
 }
 
 #[tokio::test]
 async fn a_browser_that_asks_for_an_icon_gets_one() {
     let (status, headers, icon) = ask(&web(sick_lab()), "/favicon.ico", "").await;
-    assert_eq!((status, headers["content-type"].to_str().expect("text")), (StatusCode::OK, "image/svg+xml"));
+    assert_eq!(
+        (status, headers["content-type"].to_str().expect("text")),
+        (StatusCode::OK, "image/svg+xml")
+    );
     assert!(icon.starts_with("<svg "), "{icon}");
 }

@@ -54,20 +54,39 @@ pub(super) fn range(now: Timestamp, step: Duration, cells: u32) -> Range {
     let until = (now.as_millisecond().div_euclid(millis) + 1).saturating_mul(millis);
     let from = until.saturating_sub(millis.saturating_mul(i64::from(cells)));
     let moment = |millis| Timestamp::from_millisecond(millis).unwrap_or(now);
-    Range { from: moment(from), until: moment(until) }
+    Range {
+        from: moment(from),
+        until: moment(until),
+    }
 }
 
 impl Bar {
     /// A bar of what the history tells of a range. Before `known` there was nothing to be known: that is left empty.
-    pub(super) fn new(range: Range, step: Duration, mut cells: Vec<Bucket>, known: Timestamp) -> Self {
-        let (from, millis) = (range.from.as_millisecond(), i64::try_from(step.as_millis()).unwrap_or(i64::MAX));
+    pub(super) fn new(
+        range: Range,
+        step: Duration,
+        mut cells: Vec<Bucket>,
+        known: Timestamp,
+    ) -> Self {
+        let (from, millis) = (
+            range.from.as_millisecond(),
+            i64::try_from(step.as_millis()).unwrap_or(i64::MAX),
+        );
         for (at, cell) in (0_i64..).zip(&mut cells) {
-            let before = known.as_millisecond().saturating_sub(from.saturating_add(at.saturating_mul(millis))).clamp(0, millis);
+            let before = known
+                .as_millisecond()
+                .saturating_sub(from.saturating_add(at.saturating_mul(millis)))
+                .clamp(0, millis);
             let unseen = before.min(cell.unknown);
             cell.unknown -= unseen;
             cell.gap -= (before - unseen).min(cell.gap);
         }
-        Self { range, step, cells, booked: Vec::new() }
+        Self {
+            range,
+            step,
+            cells,
+            booked: Vec::new(),
+        }
     }
 
     /// The same with the times for which it was booked.
@@ -121,34 +140,65 @@ impl Bar {
         let judged = ok + degraded + down;
         let mut words = Vec::new();
         if judged > 0 {
-            words.push(format!("usable {} of the judged time", percent(ok + degraded, judged)));
+            words.push(format!(
+                "usable {} of the judged time",
+                percent(ok + degraded, judged)
+            ));
         } else {
             words.push("not judged in this time".to_owned());
         }
-        for (millis, word) in [(down, "down"), (degraded, "degraded"), (sum(|b| b.unknown), "unknown"), (sum(|b| b.gap), "without history")]
-        {
+        for (millis, word) in [
+            (down, "down"),
+            (degraded, "degraded"),
+            (sum(|b| b.unknown), "unknown"),
+            (sum(|b| b.gap), "without history"),
+        ] {
             if millis >= SAID {
-                words.push(format!("{} {word}", spell(SignedDuration::from_millis(millis))));
+                words.push(format!(
+                    "{} {word}",
+                    spell(SignedDuration::from_millis(millis))
+                ));
             }
         }
         if !self.booked.is_empty() {
-            let whole = self.booked.iter().map(|of| of.until.duration_since(of.from)).sum::<SignedDuration>();
-            words.push(format!("booked {} in {}", spell(whole), words::count(self.booked.len(), "session")));
+            let whole = self
+                .booked
+                .iter()
+                .map(|of| of.until.duration_since(of.from))
+                .sum::<SignedDuration>();
+            words.push(format!(
+                "booked {} in {}",
+                spell(whole),
+                words::count(self.booked.len(), "session")
+            ));
         }
         words.join(", ")
     }
 
     /// The line of bookings below the bar, each from its start to its end.
     fn bookings(&self) -> String {
-        let (from, whole) = (self.range.from.as_millisecond(), self.range.until.duration_since(self.range.from).as_millis().max(1));
+        let (from, whole) = (
+            self.range.from.as_millisecond(),
+            self.range
+                .until
+                .duration_since(self.range.from)
+                .as_millis()
+                .max(1),
+        );
         let at = |moment: Timestamp| {
-            let units = i128::from(moment.as_millisecond() - from) * i128::from(self.width()) / whole;
+            let units =
+                i128::from(moment.as_millisecond() - from) * i128::from(self.width()) / whole;
             i64::try_from(units).unwrap_or_default()
         };
         let mut path = String::new();
         for of in &self.booked {
             let (left, right) = (at(of.from), at(of.until));
-            let _ = write!(path, "M{left} {}h{1}v{BOOKED_HEIGHT}h-{1}z", HEIGHT + BOOKED_SPACE, (right - left).max(BOOKED_LEAST));
+            let _ = write!(
+                path,
+                "M{left} {}h{1}v{BOOKED_HEIGHT}h-{1}z",
+                HEIGHT + BOOKED_SPACE,
+                (right - left).max(BOOKED_LEAST)
+            );
         }
         path
     }
@@ -164,7 +214,12 @@ impl Bar {
 
     /// How high the drawing is, with the line of bookings where there are any.
     fn high(&self) -> u32 {
-        HEIGHT + if self.booked.is_empty() { 0 } else { BOOKED_SPACE + BOOKED_HEIGHT }
+        HEIGHT
+            + if self.booked.is_empty() {
+                0
+            } else {
+                BOOKED_SPACE + BOOKED_HEIGHT
+            }
     }
 
     /// One path for each way of drawing, with what there is of it. `space` is left between cells.
@@ -178,16 +233,46 @@ impl Bar {
                 }
             }
         }
-        paths.into_iter().filter(|(_, path)| !path.is_empty()).collect()
+        paths
+            .into_iter()
+            .filter(|(_, path)| !path.is_empty())
+            .collect()
     }
 
     /// What a cell was like, where it was not simply ok.
     fn telling(&self, at: u32, cell: &Bucket, now: Timestamp) -> Option<String> {
-        let parts = [(cell.down, "down"), (cell.degraded, "degraded"), (cell.unknown, "unknown"), (cell.gap, "without history")];
-        let said: Vec<_> = parts.iter().filter(|(millis, _)| *millis > 0).map(|(millis, word)| (*millis, *word)).collect();
-        let begins = self.range.from.checked_add(SignedDuration::try_from(self.step).ok()?.checked_mul(i32::try_from(at).ok()?)?).ok()?;
-        let said: Vec<_> = said.iter().map(|(millis, word)| format!("{} {word}", spell(SignedDuration::from_millis(*millis)))).collect();
-        (!said.is_empty()).then(|| format!("{}, {} ago: {}", words::iso(begins), words::spell_between(begins, now), said.join(", ")))
+        let parts = [
+            (cell.down, "down"),
+            (cell.degraded, "degraded"),
+            (cell.unknown, "unknown"),
+            (cell.gap, "without history"),
+        ];
+        let said: Vec<_> = parts
+            .iter()
+            .filter(|(millis, _)| *millis > 0)
+            .map(|(millis, word)| (*millis, *word))
+            .collect();
+        let begins = self
+            .range
+            .from
+            .checked_add(
+                SignedDuration::try_from(self.step)
+                    .ok()?
+                    .checked_mul(i32::try_from(at).ok()?)?,
+            )
+            .ok()?;
+        let said: Vec<_> = said
+            .iter()
+            .map(|(millis, word)| format!("{} {word}", spell(SignedDuration::from_millis(*millis))))
+            .collect();
+        (!said.is_empty()).then(|| {
+            format!(
+                "{}, {} ago: {}",
+                words::iso(begins),
+                words::spell_between(begins, now),
+                said.join(", ")
+            )
+        })
     }
 }
 
@@ -216,8 +301,16 @@ fn boxes(cell: &Bucket) -> Vec<(&'static str, (u32, u32))> {
     if whole <= 0 {
         return Vec::new();
     }
-    let ground = [(cell.ok, "ok"), (cell.unknown, "unknown"), (cell.gap, "gap")].into_iter().max_by_key(|(millis, _)| *millis);
-    let ground = ground.filter(|(millis, _)| *millis > 0).map(|(_, layer)| layer);
+    let ground = [
+        (cell.ok, "ok"),
+        (cell.unknown, "unknown"),
+        (cell.gap, "gap"),
+    ]
+    .into_iter()
+    .max_by_key(|(millis, _)| *millis);
+    let ground = ground
+        .filter(|(millis, _)| *millis > 0)
+        .map(|(_, layer)| layer);
     let (down, degraded) = (height(cell.down, whole), height(cell.degraded, whole));
     let degraded = degraded.min(HEIGHT - down);
     let mut boxes = Vec::new();
@@ -225,8 +318,15 @@ fn boxes(cell: &Bucket) -> Vec<(&'static str, (u32, u32))> {
     if let Some(layer) = ground.filter(|_| bad < HEIGHT) {
         boxes.push((layer, (0, HEIGHT - bad)));
     }
-    let degraded = if ground.is_none() { HEIGHT - down } else { degraded };
-    for (layer, top, height) in [("degraded", HEIGHT - down - degraded, degraded), ("down", HEIGHT - down, down)] {
+    let degraded = if ground.is_none() {
+        HEIGHT - down
+    } else {
+        degraded
+    };
+    for (layer, top, height) in [
+        ("degraded", HEIGHT - down - degraded, degraded),
+        ("down", HEIGHT - down, down),
+    ] {
         if height > 0 {
             boxes.push((layer, (top, height)));
         }
@@ -238,7 +338,9 @@ fn height(part: i64, whole: i64) -> u32 {
     if part <= 0 {
         return 0;
     }
-    u32::try_from(part * i64::from(HEIGHT) / whole).unwrap_or(HEIGHT).clamp(LEAST, HEIGHT)
+    u32::try_from(part * i64::from(HEIGHT) / whole)
+        .unwrap_or(HEIGHT)
+        .clamp(LEAST, HEIGHT)
 }
 
 /// A share as people read it: never 100 % when something is missing, never 0 % when something is there.
@@ -246,7 +348,11 @@ pub(super) fn percent(part: i64, whole: i64) -> String {
     let tenths = part.saturating_mul(1_000) / whole.max(1);
     let tenths = if part < whole { tenths.min(999) } else { 1_000 };
     let tenths = if part > 0 { tenths.max(1) } else { 0 };
-    if tenths % 10 == 0 { format!("{} %", tenths / 10) } else { format!("{}.{} %", tenths / 10, tenths % 10) }
+    if tenths % 10 == 0 {
+        format!("{} %", tenths / 10)
+    } else {
+        format!("{}.{} %", tenths / 10, tenths % 10)
+    }
 }
 
 #[cfg(test)]
@@ -261,25 +367,74 @@ mod tests {
 
     fn bar(cells: &[Bucket]) -> Bar {
         let now = at("2026-11-21T08:04:12Z");
-        Bar::new(range(now, DAY_STEP, u32::try_from(cells.len()).expect("few")), DAY_STEP, cells.to_vec(), Timestamp::MIN)
+        Bar::new(
+            range(now, DAY_STEP, u32::try_from(cells.len()).expect("few")),
+            DAY_STEP,
+            cells.to_vec(),
+            Timestamp::MIN,
+        )
     }
 
     #[test]
     fn a_bar_ends_with_the_cell_of_now() {
         let range = range(at("2026-11-21T08:04:12Z"), DAY_STEP, DAY_CELLS);
-        assert_eq!((range.from, range.until), (at("2026-11-20T08:15:00Z"), at("2026-11-21T08:15:00Z")));
+        assert_eq!(
+            (range.from, range.until),
+            (at("2026-11-20T08:15:00Z"), at("2026-11-21T08:15:00Z"))
+        );
     }
 
     #[test]
     fn cells_are_boxes() {
         type Boxes<'a> = &'a [(&'static str, (u32, u32))];
         let rows: [(Bucket, Boxes<'_>); 7] = [
-            (Bucket { ok: QUARTER, ..Bucket::default() }, &[("ok", (0, 40))]),
-            (Bucket { down: QUARTER, ..Bucket::default() }, &[("down", (0, 40))]),
-            (Bucket { ok: QUARTER - 1, down: 1, ..Bucket::default() }, &[("ok", (0, 28)), ("down", (28, 12))]),
-            (Bucket { ok: 2, degraded: 1, down: 1, ..Bucket::default() }, &[("ok", (0, 16)), ("degraded", (16, 12)), ("down", (28, 12))]),
-            (Bucket { degraded: 1, down: 1, ..Bucket::default() }, &[("degraded", (0, 20)), ("down", (20, 20))]),
-            (Bucket { gap: 2, unknown: 1, ..Bucket::default() }, &[("gap", (0, 40))]),
+            (
+                Bucket {
+                    ok: QUARTER,
+                    ..Bucket::default()
+                },
+                &[("ok", (0, 40))],
+            ),
+            (
+                Bucket {
+                    down: QUARTER,
+                    ..Bucket::default()
+                },
+                &[("down", (0, 40))],
+            ),
+            (
+                Bucket {
+                    ok: QUARTER - 1,
+                    down: 1,
+                    ..Bucket::default()
+                },
+                &[("ok", (0, 28)), ("down", (28, 12))],
+            ),
+            (
+                Bucket {
+                    ok: 2,
+                    degraded: 1,
+                    down: 1,
+                    ..Bucket::default()
+                },
+                &[("ok", (0, 16)), ("degraded", (16, 12)), ("down", (28, 12))],
+            ),
+            (
+                Bucket {
+                    degraded: 1,
+                    down: 1,
+                    ..Bucket::default()
+                },
+                &[("degraded", (0, 20)), ("down", (20, 20))],
+            ),
+            (
+                Bucket {
+                    gap: 2,
+                    unknown: 1,
+                    ..Bucket::default()
+                },
+                &[("gap", (0, 40))],
+            ),
             (Bucket::default(), &[]),
         ];
         for (cell, expected) in rows {
@@ -289,29 +444,66 @@ mod tests {
 
     #[test]
     fn the_bar_says_what_it_shows() {
-        let cells = [Bucket { ok: QUARTER, ..Bucket::default() }, Bucket { ok: 1, down: QUARTER - 1, ..Bucket::default() }];
-        let drawn = bar(&cells).draw("24 hours", at("2026-11-21T08:04:12Z")).into_string();
-        assert!(drawn.contains("aria-label=\"24 hours: usable 50 % of the judged time, 14 min down\""), "{drawn}");
-        assert!(drawn.contains("<title>2026-11-21T08:00:00Z, 4 min ago: 14 min down</title>"), "{drawn}");
-        assert_eq!(bar(&[Bucket { gap: QUARTER, ..Bucket::default() }]).summary(), "not judged in this time, 15 min without history");
+        let cells = [
+            Bucket {
+                ok: QUARTER,
+                ..Bucket::default()
+            },
+            Bucket {
+                ok: 1,
+                down: QUARTER - 1,
+                ..Bucket::default()
+            },
+        ];
+        let drawn = bar(&cells)
+            .draw("24 hours", at("2026-11-21T08:04:12Z"))
+            .into_string();
+        assert!(
+            drawn.contains("aria-label=\"24 hours: usable 50 % of the judged time, 14 min down\""),
+            "{drawn}"
+        );
+        assert!(
+            drawn.contains("<title>2026-11-21T08:00:00Z, 4 min ago: 14 min down</title>"),
+            "{drawn}"
+        );
+        assert_eq!(
+            bar(&[Bucket {
+                gap: QUARTER,
+                ..Bucket::default()
+            }])
+            .summary(),
+            "not judged in this time, 15 min without history"
+        );
     }
 
     #[test]
     fn bookings_are_a_line_below_the_bar() {
-        let cells = [Bucket { ok: QUARTER, ..Bucket::default() }; 4];
+        let cells = [Bucket {
+            ok: QUARTER,
+            ..Bucket::default()
+        }; 4];
         let booked = vec![
-            Range { from: at("2026-11-21T07:15:00Z"), until: at("2026-11-21T07:45:00Z") },
-            Range { from: at("2026-11-21T08:00:00Z"), until: at("2026-11-21T08:00:30Z") },
+            Range {
+                from: at("2026-11-21T07:15:00Z"),
+                until: at("2026-11-21T07:45:00Z"),
+            },
+            Range {
+                from: at("2026-11-21T08:00:00Z"),
+                until: at("2026-11-21T08:00:30Z"),
+            },
         ];
         let bar = bar(&cells).booked(booked);
         assert_eq!(bar.bookings(), "M0 44h20v6h-20zM30 44h2v6h-2z");
         let small = bar.sketch("last 24 hours").into_string();
         assert!(
-            small.contains("viewBox=\"0 0 40 50\"") && small.contains("<path class=\"f-booked\" d=\"M0 44h20v6h-20zM30 44h2v6h-2z\">"),
+            small.contains("viewBox=\"0 0 40 50\"")
+                && small.contains("<path class=\"f-booked\" d=\"M0 44h20v6h-20zM30 44h2v6h-2z\">"),
             "{small}"
         );
         assert!(
-            bar.summary().ends_with(", booked 30 min 30 s in 2 sessions") || bar.summary().ends_with(", booked 30 min in 2 sessions"),
+            bar.summary()
+                .ends_with(", booked 30 min 30 s in 2 sessions")
+                || bar.summary().ends_with(", booked 30 min in 2 sessions"),
             "{}",
             bar.summary()
         );
@@ -319,7 +511,13 @@ mod tests {
 
     #[test]
     fn a_share_is_never_flattered() {
-        for (part, whole, text) in [(1, 1, "100 %"), (99_999, 100_000, "99.9 %"), (1, 100_000, "0.1 %"), (0, 5, "0 %"), (1, 2, "50 %")] {
+        for (part, whole, text) in [
+            (1, 1, "100 %"),
+            (99_999, 100_000, "99.9 %"),
+            (1, 100_000, "0.1 %"),
+            (0, 5, "0 %"),
+            (1, 2, "50 %"),
+        ] {
             assert_eq!(percent(part, whole), text);
         }
     }

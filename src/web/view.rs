@@ -5,7 +5,9 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 
 use super::state::{Booking, State, mismatch};
-use crate::engine::{Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView};
+use crate::engine::{
+    Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView,
+};
 use crate::model::Fault;
 
 /// An experiment as it is shown.
@@ -26,7 +28,13 @@ impl<'a> Experiment<'a> {
     /// An experiment of a snapshot.
     pub(super) fn of(snapshot: &'a Snapshot, view: &'a ExperimentView) -> Self {
         let (state, booking) = (State::of(view), Booking::of(view));
-        Self { snapshot, view, state, booking, mismatch: mismatch(state, booking) }
+        Self {
+            snapshot,
+            view,
+            state,
+            booking,
+            mismatch: mismatch(state, booking),
+        }
     }
 
     /// Its name.
@@ -52,7 +60,12 @@ impl<'a> Experiment<'a> {
     /// How people were told that it is as it is.
     pub(super) fn told(&self) -> Told<'a> {
         let told = self.snapshot.told(self.name());
-        let waiting = self.snapshot.routes.iter().filter_map(|route| route.waiting_since).min();
+        let waiting = self
+            .snapshot
+            .routes
+            .iter()
+            .filter_map(|route| route.waiting_since)
+            .min();
         if self.snapshot.routes.is_empty() {
             Told::Nobody
         } else if told.is_empty() {
@@ -71,9 +84,13 @@ impl<'a> Experiment<'a> {
     pub(super) fn why(&self) -> String {
         let issues: Vec<String> = self.view.issues.iter().map(Issue::to_string).collect();
         match (issues.is_empty(), self.state, self.view.grace_until) {
-            (_, State::Flapping, _) => [vec!["it comes and goes too often".to_owned()], issues].concat().join("; "),
+            (_, State::Flapping, _) => [vec!["it comes and goes too often".to_owned()], issues]
+                .concat()
+                .join("; "),
             (false, ..) => issues.join("; "),
-            (true, State::Unknown, Some(_)) => "new: it is not judged before its start-up grace is over".to_owned(),
+            (true, State::Unknown, Some(_)) => {
+                "new: it is not judged before its start-up grace is over".to_owned()
+            }
             (true, State::Unknown, None) => "not judged: a source tells nothing".to_owned(),
             (true, ..) => "everything is there".to_owned(),
         }
@@ -88,15 +105,23 @@ impl<'a> Experiment<'a> {
         match (self.state, self.booking) {
             (_, Booking::Held) => "left as it is: a person holds it".to_owned(),
             (_, Booking::Unlisted) => "nothing: book does not list it".to_owned(),
-            (_, Booking::Unsaid) => "nothing yet: book has not said whether it can be booked".to_owned(),
-            (State::Unknown, Booking::Bookable | Booking::Withdrawn) => "left as it is until it is judged".to_owned(),
-            (State::Down | State::Flapping, Booking::Withdrawn) => "withdrawn, so that nobody books it".to_owned(),
-            (State::Down | State::Flapping, Booking::Bookable) => {
-                fault.map_or_else(|| "being withdrawn".to_owned(), |fault| format!("could not withdraw it: {fault}"))
+            (_, Booking::Unsaid) => {
+                "nothing yet: book has not said whether it can be booked".to_owned()
             }
-            (State::Ok | State::Degraded, Booking::Withdrawn) => {
-                fault.map_or_else(|| "being given back".to_owned(), |fault| format!("could not give it back: {fault}"))
+            (State::Unknown, Booking::Bookable | Booking::Withdrawn) => {
+                "left as it is until it is judged".to_owned()
             }
+            (State::Down | State::Flapping, Booking::Withdrawn) => {
+                "withdrawn, so that nobody books it".to_owned()
+            }
+            (State::Down | State::Flapping, Booking::Bookable) => fault.map_or_else(
+                || "being withdrawn".to_owned(),
+                |fault| format!("could not withdraw it: {fault}"),
+            ),
+            (State::Ok | State::Degraded, Booking::Withdrawn) => fault.map_or_else(
+                || "being given back".to_owned(),
+                |fault| format!("could not give it back: {fault}"),
+            ),
             (State::Ok | State::Degraded, Booking::Bookable) => "left bookable".to_owned(),
         }
     }
@@ -108,13 +133,20 @@ impl<'a> Experiment<'a> {
 
     /// The reason that students read, where one is stored and it cannot be booked.
     pub(super) fn reason(&self) -> Option<&'a str> {
-        let deciding = self.view.resources.iter().find(|resource| resource.bookable == self.view.bookable())?;
+        let deciding = self
+            .view
+            .resources
+            .iter()
+            .find(|resource| resource.bookable == self.view.bookable())?;
         let closed = matches!(self.booking, Booking::Withdrawn | Booking::Held);
         (closed && !deciding.reason.is_empty()).then_some(deciding.reason.as_str())
     }
 
     fn fault(&self) -> Option<&'a Fault> {
-        self.view.resources.iter().find_map(|resource| resource.fault.as_ref())
+        self.view
+            .resources
+            .iter()
+            .find_map(|resource| resource.fault.as_ref())
     }
 }
 
@@ -153,14 +185,30 @@ pub(super) struct PoolCard<'a> {
 impl<'a> PoolCard<'a> {
     /// All pools, sorted by name.
     pub(super) fn all(snapshot: &'a Snapshot) -> Vec<Self> {
-        snapshot.standings.iter().map(|pool| Self::of(snapshot, pool)).collect()
+        snapshot
+            .standings
+            .iter()
+            .map(|pool| Self::of(snapshot, pool))
+            .collect()
     }
 
     fn of(snapshot: &'a Snapshot, pool: &'a PoolView) -> Self {
         let (severity, counts) = (pool.standing.severity, [0; State::ALL.len()]);
         let busiest = pool.standing.peak_at.map(|at| (pool.standing.peak, at));
-        let mut card = Self { name: &pool.name, states: Vec::new(), usable: 0, bookable: 0, severity, busiest, counts };
-        for view in pool.members.iter().filter_map(|stub| snapshot.experiment(stub.as_str())) {
+        let mut card = Self {
+            name: &pool.name,
+            states: Vec::new(),
+            usable: 0,
+            bookable: 0,
+            severity,
+            busiest,
+            counts,
+        };
+        for view in pool
+            .members
+            .iter()
+            .filter_map(|stub| snapshot.experiment(stub.as_str()))
+        {
             card.take_in(&Experiment::of(snapshot, view));
         }
         card
@@ -183,30 +231,47 @@ impl<'a> PoolCard<'a> {
 
     /// How many are not judged.
     pub(super) fn unknown(&self) -> usize {
-        self.tally().find(|(state, _)| *state == State::Unknown).map_or(0, |(_, count)| count)
+        self.tally()
+            .find(|(state, _)| *state == State::Unknown)
+            .map_or(0, |(_, count)| count)
     }
 
     /// The states that there are in it, from bad to good, each with how many.
     pub(super) fn tally(&self) -> impl Iterator<Item = (State, usize)> {
-        State::ALL.into_iter().zip(self.counts).rev().filter(|(_, count)| *count > 0)
+        State::ALL
+            .into_iter()
+            .zip(self.counts)
+            .rev()
+            .filter(|(_, count)| *count > 0)
     }
 
     /// The worst that it has.
     pub(super) fn worst(&self) -> State {
-        self.tally().next().map_or(State::Unknown, |(state, _)| state)
+        self.tally()
+            .next()
+            .map_or(State::Unknown, |(state, _)| state)
     }
 }
 
 /// All experiments, sorted by name.
 pub(super) fn experiments(snapshot: &Snapshot) -> impl Iterator<Item = Experiment<'_>> {
-    snapshot.experiments.iter().map(|view| Experiment::of(snapshot, view))
+    snapshot
+        .experiments
+        .iter()
+        .map(|view| Experiment::of(snapshot, view))
 }
 
 /// What somebody should look at, what is needed first first; then the worst, then the newest.
 pub(super) fn problems(snapshot: &Snapshot) -> Vec<Experiment<'_>> {
-    let mut problems: Vec<_> = experiments(snapshot).filter(Experiment::is_problem).collect();
+    let mut problems: Vec<_> = experiments(snapshot)
+        .filter(Experiment::is_problem)
+        .collect();
     problems.sort_by_key(|problem| {
-        (problem.affected().first_start.unwrap_or(Timestamp::MAX), Reverse(problem.state), Reverse(problem.view.since))
+        (
+            problem.affected().first_start.unwrap_or(Timestamp::MAX),
+            Reverse(problem.state),
+            Reverse(problem.view.since),
+        )
     });
     problems
 }

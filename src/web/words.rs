@@ -53,7 +53,11 @@ pub(super) fn spell(length: SignedDuration) -> String {
 /// A text from outside, without control characters and not too long.
 pub(super) fn clip(text: &str) -> String {
     let text = text.trim_matches(|c: char| c.is_control() || c.is_whitespace());
-    let mut clipped: String = text.chars().take(MAX_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut clipped: String = text
+        .chars()
+        .take(MAX_CHARS)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if text.chars().nth(MAX_CHARS).is_some() {
         clipped.push('…');
     }
@@ -73,7 +77,10 @@ pub(super) fn sentence(text: &str) -> String {
 pub(super) fn timed(text: &str, now: Timestamp) -> Markup {
     let moment = |word: &str| {
         let bare = word.trim_end_matches(['.', ',', ';', ':', ')']);
-        Some((bare.parse::<Timestamp>().ok()?, word.get(bare.len()..)?.to_owned()))
+        Some((
+            bare.parse::<Timestamp>().ok()?,
+            word.get(bare.len()..)?.to_owned(),
+        ))
     };
     html! {
         @for (at, word) in text.split(' ').enumerate() {
@@ -88,7 +95,11 @@ pub(super) fn timed(text: &str, now: Timestamp) -> Markup {
 
 /// A number and its noun: `1 booking`, `2 bookings`.
 pub(super) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
 }
 
 #[cfg(test)]
@@ -108,16 +119,33 @@ mod tests {
             "since <time datetime=\"2026-11-21T07:00:00Z\" title=\"2026-11-21T07:00:00Z\">07:00 UTC</time> \
              <span class=\"ago\" data-for=\"2026-11-21T07:00:00Z\">(1 h 4 min)</span>"
         );
-        assert!(time(at("2026-11-20T23:59:00Z"), now).into_string().contains(">20 Nov 23:59 UTC<"));
-        assert!(time(at("2025-11-20T23:59:00Z"), now).into_string().contains(">20 Nov 2025 23:59 UTC<"));
+        assert!(
+            time(at("2026-11-20T23:59:00Z"), now)
+                .into_string()
+                .contains(">20 Nov 23:59 UTC<")
+        );
+        assert!(
+            time(at("2025-11-20T23:59:00Z"), now)
+                .into_string()
+                .contains(">20 Nov 2025 23:59 UTC<")
+        );
         assert_eq!(ago_or_never(None, now).into_string(), "never");
     }
 
     #[test]
     fn moments_in_a_text_are_said_as_people_read_them() {
         let now = at("2026-11-21T08:04:12Z");
-        let markup = timed("no mail about <a>, from 2026-11-21T09:00:00Z until 2026-11-22T09:00:00Z.", now).into_string();
-        assert!(markup.starts_with("no mail about &lt;a&gt;, from <time datetime=\"2026-11-21T09:00:00Z\""), "{markup}");
+        let markup = timed(
+            "no mail about <a>, from 2026-11-21T09:00:00Z until 2026-11-22T09:00:00Z.",
+            now,
+        )
+        .into_string();
+        assert!(
+            markup.starts_with(
+                "no mail about &lt;a&gt;, from <time datetime=\"2026-11-21T09:00:00Z\""
+            ),
+            "{markup}"
+        );
         assert!(markup.ends_with(">22 Nov 09:00 UTC</time>."), "{markup}");
     }
 

@@ -37,7 +37,9 @@ struct Token {
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token").field("minted", &self.minted).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("minted", &self.minted)
+            .finish_non_exhaustive()
     }
 }
 
@@ -177,7 +179,9 @@ struct Readable<T>(Option<T>);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Readable<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(serde_json::from_value(Value::deserialize(deserializer)?).ok()))
+        Ok(Self(
+            serde_json::from_value(Value::deserialize(deserializer)?).ok(),
+        ))
     }
 }
 
@@ -185,7 +189,11 @@ impl BookClient {
     /// A client of the book at `address`. `http` bounds how long each call may take.
     #[must_use]
     pub fn new(address: Address, http: Http) -> Self {
-        Self { address, http, token: Arc::default() }
+        Self {
+            address,
+            http,
+            token: Arc::default(),
+        }
     }
 
     /// The resources of the manifest, without their availability, which book gives one by one only.
@@ -210,11 +218,18 @@ impl BookClient {
     ///
     /// # Errors
     /// A [`Fault`]; unless [`resource_is_gone`] of it, book may have been told or not.
-    pub async fn switch(&self, resource: &ResourceName, available: bool, reason: &str) -> Result<(), Fault> {
+    pub async fn switch(
+        &self,
+        resource: &ResourceName,
+        available: bool,
+        reason: &str,
+    ) -> Result<(), Fault> {
         let mut url = self.admin(&["resources", resource.as_str()]);
         // book takes every word but a few for false, so nothing but the literal words goes out
         let available = if available { "true" } else { "false" };
-        url.query_pairs_mut().append_pair("available", available).append_pair("reason", reason);
+        url.query_pairs_mut()
+            .append_pair("available", available)
+            .append_pair("reason", reason);
         self.call(Method::PUT, url).await.map(drop)
     }
 
@@ -231,11 +246,15 @@ impl BookClient {
     /// # Errors
     /// A [`Fault`] that says what to do about it, and quotes nothing of the answer, which names users.
     pub async fn bookings(&self) -> Result<Bookings, Fault> {
-        let raw: Option<Vec<Readable<Booking>>> = self.get(&["bookings"]).await.map_err(without_answer)?;
+        let raw: Option<Vec<Readable<Booking>>> =
+            self.get(&["bookings"]).await.map_err(without_answer)?;
         let raw = raw.unwrap_or_default();
         let all = raw.len();
         let listed: Vec<Booking> = raw.into_iter().filter_map(|booking| booking.0).collect();
-        Ok(Bookings { skipped: all - listed.len(), listed })
+        Ok(Bookings {
+            skipped: all - listed.len(),
+            listed,
+        })
     }
 
     /// The manifest's slots and streams.
@@ -248,7 +267,9 @@ impl BookClient {
 
     async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Fault> {
         let body = self.call(Method::GET, self.admin(path)).await?;
-        serde_json::from_slice(&body).map_err(|error| Fault::Protocol(format!("its answer for {} is odd: {error}", path.join("/"))))
+        serde_json::from_slice(&body).map_err(|error| {
+            Fault::Protocol(format!("its answer for {} is odd: {error}", path.join("/")))
+        })
     }
 
     fn admin(&self, path: &[&str]) -> url::Url {
@@ -271,8 +292,12 @@ impl BookClient {
             return Ok(token.text.clone());
         }
         let claims = booking_admin(&self.address, now, MAX_TOKEN_LIFE);
-        let text = mint(&self.address, &claims).map_err(|error| Fault::Credentials(error.to_string()))?;
-        *kept = Some(Token { text: text.clone(), minted: now });
+        let text =
+            mint(&self.address, &claims).map_err(|error| Fault::Credentials(error.to_string()))?;
+        *kept = Some(Token {
+            text: text.clone(),
+            minted: now,
+        });
         Ok(text)
     }
 
@@ -292,7 +317,10 @@ pub fn resource_is_gone(fault: &Fault) -> bool {
 fn without_answer(fault: Fault) -> Fault {
     match fault {
         Fault::Protocol(_) => Fault::Protocol("its answer for bookings is odd".to_owned()),
-        Fault::Sick { status, .. } => Fault::Sick { status, body: "its words are not shown".to_owned() },
+        Fault::Sick { status, .. } => Fault::Sick {
+            status,
+            body: "its words are not shown".to_owned(),
+        },
         Fault::Unreachable(_)
         | Fault::TimedOut
         | Fault::Dropped
@@ -306,7 +334,10 @@ fn without_answer(fault: Fault) -> Fault {
 
 /// The beginning of a reason: whoever types one into book may paste anything.
 fn bounded(reason: &str) -> &str {
-    let end = (0..=MAX_REASON_BYTES.min(reason.len())).rev().find(|&at| reason.is_char_boundary(at)).unwrap_or(0);
+    let end = (0..=MAX_REASON_BYTES.min(reason.len()))
+        .rev()
+        .find(|&at| reason.is_char_boundary(at))
+        .unwrap_or(0);
     &reason[..end]
 }
 
@@ -328,24 +359,37 @@ fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Resources {
 
 fn read_resource(name: &str, raw: RawResource) -> Option<(ResourceName, Listed)> {
     // a path segment of dots is taken for a step through the path, so book could not be asked about it
-    let name = ResourceName::try_new(name).ok().filter(|name| !matches!(name.as_str(), "." | ".."))?;
+    let name = ResourceName::try_new(name)
+        .ok()
+        .filter(|name| !matches!(name.as_str(), "." | ".."))?;
     let stub = Stub::try_new(&raw.topic_stub).ok()?;
     let keys = raw.streams.unwrap_or_default();
-    let mut streams = keys.iter().map(|key| Topic::of(&stub, key)).collect::<Result<Vec<_>, NameError>>().ok()?;
+    let mut streams = keys
+        .iter()
+        .map(|key| Topic::of(&stub, key))
+        .collect::<Result<Vec<_>, NameError>>()
+        .ok()?;
     streams.sort();
     streams.dedup();
     Some((name, Listed { stub, streams }))
 }
 
 /// A list or map, empty where book writes `null` for it.
-fn null_is_none<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn null_is_none<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A time, or nothing where the text is none: a strange time must not hide the rest of the answer.
-fn lenient_time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+fn lenient_time<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     let value = Option::<Value>::deserialize(deserializer)?;
-    Ok(value.as_ref().and_then(Value::as_str).and_then(|text| text.parse().ok()))
+    Ok(value
+        .as_ref()
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse().ok()))
 }
 
 #[cfg(test)]
@@ -375,8 +419,18 @@ mod tests {
             "x".repeat(300): {"topic_stub": "x", "streams": []},
         });
         let resources = read_resources(serde_json::from_value(raw).expect("a map"));
-        let listed: Vec<_> = resources.listed.iter().map(|(name, listed)| format!("{name} {} {:?}", listed.stub, listed.streams)).collect();
-        assert_eq!(listed, [r#"r-a aaaa00 ["aaaa00-st-data", "aaaa00-st-video"]"#, "r-b bbbb00 []"]);
+        let listed: Vec<_> = resources
+            .listed
+            .iter()
+            .map(|(name, listed)| format!("{name} {} {:?}", listed.stub, listed.streams))
+            .collect();
+        assert_eq!(
+            listed,
+            [
+                r#"r-a aaaa00 ["aaaa00-st-data", "aaaa00-st-video"]"#,
+                "r-b bbbb00 []"
+            ]
+        );
         assert_eq!(resources.skipped, 7);
     }
 
@@ -389,7 +443,13 @@ mod tests {
     #[test]
     fn a_token_is_used_for_half_its_life() {
         let minted = Timestamp::from_second(1_000_000).expect("in range");
-        for (age, fresh) in [(0, true), (1_799, true), (1_800, false), (9_999, false), (-1, false)] {
+        for (age, fresh) in [
+            (0, true),
+            (1_799, true),
+            (1_800, false),
+            (9_999, false),
+            (-1, false),
+        ] {
             let now = minted + jiff::SignedDuration::from_secs(age);
             assert_eq!(is_fresh(minted, now), fresh, "{age}");
         }
@@ -411,16 +471,34 @@ mod tests {
             "windows": {"w": {"allowed": []}},
         });
         let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
-        assert_eq!(manifest.slots["sl-a"], Slot { resource: "r-a".into(), policy: "p".into(), ui_set: "us".into() });
+        assert_eq!(
+            manifest.slots["sl-a"],
+            Slot {
+                resource: "r-a".into(),
+                policy: "p".into(),
+                ui_set: "us".into()
+            }
+        );
         assert_eq!(manifest.streams["st-data"].purpose, "data");
-        let none: Manifest = serde_json::from_value(json!({"slots": null, "streams": {}, "uis": null})).expect("an empty manifest");
+        let none: Manifest =
+            serde_json::from_value(json!({"slots": null, "streams": {}, "uis": null}))
+                .expect("an empty manifest");
         assert_eq!(none, Manifest::default());
     }
 
     #[test]
     fn a_strange_clock_does_not_hide_the_status() {
-        let status: BookStatus = serde_json::from_value(json!({"locked": true, "resources": 12, "now": "soon"})).expect("a status");
-        assert_eq!(status, BookStatus { locked: true, resources: 12, ..BookStatus::default() });
+        let status: BookStatus =
+            serde_json::from_value(json!({"locked": true, "resources": 12, "now": "soon"}))
+                .expect("a status");
+        assert_eq!(
+            status,
+            BookStatus {
+                locked: true,
+                resources: 12,
+                ..BookStatus::default()
+            }
+        );
     }
 
     /// What book says in the recordings, call by call, is understood as it was meant.
@@ -428,25 +506,45 @@ mod tests {
     fn the_recordings_are_understood() {
         let mut read = 0;
         for version in ["relay-v0.7", "relay-v0.8"] {
-            let path = format!("{}/tests/recordings/{version}/book.jsonl", env!("CARGO_MANIFEST_DIR"));
+            let path = format!(
+                "{}/tests/recordings/{version}/book.jsonl",
+                env!("CARGO_MANIFEST_DIR")
+            );
             for line in std::fs::read_to_string(path).expect("a recording").lines() {
                 let line: Value = serde_json::from_str(line).expect("a line");
-                let (path, body) = (line["path"].as_str().unwrap_or_default(), line["body"].clone());
+                let (path, body) = (
+                    line["path"].as_str().unwrap_or_default(),
+                    line["body"].clone(),
+                );
                 match (line["method"].as_str(), path, line["status"].as_u64()) {
                     (Some("GET"), "/admin/resources", Some(200)) => {
-                        let resources = read_resources(serde_json::from_value(body.clone()).expect("a map"));
-                        assert_eq!(resources.listed.len(), body.as_object().map_or(0, serde_json::Map::len));
+                        let resources =
+                            read_resources(serde_json::from_value(body.clone()).expect("a map"));
+                        assert_eq!(
+                            resources.listed.len(),
+                            body.as_object().map_or(0, serde_json::Map::len)
+                        );
                     }
                     (Some("GET"), "/admin/status", Some(200)) => {
                         let status: BookStatus = serde_json::from_value(body).expect("a status");
-                        assert!(status.now.is_some() && !status.locked && [0, 12].contains(&status.resources), "{status:?}");
+                        assert!(
+                            status.now.is_some()
+                                && !status.locked
+                                && [0, 12].contains(&status.resources),
+                            "{status:?}"
+                        );
                     }
                     (Some("GET"), "/admin/bookings", Some(200)) => {
                         serde_json::from_value::<Vec<Readable<Booking>>>(body).expect("bookings");
                     }
                     (Some("GET"), _, Some(200)) => {
-                        let raw: RawAvailability = serde_json::from_value(body).expect("an availability");
-                        assert!(!Availability::from_book(raw.available, &raw.reason).reason.is_empty());
+                        let raw: RawAvailability =
+                            serde_json::from_value(body).expect("an availability");
+                        assert!(
+                            !Availability::from_book(raw.available, &raw.reason)
+                                .reason
+                                .is_empty()
+                        );
                     }
                     _ => continue,
                 }
@@ -460,14 +558,34 @@ mod tests {
     async fn what_is_set_is_read_back_whatever_the_name() {
         let book = FakeBook::start().await;
         let client = book.client(Duration::from_secs(5));
-        for text in ["r-pend00", "spin 01/a", "50% off?", "\u{e9}t\u{e9}", "a+b&c=d#e"] {
+        for text in [
+            "r-pend00",
+            "spin 01/a",
+            "50% off?",
+            "\u{e9}t\u{e9}",
+            "a+b&c=d#e",
+        ] {
             book.put(text, "pend00", true, "new");
             let resource = name(text);
-            client.switch(&resource, false, "labwatch: no video & sound = sorry + 100%").await.expect("switches");
+            client
+                .switch(
+                    &resource,
+                    false,
+                    "labwatch: no video & sound = sorry + 100%",
+                )
+                .await
+                .expect("switches");
             let availability = client.availability(&resource).await.expect("reads");
             assert!(!availability.available, "{text}");
-            assert_eq!(availability.reason, "labwatch: no video & sound = sorry + 100%", "{text}");
-            assert_eq!(book.stored(text), Some((false, availability.reason)), "{text}");
+            assert_eq!(
+                availability.reason, "labwatch: no video & sound = sorry + 100%",
+                "{text}"
+            );
+            assert_eq!(
+                book.stored(text),
+                Some((false, availability.reason)),
+                "{text}"
+            );
         }
         assert_eq!(client.resources().await.expect("lists").listed.len(), 5);
         assert_eq!(client.status().await.expect("tells").resources, 5);
@@ -478,11 +596,18 @@ mod tests {
         let book = FakeBook::start().await;
         let client = book.client(Duration::from_secs(5));
         let good = json!({"user": "alice", "slot": "sl-a", "cancelled_by": "alice", "when": {"start": "2026-11-21T00:00:00Z"}});
-        book.set_document("bookings", Ok(json!(["alice", good, {"user": "alice"}, {"slot": "sl-a", "started": "alice"}])));
+        book.set_document(
+            "bookings",
+            Ok(json!(["alice", good, {"user": "alice"}, {"slot": "sl-a", "started": "alice"}])),
+        );
         let bookings = client.bookings().await.expect("reads");
         assert_eq!((bookings.listed.len(), bookings.skipped), (1, 3));
         assert!(!format!("{bookings:?}").contains("alice"), "{bookings:?}");
-        for trouble in [Trouble::Body("\"alice\""), Trouble::Body("{\"alice\": 1}"), Trouble::Said(503, "alice broke it")] {
+        for trouble in [
+            Trouble::Body("\"alice\""),
+            Trouble::Body("{\"alice\": 1}"),
+            Trouble::Said(503, "alice broke it"),
+        ] {
             book.set_document("bookings", Err(trouble));
             let fault = client.bookings().await.expect_err("trouble");
             assert!(!format!("{fault:?} {fault}").contains("alice"), "{fault:?}");
@@ -493,11 +618,21 @@ mod tests {
     async fn a_resource_that_is_gone_is_not_a_wrong_path() {
         let book = FakeBook::start().await;
         let client = book.client(Duration::from_secs(5));
-        let fault = client.availability(&name("r-nope")).await.expect_err("is not there");
+        let fault = client
+            .availability(&name("r-nope"))
+            .await
+            .expect_err("is not there");
         assert!(resource_is_gone(&fault), "{fault:?}");
-        let fault = client.switch(&name("r-nope"), true, "labwatch: x").await.expect_err("is not there");
+        let fault = client
+            .switch(&name("r-nope"), true, "labwatch: x")
+            .await
+            .expect_err("is not there");
         assert!(resource_is_gone(&fault), "{fault:?}");
-        let fault = book.client_at("/wrong").resources().await.expect_err("a wrong path");
+        let fault = book
+            .client_at("/wrong")
+            .resources()
+            .await
+            .expect_err("a wrong path");
         assert_eq!(fault.word(), "not-found");
         assert!(!resource_is_gone(&fault), "{fault:?}");
     }
@@ -513,7 +648,11 @@ mod tests {
         for (trouble, word) in rows {
             let book = FakeBook::start().await;
             book.set_trouble(Some(trouble));
-            let fault = book.client(Duration::from_millis(200)).resources().await.expect_err("trouble");
+            let fault = book
+                .client(Duration::from_millis(200))
+                .resources()
+                .await
+                .expect_err("trouble");
             assert_eq!(fault.word(), word, "{fault}");
         }
         let dead = FakeBook::dead_address().await;
@@ -528,7 +667,10 @@ mod tests {
         client.status().await.expect("tells");
         client.clone().status().await.expect("tells");
         assert_eq!(book.tokens_seen(), 1);
-        assert!(!format!("{client:?}").contains("eyJ"), "a token is not shown");
+        assert!(
+            !format!("{client:?}").contains("eyJ"),
+            "a token is not shown"
+        );
         book.set_trouble(Some(Trouble::BadToken));
         client.status().await.expect_err("refused");
         assert!(client.kept().is_none());

@@ -67,12 +67,18 @@ impl FakeBook {
             .route("/bookings", get(document))
             .layer(from_fn_with_state(Arc::clone(&shared), guard))
             .with_state(Arc::clone(&shared));
-        let router = Router::new().nest("/api/v1/admin", admin).fallback(no_such_path);
+        let router = Router::new()
+            .nest("/api/v1/admin", admin)
+            .fallback(no_such_path);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.expect("serves") });
-        Self { shared, base, _server: server }
+        Self {
+            shared,
+            base,
+            _server: server,
+        }
     }
 
     /// A client of it.
@@ -88,12 +94,17 @@ impl FakeBook {
     /// A client of a book that is not there.
     pub(crate) async fn dead_address() -> BookClient {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        client(&format!("http://{}", listener.local_addr().expect("an address")), Duration::from_secs(5))
+        client(
+            &format!("http://{}", listener.local_addr().expect("an address")),
+            Duration::from_secs(5),
+        )
     }
 
     /// Puts a resource into the manifest.
     pub(crate) fn put(&self, name: &str, stub: &str, available: bool, reason: &str) {
-        self.book().resources.insert(name.into(), (stub.into(), available, reason.into()));
+        self.book()
+            .resources
+            .insert(name.into(), (stub.into(), available, reason.into()));
     }
 
     /// Forgets the manifest, as after a restart.
@@ -103,7 +114,10 @@ impl FakeBook {
 
     /// What is stored for a resource.
     pub(crate) fn stored(&self, name: &str) -> Option<(bool, String)> {
-        self.book().resources.get(name).map(|(_, available, reason)| (*available, reason.clone()))
+        self.book()
+            .resources
+            .get(name)
+            .map(|(_, available, reason)| (*available, reason.clone()))
     }
 
     /// Gives the whole book a trouble, or takes it away.
@@ -159,13 +173,22 @@ fn client(base: &str, timeout: Duration) -> BookClient {
 
 /// Checks the token and plays the whole book's trouble.
 async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let token = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let token = request
+        .headers()
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     let trouble = {
         let mut book = shared.lock().expect("nobody panics");
         book.tokens.insert(token.clone());
         book.trouble
     };
-    let trouble = if token.starts_with("ey") { trouble } else { Some(Trouble::BadToken) };
+    let trouble = if token.starts_with("ey") {
+        trouble
+    } else {
+        Some(Trouble::BadToken)
+    };
     match trouble {
         None | Some(Trouble::Deaf) => next.run(request).await,
         Some(trouble) => play(trouble).await,
@@ -175,7 +198,10 @@ async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Re
 async fn play(trouble: Trouble) -> Response {
     match trouble {
         Trouble::Silent => std::future::pending().await,
-        Trouble::BadToken => error(500, &json!({"code": 500, "message": "error parsing claims was signature is invalid"})),
+        Trouble::BadToken => error(
+            500,
+            &json!({"code": 500, "message": "error parsing claims was signature is invalid"}),
+        ),
         Trouble::Status(code) => error(code, &json!({"code": code, "message": "oops"})),
         Trouble::Said(code, words) => error(code, &json!({"code": code, "message": words})),
         Trouble::Body(body) => Body::from(body).into_response(),
@@ -186,7 +212,11 @@ async fn play(trouble: Trouble) -> Response {
 async fn resources(State(shared): State<Shared>) -> Response {
     let book = shared.lock().expect("nobody panics");
     let entry = |stub: &str| json!({"description": "d", "streams": ["st-data", "st-video"], "tests": null, "topic_stub": stub});
-    let all: BTreeMap<_, _> = book.resources.iter().map(|(name, (stub, ..))| (name, entry(stub))).collect();
+    let all: BTreeMap<_, _> = book
+        .resources
+        .iter()
+        .map(|(name, (stub, ..))| (name, entry(stub)))
+        .collect();
     axum::Json(json!(all)).into_response()
 }
 
@@ -198,7 +228,12 @@ async fn status(State(shared): State<Shared>) -> Response {
 
 async fn document(State(shared): State<Shared>, uri: Uri) -> Response {
     let name = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
-    let answer = shared.lock().expect("nobody panics").documents.get(name.as_str()).cloned();
+    let answer = shared
+        .lock()
+        .expect("nobody panics")
+        .documents
+        .get(name.as_str())
+        .cloned();
     match answer {
         Some(Ok(document)) => axum::Json(document).into_response(),
         Some(Err(trouble)) => play(trouble).await,
@@ -207,30 +242,53 @@ async fn document(State(shared): State<Shared>, uri: Uri) -> Response {
 }
 
 async fn read(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
-    if let Some(trouble) = note(&shared, &Method::GET, &name).filter(|trouble| !matches!(trouble, Trouble::Deaf)) {
+    if let Some(trouble) =
+        note(&shared, &Method::GET, &name).filter(|trouble| !matches!(trouble, Trouble::Deaf))
+    {
         return play(trouble).await;
     }
     let book = shared.lock().expect("nobody panics");
-    let Some((_, available, reason)) = book.resources.get(&name) else { return gone(&name) };
-    let reason = if *available { reason.clone() } else { format!("unavailable because {reason}") };
+    let Some((_, available, reason)) = book.resources.get(&name) else {
+        return gone(&name);
+    };
+    let reason = if *available {
+        reason.clone()
+    } else {
+        format!("unavailable because {reason}")
+    };
     axum::Json(json!({"available": available, "reason": reason})).into_response()
 }
 
-async fn switch(State(shared): State<Shared>, Path(name): Path<String>, Query(query): Query<BTreeMap<String, String>>) -> Response {
+async fn switch(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
     if let Some(trouble) = note(&shared, &Method::PUT, &name) {
         return play(trouble).await;
     }
-    let (Some(available), Some(reason)) = (query.get("available"), query.get("reason").filter(|reason| !reason.is_empty())) else {
-        return error(422, &json!({"code": 602, "message": "reason in query is required"}));
+    let (Some(available), Some(reason)) = (
+        query.get("available"),
+        query.get("reason").filter(|reason| !reason.is_empty()),
+    ) else {
+        return error(
+            422,
+            &json!({"code": 602, "message": "reason in query is required"}),
+        );
     };
     let mut book = shared.lock().expect("nobody panics");
-    let Some(resource) = book.resources.get_mut(&name) else { return gone(&name) };
+    let Some(resource) = book.resources.get_mut(&name) else {
+        return gone(&name);
+    };
     (resource.1, resource.2) = (available == "true", reason.clone());
     StatusCode::NO_CONTENT.into_response()
 }
 
 async fn no_such_path(uri: Uri) -> Response {
-    error(404, &json!({"code": 404, "message": format!("path {} was not found", uri.path())}))
+    error(
+        404,
+        &json!({"code": 404, "message": format!("path {} was not found", uri.path())}),
+    )
 }
 
 /// Notes the call and gives the resource's trouble.
@@ -241,9 +299,16 @@ fn note(shared: &Shared, method: &Method, name: &str) -> Option<Trouble> {
 }
 
 fn gone(name: &str) -> Response {
-    error(404, &json!({"code": "404", "message": format!("resource {name} not found")}))
+    error(
+        404,
+        &json!({"code": "404", "message": format!("resource {name} not found")}),
+    )
 }
 
 fn error(code: u16, body: &Value) -> Response {
-    (StatusCode::from_u16(code).expect("a status"), axum::Json(body.clone())).into_response()
+    (
+        StatusCode::from_u16(code).expect("a status"),
+        axum::Json(body.clone()),
+    )
+        .into_response()
 }

@@ -42,23 +42,45 @@ impl Http {
     /// # Errors
     /// A [`Fault`] that says what to do about it.
     pub async fn call(&self, method: Method, url: Url, token: &str) -> Result<Vec<u8>, Fault> {
-        let request = self.client.request(method, url).header(reqwest::header::AUTHORIZATION, token);
-        let response = request.send().await.map_err(|error| classify_error(&error))?;
+        let request = self
+            .client
+            .request(method, url)
+            .header(reqwest::header::AUTHORIZATION, token);
+        let response = request
+            .send()
+            .await
+            .map_err(|error| classify_error(&error))?;
         let status = response.status();
         let body = read_bounded(response, MAX_ANSWER_BYTES).await?;
-        if status.is_success() { Ok(body) } else { Err(classify_answer(status, &body)) }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(classify_answer(status, &body))
+        }
     }
 
     /// Sends a request as it is, and takes the status with the beginning of what the answer says, whatever they are.
     ///
     /// # Errors
     /// A [`Fault`] when there is no whole answer within the time limit.
-    pub async fn exchange(&self, method: Method, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<(StatusCode, String), Fault> {
+    pub async fn exchange(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, String), Fault> {
         let request = self.client.request(method, url).headers(headers).body(body);
-        let mut response = request.send().await.map_err(|error| classify_error(&error))?;
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| classify_error(&error))?;
         let mut beginning = Vec::new();
         while beginning.len() < MAX_QUOTED_BYTES
-            && let Some(chunk) = response.chunk().await.map_err(|error| classify_error(&error))?
+            && let Some(chunk) = response
+                .chunk()
+                .await
+                .map_err(|error| classify_error(&error))?
         {
             beginning.extend_from_slice(chunk.get(..MAX_QUOTED_BYTES).unwrap_or(&chunk));
         }
@@ -69,10 +91,23 @@ impl Http {
     ///
     /// # Errors
     /// A [`Fault`] when there is no answer, or one of more than `at_most` bytes.
-    pub async fn look(&self, url: Url, token: Option<&str>, at_most: usize) -> Result<(u16, Vec<u8>), Fault> {
-        let request = self.client.get(url).header(reqwest::header::ACCEPT, "application/json, */*;q=0.5");
-        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
-        let response = request.send().await.map_err(|error| classify_error(&error))?;
+    pub async fn look(
+        &self,
+        url: Url,
+        token: Option<&str>,
+        at_most: usize,
+    ) -> Result<(u16, Vec<u8>), Fault> {
+        let request = self
+            .client
+            .get(url)
+            .header(reqwest::header::ACCEPT, "application/json, */*;q=0.5");
+        let request = token
+            .into_iter()
+            .fold(request, reqwest::RequestBuilder::bearer_auth);
+        let response = request
+            .send()
+            .await
+            .map_err(|error| classify_error(&error))?;
         let status = response.status().as_u16();
         Ok((status, read_bounded(response, at_most).await?))
     }
@@ -80,9 +115,15 @@ impl Http {
 
 async fn read_bounded(mut response: Response, at_most: usize) -> Result<Vec<u8>, Fault> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| classify_error(&error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| classify_error(&error))?
+    {
         if body.len() + chunk.len() > at_most {
-            return Err(Fault::Protocol(format!("its answer is longer than {at_most} bytes")));
+            return Err(Fault::Protocol(format!(
+                "its answer is longer than {at_most} bytes"
+            )));
         }
         body.extend_from_slice(&chunk);
     }
@@ -118,26 +159,41 @@ fn classify_answer(status: StatusCode, body: &[u8]) -> Fault {
         500 if TOKEN_TROUBLE.iter().any(|words| said.contains(words)) => Fault::Credentials(said),
         400 | 401 | 403 => Fault::Forbidden(said),
         404 => Fault::NotFound(said),
-        code => Fault::Sick { status: code, body: said },
+        code => Fault::Sick {
+            status: code,
+            body: said,
+        },
     }
 }
 
 /// What the servers say in a 500 when the token is at fault: relay; book; jump, twice.
-const TOKEN_TROUBLE: [&str; 4] = ["token invalid", "error parsing claims", "error reading token", "token is expired"];
+const TOKEN_TROUBLE: [&str; 4] = [
+    "token invalid",
+    "error parsing claims",
+    "error reading token",
+    "token is expired",
+];
 
 /// What an error body says: the message of a JSON object, a bare JSON string, or the text itself; cut and without control characters.
 fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * MAX_QUOTED_BYTES)]);
     let message = match serde_json::from_slice::<serde_json::Value>(body) {
         Ok(serde_json::Value::String(message)) => message,
-        Ok(serde_json::Value::Object(object)) => {
-            object.get("message").and_then(|message| message.as_str()).map_or_else(|| text.to_string(), str::to_owned)
-        }
+        Ok(serde_json::Value::Object(object)) => object
+            .get("message")
+            .and_then(|message| message.as_str())
+            .map_or_else(|| text.to_string(), str::to_owned),
         _ => text.to_string(),
     };
-    let mut clean: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut clean: String = message
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if clean.len() > MAX_QUOTED_BYTES {
-        let cut = (0..=MAX_QUOTED_BYTES).rev().find(|&at| clean.is_char_boundary(at)).unwrap_or(0);
+        let cut = (0..=MAX_QUOTED_BYTES)
+            .rev()
+            .find(|&at| clean.is_char_boundary(at))
+            .unwrap_or(0);
         clean.truncate(cut);
         clean.push('\u{2026}');
     }
@@ -151,22 +207,62 @@ mod tests {
     #[test]
     fn answers_are_told_apart_by_what_to_do() {
         let rows: [(u16, &str, &str); 12] = [
-            (500, r#"{"code":500,"message":"token invalid"}"#, "credentials"),
-            (500, r#"{"code":500,"message":"error parsing claims was token is expired"}"#, "credentials"),
-            (500, r#"{"code":500,"message":"error reading token was signature is invalid"}"#, "credentials"),
-            (500, r#"{"code":500,"message":"token is expired by 1.19s"}"#, "credentials"),
-            (500, r#"{"code":500,"message":"aud [x] does not match this host y"}"#, "audience"),
+            (
+                500,
+                r#"{"code":500,"message":"token invalid"}"#,
+                "credentials",
+            ),
+            (
+                500,
+                r#"{"code":500,"message":"error parsing claims was token is expired"}"#,
+                "credentials",
+            ),
+            (
+                500,
+                r#"{"code":500,"message":"error reading token was signature is invalid"}"#,
+                "credentials",
+            ),
+            (
+                500,
+                r#"{"code":500,"message":"token is expired by 1.19s"}"#,
+                "credentials",
+            ),
+            (
+                500,
+                r#"{"code":500,"message":"aud [x] does not match this host y"}"#,
+                "audience",
+            ),
             (500, "oops", "sick"),
-            (401, r#"{"code":"401","message":"no scope booking:admin"}"#, "forbidden"),
+            (
+                401,
+                r#"{"code":"401","message":"no scope booking:admin"}"#,
+                "forbidden",
+            ),
             (401, r#""Token Wrong Topic""#, "forbidden"),
-            (400, r#"{"code":"400","message":"bookingID has been deny-listed"}"#, "forbidden"),
-            (404, r#"{"code":404,"message":"path /nope was not found"}"#, "not-found"),
-            (422, r#"{"code":602,"message":"reason in query is required"}"#, "sick"),
+            (
+                400,
+                r#"{"code":"400","message":"bookingID has been deny-listed"}"#,
+                "forbidden",
+            ),
+            (
+                404,
+                r#"{"code":404,"message":"path /nope was not found"}"#,
+                "not-found",
+            ),
+            (
+                422,
+                r#"{"code":602,"message":"reason in query is required"}"#,
+                "sick",
+            ),
             (502, "<html>bad gateway</html>", "sick"),
         ];
         for (status, body, word) in rows {
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(classify_answer(status, body.as_bytes()).word(), word, "{status} {body}");
+            assert_eq!(
+                classify_answer(status, body.as_bytes()).word(),
+                word,
+                "{status} {body}"
+            );
         }
     }
 

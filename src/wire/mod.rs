@@ -11,12 +11,16 @@ mod tls;
 mod token;
 
 pub use book::{
-    BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest, Resources, Slot, StreamKind, resource_is_gone,
+    BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest,
+    Resources, Slot, StreamKind, resource_is_gone,
 };
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
 pub use proxy::connect;
 pub use tls::client_config;
-pub use token::{Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint, relay_read, relay_stats};
+pub use token::{
+    Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint,
+    relay_read, relay_stats,
+};
 
 use secrecy::SecretString;
 use url::Url;

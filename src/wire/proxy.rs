@@ -22,9 +22,16 @@ pub async fn connect(secure: bool, host: &str, port: u16) -> io::Result<TcpStrea
     connect_by(&Matcher::from_env(), secure, host, port).await
 }
 
-async fn connect_by(proxies: &Matcher, secure: bool, host: &str, port: u16) -> io::Result<TcpStream> {
+async fn connect_by(
+    proxies: &Matcher,
+    secure: bool,
+    host: &str,
+    port: u16,
+) -> io::Result<TcpStream> {
     let scheme = if secure { "https" } else { "http" };
-    let there: Uri = format!("{scheme}://{host}:{port}").parse().map_err(io::Error::other)?;
+    let there: Uri = format!("{scheme}://{host}:{port}")
+        .parse()
+        .map_err(io::Error::other)?;
     match proxies.intercept(&there) {
         None => TcpStream::connect(format!("{host}:{port}")).await,
         Some(proxy) => through(&proxy, there).await,
@@ -42,18 +49,28 @@ async fn through(proxy: &Intercept, there: Uri) -> io::Result<TcpStream> {
                 Some(auth) => tunnel.with_auth(auth.clone()),
                 None => tunnel,
             };
-            TowerToHyperService::new(tunnel).call(there).await.map_err(|error| refused(&error))?
+            TowerToHyperService::new(tunnel)
+                .call(there)
+                .await
+                .map_err(|error| refused(&error))?
         }
         Some(scheme @ ("socks5" | "socks5h")) => {
-            let socks = SocksV5::new(with_port(proxy.uri())?, connector).local_dns(scheme == "socks5");
+            let socks =
+                SocksV5::new(with_port(proxy.uri())?, connector).local_dns(scheme == "socks5");
             let socks = match proxy.raw_auth() {
                 Some((user, password)) => socks.with_auth(user.to_owned(), password.to_owned()),
                 None => socks,
             };
-            TowerToHyperService::new(socks).call(there).await.map_err(|error| refused(&error))?
+            TowerToHyperService::new(socks)
+                .call(there)
+                .await
+                .map_err(|error| refused(&error))?
         }
         other => {
-            return Err(refused(&format!("{} is not supported for websockets: use http, socks5 or socks5h", other.unwrap_or("its kind"))));
+            return Err(refused(&format!(
+                "{} is not supported for websockets: use http, socks5 or socks5h",
+                other.unwrap_or("its kind")
+            )));
         }
     };
     Ok(stream.into_inner())
@@ -62,7 +79,9 @@ async fn through(proxy: &Intercept, there: Uri) -> io::Result<TcpStream> {
 fn with_port(proxy: &Uri) -> io::Result<Uri> {
     let host = proxy.host().unwrap_or_default();
     let port = proxy.port_u16().unwrap_or(SOCKS_PORT);
-    format!("{}://{host}:{port}", proxy.scheme_str().unwrap_or("socks5")).parse().map_err(io::Error::other)
+    format!("{}://{host}:{port}", proxy.scheme_str().unwrap_or("socks5"))
+        .parse()
+        .map_err(io::Error::other)
 }
 
 #[cfg(test)]
@@ -97,33 +116,64 @@ mod tests {
     #[tokio::test]
     async fn an_http_proxy_is_asked_for_a_tunnel() {
         let (port, mut asked) = proxy("HTTP/1.1 200 OK\r\n\r\n").await;
-        let proxies = Matcher::builder().all(format!("http://lab:pa55@127.0.0.1:{port}")).no("near.example").build();
-        let mut stream = connect_by(&proxies, true, "relay.example", 443).await.expect("connects");
+        let proxies = Matcher::builder()
+            .all(format!("http://lab:pa55@127.0.0.1:{port}"))
+            .no("near.example")
+            .build();
+        let mut stream = connect_by(&proxies, true, "relay.example", 443)
+            .await
+            .expect("connects");
         stream.write_all(b"hello").await.expect("sends");
         let mut hello = [0; 5];
         stream.read_exact(&mut hello).await.expect("reads");
         assert_eq!(&hello, b"hello");
         let head = asked.join_next().await.expect("one").expect("no panic");
-        assert!(head.starts_with("CONNECT relay.example:443 HTTP/1.1\r\n"), "{head}");
-        assert!(head.to_lowercase().contains("proxy-authorization: basic bgfionbhntu="), "{head}");
+        assert!(
+            head.starts_with("CONNECT relay.example:443 HTTP/1.1\r\n"),
+            "{head}"
+        );
+        assert!(
+            head.to_lowercase()
+                .contains("proxy-authorization: basic bgfionbhntu="),
+            "{head}"
+        );
     }
 
     #[tokio::test]
     async fn what_a_proxy_refuses_is_said_without_its_password() {
         let (port, _asked) = proxy("HTTP/1.1 403 Forbidden\r\n\r\n").await;
-        let proxies = Matcher::builder().all(format!("http://lab:pa55@127.0.0.1:{port}")).build();
-        let error = connect_by(&proxies, true, "relay.example", 443).await.expect_err("is refused").to_string();
-        assert!(error.starts_with("by the proxy: ") && !error.contains("pa55"), "{error}");
+        let proxies = Matcher::builder()
+            .all(format!("http://lab:pa55@127.0.0.1:{port}"))
+            .build();
+        let error = connect_by(&proxies, true, "relay.example", 443)
+            .await
+            .expect_err("is refused")
+            .to_string();
+        assert!(
+            error.starts_with("by the proxy: ") && !error.contains("pa55"),
+            "{error}"
+        );
         let proxies = Matcher::builder().all("https://127.0.0.1:1").build();
-        let error = connect_by(&proxies, true, "relay.example", 443).await.expect_err("is not supported").to_string();
-        assert_eq!(error, "by the proxy: https is not supported for websockets: use http, socks5 or socks5h");
+        let error = connect_by(&proxies, true, "relay.example", 443)
+            .await
+            .expect_err("is not supported")
+            .to_string();
+        assert_eq!(
+            error,
+            "by the proxy: https is not supported for websockets: use http, socks5 or socks5h"
+        );
     }
 
     #[tokio::test]
     async fn what_needs_no_proxy_goes_straight() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let port = listener.local_addr().expect("bound").port();
-        let proxies = Matcher::builder().all("http://127.0.0.1:1").no("127.0.0.1").build();
-        connect_by(&proxies, false, "127.0.0.1", port).await.expect("connects");
+        let proxies = Matcher::builder()
+            .all("http://127.0.0.1:1")
+            .no("127.0.0.1")
+            .build();
+        connect_by(&proxies, false, "127.0.0.1", port)
+            .await
+            .expect("connects");
     }
 }

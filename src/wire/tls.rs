@@ -19,16 +19,26 @@ use crate::model::Fault;
 /// [`Fault::Unreachable`] when `needs_roots` and the platform has no usable certificates.
 pub fn client_config(needs_roots: bool) -> Result<ClientConfig, Fault> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let roots = Arc::new(PlatformRoots { provider: Arc::clone(&provider), verifier: OnceLock::new() });
+    let roots = Arc::new(PlatformRoots {
+        provider: Arc::clone(&provider),
+        verifier: OnceLock::new(),
+    });
     if needs_roots {
         roots.load().map_err(|error| no_tls(&error))?;
     }
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| no_tls(&error))?;
-    Ok(config.dangerous().with_custom_certificate_verifier(roots).with_no_client_auth())
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| no_tls(&error))?;
+    Ok(config
+        .dangerous()
+        .with_custom_certificate_verifier(roots)
+        .with_no_client_auth())
 }
 
 fn no_tls(error: &Error) -> Fault {
-    Fault::Unreachable(format!("no TLS: {error}; install the package ca-certificates, or whatever brings the system's certificates"))
+    Fault::Unreachable(format!(
+        "no TLS: {error}; install the package ca-certificates, or whatever brings the system's certificates"
+    ))
 }
 
 /// Verifies certificates against the platform's, which are loaded at the first use and then kept.
@@ -40,7 +50,10 @@ struct PlatformRoots {
 
 impl PlatformRoots {
     fn load(&self) -> Result<&Verifier, Error> {
-        self.verifier.get_or_init(|| Verifier::new(Arc::clone(&self.provider))).as_ref().map_err(Clone::clone)
+        self.verifier
+            .get_or_init(|| Verifier::new(Arc::clone(&self.provider)))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 }
 
@@ -53,7 +66,8 @@ impl ServerCertVerifier for PlatformRoots {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.load()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        self.load()?
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -62,7 +76,12 @@ impl ServerCertVerifier for PlatformRoots {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            cert,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -71,11 +90,18 @@ impl ServerCertVerifier for PlatformRoots {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            cert,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -84,7 +110,10 @@ mod tests {
     use super::*;
 
     fn lazy() -> PlatformRoots {
-        PlatformRoots { provider: Arc::new(aws_lc_rs::default_provider()), verifier: OnceLock::new() }
+        PlatformRoots {
+            provider: Arc::new(aws_lc_rs::default_provider()),
+            verifier: OnceLock::new(),
+        }
     }
 
     #[test]
@@ -97,10 +126,15 @@ mod tests {
 
     #[test]
     fn a_certificate_that_nobody_vouches_for_is_refused() {
-        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .expect("a certificate");
         let name = ServerName::try_from("localhost").expect("a name");
         let roots = lazy();
-        assert!(roots.verify_server_cert(signed.cert.der(), &[], &name, &[], UnixTime::now()).is_err());
+        assert!(
+            roots
+                .verify_server_cert(signed.cert.der(), &[], &name, &[], UnixTime::now())
+                .is_err()
+        );
         assert!(roots.verifier.get().is_some());
     }
 }

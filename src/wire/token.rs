@@ -89,7 +89,11 @@ pub fn relay_read(address: &Address, now: Timestamp, life: Duration, topic: &str
 /// To receive jump's reports and to ask for them.
 #[must_use]
 pub fn jump_stats(address: &Address, now: Timestamp, life: Duration) -> Claims {
-    Claims { topic: Some("stats".to_owned()), prefix: Some("connect"), ..Claims::new(address, now, life, vec!["stats"]) }
+    Claims {
+        topic: Some("stats".to_owned()),
+        prefix: Some("connect"),
+        ..Claims::new(address, now, life, vec!["stats"])
+    }
 }
 
 /// To read and switch availability in book.
@@ -144,7 +148,8 @@ mod tests {
                 "scopes": ["read", "write"], "topic": "stats", "prefix": "session", "booking_id": "labwatch",
             })
         );
-        let json = serde_json::to_value(booking_admin(&address(), now, Duration::from_secs(60))).expect("serialises");
+        let json = serde_json::to_value(booking_admin(&address(), now, Duration::from_secs(60)))
+            .expect("serialises");
         assert_eq!(json["scopes"], serde_json::json!(["booking:admin"]));
         assert!(json.get("topic").is_none() && json.get("booking_id").is_none());
     }
@@ -160,8 +165,14 @@ mod tests {
     #[test]
     fn segments_are_escaped() {
         let mut address = address();
-        assert_eq!(address.at(&["a b/c"]).as_str(), "http://127.0.0.1:3000/a%20b%2Fc");
+        assert_eq!(
+            address.at(&["a b/c"]).as_str(),
+            "http://127.0.0.1:3000/a%20b%2Fc"
+        );
         address.connect = "http://127.0.0.1:3000/ed0/book/".parse().expect("a url");
-        assert_eq!(address.at(&["api", "v1"]).as_str(), "http://127.0.0.1:3000/ed0/book/api/v1");
+        assert_eq!(
+            address.at(&["api", "v1"]).as_str(),
+            "http://127.0.0.1:3000/ed0/book/api/v1"
+        );
     }
 }

@@ -8,7 +8,9 @@ use axum::routing::get;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::access::{Audit, Authority, Grant, Issued, Keep, Reading, Revocations, Scope};
-use labwatch::api::{AccessSettings, ApiState, Certificate, Gate, Reports, router, serve, serve_over_tls};
+use labwatch::api::{
+    AccessSettings, ApiState, Certificate, Gate, Reports, router, serve, serve_over_tls,
+};
 use labwatch::engine::Snapshot;
 use labwatch::web::WebState;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -40,14 +42,27 @@ impl Server {
         Self::start_with(reading, lab, client().build().expect("a client"), None).await
     }
 
-    pub async fn start_with(reading: Reading, lab: Lab, client: Client, certificate: Option<Arc<Certificate>>) -> Self {
+    pub async fn start_with(
+        reading: Reading,
+        lab: Lab,
+        client: Client,
+        certificate: Option<Arc<Certificate>>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let scheme = if certificate.is_some() { "https" } else { "http" };
-        let base = format!("{scheme}://localhost:{}", listener.local_addr().expect("has an address").port());
+        let scheme = if certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let base = format!(
+            "{scheme}://localhost:{}",
+            listener.local_addr().expect("has an address").port()
+        );
         let (snapshots, receiver) = watch::channel(lab.snapshot());
         let (kept, notes) = (Arc::default(), Notes::default());
         let gate = gate(reading, &kept, &notes);
-        let others = Router::new().route("/mounted/without/a/line", get(async || "nobody reads this"));
+        let others =
+            Router::new().route("/mounted/without/a/line", get(async || "nobody reads this"));
         let state = WebState {
             snapshots: receiver.clone(),
             store: None,
@@ -63,10 +78,23 @@ impl Server {
         let routes = router(ApiState::new(receiver), gate, others);
         let mut task = JoinSet::new();
         match certificate {
-            Some(certificate) => task.spawn(serve_over_tls(certificate, listener, routes, CancellationToken::new())),
+            Some(certificate) => task.spawn(serve_over_tls(
+                certificate,
+                listener,
+                routes,
+                CancellationToken::new(),
+            )),
             None => task.spawn(serve(listener, routes, CancellationToken::new())),
         };
-        Self { base, client, snapshots, kept, notes, authority: Authority::new(&SECRET.into()), _task: task }
+        Self {
+            base,
+            client,
+            snapshots,
+            kept,
+            notes,
+            authority: Authority::new(&SECRET.into()),
+            _task: task,
+        }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
@@ -83,13 +111,23 @@ impl Server {
     }
 
     pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.ask(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(body)
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.ask(Method::POST, path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
     }
 
     pub fn issue(&self, scope: Scope, life: Duration) -> Issued {
-        let grant = Grant { name: format!("{scope}'s"), scopes: [scope].into_iter().collect(), life };
-        self.authority.issue(&grant, Timestamp::now()).expect("issues")
+        let grant = Grant {
+            name: format!("{scope}'s"),
+            scopes: [scope].into_iter().collect(),
+            life,
+        };
+        self.authority
+            .issue(&grant, Timestamp::now())
+            .expect("issues")
     }
 
     pub fn token(&self, scope: Scope) -> String {
@@ -121,14 +159,29 @@ fn gate(reading: Reading, kept: &Arc<Mutex<Vec<String>>>, notes: &Notes) -> Arc<
         kept.lock().expect("whole").push(key);
         Box::pin(std::future::ready(true))
     });
-    let audit = Audit::new(move |who, what| notes.lock().expect("whole").push((who.to_owned(), what.to_owned())));
-    Arc::new(Gate::new(settings, Revocations::recall([], Timestamp::now(), keep), audit))
+    let audit = Audit::new(move |who, what| {
+        notes
+            .lock()
+            .expect("whole")
+            .push((who.to_owned(), what.to_owned()))
+    });
+    Arc::new(Gate::new(
+        settings,
+        Revocations::recall([], Timestamp::now(), keep),
+        audit,
+    ))
 }
 
 pub fn client() -> reqwest::ClientBuilder {
-    Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none())
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
 }
 
 pub fn header(response: &Response, name: &str) -> String {
-    response.headers().get(name).map(|value| value.to_str().expect("text").to_owned()).unwrap_or_default()
+    response
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().expect("text").to_owned())
+        .unwrap_or_default()
 }

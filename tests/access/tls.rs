@@ -22,12 +22,19 @@ struct Pair {
 }
 
 fn pair() -> Pair {
-    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    Pair { certificate: signed.cert.pem(), key: signed.signing_key.serialize_pem() }
+    let signed =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    Pair {
+        certificate: signed.cert.pem(),
+        key: signed.signing_key.serialize_pem(),
+    }
 }
 
 fn put(folder: &Path, pair: &Pair) -> TlsFiles {
-    let files = TlsFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
+    let files = TlsFiles {
+        certificate: folder.join("cert.pem"),
+        key: folder.join("key.pem"),
+    };
     fs::write(&files.certificate, &pair.certificate).expect("writes");
     fs::write(&files.key, &pair.key).expect("writes");
     files
@@ -36,7 +43,11 @@ fn put(folder: &Path, pair: &Pair) -> TlsFiles {
 /// A client that trusts this certificate alone, and opens a connection for each request.
 fn trusting(pair: &Pair) -> Client {
     let root = reqwest::Certificate::from_pem(pair.certificate.as_bytes()).expect("a certificate");
-    client().tls_certs_only([root]).pool_max_idle_per_host(0).build().expect("a client")
+    client()
+        .tls_certs_only([root])
+        .pool_max_idle_per_host(0)
+        .build()
+        .expect("a client")
 }
 
 #[tokio::test]
@@ -45,17 +56,42 @@ async fn over_tls_browsers_are_told_to_stay_with_it() {
     let certificate = Certificate::load(put(folder.path(), &pair)).expect("loads");
     let server = Server::start_with(Reading::Open, one(), trusting(&pair), Some(certificate)).await;
     let answer = server.get(LIST).send().await.expect("answers");
-    assert_eq!((answer.status().as_u16(), header(&answer, "strict-transport-security").as_str()), (200, "max-age=31536000"));
-    let signed_in = server.sign_in(&server.token(Scope::Read)).send().await.expect("answers");
+    assert_eq!(
+        (
+            answer.status().as_u16(),
+            header(&answer, "strict-transport-security").as_str()
+        ),
+        (200, "max-age=31536000")
+    );
+    let signed_in = server
+        .sign_in(&server.token(Scope::Read))
+        .send()
+        .await
+        .expect("answers");
     let cookie = header(&signed_in, "set-cookie");
-    assert!(cookie.starts_with("__Host-labwatch.status=") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(
+        cookie.starts_with("__Host-labwatch.status=") && cookie.ends_with("; Secure"),
+        "{cookie}"
+    );
 
-    let port = server.base.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    let mut plain = TcpStream::connect(("127.0.0.1", port)).await.expect("connects");
-    tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sends");
+    let port = server
+        .base
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse().ok())
+        .expect("a port");
+    let mut plain = TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("connects");
+    tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .expect("sends");
     let mut said = Vec::new();
     let _ended_how = plain.read_to_end(&mut said).await;
-    assert!(!said.starts_with(b"HTTP"), "nothing is answered without TLS");
+    assert!(
+        !said.starts_with(b"HTTP"),
+        "nothing is answered without TLS"
+    );
 }
 
 #[tokio::test]
@@ -63,10 +99,18 @@ async fn a_new_certificate_is_taken_and_a_bad_one_is_not() {
     let (folder, first, second) = (tempfile::tempdir().expect("a folder"), pair(), pair());
     let certificate = Certificate::load(put(folder.path(), &first)).expect("loads");
     let mut following = JoinSet::new();
-    following.spawn(Arc::clone(&certificate).follow(Duration::from_millis(5), CancellationToken::new()));
-    let server = Server::start_with(Reading::Open, one(), trusting(&first), Some(certificate)).await;
+    following
+        .spawn(Arc::clone(&certificate).follow(Duration::from_millis(5), CancellationToken::new()));
+    let server =
+        Server::start_with(Reading::Open, one(), trusting(&first), Some(certificate)).await;
     // Each time a new client: one that was there before resumes its session and looks at no certificate.
-    let shows = async |pair: &Pair| trusting(pair).get(format!("{}{LIST}", server.base)).send().await.is_ok();
+    let shows = async |pair: &Pair| {
+        trusting(pair)
+            .get(format!("{}{LIST}", server.base))
+            .send()
+            .await
+            .is_ok()
+    };
     assert!(shows(&first).await && !shows(&second).await);
 
     fs::write(folder.path().join("key.pem"), &second.key).expect("writes");

@@ -7,18 +7,31 @@ use jiff::{SignedDuration, Timestamp};
 use labwatch::access::{Audit, Kept, Reading, Revocations};
 use labwatch::api::{AccessSettings, Gate};
 use labwatch::engine::{
-    Affected, Cause, Connection, Counts, Event, Evidence, ExperimentView, HoldView, Issue, LastConnection, Link, PoolView, Report,
-    ResourceView, Role, SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView, Traffic, Why,
+    Affected, Cause, Connection, Counts, Event, Evidence, ExperimentView, HoldView, Issue,
+    LastConnection, Link, PoolView, Report, ResourceView, Role, SamplingView, Scopes, Seen,
+    Snapshot, SourceView, StreamView, Traffic, Why,
 };
-use labwatch::model::{Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use labwatch::model::{
+    Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic,
+};
 
 /// A gate that lets everybody read, and nobody change anything.
 pub fn open_gate() -> Arc<Gate> {
     let session = Duration::from_secs(3_600);
-    let settings =
-        AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None, base: String::new() };
+    let settings = AccessSettings {
+        secret: None,
+        reading: Reading::Open,
+        session,
+        trusted_proxies: Vec::new(),
+        url: None,
+        base: String::new(),
+    };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
-    Arc::new(Gate::new(settings, Revocations::recall([], at(0), keep), Audit::new(|_, _| {})))
+    Arc::new(Gate::new(
+        settings,
+        Revocations::recall([], at(0), keep),
+        Audit::new(|_, _| {}),
+    ))
 }
 
 /// Where every connection comes from, which no answer may tell.
@@ -43,26 +56,54 @@ pub struct Lab {
 impl Lab {
     pub fn new() -> Self {
         let (pools, holds, causes) = (Vec::new(), Vec::new(), Vec::new());
-        Self { experiments: Vec::new(), pools, holds, causes, relay: Report::default(), jump: Report::default() }
+        Self {
+            experiments: Vec::new(),
+            pools,
+            holds,
+            causes,
+            relay: Report::default(),
+            jump: Report::default(),
+        }
     }
 
     /// Adds an experiment's stream to relay's newest report.
     pub fn streams(mut self, topic: &str, tx: Option<Traffic>) -> Self {
-        let rx = tx.map(|_| Traffic { last: None, size: 0, fps: 0.0 });
-        self.relay.push(connection(topic, Scopes::READ.with(Scopes::WRITE).with(Scopes::EXPT), tx, rx));
+        let rx = tx.map(|_| Traffic {
+            last: None,
+            size: 0,
+            fps: 0.0,
+        });
+        self.relay.push(connection(
+            topic,
+            Scopes::READ.with(Scopes::WRITE).with(Scopes::EXPT),
+            tx,
+            rx,
+        ));
         self
     }
 
     /// Adds a student to relay's newest report, on an experiment's topic.
     pub fn student(mut self, topic: &str) -> Self {
-        let tx = Some(Traffic { last: Some(Duration::from_millis(1)), size: 9999, fps: 99.0 });
-        self.relay.push(Connection { user_agent: "student", ..connection(topic, Scopes::READ.with(Scopes::WRITE), tx, tx) });
+        let tx = Some(Traffic {
+            last: Some(Duration::from_millis(1)),
+            size: 9999,
+            fps: 99.0,
+        });
+        self.relay.push(Connection {
+            user_agent: "student",
+            ..connection(topic, Scopes::READ.with(Scopes::WRITE), tx, tx)
+        });
         self
     }
 
     /// Adds a host to jump's newest report.
     pub fn host(mut self, stub: &str) -> Self {
-        self.jump.push(connection(stub, Scopes::READ.with(Scopes::WRITE).with(Scopes::HOST), None, None));
+        self.jump.push(connection(
+            stub,
+            Scopes::READ.with(Scopes::WRITE).with(Scopes::HOST),
+            None,
+            None,
+        ));
         self
     }
 
@@ -106,7 +147,12 @@ impl Lab {
 }
 
 fn count(experiments: &[ExperimentView]) -> Counts {
-    let of = |health| experiments.iter().filter(|view| view.health == health).count();
+    let of = |health| {
+        experiments
+            .iter()
+            .filter(|view| view.health == health)
+            .count()
+    };
     Counts {
         total: experiments.len(),
         ok: of(Health::Ok),
@@ -132,7 +178,12 @@ fn source(name: SourceName, last_report: Option<Timestamp>, report: Option<Repor
     }
 }
 
-fn connection(topic: &str, scopes: Scopes, tx: Option<Traffic>, rx: Option<Traffic>) -> Connection<'_> {
+fn connection(
+    topic: &str,
+    scopes: Scopes,
+    tx: Option<Traffic>,
+    rx: Option<Traffic>,
+) -> Connection<'_> {
     Connection {
         topic,
         scopes,
@@ -149,7 +200,11 @@ fn connection(topic: &str, scopes: Scopes, tx: Option<Traffic>, rx: Option<Traff
 pub fn healthy(stub: &str) -> ExperimentView {
     let stub = Stub::try_new(stub).expect("a name");
     ExperimentView {
-        resources: vec![resource(&format!("r-{stub}"), Some(Bookable::Yes), "labwatch: all streams are back")],
+        resources: vec![resource(
+            &format!("r-{stub}"),
+            Some(Bookable::Yes),
+            "labwatch: all streams are back",
+        )],
         listed: true,
         health: Health::Ok,
         since: at(10),
@@ -195,7 +250,11 @@ pub fn resource(name: &str, bookable: Option<Bookable>, reason: &str) -> Resourc
 }
 
 /// What went over a connection that sends 25 messages a second.
-pub const BUSY: Option<Traffic> = Some(Traffic { last: Some(Duration::from_millis(100)), size: 1000, fps: 25.7 });
+pub const BUSY: Option<Traffic> = Some(Traffic {
+    last: Some(Duration::from_millis(100)),
+    size: 1000,
+    fps: 25.7,
+});
 
 /// A connection that is gone, which had sent something like this.
 pub fn gone(scope: Scopes, tx: Option<Traffic>) -> Arc<LastConnection> {
@@ -210,7 +269,26 @@ pub fn gone(scope: Scopes, tx: Option<Traffic>) -> Arc<LastConnection> {
     })
 }
 
-pub fn event(seconds: i64, was: Health, health: Health, issues: Vec<Issue>, streams: Vec<(Topic, StreamHealth)>, why: Why) -> Arc<Event> {
-    let jump = if issues.contains(&Issue::JumpLost) { JumpHealth::Lost } else { JumpHealth::Up };
-    Arc::new(Event { when: at(seconds), health, was, issues, jump, streams, why })
+pub fn event(
+    seconds: i64,
+    was: Health,
+    health: Health,
+    issues: Vec<Issue>,
+    streams: Vec<(Topic, StreamHealth)>,
+    why: Why,
+) -> Arc<Event> {
+    let jump = if issues.contains(&Issue::JumpLost) {
+        JumpHealth::Lost
+    } else {
+        JumpHealth::Up
+    };
+    Arc::new(Event {
+        when: at(seconds),
+        health,
+        was,
+        issues,
+        jump,
+        streams,
+        why,
+    })
 }

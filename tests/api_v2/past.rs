@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use labwatch::engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
-use labwatch::model::{Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use labwatch::model::{
+    Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic,
+};
 use labwatch::store::{Delivery, Entry, OutboxState, Outgoing, Reader, Store, StoreSettings};
 use serde_json::json;
 
@@ -20,11 +22,20 @@ impl History {
     /// labwatch ran, was off for an hour, and has run since then until now.
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let settings = StoreSettings { dir: dir.path().to_owned(), history_days: 100_000, ring: 1 };
+        let settings = StoreSettings {
+            dir: dir.path().to_owned(),
+            history_days: 100_000,
+            ring: 1,
+        };
         let clock = Arc::new(AtomicI64::new(-7_000));
         let open = || {
             let clock = Arc::clone(&clock);
-            Store::open_with_clock(&settings, Arc::new(move || at(clock.load(Ordering::SeqCst)))).expect("it opens").0
+            Store::open_with_clock(
+                &settings,
+                Arc::new(move || at(clock.load(Ordering::SeqCst))),
+            )
+            .expect("it opens")
+            .0
         };
         open().close();
         clock.store(-3_400, Ordering::SeqCst);
@@ -41,15 +52,46 @@ impl History {
 }
 
 fn entries() -> Vec<Entry> {
-    let record = |second, record| Entry::Record { at: at(second), record };
-    let (stub, resource) = (Stub::try_new("pend01").expect("a name"), ResourceName::try_new("r-pend01").expect("a name"));
+    let record = |second, record| Entry::Record {
+        at: at(second),
+        record,
+    };
+    let (stub, resource) = (
+        Stub::try_new("pend01").expect("a name"),
+        ResourceName::try_new("r-pend01").expect("a name"),
+    );
     let happened = |second, was, health| {
         let topic = Topic::of(&stub, "st-data").expect("a name");
         let bad = health == Health::Down;
-        let issues = if bad { vec![Issue::Required(topic.clone(), StreamHealth::Silent)] } else { vec![] };
-        let streams = vec![(topic, if bad { StreamHealth::Silent } else { StreamHealth::Active })];
-        let event = Event { when: at(second), health, was, issues, jump: JumpHealth::Up, streams, why: Why::Observed };
-        record(second, Record::Event { stub: stub.clone(), event: Arc::new(event) })
+        let issues = if bad {
+            vec![Issue::Required(topic.clone(), StreamHealth::Silent)]
+        } else {
+            vec![]
+        };
+        let streams = vec![(
+            topic,
+            if bad {
+                StreamHealth::Silent
+            } else {
+                StreamHealth::Active
+            },
+        )];
+        let event = Event {
+            when: at(second),
+            health,
+            was,
+            issues,
+            jump: JumpHealth::Up,
+            streams,
+            why: Why::Observed,
+        };
+        record(
+            second,
+            Record::Event {
+                stub: stub.clone(),
+                event: Arc::new(event),
+            },
+        )
     };
     let switch = Switch {
         resource: resource.clone(),
@@ -59,19 +101,56 @@ fn entries() -> Vec<Entry> {
         by_person: false,
     };
     let failed = SwitchOutcome::Failed(Fault::Unreachable(format!("{REMOTE} refused")));
-    let source = |second, health, note: String| record(second, Record::Source { name: SourceName::Jump, health, note });
+    let source = |second, health, note: String| {
+        record(
+            second,
+            Record::Source {
+                name: SourceName::Jump,
+                health,
+                note,
+            },
+        )
+    };
     vec![
         happened(-6_000, Health::Unknown, Health::Ok),
         happened(-3_000, Health::Ok, Health::Down),
         record(-2_999, Record::Switching(switch)),
-        record(-2_998, Record::Switched { resource: resource.clone(), stub: stub.clone(), outcome: failed }),
+        record(
+            -2_998,
+            Record::Switched {
+                resource: resource.clone(),
+                stub: stub.clone(),
+                outcome: failed,
+            },
+        ),
         happened(-2_000, Health::Down, Health::Ok),
         happened(40, Health::Ok, Health::Down),
-        source(-1_500, SourceHealth::Down, format!("jump cannot be reached: {REMOTE}")),
+        source(
+            -1_500,
+            SourceHealth::Down,
+            format!("jump cannot be reached: {REMOTE}"),
+        ),
         source(-1_000, SourceHealth::Live, String::new()),
-        record(-900, Record::Hold { resource: resource.clone(), reason: Some("maintenance".to_owned()) }),
-        record(-800, Record::Hold { resource, reason: None }),
-        Entry::Outgoing(Outgoing { id: 1, route: "mail".to_owned(), created: at(-700), content: json!({}) }),
+        record(
+            -900,
+            Record::Hold {
+                resource: resource.clone(),
+                reason: Some("maintenance".to_owned()),
+            },
+        ),
+        record(
+            -800,
+            Record::Hold {
+                resource,
+                reason: None,
+            },
+        ),
+        Entry::Outgoing(Outgoing {
+            id: 1,
+            route: "mail".to_owned(),
+            created: at(-700),
+            content: json!({}),
+        }),
         Entry::Delivery(Delivery {
             id: 1,
             at: at(-699),

@@ -38,22 +38,48 @@ impl Server {
         let (snapshots, receiver) = watch::channel(snapshot);
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         let refuses = |_, _| Box::pin(std::future::ready(Err(Refusal::Follower))) as Answered;
-        let orders = Some(OrderState { snapshots: receiver.clone(), is_component: Arc::new(|_| true), give: Arc::new(refuses) });
-        let state = ApiState { history, orders, ..ApiState::new(receiver) };
+        let orders = Some(OrderState {
+            snapshots: receiver.clone(),
+            is_component: Arc::new(|_| true),
+            give: Arc::new(refuses),
+        });
+        let state = ApiState {
+            history,
+            orders,
+            ..ApiState::new(receiver)
+        };
         tasks.spawn(Arc::clone(&state.live).follow(stop.clone()));
-        let serving = serve(listener, router(state, gate(), axum::Router::new()), stop.clone());
+        let serving = serve(
+            listener,
+            router(state, gate(), axum::Router::new()),
+            stop.clone(),
+        );
         tasks.spawn(async { serving.await.expect("serves") });
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { address, stop, client, snapshots, tasks }
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
+        Self {
+            address,
+            stop,
+            client,
+            snapshots,
+            tasks,
+        }
     }
 
     /// Changes the picture that is shown.
     pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
-        self.snapshots.send_modify(|snapshot| change(Arc::make_mut(snapshot)));
+        self.snapshots
+            .send_modify(|snapshot| change(Arc::make_mut(snapshot)));
     }
 
     pub async fn ask(&self, method: Method, path: &str) -> Response {
-        self.client.request(method, format!("http://{}{path}", self.address)).send().await.expect("answers")
+        self.client
+            .request(method, format!("http://{}{path}", self.address))
+            .send()
+            .await
+            .expect("answers")
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -61,16 +87,28 @@ impl Server {
     }
 
     pub async fn get_with(&self, path: &str, header: &str, value: &str) -> Response {
-        self.client.get(format!("http://{}{path}", self.address)).header(header, value).send().await.expect("answers")
+        self.client
+            .get(format!("http://{}{path}", self.address))
+            .header(header, value)
+            .send()
+            .await
+            .expect("answers")
     }
 
     /// Everything of a list, page by page of one item.
     pub async fn pages(&self, path: &str, list: &str) -> Vec<Value> {
         let (mut all, mut cursor) = (Vec::new(), String::new());
         loop {
-            let mut page: Value = self.get(&format!("{path}?limit=1{cursor}")).await.json().await.expect("is JSON");
+            let mut page: Value = self
+                .get(&format!("{path}?limit=1{cursor}"))
+                .await
+                .json()
+                .await
+                .expect("is JSON");
             all.append(page[list].as_array_mut().expect("a list"));
-            let Some(next) = page["next"].as_str() else { return all };
+            let Some(next) = page["next"].as_str() else {
+                return all;
+            };
             let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
             cursor = format!("&cursor={next}");
         }
@@ -87,8 +125,15 @@ impl Server {
 
 /// A token that shows who carries it what is private.
 pub fn token() -> String {
-    let grant = Grant { name: "reader".to_owned(), scopes: [Scope::Read].into_iter().collect(), life: Duration::from_secs(60) };
-    Authority::new(&SECRET.into()).issue(&grant, Timestamp::now()).expect("issues").token
+    let grant = Grant {
+        name: "reader".to_owned(),
+        scopes: [Scope::Read].into_iter().collect(),
+        life: Duration::from_secs(60),
+    };
+    Authority::new(&SECRET.into())
+        .issue(&grant, Timestamp::now())
+        .expect("issues")
+        .token
 }
 
 fn gate() -> Arc<Gate> {
@@ -102,21 +147,37 @@ fn gate() -> Arc<Gate> {
         base: String::new(),
     };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
-    Arc::new(Gate::new(settings, Revocations::recall([], Timestamp::now(), keep), Audit::new(|_, _| {})))
+    Arc::new(Gate::new(
+        settings,
+        Revocations::recall([], Timestamp::now(), keep),
+        Audit::new(|_, _| {}),
+    ))
 }
 
 pub fn header(response: &Response, name: &str) -> String {
-    response.headers().get(name).map(|value| value.to_str().expect("text").to_owned()).unwrap_or_default()
+    response
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().expect("text").to_owned())
+        .unwrap_or_default()
 }
 
 /// Every path of the document that this server has, with names that there are. Those of health and of categories have tests of their own.
 pub fn paths() -> Vec<String> {
     let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
     let paths = document["paths"].as_object().expect("has paths");
-    let filled = |path: &String| path.replace("pools/{name}", "pools/pend").replace("{name}", "pend01").replace("{file}", "pend01.svg");
+    let filled = |path: &String| {
+        path.replace("pools/{name}", "pools/pend")
+            .replace("{name}", "pend01")
+            .replace("{file}", "pend01.svg")
+    };
     paths
         .iter()
-        .filter(|(path, item)| item["get"].is_object() && *path != REPORTS && OURS.iter().any(|ours| path.starts_with(ours)))
+        .filter(|(path, item)| {
+            item["get"].is_object()
+                && *path != REPORTS
+                && OURS.iter().any(|ours| path.starts_with(ours))
+        })
         .map(|(path, _)| filled(path))
         .collect()
 }
@@ -135,10 +196,15 @@ pub fn template(document: &Value, path: &str) -> String {
         let (a, b): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
         a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a == b || a.starts_with('{'))
     };
-    paths.keys().find(fits).unwrap_or_else(|| panic!("{path} is not in the document")).clone()
+    paths
+        .keys()
+        .find(fits)
+        .unwrap_or_else(|| panic!("{path} is not in the document"))
+        .clone()
 }
 
 /// The form that the document gives a path's answer.
 pub fn form<'a>(document: &'a Value, path: &str) -> &'a Value {
-    &document["paths"][template(document, path)]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    &document["paths"][template(document, path)]["get"]["responses"]["200"]["content"]["application/json"]
+        ["schema"]
 }

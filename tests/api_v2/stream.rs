@@ -33,9 +33,17 @@ struct Told {
 impl Listener {
     async fn start(server: &Server, seen: Option<&str>) -> Self {
         let mut stream = TcpStream::connect(server.address).await.expect("connects");
-        let seen = seen.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        stream.write_all(format!("GET /api/v2/stream HTTP/1.1\r\nhost: x\r\n{seen}\r\n").as_bytes()).await.expect("sends");
-        let mut listener = Self { reader: BufReader::new(stream), status: String::new() };
+        let seen = seen
+            .map(|id| format!("last-event-id: {id}\r\n"))
+            .unwrap_or_default();
+        stream
+            .write_all(format!("GET /api/v2/stream HTTP/1.1\r\nhost: x\r\n{seen}\r\n").as_bytes())
+            .await
+            .expect("sends");
+        let mut listener = Self {
+            reader: BufReader::new(stream),
+            status: String::new(),
+        };
         listener.status = listener.line().await.expect("an answer");
         listener
     }
@@ -44,7 +52,9 @@ impl Listener {
     async fn line(&mut self) -> Option<String> {
         loop {
             let mut line = String::new();
-            let read = timeout(PATIENCE, self.reader.read_line(&mut line)).await.expect("in time");
+            let read = timeout(PATIENCE, self.reader.read_line(&mut line))
+                .await
+                .expect("in time");
             if read.unwrap_or(0) == 0 {
                 return None;
             }
@@ -96,8 +106,15 @@ async fn changes_are_told_as_they_happen() {
     assert_eq!(listener.expect("reset").await.data["why"], "start");
     turn(&server, Health::Down);
     let told = listener.expect("experiment").await;
-    assert_eq!((told.data["name"].as_str(), told.data["health"].as_str()), (Some("pend00"), Some("down")));
-    assert_eq!(listener.expect("counts").await.data["mismatched"], 3, "it can be booked and is down");
+    assert_eq!(
+        (told.data["name"].as_str(), told.data["health"].as_str()),
+        (Some("pend00"), Some("down"))
+    );
+    assert_eq!(
+        listener.expect("counts").await.data["mismatched"],
+        3,
+        "it can be booked and is down"
+    );
     server.change(|snapshot| {
         snapshot.changed += 1;
         Arc::make_mut(&mut snapshot.experiments).remove(0);
@@ -106,10 +123,17 @@ async fn changes_are_told_as_they_happen() {
     listener.expect("counts").await;
     server.change(|snapshot| snapshot.sources[0].hides = 7);
     let sources = listener.expect("sources").await.data;
-    assert_eq!((sources[0]["hides"].as_u64(), sources[0]["note"].is_null()), (Some(7), true));
+    assert_eq!(
+        (sources[0]["hides"].as_u64(), sources[0]["note"].is_null()),
+        (Some(7), true)
+    );
     server.change(|snapshot| snapshot.changed += 1);
     server.change(|snapshot| snapshot.sources[0].hides = 8);
-    assert_eq!(listener.expect("sources").await.data[0]["hides"], 8, "what did not change is not told");
+    assert_eq!(
+        listener.expect("sources").await.data[0]["hides"],
+        8,
+        "what did not change is not told"
+    );
     server.ended().await;
 }
 
@@ -131,7 +155,11 @@ async fn who_comes_back_gets_what_was_missed() {
     assert_eq!(anew.expect("experiment").await.data["health"], "down");
     for strange in ["ffff-1", &format!("{seen}9"), "", "nonsense"] {
         let mut stranger = Listener::start(&server, Some(strange)).await;
-        assert_eq!(stranger.expect("reset").await.data["why"], "too-old", "{strange}");
+        assert_eq!(
+            stranger.expect("reset").await.data["why"],
+            "too-old",
+            "{strange}"
+        );
     }
 }
 
@@ -148,7 +176,8 @@ async fn what_is_no_longer_kept_and_what_is_too_much_is_a_reset() {
     assert_eq!(late.expect("reset").await.data["why"], "too-old");
     server.change(|snapshot| {
         snapshot.changed += 1;
-        Arc::make_mut(&mut snapshot.experiments).extend((0..300).map(|n| Arc::new(healthy(&format!("x{n:03}")))));
+        Arc::make_mut(&mut snapshot.experiments)
+            .extend((0..300).map(|n| Arc::new(healthy(&format!("x{n:03}")))));
     });
     assert_eq!(listener.expect("reset").await.data["why"], "too-much");
 }
@@ -171,11 +200,21 @@ async fn who_does_not_read_is_cut() {
             Arc::make_mut(&mut list[0]).advice = Some(Arc::from(format!("{n}{long}")));
         });
         let change = quick.expect("experiment").await;
-        told = change.id.rsplit('-').next().and_then(|number| number.parse().ok()).expect("a number");
+        told = change
+            .id
+            .rsplit('-')
+            .next()
+            .and_then(|number| number.parse().ok())
+            .expect("a number");
     }
     let mut last = 0;
     while let Some(change) = slow.next().await {
-        last = change.id.rsplit('-').next().and_then(|number| number.parse().ok()).expect("a number");
+        last = change
+            .id
+            .rsplit('-')
+            .next()
+            .and_then(|number| number.parse().ok())
+            .expect("a number");
     }
     assert!(last < told, "it ended at {last}, before {told}");
 }
@@ -208,5 +247,7 @@ async fn listeners_keep_nobody_out_and_are_bounded() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, freed).await.expect("a place is free again");
+    timeout(PATIENCE, freed)
+        .await
+        .expect("a place is free again");
 }

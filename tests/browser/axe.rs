@@ -44,10 +44,21 @@ const RUN: &str = "axe.run(document, { resultTypes: ['violations', 'incomplete']
         [rule.id, rule.help, rule.nodes.map((node) => `${node.html}: ${node.failureSummary}`)]))";
 
 static AXE: LazyLock<String> = LazyLock::new(|| {
-    let libraries = tool("python").parent().and_then(|bin| bin.parent()).expect("the environment's folder").join("lib");
-    let versions = fs::read_dir(libraries).expect("a folder").map(|version| version.expect("a folder").path());
-    let files: Vec<PathBuf> = versions.map(|version| version.join("site-packages/axe_playwright_python/axe.min.js")).collect();
-    let file = files.iter().find(|file| file.exists()).expect("axe.min.js: scripts/test.sh installs it");
+    let libraries = tool("python")
+        .parent()
+        .and_then(|bin| bin.parent())
+        .expect("the environment's folder")
+        .join("lib");
+    let versions = fs::read_dir(libraries)
+        .expect("a folder")
+        .map(|version| version.expect("a folder").path());
+    let files: Vec<PathBuf> = versions
+        .map(|version| version.join("site-packages/axe_playwright_python/axe.min.js"))
+        .collect();
+    let file = files
+        .iter()
+        .find(|file| file.exists())
+        .expect("axe.min.js: scripts/test.sh installs it");
     fs::read_to_string(file).expect("a text")
 });
 
@@ -57,7 +68,11 @@ async fn axe_finds_nothing_while_much_is_wrong() {
     let monitor = Monitor::start(&lab, &[]).await;
     monitor.sees_well(&ALL).await;
     much_goes_wrong(&lab, &monitor).await;
-    finds_nothing(Page::new(monitor.port()).await, &[&OPEN_PAGES[..], &OTHER_PAGES].concat()).await;
+    finds_nothing(
+        Page::new(monitor.port()).await,
+        &[&OPEN_PAGES[..], &OTHER_PAGES].concat(),
+    )
+    .await;
     monitor.stop("TERM", &lab).await;
 }
 
@@ -66,7 +81,11 @@ async fn axe_finds_nothing_while_all_is_well() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;
     monitor.sees_well(&ALL).await;
-    finds_nothing(Page::new(monitor.port()).await, &["/", "/experiments/pend00", "/pools", "/holds", "/outbox"]).await;
+    finds_nothing(
+        Page::new(monitor.port()).await,
+        &["/", "/experiments/pend00", "/pools", "/holds", "/outbox"],
+    )
+    .await;
     monitor.stop("TERM", &lab).await;
 }
 
@@ -74,13 +93,20 @@ async fn axe_finds_nothing_while_all_is_well() {
 async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
     lab.power_off("pend00").expect("known");
     lab.jump_lost("pend01").expect("known");
-    lab.hold("r-spin00", "The motor is being replaced.").expect("known");
+    lab.hold("r-spin00", "The motor is being replaced.")
+        .expect("known");
     lab.experiment_appears(&ExperimentPlan::unlisted("newx00"));
     lab.kill(Server::Mail).await;
     switched(lab, "r-pend00", 1).await;
-    monitor.sees("spin00", "is held", |it| it["bookable"] == "held").await;
-    monitor.sees("pend01", "is degraded", |it| it["health"] == "degraded").await;
-    monitor.sees("newx00", "is judged", |it| it["health"] == "ok").await;
+    monitor
+        .sees("spin00", "is held", |it| it["bookable"] == "held")
+        .await;
+    monitor
+        .sees("pend01", "is degraded", |it| it["health"] == "degraded")
+        .await;
+    monitor
+        .sees("newx00", "is judged", |it| it["health"] == "ok")
+        .await;
 }
 
 /// Looks at these pages in every way.

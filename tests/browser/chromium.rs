@@ -56,37 +56,68 @@ pub fn browser() -> &'static Chromium {
 impl Chromium {
     fn start() -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", LAUNCH, "sh"]).args(FLAGS).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["-c", LAUNCH, "sh"])
+            .args(FLAGS)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("a shell");
-        let (to, from) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+        let (to, from) = (
+            child.stdin.take().expect("a pipe"),
+            child.stdout.take().expect("a pipe"),
+        );
         std::thread::spawn(move || {
             read(from);
             child.wait()
         });
-        Self { to: Mutex::new(to), answers: Mutex::default(), events: Mutex::default(), next: AtomicU64::new(1) }
+        Self {
+            to: Mutex::new(to),
+            answers: Mutex::default(),
+            events: Mutex::default(),
+            next: AtomicU64::new(1),
+        }
     }
 
     /// Asks the browser or, with a session, one of its pages; the answer, or what is wrong with the question.
-    pub async fn call(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value, String> {
+    pub async fn call(
+        &self,
+        session: Option<&str>,
+        method: &str,
+        params: Value,
+    ) -> Result<Value, String> {
         let (sender, answer) = oneshot::channel();
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         locked(&self.answers).insert(id, sender);
         self.send(id, session, method, &params);
-        let answer = timeout(ANSWERS_WITHIN, answer).await.unwrap_or_else(|_| panic!("the browser does not answer {method}"));
+        let answer = timeout(ANSWERS_WITHIN, answer)
+            .await
+            .unwrap_or_else(|_| panic!("the browser does not answer {method}"));
         let mut answer = answer.unwrap_or_else(|_| {
             panic!("the browser has ended before it answered {method}: is chromium installed? scripts/test.sh installs it")
         });
-        if answer["error"].is_null() { Ok(answer["result"].take()) } else { Err(answer["error"].to_string()) }
+        if answer["error"].is_null() {
+            Ok(answer["result"].take())
+        } else {
+            Err(answer["error"].to_string())
+        }
     }
 
     /// Asks and does not wait for an answer.
     pub fn tell(&self, method: &str, params: &Value) {
-        self.send(self.next.fetch_add(1, Ordering::Relaxed), None, method, params);
+        self.send(
+            self.next.fetch_add(1, Ordering::Relaxed),
+            None,
+            method,
+            params,
+        );
     }
 
     /// What a page's session has told unasked so far.
     pub fn events(&self, session: &str) -> Vec<Value> {
-        locked(&self.events).get(session).cloned().unwrap_or_default()
+        locked(&self.events)
+            .get(session)
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn send(&self, id: u64, session: Option<&str>, method: &str, params: &Value) {
@@ -104,7 +135,10 @@ impl Chromium {
                 let _ = waiting.send(message);
             }
         } else if let Some(session) = message["sessionId"].as_str() {
-            locked(&self.events).entry(session.to_owned()).or_default().push(message);
+            locked(&self.events)
+                .entry(session.to_owned())
+                .or_default()
+                .push(message);
         }
     }
 }

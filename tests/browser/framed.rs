@@ -14,7 +14,9 @@ use super::page::Page;
 async fn site_with_frame(address: &str) -> (u16, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let page = format!("<!doctype html><html lang=en><title>A course</title><iframe src=\"{address}\" title=\"The lab\"></iframe></html>");
+    let page = format!(
+        "<!doctype html><html lang=en><title>A course</title><iframe src=\"{address}\" title=\"The lab\"></iframe></html>"
+    );
     let site = Router::new().fallback(async move || Html(page));
     let mut serving = JoinSet::new();
     serving.spawn(async { axum::serve(listener, site).await.expect("serves") });

@@ -7,11 +7,26 @@ use labwatch::lab::RelayVersion;
 
 /// What a careless page would do, and a word of the complaint.
 const SINS: [(&str, &str); 5] = [
-    ("console.error('an error of its own')", "an error of its own"),
-    ("setTimeout(() => { throw new Error('nobody catches it') })", "nobody catches it"),
-    ("document.body.append(Object.assign(document.createElement('style'), { textContent: 'p { color: red }' }))", "style-src"),
-    ("document.createElement('div').innerHTML = '<p>not trusted</p>'", "TrustedHTML"),
-    ("document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:9/elsewhere.png' }))", "img-src"),
+    (
+        "console.error('an error of its own')",
+        "an error of its own",
+    ),
+    (
+        "setTimeout(() => { throw new Error('nobody catches it') })",
+        "nobody catches it",
+    ),
+    (
+        "document.body.append(Object.assign(document.createElement('style'), { textContent: 'p { color: red }' }))",
+        "style-src",
+    ),
+    (
+        "document.createElement('div').innerHTML = '<p>not trusted</p>'",
+        "TrustedHTML",
+    ),
+    (
+        "document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:9/elsewhere.png' }))",
+        "img-src",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,7 +37,8 @@ async fn what_the_browser_complains_of_is_heard() {
     page.open("/").await;
     for (sin, word) in SINS {
         // The page itself does it, as its own script would, and not the tests from outside.
-        page.value::<()>(&format!("void setTimeout(() => {{ {sin} }})")).await;
+        page.value::<()>(&format!("void setTimeout(() => {{ {sin} }})"))
+            .await;
         page.heard(word).await;
     }
     page.gone();

@@ -18,7 +18,8 @@ async fn it_is_there_from_the_start_and_fills_by_itself() {
     page.says("3 of 3 experiments are not judged").await;
     page.says("All 3 experiments are ok").await;
     assert_eq!(page.value::<String>("document.title").await, "Lab status");
-    page.until("document.getElementById('live').innerText === 'live'").await;
+    page.until("document.getElementById('live').innerText === 'live'")
+        .await;
     still_marked(&page).await;
     page.nothing_complained().await;
     monitor.stop("TERM", &lab).await;
@@ -36,12 +37,22 @@ async fn failures_are_seen_one_after_another_without_a_reload() {
 
     for (nth, stub) in ["pend00", "spin00"].into_iter().enumerate() {
         lab.power_off(stub).expect("known");
-        let shown = page.moment_when(&format!("{} && {}", row(stub, "down"), row(stub, "withdrawn by labwatch"))).await;
+        let shown = page
+            .moment_when(&format!(
+                "{} && {}",
+                row(stub, "down"),
+                row(stub, "withdrawn by labwatch")
+            ))
+            .await;
         let switch = switched(&lab, &format!("r-{stub}"), 1).await;
         let took = shown.duration_since(switch.at).as_millis_f64();
-        println!("measured: failure {}: the page shows it {took:.0} ms after the switch in book", nth + 1);
+        println!(
+            "measured: failure {}: the page shows it {took:.0} ms after the switch in book",
+            nth + 1
+        );
         assert!(took < 10_000.0, "far above what it takes on a busy machine");
-        page.until(&format!("document.title === '({}) Lab status'", nth + 1)).await;
+        page.until(&format!("document.title === '({}) Lab status'", nth + 1))
+            .await;
     }
     page.says("2 of 3 experiments need somebody").await;
     lab.power_on("pend00").expect("known");
@@ -68,8 +79,13 @@ async fn a_lost_connection_is_told_and_what_was_known_stays() {
 
     monitor.kill(&lab).await;
     page.says("Connection lost. What you see is from").await;
-    page.until("document.getElementById('live').innerText === 'disconnected'").await;
-    assert!(page.value::<bool>(&row("pend00", "down")).await, "what was known stays: {}", page.text().await);
+    page.until("document.getElementById('live').innerText === 'disconnected'")
+        .await;
+    assert!(
+        page.value::<bool>(&row("pend00", "down")).await,
+        "what was known stays: {}",
+        page.text().await
+    );
 
     let again = Monitor::start(&lab, &[("PORT_SERVE", &port.to_string())]).await;
     page.until("document.getElementById('lost').hidden && document.getElementById('live').innerText === 'live'").await;
@@ -89,14 +105,26 @@ async fn one_goes_from_page_to_page_for_as_long_as_one_likes() {
     monitor.sees_well(&ALL).await;
     let page = Page::new(monitor.port()).await;
     page.open("/").await;
-    for (name, path) in
-        [("Pools", "/pools"), ("Sources", "/sources"), ("Holds", "/holds"), ("Outbox", "/outbox"), ("Overview", "/")].repeat(3)
+    for (name, path) in [
+        ("Pools", "/pools"),
+        ("Sources", "/sources"),
+        ("Holds", "/holds"),
+        ("Outbox", "/outbox"),
+        ("Overview", "/"),
+    ]
+    .repeat(3)
     {
         page.click_on(name).await;
-        page.until(&format!("location.pathname === '{path}' && document.getElementById('live').innerText === 'live'")).await;
+        page.until(&format!(
+            "location.pathname === '{path}' && document.getElementById('live').innerText === 'live'"
+        ))
+        .await;
     }
     page.value::<()>("history.back()").await;
-    page.until("location.pathname === '/outbox' && document.getElementById('live').innerText === 'live'").await;
+    page.until(
+        "location.pathname === '/outbox' && document.getElementById('live').innerText === 'live'",
+    )
+    .await;
     lab.power_off("pend00").expect("known");
     page.until("document.title.startsWith('(1)')").await;
     page.nothing_complained().await;
@@ -105,7 +133,9 @@ async fn one_goes_from_page_to_page_for_as_long_as_one_likes() {
 
 /// That the row of an experiment has this in it.
 fn row(stub: &str, words: &str) -> String {
-    format!("document.querySelector('[data-row]:has(a[href=\"/experiments/{stub}\"])')?.innerText.includes('{words}')")
+    format!(
+        "document.querySelector('[data-row]:has(a[href=\"/experiments/{stub}\"])')?.innerText.includes('{words}')"
+    )
 }
 
 /// Leaves something in the page that a reload would take away.
@@ -114,5 +144,8 @@ async fn mark(page: &Page) {
 }
 
 async fn still_marked(page: &Page) {
-    assert!(page.value::<bool>("window.marked === true").await, "the page was loaded anew");
+    assert!(
+        page.value::<bool>("window.marked === true").await,
+        "the page was loaded anew"
+    );
 }

@@ -23,14 +23,23 @@ async fn one_is_down() -> (Lab, Monitor, Page) {
     monitor.sees_well(&ALL).await;
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
-    monitor.sees("pend00", "is withdrawn", |it| it["bookable"] == "withdrawn").await;
+    monitor
+        .sees("pend00", "is withdrawn", |it| it["bookable"] == "withdrawn")
+        .await;
     let page = Page::new(monitor.port()).await;
     (lab, monitor, page)
 }
 
 fn token() -> String {
-    let grant = Grant { name: "Ada".into(), scopes: [Scope::Admin].into_iter().collect(), life: Duration::from_secs(600) };
-    Authority::new(&SECRET.into()).issue(&grant, Timestamp::now()).expect("issues").token
+    let grant = Grant {
+        name: "Ada".into(),
+        scopes: [Scope::Admin].into_iter().collect(),
+        life: Duration::from_secs(600),
+    };
+    Authority::new(&SECRET.into())
+        .issue(&grant, Timestamp::now())
+        .expect("issues")
+        .token
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,25 +52,40 @@ async fn an_acknowledgement_says_its_effect_and_has_it() {
     page.until("document.activeElement.id === 'token'").await;
     page.write(&token()).await;
     page.press("Enter").await;
-    page.until("location.pathname === '/experiments/pend00'").await;
+    page.until("location.pathname === '/experiments/pend00'")
+        .await;
     page.says("Ada (admin)").await;
 
     page.click_on("Acknowledge").await;
     page.click("document.getElementById('text')").await;
     page.write("motor ordered").await;
     // With a script it says so by itself.
-    page.until("document.getElementById('effect').innerText.includes('Book is not changed')").await;
-    assert!(monitor.get("/api/v2/quiet").await.as_array().is_some_and(Vec::is_empty), "it is only said yet");
+    page.until("document.getElementById('effect').innerText.includes('Book is not changed')")
+        .await;
+    assert!(
+        monitor
+            .get("/api/v2/quiet")
+            .await
+            .as_array()
+            .is_some_and(Vec::is_empty),
+        "it is only said yet"
+    );
     page.click("document.getElementById('confirm')").await;
     page.until("location.pathname === '/experiments/pend00' && document.getElementById('done')?.innerText.startsWith('Done.')").await;
     page.says("acknowledged by Ada: motor ordered").await;
     // Somebody else sees it without a reload, and no name.
     another.says("acknowledged: motor ordered").await;
-    assert!(!another.text().await.contains("Ada"), "names are for those who signed in");
+    assert!(
+        !another.text().await.contains("Ada"),
+        "names are for those who signed in"
+    );
     assert_eq!(switches(&lab, "r-pend00"), [false], "book is not changed");
 
     lab.power_on("pend00").expect("known");
-    page.until("!document.querySelector('main').innerText.includes('acknowledged by Ada: motor ordered')").await;
+    page.until(
+        "!document.querySelector('main').innerText.includes('acknowledged by Ada: motor ordered')",
+    )
+    .await;
     page.click_on("Sign out").await;
     page.says("Sign in").await;
     assert!(!page.text().await.contains("Ada"), "signed out");
@@ -78,7 +102,8 @@ async fn without_a_script_one_signs_in_and_acknowledges_by_forms() {
     page.click("document.getElementById('token')").await;
     page.write("no token").await;
     page.click("document.querySelector('#login button')").await;
-    page.until("document.getElementById('problem') !== null").await;
+    page.until("document.getElementById('problem') !== null")
+        .await;
     page.click("document.getElementById('token')").await;
     page.write(&token()).await;
     page.click("document.querySelector('#login button')").await;
@@ -106,15 +131,18 @@ async fn the_keyboard_alone_acknowledges() {
     page.tab_to("it.matches('a.skip')").await;
     page.press("Enter").await;
     page.until("location.hash === '#main'").await;
-    page.tab_to("it.matches('a.name') && it.innerText === 'pend00'").await;
+    page.tab_to("it.matches('a.name') && it.innerText === 'pend00'")
+        .await;
     page.press("Enter").await;
-    page.until("location.pathname === '/experiments/pend00'").await;
+    page.until("location.pathname === '/experiments/pend00'")
+        .await;
     page.tab_to("it.innerText === 'Acknowledge'").await;
     page.press("Enter").await;
     page.until("location.pathname === '/do/acknowledge'").await;
     page.tab_to("it.id === 'text'").await;
     page.write("motor ordered").await;
-    page.until("document.getElementById('confirm')?.disabled === false").await;
+    page.until("document.getElementById('confirm')?.disabled === false")
+        .await;
     page.tab_to("it.id === 'confirm'").await;
     page.press("Enter").await;
     page.says("acknowledged by Ada: motor ordered").await;
@@ -133,10 +161,17 @@ async fn a_hold_is_announced_and_reaches_book() {
     page.until("document.getElementById('effect').innerText.includes('Students read: “The motor is being replaced.”')").await;
     page.click("document.getElementById('confirm')").await;
     page.says("held by a person").await;
-    assert_eq!(lab.availability("r-spin00"), Some((false, "The motor is being replaced.".to_owned())));
+    assert_eq!(
+        lab.availability("r-spin00"),
+        Some((false, "The motor is being replaced.".to_owned()))
+    );
     page.click_on("Enable r-spin00").await;
     page.click("document.getElementById('confirm')").await;
-    assert!(switched(&lab, "r-spin00", 2).await.available, "{:#?}", lab.switched());
+    assert!(
+        switched(&lab, "r-spin00", 2).await.available,
+        "{:#?}",
+        lab.switched()
+    );
     page.until("location.pathname === '/experiments/spin00' && !document.querySelector('main').innerText.includes('held by a person')")
         .await;
     page.nothing_complained().await;

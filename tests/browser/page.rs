@@ -17,7 +17,13 @@ const TELL_OF_POLICY: &str = "document.addEventListener('securitypolicyviolation
     console.error('policy:', violation.violatedDirective, violation.blockedURI, violation.sample))";
 
 /// What of a page is listened to.
-const DOMAINS: [&str; 5] = ["Page.enable", "Runtime.enable", "Log.enable", "Audits.enable", "Inspector.enable"];
+const DOMAINS: [&str; 5] = [
+    "Page.enable",
+    "Runtime.enable",
+    "Log.enable",
+    "Audits.enable",
+    "Inspector.enable",
+];
 
 /// The most of a page that is pictured, in pixels from its top.
 const TALLEST: f64 = 5_000.0;
@@ -49,24 +55,58 @@ impl Page {
     /// A new page for what is served on this port of this host. It shows nothing yet.
     pub async fn new(port: u16) -> Self {
         let browser = browser();
-        let ask = async |method: &str, params: Value| browser.call(None, method, params).await.expect("the browser does it");
-        let context = text(&ask("Target.createBrowserContext", json!({})).await["browserContextId"]);
-        let target = ask("Target.createTarget", json!({"url": "about:blank", "browserContextId": context})).await;
-        let attached = ask("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true})).await;
+        let ask = async |method: &str, params: Value| {
+            browser
+                .call(None, method, params)
+                .await
+                .expect("the browser does it")
+        };
+        let context =
+            text(&ask("Target.createBrowserContext", json!({})).await["browserContextId"]);
+        let target = ask(
+            "Target.createTarget",
+            json!({"url": "about:blank", "browserContextId": context}),
+        )
+        .await;
+        let attached = ask(
+            "Target.attachToTarget",
+            json!({"targetId": target["targetId"], "flatten": true}),
+        )
+        .await;
         let address = format!("http://127.0.0.1:{port}");
-        let page = Self { browser, address, context, session: text(&attached["sessionId"]), forgiven: Vec::new(), ended: false };
+        let page = Self {
+            browser,
+            address,
+            context,
+            session: text(&attached["sessionId"]),
+            forgiven: Vec::new(),
+            ended: false,
+        };
         for domain in DOMAINS {
             page.ask(domain, json!({})).await;
         }
-        page.ask("Page.addScriptToEvaluateOnNewDocument", json!({"source": TELL_OF_POLICY})).await;
-        page.ask("Emulation.setFocusEmulationEnabled", json!({"enabled": true})).await;
+        page.ask(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({"source": TELL_OF_POLICY}),
+        )
+        .await;
+        page.ask(
+            "Emulation.setFocusEmulationEnabled",
+            json!({"enabled": true}),
+        )
+        .await;
         page.look(Look::Light).await;
         page
     }
 
     /// Opens an address of the program.
     pub async fn open(&self, path: &str) {
-        let gone = self.ask("Page.navigate", json!({"url": format!("{}{path}", self.address)})).await;
+        let gone = self
+            .ask(
+                "Page.navigate",
+                json!({"url": format!("{}{path}", self.address)}),
+            )
+            .await;
         assert!(gone["errorText"].is_null(), "{path}: {gone}");
         self.until("document.readyState === 'complete'").await;
     }
@@ -80,18 +120,31 @@ impl Page {
             last.replace(text(&seen[0]));
             (seen[1] == true).then_some(())
         };
-        let context = || format!("the page says:\n{}\n{:#?}", last.borrow(), self.complaints());
+        let context = || {
+            format!(
+                "the page says:\n{}\n{:#?}",
+                last.borrow(),
+                self.complaints()
+            )
+        };
         eventually(expression, context, look).await;
     }
 
     /// Waits until the page says this somewhere.
     pub async fn says(&self, words: &str) {
-        self.until(&format!("document.body.innerText.includes({})", json!(words))).await;
+        self.until(&format!(
+            "document.body.innerText.includes({})",
+            json!(words)
+        ))
+        .await;
     }
 
     /// What an expression is in the page.
     pub async fn value<T: DeserializeOwned>(&self, expression: &str) -> T {
-        let value = self.evaluate(expression).await.unwrap_or_else(|why| panic!("{expression}: {why}"));
+        let value = self
+            .evaluate(expression)
+            .await
+            .unwrap_or_else(|why| panic!("{expression}: {why}"));
         serde_json::from_value(value).unwrap_or_else(|why| panic!("{expression}: {why}"))
     }
 
@@ -101,13 +154,36 @@ impl Page {
         let look = async || {
             let tree = self.ask("Page.getFrameTree", json!({})).await;
             let frame = &tree["frameTree"]["childFrames"][0]["frame"]["id"];
-            let world = self.browser.call(Some(&self.session), "Page.createIsolatedWorld", json!({"frameId": frame})).await.ok()?;
+            let world = self
+                .browser
+                .call(
+                    Some(&self.session),
+                    "Page.createIsolatedWorld",
+                    json!({"frameId": frame}),
+                )
+                .await
+                .ok()?;
             let params = json!({"expression": "document.body?.innerText", "contextId": world["executionContextId"]});
-            let said = self.browser.call(Some(&self.session), "Runtime.evaluate", params).await.ok()?;
+            let said = self
+                .browser
+                .call(Some(&self.session), "Runtime.evaluate", params)
+                .await
+                .ok()?;
             seen.replace(text(&said["result"]["value"]));
             seen.borrow().contains(words).then_some(())
         };
-        eventually(words, || format!("the frame says:\n{}\n{:#?}", seen.borrow(), self.complaints()), look).await;
+        eventually(
+            words,
+            || {
+                format!(
+                    "the frame says:\n{}\n{:#?}",
+                    seen.borrow(),
+                    self.complaints()
+                )
+            },
+            look,
+        )
+        .await;
     }
 
     /// What the page says.
@@ -147,7 +223,11 @@ impl Page {
     /// Clicks on a link, a button or the like that says just this.
     pub async fn click_on(&self, words: &str) {
         let all = "[...document.querySelectorAll('a, button, summary, label')]";
-        self.click(&format!("{all}.find((it) => it.innerText.trim() === {} && it.getClientRects().length > 0)", json!(words))).await;
+        self.click(&format!(
+            "{all}.find((it) => it.innerText.trim() === {} && it.getClientRects().length > 0)",
+            json!(words)
+        ))
+        .await;
     }
 
     /// Presses a key: a letter, `Tab`, `Shift+Tab`, `Enter`, `Escape`, `Space`.
@@ -160,7 +240,11 @@ impl Page {
             "Space" => (" ", "Space".to_owned(), 32, " "),
             letter => (letter, format!("Key{}", letter.to_uppercase()), 0, letter),
         };
-        let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
+        let down = if text.is_empty() {
+            "rawKeyDown"
+        } else {
+            "keyDown"
+        };
         let it = |kind: &str, text: &str| json!({"type": kind, "key": key, "code": code, "windowsVirtualKeyCode": number, "text": text, "modifiers": modifiers});
         self.ask("Input.dispatchKeyEvent", it(down, text)).await;
         self.ask("Input.dispatchKeyEvent", it("keyUp", "")).await;
@@ -176,7 +260,9 @@ impl Page {
         let mut passed = Vec::new();
         for times in 1..200 {
             self.press("Tab").await;
-            let at = format!("((it) => [it.innerText || it.name || it.nodeName, !!({wanted})])(document.activeElement)");
+            let at = format!(
+                "((it) => [it.innerText || it.name || it.nodeName, !!({wanted})])(document.activeElement)"
+            );
             let (name, found) = self.value::<(String, bool)>(&at).await;
             if found {
                 return times;
@@ -190,29 +276,53 @@ impl Page {
     pub async fn picture(&self) -> Vec<u8> {
         self.value::<()>("Promise.all([document.fonts.ready, ...document.getAnimations().map((it) => it.finished)]).then(() => undefined)")
             .await;
-        let [width, height] = self.value::<[f64; 2]>("[innerWidth, document.documentElement.scrollHeight]").await;
-        let clip = json!({"x": 0, "y": 0, "width": width, "height": height.min(TALLEST), "scale": 1});
-        let picture = self.ask("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true, "clip": clip})).await;
-        BASE64_STANDARD.decode(text(&picture["data"])).expect("base64")
+        let [width, height] = self
+            .value::<[f64; 2]>("[innerWidth, document.documentElement.scrollHeight]")
+            .await;
+        let clip =
+            json!({"x": 0, "y": 0, "width": width, "height": height.min(TALLEST), "scale": 1});
+        let picture = self
+            .ask(
+                "Page.captureScreenshot",
+                json!({"format": "png", "captureBeyondViewport": true, "clip": clip}),
+            )
+            .await;
+        BASE64_STANDARD
+            .decode(text(&picture["data"]))
+            .expect("base64")
     }
 
     /// Takes scripts away from the pages that it opens.
     pub async fn without_script(&self) {
-        self.ask("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
+        self.ask(
+            "Emulation.setScriptExecutionDisabled",
+            json!({"value": true}),
+        )
+        .await;
     }
 
     /// Looks at it so from now on.
     pub async fn look(&self, look: Look) {
-        let (width, height) = if look == Look::Phone { (360, 740) } else { (1280, 900) };
+        let (width, height) = if look == Look::Phone {
+            (360, 740)
+        } else {
+            (1280, 900)
+        };
         self.size(width, height, look == Look::Phone).await;
         let theme = if look == Look::Dark { "dark" } else { "light" };
-        self.ask("Emulation.setEmulatedMedia", json!({"features": [{"name": "prefers-color-scheme", "value": theme}]})).await;
+        self.ask(
+            "Emulation.setEmulatedMedia",
+            json!({"features": [{"name": "prefers-color-scheme", "value": theme}]}),
+        )
+        .await;
     }
 
     /// Gives it a size in pixels.
     pub async fn size(&self, width: u32, height: u32, phone: bool) {
-        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone});
-        self.ask("Emulation.setDeviceMetricsOverride", metrics).await;
+        let metrics =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone});
+        self.ask("Emulation.setDeviceMetricsOverride", metrics)
+            .await;
     }
 
     /// What may be complained of in this test, by words of it.
@@ -223,15 +333,26 @@ impl Page {
     /// Ends the page: no error, no exception, nothing that its policy forbids, nothing that the browser finds wrong.
     pub async fn nothing_complained(mut self) {
         // What was told before this answer has come.
-        self.ask("Runtime.evaluate", json!({"expression": "0"})).await;
+        self.ask("Runtime.evaluate", json!({"expression": "0"}))
+            .await;
         self.ended = true;
         let complaints = self.complaints();
-        assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+        assert!(
+            complaints.is_empty(),
+            "{} complaints:\n{}",
+            complaints.len(),
+            complaints.join("\n")
+        );
     }
 
     /// Waits until something with this in it is complained of.
     pub async fn heard(&self, words: &str) {
-        let look = async || self.complaints().iter().any(|complaint| complaint.contains(words)).then_some(());
+        let look = async || {
+            self.complaints()
+                .iter()
+                .any(|complaint| complaint.contains(words))
+                .then_some(())
+        };
         eventually(words, || self.complaints().join("\n"), look).await;
     }
 
@@ -241,33 +362,56 @@ impl Page {
     }
 
     fn complaints(&self) -> Vec<String> {
-        let forgiven = |complaint: &String| self.forgiven.iter().any(|words| complaint.contains(words));
-        self.browser.events(&self.session).iter().filter_map(complaint).filter(|complaint| !forgiven(complaint)).collect()
+        let forgiven =
+            |complaint: &String| self.forgiven.iter().any(|words| complaint.contains(words));
+        self.browser
+            .events(&self.session)
+            .iter()
+            .filter_map(complaint)
+            .filter(|complaint| !forgiven(complaint))
+            .collect()
     }
 
     async fn evaluate(&self, expression: &str) -> Result<Value, String> {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let mut answer = self.browser.call(Some(&self.session), "Runtime.evaluate", params).await?;
+        let mut answer = self
+            .browser
+            .call(Some(&self.session), "Runtime.evaluate", params)
+            .await?;
         let thrown = &answer["exceptionDetails"];
-        if thrown.is_null() { Ok(answer["result"]["value"].take()) } else { Err(thrown.to_string()) }
+        if thrown.is_null() {
+            Ok(answer["result"]["value"].take())
+        } else {
+            Err(thrown.to_string())
+        }
     }
 
     async fn ask(&self, method: &str, params: Value) -> Value {
-        self.browser.call(Some(&self.session), method, params).await.unwrap_or_else(|why| panic!("{method}: {why}"))
+        self.browser
+            .call(Some(&self.session), method, params)
+            .await
+            .unwrap_or_else(|why| panic!("{method}: {why}"))
     }
 }
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.browser.tell("Target.disposeBrowserContext", &json!({"browserContextId": self.context}));
-        assert!(self.ended || std::thread::panicking(), "the test did not ask whether something complained");
+        self.browser.tell(
+            "Target.disposeBrowserContext",
+            &json!({"browserContextId": self.context}),
+        );
+        assert!(
+            self.ended || std::thread::panicking(),
+            "the test did not ask whether something complained"
+        );
     }
 }
 
 /// What an event complains of, where it does.
 fn complaint(event: &Value) -> Option<String> {
     let params = &event["params"];
-    let level = |of: &Value, levels: &[&str]| of.as_str().is_some_and(|level| levels.contains(&level));
+    let level =
+        |of: &Value, levels: &[&str]| of.as_str().is_some_and(|level| levels.contains(&level));
     let complains = match event["method"].as_str()? {
         "Runtime.exceptionThrown" | "Audits.issueAdded" | "Inspector.targetCrashed" => true,
         "Runtime.consoleAPICalled" => level(&params["type"], &["error", "warning", "assert"]),

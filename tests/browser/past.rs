@@ -29,17 +29,28 @@ const TROUBLE: [(&str, i64, i64, Health); 9] = [
 pub async fn lived_through(folder: &Path, stubs: &[String]) {
     let now = Timestamp::now();
     let ago = move |minutes: i64| now - SignedDuration::from_mins(minutes);
-    let settings = StoreSettings { dir: folder.to_owned(), history_days: 400, ring: 20 };
-    let (store, _) = Store::open_with_clock(&settings, Arc::new(move || ago(BEGIN))).expect("it opens");
+    let settings = StoreSettings {
+        dir: folder.to_owned(),
+        history_days: 400,
+        ring: 20,
+    };
+    let (store, _) =
+        Store::open_with_clock(&settings, Arc::new(move || ago(BEGIN))).expect("it opens");
     let mut entries = Vec::new();
     for stub in stubs {
         let stub = Stub::try_new(stub).expect("a name");
-        entries.push(Entry::Seen { stub: stub.clone(), at: ago(BEGIN) });
+        entries.push(Entry::Seen {
+            stub: stub.clone(),
+            at: ago(BEGIN),
+        });
         entries.push(happened(&stub, ago(BEGIN - 1), Health::Unknown, Health::Ok));
     }
     for (stub, began, lasted, health) in TROUBLE {
         let stub = Stub::try_new(stub).expect("a name");
-        for (minutes, was, is) in [(began, Health::Ok, health), (began - lasted, health, Health::Ok)] {
+        for (minutes, was, is) in [
+            (began, Health::Ok, health),
+            (began - lasted, health, Health::Ok),
+        ] {
             entries.push(happened(&stub, ago(minutes), was, is));
             if health == Health::Down {
                 entries.extend(switched(&stub, ago(minutes), is == Health::Ok));
@@ -56,30 +67,68 @@ pub async fn lived_through(folder: &Path, stubs: &[String]) {
 fn always_on(folder: &Path, now: Timestamp) {
     let database = Connection::open(folder.join(DATABASE_FILE)).expect("it opens");
     database.execute("DELETE FROM gaps", []).expect("done");
-    database.execute("UPDATE alive SET at = ?1", [now.as_millisecond()]).expect("done");
+    database
+        .execute("UPDATE alive SET at = ?1", [now.as_millisecond()])
+        .expect("done");
 }
 
 fn happened(stub: &Stub, when: Timestamp, was: Health, health: Health) -> Entry {
     let topic = Topic::of(stub, "st-data").expect("a name");
     let (issues, jump) = match health {
-        Health::Down => (vec![Issue::Required(topic.clone(), StreamHealth::Silent)], JumpHealth::Up),
+        Health::Down => (
+            vec![Issue::Required(topic.clone(), StreamHealth::Silent)],
+            JumpHealth::Up,
+        ),
         Health::Degraded => (vec![Issue::JumpLost], JumpHealth::Lost),
         Health::Ok | Health::Unknown | Health::Flapping => (Vec::new(), JumpHealth::Up),
     };
-    let streams = vec![(topic, if health == Health::Down { StreamHealth::Silent } else { StreamHealth::Active })];
-    let event = Event { when, health, was, issues, jump, streams, why: Why::Observed };
-    Entry::Record { at: when, record: Record::Event { stub: stub.clone(), event: Arc::new(event) } }
+    let streams = vec![(
+        topic,
+        if health == Health::Down {
+            StreamHealth::Silent
+        } else {
+            StreamHealth::Active
+        },
+    )];
+    let event = Event {
+        when,
+        health,
+        was,
+        issues,
+        jump,
+        streams,
+        why: Why::Observed,
+    };
+    Entry::Record {
+        at: when,
+        record: Record::Event {
+            stub: stub.clone(),
+            event: Arc::new(event),
+        },
+    }
 }
 
 fn switched(stub: &Stub, at: Timestamp, available: bool) -> [Entry; 2] {
     let resource = ResourceName::try_new(&format!("r-{stub}")).expect("a name");
-    let reason =
-        if available { "labwatch: working again" } else { "labwatch: out of order at the moment, its data is connected but not sending" };
-    let switch = Switch { resource: resource.clone(), stub: stub.clone(), available, reason: reason.to_owned(), by_person: false };
+    let reason = if available {
+        "labwatch: working again"
+    } else {
+        "labwatch: out of order at the moment, its data is connected but not sending"
+    };
+    let switch = Switch {
+        resource: resource.clone(),
+        stub: stub.clone(),
+        available,
+        reason: reason.to_owned(),
+        by_person: false,
+    };
     let done = Record::Switched {
         resource,
         stub: stub.clone(),
-        outcome: SwitchOutcome::Confirmed(Availability { available, reason: reason.to_owned() }),
+        outcome: SwitchOutcome::Confirmed(Availability {
+            available,
+            reason: reason.to_owned(),
+        }),
     };
     [Record::Switching(switch), done].map(|record| Entry::Record { at, record })
 }

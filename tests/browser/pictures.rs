@@ -28,7 +28,10 @@ const PAGES: [(&str, &str); 16] = [
     ("reports", "/reports"),
     ("students", "/lab"),
     ("students-pool", "/lab/pend"),
-    ("acknowledge", "/do/acknowledge?name=trus02&text=motor+ordered&check=1"),
+    (
+        "acknowledge",
+        "/do/acknowledge?name=trus02&text=motor+ordered&check=1",
+    ),
     ("maintenance", "/do/maintenance?experiments=pend*"),
     ("hold", "/do/hold?resource=r-pend00"),
     ("api", "/api/v2/docs"),
@@ -37,14 +40,21 @@ const PAGES: [(&str, &str); 16] = [
 #[ignore = "makes pictures and compares nothing"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pictures_of_the_main_pages() {
-    let into = PathBuf::from(std::env::var_os(INTO).expect("LABWATCH_PICTURES says into which folder"));
+    let into =
+        PathBuf::from(std::env::var_os(INTO).expect("LABWATCH_PICTURES says into which folder"));
     fs::create_dir_all(&into).expect("a folder");
-    let stubs: Vec<String> = (0..12).flat_map(|number| ["pend", "spin", "trus"].map(|family| format!("{family}{number:02}"))).collect();
+    let stubs: Vec<String> = (0..12)
+        .flat_map(|number| ["pend", "spin", "trus"].map(|family| format!("{family}{number:02}")))
+        .collect();
     let names: Vec<&str> = stubs.iter().map(String::as_str).collect();
     let lab = laboratory(RelayVersion::V07, &names).await;
     let folder = tempfile::tempdir().expect("a folder");
     past::lived_through(folder.path(), &stubs).await;
-    let settings = [("SECRET_API", orders::SECRET), ("DATA_DIR", folder.path().to_str().expect("a name")), ("HEALTH_STARTUP", "8s")];
+    let settings = [
+        ("SECRET_API", orders::SECRET),
+        ("DATA_DIR", folder.path().to_str().expect("a name")),
+        ("HEALTH_STARTUP", "8s"),
+    ];
     let monitor = Monitor::start(&lab, &settings).await;
 
     let reader = Page::new(monitor.port()).await;
@@ -84,14 +94,23 @@ async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
     }
     lab.stream_silent("pend03-st-video").expect("known");
     lab.jump_lost("pend05").expect("known");
-    lab.hold("r-spin03", "The motor is being replaced, back on Friday.").expect("known");
+    lab.hold("r-spin03", "The motor is being replaced, back on Friday.")
+        .expect("known");
     lab.experiment_appears(&ExperimentPlan::unlisted("newx00"));
     for stub in ["trus02", "spin07", "pend03"] {
-        monitor.sees(stub, "is withdrawn", |it| it["bookable"] == "withdrawn").await;
+        monitor
+            .sees(stub, "is withdrawn", |it| it["bookable"] == "withdrawn")
+            .await;
     }
-    monitor.sees("pend05", "is degraded", |it| it["health"] == "degraded").await;
-    monitor.sees("spin03", "is held", |it| it["bookable"] == "held").await;
-    monitor.sees("newx00", "is judged", |it| it["health"] == "ok").await;
+    monitor
+        .sees("pend05", "is degraded", |it| it["health"] == "degraded")
+        .await;
+    monitor
+        .sees("spin03", "is held", |it| it["bookable"] == "held")
+        .await;
+    monitor
+        .sees("newx00", "is judged", |it| it["health"] == "ok")
+        .await;
 }
 
 /// A page in light, dark and on a phone.

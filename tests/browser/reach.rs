@@ -15,11 +15,24 @@ async fn nothing_hangs_over_the_edge_of_a_phone() {
     switched(&lab, "r-pend00", 1).await;
     let page = Page::new(monitor.port()).await;
     page.look(Look::Phone).await;
-    let paths =
-        ["/", "/?wall", "/experiments/pend00", "/pools", "/sources", "/holds", "/outbox", "/reports", "/lab", "/login", "/api/v2/docs"];
+    let paths = [
+        "/",
+        "/?wall",
+        "/experiments/pend00",
+        "/pools",
+        "/sources",
+        "/holds",
+        "/outbox",
+        "/reports",
+        "/lab",
+        "/login",
+        "/api/v2/docs",
+    ];
     for path in paths {
         page.open(path).await;
-        let [whole, window] = page.value::<[f64; 2]>("[document.scrollingElement.scrollWidth, innerWidth]").await;
+        let [whole, window] = page
+            .value::<[f64; 2]>("[document.scrollingElement.scrollWidth, innerWidth]")
+            .await;
         assert!(whole <= window, "{path} is {whole} pixels wide");
     }
     page.nothing_complained().await;
@@ -33,25 +46,33 @@ async fn the_keyboard_leads_from_the_top_to_an_experiment() {
     monitor.sees_well(&["pend00", "pend01", "spin00"]).await;
     for stub in ["pend00", "spin00"] {
         lab.power_off(stub).expect("known");
-        monitor.sees(stub, "is withdrawn", |it| it["bookable"] == "withdrawn").await;
+        monitor
+            .sees(stub, "is withdrawn", |it| it["bookable"] == "withdrawn")
+            .await;
     }
     let page = Page::new(monitor.port()).await;
     page.open("/").await;
     assert_eq!(
-        page.tab_to("it.matches('a.skip') && it.getBoundingClientRect().top >= 0").await,
+        page.tab_to("it.matches('a.skip') && it.getBoundingClientRect().top >= 0")
+            .await,
         1,
         "the way past the navigation comes first"
     );
     page.press("Enter").await;
     page.until("location.hash === '#main'").await;
-    page.tab_to("it.matches('[data-row] a.name') && getComputedStyle(it).outlineStyle !== 'none'").await;
+    page.tab_to("it.matches('[data-row] a.name') && getComputedStyle(it).outlineStyle !== 'none'")
+        .await;
 
     // The page's own keys: down, up, into the search and out again, and what they are.
     let first: String = page.value("document.activeElement.innerText").await;
     page.press("j").await;
-    page.until(&format!("document.activeElement.innerText !== '{first}' && document.activeElement.matches('a.name')")).await;
+    page.until(&format!(
+        "document.activeElement.innerText !== '{first}' && document.activeElement.matches('a.name')"
+    ))
+    .await;
     page.press("k").await;
-    page.until(&format!("document.activeElement.innerText === '{first}'")).await;
+    page.until(&format!("document.activeElement.innerText === '{first}'"))
+        .await;
     page.press("/").await;
     page.until("document.activeElement.id === 'q'").await;
     page.press("Escape").await;
@@ -97,7 +118,13 @@ async fn what_programs_read_can_be_looked_at_too() {
     let lab = laboratory(RelayVersion::V08, &["pend00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;
     let page = Page::new(monitor.port()).await;
-    for path in ["/api/v2/docs", "/api/v1/docs", "/api/v2/lab", "/badge/pend00.svg", "/swagger.json"] {
+    for path in [
+        "/api/v2/docs",
+        "/api/v1/docs",
+        "/api/v2/lab",
+        "/badge/pend00.svg",
+        "/swagger.json",
+    ] {
         page.open(path).await;
     }
     page.nothing_complained().await;

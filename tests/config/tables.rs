@@ -10,7 +10,12 @@ use super::{SECRET, env, secret_file, with_file};
 
 /// What a configuration file makes, with a mail server, so that people can be told.
 pub(super) fn from_file(folder: &Path, text: &str) -> Result<Loaded, Problems> {
-    let mail = [("EMAIL_HOST", "localhost"), ("EMAIL_TO", "all@x.org"), ("EMAIL_FROM", "lab@x.org"), ("TIME_ZONE", "UTC")];
+    let mail = [
+        ("EMAIL_HOST", "localhost"),
+        ("EMAIL_TO", "all@x.org"),
+        ("EMAIL_FROM", "lab@x.org"),
+        ("TIME_ZONE", "UTC"),
+    ];
     load(&with_file(env(&mail), folder, text))
 }
 
@@ -31,39 +36,105 @@ fn the_example_is_right() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = secret_file(folder.path(), "chat", SECRET);
     let text = EXAMPLE.replace("/etc/labwatch/secrets/chat", &secret);
-    let loaded = load(&with_file(env(&[]), folder.path(), &text)).unwrap_or_else(|problems| panic!("{problems}"));
+    let loaded = load(&with_file(env(&[]), folder.path(), &text))
+        .unwrap_or_else(|problems| panic!("{problems}"));
     let config = &loaded.config;
     for table in config::tables() {
-        assert!(EXAMPLE.contains(&format!("\n{}\n", table.heading())), "{}", table.heading());
+        assert!(
+            EXAMPLE.contains(&format!("\n{}\n", table.heading())),
+            "{}",
+            table.heading()
+        );
     }
-    assert_eq!((config.telling.routes.len(), config.maintenance.len(), config.categories.len()), (2, 2, 2));
-    let bare = Sources { file: Some(folder.path().join("labwatch.toml")), ..Sources::default() };
+    assert_eq!(
+        (
+            config.telling.routes.len(),
+            config.maintenance.len(),
+            config.categories.len()
+        ),
+        (2, 2, 2)
+    );
+    let bare = Sources {
+        file: Some(folder.path().join("labwatch.toml")),
+        ..Sources::default()
+    };
     fs::remove_file(&secret).expect("removes");
-    assert_eq!(load_rules(&bare).expect("rules need no secrets").config.telling.routes.len(), 2);
+    assert_eq!(
+        load_rules(&bare)
+            .expect("rules need no secrets")
+            .config
+            .telling
+            .routes
+            .len(),
+        2
+    );
 }
 
 /// A row in which the key can stand, without the key itself.
 fn row_around(table: &str, key: &str) -> String {
     let (heading, lines): (&str, &[&str]) = match (table, key) {
         ("route", "webhook") => ("[[route]]", &["name = \"a\"", "match = \"*\""]),
-        ("route", "secret") => ("[[route]]", &["name = \"a\"", "match = \"*\"", "webhook = \"https://x.org\""]),
-        ("route", _) => ("[[route]]", &["name = \"a\"", "match = \"*\"", "to = \"a@x.org\""]),
+        ("route", "secret") => (
+            "[[route]]",
+            &[
+                "name = \"a\"",
+                "match = \"*\"",
+                "webhook = \"https://x.org\"",
+            ],
+        ),
+        ("route", _) => (
+            "[[route]]",
+            &["name = \"a\"", "match = \"*\"", "to = \"a@x.org\""],
+        ),
         ("maintenance", "from" | "until") => (
             "[[maintenance]]",
-            &["name = \"a\"", "match = \"*\"", "reason = \"r\"", "from = \"2026-09-01T09:00\"", "until = \"2026-09-01T10:00\""],
+            &[
+                "name = \"a\"",
+                "match = \"*\"",
+                "reason = \"r\"",
+                "from = \"2026-09-01T09:00\"",
+                "until = \"2026-09-01T10:00\"",
+            ],
         ),
-        ("maintenance", _) => {
-            ("[[maintenance]]", &["name = \"a\"", "match = \"*\"", "reason = \"r\"", "days = \"mon\"", "at = \"8:00\"", "for = \"1h\""])
-        }
+        ("maintenance", _) => (
+            "[[maintenance]]",
+            &[
+                "name = \"a\"",
+                "match = \"*\"",
+                "reason = \"r\"",
+                "days = \"mon\"",
+                "at = \"8:00\"",
+                "for = \"1h\"",
+            ],
+        ),
         ("pool", _) => ("[[pool]]", &["name = \"a\"", "members = \"*\""]),
-        ("category", _) => ("[[category]]", &["name = \"a\"", "match = \"*\"", "resilient = true", "sticky = true"]),
-        ("service", _) => {
-            ("[[category]]\nname = \"teaching\"\n[[service]]", &["name = \"a\"", "url = \"https://x.org\"", "categories = \"teaching\""])
-        }
+        ("category", _) => (
+            "[[category]]",
+            &[
+                "name = \"a\"",
+                "match = \"*\"",
+                "resilient = true",
+                "sticky = true",
+            ],
+        ),
+        ("service", _) => (
+            "[[category]]\nname = \"teaching\"\n[[service]]",
+            &[
+                "name = \"a\"",
+                "url = \"https://x.org\"",
+                "categories = \"teaching\"",
+            ],
+        ),
         _ => ("[advice]", &[]),
     };
-    let others = lines.iter().filter(|line| !line.starts_with(&format!("{key} =")));
-    [heading].into_iter().chain(others.copied()).flat_map(|line| [line, "\n"]).collect()
+    let others = lines
+        .iter()
+        .filter(|line| !line.starts_with(&format!("{key} =")));
+    [heading]
+        .into_iter()
+        .chain(others.copied())
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 #[test]
@@ -80,31 +151,75 @@ fn every_example_is_accepted_and_every_key_documents_what_is_allowed() {
             let nonsense = format!("{around}{} = \"!\\u0001\"\n", key.name);
             let problems = from_file(folder.path(), &nonsense).expect_err(&nonsense).0;
             let name = format!(": {}", key.name);
-            let problem = problems.iter().find(|problem| problem.key.ends_with(&name)).expect(&nonsense);
+            let problem = problems
+                .iter()
+                .find(|problem| problem.key.ends_with(&name))
+                .expect(&nonsense);
             let documented = format!("Allowed: {}.", problem.allowed);
-            assert!(key.doc.contains(&documented), "{} {}: the documentation should say: {documented}", table.name, key.name);
+            assert!(
+                key.doc.contains(&documented),
+                "{} {}: the documentation should say: {documented}",
+                table.name,
+                key.name
+            );
             let line = nonsense.lines().count();
-            assert!(problem.origin.ends_with(&format!("labwatch.toml:{line}")), "{}", problem.origin);
+            assert!(
+                problem.origin.ends_with(&format!("labwatch.toml:{line}")),
+                "{}",
+                problem.origin
+            );
         }
     }
 }
 
 #[test]
 fn advice_has_the_engine_s_patterns() {
-    let documented: Vec<_> = config::tables().iter().filter(|table| table.name == "advice").flat_map(|table| &table.keys).collect();
-    assert!(documented.iter().map(|key| key.name).eq(Pattern::ALL.map(Pattern::name)));
-    assert_ne!(loaded("[advice]\nboth_down = \"Go there.\"\n").config.advice, labwatch::engine::Advice::default());
-    assert_eq!(loaded("").config.advice, labwatch::engine::Advice::default());
+    let documented: Vec<_> = config::tables()
+        .iter()
+        .filter(|table| table.name == "advice")
+        .flat_map(|table| &table.keys)
+        .collect();
+    assert!(
+        documented
+            .iter()
+            .map(|key| key.name)
+            .eq(Pattern::ALL.map(Pattern::name))
+    );
+    assert_ne!(
+        loaded("[advice]\nboth_down = \"Go there.\"\n")
+            .config
+            .advice,
+        labwatch::engine::Advice::default()
+    );
+    assert_eq!(
+        loaded("").config.advice,
+        labwatch::engine::Advice::default()
+    );
     let long = format!("[advice]\nboth_down = \"{}\"\n", "x".repeat(1_001));
-    assert_eq!(told(&long), "advice: both_down is not usable; one line of at most 1000 bytes (labwatch.toml:2)");
+    assert_eq!(
+        told(&long),
+        "advice: both_down is not usable; one line of at most 1000 bytes (labwatch.toml:2)"
+    );
 }
 
 /// One wrong file each, with the exact words about it.
 const REFUSED: &[(&str, &str)] = &[
-    ("[[rout]]\nname = \"a\"\n", "rout is not a table that labwatch knows; did you mean [[route]]? (labwatch.toml:1)"),
-    ("[route]\nname = \"a\"\n", "route is one table; write [[route]], once for each (labwatch.toml:1)"),
-    ("\n[[advice]]\nboth_down = \"a\"\n", "advice is a list of tables; write [advice], once (labwatch.toml:2)"),
-    ("pool = 3\n", "pool is not a table; write [[pool]] (labwatch.toml:1)"),
+    (
+        "[[rout]]\nname = \"a\"\n",
+        "rout is not a table that labwatch knows; did you mean [[route]]? (labwatch.toml:1)",
+    ),
+    (
+        "[route]\nname = \"a\"\n",
+        "route is one table; write [[route]], once for each (labwatch.toml:1)",
+    ),
+    (
+        "\n[[advice]]\nboth_down = \"a\"\n",
+        "advice is a list of tables; write [advice], once (labwatch.toml:2)",
+    ),
+    (
+        "pool = 3\n",
+        "pool is not a table; write [[pool]] (labwatch.toml:1)",
+    ),
     (
         "[[pool]]\nname = \"a\"\nmembers = \"*\"\nmin_healty = 2\n",
         "pool \"a\": min_healty is not a key of [[pool]]; did you mean min_healthy? (labwatch.toml:4)",
@@ -169,13 +284,21 @@ fn a_wrong_table_is_refused_in_plain_words_with_its_line() {
         assert_eq!(told(text), *words, "{text}");
     }
     let many = "[[pool]]\nname = \"a\"\nmembers = \"*\"\n".repeat(201);
-    assert_eq!(told(&many), "pool stands there 201 times; at most 200 times (labwatch.toml:1)");
+    assert_eq!(
+        told(&many),
+        "pool stands there 201 times; at most 200 times (labwatch.toml:1)"
+    );
 }
 
 #[test]
 fn tables_stand_in_the_file_alone() {
-    let problems = load(&env(&[("ROUTE", "x")])).expect_err("refused").to_string();
-    assert_eq!(problems, "route is [[route]]; tables stand in the configuration file only (environment variable STATUS_ROUTE)");
+    let problems = load(&env(&[("ROUTE", "x")]))
+        .expect_err("refused")
+        .to_string();
+    assert_eq!(
+        problems,
+        "route is [[route]]; tables stand in the configuration file only (environment variable STATUS_ROUTE)"
+    );
 }
 
 #[test]
@@ -190,13 +313,34 @@ fn groups_are_read_with_their_defaults() {
     .config;
     assert_eq!(config.pools[0].rule().patterns, ["pend*", "swing?"]);
     assert_eq!(config.pools[0].min_healthy, 1);
-    let [teaching, outside, default] = &config.categories[..] else { panic!("{:?}", config.categories) };
-    assert_eq!((teaching.pools.join(","), teaching.min_healthy, teaching.period.as_secs()), ("pendulums".to_owned(), Some(2), 60));
+    let [teaching, outside, default] = &config.categories[..] else {
+        panic!("{:?}", config.categories)
+    };
+    assert_eq!(
+        (
+            teaching.pools.join(","),
+            teaching.min_healthy,
+            teaching.period.as_secs()
+        ),
+        ("pendulums".to_owned(), Some(2), 60)
+    );
     assert!(!outside.sticky && outside.failure_threshold == 1 && outside.patterns.is_empty());
     assert_eq!(default.period.as_secs(), 5);
     let wiki = &config.services[0];
-    assert_eq!((wiki.expect, wiki.retries, wiki.timeout.as_secs()), (config::Expect::Ok200, 2, 5));
-    assert_eq!(wiki.url.as_ref().map(url::Url::as_str), Some("https://x.org/health?full"));
-    let wiki = &loaded("[[service]]\nname = \"wiki\"\nperiod = \"5m\"\n").config.services[0];
-    assert_eq!((&wiki.url, wiki.period.as_secs()), (&None, 300), "it reports by itself");
+    assert_eq!(
+        (wiki.expect, wiki.retries, wiki.timeout.as_secs()),
+        (config::Expect::Ok200, 2, 5)
+    );
+    assert_eq!(
+        wiki.url.as_ref().map(url::Url::as_str),
+        Some("https://x.org/health?full")
+    );
+    let wiki = &loaded("[[service]]\nname = \"wiki\"\nperiod = \"5m\"\n")
+        .config
+        .services[0];
+    assert_eq!(
+        (&wiki.url, wiki.period.as_secs()),
+        (&None, 300),
+        "it reports by itself"
+    );
 }

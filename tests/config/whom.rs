@@ -22,18 +22,46 @@ fn told(text: &str) -> String {
 
 #[test]
 fn telling_has_the_documented_defaults() {
-    let telling = load(&env(&[("TIME_ZONE", "UTC")])).expect("loads").config.telling;
-    assert!(telling.remind.is_none() && telling.digest.is_none() && telling.webhook.is_none() && telling.dead_man.is_none());
+    let telling = load(&env(&[("TIME_ZONE", "UTC")]))
+        .expect("loads")
+        .config
+        .telling;
+    assert!(
+        telling.remind.is_none()
+            && telling.digest.is_none()
+            && telling.webhook.is_none()
+            && telling.dead_man.is_none()
+    );
     assert!(!telling.report_monthly && telling.routes.is_empty() && telling.gather.is_zero());
-    assert_eq!((telling.hold_overdue, telling.zone.name.as_str()), (Duration::from_secs(14 * 86_400), "UTC"));
-    let set = [("EMAIL_REMIND", "1d"), ("EMAIL_DIGEST", "07:30"), ("TIME_ZONE", "Europe/London"), ("DEAD_MAN_URL", "https://x.org/a")];
+    assert_eq!(
+        (telling.hold_overdue, telling.zone.name.as_str()),
+        (Duration::from_secs(14 * 86_400), "UTC")
+    );
+    let set = [
+        ("EMAIL_REMIND", "1d"),
+        ("EMAIL_DIGEST", "07:30"),
+        ("TIME_ZONE", "Europe/London"),
+        ("DEAD_MAN_URL", "https://x.org/a"),
+    ];
     let telling = load(&env(&set)).expect("loads").config.telling;
     assert_eq!(telling.remind, Some(Duration::from_secs(86_400)));
     assert_eq!(telling.digest, Time::new(7, 30, 0, 0).ok());
     assert_eq!(telling.zone.rules.iana_name(), Some("Europe/London"));
-    assert_eq!(telling.dead_man.map(|to| (to.url.expose().to_string(), to.every.as_secs())), Some(("https://x.org/a".to_owned(), 60)));
-    let loaded = load(&env(&[("REPORT_MONTHLY", "on"), ("SECRET_WEBHOOK", SECRET)])).expect("loads");
-    let warnings = ["secret_webhook is set but not used: webhook_url is not set", "report_monthly is on, but nobody is mailed"];
+    assert_eq!(
+        telling
+            .dead_man
+            .map(|to| (to.url.expose().to_string(), to.every.as_secs())),
+        Some(("https://x.org/a".to_owned(), 60))
+    );
+    let loaded = load(&env(&[
+        ("REPORT_MONTHLY", "on"),
+        ("SECRET_WEBHOOK", SECRET),
+    ]))
+    .expect("loads");
+    let warnings = [
+        "secret_webhook is set but not used: webhook_url is not set",
+        "report_monthly is on, but nobody is mailed",
+    ];
     assert_eq!(loaded.warnings, warnings);
 }
 
@@ -45,13 +73,35 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
          [[route]]\nname = \"b\"\nmatch = \"*\"\nwebhook = \"https://x.org/{SECRET}\"\nsecret = \"{SECRET}\"\nalerts = true\nremind = \"off\"\ngather = \"0s\"\n"
     );
     let config = loaded(&text).config;
-    let [people, program] = &config.telling.routes[..] else { panic!("{:?}", config.telling.routes) };
-    assert_eq!((people.name.as_str(), people.patterns.join(" "), people.alerts), ("a", "pend* spin0?".to_owned(), false));
-    assert_eq!((people.remind, people.gather), (Some(Duration::from_secs(172_800)), Duration::from_secs(60)));
-    assert!(matches!(&people.target, RouteTarget::Mail { to, cc } if to.len() == 2 && cc.len() == 1));
-    assert_eq!((program.remind, program.gather, program.alerts), (None, Duration::ZERO, true));
-    let RouteTarget::Webhook(webhook) = &program.target else { panic!("{program:?}") };
-    assert_eq!(webhook.secret.as_ref().map(ExposeSecret::expose_secret), Some(SECRET));
+    let [people, program] = &config.telling.routes[..] else {
+        panic!("{:?}", config.telling.routes)
+    };
+    assert_eq!(
+        (
+            people.name.as_str(),
+            people.patterns.join(" "),
+            people.alerts
+        ),
+        ("a", "pend* spin0?".to_owned(), false)
+    );
+    assert_eq!(
+        (people.remind, people.gather),
+        (Some(Duration::from_secs(172_800)), Duration::from_secs(60))
+    );
+    assert!(
+        matches!(&people.target, RouteTarget::Mail { to, cc } if to.len() == 2 && cc.len() == 1)
+    );
+    assert_eq!(
+        (program.remind, program.gather, program.alerts),
+        (None, Duration::ZERO, true)
+    );
+    let RouteTarget::Webhook(webhook) = &program.target else {
+        panic!("{program:?}")
+    };
+    assert_eq!(
+        webhook.secret.as_ref().map(ExposeSecret::expose_secret),
+        Some(SECRET)
+    );
     assert!(webhook.url.expose().as_str().ends_with(SECRET));
     let shown = format!("{config:?}{}", config.summary());
     assert!(!shown.contains(SECRET), "{shown}");
@@ -60,7 +110,11 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
         "route    a: pend*, spin0? to a@x.org, b@x.org, c@x.org, reminded after 2d",
         "route    b: * and the whole laboratory to https://x.org/\u{2026}, signed",
     ] {
-        assert!(config.summary().lines().any(|there| there == line), "{line}\n{}", config.summary());
+        assert!(
+            config.summary().lines().any(|there| there == line),
+            "{line}\n{}",
+            config.summary()
+        );
     }
 }
 
@@ -76,7 +130,10 @@ fn a_route_leads_to_people_or_to_a_program() {
             "to = \"a@x.org\"\nwebhook = \"https://x.org\"\n",
             "route \"a\": webhook is set and so is to; make two routes of it (labwatch.toml:5)",
         ),
-        ("cc = \"a@x.org\"\nwebhook = \"https://x.org\"\n", "route \"a\": cc is set without to; a webhook has no copies (labwatch.toml:4)"),
+        (
+            "cc = \"a@x.org\"\nwebhook = \"https://x.org\"\n",
+            "route \"a\": cc is set without to; a webhook has no copies (labwatch.toml:4)",
+        ),
         (
             "to = \"nobody\"\n",
             "route \"a\": to has \"nobody\", which is not a mail address; mail addresses, separated by commas or white space, or a list of them (labwatch.toml:4)",
@@ -84,8 +141,14 @@ fn a_route_leads_to_people_or_to_a_program() {
     ] {
         assert_eq!(route(more), words);
     }
-    let both = route(&format!("webhook = \"https://x.org\"\nsecret = \"{SECRET}\"\nsecret_file = \"/nowhere\"\n"));
-    assert!(both.starts_with("route \"a\": secret and secret_file are both set; leave one out") && !both.contains(SECRET), "{both}");
+    let both = route(&format!(
+        "webhook = \"https://x.org\"\nsecret = \"{SECRET}\"\nsecret_file = \"/nowhere\"\n"
+    ));
+    assert!(
+        both.starts_with("route \"a\": secret and secret_file are both set; leave one out")
+            && !both.contains(SECRET),
+        "{both}"
+    );
     for wrong in [
         format!("webhook = \"ftp://{SECRET}\"\n"),
         format!("webhook = [\"{SECRET}\"]\n"),
@@ -100,8 +163,15 @@ fn a_route_leads_to_people_or_to_a_program() {
     );
     let folder = tempfile::tempdir().expect("a folder");
     let text = "[[route]]\nname = \"a\"\nmatch = \"*\"\nto = \"a@x.org\"\n";
-    let told = load(&super::with_file(env(&[]), folder.path(), text)).expect_err("no mail").to_string();
-    assert!(told.starts_with("route \"a\": to is set, but mail is off; set email_host, email_from and email_to"), "{told}");
+    let told = load(&super::with_file(env(&[]), folder.path(), text))
+        .expect_err("no mail")
+        .to_string();
+    assert!(
+        told.starts_with(
+            "route \"a\": to is set, but mail is off; set email_host, email_from and email_to"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
@@ -111,12 +181,37 @@ fn maintenance_is_once_or_weekly() {
          [[maintenance]]\nname = \"b\"\nmatch = \"pend*\"\nreason = \"r\"\ndays = [\"wed\", \"Mon\", \"wed\"]\nat = \"23:30\"\nfor = \"2h\"\nzone = \"Asia/Tokyo\"\n";
     let config = {
         let folder = tempfile::tempdir().expect("a folder");
-        load(&super::with_file(env(&[]), folder.path(), text)).unwrap_or_else(|problems| panic!("{problems}")).config
+        load(&super::with_file(env(&[]), folder.path(), text))
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .config
     };
-    let Planned::Once { from, until } = &config.maintenance[0].when else { panic!("{:?}", config.maintenance) };
-    assert_eq!((from.to_string(), until.to_string()), ("2026-07-01T07:00:00Z".to_owned(), "2026-07-01T08:00:00Z".to_owned()));
-    let Planned::Weekly { days, at, lasts, zone } = &config.maintenance[1].when else { panic!("{:?}", config.maintenance) };
-    assert_eq!((&days[..], at.to_string(), lasts.as_secs()), (&[Weekday::Monday, Weekday::Wednesday][..], "23:30:00".to_owned(), 7_200));
+    let Planned::Once { from, until } = &config.maintenance[0].when else {
+        panic!("{:?}", config.maintenance)
+    };
+    assert_eq!(
+        (from.to_string(), until.to_string()),
+        (
+            "2026-07-01T07:00:00Z".to_owned(),
+            "2026-07-01T08:00:00Z".to_owned()
+        )
+    );
+    let Planned::Weekly {
+        days,
+        at,
+        lasts,
+        zone,
+    } = &config.maintenance[1].when
+    else {
+        panic!("{:?}", config.maintenance)
+    };
+    assert_eq!(
+        (&days[..], at.to_string(), lasts.as_secs()),
+        (
+            &[Weekday::Monday, Weekday::Wednesday][..],
+            "23:30:00".to_owned(),
+            7_200
+        )
+    );
     assert_eq!(zone.name, "Asia/Tokyo");
 
     let base = "[[maintenance]]\nname = \"a\"\nmatch = \"*\"\n";
@@ -150,7 +245,10 @@ fn maintenance_is_once_or_weekly() {
             "for is \"8d\", which is too long; a duration from 1m to 7d (labwatch.toml:7)",
         ),
     ] {
-        assert_eq!(told(&format!("{base}{more}")), format!("maintenance \"a\": {words}"));
+        assert_eq!(
+            told(&format!("{base}{more}")),
+            format!("maintenance \"a\": {words}")
+        );
     }
 }
 
@@ -158,42 +256,117 @@ fn maintenance_is_once_or_weekly() {
 fn flapping_can_be_off() {
     let flapping = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config.health.flapping;
     let hour = Duration::from_secs(3_600);
-    assert_eq!(flapping(&[]), FlapRule { window: hour, high: 40, low: 25 });
-    assert_eq!(flapping(&[("HEALTH_FLAP_WINDOW", "Off")]).window, Duration::ZERO);
-    assert_eq!(flapping(&[("HEALTH_FLAP_HIGH", "50"), ("HEALTH_FLAP_LOW", "40")]), FlapRule { window: hour, high: 50, low: 40 });
+    assert_eq!(
+        flapping(&[]),
+        FlapRule {
+            window: hour,
+            high: 40,
+            low: 25
+        }
+    );
+    assert_eq!(
+        flapping(&[("HEALTH_FLAP_WINDOW", "Off")]).window,
+        Duration::ZERO
+    );
+    assert_eq!(
+        flapping(&[("HEALTH_FLAP_HIGH", "50"), ("HEALTH_FLAP_LOW", "40")]),
+        FlapRule {
+            window: hour,
+            high: 50,
+            low: 40
+        }
+    );
 }
 
 #[test]
 fn the_api_is_open_to_read_or_needs_a_secret() {
     let api = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config.api;
     let open = api(&[]);
-    assert!(open.read == ApiRead::Open && open.secret.is_none() && open.tls.is_none() && open.url.is_none());
+    assert!(
+        open.read == ApiRead::Open
+            && open.secret.is_none()
+            && open.tls.is_none()
+            && open.url.is_none()
+    );
     assert_eq!(open.session, Duration::from_secs(43_200));
     let local: IpAddr = "127.0.0.1".parse().expect("an address");
-    assert!(open.trusted_proxies.iter().any(|proxy| proxy.contains(&local)));
-    assert!(api(&[("API_TRUSTED_PROXY", "none")]).trusted_proxies.is_empty());
-    assert_eq!(api(&[("API_URL", "https://x.org/status/")]).url.as_deref(), Some("https://x.org/status"));
-    assert_eq!(api(&[("API_URL", "https://x.org")]).url.as_deref(), Some("https://x.org"));
+    assert!(
+        open.trusted_proxies
+            .iter()
+            .any(|proxy| proxy.contains(&local))
+    );
+    assert!(
+        api(&[("API_TRUSTED_PROXY", "none")])
+            .trusted_proxies
+            .is_empty()
+    );
+    assert_eq!(
+        api(&[("API_URL", "https://x.org/status/")]).url.as_deref(),
+        Some("https://x.org/status")
+    );
+    assert_eq!(
+        api(&[("API_URL", "https://x.org")]).url.as_deref(),
+        Some("https://x.org")
+    );
     assert_eq!(api(&[("PORT_SERVE", "None")]).listen, None);
-    assert!(api(&[("PORT_SERVE", "0")]).listen.is_some_and(|listen| listen.port() == 0));
-    for (prefix, expect) in [("/", ""), ("labwatch/", "/labwatch"), ("/ed0/lab", "/ed0/lab")] {
+    assert!(
+        api(&[("PORT_SERVE", "0")])
+            .listen
+            .is_some_and(|listen| listen.port() == 0)
+    );
+    for (prefix, expect) in [
+        ("/", ""),
+        ("labwatch/", "/labwatch"),
+        ("/ed0/lab", "/ed0/lab"),
+    ] {
         assert_eq!(api(&[("API_PREFIX", prefix)]).prefix, expect);
     }
-    let warned =
-        |url| load(&env(&[("API_PREFIX", "/lab"), ("API_URL", url)])).expect("loads").warnings.join(" ").contains("api_prefix is /lab");
-    assert!(warned("https://x.org/status") && !warned("https://x.org/ed0/lab") && !warned("https://x.org/lab/"));
+    let warned = |url| {
+        load(&env(&[("API_PREFIX", "/lab"), ("API_URL", url)]))
+            .expect("loads")
+            .warnings
+            .join(" ")
+            .contains("api_prefix is /lab")
+    };
+    assert!(
+        warned("https://x.org/status")
+            && !warned("https://x.org/ed0/lab")
+            && !warned("https://x.org/lab/")
+    );
     let closed = api(&[("API_READ", "token"), ("SECRET_API", LONG)]);
     assert!(closed.read == ApiRead::Token && closed.secret.is_some());
     let told = problems(&env(&[("API_READ", "token")]));
-    assert!(told.starts_with("secret_api is missing; api_read is token: name a file with it in secret_api_file"), "{told}");
-    assert!(load_rules(&super::Sources { env: [("STATUS_API_READ".into(), "token".into())].into(), ..super::Sources::default() }).is_ok());
+    assert!(
+        told.starts_with(
+            "secret_api is missing; api_read is token: name a file with it in secret_api_file"
+        ),
+        "{told}"
+    );
+    assert!(
+        load_rules(&super::Sources {
+            env: [("STATUS_API_READ".into(), "token".into())].into(),
+            ..super::Sources::default()
+        })
+        .is_ok()
+    );
 
-    let tls = api(&[("API_TLS_CERT", "/c"), ("API_TLS_KEY", "/k")]).tls.expect("TLS");
-    assert_eq!((tls.cert.to_str(), tls.key.to_str()), (Some("/c"), Some("/k")));
+    let tls = api(&[("API_TLS_CERT", "/c"), ("API_TLS_KEY", "/k")])
+        .tls
+        .expect("TLS");
+    assert_eq!(
+        (tls.cert.to_str(), tls.key.to_str()),
+        (Some("/c"), Some("/k"))
+    );
     let told = problems(&env(&[("API_TLS_CERT", "/c")]));
-    assert!(told.starts_with("api_tls_key is missing; api_tls_cert is set and is of no use without it"), "{told}");
+    assert!(
+        told.starts_with("api_tls_key is missing; api_tls_cert is set and is of no use without it"),
+        "{told}"
+    );
     let told = problems(&env(&[("API_TLS_KEY", "/k")]));
-    assert!(told.starts_with("api_tls_cert is missing; api_tls_key is set and is of no use without it"), "{told}");
+    assert!(
+        told.starts_with("api_tls_cert is missing; api_tls_key is set and is of no use without it"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -201,14 +374,37 @@ fn health_is_shown_as_set() {
     let config = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config;
     let plain = config(&[]);
     assert_eq!(
-        (plain.surfaces.label.as_str(), plain.surfaces.non_fatal.join(" "), plain.surfaces.metrics),
+        (
+            plain.surfaces.label.as_str(),
+            plain.surfaces.non_fatal.join(" "),
+            plain.surfaces.metrics
+        ),
         ("lab", "mail jump".to_owned(), true)
     );
-    assert!(plain.surfaces.severity_1.is_empty() && plain.graphite.is_none() && plain.profile.is_none());
-    assert!(config(&[("NON_FATAL", "none")]).surfaces.non_fatal.is_empty());
-    let graphite = config(&[("GRAPHITE_HOST", "[::1]"), ("GRAPHITE_PREFIX", "a.b")]).graphite.expect("on");
-    assert_eq!((graphite.host.as_str(), graphite.port, graphite.prefix.as_str(), graphite.every.as_secs()), ("::1", 2003, "a.b", 60));
-    let profile = config(&[("PROFILE", "on"), ("PORT_PROFILE", "0")]).profile.expect("on");
+    assert!(
+        plain.surfaces.severity_1.is_empty() && plain.graphite.is_none() && plain.profile.is_none()
+    );
+    assert!(
+        config(&[("NON_FATAL", "none")])
+            .surfaces
+            .non_fatal
+            .is_empty()
+    );
+    let graphite = config(&[("GRAPHITE_HOST", "[::1]"), ("GRAPHITE_PREFIX", "a.b")])
+        .graphite
+        .expect("on");
+    assert_eq!(
+        (
+            graphite.host.as_str(),
+            graphite.port,
+            graphite.prefix.as_str(),
+            graphite.every.as_secs()
+        ),
+        ("::1", 2003, "a.b", 60)
+    );
+    let profile = config(&[("PROFILE", "on"), ("PORT_PROFILE", "0")])
+        .profile
+        .expect("on");
     assert!(profile.listen.ip().is_loopback() && profile.listen.port() == 0);
     let text = "non_fatal = \"wiki\"\n[[service]]\nname = \"wiki\"\nurl = \"https://x.org\"\n";
     assert_eq!(loaded(text).config.surfaces.non_fatal, ["wiki"]);

@@ -14,14 +14,32 @@ async fn wrong_secrets_are_named_and_mended() {
         lab.set_secret(server, "an0ther-s3cr3t").expect("can");
     }
     let monitor = Monitor::start(&lab, &[]).await;
-    for (server, what) in [("book", "polling book failed"), ("jump", "cannot subscribe"), ("relay", "cannot subscribe")] {
+    for (server, what) in [
+        ("book", "polling book failed"),
+        ("jump", "cannot subscribe"),
+        ("relay", "cannot subscribe"),
+    ] {
         let source = format!("\"source\":\"{server}\"");
-        let line = monitor.logs(&["\"level\":\"ERROR\"", &source, "\"fault\":\"credentials\"", what]).await;
-        assert!(line.contains("check the secret and that the clocks agree"), "{line}");
+        let line = monitor
+            .logs(&[
+                "\"level\":\"ERROR\"",
+                &source,
+                "\"fault\":\"credentials\"",
+                what,
+            ])
+            .await;
+        assert!(
+            line.contains("check the secret and that the clocks agree"),
+            "{line}"
+        );
     }
     assert!(monitor.experiments().await.is_empty());
     let plan = lab.plan().secrets.clone();
-    for (server, secret) in [(Server::Book, &plan.book), (Server::Jump, &plan.jump), (Server::Relay, &plan.relay)] {
+    for (server, secret) in [
+        (Server::Book, &plan.book),
+        (Server::Jump, &plan.jump),
+        (Server::Relay, &plan.relay),
+    ] {
         lab.set_secret(server, secret).expect("can");
     }
     monitor.sees_well(&ALL).await;
@@ -32,21 +50,46 @@ async fn wrong_secrets_are_named_and_mended() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_audiences_are_named_and_the_right_ones_work() {
     let called = |name: &str| Some(format!("https://lab.example/ed0/{name}"));
-    let audiences = Audiences { book: called("book"), jump: called("jump"), relay: called("access") };
-    let lab = Lab::start(labwatch::lab::Plan { audiences, ..plan(RelayVersion::V08, &ALL) }).await.expect("a laboratory");
+    let audiences = Audiences {
+        book: called("book"),
+        jump: called("jump"),
+        relay: called("access"),
+    };
+    let lab = Lab::start(labwatch::lab::Plan {
+        audiences,
+        ..plan(RelayVersion::V08, &ALL)
+    })
+    .await
+    .expect("a laboratory");
     let wrong = Monitor::start(&lab, &[]).await;
     for server in ["book", "jump", "relay"] {
-        let line = wrong.logs(&["\"level\":\"ERROR\"", &format!("\"source\":\"{server}\""), "\"fault\":\"audience\""]).await;
-        assert!(line.contains("our audience is not the server's own"), "{line}");
+        let line = wrong
+            .logs(&[
+                "\"level\":\"ERROR\"",
+                &format!("\"source\":\"{server}\""),
+                "\"fault\":\"audience\"",
+            ])
+            .await;
+        assert!(
+            line.contains("our audience is not the server's own"),
+            "{line}"
+        );
     }
     wrong.stop("TERM", &lab).await;
 
     let mut settings = Vec::new();
-    for (server, name) in [(Server::Book, "BOOK"), (Server::Jump, "JUMP"), (Server::Relay, "RELAY")] {
+    for (server, name) in [
+        (Server::Book, "BOOK"),
+        (Server::Jump, "JUMP"),
+        (Server::Relay, "RELAY"),
+    ] {
         settings.push((format!("AUDIENCE_{name}"), lab.audience(server).to_owned()));
         settings.push((format!("URL_{name}"), lab.address(server)));
     }
-    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let settings: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let right = Monitor::start(&lab, &settings).await;
     right.sees_well(&ALL).await;
     right.stop("TERM", &lab).await;
@@ -61,17 +104,31 @@ async fn servers_that_are_not_there_are_waited_for() {
     }
     let monitor = Monitor::start(&lab, &[]).await;
     for source in ["relay", "jump"] {
-        monitor.logs(&[&format!("\"source\":\"{source}\""), "\"fault\":\"unreachable\"", "cannot subscribe: cannot connect"]).await;
+        monitor
+            .logs(&[
+                &format!("\"source\":\"{source}\""),
+                "\"fault\":\"unreachable\"",
+                "cannot subscribe: cannot connect",
+            ])
+            .await;
     }
     monitor.logs(&["polling book failed: cannot connect"]).await;
     lab.start_again(Server::Book).await.expect("starts");
     lab.upload_manifest();
-    monitor.sees("pend00", "is listed but not judged", |it| it["listed"] == true && it["health"] == "unknown").await;
+    monitor
+        .sees("pend00", "is listed but not judged", |it| {
+            it["listed"] == true && it["health"] == "unknown"
+        })
+        .await;
     for server in [Server::Jump, Server::Relay] {
         lab.start_again(server).await.expect("starts");
     }
     monitor.sees_well(&ALL).await;
-    assert_eq!(lab.switched(), [], "nobody is judged by the absence of the servers");
+    assert_eq!(
+        lab.switched(),
+        [],
+        "nobody is judged by the absence of the servers"
+    );
     monitor.stop("TERM", &lab).await;
 }
 
@@ -83,11 +140,23 @@ async fn refused_access_and_a_denied_booking() {
     monitor.sees_well(&ALL).await;
     lab.refuse(Server::Relay, true).await.expect("can");
     lab.deny_booking("labwatch");
-    monitor.logs(&["\"source\":\"relay\"", "connection lost: "]).await;
-    monitor.logs(&["\"source\":\"relay\"", "cannot subscribe: cannot connect"]).await;
+    monitor
+        .logs(&["\"source\":\"relay\"", "connection lost: "])
+        .await;
+    monitor
+        .logs(&["\"source\":\"relay\"", "cannot subscribe: cannot connect"])
+        .await;
     lab.refuse(Server::Relay, false).await.expect("can");
-    monitor.logs(&["\"source\":\"relay\"", "\"fault\":\"forbidden\"", "deny-listed"]).await;
-    monitor.sees("pend00", "is not judged", |it| it["health"] == "unknown").await;
+    monitor
+        .logs(&[
+            "\"source\":\"relay\"",
+            "\"fault\":\"forbidden\"",
+            "deny-listed",
+        ])
+        .await;
+    monitor
+        .sees("pend00", "is not judged", |it| it["health"] == "unknown")
+        .await;
     assert_eq!(lab.switched(), []);
     lab.kill(Server::Relay).await;
     lab.start_again(Server::Relay).await.expect("starts");

@@ -19,7 +19,10 @@ async fn it_is_made_while_labwatch_hears_and_not_before() {
         lab.freeze(server, true);
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}/ping/s3cr3t-x7", listener.local_addr().expect("bound"));
+    let url = format!(
+        "http://{}/ping/s3cr3t-x7",
+        listener.local_addr().expect("bound")
+    );
     let calls = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&calls);
     let mut server = JoinSet::new();
@@ -27,8 +30,13 @@ async fn it_is_made_while_labwatch_hears_and_not_before() {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = [0; 1_024];
             let _ = stream.read(&mut request).await;
-            count.fetch_add(usize::from(request.starts_with(b"GET /ping/s3cr3t-x7 ")), Ordering::SeqCst);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+            count.fetch_add(
+                usize::from(request.starts_with(b"GET /ping/s3cr3t-x7 ")),
+                Ordering::SeqCst,
+            );
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                .await;
         }
     });
     let monitor = Monitor::start(&lab, &[("DEAD_MAN_URL", &url), ("DEAD_MAN_EVERY", "10s")]).await;
@@ -37,8 +45,16 @@ async fn it_is_made_while_labwatch_hears_and_not_before() {
     for server in [Server::Book, Server::Jump, Server::Relay] {
         lab.freeze(server, false);
     }
-    eventually("a second call", || monitor.tail(), async || (calls.load(Ordering::SeqCst) >= 2).then_some(())).await;
+    eventually(
+        "a second call",
+        || monitor.tail(),
+        async || (calls.load(Ordering::SeqCst) >= 2).then_some(()),
+    )
+    .await;
     monitor.logs(&["the dead-man's URL is reached"]).await;
     let ended = monitor.stop("TERM", &lab).await;
-    assert!(!ended.said.contains("s3cr3t-x7"), "the URL is shown nowhere");
+    assert!(
+        !ended.said.contains("s3cr3t-x7"),
+        "the URL is shown nowhere"
+    );
 }

@@ -10,13 +10,21 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Looks again and again until there is something to see. `context` tells of the circumstances where there never is.
-pub async fn eventually<T>(what: &str, context: impl Fn() -> String, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(
+    what: &str,
+    context: impl Fn() -> String,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(seen) = look().await {
             return seen;
         }
-        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{}", context());
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}\n{}",
+            context()
+        );
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -54,9 +54,17 @@ impl Exim {
             fs::create_dir(folder.path().join(name)).expect("a folder");
         }
         certify(folder.path());
-        let mut server = Self { folder, port, child: None };
+        let mut server = Self {
+            folder,
+            port,
+            child: None,
+        };
         let (user, group) = server.owner();
-        fs::write(server.file("exim.conf"), configuration(&server.file(""), port, user, group)).expect("written");
+        fs::write(
+            server.file("exim.conf"),
+            configuration(&server.file(""), port, user, group),
+        )
+        .expect("written");
         server.give_to(user, group);
         server.start_again().await;
         server
@@ -66,11 +74,25 @@ impl Exim {
     pub async fn start_again(&mut self) {
         let mut command = Command::new("setpriv");
         if is_root() {
-            command.args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups"]);
+            command.args([
+                "--reuid",
+                &NOBODY.to_string(),
+                "--regid",
+                &NOBODY.to_string(),
+                "--clear-groups",
+            ]);
         }
-        command.args(["--no-new-privs", EXIM, "-C"]).arg(self.file("exim.conf")).arg("-bdf");
+        command
+            .args(["--no-new-privs", EXIM, "-C"])
+            .arg(self.file("exim.conf"))
+            .arg("-bdf");
         let said = fs::File::create(self.file("said")).expect("a file");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).current_dir(self.folder.path()).kill_on_drop(true);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(said)
+            .current_dir(self.folder.path())
+            .kill_on_drop(true);
         self.child = Some(command.spawn().expect("setpriv, of util-linux"));
         let answers = async || TcpStream::connect(("127.0.0.1", self.port)).await.ok();
         eventually("exim answers", || self.log(), answers).await;
@@ -81,7 +103,12 @@ impl Exim {
         if let Some(mut child) = self.child.take() {
             child.kill().await.expect("killed");
         }
-        let refuses = async || TcpStream::connect(("127.0.0.1", self.port)).await.is_err().then_some(());
+        let refuses = async || {
+            TcpStream::connect(("127.0.0.1", self.port))
+                .await
+                .is_err()
+                .then_some(())
+        };
         eventually("exim is gone", || self.log(), refuses).await;
     }
 
@@ -92,20 +119,36 @@ impl Exim {
 
     /// What was delivered, one for each recipient.
     pub fn mails(&self) -> Vec<Delivered> {
-        let Ok(files) = fs::read_dir(self.file("mail/new")) else { return Vec::new() };
-        files.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok()).map(Delivered::new).collect()
+        let Ok(files) = fs::read_dir(self.file("mail/new")) else {
+            return Vec::new();
+        };
+        files
+            .filter_map(|file| fs::read_to_string(file.ok()?.path()).ok())
+            .map(Delivered::new)
+            .collect()
     }
 
     /// Waits for a mail to this recipient with this in its subject.
     pub async fn mail(&self, to: &str, subject: &str) -> Delivered {
-        let look = async || self.mails().into_iter().find(|mail| mail.to == to && mail.subject.contains(subject));
-        eventually(&format!("a mail to {to}: {subject}"), || format!("{:#?}\n{}", self.mails(), self.log()), look).await
+        let look = async || {
+            self.mails()
+                .into_iter()
+                .find(|mail| mail.to == to && mail.subject.contains(subject))
+        };
+        eventually(
+            &format!("a mail to {to}: {subject}"),
+            || format!("{:#?}\n{}", self.mails(), self.log()),
+            look,
+        )
+        .await
     }
 
     /// Everything that it wrote into its logs.
     pub fn log(&self) -> String {
         let read = |name| fs::read_to_string(self.file(name)).unwrap_or_default();
-        ["said", "log/mainlog", "log/rejectlog", "log/paniclog"].map(read).join("\n")
+        ["said", "log/mainlog", "log/rejectlog", "log/paniclog"]
+            .map(read)
+            .join("\n")
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -116,12 +159,24 @@ impl Exim {
     fn owner(&self) -> (u32, u32) {
         use std::os::unix::fs::MetadataExt;
         let meta = fs::metadata(self.folder.path()).expect("a folder");
-        if is_root() { (NOBODY, NOBODY) } else { (meta.uid(), meta.gid()) }
+        if is_root() {
+            (NOBODY, NOBODY)
+        } else {
+            (meta.uid(), meta.gid())
+        }
     }
 
     fn give_to(&self, user: u32, group: u32) {
         if is_root() {
-            let names = ["", "spool", "log", "mail", "exim.conf", "cert.pem", "key.pem"];
+            let names = [
+                "",
+                "spool",
+                "log",
+                "mail",
+                "exim.conf",
+                "cert.pem",
+                "key.pem",
+            ];
             for name in names {
                 chown(self.file(name), Some(user), Some(group)).expect("given away");
             }
@@ -132,10 +187,20 @@ impl Exim {
 impl Delivered {
     fn new(raw: String) -> Self {
         let header = |name: &str| {
-            let head = raw.split("\n\n").next().unwrap_or_default().replace("\n ", " ");
-            head.lines().find_map(|line| line.strip_prefix(name).map(|value| value.trim().to_owned())).unwrap_or_default()
+            let head = raw
+                .split("\n\n")
+                .next()
+                .unwrap_or_default()
+                .replace("\n ", " ");
+            head.lines()
+                .find_map(|line| line.strip_prefix(name).map(|value| value.trim().to_owned()))
+                .unwrap_or_default()
         };
-        Self { to: header("Envelope-to:"), subject: header("Subject:"), raw }
+        Self {
+            to: header("Envelope-to:"),
+            subject: header("Subject:"),
+            raw,
+        }
     }
 }
 
@@ -152,8 +217,14 @@ fn certify(folder: &Path) {
     let root = ca.self_signed(&ca_key).expect("a root");
     let key = KeyPair::generate().expect("a key");
     let server = CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
-    let server = server.signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate");
-    for (name, text) in [("roots.pem", root.pem()), ("cert.pem", server.pem()), ("key.pem", key.serialize_pem())] {
+    let server = server
+        .signed_by(&key, &Issuer::new(ca, ca_key))
+        .expect("a certificate");
+    for (name, text) in [
+        ("roots.pem", root.pem()),
+        ("cert.pem", server.pem()),
+        ("key.pem", key.serialize_pem()),
+    ] {
         fs::write(folder.join(name), text).expect("written");
     }
 }

@@ -8,14 +8,19 @@ use super::laboratory::{RULE, laboratory, mail, reaction, switched, switches};
 use super::monitor::Monitor;
 
 /// Those that nothing is wrong with at first.
-const WELL: [&str; 7] = ["pend00", "spin00", "trus00", "pend01", "spin01", "trus01", "pend02"];
+const WELL: [&str; 7] = [
+    "pend00", "spin00", "trus00", "pend01", "spin01", "trus01", "pend02",
+];
 
 /// One that is broken before the program starts.
 const BROKEN: &str = "spin02";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn single_experiments_fail_and_come_back() {
-    tokio::join!(fail_and_come_back(RelayVersion::V07), fail_and_come_back(RelayVersion::V08));
+    tokio::join!(
+        fail_and_come_back(RelayVersion::V07),
+        fail_and_come_back(RelayVersion::V08)
+    );
 }
 
 async fn fail_and_come_back(relay: RelayVersion) {
@@ -23,7 +28,10 @@ async fn fail_and_come_back(relay: RelayVersion) {
     lab.stream_vanishes("spin02-st-video").expect("known");
     let start = Timestamp::now();
     let monitor = Monitor::start(&lab, &[]).await;
-    println!("measured: {relay:?}: answers after {:?}", monitor.answered_after);
+    println!(
+        "measured: {relay:?}: answers after {:?}",
+        monitor.answered_after
+    );
 
     monitor.sees_well(&WELL).await;
     broken_from_the_start(&monitor, &lab, start, relay).await;
@@ -48,7 +56,10 @@ async fn fail_and_come_back(relay: RelayVersion) {
         let mut switched = switches(&lab, resource);
         switched.dedup();
         assert_eq!(switched, [false, true], "{resource}: {:#?}", lab.switched());
-        assert_eq!(lab.availability(resource), Some((true, "labwatch: working again".to_owned())));
+        assert_eq!(
+            lab.availability(resource),
+            Some((true, "labwatch: working again".to_owned()))
+        );
     }
     for resource in ["r-pend01", "r-spin01", "r-trus01", "r-pend02"] {
         assert_eq!(switches(&lab, resource), [true; 0], "{resource}");
@@ -57,20 +68,53 @@ async fn fail_and_come_back(relay: RelayVersion) {
     for calm_one in 4..WELL.len() {
         assert_eq!(after[calm_one], calm[calm_one], "{}", WELL[calm_one]);
     }
-    for (broken, between) in [("pend00", "down"), ("spin00", "down"), ("trus00", "down"), ("pend01", "degraded")] {
+    for (broken, between) in [
+        ("pend00", "down"),
+        ("spin00", "down"),
+        ("trus00", "down"),
+        ("pend01", "degraded"),
+    ] {
         let history = monitor.history(broken).await;
-        assert_eq!(history.iter().filter(|health| *health == between).count().min(1), 1, "{broken}: {history:?}");
+        assert_eq!(
+            history
+                .iter()
+                .filter(|health| *health == between)
+                .count()
+                .min(1),
+            1,
+            "{broken}: {history:?}"
+        );
         assert_eq!(history.last().map(String::as_str), Some("ok"), "{broken}");
     }
     told_when_mended(&lab).await;
     monitor.stop("TERM", &lab).await;
 }
 
-async fn broken_from_the_start(monitor: &Monitor, lab: &Lab, start: Timestamp, relay: RelayVersion) {
-    let switch = reaction(lab, "r-spin02", 1, start, &format!("{relay:?}: broken at the start"), RULE).await;
+async fn broken_from_the_start(
+    monitor: &Monitor,
+    lab: &Lab,
+    start: Timestamp,
+    relay: RelayVersion,
+) {
+    let switch = reaction(
+        lab,
+        "r-spin02",
+        1,
+        start,
+        &format!("{relay:?}: broken at the start"),
+        RULE,
+    )
+    .await;
     let grace = SignedDuration::try_from(RULE).expect("small");
-    assert!(!switch.available && switch.at.duration_since(start) >= grace, "not before the grace is over: {switch:?}");
-    monitor.sees(BROKEN, "is withdrawn", |it| it["bookable"] == "withdrawn" && it["health"] == "down").await;
+    assert!(
+        !switch.available && switch.at.duration_since(start) >= grace,
+        "not before the grace is over: {switch:?}"
+    );
+    monitor
+        .sees(BROKEN, "is withdrawn", |it| {
+            it["bookable"] == "withdrawn" && it["health"] == "down"
+        })
+        .await;
 }
 
 async fn break_some(monitor: &Monitor, lab: &Lab, relay: RelayVersion) {
@@ -80,35 +124,74 @@ async fn break_some(monitor: &Monitor, lab: &Lab, relay: RelayVersion) {
     lab.stream_silent("trus00-st-data").expect("known");
     lab.jump_lost("pend01").expect("known");
     lab.experiment_appears(&ExperimentPlan::unlisted("newx00"));
-    for (resource, what) in [("r-pend00", "a stream vanished"), ("r-spin00", "power off"), ("r-trus00", "a stream is silent")] {
+    for (resource, what) in [
+        ("r-pend00", "a stream vanished"),
+        ("r-spin00", "power off"),
+        ("r-trus00", "a stream is silent"),
+    ] {
         let switch = reaction(lab, resource, 1, begun, &format!("{relay:?}: {what}"), RULE).await;
         assert!(!switch.available, "{switch:?}");
     }
-    monitor.sees("pend01", "is degraded", |it| it["health"] == "degraded").await;
-    monitor.sees("newx00", "is judged", |it| it["health"] == "ok").await;
+    monitor
+        .sees("pend01", "is degraded", |it| it["health"] == "degraded")
+        .await;
+    monitor
+        .sees("newx00", "is judged", |it| it["health"] == "ok")
+        .await;
 }
 
 async fn shown_while_broken(monitor: &Monitor) {
-    let withdrawn = |it: &Value| it["bookable"] == "withdrawn" && it["available"] == false && it["health"] == "down";
+    let withdrawn = |it: &Value| {
+        it["bookable"] == "withdrawn" && it["available"] == false && it["health"] == "down"
+    };
     let rows = [
-        ("pend00", json!(["missing required pend00-st-video"]), "its video is not connected"),
-        ("trus00", json!(["unhealthy trus00-st-data"]), "its data is connected but not sending"),
+        (
+            "pend00",
+            json!(["missing required pend00-st-video"]),
+            "its video is not connected",
+        ),
+        (
+            "trus00",
+            json!(["unhealthy trus00-st-data"]),
+            "its data is connected but not sending",
+        ),
     ];
     for (stub, issues, reason) in rows {
         let seen = monitor.sees(stub, "is withdrawn", withdrawn).await;
         assert_eq!(seen["issues"], issues);
-        let expected = format!("labwatch: out of order at the moment, {reason}; it can be booked again as soon as it works");
+        let expected = format!(
+            "labwatch: out of order at the moment, {reason}; it can be booked again as soon as it works"
+        );
         assert_eq!(seen["reason"], json!(expected));
     }
-    let all_lost = json!(["missing required spin00-st-data", "missing required spin00-st-video", "missing jump"]);
-    monitor.sees("spin00", "has lost all", |it| withdrawn(it) && it["issues"] == all_lost).await;
+    let all_lost = json!([
+        "missing required spin00-st-data",
+        "missing required spin00-st-video",
+        "missing jump"
+    ]);
+    monitor
+        .sees("spin00", "has lost all", |it| {
+            withdrawn(it) && it["issues"] == all_lost
+        })
+        .await;
     let degraded = monitor.experiment("pend01").await;
     assert_eq!(
-        (&degraded["issues"], &degraded["bookable"], &degraded["jump"]),
+        (
+            &degraded["issues"],
+            &degraded["bookable"],
+            &degraded["jump"]
+        ),
         (&json!(["missing jump"]), &json!("bookable"), &json!("lost"))
     );
     let stranger = monitor.experiment("newx00").await;
-    assert_eq!((&stranger["listed"], &stranger["resource_name"], &stranger["bookable"]), (&json!(false), &json!(""), &json!("unknown")));
+    assert_eq!(
+        (
+            &stranger["listed"],
+            &stranger["resource_name"],
+            &stranger["bookable"]
+        ),
+        (&json!(false), &json!(""), &json!("unknown"))
+    );
 }
 
 async fn told_while_broken(lab: &Lab) {
@@ -140,7 +223,13 @@ async fn told_when_mended(lab: &Lab) {
         mail(lab, &line, |mail| mail.text.contains(&line)).await;
     }
     for quiet in ["spin01", "trus01", "pend02"] {
-        assert!(lab.mail().mails().iter().all(|mail| !mail.text.contains(quiet)), "nothing is told of {quiet}");
+        assert!(
+            lab.mail()
+                .mails()
+                .iter()
+                .all(|mail| !mail.text.contains(quiet)),
+            "nothing is told of {quiet}"
+        );
     }
 }
 

@@ -41,7 +41,10 @@ async fn a_kill_at_any_step_of_switching_loses_nothing() {
 }
 
 async fn all(points: &[Point], cuts: &[Cut]) {
-    let cases: Vec<(Point, Cut)> = points.iter().flat_map(|point| cuts.iter().map(|cut| (*point, *cut))).collect();
+    let cases: Vec<(Point, Cut)> = points
+        .iter()
+        .flat_map(|point| cuts.iter().map(|cut| (*point, *cut)))
+        .collect();
     for some in cases.chunks(AT_ONCE) {
         join_all(some.iter().map(|(point, cut)| cut_off(*point, *cut))).await;
     }
@@ -53,7 +56,10 @@ async fn cut_off(point: Point, cut: Cut) {
     let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];
     let mut variables = environment(&lab, &settings);
     let pass = if cut == Cut::Good { 2 } else { 1 };
-    variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:{pass}", point.word())));
+    variables.push((
+        "LABWATCH_FAULT".to_owned(),
+        format!("{}:{pass}", point.word()),
+    ));
     let first = Monitor::start_with(variables).await;
     first.sees_well(&ALL).await;
     lab.stream_silent("pend00-st-data").expect("known");
@@ -71,16 +77,30 @@ async fn cut_off(point: Point, cut: Cut) {
     }
     let second = Monitor::start(&lab, &settings).await;
     if cut == Cut::Bad {
-        second.sees("pend00", "is withdrawn", |it| it["health"] == "down" && it["bookable"] == "withdrawn").await;
+        second
+            .sees("pend00", "is withdrawn", |it| {
+                it["health"] == "down" && it["bookable"] == "withdrawn"
+            })
+            .await;
         mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
-        second.logs_times(&["experiments are ok"], second.lines(&["experiments are ok"]).len() + 3).await;
+        second
+            .logs_times(
+                &["experiments are ok"],
+                second.lines(&["experiments are ok"]).len() + 3,
+            )
+            .await;
         lab.stream_back("pend00-st-data").expect("known");
     }
     second.sees_well(&ALL).await;
     if told(&lab, DOWN) > 0 {
         mail(&lab, "pend00 is back", |mail| mail.subject.contains(BACK)).await;
     }
-    second.logs_times(&["experiments are ok"], second.lines(&["experiments are ok"]).len() + 4).await;
+    second
+        .logs_times(
+            &["experiments are ok"],
+            second.lines(&["experiments are ok"]).len() + 4,
+        )
+        .await;
     judge(&lab, point, cut);
     second.stop("TERM", &lab).await;
 }
@@ -90,20 +110,53 @@ const BACK: &str = "1 back: pend00";
 
 /// How many mails say this.
 fn told(lab: &Lab, what: &str) -> usize {
-    lab.mail().mails().iter().filter(|mail| mail.subject.contains(what)).count()
+    lab.mail()
+        .mails()
+        .iter()
+        .filter(|mail| mail.subject.contains(what))
+        .count()
 }
 
 fn judge(lab: &Lab, point: Point, cut: Cut) {
-    let subjects: Vec<String> = lab.mail().mails().into_iter().map(|mail| mail.subject).collect();
-    let context = format!("{point:?} {cut:?}: {subjects:?} {:?}", switches(lab, "r-pend00"));
+    let subjects: Vec<String> = lab
+        .mail()
+        .mails()
+        .into_iter()
+        .map(|mail| mail.subject)
+        .collect();
+    let context = format!(
+        "{point:?} {cut:?}: {subjects:?} {:?}",
+        switches(lab, "r-pend00")
+    );
     let (down, back) = (told(lab, DOWN), told(lab, BACK));
-    assert_eq!(down + back, subjects.len(), "nothing else is told: {context}");
-    assert!(down <= 2 && back <= 2 && down + back <= 3, "at most one repeat: {context}");
-    assert!(down > 0 || cut == Cut::BadAndOver, "what was bad is told: {context}");
-    assert!(back > 0 || down == 0, "who was told bad is told good: {context}");
+    assert_eq!(
+        down + back,
+        subjects.len(),
+        "nothing else is told: {context}"
+    );
+    assert!(
+        down <= 2 && back <= 2 && down + back <= 3,
+        "at most one repeat: {context}"
+    );
+    assert!(
+        down > 0 || cut == Cut::BadAndOver,
+        "what was bad is told: {context}"
+    );
+    assert!(
+        back > 0 || down == 0,
+        "who was told bad is told good: {context}"
+    );
     let may_repeat = matches!(point, Point::MailHanded | Point::MailAnswered);
-    assert!(may_repeat || (down <= 1 && back <= 1), "only a mail on its way is repeated: {context}");
-    assert!(switches(lab, "r-pend00").last().is_none_or(|available| *available), "book says what is true: {context}");
+    assert!(
+        may_repeat || (down <= 1 && back <= 1),
+        "only a mail on its way is repeated: {context}"
+    );
+    assert!(
+        switches(lab, "r-pend00")
+            .last()
+            .is_none_or(|available| *available),
+        "book says what is true: {context}"
+    );
     for stub in ["r-spin00", "r-trus00"] {
         assert!(switches(lab, stub).is_empty(), "{context}");
     }
@@ -119,18 +172,32 @@ enum Ordered {
 }
 
 impl Ordered {
-    const ALL: [Self; 4] = [Self::Acknowledged, Self::Silenced, Self::Maintained, Self::Held];
+    const ALL: [Self; 4] = [
+        Self::Acknowledged,
+        Self::Silenced,
+        Self::Maintained,
+        Self::Held,
+    ];
 
     fn request(self) -> (&'static str, Value) {
         let (now, hour) = (Timestamp::now(), SignedDuration::from_hours(1));
         match self {
             Self::Acknowledged => ("/api/v1/experiments/pend00/ack", json!({"text": WORDS})),
-            Self::Silenced => ("/api/v2/silences", json!({"experiments": "spin*", "until": now + hour, "reason": WORDS})),
+            Self::Silenced => (
+                "/api/v2/silences",
+                json!({"experiments": "spin*", "until": now + hour, "reason": WORDS}),
+            ),
             Self::Maintained => {
                 let schedule = json!({"once": {"from": now, "until": now + hour}});
-                ("/api/v2/maintenance", json!({"experiments": "spin*", "reason": WORDS, "schedule": schedule}))
+                (
+                    "/api/v2/maintenance",
+                    json!({"experiments": "spin*", "reason": WORDS, "schedule": schedule}),
+                )
             }
-            Self::Held => ("/api/v2/holds", json!({"resource": "r-trus00", "reason": WORDS})),
+            Self::Held => (
+                "/api/v2/holds",
+                json!({"resource": "r-trus00", "reason": WORDS}),
+            ),
         }
     }
 }
@@ -139,11 +206,26 @@ const WORDS: &str = "The motor is being replaced.";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_was_answered_survives_a_kill_and_another_is_whole_or_absent() {
-    let ends = [Some(Point::CommandDecided), Some(Point::CommandRecorded), None];
-    assert_eq!(Point::ALL[11..], [Point::CommandDecided, Point::CommandRecorded], "no point is left out");
-    let cases: Vec<_> = Ordered::ALL.into_iter().flat_map(|ordered| ends.map(|end| (ordered, end))).collect();
+    let ends = [
+        Some(Point::CommandDecided),
+        Some(Point::CommandRecorded),
+        None,
+    ];
+    assert_eq!(
+        Point::ALL[11..],
+        [Point::CommandDecided, Point::CommandRecorded],
+        "no point is left out"
+    );
+    let cases: Vec<_> = Ordered::ALL
+        .into_iter()
+        .flat_map(|ordered| ends.map(|end| (ordered, end)))
+        .collect();
     for some in cases.chunks(AT_ONCE) {
-        join_all(some.iter().map(|(ordered, end)| command_cut_off(*ordered, *end))).await;
+        join_all(
+            some.iter()
+                .map(|(ordered, end)| command_cut_off(*ordered, *end)),
+        )
+        .await;
     }
 }
 
@@ -151,7 +233,10 @@ async fn a_command_that_was_answered_survives_a_kill_and_another_is_whole_or_abs
 async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = [("SECRET_API", SECRET), ("DATA_DIR", folder.path().to_str().expect("a name"))];
+    let settings = [
+        ("SECRET_API", SECRET),
+        ("DATA_DIR", folder.path().to_str().expect("a name")),
+    ];
     let mut variables = environment(&lab, &settings);
     variables.extend(end.map(|point| ("LABWATCH_FAULT".to_owned(), format!("{}:1", point.word()))));
     let first = Monitor::start_with(variables).await;
@@ -168,18 +253,37 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
         assert_eq!(first.ends(&lab).await.signal(), Some(9), "{context}");
     } else {
         let (status, told) = answer.expect("an answer");
-        assert_eq!((status, &told["kept"]), (200, &json!(true)), "{context}: {told}");
+        assert_eq!(
+            (status, &told["kept"]),
+            (200, &json!(true)),
+            "{context}: {told}"
+        );
         first.kill(&lab).await;
     }
     let is_kept = end != Some(Point::CommandDecided);
     let second = Monitor::start(&lab, &settings).await;
     let count = |is_there: bool| usize::from(is_there && is_kept);
-    let quiet = second.get("/api/v2/quiet").await.as_array().map_or(0, Vec::len);
-    assert_eq!(quiet, count(ordered != Ordered::Held), "{context}: {}", second.tail());
+    let quiet = second
+        .get("/api/v2/quiet")
+        .await
+        .as_array()
+        .map_or(0, Vec::len);
+    assert_eq!(
+        quiet,
+        count(ordered != Ordered::Held),
+        "{context}: {}",
+        second.tail()
+    );
     if ordered == Ordered::Held && is_kept {
         let taken = switched(&lab, "r-trus00", 1).await;
-        assert_eq!((taken.available, taken.reason.as_str()), (false, WORDS), "{context}");
-        second.sees("trus00", "is held", |it| it["bookable"] == "held").await;
+        assert_eq!(
+            (taken.available, taken.reason.as_str()),
+            (false, WORDS),
+            "{context}"
+        );
+        second
+            .sees("trus00", "is held", |it| it["bookable"] == "held")
+            .await;
         lab.release("r-trus00", "done").expect("known");
     }
     what_follows(&lab, &second, ordered, is_kept, &context).await;
@@ -187,25 +291,68 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
 }
 
 /// pend00 is mended and spin00 breaks: messages and book are as the command wants it, and as if it had never been where it is absent.
-async fn what_follows(lab: &Lab, monitor: &Monitor, ordered: Ordered, is_kept: bool, context: &str) {
+async fn what_follows(
+    lab: &Lab,
+    monitor: &Monitor,
+    ordered: Ordered,
+    is_kept: bool,
+    context: &str,
+) {
     lab.stream_back("pend00-st-data").expect("known");
     mail(lab, "pend00 is back", |mail| mail.subject.contains(BACK)).await;
     lab.stream_silent("spin00-st-data").expect("known");
     switched(lab, "r-spin00", 1).await;
-    monitor.sees("spin00", "is withdrawn", |it| it["health"] == "down" && it["bookable"] == "withdrawn").await;
+    monitor
+        .sees("spin00", "is withdrawn", |it| {
+            it["health"] == "down" && it["bookable"] == "withdrawn"
+        })
+        .await;
     let is_hushed = is_kept && matches!(ordered, Ordered::Silenced | Ordered::Maintained);
     if is_hushed {
-        monitor.logs_times(&["experiments are ok"], monitor.lines(&["experiments are ok"]).len() + 4).await;
+        monitor
+            .logs_times(
+                &["experiments are ok"],
+                monitor.lines(&["experiments are ok"]).len() + 4,
+            )
+            .await;
     } else {
-        mail(lab, "spin00 is down", |mail| mail.subject.contains("1 down: spin00")).await;
+        mail(lab, "spin00 is down", |mail| {
+            mail.subject.contains("1 down: spin00")
+        })
+        .await;
     }
-    let subjects: Vec<String> = lab.mail().mails().into_iter().map(|mail| mail.subject).collect();
-    assert_eq!(subjects.len(), if is_hushed { 2 } else { 3 }, "{context}: {subjects:?}");
+    let subjects: Vec<String> = lab
+        .mail()
+        .mails()
+        .into_iter()
+        .map(|mail| mail.subject)
+        .collect();
+    assert_eq!(
+        subjects.len(),
+        if is_hushed { 2 } else { 3 },
+        "{context}: {subjects:?}"
+    );
     assert_eq!(switches(lab, "r-pend00"), [false, true], "{context}");
-    let of_hold: &[bool] = if ordered == Ordered::Held && is_kept { &[false] } else { &[] };
-    assert_eq!(switches(lab, "r-trus00"), of_hold, "{context}: what a person let go in book is not held anew");
-    let quiet = monitor.get("/api/v2/quiet").await.as_array().map_or(0, Vec::len);
-    assert_eq!(quiet, usize::from(is_hushed), "{context}: an acknowledgement has ended with its problem");
+    let of_hold: &[bool] = if ordered == Ordered::Held && is_kept {
+        &[false]
+    } else {
+        &[]
+    };
+    assert_eq!(
+        switches(lab, "r-trus00"),
+        of_hold,
+        "{context}: what a person let go in book is not held anew"
+    );
+    let quiet = monitor
+        .get("/api/v2/quiet")
+        .await
+        .as_array()
+        .map_or(0, Vec::len);
+    assert_eq!(
+        quiet,
+        usize::from(is_hushed),
+        "{context}: an acknowledgement has ended with its problem"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,7 +367,10 @@ async fn a_kill_at_any_step_of_a_persons_hold_loses_neither_it_nor_its_end() {
 async fn hold_cut_off(point: Point) {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = [("SECRET_API", SECRET), ("DATA_DIR", folder.path().to_str().expect("a name"))];
+    let settings = [
+        ("SECRET_API", SECRET),
+        ("DATA_DIR", folder.path().to_str().expect("a name")),
+    ];
     let mut variables = environment(&lab, &settings);
     variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:1", point.word())));
     let first = Monitor::start_with(variables).await;
@@ -233,16 +383,30 @@ async fn hold_cut_off(point: Point) {
     // A switch is decided together with the command, so nothing of either is written at that point.
     let is_kept = point != Point::SwitchDecided;
     if is_kept {
-        second.sees("trus00", "is held", |it| it["bookable"] == "held").await;
+        second
+            .sees("trus00", "is held", |it| it["bookable"] == "held")
+            .await;
         lab.release("r-trus00", "done").expect("known");
     }
     second.sees_well(&ALL).await;
-    second.logs_times(&["experiments are ok"], second.lines(&["experiments are ok"]).len() + 4).await;
+    second
+        .logs_times(
+            &["experiments are ok"],
+            second.lines(&["experiments are ok"]).len() + 4,
+        )
+        .await;
     let made = switches(&lab, "r-trus00");
-    assert!(made.iter().all(|available| !available) && made.len() <= 2, "{point:?}: {made:?}");
+    assert!(
+        made.iter().all(|available| !available) && made.len() <= 2,
+        "{point:?}: {made:?}"
+    );
     assert_eq!(made.is_empty(), !is_kept, "{point:?}: {made:?}");
     second.sees_well(&["trus00"]).await;
-    assert!(lab.mail().mails().is_empty(), "{point:?}: {:#?}", lab.mail().mails());
+    assert!(
+        lab.mail().mails().is_empty(),
+        "{point:?}: {:#?}",
+        lab.mail().mails()
+    );
     second.stop("TERM", &lab).await;
 }
 
@@ -251,13 +415,25 @@ async fn hold_cut_off(point: Point) {
 async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let mut variables = environment(&lab, &[("SECRET_API", SECRET)]);
-    variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:1:hang", Point::CommandRecorded.word())));
+    variables.push((
+        "LABWATCH_FAULT".to_owned(),
+        format!("{}:1:hang", Point::CommandRecorded.word()),
+    ));
     let monitor = Monitor::start_with(variables).await;
     monitor.sees_well(&ALL).await;
     let (path, body) = Ordered::Silenced.request();
-    let (status, told) = try_order(monitor.port(), Method::POST, path, Some(body)).await.expect("an answer");
-    assert_eq!((status, &told["done"], &told["kept"]), (200, &json!(true), &json!(false)), "{told}");
-    assert_eq!(monitor.get("/api/v2/quiet").await.as_array().map(Vec::len), Some(1));
+    let (status, told) = try_order(monitor.port(), Method::POST, path, Some(body))
+        .await
+        .expect("an answer");
+    assert_eq!(
+        (status, &told["done"], &told["kept"]),
+        (200, &json!(true), &json!(false)),
+        "{told}"
+    );
+    assert_eq!(
+        monitor.get("/api/v2/quiet").await.as_array().map(Vec::len),
+        Some(1)
+    );
     monitor.kill(&lab).await;
 }
 
@@ -266,7 +442,10 @@ async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
 async fn a_disk_that_stands_still_stops_nothing_else() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let mut variables = environment(&lab, &[]);
-    variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:1:hang", Point::SwitchRecorded.word())));
+    variables.push((
+        "LABWATCH_FAULT".to_owned(),
+        format!("{}:1:hang", Point::SwitchRecorded.word()),
+    ));
     let monitor = Monitor::start_with(variables).await;
     monitor.sees_well(&ALL).await;
     lab.stream_silent("pend00-st-data").expect("known");

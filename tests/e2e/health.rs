@@ -19,7 +19,12 @@ async fn ask(lab: &Lab, monitor: &Monitor, arguments: &[&str]) -> Ended {
 
 /// Waits until a path answers with this status.
 async fn answers(monitor: &Monitor, path: &str, status: u16) -> String {
-    let look = async || get(monitor.port(), path).await.filter(|(code, _)| *code == status).map(|(_, body)| body);
+    let look = async || {
+        get(monitor.port(), path)
+            .await
+            .filter(|(code, _)| *code == status)
+            .map(|(_, body)| body)
+    };
     eventually(&format!("{path} answers {status}"), || monitor.tail(), look).await
 }
 
@@ -27,22 +32,48 @@ async fn answers(monitor: &Monitor, path: &str, status: u16) -> String {
 async fn it_gets_ready_and_says_what_fails() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;
-    assert_eq!(get(monitor.port(), "/liveness").await.map(|(code, _)| code), Some(200), "alive before it is ready");
+    assert_eq!(
+        get(monitor.port(), "/liveness").await.map(|(code, _)| code),
+        Some(200),
+        "alive before it is ready"
+    );
     let waited = ask(&lab, &monitor, &["wait-for-ready", "--timeout", "45s"]).await;
     assert_eq!((waited.status.code(), waited.said.as_str()), (Some(0), ""));
 
     let told = ask(&lab, &monitor, &["status"]).await;
     assert_eq!(told.status.code(), Some(0), "{}", told.said);
-    assert!(told.said.starts_with(concat!("labwatch ", env!("CARGO_PKG_VERSION"), ": OK\n")), "{}", told.said);
+    assert!(
+        told.said
+            .starts_with(concat!("labwatch ", env!("CARGO_PKG_VERSION"), ": OK\n")),
+        "{}",
+        told.said
+    );
     for (args, code, words) in [
-        (&["status", "--check", "pend00"][..], 0, "OK  2/2 streams active"),
-        (&["status", "--check", "nope"], 1, "check nope was not found"),
+        (
+            &["status", "--check", "pend00"][..],
+            0,
+            "OK  2/2 streams active",
+        ),
+        (
+            &["status", "--check", "nope"],
+            1,
+            "check nope was not found",
+        ),
         (&["status", "--categories", "pend,spin"], 0, "OK    pend00"),
-        (&["status", "--categories", "nope"], 1, "no such category: nope"),
+        (
+            &["status", "--categories", "nope"],
+            1,
+            "no such category: nope",
+        ),
         (&["status", "--json"], 0, "\"statusChecks\""),
     ] {
         let told = ask(&lab, &monitor, args).await;
-        assert_eq!((told.status.code(), told.said.contains(words)), (Some(code), true), "{args:?}\n{}", told.said);
+        assert_eq!(
+            (told.status.code(), told.said.contains(words)),
+            (Some(code), true),
+            "{args:?}\n{}",
+            told.said
+        );
     }
 
     lab.power_off("pend00").expect("known");
@@ -62,14 +93,28 @@ async fn trap_18_who_waits_in_vain_ends_with_an_error_that_names_the_part() {
     let monitor = Monitor::start(&lab, &[]).await;
     let waited = ask(&lab, &monitor, &["wait-for-ready", "--timeout", "2s"]).await;
     assert_eq!(waited.status.code(), Some(1));
-    assert!(waited.said.starts_with("labwatch is not ready after 2s: book "), "{}", waited.said);
-    assert_eq!(get(monitor.port(), "/liveness").await.map(|(code, _)| code), Some(200));
+    assert!(
+        waited
+            .said
+            .starts_with("labwatch is not ready after 2s: book "),
+        "{}",
+        waited.said
+    );
+    assert_eq!(
+        get(monitor.port(), "/liveness").await.map(|(code, _)| code),
+        Some(200)
+    );
     let told = ask(&lab, &monitor, &["status"]).await;
     assert_eq!(told.status.code(), Some(1), "{}", told.said);
     monitor.stop("TERM", &lab).await;
     let told = ask_nobody(&lab).await;
     assert_eq!(told.status.code(), Some(2), "{}", told.said);
-    assert!(told.said.starts_with("labwatch at http://127.0.0.1:1/ is not reachable: cannot connect"), "{}", told.said);
+    assert!(
+        told.said
+            .starts_with("labwatch at http://127.0.0.1:1/ is not reachable: cannot connect"),
+        "{}",
+        told.said
+    );
 }
 
 async fn ask_nobody(lab: &Lab) -> Ended {
@@ -88,9 +133,16 @@ async fn it_says_that_it_is_about_to_end() {
     kill("TERM", monitor.pid()).await;
     let body = answers(&monitor, "/readiness", 503).await;
     let body: Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!(body["PluginStatus"]["runtime_startup"]["error"], "shutdown", "{body}");
+    assert_eq!(
+        body["PluginStatus"]["runtime_startup"]["error"], "shutdown",
+        "{body}"
+    );
     monitor.stop("TERM", &lab).await;
-    assert_eq!(switches(&lab, "r-pend00"), [false], "the switch that was under way is finished");
+    assert_eq!(
+        switches(&lab, "r-pend00"),
+        [false],
+        "the switch that was under way is finished"
+    );
 }
 
 /// A category that does not forget is still closed after the program was killed and started anew.
@@ -99,13 +151,19 @@ async fn a_closed_category_stays_closed() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("labwatch.toml");
-    std::fs::write(&file, "[[category]]\nname = \"exam\"\nmatch = [\"spin*\"]\nsticky = true\n").expect("writes");
+    std::fs::write(
+        &file,
+        "[[category]]\nname = \"exam\"\nmatch = [\"spin*\"]\nsticky = true\n",
+    )
+    .expect("writes");
     let (file, data) = (file.to_str().expect("text"), folder.path().join("data"));
     let settings = [("CONFIG", file), ("DATA_DIR", data.to_str().expect("text"))];
     let first = Monitor::start(&lab, &settings).await;
     answers(&first, "/__gtg?categories=exam", 200).await;
     lab.power_off("spin00").expect("known");
-    first.logs(&["the category is closed until a person opens it"]).await;
+    first
+        .logs(&["the category is closed until a person opens it"])
+        .await;
     lab.power_on("spin00").expect("known");
     answers(&first, "/status/spin00", 200).await;
     answers(&first, "/__gtg?categories=exam", 503).await;
@@ -115,8 +173,13 @@ async fn a_closed_category_stays_closed() {
     let second = Monitor::start(&lab, &settings).await;
     answers(&second, "/status/spin00", 200).await;
     answers(&second, "/readiness", 200).await;
-    let (code, body) = get(second.port(), "/__health?categories=exam").await.expect("answers");
-    assert!(code == 200 && body.contains("Category exam is disabled: failing: spin00"), "{body}");
+    let (code, body) = get(second.port(), "/__health?categories=exam")
+        .await
+        .expect("answers");
+    assert!(
+        code == 200 && body.contains("Category exam is disabled: failing: spin00"),
+        "{body}"
+    );
     answers(&second, "/__gtg?categories=exam", 503).await;
     second.stop("TERM", &lab).await;
 }
@@ -131,8 +194,14 @@ async fn liveness_is_quick_while_book_is_frozen() {
     lab.freeze(Server::Mail, true);
     let begun = Instant::now();
     for _ in 0..100 {
-        assert_eq!(get(monitor.port(), "/liveness").await.map(|(code, _)| code), Some(200));
+        assert_eq!(
+            get(monitor.port(), "/liveness").await.map(|(code, _)| code),
+            Some(200)
+        );
     }
-    println!("measured: 100 answers of liveness with a frozen book: {:?}", begun.elapsed());
+    println!(
+        "measured: 100 answers of liveness with a frozen book: {:?}",
+        begun.elapsed()
+    );
     monitor.stop("TERM", &lab).await;
 }

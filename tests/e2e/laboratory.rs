@@ -19,7 +19,11 @@ pub fn plan(relay: RelayVersion, stubs: &[&str]) -> Plan {
         relay_pause: half,
         jump_every: half * 2,
         return_within: Duration::from_secs(2),
-        secrets: Secrets { book: "b00k-s3cr3t-x1".into(), jump: "jump-s3cr3t-x2".into(), relay: "r3lay-s3cr3t-x3".into() },
+        secrets: Secrets {
+            book: "b00k-s3cr3t-x1".into(),
+            jump: "jump-s3cr3t-x2".into(),
+            relay: "r3lay-s3cr3t-x3".into(),
+        },
         ..Plan::new(stubs.iter().map(|stub| ExperimentPlan::new(stub)).collect())
     }
 }
@@ -31,30 +35,58 @@ pub async fn laboratory(relay: RelayVersion, stubs: &[&str]) -> Lab {
 
 /// The switches of a resource so far: to available or not.
 pub fn switches(lab: &Lab, resource: &str) -> Vec<bool> {
-    of(lab, resource).iter().map(|switch| switch.available).collect()
+    of(lab, resource)
+        .iter()
+        .map(|switch| switch.available)
+        .collect()
 }
 
 /// Waits until a resource has been switched so many times, and gives the last of them.
 pub async fn switched(lab: &Lab, resource: &str, times: usize) -> Switched {
     let look = async || of(lab, resource).into_iter().nth(times - 1);
-    eventually(&format!("{resource} is switched {times} times"), || format!("{:#?}", lab.switched()), look).await
+    eventually(
+        &format!("{resource} is switched {times} times"),
+        || format!("{:#?}", lab.switched()),
+        look,
+    )
+    .await
 }
 
 /// The same, and says how long after `since` it was; `allowed` is what the rules take of it.
-pub async fn reaction(lab: &Lab, resource: &str, times: usize, since: Timestamp, what: &str, allowed: Duration) -> Switched {
+pub async fn reaction(
+    lab: &Lab,
+    resource: &str,
+    times: usize,
+    since: Timestamp,
+    what: &str,
+    allowed: Duration,
+) -> Switched {
     let switch = switched(lab, resource, times).await;
     let took = switch.at.duration_since(since).as_secs_f64();
-    println!("measured: {what}: switched after {took:.2} s, {:+.2} s to the rule of {allowed:?}", took - allowed.as_secs_f64());
+    println!(
+        "measured: {what}: switched after {took:.2} s, {:+.2} s to the rule of {allowed:?}",
+        took - allowed.as_secs_f64()
+    );
     switch
 }
 
 /// Waits for the first mail that `is` wants.
 pub async fn mail(lab: &Lab, what: &str, is: impl Fn(&CaughtMail) -> bool) -> CaughtMail {
     let look = async || lab.mail().mails().into_iter().find(|mail| is(mail));
-    let caught = || lab.mail().mails().iter().map(|mail| [mail.subject.as_str(), &mail.text].join("\n")).collect::<Vec<_>>().join("\n");
+    let caught = || {
+        lab.mail()
+            .mails()
+            .iter()
+            .map(|mail| [mail.subject.as_str(), &mail.text].join("\n"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     eventually(&format!("a mail: {what}"), caught, look).await
 }
 
 fn of(lab: &Lab, resource: &str) -> Vec<Switched> {
-    lab.switched().into_iter().filter(|switch| switch.resource == resource).collect()
+    lab.switched()
+        .into_iter()
+        .filter(|switch| switch.resource == resource)
+        .collect()
 }

@@ -12,30 +12,74 @@ const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_mail_for_each_change() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
-    let settings = [("EMAIL_TO", "ann@lab.example, bob@lab.example"), ("EMAIL_CC", "head@lab.example")];
+    let settings = [
+        ("EMAIL_TO", "ann@lab.example, bob@lab.example"),
+        ("EMAIL_CC", "head@lab.example"),
+    ];
     let monitor = Monitor::start(&lab, &settings).await;
     monitor.sees_well(&ALL).await;
 
     lab.stream_vanishes("pend00-st-video").expect("known");
     let down = next(&lab, 1, "[test lab] 1 down: pend00").await;
     assert!(down.text.contains("There are 1 new health events (1 issues, 0 ok):\npend00 ><   U down: pend00-st-video is missing; since "));
-    assert!(down.text.contains("; withdrawn by labwatch\n") && down.text.contains("https://lab.example/status"), "{}", down.text);
+    assert!(
+        down.text.contains("; withdrawn by labwatch\n")
+            && down.text.contains("https://lab.example/status"),
+        "{}",
+        down.text
+    );
     well_formed(&down);
     lab.jump_lost("spin00").expect("known");
     let degraded = next(&lab, 2, "[test lab] 1 degraded: spin00").await;
-    assert!(degraded.text.contains("\nspin00 -- A   degraded: remote login is lost; since "), "{}", degraded.text);
-    assert!(degraded.text.contains("\npend00 ><   U down: pend00-st-video is missing; "), "every open problem is in it: {}", degraded.text);
+    assert!(
+        degraded
+            .text
+            .contains("\nspin00 -- A   degraded: remote login is lost; since "),
+        "{}",
+        degraded.text
+    );
+    assert!(
+        degraded
+            .text
+            .contains("\npend00 ><   U down: pend00-st-video is missing; "),
+        "every open problem is in it: {}",
+        degraded.text
+    );
     lab.stream_back("pend00-st-video").expect("known");
     let back = next(&lab, 3, "[test lab] 1 back: pend00").await;
-    assert!(back.text.contains("\npend00 ok A   well again, was down for "), "{}", back.text);
+    assert!(
+        back.text
+            .contains("\npend00 ok A   well again, was down for "),
+        "{}",
+        back.text
+    );
     lab.jump_back("spin00").expect("known");
     let all_back = next(&lab, 4, "[test lab] 1 back: spin00").await;
-    assert!(all_back.text.contains("All new and existing health issues:\nnone"), "{}", all_back.text);
+    assert!(
+        all_back
+            .text
+            .contains("All new and existing health issues:\nnone"),
+        "{}",
+        all_back.text
+    );
 
-    monitor.logs_times(&["experiments are ok"], monitor.lines(&["experiments are ok"]).len() + 4).await;
+    monitor
+        .logs_times(
+            &["experiments are ok"],
+            monitor.lines(&["experiments are ok"]).len() + 4,
+        )
+        .await;
     let mails = lab.mail().mails();
-    assert_eq!(mails.len(), 4, "nothing is told twice: {:?}", mails.iter().map(|mail| &mail.subject).collect::<Vec<_>>());
-    let ids: std::collections::BTreeSet<_> = mails.iter().map(|mail| header(mail, "Message-ID")).collect();
+    assert_eq!(
+        mails.len(),
+        4,
+        "nothing is told twice: {:?}",
+        mails.iter().map(|mail| &mail.subject).collect::<Vec<_>>()
+    );
+    let ids: std::collections::BTreeSet<_> = mails
+        .iter()
+        .map(|mail| header(mail, "Message-ID"))
+        .collect();
     assert_eq!(ids.len(), 4, "every mail has an id of its own");
     monitor.stop("TERM", &lab).await;
 }
@@ -43,35 +87,70 @@ async fn one_mail_for_each_change() {
 /// The mail that comes next, which must be the one with this subject.
 async fn next(lab: &Lab, count: usize, subject: &str) -> CaughtMail {
     let caught = lab.mail().wait_for(count, Duration::from_secs(90)).await;
-    assert_eq!(caught.get(count - 1).map(|mail| mail.subject.as_str()), Some(subject), "{caught:#?}");
+    assert_eq!(
+        caught.get(count - 1).map(|mail| mail.subject.as_str()),
+        Some(subject),
+        "{caught:#?}"
+    );
     caught[count - 1].clone()
 }
 
 fn well_formed(mail: &CaughtMail) {
     assert_eq!(mail.from, "labwatch@lab.example");
-    assert_eq!(mail.to, ["ann@lab.example", "bob@lab.example", "head@lab.example"]);
+    assert_eq!(
+        mail.to,
+        ["ann@lab.example", "bob@lab.example", "head@lab.example"]
+    );
     assert_eq!(header(mail, "From"), "labwatch@lab.example");
     assert_eq!(header(mail, "To"), "ann@lab.example, bob@lab.example");
     assert_eq!(header(mail, "Cc"), "head@lab.example");
     assert_eq!(header(mail, "Auto-Submitted"), "auto-generated");
     assert_eq!(header(mail, "MIME-Version"), "1.0");
-    assert!(header(mail, "Date").ends_with("+0000"), "{}", header(mail, "Date"));
+    assert!(
+        header(mail, "Date").ends_with("+0000"),
+        "{}",
+        header(mail, "Date")
+    );
     let id = header(mail, "Message-ID");
-    assert!(id.starts_with('<') && id.ends_with('>') && id.contains('@'), "{id}");
+    assert!(
+        id.starts_with('<') && id.ends_with('>') && id.contains('@'),
+        "{id}"
+    );
     let head = mail.raw.split("\r\n\r\n").next().expect("a head");
     assert!(head.contains("multipart/alternative"), "{head}");
     let html = mail.html.as_deref().expect("an HTML part");
-    assert!(html.contains("pend00") && html.contains("https://lab.example/status") && !html.contains("<script"), "{html}");
-    assert!(mail.raw.split("\r\n").all(|line| line.len() <= 998 && !line.contains('\n')), "lines are as SMTP wants them");
+    assert!(
+        html.contains("pend00")
+            && html.contains("https://lab.example/status")
+            && !html.contains("<script"),
+        "{html}"
+    );
+    assert!(
+        mail.raw
+            .split("\r\n")
+            .all(|line| line.len() <= 998 && !line.contains('\n')),
+        "lines are as SMTP wants them"
+    );
 }
 
 /// A header's value; empty where there is none. Fails where there are several.
 fn header(mail: &CaughtMail, name: &str) -> String {
-    let head = mail.raw.split("\r\n\r\n").next().unwrap_or_default().replace("\r\n ", " ");
+    let head = mail
+        .raw
+        .split("\r\n\r\n")
+        .next()
+        .unwrap_or_default()
+        .replace("\r\n ", " ");
     let start = format!("{}:", name.to_ascii_lowercase());
-    let found: Vec<&str> = head.split("\r\n").filter(|line| line.to_ascii_lowercase().starts_with(&start)).collect();
+    let found: Vec<&str> = head
+        .split("\r\n")
+        .filter(|line| line.to_ascii_lowercase().starts_with(&start))
+        .collect();
     assert!(found.len() <= 1, "{found:?}");
-    found.first().map(|line| line[start.len()..].trim().to_owned()).unwrap_or_default()
+    found
+        .first()
+        .map(|line| line[start.len()..].trim().to_owned())
+        .unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,15 +165,24 @@ async fn refused_for_a_while() {
     lab.refuse(Server::Mail, true).await.expect("can");
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
-    monitor.logs(&["the summary is not sent, it is tried again: cannot connect"]).await;
+    monitor
+        .logs(&["the summary is not sent, it is tried again: cannot connect"])
+        .await;
     // It is well again before anybody could be told that it was not. Whether the mail was read is not known, so both are told.
     lab.power_on("pend00").expect("known");
     switched(&lab, "r-pend00", 2).await;
     lab.power_off("spin00").expect("known");
     switched(&lab, "r-spin00", 1).await;
     lab.refuse(Server::Mail, false).await.expect("can");
-    let told = mail(&lab, "spin00 is down", |mail| mail.text.contains("\nspin00 ><   U down: ")).await;
-    assert!(told.text.contains("\npend00 ok A   well again, was "), "{}", told.text);
+    let told = mail(&lab, "spin00 is down", |mail| {
+        mail.text.contains("\nspin00 ><   U down: ")
+    })
+    .await;
+    assert!(
+        told.text.contains("\npend00 ok A   well again, was "),
+        "{}",
+        told.text
+    );
     monitor.stop("TERM", &lab).await;
 }
 
@@ -108,10 +196,22 @@ async fn hanging_for_a_while() {
     monitor.logs(&["telling people"]).await;
     let begun = jiff::Timestamp::now();
     lab.power_off("spin00").expect("known");
-    reaction(&lab, "r-spin00", 1, begun, "power off while a mail hangs", RULE).await;
-    monitor.logs(&["the summary is not sent, it is tried again: no answer within the time limit"]).await;
+    reaction(
+        &lab,
+        "r-spin00",
+        1,
+        begun,
+        "power off while a mail hangs",
+        RULE,
+    )
+    .await;
+    monitor
+        .logs(&["the summary is not sent, it is tried again: no answer within the time limit"])
+        .await;
     lab.mail().set_mood(MailMood::Rejecting);
-    monitor.logs(&["\"level\":\"ERROR\"", "the summary is refused for good"]).await;
+    monitor
+        .logs(&["\"level\":\"ERROR\"", "the summary is refused for good"])
+        .await;
     assert!(lab.mail().mails().is_empty());
     monitor.stop("TERM", &lab).await;
 }
@@ -120,7 +220,11 @@ async fn hanging_for_a_while() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_mail_all_else_works() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
-    let monitor = Monitor::start(&lab, &[("EMAIL_HOST", ""), ("EMAIL_TO", ""), ("EMAIL_FROM", "")]).await;
+    let monitor = Monitor::start(
+        &lab,
+        &[("EMAIL_HOST", ""), ("EMAIL_TO", ""), ("EMAIL_FROM", "")],
+    )
+    .await;
     monitor.sees_well(&["pend00"]).await;
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;

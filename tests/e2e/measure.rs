@@ -31,10 +31,27 @@ pub const DEFAULTS: [(&str, &str); 8] = [
 async fn measure_what_it_costs() {
     starts().await;
     steady(130, RelayVersion::V07, "statistics", &[]).await;
-    steady(130, RelayVersion::V08, "every stream sampled within 10 s", &[]).await;
-    steady(130, RelayVersion::V08, "every stream sampled within 5 min", &[("HEALTH_LAST_ACTIVE", "5m"), ("HEALTH_LAST_CHECKED", "5m")])
-        .await;
-    steady(130, RelayVersion::V08, "no sampling", &[("SAMPLE", "never")]).await;
+    steady(
+        130,
+        RelayVersion::V08,
+        "every stream sampled within 10 s",
+        &[],
+    )
+    .await;
+    steady(
+        130,
+        RelayVersion::V08,
+        "every stream sampled within 5 min",
+        &[("HEALTH_LAST_ACTIVE", "5m"), ("HEALTH_LAST_CHECKED", "5m")],
+    )
+    .await;
+    steady(
+        130,
+        RelayVersion::V08,
+        "no sampling",
+        &[("SAMPLE", "never")],
+    )
+    .await;
 }
 
 async fn starts() {
@@ -46,7 +63,11 @@ async fn starts() {
         monitor.stop("TERM", &lab).await;
     }
     times.sort();
-    println!("measured: start to the first answer: median {:?}, worst of {STARTS} {:?}", times[STARTS / 2], times[STARTS - 1]);
+    println!(
+        "measured: start to the first answer: median {:?}, worst of {STARTS} {:?}",
+        times[STARTS / 2],
+        times[STARTS - 1]
+    );
 }
 
 async fn steady(size: usize, relay: RelayVersion, what: &str, settings: &[(&str, &str)]) {
@@ -73,7 +94,13 @@ async fn steady(size: usize, relay: RelayVersion, what: &str, settings: &[(&str,
 /// So many experiments, and a report of relay and of jump every second.
 pub async fn fleet(size: usize, relay: RelayVersion) -> Lab {
     let half = Duration::from_millis(500);
-    let plan = Plan { relay, relay_every: half, relay_pause: half, jump_every: half * 2, ..Plan::fleet(size) };
+    let plan = Plan {
+        relay,
+        relay_every: half,
+        relay_pause: half,
+        jump_every: half * 2,
+        ..Plan::fleet(size)
+    };
     Lab::start(plan).await.expect("a laboratory")
 }
 
@@ -94,12 +121,27 @@ pub struct Usage {
 pub fn usage(pid: u32) -> Usage {
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a process");
     let stat = read("stat");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-    let ticks: u32 = fields[11..13].iter().map(|field| field.parse::<u32>().expect("a number")).sum();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .expect("fields")
+        .split_whitespace()
+        .collect();
+    let ticks: u32 = fields[11..13]
+        .iter()
+        .map(|field| field.parse::<u32>().expect("a number"))
+        .sum();
     let status = read("status");
     let field = |name: &str| -> u64 {
-        let line = status.lines().find(|line| line.starts_with(name)).expect("a field");
-        line.split_whitespace().nth(1).expect("a value").parse().expect("a number")
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect("a field");
+        line.split_whitespace()
+            .nth(1)
+            .expect("a value")
+            .parse()
+            .expect("a number")
     };
     Usage {
         ticks: f64::from(ticks) / 100.0,
@@ -113,8 +155,13 @@ pub fn usage(pid: u32) -> Usage {
 
 fn scheduled(pid: u32) -> f64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
-    let spent = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok());
-    spent.filter_map(|text| Some(Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?).as_secs_f64())).sum()
+    let spent =
+        tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok());
+    spent
+        .filter_map(|text| {
+            Some(Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?).as_secs_f64())
+        })
+        .sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,12 +175,21 @@ const EVENTS: i64 = 1_000_000;
 
 /// What it takes to answer from a long history, and to have forgotten a step of it.
 async fn asked_for_its_history(monitor: &Monitor) {
-    for path in
-        ["experiments/pend00/events", "experiments/pend00/uptime", "experiments/pend00/incidents", "history/incidents", "history/switches"]
-    {
-        let status = get(monitor.port(), &format!("/api/v2/{path}")).await.map(|(status, _)| status);
+    for path in [
+        "experiments/pend00/events",
+        "experiments/pend00/uptime",
+        "experiments/pend00/incidents",
+        "history/incidents",
+        "history/switches",
+    ] {
+        let status = get(monitor.port(), &format!("/api/v2/{path}"))
+            .await
+            .map(|(status, _)| status);
         let usage = usage(monitor.pid());
-        println!("measured: after {path} ({status:?}): resident {} kB (most {} kB)", usage.resident, usage.most);
+        println!(
+            "measured: after {path} ({status:?}): resident {} kB (most {} kB)",
+            usage.resident, usage.most
+        );
     }
     tokio::time::sleep(Duration::from_secs(70)).await;
     let usage = usage(monitor.pid());
@@ -148,7 +204,11 @@ async fn asked_for_its_history(monitor: &Monitor) {
 async fn measure_a_start_with_a_long_history() {
     let lab = fleet(130, RelayVersion::V07).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = [&DEFAULTS[..], &[("DATA_DIR", folder.path().to_str().expect("a name"))]].concat();
+    let settings = [
+        &DEFAULTS[..],
+        &[("DATA_DIR", folder.path().to_str().expect("a name"))],
+    ]
+    .concat();
     // The first start makes an event of each experiment, which then stand for all.
     let first = Monitor::start(&lab, &settings).await;
     for stub in ["pend00", "spin42"] {
@@ -156,8 +216,11 @@ async fn measure_a_start_with_a_long_history() {
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
     first.stop("TERM", &lab).await;
-    let file = rusqlite::Connection::open(folder.path().join(labwatch::store::DATABASE_FILE)).expect("the memory");
-    let rows: i64 = file.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).expect("a count");
+    let file = rusqlite::Connection::open(folder.path().join(labwatch::store::DATABASE_FILE))
+        .expect("the memory");
+    let rows: i64 = file
+        .query_row("SELECT count(*) FROM events", [], |row| row.get(0))
+        .expect("a count");
     let copies = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO events (at, stub, health, was, issues, jump, \
          streams, why) SELECT at - i * 4000000, stub, health, was, issues, jump, streams, why FROM n CROSS JOIN (SELECT * FROM events)",
@@ -169,10 +232,15 @@ async fn measure_a_start_with_a_long_history() {
     for _ in 0..STARTS {
         let monitor = Monitor::start(&lab, &settings).await;
         times.push(monitor.answered_after);
-        monitor.sees("pend00", "is ok", |it| it["health"] == "ok").await;
+        monitor
+            .sees("pend00", "is ok", |it| it["health"] == "ok")
+            .await;
         tokio::time::sleep(Duration::from_secs(3)).await;
         let usage = usage(monitor.pid());
-        println!("measured: resident {} kB (most {} kB)", usage.resident, usage.most);
+        println!(
+            "measured: resident {} kB (most {} kB)",
+            usage.resident, usage.most
+        );
         if times.len() == STARTS {
             asked_for_its_history(&monitor).await;
         }

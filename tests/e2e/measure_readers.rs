@@ -26,17 +26,27 @@ const TIMES: usize = 50;
 async fn measure_readers_who_listen() {
     let lab = fleet(130, RelayVersion::V07).await;
     let monitor = Monitor::start(&lab, &DEFAULTS).await;
-    monitor.sees("spin42", "is ok", |it| it["health"] == "ok").await;
+    monitor
+        .sees("spin42", "is ok", |it| it["health"] == "ok")
+        .await;
     tokio::time::sleep(Duration::from_secs(15)).await;
     let without = share(monitor.pid()).await;
     let client = Client::new();
     let mut listeners: Vec<Response> = Vec::new();
     for _ in 0..LISTENERS {
-        listeners.push(client.get(url(&monitor, "/api/v2/stream")).send().await.expect("listens"));
+        listeners.push(
+            client
+                .get(url(&monitor, "/api/v2/stream"))
+                .send()
+                .await
+                .expect("listens"),
+        );
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
     let with = share(monitor.pid()).await;
-    println!("measured: CPU {without:.2} % without listeners, {with:.2} % with {LISTENERS} of them while nothing changes");
+    println!(
+        "measured: CPU {without:.2} % without listeners, {with:.2} % with {LISTENERS} of them while nothing changes"
+    );
     drop(listeners);
     monitor.stop("TERM", &lab).await;
 }
@@ -53,29 +63,59 @@ async fn share(pid: u32) -> f64 {
 async fn measure_readers_of_a_large_laboratory() {
     let lab = fleet(10_000, RelayVersion::V07).await;
     let monitor = Monitor::start(&lab, &DEFAULTS).await;
-    monitor.sees("spin42", "is ok", |it| it["health"] == "ok").await;
+    monitor
+        .sees("spin42", "is ok", |it| it["health"] == "ok")
+        .await;
     tokio::time::sleep(Duration::from_secs(15)).await;
     let client = Client::new();
-    for path in ["/api/v2/experiments", "/api/v2/experiments?state=down", "/api/v2/lab", "/", "/lab", "/__health", "/metrics", "/liveness"]
-    {
+    for path in [
+        "/api/v2/experiments",
+        "/api/v2/experiments?state=down",
+        "/api/v2/lab",
+        "/",
+        "/lab",
+        "/__health",
+        "/metrics",
+        "/liveness",
+    ] {
         for encoding in ["identity", "gzip"] {
             let ask = async || {
-                let request = client.get(url(&monitor, path)).header(ACCEPT_ENCODING, encoding);
-                request.send().await.expect("answers").bytes().await.expect("a body").len()
+                let request = client
+                    .get(url(&monitor, path))
+                    .header(ACCEPT_ENCODING, encoding);
+                request
+                    .send()
+                    .await
+                    .expect("answers")
+                    .bytes()
+                    .await
+                    .expect("a body")
+                    .len()
             };
             let (median, worst) = timed(ask).await;
-            println!("measured: {path} as {encoding}: {} kB, median {median:?}, worst of {TIMES} {worst:?}", ask().await / 1_000);
+            println!(
+                "measured: {path} as {encoding}: {} kB, median {median:?}, worst of {TIMES} {worst:?}",
+                ask().await / 1_000
+            );
         }
     }
-    let first = client.get(url(&monitor, "/api/v2/experiments")).send().await.expect("answers");
+    let first = client
+        .get(url(&monitor, "/api/v2/experiments"))
+        .send()
+        .await
+        .expect("answers");
     let tag = first.headers().get(ETAG).expect("a tag").clone();
     drop(first);
     let (median, worst) = timed(async || {
-        let request = client.get(url(&monitor, "/api/v2/experiments")).header(IF_NONE_MATCH, tag.clone());
+        let request = client
+            .get(url(&monitor, "/api/v2/experiments"))
+            .header(IF_NONE_MATCH, tag.clone());
         assert_eq!(request.send().await.expect("answers").status(), 304);
     })
     .await;
-    println!("measured: the list to who has it (304): median {median:?}, worst of {TIMES} {worst:?}");
+    println!(
+        "measured: the list to who has it (304): median {median:?}, worst of {TIMES} {worst:?}"
+    );
     monitor.stop("TERM", &lab).await;
 }
 
@@ -107,12 +147,17 @@ async fn measure_liveness_while_all_around_it_hangs() {
     monitor.logs(&["relay is live"]).await;
     lab.freeze(Server::Book, true);
     // Nobody else can write into the memory until this ends.
-    let file = monitor.folder().join("data").join(labwatch::store::DATABASE_FILE);
+    let file = monitor
+        .folder()
+        .join("data")
+        .join(labwatch::store::DATABASE_FILE);
     let taken = rusqlite::Connection::open(file).expect("the memory");
     taken.execute_batch("BEGIN IMMEDIATE").expect("takes it");
     tokio::time::sleep(Duration::from_secs(10)).await;
     let port = monitor.port();
-    let (mut times, well) = tokio::task::spawn_blocking(move || life_signs(port)).await.expect("they were asked for");
+    let (mut times, well) = tokio::task::spawn_blocking(move || life_signs(port))
+        .await
+        .expect("they were asked for");
     times.sort();
     println!(
         "measured: liveness with 10,000 experiments, a frozen book and a memory that takes nothing: median {:?}, 99 % {:?}, worst of {LIFE_SIGNS} {:?}; {well} said 200",
@@ -131,7 +176,9 @@ fn life_signs(port: u16) -> (Vec<Duration>, usize) {
     for _ in 0..LIFE_SIGNS {
         let begun = Instant::now();
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connects");
-        stream.write_all(b"GET /liveness HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").expect("asks");
+        stream
+            .write_all(b"GET /liveness HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            .expect("asks");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("answers");
         times.push(begun.elapsed());

@@ -76,13 +76,23 @@ impl Monitor {
 
     /// Starts it with this environment. A port is added where there is none.
     pub async fn start_with(variables: Vec<Variable>) -> Self {
-        let given = variables.iter().find(|(name, _)| name == "STATUS_PORT_SERVE").and_then(|(_, value)| value.parse().ok());
+        let given = variables
+            .iter()
+            .find(|(name, _)| name == "STATUS_PORT_SERVE")
+            .and_then(|(_, value)| value.parse().ok());
         let port = given.unwrap_or_else(free_port);
         let folder = tempfile::tempdir().expect("a folder");
         let secrets = secrets_in(&variables);
         let begun = Instant::now();
         let child = spawn(&["serve"], &variables, port, folder.path());
-        let mut monitor = Self { child, folder, port, secrets, answered_after: Duration::ZERO, begun };
+        let mut monitor = Self {
+            child,
+            folder,
+            port,
+            secrets,
+            answered_after: Duration::ZERO,
+            begun,
+        };
         monitor.answered_after = monitor.first_answer().await;
         monitor
     }
@@ -95,7 +105,11 @@ impl Monitor {
             }
             let ended = self.child.try_wait().expect("a process");
             assert!(ended.is_none(), "it ended with {ended:?}:\n{}", self.said());
-            assert!(self.begun.elapsed() < Duration::from_secs(30), "it does not answer:\n{}", self.said());
+            assert!(
+                self.begun.elapsed() < Duration::from_secs(30),
+                "it does not answer:\n{}",
+                self.said()
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -112,7 +126,16 @@ impl Monitor {
     pub async fn experiments(&self) -> BTreeMap<String, Value> {
         let all = self.get("/api/v1/experiments").await;
         let all = all.as_array().expect("a list").iter();
-        all.map(|experiment| (experiment["topic_name"].as_str().expect("a name").to_owned(), experiment.clone())).collect()
+        all.map(|experiment| {
+            (
+                experiment["topic_name"]
+                    .as_str()
+                    .expect("a name")
+                    .to_owned(),
+                experiment.clone(),
+            )
+        })
+        .collect()
     }
 
     /// One experiment; `null` when it is not known.
@@ -122,14 +145,24 @@ impl Monitor {
 
     /// The healths in an experiment's events, oldest first.
     pub async fn history(&self, stub: &str) -> Vec<String> {
-        let events = self.get(&format!("/api/v1/experiments/events/{stub}")).await;
-        events.as_array().expect("a list").iter().map(|event| event["health"].as_str().expect("a word").to_owned()).collect()
+        let events = self
+            .get(&format!("/api/v1/experiments/events/{stub}"))
+            .await;
+        events
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|event| event["health"].as_str().expect("a word").to_owned())
+            .collect()
     }
 
     /// An answer of the API, which must come and be good.
     pub async fn get(&self, path: &str) -> Value {
-        let answer = timeout(ANSWERS_WITHIN, get(self.port, path)).await.expect("an answer in time");
-        let (status, body) = answer.unwrap_or_else(|| panic!("no answer to {path}:\n{}", self.said()));
+        let answer = timeout(ANSWERS_WITHIN, get(self.port, path))
+            .await
+            .expect("an answer in time");
+        let (status, body) =
+            answer.unwrap_or_else(|| panic!("no answer to {path}:\n{}", self.said()));
         assert_eq!(status, 200, "{path}: {body}");
         self.assert_no_secret("the API", &body);
         serde_json::from_str(&body).expect("JSON")
@@ -144,7 +177,10 @@ impl Monitor {
     /// Waits until these experiments are ok and can be booked.
     pub async fn sees_well(&self, stubs: &[&str]) {
         for stub in stubs {
-            self.sees(stub, "is ok and bookable", |it| it["health"] == "ok" && it["bookable"] == "bookable").await;
+            self.sees(stub, "is ok and bookable", |it| {
+                it["health"] == "ok" && it["bookable"] == "bookable"
+            })
+            .await;
         }
     }
 
@@ -156,13 +192,21 @@ impl Monitor {
     /// Waits until there are so many such lines, and gives the last of them.
     pub async fn logs_times(&self, parts: &[&str], times: usize) -> String {
         let look = async || self.lines(parts).into_iter().nth(times - 1);
-        eventually(&format!("{times} lines of the log with {parts:?}"), || self.tail(), look).await
+        eventually(
+            &format!("{times} lines of the log with {parts:?}"),
+            || self.tail(),
+            look,
+        )
+        .await
     }
 
     /// The lines so far that have all of these in them.
     pub fn lines(&self, parts: &[&str]) -> Vec<String> {
         let said = self.said();
-        said.lines().filter(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned).collect()
+        said.lines()
+            .filter(|line| parts.iter().all(|part| line.contains(part)))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Everything that it wrote so far: standard output, standard error, and log files.
@@ -180,8 +224,14 @@ impl Monitor {
         let begun = Instant::now();
         kill(signal, self.pid()).await;
         let status = timeout(STOPS_WITHIN, self.child.wait()).await;
-        let status = status.unwrap_or_else(|_| panic!("it does not stop:\n{}", self.tail())).expect("a status");
-        let ended = Ended { status, after: begun.elapsed(), said: self.said() };
+        let status = status
+            .unwrap_or_else(|_| panic!("it does not stop:\n{}", self.tail()))
+            .expect("a status");
+        let ended = Ended {
+            status,
+            after: begun.elapsed(),
+            said: self.said(),
+        };
         assert_eq!(ended.status.code(), Some(0), "{}", self.tail());
         self.assert_no_secrets(lab);
         ended
@@ -197,7 +247,9 @@ impl Monitor {
     #[cfg(debug_assertions)]
     pub async fn ends(mut self, lab: &Lab) -> ExitStatus {
         let status = timeout(Duration::from_secs(60), self.child.wait()).await;
-        let status = status.unwrap_or_else(|_| panic!("it does not end:\n{}", self.tail())).expect("a status");
+        let status = status
+            .unwrap_or_else(|_| panic!("it does not end:\n{}", self.tail()))
+            .expect("a status");
         self.assert_no_secrets(lab);
         status
     }
@@ -205,12 +257,20 @@ impl Monitor {
     fn assert_no_secrets(&self, lab: &Lab) {
         self.assert_no_secret("its log or output", &self.said());
         for mail in lab.mail().mails() {
-            self.assert_no_secret("a mail", &format!("{}\n{}\n{}\n{:?}", mail.raw, mail.subject, mail.text, mail.html));
+            self.assert_no_secret(
+                "a mail",
+                &format!(
+                    "{}\n{}\n{}\n{:?}",
+                    mail.raw, mail.subject, mail.text, mail.html
+                ),
+            );
         }
     }
 
     fn assert_no_secret(&self, place: &str, text: &str) {
-        let traces = TRACES_OF_ACCESS.into_iter().chain(self.secrets.iter().map(String::as_str));
+        let traces = TRACES_OF_ACCESS
+            .into_iter()
+            .chain(self.secrets.iter().map(String::as_str));
         for secret in traces {
             let found = text.lines().find(|line| line.contains(secret));
             assert!(found.is_none(), "{place} holds {secret}: {found:?}");
@@ -220,7 +280,10 @@ impl Monitor {
     /// The last lines that it wrote, for the message of a test that fails.
     pub fn tail(&self) -> String {
         let said = self.said();
-        let lines: Vec<&str> = said.lines().filter(|line| !line.contains(" experiments are ok")).collect();
+        let lines: Vec<&str> = said
+            .lines()
+            .filter(|line| !line.contains(" experiments are ok"))
+            .collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 }
@@ -229,32 +292,60 @@ impl Monitor {
 pub async fn run(arguments: &[&str], lab: &Lab, settings: &[(&str, &str)]) -> Ended {
     let folder = tempfile::tempdir().expect("a folder");
     let begun = Instant::now();
-    let mut child = spawn(arguments, &environment(lab, settings), free_port(), folder.path());
-    let status = timeout(Duration::from_secs(30), child.wait()).await.expect("it ends").expect("a status");
-    Ended { status, after: begun.elapsed(), said: said(folder.path()) }
+    let mut child = spawn(
+        arguments,
+        &environment(lab, settings),
+        free_port(),
+        folder.path(),
+    );
+    let status = timeout(Duration::from_secs(30), child.wait())
+        .await
+        .expect("it ends")
+        .expect("a status");
+    Ended {
+        status,
+        after: begun.elapsed(),
+        said: said(folder.path()),
+    }
 }
 
 /// The laboratory's environment, quick rules, and `settings` (named without `STATUS_`); later ones win.
 pub fn environment(lab: &Lab, settings: &[(&str, &str)]) -> Vec<Variable> {
     let named = |(name, value): &(&str, &str)| (format!("STATUS_{name}"), (*value).to_owned());
-    lab.environment().into_iter().chain(QUICK.iter().map(named)).chain(settings.iter().map(named)).collect()
+    lab.environment()
+        .into_iter()
+        .chain(QUICK.iter().map(named))
+        .chain(settings.iter().map(named))
+        .collect()
 }
 
 /// Starts the program with its output in files of `folder`. A port among the variables wins over `port`.
 pub fn spawn(arguments: &[&str], variables: &[Variable], port: u16, folder: &Path) -> Child {
     let file = |name: &str| Stdio::from(File::create(folder.join(name)).expect("a file"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_labwatch"));
-    command.args(arguments).current_dir(folder).env_clear().env("STATUS_PORT_SERVE", port.to_string());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("STATUS_PORT_SERVE", port.to_string());
     // Each process has a memory of its own, unless the test gives it another's.
     command.env("STATUS_DATA_DIR", folder.join("data"));
     command.envs(variables.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr")).kill_on_drop(true);
+    command
+        .stdin(Stdio::null())
+        .stdout(file("stdout"))
+        .stderr(file("stderr"))
+        .kill_on_drop(true);
     command.spawn().expect("it starts")
 }
 
 /// Sends a signal.
 pub async fn kill(signal: &str, pid: u32) {
-    let status = Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status().await.expect("a shell");
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -{signal} {pid}")])
+        .status()
+        .await
+        .expect("a shell");
     assert!(status.success(), "kill -{signal}");
 }
 
@@ -262,8 +353,11 @@ pub async fn kill(signal: &str, pid: u32) {
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 100).expect("small") * 100;
-    let mut candidates = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed) % 100).take(100);
-    candidates.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).expect("a free port")
+    let mut candidates =
+        std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed) % 100).take(100);
+    candidates
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("a free port")
 }
 
 /// Status and body of an answer; `None` where nobody answers.
@@ -281,13 +375,25 @@ pub async fn get(port: u16, path: &str) -> Option<(u16, String)> {
 /// Every file of a folder, one after another.
 pub fn said(folder: &Path) -> String {
     let entries = fs::read_dir(folder).expect("a folder");
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()).collect();
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file())
+        .collect();
     files.sort();
-    files.iter().map(|path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()).collect()
+    files
+        .iter()
+        .map(|path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned())
+        .collect()
 }
 
 /// The values that nobody may see. An empty one is none.
 fn secrets_in(variables: &[Variable]) -> Vec<String> {
-    let is_secret = |name: &str| (name.contains("SECRET") || name.contains("PASSWORD")) && !name.ends_with("_FILE");
-    variables.iter().filter(|(name, value)| is_secret(name) && !value.is_empty()).map(|(_, value)| value.clone()).collect()
+    let is_secret = |name: &str| {
+        (name.contains("SECRET") || name.contains("PASSWORD")) && !name.ends_with("_FILE")
+    };
+    variables
+        .iter()
+        .filter(|(name, value)| is_secret(name) && !value.is_empty())
+        .map(|(_, value)| value.clone())
+        .collect()
 }

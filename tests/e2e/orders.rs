@@ -13,54 +13,121 @@ use super::monitor::Monitor;
 
 pub const SECRET: &str = "the-s3cr3t-of-the-ap1-of-the-orders";
 
-pub async fn order(monitor: &Monitor, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-    try_order(monitor.port(), method, path, body).await.expect("answers")
+pub async fn order(
+    monitor: &Monitor,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> (u16, Value) {
+    try_order(monitor.port(), method, path, body)
+        .await
+        .expect("answers")
 }
 
 /// Status and body of the answer to a command; `None` where whoever was asked is gone before it answers.
-pub async fn try_order(port: u16, method: Method, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
-    let grant = Grant { name: "Ada".into(), scopes: [Scope::Admin].into_iter().collect(), life: Duration::from_secs(600) };
-    let token = Authority::new(&SECRET.into()).issue(&grant, Timestamp::now()).expect("issues").token;
+pub async fn try_order(
+    port: u16,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> Option<(u16, Value)> {
+    let grant = Grant {
+        name: "Ada".into(),
+        scopes: [Scope::Admin].into_iter().collect(),
+        life: Duration::from_secs(600),
+    };
+    let token = Authority::new(&SECRET.into())
+        .issue(&grant, Timestamp::now())
+        .expect("issues")
+        .token;
     let client = Client::builder().no_proxy().build().expect("a client");
-    let request = client.request(method, format!("http://127.0.0.1:{port}{path}")).bearer_auth(token);
+    let request = client
+        .request(method, format!("http://127.0.0.1:{port}{path}"))
+        .bearer_auth(token);
     let request = match body {
         Some(body) => request.json(&body),
         None => request,
     };
     let response = request.send().await.ok()?;
-    Some((response.status().as_u16(), response.json().await.unwrap_or_default()))
+    Some((
+        response.status().as_u16(),
+        response.json().await.unwrap_or_default(),
+    ))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_book() {
     let lab = laboratory(RelayVersion::V07, &["pend00", "pend01"]).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = [("SECRET_API", SECRET), ("DATA_DIR", folder.path().to_str().expect("a name"))];
+    let settings = [
+        ("SECRET_API", SECRET),
+        ("DATA_DIR", folder.path().to_str().expect("a name")),
+    ];
     let monitor = Monitor::start(&lab, &settings).await;
     monitor.sees_well(&["pend00", "pend01"]).await;
     let text = || Some(json!({"text": "motor ordered"}));
 
-    let (status, told) = order(&monitor, Method::POST, "/api/v1/experiments/pend00/ack", text()).await;
+    let (status, told) = order(
+        &monitor,
+        Method::POST,
+        "/api/v1/experiments/pend00/ack",
+        text(),
+    )
+    .await;
     assert_eq!(status, 409, "what is well cannot be acknowledged: {told}");
     for (component, code) in [("jump", 409), ("nothing", 404)] {
         for mode in ["", "?dry_run=true"] {
-            let (status, told) = order(&monitor, Method::POST, &format!("/api/v1/components/{component}/ack{mode}"), text()).await;
+            let (status, told) = order(
+                &monitor,
+                Method::POST,
+                &format!("/api/v1/components/{component}/ack{mode}"),
+                text(),
+            )
+            .await;
             assert_eq!(status, code, "{component}{mode}: {told}");
         }
     }
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
-    let (status, told) = order(&monitor, Method::POST, "/api/v1/experiments/pend00/ack?dry_run=true", text()).await;
-    assert_eq!((status, &told["done"], &told["experiments"]), (200, &json!(false), &json!(["pend00"])), "{told}");
-    assert_eq!(monitor.get("/api/v2/quiet").await, json!([]), "to ask for the effect changes nothing");
-    let (status, told) = order(&monitor, Method::POST, "/api/v1/experiments/pend00/ack", text()).await;
+    let (status, told) = order(
+        &monitor,
+        Method::POST,
+        "/api/v1/experiments/pend00/ack?dry_run=true",
+        text(),
+    )
+    .await;
+    assert_eq!(
+        (status, &told["done"], &told["experiments"]),
+        (200, &json!(false), &json!(["pend00"])),
+        "{told}"
+    );
+    assert_eq!(
+        monitor.get("/api/v2/quiet").await,
+        json!([]),
+        "to ask for the effect changes nothing"
+    );
+    let (status, told) = order(
+        &monitor,
+        Method::POST,
+        "/api/v1/experiments/pend00/ack",
+        text(),
+    )
+    .await;
     assert_eq!((status, &told["done"]), (200, &json!(true)), "{told}");
     monitor.kill(&lab).await;
 
     let monitor = Monitor::start(&lab, &settings).await;
     let quiet = monitor.get("/api/v2/quiet").await;
-    assert_eq!((&quiet[0]["of"], &quiet[0]["text"], &quiet[0]["by"]), (&json!("pend00"), &json!("motor ordered"), &Value::Null), "{quiet}");
-    assert_eq!(switches(&lab, "r-pend00"), [false], "an acknowledgement never touches book");
+    assert_eq!(
+        (&quiet[0]["of"], &quiet[0]["text"], &quiet[0]["by"]),
+        (&json!("pend00"), &json!("motor ordered"), &Value::Null),
+        "{quiet}"
+    );
+    assert_eq!(
+        switches(&lab, "r-pend00"),
+        [false],
+        "an acknowledgement never touches book"
+    );
     monitor.stop("TERM", &lab).await;
 }
 
@@ -73,7 +140,10 @@ async fn a_hold_reaches_book_in_the_persons_words_and_is_let_go() {
     let (status, told) = order(&monitor, Method::POST, "/api/v2/holds", hold).await;
     assert_eq!(status, 200, "{told}");
     let taken = switched(&lab, "r-pend00", 1).await;
-    assert_eq!((taken.available, taken.reason.as_str()), (false, "The motor is being replaced."));
+    assert_eq!(
+        (taken.available, taken.reason.as_str()),
+        (false, "The motor is being replaced.")
+    );
     let (status, told) = order(&monitor, Method::DELETE, "/api/v2/holds/r-pend00", None).await;
     assert_eq!(status, 200, "{told}");
     assert!(switched(&lab, "r-pend00", 2).await.available);

@@ -11,7 +11,11 @@ const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stuck_hub_is_told_from_lost_experiments() {
-    tokio::join!(stuck(RelayVersion::V07, Server::Jump), stuck(RelayVersion::V07, Server::Relay), stuck(RelayVersion::V08, Server::Relay));
+    tokio::join!(
+        stuck(RelayVersion::V07, Server::Jump),
+        stuck(RelayVersion::V07, Server::Relay),
+        stuck(RelayVersion::V08, Server::Relay)
+    );
 }
 
 /// A relay that is stuck hands on nothing of any stream either: that must not be held against the experiments.
@@ -23,18 +27,32 @@ async fn stuck(relay: RelayVersion, server: Server) {
 
     lab.mute(server, true).expect("can");
     let stopped = format!("the reports of {server} have stopped although the connection is open");
-    monitor.logs(&[&source, "\"health\":\"down\"", &stopped]).await;
-    monitor.logs(&[&source, "the connection is open but tells nothing: dialling anew"]).await;
+    monitor
+        .logs(&[&source, "\"health\":\"down\"", &stopped])
+        .await;
+    monitor
+        .logs(&[
+            &source,
+            "the connection is open but tells nothing: dialling anew",
+        ])
+        .await;
     // Somebody reads what is said, and does it.
     let said = monitor.lines(&[&source, "reports are coming"]).len();
     lab.kill(server).await;
     lab.mute(server, false).expect("can");
     lab.start_again(server).await.expect("starts");
-    monitor.logs_times(&[&source, "reports are coming"], said + 1).await;
+    monitor
+        .logs_times(&[&source, "reports are coming"], said + 1)
+        .await;
     monitor.sees_well(&ALL).await;
     for stub in ALL {
         let history = monitor.history(stub).await;
-        assert!(history.iter().all(|health| health == "ok" || health == "unknown"), "{stub}: {history:?}");
+        assert!(
+            history
+                .iter()
+                .all(|health| health == "ok" || health == "unknown"),
+            "{stub}: {history:?}"
+        );
     }
     assert_eq!(lab.switched(), []);
     monitor.stop("INT", &lab).await;
@@ -44,8 +62,14 @@ async fn stuck(relay: RelayVersion, server: Server) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outages_that_last_are_mailed_once() {
     tokio::join!(
-        mailed_once(Server::Jump, "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump"),
-        mailed_once(Server::Book, "book gives an empty manifest: it has probably been restarted; upload the manifest")
+        mailed_once(
+            Server::Jump,
+            "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump"
+        ),
+        mailed_once(
+            Server::Book,
+            "book gives an empty manifest: it has probably been restarted; upload the manifest"
+        )
     );
 }
 
@@ -62,7 +86,10 @@ async fn mailed_once(server: Server, words: &str) {
     assert!(told.text.contains("System alerts:\n"), "{}", told.text);
     assert_eq!(lab.switched(), []);
     end(&lab, server).await;
-    mail(&lab, "that it has ended", |mail| mail.text.contains(" again; after ")).await;
+    mail(&lab, "that it has ended", |mail| {
+        mail.text.contains(" again; after ")
+    })
+    .await;
     assert_eq!(lab.mail().mails().len(), 2, "{:#?}", lab.mail().mails());
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;

@@ -22,7 +22,11 @@ async fn take_through(mut stream: TcpStream, reached: Reached) -> io::Result<()>
     stream.write_all(&[5, 0]).await?;
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
-    let length = if head[3] == 1 { 4 } else { stream.read_u8().await?.into() };
+    let length = if head[3] == 1 {
+        4
+    } else {
+        stream.read_u8().await?.into()
+    };
     stream.read_exact(&mut vec![0; length]).await?;
     let port = stream.read_u16().await?;
     reached.lock().expect("whole").insert(port);
@@ -43,7 +47,10 @@ async fn serve(listener: TcpListener, reached: Reached) {
 async fn calls_and_websockets_go_through_a_proxy() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-    let proxy = format!("socks5h://127.0.0.1:{}", listener.local_addr().expect("bound").port());
+    let proxy = format!(
+        "socks5h://127.0.0.1:{}",
+        listener.local_addr().expect("bound").port()
+    );
     let reached = Reached::default();
     let mut serving = JoinSet::new();
     serving.spawn(serve(listener, Arc::clone(&reached)));
@@ -56,8 +63,15 @@ async fn calls_and_websockets_go_through_a_proxy() {
     assert!(!switched(&lab, "r-pend00", 1).await.available);
     let reached = reached.lock().expect("whole").clone();
     for server in [Server::Book, Server::Relay, Server::Jump] {
-        let port = lab.address(server).rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse::<u16>().ok());
-        assert!(port.is_some_and(|port| reached.contains(&port)), "{server}: {reached:?}");
+        let port = lab
+            .address(server)
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.trim_end_matches('/').parse::<u16>().ok());
+        assert!(
+            port.is_some_and(|port| reached.contains(&port)),
+            "{server}: {reached:?}"
+        );
     }
     monitor.stop("TERM", &lab).await;
 }

@@ -36,7 +36,9 @@ const WRONG: &str = "health_last_active = \"soon\"\n";
 /// The environment of a laboratory whose rules for streams stand in a file.
 fn with_file(lab: &Lab, file: &Path) -> Vec<Variable> {
     let mut variables = environment(lab, &[("CONFIG", file.to_str().expect("a name"))]);
-    variables.retain(|(name, _)| !["STATUS_HEALTH_LAST_ACTIVE", "STATUS_HEALTH_STARTUP"].contains(&name.as_str()));
+    variables.retain(|(name, _)| {
+        !["STATUS_HEALTH_LAST_ACTIVE", "STATUS_HEALTH_STARTUP"].contains(&name.as_str())
+    });
     variables
 }
 
@@ -47,7 +49,11 @@ async fn reloads(monitor: &Monitor, file: &Path, text: &str) {
 
 /// Waits until the status says this of the configuration.
 async fn status(monitor: &Monitor, words: &str) {
-    let look = async || get(monitor.port(), "/status").await.filter(|(code, body)| *code == 200 && body.contains(words));
+    let look = async || {
+        get(monitor.port(), "/status")
+            .await
+            .filter(|(code, body)| *code == 200 && body.contains(words))
+    };
     eventually(&format!("the status says {words}"), || monitor.tail(), look).await;
 }
 
@@ -60,39 +66,92 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
     let monitor = Monitor::start_with(with_file(&lab, &file)).await;
     monitor.sees_well(&ALL).await;
     lab.stream_silent("pend00-st-data").expect("known");
-    mail(&lab, "pend00 is down", |mail| mail.subject.contains("1 down: pend00")).await;
+    mail(&lab, "pend00 is down", |mail| {
+        mail.subject.contains("1 down: pend00")
+    })
+    .await;
     monitor.logs(&["the summary is sent"]).await;
     let history = monitor.history("pend00").await;
 
     reloads(&monitor, &file, SECOND).await;
     let line = monitor.logs(&["the configuration was read anew"]).await;
-    for part in ["health_last_active", "maintenance", "route", "\"waiting\":\"dead_man_every\""] {
+    for part in [
+        "health_last_active",
+        "maintenance",
+        "route",
+        "\"waiting\":\"dead_man_every\"",
+    ] {
         assert!(line.contains(part), "{part}: {line}");
     }
-    status(&monitor, "these settings wait for a restart: dead_man_every").await;
-    mail(&lab, "pend00 is back by the new rule", |mail| mail.subject.contains("1 back: pend00")).await;
+    status(
+        &monitor,
+        "these settings wait for a restart: dead_man_every",
+    )
+    .await;
+    mail(&lab, "pend00 is back by the new rule", |mail| {
+        mail.subject.contains("1 back: pend00")
+    })
+    .await;
     assert!(switched(&lab, "r-pend00", 2).await.available);
-    assert_eq!(monitor.history("pend00").await[..history.len()], history[..], "nothing is forgotten");
-    assert_eq!(lab.mail().mails().len(), 2, "nobody is told again: {:#?}", lab.mail().mails());
+    assert_eq!(
+        monitor.history("pend00").await[..history.len()],
+        history[..],
+        "nothing is forgotten"
+    );
+    assert_eq!(
+        lab.mail().mails().len(),
+        2,
+        "nobody is told again: {:#?}",
+        lab.mail().mails()
+    );
 
     lab.power_off("spin00").expect("known");
-    mail(&lab, "the new route hears of it", |mail| mail.to == ["spin@lab.example"] && mail.subject.contains("1 down: spin00")).await;
-    mail(&lab, "and everybody", |mail| mail.to != ["spin@lab.example"] && mail.subject.contains("1 down: spin00")).await;
+    mail(&lab, "the new route hears of it", |mail| {
+        mail.to == ["spin@lab.example"] && mail.subject.contains("1 down: spin00")
+    })
+    .await;
+    mail(&lab, "and everybody", |mail| {
+        mail.to != ["spin@lab.example"] && mail.subject.contains("1 down: spin00")
+    })
+    .await;
     lab.power_off("trus00").expect("known");
     switched(&lab, "r-trus00", 1).await;
 
     reloads(&monitor, &file, WRONG).await;
-    let line = monitor.logs(&["\"level\":\"ERROR\"", "the one before stays in force"]).await;
+    let line = monitor
+        .logs(&["\"level\":\"ERROR\"", "the one before stays in force"])
+        .await;
     assert!(line.contains("health_last_active"), "{line}");
     status(&monitor, "the one before stays in force").await;
-    monitor.logs_times(&["experiments are ok"], monitor.lines(&["experiments are ok"]).len() + 4).await;
-    assert_eq!(lab.mail().mails().len(), 4, "trus00 is worked on: {:#?}", lab.mail().mails());
+    monitor
+        .logs_times(
+            &["experiments are ok"],
+            monitor.lines(&["experiments are ok"]).len() + 4,
+        )
+        .await;
+    assert_eq!(
+        lab.mail().mails().len(),
+        4,
+        "trus00 is worked on: {:#?}",
+        lab.mail().mails()
+    );
     assert_eq!(switches(&lab, "r-pend00"), [false, true]);
 
     reloads(&monitor, &file, FIRST).await;
-    mail(&lab, "nobody works on trus00 any more", |mail| mail.subject.contains("trus00")).await;
-    let is_quiet =
-        async || get(monitor.port(), "/status").await.filter(|(_, body)| !body.contains("stays in force") && !body.contains("wait for"));
-    eventually("the status has forgotten the wrong file", || monitor.tail(), is_quiet).await;
+    mail(&lab, "nobody works on trus00 any more", |mail| {
+        mail.subject.contains("trus00")
+    })
+    .await;
+    let is_quiet = async || {
+        get(monitor.port(), "/status")
+            .await
+            .filter(|(_, body)| !body.contains("stays in force") && !body.contains("wait for"))
+    };
+    eventually(
+        "the status has forgotten the wrong file",
+        || monitor.tail(),
+        is_quiet,
+    )
+    .await;
     monitor.stop("TERM", &lab).await;
 }

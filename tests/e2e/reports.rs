@@ -16,8 +16,20 @@ const ALL: [&str; 2] = ["pend00", "spin00"];
 
 /// A folder on which labwatch mailed its last report long ago.
 fn mailed_long_ago(folder: &Path) {
-    let (store, _) = Store::open(&StoreSettings { dir: folder.to_owned(), history_days: 1_000, ring: 1 }).expect("it opens");
-    assert!(store.write(vec![Entry::Keep { key: "report.mailed".into(), value: Some(json!("2020-01")) }]).is_taken());
+    let (store, _) = Store::open(&StoreSettings {
+        dir: folder.to_owned(),
+        history_days: 1_000,
+        ring: 1,
+    })
+    .expect("it opens");
+    assert!(
+        store
+            .write(vec![Entry::Keep {
+                key: "report.mailed".into(),
+                value: Some(json!("2020-01"))
+            }])
+            .is_taken()
+    );
     store.close();
 }
 
@@ -30,35 +42,102 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
     let file = folder.path().join("labwatch.toml");
     std::fs::write(&file, "report_monthly = false\n").expect("written");
     let config = file.to_str().expect("a name");
-    let settings = [("DATA_DIR", name), ("CONFIG", config), ("EMAIL_TO", "ann@lab.example"), ("TIME_ZONE", "UTC")];
+    let settings = [
+        ("DATA_DIR", name),
+        ("CONFIG", config),
+        ("EMAIL_TO", "ann@lab.example"),
+        ("TIME_ZONE", "UTC"),
+    ];
     let monitor = Monitor::start(&lab, &settings).await;
     std::fs::write(&file, "report_monthly = true\n").expect("written");
     kill("HUP", monitor.pid()).await;
-    mail(&lab, "the monthly report", |mail| mail.subject.starts_with("[test lab] availability in 20")).await;
+    mail(&lab, "the monthly report", |mail| {
+        mail.subject.starts_with("[test lab] availability in 20")
+    })
+    .await;
     monitor.logs(&["the monthly report is mailed"]).await;
     let mails = lab.mail().wait_for(1, Duration::from_secs(90)).await;
-    assert!(mails.iter().any(|mail| mail.text.contains("Availability is (ok + degraded)")), "the rule is in it: {mails:#?}");
+    assert!(
+        mails
+            .iter()
+            .any(|mail| mail.text.contains("Availability is (ok + degraded)")),
+        "the rule is in it: {mails:#?}"
+    );
 
     monitor.sees_well(&ALL).await;
     let month = Timestamp::now().strftime("%Y-%m").to_string();
     let path = format!("/api/v2/reports?period={month}");
-    let look = async || Some(monitor.get(&path).await).filter(|report| report["total"]["experiments"] == 2);
+    let look = async || {
+        Some(monitor.get(&path).await).filter(|report| report["total"]["experiments"] == 2)
+    };
     let report = eventually("both experiments are in the report", String::new, look).await;
-    let names: Vec<_> = report["experiments"].as_array().expect("a list").iter().map(|row| row["name"].clone()).collect();
+    let names: Vec<_> = report["experiments"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| row["name"].clone())
+        .collect();
     assert_eq!(names, ["pend00", "spin00"], "{report}");
-    assert!(report["total"]["minutes"]["ok"].as_f64().is_some_and(|minutes| minutes > 0.0), "{report}");
+    assert!(
+        report["total"]["minutes"]["ok"]
+            .as_f64()
+            .is_some_and(|minutes| minutes > 0.0),
+        "{report}"
+    );
 
-    let printed = run(&["report", "--month", &month, "--data-dir", name, "--format", "csv"], &lab, &[]).await;
-    assert!(printed.status.success() && printed.said.contains("\npend00,1,") && printed.said.contains("\nall,2,"), "{}", printed.said);
-    let wrong = run(&["report", "--month", "october", "--data-dir", name], &lab, &[]).await;
-    assert!(wrong.status.code() == Some(2) && wrong.said.contains("write it as 2026-10"), "{}", wrong.said);
+    let printed = run(
+        &[
+            "report",
+            "--month",
+            &month,
+            "--data-dir",
+            name,
+            "--format",
+            "csv",
+        ],
+        &lab,
+        &[],
+    )
+    .await;
+    assert!(
+        printed.status.success()
+            && printed.said.contains("\npend00,1,")
+            && printed.said.contains("\nall,2,"),
+        "{}",
+        printed.said
+    );
+    let wrong = run(
+        &["report", "--month", "october", "--data-dir", name],
+        &lab,
+        &[],
+    )
+    .await;
+    assert!(
+        wrong.status.code() == Some(2) && wrong.said.contains("write it as 2026-10"),
+        "{}",
+        wrong.said
+    );
     let nowhere = run(&["report", "--data-dir", "/nowhere/at/all"], &lab, &[]).await;
-    assert!(nowhere.status.code() == Some(1) && nowhere.said.contains("there is no file"), "{}", nowhere.said);
+    assert!(
+        nowhere.status.code() == Some(1) && nowhere.said.contains("there is no file"),
+        "{}",
+        nowhere.said
+    );
     monitor.stop("TERM", &lab).await;
 
     let told = lab.mail().mails().len();
     let again = Monitor::start(&lab, &settings).await;
-    again.logs_times(&["experiments are ok"], again.lines(&["experiments are ok"]).len() + 4).await;
-    assert_eq!(lab.mail().mails().len(), told, "it is mailed once: {:#?}", lab.mail().mails());
+    again
+        .logs_times(
+            &["experiments are ok"],
+            again.lines(&["experiments are ok"]).len() + 4,
+        )
+        .await;
+    assert_eq!(
+        lab.mail().mails().len(),
+        told,
+        "it is mailed once: {:#?}",
+        lab.mail().mails()
+    );
     again.stop("TERM", &lab).await;
 }

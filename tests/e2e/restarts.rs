@@ -26,10 +26,12 @@ async fn restarts_withdraw_nothing() {
 
 async fn restarts(relay: RelayVersion, long: Server, short: Server) {
     let lab = laboratory(relay, &ALL).await;
-    lab.hold("r-pend00", "maintenance until Friday").expect("known");
+    lab.hold("r-pend00", "maintenance until Friday")
+        .expect("known");
     let monitor = Monitor::start(&lab, &[]).await;
     monitor.sees_well(&["spin00", "trus00", "pend01"]).await;
-    lab.hold("r-spin00", "reserved for the open day").expect("known");
+    lab.hold("r-spin00", "reserved for the open day")
+        .expect("known");
 
     killed_for_long(&monitor, &lab, long).await;
     killed_and_started_at_once(&monitor, &lab, short).await;
@@ -42,14 +44,31 @@ async fn restarts(relay: RelayVersion, long: Server, short: Server) {
     }
     switched(&lab, "r-trus00", 1).await;
     for stub in ["pend00", "spin00"] {
-        monitor.sees(stub, "is down and held", |it| it["health"] == "down" && it["bookable"] == "held").await;
+        monitor
+            .sees(stub, "is down and held", |it| {
+                it["health"] == "down" && it["bookable"] == "held"
+            })
+            .await;
         lab.power_on(stub).expect("known");
     }
-    monitor.sees("spin00", "is ok and held", |it| it["health"] == "ok" && it["bookable"] == "held").await;
+    monitor
+        .sees("spin00", "is ok and held", |it| {
+            it["health"] == "ok" && it["bookable"] == "held"
+        })
+        .await;
     lab.power_on("trus00").expect("known");
     switched(&lab, "r-trus00", 2).await;
-    assert!(lab.switched().iter().all(|switch| switch.resource == "r-trus00"), "{:?}", lab.switched());
-    assert_eq!(lab.availability("r-pend00"), Some((false, "maintenance until Friday".to_owned())));
+    assert!(
+        lab.switched()
+            .iter()
+            .all(|switch| switch.resource == "r-trus00"),
+        "{:?}",
+        lab.switched()
+    );
+    assert_eq!(
+        lab.availability("r-pend00"),
+        Some((false, "maintenance until Friday".to_owned()))
+    );
     monitor.stop("TERM", &lab).await;
 }
 
@@ -59,14 +78,27 @@ async fn killed_for_long(monitor: &Monitor, lab: &Lab, server: Server) {
     lab.kill(server).await;
     monitor.logs(&[&source, "connection lost"]).await;
     monitor.logs(&[&source, "\"health\":\"down\""]).await;
-    let seen = |it: &Value| if server == Server::Jump { it["jump"] == "unknown" } else { it["health"] == "unknown" };
+    let seen = |it: &Value| {
+        if server == Server::Jump {
+            it["jump"] == "unknown"
+        } else {
+            it["health"] == "unknown"
+        }
+    };
     for stub in ALL {
-        monitor.sees(stub, "is not judged while the source is down", seen).await;
+        monitor
+            .sees(stub, "is not judged while the source is down", seen)
+            .await;
     }
-    println!("measured: {server} killed: said after {:.2} s", Timestamp::now().duration_since(begun).as_secs_f64());
+    println!(
+        "measured: {server} killed: said after {:.2} s",
+        Timestamp::now().duration_since(begun).as_secs_f64()
+    );
     let said = monitor.lines(&[&source, "reports are coming"]).len();
     lab.start_again(server).await.expect("starts");
-    monitor.logs_times(&[&source, "reports are coming"], said + 1).await;
+    monitor
+        .logs_times(&[&source, "reports are coming"], said + 1)
+        .await;
     settled(monitor, server, Timestamp::now()).await;
 }
 
@@ -76,29 +108,53 @@ async fn killed_and_started_at_once(monitor: &Monitor, lab: &Lab, server: Server
     let said = monitor.lines(&[&source, "reports are coming"]).len();
     lab.kill(server).await;
     lab.start_again(server).await.expect("starts");
-    monitor.logs_times(&[&source, "reports are coming"], said + 1).await;
+    monitor
+        .logs_times(&[&source, "reports are coming"], said + 1)
+        .await;
     settled(monitor, server, Timestamp::now()).await;
 }
 
 /// Waits until every experiment has been in the reports for longer than absence is excused, and checks that none was ever called bad.
 async fn settled(monitor: &Monitor, server: Server, back: Timestamp) {
-    let field = if server == Server::Jump { "last_checked_jump" } else { "last_checked_streams" };
+    let field = if server == Server::Jump {
+        "last_checked_jump"
+    } else {
+        "last_checked_streams"
+    };
     let long_after = |it: &Value| {
-        let seen = it[field].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+        let seen = it[field]
+            .as_str()
+            .and_then(|time| time.parse::<Timestamp>().ok());
         seen.is_some_and(|seen| seen.duration_since(back) > SETTLED) && it["health"] == "ok"
     };
     for stub in ALL {
-        monitor.sees(stub, "is ok long after the restart", long_after).await;
+        monitor
+            .sees(stub, "is ok long after the restart", long_after)
+            .await;
         let history = monitor.history(stub).await;
-        assert!(history.iter().all(|health| health == "ok" || health == "unknown"), "{stub}: {history:?}");
+        assert!(
+            history
+                .iter()
+                .all(|health| health == "ok" || health == "unknown"),
+            "{stub}: {history:?}"
+        );
     }
 }
 
 async fn held(monitor: &Monitor) {
-    for (stub, reason) in [("pend00", "maintenance until Friday"), ("spin00", "reserved for the open day")] {
+    for (stub, reason) in [
+        ("pend00", "maintenance until Friday"),
+        ("spin00", "reserved for the open day"),
+    ] {
         let seen = monitor.experiment(stub).await;
-        assert_eq!((seen["bookable"].as_str(), seen["reason"].as_str()), (Some("held"), Some(reason)), "{stub}");
-        monitor.logs(&["a person holds the resource; it is left alone", reason]).await;
+        assert_eq!(
+            (seen["bookable"].as_str(), seen["reason"].as_str()),
+            (Some("held"), Some(reason)),
+            "{stub}"
+        );
+        monitor
+            .logs(&["a person holds the resource; it is left alone", reason])
+            .await;
     }
 }
 
@@ -106,7 +162,14 @@ async fn held(monitor: &Monitor) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_renewed_unnoticed() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
-    let monitor = Monitor::start(&lab, &[("RECONNECT_RELAY_EVERY", "10s"), ("RECONNECT_JUMP_EVERY", "10s")]).await;
+    let monitor = Monitor::start(
+        &lab,
+        &[
+            ("RECONNECT_RELAY_EVERY", "10s"),
+            ("RECONNECT_JUMP_EVERY", "10s"),
+        ],
+    )
+    .await;
     monitor.sees_well(&ALL).await;
     let mut fewest = [usize::MAX; 2];
     let begun = tokio::time::Instant::now();
@@ -117,7 +180,12 @@ async fn connections_are_renewed_unnoticed() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     for source in ["relay", "jump"] {
-        monitor.logs_times(&[&format!("\"source\":\"{source}\""), "reports are coming"], 2).await;
+        monitor
+            .logs_times(
+                &[&format!("\"source\":\"{source}\""), "reports are coming"],
+                2,
+            )
+            .await;
     }
     assert_eq!(fewest, [1, 1], "there is always a connection");
     assert!(monitor.lines(&["connection lost"]).is_empty());

@@ -26,19 +26,36 @@ struct Role {
 }
 
 fn role(name: &'static str, token: Option<String>, may: Option<Scope>) -> Role {
-    Role { name, token, session: false, may }
+    Role {
+        name,
+        token,
+        session: false,
+        may,
+    }
 }
 
 fn issue(scope: Scope, age: i64) -> String {
-    let grant = Grant { name: "x".into(), scopes: [scope].into_iter().collect(), life: Duration::from_secs(600) };
+    let grant = Grant {
+        name: "x".into(),
+        scopes: [scope].into_iter().collect(),
+        life: Duration::from_secs(600),
+    };
     let then = Timestamp::from_second(Timestamp::now().as_second() - age).expect("in range");
-    Authority::new(&SECRET.into()).issue(&grant, then).expect("issues").token
+    Authority::new(&SECRET.into())
+        .issue(&grant, then)
+        .expect("issues")
+        .token
 }
 
 fn for_another_audience() -> String {
     let now = Timestamp::now().as_second();
     let claims = json!({"aud": "book", "exp": now + 600, "iat": now, "jti": "x", "sub": "x", "scopes": ["admin"]});
-    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).expect("signs")
+    jsonwebtoken::encode(
+        &Header::default(),
+        &claims,
+        &EncodingKey::from_secret(SECRET.as_bytes()),
+    )
+    .expect("signs")
 }
 
 /// A way to ask the program, each time from another address, so that failures do not add up.
@@ -50,21 +67,41 @@ struct Asker {
 
 impl Asker {
     fn of(monitor: &Monitor) -> Self {
-        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        Self { client, base: format!("http://127.0.0.1:{}", monitor.port()), asked: std::cell::Cell::new(0) }
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        Self {
+            client,
+            base: format!("http://127.0.0.1:{}", monitor.port()),
+            asked: std::cell::Cell::new(0),
+        }
     }
 
     fn ask(&self, method: Method, path: &str) -> RequestBuilder {
         self.asked.set(self.asked.get() + 1);
         let [high, low] = self.asked.get().to_be_bytes();
-        self.client.request(method, format!("{}{path}", self.base)).header("x-forwarded-for", format!("10.1.{high}.{low}"))
+        self.client
+            .request(method, format!("{}{path}", self.base))
+            .header("x-forwarded-for", format!("10.1.{high}.{low}"))
     }
 
     /// The cookie of a session that a token makes.
     async fn signed_in(&self, token: &str) -> String {
-        let form = self.ask(Method::POST, "/login").header("content-type", "application/x-www-form-urlencoded");
-        let response = form.body(format!("token={token}")).send().await.expect("answers");
-        let cookie = response.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok()).expect("a cookie");
+        let form = self
+            .ask(Method::POST, "/login")
+            .header("content-type", "application/x-www-form-urlencoded");
+        let response = form
+            .body(format!("token={token}"))
+            .send()
+            .await
+            .expect("answers");
+        let cookie = response
+            .headers()
+            .get("set-cookie")
+            .and_then(|cookie| cookie.to_str().ok())
+            .expect("a cookie");
         cookie.split(';').next().expect("a pair").to_owned()
     }
 }
@@ -79,7 +116,9 @@ fn expected((method, _, need): &Rule, role: &Role, open: bool) -> Option<u16> {
     if role.token.is_some() && role.may.is_none() {
         return Some(401);
     }
-    let (asked, Some(has)) = (asked?, role.may) else { return Some(401) };
+    let (asked, Some(has)) = (asked?, role.may) else {
+        return Some(401);
+    };
     let lacks = has != asked && has != Scope::Admin;
     // A session shows no text that only our pages know.
     let foreign = role.session && *method != Method::GET;
@@ -89,17 +128,25 @@ fn expected((method, _, need): &Rule, role: &Role, open: bool) -> Option<u16> {
 async fn walk(monitor: &Monitor, roles: &[Role], open: bool) {
     let asker = Asker::of(monitor);
     for rule in ROUTES {
-        let path = rule.1.replace("{name}", "pend00").replace("{id}", "0123abcd");
+        let path = rule
+            .1
+            .replace("{name}", "pend00")
+            .replace("{id}", "0123abcd");
         let path = path.replace(['{', '}'], "");
         for role in roles {
             let mut request = asker.ask(rule.0.clone(), &path);
             request = match &role.token {
-                Some(token) if role.session => request.header("cookie", asker.signed_in(token).await),
+                Some(token) if role.session => {
+                    request.header("cookie", asker.signed_in(token).await)
+                }
                 Some(token) => request.bearer_auth(token),
                 None => request,
             };
             let got = request.send().await.expect("answers").status().as_u16();
-            let case = format!("{} {} for {}, reading open: {open}", rule.0, rule.1, role.name);
+            let case = format!(
+                "{} {} for {}, reading open: {open}",
+                rule.0, rule.1, role.name
+            );
             match expected(rule, role, open) {
                 Some(refused) => assert_eq!(got, refused, "{case}"),
                 None => assert!(!is_refusal(got, rule, role), "{case} is answered {got}"),
@@ -118,16 +165,28 @@ fn is_refusal(status: u16, (method, path, _): &Rule, role: &Role) -> bool {
 
 async fn every_role(monitor: &Monitor) -> Vec<Role> {
     let revoked = issue(Scope::Admin, 0);
-    let id = Authority::new(&SECRET.into()).verify(&revoked, Timestamp::now()).expect("is good").id;
+    let id = Authority::new(&SECRET.into())
+        .verify(&revoked, Timestamp::now())
+        .expect("is good")
+        .id;
     let asker = Asker::of(monitor);
     let admin = issue(Scope::Admin, 0);
-    let response = asker.ask(Method::DELETE, &format!("/api/v1/tokens/{id}")).bearer_auth(&admin).send().await.expect("answers");
+    let response = asker
+        .ask(Method::DELETE, &format!("/api/v1/tokens/{id}"))
+        .bearer_auth(&admin)
+        .send()
+        .await
+        .expect("answers");
     assert_eq!(response.json::<Value>().await.expect("JSON")["kept"], true);
     let mut roles = vec![
         role("nobody", None, None),
         role("a bad token", Some("eyJ.bad.token".into()), None),
         role("an expired token", Some(issue(Scope::Admin, 700)), None),
-        role("a token for something else", Some(for_another_audience()), None),
+        role(
+            "a token for something else",
+            Some(for_another_audience()),
+            None,
+        ),
         role("a revoked token", Some(revoked), None),
     ];
     for (name, session, scope) in [
@@ -137,7 +196,10 @@ async fn every_role(monitor: &Monitor) -> Vec<Role> {
         ("a reader's session", true, Scope::Read),
         ("an admin's session", true, Scope::Admin),
     ] {
-        roles.push(Role { session, ..role(name, Some(issue(scope, 0)), Some(scope)) });
+        roles.push(Role {
+            session,
+            ..role(name, Some(issue(scope, 0)), Some(scope))
+        });
     }
     roles
 }
@@ -160,10 +222,18 @@ async fn students_may_read_their_page_alone_where_that_is_set() {
     let asker = Asker::of(&monitor);
     for (method, path, need) in ROUTES.iter().filter(|(method, ..)| *method == Method::GET) {
         let path = path.replace("{pool}", "pend").replace(['{', '}'], "");
-        let got = asker.ask(method.clone(), &path).send().await.expect("answers").status().as_u16();
+        let got = asker
+            .ask(method.clone(), &path)
+            .send()
+            .await
+            .expect("answers")
+            .status()
+            .as_u16();
         match need {
             Need::Read | Need::Scope(_) => assert_eq!(got, 401, "{path}"),
-            Need::Always | Need::Students => assert!(![401, 403].contains(&got), "{path} is answered {got}"),
+            Need::Always | Need::Students => {
+                assert!(![401, 403].contains(&got), "{path} is answered {got}")
+            }
         }
     }
     monitor.stop("TERM", &lab).await;
@@ -175,23 +245,52 @@ async fn tokens_from_the_command_line_are_revoked_there_whether_it_runs_or_not()
     let folder = tempfile::tempdir().expect("a folder");
     let port = super::monitor::free_port().to_string();
     let data = folder.path().to_str().expect("a name");
-    let settings = [("SECRET_API", SECRET), ("DATA_DIR", data), ("PORT_SERVE", port.as_str())];
-    let made = run(&["token", "--scope", "admin", "--for", "30d", "--name", "Ada"], &lab, &settings).await;
-    let id = made.said.split("revoke ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an id").to_owned();
-    let token = made.said.lines().find(|line| line.contains("eyJ")).expect("a token").trim().to_owned();
+    let settings = [
+        ("SECRET_API", SECRET),
+        ("DATA_DIR", data),
+        ("PORT_SERVE", port.as_str()),
+    ];
+    let made = run(
+        &["token", "--scope", "admin", "--for", "30d", "--name", "Ada"],
+        &lab,
+        &settings,
+    )
+    .await;
+    let id = made
+        .said
+        .split("revoke ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .expect("an id")
+        .to_owned();
+    let token = made
+        .said
+        .lines()
+        .find(|line| line.contains("eyJ"))
+        .expect("a token")
+        .trim()
+        .to_owned();
 
     let monitor = Monitor::start(&lab, &settings).await;
     let tokens = async |monitor: &Monitor| {
-        let asked = Asker::of(monitor).ask(Method::GET, "/api/v1/tokens").bearer_auth(&token);
+        let asked = Asker::of(monitor)
+            .ask(Method::GET, "/api/v1/tokens")
+            .bearer_auth(&token);
         asked.send().await.expect("answers").status().as_u16()
     };
     assert_eq!(tokens(&monitor).await, 200);
     let listed = run(&["token", "list"], &lab, &settings).await;
-    assert!(listed.said.contains("Nothing is revoked."), "{}", listed.said);
+    assert!(
+        listed.said.contains("Nothing is revoked."),
+        "{}",
+        listed.said
+    );
     let revoked = run(&["token", "revoke", &id], &lab, &settings).await;
     assert!(revoked.status.success(), "{}", revoked.said);
     assert_eq!(tokens(&monitor).await, 401, "it holds at once");
-    monitor.logs(&["a change was made over the API", &id, "command line"]).await;
+    monitor
+        .logs(&["a change was made over the API", &id, "command line"])
+        .await;
     monitor.stop("TERM", &lab).await;
 
     let while_off = run(&["token", "revoke", "0123abcd"], &lab, &settings).await;
@@ -199,7 +298,11 @@ async fn tokens_from_the_command_line_are_revoked_there_whether_it_runs_or_not()
     let monitor = Monitor::start(&lab, &settings).await;
     assert_eq!(tokens(&monitor).await, 401, "it holds after a restart");
     let listed = run(&["token", "list"], &lab, &settings).await;
-    assert!(listed.said.contains(&id) && listed.said.contains("0123abcd until "), "{}", listed.said);
+    assert!(
+        listed.said.contains(&id) && listed.said.contains("0123abcd until "),
+        "{}",
+        listed.said
+    );
     monitor.stop("TERM", &lab).await;
 }
 
@@ -207,24 +310,49 @@ async fn tokens_from_the_command_line_are_revoked_there_whether_it_runs_or_not()
 async fn over_tls_the_command_line_trusts_the_certificate_that_is_set_and_no_other() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let path = |name: &str| folder.path().join(name).to_str().expect("a name").to_owned();
+    let path = |name: &str| {
+        folder
+            .path()
+            .join(name)
+            .to_str()
+            .expect("a name")
+            .to_owned()
+    };
     for name in ["ours", "other"] {
-        let signed = rcgen::generate_simple_self_signed(vec!["lab.example".to_owned()]).expect("a certificate");
+        let signed = rcgen::generate_simple_self_signed(vec!["lab.example".to_owned()])
+            .expect("a certificate");
         fs::write(path(&format!("{name}.pem")), signed.cert.pem()).expect("writes");
-        fs::write(path(&format!("{name}.key")), signed.signing_key.serialize_pem()).expect("writes");
+        fs::write(
+            path(&format!("{name}.key")),
+            signed.signing_key.serialize_pem(),
+        )
+        .expect("writes");
     }
     let (port, data) = (super::monitor::free_port().to_string(), path("data"));
     let (cert, key, other) = (path("ours.pem"), path("ours.key"), path("other.pem"));
-    let rest = [("SECRET_API", SECRET), ("DATA_DIR", &data), ("PORT_SERVE", &port), ("API_TLS_KEY", &key)];
+    let rest = [
+        ("SECRET_API", SECRET),
+        ("DATA_DIR", &data),
+        ("PORT_SERVE", &port),
+        ("API_TLS_KEY", &key),
+    ];
     let settings = [&rest[..], &[("API_TLS_CERT", cert.as_str())]].concat();
     let mut child = spawn(&["serve"], &environment(&lab, &settings), 0, folder.path());
-    let runs = async || said(folder.path()).contains("labwatch is running").then_some(());
+    let runs = async || {
+        said(folder.path())
+            .contains("labwatch is running")
+            .then_some(())
+    };
     eventually("it runs", || said(folder.path()), runs).await;
 
     let revoked = run(&["token", "revoke", "0123abcd"], &lab, &settings).await;
     assert!(revoked.status.success(), "{}", revoked.said);
     let mistaken = [&rest[..], &[("API_TLS_CERT", other.as_str())]].concat();
     let refused = run(&["token", "list"], &lab, &mistaken).await;
-    assert!(refused.status.code() == Some(1) && refused.said.contains("cannot be asked"), "{}", refused.said);
+    assert!(
+        refused.status.code() == Some(1) && refused.said.contains("cannot be asked"),
+        "{}",
+        refused.said
+    );
     child.kill().await.expect("killed");
 }

@@ -25,7 +25,10 @@ fn through(server: &Exim, lab: &Lab, settings: &[(&str, &str)]) -> Vec<Variable>
         ("EMAIL_TO", ANN),
     ];
     let mut variables = environment(lab, &[&ours[..], settings].concat());
-    variables.push(("SSL_CERT_FILE".to_owned(), server.roots().display().to_string()));
+    variables.push((
+        "SSL_CERT_FILE".to_owned(),
+        server.roots().display().to_string(),
+    ));
     variables
 }
 
@@ -35,19 +38,34 @@ async fn mails_go_encrypted_and_logged_in() {
 }
 
 async fn logged_in(how: &str) {
-    let (server, lab) = (Exim::start().await, laboratory(RelayVersion::V07, &ALL).await);
+    let (server, lab) = (
+        Exim::start().await,
+        laboratory(RelayVersion::V07, &ALL).await,
+    );
     let settings = [("EMAIL_AUTH_TYPE", how), ("EMAIL_CC", "head@lab.example")];
     let monitor = Monitor::start_with(through(&server, &lab, &settings)).await;
     monitor.sees_well(&ALL).await;
     lab.power_off("pend00").expect("known");
     let told = server.mail(ANN, "1 down: pend00").await;
-    assert!(told.raw.contains("\nTo: ann@lab.example\n") && told.raw.contains("\nCc: head@lab.example\n"), "{}", told.raw);
+    assert!(
+        told.raw.contains("\nTo: ann@lab.example\n")
+            && told.raw.contains("\nCc: head@lab.example\n"),
+        "{}",
+        told.raw
+    );
     server.mail("head@lab.example", "1 down: pend00").await;
     lab.power_on("pend00").expect("known");
     server.mail(ANN, "1 back: pend00").await;
     let log = server.log();
-    let good = log.lines().filter(|line| line.contains(" <= ") && line.contains("P=esmtpsa X=TLS"));
-    assert_eq!(good.filter(|line| line.contains(&format!("A={how}:{USER}"))).count(), 2, "{log}");
+    let good = log
+        .lines()
+        .filter(|line| line.contains(" <= ") && line.contains("P=esmtpsa X=TLS"));
+    assert_eq!(
+        good.filter(|line| line.contains(&format!("A={how}:{USER}")))
+            .count(),
+        2,
+        "{log}"
+    );
     monitor.stop("TERM", &lab).await;
 }
 
@@ -55,24 +73,50 @@ async fn logged_in(how: &str) {
 async fn what_is_refused_for_good_is_kept_and_shown_and_left() {
     tokio::join!(
         // A person mends the password, and then the same mail goes through; nobody mends an address that is gone.
-        refused(&[("EMAIL_PASSWORD", "wr0ng-passw0rd-x6")], "it does not accept our token or password: check the secret", "pending"),
-        refused(&[("EMAIL_TO", GONE)], "it answered 550 (no such user here)", "refused")
+        refused(
+            &[("EMAIL_PASSWORD", "wr0ng-passw0rd-x6")],
+            "it does not accept our token or password: check the secret",
+            "pending"
+        ),
+        refused(
+            &[("EMAIL_TO", GONE)],
+            "it answered 550 (no such user here)",
+            "refused"
+        )
     );
 }
 
 /// The server is asked seldom whether it lets us in, so a wrong password locks nobody out, and nothing need be sent to find it out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_is_found_out_before_anything_is_sent() {
-    let (server, lab) = (Exim::start().await, laboratory(RelayVersion::V07, &ALL).await);
+    let (server, lab) = (
+        Exim::start().await,
+        laboratory(RelayVersion::V07, &ALL).await,
+    );
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("password");
     std::fs::write(&file, "wr0ng-passw0rd-x7").expect("written");
-    let mut variables = through(&server, &lab, &[("EMAIL_PASSWORD_FILE", file.to_str().expect("a name"))]);
+    let mut variables = through(
+        &server,
+        &lab,
+        &[("EMAIL_PASSWORD_FILE", file.to_str().expect("a name"))],
+    );
     variables.retain(|(name, _)| name != "STATUS_EMAIL_PASSWORD");
     let monitor = Monitor::start_with(variables).await;
     // Exim writes each into two of its logs.
-    let refusals = || server.log().lines().filter(|line| line.contains("authenticator failed")).count() / 2;
-    says(&monitor, "the mail server cannot be used: it does not accept our token or password").await;
+    let refusals = || {
+        server
+            .log()
+            .lines()
+            .filter(|line| line.contains("authenticator failed"))
+            .count()
+            / 2
+    };
+    says(
+        &monitor,
+        "the mail server cannot be used: it does not accept our token or password",
+    )
+    .await;
     for _ in 0..3 {
         says(&monitor, "the mail server cannot be used").await;
     }
@@ -81,7 +125,11 @@ async fn a_wrong_password_is_found_out_before_anything_is_sent() {
     std::fs::write(&file, PASSWORD).expect("written");
     kill("HUP", monitor.pid()).await;
     monitor.logs(&["the configuration was read anew"]).await;
-    let look = async || get(monitor.port(), FRESH).await.filter(|(_, body)| !body.contains("the mail server cannot be used"));
+    let look = async || {
+        get(monitor.port(), FRESH)
+            .await
+            .filter(|(_, body)| !body.contains("the mail server cannot be used"))
+    };
     eventually("the new password is tried", || monitor.tail(), look).await;
     assert_eq!(refusals(), 1, "{}", server.log());
     assert!(server.mails().is_empty(), "{:?}", server.mails());
@@ -92,39 +140,77 @@ async fn a_wrong_password_is_found_out_before_anything_is_sent() {
 const FRESH: &str = "/__health?cache=false";
 
 async fn says(monitor: &Monitor, words: &str) {
-    let look = async || get(monitor.port(), FRESH).await.filter(|(_, body)| body.contains(words));
+    let look = async || {
+        get(monitor.port(), FRESH)
+            .await
+            .filter(|(_, body)| body.contains(words))
+    };
     eventually(&format!("the status says {words}"), || monitor.tail(), look).await;
 }
 
 async fn refused(settings: &[(&str, &str)], why: &str, state: &str) {
-    let (server, lab) = (Exim::start().await, laboratory(RelayVersion::V07, &ALL).await);
+    let (server, lab) = (
+        Exim::start().await,
+        laboratory(RelayVersion::V07, &ALL).await,
+    );
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = [settings, &[("DATA_DIR", folder.path().to_str().expect("a name"))]].concat();
+    let settings = [
+        settings,
+        &[("DATA_DIR", folder.path().to_str().expect("a name"))],
+    ]
+    .concat();
     let monitor = Monitor::start_with(through(&server, &lab, &settings)).await;
     monitor.sees_well(&ALL).await;
     // One cause and no other: what changes is worth another attempt.
     lab.stream_silent("pend00-st-data").expect("known");
-    monitor.logs(&["\"level\":\"ERROR\"", "the summary is refused for good", why]).await;
+    monitor
+        .logs(&[
+            "\"level\":\"ERROR\"",
+            "the summary is refused for good",
+            why,
+        ])
+        .await;
     // Longer than the wait after a failure that passes.
-    monitor.logs_times(&["experiments are ok"], monitor.lines(&["experiments are ok"]).len() + 15).await;
-    assert_eq!(monitor.lines(&["telling people"]).len(), 1, "it is not tried again and again");
+    monitor
+        .logs_times(
+            &["experiments are ok"],
+            monitor.lines(&["experiments are ok"]).len() + 15,
+        )
+        .await;
+    assert_eq!(
+        monitor.lines(&["telling people"]).len(),
+        1,
+        "it is not tried again and again"
+    );
     assert!(server.mails().is_empty(), "{:?}", server.mails());
     monitor.stop("TERM", &lab).await;
-    let file = Connection::open_with_flags(folder.path().join(DATABASE_FILE), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the memory");
-    let kept: (String, String) =
-        file.query_row("SELECT state, last_error FROM outbox", [], |row| Ok((row.get(0)?, row.get(1)?))).expect("one mail");
+    let file = Connection::open_with_flags(
+        folder.path().join(DATABASE_FILE),
+        OpenFlags::SQLITE_OPEN_READ_ONLY,
+    )
+    .expect("the memory");
+    let kept: (String, String) = file
+        .query_row("SELECT state, last_error FROM outbox", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .expect("one mail");
     assert!(kept.0 == state && kept.1.contains(why), "{kept:?}");
 }
 
 /// While the server is away one breaks and is mended and another breaks: one mail says what is true when the server is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_the_mail_server_ends_in_one_true_mail() {
-    let (mut server, lab) = (Exim::start().await, laboratory(RelayVersion::V07, &ALL).await);
+    let (mut server, lab) = (
+        Exim::start().await,
+        laboratory(RelayVersion::V07, &ALL).await,
+    );
     let monitor = Monitor::start_with(through(&server, &lab, &[])).await;
     monitor.sees_well(&ALL).await;
     server.kill().await;
     lab.power_off("pend00").expect("known");
-    monitor.logs(&["the summary is not sent, it is tried again: cannot connect"]).await;
+    monitor
+        .logs(&["the summary is not sent, it is tried again: cannot connect"])
+        .await;
     lab.power_off("spin00").expect("known");
     switched(&lab, "r-spin00", 1).await;
     lab.power_on("pend00").expect("known");
@@ -133,6 +219,11 @@ async fn an_outage_of_the_mail_server_ends_in_one_true_mail() {
     let told = server.mail(ANN, "1 down, 1 back: spin00").await;
     tokio::time::sleep(DELIVERS_WITHIN).await;
     assert_eq!(server.mails().len(), 1, "{:#?}", server.mails());
-    assert!(told.raw.contains("pend00 ok A   well again, was ") && told.raw.contains("spin00 ><   U down: "), "{}", told.raw);
+    assert!(
+        told.raw.contains("pend00 ok A   well again, was ")
+            && told.raw.contains("spin00 ><   U down: "),
+        "{}",
+        told.raw
+    );
     monitor.stop("TERM", &lab).await;
 }

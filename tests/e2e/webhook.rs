@@ -31,18 +31,29 @@ impl Program {
         let (mut server, all) = (JoinSet::new(), Arc::clone(&heard));
         server.spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let Some(request) = request(&mut stream).await else { continue };
+                let Some(request) = request(&mut stream).await else {
+                    continue;
+                };
                 let count = {
                     let mut all = all.lock().expect("nobody panics");
                     all.push(request);
                     all.len()
                 };
-                let status = if count <= unwell { "503 Unwell" } else { "200 OK" };
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let status = if count <= unwell {
+                    "503 Unwell"
+                } else {
+                    "200 OK"
+                };
+                let answer =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        Self { url, heard, _server: server }
+        Self {
+            url,
+            heard,
+            _server: server,
+        }
     }
 
     /// The messages so far.
@@ -53,12 +64,24 @@ impl Program {
     /// Waits for the `count`th message.
     async fn message(&self, count: usize) -> Value {
         let look = async || self.heard().into_iter().nth(count - 1);
-        let (head, body) = eventually(&format!("message {count}"), || format!("{:#?}", self.heard()), look).await;
+        let (head, body) = eventually(
+            &format!("message {count}"),
+            || format!("{:#?}", self.heard()),
+            look,
+        )
+        .await;
         let header = |name: &str| {
             let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-            lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).unwrap_or_default()
+            lines
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.to_owned())
+                .unwrap_or_default()
         };
-        let expected = signature(&SecretString::from(SECRET), &header("x-labwatch-timestamp"), body.as_bytes());
+        let expected = signature(
+            &SecretString::from(SECRET),
+            &header("x-labwatch-timestamp"),
+            body.as_bytes(),
+        );
         assert_eq!(header("x-labwatch-signature"), format!("sha256={expected}"));
         let message: Value = serde_json::from_str(&body).expect("JSON");
         assert_eq!(message["id"], header("x-labwatch-id").as_str());
@@ -69,10 +92,19 @@ impl Program {
 async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {
-        stream.read_buf(&mut bytes).await.ok().filter(|read| *read > 0)?;
+        stream
+            .read_buf(&mut bytes)
+            .await
+            .ok()
+            .filter(|read| *read > 0)?;
         let text = String::from_utf8_lossy(&bytes);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.to_ascii_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok())?;
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head
+            .to_ascii_lowercase()
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok())?;
         if body.len() >= length {
             return Some((head.to_owned(), body.to_owned()));
         }
@@ -83,21 +115,43 @@ async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
 async fn a_program_is_told_what_people_are() {
     let program = Program::start(1).await;
     let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
-    let monitor = Monitor::start(&lab, &[("WEBHOOK_URL", &program.url), ("SECRET_WEBHOOK", SECRET)]).await;
+    let monitor = Monitor::start(
+        &lab,
+        &[("WEBHOOK_URL", &program.url), ("SECRET_WEBHOOK", SECRET)],
+    )
+    .await;
     monitor.sees_well(&["pend00", "spin00"]).await;
     lab.stream_silent("pend00-st-data").expect("known");
-    mail(&lab, "pend00 is down", |mail| mail.subject.contains("1 down: pend00")).await;
+    mail(&lab, "pend00 is down", |mail| {
+        mail.subject.contains("1 down: pend00")
+    })
+    .await;
     let unheard = program.message(1).await;
     // The first was answered by 503: people know it by mail, the program is told again.
     let down = program.message(2).await;
     assert_ne!(unheard["id"], down["id"]);
-    assert_eq!((&down["version"], &down["route"], &down["occasion"]), (&1.into(), &"webhook".into(), &"news".into()));
-    assert_eq!((&down["news"][0]["name"], &down["news"][0]["health"]), (&"pend00".into(), &"down".into()));
+    assert_eq!(
+        (&down["version"], &down["route"], &down["occasion"]),
+        (&1.into(), &"webhook".into(), &"news".into())
+    );
+    assert_eq!(
+        (&down["news"][0]["name"], &down["news"][0]["health"]),
+        (&"pend00".into(), &"down".into())
+    );
     lab.stream_back("pend00-st-data").expect("known");
     let back = program.message(3).await;
-    assert_eq!((&back["news"][0]["health"], &back["news"][0]["told"]), (&"ok".into(), &"down".into()));
-    assert!(back["news"][0]["lasted_seconds"].as_u64().is_some(), "{back}");
-    mail(&lab, "pend00 is back", |mail| mail.subject.contains("1 back: pend00")).await;
+    assert_eq!(
+        (&back["news"][0]["health"], &back["news"][0]["told"]),
+        (&"ok".into(), &"down".into())
+    );
+    assert!(
+        back["news"][0]["lasted_seconds"].as_u64().is_some(),
+        "{back}"
+    );
+    mail(&lab, "pend00 is back", |mail| {
+        mail.subject.contains("1 back: pend00")
+    })
+    .await;
     assert_eq!(lab.mail().mails().len(), 2, "mail has a state of its own");
     monitor.stop("TERM", &lab).await;
 }

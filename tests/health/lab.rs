@@ -7,13 +7,18 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::engine::{
-    Affected, Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report, ResourceView, Role, RouteView, SamplingView,
-    Scopes, Seen, Snapshot, SourceView, StreamView, Traffic,
+    Affected, Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report,
+    ResourceView, Role, RouteView, SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView,
+    Traffic,
 };
 use labwatch::health::{
-    Ack, Categories, Clock, Desk, Finding, Identity, Pushed, Registry, Reporter, STORE, Settings, SingleCheck, State, strict,
+    Ack, Categories, Clock, Desk, Finding, Identity, Pushed, Registry, Reporter, STORE, Settings,
+    SingleCheck, State, strict,
 };
-use labwatch::model::{Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth, Stub, Topic};
+use labwatch::model::{
+    Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
+};
 use tokio::sync::watch;
 
 /// When everything begins.
@@ -59,7 +64,11 @@ pub struct Bench {
 
 /// Settings with two categories: one that forgives, and one that does not forget.
 pub fn settings() -> Settings {
-    let pendulums = CategorySettings { patterns: vec!["pend*".into()], resilient: true, ..strict("pendulums") };
+    let pendulums = CategorySettings {
+        patterns: vec!["pend*".into()],
+        resilient: true,
+        ..strict("pendulums")
+    };
     let exam = CategorySettings {
         patterns: vec!["spin*".into()],
         sticky: true,
@@ -68,7 +77,11 @@ pub fn settings() -> Settings {
         business_impact: "The exam cannot be held.".into(),
         ..strict("exam")
     };
-    Settings { label: "test-lab".into(), categories: vec![pendulums, exam], ..Settings::default() }
+    Settings {
+        label: "test-lab".into(),
+        categories: vec![pendulums, exam],
+        ..Settings::default()
+    }
 }
 
 impl Bench {
@@ -83,12 +96,38 @@ impl Bench {
         let registry = Registry::new(hands.clock());
         let first = quiet();
         let (snapshots, seen) = watch::channel(Arc::new(first.clone()));
-        let store = registry.register(STORE, Some(Duration::from_secs(30)), &[]).expect("free");
-        let web = registry.register("web", None, &["pendulums".to_owned()]).expect("free");
-        let identity =
-            Identity { name: "labwatch", version: "1.2.3", commit: Some("abc1234"), built: Some("2026-11-20T12:00:00Z"), started: at(0) };
-        let desk = Desk::new(settings, identity, hands.clock(), registry.clone(), seen, categories).expect("free");
-        Self { hands, desk, registry, store, web, pushed: Arc::default(), snapshots, last: Mutex::new(first) }
+        let store = registry
+            .register(STORE, Some(Duration::from_secs(30)), &[])
+            .expect("free");
+        let web = registry
+            .register("web", None, &["pendulums".to_owned()])
+            .expect("free");
+        let identity = Identity {
+            name: "labwatch",
+            version: "1.2.3",
+            commit: Some("abc1234"),
+            built: Some("2026-11-20T12:00:00Z"),
+            started: at(0),
+        };
+        let desk = Desk::new(
+            settings,
+            identity,
+            hands.clock(),
+            registry.clone(),
+            seen,
+            categories,
+        )
+        .expect("free");
+        Self {
+            hands,
+            desk,
+            registry,
+            store,
+            web,
+            pushed: Arc::default(),
+            snapshots,
+            last: Mutex::new(first),
+        }
     }
 
     /// A service that runs, two minutes after its start, with everything well: `pend00`, `pend01` and `spin00`.
@@ -101,7 +140,13 @@ impl Bench {
         bench.hands.set(100);
         bench.store.report(Finding::ok());
         bench.web.report(Finding::ok());
-        bench.show(100, |lab| *lab = live(vec![healthy("pend00"), healthy("pend01"), healthy("spin00")]));
+        bench.show(100, |lab| {
+            *lab = live(vec![
+                healthy("pend00"),
+                healthy("pend01"),
+                healthy("spin00"),
+            ])
+        });
         bench.turn(120);
         bench
     }
@@ -116,7 +161,11 @@ impl Bench {
         last.counts = count(&last);
         let snapshot = Arc::new(last.clone());
         self.snapshots.send_replace(Arc::clone(&snapshot));
-        self.desk.evaluate(&snapshot).into_iter().map(|change| format!("{} {}", change.category, change.switch.reason)).collect()
+        self.desk
+            .evaluate(&snapshot)
+            .into_iter()
+            .map(|change| format!("{} {}", change.category, change.switch.reason))
+            .collect()
     }
 
     /// The loop turns, and store and web are found well.
@@ -128,7 +177,12 @@ impl Bench {
 }
 
 pub fn ack(text: &str) -> Ack {
-    Ack { by: "bob".into(), text: text.into(), at: at(110), until: None }
+    Ack {
+        by: "bob".into(),
+        text: text.into(),
+        at: at(110),
+        until: None,
+    }
 }
 
 /// An outside service of which one check fails.
@@ -141,12 +195,21 @@ pub fn ailing_service() -> Finding {
         last_updated: "2026-11-21T00:01:50Z".into(),
         ..SingleCheck::default()
     });
-    Finding { state: State::Error, detail: "1 of its checks failing (mail)".into(), checks: Arc::from(checks) }
+    Finding {
+        state: State::Error,
+        detail: "1 of its checks failing (mail)".into(),
+        checks: Arc::from(checks),
+    }
 }
 
 /// Replaces an experiment.
 pub fn put(lab: &mut Snapshot, view: ExperimentView) {
-    let mut all: Vec<_> = lab.experiments.iter().filter(|known| known.stub != view.stub).cloned().collect();
+    let mut all: Vec<_> = lab
+        .experiments
+        .iter()
+        .filter(|known| known.stub != view.stub)
+        .cloned()
+        .collect();
     all.push(Arc::new(view));
     all.sort_by(|a, b| a.stub.cmp(&b.stub));
     lab.experiments = Arc::new(all);
@@ -192,7 +255,11 @@ pub fn live(experiments: Vec<ExperimentView>) -> Snapshot {
     let mut report = Report::default();
     for view in &experiments {
         for stream in &view.streams {
-            let tx = Some(Traffic { last: Some(Duration::from_millis(100)), size: 100, fps: 25.5 });
+            let tx = Some(Traffic {
+                last: Some(Duration::from_millis(100)),
+                size: 100,
+                fps: 25.5,
+            });
             report.push(Connection {
                 topic: stream.topic.as_str(),
                 scopes: Scopes::EXPT.with(Scopes::WRITE),
@@ -207,10 +274,18 @@ pub fn live(experiments: Vec<ExperimentView>) -> Snapshot {
     }
     let mut sources = SourceName::ALL.map(|name| source(name, SourceHealth::Live, Some(at(119))));
     sources[0].report = Some(Arc::new(report));
-    Snapshot { experiments: Arc::new(experiments.into_iter().map(Arc::new).collect()), sources, ..quiet() }
+    Snapshot {
+        experiments: Arc::new(experiments.into_iter().map(Arc::new).collect()),
+        sources,
+        ..quiet()
+    }
 }
 
-pub fn source(name: SourceName, health: SourceHealth, last_report: Option<Timestamp>) -> SourceView {
+pub fn source(
+    name: SourceName,
+    health: SourceHealth,
+    last_report: Option<Timestamp>,
+) -> SourceView {
     SourceView {
         name,
         health,
@@ -274,12 +349,23 @@ pub fn down(stub: &str) -> ExperimentView {
 /// Its remote login is lost.
 pub fn degraded(stub: &str) -> ExperimentView {
     let issues = vec![Issue::JumpLost];
-    ExperimentView { health: Health::Degraded, jump: JumpHealth::Lost, jump_seen: Seen::At(at(60)), issues, ..healthy(stub) }
+    ExperimentView {
+        health: Health::Degraded,
+        jump: JumpHealth::Lost,
+        jump_seen: Seen::At(at(60)),
+        issues,
+        ..healthy(stub)
+    }
 }
 
 /// It is not judged: it was seen for the first time a moment ago, or (without grace) relay tells nothing.
 pub fn unknown(stub: &str, grace_until: Option<Timestamp>) -> ExperimentView {
-    let mut view = ExperimentView { health: Health::Unknown, jump: JumpHealth::Unknown, grace_until, ..healthy(stub) };
+    let mut view = ExperimentView {
+        health: Health::Unknown,
+        jump: JumpHealth::Unknown,
+        grace_until,
+        ..healthy(stub)
+    };
     for stream in &mut view.streams {
         (stream.health, stream.seen) = (StreamHealth::Unknown, Seen::Never);
     }
@@ -295,11 +381,23 @@ pub fn held(mut view: ExperimentView) -> ExperimentView {
 
 fn resource(stub: &Stub, bookable: Bookable) -> ResourceView {
     let name = ResourceName::try_new(&format!("r-{stub}")).expect("a name");
-    ResourceView { name, bookable: Some(bookable), reason: String::new(), read: Some(at(1)), fault: None, wish: None }
+    ResourceView {
+        name,
+        bookable: Some(bookable),
+        reason: String::new(),
+        read: Some(at(1)),
+        fault: None,
+        wish: None,
+    }
 }
 
 fn count(lab: &Snapshot) -> Counts {
-    let of = |health: Health| lab.experiments.iter().filter(|view| view.health == health).count();
+    let of = |health: Health| {
+        lab.experiments
+            .iter()
+            .filter(|view| view.health == health)
+            .count()
+    };
     Counts {
         total: lab.experiments.len(),
         ok: of(Health::Ok),

@@ -35,10 +35,17 @@ async fn every_path_is_only_read() {
     for path in PATHS.into_iter().filter(|path| *path != "/actuator/logger") {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
             let answer = server.ask(method.clone(), path, "*/*").await;
-            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            assert_eq!(
+                answer.status(),
+                StatusCode::METHOD_NOT_ALLOWED,
+                "{method} {path}"
+            );
             assert_eq!(answer.headers()["allow"], "GET,HEAD", "{method} {path}");
             let body: Value = answer.json().await.expect("JSON");
-            assert_eq!(body, json!({"code": 405, "message": format!("method {method} is not allowed, but [GET] are"), "request_id": "7"}));
+            assert_eq!(
+                body,
+                json!({"code": 405, "message": format!("method {method} is not allowed, but [GET] are"), "request_id": "7"})
+            );
         }
     }
 }
@@ -47,15 +54,28 @@ async fn every_path_is_only_read() {
 async fn only_who_may_sets_a_level_of_the_log() {
     let server = Server::start(&Bench::well()).await;
     assert_eq!(server.status("/actuator/logger").await, 200);
-    assert_eq!(server.ask(Method::POST, "/actuator/logger", "*/*").await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        server
+            .ask(Method::POST, "/actuator/logger", "*/*")
+            .await
+            .status(),
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]
 async fn head_is_get_without_a_body() {
     let server = Server::start(&Bench::well()).await;
     for path in PATHS {
-        let (get, head) = (server.ask(Method::GET, path, "*/*").await, server.ask(Method::HEAD, path, "*/*").await);
-        assert_eq!((head.status(), head.headers().get("content-type")), (get.status(), get.headers().get("content-type")), "{path}");
+        let (get, head) = (
+            server.ask(Method::GET, path, "*/*").await,
+            server.ask(Method::HEAD, path, "*/*").await,
+        );
+        assert_eq!(
+            (head.status(), head.headers().get("content-type")),
+            (get.status(), get.headers().get("content-type")),
+            "{path}"
+        );
         assert_eq!(head.text().await.expect("no body"), "", "{path}");
     }
 }
@@ -64,9 +84,18 @@ async fn head_is_get_without_a_body() {
 async fn what_is_not_known_is_404_in_json() {
     let server = Server::start(&Bench::well()).await;
     for (path, message) in [
-        ("/actuator/health/nope", "health nope was not found, but liveness and readiness are"),
-        ("/actuator/health/liveness/book", "book was not found in liveness"),
-        ("/actuator/health/readiness/nope", "nope was not found in readiness"),
+        (
+            "/actuator/health/nope",
+            "health nope was not found, but liveness and readiness are",
+        ),
+        (
+            "/actuator/health/liveness/book",
+            "book was not found in liveness",
+        ),
+        (
+            "/actuator/health/readiness/nope",
+            "nope was not found in readiness",
+        ),
         ("/actuator/nope", "path /actuator/nope was not found"),
         ("/actuator/health", "path /actuator/health was not found"),
         ("/status/nope", "check nope was not found"),
@@ -74,8 +103,18 @@ async fn what_is_not_known_is_404_in_json() {
         ("/status/", "path /status/ was not found"),
     ] {
         let answer = server.ask(Method::GET, path, "*/*").await;
-        assert_eq!((answer.status().as_u16(), answer.headers()["content-type"].as_bytes()), (404, &b"application/json"[..]), "{path}");
-        assert_eq!(answer.json::<Value>().await.expect("JSON"), json!({"code": 404, "message": message, "request_id": "7"}));
+        assert_eq!(
+            (
+                answer.status().as_u16(),
+                answer.headers()["content-type"].as_bytes()
+            ),
+            (404, &b"application/json"[..]),
+            "{path}"
+        );
+        assert_eq!(
+            answer.json::<Value>().await.expect("JSON"),
+            json!({"code": 404, "message": message, "request_id": "7"})
+        );
     }
 }
 
@@ -83,7 +122,12 @@ async fn what_is_not_known_is_404_in_json() {
 fn counting(bench: &Bench) -> (Probes, Arc<AtomicU32>) {
     let (mut probes, count) = (Probes::default(), Arc::new(AtomicU32::new(0)));
     let counted = Arc::clone(&count);
-    let pace = Pace { period: Duration::from_secs(3_600), timeout: Duration::from_secs(5), retries: 0, cooldown: Duration::ZERO };
+    let pace = Pace {
+        period: Duration::from_secs(3_600),
+        timeout: Duration::from_secs(5),
+        retries: 0,
+        cooldown: Duration::ZERO,
+    };
     let check = Box::new(move || {
         counted.fetch_add(1, Ordering::Relaxed);
         let found = async {
@@ -92,7 +136,9 @@ fn counting(bench: &Bench) -> (Probes, Arc<AtomicU32>) {
         };
         Box::pin(found) as futures_util::future::BoxFuture<'static, Attempt>
     });
-    probes.add(&bench.registry, "counted", &[], pace, check).expect("free");
+    probes
+        .add(&bench.registry, "counted", &[], pace, check)
+        .expect("free");
     (probes, count)
 }
 
@@ -110,18 +156,37 @@ async fn a_fresh_run_is_shared_and_bounded() {
     let server = Server::start_with(&bench, &probes, poll).await;
     let mut running = JoinSet::new();
     running.spawn(probes.run(CancellationToken::new()));
-    while bench.desk.picture().component("counted").is_some_and(|one| one.last_update.is_none()) {
+    while bench
+        .desk
+        .picture()
+        .component("counted")
+        .is_some_and(|one| one.last_update.is_none())
+    {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(count.load(Ordering::Relaxed), 1, "the first check is at once");
-    let asked = futures_util::future::join_all((0..20).map(|_| server.json("/__health?cache=false"))).await;
-    assert_eq!((count.load(Ordering::Relaxed), read.load(Ordering::Relaxed)), (2, 1));
+    assert_eq!(
+        count.load(Ordering::Relaxed),
+        1,
+        "the first check is at once"
+    );
+    let asked =
+        futures_util::future::join_all((0..20).map(|_| server.json("/__health?cache=false"))).await;
+    assert_eq!(
+        (count.load(Ordering::Relaxed), read.load(Ordering::Relaxed)),
+        (2, 1)
+    );
     for answer in asked {
         assert_eq!(answer["description"], "Health of test-lab served directly.");
         assert_eq!(answer["checks"][0]["name"], "book");
-        assert_eq!(answer["checks"][0]["lastUpdated"], "2026-11-21T00:02:10.000Z");
+        assert_eq!(
+            answer["checks"][0]["lastUpdated"],
+            "2026-11-21T00:02:10.000Z"
+        );
     }
-    assert_eq!(server.json("/__health?cache=false").await["description"], "Health of test-lab served from cache.");
+    assert_eq!(
+        server.json("/__health?cache=false").await["description"],
+        "Health of test-lab served from cache."
+    );
     assert_eq!(server.status("/__gtg?cache=false").await, 200);
     assert_eq!(count.load(Ordering::Relaxed), 2, "not again so soon");
 }

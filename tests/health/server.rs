@@ -28,7 +28,11 @@ impl Levels for Log {
     }
 
     fn set(&self, targets: &[&str], level: &str) -> Result<(), String> {
-        self.0.lock().expect("no panic").extend(targets.iter().map(|target| ((*target).to_owned(), level.to_owned())));
+        self.0.lock().expect("no panic").extend(
+            targets
+                .iter()
+                .map(|target| ((*target).to_owned(), level.to_owned())),
+        );
         Ok(())
     }
 }
@@ -36,10 +40,20 @@ impl Levels for Log {
 /// A gate that lets everybody read, and nobody change anything.
 fn open_gate() -> Arc<Gate> {
     let session = Duration::from_secs(3_600);
-    let settings =
-        AccessSettings { secret: None, reading: Reading::Open, session, trusted_proxies: Vec::new(), url: None, base: String::new() };
+    let settings = AccessSettings {
+        secret: None,
+        reading: Reading::Open,
+        session,
+        trusted_proxies: Vec::new(),
+        url: None,
+        base: String::new(),
+    };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
-    Arc::new(Gate::new(settings, Revocations::recall([], jiff::Timestamp::UNIX_EPOCH, keep), Audit::new(|_, _| {})))
+    Arc::new(Gate::new(
+        settings,
+        Revocations::recall([], jiff::Timestamp::UNIX_EPOCH, keep),
+        Audit::new(|_, _| {}),
+    ))
 }
 
 pub struct Server {
@@ -54,50 +68,84 @@ impl Server {
     }
 
     pub async fn start_with(bench: &Bench, probes: &Probes, poll_book: PollBook) -> Self {
-        let contributors: [Contributor; 2] =
-            [("config", Box::new(|_| Ok(json!({"health_startup": "1m"})))), ("host", Box::new(|_| Err("it does not say".to_owned())))];
+        let contributors: [Contributor; 2] = [
+            ("config", Box::new(|_| Ok(json!({"health_startup": "1m"})))),
+            ("host", Box::new(|_| Err("it does not say".to_owned()))),
+        ];
         let health = HealthState {
             desk: bench.desk.clone(),
-            refresher: Arc::new(Refresher::new(bench.desk.clone(), probes.asker(), poll_book)),
+            refresher: Arc::new(Refresher::new(
+                bench.desk.clone(),
+                probes.asker(),
+                poll_book,
+            )),
             pushed: Arc::clone(&bench.pushed),
             contributors: Arc::new(contributors),
             keep_switch: Arc::new(|_| Box::pin(std::future::ready(true))),
             levels: Some(Arc::new(Log::default())),
         };
-        let routes =
-            router(ApiState { health: Some(health), ..ApiState::new(bench.snapshots.subscribe()) }, open_gate(), axum::Router::new());
+        let routes = router(
+            ApiState {
+                health: Some(health),
+                ..ApiState::new(bench.snapshots.subscribe())
+            },
+            open_gate(),
+            axum::Router::new(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
         let mut task = JoinSet::new();
         task.spawn(serve(listener, routes, CancellationToken::new()));
-        Self { address, client: reqwest::Client::builder().no_proxy().build().expect("a client"), _task: task }
+        Self {
+            address,
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client"),
+            _task: task,
+        }
     }
 
     pub async fn ask(&self, method: Method, path: &str, accept: &str) -> Response {
-        let request = self.client.request(method, format!("{}{path}", self.address)).header("accept", accept).header("x-request-id", "7");
+        let request = self
+            .client
+            .request(method, format!("{}{path}", self.address))
+            .header("accept", accept)
+            .header("x-request-id", "7");
         request.send().await.expect("answers")
     }
 
     pub async fn status(&self, path: &str) -> u16 {
-        self.ask(Method::GET, path, "application/json").await.status().as_u16()
+        self.ask(Method::GET, path, "application/json")
+            .await
+            .status()
+            .as_u16()
     }
 
     pub async fn json(&self, path: &str) -> Value {
         let answer = self.ask(Method::GET, path, "application/json").await;
-        serde_json::from_str(&answer.text().await.expect("a body")).unwrap_or_else(|error| panic!("{path}: {error}"))
+        serde_json::from_str(&answer.text().await.expect("a body"))
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// One answer in words: its status, its headers as far as they are ours, and its body.
     pub async fn told(&self, path: &str, accept: &str) -> String {
         let answer = self.ask(Method::GET, path, accept).await;
         let mut text = format!("{}", answer.status().as_u16());
-        for name in ["content-type", "cache-control", "vary", "content-security-policy"] {
+        for name in [
+            "content-type",
+            "cache-control",
+            "vary",
+            "content-security-policy",
+        ] {
             for value in answer.headers().get_all(name) {
                 text = format!("{text}\n{name}: {}", value.to_str().expect("text"));
             }
         }
         let body = answer.text().await.expect("a body");
-        let body = serde_json::from_str::<Value>(&body).map_or(body, |json| serde_json::to_string_pretty(&json).expect("JSON"));
+        let body = serde_json::from_str::<Value>(&body).map_or(body, |json| {
+            serde_json::to_string_pretty(&json).expect("JSON")
+        });
         format!("{text}\n{body}")
     }
 }

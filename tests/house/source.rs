@@ -25,14 +25,26 @@ impl Source {
     pub fn new(path: &str, raw: &str) -> Self {
         let blank = blank(raw);
         let whole_file_is_a_test = path.ends_with("/tests.rs") || path.contains("/tests/");
-        let end = if whole_file_is_a_test { 0 } else { tests_begin(&blank) };
-        Self { path: path.to_owned(), raw: raw.to_owned(), code: blank[..end].to_owned() }
+        let end = if whole_file_is_a_test {
+            0
+        } else {
+            tests_begin(&blank)
+        };
+        Self {
+            path: path.to_owned(),
+            raw: raw.to_owned(),
+            code: blank[..end].to_owned(),
+        }
     }
 
     /// The part of the house that it belongs to: `src/feeds/socket.rs` and `src/feeds.rs` to `feeds`.
     pub fn room(&self) -> &str {
         let inner = self.path.strip_prefix("src/").unwrap_or(&self.path);
-        inner.split('/').next().unwrap_or(inner).trim_end_matches(".rs")
+        inner
+            .split('/')
+            .next()
+            .unwrap_or(inner)
+            .trim_end_matches(".rs")
     }
 
     /// How many lines there are before the tests.
@@ -51,7 +63,10 @@ impl Source {
         }
         let depth = self.depth();
         for at in starts_of(&self.code, "super::") {
-            let chain = self.code[at..].split("super::").take_while(|part| part.is_empty()).count();
+            let chain = self.code[at..]
+                .split("super::")
+                .take_while(|part| part.is_empty())
+                .count();
             let climbed = chain.max(1);
             if climbed >= depth && !self.code[..at].ends_with("super::") {
                 self.take_apart(at + climbed * "super::".len(), Vec::new(), &mut found);
@@ -64,7 +79,11 @@ impl Source {
     /// How many `super` lead from the file's module to the crate's root.
     fn depth(&self) -> usize {
         let parts = self.path.split('/').count() - 1;
-        if self.path.ends_with("/mod.rs") { parts - 1 } else { parts }
+        if self.path.ends_with("/mod.rs") {
+            parts - 1
+        } else {
+            parts
+        }
     }
 
     /// Follows a path, or a group of them, from `at`; returns where it ends.
@@ -74,13 +93,19 @@ impl Source {
             if self.code[at..].starts_with('{') {
                 return self.take_group(at + 1, &parts, found);
             }
-            let word: String = self.code[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let word: String = self.code[at..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             at += word.len();
             if !word.is_empty() {
                 parts.push(word);
             }
             if !self.code[at..].starts_with("::") {
-                found.push(Named { line: self.line(at), parts });
+                found.push(Named {
+                    line: self.line(at),
+                    parts,
+                });
                 return at;
             }
             at += 2;
@@ -93,7 +118,9 @@ impl Source {
             match self.code[at..].chars().next() {
                 Some('}') => return at + 1,
                 None => return at,
-                Some(c) if c.is_alphanumeric() || c == '_' => at = self.take_apart(at, parts.to_vec(), found),
+                Some(c) if c.is_alphanumeric() || c == '_' => {
+                    at = self.take_apart(at, parts.to_vec(), found)
+                }
                 Some(c) => at += c.len_utf8(),
             }
         }
@@ -133,10 +160,16 @@ pub fn all(root: &Path) -> Vec<Source> {
 /// The paths of all files in a folder, from the root, sorted.
 pub fn files_under(root: &Path, folder: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return found };
+    let Ok(entries) = std::fs::read_dir(root.join(folder)) else {
+        return found;
+    };
     for entry in entries.flatten() {
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() { found.extend(files_under(root, &path)) } else { found.push(path) }
+        if entry.path().is_dir() {
+            found.extend(files_under(root, &path))
+        } else {
+            found.push(path)
+        }
     }
     found.sort();
     found
@@ -144,14 +177,24 @@ pub fn files_under(root: &Path, folder: &str) -> Vec<String> {
 
 /// The text of a file; of one that is no text, what can be read.
 pub fn text_of(root: &Path, path: &str) -> String {
-    std::fs::read(root.join(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    std::fs::read(root.join(path))
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
 }
 
 /// Where the module of the tests begins.
 fn tests_begin(blank: &str) -> usize {
     let attribute = "#[cfg(test)]";
-    let of_a_module = |at: &usize| blank[at + attribute.len()..].trim_start().starts_with("mod ");
-    blank.match_indices(attribute).map(|(at, _)| at).find(of_a_module).unwrap_or(blank.len())
+    let of_a_module = |at: &usize| {
+        blank[at + attribute.len()..]
+            .trim_start()
+            .starts_with("mod ")
+    };
+    blank
+        .match_indices(attribute)
+        .map(|(at, _)| at)
+        .find(of_a_module)
+        .unwrap_or(blank.len())
 }
 
 /// The code with every comment, text and character replaced by spaces. Line breaks stay.
@@ -162,11 +205,18 @@ fn blank(raw: &str) -> String {
         let skipped = skipped(rest);
         if skipped == 0 {
             // A whole word at once, so that the `r` of `for"` does not look like the start of a raw text.
-            let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()).max(first.len_utf8());
+            let word = rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len())
+                .max(first.len_utf8());
             out.push_str(&rest[..word]);
             rest = &rest[word..];
         } else {
-            out.extend(rest[..skipped].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+            out.extend(
+                rest[..skipped]
+                    .chars()
+                    .map(|c| if c == '\n' { '\n' } else { ' ' }),
+            );
             rest = &rest[skipped..];
         }
     }
@@ -183,12 +233,17 @@ fn skipped(rest: &str) -> usize {
     }
     let text = rest.trim_start_matches(['b', 'c']);
     let prefix = rest.len() - text.len();
-    if let Some(raw) = text.strip_prefix('r').filter(|raw| raw.starts_with(['"', '#'])) {
+    if let Some(raw) = text
+        .strip_prefix('r')
+        .filter(|raw| raw.starts_with(['"', '#']))
+    {
         let hashes = raw.len() - raw.trim_start_matches('#').len();
         if raw[hashes..].starts_with('"') {
             let end = format!("\"{}", "#".repeat(hashes));
             let start = prefix + 1 + hashes + 1;
-            return rest[start..].find(&end).map_or(rest.len(), |at| start + at + end.len());
+            return rest[start..]
+                .find(&end)
+                .map_or(rest.len(), |at| start + at + end.len());
         }
     }
     if prefix <= 1 && text.starts_with('"') {
@@ -220,5 +275,7 @@ fn character(text: &str) -> Option<usize> {
         return text[3..].find('\'').map(|at| at + 4);
     }
     let inner = text[1..].chars().next()?;
-    text[1 + inner.len_utf8()..].starts_with('\'').then(|| inner.len_utf8() + 2)
+    text[1 + inner.len_utf8()..]
+        .starts_with('\'')
+        .then(|| inner.len_utf8() + 2)
 }

@@ -27,8 +27,14 @@ impl Daemon {
         );
         fs::write(folder.path().join("prometheus.yml"), config).expect("writes");
         let mut command = Command::new("prometheus");
-        command.arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()));
-        command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
+        command.arg(format!(
+            "--config.file={}",
+            folder.path().join("prometheus.yml").display()
+        ));
+        command.arg(format!(
+            "--storage.tsdb.path={}",
+            folder.path().join("data").display()
+        ));
         command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
         Self::start(command, folder)
     }
@@ -44,9 +50,16 @@ impl Daemon {
              MAX_UPDATES_PER_SECOND = inf\nMAX_CREATES_PER_MINUTE = inf\n"
         );
         fs::write(folder.path().join("carbon.conf"), config).expect("writes");
-        fs::write(folder.path().join("storage-schemas.conf"), "[all]\npattern = .*\nretentions = 1s:1h\n").expect("writes");
+        fs::write(
+            folder.path().join("storage-schemas.conf"),
+            "[all]\npattern = .*\nretentions = 1s:1h\n",
+        )
+        .expect("writes");
         let mut command = Command::new("carbon-cache");
-        command.arg(format!("--config={}", folder.path().join("carbon.conf").display()));
+        command.arg(format!(
+            "--config={}",
+            folder.path().join("carbon.conf").display()
+        ));
         command.arg(format!("--pidfile={}", folder.path().join("pid").display()));
         command.args(["--debug", "start"]);
         Self::start(command, folder)
@@ -56,8 +69,14 @@ impl Daemon {
         let log = fs::File::create(folder.path().join("log")).expect("a log");
         let errors = log.try_clone().expect("a second handle");
         let name = command.get_program().to_string_lossy().into_owned();
-        let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
-        let child = child.unwrap_or_else(|fault| panic!("{name} cannot be started ({fault}): run scripts/test.sh, which installs it"));
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn();
+        let child = child.unwrap_or_else(|fault| {
+            panic!("{name} cannot be started ({fault}): run scripts/test.sh, which installs it")
+        });
         Self { child, folder }
     }
 
@@ -77,10 +96,14 @@ impl Drop for Daemon {
 /// The values that carbon keeps of a metric (its path below the storage), oldest first.
 pub fn whisper(storage: &Path, metric: &str) -> Vec<(i64, String)> {
     let file = storage.join(format!("{metric}.wsp"));
-    let Ok(out) = Command::new("whisper-fetch").arg(file).output() else { return Vec::new() };
+    let Ok(out) = Command::new("whisper-fetch").arg(file).output() else {
+        return Vec::new();
+    };
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let pairs = text.lines().filter_map(|line| line.split_once('\t'));
-    pairs.filter_map(|(at, value)| Some((at.trim().parse().ok()?, whole(value)?))).collect()
+    pairs
+        .filter_map(|(at, value)| Some((at.trim().parse().ok()?, whole(value)?)))
+        .collect()
 }
 
 /// A value without the zeros behind it; `None` where carbon has none.
@@ -89,13 +112,21 @@ fn whole(value: &str) -> Option<String> {
 }
 
 /// Looks until there is something.
-pub async fn eventually<T>(what: &str, daemon: &Daemon, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(
+    what: &str,
+    daemon: &Daemon,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(begun.elapsed() < WITHIN, "{what}: not within {WITHIN:?}\n{}", daemon.said());
+        assert!(
+            begun.elapsed() < WITHIN,
+            "{what}: not within {WITHIN:?}\n{}",
+            daemon.said()
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -7,9 +7,16 @@ use std::process::{Command, Stdio};
 pub struct Disk(PathBuf);
 
 impl Disk {
-    #[allow(clippy::print_stderr, reason = "whoever reads the output of the tests is to know what was left out")]
+    #[allow(
+        clippy::print_stderr,
+        reason = "whoever reads the output of the tests is to know what was left out"
+    )]
     pub fn mount(at: &Path, options: &str) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).stderr(Stdio::null()).status();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(at)
+            .stderr(Stdio::null())
+            .status();
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self(at.to_owned()));
         }
@@ -19,8 +26,14 @@ impl Disk {
 
     #[allow(dead_code, reason = "not every test remounts it")]
     pub fn remount(&self, mode: &str) {
-        let done = Command::new("mount").args(["-o", &format!("remount,{mode}")]).arg(&self.0).status();
-        assert!(done.is_ok_and(|status| status.success()), "remounted {mode}");
+        let done = Command::new("mount")
+            .args(["-o", &format!("remount,{mode}")])
+            .arg(&self.0)
+            .status();
+        assert!(
+            done.is_ok_and(|status| status.success()),
+            "remounted {mode}"
+        );
     }
 }
 

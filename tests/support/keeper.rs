@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use labwatch::engine::{self, Event, Record};
 use labwatch::model::Stub;
-use labwatch::store::{Clerk, Entry, Memory, Note, OutboxState, Outgoing, Pending, Remembered, Told};
+use labwatch::store::{
+    Clerk, Entry, Memory, Note, OutboxState, Outgoing, Pending, Remembered, Told,
+};
 use serde_json::Value;
 
 /// The model of a store.
@@ -32,11 +34,20 @@ impl Keeper {
         match entry {
             Entry::Seen { stub, at } => drop(self.experiment(stub, at)),
             Entry::Forgotten { stub, .. } => drop(self.experiments.remove(&stub)),
-            Entry::Record { record: Record::Event { stub, event }, .. } => self.event(stub, event),
-            Entry::Told(told) => drop(self.told.insert((told.route.clone(), told.subject.clone()), told)),
+            Entry::Record {
+                record: Record::Event { stub, event },
+                ..
+            } => self.event(stub, event),
+            Entry::Told(told) => drop(
+                self.told
+                    .insert((told.route.clone(), told.subject.clone()), told),
+            ),
             Entry::Untold { route, subject } => drop(self.told.remove(&(route, subject))),
             Entry::RouteForgotten(route) => self.told.retain(|(of, _), _| *of != route),
-            Entry::Outgoing(outgoing) => drop(self.outbox.insert(outgoing.id, (outgoing, OutboxState::Pending))),
+            Entry::Outgoing(outgoing) => drop(
+                self.outbox
+                    .insert(outgoing.id, (outgoing, OutboxState::Pending)),
+            ),
             Entry::Delivery(delivery) => {
                 if let Some((_, state)) = self.outbox.get_mut(&delivery.id) {
                     *state = delivery.state;
@@ -47,14 +58,20 @@ impl Keeper {
                 self.notes.insert(note.id.clone(), note);
             }
             Entry::NoteEnded { id, .. } => drop(self.notes.remove(&id)),
-            Entry::Keep { key, value: Some(value) } => drop(self.small.insert(key, value)),
+            Entry::Keep {
+                key,
+                value: Some(value),
+            } => drop(self.small.insert(key, value)),
             Entry::Keep { key, value: None } => drop(self.small.remove(&key)),
             Entry::Record { .. } | Entry::Audit { .. } => {}
         }
     }
 
     fn experiment(&mut self, stub: Stub, at: Timestamp) -> &mut Remembered {
-        self.experiments.entry(stub).or_insert_with(|| Remembered { first_seen: at, events: Vec::new() })
+        self.experiments.entry(stub).or_insert_with(|| Remembered {
+            first_seen: at,
+            events: Vec::new(),
+        })
     }
 
     fn event(&mut self, stub: Stub, event: Arc<Event>) {
@@ -68,7 +85,13 @@ impl Keeper {
         let memory = Memory {
             experiments: self.experiments.clone(),
             told: self.told.values().cloned().collect(),
-            outbox: open.map(|(outgoing, _)| Pending { outgoing: outgoing.clone(), attempts: 1, last_error: None }).collect(),
+            outbox: open
+                .map(|(outgoing, _)| Pending {
+                    outgoing: outgoing.clone(),
+                    attempts: 1,
+                    last_error: None,
+                })
+                .collect(),
             next_outgoing: self.outbox.keys().last().map_or(1, |last| last + 1),
             notes: self.notes.values().cloned().collect(),
             last_note: self.last_note,

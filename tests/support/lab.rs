@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use labwatch::engine::{
-    Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, QuietId, Report, Role, Rules, Sample, SampleOutcome,
-    Schedule, Scope, Scopes, Switch, SwitchOutcome, Traffic,
+    Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, QuietId, Report,
+    Role, Rules, Sample, SampleOutcome, Schedule, Scope, Scopes, Switch, SwitchOutcome, Traffic,
 };
 use labwatch::model::{Fault, Moment, ResourceName, SourceName, Stub, Topic};
 use labwatch::replay::{Listed, ModelBook, Plan, World};
@@ -113,7 +113,10 @@ struct Server {
 
 /// The laboratory.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fault that is there or not, independent of the others")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fault that is there or not, independent of the others"
+)]
 pub struct Lab {
     streams: BTreeMap<String, Stream>,
     hosts: BTreeMap<String, Option<Duration>>,
@@ -142,7 +145,13 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Self {
-        let server = |seconds| Server { every: Duration::from_secs(seconds), up: true, mute: false, started: 1, ticks: 0 };
+        let server = |seconds| Server {
+            every: Duration::from_secs(seconds),
+            up: true,
+            mute: false,
+            started: 1,
+            ticks: 0,
+        };
         Self {
             streams: BTreeMap::new(),
             hosts: BTreeMap::new(),
@@ -178,7 +187,11 @@ impl Lab {
     }
 
     fn server(&mut self, name: SourceName) -> &mut Server {
-        if name == SourceName::Jump { &mut self.jump } else { &mut self.relay }
+        if name == SourceName::Jump {
+            &mut self.jump
+        } else {
+            &mut self.relay
+        }
     }
 
     /// The topics and hosts that a name means.
@@ -190,14 +203,28 @@ impl Lab {
             return (vec![name.to_owned()], Vec::new());
         }
         let is_meant = |stub: &str| name == "*" || stub == name;
-        let topics = self.streams.keys().filter(|topic| is_meant(Stub::of_stray_topic(topic).unwrap_or(topic)));
-        (topics.cloned().collect(), self.hosts.keys().filter(|stub| is_meant(stub)).cloned().collect())
+        let topics = self
+            .streams
+            .keys()
+            .filter(|topic| is_meant(Stub::of_stray_topic(topic).unwrap_or(topic)));
+        (
+            topics.cloned().collect(),
+            self.hosts
+                .keys()
+                .filter(|stub| is_meant(stub))
+                .cloned()
+                .collect(),
+        )
     }
 
     fn connect(&mut self, name: &str, at: Option<Duration>) {
         let (topics, hosts) = self.named(name);
         for topic in topics {
-            let fresh = Stream { connected_from: None, silent_since: None, twin: false };
+            let fresh = Stream {
+                connected_from: None,
+                silent_since: None,
+                twin: false,
+            };
             self.streams.entry(topic).or_insert(fresh).connected_from = at;
         }
         for host in hosts {
@@ -208,16 +235,42 @@ impl Lab {
     fn relay_report(&self, now: Duration) -> Report {
         let mut report = Report::with_capacity(self.streams.len());
         report.set_started(&format!("start {}", self.relay.started));
-        for (topic, stream) in self.streams.iter().filter(|(_, stream)| stream.connected(now)) {
-            let last = stream.silent_since.map_or(Duration::from_millis(200), |since| now.saturating_sub(since));
-            self.push(&mut report, topic, Some(last), Scopes::READ.with(Scopes::WRITE).with(Scopes::EXPT));
+        for (topic, stream) in self
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.connected(now))
+        {
+            let last = stream
+                .silent_since
+                .map_or(Duration::from_millis(200), |since| {
+                    now.saturating_sub(since)
+                });
+            self.push(
+                &mut report,
+                topic,
+                Some(last),
+                Scopes::READ.with(Scopes::WRITE).with(Scopes::EXPT),
+            );
             if stream.twin {
-                self.push(&mut report, topic, None, Scopes::READ.with(Scopes::WRITE).with(Scopes::EXPT));
+                self.push(
+                    &mut report,
+                    topic,
+                    None,
+                    Scopes::READ.with(Scopes::WRITE).with(Scopes::EXPT),
+                );
             }
         }
         if self.junk {
             let long = "x".repeat(70_000);
-            let topics = ["", "-st-", "../../etc", "a\u{7}b-st-data", &long, "pend00-st-data", "canary"];
+            let topics = [
+                "",
+                "-st-",
+                "../../etc",
+                "a\u{7}b-st-data",
+                &long,
+                "pend00-st-data",
+                "canary",
+            ];
             for topic in topics {
                 self.push(&mut report, topic, None, Scopes::READ.with(Scopes::USER));
             }
@@ -229,7 +282,11 @@ impl Lab {
     }
 
     fn push(&self, report: &mut Report, topic: &str, last: Option<Duration>, scopes: Scopes) {
-        let traffic = self.statistics.then_some(Traffic { last, size: 200, fps: 4.0 });
+        let traffic = self.statistics.then_some(Traffic {
+            last,
+            size: 200,
+            fps: 4.0,
+        });
         report.push(Connection {
             topic,
             scopes,
@@ -245,7 +302,11 @@ impl Lab {
     fn jump_report(&self, now: Duration) -> Report {
         let mut report = Report::with_capacity(self.hosts.len());
         report.set_started(&format!("start {}", self.jump.started));
-        for (stub, _) in self.hosts.iter().filter(|(_, from)| from.is_some_and(|from| from <= now)) {
+        for (stub, _) in self
+            .hosts
+            .iter()
+            .filter(|(_, from)| from.is_some_and(|from| from <= now))
+        {
             self.push(&mut report, stub, None, Scopes::READ.with(Scopes::HOST));
         }
         report
@@ -256,7 +317,11 @@ impl Lab {
         if !server.up || server.mute {
             return Vec::new();
         }
-        let report = if name == SourceName::Jump { self.jump_report(now) } else { self.relay_report(now) };
+        let report = if name == SourceName::Jump {
+            self.jump_report(now)
+        } else {
+            self.relay_report(now)
+        };
         vec![Input::Report(name, Arc::new(report))]
     }
 
@@ -269,21 +334,37 @@ impl Lab {
 
     fn tick(&mut self, name: SourceName, ticks: u64, plan: &mut Plan<Event>) -> Vec<Input> {
         let (current, every) = match name {
-            SourceName::Book => (self.book_ticks, if self.book_fails { Duration::from_secs(5) } else { self.book_every }),
-            SourceName::Relay | SourceName::Jump => (self.server(name).ticks, self.server(name).every),
+            SourceName::Book => (
+                self.book_ticks,
+                if self.book_fails {
+                    Duration::from_secs(5)
+                } else {
+                    self.book_every
+                },
+            ),
+            SourceName::Relay | SourceName::Jump => {
+                (self.server(name).ticks, self.server(name).every)
+            }
         };
         if ticks != current {
             return Vec::new();
         }
         plan.after(every, Event::Tick(name, ticks));
         let now = plan.now().mono();
-        if name == SourceName::Book { self.poll() } else { self.report(name, now) }
+        if name == SourceName::Book {
+            self.poll()
+        } else {
+            self.report(name, now)
+        }
     }
 
     fn dies(&mut self, name: SourceName) -> Vec<Input> {
         self.server(name).up = false;
         let closed = Input::Link(name, Link::Closed("reset by peer".to_owned()));
-        let failed = Input::Link(name, Link::Failed(Fault::Unreachable("connection refused".to_owned())));
+        let failed = Input::Link(
+            name,
+            Link::Failed(Fault::Unreachable("connection refused".to_owned())),
+        );
         vec![closed, failed]
     }
 
@@ -293,11 +374,15 @@ impl Lab {
         self.server(name).mute = false;
         self.server(name).started += 1;
         let now = plan.now().mono();
-        let back = |n: usize| now + Duration::from_millis(u64::try_from(n).unwrap_or(0) * 700 % 8_000);
+        let back =
+            |n: usize| now + Duration::from_millis(u64::try_from(n).unwrap_or(0) * 700 % 8_000);
         let times = if name == SourceName::Jump {
             self.hosts.values_mut().collect::<Vec<_>>()
         } else {
-            self.streams.values_mut().map(|stream| &mut stream.connected_from).collect()
+            self.streams
+                .values_mut()
+                .map(|stream| &mut stream.connected_from)
+                .collect()
         };
         for (n, time) in times.into_iter().enumerate() {
             *time = time.map(|_| back(n));
@@ -324,7 +409,10 @@ impl Lab {
 
     fn list(&mut self, name: &str, stub: &str, keys: &[String]) {
         let stub = Stub::try_new(stub).expect("a stub");
-        let streams = keys.iter().map(|key| Topic::of(&stub, key).expect("a topic")).collect();
+        let streams = keys
+            .iter()
+            .map(|key| Topic::of(&stub, key).expect("a topic"))
+            .collect();
         let listed = Listed { stub, streams };
         let before = self.manifest.insert(resource(name), listed.clone());
         if before != Some(listed) || self.book.is_empty() {
@@ -345,7 +433,11 @@ impl Lab {
             Deed::Vanish(name) => self.connect(&name, None),
             Deed::Silent(topic) => self.silence(&topic, Some(now)),
             Deed::Send(topic) => self.silence(&topic, None),
-            Deed::Twin(topic, twin) => drop(self.streams.entry(topic).and_modify(|stream| stream.twin = twin)),
+            Deed::Twin(topic, twin) => drop(
+                self.streams
+                    .entry(topic)
+                    .and_modify(|stream| stream.twin = twin),
+            ),
             Deed::Junk(junk) => self.junk = junk,
             Deed::Every(name, every) => self.pace(name, every, plan),
             Deed::Statistics(statistics) => self.statistics = statistics,
@@ -361,7 +453,10 @@ impl Lab {
             Deed::BookFails(fails) => {
                 self.book_fails = fails;
                 self.book_ticks += 1;
-                plan.after(Duration::ZERO, Event::Tick(SourceName::Book, self.book_ticks));
+                plan.after(
+                    Duration::ZERO,
+                    Event::Tick(SourceName::Book, self.book_ticks),
+                );
             }
             Deed::SwitchesTake(takes) => self.switches_take = takes,
             Deed::SwitchesFail(fail) => self.switches_fail = fail,
@@ -381,14 +476,18 @@ impl Lab {
             | Deed::Maintain(..)
             | Deed::Remove(_)
             | Deed::OrderHold(..)
-            | Deed::OrderEnable(_)) => return ordered(deed, plan.now().wall()).into_iter().collect(),
+            | Deed::OrderEnable(_)) => {
+                return ordered(deed, plan.now().wall()).into_iter().collect();
+            }
         }
         Vec::new()
     }
 
     fn silence(&mut self, name: &str, since: Option<Duration>) {
         for topic in self.named(name).0 {
-            self.streams.entry(topic).and_modify(|stream| stream.silent_since = since);
+            self.streams
+                .entry(topic)
+                .and_modify(|stream| stream.silent_since = since);
         }
     }
 
@@ -413,12 +512,22 @@ impl Lab {
     }
 
     fn lands(&mut self, switch: &Switch) -> Input {
-        let outcome = if self.switches_fail || self.book_fails { SwitchOutcome::Failed(Fault::TimedOut) } else { self.book.switch(switch) };
-        Input::Switched { resource: switch.resource.clone(), outcome }
+        let outcome = if self.switches_fail || self.book_fails {
+            SwitchOutcome::Failed(Fault::TimedOut)
+        } else {
+            self.book.switch(switch)
+        };
+        Input::Switched {
+            resource: switch.resource.clone(),
+            outcome,
+        }
     }
 
     fn sent(&self, id: u64, route: &str) -> Input {
-        let fault = |permanent| DeliveryFault { fault: Fault::Unreachable("no route".to_owned()), permanent };
+        let fault = |permanent| DeliveryFault {
+            fault: Fault::Unreachable("no route".to_owned()),
+            permanent,
+        };
         let outcome = match self.routes.get(route).unwrap_or(&self.mail) {
             Mood::Works => Ok(()),
             Mood::Fails => Err(fault(false)),
@@ -431,7 +540,9 @@ impl Lab {
         match self.streams.get(sample.topic.as_str()) {
             _ if self.samples != Mood::Works => SampleOutcome::Failed(Fault::TimedOut),
             _ if self.relay.mute => SampleOutcome::Quiet(sample.listen),
-            Some(stream) if stream.connected(now) && stream.silent_since.is_none() => SampleOutcome::Heard,
+            Some(stream) if stream.connected(now) && stream.silent_since.is_none() => {
+                SampleOutcome::Heard
+            }
             Some(_) | None => SampleOutcome::Quiet(sample.listen),
         }
     }
@@ -461,7 +572,10 @@ impl World for Lab {
             }
             Event::Listened(sample) => {
                 let outcome = self.listened(&sample, plan.now().mono());
-                vec![Input::Sampled { topic: sample.topic, outcome }]
+                vec![Input::Sampled {
+                    topic: sample.topic,
+                    outcome,
+                }]
             }
         }
     }
@@ -478,14 +592,21 @@ impl World for Lab {
             }
             Action::Tell(summary) => {
                 self.mailing.insert(attempt);
-                plan.after(self.mail_takes, Event::Sent(summary.id, summary.route.to_string(), attempt));
+                plan.after(
+                    self.mail_takes,
+                    Event::Sent(summary.id, summary.route.to_string(), attempt),
+                );
             }
             Action::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
             Action::Reconnect(name) => plan.after(Duration::from_millis(300), Event::Opens(name)),
             Action::Sample(sample) => {
                 let now = plan.now().mono();
                 let heard = self.listened(&sample, now) == SampleOutcome::Heard;
-                let takes = if heard { Duration::from_millis(250) } else { sample.listen };
+                let takes = if heard {
+                    Duration::from_millis(250)
+                } else {
+                    sample.listen
+                };
                 plan.after(takes, Event::Listened(sample));
             }
         }
@@ -493,23 +614,46 @@ impl World for Lab {
 }
 
 /// The order that a deed is, given at this time.
-#[expect(clippy::wildcard_enum_match_arm, reason = "it is about the few deeds that are orders")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "it is about the few deeds that are orders"
+)]
 fn ordered(deed: Deed, now: Timestamp) -> Option<Input> {
     let until = |length: Duration| now + SignedDuration::try_from(length).expect("a short time");
     let pattern = |name: &str| NamePattern::try_new(name).expect("a pattern");
     let command = match deed {
-        Deed::Acknowledge(name, length) => {
-            Command::Acknowledge { scope: scope(&name), text: "I know".to_owned(), until: length.map(until) }
-        }
-        Deed::Unacknowledge(name) => Command::Unacknowledge { scope: scope(&name) },
-        Deed::Silence(name, length) => Command::Silence { pattern: pattern(&name), until: until(length), reason: "new cables".to_owned() },
-        Deed::Maintain(name, schedule) => Command::Maintain { pattern: pattern(&name), schedule, reason: "cleaning".to_owned() },
+        Deed::Acknowledge(name, length) => Command::Acknowledge {
+            scope: scope(&name),
+            text: "I know".to_owned(),
+            until: length.map(until),
+        },
+        Deed::Unacknowledge(name) => Command::Unacknowledge {
+            scope: scope(&name),
+        },
+        Deed::Silence(name, length) => Command::Silence {
+            pattern: pattern(&name),
+            until: until(length),
+            reason: "new cables".to_owned(),
+        },
+        Deed::Maintain(name, schedule) => Command::Maintain {
+            pattern: pattern(&name),
+            schedule,
+            reason: "cleaning".to_owned(),
+        },
         Deed::Remove(id) => Command::Remove { id: QuietId(id) },
-        Deed::OrderHold(name, reason) => Command::Hold { resource: resource(&name), reason },
-        Deed::OrderEnable(name) => Command::Enable { resource: resource(&name) },
+        Deed::OrderHold(name, reason) => Command::Hold {
+            resource: resource(&name),
+            reason,
+        },
+        Deed::OrderEnable(name) => Command::Enable {
+            resource: resource(&name),
+        },
         _ => return None,
     };
-    Some(Input::Command(Order { command, by: "ann".to_owned() }))
+    Some(Input::Command(Order {
+        command,
+        by: "ann".to_owned(),
+    }))
 }
 
 fn scope(name: &str) -> Scope {

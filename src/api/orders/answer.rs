@@ -17,7 +17,9 @@ pub(in crate::api) struct Outcome {
     /// The numbers of what was made or ended.
     ids: Vec<u64>,
     /// The effect, in plain words.
-    #[schema(example = "no mail about pend00 until it is ok again; 2 bookings of the next 24 h cannot start")]
+    #[schema(
+        example = "no mail about pend00 until it is ok again; 2 bookings of the next 24 h cannot start"
+    )]
     effect: String,
     /// The experiments that it is about now.
     experiments: Vec<String>,
@@ -43,20 +45,46 @@ struct Bookings {
 
 impl Bookings {
     fn new(affected: Affected) -> Self {
-        let Affected { next_day, next_week, first_start, in_session } = affected;
-        Self { next_day, next_week, first_start, in_session }
+        let Affected {
+            next_day,
+            next_week,
+            first_start,
+            in_session,
+        } = affected;
+        Self {
+            next_day,
+            next_week,
+            first_start,
+            in_session,
+        }
     }
 }
 
 impl Outcome {
     pub(in crate::api) fn did(receipt: Receipt) -> Self {
         let ids = receipt.ids.iter().map(|id| id.0).collect();
-        Self { done: true, kept: receipt.kept, ids, ..Self::would(receipt.effect) }
+        Self {
+            done: true,
+            kept: receipt.kept,
+            ids,
+            ..Self::would(receipt.effect)
+        }
     }
 
     pub(in crate::api) fn would(effect: Effect) -> Self {
-        let experiments = effect.stubs.iter().map(|stub| stub.as_str().to_owned()).collect();
-        Self { done: false, kept: false, ids: Vec::new(), effect: effect.text, experiments, bookings: effect.affected.map(Bookings::new) }
+        let experiments = effect
+            .stubs
+            .iter()
+            .map(|stub| stub.as_str().to_owned())
+            .collect();
+        Self {
+            done: false,
+            kept: false,
+            ids: Vec::new(),
+            effect: effect.text,
+            experiments,
+            bookings: effect.affected.map(Bookings::new),
+        }
     }
 }
 
@@ -103,15 +131,33 @@ struct Span {
 impl QuietNote {
     pub(super) fn new(note: &NoteView, private: bool) -> Self {
         let (kind, of, by, text, since, until, schedule) = match &note.entry {
-            QuietEntry::Acknowledgement(ack) => {
-                ("acknowledgement", ack.subject.to_string(), &ack.who, &ack.text, ack.since, ack.until, None)
-            }
-            QuietEntry::Silence(silence) => {
-                ("silence", silence.pattern.as_str().to_owned(), &silence.who, &silence.reason, silence.since, Some(silence.until), None)
-            }
-            QuietEntry::Maintenance(work) => {
-                ("maintenance", work.pattern.as_str().to_owned(), &work.who, &work.reason, work.since, None, Some(work.schedule.clone()))
-            }
+            QuietEntry::Acknowledgement(ack) => (
+                "acknowledgement",
+                ack.subject.to_string(),
+                &ack.who,
+                &ack.text,
+                ack.since,
+                ack.until,
+                None,
+            ),
+            QuietEntry::Silence(silence) => (
+                "silence",
+                silence.pattern.as_str().to_owned(),
+                &silence.who,
+                &silence.reason,
+                silence.since,
+                Some(silence.until),
+                None,
+            ),
+            QuietEntry::Maintenance(work) => (
+                "maintenance",
+                work.pattern.as_str().to_owned(),
+                &work.who,
+                &work.reason,
+                work.since,
+                None,
+                Some(work.schedule.clone()),
+            ),
         };
         Self {
             id: note.id.map(|id| id.0),
@@ -123,7 +169,9 @@ impl QuietNote {
             until,
             active: note.active,
             schedule,
-            next: note.next.map(|Occurrence { from, until }| Span { from, until }),
+            next: note
+                .next
+                .map(|Occurrence { from, until }| Span { from, until }),
         }
     }
 }

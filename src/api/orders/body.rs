@@ -32,13 +32,33 @@ pub(in crate::api) struct Acknowledge {
 
 impl Acknowledge {
     pub(super) fn command(self) -> Result<Command, ApiError> {
-        let Self { experiments, pool, component, installation, text, until } = self;
-        let experiments = experiments.as_deref().map(pattern).transpose()?.map(Scope::Experiments);
+        let Self {
+            experiments,
+            pool,
+            component,
+            installation,
+            text,
+            until,
+        } = self;
+        let experiments = experiments
+            .as_deref()
+            .map(pattern)
+            .transpose()?
+            .map(Scope::Experiments);
         let all = installation.then_some(Scope::Installation);
-        let mut named = [experiments, pool.map(Scope::Pool), component.map(Scope::Component), all].into_iter().flatten();
+        let mut named = [
+            experiments,
+            pool.map(Scope::Pool),
+            component.map(Scope::Component),
+            all,
+        ]
+        .into_iter()
+        .flatten();
         match (named.next(), named.next()) {
             (Some(scope), None) => Ok(Command::Acknowledge { scope, text, until }),
-            _ => Err(error::malformed("say exactly one of experiments, pool, component and installation")),
+            _ => Err(error::malformed(
+                "say exactly one of experiments, pool, component and installation",
+            )),
         }
     }
 }
@@ -55,7 +75,11 @@ pub(in crate::api) struct AckText {
 
 impl AckText {
     pub(super) fn command(self, scope: Scope) -> Command {
-        Command::Acknowledge { scope, text: self.text, until: self.until }
+        Command::Acknowledge {
+            scope,
+            text: self.text,
+            until: self.until,
+        }
     }
 }
 
@@ -74,7 +98,11 @@ pub(in crate::api) struct Silence {
 
 impl Silence {
     pub(super) fn command(self) -> Result<Command, ApiError> {
-        Ok(Command::Silence { pattern: pattern(&self.experiments)?, until: self.until, reason: self.reason })
+        Ok(Command::Silence {
+            pattern: pattern(&self.experiments)?,
+            until: self.until,
+            reason: self.reason,
+        })
     }
 }
 
@@ -94,7 +122,11 @@ pub(in crate::api) struct Maintain {
 
 impl Maintain {
     pub(super) fn command(self) -> Result<Command, ApiError> {
-        Ok(Command::Maintain { pattern: pattern(&self.experiments)?, schedule: self.schedule, reason: self.reason })
+        Ok(Command::Maintain {
+            pattern: pattern(&self.experiments)?,
+            schedule: self.schedule,
+            reason: self.reason,
+        })
     }
 }
 
@@ -113,7 +145,11 @@ pub(in crate::api) struct Hold {
 
 impl Hold {
     pub(super) fn command(self) -> Result<Command, ApiError> {
-        let resource = ResourceName::try_new(&self.resource).map_err(|why| error::malformed(format!("resource: {why}")))?;
-        Ok(Command::Hold { resource, reason: self.reason })
+        let resource = ResourceName::try_new(&self.resource)
+            .map_err(|why| error::malformed(format!("resource: {why}")))?;
+        Ok(Command::Hold {
+            resource,
+            reason: self.reason,
+        })
     }
 }

@@ -35,9 +35,18 @@ pub(super) fn routes(state: OrderState) -> Router {
         .route("/api/v2/maintenance", post(maintain))
         .route("/api/v2/holds", post(hold))
         .route("/api/v2/holds/{resource}", delete(enable))
-        .route("/api/v1/experiments/{name}/ack", post(acknowledge_one).delete(unacknowledge_one))
-        .route("/api/v1/components/{name}/ack", post(acknowledge_component).delete(unacknowledge_component))
-        .route("/api/v1/ack", post(acknowledge_all).delete(unacknowledge_all))
+        .route(
+            "/api/v1/experiments/{name}/ack",
+            post(acknowledge_one).delete(unacknowledge_one),
+        )
+        .route(
+            "/api/v1/components/{name}/ack",
+            post(acknowledge_component).delete(unacknowledge_component),
+        )
+        .route(
+            "/api/v1/ack",
+            post(acknowledge_all).delete(unacknowledge_all),
+        )
         .with_state(state)
 }
 
@@ -60,13 +69,23 @@ pub(super) type Named = Result<Path<String>, PathRejection>;
     (status = 400, description = "A parameter that is not known", body = ApiError),
     (status = 401, body = ApiError), (status = 403, body = ApiError), (status = 429, body = ApiError), (status = 503, body = ApiError),
 ))]
-pub(super) async fn list(State(state): State<OrderState>, caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(super) async fn list(
+    State(state): State<OrderState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     if query.is_some_and(|query| !query.is_empty()) {
         return Err(error::malformed("this list takes no parameters"));
     }
     let snapshot = Arc::clone(&state.snapshots.borrow());
     let private = caller.may_see_private();
-    routes::answer(&snapshot.notes.iter().map(|note| QuietNote::new(note, private)).collect::<Vec<_>>())
+    routes::answer(
+        &snapshot
+            .notes
+            .iter()
+            .map(|note| QuietNote::new(note, private))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Ends an acknowledgement, a silence or maintenance before its time.
@@ -81,7 +100,8 @@ pub(super) async fn remove(
     id: Result<Path<u64>, PathRejection>,
     mode: Asked,
 ) -> Result<Response, ApiError> {
-    let Path(id) = id.map_err(|_| error::malformed("the number is not a number: /api/v2/quiet lists them"))?;
+    let Path(id) =
+        id.map_err(|_| error::malformed("the number is not a number: /api/v2/quiet lists them"))?;
     carry_out(&state, &caller, Command::Remove { id: QuietId(id) }, mode).await
 }
 
@@ -167,7 +187,15 @@ pub(super) async fn unacknowledge_component(
     uri: Uri,
     mode: Asked,
 ) -> Result<Response, ApiError> {
-    carry_out(&state, &caller, Command::Unacknowledge { scope: component(name, &uri)? }, mode).await
+    carry_out(
+        &state,
+        &caller,
+        Command::Unacknowledge {
+            scope: component(name, &uri)?,
+        },
+        mode,
+    )
+    .await
 }
 
 /// Acknowledges the whole laboratory: it is moved today, say.
@@ -182,7 +210,13 @@ pub(super) async fn acknowledge_all(
     mode: Asked,
     given: Given<AckText>,
 ) -> Result<Response, ApiError> {
-    carry_out(&state, &caller, read(given)?.command(Scope::Installation), mode).await
+    carry_out(
+        &state,
+        &caller,
+        read(given)?.command(Scope::Installation),
+        mode,
+    )
+    .await
 }
 
 /// Takes the acknowledgement of the whole laboratory back.
@@ -191,8 +225,20 @@ pub(super) async fn acknowledge_all(
     responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
-pub(super) async fn unacknowledge_all(State(state): State<OrderState>, caller: Caller, mode: Asked) -> Result<Response, ApiError> {
-    carry_out(&state, &caller, Command::Unacknowledge { scope: Scope::Installation }, mode).await
+pub(super) async fn unacknowledge_all(
+    State(state): State<OrderState>,
+    caller: Caller,
+    mode: Asked,
+) -> Result<Response, ApiError> {
+    carry_out(
+        &state,
+        &caller,
+        Command::Unacknowledge {
+            scope: Scope::Installation,
+        },
+        mode,
+    )
+    .await
 }
 
 /// Keeps messages about some experiments quiet for a while.
@@ -231,7 +277,12 @@ pub(super) async fn maintain(
     responses((status = 200, body = Outcome), (status = 400, body = ApiError), (status = 401, body = ApiError), (status = 403, body = ApiError),
         (status = 404, description = "Book lists no such resource", body = ApiError), (status = 409, body = ApiError), (status = 503, body = ApiError))
 )]
-pub(super) async fn hold(State(state): State<OrderState>, caller: Caller, mode: Asked, given: Given<Hold>) -> Result<Response, ApiError> {
+pub(super) async fn hold(
+    State(state): State<OrderState>,
+    caller: Caller,
+    mode: Asked,
+    given: Given<Hold>,
+) -> Result<Response, ApiError> {
     carry_out(&state, &caller, read(given)?.command()?, mode).await
 }
 
@@ -249,7 +300,8 @@ pub(super) async fn enable(
     mode: Asked,
 ) -> Result<Response, ApiError> {
     let Path(resource) = resource.map_err(|_| error::no_such_path(&uri))?;
-    let resource = ResourceName::try_new(&resource).map_err(|why| error::malformed(format!("the resource: {why}")))?;
+    let resource = ResourceName::try_new(&resource)
+        .map_err(|why| error::malformed(format!("the resource: {why}")))?;
     carry_out(&state, &caller, Command::Enable { resource }, mode).await
 }
 
@@ -265,26 +317,37 @@ fn one(state: &OrderState, name: Named, uri: &Uri) -> Result<Scope, ApiError> {
 
 /// The scope of one component. Which there are is seen when it is carried out.
 fn component(name: Named, uri: &Uri) -> Result<Scope, ApiError> {
-    name.map(|Path(name)| Scope::Component(name)).map_err(|_| error::no_such_path(uri))
+    name.map(|Path(name)| Scope::Component(name))
+        .map_err(|_| error::no_such_path(uri))
 }
 
 fn pattern(text: &str) -> Result<NamePattern, ApiError> {
-    NamePattern::try_new(text).map_err(|why: NameError| error::malformed(format!("experiments: {why}")))
+    NamePattern::try_new(text)
+        .map_err(|why: NameError| error::malformed(format!("experiments: {why}")))
 }
 
 pub(super) fn read<T>(given: Given<T>) -> Result<T, ApiError> {
-    given.map(|Json(body)| body).map_err(|why| match why.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => error::of_status(StatusCode::PAYLOAD_TOO_LARGE),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => error::no_json(),
-        _ => error::malformed(why.body_text()),
-    })
+    given
+        .map(|Json(body)| body)
+        .map_err(|why| match why.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => error::of_status(StatusCode::PAYLOAD_TOO_LARGE),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => error::no_json(),
+            _ => error::malformed(why.body_text()),
+        })
 }
 
 pub(super) fn mode(asked: Asked) -> Result<Mode, ApiError> {
-    asked.map(|Query(mode)| mode).map_err(|why| error::malformed(why.body_text()))
+    asked
+        .map(|Query(mode)| mode)
+        .map_err(|why| error::malformed(why.body_text()))
 }
 
-async fn carry_out(state: &OrderState, caller: &Caller, command: Command, asked: Asked) -> Result<Response, ApiError> {
+async fn carry_out(
+    state: &OrderState,
+    caller: &Caller,
+    command: Command,
+    asked: Asked,
+) -> Result<Response, ApiError> {
     let by = caller.name().to_owned();
     if mode(asked)?.dry_run {
         let effect = state.preview(&command, &by).map_err(refused)?;

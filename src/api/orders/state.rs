@@ -52,7 +52,17 @@ impl OrderState {
     }
 
     fn check(&self, command: &Command) -> Result<(), Refusal> {
-        let Command::Acknowledge { scope: Scope::Component(name), .. } = command else { return Ok(()) };
-        if (self.is_component)(name) { Ok(()) } else { Err(Refusal::NoComponent(name.clone())) }
+        let Command::Acknowledge {
+            scope: Scope::Component(name),
+            ..
+        } = command
+        else {
+            return Ok(());
+        };
+        if (self.is_component)(name) {
+            Ok(())
+        } else {
+            Err(Refusal::NoComponent(name.clone()))
+        }
     }
 }

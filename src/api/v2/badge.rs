@@ -61,16 +61,28 @@ pub(in crate::api) async fn badge(
 ) -> Result<Response, ApiError> {
     let Path(file) = file.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
-    let (name, kind) = file.rsplit_once('.').ok_or_else(|| error::no_such_path(&uri))?;
-    let badge = || Badge::of(&served.snapshot(), name).ok_or_else(|| error::unknown(format!("experiment or pool {name} was not found")));
+    let (name, kind) = file
+        .rsplit_once('.')
+        .ok_or_else(|| error::no_such_path(&uri))?;
+    let badge = || {
+        Badge::of(&served.snapshot(), name)
+            .ok_or_else(|| error::unknown(format!("experiment or pool {name} was not found")))
+    };
     let mut response = match kind {
-        "svg" => ([(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"))], badge()?.svg()).into_response(),
+        "svg" => (
+            [(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"))],
+            badge()?.svg(),
+        )
+            .into_response(),
         "json" => answer(&badge()?)?,
         _ => return Err(error::no_such_path(&uri)),
     };
     response.headers_mut().insert(CACHE_CONTROL, KEEP);
     // Badges are made for other sites' pages.
-    response.headers_mut().insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
+    response.headers_mut().insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("cross-origin"),
+    );
     Ok(response)
 }
 
@@ -87,7 +99,12 @@ impl Badge {
     }
 
     fn new(label: &str, message: String, color: &'static str) -> Self {
-        Self { schema_version: 1, label: label.to_owned(), message, color }
+        Self {
+            schema_version: 1,
+            label: label.to_owned(),
+            message,
+            color,
+        }
     }
 
     fn experiment(view: &ExperimentView) -> Self {
@@ -99,7 +116,9 @@ impl Badge {
         };
         let message = match view.bookable() {
             Some(Bookable::Held) => format!("{}, held", view.health),
-            Some(Bookable::Withdrawn) if !view.health.is_unusable() => format!("{}, withdrawn", view.health),
+            Some(Bookable::Withdrawn) if !view.health.is_unusable() => {
+                format!("{}, withdrawn", view.health)
+            }
             Some(Bookable::Yes | Bookable::Withdrawn) | None => view.health.to_string(),
         };
         Self::new(view.stub.as_str(), message, color)
@@ -116,7 +135,11 @@ impl Badge {
             (true, usable) if usable < members => LOSS,
             (true, _) => GOOD,
         };
-        Self::new(&pool.name, format!("{usable} of {members} work{short}"), color)
+        Self::new(
+            &pool.name,
+            format!("{usable} of {members} work{short}"),
+            color,
+        )
     }
 
     /// The badge as a picture that needs nothing from outside, and says what it shows to those who cannot see it.
@@ -137,7 +160,10 @@ impl Badge {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -147,8 +173,13 @@ mod tests {
     /// The contrast of white text on a colour, by the rule of WCAG.
     fn contrast_to_white(color: &str) -> f64 {
         let channel = |at: usize| {
-            let value = f64::from(u8::from_str_radix(&color[at..at + 2], 16).expect("a colour")) / 255.0;
-            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+            let value =
+                f64::from(u8::from_str_radix(&color[at..at + 2], 16).expect("a colour")) / 255.0;
+            if value <= 0.04045 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
         };
         1.05 / (0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5) + 0.05)
     }
@@ -156,13 +187,21 @@ mod tests {
     #[test]
     fn text_can_be_read_on_every_colour() {
         for color in [GOOD, LOSS, BAD, OTHER, "#39424e"] {
-            assert!(contrast_to_white(color) >= 4.5, "{color}: {}", contrast_to_white(color));
+            assert!(
+                contrast_to_white(color) >= 4.5,
+                "{color}: {}",
+                contrast_to_white(color)
+            );
         }
     }
 
     #[test]
     fn names_cannot_break_out_of_the_picture() {
         let svg = Badge::new("<script>\"&", "ok".to_owned(), GOOD).svg();
-        assert!(svg.contains("<title>&lt;script&gt;&quot;&amp;: ok</title>") && !svg.contains("<script"), "{svg}");
+        assert!(
+            svg.contains("<title>&lt;script&gt;&quot;&amp;: ok</title>")
+                && !svg.contains("<script"),
+            "{svg}"
+        );
     }
 }

@@ -38,7 +38,10 @@ impl Differ {
             changed: snapshot.changed,
             experiments: Arc::clone(&snapshot.experiments),
             counts: Counts::of(snapshot),
-            sources: Source::all(snapshot, Sight::Open).iter().map(Source::standing).collect(),
+            sources: Source::all(snapshot, Sight::Open)
+                .iter()
+                .map(Source::standing)
+                .collect(),
         }
     }
 
@@ -59,7 +62,11 @@ impl Differ {
             }
         }
         let sources = Source::all(snapshot, Sight::Open);
-        if !sources.iter().map(Source::standing).eq(self.sources.iter().copied()) {
+        if !sources
+            .iter()
+            .map(Source::standing)
+            .eq(self.sources.iter().copied())
+        {
             self.sources = sources.iter().map(Source::standing).collect();
             changes.push(("sources", json(&sources)));
         }
@@ -91,9 +98,16 @@ fn change(old: Option<&Arc<ExperimentView>>, new: Option<&Arc<ExperimentView>>) 
     let line = |view: &ExperimentView| json(&Line::new(view));
     match (old, new) {
         (Some(old), Some(new)) if Arc::ptr_eq(old, new) => None,
-        (Some(old), Some(new)) => Some(line(new)).filter(|now| *now != line(old)).map(|now| ("experiment", now)),
+        (Some(old), Some(new)) => Some(line(new))
+            .filter(|now| *now != line(old))
+            .map(|now| ("experiment", now)),
         (None, Some(new)) => Some(("experiment", line(new))),
-        (Some(old), None) => Some(("gone", json(&Gone { name: old.stub.as_str() }))),
+        (Some(old), None) => Some((
+            "gone",
+            json(&Gone {
+                name: old.stub.as_str(),
+            }),
+        )),
         (None, None) => None,
     }
 }

@@ -15,8 +15,9 @@ use crate::api::document::DOCUMENT_JSON;
 use crate::api::routes::json;
 
 /// The page may load its style from where it comes from, and nothing else.
-const POLICY: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
 const STYLE: &str = include_str!("docs.css");
 
@@ -41,15 +42,24 @@ pub(in crate::api) async fn page_of_v1() -> Response {
 /// How the pages look.
 pub(in crate::api) async fn style() -> Response {
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
-        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/css; charset=utf-8"),
+        ),
+        (
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=3600"),
+        ),
     ];
     (headers, STYLE).into_response()
 }
 
 fn html(page: &'static str) -> Response {
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
         (CONTENT_SECURITY_POLICY, POLICY),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ];
@@ -59,7 +69,11 @@ fn html(page: &'static str) -> Response {
 /// A document as a page. Its links are relative: a proxy may serve us below a path of its own.
 fn written(document: &str) -> String {
     let document: Value = serde_json::from_str(document).unwrap_or_default();
-    let title = format!("{} API, version {}", text(&document["info"]["title"]), text(&document["info"]["version"]));
+    let title = format!(
+        "{} API, version {}",
+        text(&document["info"]["title"]),
+        text(&document["info"]["version"])
+    );
     let mut page = Page(String::new());
     page.add("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     page.add("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
@@ -73,7 +87,9 @@ fn written(document: &str) -> String {
         page.element("h2", "", text(&tag["name"]));
         page.prose(text(&tag["description"]));
         for (path, methods) in entries(&document["paths"]) {
-            for (method, operation) in entries(methods).filter(|(_, it)| list(&it["tags"]).contains(&tag["name"])) {
+            for (method, operation) in
+                entries(methods).filter(|(_, it)| list(&it["tags"]).contains(&tag["name"]))
+            {
                 page.operation(path, method, operation);
             }
         }
@@ -112,15 +128,26 @@ impl Page {
         self.prose(text(&operation["description"]));
         let parameters = list(&operation["parameters"]);
         if !parameters.is_empty() {
-            self.add("<table><caption>Parameters</caption><tr><th>Name<th>Where<th>What<th>Form</tr>");
+            self.add(
+                "<table><caption>Parameters</caption><tr><th>Name<th>Where<th>What<th>Form</tr>",
+            );
             for parameter in parameters {
-                self.row(&[text(&parameter["name"]), text(&parameter["in"]), text(&parameter["description"])], &parameter["schema"]);
+                self.row(
+                    &[
+                        text(&parameter["name"]),
+                        text(&parameter["in"]),
+                        text(&parameter["description"]),
+                    ],
+                    &parameter["schema"],
+                );
             }
             self.add("</table>");
         }
         self.add("<table><caption>Answers</caption><tr><th>Status<th>What<th>Form</tr>");
         for (status, response) in entries(&operation["responses"]) {
-            let form = entries(&response["content"]).next().map_or(&Value::Null, |(_, content)| &content["schema"]);
+            let form = entries(&response["content"])
+                .next()
+                .map_or(&Value::Null, |(_, content)| &content["schema"]);
             self.row(&[status, text(&response["description"])], form);
         }
         self.add("</table></section>");
@@ -130,8 +157,13 @@ impl Page {
         let _ = write!(self.0, "<section id=\"{}\">", escaped(name));
         self.element("h3", "", name);
         self.prose(text(&schema["description"]));
-        let parts: Vec<&Value> = std::iter::once(schema).chain(list(&schema["allOf"])).collect();
-        if parts.iter().any(|part| entries(&part["properties"]).next().is_some()) {
+        let parts: Vec<&Value> = std::iter::once(schema)
+            .chain(list(&schema["allOf"]))
+            .collect();
+        if parts
+            .iter()
+            .any(|part| entries(&part["properties"]).next().is_some())
+        {
             self.add("<table><caption>Fields</caption><tr><th>Name<th>What<th>Form</tr>");
             for part in parts {
                 if part["$ref"].is_string() {
@@ -162,7 +194,10 @@ impl Page {
 
     /// What kind of thing a schema stands for, with a way to the schema of its own where it has one; a dash where there is no schema.
     fn form(&mut self, schema: &Value) {
-        if let Some(name) = schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {
+        if let Some(name) = schema["$ref"]
+            .as_str()
+            .and_then(|target| target.rsplit('/').next())
+        {
             let _ = write!(self.0, "<a href=\"#{0}\">{0}</a>", escaped(name));
         } else if schema["type"] == "array" {
             self.add("list of ");
@@ -177,7 +212,12 @@ impl Page {
             self.add("map of ");
             self.form(&schema["additionalProperties"]);
         } else {
-            self.add(&escaped(schema["format"].as_str().or(schema["type"].as_str()).unwrap_or("–")));
+            self.add(&escaped(
+                schema["format"]
+                    .as_str()
+                    .or(schema["type"].as_str())
+                    .unwrap_or("–"),
+            ));
         }
     }
 }
@@ -191,20 +231,30 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    value.as_object().into_iter().flat_map(Map::iter).map(|(key, value)| (key.as_str(), value))
+    value
+        .as_object()
+        .into_iter()
+        .flat_map(Map::iter)
+        .map(|(key, value)| (key.as_str(), value))
 }
 
 /// A text in which what stands between backticks is code. A backtick without its fellow stays.
 fn marked(text: &str) -> String {
     let mut parts = escaped(text);
-    while let Some((before, (code, after))) = parts.split_once('`').and_then(|(before, rest)| Some((before, rest.split_once('`')?))) {
+    while let Some((before, (code, after))) = parts
+        .split_once('`')
+        .and_then(|(before, rest)| Some((before, rest.split_once('`')?)))
+    {
         parts = format!("{before}<code>{code}</code>{after}");
     }
     parts
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -217,13 +267,18 @@ mod tests {
             let document: Value = serde_json::from_str(source).expect("JSON");
             for (path, item) in entries(&document["paths"]) {
                 for (method, _) in entries(item) {
-                    assert!(page.contains(&format!("<h3>{} {path}</h3>", method.to_uppercase())), "{method} {path}");
+                    assert!(
+                        page.contains(&format!("<h3>{} {path}</h3>", method.to_uppercase())),
+                        "{method} {path}"
+                    );
                 }
             }
             for (name, _) in entries(&document["components"]["schemas"]) {
                 assert!(page.contains(&format!("<section id=\"{name}\">")), "{name}");
             }
-            for wrong in ["<script", "style=", "http://", "https://", " onclick", "<style", "=\"/"] {
+            for wrong in [
+                "<script", "style=", "http://", "https://", " onclick", "<style", "=\"/",
+            ] {
                 assert!(!page.contains(wrong), "{wrong}");
             }
         }
@@ -231,25 +286,41 @@ mod tests {
 
     #[test]
     fn what_stands_between_backticks_is_code() {
-        for (text, marks) in
-            [("a", "a"), ("`<a>`, `b`", "<code>&lt;a&gt;</code>, <code>b</code>"), ("a ` b", "a ` b"), ("``", "<code></code>")]
-        {
+        for (text, marks) in [
+            ("a", "a"),
+            ("`<a>`, `b`", "<code>&lt;a&gt;</code>, <code>b</code>"),
+            ("a ` b", "a ` b"),
+            ("``", "<code></code>"),
+        ] {
             assert_eq!(marked(text), marks);
         }
     }
 
     #[test]
     fn a_form_that_is_put_together_shows_all_its_fields() {
-        let section = PAGE.split("<section id=\"HealthExperiments\">").nth(1).and_then(|rest| rest.split("</section>").next());
+        let section = PAGE
+            .split("<section id=\"HealthExperiments\">")
+            .nth(1)
+            .and_then(|rest| rest.split("</section>").next());
         let section = section.expect("a section");
-        assert!(section.contains("<td>listed</td>") && section.contains("href=\"#HealthTally\""), "{section}");
+        assert!(
+            section.contains("<td>listed</td>") && section.contains("href=\"#HealthTally\""),
+            "{section}"
+        );
     }
 
     #[test]
     fn every_link_inside_leads_somewhere() {
         for page in [&*PAGE, &*PAGE_OF_V1] {
-            for target in page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
-                assert!(page.contains(&format!("<section id=\"{target}\">")), "{target}");
+            for target in page
+                .split("href=\"#")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+            {
+                assert!(
+                    page.contains(&format!("<section id=\"{target}\">")),
+                    "{target}"
+                );
             }
         }
     }

@@ -68,7 +68,11 @@ impl<'a> Event<'a> {
             was: event.was.word(),
             issues: line::issues(&event.issues),
             jump: event.jump.word(),
-            streams: event.streams.iter().map(|(topic, health)| (topic.as_str(), health.word())).collect(),
+            streams: event
+                .streams
+                .iter()
+                .map(|(topic, health)| (topic.as_str(), health.word()))
+                .collect(),
             why: event.why.to_string(),
         }
     }
@@ -115,9 +119,19 @@ pub(in crate::api) async fn events(
     let range = params.range(served.snapshot().at, MONTH)?;
     let limit = params.limit(MAX_ROWS)?.unwrap_or(100);
     let before = params::cursor(&params, |id| id.parse().ok())?.map(|(at, id)| Cursor { at, id });
-    let page = served.past.ask(|reader| reader.events(&stub, range, before, limit)).await?;
-    let events = page.events.iter().map(|stored| Event::new(Some(stored.id), &stored.event)).collect();
-    answer(&Events { events, next: page.next.map(|next| format!("{}~{}", next.at, next.id)) })
+    let page = served
+        .past
+        .ask(|reader| reader.events(&stub, range, before, limit))
+        .await?;
+    let events = page
+        .events
+        .iter()
+        .map(|stored| Event::new(Some(stored.id), &stored.event))
+        .collect();
+    answer(&Events {
+        events,
+        next: page.next.map(|next| format!("{}~{}", next.at, next.id)),
+    })
 }
 
 /// How long an experiment was in which state, in buckets of equal length.
@@ -184,30 +198,71 @@ pub(in crate::api) async fn uptime(
     let (step, span) = match params.text("step") {
         Some("hour") => (HOUR, DAY),
         Some("day") | None => (DAY, NINETY_DAYS),
-        Some(other) => return Err(error::malformed(format!("step={other:?} is not understood; allowed: hour, day"))),
+        Some(other) => {
+            return Err(error::malformed(format!(
+                "step={other:?} is not understood; allowed: hour, day"
+            )));
+        }
     };
     let range = aligned(params.range(served.snapshot().at, span)?, step);
-    let buckets = served.past.ask(|reader| reader.uptime(&stub, range, step)).await.map_err(too_long)?;
+    let buckets = served
+        .past
+        .ask(|reader| reader.uptime(&stub, range, step))
+        .await
+        .map_err(too_long)?;
     let buckets = buckets.iter().map(Share::new).collect();
-    answer(&Uptime { from: range.from, until: range.until, bucket_seconds: step.as_secs(), buckets })
+    answer(&Uptime {
+        from: range.from,
+        until: range.until,
+        bucket_seconds: step.as_secs(),
+        buckets,
+    })
 }
 
 fn too_long(error: ApiError) -> ApiError {
-    if error.is_bad_request() { error::malformed(format!("the time is too long: more than {MAX_BUCKETS} buckets")) } else { error }
+    if error.is_bad_request() {
+        error::malformed(format!(
+            "the time is too long: more than {MAX_BUCKETS} buckets"
+        ))
+    } else {
+        error
+    }
 }
 
 /// The range from the beginning of the bucket that it begins in. Buckets begin at whole hours or days of UTC.
 fn aligned(range: Range, step: Duration) -> Range {
     let second = range.from.as_second();
-    let into = i64::try_from(step.as_secs()).ok().and_then(|step| second.checked_rem_euclid(step)).unwrap_or(0);
-    Range { from: Timestamp::from_second(second.saturating_sub(into)).unwrap_or(range.from), until: range.until }
+    let into = i64::try_from(step.as_secs())
+        .ok()
+        .and_then(|step| second.checked_rem_euclid(step))
+        .unwrap_or(0);
+    Range {
+        from: Timestamp::from_second(second.saturating_sub(into)).unwrap_or(range.from),
+        until: range.until,
+    }
 }
 
 impl Share {
     fn new(bucket: &Bucket) -> Self {
-        let Bucket { ok, degraded, flapping, down, unknown, gap } = *bucket;
-        let [ok, degraded, flapping, down, unknown, gap] = [ok, degraded, flapping, down, unknown, gap].map(|millis| millis / 1_000);
-        Self { ok, degraded, flapping, down, unknown, gap, usable: bucket.usable() }
+        let Bucket {
+            ok,
+            degraded,
+            flapping,
+            down,
+            unknown,
+            gap,
+        } = *bucket;
+        let [ok, degraded, flapping, down, unknown, gap] =
+            [ok, degraded, flapping, down, unknown, gap].map(|millis| millis / 1_000);
+        Self {
+            ok,
+            degraded,
+            flapping,
+            down,
+            unknown,
+            gap,
+            usable: bucket.usable(),
+        }
     }
 }
 
@@ -267,7 +322,10 @@ pub(in crate::api) async fn switches(
 ) -> Result<Response, ApiError> {
     let stub = stub(name, &uri)?;
     let range = range(&served, query.as_deref())?;
-    let rows = served.past.ask(|reader| reader.switches_of(&stub, range)).await?;
+    let rows = served
+        .past
+        .ask(|reader| reader.switches_of(&stub, range))
+        .await?;
     answer(&records::Switches::new(&rows, sight))
 }
 
@@ -277,7 +335,10 @@ pub(super) fn range(served: &Served, query: Option<&str>) -> Result<Range, ApiEr
 }
 
 /// The range, the limit and the rest of a request for a list in pages.
-pub(super) fn paged(served: &Served, query: Option<&str>) -> Result<(Params, Range, usize), ApiError> {
+pub(super) fn paged(
+    served: &Served,
+    query: Option<&str>,
+) -> Result<(Params, Range, usize), ApiError> {
     let params = Params::parse(query, &["from", "until", "limit", "cursor"])?;
     let range = params.range(served.snapshot().at, MONTH)?;
     let limit = params.limit(MAX_ROWS)?.unwrap_or(100);
@@ -295,7 +356,10 @@ mod tests {
 
     #[test]
     fn buckets_begin_at_whole_hours_and_days() {
-        let range = |from: &str| Range { from: from.parse().expect("a time"), until: Timestamp::MAX };
+        let range = |from: &str| Range {
+            from: from.parse().expect("a time"),
+            until: Timestamp::MAX,
+        };
         for (from, step, expect) in [
             ("2026-11-21T08:12:30.5Z", HOUR, "2026-11-21T08:00:00Z"),
             ("2026-11-21T08:12:30.5Z", DAY, "2026-11-21T00:00:00Z"),

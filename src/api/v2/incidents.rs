@@ -75,12 +75,31 @@ pub(in crate::api) async fn incidents(
     incidents_of(&served, None, query.as_deref(), sight).await
 }
 
-pub(super) async fn incidents_of(served: &Served, of: Option<Subject>, query: Option<&str>, sight: Sight) -> Result<Response, ApiError> {
+pub(super) async fn incidents_of(
+    served: &Served,
+    of: Option<Subject>,
+    query: Option<&str>,
+    sight: Sight,
+) -> Result<Response, ApiError> {
     let (params, range, limit) = paged(served, query)?;
     let after = params::cursor(&params, subject)?;
-    let page = served.past.ask(|reader| reader.incidents(of, range, after, limit)).await?;
-    let next = page.incidents.last().filter(|_| page.more).map(|last| format!("{}~{}", last.begin, key(&last.subject)));
-    answer(&Incidents { incidents: page.incidents.into_iter().map(|incident| Incident::new(incident, sight)).collect(), next })
+    let page = served
+        .past
+        .ask(|reader| reader.incidents(of, range, after, limit))
+        .await?;
+    let next = page
+        .incidents
+        .last()
+        .filter(|_| page.more)
+        .map(|last| format!("{}~{}", last.begin, key(&last.subject)));
+    answer(&Incidents {
+        incidents: page
+            .incidents
+            .into_iter()
+            .map(|incident| Incident::new(incident, sight))
+            .collect(),
+        next,
+    })
 }
 
 /// A subject as a part of a cursor.
@@ -95,19 +114,38 @@ fn subject(key: &str) -> Option<Subject> {
     let (kind, name) = key.split_once('~')?;
     match kind {
         "experiment" => Stub::try_new(name).ok().map(Subject::Experiment),
-        "source" => SourceName::ALL.into_iter().find(|source| source.word() == name).map(Subject::Source),
+        "source" => SourceName::ALL
+            .into_iter()
+            .find(|source| source.word() == name)
+            .map(Subject::Source),
         _ => None,
     }
 }
 
 impl Incident {
     fn new(incident: store::Incident, sight: Sight) -> Self {
-        let store::Incident { subject, begin, end, was_down, causes } = incident;
+        let store::Incident {
+            subject,
+            begin,
+            end,
+            was_down,
+            causes,
+        } = incident;
         let (kind, name, is_open) = match subject {
             Subject::Experiment(stub) => ("experiment", stub.to_string(), true),
             Subject::Source(source) => ("source", source.to_string(), false),
         };
-        let causes = causes.into_iter().filter(|_| is_open || sight.is_whole()).collect();
-        Self { kind, name, begin, end, worst: if was_down { "down" } else { "degraded" }, causes }
+        let causes = causes
+            .into_iter()
+            .filter(|_| is_open || sight.is_whole())
+            .collect();
+        Self {
+            kind,
+            name,
+            begin,
+            end,
+            worst: if was_down { "down" } else { "degraded" },
+            causes,
+        }
     }
 }

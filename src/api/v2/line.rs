@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::{self, Affected, Evidence, ExperimentView, FlapView, Mismatch, ResourceView, StreamView};
+use crate::engine::{
+    self, Affected, Evidence, ExperimentView, FlapView, Mismatch, ResourceView, StreamView,
+};
 use crate::model::Bookable;
 
 /// An experiment.
@@ -127,8 +129,13 @@ impl<'a> Line<'a> {
             health: view.health.word(),
             since: view.since,
             issues: issues(&view.issues),
-            flapping: view.flapping.map(|FlapView { since, steady_at }| Flapping { since, steady_at }),
-            quiet: view.quiet.as_ref().map(|quiet| Quiet { kind: quiet.kind.word(), until: quiet.until }),
+            flapping: view
+                .flapping
+                .map(|FlapView { since, steady_at }| Flapping { since, steady_at }),
+            quiet: view.quiet.as_ref().map(|quiet| Quiet {
+                kind: quiet.kind.word(),
+                until: quiet.until,
+            }),
             advice: view.advice.as_deref(),
             listed: view.listed,
             bookable: bookable(view.bookable()),
@@ -138,7 +145,11 @@ impl<'a> Line<'a> {
             bookings: Bookings::new(view.affected),
             jump: view.jump.word(),
             streams: view.streams.iter().map(Stream::new).collect(),
-            resources: view.resources.iter().map(|resource| resource.name.as_str()).collect(),
+            resources: view
+                .resources
+                .iter()
+                .map(|resource| resource.name.as_str())
+                .collect(),
             grace_until: view.grace_until,
         }
     }
@@ -146,8 +157,18 @@ impl<'a> Line<'a> {
 
 impl Bookings {
     pub(super) fn new(affected: Affected) -> Self {
-        let Affected { next_day, next_week, first_start, in_session } = affected;
-        Self { next_day, next_week, first_start, in_session }
+        let Affected {
+            next_day,
+            next_week,
+            first_start,
+            in_session,
+        } = affected;
+        Self {
+            next_day,
+            next_week,
+            first_start,
+            in_session,
+        }
     }
 }
 
@@ -167,20 +188,36 @@ impl<'a> Stream<'a> {
 }
 
 pub(super) fn issues(issues: &[engine::Issue]) -> Vec<Issue> {
-    issues.iter().map(|issue| Issue { code: issue.code(), text: issue.to_string() }).collect()
+    issues
+        .iter()
+        .map(|issue| Issue {
+            code: issue.code(),
+            text: issue.to_string(),
+        })
+        .collect()
 }
 
 /// The words for whether something can be booked.
-pub(super) const BOOKABLE: [(&str, Option<Bookable>); 4] =
-    [("bookable", Some(Bookable::Yes)), ("withdrawn", Some(Bookable::Withdrawn)), ("held", Some(Bookable::Held)), ("unknown", None)];
+pub(super) const BOOKABLE: [(&str, Option<Bookable>); 4] = [
+    ("bookable", Some(Bookable::Yes)),
+    ("withdrawn", Some(Bookable::Withdrawn)),
+    ("held", Some(Bookable::Held)),
+    ("unknown", None),
+];
 
 pub(super) fn bookable(bookable: Option<Bookable>) -> &'static str {
-    BOOKABLE.iter().find(|(_, known)| *known == bookable).map_or("unknown", |(word, _)| word)
+    BOOKABLE
+        .iter()
+        .find(|(_, known)| *known == bookable)
+        .map_or("unknown", |(word, _)| word)
 }
 
 /// The reason of the resource that decides whether the experiment can be booked.
 fn reason(view: &ExperimentView) -> &str {
     let decides = view.bookable();
     let deciding = |resource: &&ResourceView| decides.is_some() && resource.bookable == decides;
-    view.resources.iter().find(deciding).map_or("", |resource| &resource.reason)
+    view.resources
+        .iter()
+        .find(deciding)
+        .map_or("", |resource| &resource.reason)
 }

@@ -73,7 +73,12 @@ pub(in crate::api) async fn experiments(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let snapshot = served.snapshot();
-    let params = Params::parse(query.as_deref(), &["state", "bookable", "pool", "category", "search", "limit", "cursor"])?;
+    let params = Params::parse(
+        query.as_deref(),
+        &[
+            "state", "bookable", "pool", "category", "search", "limit", "cursor",
+        ],
+    )?;
     let filter = Filter::new(&params, &snapshot, served.desk.as_ref())?;
     let limit = params.limit(MAX_PAGE)?;
     let tag = served.steady_tag(&snapshot);
@@ -81,7 +86,12 @@ pub(in crate::api) async fn experiments(
         return Ok(tag.unchanged());
     }
     let answer = if query.is_none_or(|query| query.is_empty()) {
-        served.list.answer(&headers, &snapshot.experiments, |_| whole(&served, &snapshot)).await?
+        served
+            .list
+            .answer(&headers, &snapshot.experiments, |_| {
+                whole(&served, &snapshot)
+            })
+            .await?
     } else {
         json(page(&served, &snapshot, &filter, limit.unwrap_or(usize::MAX))?.into())
     };
@@ -99,24 +109,51 @@ struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    fn new(params: &'a Params, snapshot: &'a Snapshot, desk: Option<&Desk>) -> Result<Self, ApiError> {
-        let no_such = |name: &str| error::malformed(format!("there is no pool {name:?}; /api/v2/pools lists them"));
+    fn new(
+        params: &'a Params,
+        snapshot: &'a Snapshot,
+        desk: Option<&Desk>,
+    ) -> Result<Self, ApiError> {
+        let no_such = |name: &str| {
+            error::malformed(format!(
+                "there is no pool {name:?}; /api/v2/pools lists them"
+            ))
+        };
         Ok(Self {
             states: params.words("state", &STATES)?,
             bookable: params.words("bookable", &line::BOOKABLE)?,
-            pool: params.text("pool").map(|name| snapshot.pool(name).ok_or_else(|| no_such(name))).transpose()?,
-            category: params.text("category").map(|name| members(desk, name)).transpose()?,
+            pool: params
+                .text("pool")
+                .map(|name| snapshot.pool(name).ok_or_else(|| no_such(name)))
+                .transpose()?,
+            category: params
+                .text("category")
+                .map(|name| members(desk, name))
+                .transpose()?,
             search: params.text("search").map(str::to_lowercase),
             behind: params.text("cursor"),
         })
     }
 
     fn takes(&self, view: &ExperimentView) -> bool {
-        self.states.as_ref().is_none_or(|states| states.contains(&view.health))
-            && self.bookable.as_ref().is_none_or(|bookable| bookable.contains(&view.bookable()))
-            && self.pool.is_none_or(|pool| pool.members.binary_search(&view.stub).is_ok())
-            && self.category.as_ref().is_none_or(|members| members.contains(view.stub.as_str()))
-            && self.search.as_ref().is_none_or(|text| names(view).any(|name| name.to_lowercase().contains(text)))
+        self.states
+            .as_ref()
+            .is_none_or(|states| states.contains(&view.health))
+            && self
+                .bookable
+                .as_ref()
+                .is_none_or(|bookable| bookable.contains(&view.bookable()))
+            && self
+                .pool
+                .is_none_or(|pool| pool.members.binary_search(&view.stub).is_ok())
+            && self
+                .category
+                .as_ref()
+                .is_none_or(|members| members.contains(view.stub.as_str()))
+            && self
+                .search
+                .as_ref()
+                .is_none_or(|text| names(view).any(|name| name.to_lowercase().contains(text)))
     }
 
     fn is_behind(&self, view: &ExperimentView) -> bool {
@@ -126,17 +163,30 @@ impl<'a> Filter<'a> {
 
 /// The names of the experiments of a category.
 fn members(desk: Option<&Desk>, name: &str) -> Result<BTreeSet<String>, ApiError> {
-    let Some(desk) = desk else { return Err(error::malformed("there are no categories here")) };
+    let Some(desk) = desk else {
+        return Err(error::malformed("there are no categories here"));
+    };
     let picture = desk.picture();
     let census = Census::of(&picture);
-    let unknown = || error::malformed(format!("there is no category {name:?}; there are: {}", census.categories().join(", ")));
+    let unknown = || {
+        error::malformed(format!(
+            "there is no category {name:?}; there are: {}",
+            census.categories().join(", ")
+        ))
+    };
     let members = census.in_category(name).ok_or_else(unknown)?;
-    Ok(members.into_iter().filter(|member| !member.is_component()).map(|member| member.name.to_owned()).collect())
+    Ok(members
+        .into_iter()
+        .filter(|member| !member.is_component())
+        .map(|member| member.name.to_owned())
+        .collect())
 }
 
 fn names(view: &ExperimentView) -> impl Iterator<Item = &str> {
     let resources = view.resources.iter().map(|resource| resource.name.as_str());
-    resources.chain(view.pools.iter().map(|pool| &**pool)).chain([view.stub.as_str()])
+    resources
+        .chain(view.pools.iter().map(|pool| &**pool))
+        .chain([view.stub.as_str()])
 }
 
 fn whole(served: &Served, snapshot: &Snapshot) -> Result<Vec<u8>, ApiError> {
@@ -144,17 +194,37 @@ fn whole(served: &Served, snapshot: &Snapshot) -> Result<Vec<u8>, ApiError> {
     joined(items.len(), None, items.iter())
 }
 
-fn page(served: &Served, snapshot: &Snapshot, filter: &Filter<'_>, limit: usize) -> Result<Vec<u8>, ApiError> {
+fn page(
+    served: &Served,
+    snapshot: &Snapshot,
+    filter: &Filter<'_>,
+    limit: usize,
+) -> Result<Vec<u8>, ApiError> {
     let items = served.sheets.of(&snapshot.experiments)?;
-    let fitting: Vec<_> = snapshot.experiments.iter().zip(items.iter()).filter(|(view, _)| filter.takes(view)).collect();
-    let behind: Vec<_> = fitting.iter().filter(|(view, _)| filter.is_behind(view)).collect();
+    let fitting: Vec<_> = snapshot
+        .experiments
+        .iter()
+        .zip(items.iter())
+        .filter(|(view, _)| filter.takes(view))
+        .collect();
+    let behind: Vec<_> = fitting
+        .iter()
+        .filter(|(view, _)| filter.is_behind(view))
+        .collect();
     let page = behind.get(..limit.min(behind.len())).unwrap_or_default();
-    let next = page.last().filter(|_| page.len() < behind.len()).map(|(view, _)| view.stub.as_str());
+    let next = page
+        .last()
+        .filter(|_| page.len() < behind.len())
+        .map(|(view, _)| view.stub.as_str());
     joined(fitting.len(), next, page.iter().map(|(_, item)| *item))
 }
 
 /// A [`Page`], put together from what is written already.
-fn joined<'a>(matching: usize, next: Option<&str>, items: impl Iterator<Item = &'a Bytes> + Clone) -> Result<Vec<u8>, ApiError> {
+fn joined<'a>(
+    matching: usize,
+    next: Option<&str>,
+    items: impl Iterator<Item = &'a Bytes> + Clone,
+) -> Result<Vec<u8>, ApiError> {
     let next = String::from_utf8_lossy(&crate::api::routes::rendered(&next)?).into_owned();
     let head = format!("{{\"matching\":{matching},\"next\":{next},\"experiments\":[");
     let length = items.clone().map(|item| item.len() + 1).sum::<usize>() + head.len() + 2;

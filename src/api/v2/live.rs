@@ -88,7 +88,10 @@ impl Live {
         Arc::new(Self {
             boot,
             snapshots,
-            ring: Mutex::new(Ring { first: 1, ..Ring::default() }),
+            ring: Mutex::new(Ring {
+                first: 1,
+                ..Ring::default()
+            }),
             latest: watch::channel(0).0,
             closed: CancellationToken::new(),
             places: Arc::new(Semaphore::new(MAX_LISTENERS)),
@@ -127,14 +130,28 @@ impl Live {
 
     /// A place to listen from, where one is free; `seat` is the connection's.
     pub(super) fn listen(self: &Arc<Self>, seat: Option<Seat>) -> Option<Listener> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok().filter(|_| !self.closed.is_cancelled())?;
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .ok()
+            .filter(|_| !self.closed.is_cancelled())?;
         if let Some(seat) = &seat {
             seat.becomes_a_stream();
         }
         let latest = self.latest.subscribe();
-        let progress = Arc::new(Progress { taken: AtomicU64::new(*latest.borrow()), seat });
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&progress));
-        Some(Listener { live: Arc::clone(self), latest, progress, _place: place })
+        let progress = Arc::new(Progress {
+            taken: AtomicU64::new(*latest.borrow()),
+            seat,
+        });
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::downgrade(&progress));
+        Some(Listener {
+            live: Arc::clone(self),
+            latest,
+            progress,
+            _place: place,
+        })
     }
 
     /// Where a listener goes on: behind the change that it saw last, or, with the words to tell it so, anew from here.
@@ -145,7 +162,10 @@ impl Live {
             Some(number) if number + 1 >= ring.first && number <= latest => (number, None),
             Some(_) | None => {
                 let why = if seen.is_some() { "too-old" } else { "start" };
-                (latest, Some(frame(&self.id(latest), "reset", &json(&Reset { why }))))
+                (
+                    latest,
+                    Some(frame(&self.id(latest), "reset", &json(&Reset { why }))),
+                )
             }
         }
     }
@@ -157,10 +177,22 @@ impl Live {
         if taken >= latest {
             return Next::Nothing;
         }
-        let Some(skip) = (taken + 1).checked_sub(ring.first).and_then(|skip| usize::try_from(skip).ok()) else { return Next::Lost };
+        let Some(skip) = (taken + 1)
+            .checked_sub(ring.first)
+            .and_then(|skip| usize::try_from(skip).ok())
+        else {
+            return Next::Lost;
+        };
         let last = latest.min(taken + CHANGES_PER_CHUNK);
         let count = usize::try_from(last - taken).unwrap_or(usize::MAX);
-        let chunk: Vec<u8> = ring.changes.iter().skip(skip).take(count).flatten().copied().collect();
+        let chunk: Vec<u8> = ring
+            .changes
+            .iter()
+            .skip(skip)
+            .take(count)
+            .flatten()
+            .copied()
+            .collect();
         Next::Changes(chunk.into(), last)
     }
 
@@ -179,9 +211,14 @@ impl Live {
 
     /// Cuts the connections of those who have not taken what is no longer kept: they read too slowly, or not at all.
     fn drop_the_slow(&self, first: u64) {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| {
-            let Some(progress) = listener.upgrade() else { return false };
+            let Some(progress) = listener.upgrade() else {
+                return false;
+            };
             let is_slow = progress.taken.load(Ordering::Relaxed) + 1 < first;
             if let Some(seat) = progress.seat.as_ref().filter(|_| is_slow) {
                 tracing::debug!("a listener of the API is too slow and is cut");
@@ -212,8 +249,12 @@ impl Ring {
     }
 
     fn trim(&mut self) {
-        while self.changes.len() > KEPT_CHANGES || (self.bytes > KEPT_BYTES && self.changes.len() > 1) {
-            let Some(gone) = self.changes.pop_front() else { return };
+        while self.changes.len() > KEPT_CHANGES
+            || (self.bytes > KEPT_BYTES && self.changes.len() > 1)
+        {
+            let Some(gone) = self.changes.pop_front() else {
+                return;
+            };
             self.bytes -= gone.len();
             self.first += 1;
         }

@@ -4,24 +4,24 @@
 //! `/api/v2/history/<what>`. Lists that only change with experiments have an ETag. An unknown parameter is an error, so that a misspelt
 //! filter is not taken for none.
 
-mod params;
-mod line;
-mod sheet;
-mod list;
-mod whole;
-mod now;
-mod pools;
-mod past;
-mod history;
-mod records;
-mod reports;
-mod incidents;
-mod live;
-mod differ;
-mod stream;
 mod badge;
+mod differ;
 mod docs;
 mod document;
+mod history;
+mod incidents;
+mod line;
+mod list;
+mod live;
+mod now;
+mod params;
+mod past;
+mod pools;
+mod records;
+mod reports;
+mod sheet;
+mod stream;
+mod whole;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -63,7 +63,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Sight {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let may_see_all = parts.extensions.get::<Caller>().is_some_and(Caller::may_see_private);
+        let may_see_all = parts
+            .extensions
+            .get::<Caller>()
+            .is_some_and(Caller::may_see_private);
         Ok(if may_see_all { Self::Whole } else { Self::Open })
     }
 }
@@ -81,8 +84,14 @@ pub(super) fn routes() -> Router<Arc<Served>> {
         .route("/api/v2/experiments/{name}", get(whole::experiment))
         .route("/api/v2/experiments/{name}/events", get(history::events))
         .route("/api/v2/experiments/{name}/uptime", get(history::uptime))
-        .route("/api/v2/experiments/{name}/incidents", get(history::incidents))
-        .route("/api/v2/experiments/{name}/switches", get(history::switches))
+        .route(
+            "/api/v2/experiments/{name}/incidents",
+            get(history::incidents),
+        )
+        .route(
+            "/api/v2/experiments/{name}/switches",
+            get(history::switches),
+        )
         .route("/api/v2/history/incidents", get(incidents::incidents))
         .route("/api/v2/history/switches", get(records::switches))
         .route("/api/v2/history/sources", get(records::sources))

@@ -85,10 +85,38 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let engine::Counts { total, ok, degraded, flapping, down, unknown, withdrawn, held, unlisted, acknowledged, silenced } =
-            snapshot.counts;
-        let mismatched = snapshot.experiments.iter().filter(|view| view.mismatch().is_some()).count();
-        Self { total, ok, degraded, flapping, down, unknown, withdrawn, held, unlisted, acknowledged, silenced, mismatched }
+        let engine::Counts {
+            total,
+            ok,
+            degraded,
+            flapping,
+            down,
+            unknown,
+            withdrawn,
+            held,
+            unlisted,
+            acknowledged,
+            silenced,
+        } = snapshot.counts;
+        let mismatched = snapshot
+            .experiments
+            .iter()
+            .filter(|view| view.mismatch().is_some())
+            .count();
+        Self {
+            total,
+            ok,
+            degraded,
+            flapping,
+            down,
+            unknown,
+            withdrawn,
+            held,
+            unlisted,
+            acknowledged,
+            silenced,
+            mismatched,
+        }
     }
 }
 
@@ -173,7 +201,11 @@ struct Sampling {
         (status = 400, description = "There are no parameters here", body = ApiError),
     )
 )]
-pub(in crate::api) async fn lab(State(served): State<Arc<Served>>, RawQuery(query): RawQuery, sight: Sight) -> Result<Response, ApiError> {
+pub(in crate::api) async fn lab(
+    State(served): State<Arc<Served>>,
+    RawQuery(query): RawQuery,
+    sight: Sight,
+) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
     let short = |pool: &&PoolView| matches!(pool.standing.severity, Severity::Short { .. });
@@ -190,7 +222,11 @@ pub(in crate::api) async fn lab(State(served): State<Arc<Served>>, RawQuery(quer
         short_pools: snapshot.standings.iter().filter(short).count(),
         holds: snapshot.holds.len(),
         overdue_holds: snapshot.holds.iter().filter(|hold| hold.overdue).count(),
-        causes: snapshot.causes.iter().map(|cause| CommonCause::new(cause, sight)).collect(),
+        causes: snapshot
+            .causes
+            .iter()
+            .map(|cause| CommonCause::new(cause, sight))
+            .collect(),
         sources: Source::all(&snapshot, sight),
         blind_since: snapshot.blind,
         manifest_lost_since: snapshot.manifest_lost,
@@ -208,7 +244,11 @@ impl CommonCause {
     fn new(cause: &Cause, sight: Sight) -> Self {
         Self {
             kind: cause.kind.to_string(),
-            label: if sight.is_whole() { cause.label_private.clone() } else { cause.label_public.clone() },
+            label: if sight.is_whole() {
+                cause.label_private.clone()
+            } else {
+                cause.label_public.clone()
+            },
             experiments: cause.stubs.iter().map(ToString::to_string).collect(),
             of: cause.of,
             began: cause.began.wall(),
@@ -251,7 +291,10 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn all(snapshot: &Snapshot, sight: Sight) -> Vec<Self> {
-        SourceName::ALL.into_iter().map(|name| Self::new(snapshot.source(name), sight)).collect()
+        SourceName::ALL
+            .into_iter()
+            .map(|name| Self::new(snapshot.source(name), sight))
+            .collect()
     }
 
     fn new(source: &SourceView, sight: Sight) -> Self {

@@ -19,7 +19,10 @@ impl Past {
     }
 
     /// What the reader answers to a question.
-    pub(super) async fn ask<'a, T, F>(&'a self, question: impl FnOnce(&'a Reader) -> F) -> Result<T, ApiError>
+    pub(super) async fn ask<'a, T, F>(
+        &'a self,
+        question: impl FnOnce(&'a Reader) -> F,
+    ) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, ReadError>>,
     {
@@ -29,12 +32,21 @@ impl Past {
             Ok(Err(ReadError::TooMuch)) => Err(error::malformed(ReadError::TooMuch)),
             Ok(Err(ReadError::Failed(why))) => {
                 tracing::warn!(why, "a question to the history has no answer");
-                Err(error::unavailable("the history cannot be read now; labwatch's log says why"))
+                Err(error::unavailable(
+                    "the history cannot be read now; labwatch's log says why",
+                ))
             }
-            Ok(Err(refused @ (ReadError::Busy | ReadError::Closed))) => Err(error::unavailable(refused)),
+            Ok(Err(refused @ (ReadError::Busy | ReadError::Closed))) => {
+                Err(error::unavailable(refused))
+            }
             Err(_) => {
-                tracing::warn!(limit_seconds = READ_TIMEOUT.as_secs(), "the history does not answer in time; its disk is slow or hangs");
-                Err(error::unavailable("the history does not answer in time: try again in a moment, or ask for a shorter time"))
+                tracing::warn!(
+                    limit_seconds = READ_TIMEOUT.as_secs(),
+                    "the history does not answer in time; its disk is slow or hangs"
+                );
+                Err(error::unavailable(
+                    "the history does not answer in time: try again in a moment, or ask for a shorter time",
+                ))
             }
         }
     }
@@ -51,10 +63,16 @@ mod tests {
     /// The status of the answer to a question whose own answer is this.
     async fn status<F: Future<Output = Result<(), ReadError>>>(answer: impl FnOnce() -> F) -> u16 {
         let dir = tempfile::tempdir().expect("a folder");
-        let settings = StoreSettings { dir: dir.path().to_owned(), history_days: 1, ring: 1 };
+        let settings = StoreSettings {
+            dir: dir.path().to_owned(),
+            history_days: 1,
+            ring: 1,
+        };
         let (store, _) = Store::open(&settings).expect("it opens");
         let past = Past::new(Some(store.reader()));
-        past.ask(|_| answer()).await.map_or_else(|error| error.into_response().status().as_u16(), |()| 200)
+        past.ask(|_| answer())
+            .await
+            .map_or_else(|error| error.into_response().status().as_u16(), |()| 200)
     }
 
     #[tokio::test(start_paused = true)]
@@ -69,9 +87,17 @@ mod tests {
         assert_eq!(status(async || Ok(())).await, 200);
         assert_eq!(status(async || Err(ReadError::Busy)).await, 503);
         assert_eq!(status(async || Err(ReadError::Closed)).await, 503);
-        assert_eq!(status(async || Err(ReadError::Failed("disk".to_owned()))).await, 503);
+        assert_eq!(
+            status(async || Err(ReadError::Failed("disk".to_owned()))).await,
+            503
+        );
         assert_eq!(status(async || Err(ReadError::TooMuch)).await, 400);
         let nowhere = Past::new(None).ask(async |_| Ok::<(), _>(())).await;
-        assert_eq!(nowhere.err().map(|error| error.into_response().status().as_u16()), Some(404));
+        assert_eq!(
+            nowhere
+                .err()
+                .map(|error| error.into_response().status().as_u16()),
+            Some(404)
+        );
     }
 }

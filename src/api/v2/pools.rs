@@ -87,7 +87,9 @@ pub(in crate::api) async fn pools(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    tagged(&served, &served.snapshot(), &headers, |snapshot| answer(&snapshot.standings.iter().map(Pool::new).collect::<Vec<_>>()))
+    tagged(&served, &served.snapshot(), &headers, |snapshot| {
+        answer(&snapshot.standings.iter().map(Pool::new).collect::<Vec<_>>())
+    })
 }
 
 /// A pool.
@@ -113,7 +115,9 @@ pub(in crate::api) async fn pool(
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
-    let pool = snapshot.pool(&name).ok_or_else(|| error::unknown(format!("pool {name} was not found")))?;
+    let pool = snapshot
+        .pool(&name)
+        .ok_or_else(|| error::unknown(format!("pool {name} was not found")))?;
     tagged(&served, &snapshot, &headers, |_| answer(&Pool::new(pool)))
 }
 
@@ -166,7 +170,9 @@ pub(in crate::api) async fn holds(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    tagged(&served, &served.snapshot(), &headers, |snapshot| answer(&snapshot.holds.iter().map(Hold::new).collect::<Vec<_>>()))
+    tagged(&served, &served.snapshot(), &headers, |snapshot| {
+        answer(&snapshot.holds.iter().map(Hold::new).collect::<Vec<_>>())
+    })
 }
 
 /// The answer, or that the reader has it.

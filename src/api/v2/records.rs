@@ -89,7 +89,10 @@ impl Switches {
             note: row.note.clone().filter(|_| sight.is_whole()),
             took_seconds: row.took.map(|took| took.as_secs_f64()),
         });
-        Self { switches: switches.collect(), next_until: older(rows, |row| row.at) }
+        Self {
+            switches: switches.collect(),
+            next_until: older(rows, |row| row.at),
+        }
     }
 }
 
@@ -149,7 +152,10 @@ pub(in crate::api) async fn sources(
         health: row.health.word(),
         note: Some(row.note).filter(|_| sight.is_whole()),
     };
-    answer(&SourceChanges { changes: rows.into_iter().map(change).collect(), next_until })
+    answer(&SourceChanges {
+        changes: rows.into_iter().map(change).collect(),
+        next_until,
+    })
 }
 
 /// A list of holds.
@@ -193,12 +199,23 @@ struct PastHold {
         (status = 503, description = "The history does not answer now", body = ApiError),
     )
 )]
-pub(in crate::api) async fn holds(State(served): State<Arc<Served>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(in crate::api) async fn holds(
+    State(served): State<Arc<Served>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.holds(range)).await?;
     let next_until = older(&rows, |row| row.since);
-    let hold = |row: store::Hold| PastHold { resource: row.resource.to_string(), reason: row.reason, since: row.since, until: row.until };
-    answer(&PastHolds { holds: rows.into_iter().map(hold).collect(), next_until })
+    let hold = |row: store::Hold| PastHold {
+        resource: row.resource.to_string(),
+        reason: row.reason,
+        since: row.since,
+        until: row.until,
+    };
+    answer(&PastHolds {
+        holds: rows.into_iter().map(hold).collect(),
+        next_until,
+    })
 }
 
 /// A list of gaps.
@@ -239,12 +256,22 @@ struct Gap {
         (status = 503, description = "The history does not answer now", body = ApiError),
     )
 )]
-pub(in crate::api) async fn gaps(State(served): State<Arc<Served>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+pub(in crate::api) async fn gaps(
+    State(served): State<Arc<Served>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.gaps(range)).await?;
     let next_until = older(&rows, |row| row.since);
-    let gap = |row: store::Gap| Gap { since: row.since, until: row.until, why: row.why.word() };
-    answer(&Gaps { gaps: rows.into_iter().map(gap).collect(), next_until })
+    let gap = |row: store::Gap| Gap {
+        since: row.since,
+        until: row.until,
+        why: row.why.word(),
+    };
+    answer(&Gaps {
+        gaps: rows.into_iter().map(gap).collect(),
+        next_until,
+    })
 }
 
 /// What was or is to be sent.
@@ -313,7 +340,10 @@ pub(in crate::api) async fn outbox(
         tried: row.tried,
         last_error: row.last_error.filter(|_| sight.is_whole()),
     };
-    answer(&Outbox { messages: rows.into_iter().map(message).collect(), next_until })
+    answer(&Outbox {
+        messages: rows.into_iter().map(message).collect(),
+        next_until,
+    })
 }
 
 /// Until when to ask for what is older than these rows, where they are as many as one answer holds.

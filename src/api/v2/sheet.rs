@@ -75,20 +75,34 @@ mod tests {
     #[test]
     fn what_did_not_change_is_not_written_again() {
         let sheets = Sheets::default();
-        let mut engine = Engine::new(Policy::default(), Moment::new(jiff::Timestamp::UNIX_EPOCH, std::time::Duration::ZERO));
+        let mut engine = Engine::new(
+            Policy::default(),
+            Moment::new(jiff::Timestamp::UNIX_EPOCH, std::time::Duration::ZERO),
+        );
         let first = seen(&mut engine, &["a", "b", "d"]);
         let one = sheets.of(&first.experiments).expect("writes");
-        assert_eq!(sheets.of(&first.experiments).expect("writes").as_ptr(), one.as_ptr(), "the same list, the same sheet");
+        assert_eq!(
+            sheets.of(&first.experiments).expect("writes").as_ptr(),
+            one.as_ptr(),
+            "the same list, the same sheet"
+        );
         let second = seen(&mut engine, &["a", "b", "c", "d"]);
         assert!(second.changed > first.changed);
         let two = sheets.of(&second.experiments).expect("writes");
-        let names: Vec<_> = second.experiments.iter().map(|view| view.stub.as_str()).collect();
+        let names: Vec<_> = second
+            .experiments
+            .iter()
+            .map(|view| view.stub.as_str())
+            .collect();
         assert_eq!(names, ["a", "b", "c", "d"]);
         for (old, new) in [(0, 0), (1, 1), (2, 3)] {
             assert_eq!(one[old].as_ptr(), two[new].as_ptr(), "{}", names[new]);
         }
         assert!(two[2].starts_with(b"{\"name\":\"c\""));
         let third = seen(&mut engine, &["a", "b", "c", "d"]);
-        assert!(Arc::ptr_eq(&third.experiments, &second.experiments) && third.changed == second.changed, "nothing changed");
+        assert!(
+            Arc::ptr_eq(&third.experiments, &second.experiments) && third.changed == second.changed,
+            "nothing changed"
+        );
     }
 }

@@ -51,15 +51,29 @@ pub(in crate::api) async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    let full = || error::unavailable("too many listen already, or labwatch is stopping: try again in a moment");
-    let listener = served.live.listen(seat.map(|Extension(seat)| seat)).ok_or_else(full)?;
+    let full = || {
+        error::unavailable(
+            "too many listen already, or labwatch is stopping: try again in a moment",
+        )
+    };
+    let listener = served
+        .live
+        .listen(seat.map(|Extension(seat)| seat))
+        .ok_or_else(full)?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let first = [Some(Bytes::from_static(RETRY)), listener.start(seen)].into_iter().flatten().flatten().collect();
+    let first = [Some(Bytes::from_static(RETRY)), listener.start(seen)]
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         // Proxies are asked not to gather events.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
         (CONNECTION, HeaderValue::from_static("close")),
     ];
     Ok((headers, Body::from_stream(told(listener, first))).into_response())
@@ -69,13 +83,16 @@ pub(in crate::api) async fn stream(
 fn told(listener: Listener, first: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    stream::unfold((listener, pings, Some(first)), async |(mut listener, mut pings, first)| {
-        let words = match first {
-            Some(first) => first,
-            None => more(&mut listener, &mut pings).await?,
-        };
-        Some((Ok(words), (listener, pings, None)))
-    })
+    stream::unfold(
+        (listener, pings, Some(first)),
+        async |(mut listener, mut pings, first)| {
+            let words = match first {
+                Some(first) => first,
+                None => more(&mut listener, &mut pings).await?,
+            };
+            Some((Ok(words), (listener, pings, None)))
+        },
+    )
 }
 
 /// What comes next; `None` when that is nothing any more.
@@ -96,5 +113,9 @@ async fn more(listener: &mut Listener, pings: &mut Interval) -> Option<Bytes> {
 }
 
 fn ping(listener: &Listener) -> Bytes {
-    format!("event: ping\ndata: {{\"at\":\"{}\"}}\n\n", listener.live.snapshot().at).into()
+    format!(
+        "event: ping\ndata: {{\"at\":\"{}\"}}\n\n",
+        listener.live.snapshot().at
+    )
+    .into()
 }

@@ -18,7 +18,8 @@ use crate::api::error::{self, ApiError};
 use crate::api::lookup;
 use crate::api::routes::{Served, answer};
 use crate::engine::{
-    Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot, SourceView, StreamView, ToldView, Traffic,
+    Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot,
+    SourceView, StreamView, ToldView, Traffic,
 };
 use crate::model::{Fault, SourceName};
 
@@ -74,7 +75,11 @@ struct Told {
 
 impl Told {
     fn new(view: &ToldView) -> Self {
-        Self { route: view.route.to_string(), health: view.health.word(), at: view.at }
+        Self {
+            route: view.route.to_string(),
+            health: view.health.word(),
+            at: view.at,
+        }
     }
 }
 
@@ -156,24 +161,56 @@ pub(in crate::api) async fn experiment(
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
-    let view = snapshot.experiment(&name).ok_or_else(|| error::no_such_experiment(&name))?;
+    let view = snapshot
+        .experiment(&name)
+        .ok_or_else(|| error::no_such_experiment(&name))?;
     answer(&Whole::new(view, &snapshot, sight))
 }
 
 impl<'a> Whole<'a> {
     fn new(view: &'a ExperimentView, snapshot: &'a Snapshot, sight: Sight) -> Self {
-        let resources: Vec<_> = view.resources.iter().map(|resource| resource.name.clone()).collect();
-        let booked = snapshot.calendar.next_day(&resources, snapshot.at).into_iter();
+        let resources: Vec<_> = view
+            .resources
+            .iter()
+            .map(|resource| resource.name.clone())
+            .collect();
+        let booked = snapshot
+            .calendar
+            .next_day(&resources, snapshot.at)
+            .into_iter();
         Self {
             experiment: Line::new(view),
             first_seen: view.first_seen,
             last_listed: view.last_listed,
-            resources: view.resources.iter().map(|resource| Resource::new(resource, sight)).collect(),
-            streams: view.streams.iter().map(|stream| Contact::stream(stream, snapshot.source(SourceName::Relay), sight)).collect(),
+            resources: view
+                .resources
+                .iter()
+                .map(|resource| Resource::new(resource, sight))
+                .collect(),
+            streams: view
+                .streams
+                .iter()
+                .map(|stream| Contact::stream(stream, snapshot.source(SourceName::Relay), sight))
+                .collect(),
             jump: Contact::login(view, snapshot.source(SourceName::Jump), sight),
-            told: snapshot.told(view.stub.as_str()).iter().map(Told::new).collect(),
-            booked: booked.map(|of| Slot { start: of.start, end: of.end, started: of.started }).collect(),
-            events: view.events.iter().rev().map(|event| history::Event::new(None, event)).collect(),
+            told: snapshot
+                .told(view.stub.as_str())
+                .iter()
+                .map(Told::new)
+                .collect(),
+            booked: booked
+                .map(|of| Slot {
+                    start: of.start,
+                    end: of.end,
+                    started: of.started,
+                })
+                .collect(),
+            events: view
+                .events
+                .iter()
+                .rev()
+                .map(|event| history::Event::new(None, event))
+                .collect(),
         }
     }
 }
@@ -186,7 +223,11 @@ impl<'a> Resource<'a> {
             reason: &resource.reason,
             read: resource.read,
             fault: resource.fault.as_ref().map(Fault::word),
-            fault_text: resource.fault.as_ref().filter(|_| sight.is_whole()).map(ToString::to_string),
+            fault_text: resource
+                .fault
+                .as_ref()
+                .filter(|_| sight.is_whole())
+                .map(ToString::to_string),
         }
     }
 }
@@ -197,13 +238,23 @@ impl<'a> Contact<'a> {
         let seen = stream.seen.time(relay.last_report);
         let told = match lookup::best(relay, Scopes::EXPT, topic) {
             Some(connection) => Self::now(&connection, relay.last_report),
-            None => stream.last.as_deref().map(|last| Self::last(last, seen)).unwrap_or_default(),
+            None => stream
+                .last
+                .as_deref()
+                .map(|last| Self::last(last, seen))
+                .unwrap_or_default(),
         };
         let heard = match stream.evidence {
             Evidence::Sampled(heard) => heard,
             Evidence::Statistics | Evidence::Unverified => None,
         };
-        Self { topic, seen, transmitted: heard.or(told.transmitted), ..told }.for_eyes_of(sight)
+        Self {
+            topic,
+            seen,
+            transmitted: heard.or(told.transmitted),
+            ..told
+        }
+        .for_eyes_of(sight)
     }
 
     fn login(view: &'a ExperimentView, jump: &'a SourceView, sight: Sight) -> Self {
@@ -211,9 +262,18 @@ impl<'a> Contact<'a> {
         let seen = view.jump_seen.time(jump.last_report);
         let told = match lookup::best(jump, Scopes::HOST, topic) {
             Some(connection) => Self::now(&connection, jump.last_report),
-            None => view.jump_last.as_deref().map(|last| Self::last(last, seen)).unwrap_or_default(),
+            None => view
+                .jump_last
+                .as_deref()
+                .map(|last| Self::last(last, seen))
+                .unwrap_or_default(),
         };
-        Self { topic, seen, ..told }.for_eyes_of(sight)
+        Self {
+            topic,
+            seen,
+            ..told
+        }
+        .for_eyes_of(sight)
     }
 
     fn now(connection: &Connection<'a>, reported: Option<Timestamp>) -> Self {
@@ -240,7 +300,11 @@ impl<'a> Contact<'a> {
     }
 
     fn with_traffic(self, tx: Option<Traffic>, reported: Option<Timestamp>) -> Self {
-        let ago = |last: Duration| reported?.checked_sub(SignedDuration::try_from(last).ok()?).ok();
+        let ago = |last: Duration| {
+            reported?
+                .checked_sub(SignedDuration::try_from(last).ok()?)
+                .ok()
+        };
         Self {
             transmitted: tx.and_then(|tx| tx.last).and_then(ago),
             rate: tx.map(|tx| tx.fps).filter(|rate| rate.is_finite()),
@@ -250,6 +314,14 @@ impl<'a> Contact<'a> {
     }
 
     fn for_eyes_of(self, sight: Sight) -> Self {
-        if sight.is_whole() { self } else { Self { remote: None, user_agent: None, ..self } }
+        if sight.is_whole() {
+            self
+        } else {
+            Self {
+                remote: None,
+                user_agent: None,
+                ..self
+            }
+        }
     }
 }

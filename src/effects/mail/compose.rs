@@ -91,47 +91,98 @@ pub(super) struct Row {
 #[must_use]
 pub fn compose(summary: &Summary, letter: &Letter) -> Composed {
     let content = content(summary, letter);
-    Composed { subject: subject(summary, &letter.subject), text: text(&content), html: html::render(&content) }
+    Composed {
+        subject: subject(summary, &letter.subject),
+        text: text(&content),
+        html: html::render(&content),
+    }
 }
 
 fn content(summary: &Summary, letter: &Letter) -> Content {
-    let told_above: BTreeSet<&Stub> = summary.news.iter().take(MAX_NEWS).map(|line| &line.stub).collect();
-    let new_oks = summary.news.iter().filter(|line| line.health == Health::Ok).count();
+    let told_above: BTreeSet<&Stub> = summary
+        .news
+        .iter()
+        .take(MAX_NEWS)
+        .map(|line| &line.stub)
+        .collect();
+    let new_oks = summary
+        .news
+        .iter()
+        .filter(|line| line.health == Health::Ok)
+        .count();
     Content {
         headline: headline(summary),
-        time: summary.at.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
+        time: summary
+            .at
+            .strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
+            .to_string(),
         counts: words::counts(&summary.counts),
-        alerts: first(&summary.alerts, MAX_ALERTS, |alert| alert_words(alert, summary)),
+        alerts: first(&summary.alerts, MAX_ALERTS, |alert| {
+            alert_words(alert, summary)
+        }),
         news: first(&summary.news, MAX_NEWS, |line| full_row(line, summary)),
         new_issues: summary.news.len() - new_oks,
         new_oks,
         problems: first(&summary.problems, MAX_PROBLEMS, |line| {
-            if told_above.contains(&line.stub) { row(line, vec!["new, see above".to_owned()]) } else { full_row(line, summary) }
+            if told_above.contains(&line.stub) {
+                row(line, vec!["new, see above".to_owned()])
+            } else {
+                full_row(line, summary)
+            }
         }),
         background: background(&summary.background),
         link: words::clip(&letter.link, MAX_ALERT_CHARS),
-        is_one_line: summary.occasion == Occasion::Digest && summary.problems.is_empty() && summary.alerts.is_empty(),
+        is_one_line: summary.occasion == Occasion::Digest
+            && summary.problems.is_empty()
+            && summary.alerts.is_empty(),
     }
 }
 
 fn background(background: &Background) -> Listing<String> {
-    let kinds = [&background.causes, &background.short_pools, &background.forgotten_holds, &background.silences];
-    let shown = kinds.iter().flat_map(|kind| kind.iter().take(MAX_BACKGROUND)).map(|text| words::clip(text, MAX_ALERT_CHARS)).collect();
-    let more = kinds.iter().map(|kind| kind.len().saturating_sub(MAX_BACKGROUND)).sum();
+    let kinds = [
+        &background.causes,
+        &background.short_pools,
+        &background.forgotten_holds,
+        &background.silences,
+    ];
+    let shown = kinds
+        .iter()
+        .flat_map(|kind| kind.iter().take(MAX_BACKGROUND))
+        .map(|text| words::clip(text, MAX_ALERT_CHARS))
+        .collect();
+    let more = kinds
+        .iter()
+        .map(|kind| kind.len().saturating_sub(MAX_BACKGROUND))
+        .sum();
     Listing { shown, more }
 }
 
 fn first<T, U>(all: &[T], max: usize, show: impl Fn(&T) -> U) -> Listing<U> {
-    Listing { shown: all.iter().take(max).map(show).collect(), more: all.len().saturating_sub(max) }
+    Listing {
+        shown: all.iter().take(max).map(show).collect(),
+        more: all.len().saturating_sub(max),
+    }
 }
 
 fn row(line: &Line, words: Vec<String>) -> Row {
-    Row { name: words::name(line), code: words::code(line), health: line.health, words, advice: None }
+    Row {
+        name: words::name(line),
+        code: words::code(line),
+        health: line.health,
+        words,
+        advice: None,
+    }
 }
 
 fn full_row(line: &Line, summary: &Summary) -> Row {
-    let advice = line.advice.as_deref().map(|advice| words::clip(advice, MAX_ADVICE_CHARS));
-    Row { advice, ..row(line, words_of(line, summary)) }
+    let advice = line
+        .advice
+        .as_deref()
+        .map(|advice| words::clip(advice, MAX_ADVICE_CHARS));
+    Row {
+        advice,
+        ..row(line, words_of(line, summary))
+    }
 }
 
 fn words_of(line: &Line, summary: &Summary) -> Vec<String> {
@@ -149,14 +200,23 @@ fn alert_words(alert: &Alert, summary: &Summary) -> String {
     let text = words::clip(&alert.text, MAX_ALERT_CHARS);
     let when = alert.ended.map_or_else(
         || words::since(alert.since, summary.at),
-        |lasted| format!("after {}, {}", words::spell(lasted), words::span(alert.since, lasted, summary.at)),
+        |lasted| {
+            format!(
+                "after {}, {}",
+                words::spell(lasted),
+                words::span(alert.since, lasted, summary.at)
+            )
+        },
     );
     let told = if alert.new { "" } else { "; told before" };
     format!("{}; {when}{told}", text.trim_end_matches('.'))
 }
 
 fn text(content: &Content) -> String {
-    let mut out = format!("{}\n\nSystem time: {}\n{}\n", content.headline, content.time, content.counts);
+    let mut out = format!(
+        "{}\n\nSystem time: {}\n{}\n",
+        content.headline, content.time, content.counts
+    );
     if !content.alerts.shown.is_empty() {
         out.push_str("\nSystem alerts:\n");
         push_listing(&mut out, &content.alerts, Clone::clone);
@@ -167,7 +227,11 @@ fn text(content: &Content) -> String {
     }
     if !content.news.shown.is_empty() {
         let (issues, oks) = (content.new_issues, content.new_oks);
-        let _ = writeln!(out, "\nThere are {} new health events ({issues} issues, {oks} ok):", issues + oks);
+        let _ = writeln!(
+            out,
+            "\nThere are {} new health events ({issues} issues, {oks} ok):",
+            issues + oks
+        );
         push_listing(&mut out, &content.news, row_text);
     }
     if !content.is_one_line {
@@ -178,7 +242,11 @@ fn text(content: &Content) -> String {
         push_listing(&mut out, &content.problems, row_text);
     }
     if !content.link.is_empty() {
-        let _ = writeln!(out, "\nFor the latest complete status information, please go to {}", content.link);
+        let _ = writeln!(
+            out,
+            "\nFor the latest complete status information, please go to {}",
+            content.link
+        );
     }
     out
 }
@@ -193,6 +261,10 @@ fn push_listing<T>(out: &mut String, listing: &Listing<T>, show: impl Fn(&T) -> 
 }
 
 fn row_text(row: &Row) -> String {
-    let advice = row.advice.as_ref().map(|advice| format!("\n    {advice}")).unwrap_or_default();
+    let advice = row
+        .advice
+        .as_ref()
+        .map(|advice| format!("\n    {advice}"))
+        .unwrap_or_default();
     format!("{}{}{}{advice}", row.name, row.code, row.words.join("; "))
 }

@@ -62,19 +62,32 @@ pub(super) fn settings(port: u16) -> MailSettings {
 
 impl FakeSmtp {
     pub(super) async fn start(manner: Manner) -> Self {
-        let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .expect("a certificate");
         let root = Certificate::from_der(certified.cert.der().to_vec()).expect("a root");
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(
+            certified.signing_key.serialize_der(),
+        ));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-        let config = config.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).expect("a key");
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let config = config
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key)
+            .expect("a key");
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let heard = Arc::new(Mutex::new(Heard::default()));
         let mut server = JoinSet::new();
         server.spawn(listen(listener, acceptor, manner, Arc::clone(&heard)));
-        Self { port, root, heard, _server: server }
+        Self {
+            port,
+            root,
+            heard,
+            _server: server,
+        }
     }
 
     /// The lines that came, without those of mails.
@@ -88,23 +101,60 @@ impl FakeSmtp {
     }
 }
 
-async fn listen(listener: TcpListener, acceptor: TlsAcceptor, manner: Manner, heard: Arc<Mutex<Heard>>) {
+async fn listen(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    manner: Manner,
+    heard: Arc<Mutex<Heard>>,
+) {
     let mut guests = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        guests.spawn(welcome(stream, acceptor.clone(), manner, Arc::clone(&heard)));
+        guests.spawn(welcome(
+            stream,
+            acceptor.clone(),
+            manner,
+            Arc::clone(&heard),
+        ));
     }
 }
 
-async fn welcome(stream: TcpStream, acceptor: TlsAcceptor, manner: Manner, heard: Arc<Mutex<Heard>>) -> Option<()> {
+async fn welcome(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    manner: Manner,
+    heard: Arc<Mutex<Heard>>,
+) -> Option<()> {
     if manner.implicit_tls {
         let stream = acceptor.accept(stream).await.ok()?;
-        Talk { stream: BufReader::new(stream), manner, heard, secure: true, logged_in: false }.run(true).await?;
+        Talk {
+            stream: BufReader::new(stream),
+            manner,
+            heard,
+            secure: true,
+            logged_in: false,
+        }
+        .run(true)
+        .await?;
         return Some(());
     }
-    let mut talk = Talk { stream: BufReader::new(stream), manner, heard: Arc::clone(&heard), secure: false, logged_in: false };
+    let mut talk = Talk {
+        stream: BufReader::new(stream),
+        manner,
+        heard: Arc::clone(&heard),
+        secure: false,
+        logged_in: false,
+    };
     talk.run(true).await?;
     let stream = acceptor.accept(talk.stream.into_inner()).await.ok()?;
-    Talk { stream: BufReader::new(stream), manner, heard, secure: true, logged_in: false }.run(false).await
+    Talk {
+        stream: BufReader::new(stream),
+        manner,
+        heard,
+        secure: true,
+        logged_in: false,
+    }
+    .run(false)
+    .await
 }
 
 struct Talk<S> {
@@ -124,7 +174,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         }
         loop {
             let line = self.line().await?;
-            self.heard.lock().expect("nobody panics").lines.push(line.clone());
+            self.heard
+                .lock()
+                .expect("nobody panics")
+                .lines
+                .push(line.clone());
             if let Some(answer) = self.special(&line) {
                 self.say(answer).await?;
                 continue;
@@ -133,7 +187,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 "EHLO" => self.say(&self.abilities()).await?,
                 "STARTTLS" if self.manner.starttls => return self.say("220 go ahead").await,
                 "AUTH" => self.log_in(&line).await?,
-                "MAIL" if self.manner.auth && !self.logged_in => self.say("530 who are you").await?,
+                "MAIL" if self.manner.auth && !self.logged_in => {
+                    self.say("530 who are you").await?
+                }
                 "DATA" => self.take_mail().await?,
                 "QUIT" => return self.say("221 bye").await.and(None),
                 _ => self.say("250 fine").await?,
@@ -142,12 +198,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     }
 
     fn special(&self, line: &str) -> Option<&'static str> {
-        self.manner.answers.iter().find(|(start, _)| line.starts_with(start)).map(|(_, answer)| *answer)
+        self.manner
+            .answers
+            .iter()
+            .find(|(start, _)| line.starts_with(start))
+            .map(|(_, answer)| *answer)
     }
 
     fn abilities(&self) -> String {
-        let starttls = if self.manner.starttls && !self.secure { "250-STARTTLS\r\n" } else { "" };
-        let auth = if self.manner.auth { "250-AUTH PLAIN LOGIN\r\n" } else { "" };
+        let starttls = if self.manner.starttls && !self.secure {
+            "250-STARTTLS\r\n"
+        } else {
+            ""
+        };
+        let auth = if self.manner.auth {
+            "250-AUTH PLAIN LOGIN\r\n"
+        } else {
+            ""
+        };
         format!("250-fake\r\n{starttls}{auth}250 8BITMIME")
     }
 
@@ -160,7 +228,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             said = format!("{user} {}", self.line().await?);
         }
         self.logged_in = LOGINS.contains(&said.as_str());
-        self.say(if self.logged_in { "235 welcome" } else { "535 5.7.8 wrong user or password" }).await
+        self.say(if self.logged_in {
+            "235 welcome"
+        } else {
+            "535 5.7.8 wrong user or password"
+        })
+        .await
     }
 
     async fn take_mail(&mut self) -> Option<()> {
@@ -186,7 +259,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         match answer {
             "hang" => std::future::pending().await,
             "drop" => None,
-            answer => self.stream.get_mut().write_all(format!("{answer}\r\n").as_bytes()).await.ok(),
+            answer => self
+                .stream
+                .get_mut()
+                .write_all(format!("{answer}\r\n").as_bytes())
+                .await
+                .ok(),
         }
     }
 }

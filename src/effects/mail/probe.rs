@@ -16,7 +16,10 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 /// # Errors
 /// A [`Fault`] that says what to do about it.
 pub async fn probe(settings: MailSettings) -> Result<(), Fault> {
-    Mailer::new(settings, &[]).map_err(|error| Fault::Unreachable(error.to_string()))?.log_in().await
+    Mailer::new(settings, &[])
+        .map_err(|error| Fault::Unreachable(error.to_string()))?
+        .log_in()
+        .await
 }
 
 impl Mailer {
@@ -26,7 +29,10 @@ impl Mailer {
     /// # Errors
     /// A [`Fault`] that says what to do about it.
     pub async fn greet(&self) -> Result<(), Fault> {
-        let connection = self.bounded(self.reach()).await.map_err(|failure| failure.fault)?;
+        let connection = self
+            .bounded(self.reach())
+            .await
+            .map_err(|failure| failure.fault)?;
         self.hear(connection).await
     }
 
@@ -35,7 +41,10 @@ impl Mailer {
     /// # Errors
     /// A [`Fault`] that says what to do about it.
     pub async fn log_in(&self) -> Result<(), Fault> {
-        let connection = self.bounded(self.connect()).await.map_err(|failure| failure.fault)?;
+        let connection = self
+            .bounded(self.connect())
+            .await
+            .map_err(|failure| failure.fault)?;
         self.hear(connection).await
     }
 
@@ -57,7 +66,14 @@ mod tests {
     const PATIENT: Duration = Duration::from_secs(30);
 
     fn with_login(port: u16, timeout: Duration) -> MailSettings {
-        MailSettings { auth: MailAuth::Plain { user: "user".into(), password: "secret".into() }, timeout, ..settings(port) }
+        MailSettings {
+            auth: MailAuth::Plain {
+                user: "user".into(),
+                password: "secret".into(),
+            },
+            timeout,
+            ..settings(port)
+        }
     }
 
     fn impatient(port: u16) -> Mailer {
@@ -66,16 +82,45 @@ mod tests {
 
     #[tokio::test]
     async fn probing_sends_nothing_and_greeting_does_not_even_log_in() {
-        let server = FakeSmtp::start(Manner { auth: true, ..Manner::default() }).await;
+        let server = FakeSmtp::start(Manner {
+            auth: true,
+            ..Manner::default()
+        })
+        .await;
         assert_eq!(probe(with_login(server.port, PATIENT)).await, Ok(()));
         let lines = server.lines();
-        assert_eq!(lines[1..], ["AUTH PLAIN AHVzZXIAc2VjcmV0", "NOOP", "QUIT"], "{lines:?}");
-        let remote = MailSettings { host: "mail.example.org".into(), ..with_login(25, PATIENT) };
-        assert_eq!(probe(remote).await.expect_err("refused").word(), "unreachable");
+        assert_eq!(
+            lines[1..],
+            ["AUTH PLAIN AHVzZXIAc2VjcmV0", "NOOP", "QUIT"],
+            "{lines:?}"
+        );
+        let remote = MailSettings {
+            host: "mail.example.org".into(),
+            ..with_login(25, PATIENT)
+        };
+        assert_eq!(
+            probe(remote).await.expect_err("refused").word(),
+            "unreachable"
+        );
 
-        let server = FakeSmtp::start(Manner { auth: true, ..Manner::default() }).await;
-        assert_eq!(Mailer::new(with_login(server.port, PATIENT), &[]).expect("good settings").greet().await, Ok(()));
-        assert_eq!(server.lines()[1..], ["NOOP", "QUIT"], "{:?}", server.lines());
+        let server = FakeSmtp::start(Manner {
+            auth: true,
+            ..Manner::default()
+        })
+        .await;
+        assert_eq!(
+            Mailer::new(with_login(server.port, PATIENT), &[])
+                .expect("good settings")
+                .greet()
+                .await,
+            Ok(())
+        );
+        assert_eq!(
+            server.lines()[1..],
+            ["NOOP", "QUIT"],
+            "{:?}",
+            server.lines()
+        );
     }
 
     #[tokio::test]
@@ -89,7 +134,11 @@ mod tests {
             (&[("NOOP", "hang")], "timeout"),
             (&[("NOOP", "drop")], "dropped"),
         ] {
-            let server = FakeSmtp::start(Manner { answers, ..Manner::default() }).await;
+            let server = FakeSmtp::start(Manner {
+                answers,
+                ..Manner::default()
+            })
+            .await;
             let found = impatient(server.port).greet().await;
             assert_eq!(found.expect_err(word).word(), word, "{answers:?}");
         }

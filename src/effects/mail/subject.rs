@@ -52,7 +52,10 @@ fn subject_alert(summary: &Summary) -> Option<String> {
 
 /// What an alert says before it goes into detail: its words up to a colon or full stop, unless those are too few to say anything.
 fn gist(text: &str) -> String {
-    let ends = [": ", "; ", ". "].iter().filter_map(|mark| text.find(mark)).filter(|&at| at >= MIN_GIST_BYTES);
+    let ends = [": ", "; ", ". "]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .filter(|&at| at >= MIN_GIST_BYTES);
     let gist = ends.min().and_then(|at| text.get(..at)).unwrap_or(text);
     words::clip(gist.trim_end_matches('.'), MAX_SUBJECT_ALERT_CHARS)
 }
@@ -79,8 +82,14 @@ impl Turn {
     fn of(line: &Line) -> Self {
         match line.health {
             Health::Ok => Self::Back,
-            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down if line.health == line.told => Self::Changed,
-            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => Self::Is(line.health),
+            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down
+                if line.health == line.told =>
+            {
+                Self::Changed
+            }
+            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => {
+                Self::Is(line.health)
+            }
         }
     }
 
@@ -97,43 +106,96 @@ type Group<'a> = (&'static str, Vec<&'a Line>);
 
 /// The news by what happened, the worst first, without empty groups.
 fn news_groups(summary: &Summary) -> Vec<Group<'_>> {
-    let of = |turn: Turn| (turn.word(), summary.news.iter().filter(|line| Turn::of(line) == turn).collect::<Vec<_>>());
-    Turn::ALL.into_iter().map(of).filter(|(_, lines)| !lines.is_empty()).collect()
+    let of = |turn: Turn| {
+        (
+            turn.word(),
+            summary
+                .news
+                .iter()
+                .filter(|line| Turn::of(line) == turn)
+                .collect::<Vec<_>>(),
+        )
+    };
+    Turn::ALL
+        .into_iter()
+        .map(of)
+        .filter(|(_, lines)| !lines.is_empty())
+        .collect()
 }
 
 /// The open problems by their health, the worst first, without empty groups.
 fn problem_groups(summary: &Summary) -> Vec<Group<'_>> {
-    let of = |health| (words::state(health), summary.problems.iter().filter(|line| line.health == health).collect::<Vec<_>>());
-    [Health::Down, Health::Flapping, Health::Degraded, Health::Unknown].into_iter().map(of).filter(|(_, lines)| !lines.is_empty()).collect()
+    let of = |health| {
+        (
+            words::state(health),
+            summary
+                .problems
+                .iter()
+                .filter(|line| line.health == health)
+                .collect::<Vec<_>>(),
+        )
+    };
+    [
+        Health::Down,
+        Health::Flapping,
+        Health::Degraded,
+        Health::Unknown,
+    ]
+    .into_iter()
+    .map(of)
+    .filter(|(_, lines)| !lines.is_empty())
+    .collect()
 }
 
 /// `2 down, 1 back: pend03, spin01`: how many of each, and who the worst are.
 fn counted(groups: &[Group<'_>]) -> Option<String> {
     let (_, worst) = groups.first()?;
-    let counts: Vec<String> = groups.iter().map(|(word, lines)| format!("{} {word}", lines.len())).collect();
+    let counts: Vec<String> = groups
+        .iter()
+        .map(|(word, lines)| format!("{} {word}", lines.len()))
+        .collect();
     Some(format!("{}: {}", counts.join(", "), names(worst)))
 }
 
 fn names(lines: &[&Line]) -> String {
-    let named: Vec<String> = lines.iter().take(MAX_NAMES).map(|line| words::clip(line.stub.as_str(), MAX_NAME_CHARS)).collect();
+    let named: Vec<String> = lines
+        .iter()
+        .take(MAX_NAMES)
+        .map(|line| words::clip(line.stub.as_str(), MAX_NAME_CHARS))
+        .collect();
     let more = lines.len().saturating_sub(MAX_NAMES);
-    if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
+    if more > 0 {
+        format!("{} and {more} more", named.join(", "))
+    } else {
+        named.join(", ")
+    }
 }
 
 fn nothing_new(summary: &Summary) -> String {
     let is_well = summary.problems.is_empty() && summary.alerts.is_empty();
-    if is_well { standing(summary) } else { format!("still {}", standing(summary)) }
+    if is_well {
+        standing(summary)
+    } else {
+        format!("still {}", standing(summary))
+    }
 }
 
 /// How things are, whatever is new.
 fn standing(summary: &Summary) -> String {
-    let alerts = summary.alerts.iter().filter(|alert| alert.ended.is_none()).count();
+    let alerts = summary
+        .alerts
+        .iter()
+        .filter(|alert| alert.ended.is_none())
+        .count();
     let alerts = match alerts {
         0 => None,
         1 => Some("1 system alert".to_owned()),
         more => Some(format!("{more} system alerts")),
     };
-    let parts: Vec<String> = alerts.into_iter().chain(counted(&problem_groups(summary))).collect();
+    let parts: Vec<String> = alerts
+        .into_iter()
+        .chain(counted(&problem_groups(summary)))
+        .collect();
     match (parts.is_empty(), summary.background.is_empty()) {
         (false, _) => parts.join("; "),
         (true, true) => "all is well".to_owned(),
@@ -151,8 +213,18 @@ pub(super) fn headline(summary: &Summary) -> String {
 }
 
 fn what_happened(summary: &Summary) -> String {
-    let mut sentences: Vec<String> = summary.alerts.iter().filter(|alert| alert.new).take(1).map(|alert| sentence(&alert.text)).collect();
-    sentences.extend(health_groups(summary).into_iter().map(|(health, lines)| group_sentence(health, &lines)));
+    let mut sentences: Vec<String> = summary
+        .alerts
+        .iter()
+        .filter(|alert| alert.new)
+        .take(1)
+        .map(|alert| sentence(&alert.text))
+        .collect();
+    sentences.extend(
+        health_groups(summary)
+            .into_iter()
+            .map(|(health, lines)| group_sentence(health, &lines)),
+    );
     if sentences.is_empty() {
         sentences.push(sentence(&format!("nothing new: {}", nothing_new(summary))));
     }
@@ -161,22 +233,54 @@ fn what_happened(summary: &Summary) -> String {
 
 /// The news by health, the worst first, without empty groups.
 fn health_groups(summary: &Summary) -> Vec<(Health, Vec<&Line>)> {
-    let of = |health| (health, summary.news.iter().filter(|line| line.health == health).collect::<Vec<_>>());
-    [Health::Down, Health::Flapping, Health::Degraded, Health::Unknown, Health::Ok]
-        .into_iter()
-        .map(of)
-        .filter(|(_, lines)| !lines.is_empty())
-        .collect()
+    let of = |health| {
+        (
+            health,
+            summary
+                .news
+                .iter()
+                .filter(|line| line.health == health)
+                .collect::<Vec<_>>(),
+        )
+    };
+    [
+        Health::Down,
+        Health::Flapping,
+        Health::Degraded,
+        Health::Unknown,
+        Health::Ok,
+    ]
+    .into_iter()
+    .map(of)
+    .filter(|(_, lines)| !lines.is_empty())
+    .collect()
 }
 
 fn group_sentence(health: Health, lines: &[&Line]) -> String {
     match lines {
-        [line] if health == Health::Ok => format!("{} is {}.", words::clip(line.stub.as_str(), MAX_NAME_CHARS), words::matter(line)),
+        [line] if health == Health::Ok => format!(
+            "{} is {}.",
+            words::clip(line.stub.as_str(), MAX_NAME_CHARS),
+            words::matter(line)
+        ),
         [line] => {
-            let why = if line.issues.is_empty() { String::new() } else { format!(": {}", words::issues(&line.issues)) };
-            format!("{} is {}{why}.", words::clip(line.stub.as_str(), MAX_NAME_CHARS), words::state(health))
+            let why = if line.issues.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", words::issues(&line.issues))
+            };
+            format!(
+                "{} is {}{why}.",
+                words::clip(line.stub.as_str(), MAX_NAME_CHARS),
+                words::state(health)
+            )
         }
-        lines => format!("{} experiments are {}: {}.", lines.len(), words::state(health), names(lines)),
+        lines => format!(
+            "{} experiments are {}: {}.",
+            lines.len(),
+            words::state(health),
+            names(lines)
+        ),
     }
 }
 
@@ -185,7 +289,9 @@ fn sentence(text: &str) -> String {
     let text = words::clip(text, MAX_ALERT_CHARS);
     let text = text.trim_end_matches('.');
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+    chars.next().map_or_else(String::new, |first| {
+        format!("{}{}.", first.to_uppercase(), chars.as_str())
+    })
 }
 
 #[cfg(test)]
@@ -195,14 +301,23 @@ mod tests {
     #[test]
     fn the_gist_of_an_alert_fits_a_subject() {
         for (text, expected) in [
-            ("relay tells nothing: check that it runs. 130 experiments are not judged", "relay tells nothing"),
-            ("relay: cannot connect. Check that it runs", "relay: cannot connect"),
+            (
+                "relay tells nothing: check that it runs. 130 experiments are not judged",
+                "relay tells nothing",
+            ),
+            (
+                "relay: cannot connect. Check that it runs",
+                "relay: cannot connect",
+            ),
             ("book has no manifest.", "book has no manifest"),
             ("relay: mute", "relay: mute"),
         ] {
             assert_eq!(gist(text), expected);
         }
-        assert_eq!(gist(&"\u{e9}".repeat(200)).chars().count(), MAX_SUBJECT_ALERT_CHARS);
+        assert_eq!(
+            gist(&"\u{e9}".repeat(200)).chars().count(),
+            MAX_SUBJECT_ALERT_CHARS
+        );
     }
 
     #[test]

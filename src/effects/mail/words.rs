@@ -22,7 +22,10 @@ pub(super) fn name(line: &Line) -> String {
 
 /// The status code of the old mails, with the spaces around it: healthy or not, and bookable or not. Filters of maintainers look for it.
 pub(super) fn code(line: &Line) -> &'static str {
-    match (line.health == Health::Ok, line.bookable == Some(Bookable::Yes)) {
+    match (
+        line.health == Health::Ok,
+        line.bookable == Some(Bookable::Yes),
+    ) {
         (true, true) => " ok A   ",
         (true, false) => " ok   U  ",
         (false, true) => " -- A   ",
@@ -34,10 +37,12 @@ pub(super) fn code(line: &Line) -> &'static str {
 pub(super) fn matter(line: &Line) -> String {
     match line.health {
         Health::Ok => well_again(line),
-        health @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => match issues(&line.issues) {
-            none if none.is_empty() => state(health).to_owned(),
-            issues => format!("{}: {issues}", state(health)),
-        },
+        health @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => {
+            match issues(&line.issues) {
+                none if none.is_empty() => state(health).to_owned(),
+                issues => format!("{}: {issues}", state(health)),
+            }
+        }
     }
 }
 
@@ -55,16 +60,29 @@ pub(super) fn state(health: Health) -> &'static str {
 fn well_again(line: &Line) -> String {
     let was = match line.told {
         Health::Ok => "not well",
-        told @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => state(told),
+        told @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => {
+            state(told)
+        }
     };
-    line.lasted.map_or_else(|| "well".to_owned(), |lasted| format!("well again, was {was} for {}", spell(lasted)))
+    line.lasted.map_or_else(
+        || "well".to_owned(),
+        |lasted| format!("well again, was {was} for {}", spell(lasted)),
+    )
 }
 
 /// The issues, the first few of them.
 pub(super) fn issues(issues: &[Issue]) -> String {
-    let named: Vec<String> = issues.iter().take(MAX_ISSUES).map(|issue| clip(&issue.to_string(), MAX_NAME_CHARS)).collect();
+    let named: Vec<String> = issues
+        .iter()
+        .take(MAX_ISSUES)
+        .map(|issue| clip(&issue.to_string(), MAX_NAME_CHARS))
+        .collect();
     let more = issues.len().saturating_sub(MAX_ISSUES);
-    if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
+    if more > 0 {
+        format!("{} and {more} more", named.join(", "))
+    } else {
+        named.join(", ")
+    }
 }
 
 /// Whether it can be booked and, where not, by whose word.
@@ -90,8 +108,15 @@ pub(super) fn affected(line: &Line, now: Timestamp) -> Option<String> {
         (0, week) => format!("{week} booked in 7 days"),
         (day, _) => format!("{day} booked in 24 h"),
     };
-    let first = affected.first_start.filter(|start| *start > now).map(|start| format!(", the first at {}", spell_time(start, now)));
-    let session = if affected.in_session { "in session now; " } else { "" };
+    let first = affected
+        .first_start
+        .filter(|start| *start > now)
+        .map(|start| format!(", the first at {}", spell_time(start, now)));
+    let session = if affected.in_session {
+        "in session now; "
+    } else {
+        ""
+    };
     Some(format!("{session}{count}{}", first.unwrap_or_default()))
 }
 
@@ -106,14 +131,21 @@ pub(super) fn told(line: &Line) -> Option<String> {
 
 /// Since when, and how long that is: `since 00:41 UTC (12 min)`, with the date where it is not today's.
 pub(super) fn since(start: Timestamp, now: Timestamp) -> String {
-    format!("since {} ({})", spell_time(start, now), spell(length(now.duration_since(start))))
+    format!(
+        "since {} ({})",
+        spell_time(start, now),
+        spell(length(now.duration_since(start)))
+    )
 }
 
 /// From when to when: `from 00:41 to 00:53 UTC`, with the dates where they are not today's.
 pub(super) fn span(start: Timestamp, lasted: Duration, now: Timestamp) -> String {
     let end = start.checked_add(lasted).unwrap_or(now);
     let (from, to) = (spell_time(start, now), spell_time(end, now));
-    format!("from {} to {to}", from.strip_suffix(" UTC").unwrap_or(&from))
+    format!(
+        "from {} to {to}",
+        from.strip_suffix(" UTC").unwrap_or(&from)
+    )
 }
 
 fn length(duration: SignedDuration) -> Duration {
@@ -123,13 +155,30 @@ fn length(duration: SignedDuration) -> Duration {
 /// How many experiments are in which state. What there is none of is not mentioned.
 pub(super) fn counts(counts: &Counts) -> String {
     let mut text = format!("Of {} experiments {} are ok", counts.total, counts.ok);
-    let states = [(counts.degraded, "degraded"), (counts.flapping, "flapping"), (counts.down, "down"), (counts.unknown, "not judged")];
-    let others = [(counts.withdrawn, "withdrawn by labwatch"), (counts.held, "held by a person"), (counts.unlisted, "not listed in book")];
+    let states = [
+        (counts.degraded, "degraded"),
+        (counts.flapping, "flapping"),
+        (counts.down, "down"),
+        (counts.unknown, "not judged"),
+    ];
+    let others = [
+        (counts.withdrawn, "withdrawn by labwatch"),
+        (counts.held, "held by a person"),
+        (counts.unlisted, "not listed in book"),
+    ];
     for (n, word) in states.into_iter().filter(|(n, _)| *n > 0) {
         let _ = write!(text, ", {n} {word}");
     }
-    let others: Vec<String> = others.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    if others.is_empty() { text + "." } else { format!("{text}. {}.", others.join(", ")) }
+    let others: Vec<String> = others
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+    if others.is_empty() {
+        text + "."
+    } else {
+        format!("{text}. {}.", others.join(", "))
+    }
 }
 
 /// The text without control characters, and not longer than this many characters. Nothing from outside may start a line or a header of its own.
@@ -139,7 +188,11 @@ pub(super) fn clip(text: &str, max: usize) -> String {
     if text.chars().nth(max).is_none() {
         return text.chars().map(clean).collect();
     }
-    let cut: String = text.chars().take(max.saturating_sub(3)).map(clean).collect();
+    let cut: String = text
+        .chars()
+        .take(max.saturating_sub(3))
+        .map(clean)
+        .collect();
     format!("{}...", cut.trim_end())
 }
 
@@ -181,7 +234,11 @@ mod tests {
             (Health::Down, None, " ><   U "),
         ];
         for (health, bookable, expected) in rows {
-            assert_eq!(code(&line(health, Health::Ok, bookable)), expected, "{health} {bookable:?}");
+            assert_eq!(
+                code(&line(health, Health::Ok, bookable)),
+                expected,
+                "{health} {bookable:?}"
+            );
         }
     }
 
@@ -189,14 +246,31 @@ mod tests {
     fn what_is_the_matter_is_said_plainly() {
         let topic = |n: usize| Topic::try_new(&format!("pend03-st-{n}")).expect("a topic");
         let mut down = line(Health::Down, Health::Ok, None);
-        down.issues = (0..6).map(|n| Issue::Required(topic(n), StreamHealth::Missing)).collect();
+        down.issues = (0..6)
+            .map(|n| Issue::Required(topic(n), StreamHealth::Missing))
+            .collect();
         let expected = "down: pend03-st-0 is missing, pend03-st-1 is missing, pend03-st-2 is missing, pend03-st-3 is missing and 2 more";
         assert_eq!(matter(&down), expected);
         let rows = [
-            (line(Health::Ok, Health::Down, None), "well again, was down for 12 min"),
-            (line(Health::Ok, Health::Unknown, None), "well again, was not judged for 12 min"),
-            (line(Health::Ok, Health::Ok, None), "well again, was not well for 12 min"),
-            (Line { lasted: None, ..line(Health::Ok, Health::Ok, None) }, "well"),
+            (
+                line(Health::Ok, Health::Down, None),
+                "well again, was down for 12 min",
+            ),
+            (
+                line(Health::Ok, Health::Unknown, None),
+                "well again, was not judged for 12 min",
+            ),
+            (
+                line(Health::Ok, Health::Ok, None),
+                "well again, was not well for 12 min",
+            ),
+            (
+                Line {
+                    lasted: None,
+                    ..line(Health::Ok, Health::Ok, None)
+                },
+                "well",
+            ),
             (line(Health::Unknown, Health::Down, None), "not judged"),
         ];
         for (line, expected) in rows {
@@ -207,10 +281,17 @@ mod tests {
     #[test]
     fn what_was_told_before_is_said_where_it_helps() {
         use Health::{Degraded, Down, Ok};
-        for (health, told_before, expected) in
-            [(Down, Ok, None), (Down, Down, Some("told before")), (Down, Degraded, Some("told before as degraded")), (Ok, Down, None)]
-        {
-            assert_eq!(told(&line(health, told_before, None)).as_deref(), expected, "{health} {told_before}");
+        for (health, told_before, expected) in [
+            (Down, Ok, None),
+            (Down, Down, Some("told before")),
+            (Down, Degraded, Some("told before as degraded")),
+            (Ok, Down, None),
+        ] {
+            assert_eq!(
+                told(&line(health, told_before, None)).as_deref(),
+                expected,
+                "{health} {told_before}"
+            );
         }
     }
 
@@ -224,11 +305,19 @@ mod tests {
             (Health::Down, Bookable::Yes, "still bookable"),
             (Health::Degraded, Bookable::Yes, "bookable"),
             (Health::Down, Bookable::Withdrawn, "withdrawn by labwatch"),
-            (Health::Ok, Bookable::Withdrawn, "still withdrawn by labwatch"),
+            (
+                Health::Ok,
+                Bookable::Withdrawn,
+                "still withdrawn by labwatch",
+            ),
             (Health::Ok, Bookable::Held, "held by a person"),
         ];
         for (health, word, expected) in rows {
-            assert_eq!(bookable(&line(health, Health::Ok, Some(word))), expected, "{health} {word}");
+            assert_eq!(
+                bookable(&line(health, Health::Ok, Some(word))),
+                expected,
+                "{health} {word}"
+            );
         }
     }
 
@@ -237,8 +326,14 @@ mod tests {
         let now: Timestamp = "2026-11-21T01:05:00Z".parse().expect("a time");
         for (start, expected) in [
             ("2026-11-21T00:53:00Z", "since 00:53 UTC (12 min)"),
-            ("2026-11-20T23:53:00Z", "since 20 Nov 23:53 UTC (1 h 12 min)"),
-            ("2025-11-21T01:05:00Z", "since 21 Nov 2025 01:05 UTC (365 d)"),
+            (
+                "2026-11-20T23:53:00Z",
+                "since 20 Nov 23:53 UTC (1 h 12 min)",
+            ),
+            (
+                "2025-11-21T01:05:00Z",
+                "since 21 Nov 2025 01:05 UTC (365 d)",
+            ),
             ("2026-11-21T01:06:00Z", "since 01:06 UTC (0 s)"),
         ] {
             assert_eq!(since(start.parse().expect("a time"), now), expected);
@@ -249,17 +344,31 @@ mod tests {
     fn what_is_over_is_told_with_its_times() {
         let time = |text: &str| text.parse::<Timestamp>().expect("a time");
         let now = time("2026-11-21T01:05:00Z");
-        for (start, minutes, expected) in
-            [("2026-11-21T00:41:00Z", 12, "from 00:41 to 00:53 UTC"), ("2026-11-20T23:50:00Z", 20, "from 20 Nov 23:50 to 00:10 UTC")]
-        {
-            assert_eq!(span(time(start), Duration::from_secs(minutes * 60), now), expected);
+        for (start, minutes, expected) in [
+            ("2026-11-21T00:41:00Z", 12, "from 00:41 to 00:53 UTC"),
+            ("2026-11-20T23:50:00Z", 20, "from 20 Nov 23:50 to 00:10 UTC"),
+        ] {
+            assert_eq!(
+                span(time(start), Duration::from_secs(minutes * 60), now),
+                expected
+            );
         }
     }
 
     #[test]
     fn nobody_is_left_out_of_the_counts() {
-        let all = Counts { total: 10, ok: 1, degraded: 2, flapping: 3, down: 4, ..Counts::default() };
-        assert_eq!(counts(&all), "Of 10 experiments 1 are ok, 2 degraded, 3 flapping, 4 down.");
+        let all = Counts {
+            total: 10,
+            ok: 1,
+            degraded: 2,
+            flapping: 3,
+            down: 4,
+            ..Counts::default()
+        };
+        assert_eq!(
+            counts(&all),
+            "Of 10 experiments 1 are ok, 2 degraded, 3 flapping, 4 down."
+        );
     }
 
     #[test]

@@ -119,7 +119,12 @@ fn message(summary: &Summary) -> Message<'_> {
     Message {
         version: VERSION,
         id: summary.thread.id.to_string(),
-        references: summary.thread.references.iter().map(MessageId::to_string).collect(),
+        references: summary
+            .thread
+            .references
+            .iter()
+            .map(MessageId::to_string)
+            .collect(),
         route: summary.route.as_str(),
         occasion: summary.occasion.word(),
         at: summary.at,
@@ -147,20 +152,69 @@ fn experiment(line: &Line) -> Experiment<'_> {
 }
 
 fn bookings(affected: &Affected) -> Bookings {
-    let Affected { next_day, next_week, first_start, in_session } = *affected;
-    Bookings { next_day, next_week, first_start, in_session }
+    let Affected {
+        next_day,
+        next_week,
+        first_start,
+        in_session,
+    } = *affected;
+    Bookings {
+        next_day,
+        next_week,
+        first_start,
+        in_session,
+    }
 }
 
 fn concern(alert: &Alert) -> Concern<'_> {
-    Concern { text: &alert.text, since: alert.since, lasted_seconds: alert.ended.map(|lasted| lasted.as_secs()), new: alert.new }
+    Concern {
+        text: &alert.text,
+        since: alert.since,
+        lasted_seconds: alert.ended.map(|lasted| lasted.as_secs()),
+        new: alert.new,
+    }
 }
 
 fn tally(counts: &Counts) -> Tally {
-    let Counts { total, ok, degraded, down, unknown, withdrawn, held, unlisted, flapping, acknowledged, silenced } = *counts;
-    Tally { total, ok, degraded, down, unknown, flapping, withdrawn, held, unlisted, acknowledged, silenced }
+    let Counts {
+        total,
+        ok,
+        degraded,
+        down,
+        unknown,
+        withdrawn,
+        held,
+        unlisted,
+        flapping,
+        acknowledged,
+        silenced,
+    } = *counts;
+    Tally {
+        total,
+        ok,
+        degraded,
+        down,
+        unknown,
+        flapping,
+        withdrawn,
+        held,
+        unlisted,
+        acknowledged,
+        silenced,
+    }
 }
 
 fn beside(background: &Background) -> Beside<'_> {
-    let Background { causes, short_pools, forgotten_holds, silences } = background;
-    Beside { causes, short_pools, forgotten_holds, silences }
+    let Background {
+        causes,
+        short_pools,
+        forgotten_holds,
+        silences,
+    } = background;
+    Beside {
+        causes,
+        short_pools,
+        forgotten_holds,
+        silences,
+    }
 }

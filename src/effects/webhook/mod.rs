@@ -5,4 +5,6 @@ mod message;
 mod send;
 
 pub use message::{VERSION, json};
-pub use send::{AT_ONCE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, TIMEOUT, Webhook, run, signature};
+pub use send::{
+    AT_ONCE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, TIMEOUT, Webhook, run, signature,
+};

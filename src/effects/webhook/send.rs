@@ -58,11 +58,20 @@ impl Webhook {
     /// Every webhook of the settings.
     #[must_use]
     pub fn all(settings: &TellingSettings, http: &Http) -> Vec<Self> {
-        let routes = settings.routes.iter().filter_map(|route| match &route.target {
-            RouteTarget::Webhook(webhook) => Some((RouteName::try_new(&route.name).ok()?, webhook)),
-            RouteTarget::Mail { .. } => None,
-        });
-        let all = settings.webhook.iter().map(|webhook| (RouteName::webhook(), webhook)).chain(routes);
+        let routes = settings
+            .routes
+            .iter()
+            .filter_map(|route| match &route.target {
+                RouteTarget::Webhook(webhook) => {
+                    Some((RouteName::try_new(&route.name).ok()?, webhook))
+                }
+                RouteTarget::Mail { .. } => None,
+            });
+        let all = settings
+            .webhook
+            .iter()
+            .map(|webhook| (RouteName::webhook(), webhook))
+            .chain(routes);
         let made = all.map(|(route, config::Webhook { url, secret })| Self {
             route,
             url: url.clone(),
@@ -79,13 +88,25 @@ impl Webhook {
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
         let body = message::json(summary).map_err(|error| unfit(&error.to_string()))?;
         let headers = self.headers(&summary.thread.id.to_string(), Timestamp::now(), &body)?;
-        let answer = self.http.exchange(Method::POST, self.url.expose().clone(), headers, body).await;
-        let (status, said) = answer.map_err(|fault| DeliveryFault { fault, permanent: false })?;
+        let answer = self
+            .http
+            .exchange(Method::POST, self.url.expose().clone(), headers, body)
+            .await;
+        let (status, said) = answer.map_err(|fault| DeliveryFault {
+            fault,
+            permanent: false,
+        })?;
         if status.is_success() {
             faults::pass(Point::MailHanded);
             return Ok(());
         }
-        Err(DeliveryFault { fault: Fault::Sick { status: status.as_u16(), body: said }, permanent: is_permanent(status) })
+        Err(DeliveryFault {
+            fault: Fault::Sick {
+                status: status.as_u16(),
+                body: said,
+            },
+            permanent: is_permanent(status),
+        })
     }
 
     fn headers(&self, id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap, DeliveryFault> {
@@ -93,10 +114,16 @@ impl Webhook {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(HeaderName::from_static(HEADER_ID), value(id)?);
-        headers.insert(HeaderName::from_static(HEADER_TIMESTAMP), value(&timestamp)?);
+        headers.insert(
+            HeaderName::from_static(HEADER_TIMESTAMP),
+            value(&timestamp)?,
+        );
         if let Some(secret) = &self.secret {
             let signature = format!("sha256={}", signature(secret, &timestamp, body));
-            headers.insert(HeaderName::from_static(HEADER_SIGNATURE), value(&signature)?);
+            headers.insert(
+                HeaderName::from_static(HEADER_SIGNATURE),
+                value(&signature)?,
+            );
         }
         Ok(headers)
     }
@@ -110,15 +137,23 @@ pub fn signature(secret: &SecretString, timestamp: &str, body: &[u8]) -> String 
     for part in [timestamp.as_bytes(), b".", body] {
         context.update(part);
     }
-    context.sign().as_ref().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}"); // a String takes everything
-        hex
-    })
+    context
+        .sign()
+        .as_ref()
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}"); // a String takes everything
+            hex
+        })
 }
 
 /// What the other side says about the content stays so; what it says about the moment (408, 429, 5xx) passes.
 fn is_permanent(status: StatusCode) -> bool {
-    status.is_client_error() && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+    status.is_client_error()
+        && !matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+        )
 }
 
 fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
@@ -127,7 +162,10 @@ fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
 
 /// A message that cannot be put together stays so.
 fn unfit(why: &str) -> DeliveryFault {
-    DeliveryFault { fault: Fault::Protocol(format!("the message cannot be put together: {why}")), permanent: true }
+    DeliveryFault {
+        fault: Fault::Protocol(format!("the message cannot be put together: {why}")),
+        permanent: true,
+    }
 }
 
 /// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`. `webhooks`
@@ -152,18 +190,37 @@ pub async fn run(
     }
     let done = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_GRACE, done).await.is_err() {
-        warn!(calls = tasks.len(), "stopping: calls of webhooks that are under way are given up");
+        warn!(
+            calls = tasks.len(),
+            "stopping: calls of webhooks that are under way are given up"
+        );
         tasks.shutdown().await;
     }
 }
 
 async fn deliver(webhooks: Vec<Webhook>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
-    let outcome = match webhooks.iter().find(|webhook| webhook.route == summary.route) {
+    let outcome = match webhooks
+        .iter()
+        .find(|webhook| webhook.route == summary.route)
+    {
         Some(webhook) => webhook.send(&summary).await,
-        None => Err(unfit(&format!("the route {} has no webhook", summary.route))),
+        None => Err(unfit(&format!(
+            "the route {} has no webhook",
+            summary.route
+        ))),
     };
-    if inputs.send(Input::Delivered { id: summary.id, outcome }).await.is_err() {
-        debug!(message = summary.id, "nobody is left to hear how the message went");
+    if inputs
+        .send(Input::Delivered {
+            id: summary.id,
+            outcome,
+        })
+        .await
+        .is_err()
+    {
+        debug!(
+            message = summary.id,
+            "nobody is left to hear how the message went"
+        );
     }
 }
 
@@ -196,19 +253,33 @@ mod tests {
             let heard = Arc::new(Mutex::new(Vec::new()));
             let remember = Arc::clone(&heard);
             let answer = move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
-                remember.lock().expect("nobody panics").push((uri.path().to_owned(), headers, body));
+                remember.lock().expect("nobody panics").push((
+                    uri.path().to_owned(),
+                    headers,
+                    body,
+                ));
                 match uri.path() {
                     "/slow" => std::future::pending().await,
                     "/moved" => Redirect::temporary("/204").into_response(),
                     "/long" => vec![b'x'; 8 << 20].into_response(),
-                    path => StatusCode::from_bytes(&path.as_bytes()[1..]).expect("a status").into_response(),
+                    path => StatusCode::from_bytes(&path.as_bytes()[1..])
+                        .expect("a status")
+                        .into_response(),
                 }
             };
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let port = listener.local_addr().expect("bound").port();
             let mut server = JoinSet::new();
-            server.spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await.expect("serves") });
-            Self { port, heard, _server: server }
+            server.spawn(async move {
+                axum::serve(listener, Router::new().fallback(answer))
+                    .await
+                    .expect("serves")
+            });
+            Self {
+                port,
+                heard,
+                _server: server,
+            }
         }
 
         fn webhook(&self, path: &str) -> Webhook {
@@ -223,11 +294,31 @@ mod tests {
     /// The webhook that these settings make.
     fn webhook(url: &str) -> Webhook {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let settings = [("webhook_url", url), ("secret_webhook", SECRET), ("host_book", "b"), ("host_jump", "j"), ("host_relay", "r")];
-        let secrets = ["book", "jump", "relay"].map(|server| (format!("secret_{server}"), "somesecret".to_owned()));
-        let overrides = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().chain(secrets).collect();
-        let config = load(&Sources { overrides, ..Sources::default() }).expect("loads").config;
-        let http = Http::new(Duration::from_millis(500), wire::client_config(false).expect("TLS")).expect("a client");
+        let settings = [
+            ("webhook_url", url),
+            ("secret_webhook", SECRET),
+            ("host_book", "b"),
+            ("host_jump", "j"),
+            ("host_relay", "r"),
+        ];
+        let secrets = ["book", "jump", "relay"]
+            .map(|server| (format!("secret_{server}"), "somesecret".to_owned()));
+        let overrides = settings
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into_iter()
+            .chain(secrets)
+            .collect();
+        let config = load(&Sources {
+            overrides,
+            ..Sources::default()
+        })
+        .expect("loads")
+        .config;
+        let http = Http::new(
+            Duration::from_millis(500),
+            wire::client_config(false).expect("TLS"),
+        )
+        .expect("a client");
         Webhook::all(&config.telling, &http).pop().expect("one")
     }
 
@@ -239,7 +330,10 @@ mod tests {
             route: RouteName::webhook(),
             channel: Channel::Webhook,
             occasion: Occasion::News,
-            thread: Thread { id: MessageId { at, id: 7 }, references: vec![] },
+            thread: Thread {
+                id: MessageId { at, id: 7 },
+                references: vec![],
+            },
             at,
             news: vec![],
             problems: vec![],
@@ -252,17 +346,28 @@ mod tests {
     /// RFC 4231, test case 2, with the dot in its place.
     #[test]
     fn the_signature_is_an_hmac() {
-        let signed = signature(&SecretString::from("Jefe"), "what do ya want for nothing?", b"");
+        let signed = signature(
+            &SecretString::from("Jefe"),
+            "what do ya want for nothing?",
+            b"",
+        );
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"Jefe");
         assert!(
-            hmac::verify(&key, b"what do ya want for nothing?", &unhex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"))
-                .is_ok()
+            hmac::verify(
+                &key,
+                b"what do ya want for nothing?",
+                &unhex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+            )
+            .is_ok()
         );
         assert!(hmac::verify(&key, b"what do ya want for nothing?.", &unhex(&signed)).is_ok());
     }
 
     fn unhex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal")).collect()
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal"))
+            .collect()
     }
 
     #[tokio::test]
@@ -271,17 +376,25 @@ mod tests {
         let webhook = program.webhook("204");
         assert_eq!(webhook.send(&summary()).await, Ok(()));
         let heard = program.heard();
-        let [(_, headers, body)] = heard.as_slice() else { panic!("{heard:?}") };
+        let [(_, headers, body)] = heard.as_slice() else {
+            panic!("{heard:?}")
+        };
         assert_eq!(body.as_ref(), message::json(&summary()).expect("JSON"));
         let header = |name: &str| headers[name].to_str().expect("text").to_owned();
         assert_eq!(
             (header("content-type"), header(HEADER_ID)),
-            ("application/json".to_owned(), "labwatch.1800000000000000000.7".to_owned())
+            (
+                "application/json".to_owned(),
+                "labwatch.1800000000000000000.7".to_owned()
+            )
         );
         let expected = signature(&SecretString::from(SECRET), &header(HEADER_TIMESTAMP), body);
         assert_eq!(header(HEADER_SIGNATURE), format!("sha256={expected}"));
         assert!(!format!("{webhook:?}{headers:?}").contains(SECRET));
-        let unsigned = Webhook { secret: None, ..webhook };
+        let unsigned = Webhook {
+            secret: None,
+            ..webhook
+        };
         assert_eq!(unsigned.send(&summary()).await, Ok(()));
         assert!(!program.heard()[1].1.contains_key(HEADER_SIGNATURE));
     }
@@ -301,14 +414,39 @@ mod tests {
             ("slow", "timeout", false),
         ];
         for (path, word, permanent) in rows {
-            let failure = program.webhook(path).send(&summary()).await.expect_err(path);
-            assert_eq!((failure.fault.word(), failure.permanent), (word, permanent), "{path}");
+            let failure = program
+                .webhook(path)
+                .send(&summary())
+                .await
+                .expect_err(path);
+            assert_eq!(
+                (failure.fault.word(), failure.permanent),
+                (word, permanent),
+                "{path}"
+            );
         }
-        assert!(program.heard().iter().all(|(path, ..)| path != "/204"), "a redirect is not followed");
-        assert_eq!(program.webhook("long").send(&summary()).await, Ok(()), "a long answer is not read to its end");
-        let failure = webhook("http://127.0.0.1:1/T00/path-s3cr3t").send(&summary()).await.expect_err("nobody there");
-        assert_eq!((failure.fault.word(), failure.permanent), ("unreachable", false));
-        assert!(!failure.fault.to_string().contains("path-s3cr3t"), "{}", failure.fault);
+        assert!(
+            program.heard().iter().all(|(path, ..)| path != "/204"),
+            "a redirect is not followed"
+        );
+        assert_eq!(
+            program.webhook("long").send(&summary()).await,
+            Ok(()),
+            "a long answer is not read to its end"
+        );
+        let failure = webhook("http://127.0.0.1:1/T00/path-s3cr3t")
+            .send(&summary())
+            .await
+            .expect_err("nobody there");
+        assert_eq!(
+            (failure.fault.word(), failure.permanent),
+            ("unreachable", false)
+        );
+        assert!(
+            !failure.fault.to_string().contains("path-s3cr3t"),
+            "{}",
+            failure.fault
+        );
     }
 
     #[tokio::test]
@@ -320,13 +458,36 @@ mod tests {
         let webhooks = vec![program.webhook("410")];
         tasks.spawn(run(move || webhooks.clone(), queue, sender, stop.clone()));
         summaries.send(summary()).await.expect("listens");
-        let Some(Input::Delivered { id: 7, outcome: Err(refused) }) = inputs.recv().await else { panic!("an answer") };
+        let Some(Input::Delivered {
+            id: 7,
+            outcome: Err(refused),
+        }) = inputs.recv().await
+        else {
+            panic!("an answer")
+        };
         assert!(refused.permanent && program.heard().len() == 1);
-        let elsewhere = Summary { route: RouteName::everybody(), ..(*summary()).clone() };
+        let elsewhere = Summary {
+            route: RouteName::everybody(),
+            ..(*summary()).clone()
+        };
         summaries.send(Arc::new(elsewhere)).await.expect("listens");
-        let Some(Input::Delivered { outcome: Err(lost), .. }) = inputs.recv().await else { panic!("an answer") };
-        assert!(lost.fault.to_string().contains("the route everybody has no webhook") && program.heard().len() == 1);
+        let Some(Input::Delivered {
+            outcome: Err(lost), ..
+        }) = inputs.recv().await
+        else {
+            panic!("an answer")
+        };
+        assert!(
+            lost.fault
+                .to_string()
+                .contains("the route everybody has no webhook")
+                && program.heard().len() == 1
+        );
         stop.cancel();
-        tasks.join_next().await.expect("one task").expect("it ended well");
+        tasks
+            .join_next()
+            .await
+            .expect("one task")
+            .expect("it ended well");
     }
 }

@@ -14,15 +14,31 @@ impl Engine {
     /// An engine with these rules that goes on where another one stopped.
     #[must_use]
     pub fn under(rules: Rules, memory: &Memory, now: Moment) -> Self {
-        let Rules { policy, routes, maintenance, pools, advice, hold_overdue } = rules;
-        let mut engine = Self::resume(policy, routes, memory, now).with_maintenance(maintenance).knowing(advice, pools);
+        let Rules {
+            policy,
+            routes,
+            maintenance,
+            pools,
+            advice,
+            hold_overdue,
+        } = rules;
+        let mut engine = Self::resume(policy, routes, memory, now)
+            .with_maintenance(maintenance)
+            .knowing(advice, pools);
         engine.holds.forgotten_after(hold_overdue);
         engine
     }
 
     /// Goes by these rules from now on. What stays the same is not touched, so that the same rules change nothing.
     pub(super) fn adopt(&mut self, rules: Rules, actions: &mut Vec<Action>) {
-        let Rules { policy, routes, maintenance, pools, advice, hold_overdue } = rules;
+        let Rules {
+            policy,
+            routes,
+            maintenance,
+            pools,
+            advice,
+            hold_overdue,
+        } = rules;
         if self.telling.adopt(routes, self.now) {
             self.consider_all();
         }
@@ -59,8 +75,13 @@ impl Engine {
 
     /// Whoever hears of more than before is told what is wrong there.
     fn consider_all(&mut self) {
-        for (_, experiment) in self.fleet.iter().filter(|(_, experiment)| experiment.is_judged()) {
-            self.telling.consider(experiment, self.manifest_known, self.now);
+        for (_, experiment) in self
+            .fleet
+            .iter()
+            .filter(|(_, experiment)| experiment.is_judged())
+        {
+            self.telling
+                .consider(experiment, self.manifest_known, self.now);
         }
     }
 }
@@ -78,8 +99,16 @@ mod tests {
     use crate::model::{Availability, ResourceName, Stub};
 
     fn rules() -> Rules {
-        let (routes, maintenance, pools, advice) = (Vec::new(), Vec::new(), Vec::new(), Advice::default());
-        Rules { policy: Policy::default(), routes, maintenance, pools, advice, hold_overdue: Duration::from_secs(3_600) }
+        let (routes, maintenance, pools, advice) =
+            (Vec::new(), Vec::new(), Vec::new(), Advice::default());
+        Rules {
+            policy: Policy::default(),
+            routes,
+            maintenance,
+            pools,
+            advice,
+            hold_overdue: Duration::from_secs(3_600),
+        }
     }
 
     fn at(second: u64) -> Moment {
@@ -90,16 +119,37 @@ mod tests {
     fn a_hold_looks_forgotten_by_the_rule_in_force() {
         let mut engine = Engine::under(rules(), &Memory::default(), at(0));
         let stub = Stub::try_new("pend00").expect("a name");
-        let availability = Some(Availability { available: false, reason: "in the workshop".to_owned() });
+        let availability = Some(Availability {
+            available: false,
+            reason: "in the workshop".to_owned(),
+        });
         let name = ResourceName::try_new("r-pend00").expect("a name");
-        engine.step(Input::Book(BookReading { resources: vec![ResourceReading { name, stub, streams: Vec::new(), availability }] }), at(1));
+        engine.step(
+            Input::Book(BookReading {
+                resources: vec![ResourceReading {
+                    name,
+                    stub,
+                    streams: Vec::new(),
+                    availability,
+                }],
+            }),
+            at(1),
+        );
         let mut overdue = |input, second| {
             engine.step(input, at(second));
-            engine.snapshot().holds.iter().map(|hold| hold.overdue).collect::<Vec<_>>()
+            engine
+                .snapshot()
+                .holds
+                .iter()
+                .map(|hold| hold.overdue)
+                .collect::<Vec<_>>()
         };
         assert_eq!(overdue(Input::Wake, 3_000), [false]);
         assert_eq!(overdue(Input::Wake, 3_700), [true]);
-        let longer = Rules { hold_overdue: Duration::from_secs(7_200), ..rules() };
+        let longer = Rules {
+            hold_overdue: Duration::from_secs(7_200),
+            ..rules()
+        };
         assert_eq!(overdue(Input::Adopt(Box::new(longer)), 3_800), [false]);
     }
 
@@ -110,7 +160,13 @@ mod tests {
             let actions = engine.step(Input::Adopt(Box::new(Rules { pools, ..rules() })), at(1));
             actions.contains(&Action::Ask(SourceName::Book))
         };
-        let pool = PoolRule { name: "pendulums".to_owned(), patterns: vec!["pend*".to_owned()] };
-        assert_eq!([asks(vec![pool.clone()]), asks(vec![pool]), asks(Vec::new())], [true, false, true]);
+        let pool = PoolRule {
+            name: "pendulums".to_owned(),
+            patterns: vec!["pend*".to_owned()],
+        };
+        assert_eq!(
+            [asks(vec![pool.clone()]), asks(vec![pool]), asks(Vec::new())],
+            [true, false, true]
+        );
     }
 }

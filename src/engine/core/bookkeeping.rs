@@ -14,13 +14,21 @@ impl Engine {
         }
         if let Some(read) = timetable.bookings_read {
             let resources = &self.resources;
-            let changes = self.diary.compare(&timetable.bookings, read, |resource| resources.stub(resource), self.now.wall());
+            let changes = self.diary.compare(
+                &timetable.bookings,
+                read,
+                |resource| resources.stub(resource),
+                self.now.wall(),
+            );
             if !changes.is_empty() {
                 actions.push(Action::Record(Record::Bookings(changes)));
             }
         }
-        let pools: BTreeMap<String, Vec<_>> =
-            self.pools.iter().map(|pool| (pool.name.clone(), pool.members().cloned().collect())).collect();
+        let pools: BTreeMap<String, Vec<_>> = self
+            .pools
+            .iter()
+            .map(|pool| (pool.name.clone(), pool.members().cloned().collect()))
+            .collect();
         if pools != self.pools_kept {
             self.pools_kept.clone_from(&pools);
             actions.push(Action::Record(Record::Pools(pools)));
@@ -42,7 +50,10 @@ mod tests {
     use crate::model::{Moment, Stub};
 
     fn moment(second: i64) -> Moment {
-        Moment::new(at(second), Duration::from_secs(u64::try_from(second).expect("not before the start")))
+        Moment::new(
+            at(second),
+            Duration::from_secs(u64::try_from(second).expect("not before the start")),
+        )
     }
 
     fn book(resources: &[&str]) -> Input {
@@ -52,7 +63,9 @@ mod tests {
             streams: Vec::new(),
             availability: None,
         };
-        Input::Book(BookReading { resources: resources.iter().map(reading).collect() })
+        Input::Book(BookReading {
+            resources: resources.iter().map(reading).collect(),
+        })
     }
 
     /// What a step says about bookings and pools, in words.
@@ -61,12 +74,19 @@ mod tests {
             if let Action::Record(Record::Bookings(changes)) = action {
                 Some(changes.iter().map(in_words).collect::<Vec<_>>().join(", "))
             } else if let Action::Record(Record::Pools(pools)) = action {
-                Some(format!("pools {}", pools.into_keys().collect::<Vec<_>>().join(", ")))
+                Some(format!(
+                    "pools {}",
+                    pools.into_keys().collect::<Vec<_>>().join(", ")
+                ))
             } else {
                 None
             }
         };
-        engine.step(input, moment(second)).into_iter().filter_map(words).collect()
+        engine
+            .step(input, moment(second))
+            .into_iter()
+            .filter_map(words)
+            .collect()
     }
 
     fn in_words(change: &BookingChange) -> String {
@@ -79,22 +99,36 @@ mod tests {
 
     fn booked(read: i64, bookings: &[(&str, i64, i64, bool)]) -> Input {
         let table = timetable(&[("r-a", "p", "u"), ("r-b", "p", "u")], bookings);
-        Input::Timetable(Timetable { bookings_read: Timestamp::from_second(read).ok(), ..table })
+        Input::Timetable(Timetable {
+            bookings_read: Timestamp::from_second(read).ok(),
+            ..table
+        })
     }
 
     #[test]
     fn what_book_tells_is_kept_as_it_changes() {
         let mut engine = Engine::new(Policy::default(), moment(0));
         let both = [("r-a", 10, 20, false), ("r-b", 50, 60, false)];
-        assert_eq!(kept(&mut engine, booked(1, &both), 1), [""; 0], "no manifest is known yet");
+        assert_eq!(
+            kept(&mut engine, booked(1, &both), 1),
+            [""; 0],
+            "no manifest is known yet"
+        );
         engine.step(book(&["r-a", "r-b"]), moment(2));
         let first = kept(&mut engine, booked(2, &both), 2);
         assert!(
             matches!(first.as_slice(), [bookings, pools] if bookings == "a stands, b stands" && pools.starts_with("pools ")),
             "{first:?}"
         );
-        assert_eq!(kept(&mut engine, booked(3, &both), 3), [""; 0], "nothing changed");
-        assert_eq!(kept(&mut engine, booked(15, &[]), 15), ["a ended, b cancelled"]);
+        assert_eq!(
+            kept(&mut engine, booked(3, &both), 3),
+            [""; 0],
+            "nothing changed"
+        );
+        assert_eq!(
+            kept(&mut engine, booked(15, &[]), 15),
+            ["a ended, b cancelled"]
+        );
     }
 
     #[test]
@@ -105,6 +139,10 @@ mod tests {
         engine.step(book(&[]), moment(3));
         assert_eq!(kept(&mut engine, booked(3, &[]), 3), [""; 0]);
         engine.step(book(&["r-a", "r-b"]), moment(4));
-        assert_eq!(kept(&mut engine, booked(5, &[("r-b", 50, 60, false)]), 5), [""; 0], "it stood all the while");
+        assert_eq!(
+            kept(&mut engine, booked(5, &[("r-b", 50, 60, false)]), 5),
+            [""; 0],
+            "it stood all the while"
+        );
     }
 }

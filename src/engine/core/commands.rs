@@ -19,27 +19,48 @@ impl Engine {
 
     /// Carries an order out. One that is refused does nothing.
     pub(super) fn command(&mut self, order: Order, actions: &mut Vec<Action>) {
-        let Ok(plan) = self.snapshot().plan(&order.command, &order.by) else { return };
+        let Ok(plan) = self.snapshot().plan(&order.command, &order.by) else {
+            return;
+        };
         let at = self.now.wall();
         let mut records = Vec::new();
         let mut ids: Vec<QuietId> = Vec::new();
         for entry in plan.adds {
-            let Ok(id) = Arc::make_mut(&mut self.quiet).add(entry.clone()) else { continue };
+            let Ok(id) = Arc::make_mut(&mut self.quiet).add(entry.clone()) else {
+                continue;
+            };
             ids.push(id);
-            records.push(Record::Quieted { id, entry: Box::new(entry) });
+            records.push(Record::Quieted {
+                id,
+                entry: Box::new(entry),
+            });
         }
         for id in plan.ends {
-            let Ok(ended) = Arc::make_mut(&mut self.quiet).remove(id, &order.by, at) else { continue };
+            let Ok(ended) = Arc::make_mut(&mut self.quiet).remove(id, &order.by, at) else {
+                continue;
+            };
             ids.push(id);
             records.push(Record::QuietEnded(Box::new(ended)));
         }
         if let Some((resource, wish)) = plan.wish {
             self.wish(&resource, &wish);
-            records.push(Record::Wished { resource, wish: Some(wish) });
+            records.push(Record::Wished {
+                resource,
+                wish: Some(wish),
+            });
         }
         self.hush = None;
-        records
-            .insert(0, Record::Commanded { order: Box::new(order), receipt: Box::new(Receipt { ids, effect: plan.effect, kept: false }) });
+        records.insert(
+            0,
+            Record::Commanded {
+                order: Box::new(order),
+                receipt: Box::new(Receipt {
+                    ids,
+                    effect: plan.effect,
+                    kept: false,
+                }),
+            },
+        );
         actions.extend(records.into_iter().map(Action::Record));
     }
 

@@ -15,12 +15,15 @@ use crate::engine::memory::{Memory, Told};
 use crate::engine::policy::Sampling;
 use crate::engine::report::Report;
 use crate::engine::silence::Quiet;
-use crate::model::{Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
+use crate::model::{
+    Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
+};
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.
     pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
-        self.telling.recall(&memory.routes, memory.last_summary, now);
+        self.telling
+            .recall(&memory.routes, memory.last_summary, now);
         for known in &memory.experiments {
             let id = self.fleet.recall(known, self.policy.flap, now);
             if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
@@ -28,7 +31,10 @@ impl Engine {
             }
         }
         self.fleet.take_seen();
-        self.quiet = Arc::new(Quiet::restore(memory.quiet.iter().cloned(), memory.last_quiet));
+        self.quiet = Arc::new(Quiet::restore(
+            memory.quiet.iter().cloned(),
+            memory.last_quiet,
+        ));
         for (resource, wish) in &memory.wishes {
             self.resources.wish(resource.clone(), wish.clone());
         }
@@ -38,7 +44,12 @@ impl Engine {
         self.diary = Diary::recall(&memory.bookings);
     }
 
-    pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, actions: &mut Vec<Action>) {
+    pub(super) fn report(
+        &mut self,
+        source: SourceName,
+        report: &Arc<Report>,
+        actions: &mut Vec<Action>,
+    ) {
         let (now, settle) = (self.now, self.policy.settle);
         let was = self.source(source).health;
         self.source_mut(source).heard(report.started(), settle, now);
@@ -67,7 +78,10 @@ impl Engine {
             return self.sampler.start_over();
         }
         for topic in self.sampler.confirm() {
-            let stream = self.fleet.stream_mut(topic.as_str()).filter(|stream| stream.is_connected());
+            let stream = self
+                .fleet
+                .stream_mut(topic.as_str())
+                .filter(|stream| stream.is_connected());
             if let Some(stream) = stream {
                 stream.heard = Heard::Nothing;
             }
@@ -102,11 +116,16 @@ impl Engine {
         let (added, removed) = self.resources.list(&reading.resources);
         self.end_holds(&removed, actions);
         if !added.is_empty() || !removed.is_empty() {
-            actions.push(Action::Record(Record::Manifest(ManifestChange::Changed { added, removed })));
+            actions.push(Action::Record(Record::Manifest(ManifestChange::Changed {
+                added,
+                removed,
+            })));
         }
         self.enlist(actions);
         for resource in &reading.resources {
-            let Some(said) = &resource.availability else { continue };
+            let Some(said) = &resource.availability else {
+                continue;
+            };
             let hold = self.resources.read(&resource.name, said, now);
             self.note_hold(hold, actions);
             self.touch(&resource.stub);
@@ -116,10 +135,26 @@ impl Engine {
 
     /// A hold that is only remembered has ended while nobody looked.
     fn end_remembered_holds(&mut self, actions: &mut Vec<Action>) {
-        let has_ended = |resource: &&ResourceName| self.resources.bookable(resource).is_some_and(|now| now != Bookable::Held);
-        let ended: Vec<ResourceName> = self.holds.iter().map(|(resource, _)| resource).filter(has_ended).cloned().collect();
+        let has_ended = |resource: &&ResourceName| {
+            self.resources
+                .bookable(resource)
+                .is_some_and(|now| now != Bookable::Held)
+        };
+        let ended: Vec<ResourceName> = self
+            .holds
+            .iter()
+            .map(|(resource, _)| resource)
+            .filter(has_ended)
+            .cloned()
+            .collect();
         for resource in ended {
-            self.note_hold(Some(HoldChange { resource, reason: None }), actions);
+            self.note_hold(
+                Some(HoldChange {
+                    resource,
+                    reason: None,
+                }),
+                actions,
+            );
         }
     }
 
@@ -136,7 +171,11 @@ impl Engine {
         let now = self.now;
         let mut listed = self.resources.by_stub();
         let mut changed = Vec::new();
-        let known: Vec<(Id, Stub)> = self.fleet.iter().map(|(id, e)| (id, e.stub.clone())).collect();
+        let known: Vec<(Id, Stub)> = self
+            .fleet
+            .iter()
+            .map(|(id, e)| (id, e.stub.clone()))
+            .collect();
         for (id, stub) in known {
             let (resources, streams) = listed.remove(&stub).unwrap_or_default();
             if self.fleet.enlist(id, resources, &streams, now) {
@@ -144,7 +183,9 @@ impl Engine {
             }
         }
         for (stub, (resources, streams)) in listed {
-            let Some(id) = self.fleet.add(&stub, now) else { continue };
+            let Some(id) = self.fleet.add(&stub, now) else {
+                continue;
+            };
             self.fleet.enlist(id, resources, &streams, now);
             changed.push(id);
         }
@@ -161,43 +202,82 @@ impl Engine {
     /// Whether an experiment is listed is itself something to tell.
     pub(super) fn consider_unlisted(&mut self) {
         for (_, experiment) in self.fleet.iter().filter(|(_, e)| !e.listed()) {
-            self.telling.consider(experiment, self.manifest_known, self.now);
+            self.telling
+                .consider(experiment, self.manifest_known, self.now);
         }
     }
 
-    pub(super) fn switched(&mut self, resource: ResourceName, outcome: SwitchOutcome, actions: &mut Vec<Action>) {
+    pub(super) fn switched(
+        &mut self,
+        resource: ResourceName,
+        outcome: SwitchOutcome,
+        actions: &mut Vec<Action>,
+    ) {
         let stub = self.resources.stub(&resource).cloned();
         let hold = self.resources.switched(&resource, &outcome, self.now);
         if let Some(stub) = stub {
             self.touch(&stub);
-            actions.push(Action::Record(Record::Switched { resource, stub, outcome }));
+            actions.push(Action::Record(Record::Switched {
+                resource,
+                stub,
+                outcome,
+            }));
         }
         self.note_hold(hold, actions);
     }
 
-    pub(super) fn sampled(&mut self, topic: &Topic, outcome: &SampleOutcome, actions: &mut Vec<Action>) {
+    pub(super) fn sampled(
+        &mut self,
+        topic: &Topic,
+        outcome: &SampleOutcome,
+        actions: &mut Vec<Action>,
+    ) {
         let (now, owner) = (self.now, self.fleet.owner(topic.as_str()));
-        let was = self.fleet.peek_stream(topic.as_str()).map_or(Heard::Unverified, |stream| stream.heard);
+        let was = self
+            .fleet
+            .peek_stream(topic.as_str())
+            .map_or(Heard::Unverified, |stream| stream.heard);
         let heard = self.sampler.sampled(topic, outcome, was, &self.policy, now);
         if let (Some(heard), Some(id)) = (heard, owner) {
-            if let Some(stream) = self.fleet.stream_mut(topic.as_str()).filter(|stream| stream.is_connected()) {
+            if let Some(stream) = self
+                .fleet
+                .stream_mut(topic.as_str())
+                .filter(|stream| stream.is_connected())
+            {
                 stream.heard = heard;
             }
             self.look(id, Why::Observed, actions);
         }
     }
 
-    pub(super) fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, actions: &mut Vec<Action>) {
-        actions.push(Action::Record(Record::Delivered { id, outcome: outcome.clone() }));
-        let (route, news) = self.telling.delivered(id, outcome, self.now).unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
+    pub(super) fn delivered(
+        &mut self,
+        id: u64,
+        outcome: &Result<(), DeliveryFault>,
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Record(Record::Delivered {
+            id,
+            outcome: outcome.clone(),
+        }));
+        let (route, news) = self
+            .telling
+            .delivered(id, outcome, self.now)
+            .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
         for told in news {
             if let Told::Experiment(stub, _) = &told {
                 match self.fleet.named(stub.as_str()) {
-                    Some(experiment) => self.telling.consider(experiment, self.manifest_known, self.now),
+                    Some(experiment) => {
+                        self.telling
+                            .consider(experiment, self.manifest_known, self.now)
+                    }
                     None => self.telling.forget(stub),
                 }
             }
-            actions.push(Action::Record(Record::Told { route: route.clone(), told }));
+            actions.push(Action::Record(Record::Told {
+                route: route.clone(),
+                told,
+            }));
         }
     }
 
@@ -211,15 +291,26 @@ impl Engine {
 
     /// Lets go of the holds of resources that book does not list any more: when they come back, book says anew how they are.
     fn end_holds(&mut self, removed: &[ResourceName], actions: &mut Vec<Action>) {
-        let held: Vec<&ResourceName> = removed.iter().filter(|resource| self.holds.is_held(resource)).collect();
+        let held: Vec<&ResourceName> = removed
+            .iter()
+            .filter(|resource| self.holds.is_held(resource))
+            .collect();
         for resource in held {
-            self.note_hold(Some(HoldChange { resource: resource.clone(), reason: None }), actions);
+            self.note_hold(
+                Some(HoldChange {
+                    resource: resource.clone(),
+                    reason: None,
+                }),
+                actions,
+            );
         }
     }
 
     /// Takes note of a person's hold, or of its end.
     fn note_hold(&mut self, change: Option<HoldChange>, actions: &mut Vec<Action>) {
-        let Some(HoldChange { resource, reason }) = change else { return };
+        let Some(HoldChange { resource, reason }) = change else {
+            return;
+        };
         match &reason {
             Some(reason) => drop(self.holds.held(&resource, reason, self.now.wall()).cloned()),
             None => drop(self.holds.released(&resource)),

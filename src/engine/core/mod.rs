@@ -1,15 +1,15 @@
 //! The engine: takes an input and the time, brings its state up to date, and says what is to be done.
 
+mod adoption;
+mod bookkeeping;
+mod commands;
 mod context;
 mod intake;
-mod tending;
-mod quieting;
-mod commands;
-mod stories;
 mod picture;
+mod quieting;
+mod stories;
 mod surroundings;
-mod bookkeeping;
-mod adoption;
+mod tending;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,7 +105,8 @@ impl Engine {
     /// An engine that knows nothing yet and has nobody to tell.
     #[must_use]
     pub fn new(policy: Policy, now: Moment) -> Self {
-        let [relay, jump, book] = SourceName::ALL.map(|name| Source::new(name, ask_every(&policy, name), now));
+        let [relay, jump, book] =
+            SourceName::ALL.map(|name| Source::new(name, ask_every(&policy, name), now));
         Self {
             policy,
             started: now,
@@ -144,7 +145,10 @@ impl Engine {
     /// An engine that tells people on these routes, each with a name of its own, and goes on where another one stopped.
     #[must_use]
     pub fn resume(policy: Policy, routes: Vec<Route>, memory: &Memory, now: Moment) -> Self {
-        let mut engine = Self { telling: Telling::new(routes, now), ..Self::new(policy, now) };
+        let mut engine = Self {
+            telling: Telling::new(routes, now),
+            ..Self::new(policy, now)
+        };
         engine.recall(memory, now);
         engine
     }
@@ -204,19 +208,43 @@ impl Engine {
     #[must_use]
     pub fn next_deadline(&self) -> Option<(Moment, Reason)> {
         let leads = self.role == Role::Leader;
-        let outage = self.outage_at().filter(|_| !self.outage && self.blind.is_none());
+        let outage = self
+            .outage_at()
+            .filter(|_| !self.outage && self.blind.is_none());
         let candidates = [
             (self.fleet.deadline(), Reason::Experiment),
-            (self.relay.deadline(self.ask_every(SourceName::Relay)), Reason::Source(SourceName::Relay)),
-            (self.jump.deadline(self.ask_every(SourceName::Jump)), Reason::Source(SourceName::Jump)),
+            (
+                self.relay.deadline(self.ask_every(SourceName::Relay)),
+                Reason::Source(SourceName::Relay),
+            ),
+            (
+                self.jump.deadline(self.ask_every(SourceName::Jump)),
+                Reason::Source(SourceName::Jump),
+            ),
             (self.book.deadline(None), Reason::Source(SourceName::Book)),
             (outage, Reason::Outage),
             (self.quiet_deadline(), Reason::Quiet),
-            (self.resources.deadline().filter(|_| leads && self.may_switch()), Reason::Switch),
-            (self.tell_deadline().filter(|_| leads && self.may_tell()), Reason::Tell),
-            (self.sampler.deadline(&self.policy).filter(|_| self.is_listening()), Reason::Sample),
+            (
+                self.resources
+                    .deadline()
+                    .filter(|_| leads && self.may_switch()),
+                Reason::Switch,
+            ),
+            (
+                self.tell_deadline().filter(|_| leads && self.may_tell()),
+                Reason::Tell,
+            ),
+            (
+                self.sampler
+                    .deadline(&self.policy)
+                    .filter(|_| self.is_listening()),
+                Reason::Sample,
+            ),
         ];
-        let next = candidates.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()?;
+        let next = candidates
+            .into_iter()
+            .filter_map(|(at, reason)| Some((at?, reason)))
+            .min()?;
         Some((next.0.max(self.now + SHORTEST_WAIT), next.1))
     }
 

@@ -26,10 +26,18 @@ impl Engine {
             causes: Arc::clone(&self.surroundings.causes),
             routes: self.telling.views(),
             told: self.telling.told(),
-            sampling: if self.sampling { self.sampler.view(&self.policy) } else { SamplingView::default() },
+            sampling: if self.sampling {
+                self.sampler.view(&self.policy)
+            } else {
+                SamplingView::default()
+            },
             manifest_lost: self.manifest_lost.map(Moment::wall),
             blind: self.blind.map(Moment::wall),
-            notes: self.hush.as_ref().map(|hush| Arc::clone(&hush.notes)).unwrap_or_default(),
+            notes: self
+                .hush
+                .as_ref()
+                .map(|hush| Arc::clone(&hush.notes))
+                .unwrap_or_default(),
             quiet: Arc::clone(&self.quiet),
             calendar: Arc::clone(&self.calendar),
             pools: Arc::clone(&self.pools),
@@ -39,7 +47,11 @@ impl Engine {
 
     /// How many of the experiments that a route hears of are in which state.
     pub(super) fn counts_of(&self, route: &Route) -> Counts {
-        if route.hears_of_all() { self.counts } else { count(self.views.iter().filter(|view| route.hears_of(&view.stub))) }
+        if route.hears_of_all() {
+            self.counts
+        } else {
+            count(self.views.iter().filter(|view| route.hears_of(&view.stub)))
+        }
     }
 
     pub(super) fn source_view(&self, name: SourceName) -> SourceView {

@@ -11,7 +11,10 @@ use crate::engine::event::Issue;
 use crate::engine::fleet::Fleet;
 use crate::engine::memory::Concern;
 use crate::engine::route::Route;
-use crate::engine::silence::{Acknowledgement, Ended, Maintenance, NamePattern, NoteView, Quiet, QuietEntry, Quieted, Silence, Subject};
+use crate::engine::silence::{
+    Acknowledgement, Ended, Maintenance, NamePattern, NoteView, Quiet, QuietEntry, Quieted,
+    Silence, Subject,
+};
 use crate::model::{Health, Moment, SourceName, Stub};
 
 /// An acknowledgement that is older than this looks forgotten.
@@ -31,14 +34,29 @@ impl Hush {
     fn of(quiet: &Quiet, at: Timestamp) -> Self {
         let notes = quiet.entries().map(|(id, entry)| {
             let (next, last, active) = match &entry {
-                QuietEntry::Maintenance(Maintenance { schedule, .. }) => {
-                    (schedule.next_occurrence(at), schedule.last_occurrence(at), schedule.open_until(at).is_some())
+                QuietEntry::Maintenance(Maintenance { schedule, .. }) => (
+                    schedule.next_occurrence(at),
+                    schedule.last_occurrence(at),
+                    schedule.open_until(at).is_some(),
+                ),
+                QuietEntry::Acknowledgement(_) | QuietEntry::Silence(_) => {
+                    (None, None, entry.over_at().is_none_or(|end| at < end))
                 }
-                QuietEntry::Acknowledgement(_) | QuietEntry::Silence(_) => (None, None, entry.over_at().is_none_or(|end| at < end)),
             };
-            NoteView { id, entry, active, next, last }
+            NoteView {
+                id,
+                entry,
+                active,
+                next,
+                last,
+            }
         });
-        Self { from: at, until: quiet.next_change(at), open: quiet.open_at(at), notes: Arc::new(notes.collect()) }
+        Self {
+            from: at,
+            until: quiet.next_change(at),
+            open: quiet.open_at(at),
+            notes: Arc::new(notes.collect()),
+        }
     }
 
     fn holds(&self, at: Timestamp) -> bool {
@@ -60,21 +78,38 @@ pub(super) struct Lull<'a> {
 impl Lull<'_> {
     /// Whether it is: by its name, or because relay's outage, of which somebody knows, is what is wrong with it.
     pub(super) fn covers(self, stub: &Stub) -> bool {
-        self.hush.iter().flat_map(|hush| &hush.open).any(|open| open.matches(stub.as_str()))
-            || self.quiet.acknowledged(&Subject::Experiment(stub.clone()), self.at).is_some()
+        self.hush
+            .iter()
+            .flat_map(|hush| &hush.open)
+            .any(|open| open.matches(stub.as_str()))
+            || self
+                .quiet
+                .acknowledged(&Subject::Experiment(stub.clone()), self.at)
+                .is_some()
             || (self.knows_of_relay && self.suffers_from_relay(stub))
     }
 
     fn suffers_from_relay(self, stub: &Stub) -> bool {
-        self.fleet.named(stub.as_str()).is_some_and(|experiment| experiment.issues.contains(&Issue::RelayOutage))
+        self.fleet
+            .named(stub.as_str())
+            .is_some_and(|experiment| experiment.issues.contains(&Issue::RelayOutage))
     }
 }
 
 impl Engine {
     pub(super) fn lull(&self) -> Lull<'_> {
         let at = self.now.wall();
-        let knows_of_relay = self.quiet.acknowledged(&component_of(SourceName::Relay), at).is_some();
-        Lull { hush: self.hush.as_ref(), quiet: &self.quiet, fleet: &self.fleet, at, knows_of_relay }
+        let knows_of_relay = self
+            .quiet
+            .acknowledged(&component_of(SourceName::Relay), at)
+            .is_some();
+        Lull {
+            hush: self.hush.as_ref(),
+            quiet: &self.quiet,
+            fleet: &self.fleet,
+            at,
+            knows_of_relay,
+        }
     }
 
     /// The same engine, with the maintenance that stands in the configuration.
@@ -92,7 +127,10 @@ impl Engine {
             return;
         }
         let over = Arc::make_mut(&mut self.quiet).expire(at);
-        actions.extend(over.into_iter().map(|ended| Action::Record(Record::QuietEnded(Box::new(ended)))));
+        actions.extend(
+            over.into_iter()
+                .map(|ended| Action::Record(Record::QuietEnded(Box::new(ended)))),
+        );
         self.hush = Some(Hush::of(&self.quiet, at));
         self.fleet.touch_all();
     }
@@ -100,12 +138,19 @@ impl Engine {
     /// When something begins or ends to keep quiet next.
     pub(super) fn quiet_deadline(&self) -> Option<Moment> {
         let until = self.hush.as_ref()?.until?;
-        Some(self.now + Duration::try_from(until.duration_since(self.now.wall())).unwrap_or_default())
+        Some(
+            self.now
+                + Duration::try_from(until.duration_since(self.now.wall())).unwrap_or_default(),
+        )
     }
 
     /// Why mail about an experiment is kept quiet.
     pub(super) fn quieted(&self, stub: &Stub) -> Option<Quieted> {
-        if self.lull().covers(stub) { self.quiet.quiet(stub, self.now.wall()) } else { None }
+        if self.lull().covers(stub) {
+            self.quiet.quiet(stub, self.now.wall())
+        } else {
+            None
+        }
     }
 
     /// Whether somebody knows of what concerns the whole laboratory.
@@ -116,23 +161,36 @@ impl Engine {
             Concern::ManifestLost => SourceName::Book,
             Concern::Sampling => SourceName::Relay,
         };
-        self.quiet.acknowledged(&component_of(component), self.now.wall()).is_some()
+        self.quiet
+            .acknowledged(&component_of(component), self.now.wall())
+            .is_some()
     }
 
     /// Whether no mail is to be sent at all, because the whole laboratory is acknowledged.
     pub(super) fn is_all_quiet(&self) -> bool {
-        self.quiet.acknowledged(&Subject::Installation, self.now.wall()).is_some()
+        self.quiet
+            .acknowledged(&Subject::Installation, self.now.wall())
+            .is_some()
     }
 
     /// Ends the acknowledgement of an experiment that is well again, or worse than it was.
-    pub(super) fn health_changed(&mut self, stub: &Stub, health: Health, actions: &mut Vec<Action>) {
+    pub(super) fn health_changed(
+        &mut self,
+        stub: &Stub,
+        health: Health,
+        actions: &mut Vec<Action>,
+    ) {
         let subject = Subject::Experiment(stub.clone());
-        let Some((_, known)) = self.quiet.acknowledgement(&subject) else { return };
+        let Some((_, known)) = self.quiet.acknowledgement(&subject) else {
+            return;
+        };
         let is_worse = health.is_unusable() && !known.health.is_unusable();
         let at = self.now.wall();
         let ended = match health {
             Health::Ok => Arc::make_mut(&mut self.quiet).recovered(&subject, at),
-            Health::Degraded | Health::Flapping | Health::Down if is_worse => Arc::make_mut(&mut self.quiet).worsened(&subject, at),
+            Health::Degraded | Health::Flapping | Health::Down if is_worse => {
+                Arc::make_mut(&mut self.quiet).worsened(&subject, at)
+            }
             Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => None,
         };
         self.quiet_ended(ended, actions);
@@ -167,20 +225,37 @@ impl Engine {
     /// What the people of a route do not hear of although they might want to, in words: every silence, and acknowledgements that are so
     /// old that they look forgotten. Maintenance is planned and shown elsewhere.
     pub(super) fn silences(&self, route: &Route, now: Timestamp) -> Vec<String> {
-        let notes = self.hush.iter().flat_map(|hush| hush.notes.iter()).filter(|note| note.active);
+        let notes = self
+            .hush
+            .iter()
+            .flat_map(|hush| hush.notes.iter())
+            .filter(|note| note.active);
         let of_route = notes.filter(|note| self.is_of_route(&note.entry, route));
-        of_route.filter_map(|note| silence_words(&note.entry, now)).collect()
+        of_route
+            .filter_map(|note| silence_words(&note.entry, now))
+            .collect()
     }
 
     fn is_of_route(&self, entry: &QuietEntry, route: &Route) -> bool {
         let any = |pattern: &NamePattern| {
-            let mut heard = self.fleet.iter().map(|(_, experiment)| &experiment.stub).filter(|stub| route.hears_of(stub));
+            let mut heard = self
+                .fleet
+                .iter()
+                .map(|(_, experiment)| &experiment.stub)
+                .filter(|stub| route.hears_of(stub));
             heard.any(|stub| pattern.matches(stub.as_str()))
         };
         match entry {
-            QuietEntry::Acknowledgement(Acknowledgement { subject: Subject::Experiment(stub), .. }) => route.hears_of(stub),
-            QuietEntry::Acknowledgement(Acknowledgement { subject: Subject::Component(_) | Subject::Installation, .. }) => route.alerts,
-            QuietEntry::Silence(Silence { pattern, .. }) | QuietEntry::Maintenance(Maintenance { pattern, .. }) => any(pattern),
+            QuietEntry::Acknowledgement(Acknowledgement {
+                subject: Subject::Experiment(stub),
+                ..
+            }) => route.hears_of(stub),
+            QuietEntry::Acknowledgement(Acknowledgement {
+                subject: Subject::Component(_) | Subject::Installation,
+                ..
+            }) => route.alerts,
+            QuietEntry::Silence(Silence { pattern, .. })
+            | QuietEntry::Maintenance(Maintenance { pattern, .. }) => any(pattern),
         }
     }
 }
@@ -188,11 +263,17 @@ impl Engine {
 fn silence_words(entry: &QuietEntry, now: Timestamp) -> Option<String> {
     let (about, who, text) = (entry.about(), entry.who(), entry.text());
     match entry {
-        QuietEntry::Silence(Silence { until, .. }) => {
-            Some(format!("{about} is silenced until {} by {who}: {text}", until.strftime("%-d %b %H:%M UTC")))
-        }
-        QuietEntry::Acknowledgement(Acknowledgement { since, .. }) if now.duration_since(*since) >= FORGOTTEN_AFTER => {
-            Some(format!("{about} has been acknowledged since {} by {who}: {text}", since.strftime("%-d %b %Y")))
+        QuietEntry::Silence(Silence { until, .. }) => Some(format!(
+            "{about} is silenced until {} by {who}: {text}",
+            until.strftime("%-d %b %H:%M UTC")
+        )),
+        QuietEntry::Acknowledgement(Acknowledgement { since, .. })
+            if now.duration_since(*since) >= FORGOTTEN_AFTER =>
+        {
+            Some(format!(
+                "{about} has been acknowledged since {} by {who}: {text}",
+                since.strftime("%-d %b %Y")
+            ))
         }
         QuietEntry::Acknowledgement(_) | QuietEntry::Maintenance(_) => None,
     }

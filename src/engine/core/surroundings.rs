@@ -58,9 +58,12 @@ impl Surroundings {
         let (was, is) = (change.was.as_deref(), change.is.as_deref());
         if was.map(standing) != is.map(standing) {
             let stub = was.or(is).map(|view| &view.stub)?;
-            self.stale_pools.extend(self.pools_of.get(stub).into_iter().flatten().cloned());
+            self.stale_pools
+                .extend(self.pools_of.get(stub).into_iter().flatten().cloned());
         }
-        let is_held = |view: Option<&ExperimentView>| view.and_then(ExperimentView::bookable) == Some(Bookable::Held);
+        let is_held = |view: Option<&ExperimentView>| {
+            view.and_then(ExperimentView::bookable) == Some(Bookable::Held)
+        };
         self.stale_holds |= is_held(was) || is_held(is);
         self.stale_causes |= match (was, is) {
             (Some(was), Some(is)) => part_of_a_cause(was).ne(part_of_a_cause(is)),
@@ -69,7 +72,11 @@ impl Surroundings {
         self.count_neighbours(was, is)
     }
 
-    fn count_neighbours<'a>(&mut self, was: Option<&'a ExperimentView>, is: Option<&'a ExperimentView>) -> Option<&'a str> {
+    fn count_neighbours<'a>(
+        &mut self,
+        was: Option<&'a ExperimentView>,
+        is: Option<&'a ExperimentView>,
+    ) -> Option<&'a str> {
         let is_lost = |view: Option<&ExperimentView>| view.map(|view| view.is_lost);
         if is_lost(was) == is_lost(is) {
             return None;
@@ -101,20 +108,35 @@ fn standing(view: &ExperimentView) -> (Health, Option<Bookable>) {
 }
 
 /// What a common cause depends on: when it was lost, and where its streams come from, which may be news whenever one comes or goes.
-fn part_of_a_cause(view: &ExperimentView) -> impl Iterator<Item = (Option<Timestamp>, Option<Seen>)> {
+fn part_of_a_cause(
+    view: &ExperimentView,
+) -> impl Iterator<Item = (Option<Timestamp>, Option<Seen>)> {
     let lost = view.health.is_unusable().then_some(view.since);
-    view.streams.iter().map(|stream| Some(stream.seen)).chain([None]).map(move |seen| (lost, seen))
+    view.streams
+        .iter()
+        .map(|stream| Some(stream.seen))
+        .chain([None])
+        .map(move |seen| (lost, seen))
 }
 
 fn significance(near: Neighbours) -> (usize, usize) {
-    (near.up.min(NEIGHBOURS_THAT_MATTER), near.lost.min(NEIGHBOURS_THAT_MATTER))
+    (
+        near.up.min(NEIGHBOURS_THAT_MATTER),
+        near.lost.min(NEIGHBOURS_THAT_MATTER),
+    )
 }
 
 impl Engine {
     /// Brings the pictures up to date with everything that happened and with the time.
     pub(super) fn repaint(&mut self) {
         let now = self.now.wall();
-        while let Some((at, id)) = self.surroundings.agenda.first().copied().filter(|(at, _)| *at <= now) {
+        while let Some((at, id)) = self
+            .surroundings
+            .agenda
+            .first()
+            .copied()
+            .filter(|(at, _)| *at <= now)
+        {
             self.surroundings.agenda.remove(&(at, id));
             self.fleet.touch(id);
         }
@@ -131,10 +153,22 @@ impl Engine {
 
     fn repaint_touched(&mut self) {
         let (sky, now) = (self.sky(), self.now.wall());
-        let (mut views, touched, mut turns) = (std::mem::take(&mut self.views), self.fleet.take_touched(), Vec::new());
+        let (mut views, touched, mut turns) = (
+            std::mem::take(&mut self.views),
+            self.fleet.take_touched(),
+            Vec::new(),
+        );
         let changes = self.fleet.repaint(&mut views, touched, |id, experiment| {
-            turns.extend(self.calendar.next_change(&experiment.resources, now).map(|at| (at, id)));
-            let resources = experiment.resources.iter().map(|name| self.resources.view(name)).collect();
+            turns.extend(
+                self.calendar
+                    .next_change(&experiment.resources, now)
+                    .map(|at| (at, id)),
+            );
+            let resources = experiment
+                .resources
+                .iter()
+                .map(|name| self.resources.view(name))
+                .collect();
             experiment.view(resources, self.around(experiment, now), &sky)
         });
         self.views = views;
@@ -144,10 +178,19 @@ impl Engine {
         }
         self.painted = self.version;
         self.counts = super::picture::count(self.views.iter());
-        let stems: BTreeSet<&str> = changes.iter().filter_map(|change| self.surroundings.note(change)).collect();
+        let stems: BTreeSet<&str> = changes
+            .iter()
+            .filter_map(|change| self.surroundings.note(change))
+            .collect();
         for stem_of_changed in stems {
-            let near = self.fleet.starting_with(stem_of_changed).filter(|(_, near)| stem(near.stub.as_str()) == stem_of_changed);
-            let advised: Vec<Id> = near.filter(|(_, near)| is_bad(near)).map(|(id, _)| id).collect();
+            let near = self
+                .fleet
+                .starting_with(stem_of_changed)
+                .filter(|(_, near)| stem(near.stub.as_str()) == stem_of_changed);
+            let advised: Vec<Id> = near
+                .filter(|(_, near)| is_bad(near))
+                .map(|(id, _)| id)
+                .collect();
             for id in advised {
                 self.fleet.touch(id);
             }
@@ -157,7 +200,12 @@ impl Engine {
     fn around(&self, experiment: &Experiment, now: Timestamp) -> Around {
         Around {
             quiet: self.quieted(&experiment.stub),
-            pools: self.surroundings.pools_of.get(&experiment.stub).cloned().unwrap_or_default(),
+            pools: self
+                .surroundings
+                .pools_of
+                .get(&experiment.stub)
+                .cloned()
+                .unwrap_or_default(),
             affected: self.calendar.affected(&experiment.resources, now),
             advice: self.surroundings.advice_for(experiment).map(Arc::from),
         }
@@ -169,7 +217,11 @@ impl Engine {
         surroundings.agenda.clear();
         surroundings.pool_agenda.clear();
         surroundings.pools_of = self.pools.by_experiment();
-        surroundings.stale_pools = self.pools.iter().map(|pool| Arc::from(pool.name.as_str())).collect();
+        surroundings.stale_pools = self
+            .pools
+            .iter()
+            .map(|pool| Arc::from(pool.name.as_str()))
+            .collect();
         surroundings.stale_holds = true;
         let is_gone = |view: &PoolView| self.pools.get(&view.name).is_none();
         if surroundings.pools.iter().any(is_gone) {
@@ -180,13 +232,24 @@ impl Engine {
     }
 
     fn refresh_pools(&mut self, now: Timestamp) {
-        while let Some((_, name)) = self.surroundings.pool_agenda.first().filter(|(at, _)| *at <= now).cloned() {
+        while let Some((_, name)) = self
+            .surroundings
+            .pool_agenda
+            .first()
+            .filter(|(at, _)| *at <= now)
+            .cloned()
+        {
             self.surroundings.pool_agenda.pop_first();
             self.surroundings.stale_pools.insert(name);
         }
         for name in std::mem::take(&mut self.surroundings.stale_pools) {
-            let Some(pool) = self.pools.get(&name) else { continue };
-            self.surroundings.pool_agenda.extend(pool.next_change(&self.calendar, now).map(|at| (at, Arc::clone(&name))));
+            let Some(pool) = self.pools.get(&name) else {
+                continue;
+            };
+            self.surroundings.pool_agenda.extend(
+                pool.next_change(&self.calendar, now)
+                    .map(|at| (at, Arc::clone(&name))),
+            );
             let view = self.pool_view(name, pool, now);
             let pools = &mut self.surroundings.pools;
             match pools.binary_search_by(|known| known.name.cmp(&view.name)) {
@@ -200,8 +263,19 @@ impl Engine {
 
     fn pool_view(&self, name: Arc<str>, pool: &Pool, now: Timestamp) -> PoolView {
         let members: Vec<Stub> = pool.members().cloned().collect();
-        let view = |stub: &Stub| self.views.binary_search_by(|view| view.stub.cmp(stub)).ok().and_then(|at| self.views.get(at));
-        let count = |rule: &dyn Fn(&ExperimentView) -> bool| members.iter().filter_map(view).filter(|view| rule(view)).count();
+        let view = |stub: &Stub| {
+            self.views
+                .binary_search_by(|view| view.stub.cmp(stub))
+                .ok()
+                .and_then(|at| self.views.get(at))
+        };
+        let count = |rule: &dyn Fn(&ExperimentView) -> bool| {
+            members
+                .iter()
+                .filter_map(view)
+                .filter(|view| rule(view))
+                .count()
+        };
         PoolView {
             name,
             healthy: count(&|view| view.health == Health::Ok),
@@ -234,7 +308,12 @@ impl Engine {
         if !std::mem::take(&mut self.surroundings.stale_causes) {
             return;
         }
-        let lost: Vec<&Experiment> = self.fleet.iter().map(|(_, experiment)| experiment).filter(|it| it.health.is_unusable()).collect();
+        let lost: Vec<&Experiment> = self
+            .fleet
+            .iter()
+            .map(|(_, experiment)| experiment)
+            .filter(|it| it.health.is_unusable())
+            .collect();
         let causes = self.causes(&lost);
         if *self.surroundings.causes != causes {
             self.surroundings.causes = Arc::new(causes);
@@ -244,7 +323,9 @@ impl Engine {
 
     /// Whether students can use an experiment.
     pub(super) fn is_usable(&self, stub: &Stub) -> bool {
-        self.fleet.named(stub.as_str()).is_some_and(|experiment| matches!(experiment.health, Health::Ok | Health::Degraded))
+        self.fleet
+            .named(stub.as_str())
+            .is_some_and(|experiment| matches!(experiment.health, Health::Ok | Health::Degraded))
     }
 }
 
@@ -261,7 +342,11 @@ impl Surroundings {
 
     /// The others of its name stem.
     fn neighbours(&self, experiment: &Experiment) -> Neighbours {
-        let mut near = self.near.get(stem(experiment.stub.as_str())).copied().unwrap_or_default();
+        let mut near = self
+            .near
+            .get(stem(experiment.stub.as_str()))
+            .copied()
+            .unwrap_or_default();
         if experiment.is_wholly_lost() {
             near.lost = near.lost.saturating_sub(1);
         } else {
@@ -288,7 +373,9 @@ mod tests {
     const HOUR: i64 = 3_600;
 
     /// Experiments of two stems. The second resource of each is booked in another way than the first.
-    const STUBS: [&str; 7] = ["pend0", "pend1", "pend2", "pend3", "spin0", "spin1", "spin2"];
+    const STUBS: [&str; 7] = [
+        "pend0", "pend1", "pend2", "pend3", "spin0", "spin1", "spin2",
+    ];
 
     /// Something that happens. A set of experiments is the bits of a number.
     #[derive(Debug, Clone)]
@@ -317,20 +404,38 @@ mod tests {
     }
 
     fn chosen(set: u8) -> impl Iterator<Item = &'static str> {
-        STUBS.iter().enumerate().filter(move |(at, _)| set & (1 << at) != 0).map(|(_, stub)| *stub)
+        STUBS
+            .iter()
+            .enumerate()
+            .filter(move |(at, _)| set & (1 << at) != 0)
+            .map(|(_, stub)| *stub)
     }
 
     fn resource(stub: &str, second: bool) -> ResourceName {
-        ResourceName::try_new(&format!("r-{stub}{}", if second { "-b" } else { "" })).expect("a name")
+        ResourceName::try_new(&format!("r-{stub}{}", if second { "-b" } else { "" }))
+            .expect("a name")
     }
 
     fn report(source: SourceName, topics: impl Iterator<Item = String>, scopes: Scopes) -> Input {
         let mut report = Report::default();
         for topic in topics {
-            let tx = Some(Traffic { last: Some(Duration::ZERO), size: 1, fps: 1.0 });
+            let tx = Some(Traffic {
+                last: Some(Duration::ZERO),
+                size: 1,
+                fps: 1.0,
+            });
             // An address for each stem, so that losses can have one in common.
             let remote = format!("10.0.0.{}", topic.len() + topic.matches('p').count());
-            report.push(Connection { topic: &topic, scopes, connected: "", expires: "", remote: &remote, user_agent: "", tx, rx: None });
+            report.push(Connection {
+                topic: &topic,
+                scopes,
+                connected: "",
+                expires: "",
+                remote: &remote,
+                user_agent: "",
+                tx,
+                rx: None,
+            });
         }
         Input::Report(source, Arc::new(report))
     }
@@ -340,16 +445,33 @@ mod tests {
             let is_held = second && chosen(held).any(|held| held == stub);
             let stub = Stub::try_new(stub).expect("a name");
             let streams = vec![Topic::of(&stub, "st-data").expect("a name")];
-            let availability = Some(Availability { available: !is_held, reason: "a person's words".to_owned() });
-            ResourceReading { name: resource(stub.as_str(), second), stub, streams, availability }
+            let availability = Some(Availability {
+                available: !is_held,
+                reason: "a person's words".to_owned(),
+            });
+            ResourceReading {
+                name: resource(stub.as_str(), second),
+                stub,
+                streams,
+                availability,
+            }
         };
-        let listed = STUBS.into_iter().filter(|stub| chosen(gone).all(|gone| gone != *stub));
-        Input::Book(BookReading { resources: listed.flat_map(|stub| [(stub, false), (stub, true)]).map(reading).collect() })
+        let listed = STUBS
+            .into_iter()
+            .filter(|stub| chosen(gone).all(|gone| gone != *stub));
+        Input::Book(BookReading {
+            resources: listed
+                .flat_map(|stub| [(stub, false), (stub, true)])
+                .map(reading)
+                .collect(),
+        })
     }
 
     fn timetable(bookings: &[(usize, i64, i64, bool)]) -> Input {
         let at = |hour: i64| Timestamp::from_second(hour * HOUR).expect("in range");
-        let both = STUBS.into_iter().flat_map(|stub| [(stub, false), (stub, true)]);
+        let both = STUBS
+            .into_iter()
+            .flat_map(|stub| [(stub, false), (stub, true)]);
         let slot = |(stub, second): (&str, bool)| Slot {
             resource: resource(stub, second),
             policy: format!("{}{second}", stem(stub)),
@@ -362,14 +484,30 @@ mod tests {
             started: *started,
             unfulfilled: false,
         };
-        let (slots, bookings) = (both.map(slot).collect(), bookings.iter().map(booking).collect());
-        Input::Timetable(Timetable { slots, bookings, slots_read: Some(at(0)), bookings_read: Some(at(0)) })
+        let (slots, bookings) = (
+            both.map(slot).collect(),
+            bookings.iter().map(booking).collect(),
+        );
+        Input::Timetable(Timetable {
+            slots,
+            bookings,
+            slots_read: Some(at(0)),
+            bookings_read: Some(at(0)),
+        })
     }
 
     fn input(deed: &Deed) -> Input {
         match deed {
-            Deed::Streams(set) => report(SourceName::Relay, chosen(*set).map(|stub| format!("{stub}-st-data")), Scopes::EXPT),
-            Deed::Hosts(set) => report(SourceName::Jump, chosen(*set).map(str::to_owned), Scopes::HOST),
+            Deed::Streams(set) => report(
+                SourceName::Relay,
+                chosen(*set).map(|stub| format!("{stub}-st-data")),
+                Scopes::EXPT,
+            ),
+            Deed::Hosts(set) => report(
+                SourceName::Jump,
+                chosen(*set).map(str::to_owned),
+                Scopes::HOST,
+            ),
             Deed::Manifest(gone, held) => manifest(*gone, *held),
             Deed::Timetable(bookings) => timetable(bookings),
             Deed::Passes(_) => Input::Wake,
@@ -380,7 +518,10 @@ mod tests {
     fn from_scratch(engine: &Engine) -> Snapshot {
         let mut engine = engine.clone();
         engine.views = Arc::default();
-        engine.surroundings = Surroundings { stale_causes: true, ..Surroundings::default() };
+        engine.surroundings = Surroundings {
+            stale_causes: true,
+            ..Surroundings::default()
+        };
         engine.timetable_changed();
         engine.snapshot()
     }

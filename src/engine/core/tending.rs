@@ -19,7 +19,10 @@ impl Engine {
         let source = self.source_mut(name);
         let (was, was_settling) = (source.health, source.settles_until().is_some());
         let changed = source.judge(now);
-        let (health, has_settled) = (source.health, was_settling && source.settles_until().is_none());
+        let (health, has_settled) = (
+            source.health,
+            was_settling && source.settles_until().is_none(),
+        );
         if changed {
             let note = source.note();
             actions.push(Action::Record(Record::Source { name, health, note }));
@@ -49,7 +52,9 @@ impl Engine {
     }
 
     pub(super) fn judge_blindness(&mut self, actions: &mut Vec<Action>) {
-        let blind = SourceName::ALL.iter().all(|name| self.source(*name).health == SourceHealth::Down);
+        let blind = SourceName::ALL
+            .iter()
+            .all(|name| self.source(*name).health == SourceHealth::Down);
         if blind != self.blind.is_some() {
             self.blind = blind.then_some(self.now);
             actions.push(Action::Record(Record::Blind(blind)));
@@ -61,12 +66,20 @@ impl Engine {
         let outage = self.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
         if outage != self.outage {
             self.outage = outage;
-            self.look_at_all(if outage { Why::Outage(SourceName::Relay) } else { Why::SourceBack(SourceName::Relay) }, actions);
+            self.look_at_all(
+                if outage {
+                    Why::Outage(SourceName::Relay)
+                } else {
+                    Why::SourceBack(SourceName::Relay)
+                },
+                actions,
+            );
         }
     }
 
     pub(super) fn outage_at(&self) -> Option<Moment> {
-        (self.relay.health == SourceHealth::Down).then(|| self.relay.since + self.policy.outage_hold)
+        (self.relay.health == SourceHealth::Down)
+            .then(|| self.relay.since + self.policy.outage_hold)
     }
 
     pub(super) fn tend_sources(&mut self, actions: &mut Vec<Action>) {
@@ -91,7 +104,12 @@ impl Engine {
         if self.sampling_told != Some(keeps_up) {
             self.sampling_told = Some(keeps_up);
             let view = self.sampler.view(&self.policy);
-            actions.push(Action::Record(Record::Sampling { streams: view.streams, round: view.round, keeps_up, failures: view.failures }));
+            actions.push(Action::Record(Record::Sampling {
+                streams: view.streams,
+                round: view.round,
+                keeps_up,
+                failures: view.failures,
+            }));
         }
     }
 
@@ -101,7 +119,9 @@ impl Engine {
         }
         let (fleet, kept) = (&self.fleet, &self.kept_back);
         let due = self.resources.due(self.now, |stub| match kept.get(stub) {
-            Some(_) => Wanted::Withdrawn { reason: reason::to_be_inspected() },
+            Some(_) => Wanted::Withdrawn {
+                reason: reason::to_be_inspected(),
+            },
             None => wanted(fleet.named(stub.as_str())),
         });
         for switch in due {
@@ -113,8 +133,16 @@ impl Engine {
     /// Takes in which experiments are kept back now: those that were not before, and those that are no more, may have to be switched.
     pub(super) fn keep_back(&mut self, kept: Arc<KeptBack>) {
         let was = std::mem::replace(&mut self.kept_back, kept);
-        let differ = |a: &KeptBack, b: &KeptBack| a.keys().filter(|stub| !b.contains_key(*stub)).cloned().collect::<Vec<_>>();
-        for stub in differ(&was, &self.kept_back).into_iter().chain(differ(&self.kept_back, &was)) {
+        let differ = |a: &KeptBack, b: &KeptBack| {
+            a.keys()
+                .filter(|stub| !b.contains_key(*stub))
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        for stub in differ(&was, &self.kept_back)
+            .into_iter()
+            .chain(differ(&self.kept_back, &was))
+        {
             if let Some(experiment) = self.fleet.named(stub.as_str()) {
                 self.resources.reconsider(&experiment.resources);
             }
@@ -135,38 +163,67 @@ impl Engine {
     }
 
     pub(super) fn look(&mut self, id: Id, why: Why, actions: &mut Vec<Action>) {
-        self.looking(actions, |fleet, sky, events| fleet.look(id, why, sky, events));
+        self.looking(actions, |fleet, sky, events| {
+            fleet.look(id, why, sky, events)
+        });
     }
 
     pub(super) fn look_at_all(&mut self, why: Why, actions: &mut Vec<Action>) {
-        self.looking(actions, |fleet, sky, events| fleet.look_at_all(why, sky, events));
+        self.looking(actions, |fleet, sky, events| {
+            fleet.look_at_all(why, sky, events)
+        });
     }
 
     pub(super) fn look_at_due(&mut self, actions: &mut Vec<Action>) {
         self.looking(actions, Fleet::look_at_due);
     }
 
-    pub(super) fn looking(&mut self, actions: &mut Vec<Action>, look: impl FnOnce(&mut Fleet, &Sky, &mut Vec<(Id, Arc<Event>)>)) {
+    pub(super) fn looking(
+        &mut self,
+        actions: &mut Vec<Action>,
+        look: impl FnOnce(&mut Fleet, &Sky, &mut Vec<(Id, Arc<Event>)>),
+    ) {
         let mut events = Vec::new();
         let sky = self.sky();
         look(&mut self.fleet, &sky, &mut events);
         self.let_go_of_gone(actions);
         for (id, event) in events {
-            let Some(experiment) = self.fleet.get(id) else { continue };
-            self.telling.consider(experiment, self.manifest_known, self.now);
+            let Some(experiment) = self.fleet.get(id) else {
+                continue;
+            };
+            self.telling
+                .consider(experiment, self.manifest_known, self.now);
             self.resources.reconsider(&experiment.resources);
             let (stub, health) = (experiment.stub.clone(), event.health);
-            actions.push(Action::Record(Record::Event { stub: stub.clone(), event }));
+            actions.push(Action::Record(Record::Event {
+                stub: stub.clone(),
+                event,
+            }));
             self.health_changed(&stub, health, actions);
         }
     }
 
     /// Says which experiments have become known or were forgotten, and what people need not be remembered to know, for the history.
     pub(super) fn keep_track(&mut self, actions: &mut Vec<Action>) {
-        actions.extend(self.fleet.take_seen().into_iter().map(|stub| Action::Record(Record::Seen(stub))));
+        actions.extend(
+            self.fleet
+                .take_seen()
+                .into_iter()
+                .map(|stub| Action::Record(Record::Seen(stub))),
+        );
         let done = self.resources.take_granted().into_iter();
-        actions.extend(done.map(|resource| Action::Record(Record::Wished { resource, wish: None })));
-        actions.extend(self.fleet.take_forgotten().into_iter().map(|stub| Action::Record(Record::Forgotten(stub))));
+        actions.extend(done.map(|resource| {
+            Action::Record(Record::Wished {
+                resource,
+                wish: None,
+            })
+        }));
+        actions.extend(
+            self.fleet
+                .take_forgotten()
+                .into_iter()
+                .map(|stub| Action::Record(Record::Forgotten(stub))),
+        );
         actions.extend(self.telling.take_records().into_iter().map(Action::Record));
     }
 
@@ -192,11 +249,19 @@ impl Engine {
 
 /// What book should say of an experiment's resources: the last column of the table of design section 3.
 fn wanted(experiment: Option<&Experiment>) -> Wanted {
-    let Some(experiment) = experiment.filter(|experiment| experiment.is_judged()) else { return Wanted::AsItIs };
+    let Some(experiment) = experiment.filter(|experiment| experiment.is_judged()) else {
+        return Wanted::AsItIs;
+    };
     match experiment.health {
         Health::Unknown => Wanted::AsItIs,
-        Health::Ok | Health::Degraded => Wanted::Bookable { reason: reason::given_back() },
-        Health::Flapping => Wanted::Withdrawn { reason: reason::comes_and_goes(&experiment.stub, &experiment.issues) },
-        Health::Down => Wanted::Withdrawn { reason: reason::withdrawn(&experiment.stub, &experiment.issues) },
+        Health::Ok | Health::Degraded => Wanted::Bookable {
+            reason: reason::given_back(),
+        },
+        Health::Flapping => Wanted::Withdrawn {
+            reason: reason::comes_and_goes(&experiment.stub, &experiment.issues),
+        },
+        Health::Down => Wanted::Withdrawn {
+            reason: reason::withdrawn(&experiment.stub, &experiment.issues),
+        },
     }
 }

@@ -44,12 +44,20 @@ struct Newest {
 
 impl Newest {
     fn none() -> Self {
-        Self { number: 0, at: None, report: Arc::new(Report::default()) }
+        Self {
+            number: 0,
+            at: None,
+            report: Arc::new(Report::default()),
+        }
     }
 
     /// Puts `report` in its place, and returns the one before.
     fn replace(&mut self, report: &Arc<Report>, now: Moment) -> Self {
-        let next = Self { number: self.number + 1, at: Some(now), report: Arc::clone(report) };
+        let next = Self {
+            number: self.number + 1,
+            at: Some(now),
+            report: Arc::clone(report),
+        };
         std::mem::replace(self, next)
     }
 }
@@ -120,7 +128,9 @@ impl Fleet {
     pub(in crate::engine) fn stream_mut(&mut self, topic: &str) -> Option<&mut Stream> {
         let at = self.topics.get(topic)?;
         self.touched.insert(at.experiment);
-        self.get_mut(at.experiment)?.streams.get_mut(at.stream as usize)
+        self.get_mut(at.experiment)?
+            .streams
+            .get_mut(at.stream as usize)
     }
 
     pub(in crate::engine) fn peek_stream(&self, topic: &str) -> Option<&Stream> {
@@ -138,19 +148,27 @@ impl Fleet {
 
     /// All experiments, in the order of their names.
     pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = (Id, &Experiment)> {
-        self.by_stub.values().filter_map(|id| Some((*id, self.get(*id)?)))
+        self.by_stub
+            .values()
+            .filter_map(|id| Some((*id, self.get(*id)?)))
     }
 
     /// All streams that book requires.
     pub(in crate::engine) fn required_streams(&self) -> impl Iterator<Item = StreamId> {
         self.iter().flat_map(|(experiment, e)| {
-            (0_u32..).zip(&e.streams).filter(|(_, s)| s.required).map(move |(stream, _)| StreamId { experiment, stream })
+            (0_u32..)
+                .zip(&e.streams)
+                .filter(|(_, s)| s.required)
+                .map(move |(stream, _)| StreamId { experiment, stream })
         })
     }
 
     /// Whether the newest report of relay tells of an experiment's stream without saying when it transmitted.
     pub(in crate::engine) fn lacks_statistics(&self) -> bool {
-        self.relay.report.iter().any(|c| c.tx.is_none() && c.scopes.has(Scopes::EXPT))
+        self.relay
+            .report
+            .iter()
+            .any(|c| c.tx.is_none() && c.scopes.has(Scopes::EXPT))
     }
 
     pub(in crate::engine) fn relay_report(&self) -> Option<Arc<Report>> {
@@ -186,13 +204,28 @@ impl Fleet {
     }
 
     /// Makes an experiment known as it is remembered.
-    pub(in crate::engine) fn recall(&mut self, known: &Remembered, rule: FlapRule, now: Moment) -> Option<Id> {
+    pub(in crate::engine) fn recall(
+        &mut self,
+        known: &Remembered,
+        rule: FlapRule,
+        now: Moment,
+    ) -> Option<Id> {
         let id = self.add(&known.stub, now.back_at(known.first_seen))?;
         let experiment = self.get_mut(id)?;
         experiment.recall(&known.events, rule, now);
-        let topics: Vec<Topic> = experiment.streams.iter().map(|stream| stream.topic.clone()).collect();
+        let topics: Vec<Topic> = experiment
+            .streams
+            .iter()
+            .map(|stream| stream.topic.clone())
+            .collect();
         for (stream, topic) in (0_u32..).zip(topics) {
-            self.topics.insert(topic, StreamId { experiment: id, stream });
+            self.topics.insert(
+                topic,
+                StreamId {
+                    experiment: id,
+                    stream,
+                },
+            );
         }
         self.streams_version += 1;
         Some(id)
@@ -205,13 +238,24 @@ impl Fleet {
         self.add_stream(id, topic, false, now)
     }
 
-    fn add_stream(&mut self, experiment: Id, topic: Topic, required: bool, now: Moment) -> Option<StreamId> {
+    fn add_stream(
+        &mut self,
+        experiment: Id,
+        topic: Topic,
+        required: bool,
+        now: Moment,
+    ) -> Option<StreamId> {
         let owner = self.get_mut(experiment)?;
         if owner.streams.len() >= MAX_STREAMS {
             return None;
         }
-        let at = StreamId { experiment, stream: u32::try_from(owner.streams.len()).ok()? };
-        owner.streams.push(Stream::new(topic.clone(), required, now));
+        let at = StreamId {
+            experiment,
+            stream: u32::try_from(owner.streams.len()).ok()?,
+        };
+        owner
+            .streams
+            .push(Stream::new(topic.clone(), required, now));
         owner.stale = true;
         self.topics.insert(topic, at);
         self.streams_version += 1;
@@ -220,8 +264,16 @@ impl Fleet {
     }
 
     /// Sets what book's manifest says of an experiment: its resources and the streams that it must have. Returns whether that is new.
-    pub(in crate::engine) fn enlist(&mut self, id: Id, resources: Vec<ResourceName>, required: &BTreeSet<Topic>, now: Moment) -> bool {
-        let Some(experiment) = self.get_mut(id) else { return false };
+    pub(in crate::engine) fn enlist(
+        &mut self,
+        id: Id,
+        resources: Vec<ResourceName>,
+        required: &BTreeSet<Topic>,
+        now: Moment,
+    ) -> bool {
+        let Some(experiment) = self.get_mut(id) else {
+            return false;
+        };
         let mut changed = experiment.resources != resources;
         experiment.resources = resources;
         if experiment.listed() {
@@ -233,7 +285,11 @@ impl Fleet {
             stream.required = is_required;
         }
         experiment.stale |= changed;
-        let known: BTreeSet<Topic> = experiment.streams.iter().map(|stream| stream.topic.clone()).collect();
+        let known: BTreeSet<Topic> = experiment
+            .streams
+            .iter()
+            .map(|stream| stream.topic.clone())
+            .collect();
         for topic in required.difference(&known) {
             changed |= self.adopt(id, topic, now);
         }
@@ -246,18 +302,33 @@ impl Fleet {
 
     /// Gives an experiment a stream that it must have, also when the topic was taken for another experiment's until now.
     fn adopt(&mut self, id: Id, topic: &Topic, now: Moment) -> bool {
-        if let Some(other) = self.topics.get(topic.as_str()).filter(|at| at.experiment != id) {
+        if let Some(other) = self
+            .topics
+            .get(topic.as_str())
+            .filter(|at| at.experiment != id)
+        {
             self.drop_streams(other.experiment, |stream| stream.topic == *topic);
         }
         self.add_stream(id, topic.clone(), true, now).is_some()
     }
 
     /// Looks at one experiment. What has to be recorded is pushed to `events`.
-    pub(in crate::engine) fn look(&mut self, id: Id, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
-        let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+    pub(in crate::engine) fn look(
+        &mut self,
+        id: Id,
+        why: Why,
+        sky: &Sky,
+        events: &mut Vec<(Id, Arc<Event>)>,
+    ) {
+        let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else {
+            return;
+        };
         let looked = experiment.look(sky);
         let event = experiment.judge(why, sky);
-        let again = [looked.again, experiment.settles_at].into_iter().flatten().min();
+        let again = [looked.again, experiment.settles_at]
+            .into_iter()
+            .flatten()
+            .min();
         let old = std::mem::replace(&mut experiment.deadline, again);
         if old != again {
             old.map(|old| self.agenda.remove(&(old, id)));
@@ -270,12 +341,19 @@ impl Fleet {
         if looked.forget {
             self.forget(id);
         } else if looked.prune {
-            self.drop_streams(id, |stream| stream.forget_at(true).is_some_and(|at| sky.now >= at));
+            self.drop_streams(id, |stream| {
+                stream.forget_at(true).is_some_and(|at| sky.now >= at)
+            });
         }
     }
 
     /// Looks at every experiment, in the order of their names.
-    pub(in crate::engine) fn look_at_all(&mut self, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(in crate::engine) fn look_at_all(
+        &mut self,
+        why: Why,
+        sky: &Sky,
+        events: &mut Vec<(Id, Arc<Event>)>,
+    ) {
         for slot in 0..self.slots.len() {
             if let Ok(slot) = u32::try_from(slot) {
                 self.look(Id(slot), why, sky, events);
@@ -309,7 +387,9 @@ impl Fleet {
 
     /// Forgets an experiment wholly.
     pub(in crate::engine) fn forget(&mut self, id: Id) {
-        let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else { return };
+        let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else {
+            return;
+        };
         for stream in &experiment.streams {
             self.topics.remove(stream.topic.as_str());
         }
@@ -324,23 +404,37 @@ impl Fleet {
     }
 
     fn drop_streams(&mut self, id: Id, unwanted: impl Fn(&Stream) -> bool) {
-        let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else {
+            return;
+        };
         for stream in experiment.streams.iter().filter(|stream| unwanted(stream)) {
             self.topics.remove(stream.topic.as_str());
         }
         experiment.streams.retain(|stream| !unwanted(stream));
         experiment.stale = true;
         for (stream, kept) in (0_u32..).zip(&experiment.streams) {
-            self.topics.insert(kept.topic.clone(), StreamId { experiment: id, stream });
+            self.topics.insert(
+                kept.topic.clone(),
+                StreamId {
+                    experiment: id,
+                    stream,
+                },
+            );
         }
         self.streams_version += 1;
         self.touched.insert(id);
     }
 
     /// The experiments whose names begin with this, in the order of their names.
-    pub(in crate::engine) fn starting_with<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (Id, &'a Experiment)> {
-        let from = self.by_stub.range::<str, _>((std::ops::Bound::Included(start), std::ops::Bound::Unbounded));
-        from.take_while(move |(stub, _)| stub.as_str().starts_with(start)).filter_map(|(_, id)| Some((*id, self.get(*id)?)))
+    pub(in crate::engine) fn starting_with<'a>(
+        &'a self,
+        start: &'a str,
+    ) -> impl Iterator<Item = (Id, &'a Experiment)> {
+        let from = self
+            .by_stub
+            .range::<str, _>((std::ops::Bound::Included(start), std::ops::Bound::Unbounded));
+        from.take_while(move |(stub, _)| stub.as_str().starts_with(start))
+            .filter_map(|(_, id)| Some((*id, self.get(*id)?)))
     }
 
     /// How many experiments there are.
@@ -365,7 +459,10 @@ impl Fleet {
 
     /// Says that every experiment must be judged again, although nothing was observed.
     pub(in crate::engine) fn reconsider_all(&mut self) {
-        self.slots.iter_mut().flatten().for_each(|experiment| experiment.stale = true);
+        self.slots
+            .iter_mut()
+            .flatten()
+            .for_each(|experiment| experiment.stale = true);
     }
 
     /// Says that something that is shown of an experiment changed.
@@ -384,6 +481,9 @@ impl Fleet {
 
     /// What was touched or forgotten since the last picture; from now on it counts as painted.
     pub(in crate::engine) fn take_touched(&mut self) -> Touched {
-        Touched { changed: std::mem::take(&mut self.touched), gone: std::mem::take(&mut self.gone) }
+        Touched {
+            changed: std::mem::take(&mut self.touched),
+            gone: std::mem::take(&mut self.gone),
+        }
     }
 }

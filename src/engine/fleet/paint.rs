@@ -24,11 +24,18 @@ impl Fleet {
         let mut changes = Vec::new();
         for stub in touched.gone {
             if let Ok(at) = views.binary_search_by(|view| view.stub.cmp(&stub)) {
-                changes.push(Repainted { was: Some(Arc::make_mut(views).remove(at)), is: None });
+                changes.push(Repainted {
+                    was: Some(Arc::make_mut(views).remove(at)),
+                    is: None,
+                });
             }
         }
         let mut fresh = Vec::new();
-        for (id, experiment) in touched.changed.iter().filter_map(|id| Some((*id, self.get(*id)?))) {
+        for (id, experiment) in touched
+            .changed
+            .iter()
+            .filter_map(|id| Some((*id, self.get(*id)?)))
+        {
             let view = paint(id, experiment);
             let Ok(at) = views.binary_search_by(|known| known.stub.cmp(&view.stub)) else {
                 fresh.push(Arc::new(view));
@@ -37,11 +44,17 @@ impl Fleet {
             if *views[at] != view {
                 let view = Arc::new(view);
                 let was = std::mem::replace(&mut Arc::make_mut(views)[at], Arc::clone(&view));
-                changes.push(Repainted { was: Some(was), is: Some(view) });
+                changes.push(Repainted {
+                    was: Some(was),
+                    is: Some(view),
+                });
             }
         }
         if !fresh.is_empty() {
-            changes.extend(fresh.iter().map(|view| Repainted { was: None, is: Some(Arc::clone(view)) }));
+            changes.extend(fresh.iter().map(|view| Repainted {
+                was: None,
+                is: Some(Arc::clone(view)),
+            }));
             let list = Arc::make_mut(views);
             list.append(&mut fresh);
             list.sort_by(|a, b| a.stub.cmp(&b.stub));

@@ -173,7 +173,8 @@ impl QuietEntry {
     pub fn about(&self) -> String {
         match self {
             Self::Acknowledgement(acknowledgement) => acknowledgement.subject.to_string(),
-            Self::Silence(Silence { pattern, .. }) | Self::Maintenance(Maintenance { pattern, .. }) => pattern.as_str().to_owned(),
+            Self::Silence(Silence { pattern, .. })
+            | Self::Maintenance(Maintenance { pattern, .. }) => pattern.as_str().to_owned(),
         }
     }
 

@@ -7,7 +7,8 @@ mod refused;
 mod window;
 
 pub use entry::{
-    Acknowledgement, Ended, Ending, Maintenance, NamePattern, NoteView, QuietEntry, QuietId, QuietKind, Quieted, Silence, Subject,
+    Acknowledgement, Ended, Ending, Maintenance, NamePattern, NoteView, QuietEntry, QuietId,
+    QuietKind, Quieted, Silence, Subject,
 };
 pub use quiet::check_text;
 pub use quiet::{MAX_TEXT_BYTES, Quiet};

@@ -69,17 +69,42 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotBad { stub, health } => {
-                write!(f, "{stub} is {health}: only what is bad can be acknowledged; to keep it quiet beforehand, silence it")
+                write!(
+                    f,
+                    "{stub} is {health}: only what is bad can be acknowledged; to keep it quiet beforehand, silence it"
+                )
             }
             Self::AlreadyAcknowledged { subject, id, who } => {
-                write!(f, "{subject} is acknowledged already by {who} (number {id}): end that one first")
+                write!(
+                    f,
+                    "{subject} is acknowledged already by {who} (number {id}): end that one first"
+                )
             }
-            Self::EndsBeforeItBegins { from, until } => write!(f, "it would end at {until}, which is not after its begin at {from}"),
-            Self::Past { until } => write!(f, "its end, {until}, has passed already: give one in the future"),
-            Self::TooLong { most_days } => write!(f, "it would last for more than {most_days} days: give an earlier end"),
-            Self::Text { field, most } => write!(f, "\"{field}\" must be one line of text, not empty and at most {most} bytes long"),
-            Self::Full(limit) => write!(f, "there are {} {} already, the most that are kept: end some first", limit.most, limit.what),
-            Self::NotFound(id) => write!(f, "there is nothing with the number {id}: it has ended, or never was"),
+            Self::EndsBeforeItBegins { from, until } => write!(
+                f,
+                "it would end at {until}, which is not after its begin at {from}"
+            ),
+            Self::Past { until } => write!(
+                f,
+                "its end, {until}, has passed already: give one in the future"
+            ),
+            Self::TooLong { most_days } => write!(
+                f,
+                "it would last for more than {most_days} days: give an earlier end"
+            ),
+            Self::Text { field, most } => write!(
+                f,
+                "\"{field}\" must be one line of text, not empty and at most {most} bytes long"
+            ),
+            Self::Full(limit) => write!(
+                f,
+                "there are {} {} already, the most that are kept: end some first",
+                limit.most, limit.what
+            ),
+            Self::NotFound(id) => write!(
+                f,
+                "there is nothing with the number {id}: it has ended, or never was"
+            ),
         }
     }
 }

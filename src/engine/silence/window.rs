@@ -101,7 +101,10 @@ impl Schedule {
     pub fn next_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
         let occurrence = |(from, until)| Occurrence { from, until };
         match self {
-            Self::Once { from, until } => (at < *until).then_some(Occurrence { from: *from, until: *until }),
+            Self::Once { from, until } => (at < *until).then_some(Occurrence {
+                from: *from,
+                until: *until,
+            }),
             Self::Weekly(weekly) => weekly.near(at).find(|(_, end)| at < *end).map(occurrence),
         }
     }
@@ -111,8 +114,15 @@ impl Schedule {
     pub fn last_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
         let occurrence = |(from, until)| Occurrence { from, until };
         match self {
-            Self::Once { from, until } => (*until <= at).then_some(Occurrence { from: *from, until: *until }),
-            Self::Weekly(weekly) => weekly.around(at, 7).filter(|(_, end)| *end <= at).last().map(occurrence),
+            Self::Once { from, until } => (*until <= at).then_some(Occurrence {
+                from: *from,
+                until: *until,
+            }),
+            Self::Weekly(weekly) => weekly
+                .around(at, 7)
+                .filter(|(_, end)| *end <= at)
+                .last()
+                .map(occurrence),
         }
     }
 
@@ -121,7 +131,11 @@ impl Schedule {
     pub fn open_until(&self, at: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Once { from, until } => (*from <= at && at < *until).then_some(*until),
-            Self::Weekly(weekly) => weekly.near(at).filter(|(begin, end)| *begin <= at && at < *end).map(|(_, end)| end).max(),
+            Self::Weekly(weekly) => weekly
+                .near(at)
+                .filter(|(begin, end)| *begin <= at && at < *end)
+                .map(|(_, end)| end)
+                .max(),
         }
     }
 
@@ -131,7 +145,11 @@ impl Schedule {
         let later = |instant: &Timestamp| *instant > at;
         match self {
             Self::Once { from, until } => [*from, *until].into_iter().find(later),
-            Self::Weekly(weekly) => weekly.near(at).flat_map(|(begin, end)| [begin, end]).filter(later).min(),
+            Self::Weekly(weekly) => weekly
+                .near(at)
+                .flat_map(|(begin, end)| [begin, end])
+                .filter(later)
+                .min(),
         }
     }
 
@@ -159,7 +177,13 @@ impl fmt::Display for Weekly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days: Vec<&str> = self.days.iter().map(|day| day.word()).collect();
         let starts = self.starts.strftime("%H:%M");
-        write!(f, "every {} at {starts} for {} ({})", days.join(", "), spell_duration(self.lasts), self.zone_name)
+        write!(
+            f,
+            "every {} at {starts} for {} ({})",
+            days.join(", "),
+            spell_duration(self.lasts),
+            self.zone_name
+        )
     }
 }
 
@@ -184,16 +208,33 @@ impl Weekly {
     ///
     /// # Errors
     /// [`ScheduleError`] when no day is named, the length is zero or more than [`MAX_WEEKLY`], or the system does not know the zone.
-    pub fn try_new(days: BTreeSet<Day>, starts: Time, lasts: Duration, zone: &str) -> Result<Self, ScheduleError> {
+    pub fn try_new(
+        days: BTreeSet<Day>,
+        starts: Time,
+        lasts: Duration,
+        zone: &str,
+    ) -> Result<Self, ScheduleError> {
         if days.is_empty() {
             return Err(ScheduleError::NoDays);
         }
         if lasts.is_zero() || lasts > MAX_WEEKLY {
-            return Err(ScheduleError::Length(format!("it is {}", format_duration(lasts))));
+            return Err(ScheduleError::Length(format!(
+                "it is {}",
+                format_duration(lasts)
+            )));
         }
         let unknown = || ScheduleError::Zone(zone.to_owned());
-        let found = TimeZone::get(zone).ok().filter(|found| !found.is_unknown()).ok_or_else(unknown)?;
-        Ok(Self { days, starts, lasts, zone: found, zone_name: zone.to_owned() })
+        let found = TimeZone::get(zone)
+            .ok()
+            .filter(|found| !found.is_unknown())
+            .ok_or_else(unknown)?;
+        Ok(Self {
+            days,
+            starts,
+            lasts,
+            zone: found,
+            zone_name: zone.to_owned(),
+        })
     }
 
     /// The windows that may be open at `at`, the next one, and others around them, in order.
@@ -202,11 +243,18 @@ impl Weekly {
     }
 
     /// The same, with the windows of so many days more before `at`.
-    fn around(&self, at: Timestamp, more_days: i64) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    fn around(
+        &self,
+        at: Timestamp,
+        more_days: i64,
+    ) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         // one day more on both sides, because a change of the clocks may move a start to the next day
-        let days_before = i64::try_from(self.lasts.as_secs() / 86_400).unwrap_or(i64::MAX).saturating_add(2 + more_days);
+        let days_before = i64::try_from(self.lasts.as_secs() / 86_400)
+            .unwrap_or(i64::MAX)
+            .saturating_add(2 + more_days);
         let today = self.zone.to_datetime(at).date();
-        (-days_before..=8).filter_map(move |days| self.window_of(today.checked_add(days.days()).ok()?))
+        (-days_before..=8)
+            .filter_map(move |days| self.window_of(today.checked_add(days.days()).ok()?))
     }
 
     /// The window that belongs to a date, if that is one of its days: first instant, and first instant after it.
@@ -215,15 +263,29 @@ impl Weekly {
             return None;
         }
         let begin = self.begin_on(date)?;
-        Some((begin, begin.checked_add(SignedDuration::try_from(self.lasts).ok()?).ok()?))
+        Some((
+            begin,
+            begin
+                .checked_add(SignedDuration::try_from(self.lasts).ok()?)
+                .ok()?,
+        ))
     }
 
     /// The first instant of a date at which the clock shows the start or, where it skips that, something later.
     fn begin_on(&self, date: Date) -> Option<Timestamp> {
-        let starts = self.zone.to_ambiguous_timestamp(date.to_datetime(self.starts));
+        let starts = self
+            .zone
+            .to_ambiguous_timestamp(date.to_datetime(self.starts));
         let is_skipped = matches!(starts.offset(), jiff::tz::AmbiguousOffset::Gap { .. });
         let earlier = starts.earlier().ok()?; // in a gap this is before the clocks jump
-        if is_skipped { self.zone.following(earlier).next().map(|jump| jump.timestamp()) } else { Some(earlier) }
+        if is_skipped {
+            self.zone
+                .following(earlier)
+                .next()
+                .map(|jump| jump.timestamp())
+        } else {
+            Some(earlier)
+        }
     }
 }
 
@@ -245,22 +307,34 @@ impl TryFrom<WeeklyText> for Weekly {
     type Error = ScheduleError;
 
     fn try_from(text: WeeklyText) -> Result<Self, ScheduleError> {
-        let lasts = parse_duration(&text.lasts).map_err(|error| ScheduleError::Length(error.to_string()))?;
+        let lasts = parse_duration(&text.lasts)
+            .map_err(|error| ScheduleError::Length(error.to_string()))?;
         Self::try_new(text.days, text.starts, lasts, &text.zone)
     }
 }
 
 impl From<Weekly> for WeeklyText {
     fn from(weekly: Weekly) -> Self {
-        Self { days: weekly.days, starts: weekly.starts, lasts: format_duration(weekly.lasts), zone: weekly.zone_name }
+        Self {
+            days: weekly.days,
+            starts: weekly.starts,
+            lasts: format_duration(weekly.lasts),
+            zone: weekly.zone_name,
+        }
     }
 }
 
 impl fmt::Display for ScheduleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDays => write!(f, "a weekly window needs at least one day: mon, tue, wed, thu, fri, sat or sun"),
-            Self::Length(what) => write!(f, "the length of a weekly window is not right, {what}: write for example 2h, at most 7d"),
+            Self::NoDays => write!(
+                f,
+                "a weekly window needs at least one day: mon, tue, wed, thu, fri, sat or sun"
+            ),
+            Self::Length(what) => write!(
+                f,
+                "the length of a weekly window is not right, {what}: write for example 2h, at most 7d"
+            ),
             Self::Zone(zone) => {
                 write!(
                     f,
@@ -278,7 +352,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const DAYS: [Day; 7] = [Day::Mon, Day::Tue, Day::Wed, Day::Thu, Day::Fri, Day::Sat, Day::Sun];
+    const DAYS: [Day; 7] = [
+        Day::Mon,
+        Day::Tue,
+        Day::Wed,
+        Day::Thu,
+        Day::Fri,
+        Day::Sat,
+        Day::Sun,
+    ];
 
     fn ts(text: &str) -> Timestamp {
         text.parse().expect(text)
@@ -286,8 +368,14 @@ mod tests {
 
     /// `mon,tue 23:00 4h Europe/London`; `*` for every day.
     fn weekly(text: &str) -> Schedule {
-        let [days, starts, lasts, zone] = text.split(' ').collect::<Vec<_>>()[..] else { panic!("{text}") };
-        let days = if days == "*" { "mon,tue,wed,thu,fri,sat,sun" } else { days };
+        let [days, starts, lasts, zone] = text.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{text}")
+        };
+        let days = if days == "*" {
+            "mon,tue,wed,thu,fri,sat,sun"
+        } else {
+            days
+        };
         let days: Vec<&str> = days.split(',').collect();
         let json = serde_json::json!({"weekly": {"days": days, "starts": starts, "lasts": lasts, "zone": zone}});
         serde_json::from_value(json).expect(text)
@@ -299,10 +387,23 @@ mod tests {
         let mut at = ts(after);
         for (begin, end) in expected {
             at = schedule.next_change(at).expect("opens");
-            assert_eq!((at, schedule.open_until(at)), (ts(begin), Some(ts(end))), "{schedule:?}");
-            assert!(schedule.open_until(ts(end) - SignedDuration::from_nanos(1)).is_some(), "open to the end");
+            assert_eq!(
+                (at, schedule.open_until(at)),
+                (ts(begin), Some(ts(end))),
+                "{schedule:?}"
+            );
+            assert!(
+                schedule
+                    .open_until(ts(end) - SignedDuration::from_nanos(1))
+                    .is_some(),
+                "open to the end"
+            );
             at = schedule.next_change(at).expect("closes");
-            assert_eq!((at, schedule.open_until(at)), (ts(end), None), "{schedule:?}");
+            assert_eq!(
+                (at, schedule.open_until(at)),
+                (ts(end), None),
+                "{schedule:?}"
+            );
         }
     }
 
@@ -311,15 +412,29 @@ mod tests {
         check(
             "mon 09:00 2h UTC",
             "2026-11-20T00:00Z",
-            &[("2026-11-23T09:00Z", "2026-11-23T11:00Z"), ("2026-11-30T09:00Z", "2026-11-30T11:00Z")],
+            &[
+                ("2026-11-23T09:00Z", "2026-11-23T11:00Z"),
+                ("2026-11-30T09:00Z", "2026-11-30T11:00Z"),
+            ],
         );
         check(
             "mon,wed 09:00 2h Europe/London",
             "2026-07-06T10:00Z",
-            &[("2026-07-08T08:00Z", "2026-07-08T10:00Z"), ("2026-07-13T08:00Z", "2026-07-13T10:00Z")],
+            &[
+                ("2026-07-08T08:00Z", "2026-07-08T10:00Z"),
+                ("2026-07-13T08:00Z", "2026-07-13T10:00Z"),
+            ],
         );
-        check("mon 08:00 2h Pacific/Auckland", "2026-07-01T00:00Z", &[("2026-07-05T20:00Z", "2026-07-05T22:00Z")]);
-        check("sun 20:00 2h America/Los_Angeles", "2026-07-01T00:00Z", &[("2026-07-06T03:00Z", "2026-07-06T05:00Z")]);
+        check(
+            "mon 08:00 2h Pacific/Auckland",
+            "2026-07-01T00:00Z",
+            &[("2026-07-05T20:00Z", "2026-07-05T22:00Z")],
+        );
+        check(
+            "sun 20:00 2h America/Los_Angeles",
+            "2026-07-01T00:00Z",
+            &[("2026-07-06T03:00Z", "2026-07-06T05:00Z")],
+        );
     }
 
     #[test]
@@ -327,11 +442,22 @@ mod tests {
         check(
             "mon 23:00 4h Europe/London",
             "2026-01-05T00:00Z",
-            &[("2026-01-05T23:00Z", "2026-01-06T03:00Z"), ("2026-01-12T23:00Z", "2026-01-13T03:00Z")],
+            &[
+                ("2026-01-05T23:00Z", "2026-01-06T03:00Z"),
+                ("2026-01-12T23:00Z", "2026-01-13T03:00Z"),
+            ],
         );
-        check("fri 18:00 62h Europe/London", "2026-01-06T00:00Z", &[("2026-01-09T18:00Z", "2026-01-12T08:00Z")]);
+        check(
+            "fri 18:00 62h Europe/London",
+            "2026-01-06T00:00Z",
+            &[("2026-01-09T18:00Z", "2026-01-12T08:00Z")],
+        );
         let monday = weekly("mon 23:00 4h Europe/London");
-        for (at, open) in [("2026-01-05T02:00Z", false), ("2026-01-06T02:00Z", true), ("2026-01-06T23:30Z", false)] {
+        for (at, open) in [
+            ("2026-01-05T02:00Z", false),
+            ("2026-01-06T02:00Z", true),
+            ("2026-01-06T23:30Z", false),
+        ] {
             assert_eq!(monday.open_until(ts(at)).is_some(), open, "{at}");
         }
     }
@@ -354,9 +480,21 @@ mod tests {
             ("2026-03-30T00:30Z", "2026-03-30T01:30Z"),
         ];
         check("* 01:30 1h Europe/London", "2026-03-28T00:00Z", &skipped);
-        check("sun 01:00 1h Europe/London", "2026-03-28T00:00Z", &[("2026-03-29T01:00Z", "2026-03-29T02:00Z")]);
-        check("sun 02:15 1h Australia/Lord_Howe", "2026-10-01T00:00Z", &[("2026-10-03T15:30Z", "2026-10-03T16:30Z")]);
-        check("fri 10:00 1h Pacific/Apia", "2011-12-28T00:00Z", &[("2011-12-30T10:00Z", "2011-12-30T11:00Z")]);
+        check(
+            "sun 01:00 1h Europe/London",
+            "2026-03-28T00:00Z",
+            &[("2026-03-29T01:00Z", "2026-03-29T02:00Z")],
+        );
+        check(
+            "sun 02:15 1h Australia/Lord_Howe",
+            "2026-10-01T00:00Z",
+            &[("2026-10-03T15:30Z", "2026-10-03T16:30Z")],
+        );
+        check(
+            "fri 10:00 1h Pacific/Apia",
+            "2011-12-28T00:00Z",
+            &[("2011-12-30T10:00Z", "2011-12-30T11:00Z")],
+        );
     }
 
     #[test]
@@ -367,79 +505,143 @@ mod tests {
             ("2026-10-26T01:30Z", "2026-10-26T01:45Z"),
         ];
         check("* 01:30 15m Europe/London", "2026-10-24T00:00Z", &twice);
-        check("sun 02:00 1h Europe/London", "2026-10-24T00:00Z", &[("2026-10-25T02:00Z", "2026-10-25T03:00Z")]);
-        check("sun 01:45 15m Australia/Lord_Howe", "2026-04-01T00:00Z", &[("2026-04-04T14:45Z", "2026-04-04T15:00Z")]);
+        check(
+            "sun 02:00 1h Europe/London",
+            "2026-10-24T00:00Z",
+            &[("2026-10-25T02:00Z", "2026-10-25T03:00Z")],
+        );
+        check(
+            "sun 01:45 15m Australia/Lord_Howe",
+            "2026-04-01T00:00Z",
+            &[("2026-04-04T14:45Z", "2026-04-04T15:00Z")],
+        );
     }
 
     #[test]
     fn the_length_is_elapsed_time_across_a_change() {
-        check("sat 22:00 10h Europe/London", "2026-03-28T00:00Z", &[("2026-03-28T22:00Z", "2026-03-29T08:00Z")]);
-        check("sat 22:00 10h Europe/London", "2026-10-24T00:00Z", &[("2026-10-24T21:00Z", "2026-10-25T07:00Z")]);
+        check(
+            "sat 22:00 10h Europe/London",
+            "2026-03-28T00:00Z",
+            &[("2026-03-28T22:00Z", "2026-03-29T08:00Z")],
+        );
+        check(
+            "sat 22:00 10h Europe/London",
+            "2026-10-24T00:00Z",
+            &[("2026-10-24T21:00Z", "2026-10-25T07:00Z")],
+        );
     }
 
     #[test]
     fn windows_that_touch_or_overlap_leave_no_gap() {
-        for schedule in ["sat,sun 00:00 24h Europe/London", "* 22:00 30h Europe/London"] {
+        for schedule in [
+            "sat,sun 00:00 24h Europe/London",
+            "* 22:00 30h Europe/London",
+        ] {
             let schedule = weekly(schedule);
-            let end = schedule.open_until(ts("2026-07-04T12:00Z")).expect("open on a Saturday");
+            let end = schedule
+                .open_until(ts("2026-07-04T12:00Z"))
+                .expect("open on a Saturday");
             assert!(schedule.open_until(end).is_some(), "{schedule:?}");
         }
     }
 
     #[test]
     fn one_time_is_one_time() {
-        let once = Schedule::Once { from: ts("2026-11-21T10:00Z"), until: ts("2026-11-21T12:00Z") };
+        let once = Schedule::Once {
+            from: ts("2026-11-21T10:00Z"),
+            until: ts("2026-11-21T12:00Z"),
+        };
         for (at, open, next) in [
             ("2026-11-21T09:59:59Z", false, Some("2026-11-21T10:00Z")),
             ("2026-11-21T10:00Z", true, Some("2026-11-21T12:00Z")),
             ("2026-11-21T12:00Z", false, None),
         ] {
-            assert_eq!((once.open_until(ts(at)).is_some(), once.next_change(ts(at))), (open, next.map(ts)), "{at}");
+            assert_eq!(
+                (once.open_until(ts(at)).is_some(), once.next_change(ts(at))),
+                (open, next.map(ts)),
+                "{at}"
+            );
         }
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_what_to_do() {
         let make = |days: &[Day], lasts: u64, zone: &str| {
-            Weekly::try_new(days.iter().copied().collect(), Time::midnight(), Duration::from_secs(lasts), zone).map_err(|e| e.to_string())
+            Weekly::try_new(
+                days.iter().copied().collect(),
+                Time::midnight(),
+                Duration::from_secs(lasts),
+                zone,
+            )
+            .map_err(|e| e.to_string())
         };
         for (made, words) in [
             (make(&[], 60, "UTC"), "at least one day"),
             (make(&[Day::Mon], 0, "UTC"), "it is 0s"),
             (make(&[Day::Mon], 7 * 86_400 + 1, "UTC"), "at most 7d"),
-            (make(&[Day::Mon], 60, "Europe/Atlantis"), "\"Europe/Atlantis\" is not known"),
+            (
+                make(&[Day::Mon], 60, "Europe/Atlantis"),
+                "\"Europe/Atlantis\" is not known",
+            ),
             (make(&[Day::Mon], 60, "Etc/Unknown"), "not known"),
             (make(&[Day::Mon], 60, ""), "IANA name"),
         ] {
-            assert!(made.as_ref().is_err_and(|text| text.contains(words)), "{made:?}");
+            assert!(
+                made.as_ref().is_err_and(|text| text.contains(words)),
+                "{made:?}"
+            );
         }
         let stored = r#"{"weekly":{"days":["mon"],"starts":"01:00:00","lasts":"1h","zone":"Europe/Atlantis"}}"#;
-        assert!(serde_json::from_str::<Schedule>(stored).is_err_and(|error| error.to_string().contains("Europe/Atlantis")));
+        assert!(
+            serde_json::from_str::<Schedule>(stored)
+                .is_err_and(|error| error.to_string().contains("Europe/Atlantis"))
+        );
     }
 
     fn zone() -> impl Strategy<Value = &'static str> {
-        let zones = ["UTC", "Europe/London", "America/New_York", "Australia/Lord_Howe", "Pacific/Auckland", "Asia/Kolkata", "Africa/Cairo"];
+        let zones = [
+            "UTC",
+            "Europe/London",
+            "America/New_York",
+            "Australia/Lord_Howe",
+            "Pacific/Auckland",
+            "Asia/Kolkata",
+            "Africa/Cairo",
+        ];
         prop::sample::select(zones.to_vec())
     }
 
     fn any_weekly() -> impl Strategy<Value = Weekly> {
         let days = prop::collection::btree_set(prop::sample::select(DAYS.to_vec()), 1..8);
-        (days, 0_i8..24, 0_i8..60, 1_u64..=7 * 86_400, zone()).prop_map(|(days, hour, minute, lasts, zone)| {
-            Weekly::try_new(days, Time::constant(hour, minute, 0, 0), Duration::from_secs(lasts), zone).expect("can be")
-        })
+        (days, 0_i8..24, 0_i8..60, 1_u64..=7 * 86_400, zone()).prop_map(
+            |(days, hour, minute, lasts, zone)| {
+                Weekly::try_new(
+                    days,
+                    Time::constant(hour, minute, 0, 0),
+                    Duration::from_secs(lasts),
+                    zone,
+                )
+                .expect("can be")
+            },
+        )
     }
 
     fn any_instant() -> impl Strategy<Value = Timestamp> {
         let year = ts("2026-01-01T00:00Z").as_second();
-        (year..year + 366 * 86_400).prop_map(|second| Timestamp::from_second(second).expect("in range"))
+        (year..year + 366 * 86_400)
+            .prop_map(|second| Timestamp::from_second(second).expect("in range"))
     }
 
     /// The first minute at which the clock of the zone has come to the start on that date, found by watching the clock.
     fn begin_by_watching(weekly: &Weekly, date: Date) -> Timestamp {
         let start = date.to_datetime(weekly.starts);
-        let first = TimeZone::UTC.to_timestamp(start).expect("in range") - SignedDuration::from_hours(16);
+        let first =
+            TimeZone::UTC.to_timestamp(start).expect("in range") - SignedDuration::from_hours(16);
         let minutes = (0..40 * 60).map(|minute| first + SignedDuration::from_mins(minute));
-        minutes.into_iter().find(|at| weekly.zone.to_datetime(*at) >= start).expect("within 40 hours")
+        minutes
+            .into_iter()
+            .find(|at| weekly.zone.to_datetime(*at) >= start)
+            .expect("within 40 hours")
     }
 
     proptest! {

@@ -84,13 +84,24 @@ impl Carriage {
 
     /// When to look whether a summary's outcome is overdue.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.on_its_way.as_ref().map(|summary| summary.since + OUTCOME_WITHIN)
+        self.on_its_way
+            .as_ref()
+            .map(|summary| summary.since + OUTCOME_WITHIN)
     }
 
     /// Gives up a summary whose outcome never came.
     pub(super) fn expired(&mut self, now: Moment) -> Option<OnItsWay> {
-        let summary = self.on_its_way.take_if(|summary| now >= summary.since + OUTCOME_WITHIN)?;
-        self.failed(&summary, &DeliveryFault { fault: Fault::TimedOut, permanent: false }, now);
+        let summary = self
+            .on_its_way
+            .take_if(|summary| now >= summary.since + OUTCOME_WITHIN)?;
+        self.failed(
+            &summary,
+            &DeliveryFault {
+                fault: Fault::TimedOut,
+                permanent: false,
+            },
+            now,
+        );
         Some(summary)
     }
 
@@ -100,16 +111,26 @@ impl Carriage {
     }
 
     pub(super) fn arrived(&mut self, now: Moment) {
-        *self = Self { last_sent: Some(now), ..Self::default() };
+        *self = Self {
+            last_sent: Some(now),
+            ..Self::default()
+        };
     }
 
     /// Whoever mends a password or a token should not have to wait for a day.
     pub(super) fn failed(&mut self, summary: &OnItsWay, fault: &DeliveryFault, now: Moment) {
         let wait = (RETRY_AFTER * 2_u32.saturating_pow(self.failures.min(16))).min(RETRY_AT_MOST);
-        let refused_since = fault.refuses_content().then(|| self.refused_since().unwrap_or(now));
+        let refused_since = fault
+            .refuses_content()
+            .then(|| self.refused_since().unwrap_or(now));
         self.failures = self.failures.saturating_add(1);
         self.fault = Some(fault.fault.clone());
-        let known = |(stub, tale): &Tale| (stub.clone(), tale.clone().map_or_else(Known::assumed, |tale| tale.0));
+        let known = |(stub, tale): &Tale| {
+            (
+                stub.clone(),
+                tale.clone().map_or_else(Known::assumed, |tale| tale.0),
+            )
+        };
         self.failed = Some(Failed {
             refused_since,
             not_before: now + if fault.permanent { wait } else { RETRY_AFTER },
@@ -126,14 +147,22 @@ impl Carriage {
     /// Takes note of what there is to tell of an experiment. Where that is not what the last attempt told, it is worth another one: what
     /// an attempt has told is on disk, and people hear of it one day although it is over by then.
     pub(super) fn consider(&mut self, stub: &Stub, known: &Known) {
-        if self.failed.as_ref().is_some_and(|failed| failed.tales.get(stub) != Some(known)) {
+        if self
+            .failed
+            .as_ref()
+            .is_some_and(|failed| failed.tales.get(stub) != Some(known))
+        {
             self.try_again();
         }
     }
 
     /// The same for what concerns the whole laboratory.
     pub(super) fn consider_concerns(&mut self, concerns: &BTreeMap<Concern, Moment>) {
-        if self.failed.as_ref().is_some_and(|failed| !failed.concerns.iter().eq(concerns.keys())) {
+        if self
+            .failed
+            .as_ref()
+            .is_some_and(|failed| !failed.concerns.iter().eq(concerns.keys()))
+        {
             self.try_again();
         }
     }

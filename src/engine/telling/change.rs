@@ -16,13 +16,23 @@ impl Teller {
             match told {
                 Told::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
                     let bad_since = heard.known.bad_since.map(|at| now.back_at(at));
-                    self.told.insert(stub.clone(), Heard { known: heard.known.clone(), bad_since, thread: heard.thread });
+                    self.told.insert(
+                        stub.clone(),
+                        Heard {
+                            known: heard.known.clone(),
+                            bad_since,
+                            thread: heard.thread,
+                        },
+                    );
                 }
-                Told::Concern(concern, Some(heard)) if self.route.alerts => self.concerns.recall(*concern, heard, now),
+                Told::Concern(concern, Some(heard)) if self.route.alerts => {
+                    self.concerns.recall(*concern, heard, now)
+                }
                 Told::Experiment(stub, _) => gone.push(Told::Experiment(stub.clone(), None)),
                 Told::Concern(concern, _) => gone.push(Told::Concern(*concern, None)),
                 Told::Rounds(rounds) => {
-                    (self.told_at, self.reminders) = (Some(now.back_at(rounds.told_at)), rounds.reminders);
+                    (self.told_at, self.reminders) =
+                        (Some(now.back_at(rounds.told_at)), rounds.reminders);
                     self.last_digest = rounds.digest;
                 }
             }
@@ -37,7 +47,10 @@ impl Teller {
                 continue;
             }
             let since = now.back_at(*since);
-            self.owed.entry(stub.clone()).and_modify(|first| *first = since.min(*first)).or_insert(since);
+            self.owed
+                .entry(stub.clone())
+                .and_modify(|first| *first = since.min(*first))
+                .or_insert(since);
         }
         for owed in &memory.owed_concerns {
             if self.route.alerts {
@@ -53,15 +66,30 @@ impl Teller {
     pub(super) fn adopt(&mut self, route: Route, now: Moment) -> Vec<Told> {
         if route.digest != self.route.digest {
             self.last_digest = self.last_digest();
-            self.digests = route.digest.clone().map(|digest| Digests::new(digest, now.wall()));
+            self.digests = route
+                .digest
+                .clone()
+                .map(|digest| Digests::new(digest, now.wall()));
             if let (Some(digests), Some(_)) = (&mut self.digests, self.last_digest) {
                 digests.recall(self.last_digest, now.wall());
             }
             self.noted = Some(self.rounds(now));
         }
-        let on_its_way = self.carriage.on_its_way().into_iter().flat_map(|summary| &summary.tales).map(|(stub, _)| stub);
-        let deaf_to = self.told.keys().chain(self.owed.keys()).chain(on_its_way).filter(|stub| !route.hears_of(stub));
-        let mut gone: Vec<Told> = deaf_to.map(|stub| Told::Experiment(stub.clone(), None)).collect();
+        let on_its_way = self
+            .carriage
+            .on_its_way()
+            .into_iter()
+            .flat_map(|summary| &summary.tales)
+            .map(|(stub, _)| stub);
+        let deaf_to = self
+            .told
+            .keys()
+            .chain(self.owed.keys())
+            .chain(on_its_way)
+            .filter(|stub| !route.hears_of(stub));
+        let mut gone: Vec<Told> = deaf_to
+            .map(|stub| Told::Experiment(stub.clone(), None))
+            .collect();
         self.untold.retain(|stub, _| route.hears_of(stub));
         self.owed.retain(|stub, _| route.hears_of(stub));
         self.well_since.retain(|stub, _| route.hears_of(stub));

@@ -28,10 +28,13 @@ impl Digest {
     /// The next digest that is not too late at `now`, on a later day than the last one.
     fn next(&self, last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         let earliest = now.checked_sub(LATE_AT_MOST).ok()?;
-        let last_day = last.filter(|last| last.duration_since(now) < FAR).map(|last| self.day(last));
+        let last_day = last
+            .filter(|last| last.duration_since(now) < FAR)
+            .map(|last| self.day(last));
         let first = self.day(earliest);
         let days = (0..DAYS).filter_map(|days| first.checked_add(Span::new().days(days)).ok());
-        days.filter_map(|day| self.on(day)).find(|at| *at > earliest && last_day.is_none_or(|last| self.day(*at) > last))
+        days.filter_map(|day| self.on(day))
+            .find(|at| *at > earliest && last_day.is_none_or(|last| self.day(*at) > last))
     }
 
     fn day(&self, at: Timestamp) -> Date {
@@ -39,7 +42,10 @@ impl Digest {
     }
 
     fn on(&self, day: Date) -> Option<Timestamp> {
-        day.to_datetime(self.at).to_zoned(self.zone.clone()).ok().map(|zoned| zoned.timestamp())
+        day.to_datetime(self.at)
+            .to_zoned(self.zone.clone())
+            .ok()
+            .map(|zoned| zoned.timestamp())
     }
 }
 
@@ -56,7 +62,11 @@ impl Digests {
     /// Digests for people who have just been put on the list: a time of today that is over was not meant for them.
     pub(super) fn new(digest: Digest, now: Timestamp) -> Self {
         let next = digest.next(None, now);
-        let mut digests = Self { digest, last: next.filter(|at| *at <= now), next };
+        let mut digests = Self {
+            digest,
+            last: next.filter(|at| *at <= now),
+            next,
+        };
         digests.plan(now);
         digests
     }
@@ -106,7 +116,11 @@ mod tests {
 
     /// London's rule, and one of a zone whose clocks jump over the very time of the digest.
     fn digest(at: &str, zone: &str) -> Digest {
-        Digest { at: at.parse().expect("a time of day"), zone: TimeZone::posix(zone).expect("a zone"), when_well: false }
+        Digest {
+            at: at.parse().expect("a time of day"),
+            zone: TimeZone::posix(zone).expect("a zone"),
+            when_well: false,
+        }
     }
 
     const LONDON: &str = "GMT0BST,M3.5.0/1,M10.5.0";
@@ -127,19 +141,30 @@ mod tests {
 
     #[test]
     fn a_time_that_the_clocks_jump_over_or_show_twice_comes_once() {
-        for (day, expected) in [("2026-03-29T00:00:00Z", "2026-03-29T01:30:00Z"), ("2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z")] {
+        for (day, expected) in [
+            ("2026-03-29T00:00:00Z", "2026-03-29T01:30:00Z"),
+            ("2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
+        ] {
             let mut digests = Digests::new(digest("01:30", LONDON), time(day));
             assert_eq!(digests.next(), Some(time(expected)), "{day}");
             digests.done(time(expected), time(expected));
             let next = digests.next().expect("one more");
-            assert!(next.duration_since(time(expected)) > SignedDuration::from_hours(22), "{next}");
+            assert!(
+                next.duration_since(time(expected)) > SignedDuration::from_hours(22),
+                "{next}"
+            );
         }
     }
 
     #[test]
     fn a_missed_one_is_sent_unless_it_is_too_late() {
         let yesterday = Some(time("2026-01-09T07:00:00Z"));
-        for (now, due) in [("06:59:59", false), ("07:00:00", true), ("08:59:59", true), ("09:00:00", false)] {
+        for (now, due) in [
+            ("06:59:59", false),
+            ("07:00:00", true),
+            ("08:59:59", true),
+            ("09:00:00", false),
+        ] {
             let now = time(&format!("2026-01-10T{now}Z"));
             let mut digests = Digests::new(digest("07:00", LONDON), time("2026-01-09T07:30:00Z"));
             digests.recall(yesterday, now);
@@ -157,10 +182,17 @@ mod tests {
         let mut digests = Digests::new(digest("07:00", LONDON), now);
         assert_eq!(digests.due(now), None, "whoever is new has missed nothing");
         digests.recall(Some(today), now);
-        assert_eq!((digests.due(now), digests.next()), (None, Some(time("2026-01-11T07:00:00Z"))));
+        assert_eq!(
+            (digests.due(now), digests.next()),
+            (None, Some(time("2026-01-11T07:00:00Z")))
+        );
         let mut moved = Digests::new(digest("09:00", LONDON), now);
         moved.recall(Some(today), now);
-        assert_eq!(moved.next(), Some(time("2026-01-11T09:00:00Z")), "another time of day is for tomorrow");
+        assert_eq!(
+            moved.next(),
+            Some(time("2026-01-11T09:00:00Z")),
+            "another time of day is for tomorrow"
+        );
     }
 
     #[test]

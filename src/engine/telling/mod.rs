@@ -39,17 +39,38 @@ pub(super) struct Telling {
 impl Telling {
     /// Routes whose people were told nothing yet.
     pub(super) fn new(routes: Vec<Route>, now: Moment) -> Self {
-        Self { tellers: routes.into_iter().map(|route| Teller::new(route, now)).collect(), ..Self::default() }
+        Self {
+            tellers: routes
+                .into_iter()
+                .map(|route| Teller::new(route, now))
+                .collect(),
+            ..Self::default()
+        }
     }
 
     /// Takes up what was told before a start. What concerns no route that there is now is forgotten.
-    pub(super) fn recall(&mut self, routes: &BTreeMap<RouteName, RouteMemory>, last_summary: u64, now: Moment) {
+    pub(super) fn recall(
+        &mut self,
+        routes: &BTreeMap<RouteName, RouteMemory>,
+        last_summary: u64,
+        now: Moment,
+    ) {
         self.next_id = last_summary;
         self.told_changed = true;
         for (name, memory) in routes {
-            match self.tellers.iter_mut().find(|teller| teller.route.name == *name) {
+            match self
+                .tellers
+                .iter_mut()
+                .find(|teller| teller.route.name == *name)
+            {
                 Some(teller) => {
-                    let told = teller.recall(memory, now).into_iter().map(|told| Record::Told { route: name.clone(), told });
+                    let told = teller
+                        .recall(memory, now)
+                        .into_iter()
+                        .map(|told| Record::Told {
+                            route: name.clone(),
+                            told,
+                        });
                     self.records.extend(told);
                 }
                 None => self.records.push(Record::RouteGone(name.clone())),
@@ -62,21 +83,28 @@ impl Telling {
         if self.tellers.iter().map(|teller| &teller.route).eq(&routes) {
             return false;
         }
-        let mut known: BTreeMap<RouteName, Teller> =
-            std::mem::take(&mut self.tellers).into_iter().map(|teller| (teller.route.name.clone(), teller)).collect();
+        let mut known: BTreeMap<RouteName, Teller> = std::mem::take(&mut self.tellers)
+            .into_iter()
+            .map(|teller| (teller.route.name.clone(), teller))
+            .collect();
         for route in routes {
             let name = route.name.clone();
             let teller = match known.remove(&name) {
                 Some(mut teller) => {
                     let gone = teller.adopt(route, now);
-                    self.records.extend(gone.into_iter().map(|told| Record::Told { route: name.clone(), told }));
+                    self.records
+                        .extend(gone.into_iter().map(|told| Record::Told {
+                            route: name.clone(),
+                            told,
+                        }));
                     teller
                 }
                 None => Teller::new(route, now),
             };
             self.tellers.push(teller);
         }
-        self.records.extend(known.into_keys().map(Record::RouteGone));
+        self.records
+            .extend(known.into_keys().map(Record::RouteGone));
         self.told_changed = true;
         true
     }
@@ -105,15 +133,24 @@ impl Telling {
 
     /// Takes note that an experiment is forgotten.
     pub(super) fn forget(&mut self, stub: &Stub) {
-        for teller in self.tellers.iter_mut().filter_map(|teller| teller.forget(stub).then_some(&*teller)) {
+        for teller in self
+            .tellers
+            .iter_mut()
+            .filter_map(|teller| teller.forget(stub).then_some(&*teller))
+        {
             self.told_changed = true;
-            self.records.push(Record::Told { route: teller.route.name.clone(), told: Told::Experiment(stub.clone(), None) });
+            self.records.push(Record::Told {
+                route: teller.route.name.clone(),
+                told: Told::Experiment(stub.clone(), None),
+            });
         }
     }
 
     /// The summaries that are due now, at most one for each route.
     pub(super) fn due(&mut self, scene: &Scene<'_>) -> Vec<Summary> {
-        self.switching_since = scene.is_switching.then(|| self.switching_since.unwrap_or(scene.now));
+        self.switching_since = scene
+            .is_switching
+            .then(|| self.switching_since.unwrap_or(scene.now));
         let mut summaries = Vec::new();
         for teller in &mut self.tellers {
             if let Some(summary) = teller.due(scene, self.switching_since, self.next_id + 1) {
@@ -121,20 +158,35 @@ impl Telling {
                 summaries.push(summary);
             }
             let noted = teller.take_noted();
-            self.records.extend(noted.map(|told| Record::Told { route: teller.route.name.clone(), told }));
+            self.records.extend(noted.map(|told| Record::Told {
+                route: teller.route.name.clone(),
+                told,
+            }));
         }
         summaries
     }
 
     /// When to look again although nothing came.
     pub(super) fn deadline(&self, now: Moment) -> Option<Moment> {
-        self.tellers.iter().filter_map(|teller| teller.deadline(self.switching_since, now)).min()
+        self.tellers
+            .iter()
+            .filter_map(|teller| teller.deadline(self.switching_since, now))
+            .min()
     }
 
     /// Takes in what a summary came to. Returns its route, and what people now know; `None` when nobody waits for it any more.
-    pub(super) fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, now: Moment) -> Option<(RouteName, Vec<Told>)> {
-        let (name, told) =
-            self.tellers.iter_mut().find_map(|teller| Some((teller.route.name.clone(), teller.delivered(id, outcome, now)?)))?;
+    pub(super) fn delivered(
+        &mut self,
+        id: u64,
+        outcome: &Result<(), DeliveryFault>,
+        now: Moment,
+    ) -> Option<(RouteName, Vec<Told>)> {
+        let (name, told) = self.tellers.iter_mut().find_map(|teller| {
+            Some((
+                teller.route.name.clone(),
+                teller.delivered(id, outcome, now)?,
+            ))
+        })?;
         self.told_changed |= !told.is_empty();
         Some((name, told))
     }

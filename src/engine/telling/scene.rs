@@ -57,7 +57,12 @@ impl Known {
 
     /// What everybody assumes who was told nothing.
     pub(super) fn assumed() -> Self {
-        Self { health: Health::Ok, issues: Vec::new(), listed: true, bad_since: None }
+        Self {
+            health: Health::Ok,
+            issues: Vec::new(),
+            listed: true,
+            bad_since: None,
+        }
     }
 
     pub(super) fn is_plain(&self) -> bool {
@@ -73,7 +78,9 @@ impl Concern {
     /// Since when it must have held to be told.
     pub(in crate::engine) fn told_after(self) -> Duration {
         match self {
-            Self::Blind | Self::Source(_) | Self::ManifestLost | Self::Sampling => TELL_OUTAGE_AFTER,
+            Self::Blind | Self::Source(_) | Self::ManifestLost | Self::Sampling => {
+                TELL_OUTAGE_AFTER
+            }
         }
     }
 

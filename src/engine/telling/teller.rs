@@ -71,10 +71,17 @@ pub(super) struct Teller {
 
 impl Teller {
     pub(super) fn new(route: Route, now: Moment) -> Self {
-        let digests = route.digest.clone().map(|digest| Digests::new(digest, now.wall()));
+        let digests = route
+            .digest
+            .clone()
+            .map(|digest| Digests::new(digest, now.wall()));
         let passed_over = digests.as_ref().and_then(|digests| digests.last);
         Self {
-            noted: passed_over.map(|digest| Rounds { told_at: now.wall(), reminders: 0, digest: Some(digest) }),
+            noted: passed_over.map(|digest| Rounds {
+                told_at: now.wall(),
+                reminders: 0,
+                digest: Some(digest),
+            }),
             digests,
             last_digest: None,
             route,
@@ -110,7 +117,9 @@ impl Teller {
         if !self.route.hears_of(stub) {
             return;
         }
-        let Some(known) = Known::of(experiment, manifest_known) else { return };
+        let Some(known) = Known::of(experiment, manifest_known) else {
+            return;
+        };
         let heard = self.told.get(stub);
         let told = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
         let owed = self.owed.contains_key(stub);
@@ -119,16 +128,22 @@ impl Teller {
             self.well_since.remove(stub);
             return;
         }
-        let heard_at = heard.and_then(|heard| heard.thread).map_or(now, |thread| now.back_at(thread.last.at));
+        let heard_at = heard
+            .and_then(|heard| heard.thread)
+            .map_or(now, |thread| now.back_at(thread.last.at));
         let from = match (known.health.is_unusable(), told.health.is_unusable()) {
             _ if owed => now,
-            (true, true) if known.health == told.health => (heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN),
+            (true, true) if known.health == told.health => {
+                (heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN)
+            }
             (true, true) | (false, false) => now + PARTS_FOLLOW_WITHIN,
             (true, false) | (false, true) => now,
         };
         self.carriage.consider(stub, &known);
         if known.health == Health::Ok {
-            self.well_since.entry(stub.clone()).or_insert(experiment.since);
+            self.well_since
+                .entry(stub.clone())
+                .or_insert(experiment.since);
         } else {
             self.well_since.remove(stub);
         }
@@ -145,19 +160,36 @@ impl Teller {
     }
 
     /// The summary that is due now, if one is.
-    pub(super) fn due(&mut self, scene: &Scene<'_>, switching_since: Option<Moment>, next_id: u64) -> Option<Summary> {
+    pub(super) fn due(
+        &mut self,
+        scene: &Scene<'_>,
+        switching_since: Option<Moment>,
+        next_id: u64,
+    ) -> Option<Summary> {
         let now = scene.now;
         if let Some(lost) = self.carriage.expired(now) {
             self.owe(lost, now);
         }
-        let concerns = if self.route.alerts { self.concerns.look(scene) } else { BTreeMap::new() };
+        let concerns = if self.route.alerts {
+            self.concerns.look(scene)
+        } else {
+            BTreeMap::new()
+        };
         self.carriage.consider_concerns(&concerns);
-        let first = self.untold.iter().filter(|(stub, _)| !(scene.is_quiet)(stub)).map(|(_, from)| *from).min();
+        let first = self
+            .untold
+            .iter()
+            .filter(|(stub, _)| !(scene.is_quiet)(stub))
+            .map(|(_, from)| *from)
+            .min();
         self.waiting_since = first.into_iter().chain(self.concerns.untold_since).min();
         if !self.carriage.may_send(now) {
             return None;
         }
-        let message = MessageId { at: now.wall(), id: next_id };
+        let message = MessageId {
+            at: now.wall(),
+            id: next_id,
+        };
         self.tell_news(scene, switching_since, &concerns, message)
             .or_else(|| self.tell_digest(scene, &concerns, message))
             .or_else(|| self.remind(scene, &concerns, message))
@@ -172,41 +204,85 @@ impl Teller {
     ) -> Option<Summary> {
         let first = self.waiting_since?;
         let switched = switching_since.map(|since| since + WAIT_FOR_SWITCHES);
-        let settled = scene.settles_until.map(|until| until.min(first + WAIT_FOR_SETTLING));
-        if [Some(first + self.route.gather), switched, settled].into_iter().flatten().any(|at| at > scene.now) {
+        let settled = scene
+            .settles_until
+            .map(|until| until.min(first + WAIT_FOR_SETTLING));
+        if [Some(first + self.route.gather), switched, settled]
+            .into_iter()
+            .flatten()
+            .any(|at| at > scene.now)
+        {
             return None;
         }
         let news = self.news(scene);
-        let is_news = self.concerns.untold_since.is_some() || news.iter().any(|(line, _)| !(scene.is_quiet)(&line.stub));
+        let is_news = self.concerns.untold_since.is_some()
+            || news.iter().any(|(line, _)| !(scene.is_quiet)(&line.stub));
         is_news.then(|| self.send(Occasion::News, news, concerns.clone(), None, message, scene))
     }
 
     /// What is new is told as news first: a digest tells only what people know.
-    fn tell_digest(&mut self, scene: &Scene<'_>, concerns: &BTreeMap<Concern, Moment>, message: MessageId) -> Option<Summary> {
+    fn tell_digest(
+        &mut self,
+        scene: &Scene<'_>,
+        concerns: &BTreeMap<Concern, Moment>,
+        message: MessageId,
+    ) -> Option<Summary> {
         let at = self.digests.as_mut()?.due(scene.now.wall())?;
-        let has_news = self.concerns.untold_since.is_some() || self.news(scene).iter().any(|(line, _)| !(scene.is_quiet)(&line.stub));
+        let has_news = self.concerns.untold_since.is_some()
+            || self
+                .news(scene)
+                .iter()
+                .any(|(line, _)| !(scene.is_quiet)(&line.stub));
         if has_news {
             return None;
         }
         let when_well = self.digests.as_ref().is_some_and(Digests::when_well);
-        let has_something = !concerns.is_empty() || !self.problems(scene).is_empty() || !(scene.background)(&self.route).is_empty();
+        let has_something = !concerns.is_empty()
+            || !self.problems(scene).is_empty()
+            || !(scene.background)(&self.route).is_empty();
         if has_something || when_well {
-            return Some(self.send(Occasion::Digest, Vec::new(), concerns.clone(), Some(at), message, scene));
+            return Some(self.send(
+                Occasion::Digest,
+                Vec::new(),
+                concerns.clone(),
+                Some(at),
+                message,
+                scene,
+            ));
         }
         self.digests.as_mut()?.done(at, scene.now.wall());
         self.noted = Some(self.rounds(scene.now));
         None
     }
 
-    fn remind(&mut self, scene: &Scene<'_>, concerns: &BTreeMap<Concern, Moment>, message: MessageId) -> Option<Summary> {
-        let is_due = self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= scene.now);
-        let is_open = is_due && (self.concerns.is_told_any_of(concerns) || self.is_still_bad(scene));
-        is_open.then(|| self.send(Occasion::Reminder, Vec::new(), concerns.clone(), None, message, scene))
+    fn remind(
+        &mut self,
+        scene: &Scene<'_>,
+        concerns: &BTreeMap<Concern, Moment>,
+        message: MessageId,
+    ) -> Option<Summary> {
+        let is_due =
+            self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= scene.now);
+        let is_open =
+            is_due && (self.concerns.is_told_any_of(concerns) || self.is_still_bad(scene));
+        is_open.then(|| {
+            self.send(
+                Occasion::Reminder,
+                Vec::new(),
+                concerns.clone(),
+                None,
+                message,
+                scene,
+            )
+        })
     }
 
     fn is_still_bad(&self, scene: &Scene<'_>) -> bool {
-        let is_bad_now = |stub| (scene.experiments)(stub).is_some_and(|experiment| experiment.health.is_bad());
-        self.told.iter().any(|(stub, heard)| heard.known.health.is_bad() && is_bad_now(stub) && !(scene.is_quiet)(stub))
+        let is_bad_now =
+            |stub| (scene.experiments)(stub).is_some_and(|experiment| experiment.health.is_bad());
+        self.told.iter().any(|(stub, heard)| {
+            heard.known.health.is_bad() && is_bad_now(stub) && !(scene.is_quiet)(stub)
+        })
     }
 
     /// When to look again although nothing came.
@@ -215,17 +291,30 @@ impl Teller {
             return Some(overdue);
         }
         let first = self.waiting_since;
-        let switched = switching_since.filter(|_| first.is_some()).map(|since| since + WAIT_FOR_SWITCHES);
-        let news = first.map(|first| [first + self.route.gather, first + WAIT_FOR_SETTLING]).into_iter().flatten();
-        let others = [switched, self.reminder_at(), self.digest_at(now)].into_iter().flatten();
-        news.chain(others).map(|at| self.carriage.earliest(at)).filter(|at| *at > now).min()
+        let switched = switching_since
+            .filter(|_| first.is_some())
+            .map(|since| since + WAIT_FOR_SWITCHES);
+        let news = first
+            .map(|first| [first + self.route.gather, first + WAIT_FOR_SETTLING])
+            .into_iter()
+            .flatten();
+        let others = [switched, self.reminder_at(), self.digest_at(now)]
+            .into_iter()
+            .flatten();
+        news.chain(others)
+            .map(|at| self.carriage.earliest(at))
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// When people are to be reminded of what they were told bad.
     fn reminder_at(&self) -> Option<Moment> {
         let (first, told_at) = (self.route.remind?, self.told_at?);
-        let knows_bad = self.concerns.is_any_told() || self.told.values().any(|heard| heard.known.health.is_bad());
-        let wait = first.saturating_mul(2_u32.saturating_pow(self.reminders)).min(REMIND_AT_LEAST_EVERY.max(first));
+        let knows_bad = self.concerns.is_any_told()
+            || self.told.values().any(|heard| heard.known.health.is_bad());
+        let wait = first
+            .saturating_mul(2_u32.saturating_pow(self.reminders))
+            .min(REMIND_AT_LEAST_EVERY.max(first));
         knows_bad.then(|| told_at + wait)
     }
 
@@ -235,7 +324,12 @@ impl Teller {
     }
 
     /// Takes in what a summary came to. Returns what people now know; `None` when it is not the one on its way.
-    pub(super) fn delivered(&mut self, id: u64, outcome: &Result<(), DeliveryFault>, now: Moment) -> Option<Vec<Told>> {
+    pub(super) fn delivered(
+        &mut self,
+        id: u64,
+        outcome: &Result<(), DeliveryFault>,
+        now: Moment,
+    ) -> Option<Vec<Told>> {
         let summary = self.carriage.take(id)?;
         Some(match outcome {
             Ok(()) => self.arrived(summary, now),
@@ -260,21 +354,39 @@ impl Teller {
         }
         let mut told = Vec::new();
         if summary.occasion == Occasion::News {
-            let concerns = if self.route.alerts { summary.concerns } else { BTreeMap::new() };
+            let concerns = if self.route.alerts {
+                summary.concerns
+            } else {
+                BTreeMap::new()
+            };
             told.extend(self.concerns.learn(concerns, summary.message));
-            let heard: Vec<_> = summary.tales.into_iter().filter(|(stub, _)| self.route.hears_of(stub)).collect();
-            told.extend(heard.into_iter().map(|(stub, tale)| self.learn(stub, tale, summary.message)));
+            let heard: Vec<_> = summary
+                .tales
+                .into_iter()
+                .filter(|(stub, _)| self.route.hears_of(stub))
+                .collect();
+            told.extend(
+                heard
+                    .into_iter()
+                    .map(|(stub, tale)| self.learn(stub, tale, summary.message)),
+            );
         }
         told.push(Told::Rounds(self.rounds(now)));
         told
     }
 
     pub(super) fn rounds(&self, now: Moment) -> Rounds {
-        Rounds { told_at: self.told_at.unwrap_or(now).wall(), reminders: self.reminders, digest: self.last_digest() }
+        Rounds {
+            told_at: self.told_at.unwrap_or(now).wall(),
+            reminders: self.reminders,
+            digest: self.last_digest(),
+        }
     }
 
     pub(super) fn last_digest(&self) -> Option<Timestamp> {
-        self.digests.as_ref().map_or(self.last_digest, |digests| digests.last)
+        self.digests
+            .as_ref()
+            .map_or(self.last_digest, |digests| digests.last)
     }
 
     /// What is to be kept although no summary was sent.
@@ -282,15 +394,33 @@ impl Teller {
         self.noted.take().map(Told::Rounds)
     }
 
-    fn learn(&mut self, stub: Stub, tale: Option<(Known, Option<Moment>)>, message: MessageId) -> Told {
+    fn learn(
+        &mut self,
+        stub: Stub,
+        tale: Option<(Known, Option<Moment>)>,
+        message: MessageId,
+    ) -> Told {
         self.untold.remove(&stub);
         self.owed.remove(&stub);
         self.well_since.remove(&stub);
         let before = self.told.remove(&stub).and_then(|heard| heard.thread);
-        let thread = Some(Strand { root: before.map_or(message, |strand| strand.root), last: message });
-        let told = tale.as_ref().map(|(known, _)| memory::Heard { known: known.clone(), thread });
+        let thread = Some(Strand {
+            root: before.map_or(message, |strand| strand.root),
+            last: message,
+        });
+        let told = tale.as_ref().map(|(known, _)| memory::Heard {
+            known: known.clone(),
+            thread,
+        });
         if let Some((known, bad_since)) = tale {
-            self.told.insert(stub.clone(), Heard { known, bad_since, thread });
+            self.told.insert(
+                stub.clone(),
+                Heard {
+                    known,
+                    bad_since,
+                    thread,
+                },
+            );
         }
         Told::Experiment(stub, told)
     }
@@ -300,7 +430,11 @@ impl Teller {
         if summary.occasion == Occasion::News && self.route.alerts {
             self.concerns.owe(summary.concerns);
         }
-        for (stub, tale) in summary.tales.into_iter().filter(|(stub, _)| self.route.hears_of(stub)) {
+        for (stub, tale) in summary
+            .tales
+            .into_iter()
+            .filter(|(stub, _)| self.route.hears_of(stub))
+        {
             let bad_since = tale.and_then(|(_, since)| since).unwrap_or(now);
             self.owed.entry(stub.clone()).or_insert(bad_since);
             self.untold.entry(stub).or_insert(now);
@@ -323,11 +457,18 @@ impl Teller {
     /// What people were told bad.
     pub(super) fn told(&self) -> impl Iterator<Item = ToldView> {
         let told_at = self.told_at.map(Moment::wall);
-        self.told.iter().filter(|(_, heard)| heard.known.health.is_bad()).map(move |(stub, heard)| ToldView {
-            stub: stub.clone(),
-            route: self.route.name.clone(),
-            health: heard.known.health,
-            at: heard.thread.map(|strand| strand.last.at).or(told_at).unwrap_or(Timestamp::UNIX_EPOCH),
-        })
+        self.told
+            .iter()
+            .filter(|(_, heard)| heard.known.health.is_bad())
+            .map(move |(stub, heard)| ToldView {
+                stub: stub.clone(),
+                route: self.route.name.clone(),
+                health: heard.known.health,
+                at: heard
+                    .thread
+                    .map(|strand| strand.last.at)
+                    .or(told_at)
+                    .unwrap_or(Timestamp::UNIX_EPOCH),
+            })
     }
 }

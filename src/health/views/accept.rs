@@ -5,7 +5,12 @@
 pub fn wants_json(accept: &str) -> bool {
     let ranges: Vec<(String, f32)> = accept.split(',').filter_map(range).collect();
     let quality = |names: &[&str]| {
-        let of = |name: &&str| ranges.iter().find(|(range, _)| range == name).map(|(_, quality)| *quality);
+        let of = |name: &&str| {
+            ranges
+                .iter()
+                .find(|(range, _)| range == name)
+                .map(|(_, quality)| *quality)
+        };
         names.iter().find_map(of)
     };
     let json = quality(&["application/json", "application/*"]);
@@ -16,9 +21,16 @@ pub fn wants_json(accept: &str) -> bool {
 /// A media range and its quality, which is 1 unless it says otherwise.
 fn range(text: &str) -> Option<(String, f32)> {
     let mut parts = text.split(';').map(str::trim);
-    let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
-    let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    Some((name, quality.map_or(1.0, |text| text.parse().unwrap_or(0.0))))
+    let name = parts
+        .next()
+        .filter(|name| !name.is_empty())?
+        .to_ascii_lowercase();
+    let quality =
+        parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    Some((
+        name,
+        quality.map_or(1.0, |text| text.parse().unwrap_or(0.0)),
+    ))
 }
 
 #[cfg(test)]
@@ -36,7 +48,10 @@ mod tests {
             ("application/*", true),
             ("text/html;q=0.9, application/json;q=0.8", false),
             ("application/json;q=0, */*", false),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", false),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                false,
+            ),
             ("*/*", false),
             ("", false),
             (";;,,q=", false),

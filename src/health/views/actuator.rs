@@ -30,7 +30,10 @@ pub const ENDPOINTS: [(&str, &str); 4] = [
 pub const KINDS: [&str; 2] = ["liveness", "readiness"];
 
 /// Somebody who contributes a member to the information: its name, and how it is made.
-pub type Contributor = (&'static str, Box<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>);
+pub type Contributor = (
+    &'static str,
+    Box<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>,
+);
 
 /// The endpoints of the actuator.
 #[derive(Serialize, ToSchema)]
@@ -193,7 +196,12 @@ pub(crate) struct Logger<'a> {
 /// # Errors
 /// [`Refused::Unwritable`].
 pub fn actuator() -> Result<Answer, Refused> {
-    Answer::json(true, &Endpoints { endpoints: ENDPOINTS.map(|(name, path)| Endpoint { name, path }).into() })
+    Answer::json(
+        true,
+        &Endpoints {
+            endpoints: ENDPOINTS.map(|(name, path)| Endpoint { name, path }).into(),
+        },
+    )
 }
 
 /// The health of one kind, with all its components.
@@ -207,10 +215,15 @@ pub fn health(picture: &Picture, kind: &str, query: &Query) -> Result<Answer, Re
         _ => picture.overall(),
     };
     let listed = listing::listed(picture, query);
-    let details = (kind != "liveness").then(|| Overview { experiments: Experiments::of(picture, &listed) });
+    let details = (kind != "liveness").then(|| Overview {
+        experiments: Experiments::of(picture, &listed),
+    });
     let body = Health {
         status: word(state),
-        components: components.into_iter().map(|one| (&*one.name, indicator(one, picture))).collect(),
+        components: components
+            .into_iter()
+            .map(|one| (&*one.name, indicator(one, picture)))
+            .collect(),
         details,
     };
     Answer::json(is_up(state, kind), &body)
@@ -221,15 +234,26 @@ pub fn health(picture: &Picture, kind: &str, query: &Query) -> Result<Answer, Re
 /// # Errors
 /// [`Refused::Unknown`]: there is no such kind, component or experiment. [`Refused::Unwritable`].
 pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Refused> {
-    let component = components(picture, kind)?.into_iter().find(|component| &*component.name == name);
+    let component = components(picture, kind)?
+        .into_iter()
+        .find(|component| &*component.name == name);
     if let Some(component) = component {
-        return Answer::json(is_up(component.state(), kind), &indicator(component, picture));
+        return Answer::json(
+            is_up(component.state(), kind),
+            &indicator(component, picture),
+        );
     }
-    let view = picture.snapshot.experiment(name).filter(|_| kind == "readiness");
+    let view = picture
+        .snapshot
+        .experiment(name)
+        .filter(|_| kind == "readiness");
     let view = view.ok_or_else(|| Refused::Unknown(format!("{name} was not found in {kind}")))?;
     let state = experiment::state(view, &picture.snapshot, picture.at);
     let output = experiment::output(view, &picture.snapshot, picture.at);
-    Answer::json(is_up(state, kind), &of_experiment(view, state, &output, picture))
+    Answer::json(
+        is_up(state, kind),
+        &of_experiment(view, state, &output, picture),
+    )
 }
 
 /// What runs here. A contributor that fails shows its error, and the rest stays.
@@ -239,12 +263,22 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
 pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> {
     let identity = &*picture.identity;
     let (name, version, started) = (identity.name, identity.version, identity.started);
-    let told = |make: &dyn Fn(&Picture) -> Result<Value, String>| make(picture).unwrap_or_else(|error| json!({ "error": error }));
+    let told = |make: &dyn Fn(&Picture) -> Result<Value, String>| {
+        make(picture).unwrap_or_else(|error| json!({ "error": error }))
+    };
     let info = Info {
-        app: App { name, version, started, compiled: identity.built },
+        app: App {
+            name,
+            version,
+            started,
+            compiled: identity.built,
+        },
         git: identity.commit.map(|commit| Git { commit }),
         lab: lab(picture),
-        more: more.iter().map(|(name, make)| (*name, told(make))).collect(),
+        more: more
+            .iter()
+            .map(|(name, make)| (*name, told(make)))
+            .collect(),
     };
     Answer::json(true, &info)
 }
@@ -268,11 +302,24 @@ fn lab(picture: &Picture) -> Lab<'_> {
 pub fn logger(levels: &dyn Levels) -> Result<Answer, Refused> {
     let targets = levels.levels();
     let of = |target: &str| {
-        let above = targets.iter().filter(|(known, _)| known.is_empty() || is_within(target, known));
-        above.max_by_key(|(known, _)| known.len()).map_or("off", |(_, level)| level.as_str())
+        let above = targets
+            .iter()
+            .filter(|(known, _)| known.is_empty() || is_within(target, known));
+        above
+            .max_by_key(|(known, _)| known.len())
+            .map_or("off", |(_, level)| level.as_str())
     };
-    let components = COMPONENTS.iter().filter_map(|(name, targets)| targets.first().map(|target| (*name, of(target)))).collect();
-    Answer::json(true, &Logger { components, targets: targets.clone() })
+    let components = COMPONENTS
+        .iter()
+        .filter_map(|(name, targets)| targets.first().map(|target| (*name, of(target))))
+        .collect();
+    Answer::json(
+        true,
+        &Logger {
+            components,
+            targets: targets.clone(),
+        },
+    )
 }
 
 /// Whether a module is another or within it, as the log's filter sees it: by the start of its name.
@@ -286,7 +333,10 @@ fn components<'a>(picture: &'a Picture, kind: &str) -> Result<Vec<&'a Component>
     match kind {
         "liveness" => Ok(picture.components.iter().filter(vital).collect()),
         "readiness" => Ok(picture.components.iter().collect()),
-        _ => Err(Refused::Unknown(format!("health {kind} was not found, but {} are", KINDS.join(" and ")))),
+        _ => Err(Refused::Unknown(format!(
+            "health {kind} was not found, but {} are",
+            KINDS.join(" and ")
+        ))),
     }
 }
 
@@ -296,7 +346,11 @@ fn indicator<'a>(component: &'a Component, picture: &Picture) -> Indicator<'a> {
         status: word(component.state()),
         details: Details {
             reason: if is_warning { "" } else { component.detail() },
-            warnings: if is_warning { vec![component.detail()] } else { Vec::new() },
+            warnings: if is_warning {
+                vec![component.detail()]
+            } else {
+                Vec::new()
+            },
             fatal: Some(picture.settings.is_fatal(&component.name)),
             last_change: component.last_change,
             last_update: component.last_update,
@@ -306,13 +360,22 @@ fn indicator<'a>(component: &'a Component, picture: &Picture) -> Indicator<'a> {
     }
 }
 
-fn of_experiment<'a>(view: &'a ExperimentView, state: State, output: &'a str, picture: &'a Picture) -> Indicator<'a> {
+fn of_experiment<'a>(
+    view: &'a ExperimentView,
+    state: State,
+    output: &'a str,
+    picture: &'a Picture,
+) -> Indicator<'a> {
     let last_update = experiment::last_update(view, &picture.snapshot);
     Indicator {
         status: word(state),
         details: Details {
             reason: if state == State::Warn { "" } else { output },
-            warnings: if state == State::Warn { vec![output] } else { Vec::new() },
+            warnings: if state == State::Warn {
+                vec![output]
+            } else {
+                Vec::new()
+            },
             fatal: None,
             last_change: view.since,
             last_update,

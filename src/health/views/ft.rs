@@ -36,14 +36,24 @@ pub(super) struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     /// Judges each category by its own rule, and what is fatal with all of them.
-    pub(super) fn of(picture: &'a Picture, census: &'a Census<'a>, query: &Query) -> Result<Self, Refused> {
+    pub(super) fn of(
+        picture: &'a Picture,
+        census: &'a Census<'a>,
+        query: &Query,
+    ) -> Result<Self, Refused> {
         let everything = [DEFAULT.to_owned()];
-        let asked = if query.categories.is_empty() { &everything[..] } else { &query.categories };
+        let asked = if query.categories.is_empty() {
+            &everything[..]
+        } else {
+            &query.categories
+        };
         let (mut categories, mut unknown, mut members) = (Vec::new(), Vec::new(), Vec::new());
         let mut verdict = fatal(census);
         for name in asked {
             let category = picture.settings.category(name);
-            let (Some(of_category), Some(judged)) = (census.in_category(name), census.verdict(&category)) else {
+            let (Some(of_category), Some(judged)) =
+                (census.in_category(name), census.verdict(&category))
+            else {
                 unknown.push(name.clone());
                 continue;
             };
@@ -52,14 +62,29 @@ impl<'a> Judged<'a> {
             members.extend(of_category);
         }
         if categories.is_empty() {
-            return Err(Refused::Senseless(format!("no such category: {}", unknown.join(", "))));
+            return Err(Refused::Senseless(format!(
+                "no such category: {}",
+                unknown.join(", ")
+            )));
         }
         members.extend(census.members.iter().filter(|member| fails_all(member)));
         members.sort_by_key(|member| (member.name, !member.is_component()));
         members.dedup_by_key(|member| (member.name, member.is_component()));
-        let closed = categories.iter().filter(|category| !is_enabled(&category.name, &picture.switched));
-        let closed = closed.map(|category| (category.name.clone(), why_closed(picture, category))).collect();
-        Ok(Self { picture, census, categories, unknown, closed, members, verdict })
+        let closed = categories
+            .iter()
+            .filter(|category| !is_enabled(&category.name, &picture.switched));
+        let closed = closed
+            .map(|category| (category.name.clone(), why_closed(picture, category)))
+            .collect();
+        Ok(Self {
+            picture,
+            census,
+            categories,
+            unknown,
+            closed,
+            members,
+            verdict,
+        })
     }
 
     /// Whether it is good to go: all categories are open and work.
@@ -74,7 +99,11 @@ impl<'a> Judged<'a> {
 
     pub(super) fn description(&self) -> String {
         let label = &self.picture.settings.label;
-        let how = if self.picture.is_fresh { "served directly" } else { "served from cache" };
+        let how = if self.picture.is_fresh {
+            "served directly"
+        } else {
+            "served from cache"
+        };
         // Writing to a text cannot fail.
         let mut text = format!("Health of {label} {how}.");
         if !self.unknown.is_empty() {
@@ -92,8 +121,20 @@ impl<'a> Judged<'a> {
 
 /// What fails every category: a fatal component that is not ok and that nobody has acknowledged.
 fn fatal(census: &Census<'_>) -> Verdict {
-    let failing: Vec<&Member<'_>> = census.members.iter().filter(|member| fails_all(member)).collect();
-    if failing.is_empty() { Verdict { ok: true, severity: 2, failing: Vec::new() } } else { Verdict::of(&strict(DEFAULT), &failing) }
+    let failing: Vec<&Member<'_>> = census
+        .members
+        .iter()
+        .filter(|member| fails_all(member))
+        .collect();
+    if failing.is_empty() {
+        Verdict {
+            ok: true,
+            severity: 2,
+            failing: Vec::new(),
+        }
+    } else {
+        Verdict::of(&strict(DEFAULT), &failing)
+    }
 }
 
 fn fails_all(member: &Member<'_>) -> bool {
@@ -119,12 +160,19 @@ pub fn health_json(picture: &Picture, query: &Query) -> Result<Answer, Refused> 
         system_code: &picture.settings.label,
         name: format!("{} health", picture.settings.label),
         description: judged.description(),
-        checks: judged.members.iter().map(|member| check(member, &judged)).collect(),
+        checks: judged
+            .members
+            .iter()
+            .map(|member| check(member, &judged))
+            .collect(),
         ok: judged.is_green(),
         severity: judged.verdict.severity,
     };
     let answer = Answer::json(true, &document)?;
-    Ok(Answer { headers: vec![("vary", "accept")], ..answer })
+    Ok(Answer {
+        headers: vec![("vary", "accept")],
+        ..answer
+    })
 }
 
 /// Whether the categories can be used now: 200 or 503, and 400 when none of them exists. Never has a body.
@@ -138,7 +186,10 @@ pub fn gtg(picture: &Picture, query: &Query) -> Answer {
 }
 
 fn check<'a>(member: &'a Member<'a>, judged: &Judged<'a>) -> Check<'a> {
-    let (picture, ack) = (judged.picture, member.ack.map(crate::health::acks::Ack::words));
+    let (picture, ack) = (
+        judged.picture,
+        member.ack.map(crate::health::acks::Ack::words),
+    );
     let updated = last_update(member, picture);
     let output = output(member, picture);
     Check {
@@ -149,7 +200,11 @@ fn check<'a>(member: &'a Member<'a>, judged: &Judged<'a>) -> Check<'a> {
         business_impact: impact(member, judged.census, picture),
         technical_summary: summary(member, picture),
         panic_guide: judged.census.panic_guide(member),
-        check_output: if ack.is_some() { format!("ACKED - {output}") } else { output },
+        check_output: if ack.is_some() {
+            format!("ACKED - {output}")
+        } else {
+            output
+        },
         last_updated: updated.map(instant),
         acknowledged: ack.is_some(),
         ack,
@@ -175,7 +230,11 @@ pub(super) fn output(member: &Member<'_>, picture: &Picture) -> String {
         What::Component(component) => component.detail().to_owned(),
         What::Experiment(view) => {
             let output = experiment::output(view, &picture.snapshot, picture.at);
-            if is_away(view, picture) { format!("withdrawn by a person; {output}") } else { output }
+            if is_away(view, picture) {
+                format!("withdrawn by a person; {output}")
+            } else {
+                output
+            }
         }
     }
 }
@@ -191,7 +250,10 @@ fn impact(member: &Member<'_>, census: &Census<'_>, picture: &Picture) -> String
         What::Experiment(view) if is_away(view, picture) => "withdrawn by a person".to_owned(),
         What::Experiment(_) => {
             let group = census.group(member.group);
-            let left = format!("{} of {} {} left", group.usable, group.members, member.group);
+            let left = format!(
+                "{} of {} {} left",
+                group.usable, group.members, member.group
+            );
             let what = match member.state {
                 State::Ok => "can be used",
                 State::Warn => "can be used, with a loss",
@@ -206,13 +268,19 @@ fn impact(member: &Member<'_>, census: &Census<'_>, picture: &Picture) -> String
 fn summary(member: &Member<'_>, picture: &Picture) -> String {
     let (kind, path) = match member.what {
         What::Component(_) => ("component", format!("/status/{}", member.name)),
-        What::Experiment(_) => ("experiment", format!("/actuator/health/readiness/{}", member.name)),
+        What::Experiment(_) => (
+            "experiment",
+            format!("/actuator/health/readiness/{}", member.name),
+        ),
     };
     let (place, link) = (&picture.settings.place, &picture.settings.link);
     if link.is_empty() {
         format!("{kind} {}; details at {place}{path}", member.name)
     } else {
-        format!("{kind} {}; details at {place}{path}, status at {link}", member.name)
+        format!(
+            "{kind} {}; details at {place}{path}, status at {link}",
+            member.name
+        )
     }
 }
 
@@ -223,22 +291,53 @@ fn summary(member: &Member<'_>, picture: &Picture) -> String {
 pub fn agg_health(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
     let census = Census::of(picture);
     let judged = Judged::of(picture, &census, query)?;
-    let checks = judged.members.iter().flat_map(|member| elementary(member, &judged)).collect();
-    Answer::json(true, &Aggregate { schema_version: SCHEMA, aggregation_system_code: &picture.settings.label, checks })
+    let checks = judged
+        .members
+        .iter()
+        .flat_map(|member| elementary(member, &judged))
+        .collect();
+    Answer::json(
+        true,
+        &Aggregate {
+            schema_version: SCHEMA,
+            aggregation_system_code: &picture.settings.label,
+            checks,
+        },
+    )
 }
 
 fn elementary<'a>(member: &'a Member<'a>, judged: &Judged<'a>) -> Vec<Elementary<'a>> {
     match member.what {
         What::Experiment(view) => of_experiment(member, view, judged),
         What::Component(component) if component.finding.checks.is_empty() => {
-            vec![single(member, judged, "self", component.state() == State::Ok, member.severity, component.detail().to_owned())]
+            vec![single(
+                member,
+                judged,
+                "self",
+                component.state() == State::Ok,
+                member.severity,
+                component.detail().to_owned(),
+            )]
         }
-        What::Component(component) => component.finding.checks.iter().map(|check| of_service(member, judged, check)).collect(),
+        What::Component(component) => component
+            .finding
+            .checks
+            .iter()
+            .map(|check| of_service(member, judged, check))
+            .collect(),
     }
 }
 
-fn of_experiment<'a>(member: &'a Member<'a>, view: &'a ExperimentView, judged: &Judged<'a>) -> Vec<Elementary<'a>> {
-    let mut checks: Vec<_> = view.streams.iter().map(|stream| of_stream(member, stream, judged)).collect();
+fn of_experiment<'a>(
+    member: &'a Member<'a>,
+    view: &'a ExperimentView,
+    judged: &Judged<'a>,
+) -> Vec<Elementary<'a>> {
+    let mut checks: Vec<_> = view
+        .streams
+        .iter()
+        .map(|stream| of_stream(member, stream, judged))
+        .collect();
     let (ok, output) = match view.jump {
         JumpHealth::Up => (true, String::new()),
         JumpHealth::Lost => (false, Issue::JumpLost.to_string()),
@@ -247,33 +346,86 @@ fn of_experiment<'a>(member: &'a Member<'a>, view: &'a ExperimentView, judged: &
     checks.push(single(member, judged, "jump", ok, 3, output));
     if let Some(test) = judged.picture.self_tests.get(member.name) {
         let finding = test.finding(judged.picture.at);
-        let made = single(member, judged, "self-test", finding.state.is_ok(), 3, finding.detail);
-        checks.push(Elementary { last_updated: instant(test.at), ..made });
+        let made = single(
+            member,
+            judged,
+            "self-test",
+            finding.state.is_ok(),
+            3,
+            finding.detail,
+        );
+        checks.push(Elementary {
+            last_updated: instant(test.at),
+            ..made
+        });
     }
     checks
 }
 
-fn of_stream<'a>(member: &'a Member<'a>, stream: &StreamView, judged: &Judged<'a>) -> Elementary<'a> {
+fn of_stream<'a>(
+    member: &'a Member<'a>,
+    stream: &StreamView,
+    judged: &Judged<'a>,
+) -> Elementary<'a> {
     let topic = &stream.topic;
     let (ok, output) = match stream.health {
         StreamHealth::Active => (true, String::new()),
         StreamHealth::Silent => (false, format!("{topic} is connected but sends nothing")),
-        StreamHealth::Missing | StreamHealth::Unknown => (false, format!("{topic} is {}", stream.health)),
+        StreamHealth::Missing | StreamHealth::Unknown => {
+            (false, format!("{topic} is {}", stream.health))
+        }
     };
-    single(member, judged, topic.as_str(), ok, if stream.required { member.severity.min(2) } else { 3 }, output)
+    single(
+        member,
+        judged,
+        topic.as_str(),
+        ok,
+        if stream.required {
+            member.severity.min(2)
+        } else {
+            3
+        },
+        output,
+    )
 }
 
-fn of_service<'a>(member: &'a Member<'a>, judged: &Judged<'a>, check: &SingleCheck) -> Elementary<'a> {
-    let name = if check.name.is_empty() { member.name } else { &check.name };
-    let mut made = single(member, judged, name, check.ok, check.severity, check.check_output.clone());
-    made.id = if check.id.is_empty() { name.to_owned() } else { check.id.clone() };
+fn of_service<'a>(
+    member: &'a Member<'a>,
+    judged: &Judged<'a>,
+    check: &SingleCheck,
+) -> Elementary<'a> {
+    let name = if check.name.is_empty() {
+        member.name
+    } else {
+        &check.name
+    };
+    let mut made = single(
+        member,
+        judged,
+        name,
+        check.ok,
+        check.severity,
+        check.check_output.clone(),
+    );
+    made.id = if check.id.is_empty() {
+        name.to_owned()
+    } else {
+        check.id.clone()
+    };
     made.business_impact.clone_from(&check.business_impact);
     made.technical_summary.clone_from(&check.technical_summary);
     made.last_updated.clone_from(&check.last_updated);
     made
 }
 
-fn single<'a>(member: &'a Member<'a>, judged: &Judged<'a>, name: &str, ok: bool, severity: u8, output: String) -> Elementary<'a> {
+fn single<'a>(
+    member: &'a Member<'a>,
+    judged: &Judged<'a>,
+    name: &str,
+    ok: bool,
+    severity: u8,
+    output: String,
+) -> Elementary<'a> {
     let picture = judged.picture;
     Elementary {
         id: name.to_owned(),
@@ -284,7 +436,9 @@ fn single<'a>(member: &'a Member<'a>, judged: &Judged<'a>, name: &str, ok: bool,
         technical_summary: summary(member, picture),
         panic_guide: judged.census.panic_guide(member),
         check_output: output,
-        last_updated: last_update(member, picture).map(instant).unwrap_or_default(),
+        last_updated: last_update(member, picture)
+            .map(instant)
+            .unwrap_or_default(),
         check_system_code: member.name,
     }
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{LISTED, Query};
-use crate::engine::{Connection, Evidence, ExperimentView, Report, Scopes, Seen, Snapshot, StreamView};
+use crate::engine::{
+    Connection, Evidence, ExperimentView, Report, Scopes, Seen, Snapshot, StreamView,
+};
 use crate::health::experiment;
 use crate::health::picture::Picture;
 use crate::model::{SourceName, StreamHealth};
@@ -81,9 +83,14 @@ pub(crate) struct Experiment<'a> {
 
 /// The experiments to list: all, or the first that fail.
 pub(super) fn listed<'a>(picture: &'a Picture, query: &Query) -> Vec<&'a ExperimentView> {
-    let fails = |view: &&ExperimentView| !experiment::state(view, &picture.snapshot, picture.at).is_ok();
+    let fails =
+        |view: &&ExperimentView| !experiment::state(view, &picture.snapshot, picture.at).is_ok();
     let all = picture.snapshot.experiments.iter().map(|view| &**view);
-    if query.full { all.collect() } else { all.filter(fails).take(LISTED).collect() }
+    if query.full {
+        all.collect()
+    } else {
+        all.filter(fails).take(LISTED).collect()
+    }
 }
 
 impl<'a> Experiments<'a> {
@@ -96,7 +103,10 @@ impl<'a> Experiments<'a> {
             last_change: view.since,
             last_update: experiment::last_update(view, snapshot),
         };
-        Self { counts: Tally::of(snapshot), listed: listed.iter().map(row).collect() }
+        Self {
+            counts: Tally::of(snapshot),
+            listed: listed.iter().map(row).collect(),
+        }
     }
 }
 
@@ -129,11 +139,30 @@ pub(crate) struct Stream<'a> {
 }
 
 /// The streams of these experiments, numbered from 1. Where they come from is left out: everybody may read this.
-pub(super) fn streams<'a>(snapshot: &'a Snapshot, experiments: &[&'a ExperimentView]) -> Vec<Stream<'a>> {
+pub(super) fn streams<'a>(
+    snapshot: &'a Snapshot,
+    experiments: &[&'a ExperimentView],
+) -> Vec<Stream<'a>> {
     let relay = snapshot.source(SourceName::Relay);
-    let sending = if experiments.is_empty() { HashMap::new() } else { sending(relay.report.as_deref()) };
-    let all = experiments.iter().flat_map(|view| view.streams.iter().map(move |stream| (view, stream)));
-    all.zip(1..).map(|((view, stream), index)| row(view, stream, index, relay.last_report, sending.get(stream.topic.as_str()))).collect()
+    let sending = if experiments.is_empty() {
+        HashMap::new()
+    } else {
+        sending(relay.report.as_deref())
+    };
+    let all = experiments
+        .iter()
+        .flat_map(|view| view.streams.iter().map(move |stream| (view, stream)));
+    all.zip(1..)
+        .map(|((view, stream), index)| {
+            row(
+                view,
+                stream,
+                index,
+                relay.last_report,
+                sending.get(stream.topic.as_str()),
+            )
+        })
+        .collect()
 }
 
 fn row<'a>(
@@ -143,7 +172,10 @@ fn row<'a>(
     newest: Option<Timestamp>,
     connection: Option<&Connection<'_>>,
 ) -> Stream<'a> {
-    let idle = connection.and_then(|connection| connection.tx).and_then(|tx| tx.last).and_then(|idle| SignedDuration::try_from(idle).ok());
+    let idle = connection
+        .and_then(|connection| connection.tx)
+        .and_then(|tx| tx.last)
+        .and_then(|idle| SignedDuration::try_from(idle).ok());
     let heard = match stream.evidence {
         Evidence::Sampled(heard) => heard,
         Evidence::Statistics | Evidence::Unverified => None,
@@ -155,8 +187,13 @@ fn row<'a>(
         experiment: view.stub.as_str(),
         required: stream.required,
         last_seen: stream.seen.time(newest),
-        last_transmit: heard.or_else(|| idle.zip(newest).and_then(|(idle, newest)| newest.checked_sub(idle).ok())),
-        rate: connection.and_then(|connection| connection.tx).map(|tx| tx.fps),
+        last_transmit: heard.or_else(|| {
+            idle.zip(newest)
+                .and_then(|(idle, newest)| newest.checked_sub(idle).ok())
+        }),
+        rate: connection
+            .and_then(|connection| connection.tx)
+            .map(|tx| tx.fps),
     }
 }
 
@@ -172,8 +209,17 @@ fn word(stream: &StreamView) -> &'static str {
 /// Of each topic the experiment's connection that sent last.
 fn sending(report: Option<&Report>) -> HashMap<&str, Connection<'_>> {
     let mut best: HashMap<&str, Connection<'_>> = HashMap::new();
-    let idle = |connection: &Connection<'_>| connection.tx.and_then(|tx| tx.last).unwrap_or(std::time::Duration::MAX);
-    for connection in report.into_iter().flat_map(Report::iter).filter(|connection| connection.scopes.has(Scopes::EXPT)) {
+    let idle = |connection: &Connection<'_>| {
+        connection
+            .tx
+            .and_then(|tx| tx.last)
+            .unwrap_or(std::time::Duration::MAX)
+    };
+    for connection in report
+        .into_iter()
+        .flat_map(Report::iter)
+        .filter(|connection| connection.scopes.has(Scopes::EXPT))
+    {
         let known = best.entry(connection.topic).or_insert(connection);
         if idle(&connection) < idle(known) {
             *known = connection;

@@ -33,9 +33,15 @@ pub fn numbers(picture: &Picture) -> Numbers {
     });
     Numbers {
         state: number(overall),
-        components: picture.components.iter().map(|one| (one.name.to_string(), number(one.state()))).collect(),
+        components: picture
+            .components
+            .iter()
+            .map(|one| (one.name.to_string(), number(one.state())))
+            .collect(),
         categories: categories.collect(),
         acknowledged: picture.acks.count(picture.at),
-        turns: picture.component(SELF).is_none_or(|one| !matches!(one.state(), State::Stale | State::Error)),
+        turns: picture
+            .component(SELF)
+            .is_none_or(|one| !matches!(one.state(), State::Stale | State::Error)),
     }
 }

@@ -75,12 +75,23 @@ impl std::error::Error for Refused {}
 
 impl Answer {
     fn json(is_ok: bool, body: &impl Serialize) -> Result<Self, Refused> {
-        let body = serde_json::to_vec(body).map_err(|error| Refused::Unwritable(error.to_string()))?;
-        Ok(Self { status: code(is_ok), content_type: Some(JSON), body, headers: Vec::new() })
+        let body =
+            serde_json::to_vec(body).map_err(|error| Refused::Unwritable(error.to_string()))?;
+        Ok(Self {
+            status: code(is_ok),
+            content_type: Some(JSON),
+            body,
+            headers: Vec::new(),
+        })
     }
 
     fn empty(status: u16) -> Self {
-        Self { status, content_type: None, body: Vec::new(), headers: Vec::new() }
+        Self {
+            status,
+            content_type: None,
+            body: Vec::new(),
+            headers: Vec::new(),
+        }
     }
 }
 

@@ -37,20 +37,39 @@ pub fn health_page(picture: &Picture, query: &Query, reader: Reader) -> Result<A
     // Writing to a text cannot fail.
     let _ = write_page(&mut page, &judged, reader);
     let headers = vec![("vary", "accept"), ("content-security-policy", POLICY)];
-    Ok(Answer { status: 200, content_type: Some(HTML), body: page.into_bytes(), headers })
+    Ok(Answer {
+        status: 200,
+        content_type: Some(HTML),
+        body: page.into_bytes(),
+        headers,
+    })
 }
 
 fn write_page(page: &mut String, judged: &Judged<'_>, reader: Reader) -> std::fmt::Result {
     let label = escaped(&judged.picture.settings.label);
-    let names = judged.categories.iter().map(|category| escaped(&category.name)).collect::<Vec<_>>().join(", ");
+    let names = judged
+        .categories
+        .iter()
+        .map(|category| escaped(&category.name))
+        .collect::<Vec<_>>()
+        .join(", ");
     let (class, word) = verdict(judged);
     writeln!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{label} health</title><style>{STYLE}</style></head>"
     )?;
-    writeln!(page, "<body>\n<h1><span>{label}: {names}</span> <span class=\"{class}\">{word}</span>{}</h1>", acked(judged))?;
+    writeln!(
+        page,
+        "<body>\n<h1><span>{label}: {names}</span> <span class=\"{class}\">{word}</span>{}</h1>",
+        acked(judged)
+    )?;
     for (name, why) in &judged.closed {
-        writeln!(page, "<p class=\"banner\">Category {} is disabled: {}</p>", escaped(name), escaped(why))?;
+        writeln!(
+            page,
+            "<p class=\"banner\">Category {} is disabled: {}</p>",
+            escaped(name),
+            escaped(why)
+        )?;
     }
     writeln!(page, "<p>{}</p>", escaped(&judged.description()))?;
     write_links(page, judged, reader)?;
@@ -73,34 +92,79 @@ fn verdict(judged: &Judged<'_>) -> (&'static str, &'static str) {
 }
 
 fn acked(judged: &Judged<'_>) -> String {
-    let count = judged.members.iter().filter(|member| member.ack.is_some()).count();
-    let members = if count == 0 { String::new() } else { format!(" <span class=\"acked\">({count} acked)</span>") };
+    let count = judged
+        .members
+        .iter()
+        .filter(|member| member.ack.is_some())
+        .count();
+    let members = if count == 0 {
+        String::new()
+    } else {
+        format!(" <span class=\"acked\">({count} acked)</span>")
+    };
     let installation = judged.picture.acks.installation(judged.picture.at);
-    let installation = installation.map(|ack| format!(" <span class=\"acked\">(Installation is acked: {})</span>", escaped(&ack.words())));
+    let installation = installation.map(|ack| {
+        format!(
+            " <span class=\"acked\">(Installation is acked: {})</span>",
+            escaped(&ack.words())
+        )
+    });
     members + &installation.unwrap_or_default()
 }
 
 /// The links keep the categories.
 fn write_links(page: &mut String, judged: &Judged<'_>, reader: Reader) -> std::fmt::Result {
-    let names = judged.categories.iter().map(|category| category.name.as_str()).collect::<Vec<_>>().join(",");
-    let filter: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("categories", &names).finish();
+    let names = judged
+        .categories
+        .iter()
+        .map(|category| category.name.as_str())
+        .collect::<Vec<_>>()
+        .join(",");
+    let filter: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("categories", &names)
+        .finish();
     let filter = escaped(&filter);
-    write!(page, "<p><a href=\"?{filter}\">refresh from cache</a> \u{b7} <a href=\"?{filter}&amp;cache=false\">refresh without cache</a>")?;
-    if reader == Reader::Maintainer && judged.picture.acks.installation(judged.picture.at).is_none() {
-        write!(page, " \u{b7} {}", link(&form("acknowledge", &[("what", "installation")]), "acknowledge the installation"))?;
+    write!(
+        page,
+        "<p><a href=\"?{filter}\">refresh from cache</a> \u{b7} <a href=\"?{filter}&amp;cache=false\">refresh without cache</a>"
+    )?;
+    if reader == Reader::Maintainer
+        && judged
+            .picture
+            .acks
+            .installation(judged.picture.at)
+            .is_none()
+    {
+        write!(
+            page,
+            " \u{b7} {}",
+            link(
+                &form("acknowledge", &[("what", "installation")]),
+                "acknowledge the installation"
+            )
+        )?;
     }
     writeln!(page, "</p>")
 }
 
-fn write_row(page: &mut String, member: &Member<'_>, judged: &Judged<'_>, reader: Reader) -> std::fmt::Result {
+fn write_row(
+    page: &mut String,
+    member: &Member<'_>,
+    judged: &Judged<'_>,
+    reader: Reader,
+) -> std::fmt::Result {
     let picture = judged.picture;
     let href = match member.what {
         What::Component(_) => format!("status/{}", member.name),
         What::Experiment(_) => format!("experiments/{}", in_path(member.name)),
     };
     let (class, word) = health(member);
-    let ack = member.ack.map(|ack| escaped(&ack.words())).unwrap_or_default();
-    let updated = last_update(member, picture).map_or_else(|| "never".to_owned(), |at| format!("{at:.0}"));
+    let ack = member
+        .ack
+        .map(|ack| escaped(&ack.words()))
+        .unwrap_or_default();
+    let updated =
+        last_update(member, picture).map_or_else(|| "never".to_owned(), |at| format!("{at:.0}"));
     writeln!(
         page,
         "<tr><td>{}</td><td class=\"{class}\">{word}</td><td>{}</td><td>{:.0}</td><td>{updated}</td><td class=\"acked\">{ack}</td><td>{}</td></tr>",
@@ -127,14 +191,27 @@ fn more(member: &Member<'_>, judged: &Judged<'_>, reader: Reader) -> String {
 fn forms(member: &Member<'_>) -> Vec<String> {
     let mut links = Vec::new();
     if member.state != State::Ok && member.ack.is_none() {
-        let what = if member.is_component() { "component" } else { "experiments" };
-        links.push(link(&form("acknowledge", &[("what", what), ("name", member.name)]), "acknowledge"));
+        let what = if member.is_component() {
+            "component"
+        } else {
+            "experiments"
+        };
+        links.push(link(
+            &form("acknowledge", &[("what", what), ("name", member.name)]),
+            "acknowledge",
+        ));
     }
     if let What::Experiment(view) = member.what {
-        let held = view.resources.iter().filter(|resource| resource.bookable == Some(Bookable::Held));
+        let held = view
+            .resources
+            .iter()
+            .filter(|resource| resource.bookable == Some(Bookable::Held));
         links.extend(held.map(|resource| {
             let name = resource.name.as_str();
-            link(&form("enable", &[("resource", name)]), &format!("enable {name}"))
+            link(
+                &form("enable", &[("resource", name)]),
+                &format!("enable {name}"),
+            )
         }));
     }
     links
@@ -142,7 +219,9 @@ fn forms(member: &Member<'_>) -> Vec<String> {
 
 /// The address of a form of the page with these fields filled in.
 fn form(order: &str, fields: &[(&str, &str)]) -> String {
-    let filled = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let filled = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
     format!("do/{order}?{filled}")
 }
 
@@ -166,7 +245,15 @@ fn health(member: &Member<'_>) -> (&'static str, &'static str) {
 /// A name as a part of a path.
 fn in_path(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'~');
-    name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    name.bytes()
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }
 
 fn escaped(text: &str) -> String {

@@ -105,8 +105,13 @@ pub(crate) struct PluginStatus<'a> {
 /// [`Refused::Unwritable`].
 pub fn liveness(picture: &Picture) -> Result<Answer, Refused> {
     let (state, _) = worst(picture.vital());
-    let counts = |component: &Component| LIVENESS.contains(&&*component.name) && picture.settings.is_fatal(&component.name);
-    Answer::json(state.is_ok() || state == State::Init, &Status::of(picture, state, counts))
+    let counts = |component: &Component| {
+        LIVENESS.contains(&&*component.name) && picture.settings.is_fatal(&component.name)
+    };
+    Answer::json(
+        state.is_ok() || state == State::Init,
+        &Status::of(picture, state, counts),
+    )
 }
 
 /// Whether labwatch can do its work: everything fatal is ok, and the first evaluation is done.
@@ -116,8 +121,12 @@ pub fn liveness(picture: &Picture) -> Result<Answer, Refused> {
 pub fn readiness(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
     let (state, _) = picture.overall();
     let listed = listing::listed(picture, query);
-    let mut status = Status::of(picture, state, |component| picture.settings.is_fatal(&component.name));
-    status.interface_stats = Some(Interfaces { interfaces: listing::streams(&picture.snapshot, &listed) });
+    let mut status = Status::of(picture, state, |component| {
+        picture.settings.is_fatal(&component.name)
+    });
+    status.interface_stats = Some(Interfaces {
+        interfaces: listing::streams(&picture.snapshot, &listed),
+    });
     status.experiments = Some(Experiments::of(picture, &listed));
     Answer::json(state.is_ok(), &status)
 }
@@ -125,7 +134,10 @@ pub fn readiness(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
 impl<'a> Status<'a> {
     fn of(picture: &'a Picture, state: State, counts: impl Fn(&Component) -> bool) -> Self {
         let identity = &*picture.identity;
-        let reported = picture.components.iter().filter(|component| component.last_update.is_some());
+        let reported = picture
+            .components
+            .iter()
+            .filter(|component| component.last_update.is_some());
         Self {
             build_version: identity.version,
             build_date: identity.built,
@@ -136,9 +148,24 @@ impl<'a> Status<'a> {
             interface_stats: None,
             experiments: None,
             commit_hash: identity.commit,
-            plugins: reported.map(|one| Plugin { name: &one.name, state: number(one.state()), error: error(one) }).collect(),
-            plugin_status: picture.components.iter().map(|one| (&*one.name, part(one, picture.at))).collect(),
-            non_fatal: picture.components.iter().filter(|one| !counts(one)).map(|one| &*one.name).collect(),
+            plugins: reported
+                .map(|one| Plugin {
+                    name: &one.name,
+                    state: number(one.state()),
+                    error: error(one),
+                })
+                .collect(),
+            plugin_status: picture
+                .components
+                .iter()
+                .map(|one| (&*one.name, part(one, picture.at)))
+                .collect(),
+            non_fatal: picture
+                .components
+                .iter()
+                .filter(|one| !counts(one))
+                .map(|one| &*one.name)
+                .collect(),
         }
     }
 }
@@ -156,7 +183,9 @@ fn part(component: &Component, now: Timestamp) -> PluginStatus<'_> {
 /// What is wrong; what can be used has no error.
 fn error(component: &Component) -> Option<&str> {
     let is_wrong = matches!(component.state(), State::Stale | State::Error);
-    is_wrong.then_some(component.detail()).filter(|detail| !detail.is_empty())
+    is_wrong
+        .then_some(component.detail())
+        .filter(|detail| !detail.is_empty())
 }
 
 /// 0 init, 1 ok, 2 error. It is always written, so that absent does not mean init.

@@ -28,7 +28,11 @@ impl Query {
     }
 
     fn name_all(&mut self, list: &str) {
-        for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for name in list
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
             if !self.categories.iter().any(|known| known == name) {
                 self.categories.push(name.to_owned());
             }
@@ -45,12 +49,27 @@ mod tests {
         for (text, categories, fresh) in [
             ("", &[][..], false),
             ("categories=", &[], false),
-            ("categories=%20a%20,b&categories=b,c,,", &["a", "b", "c"], false),
+            (
+                "categories=%20a%20,b&categories=b,c,,",
+                &["a", "b", "c"],
+                false,
+            ),
             ("cache=false", &[], true),
             ("cache=no&categories=a+b", &["a b"], false),
         ] {
             let query = Query::parse(text);
-            assert_eq!((query.categories.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), query.fresh), (categories, fresh));
+            assert_eq!(
+                (
+                    query
+                        .categories
+                        .iter()
+                        .map(String::as_str)
+                        .collect::<Vec<_>>()
+                        .as_slice(),
+                    query.fresh
+                ),
+                (categories, fresh)
+            );
         }
         assert!(Query::parse("full=true").full && !Query::parse("full=1").full);
     }

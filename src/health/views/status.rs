@@ -81,15 +81,39 @@ pub fn status(picture: &Picture) -> Result<Answer, Refused> {
     let mut checks: BTreeMap<String, Check<'_>> = BTreeMap::new();
     for view in picture.snapshot.experiments.iter() {
         let name = view.stub.as_str();
-        let endpoint = if picture.component(name).is_some() { format!("experiment:{name}") } else { name.to_owned() };
-        checks.insert(endpoint.clone(), Check { name, endpoint, status: of_experiment(view, picture) });
+        let endpoint = if picture.component(name).is_some() {
+            format!("experiment:{name}")
+        } else {
+            name.to_owned()
+        };
+        checks.insert(
+            endpoint.clone(),
+            Check {
+                name,
+                endpoint,
+                status: of_experiment(view, picture),
+            },
+        );
     }
     for component in &picture.components {
         let endpoint = component.name.to_string();
-        checks.insert(endpoint.clone(), Check { name: &component.name, endpoint, status: of_component(component, picture) });
+        checks.insert(
+            endpoint.clone(),
+            Check {
+                name: &component.name,
+                endpoint,
+                status: of_component(component, picture),
+            },
+        );
     }
     let identity = &*picture.identity;
-    let whole = Whole { name: identity.name, version: identity.version, status: word(state), details, checks };
+    let whole = Whole {
+        name: identity.name,
+        version: identity.version,
+        status: word(state),
+        details,
+        checks,
+    };
     marked(Answer::json(state.is_ok(), &whole))
 }
 
@@ -99,17 +123,26 @@ pub fn status(picture: &Picture) -> Result<Answer, Refused> {
 /// [`Refused::Unknown`]: there is no such check. [`Refused::Unwritable`].
 pub fn status_of(picture: &Picture, endpoint: &str) -> Result<Answer, Refused> {
     if let Some(component) = picture.component(endpoint) {
-        return marked(Answer::json(component.state().is_ok(), &of_component(component, picture)));
+        return marked(Answer::json(
+            component.state().is_ok(),
+            &of_component(component, picture),
+        ));
     }
     let name = endpoint.strip_prefix("experiment:").unwrap_or(endpoint);
-    let view = picture.snapshot.experiment(name).or_else(|| picture.snapshot.experiment(endpoint));
+    let view = picture
+        .snapshot
+        .experiment(name)
+        .or_else(|| picture.snapshot.experiment(endpoint));
     let view = view.ok_or_else(|| Refused::Unknown(format!("check {endpoint} was not found")))?;
     let is_ok = experiment::state(view, &picture.snapshot, picture.at).is_ok();
     marked(Answer::json(is_ok, &of_experiment(view, picture)))
 }
 
 fn marked(answer: Result<Answer, Refused>) -> Result<Answer, Refused> {
-    answer.map(|answer| Answer { content_type: Some(JSON_UTF8), ..answer })
+    answer.map(|answer| Answer {
+        content_type: Some(JSON_UTF8),
+        ..answer
+    })
 }
 
 fn of_component(component: &Component, picture: &Picture) -> CheckStatus {

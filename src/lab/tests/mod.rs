@@ -31,13 +31,23 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// A plan whose servers report ten times a second and whose experiments come back at once.
 fn quick(experiments: usize) -> Plan {
     let (tick, now) = (Duration::from_millis(100), Duration::ZERO);
-    Plan { relay_every: tick, relay_pause: now, jump_every: tick, return_within: now, ..Plan::fleet(experiments) }
+    Plan {
+        relay_every: tick,
+        relay_pause: now,
+        jump_every: tick,
+        return_within: now,
+        ..Plan::fleet(experiments)
+    }
 }
 
 /// The same, but nothing is reported unless it is asked for.
 fn quiet(experiments: usize) -> Plan {
     let long = Duration::from_secs(3600);
-    Plan { relay_every: long, jump_every: long, ..quick(experiments) }
+    Plan {
+        relay_every: long,
+        jump_every: long,
+        ..quick(experiments)
+    }
 }
 
 async fn lab(plan: Plan) -> Lab {
@@ -55,13 +65,22 @@ fn secret(lab: &Lab, server: Server) -> &str {
 }
 
 fn sign(secret: &str, claims: &Value) -> String {
-    jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("signs")
+    jsonwebtoken::encode(
+        &Header::default(),
+        claims,
+        &EncodingKey::from_secret(secret.as_bytes()),
+    )
+    .expect("signs")
 }
 
 /// Claims that are good for a server's topic.
 fn claims(lab: &Lab, server: Server, topic: &str, scopes: &[&str]) -> Value {
     let now = Timestamp::now().as_second();
-    let prefix = if server == Server::Jump { "connect" } else { "session" };
+    let prefix = if server == Server::Jump {
+        "connect"
+    } else {
+        "session"
+    };
     json!({
         "aud": lab.audience(server), "iat": now - 30, "nbf": now - 30, "exp": now + 600,
         "topic": topic, "prefix": prefix, "scopes": scopes, "booking_id": "tests",
@@ -69,29 +88,49 @@ fn claims(lab: &Lab, server: Server, topic: &str, scopes: &[&str]) -> Value {
 }
 
 /// Calls a server; `None` when it drops the connection without an answer.
-async fn call(address: &str, method: &str, path: &str, token: Option<&str>) -> Option<(u16, String)> {
+async fn call(
+    address: &str,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+) -> Option<(u16, String)> {
     let host = address.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).await.expect("connects");
     let token = token.map_or_else(String::new, |token| format!("Authorization: {token}\r\n"));
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{token}Content-Length: 0\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{token}Content-Length: 0\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("writes");
     let mut reply = String::new();
     stream.read_to_string(&mut reply).await.expect("reads");
     let (head, body) = reply.split_once("\r\n\r\n")?;
-    assert!(head.contains("Connection: close") && head.contains("\r\nDate: "), "{head}");
+    assert!(
+        head.contains("Connection: close") && head.contains("\r\nDate: "),
+        "{head}"
+    );
     Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
 
 /// The path of a topic's access call.
 fn access_path(server: Server, topic: &str) -> String {
-    if server == Server::Jump { format!("/api/v1/connect/{topic}") } else { format!("/session/{topic}") }
+    if server == Server::Jump {
+        format!("/api/v1/connect/{topic}")
+    } else {
+        format!("/session/{topic}")
+    }
 }
 
 /// Gets the address of a websocket.
 async fn uri(lab: &Lab, server: Server, claims: &Value) -> String {
     let topic = claims["topic"].as_str().expect("a topic");
     let token = sign(secret(lab, server), claims);
-    let (status, body) = call(&lab.address(server), "POST", &access_path(server, topic), Some(&token)).await.expect("an answer");
+    let (status, body) = call(
+        &lab.address(server),
+        "POST",
+        &access_path(server, topic),
+        Some(&token),
+    )
+    .await
+    .expect("an answer");
     assert_eq!(status, 200, "{body}");
     let body: Value = serde_json::from_str(&body).expect("json");
     body["uri"].as_str().expect("a uri").to_owned()
@@ -103,18 +142,29 @@ async fn open(uri: &str) -> Socket {
 
 /// A listener to a server's reports that may ask for them.
 async fn listen(lab: &Lab, server: Server) -> Socket {
-    let scopes: &[&str] = if server == Server::Jump { &["stats"] } else { &["read", "write"] };
+    let scopes: &[&str] = if server == Server::Jump {
+        &["stats"]
+    } else {
+        &["read", "write"]
+    };
     open(&uri(lab, server, &claims(lab, server, "stats", scopes)).await).await
 }
 
 async fn say(socket: &mut Socket, text: &str) {
-    socket.send(Message::text(text.to_owned())).await.expect("sends");
+    socket
+        .send(Message::text(text.to_owned()))
+        .await
+        .expect("sends");
 }
 
 /// The next message, pings left out.
 async fn next(socket: &mut Socket) -> Message {
     loop {
-        let message = timeout(PATIENCE, socket.next()).await.expect("in time").expect("is open").expect("is a message");
+        let message = timeout(PATIENCE, socket.next())
+            .await
+            .expect("in time")
+            .expect("is open")
+            .expect("is a message");
         if !message.is_ping() {
             return message;
         }
@@ -140,11 +190,16 @@ async fn report_until(socket: &mut Socket, wanted: impl Fn(&[Value]) -> bool) ->
             }
         }
     };
-    timeout(PATIENCE, search).await.expect("such a report comes")
+    timeout(PATIENCE, search)
+        .await
+        .expect("such a report comes")
 }
 
 fn count(entries: &[Value], topic: &str) -> usize {
-    entries.iter().filter(|entry| entry["topic"] == topic).count()
+    entries
+        .iter()
+        .filter(|entry| entry["topic"] == topic)
+        .count()
 }
 
 async fn is_silent(socket: &mut Socket) -> bool {

@@ -32,8 +32,17 @@ impl Counters {
                 SwitchOutcome::Gone => &self.gone,
                 SwitchOutcome::Failed(_) => &self.failed,
             }),
-            Record::Delivered { outcome: Ok(()), .. } => Some(&self.sent),
-            Record::Delivered { outcome: Err(fault), .. } => Some(if fault.permanent { &self.refused } else { &self.unsent }),
+            Record::Delivered {
+                outcome: Ok(()), ..
+            } => Some(&self.sent),
+            Record::Delivered {
+                outcome: Err(fault),
+                ..
+            } => Some(if fault.permanent {
+                &self.refused
+            } else {
+                &self.unsent
+            }),
             Record::Event { .. }
             | Record::Switching(_)
             | Record::Source { .. }
@@ -64,19 +73,34 @@ impl Counters {
     }
 
     pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let mut changes = sheet.counts("labwatch_health_changes", "How often an experiment's health became this")?;
+        let mut changes = sheet.counts(
+            "labwatch_health_changes",
+            "How often an experiment's health became this",
+        )?;
         for (health, counter) in Health::ALL.into_iter().zip(&self.became) {
             changes.set([("health", health.word())], read(counter))?;
         }
-        let mut switches = sheet.counts("labwatch_switches", "How often book was told of an availability, by what came of it")?;
-        for (outcome, counter) in [("confirmed", &self.confirmed), ("held", &self.held), ("gone", &self.gone), ("failed", &self.failed)] {
+        let mut switches = sheet.counts(
+            "labwatch_switches",
+            "How often book was told of an availability, by what came of it",
+        )?;
+        for (outcome, counter) in [
+            ("confirmed", &self.confirmed),
+            ("held", &self.held),
+            ("gone", &self.gone),
+            ("failed", &self.failed),
+        ] {
             switches.set([("outcome", outcome)], read(counter))?;
         }
         let mut summaries = sheet.counts(
             "labwatch_summaries",
             "How often people were told, by what came of it: sent, refused for good, or failed and tried again",
         )?;
-        for (outcome, counter) in [("sent", &self.sent), ("refused", &self.refused), ("failed", &self.unsent)] {
+        for (outcome, counter) in [
+            ("sent", &self.sent),
+            ("refused", &self.refused),
+            ("failed", &self.unsent),
+        ] {
             summaries.set([("outcome", outcome)], read(counter))?;
         }
         Ok(())

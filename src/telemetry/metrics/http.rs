@@ -28,11 +28,15 @@ impl HttpCounts {
     /// Counts an answer with this status, given on this route of the router after this time.
     pub fn note(&self, route: Option<&str>, status: u16, took: Duration) {
         let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = route.filter(|route| routes.len() < MAX_ROUTES || routes.contains_key(*route)).unwrap_or(OTHER);
+        let name = route
+            .filter(|route| routes.len() < MAX_ROUTES || routes.contains_key(*route))
+            .unwrap_or(OTHER);
         if !routes.contains_key(name) {
             routes.insert(name.to_owned(), Answers::default());
         }
-        let Some(answers) = routes.get_mut(name) else { return };
+        let Some(answers) = routes.get_mut(name) else {
+            return;
+        };
         answers.spent += took;
         let class = usize::from(status / 100).saturating_sub(1);
         if let Some(count) = answers.by_class.get_mut(class) {
@@ -42,15 +46,28 @@ impl HttpCounts {
 
     pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
         const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-        let routes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut answers = sheet.counts("labwatch_http_answers", "How often the API answered, by route and kind of status")?;
+        let routes = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let mut answers = sheet.counts(
+            "labwatch_http_answers",
+            "How often the API answered, by route and kind of status",
+        )?;
         for (route, counted) in &routes {
-            for (class, number) in CLASSES.iter().zip(counted.by_class).filter(|(_, number)| *number > 0) {
+            for (class, number) in CLASSES
+                .iter()
+                .zip(counted.by_class)
+                .filter(|(_, number)| *number > 0)
+            {
                 answers.set([("route", route.as_str()), ("status", class)], number)?;
             }
         }
-        let mut spent =
-            sheet.counts("labwatch_http_answer_seconds", "The time from a request's head to its answer's head, summed up, in seconds")?;
+        let mut spent = sheet.counts(
+            "labwatch_http_answer_seconds",
+            "The time from a request's head to its answer's head, summed up, in seconds",
+        )?;
         for (route, counted) in &routes {
             spent.set([("route", route.as_str())], counted.spent.as_secs_f64())?;
         }
@@ -70,6 +87,9 @@ mod tests {
         }
         let routes = counts.0.lock().expect("no panic before");
         assert_eq!(routes.len(), MAX_ROUTES + 1);
-        assert_eq!(routes.get(OTHER).map(|answers| answers.by_class[1]), Some(MAX_ROUTES as u64));
+        assert_eq!(
+            routes.get(OTHER).map(|answers| answers.by_class[1]),
+            Some(MAX_ROUTES as u64)
+        );
     }
 }

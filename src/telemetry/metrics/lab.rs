@@ -32,33 +32,64 @@ fn experiments(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
         "Whether students can use the experiment, that is whether it is ok or degraded (1) or not (0)",
     )?;
     for view in snapshot.experiments.iter() {
-        available.set([("experiment", view.stub.as_str()), ("group", stem(view.stub.as_str()))], u64::from(is_usable(view)))?;
+        available.set(
+            [
+                ("experiment", view.stub.as_str()),
+                ("group", stem(view.stub.as_str())),
+            ],
+            u64::from(is_usable(view)),
+        )?;
     }
-    let mut bookable =
-        sheet.gauges("labwatch_experiment_bookable", "Whether book offers the experiment (1) or not (0), where book has told")?;
+    let mut bookable = sheet.gauges(
+        "labwatch_experiment_bookable",
+        "Whether book offers the experiment (1) or not (0), where book has told",
+    )?;
     for view in snapshot.experiments.iter() {
         if let Some(says) = view.bookable() {
-            bookable.set([("experiment", view.stub.as_str())], u64::from(says == Bookable::Yes))?;
+            bookable.set(
+                [("experiment", view.stub.as_str())],
+                u64::from(says == Bookable::Yes),
+            )?;
         }
     }
-    let mut since = sheet
-        .gauges("labwatch_experiment_health_since_seconds", "Since when the experiment's health is as it is, in seconds of Unix time")?;
+    let mut since = sheet.gauges(
+        "labwatch_experiment_health_since_seconds",
+        "Since when the experiment's health is as it is, in seconds of Unix time",
+    )?;
     for view in snapshot.experiments.iter() {
-        since.set([("experiment", view.stub.as_str()), ("health", view.health.word())], view.since.as_second())?;
+        since.set(
+            [
+                ("experiment", view.stub.as_str()),
+                ("health", view.health.word()),
+            ],
+            view.since.as_second(),
+        )?;
     }
     Ok(())
 }
 
 /// Groups by the names' stems, which are beside each other because experiments are sorted.
 fn groups(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let groups: Vec<&[_]> = snapshot.experiments.chunk_by(|a, b| stem(a.stub.as_str()) == stem(b.stub.as_str())).collect();
-    let mut size = sheet.gauges("labwatch_group_experiments", "How many experiments share the name's stem")?;
+    let groups: Vec<&[_]> = snapshot
+        .experiments
+        .chunk_by(|a, b| stem(a.stub.as_str()) == stem(b.stub.as_str()))
+        .collect();
+    let mut size = sheet.gauges(
+        "labwatch_group_experiments",
+        "How many experiments share the name's stem",
+    )?;
     for group in &groups {
         size.set([("group", stem_of(group))], count(group.len()))?;
     }
-    let mut usable = sheet.gauges("labwatch_group_available", "How many of them students can use")?;
+    let mut usable = sheet.gauges(
+        "labwatch_group_available",
+        "How many of them students can use",
+    )?;
     for group in &groups {
-        usable.set([("group", stem_of(group))], count(group.iter().filter(|view| is_usable(view)).count()))?;
+        usable.set(
+            [("group", stem_of(group))],
+            count(group.iter().filter(|view| is_usable(view)).count()),
+        )?;
     }
     Ok(())
 }
@@ -69,7 +100,10 @@ fn stem_of(group: &[Arc<ExperimentView>]) -> &str {
 
 fn counts(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
     let counts = &snapshot.counts;
-    let mut health = sheet.gauges("labwatch_experiments", "How many experiments have this health")?;
+    let mut health = sheet.gauges(
+        "labwatch_experiments",
+        "How many experiments have this health",
+    )?;
     for (word, number) in [
         (Health::Ok.word(), counts.ok),
         (Health::Degraded.word(), counts.degraded),
@@ -83,16 +117,26 @@ fn counts(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
         "labwatch_experiments_unbookable",
         "How many experiments cannot be booked because labwatch withdrew them, because a person holds them, or because book does not list them",
     )?;
-    for (why, number) in [("withdrawn", counts.withdrawn), ("held", counts.held), ("unlisted", counts.unlisted)] {
+    for (why, number) in [
+        ("withdrawn", counts.withdrawn),
+        ("held", counts.held),
+        ("unlisted", counts.unlisted),
+    ] {
         booking.set([("why", why)], count(number))?;
     }
     Ok(())
 }
 
 fn sources(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mut health = sheet.gauges("labwatch_source_health", "How the source is: 0 starting, 1 live, 2 late, 3 down")?;
+    let mut health = sheet.gauges(
+        "labwatch_source_health",
+        "How the source is: 0 starting, 1 live, 2 late, 3 down",
+    )?;
     for name in SourceName::ALL {
-        health.set([("source", name.word())], code(snapshot.source(name).health))?;
+        health.set(
+            [("source", name.word())],
+            code(snapshot.source(name).health),
+        )?;
     }
     let mut age = sheet.gauges(
         "labwatch_source_report_age_seconds",
@@ -100,12 +144,21 @@ fn sources(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
     )?;
     for name in SourceName::ALL {
         if let Some(at) = snapshot.source(name).last_report {
-            age.set([("source", name.word())], snapshot.at.duration_since(at).as_secs_f64().max(0.0))?;
+            age.set(
+                [("source", name.word())],
+                snapshot.at.duration_since(at).as_secs_f64().max(0.0),
+            )?;
         }
     }
-    let mut hides = sheet.gauges("labwatch_source_hides", "How many experiments are not judged because of the source")?;
+    let mut hides = sheet.gauges(
+        "labwatch_source_hides",
+        "How many experiments are not judged because of the source",
+    )?;
     for name in SourceName::ALL {
-        hides.set([("source", name.word())], count(snapshot.source(name).hides))?;
+        hides.set(
+            [("source", name.word())],
+            count(snapshot.source(name).hides),
+        )?;
     }
     Ok(())
 }
@@ -117,7 +170,11 @@ fn sampling(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
         "How many streams are listened to because relay tells nothing of their traffic",
         count(sampling.streams),
     )?;
-    sheet.gauge("labwatch_sampling_round_seconds", "How long one round over all of them takes, in seconds", sampling.round.as_secs_f64())
+    sheet.gauge(
+        "labwatch_sampling_round_seconds",
+        "How long one round over all of them takes, in seconds",
+        sampling.round.as_secs_f64(),
+    )
 }
 
 fn is_usable(view: &ExperimentView) -> bool {

@@ -33,9 +33,19 @@ pub struct Metrics(Arc<Registry>);
 impl Metrics {
     /// Figures of this laboratory.
     #[must_use]
-    pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>, counters: Arc<Counters>, http: Arc<HttpCounts>, inside: Inside) -> Self {
+    pub fn new(
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        counters: Arc<Counters>,
+        http: Arc<HttpCounts>,
+        inside: Inside,
+    ) -> Self {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Everything { snapshots, counters, http, inside }));
+        registry.register_collector(Box::new(Everything {
+            snapshots,
+            counters,
+            http,
+            inside,
+        }));
         Self(Arc::new(registry))
     }
 

@@ -14,23 +14,47 @@ const PAGE_BYTES: u64 = 4096;
 const TICKS_PER_SECOND: u64 = 100;
 
 pub(super) fn write(sheet: &mut Sheet<'_>, started: Timestamp) -> fmt::Result {
-    sheet.gauge("process_start_time_seconds", "When labwatch started, in seconds of Unix time", started.as_second())?;
+    sheet.gauge(
+        "process_start_time_seconds",
+        "When labwatch started, in seconds of Unix time",
+        started.as_second(),
+    )?;
     if let Some(pages) = resident_pages() {
-        sheet.gauge("process_resident_memory_bytes", "Memory in use, in bytes", pages.saturating_mul(PAGE_BYTES))?;
+        sheet.gauge(
+            "process_resident_memory_bytes",
+            "Memory in use, in bytes",
+            pages.saturating_mul(PAGE_BYTES),
+        )?;
     }
     if let Some(ticks) = processor_ticks() {
-        #[expect(clippy::cast_precision_loss, reason = "exact for as long as any machine runs")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "exact for as long as any machine runs"
+        )]
         let seconds = ticks as f64 / TICKS_PER_SECOND as f64;
-        sheet.count("process_cpu_seconds", "Processor time spent, in seconds", seconds)?;
+        sheet.count(
+            "process_cpu_seconds",
+            "Processor time spent, in seconds",
+            seconds,
+        )?;
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        sheet.gauge("process_open_fds", "Open file descriptors", super::lab::count(open.count()))?;
+        sheet.gauge(
+            "process_open_fds",
+            "Open file descriptors",
+            super::lab::count(open.count()),
+        )?;
     }
     Ok(())
 }
 
 fn resident_pages() -> Option<u64> {
-    fs::read_to_string("/proc/self/statm").ok()?.split_ascii_whitespace().nth(1)?.parse().ok()
+    fs::read_to_string("/proc/self/statm")
+        .ok()?
+        .split_ascii_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 /// Ticks in user and system mode. The program's name, which may hold blanks, ends with the last bracket.

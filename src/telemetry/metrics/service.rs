@@ -20,7 +20,9 @@ pub struct Inside {
 
 impl fmt::Debug for Inside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inside").field("label", &self.label).finish_non_exhaustive()
+        f.debug_struct("Inside")
+            .field("label", &self.label)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,30 +75,70 @@ pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot, inside: &Inside)
     let label = inside.label.as_str();
     sheet
         .gauges("service_info", "Which labwatch this is; always 1")?
-        .set([("service", label), ("build_version", env!("CARGO_PKG_VERSION"))], 1_u64)?;
+        .set(
+            [
+                ("service", label),
+                ("build_version", env!("CARGO_PKG_VERSION")),
+            ],
+            1_u64,
+        )?;
     let service = (inside.service)();
     sheet
-        .gauges("service_health", "labwatch's own health: 0 not known yet, 1 ok, 2 not ok")?
+        .gauges(
+            "service_health",
+            "labwatch's own health: 0 not known yet, 1 ok, 2 not ok",
+        )?
         .set([("service", label)], u64::from(service.state))?;
-    let mut parts = sheet.gauges("service_dependency_health", "The health of what labwatch needs: 0 not known yet, 1 ok, 2 not ok")?;
+    let mut parts = sheet.gauges(
+        "service_dependency_health",
+        "The health of what labwatch needs: 0 not known yet, 1 ok, 2 not ok",
+    )?;
     for component in &service.components {
-        parts.set([("service", label), ("dependency", component.name.as_str())], u64::from(component.state))?;
+        parts.set(
+            [("service", label), ("dependency", component.name.as_str())],
+            u64::from(component.state),
+        )?;
     }
-    let mut categories = sheet.gauges("lab_category_ok", "Whether the category is ok (1) or not (0)")?;
+    let mut categories = sheet.gauges(
+        "lab_category_ok",
+        "Whether the category is ok (1) or not (0)",
+    )?;
     for (name, ok) in &service.categories {
         categories.set([("category", name.as_str())], u64::from(*ok))?;
     }
-    sheet.gauge("lab_acks", "How many acknowledgements hold", super::lab::count(service.acknowledged))?;
-    sheet.gauge("lab_pilot_light", "1 while the laboratory is being judged, 0 when that stands still", u64::from(service.turns))?;
-    sheet.count("labwatch_checks", "How often the laboratory was judged", snapshot.version)?;
-    sheet.gauge("labwatch_snapshot_time_seconds", "When the newest picture was taken, in seconds of Unix time", snapshot.at.as_second())?;
+    sheet.gauge(
+        "lab_acks",
+        "How many acknowledgements hold",
+        super::lab::count(service.acknowledged),
+    )?;
+    sheet.gauge(
+        "lab_pilot_light",
+        "1 while the laboratory is being judged, 0 when that stands still",
+        u64::from(service.turns),
+    )?;
+    sheet.count(
+        "labwatch_checks",
+        "How often the laboratory was judged",
+        snapshot.version,
+    )?;
+    sheet.gauge(
+        "labwatch_snapshot_time_seconds",
+        "When the newest picture was taken, in seconds of Unix time",
+        snapshot.at.as_second(),
+    )?;
     telling(sheet, snapshot)?;
     queues(sheet, &inside.queues)?;
-    inside.store.as_ref().map_or(Ok(()), |store| kept(sheet, store()))
+    inside
+        .store
+        .as_ref()
+        .map_or(Ok(()), |store| kept(sheet, store()))
 }
 
 fn telling(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mut failures = sheet.gauges("labwatch_mail_failures", "How many attempts to tell the people of the route failed in a row")?;
+    let mut failures = sheet.gauges(
+        "labwatch_mail_failures",
+        "How many attempts to tell the people of the route failed in a row",
+    )?;
     for route in &snapshot.routes {
         failures.set([("route", route.name.as_str())], u64::from(route.failures))?;
     }
@@ -105,7 +147,9 @@ fn telling(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
         "How long there has been something to tell on the route that is not told, in seconds; 0 when all is told",
     )?;
     for route in &snapshot.routes {
-        let waits = route.waiting_since.map_or(0.0, |since| snapshot.at.duration_since(since).as_secs_f64().max(0.0));
+        let waits = route.waiting_since.map_or(0.0, |since| {
+            snapshot.at.duration_since(since).as_secs_f64().max(0.0)
+        });
         waiting.set([("route", route.name.as_str())], waits)?;
     }
     Ok(())
@@ -129,6 +173,14 @@ fn kept(sheet: &mut Sheet<'_>, store: StoreFigures) -> fmt::Result {
         "Whether what happens is on disk within moments (1) or the disk takes nothing (0)",
         u64::from(store.ok),
     )?;
-    sheet.gauge("labwatch_store_waiting", "How many entries wait for the disk", super::lab::count(store.waiting))?;
-    sheet.count("labwatch_store_lost", "How many entries were lost because the disk took nothing for too long", store.lost)
+    sheet.gauge(
+        "labwatch_store_waiting",
+        "How many entries wait for the disk",
+        super::lab::count(store.waiting),
+    )?;
+    sheet.count(
+        "labwatch_store_lost",
+        "How many entries were lost because the disk took nothing for too long",
+        store.lost,
+    )
 }

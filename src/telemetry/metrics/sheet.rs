@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder,
+};
 use prometheus_client::metrics::MetricType;
 
 /// One label's name and value.
@@ -25,34 +27,70 @@ impl<'a> Sheet<'a> {
     }
 
     /// Begins a family of gauges.
-    pub(super) fn gauges(&mut self, name: &'static str, help: &str) -> Result<Gauges<'_>, fmt::Error> {
-        self.0.encode_descriptor(name, help, None, MetricType::Gauge).map(Gauges)
+    pub(super) fn gauges(
+        &mut self,
+        name: &'static str,
+        help: &str,
+    ) -> Result<Gauges<'_>, fmt::Error> {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Gauge)
+            .map(Gauges)
     }
 
     /// Begins a family of counters; the format puts `_total` behind the name.
-    pub(super) fn counts(&mut self, name: &'static str, help: &str) -> Result<Counts<'_>, fmt::Error> {
-        self.0.encode_descriptor(name, help, None, MetricType::Counter).map(Counts)
+    pub(super) fn counts(
+        &mut self,
+        name: &'static str,
+        help: &str,
+    ) -> Result<Counts<'_>, fmt::Error> {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Counter)
+            .map(Counts)
     }
 
     /// A gauge without labels.
-    pub(super) fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    pub(super) fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl EncodeGaugeValue,
+    ) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?
+            .encode_gauge(&value)
     }
 
     /// A counter without labels.
-    pub(super) fn count(&mut self, name: &str, help: &str, value: impl EncodeCounterValue) -> fmt::Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Counter)?.encode_counter::<[Label<'_>; 0], _, u64>(&value, None)
+    pub(super) fn count(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl EncodeCounterValue,
+    ) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Counter)?
+            .encode_counter::<[Label<'_>; 0], _, u64>(&value, None)
     }
 }
 
 impl Gauges<'_> {
-    pub(super) fn set<const N: usize>(&mut self, labels: [Label<'_>; N], value: impl EncodeGaugeValue) -> fmt::Result {
+    pub(super) fn set<const N: usize>(
+        &mut self,
+        labels: [Label<'_>; N],
+        value: impl EncodeGaugeValue,
+    ) -> fmt::Result {
         self.0.encode_family(&labels)?.encode_gauge(&value)
     }
 }
 
 impl Counts<'_> {
-    pub(super) fn set<const N: usize>(&mut self, labels: [Label<'_>; N], value: impl EncodeCounterValue) -> fmt::Result {
-        self.0.encode_family(&labels)?.encode_counter::<[Label<'_>; 0], _, u64>(&value, None)
+    pub(super) fn set<const N: usize>(
+        &mut self,
+        labels: [Label<'_>; N],
+        value: impl EncodeCounterValue,
+    ) -> fmt::Result {
+        self.0
+            .encode_family(&labels)?
+            .encode_counter::<[Label<'_>; 0], _, u64>(&value, None)
     }
 }

@@ -36,9 +36,15 @@ pub(super) const DAYS: [(Day, &str); 7] = [
 
 /// What an acknowledgement can be about, as a form offers it.
 pub(super) const WHATS: [(&str, &str); 4] = [
-    ("experiments", "experiments by their name or a pattern such as pend*"),
+    (
+        "experiments",
+        "experiments by their name or a pattern such as pend*",
+    ),
     ("pool", "a pool by its name"),
-    ("component", "relay, jump, book, or another part by its name"),
+    (
+        "component",
+        "relay, jump, book, or another part by its name",
+    ),
     ("installation", "the whole laboratory"),
 ];
 
@@ -90,13 +96,19 @@ pub(super) struct Problem {
 
 impl Problem {
     fn of(field: &'static str, words: impl Into<String>) -> Self {
-        Self { field, words: words.into() }
+        Self {
+            field,
+            words: words.into(),
+        }
     }
 }
 
 impl Asked {
     fn of(command: Command, fields: Vec<(&'static str, String)>) -> Self {
-        Self { order: Order::Engine(command), fields }
+        Self {
+            order: Order::Engine(command),
+            fields,
+        }
     }
 
     /// What the fields of a form mean.
@@ -106,8 +118,14 @@ impl Asked {
             Kind::Silence => silence(fields, clock),
             Kind::Maintenance => maintenance(fields, clock),
             Kind::Hold => {
-                let (resource, reason) = (resource(fields)?, text(fields, "reason", "say why, in words that students read")?);
-                let said = vec![("resource", resource.as_str().to_owned()), ("reason", reason.clone())];
+                let (resource, reason) = (
+                    resource(fields)?,
+                    text(fields, "reason", "say why, in words that students read")?,
+                );
+                let said = vec![
+                    ("resource", resource.as_str().to_owned()),
+                    ("reason", reason.clone()),
+                ];
                 Ok(Self::of(Command::Hold { resource, reason }, said))
             }
             Kind::Enable => {
@@ -116,11 +134,16 @@ impl Asked {
                 Ok(Self::of(Command::Enable { resource }, said))
             }
             Kind::End => {
-                let id = fields
-                    .get("id")
-                    .parse()
-                    .map_err(|_| Problem::of("id", "this is no number: the page of holds lists what can be ended"))?;
-                Ok(Self::of(Command::Remove { id: QuietId(id) }, vec![("id", id.to_string())]))
+                let id = fields.get("id").parse().map_err(|_| {
+                    Problem::of(
+                        "id",
+                        "this is no number: the page of holds lists what can be ended",
+                    )
+                })?;
+                Ok(Self::of(
+                    Command::Remove { id: QuietId(id) },
+                    vec![("id", id.to_string())],
+                ))
             }
             Kind::Open | Kind::Close => category(fields, kind == Kind::Open),
         }
@@ -128,7 +151,10 @@ impl Asked {
 }
 
 fn acknowledge(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
-    let what = WHATS.iter().find(|(what, _)| *what == fields.get("what")).map_or("experiments", |(what, _)| what);
+    let what = WHATS
+        .iter()
+        .find(|(what, _)| *what == fields.get("what"))
+        .map_or("experiments", |(what, _)| what);
     let name = || text(fields, "name", "say which");
     let scope = match what {
         "pool" => Scope::Pool(name()?),
@@ -136,9 +162,17 @@ fn acknowledge(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
         "installation" => Scope::Installation,
         _ => Scope::Experiments(pattern(fields, "name")?),
     };
-    let text = text(fields, "text", "say what is done about it, so that others know")?;
+    let text = text(
+        fields,
+        "text",
+        "say what is done about it, so that others know",
+    )?;
     let until = until(fields, clock)?;
-    let mut said = vec![("what", what.to_owned()), ("name", fields.get("name").to_owned()), ("text", text.clone())];
+    let mut said = vec![
+        ("what", what.to_owned()),
+        ("name", fields.get("name").to_owned()),
+        ("text", text.clone()),
+    ];
     said.extend(until.map(|until| ("until", until.to_string())));
     Ok(Asked::of(Command::Acknowledge { scope, text, until }, said))
 }
@@ -146,15 +180,30 @@ fn acknowledge(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
 fn silence(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
     let pattern = pattern(fields, "experiments")?;
     let reason = text(fields, "reason", "say why, so that others know")?;
-    let until = until(fields, clock)?.ok_or_else(|| Problem::of("until", "say for how long, or until when"))?;
-    let said = vec![("experiments", pattern.as_str().to_owned()), ("reason", reason.clone()), ("until", until.to_string())];
-    Ok(Asked::of(Command::Silence { pattern, until, reason }, said))
+    let until = until(fields, clock)?
+        .ok_or_else(|| Problem::of("until", "say for how long, or until when"))?;
+    let said = vec![
+        ("experiments", pattern.as_str().to_owned()),
+        ("reason", reason.clone()),
+        ("until", until.to_string()),
+    ];
+    Ok(Asked::of(
+        Command::Silence {
+            pattern,
+            until,
+            reason,
+        },
+        said,
+    ))
 }
 
 fn maintenance(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
     let pattern = pattern(fields, "experiments")?;
     let reason = text(fields, "reason", "say why, so that others know")?;
-    let mut said = vec![("experiments", pattern.as_str().to_owned()), ("reason", reason.clone())];
+    let mut said = vec![
+        ("experiments", pattern.as_str().to_owned()),
+        ("reason", reason.clone()),
+    ];
     let schedule = if fields.get("when") == "weekly" {
         let weekly = weekly(fields, clock)?;
         said.push(("when", "weekly".to_owned()));
@@ -162,32 +211,61 @@ fn maintenance(fields: &Fields, clock: Clock<'_>) -> Result<Asked, Problem> {
         said.extend(["starts", "lasts"].map(|name| (name, fields.get(name).to_owned())));
         Schedule::Weekly(weekly)
     } else {
-        let from = if fields.get("from").is_empty() { Ok(clock.now) } else { moment(fields, "from", clock.zone) }?;
+        let from = if fields.get("from").is_empty() {
+            Ok(clock.now)
+        } else {
+            moment(fields, "from", clock.zone)
+        }?;
         let until = moment(fields, "until", clock.zone)?;
         if until <= from {
-            return Err(Problem::of("until", "this is not after its begin: give a later time"));
+            return Err(Problem::of(
+                "until",
+                "this is not after its begin: give a later time",
+            ));
         }
         said.extend([("from", from.to_string()), ("until", until.to_string())]);
         Schedule::Once { from, until }
     };
-    Ok(Asked::of(Command::Maintain { pattern, schedule, reason }, said))
+    Ok(Asked::of(
+        Command::Maintain {
+            pattern,
+            schedule,
+            reason,
+        },
+        said,
+    ))
 }
 
 fn category(fields: &Fields, open: bool) -> Result<Asked, Problem> {
-    let name = text(fields, "category", "say which category: the page of pools lists them")?;
+    let name = text(
+        fields,
+        "category",
+        "say which category: the page of pools lists them",
+    )?;
     let reason = text(fields, "reason", "say why, so that others know")?;
     let said = vec![("category", name.clone()), ("reason", reason.clone())];
-    Ok(Asked { order: Order::Category { name, open, reason }, fields: said })
+    Ok(Asked {
+        order: Order::Category { name, open, reason },
+        fields: said,
+    })
 }
 
 fn weekly(fields: &Fields, clock: Clock<'_>) -> Result<Weekly, Problem> {
     let chosen = |day: &Day| fields.all("day").any(|word| word == day.word());
-    let days: BTreeSet<Day> = DAYS.into_iter().map(|(day, _)| day).filter(chosen).collect();
+    let days: BTreeSet<Day> = DAYS
+        .into_iter()
+        .map(|(day, _)| day)
+        .filter(chosen)
+        .collect();
     if days.is_empty() {
         return Err(Problem::of("day", "choose at least one day"));
     }
-    let starts: Time = fields.get("starts").parse().map_err(|_| Problem::of("starts", "this is no time of day: write it as 18:00"))?;
-    let lasts = parse_duration(fields.get("lasts")).map_err(|why| Problem::of("lasts", format!("{why}: write it as 2h or 90m")))?;
+    let starts: Time = fields
+        .get("starts")
+        .parse()
+        .map_err(|_| Problem::of("starts", "this is no time of day: write it as 18:00"))?;
+    let lasts = parse_duration(fields.get("lasts"))
+        .map_err(|why| Problem::of("lasts", format!("{why}: write it as 2h or 90m")))?;
     let zone = clock.zone.iana_name().unwrap_or("UTC");
     Weekly::try_new(days, starts, lasts, zone).map_err(|why| Problem::of("lasts", why.to_string()))
 }
@@ -200,10 +278,24 @@ fn until(fields: &Fields, clock: Clock<'_>) -> Result<Option<Timestamp>, Problem
     match fields.get("for") {
         "" => Ok(None),
         length => {
-            let wrong = || Problem::of("for", format!("{length} is no length of time: choose one, or give a time"));
-            let length = parse_duration(length).ok().and_then(|length| SignedDuration::try_from(length).ok()).ok_or_else(wrong)?;
-            let second = clock.now.checked_add(length).map_err(|_| wrong())?.as_second();
-            Timestamp::from_second((second.div_euclid(MINUTE) + 1).saturating_mul(MINUTE)).map(Some).map_err(|_| wrong())
+            let wrong = || {
+                Problem::of(
+                    "for",
+                    format!("{length} is no length of time: choose one, or give a time"),
+                )
+            };
+            let length = parse_duration(length)
+                .ok()
+                .and_then(|length| SignedDuration::try_from(length).ok())
+                .ok_or_else(wrong)?;
+            let second = clock
+                .now
+                .checked_add(length)
+                .map_err(|_| wrong())?
+                .as_second();
+            Timestamp::from_second((second.div_euclid(MINUTE) + 1).saturating_mul(MINUTE))
+                .map(Some)
+                .map_err(|_| wrong())
         }
     }
 }
@@ -215,20 +307,32 @@ fn moment(fields: &Fields, field: &'static str, zone: &TimeZone) -> Result<Times
         return Ok(moment);
     }
     let by_clock = text.parse::<DateTime>().ok().filter(|_| text.contains(':'));
-    let moment = by_clock.and_then(|by_clock| zone.to_ambiguous_timestamp(by_clock).compatible().ok());
+    let moment =
+        by_clock.and_then(|by_clock| zone.to_ambiguous_timestamp(by_clock).compatible().ok());
     moment.ok_or_else(|| match text {
         "" => Problem::of(field, "a date and a time are missing here"),
-        text => Problem::of(field, format!("“{text}” is not a date and time: write it as 2026-11-23 18:00")),
+        text => Problem::of(
+            field,
+            format!("“{text}” is not a date and time: write it as 2026-11-23 18:00"),
+        ),
     })
 }
 
 fn pattern(fields: &Fields, field: &'static str) -> Result<NamePattern, Problem> {
-    let text = text(fields, field, "say which: a name, or a pattern such as pend*")?;
+    let text = text(
+        fields,
+        field,
+        "say which: a name, or a pattern such as pend*",
+    )?;
     NamePattern::try_new(&text).map_err(|why| Problem::of(field, why.to_string()))
 }
 
 fn resource(fields: &Fields) -> Result<ResourceName, Problem> {
-    let text = text(fields, "resource", "say which resource of book, such as r-pend00")?;
+    let text = text(
+        fields,
+        "resource",
+        "say which resource of book, such as r-pend00",
+    )?;
     ResourceName::try_new(&text).map_err(|why| Problem::of("resource", why.to_string()))
 }
 
@@ -247,23 +351,51 @@ mod tests {
     fn read(kind: Kind, form: &str) -> Result<Asked, Problem> {
         let zone = TimeZone::get("Europe/London").expect("is known");
         let now = "2026-07-01T10:00:30Z".parse().expect("a time");
-        Asked::read(kind, &Fields::of(form.as_bytes()), Clock { zone: &zone, now })
+        Asked::read(
+            kind,
+            &Fields::of(form.as_bytes()),
+            Clock { zone: &zone, now },
+        )
     }
 
     #[test]
     fn what_is_read_means_the_same_when_it_is_sent_again() {
         for (kind, form, command) in [
-            (Kind::Acknowledge, "what=experiments&name=pend*&text=motor+ordered", "acknowledge pend*: motor ordered"),
-            (Kind::Acknowledge, "name=pend00&text=x&for=1h", "acknowledge pend00 until 2026-07-01T11:01:00Z: x"),
+            (
+                Kind::Acknowledge,
+                "what=experiments&name=pend*&text=motor+ordered",
+                "acknowledge pend*: motor ordered",
+            ),
+            (
+                Kind::Acknowledge,
+                "name=pend00&text=x&for=1h",
+                "acknowledge pend00 until 2026-07-01T11:01:00Z: x",
+            ),
             (
                 Kind::Acknowledge,
                 "what=pool&name=pend&text=x&until=2026-07-02T18:00&for=1h",
                 "acknowledge pool pend until 2026-07-02T17:00:00Z: x",
             ),
-            (Kind::Acknowledge, "what=component&name=relay&text=x", "acknowledge component relay: x"),
-            (Kind::Acknowledge, "what=installation&name=&text=x", "acknowledge the whole laboratory: x"),
-            (Kind::Silence, "experiments=*&reason=x&until=2026-07-02+18:00", "silence * until 2026-07-02T17:00:00Z: x"),
-            (Kind::Silence, "experiments=*&reason=x&until=2026-07-02T18:00:00Z", "silence * until 2026-07-02T18:00:00Z: x"),
+            (
+                Kind::Acknowledge,
+                "what=component&name=relay&text=x",
+                "acknowledge component relay: x",
+            ),
+            (
+                Kind::Acknowledge,
+                "what=installation&name=&text=x",
+                "acknowledge the whole laboratory: x",
+            ),
+            (
+                Kind::Silence,
+                "experiments=*&reason=x&until=2026-07-02+18:00",
+                "silence * until 2026-07-02T17:00:00Z: x",
+            ),
+            (
+                Kind::Silence,
+                "experiments=*&reason=x&until=2026-07-02T18:00:00Z",
+                "silence * until 2026-07-02T18:00:00Z: x",
+            ),
             (
                 Kind::Maintenance,
                 "experiments=a&reason=x&from=2026-12-01T08:00&until=2026-12-01T09:00",
@@ -279,9 +411,13 @@ mod tests {
             (Kind::End, "id=7", "end number 7"),
         ] {
             let asked = read(kind, form).expect(form);
-            let Order::Engine(given) = &asked.order else { panic!("{form} is for the engine") };
+            let Order::Engine(given) = &asked.order else {
+                panic!("{form} is for the engine")
+            };
             assert_eq!(given.to_string(), command, "{form}");
-            let again = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&asked.fields).finish();
+            let again = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(&asked.fields)
+                .finish();
             assert_eq!(read(kind, &again), Ok(asked), "{again}");
         }
     }
@@ -292,17 +428,49 @@ mod tests {
             (Kind::Acknowledge, "name=pend00", "text"),
             (Kind::Acknowledge, "text=x", "name"),
             (Kind::Silence, "experiments=*&reason=x", "until"),
-            (Kind::Silence, "experiments=*&reason=x&until=tomorrow", "until"),
-            (Kind::Silence, "experiments=*&reason=x&until=2026-07-02", "until"),
+            (
+                Kind::Silence,
+                "experiments=*&reason=x&until=tomorrow",
+                "until",
+            ),
+            (
+                Kind::Silence,
+                "experiments=*&reason=x&until=2026-07-02",
+                "until",
+            ),
             (Kind::Silence, "experiments=*&reason=x&for=long", "for"),
             (Kind::Silence, "experiments=*&for=1h", "reason"),
-            (Kind::Maintenance, "experiments=a&reason=x&until=2020-12-01T09:00", "until"),
+            (
+                Kind::Maintenance,
+                "experiments=a&reason=x&until=2020-12-01T09:00",
+                "until",
+            ),
             (Kind::Maintenance, "experiments=a&reason=x", "until"),
-            (Kind::Maintenance, "experiments=a&reason=x&from=x&until=2026-12-01T09:00", "from"),
-            (Kind::Maintenance, "experiments=a&reason=x&when=weekly&starts=18:00&lasts=2h", "day"),
-            (Kind::Maintenance, "experiments=a&reason=x&when=weekly&day=mon&starts=six&lasts=2h", "starts"),
-            (Kind::Maintenance, "experiments=a&reason=x&when=weekly&day=mon&starts=18:00&lasts=2", "lasts"),
-            (Kind::Maintenance, "experiments=a&reason=x&when=weekly&day=mon&starts=18:00&lasts=900h", "lasts"),
+            (
+                Kind::Maintenance,
+                "experiments=a&reason=x&from=x&until=2026-12-01T09:00",
+                "from",
+            ),
+            (
+                Kind::Maintenance,
+                "experiments=a&reason=x&when=weekly&starts=18:00&lasts=2h",
+                "day",
+            ),
+            (
+                Kind::Maintenance,
+                "experiments=a&reason=x&when=weekly&day=mon&starts=six&lasts=2h",
+                "starts",
+            ),
+            (
+                Kind::Maintenance,
+                "experiments=a&reason=x&when=weekly&day=mon&starts=18:00&lasts=2",
+                "lasts",
+            ),
+            (
+                Kind::Maintenance,
+                "experiments=a&reason=x&when=weekly&day=mon&starts=18:00&lasts=900h",
+                "lasts",
+            ),
             (Kind::Hold, "reason=x", "resource"),
             (Kind::Hold, "resource=r-a", "reason"),
             (Kind::End, "id=x", "id"),

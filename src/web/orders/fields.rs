@@ -13,7 +13,11 @@ impl Fields {
     /// The fields of an encoded form.
     pub(super) fn of(encoded: &[u8]) -> Self {
         let pairs = form_urlencoded::parse(encoded).take(MAX_FIELDS);
-        Self(pairs.map(|(name, value)| (name.into_owned(), value.trim().to_owned())).collect())
+        Self(
+            pairs
+                .map(|(name, value)| (name.into_owned(), value.trim().to_owned()))
+                .collect(),
+        )
     }
 
     /// What stands in a field, without white space around it.
@@ -23,13 +27,21 @@ impl Fields {
 
     /// What stands in all fields of this name.
     pub(super) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The fields as an address has them, without this one.
     pub(super) fn without(&self, name: &str) -> String {
-        let kept = self.0.iter().filter(|(known, value)| known != name && !value.is_empty());
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+        let kept = self
+            .0
+            .iter()
+            .filter(|(known, value)| known != name && !value.is_empty());
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(kept)
+            .finish()
     }
 }
 
@@ -40,8 +52,18 @@ mod tests {
     #[test]
     fn fields_are_read_and_written() {
         let fields = Fields::of(b"name=+pend00+&day=mon&day=tue&check=1&text=&x=a%26b");
-        assert_eq!((fields.get("name"), fields.get("text"), fields.get("nothing")), ("pend00", "", ""));
+        assert_eq!(
+            (
+                fields.get("name"),
+                fields.get("text"),
+                fields.get("nothing")
+            ),
+            ("pend00", "", "")
+        );
         assert_eq!(fields.all("day").collect::<Vec<_>>(), ["mon", "tue"]);
-        assert_eq!(fields.without("check"), "name=pend00&day=mon&day=tue&x=a%26b");
+        assert_eq!(
+            fields.without("check"),
+            "name=pend00&day=mon&day=tue&x=a%26b"
+        );
     }
 }

@@ -34,7 +34,8 @@ pub(super) struct Form<'a> {
 
 /// The page.
 pub(super) fn page(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
-    let settled = matches!(form.outcome, Outcome::Would(..)) || matches!(form.kind, Kind::Enable | Kind::End);
+    let settled =
+        matches!(form.outcome, Outcome::Would(..)) || matches!(form.kind, Kind::Enable | Kind::End);
     html! {
         div.order {
             h1 { (form.kind.verb()) (subject(form)) }
@@ -59,7 +60,9 @@ fn subject(form: &Form<'_>) -> String {
         (Kind::End, id) => format!(" number {}", clip(id)),
         (Kind::Open | Kind::Close, name) => format!(" the category {}", clip(name)),
         (Kind::Maintenance, name) => format!(" of {}", clip(name)),
-        (Kind::Acknowledge | Kind::Silence | Kind::Hold | Kind::Enable, name) => format!(" {}", clip(name)),
+        (Kind::Acknowledge | Kind::Silence | Kind::Hold | Kind::Enable, name) => {
+            format!(" {}", clip(name))
+        }
     }
 }
 
@@ -100,10 +103,16 @@ fn back(frame: &Frame<'_>, form: &Form<'_>) -> String {
     let name = match form.kind {
         Kind::Acknowledge => form.fields.get("name"),
         Kind::Silence | Kind::Maintenance => form.fields.get("experiments"),
-        Kind::Hold | Kind::Enable => owner(frame.snapshot, form.fields.get("resource")).map_or("", |view| view.stub.as_str()),
+        Kind::Hold | Kind::Enable => {
+            owner(frame.snapshot, form.fields.get("resource")).map_or("", |view| view.stub.as_str())
+        }
         Kind::End | Kind::Open | Kind::Close => "",
     };
-    if frame.snapshot.experiment(name).is_some() { address_of("/experiments", name) } else { form.kind.home().to_owned() }
+    if frame.snapshot.experiment(name).is_some() {
+        address_of("/experiments", name)
+    } else {
+        form.kind.home().to_owned()
+    }
 }
 
 fn fields(form: &Form<'_>) -> Markup {
@@ -194,8 +203,14 @@ fn times(form: &Form<'_>) -> Markup {
 
 fn line(form: &Form<'_>, name: &'static str, label: &str, hint: &str, required: bool) -> Markup {
     let hints = format!("{name}-hint");
-    let described =
-        [(!hint.is_empty()).then_some(hints.as_str()), described(form, name)].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let described = [
+        (!hint.is_empty()).then_some(hints.as_str()),
+        described(form, name),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(" ");
     html! {
         div.field {
             label for=(name) { (label) }
@@ -219,7 +234,12 @@ fn choice(form: &Form<'_>, name: &'static str, label: &str, options: &[(&str, &s
 /// A date and a time by the clocks of the laboratory, in the browser's own field for it.
 fn time(form: &Form<'_>, name: &'static str, label: &str) -> Markup {
     let text = form.fields.get(name);
-    let local = text.parse::<Timestamp>().map(|moment| form.zone.to_datetime(moment).strftime("%Y-%m-%dT%H:%M").to_string());
+    let local = text.parse::<Timestamp>().map(|moment| {
+        form.zone
+            .to_datetime(moment)
+            .strftime("%Y-%m-%dT%H:%M")
+            .to_string()
+    });
     html! {
         div.field {
             label for=(name) { (label) " (" (zone(form)) ")" }
@@ -230,7 +250,10 @@ fn time(form: &Form<'_>, name: &'static str, label: &str) -> Markup {
 }
 
 fn zone<'a>(form: &Form<'a>) -> &'a str {
-    form.zone.iana_name().filter(|name| *name != "Etc/UTC").unwrap_or("UTC")
+    form.zone
+        .iana_name()
+        .filter(|name| *name != "Etc/UTC")
+        .unwrap_or("UTC")
 }
 
 /// Where it is said what is wrong with a field, if anything is.

@@ -1,12 +1,12 @@
 //! What maintainers tell labwatch to do from the page: a form, its effect in words, then the order itself. What an order does is the
 //! engine's word, and it goes the way that orders of the API go; here it is only asked for and said.
 
-mod fields;
 mod asked;
 mod effect;
+mod fields;
 mod form;
-mod said;
 mod routes;
+mod said;
 
 #[cfg(test)]
 mod tests;
@@ -40,8 +40,16 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 8] =
-        [Self::Acknowledge, Self::Silence, Self::Maintenance, Self::Hold, Self::Enable, Self::End, Self::Open, Self::Close];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Acknowledge,
+        Self::Silence,
+        Self::Maintenance,
+        Self::Hold,
+        Self::Enable,
+        Self::End,
+        Self::Open,
+        Self::Close,
+    ];
 
     /// Its path.
     pub(super) fn path(self) -> &'static str {
@@ -77,14 +85,22 @@ impl Kind {
             Self::Acknowledge => {
                 "You know that it is bad: no more mail about it until it is well again or gets worse. Others see who takes care of it."
             }
-            Self::Silence => "No mail about these experiments for a while, whatever happens to them.",
+            Self::Silence => {
+                "No mail about these experiments for a while, whatever happens to them."
+            }
             Self::Maintenance => {
                 "These experiments are worked on at certain times: no mail about them then, and reports count that time apart."
             }
-            Self::Hold => "It cannot be booked or started until a person enables it, however well it works. Students read the reason.",
-            Self::Enable => "A person's hold ends: it can be booked if it works, and labwatch switches it again.",
+            Self::Hold => {
+                "It cannot be booked or started until a person enables it, however well it works. Students read the reason."
+            }
+            Self::Enable => {
+                "A person's hold ends: it can be booked if it works, and labwatch switches it again."
+            }
             Self::End => "It ends before its time: what it kept quiet is told again.",
-            Self::Open => "A person or a fault has closed the category: open again, it can be used while it works by its rule.",
+            Self::Open => {
+                "A person or a fault has closed the category: open again, it can be used while it works by its rule."
+            }
             Self::Close => {
                 "Whoever asks about the category is told that it cannot be used, however well it works, until a person opens it."
             }
@@ -94,7 +110,12 @@ impl Kind {
     /// The page that lists what it is about.
     fn home(self) -> &'static str {
         match self {
-            Self::Acknowledge | Self::Silence | Self::Maintenance | Self::Hold | Self::Enable | Self::End => "/holds",
+            Self::Acknowledge
+            | Self::Silence
+            | Self::Maintenance
+            | Self::Hold
+            | Self::Enable
+            | Self::End => "/holds",
             Self::Open | Self::Close => "/pools",
         }
     }
@@ -113,14 +134,23 @@ pub(super) fn about(view: &ExperimentView) -> Vec<(String, String)> {
     let name = view.stub.as_str();
     let mut orders = Vec::new();
     match view.quiet.as_ref().map(|quieted| quieted.id) {
-        Some(Some(id)) => orders.push(("End what keeps it quiet".to_owned(), Kind::End.address(&[("id", &id.to_string())]))),
+        Some(Some(id)) => orders.push((
+            "End what keeps it quiet".to_owned(),
+            Kind::End.address(&[("id", &id.to_string())]),
+        )),
         None if view.health.is_bad() => {
-            orders.push((Kind::Acknowledge.verb().to_owned(), Kind::Acknowledge.address(&[("name", name)])));
+            orders.push((
+                Kind::Acknowledge.verb().to_owned(),
+                Kind::Acknowledge.address(&[("name", name)]),
+            ));
         }
         Some(None) | None => {}
     }
     for kind in [Kind::Silence, Kind::Maintenance] {
-        orders.push((kind.verb().to_owned(), kind.address(&[("experiments", name)])));
+        orders.push((
+            kind.verb().to_owned(),
+            kind.address(&[("experiments", name)]),
+        ));
     }
     for resource in &view.resources {
         let kind = match resource.bookable {
@@ -129,18 +159,29 @@ pub(super) fn about(view: &ExperimentView) -> Vec<(String, String)> {
             None => continue,
         };
         let resource = resource.name.as_str();
-        orders.push((format!("{} {resource}", kind.verb()), kind.address(&[("resource", resource)])));
+        orders.push((
+            format!("{} {resource}", kind.verb()),
+            kind.address(&[("resource", resource)]),
+        ));
     }
     orders
 }
 
 /// What can be ordered about more than one experiment.
 pub(super) fn at_large() -> Vec<(String, String)> {
-    [Kind::Acknowledge, Kind::Silence, Kind::Maintenance, Kind::Hold].map(|kind| (kind.verb().to_owned(), kind.address(&[]))).to_vec()
+    [
+        Kind::Acknowledge,
+        Kind::Silence,
+        Kind::Maintenance,
+        Kind::Hold,
+    ]
+    .map(|kind| (kind.verb().to_owned(), kind.address(&[])))
+    .to_vec()
 }
 
 /// The experiment whose resource this is.
 fn owner<'a>(snapshot: &'a Snapshot, resource: &str) -> Option<&'a ExperimentView> {
-    let owns = |view: &&ExperimentView| view.resources.iter().any(|of| of.name.as_str() == resource);
+    let owns =
+        |view: &&ExperimentView| view.resources.iter().any(|of| of.name.as_str() == resource);
     snapshot.experiments.iter().map(AsRef::as_ref).find(owns)
 }

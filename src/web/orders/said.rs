@@ -44,15 +44,26 @@ impl Said {
     /// What the query of an address says was done, if anything.
     pub(in crate::web) fn of(query: Option<&str>) -> Option<Self> {
         let fields = Fields::of(query?.as_bytes());
-        let mut ids = fields.get("of").split(',').filter_map(|id| id.parse().ok()).map(QuietId).take(MAX_IDS);
+        let mut ids = fields
+            .get("of")
+            .split(',')
+            .filter_map(|id| id.parse().ok())
+            .map(QuietId)
+            .take(MAX_IDS);
         let about = match fields.get("did") {
             "quieted" => Some(About::Quieted(ids.collect())),
             "ended" => ids.next().map(About::Ended),
             "wished" => Some(About::Wished(fields.get("of").to_owned())),
-            did @ ("opened" | "closed") => Some(About::Category { name: fields.get("of").to_owned(), open: did == "opened" }),
+            did @ ("opened" | "closed") => Some(About::Category {
+                name: fields.get("of").to_owned(),
+                open: did == "opened",
+            }),
             _ => None,
         };
-        about.map(|about| Self { about, kept: fields.get("kept") != "no" })
+        about.map(|about| Self {
+            about,
+            kept: fields.get("kept") != "no",
+        })
     }
 
     /// The address of the page that says so: the experiment's where it is about one, or else the list of holds and silences.
@@ -62,16 +73,25 @@ impl Said {
             [stub] => address_of("/experiments", stub.as_str()),
             _ => "/holds".to_owned(),
         };
-        let list = |ids: &[QuietId]| ids.iter().take(MAX_IDS).map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let list = |ids: &[QuietId]| {
+            ids.iter()
+                .take(MAX_IDS)
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        };
         let (did, of) = match &self.about {
             About::Quieted(ids) => ("quieted", list(ids)),
             About::Ended(id) => ("ended", id.to_string()),
             About::Wished(resource) => ("wished", resource.clone()),
-            About::Category { name, open } => (if *open { "opened" } else { "closed" }, name.clone()),
+            About::Category { name, open } => {
+                (if *open { "opened" } else { "closed" }, name.clone())
+            }
         };
         let kept = (!self.kept).then_some(("kept", "no"));
-        let query =
-            url::form_urlencoded::Serializer::new(String::new()).extend_pairs([("did", did), ("of", &of)].into_iter().chain(kept)).finish();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("did", did), ("of", &of)].into_iter().chain(kept))
+            .finish();
         format!("{page}?{query}")
     }
 
@@ -107,14 +127,20 @@ impl Said {
 
 /// How a resource is after a person wanted something of it.
 fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
-    let found = snapshot.experiments.iter().flat_map(|view| &view.resources).find(|of| of.name.as_str() == resource);
+    let found = snapshot
+        .experiments
+        .iter()
+        .flat_map(|view| &view.resources)
+        .find(|of| of.name.as_str() == resource);
     let words = match found.map(|of| (&of.wish, of.bookable)) {
         None => "is not in book any more.",
         Some((Some(Wish::Hold(_)), _)) => "is being held: book is told now.",
         Some((Some(Wish::Enable), _)) => "is being enabled: book is told now.",
         Some((None, Some(Bookable::Held))) => "is held by a person: book has taken it.",
         Some((None, Some(Bookable::Yes))) => "can be booked again: book has taken it.",
-        Some((None, Some(Bookable::Withdrawn))) => "is held by nobody any more. labwatch keeps it withdrawn until it works.",
+        Some((None, Some(Bookable::Withdrawn))) => {
+            "is held by nobody any more. labwatch keeps it withdrawn until it works."
+        }
         Some((None, None)) => "waits for book.",
     };
     html! { strong { (clip(resource)) } " " (words) }
@@ -122,7 +148,15 @@ fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
 
 /// How a category is after a person opened or closed it.
 fn switched(frame: &Frame<'_>, name: &str, open: bool) -> Markup {
-    let enabled = frame.categories.and_then(|known| known.standings().into_iter().find(|of| of.rules.name == name)).map(|of| of.enabled);
+    let enabled = frame
+        .categories
+        .and_then(|known| {
+            known
+                .standings()
+                .into_iter()
+                .find(|of| of.rules.name == name)
+        })
+        .map(|of| of.enabled);
     let words = match (enabled, open) {
         (None, _) => "is not there any more.",
         (Some(true), true) => "is open.",
@@ -140,10 +174,28 @@ mod tests {
     #[test]
     fn only_what_we_write_is_understood() {
         let said = |about| Some(Said { about, kept: true });
-        assert_eq!(Said::of(Some("did=quieted&of=7%2C8")), said(About::Quieted(vec![QuietId(7), QuietId(8)])));
-        assert_eq!(Said::of(Some("did=ended&of=7")), said(About::Ended(QuietId(7))));
-        assert_eq!(Said::of(Some("did=wished&of=r-a&kept=no")), Some(Said { about: About::Wished("r-a".into()), kept: false }));
-        assert_eq!(Said::of(Some("did=closed&of=pend")), said(About::Category { name: "pend".into(), open: false }));
+        assert_eq!(
+            Said::of(Some("did=quieted&of=7%2C8")),
+            said(About::Quieted(vec![QuietId(7), QuietId(8)]))
+        );
+        assert_eq!(
+            Said::of(Some("did=ended&of=7")),
+            said(About::Ended(QuietId(7)))
+        );
+        assert_eq!(
+            Said::of(Some("did=wished&of=r-a&kept=no")),
+            Some(Said {
+                about: About::Wished("r-a".into()),
+                kept: false
+            })
+        );
+        assert_eq!(
+            Said::of(Some("did=closed&of=pend")),
+            said(About::Category {
+                name: "pend".into(),
+                open: false
+            })
+        );
         assert_eq!(Said::of(Some("did=ended&of=x")), None);
         assert_eq!(Said::of(Some("did=everything")), None);
         assert_eq!(Said::of(None), None);
