@@ -7,10 +7,10 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engine::model::{Health, JumpHealth, StreamHealth, Stub, Topic};
+use engine::{Event, Issue, Record, Why};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use labwatch::engine::{Event, Issue, Record, Why};
-use labwatch::model::{Health, JumpHealth, StreamHealth, Stub, Topic};
 use labwatch::reports::{self, Period};
 use labwatch::store::{DATABASE_FILE, Entry, Range, Store, StoreSettings, Told, backup, verify};
 use serde_json::json;

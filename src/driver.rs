@@ -12,12 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::engine::{
+use crate::store::Ticket;
+use engine::model::{Fault, Moment, SourceName};
+use engine::{
     Action, Channel, Command, DeliveryFault, Engine, FeedCommand, Input, Order, Receipt, Record,
     Refusal, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
 };
-use crate::model::{Fault, Moment, SourceName};
-use crate::store::Ticket;
 
 pub use ledger::Ledger;
 
@@ -456,10 +456,8 @@ async fn written(ledger: Option<&mut Ledger>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{
-        BookReading, Connection, Link, Policy, Report, ResourceReading, Scopes, Traffic,
-    };
-    use crate::model::{Availability, ResourceName, Stub, Topic};
+    use engine::model::{Availability, ResourceName, Stub, Topic};
+    use engine::{BookReading, Connection, Link, Policy, Report, ResourceReading, Scopes, Traffic};
 
     struct Bench {
         inputs: mpsc::Sender<Input>,
@@ -584,7 +582,7 @@ mod tests {
         let snapshot = bench.snapshots.borrow_and_update().clone();
         assert_eq!(
             snapshot.experiment("pend00").map(|e| e.health),
-            Some(crate::model::Health::Down)
+            Some(engine::model::Health::Down)
         );
         drop(bench);
         running.join_all().await;
@@ -668,7 +666,7 @@ mod tests {
         let (orders, queue) = orders();
         let mut waiting = tokio::task::JoinSet::new();
         let acknowledge = || Command::Unacknowledge {
-            scope: crate::engine::Scope::Installation,
+            scope: engine::Scope::Installation,
         };
         for _ in 0..ORDER_QUEUE {
             let orders = orders.clone();

@@ -6,7 +6,7 @@
 //! `LABWATCH_FAULT=mail-recorded:2` kills the process, as `kill -9` would, when it passes `mail-recorded` for the second time;
 //! `mail-recorded:2:hang` lets the thread that passes stand still from then on.
 
-use crate::engine::Record;
+use engine::Record;
 
 /// The points, in the order in which what is told, switched or ordered passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

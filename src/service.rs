@@ -30,7 +30,6 @@ use crate::api;
 use crate::config::Config;
 use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Input, Memory, Record};
 use crate::health::Desk;
 use crate::store::Store;
 use crate::telemetry;
@@ -38,6 +37,7 @@ use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics::Counters;
 use crate::web;
 use crate::wire::{self, BookClient, Http};
+use engine::{Engine, Input, Memory, Record};
 
 pub use error::ServiceError;
 pub use reload::Reload;

@@ -15,10 +15,10 @@ mod schema;
 use std::path::Path;
 use std::sync::Arc;
 
+use engine::model::{Bookable, Health, JumpHealth, StreamHealth, Topic};
+use engine::{Evidence, ExperimentView, Issue, Scopes, Seen, Snapshot, Why};
 use jiff::SignedDuration;
 use labwatch::api::{ApiState, router, serve};
-use labwatch::engine::{Evidence, ExperimentView, Issue, Scopes, Seen, Snapshot, Why};
-use labwatch::model::{Bookable, Health, JumpHealth, StreamHealth, Topic};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -174,7 +174,7 @@ fn eventful(stub: &str) -> ExperimentView {
             Health::Down,
             vec![Issue::RelayOutage],
             vec![],
-            Why::Outage(labwatch::model::SourceName::Relay),
+            Why::Outage(engine::model::SourceName::Relay),
         ),
     ];
     experiment

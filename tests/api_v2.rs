@@ -24,12 +24,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use labwatch::engine::{
+use engine::model::{
+    Bookable, Fault, Health, JumpHealth, Moment, RouteName, SourceHealth, StreamHealth, Stub,
+};
+use engine::{
     Affected, Cause, CauseKind, Channel, Hold, HoldView, Issue, Link, PoolView, RouteView, Scopes,
     Seen, Severity, Snapshot, Standing, ToldView,
-};
-use labwatch::model::{
-    Bookable, Fault, Health, JumpHealth, Moment, RouteName, SourceHealth, StreamHealth, Stub,
 };
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -63,7 +63,7 @@ fn everything() -> Arc<Snapshot> {
         (topic(0), StreamHealth::Active),
         (topic(1), StreamHealth::Missing),
     ];
-    let why = labwatch::engine::Why::Observed;
+    let why = engine::Why::Observed;
     down.events = vec![event(
         40,
         Health::Ok,

@@ -14,8 +14,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::{Asking, Policy, Route, Sampling};
 use labwatch::config::{self, LogFormat, MailAuth, MailTls, Sources, load, load_rules};
-use labwatch::engine::{Asking, Policy, Route, Sampling};
 use secrecy::ExposeSecret;
 
 const SECRET: &str = "s3cr3t-0f-b00k";

@@ -26,10 +26,10 @@ mod traps;
 
 use std::path::Path;
 
-use labwatch::engine::Link;
+use engine::Link;
+use engine::model::{Fault, SourceHealth, SourceName};
 use labwatch::health::views::{Query, Reader, health_page};
 use labwatch::health::{Acks, Finding, State};
-use labwatch::model::{Fault, SourceHealth, SourceName};
 
 use serde_json::Value;
 

@@ -373,7 +373,7 @@ mod the_checks_themselves {
         check(
             rooms,
             "src/feeds/a.rs",
-            "use crate::model::Stub;\nuse crate::effects::Mail;\n",
+            "use engine::model::Stub;\nuse crate::effects::Mail;\n",
             &[(2, "effects")],
         );
         check(
@@ -405,7 +405,7 @@ mod the_checks_themselves {
         check(
             rooms,
             "src/model/a.rs",
-            "use crate::engine::Event;",
+            "use engine::Event;",
             &[(1, "engine")],
         );
         check(
@@ -424,20 +424,15 @@ mod the_checks_themselves {
 
     #[test]
     fn only_drivers_name_the_engine_itself() {
+        check(rooms, "src/api/a.rs", "use engine::{Event, Snapshot};", &[]);
         check(
             rooms,
             "src/api/a.rs",
-            "use crate::engine::{Event, Snapshot};",
-            &[],
-        );
-        check(
-            rooms,
-            "src/api/a.rs",
-            "use crate::engine::{Event,\n Engine};",
+            "use engine::{Event,\n Engine};",
             &[(2, "itself")],
         );
-        check(rooms, "src/driver.rs", "use crate::engine::Engine;", &[]);
-        check(rooms, "src/api/a.rs", "use crate::engine::EngineRoom;", &[]);
+        check(rooms, "src/driver.rs", "use engine::Engine;", &[]);
+        check(rooms, "src/api/a.rs", "use engine::EngineRoom;", &[]);
     }
 
     #[test]

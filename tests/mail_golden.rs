@@ -7,13 +7,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
+use engine::{
+    Affected, Alert, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary, Thread,
+};
 use jiff::Timestamp;
 use labwatch::effects::mail::{Composed, Letter, MAX_NEWS, MAX_PROBLEMS, compose};
 use labwatch::effects::webhook;
-use labwatch::engine::{
-    Affected, Alert, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary, Thread,
-};
-use labwatch::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
 
 /// The largest mail that is fair to a phone, in bytes, text and HTML together.
 const MAX_MAIL_BYTES: usize = 200_000;

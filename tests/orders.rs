@@ -10,13 +10,13 @@ use std::process::{Child, Command as Program, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use labwatch::driver::{self, Clock, Driver, Hooks, Ledger, Orders, Outlets};
-use labwatch::engine::{
+use engine::model::{ResourceName, SourceName};
+use engine::{
     Action, Booking, Command, Engine, Input, Memory, NamePattern, Order, Policy, QuietId, Receipt,
     Record, Role, Route, Schedule, Scope, Slot, Timetable, Wish,
 };
-use labwatch::model::{ResourceName, SourceName};
+use jiff::Timestamp;
+use labwatch::driver::{self, Clock, Driver, Hooks, Ledger, Orders, Outlets};
 use labwatch::replay::Stage;
 use labwatch::store::{Clerk, Store, StoreSettings};
 use support::lab::{Deed, Event, Lab, resource};
@@ -467,14 +467,14 @@ fn a_wish_is_what_is_kept_until_book_says_so() {
     };
     assert_eq!(wish(&mut stage), Some(Wish::Hold("exam".to_owned())));
     let name = ResourceName::try_new("r-spin00").expect("a name");
-    let said = labwatch::model::Availability {
+    let said = engine::model::Availability {
         available: false,
         reason: "exam".to_owned(),
     };
     stage.engine.step(
         Input::Switched {
             resource: name,
-            outcome: labwatch::engine::SwitchOutcome::Confirmed(said),
+            outcome: engine::SwitchOutcome::Confirmed(said),
         },
         stage.plan.now(),
     );

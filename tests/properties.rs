@@ -16,15 +16,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use labwatch::engine::{
+use engine::model::{
+    Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic,
+};
+use engine::{
     Action, BookReading, Connection, DeliveryFault, Engine, FlapRule, Input, Link, Memory, Policy,
     Record, Report, ResourceReading, Role, Route, SampleOutcome, Schedule, Scopes, SwitchOutcome,
     Traffic,
 };
-use labwatch::model::{
-    Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic,
-};
+use jiff::Timestamp;
 use labwatch::replay::{Moved, Stage};
 use proptest::prelude::*;
 use support::lab::{Deed, Event, Lab, Mood, resource};
@@ -287,9 +287,8 @@ impl Watch {
                 resource,
                 reason: None,
             }) => drop(self.held.remove(resource)),
-            Action::Record(Record::Manifest(labwatch::engine::ManifestChange::Changed {
-                removed,
-                ..
+            Action::Record(Record::Manifest(engine::ManifestChange::Changed {
+                removed, ..
             })) => {
                 self.held.retain(|name| !removed.contains(name));
             }
@@ -298,7 +297,7 @@ impl Watch {
                 health,
                 ..
             }) => {
-                let is_down = *health == labwatch::model::SourceHealth::Down;
+                let is_down = *health == engine::model::SourceHealth::Down;
                 self.relay_down = is_down.then_some(self.relay_down.unwrap_or(at));
             }
             Action::Switch(switch) => {

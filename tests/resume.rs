@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use labwatch::engine::{
+use engine::model::{Availability, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
+use engine::{
     Action, BookReading, Connection, Engine, Input, Memory, Policy, Record, Report,
     ResourceReading, Route, Scopes, SwitchOutcome, Traffic,
 };
-use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
+use jiff::Timestamp;
 use support::keeper::Keeper;
 
 /// Three experiments with a data stream each, a book that holds state, and a mail server that works or does not.
@@ -163,7 +163,7 @@ impl World {
                         "mail {}",
                         lines.chain(alerts).collect::<Vec<_>>().join(", ")
                     ));
-                    let fault = labwatch::engine::DeliveryFault {
+                    let fault = engine::DeliveryFault {
                         fault: Fault::TimedOut,
                         permanent: false,
                     };

@@ -15,14 +15,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use labwatch::effects::mail::{Letter, compose};
-use labwatch::engine::{
+use engine::model::{RouteName, SourceName, parse_duration};
+use engine::{
     Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Policy, Role, Route,
     RouteView, Rules, Sampling, Schedule,
 };
-use labwatch::model::{RouteName, SourceName, parse_duration};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use labwatch::effects::mail::{Letter, compose};
 use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
 use support::keeper::Keeper;
 use support::lab::{Deed, Event, Lab, Mood};

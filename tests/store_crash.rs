@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk::Disk;
+use engine::model::{Health, JumpHealth, Stub};
+use engine::{Event, Record, Why};
 use jiff::Timestamp;
-use labwatch::engine::{Event, Record, Why};
-use labwatch::model::{Health, JumpHealth, Stub};
 use labwatch::store::{
     DATABASE_FILE, Entry, Origin, Outgoing, Store, StoreError, StoreSettings, StoreState, Told,
     verify,

@@ -15,15 +15,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-use labwatch::engine::{
+use engine::model::{
+    Availability, Fault, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
+};
+use engine::{
     Action, Advice, BookReading, Channel, Concern, Connection, DEFAULT_OVERDUE_AFTER,
     DeliveryFault, Digest, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading, Route,
     Rules, Scopes, Summary, SwitchOutcome, Traffic,
 };
-use labwatch::model::{
-    Availability, Fault, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
-};
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use support::keeper::Keeper;
 

@@ -19,8 +19,8 @@ use super::health::{HealthState, KeepSwitch};
 use super::orders::{Asked, Given, Mode, Named, Outcome, mode, read, refused};
 use super::routes::answer;
 use crate::access::{Caller, Noted};
-use crate::engine::{Effect, Receipt, Refusal};
 use crate::health::{CategoryOrder, Desk, Standing, standings};
+use engine::{Effect, Receipt, Refusal};
 
 /// How long an answer waits for the disk. The switch holds in any case; the answer says whether it is kept.
 const KEEP_WITHIN: Duration = Duration::from_secs(5);

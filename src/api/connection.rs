@@ -6,8 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::NEVER;
-use crate::engine::{Connection, LastConnection, Scopes, Traffic};
-use crate::model::format_duration;
+use engine::model::format_duration;
+use engine::{Connection, LastConnection, Scopes, Traffic};
 
 /// What the program that labwatch replaces writes where a connection never sent anything.
 const NEVER_SENT: &str = "999h0m0s";

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::{self, Issue};
-use crate::model::{Health, JumpHealth, StreamHealth};
+use engine::model::{Health, JumpHealth, StreamHealth};
+use engine::{self, Issue};
 
 /// A change of an experiment's health, as it was at that moment.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::NEVER;
 use super::connection::ConnectionReport;
 use super::lookup::Lookup;
-use crate::engine::{Evidence, ExperimentView, Issue, Scopes, Snapshot, StreamView};
-use crate::model::{Bookable, Health, JumpHealth, SourceName, StreamHealth};
+use engine::model::{Bookable, Health, JumpHealth, SourceName, StreamHealth};
+use engine::{Evidence, ExperimentView, Issue, Scopes, Snapshot, StreamView};
 
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]

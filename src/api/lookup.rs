@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::engine::{Connection, Report, Scopes, SourceView};
+use engine::{Connection, Report, Scopes, SourceView};
 
 /// The best connection of each topic. Looked up only, never iterated.
 pub(super) struct Lookup<'a> {
@@ -75,8 +75,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::engine::{Link, Traffic};
-    use crate::model::{SourceHealth, SourceName};
+    use engine::model::{SourceHealth, SourceName};
+    use engine::{Link, Traffic};
 
     fn sent(last: Option<Duration>) -> Traffic {
         Traffic {

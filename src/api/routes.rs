@@ -27,9 +27,9 @@ use super::share::Shared;
 use super::v2::{self, Live, Past, Sheets};
 use super::{categories, login, manners, pushes, tokens};
 use crate::access::Caller;
-use crate::engine::{ExperimentView, Snapshot};
 use crate::health::Desk;
 use crate::store::Reader;
+use engine::{ExperimentView, Snapshot};
 
 /// What the API answers from.
 #[derive(Debug, Clone)]

@@ -10,8 +10,8 @@ use url::Url;
 
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings};
 use crate::effects;
-use crate::model::{Fault, SourceName, format_duration};
 use crate::wire::{self, Address, Claims, Http, TOKEN_BACKDATE};
+use engine::model::{Fault, SourceName, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
 const TRY_FOR: Duration = Duration::from_secs(10);

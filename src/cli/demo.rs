@@ -13,10 +13,10 @@ use super::token::authority;
 use super::{Failure, say};
 use crate::access::{self, Grant, Scope};
 use crate::config::{Config, Sources, load};
-use crate::engine::{Record, SwitchOutcome};
 use crate::lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
-use crate::model::{Health, SourceHealth};
 use crate::service::{self, Onlooker};
+use engine::model::{Health, SourceHealth};
+use engine::{Record, SwitchOutcome};
 
 /// How often the demonstration looks whether a mail came.
 const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);
@@ -381,8 +381,8 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
     })
 }
 
-fn manifest_words(change: &crate::engine::ManifestChange) -> String {
-    use crate::engine::ManifestChange::{Back, Changed, Lost};
+fn manifest_words(change: &engine::ManifestChange) -> String {
+    use engine::ManifestChange::{Back, Changed, Lost};
     match change {
         Lost => {
             "book has lost its manifest: what was known is kept, nothing is switched".to_owned()

@@ -7,10 +7,10 @@ use super::{Failure, say};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
 use crate::effects::webhook::{self, Webhook};
-use crate::engine::{Alert, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
-use crate::model::RouteName;
 use crate::service;
 use crate::wire::{self, Http};
+use engine::model::RouteName;
+use engine::{Alert, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::{Failure, complain, here, revoke, say};
 use crate::access::{Authority, Grant, Issued, Scope};
 use crate::config::{Config, Sources, load};
-use crate::model::{format_duration, parse_duration};
 use crate::wire::{self, Address, Claims, MAX_TOKEN_LIFE};
+use engine::model::{format_duration, parse_duration};
 
 /// A new token for the API, or something else about tokens.
 #[derive(Debug, Args)]

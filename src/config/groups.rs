@@ -11,7 +11,7 @@ use super::mail::{LINK, link};
 use super::reader::Reader;
 use super::rows::{NAMES, PATTERNS, pattern, slug};
 use super::settings::{HOUR, MILLI, MINUTE, SECOND};
-use crate::engine::PoolRule;
+use engine::PoolRule;
 
 /// The components that labwatch can have by itself, by their names.
 pub const COMPONENTS: [&str; 9] = [

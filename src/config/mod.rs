@@ -44,8 +44,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::engine::{Advice, Asking, FlapRule, HoldTimes, Sampling};
 use crate::wire::Address;
+use engine::{Advice, Asking, FlapRule, HoldTimes, Sampling};
 
 /// Everything that can be set. Each part goes to the room that it is for; only the service sees the whole.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use super::keys;
 use super::layers::{Found, Layer, Layers, Raw};
 use super::problem::{Problem, quote};
 use super::tables::Row;
-use crate::model::parse_duration;
+use engine::model::parse_duration;
 
 /// The longest secret, in bytes.
 pub const MAX_SECRET_BYTES: u64 = 16 << 10;

@@ -21,9 +21,9 @@ use super::{
     BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings,
     MailSettings, MemorySettings, SampleSettings, mail, servers,
 };
-use crate::engine::{Asking, FlapRule, HoldTimes, Policy, Sampling};
-use crate::model::{SourceName, parse_duration};
 use crate::wire::Address;
+use engine::model::{SourceName, parse_duration};
+use engine::{Asking, FlapRule, HoldTimes, Policy, Sampling};
 
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);

@@ -12,8 +12,8 @@ use super::mail::{ADDRESSES, GATHERING, recipient};
 use super::reader::Reader;
 use super::settings::{DAY, HOUR, SECOND};
 use super::zone::{self, Zone};
-use crate::engine::{self, Channel, Digest};
-use crate::model::{RouteName, parse_duration};
+use engine::model::{RouteName, parse_duration};
+use engine::{self, Channel, Digest};
 
 const REMINDING: RangeInclusive<Duration> =
     Duration::from_secs(600)..=Duration::from_secs(7 * 86_400);

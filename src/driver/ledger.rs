@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::engine::Record;
 use crate::faults;
 use crate::store::{Clerk, Progress, Store, Ticket};
+use engine::Record;
 
 /// The memory, with the clerk who writes into it.
 #[derive(Debug)]

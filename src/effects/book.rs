@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::STOP_GRACE;
-use crate::engine::{Input, Switch, SwitchOutcome};
 use crate::faults::{self, Point};
-use crate::model::{Bookable, Fault, ResourceName};
 use crate::wire::{BookClient, resource_is_gone};
+use engine::model::{Bookable, Fault, ResourceName};
+use engine::{Input, Switch, SwitchOutcome};
 
 /// How many switches are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 16;
@@ -110,8 +110,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::model::{Availability, Stub};
     use crate::wire::fake_book::{FakeBook, Trouble};
+    use engine::model::{Availability, Stub};
 
     const SOON: Duration = Duration::from_secs(5);
     const REASON: &str = "labwatch: the video is missing";

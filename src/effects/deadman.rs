@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::DeadMan;
-use crate::engine::Snapshot;
-use crate::model::{Fault, SourceHealth};
 use crate::wire::Http;
+use engine::Snapshot;
+use engine::model::{Fault, SourceHealth};
 
 /// Where is called, and how.
 #[derive(Debug, Clone)]
@@ -161,9 +161,9 @@ mod tests {
 
     use super::*;
     use crate::config::{Sources, load};
-    use crate::engine::{Engine, Policy};
-    use crate::model::Moment;
     use crate::wire;
+    use engine::model::Moment;
+    use engine::{Engine, Policy};
 
     /// Somebody who waits for calls, and a loop that turns when the test wants it to.
     struct Bench {

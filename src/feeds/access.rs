@@ -9,8 +9,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use url::Url;
 
-use crate::model::{Fault, SourceName, Topic};
 use crate::wire::{Address, Claims, Http, jump_stats, mint, relay_read, relay_stats};
+use engine::model::{Fault, SourceName, Topic};
 
 /// The address of a websocket with a code that lets in once, within half a minute. The code is a secret: `Debug` does not show it.
 pub struct Invitation(Url);

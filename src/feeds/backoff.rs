@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::Fault;
+use engine::model::Fault;
 
 /// The wait after the first failure, before jitter.
 pub const FIRST_WAIT: Duration = Duration::from_millis(500);

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::timetable::Reader;
-use crate::engine::{BookReading, Input, ResourceReading};
-use crate::model::{Availability, Fault};
 use crate::wire::BookClient;
+use engine::model::{Availability, Fault};
+use engine::{BookReading, Input, ResourceReading};
 
 /// How many availabilities are asked for at the same time.
 pub const AT_ONCE: usize = 16;

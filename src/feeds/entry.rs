@@ -8,8 +8,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::value::{Last, Number, Tags, Text};
-use crate::engine::{Connection, Report, Traffic};
-use crate::model::SourceName;
+use engine::model::SourceName;
+use engine::{Connection, Report, Traffic};
 
 /// The most connections that a report may have. A longer array is no report: cutting it would make the rest look lost.
 /// The largest laboratory that is reckoned with, 10,000 experiments, has about 20,000.
@@ -204,7 +204,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::Scopes;
+    use engine::Scopes;
 
     fn read(source: SourceName, json: &str) -> Report {
         let mut deserializer = serde_json::Deserializer::from_str(json);

@@ -11,8 +11,8 @@ use serde_json::de::SliceRead;
 use serde_json::error::Category;
 
 use super::entry::Connections;
-use crate::engine::Report;
-use crate::model::SourceName;
+use engine::Report;
+use engine::model::SourceName;
 
 /// How many broken pieces of one message are passed over before the rest of it is given up.
 pub const MAX_BROKEN: usize = 1_000;
@@ -123,8 +123,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::engine::Scopes;
     use crate::feeds::entry::MAX_CONNECTIONS;
+    use engine::Scopes;
 
     /// What is written of a report: `topic topic ...`, or `-` for none.
     fn check(message: impl AsRef<[u8]>, topics: &str, arrays: usize, ignored: usize) {

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::access;
 use super::socket::{End, PACE, Socket, Use};
-use crate::engine::{Input, Sample, SampleOutcome};
-use crate::model::Fault;
 use crate::wire::{Address, Http};
+use engine::model::Fault;
+use engine::{Input, Sample, SampleOutcome};
 
 /// The most streams that are listened to at the same time; the engine keeps well below it. Beyond it the answer is [`Fault::Busy`].
 pub const MAX_AT_ONCE: usize = 256;
@@ -115,8 +115,8 @@ mod tests {
 
     use super::*;
     use crate::feeds::testing::{FakeServer, PATIENCE, address, http, listener};
-    use crate::model::Topic;
     use crate::wire::client_config;
+    use engine::model::Topic;
 
     struct Running {
         inputs: mpsc::Receiver<Input>,

@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, error::ProtocolError};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use super::access::Invitation;
-use crate::model::Fault;
 use crate::wire;
+use engine::model::Fault;
 
 /// The largest message that is taken, in bytes: ten times relay's report of 10,000 experiments.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;

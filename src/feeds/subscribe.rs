@@ -22,9 +22,9 @@ use super::backoff::{Backoff, jittered};
 use super::parse::parse;
 use super::socket::{End, PACE, Socket, Use};
 use crate::config::FeedSettings;
-use crate::engine::{FeedCommand, Input, Link, Report};
-use crate::model::{Fault, SourceName};
 use crate::wire::{Http, MAX_TOKEN_LIFE};
+use engine::model::{Fault, SourceName};
+use engine::{FeedCommand, Input, Link, Report};
 
 /// What asks relay or jump for a report now.
 const UPDATE: &str = r#"{"cmd":"update"}"#;

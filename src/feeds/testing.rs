@@ -18,8 +18,8 @@ use url::Url;
 
 use super::access::Invitation;
 use super::socket::{Pace, Socket, Use};
-use crate::model::Fault;
 use crate::wire::{Address, Http, client_config};
+use engine::model::Fault;
 
 /// Longer than anything in these tests takes.
 pub const PATIENCE: Duration = Duration::from_secs(5);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
-use crate::engine::{Booking, Slot, Timetable};
-use crate::model::{Fault, MAX_NAME_BYTES, ResourceName};
 use crate::wire::{self, BookClient};
+use engine::model::{Fault, MAX_NAME_BYTES, ResourceName};
+use engine::{Booking, Slot, Timetable};
 
 /// The most slots that are kept; further ones are left out, which is logged.
 pub const MAX_SLOTS: usize = 50_000;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use crate::engine::Scopes;
-use crate::model::{DurationError, parse_duration};
+use engine::Scopes;
+use engine::model::{DurationError, parse_duration};
 
 /// How Go writes the longest duration there is, in nanoseconds: jump's word for "never".
 const NEVER: Duration = Duration::from_nanos(i64::MAX as u64);

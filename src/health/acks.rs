@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::engine::{Acknowledgement, QuietEntry, QuietKind, Snapshot, Subject};
+use engine::{Acknowledgement, QuietEntry, QuietKind, Snapshot, Subject};
 
 /// An acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::census::Member;
 use super::state::State;
 use crate::config::CategorySettings;
-use crate::engine::matches;
+use engine::matches;
 
 /// The category of everything.
 pub const DEFAULT: &str = "default";

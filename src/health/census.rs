@@ -12,8 +12,8 @@ use super::picture::Picture;
 use super::settings::Settings;
 use super::state::{Component, State};
 use crate::config::CategorySettings;
-use crate::engine::{ExperimentView, matches, stem};
-use crate::model::Bookable;
+use engine::model::Bookable;
+use engine::{ExperimentView, matches, stem};
 
 /// An experiment or a component, as a category counts it.
 #[derive(Debug, Clone)]

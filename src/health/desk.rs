@@ -14,8 +14,8 @@ use super::settings::{Identity, Settings};
 use super::sources;
 use super::state::{Component, Finding, State};
 use super::switches::{Categories, Change, Switch, Switched};
-use crate::engine::{KeptBack, Role, Snapshot};
-use crate::model::{Moment, SourceHealth};
+use engine::model::{Moment, SourceHealth};
+use engine::{KeptBack, Role, Snapshot};
 
 /// The loop turns every 5 s at least; when it has not for this long, it hangs.
 pub const LOOP_WITHIN: Duration = Duration::from_secs(15);

@@ -5,8 +5,8 @@ use super::census::{Census, What};
 use super::desk::Desk;
 use super::picture::Picture;
 use super::switches::{Cause, Change, Switch, is_enabled};
-use crate::engine::{Effect, Refusal, Role, check_text};
-use crate::model::Stub;
+use engine::model::Stub;
+use engine::{Effect, Refusal, Role, check_text};
 
 /// The most failing members that an effect names.
 const NAMED: usize = 5;

@@ -9,7 +9,7 @@ use super::pushed::SelfTests;
 use super::settings::{Identity, Settings};
 use super::state::{Component, State};
 use super::switches::Switched;
-use crate::engine::Snapshot;
+use engine::Snapshot;
 
 /// The component that says whether the loop turns.
 pub const SELF: &str = "self";

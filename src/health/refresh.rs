@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout};
 use super::desk::Desk;
 use super::picture::Picture;
 use super::probe::Asker;
-use crate::engine::Snapshot;
-use crate::model::SourceName;
+use engine::Snapshot;
+use engine::model::SourceName;
 
 /// The longest that a run takes.
 pub const FRESH_WITHIN: Duration = Duration::from_secs(4);

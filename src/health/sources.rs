@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::registry::no_report_for;
 use super::state::{Component, Finding, State};
-use crate::engine::{Link, Snapshot, SourceView};
-use crate::model::{SourceHealth, SourceName};
+use engine::model::{SourceHealth, SourceName};
+use engine::{Link, Snapshot, SourceView};
 
 /// The name of the ways to people among the components.
 pub const MAIL: &str = "mail";

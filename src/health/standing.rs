@@ -4,7 +4,7 @@ use super::census::Census;
 use super::picture::Picture;
 use super::switches::{Switch, is_enabled};
 use crate::config::CategorySettings;
-use crate::engine::Snapshot;
+use engine::Snapshot;
 
 /// How a category stands.
 #[derive(Debug, Clone)]

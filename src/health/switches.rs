@@ -13,8 +13,8 @@ use super::category::{Verdict, is_fault};
 use super::census::{Census, Member, What, pace};
 use super::picture::Picture;
 use crate::config::CategorySettings;
-use crate::engine::KeptBack;
-use crate::model::{Moment, Stub};
+use engine::KeptBack;
+use engine::model::{Moment, Stub};
 
 /// What the key of a switch in the store starts with; the category's name follows.
 pub const KEY: &str = "category.";

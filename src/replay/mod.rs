@@ -11,7 +11,7 @@ mod words;
 use std::io::Write;
 use std::path::Path;
 
-use crate::engine::Policy;
+use engine::Policy;
 
 pub use book::{Listed, ModelBook};
 pub use play::{Outcome, STARTUP, Switched, replay};

@@ -10,8 +10,8 @@ use super::book::{Listed, ModelBook};
 use super::recording::{Exchange, Recorded, Recording};
 use super::stage::{Plan, Stage, World};
 use super::words::{Kind, Told, tell};
-use crate::engine::{Action, Input, Policy, Route, Sampling, Switch};
-use crate::model::{Availability, ResourceName, Stub, Topic};
+use engine::model::{Availability, ResourceName, Stub, Topic};
+use engine::{Action, Input, Policy, Route, Sampling, Switch};
 
 /// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a laboratory's life.
 pub const STARTUP: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::play::{Outcome, Switched};
 use super::words::Told;
-use crate::model::{ResourceName, format_duration};
+use engine::model::{ResourceName, format_duration};
 
 /// Prints for people.
 ///

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{Action, Engine, Input, Memory, Policy, Route};
-use crate::model::Moment;
+use engine::model::Moment;
+use engine::{Action, Engine, Input, Memory, Policy, Route};
 
 /// What stands around the engine: it makes things happen, and answers what the engine asks for.
 pub trait World {
@@ -154,7 +154,7 @@ impl<W: World> Stage<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SourceName;
+    use engine::model::SourceName;
 
     /// A world that keeps what happened when.
     #[derive(Default)]

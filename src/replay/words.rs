@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{
-    Action, Alert, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion, Record,
-    Summary, Switch, SwitchOutcome,
-};
-use crate::model::{
+use engine::model::{
     Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub,
     format_duration,
+};
+use engine::{
+    Action, Alert, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion, Record,
+    Summary, Switch, SwitchOutcome,
 };
 
 /// How the time of something is written.

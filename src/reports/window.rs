@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::timeline::{Span, joined};
-use crate::engine::{Maintenance, NamePattern, QuietEntry};
-use crate::model::Stub;
 use crate::store::Past;
+use engine::model::Stub;
+use engine::{Maintenance, NamePattern, QuietEntry};
 
 /// Windows, each with the times at which it was open.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::{fmt, io};
 
 use super::health::HealthError;
-use crate::model::Fault;
 use crate::store::StoreError;
 use crate::{api, effects};
+use engine::model::Fault;
 
 /// Why the service could not start, or ended by itself.
 #[derive(Debug)]

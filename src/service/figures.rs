@@ -10,12 +10,12 @@ use super::{Parts, RecordHook, ServiceError, front, health};
 use crate::api;
 use crate::config::Config;
 use crate::driver::Outlets;
-use crate::engine::{Input, Snapshot};
 use crate::health::Desk;
 use crate::store::{Store, StoreHealth, StoreState};
 use crate::telemetry;
 use crate::telemetry::graphite::Graphite;
 use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, StoreFigures};
+use engine::{Input, Snapshot};
 
 /// Everything that is measured, and who counts answers.
 pub(super) fn figures(

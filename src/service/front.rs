@@ -21,9 +21,9 @@ use crate::api::{
 };
 use crate::config::{ApiRead, ApiSettings};
 use crate::driver::Orders;
-use crate::engine::Snapshot;
 use crate::health::Desk;
 use crate::store::{Entry, Store};
+use engine::Snapshot;
 
 /// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
 pub(super) fn gate(

@@ -17,18 +17,18 @@ use super::{Parts, front, mail_probe};
 use crate::api::{HealthState, KeepSwitch};
 use crate::config::{COMPONENTS, Config, ServiceSettings};
 use crate::driver::Clock;
-use crate::engine::{Engine, Input, Snapshot};
 use crate::health::views::{self, Contributor};
 use crate::health::{
     Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, MAIL, Pace, Picture,
     Probes, Pushed, Refresher, RegisterError, Registry, Reporter, STORE, Settings, State, attempt,
     pace,
 };
-use crate::model::{Fault, format_duration};
 use crate::store::{Entry, ReadError, Store, StoreState};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
 use crate::wire::Http;
+use engine::model::{Fault, format_duration};
+use engine::{Engine, Input, Snapshot};
 
 /// How often and for how long the store is tried: something is written, and waited for.
 const STORE_PACE: Pace = Pace {

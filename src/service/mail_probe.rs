@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use super::reload::Followed;
 use super::telling;
 use crate::config::Config;
-use crate::engine::Snapshot;
 use crate::health::{Attempt, Check, Finding, Pace};
-use crate::model::Fault;
+use engine::Snapshot;
+use engine::model::Fault;
 
 /// How often and for how long the mail server is tried. It is somebody else's: it is not asked more often than people need. A silent one
 /// is known for what it is within 25 s.

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::ServiceError;
 use crate::config::Config;
 use crate::driver::Ledger;
-use crate::engine::Memory;
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
+use engine::Memory;
 
 /// What is known from before the start, and where to write what is learnt.
 #[derive(Default)]

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::telling;
 use crate::config::{Changes, Config, Loaded, Problems};
-use crate::engine::Input;
 use crate::health::{Desk, Finding, Reporter, State};
 use crate::telemetry::log::LevelHandle;
+use engine::Input;
 
 /// How the configuration is read, and what it was at the start.
 pub struct Reload {

@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::Parts;
 use crate::config::{Config, FeedSettings};
 use crate::driver::{COMMAND_QUEUE, SAMPLE_QUEUE};
-use crate::engine::{FeedCommand, Input, Sample};
 use crate::feeds;
-use crate::model::SourceName;
 use crate::wire::{BookClient, Http};
+use engine::model::SourceName;
+use engine::{FeedCommand, Input, Sample};
 
 /// What the feeds ask with.
 pub(super) struct Clients {

@@ -13,10 +13,10 @@ use crate::effects::deadman::DeadManView;
 use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::Webhook;
 use crate::effects::{self, deadman, webhook};
-use crate::engine::{Input, Snapshot, Summary};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
 use crate::wire::Http;
+use engine::{Input, Snapshot, Summary};
 
 /// The mailer of a configuration; `None` where nobody is mailed.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {

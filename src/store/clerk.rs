@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
 use super::letter::{Alerted, Letter, concern_named};
 use super::memory::{Memory, Pending};
-use crate::engine::{
+use engine::model::{Health, ResourceName, RouteName, Stub};
+use engine::{
     self, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId,
     QuietKind, Record, Rounds, RouteMemory, Strand, Summary, Wish,
 };
-use crate::model::{Health, ResourceName, RouteName, Stub};
 
 /// What subjects of experiments start with.
 const EXPERIMENT: &str = "experiment/";
@@ -548,9 +548,9 @@ mod tests {
 
     use super::OutboxState::{Pending, Refused, Sent, Superseded};
     use super::*;
-    use crate::engine::{Channel, Concern, Occasion, OwedConcern, Thread};
-    use crate::model::{Fault, StreamHealth, Topic};
     use crate::store::letter::News;
+    use engine::model::{Fault, StreamHealth, Topic};
+    use engine::{Channel, Concern, Occasion, OwedConcern, Thread};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")
@@ -836,7 +836,7 @@ mod tests {
 
     #[test]
     fn what_a_later_summary_does_not_tell_stays_owed() {
-        let relay = Concern::Source(crate::model::SourceName::Relay);
+        let relay = Concern::Source(engine::model::SourceName::Relay);
         let first = || about(1, &["x", "y"], 5, &[(relay, 6, None)]);
         assert_eq!(owed_after(vec![first()]), ["x 5", "y 5", "relay 6-"]);
         assert_eq!(

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::engine::Record;
-use crate::model::Stub;
+use engine::Record;
+use engine::model::Stub;
 
 /// One thing to keep. A batch of them is kept as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Pending;
-use crate::engine::{Concern, OwedConcern, Summary};
-use crate::model::{Health, Stub};
+use engine::model::{Health, Stub};
+use engine::{Concern, OwedConcern, Summary};
 
 /// What is kept of a summary on its way: enough to tell it again, should nobody know whether it arrived.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

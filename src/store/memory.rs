@@ -14,8 +14,8 @@ use super::error::ReadError;
 use super::read::Reader;
 use super::text::{self, EventTexts, Names};
 use super::{bookings, file};
-use crate::engine::{Booked, Event};
-use crate::model::{ResourceName, Stub};
+use engine::model::{ResourceName, Stub};
+use engine::{Booked, Event};
 
 impl Reader {
     /// What stands under a key of the small state.

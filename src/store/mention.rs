@@ -7,7 +7,7 @@ use super::entry::OutboxState;
 use super::error::ReadError;
 use super::read::{MAX_ROWS, Range, Reader};
 use super::{file, memory, text};
-use crate::model::{Health, Stub};
+use engine::model::{Health, Stub};
 
 /// Something that was or is to be sent, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]

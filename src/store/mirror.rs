@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::entry::{Delivery, Entry, Note, OutboxState, Outgoing, Told};
 use super::memory::Memory;
-use crate::engine::{Booked, BookingChange, Event, Record};
-use crate::model::{ResourceName, Stub};
+use engine::model::{ResourceName, Stub};
+use engine::{Booked, BookingChange, Event, Record};
 
 /// The state that the file holds beside the history. Events are shared with whoever else holds them.
 #[derive(Debug, Default)]

@@ -14,8 +14,8 @@ use super::keeper::WallClock;
 use super::memory::{self, EVENT_COLUMNS, Gap, GapCause, Hold};
 use super::text::{self, Names};
 use super::uptime::{self, Bucket, Change, MAX_BUCKETS};
-use crate::engine::Event;
-use crate::model::{ResourceName, SourceHealth, SourceName, Stub};
+use engine::Event;
+use engine::model::{ResourceName, SourceHealth, SourceName, Stub};
 
 /// How many questions may wait.
 const READ_QUEUE: usize = 64;

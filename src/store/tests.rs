@@ -10,12 +10,12 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{
-    Booked, BookingChange, Event, Issue, ManifestChange, Record, Switch, SwitchOutcome, Why,
-};
-use crate::model::{
+use engine::model::{
     Availability, Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth,
     Stub, Topic,
+};
+use engine::{
+    Booked, BookingChange, Event, Issue, ManifestChange, Record, Switch, SwitchOutcome, Why,
 };
 
 /// Long enough for any disk; a test that waits so long has failed.

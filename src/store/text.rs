@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Event, Issue, Why};
-use crate::model::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth, Topic};
+use engine::model::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth, Topic};
+use engine::{Event, Issue, Why};
 
 const STREAM_HEALTHS: [StreamHealth; 4] = [
     StreamHealth::Unknown,

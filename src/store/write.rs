@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::entry::{Delivery, Entry, Note, OutboxState, Outgoing, Told};
 use super::{bookings, text};
-use crate::engine::{Event, ManifestChange, Record, Summary, Switch, SwitchOutcome};
-use crate::model::{ResourceName, Stub};
+use engine::model::{ResourceName, Stub};
+use engine::{Event, ManifestChange, Record, Summary, Switch, SwitchOutcome};
 
 /// The longest content of something that is to be sent or remembered, in bytes. A mail about 130 experiments has about 100,000.
 pub const MAX_CONTENT_BYTES: usize = 4 << 20;

@@ -7,10 +7,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::engine::{
+use engine::model::{Fault, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
+use engine::{
     Ended, Ending, Event, ManifestChange, QuietId, Record, Snapshot, Summary, Switch, SwitchOutcome,
 };
-use crate::model::{Fault, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
 
 /// The most names that one line lists.
 const NAMED: usize = 10;

@@ -8,7 +8,7 @@ use super::orders::Kind;
 use super::parts;
 use super::words::{self, clip};
 use crate::health::Standing;
-use crate::model::spell_duration;
+use engine::model::spell_duration;
 
 /// The most members that a row names.
 const NAMED: usize = 5;

@@ -14,10 +14,10 @@ use super::parts;
 use super::state::State;
 use super::view::Experiment;
 use super::words::{self, clip};
-use crate::engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
-use crate::model::{JumpHealth, SourceName, StreamHealth};
 use crate::reports::{self, Restore};
 use crate::store::{Mention, SwitchRow};
+use engine::model::{JumpHealth, SourceName, StreamHealth};
+use engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
 
 /// The page.
 pub(super) fn page(

@@ -5,12 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::overview::{Rows, Sketches};
 use super::timeline::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
 use super::view::Experiment;
-use crate::engine::ExperimentView;
-use crate::model::Health;
 use crate::store::{
     BookedTimes, EventPage, Gap, Hold, Mention, OutboxRow, Range, ReadError, Reader, SourceRow,
     SwitchRow, uptime_of,
 };
+use engine::ExperimentView;
+use engine::model::Health;
 
 /// The most events and switches that the page of an experiment lists.
 const MAX_EVENTS: usize = 50;

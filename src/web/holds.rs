@@ -13,9 +13,9 @@ use super::parts;
 use super::shapes::shape;
 use super::view::{self, Experiment};
 use super::words::{self, clip};
-use crate::engine::{Affected, ExperimentView, Maintenance, QuietEntry, Schedule, Snapshot};
-use crate::model::Bookable;
 use crate::store::Hold;
+use engine::model::Bookable;
+use engine::{Affected, ExperimentView, Maintenance, QuietEntry, Schedule, Snapshot};
 
 /// The page. `past` holds the holds that are remembered, newest first.
 pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup {

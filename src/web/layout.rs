@@ -10,9 +10,9 @@ use super::view;
 use super::words;
 use crate::access::{Caller, Scope};
 use crate::api::Categories;
-use crate::engine::{Channel, Role, RouteView, Snapshot, SourceView};
-use crate::model::{SourceHealth, SourceName};
 use crate::store::{StoreHealth, StoreState};
+use engine::model::{SourceHealth, SourceName};
+use engine::{Channel, Role, RouteView, Snapshot, SourceView};
 
 /// The places that the navigation leads to.
 const PLACES: [(&str, &str); 7] = [

@@ -14,8 +14,8 @@ use super::state::{Booking, State};
 use super::timeline::Bar;
 use super::view::{self, Experiment, PoolCard};
 use super::words::{self, clip};
-use crate::engine::{Counts, Snapshot};
-use crate::model::{SourceHealth, SourceName};
+use engine::model::{SourceHealth, SourceName};
+use engine::{Counts, Snapshot};
 
 /// The most problems of which a row shows the last day.
 pub(super) const MAX_SKETCHES: usize = 30;

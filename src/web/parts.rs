@@ -9,7 +9,7 @@ use super::shapes::shape;
 use super::state::{Booking, State};
 use super::view::{Experiment, Told};
 use super::words::{self, clip};
-use crate::engine::Quieted;
+use engine::Quieted;
 
 /// A state: shape, word, colour.
 pub(super) fn state(state: State) -> Markup {

@@ -12,7 +12,7 @@ use super::shapes::shape;
 use super::state::State;
 use super::view::PoolCard;
 use super::words::{self, clip};
-use crate::engine::Severity;
+use engine::Severity;
 
 /// The most experiments that a card shows one by one.
 const MAX_DOTS: usize = 120;

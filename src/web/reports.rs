@@ -9,9 +9,9 @@ use super::filter::{MAX_ROWS, address, address_of};
 use super::parts;
 use super::words::{self, clip};
 use crate::api::NoReport;
-use crate::engine::Snapshot;
 use crate::reports::words as said;
 use crate::reports::{By, Report, Row};
+use engine::Snapshot;
 
 /// The columns of a table: a name, and what is counted.
 const COLUMNS: usize = said::COLUMNS.len() + 1;

@@ -25,8 +25,8 @@ use super::view::{self, Experiment};
 use super::{assets, experiment, history, holds, login, lost, outbox, pools, reports, sources};
 use crate::access::{Caller, Scope};
 use crate::api::{Categories, OrderState, Reports};
-use crate::engine::Snapshot;
 use crate::store::{Reader, Store, StoreHealth};
+use engine::Snapshot;
 
 /// What a page may do: load from here alone, run no script but ours, and make documents of text only where our own policy says so.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \

@@ -10,9 +10,9 @@ use super::orders::Kind;
 use super::overview::source_shape;
 use super::parts;
 use super::words::{self, clip, spell};
-use crate::engine::{Link, SamplingView, SourceView};
-use crate::model::{SourceHealth, SourceName};
 use crate::store::{Gap, GapCause, SourceRow, StoreState};
+use engine::model::{SourceHealth, SourceName};
+use engine::{Link, SamplingView, SourceView};
 
 /// What the memory told of the sources: their changes, and the times without history.
 pub(super) type Changes = Told<(Vec<SourceRow>, Vec<Gap>)>;

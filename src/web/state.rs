@@ -1,7 +1,7 @@
 //! The five words for how an experiment is, and the words for whether it can be booked. Vocabulary only.
 
-use crate::engine::ExperimentView;
-use crate::model::{Bookable, Health};
+use engine::ExperimentView;
+use engine::model::{Bookable, Health};
 
 /// How an experiment is, as the page says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

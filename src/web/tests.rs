@@ -21,14 +21,14 @@ use super::routes::{WebState, router};
 use super::state::State;
 use crate::access::{Caller, Pass, Scope, Session};
 use crate::api::{Give, OrderState, Reports};
-use crate::engine::{
+use engine::model::{
+    Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
+};
+use engine::{
     Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolView, QuietKind,
     Quieted, ResourceView, Role, RouteView, SamplingView, Seen, Severity, Snapshot, SourceView,
     Standing, StreamView, ToldView, Why, stem,
-};
-use crate::model::{
-    Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
-    StreamHealth, Stub, Topic,
 };
 
 /// The most that the first look at a page may weigh, compressed, with all that it loads.

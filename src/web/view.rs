@@ -5,10 +5,8 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 
 use super::state::{Booking, State, mismatch};
-use crate::engine::{
-    Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView,
-};
-use crate::model::Fault;
+use engine::model::Fault;
+use engine::{Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView};
 
 /// An experiment as it is shown.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use crate::model::{spell_duration, spell_time};
+use engine::model::{spell_duration, spell_time};
 
 /// How much is shown of a text from outside, in characters.
 const MAX_CHARS: usize = 300;

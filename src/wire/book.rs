@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
-use crate::model::{Availability, Fault, NameError, ResourceName, Stub, Topic};
+use engine::model::{Availability, Fault, NameError, ResourceName, Stub, Topic};
 
 /// Where the admin interface starts, behind the server's base path.
 const ADMIN: [&str; 3] = ["api", "v1", "admin"];

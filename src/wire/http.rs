@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
-use crate::model::Fault;
+use engine::model::Fault;
 
 /// The largest answer that is read, in bytes. Book's list of 10,000 resources is about 2 MB.
 pub const MAX_ANSWER_BYTES: usize = 32 << 20;

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-use crate::model::Fault;
+use engine::model::Fault;
 
 /// The set-up for outgoing TLS connections. With `needs_roots` the platform's certificates are loaded now, so that their absence shows
 /// at the start; without, they are loaded when a server first shows a certificate. Where all servers are spoken to without TLS,

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use engine::Snapshot;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::access::{Audit, Authority, Grant, Issued, Keep, Reading, Revocations, Scope};
 use labwatch::api::{
     AccessSettings, ApiState, Certificate, Gate, Reports, router, serve, serve_over_tls,
 };
-use labwatch::engine::Snapshot;
 use labwatch::web::WebState;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use tokio::net::TcpListener;

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use labwatch::access::{Audit, Kept, Reading, Revocations};
-use labwatch::api::{AccessSettings, Gate};
-use labwatch::engine::{
+use engine::model::{
+    Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic,
+};
+use engine::{
     Affected, Cause, Connection, Counts, Event, Evidence, ExperimentView, HoldView, Issue,
     LastConnection, Link, PoolView, Report, ResourceView, Role, SamplingView, Scopes, Seen,
     Snapshot, SourceView, StreamView, Traffic, Why,
 };
-use labwatch::model::{
-    Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic,
-};
+use jiff::{SignedDuration, Timestamp};
+use labwatch::access::{Audit, Kept, Reading, Revocations};
+use labwatch::api::{AccessSettings, Gate};
 
 /// A gate that lets everybody read, and nobody change anything.
 pub fn open_gate() -> Arc<Gate> {

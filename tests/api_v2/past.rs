@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use labwatch::engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
-use labwatch::model::{
+use engine::model::{
     Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic,
 };
+use engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
 use labwatch::store::{Delivery, Entry, OutboxState, Outgoing, Reader, Store, StoreSettings};
 use serde_json::json;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::{Refusal, Snapshot};
 use jiff::Timestamp;
 use labwatch::access::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
 use labwatch::api::{AccessSettings, Answered, ApiState, Gate, OrderState, router, serve};
-use labwatch::engine::{Refusal, Snapshot};
 use labwatch::store::Reader;
 use reqwest::{Method, Response};
 use serde_json::Value;

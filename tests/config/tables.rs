@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use engine::Pattern;
 use labwatch::config::{self, EXAMPLE, Loaded, Problems, Sources, load, load_rules};
-use labwatch::engine::Pattern;
 
 use super::{SECRET, env, secret_file, with_file};
 
@@ -189,12 +189,9 @@ fn advice_has_the_engine_s_patterns() {
         loaded("[advice]\nboth_down = \"Go there.\"\n")
             .config
             .advice,
-        labwatch::engine::Advice::default()
+        engine::Advice::default()
     );
-    assert_eq!(
-        loaded("").config.advice,
-        labwatch::engine::Advice::default()
-    );
+    assert_eq!(loaded("").config.advice, engine::Advice::default());
     let long = format!("[advice]\nboth_down = \"{}\"\n", "x".repeat(1_001));
     assert_eq!(
         told(&long),

@@ -4,9 +4,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use engine::FlapRule;
 use jiff::civil::{Time, Weekday};
 use labwatch::config::{ApiRead, Planned, RouteTarget, load, load_rules};
-use labwatch::engine::FlapRule;
 use secrecy::ExposeSecret;
 
 use super::tables::{from_file, loaded};

@@ -4,20 +4,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use labwatch::config::CategorySettings;
-use labwatch::engine::{
+use engine::model::{
+    Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
+};
+use engine::{
     Affected, Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report,
     ResourceView, Role, RouteView, SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView,
     Traffic,
 };
+use jiff::{SignedDuration, Timestamp};
+use labwatch::config::CategorySettings;
 use labwatch::health::{
     Ack, Categories, Clock, Desk, Finding, Identity, Pushed, Registry, Reporter, STORE, Settings,
     SingleCheck, State, strict,
-};
-use labwatch::model::{
-    Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName,
-    StreamHealth, Stub, Topic,
 };
 use tokio::sync::watch;
 

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Issue;
+use engine::model::{Fault, SourceHealth, SourceName, StreamHealth};
 use labwatch::config::{CategorySettings, PoolSettings};
-use labwatch::engine::Issue;
 use labwatch::health::{Acks, Attempt, Finding, Pace, Probes, STORE, Settings, State, strict};
-use labwatch::model::{Fault, SourceHealth, SourceName, StreamHealth};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -312,7 +312,7 @@ async fn trap_13_what_cannot_be_reached_is_listed_as_failing() {
     bench.show(121, |lab| {
         for name in SourceName::ALL {
             lab.sources[name as usize] = source(name, SourceHealth::Down, Some(at(60)));
-            lab.sources[name as usize].link = labwatch::engine::Link::Failed(Fault::TimedOut);
+            lab.sources[name as usize].link = engine::Link::Failed(Fault::TimedOut);
         }
         for stub in ["pend00", "pend01", "spin00"] {
             put(lab, unknown(stub, None));

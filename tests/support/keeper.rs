@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use engine::model::Stub;
+use engine::{self, Event, Record};
 use jiff::Timestamp;
-use labwatch::engine::{self, Event, Record};
-use labwatch::model::Stub;
 use labwatch::store::{
     Clerk, Entry, Memory, Note, OutboxState, Outgoing, Pending, Remembered, Told,
 };

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use labwatch::engine::{
+use engine::model::{Fault, Moment, ResourceName, SourceName, Stub, Topic};
+use engine::{
     Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, QuietId, Report,
     Role, Rules, Sample, SampleOutcome, Schedule, Scope, Scopes, Switch, SwitchOutcome, Traffic,
 };
-use labwatch::model::{Fault, Moment, ResourceName, SourceName, Stub, Topic};
+use jiff::{SignedDuration, Timestamp};
 use labwatch::replay::{Listed, ModelBook, Plan, World};
 
 /// Something that is done to the laboratory. Names are topics (`pend00-st-data`), hosts (`pend00/jump`) or experiments (`pend00`).

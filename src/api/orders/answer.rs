@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::{Affected, Effect, NoteView, Occurrence, QuietEntry, Receipt, Schedule};
+use engine::{Affected, Effect, NoteView, Occurrence, QuietEntry, Receipt, Schedule};
 
 /// What a command did, or would do.
 #[derive(Debug, Serialize, ToSchema)]

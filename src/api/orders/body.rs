@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::pattern;
 use crate::api::error::{self, ApiError};
-use crate::engine::{Command, Schedule, Scope};
-use crate::model::ResourceName;
+use engine::model::ResourceName;
+use engine::{Command, Schedule, Scope};
 
 /// An acknowledgement. Exactly one of `experiments`, `pool`, `component` and `installation` says of what.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -18,8 +18,8 @@ use serde::Deserialize;
 use super::error::{self, ApiError};
 use super::routes;
 use crate::access::{Caller, Noted};
-use crate::engine::{Command, NamePattern, QuietId, Refusal, Scope};
-use crate::model::{NameError, ResourceName};
+use engine::model::{NameError, ResourceName};
+use engine::{Command, NamePattern, QuietId, Refusal, Scope};
 
 pub(super) use answer::{Outcome, QuietNote};
 pub(super) use body::{AckText, Acknowledge, Hold, Maintain, Silence};
@@ -359,7 +359,7 @@ async fn carry_out(
 
 /// A refusal as an answer: its words are the engine's.
 pub(super) fn refused(why: Refusal) -> ApiError {
-    use crate::engine::Refused;
+    use engine::Refused;
     match &why {
         Refusal::NoExperiment(_)
         | Refusal::NoPool(_)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::engine::{Command, Effect, Receipt, Refusal, Scope, Snapshot};
+use engine::{Command, Effect, Receipt, Refusal, Scope, Snapshot};
 
 /// What comes of a command, later.
 pub type Answered = Pin<Box<dyn Future<Output = Result<Receipt, Refusal>> + Send>>;

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::params::Params;
 use crate::api::error::{self, ApiError};
 use crate::api::routes::{Served, answer};
-use crate::engine::{ExperimentView, PoolView, Severity, Snapshot};
-use crate::model::{Bookable, Health};
+use engine::model::{Bookable, Health};
+use engine::{ExperimentView, PoolView, Severity, Snapshot};
 
 /// Pages that show badges may show them this old.
 const KEEP: HeaderValue = HeaderValue::from_static("public, max-age=60");

@@ -10,7 +10,7 @@ use super::line::Line;
 use super::live::json;
 use super::now::{Counts, Source};
 use super::sheet::List;
-use crate::engine::{ExperimentView, Snapshot};
+use engine::{ExperimentView, Snapshot};
 
 /// More changed experiments than this in one picture are told as one `reset`: to read the list once is cheaper.
 const MAX_CHANGES_AT_ONCE: usize = 256;

@@ -19,9 +19,9 @@ use super::records;
 use super::{DAY, Sight};
 use crate::api::error::{self, ApiError};
 use crate::api::routes::{Served, answer};
-use crate::engine;
-use crate::model::Stub;
 use crate::store::{Bucket, Cursor, MAX_BUCKETS, MAX_ROWS, Range, Subject};
+use engine;
+use engine::model::Stub;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -13,8 +13,8 @@ use super::history::paged;
 use super::params;
 use crate::api::error::ApiError;
 use crate::api::routes::{Served, answer};
-use crate::model::{SourceName, Stub};
 use crate::store::{self, Subject};
+use engine::model::{SourceName, Stub};
 
 /// A list of incidents.
 #[derive(Debug, Serialize, ToSchema)]

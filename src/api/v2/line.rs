@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::{
+use engine::model::Bookable;
+use engine::{
     self, Affected, Evidence, ExperimentView, FlapView, Mismatch, ResourceView, StreamView,
 };
-use crate::model::Bookable;
 
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]

@@ -14,9 +14,9 @@ use super::line::{self, Line};
 use super::params::Params;
 use crate::api::error::{self, ApiError};
 use crate::api::routes::{Served, json};
-use crate::engine::{ExperimentView, PoolView, Snapshot};
 use crate::health::{Census, Desk};
-use crate::model::{Bookable, Health};
+use engine::model::{Bookable, Health};
+use engine::{ExperimentView, PoolView, Snapshot};
 
 /// The most experiments of one page.
 const MAX_PAGE: usize = 50_000;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::differ::Differ;
 use crate::api::server::Seat;
-use crate::engine::Snapshot;
+use engine::Snapshot;
 
 /// How many may listen at the same time.
 pub const MAX_LISTENERS: usize = 512;

@@ -12,8 +12,8 @@ use super::Sight;
 use super::params::Params;
 use crate::api::error::ApiError;
 use crate::api::routes::{Served, answer};
-use crate::engine::{self, Cause, Link, PoolView, Role, RouteView, Severity, Snapshot, SourceView};
-use crate::model::{Fault, SourceName};
+use engine::model::{Fault, SourceName};
+use engine::{self, Cause, Link, PoolView, Role, RouteView, Severity, Snapshot, SourceView};
 
 /// How the whole laboratory is.
 #[derive(Debug, Serialize, ToSchema)]

@@ -14,8 +14,8 @@ use super::line::Bookings;
 use super::params::Params;
 use crate::api::error::{self, ApiError};
 use crate::api::routes::{Served, answer};
-use crate::engine::{HoldView, PoolView, Severity, Snapshot};
-use crate::model::Stub;
+use engine::model::Stub;
+use engine::{HoldView, PoolView, Severity, Snapshot};
 
 /// A pool of experiments that can stand in for each other.
 #[derive(Debug, Serialize, ToSchema)]

@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use super::params::Params;
 use crate::api::error::{self, ApiError};
 use crate::api::routes::answer;
-use crate::engine::Maintenance;
 use crate::reports::{self, By, Period, Report, Restore};
 use crate::store::ReadError;
+use engine::Maintenance;
 
 /// How long making a report may take, and as long may waiting for the one before it.
 const MAKE_WITHIN: Duration = Duration::from_secs(12);

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use super::line::Line;
 use crate::api::error::ApiError;
 use crate::api::routes::rendered;
-use crate::engine::ExperimentView;
+use engine::ExperimentView;
 
 /// All experiments of a picture.
 pub(super) type List = Arc<Vec<Arc<ExperimentView>>>;
@@ -48,14 +48,14 @@ fn write(list: &List, before: &List, items: &Items) -> Result<Vec<Bytes>, ApiErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Engine, Input, Policy, Report, Scopes, Snapshot};
-    use crate::model::{Moment, SourceName};
+    use engine::model::{Moment, SourceName};
+    use engine::{Engine, Input, Policy, Report, Scopes, Snapshot};
 
     /// An engine to which jump has told these hosts.
     fn seen(engine: &mut Engine, hosts: &[&str]) -> Snapshot {
         let mut report = Report::default();
         for topic in hosts {
-            let connection = crate::engine::Connection {
+            let connection = engine::Connection {
                 topic,
                 scopes: Scopes::HOST,
                 connected: "",

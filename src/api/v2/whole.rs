@@ -17,11 +17,11 @@ use super::{Sight, history};
 use crate::api::error::{self, ApiError};
 use crate::api::lookup;
 use crate::api::routes::{Served, answer};
-use crate::engine::{
+use engine::model::{Fault, SourceName};
+use engine::{
     Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot,
     SourceView, StreamView, ToldView, Traffic,
 };
-use crate::model::{Fault, SourceName};
 
 /// Everything about an experiment.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 
 use super::subject::{headline, subject};
 use super::{html, words};
-use crate::engine::{Alert, Background, Line, Occasion, Summary};
-use crate::model::{Health, Stub};
+use engine::model::{Health, Stub};
+use engine::{Alert, Background, Line, Occasion, Summary};
 
 /// How many news are spelt out.
 pub const MAX_NEWS: usize = 50;

@@ -6,7 +6,7 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 
 use super::Mailer;
 use crate::config::MailSettings;
-use crate::model::Fault;
+use engine::model::Fault;
 
 /// How long a mail server may take to say goodbye. Its answer changes nothing.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);

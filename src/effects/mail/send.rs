@@ -25,9 +25,9 @@ use super::probe::GOODBYE;
 use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
-use crate::engine::{DeliveryFault, Input, MessageId, Summary};
 use crate::faults::{self, Point};
-use crate::model::{Fault, RouteName};
+use engine::model::{Fault, RouteName};
+use engine::{DeliveryFault, Input, MessageId, Summary};
 
 /// How much of a mail server's error text is kept, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
@@ -527,8 +527,8 @@ mod tests {
 
     use super::super::fake_smtp::{FakeSmtp, Manner, settings};
     use super::*;
-    use crate::engine::Counts;
-    use crate::model::{Bookable, Health, Stub};
+    use engine::Counts;
+    use engine::model::{Bookable, Health, Stub};
 
     fn plain() -> MailAuth {
         MailAuth::Plain {
@@ -546,7 +546,7 @@ mod tests {
 
     fn summary() -> Arc<Summary> {
         let at: Timestamp = "2026-11-21T01:05:00.000000007Z".parse().expect("a time");
-        let line = crate::engine::Line {
+        let line = engine::Line {
             stub: Stub::try_new("pend03").expect("a stub"),
             health: Health::Down,
             told: Health::Ok,
@@ -555,7 +555,7 @@ mod tests {
             issues: vec![],
             since: at,
             lasted: None,
-            affected: crate::engine::Affected::default(),
+            affected: engine::Affected::default(),
             advice: None,
         };
         let counts = Counts {
@@ -567,9 +567,9 @@ mod tests {
         Arc::new(Summary {
             id: 7,
             route: RouteName::everybody(),
-            channel: crate::engine::Channel::Mail,
-            occasion: crate::engine::Occasion::News,
-            thread: crate::engine::Thread {
+            channel: engine::Channel::Mail,
+            occasion: engine::Occasion::News,
+            thread: engine::Thread {
                 id: MessageId { at, id: 7 },
                 references: vec![],
             },
@@ -578,7 +578,7 @@ mod tests {
             problems: vec![line],
             alerts: vec![],
             counts,
-            background: crate::engine::Background::default(),
+            background: engine::Background::default(),
         })
     }
 
@@ -663,7 +663,7 @@ mod tests {
             at: summary().at,
             id,
         };
-        let thread = crate::engine::Thread {
+        let thread = engine::Thread {
             id: message(7),
             references: vec![message(3), message(5)],
         };

@@ -2,8 +2,8 @@
 
 use super::compose::MAX_ALERT_CHARS;
 use super::words;
-use crate::engine::{Line, Occasion, Summary};
-use crate::model::Health;
+use engine::model::Health;
+use engine::{Line, Occasion, Summary};
 
 /// How many experiments are named in the subject and in the first line.
 const MAX_NAMES: usize = 4;

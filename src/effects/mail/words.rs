@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{Counts, Issue, Line};
-pub(super) use crate::model::spell_duration as spell;
-use crate::model::{Bookable, Health, spell_time};
+pub(super) use engine::model::spell_duration as spell;
+use engine::model::{Bookable, Health, spell_time};
+use engine::{Counts, Issue, Line};
 
 /// How many of an experiment's issues are named.
 const MAX_ISSUES: usize = 4;
@@ -199,8 +199,8 @@ pub(super) fn clip(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Affected;
-    use crate::model::{StreamHealth, Stub, Topic};
+    use engine::Affected;
+    use engine::model::{StreamHealth, Stub, Topic};
 
     fn line(health: Health, told: Health, bookable: Option<Bookable>) -> Line {
         let stub = Stub::try_new("pend03").expect("a stub");

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Affected, Alert, Background, Counts, Issue, Line, MessageId, Summary};
+use engine::{Affected, Alert, Background, Counts, Issue, Line, MessageId, Summary};
 
 /// The version of the shape.
 pub const VERSION: u32 = 1;

@@ -21,10 +21,10 @@ use tracing::{debug, warn};
 use super::message;
 use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
-use crate::engine::{DeliveryFault, Input, Summary};
 use crate::faults::{self, Point};
-use crate::model::{Fault, RouteName};
 use crate::wire::Http;
+use engine::model::{Fault, RouteName};
+use engine::{DeliveryFault, Input, Summary};
 
 /// How many calls are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 4;
@@ -236,8 +236,8 @@ mod tests {
 
     use super::*;
     use crate::config::{Sources, load};
-    use crate::engine::{Background, Channel, Counts, MessageId, Occasion, Thread};
     use crate::wire;
+    use engine::{Background, Channel, Counts, MessageId, Occasion, Thread};
 
     const SECRET: &str = "wh-s3cr3t";
 

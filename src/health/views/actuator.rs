@@ -10,13 +10,13 @@ use utoipa::ToSchema;
 
 use super::listing::{self, Experiments, Stream, Tally};
 use super::{Answer, Query, Refused};
-use crate::engine::ExperimentView;
 use crate::health::acks::Ack;
 use crate::health::census::Census;
 use crate::health::experiment;
 use crate::health::logger::{COMPONENTS, Levels};
 use crate::health::picture::{LIVENESS, Picture, worst};
 use crate::health::state::{Component, State, age};
+use engine::ExperimentView;
 
 /// The endpoints, each with its path.
 pub const ENDPOINTS: [(&str, &str); 4] = [

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use super::ft_form::{Aggregate, Check, Document, Elementary};
 use super::{Answer, Query, Refused};
 use crate::config::CategorySettings;
-use crate::engine::{ExperimentView, Issue, StreamView};
 use crate::health::category::{DEFAULT, Verdict, strict};
 use crate::health::census::{Census, Member, What, is_away, last_update};
 use crate::health::experiment;
 use crate::health::picture::Picture;
 use crate::health::state::{SingleCheck, State, age};
 use crate::health::switches::is_enabled;
-use crate::model::{JumpHealth, StreamHealth};
+use engine::model::{JumpHealth, StreamHealth};
+use engine::{ExperimentView, Issue, StreamView};
 
 /// The version of the standard's schema.
 const SCHEMA: u8 = 1;

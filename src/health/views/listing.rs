@@ -7,12 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{LISTED, Query};
-use crate::engine::{
-    Connection, Evidence, ExperimentView, Report, Scopes, Seen, Snapshot, StreamView,
-};
 use crate::health::experiment;
 use crate::health::picture::Picture;
-use crate::model::{SourceName, StreamHealth};
+use engine::model::{SourceName, StreamHealth};
+use engine::{Connection, Evidence, ExperimentView, Report, Scopes, Seen, Snapshot, StreamView};
 
 /// How many experiments are how.
 #[derive(Debug, Serialize, ToSchema)]

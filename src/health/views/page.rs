@@ -7,7 +7,7 @@ use super::{Answer, Query, Refused};
 use crate::health::census::{Census, Member, What, last_update};
 use crate::health::picture::Picture;
 use crate::health::state::State;
-use crate::model::Bookable;
+use engine::model::Bookable;
 
 const HTML: &str = "text/html; charset=utf-8";
 

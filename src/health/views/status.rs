@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Answer, Refused};
-use crate::engine::ExperimentView;
 use crate::health::experiment;
 use crate::health::picture::Picture;
 use crate::health::state::{Component, State, age};
+use engine::ExperimentView;
 
 /// What `/status` is marked as.
 const JSON_UTF8: &str = "application/json; charset=utf-8";

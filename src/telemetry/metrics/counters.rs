@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::sheet::Sheet;
-use crate::engine::{Record, SwitchOutcome};
-use crate::model::Health;
+use engine::model::Health;
+use engine::{Record, SwitchOutcome};
 
 /// Counts since the start. One writer, many readers; nobody waits.
 #[derive(Debug, Default)]

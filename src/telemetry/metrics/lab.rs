@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::sheet::Sheet;
-use crate::engine::{ExperimentView, Role, Snapshot, stem};
-use crate::model::{Bookable, Health, SourceHealth, SourceName};
+use engine::model::{Bookable, Health, SourceHealth, SourceName};
+use engine::{ExperimentView, Role, Snapshot, stem};
 
 pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
     experiments(sheet, snapshot)?;

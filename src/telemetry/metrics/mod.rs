@@ -20,7 +20,7 @@ pub use counters::Counters;
 pub use http::HttpCounts;
 pub use service::{Component, Inside, Queue, Service, StoreFigures};
 
-use crate::engine::Snapshot;
+use engine::Snapshot;
 use sheet::Sheet;
 
 /// What [`Metrics::text`] is: `OpenMetrics`, which Prometheus reads since 2.5.

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::sheet::Sheet;
-use crate::engine::Snapshot;
+use engine::Snapshot;
 
 /// What is asked at the scrape. None of the functions may block.
 pub struct Inside {

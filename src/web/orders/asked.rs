@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Kind;
 use super::fields::Fields;
-use crate::engine::{Command, Day, NamePattern, QuietId, Schedule, Scope, Weekly};
-use crate::model::{ResourceName, parse_duration};
+use engine::model::{ResourceName, parse_duration};
+use engine::{Command, Day, NamePattern, QuietId, Schedule, Scope, Weekly};
 
 /// How long something can last, as a form offers it.
 pub(super) const LENGTHS: [(&str, &str); 8] = [

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::asked::{Asked, Order};
-use crate::engine::{Affected, Command, Effect, QuietId, Snapshot};
-use crate::model::Stub;
 use crate::web::layout::Frame;
 use crate::web::parts;
 use crate::web::words::{self, clip};
+use engine::model::Stub;
+use engine::{Affected, Command, Effect, QuietId, Snapshot};
 
 /// The most experiments that are listed by name, beyond those that the engine's words name.
 const MAX_LISTED: usize = 200;

@@ -8,11 +8,11 @@ use maud::{Markup, html};
 use super::asked::{Asked, DAYS, LENGTHS, Problem, WHATS};
 use super::fields::Fields;
 use super::{Kind, effect, owner};
-use crate::engine::Effect;
 use crate::web::filter::address_of;
 use crate::web::layout::Frame;
 use crate::web::shapes::shape;
 use crate::web::words::{self, clip};
+use engine::Effect;
 
 /// What stands below the form.
 pub(super) enum Outcome {

@@ -14,8 +14,8 @@ mod tests;
 pub(super) use routes::add;
 pub(super) use said::Said;
 
-use crate::engine::{ExperimentView, Snapshot};
-use crate::model::Bookable;
+use engine::model::Bookable;
+use engine::{ExperimentView, Snapshot};
 
 /// Which order it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,10 +18,10 @@ use super::form::{self, Form, Outcome};
 use super::said::{About, Said};
 use crate::access::{Caller, Noted};
 use crate::api::OrderState;
-use crate::engine::{Command, Effect, Receipt, Refusal, Refused};
 use crate::health::CategoryOrder;
 use crate::web::layout;
 use crate::web::routes::{Moment, WebState};
+use engine::{Command, Effect, Receipt, Refusal, Refused};
 
 /// How long an answer waits at most for the picture that shows what was done. The order is carried out in any case.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);

@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 
 use super::fields::Fields;
-use crate::engine::{QuietId, Receipt, Snapshot, Wish};
-use crate::model::Bookable;
 use crate::web::filter::address_of;
 use crate::web::layout::Frame;
 use crate::web::shapes::shape;
 use crate::web::words::{self, clip};
+use engine::model::Bookable;
+use engine::{QuietId, Receipt, Snapshot, Wish};
 
 /// The most numbers that an address holds.
 const MAX_IDS: usize = 20;

@@ -12,9 +12,9 @@ use tower::ServiceExt;
 use super::Kind;
 use crate::access::Scope;
 use crate::api::{Answered, Give};
-use crate::engine::{Command, Effect, Receipt, Refusal, Refused};
-use crate::model::Health;
 use crate::web::tests::{CSRF, ask, attribute, page, session, sick_lab, tags, web_of};
+use engine::model::Health;
+use engine::{Command, Effect, Receipt, Refusal, Refused};
 
 /// What the engine was told to do, and by whom.
 type Given = Arc<Mutex<Vec<String>>>;
