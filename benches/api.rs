@@ -22,8 +22,8 @@ use engine::{
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
-use labwatch::access::{Audit, Kept, Reading, Revocations};
-use labwatch::api::{AccessSettings, ApiState, Gate, router};
+use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
+use labwatch::http::{AccessSettings, ApiState, Gate, router};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 

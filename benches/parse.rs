@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use engine::model::SourceName;
-use labwatch::feeds::parse;
+use labwatch::clients::parse;
 use serde::Deserialize;
 
 /// Experiments in a small, a large and the largest laboratory. Each has two streams.

@@ -26,17 +26,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api;
+use crate::clients::{self, BookClient, Http};
 use crate::config::Config;
 use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
 use crate::effects;
 use crate::health::Desk;
+use crate::http;
+use crate::http::page;
 use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics::Counters;
-use crate::web;
-use crate::wire::{self, BookClient, Http};
 use engine::{Engine, Input, Memory, Record};
 
 pub use error::ServiceError;
@@ -189,7 +189,7 @@ fn start(
     let (configs, followed) = watch::channel(Arc::clone(&config));
     let config = &*config;
     let stop = stops.all;
-    let tls = Arc::new(wire::client_config(needs_roots(config)).map_err(ServiceError::Wire)?);
+    let tls = Arc::new(clients::client_config(needs_roots(config)).map_err(ServiceError::Wire)?);
     let access = Http::new(ACCESS_TIMEOUT, (*tls).clone()).map_err(ServiceError::Wire)?;
 
     let clock = Clock::start();
@@ -279,30 +279,30 @@ fn start(
     });
     let orders = front::orders(orders, desk.clone(), pictures.clone());
     let base = front::base(&config.api);
-    let pages = web::router(web::WebState {
+    let pages = page::router(page::WebState {
         snapshots: pictures.clone(),
         store: kept,
         stream: Some("/api/v2/stream"),
         orders: Some(orders.clone()),
-        categories: Some(api::Categories::new(&state, Arc::clone(&gate))),
+        categories: Some(http::Categories::new(&state, Arc::clone(&gate))),
         reports: reports.clone(),
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
-    let answers = api::ApiState {
+    let answers = http::ApiState {
         history,
         figures: measured,
         health: Some(state),
         orders: Some(orders),
-        ..api::ApiState::new(pictures.clone())
+        ..http::ApiState::new(pictures.clone())
     };
     parts.spawn(
         "stream of changes",
         Arc::clone(&answers.live).follow(stops.api.clone()),
     );
-    let router = web::with_lost_page(
-        api::router(answers, gate, pages.merge(api::report_routes(reports))),
+    let router = page::with_lost_page(
+        http::router(answers, gate, pages.merge(http::report_routes(reports))),
         base,
     );
     front::start(&config.api, &mut parts, listener, router, stops)

@@ -178,7 +178,7 @@ async fn check(server: &Server, name: &str, path: &str) {
     assert_eq!(response.status(), StatusCode::OK, "{path}");
     let text = response.text().await.expect("a body");
     let answer: Value = serde_json::from_str(&text).expect("is JSON");
-    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let document = serde_json::to_value(labwatch::http::document_v2()).expect("serialises");
     schema::check_answer(&document, server::form(&document, path), &answer, name);
     golden(
         &format!("{name}.json"),
@@ -449,7 +449,7 @@ async fn the_document_and_the_paths_agree() {
     let history = past::History::new().await;
     let with = Server::with(everything(), Some(history.reader())).await;
     let without = Server::start(everything()).await;
-    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let document = serde_json::to_value(labwatch::http::document_v2()).expect("serialises");
     for path in server::paths() {
         let documented = &document["paths"][server::template(&document, &path)]["get"]["responses"];
         assert_eq!(with.get(&path).await.status(), StatusCode::OK, "{path}");
@@ -580,6 +580,6 @@ async fn the_documents_can_be_read_without_script_and_without_the_world() {
             .text()
             .await
             .expect("a body"),
-        labwatch::api::DOCUMENT_V2_JSON
+        labwatch::http::DOCUMENT_V2_JSON
     );
 }

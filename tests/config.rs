@@ -202,7 +202,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "LOG_LEVEL",
         "infoo",
-        r#"log_level is "infoo", which is not a level; off, error, warn, info, debug, trace, or a filter such as info,labwatch::feeds=debug"#,
+        r#"log_level is "infoo", which is not a level; off, error, warn, info, debug, trace, or a filter such as info,labwatch::clients=debug"#,
     ),
     (
         "LOG_MAX_SIZE",

@@ -64,7 +64,7 @@ const ASKED: [(&str, &str); 17] = [
 async fn check(name: &str, bench: &Bench, asked: &[(&str, &str)]) {
     let server = Server::start(bench).await;
     let mut told = String::new();
-    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let document = serde_json::to_value(labwatch::http::document_v2()).expect("serialises");
     for (path, accept) in asked {
         let answer = server.told(path, accept).await;
         fits_its_schema(&document, path, &answer);

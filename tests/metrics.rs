@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use engine::model::{Availability, Bookable, Health, ResourceName, Stub};
 use engine::{Record, Snapshot, SwitchOutcome};
-use labwatch::api::{ApiState, Figures, router, serve};
+use labwatch::http::{ApiState, Figures, router, serve};
 use labwatch::telemetry::graphite::{self, Graphite};
 use labwatch::telemetry::metrics::{
     CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,

@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 fn the_documents_are_those_of_the_code() {
     check(
         "openapi/labwatch-v1.json",
-        &labwatch::api::document(),
-        labwatch::api::DOCUMENT_JSON,
+        &labwatch::http::document(),
+        labwatch::http::DOCUMENT_JSON,
     );
     check(
         "openapi/labwatch-v2.json",
-        &labwatch::api::document_v2(),
-        labwatch::api::DOCUMENT_V2_JSON,
+        &labwatch::http::document_v2(),
+        labwatch::http::DOCUMENT_V2_JSON,
     );
 }
 
@@ -36,7 +36,7 @@ fn check(path: &str, document: &utoipa::openapi::OpenApi, served: &str) {
 }
 
 fn documents() -> [Value; 2] {
-    [labwatch::api::document(), labwatch::api::document_v2()]
+    [labwatch::http::document(), labwatch::http::document_v2()]
         .map(|document| serde_json::to_value(document).expect("serialises"))
 }
 
@@ -183,7 +183,7 @@ const UNDOCUMENTED: [&str; 19] = [
 #[test]
 fn every_route_for_programs_is_documented() {
     let documents = documents();
-    for (method, path, need) in labwatch::api::ROUTES {
+    for (method, path, need) in labwatch::http::ROUTES {
         let page = UNDOCUMENTED.contains(path)
             || ["/assets/", "/do/"]
                 .iter()
@@ -193,7 +193,7 @@ fn every_route_for_programs_is_documented() {
             .map(|document| &document["paths"][*path][method.as_str().to_lowercase()])
             .find(|told| told.is_object());
         assert_eq!(told.is_some(), !page, "{method} {path}");
-        let scoped = matches!(need, labwatch::access::Need::Scope(_));
+        let scoped = matches!(need, labwatch::http::auth::Need::Scope(_));
         if let Some(told) = told.filter(|_| scoped) {
             for status in ["401", "403", "429", "500", "503"] {
                 assert!(

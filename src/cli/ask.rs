@@ -8,10 +8,10 @@ use serde_json::Value;
 use url::Url;
 
 use super::{Failure, here};
-use crate::access::{Authority, Grant, Scope};
+use crate::clients::{self, Http};
 use crate::config::{ApiRead, ApiTls, Sources, load, load_rules};
+use crate::http::auth::{Authority, Grant, Scope};
 use crate::service;
-use crate::wire::{self, Http};
 
 /// The longest that one answer may take.
 pub const WITHIN: Duration = Duration::from_secs(5);
@@ -167,7 +167,7 @@ fn http(tls: Option<&ApiTls>) -> Result<Http, Failure> {
     };
     let tls = match tls {
         Some(files) => here::trusting(&files.cert).map_err(|error| cannot(&error))?,
-        None => wire::client_config(false).map_err(|fault| cannot(&fault))?,
+        None => clients::client_config(false).map_err(|fault| cannot(&fault))?,
     };
     Http::new(WITHIN, tls).map_err(|fault| cannot(&fault))
 }

@@ -8,9 +8,9 @@ use reqwest::Method;
 use serde::Deserialize;
 use url::Url;
 
+use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings};
 use crate::effects;
-use crate::wire::{self, Address, Claims, Http, TOKEN_BACKDATE};
 use engine::model::{Fault, SourceName, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
@@ -70,7 +70,7 @@ async fn try_book(book: &BookSettings) -> Result<String, Fault> {
     let before = Timestamp::now();
     let token = token(
         &book.address,
-        &wire::booking_admin(&book.address, before, TOKEN_LIFE),
+        &clients::booking_admin(&book.address, before, TOKEN_LIFE),
     )?;
     let answer = http(book.timeout)?
         .call(
@@ -123,11 +123,11 @@ async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Fau
     let (address, now) = (&feed.address, Timestamp::now());
     let (claims, path): (Claims, &[&str]) = match server {
         SourceName::Jump => (
-            wire::jump_stats(address, now, TOKEN_LIFE),
+            clients::jump_stats(address, now, TOKEN_LIFE),
             &["api", "v1", "connect", "stats"],
         ),
         SourceName::Relay | SourceName::Book => (
-            wire::relay_stats(address, now, TOKEN_LIFE),
+            clients::relay_stats(address, now, TOKEN_LIFE),
             &["session", "stats"],
         ),
     };
@@ -159,11 +159,11 @@ async fn try_mail(mail: &MailSettings) -> Result<String, String> {
 }
 
 fn token(address: &Address, claims: &Claims) -> Result<String, Fault> {
-    wire::mint(address, claims).map_err(|error| Fault::Credentials(error.to_string()))
+    clients::mint(address, claims).map_err(|error| Fault::Credentials(error.to_string()))
 }
 
 fn http(timeout: Duration) -> Result<Http, Fault> {
-    Http::new(timeout, wire::client_config(false)?)
+    Http::new(timeout, clients::client_config(false)?)
 }
 
 /// What to do, where the fault does not say it itself.

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::token::authority;
 use super::{Failure, say};
-use crate::access::{self, Grant, Scope};
 use crate::config::{Config, Sources, load};
+use crate::http::auth::{self, Grant, Scope};
 use crate::lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
 use crate::service::{self, Onlooker};
 use engine::model::{Health, SourceHealth};
@@ -160,7 +160,7 @@ fn configuration(
 /// A secret for this demonstration alone.
 fn secret() -> Result<String, Failure> {
     let none = || Failure::Failed("The system gives no randomness.".to_owned());
-    Ok(access::id().ok_or_else(none)? + &access::id().ok_or_else(none)?)
+    Ok(auth::id().ok_or_else(none)? + &auth::id().ok_or_else(none)?)
 }
 
 /// A token with which everything can be tried that maintainers do.

@@ -4,11 +4,11 @@ use clap::Subcommand;
 use jiff::Timestamp;
 
 use super::{Failure, say};
+use crate::clients::{self, Http};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
 use crate::effects::webhook::{self, Webhook};
 use crate::service;
-use crate::wire::{self, Http};
 use engine::model::RouteName;
 use engine::{Alert, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
 
@@ -25,7 +25,7 @@ pub enum NotifyCommand {
 /// [`Failure`] when nobody is configured to be told, or when somebody does not take it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
-    let http = wire::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
+    let http = clients::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
     let webhooks = Webhook::all(&config.telling, &http);
     if config.mail.is_none() && webhooks.is_empty() {

@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{Failure, here, say, token};
-use crate::access::{Grant, Revoked, Scope, is_id, revocation, revoked_in};
 use crate::config::{ApiTls, Config};
+use crate::http::auth::{Grant, Revoked, Scope, is_id, revocation, revoked_in};
 use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
 
 /// How long the labwatch that runs may take to answer, and the disk to take what is revoked.

@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::wire::Address;
+use crate::clients::Address;
 use engine::{Advice, Asking, FlapRule, HoldTimes, Sampling};
 
 /// Everything that can be set. Each part goes to the room that it is for; only the service sees the whole.

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::problem::quote;
 use super::reader::Reader;
-use crate::wire::Address;
+use crate::clients::Address;
 use engine::model::SourceName;
 
 const HOST: &str = "a host, or host:port, without scheme and path";

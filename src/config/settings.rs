@@ -21,7 +21,7 @@ use super::{
     BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings,
     MailSettings, MemorySettings, SampleSettings, mail, servers,
 };
-use crate::wire::Address;
+use crate::clients::Address;
 use engine::model::{SourceName, parse_duration};
 use engine::{Asking, FlapRule, HoldTimes, Policy, Sampling};
 
@@ -266,7 +266,7 @@ fn flapping(reader: &mut Reader<'_>) -> FlapRule {
 
 fn log(reader: &mut Reader<'_>) -> LogSettings {
     const LEVEL: &str =
-        "off, error, warn, info, debug, trace, or a filter such as info,labwatch::feeds=debug";
+        "off, error, warn, info, debug, trace, or a filter such as info,labwatch::clients=debug";
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     LogSettings {
         level: reader
@@ -373,7 +373,10 @@ mod tests {
             ("warning", "warn"),
             ("fatal", "error"),
             ("off", "off"),
-            ("info,labwatch::feeds=debug", "info,labwatch::feeds=debug"),
+            (
+                "info,labwatch::clients=debug",
+                "info,labwatch::clients=debug",
+            ),
             ("labwatch=trace", "labwatch=trace"),
         ] {
             assert_eq!(log_level(text), Ok(level.to_owned()));

@@ -7,7 +7,7 @@ use super::maintenance::{MaintenanceSettings, Planned};
 use super::reader::short;
 use super::telling::{Route, RouteTarget, TellingSettings, Webhook};
 use super::{ApiRead, ApiSettings, Config, MailSettings};
-use crate::wire::Address;
+use crate::clients::Address;
 
 impl Config {
     /// What is watched, who is mailed and by which rules, in a few lines for people.

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::STOP_GRACE;
+use crate::clients::{BookClient, resource_is_gone};
 use crate::faults::{self, Point};
-use crate::wire::{BookClient, resource_is_gone};
 use engine::model::{Bookable, Fault, ResourceName};
 use engine::{Input, Switch, SwitchOutcome};
 
@@ -110,7 +110,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::wire::fake_book::{FakeBook, Trouble};
+    use crate::clients::book::fake_book::{FakeBook, Trouble};
     use engine::model::{Availability, Stub};
 
     const SOON: Duration = Duration::from_secs(5);

@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::clients::Http;
 use crate::config::DeadMan;
-use crate::wire::Http;
 use engine::Snapshot;
 use engine::model::{Fault, SourceHealth};
 
@@ -160,8 +160,8 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::clients;
     use crate::config::{Sources, load};
-    use crate::wire;
     use engine::model::Moment;
     use engine::{Engine, Policy};
 
@@ -274,7 +274,7 @@ mod tests {
             settings,
             http: Http::new(
                 Duration::from_secs(5),
-                wire::client_config(false).expect("TLS"),
+                clients::client_config(false).expect("TLS"),
             )
             .expect("a client"),
         }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::feeds::parse;
+use crate::clients::parse;
 use engine::model::{Fault, SourceName};
 use engine::{Link, Report};
 

@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use super::health::HealthError;
 use crate::store::StoreError;
-use crate::{api, effects};
+use crate::{effects, http};
 use engine::model::Fault;
 
 /// Why the service could not start, or ended by itself.
@@ -22,7 +22,7 @@ pub enum ServiceError {
     /// The mail settings do not make a mailer.
     Mail(effects::mail::MailerError),
     /// The API's own certificate cannot be used.
-    Certificate(api::CertificateError),
+    Certificate(http::CertificateError),
     /// TLS or HTTP could not be set up.
     Wire(Fault),
     /// The service's own health cannot be set up.

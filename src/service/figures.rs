@@ -7,10 +7,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Parts, RecordHook, ServiceError, front, health};
-use crate::api;
 use crate::config::Config;
 use crate::driver::Outlets;
 use crate::health::Desk;
+use crate::http;
 use crate::store::{Store, StoreHealth, StoreState};
 use crate::telemetry;
 use crate::telemetry::graphite::Graphite;
@@ -24,7 +24,7 @@ pub(super) fn figures(
     queues: Vec<Queue>,
     kept: Option<Store>,
     desk: Desk,
-) -> api::Figures {
+) -> http::Figures {
     let http = Arc::new(HttpCounts::default());
     let store = kept.map(|store| {
         Box::new(move || store_figures(&store.health()))
@@ -38,7 +38,7 @@ pub(super) fn figures(
         store,
     };
     let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
-    api::Figures {
+    http::Figures {
         content_type: telemetry::metrics::CONTENT_TYPE,
         text: Arc::new(move || metrics.text().ok()),
         count: Arc::new(move |route, status, took| http.note(route, status, took)),

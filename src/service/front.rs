@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Parts, ServiceError, Stops};
-use crate::access::{Audit, Keep, Reading, Revocations};
-use crate::api::{
-    self, AccessSettings, Answered, Certificate, CertificateError, Gate, OrderState, TlsFiles,
-};
 use crate::config::{ApiRead, ApiSettings};
 use crate::driver::Orders;
 use crate::health::Desk;
+use crate::http::auth::{Audit, Keep, Reading, Revocations};
+use crate::http::{
+    self, AccessSettings, Answered, Certificate, CertificateError, Gate, OrderState, TlsFiles,
+};
 use crate::store::{Entry, Store};
 use engine::Snapshot;
 
@@ -109,11 +109,12 @@ pub(super) async fn listen(
                 .map_err(|error| ServiceError::Listen(address, error))?;
             Ok(Some((listener, listen)))
         }
-        Err(error) if error.kind() == ErrorKind::AddrInUse => match api::labwatch_on(address).await
-        {
-            Some(version) => Err(ServiceError::Another(address, version)),
-            None => Err(ServiceError::Listen(address, error)),
-        },
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            match http::labwatch_on(address).await {
+                Some(version) => Err(ServiceError::Another(address, version)),
+                None => Err(ServiceError::Listen(address, error)),
+            }
+        }
         Err(error) => Err(ServiceError::Listen(address, error)),
     }
 }
@@ -147,7 +148,7 @@ pub(super) fn start(
     let Some(listener) = listener else {
         return Ok(());
     };
-    let router = api::below(&settings.prefix, router);
+    let router = http::below(&settings.prefix, router);
     let files = settings.tls.as_ref().map(|tls| TlsFiles {
         certificate: tls.cert.clone(),
         key: tls.key.clone(),
@@ -156,7 +157,7 @@ pub(super) fn start(
     if let Some(certificate) = &certificate {
         parts.spawn(
             "look-out for a new certificate",
-            Arc::clone(certificate).follow(api::RELOAD_EVERY, stops.all.clone()),
+            Arc::clone(certificate).follow(http::RELOAD_EVERY, stops.all.clone()),
         );
     }
     parts.spawn(
@@ -174,8 +175,8 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let served = match certificate {
-        Some(certificate) => api::serve_over_tls(certificate, listener, router, stop).await,
-        None => api::serve(listener, router, stop).await,
+        Some(certificate) => http::serve_over_tls(certificate, listener, router, stop).await,
+        None => http::serve(listener, router, stop).await,
     };
     if let Err(error) = served {
         tracing::error!(%error, "a listener for HTTP cannot go on");

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::reload::Followed;
 use super::{Parts, front, mail_probe};
-use crate::api::{HealthState, KeepSwitch};
+use crate::clients::Http;
 use crate::config::{COMPONENTS, Config, ServiceSettings};
 use crate::driver::Clock;
 use crate::health::views::{self, Contributor};
@@ -23,10 +23,10 @@ use crate::health::{
     Probes, Pushed, Refresher, RegisterError, Registry, Reporter, STORE, Settings, State, attempt,
     pace,
 };
+use crate::http::{HealthState, KeepSwitch};
 use crate::store::{Entry, ReadError, Store, StoreState};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
-use crate::wire::Http;
 use engine::model::{Fault, format_duration};
 use engine::{Engine, Input, Snapshot};
 

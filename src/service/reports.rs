@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::reload::Followed;
 use super::{Parts, telling};
-use crate::api::{ReportSource, Reports};
 use crate::effects::mail::Circular;
+use crate::http::{ReportSource, Reports};
 use crate::reports::{self, Period, Report};
 use crate::store::{Entry, Store};
 

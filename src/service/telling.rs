@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reload::Followed;
 use super::{Parts, ServiceError};
+use crate::clients::Http;
 use crate::config::{Config, MailSettings};
 use crate::driver::TELL_QUEUE;
 use crate::effects::deadman::DeadManView;
@@ -15,7 +16,6 @@ use crate::effects::webhook::Webhook;
 use crate::effects::{self, deadman, webhook};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
-use crate::wire::Http;
 use engine::{Input, Snapshot, Summary};
 
 /// The mailer of a configuration; `None` where nobody is mailed.

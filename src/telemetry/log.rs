@@ -337,23 +337,23 @@ mod tests {
     fn a_level_is_set_while_the_log_goes_on() {
         let text = logged("warn", LogFormat::Text, |levels| {
             tracing::info!("before");
-            tracing::info!(target: "labwatch::feeds::book", "book before");
+            tracing::info!(target: "labwatch::clients::book::poll", "book before");
             levels.set(&["labwatch"], "info").expect("sets");
-            levels.set(&["labwatch::feeds"], "off").expect("sets");
+            levels.set(&["labwatch::clients"], "off").expect("sets");
             tracing::info!("between");
-            tracing::info!(target: "labwatch::feeds::book", "book between");
+            tracing::info!(target: "labwatch::clients::book::poll", "book between");
             let told: Vec<_> = levels.levels().into_iter().collect();
             assert_eq!(
                 told,
                 [
                     ("", "warn"),
                     ("labwatch", "info"),
-                    ("labwatch::feeds", "off")
+                    ("labwatch::clients", "off")
                 ]
                 .map(|(t, l)| (t.to_owned(), l.to_owned()))
             );
             levels.set(&["labwatch"], "info").expect("sets");
-            tracing::info!(target: "labwatch::feeds::book", "book after");
+            tracing::info!(target: "labwatch::clients::book::poll", "book after");
             assert!(levels.set(&["labwatch"], "loud").is_err());
         });
         let said: Vec<&str> = text

@@ -8,11 +8,11 @@ use axum::routing::get;
 use engine::Snapshot;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use labwatch::access::{Audit, Authority, Grant, Issued, Keep, Reading, Revocations, Scope};
-use labwatch::api::{
+use labwatch::http::auth::{Audit, Authority, Grant, Issued, Keep, Reading, Revocations, Scope};
+use labwatch::http::page::WebState;
+use labwatch::http::{
     AccessSettings, ApiState, Certificate, Gate, Reports, router, serve, serve_over_tls,
 };
-use labwatch::web::WebState;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -74,7 +74,7 @@ impl Server {
             label: "lab".into(),
             zone: Arc::new(|| TimeZone::UTC),
         };
-        let others = others.merge(labwatch::web::router(state));
+        let others = others.merge(labwatch::http::page::router(state));
         let routes = router(ApiState::new(receiver), gate, others);
         let mut task = JoinSet::new();
         match certificate {

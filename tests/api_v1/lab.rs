@@ -12,8 +12,8 @@ use engine::{
     Snapshot, SourceView, StreamView, Traffic, Why,
 };
 use jiff::{SignedDuration, Timestamp};
-use labwatch::access::{Audit, Kept, Reading, Revocations};
-use labwatch::api::{AccessSettings, Gate};
+use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
+use labwatch::http::{AccessSettings, Gate};
 
 /// A gate that lets everybody read, and nobody change anything.
 pub fn open_gate() -> Arc<Gate> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use engine::{Refusal, Snapshot};
 use jiff::Timestamp;
-use labwatch::access::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
-use labwatch::api::{AccessSettings, Answered, ApiState, Gate, OrderState, router, serve};
+use labwatch::http::auth::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
+use labwatch::http::{AccessSettings, Answered, ApiState, Gate, OrderState, router, serve};
 use labwatch::store::Reader;
 use reqwest::{Method, Response};
 use serde_json::Value;
@@ -164,7 +164,7 @@ pub fn header(response: &Response, name: &str) -> String {
 
 /// Every path of the document that this server has, with names that there are. Those of health and of categories have tests of their own.
 pub fn paths() -> Vec<String> {
-    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let document = serde_json::to_value(labwatch::http::document_v2()).expect("serialises");
     let paths = document["paths"].as_object().expect("has paths");
     let filled = |path: &String| {
         path.replace("pools/{name}", "pools/pend")

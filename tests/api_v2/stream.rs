@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::model::Health;
-use labwatch::api::{KEPT_CHANGES, MAX_LISTENERS};
+use labwatch::http::{KEPT_CHANGES, MAX_LISTENERS};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;

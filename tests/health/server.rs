@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use labwatch::access::{Audit, Kept, Reading, Revocations};
-use labwatch::api::{AccessSettings, ApiState, Gate, HealthState, router, serve};
 use labwatch::health::views::Contributor;
 use labwatch::health::{Levels, PollBook, Probes, Refresher};
+use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
+use labwatch::http::{AccessSettings, ApiState, Gate, HealthState, router, serve};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::message;
+use crate::clients::Http;
 use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use crate::faults::{self, Point};
-use crate::wire::Http;
 use engine::model::{Fault, RouteName};
 use engine::{DeliveryFault, Input, Summary};
 
@@ -235,8 +235,8 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::clients;
     use crate::config::{Sources, load};
-    use crate::wire;
     use engine::{Background, Channel, Counts, MessageId, Occasion, Thread};
 
     const SECRET: &str = "wh-s3cr3t";
@@ -316,7 +316,7 @@ mod tests {
         .config;
         let http = Http::new(
             Duration::from_millis(500),
-            wire::client_config(false).expect("TLS"),
+            clients::client_config(false).expect("TLS"),
         )
         .expect("a client");
         Webhook::all(&config.telling, &http).pop().expect("one")
