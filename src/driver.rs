@@ -2,7 +2,7 @@
 //!
 //! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
 
-mod ledger;
+mod journal;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use engine::{
     Refusal, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
 };
 
-pub use ledger::Ledger;
+pub use journal::Ledger;
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;

@@ -9,7 +9,7 @@ pub mod clients;
 pub mod config;
 pub mod driver;
 pub mod effects;
-pub mod faults;
+pub mod failpoints;
 pub mod health;
 pub mod http;
 pub mod lab;

@@ -2,17 +2,17 @@
 //! all others.
 
 mod error;
-mod figures;
-mod front;
 mod health;
+mod http_server;
 mod mail_probe;
 mod memory;
-mod parts;
+mod metrics;
+mod notifications;
 mod reload;
 mod reports;
 mod sources;
 mod systemd;
-mod telling;
+mod task_set;
 
 use std::io;
 use std::net::SocketAddr;
@@ -43,9 +43,9 @@ pub use error::ServiceError;
 pub use reload::Reload;
 
 use memory::{Remembered, remember};
-use parts::Parts;
 use reload::{Followed, Reloader};
 use systemd::{notify, turned};
+use task_set::Parts;
 
 /// How long an access request to relay or jump, or a dead-man's call, may take.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ impl Default for Onlooker {
     fn default() -> Self {
         Self {
             started: Box::new(|_| {}),
-            record: Box::new(telemetry::journal::note),
+            record: Box::new(telemetry::record_log::note),
             levels: None,
             reload: None,
         }
@@ -135,7 +135,7 @@ pub async fn serve(
     stop: CancellationToken,
     onlooker: Onlooker,
 ) -> Result<(), ServiceError> {
-    let (listener, listen) = front::listen(config.api.listen).await?.unzip();
+    let (listener, listen) = http_server::listen(config.api.listen).await?.unzip();
     let close = CancellationToken::new();
     let (mut parts, desk) = start(
         config,
@@ -206,7 +206,7 @@ fn start(
     let mut parts = Parts::default();
 
     let outlets = start_ways(&followed, &access, &tls, &mut parts, &inputs, stop)?;
-    let queues = figures::queues(&inputs, &outlets);
+    let queues = metrics::queues(&inputs, &outlets);
     let needs = health::Needs {
         config: &followed,
         clock,
@@ -219,7 +219,7 @@ fn start(
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
-    telling::start_deadman(
+    notifications::start_deadman(
         config,
         access,
         pictures.clone(),
@@ -232,7 +232,7 @@ fn start(
 
     let counters = Arc::new(Counters::default());
     let hooks = Hooks {
-        record: figures::counted(record, &counters),
+        record: metrics::counted(record, &counters),
         turned: Box::new(turned(desk.clone())),
     };
     parts.spawn(
@@ -266,10 +266,10 @@ fn start(
     }
 
     let reports = reports::start(&followed, kept.as_ref(), &keep, &mut parts, stop);
-    let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
+    let gate = Arc::new(http_server::gate(&config.api, &keep, kept.clone()));
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| {
-        figures::figures(
+        metrics::figures(
             pictures.clone(),
             &counters,
             queues,
@@ -277,8 +277,8 @@ fn start(
             desk.clone(),
         )
     });
-    let orders = front::orders(orders, desk.clone(), pictures.clone());
-    let base = front::base(&config.api);
+    let orders = http_server::orders(orders, desk.clone(), pictures.clone());
+    let base = http_server::base(&config.api);
     let pages = page::router(page::WebState {
         snapshots: pictures.clone(),
         store: kept,
@@ -305,13 +305,13 @@ fn start(
         http::router(answers, gate, pages.merge(http::report_routes(reports))),
         base,
     );
-    front::start(&config.api, &mut parts, listener, router, stops)
+    http_server::start(&config.api, &mut parts, listener, router, stops)
         .map_err(ServiceError::Certificate)?;
-    figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
-    figures::start_profiling(config, &mut parts, stop)?;
+    metrics::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
+    metrics::start_profiling(config, &mut parts, stop)?;
     parts.spawn(
         "summary in the log",
-        telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()),
+        telemetry::record_log::summarise(pictures, config.health.log_every, stop.clone()),
     );
     Ok((parts, desk))
 }
@@ -344,8 +344,8 @@ fn start_ways(
             stop.clone(),
         ),
     );
-    let mails = telling::start_mail(followed.clone(), parts, inputs, stop)?;
-    let webhooks = telling::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
+    let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
+    let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
     Ok(Outlets {
         switches,
         mails,

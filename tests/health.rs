@@ -28,7 +28,7 @@ use std::path::Path;
 
 use engine::Link;
 use engine::model::{Fault, SourceHealth, SourceName};
-use labwatch::health::views::{Query, Reader, health_page};
+use labwatch::health::dialects::{Query, Reader, health_page};
 use labwatch::health::{Acks, Finding, State};
 
 use serde_json::Value;
@@ -391,7 +391,7 @@ async fn measure_ten_thousand_categories() {
     });
     let picture = bench.desk.picture();
     let begun = std::time::Instant::now();
-    let numbers = labwatch::health::views::numbers(&picture);
+    let numbers = labwatch::health::dialects::numbers(&picture);
     let figures = begun.elapsed();
     let listed = labwatch::health::standings(&picture);
     println!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::{Failure, complain, here, revoke, say};
+use super::{Failure, complain, local_instance, revoke, say};
 use crate::clients::{self, Address, Claims, MAX_TOKEN_LIFE};
 use crate::config::{Config, Sources, load};
 use crate::http::auth::{Authority, Grant, Issued, Scope};
@@ -142,7 +142,7 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
             .api
             .url
             .clone()
-            .map_or_else(|| here::base(&config.api), Ok)?,
+            .map_or_else(|| local_instance::base(&config.api), Ok)?,
         pass.id,
     ));
     Ok(())

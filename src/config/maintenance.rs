@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time, Weekday};
 
+use super::notifications::clock;
 use super::reader::Reader;
 use super::settings::{DAY, MINUTE};
-use super::telling::clock;
 use super::zone::{self, Zone};
 use engine::{Day, Maintenance, NamePattern, Schedule, Weekly};
 

@@ -4,39 +4,39 @@ mod access;
 mod advice;
 mod changes;
 mod document;
-mod groups;
+mod graphite;
 mod hidden;
 mod keys;
 mod layers;
 mod mail;
 mod maintenance;
-mod outlets;
+mod notifications;
 mod problem;
 mod reader;
 mod rows;
 mod servers;
+mod services;
 mod settings;
 mod summary;
 mod tables;
-mod telling;
 mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
-pub use groups::{
-    BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
-};
+pub use graphite::{GraphiteSettings, ProfileSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
 pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};
 pub use layers::{MAX_FILE_BYTES, Sources};
 pub use maintenance::{MaintenanceSettings, Planned};
-pub use outlets::{GraphiteSettings, ProfileSettings, SurfaceSettings};
+pub use notifications::{DeadMan, Route, RouteTarget, TellingSettings, Webhook};
 pub use problem::{Problem, Problems};
 pub use reader::MAX_SECRET_BYTES;
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
+pub use services::{
+    BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
+};
 pub use settings::{Loaded, load, load_rules};
 pub use tables::{EXAMPLE, MAX_ROWS, TABLES, Table, tables};
-pub use telling::{DeadMan, Route, RouteTarget, TellingSettings, Webhook};
 pub use zone::Zone;
 
 use std::path::PathBuf;

@@ -10,13 +10,13 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use super::access::api;
 use super::advice::advice;
 use super::changes::Written;
-use super::groups::{Groups, groups};
+use super::graphite::{graphite, profile, surfaces};
 use super::layers::{Layers, Sources};
 use super::maintenance::maintenance;
-use super::outlets::{graphite, profile, surfaces};
+use super::notifications::telling;
 use super::problem::Problems;
 use super::reader::{Reader, duration_within};
-use super::telling::telling;
+use super::services::{Groups, groups};
 use super::{
     BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings,
     MailSettings, MemorySettings, SampleSettings, mail, servers,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::groups::{CategorySettings, Expect, PoolSettings, ServiceSettings};
 use super::maintenance::{MaintenanceSettings, Planned};
+use super::notifications::{Route, RouteTarget, TellingSettings, Webhook};
 use super::reader::short;
-use super::telling::{Route, RouteTarget, TellingSettings, Webhook};
+use super::services::{CategorySettings, Expect, PoolSettings, ServiceSettings};
 use super::{ApiRead, ApiSettings, Config, MailSettings};
 use crate::clients::Address;
 

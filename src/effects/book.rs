@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use super::STOP_GRACE;
 use crate::clients::{BookClient, resource_is_gone};
-use crate::faults::{self, Point};
+use crate::failpoints::{self, Point};
 use engine::model::{Bookable, Fault, ResourceName};
 use engine::{Input, Switch, SwitchOutcome};
 
@@ -99,9 +99,9 @@ async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcom
     client
         .switch(&switch.resource, switch.available, &switch.reason)
         .await?;
-    faults::pass(Point::SwitchWritten);
+    failpoints::pass(Point::SwitchWritten);
     let after = client.availability(&switch.resource).await?;
-    faults::pass(Point::SwitchReadBack);
+    failpoints::pass(Point::SwitchReadBack);
     Ok(SwitchOutcome::Confirmed(after))
 }
 

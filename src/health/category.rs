@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::census::Member;
+use super::category_index::Member;
 use super::state::State;
 use crate::config::CategorySettings;
 use engine::matches;

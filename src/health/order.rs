@@ -1,9 +1,9 @@
 //! A person opens or closes a category: what that comes to is said before, and the same is done. Stores nothing.
 
 use super::category::DEFAULT;
-use super::census::{Census, What};
-use super::desk::Desk;
-use super::picture::Picture;
+use super::category_index::{Census, What};
+use super::handle::Desk;
+use super::snapshot::Picture;
 use super::switches::{Cause, Change, Switch, is_enabled};
 use engine::model::Stub;
 use engine::{Effect, Refusal, Role, check_text};

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::desk::Desk;
-use super::picture::Picture;
+use super::handle::Desk;
 use super::probe::Asker;
+use super::snapshot::Picture;
 use engine::Snapshot;
 use engine::model::SourceName;
 

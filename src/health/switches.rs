@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::category::{Verdict, is_fault};
-use super::census::{Census, Member, What, pace};
-use super::picture::Picture;
+use super::category_index::{Census, Member, What, pace};
+use super::snapshot::Picture;
 use crate::config::CategorySettings;
 use engine::KeptBack;
 use engine::model::{Moment, Stub};

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+use super::authenticator::Gate;
 use super::commands::{Asked, Given, Mode, Named, Outcome, mode, read, refused};
 use super::error::{self, ApiError};
-use super::gate::Gate;
 use super::health::{HealthState, KeepSwitch};
 use super::routes::answer;
 use crate::health::{CategoryOrder, Desk, Standing, standings};

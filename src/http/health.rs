@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 
 use super::error::{self, ApiError};
 use super::middleware::OwnWords;
-use crate::health::views::{self, Answer, Contributor, Query, Refused, forms};
+use crate::health::dialects::{self, Answer, Contributor, Query, Refused, forms};
 use crate::health::{
     Change, Desk, LevelRefused, Levels, Picture, Pushed, Refresher, parse_set_level, targets_of,
 };
@@ -98,7 +98,7 @@ pub(super) fn routes(state: HealthState) -> Router {
     (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
 ))]
 pub(super) async fn liveness(State(state): State<HealthState>) -> Result<Response, ApiError> {
-    answered(views::liveness(&state.desk.picture()))
+    answered(dialects::liveness(&state.desk.picture()))
 }
 
 /// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is well. Experiments are listed with their streams.
@@ -110,7 +110,7 @@ pub(super) async fn readiness(
     State(state): State<HealthState>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    answered(views::readiness(&state.desk.picture(), &asked(query)))
+    answered(dialects::readiness(&state.desk.picture(), &asked(query)))
 }
 
 /// The endpoints of the actuator.
@@ -118,7 +118,7 @@ pub(super) async fn readiness(
     (status = 200, description = "Each with its path", body = forms::Endpoints),
 ))]
 pub(super) async fn actuator() -> Result<Response, ApiError> {
-    answered(views::actuator())
+    answered(dialects::actuator())
 }
 
 /// Health by kind (Layotto's form): UP, INIT or DOWN of every component.
@@ -134,7 +134,11 @@ pub(super) async fn actuator_health(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path(kind) = kind.map_err(|_| error::no_such_path(&uri))?;
-    answered(views::health(&state.desk.picture(), &kind, &asked(query)))
+    answered(dialects::health(
+        &state.desk.picture(),
+        &kind,
+        &asked(query),
+    ))
 }
 
 /// The health of one component or, by readiness, of one experiment with its streams.
@@ -149,7 +153,7 @@ pub(super) async fn actuator_health_of(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
-    answered(views::health_of(&state.desk.picture(), &kind, &name))
+    answered(dialects::health_of(&state.desk.picture(), &kind, &name))
 }
 
 /// What runs here: the program, the laboratory in numbers, the rules in force.
@@ -157,7 +161,7 @@ pub(super) async fn actuator_health_of(
     (status = 200, description = "A member that cannot be told shows its error", body = forms::Info),
 ))]
 pub(super) async fn info(State(state): State<HealthState>) -> Result<Response, ApiError> {
-    answered(views::info(&state.desk.picture(), &state.contributors))
+    answered(dialects::info(&state.desk.picture(), &state.contributors))
 }
 
 /// The levels of the log.
@@ -169,7 +173,7 @@ pub(super) async fn logger(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let levels = state.levels.ok_or_else(|| error::no_such_path(&uri))?;
-    answered(views::logger(&*levels))
+    answered(dialects::logger(&*levels))
 }
 
 /// Sets the level of a component of the log, until the next start.
@@ -195,7 +199,7 @@ pub(super) async fn set_level(
                 level = asked.level,
                 "the level of the log was set"
             );
-            answered(views::logger(&*levels))
+            answered(dialects::logger(&*levels))
         }
         Err(LevelRefused::Log(why)) => {
             tracing::error!(why, "the level of the log cannot be set");
@@ -225,16 +229,16 @@ pub(super) async fn health(
         .iter()
         .filter_map(|value| value.to_str().ok())
         .collect();
-    let wants_json = views::wants_json(&accepted.join(","));
+    let wants_json = dialects::wants_json(&accepted.join(","));
     let reader = if caller.may(Scope::Admin) {
-        views::Reader::Maintainer
+        dialects::Reader::Maintainer
     } else {
-        views::Reader::Anybody
+        dialects::Reader::Anybody
     };
     answered(if wants_json {
-        views::health_json(&picture, &query)
+        dialects::health_json(&picture, &query)
     } else {
-        views::health_page(&picture, &query, reader)
+        dialects::health_page(&picture, &query, reader)
     })
 }
 
@@ -248,7 +252,7 @@ pub(super) async fn gtg(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
-    answered(Ok(views::gtg(&picture(&state, &query).await, &query)))
+    answered(Ok(dialects::gtg(&picture(&state, &query).await, &query)))
 }
 
 /// Every single check of the categories: each stream, each remote login, each component, each self-test.
@@ -261,7 +265,7 @@ pub(super) async fn agg_health(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
-    answered(views::agg_health(&picture(&state, &query).await, &query))
+    answered(dialects::agg_health(&picture(&state, &query).await, &query))
 }
 
 /// OK or FAIL of every component and experiment (Axway's form). The components decide.
@@ -270,7 +274,7 @@ pub(super) async fn agg_health(
     (status = 503, description = "FAIL, in the same form", body = forms::Whole),
 ))]
 pub(super) async fn status(State(state): State<HealthState>) -> Result<Response, ApiError> {
-    answered(views::status(&state.desk.picture()))
+    answered(dialects::status(&state.desk.picture()))
 }
 
 /// OK or FAIL of one component or experiment.
@@ -284,7 +288,7 @@ pub(super) async fn status_of(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
-    answered(views::status_of(&state.desk.picture(), &name))
+    answered(dialects::status_of(&state.desk.picture(), &name))
 }
 
 /// The picture from the last results, or after everything was checked where that is asked for.

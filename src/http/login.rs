@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::authenticator::{self, Gate};
 use super::client::Client;
 use super::error::{self, ApiError};
-use super::gate::{self, Gate};
 use super::origin;
 use super::routes::answer;
 use crate::http::auth::{Caller, Noted, SignError, is_place};
@@ -81,11 +81,11 @@ pub(super) async fn sign_in(
     let back = |why: &str| {
         (
             Noted::elsewhere(),
-            gate::to(gate.page(&gate::way_in(&next, Some(why)))),
+            authenticator::to(gate.page(&authenticator::way_in(&next, Some(why)))),
         )
             .into_response()
     };
-    let person = gate::accepts_pages(&headers);
+    let person = authenticator::accepts_pages(&headers);
     match gate.not_yet(client) {
         Err(_) if person => return Ok(back(WAIT)),
         other => other?,
@@ -150,8 +150,8 @@ fn cannot_sign(fault: &SignError) -> ApiError {
 
 /// A browser goes to a page; a program only wants to know that it worked.
 fn went(gate: &Gate, headers: &HeaderMap, page: &str) -> Response {
-    if gate::accepts_pages(headers) {
-        gate::to(gate.page(page))
+    if authenticator::accepts_pages(headers) {
+        authenticator::to(gate.page(page))
     } else {
         StatusCode::NO_CONTENT.into_response()
     }

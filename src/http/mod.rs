@@ -5,6 +5,7 @@
 //! the history's reader, so a slow or hostile reader can stall nobody. Every error is JSON.
 
 pub mod auth;
+mod authenticator;
 mod categories;
 mod client;
 mod commands;
@@ -16,7 +17,6 @@ mod error;
 mod etag;
 mod event;
 mod experiment;
-mod gate;
 mod health;
 mod login;
 mod lookup;
@@ -35,10 +35,10 @@ mod tls;
 mod tokens;
 mod v2;
 
+pub use authenticator::{AccessSettings, Gate};
 pub use categories::Categories;
 pub use commands::{Answered, Give, OrderState};
 pub use document::{DOCUMENT_JSON, document};
-pub use gate::{AccessSettings, Gate};
 pub use health::{HealthState, KeepSwitch};
 pub use metrics::{Count, Figures};
 pub use middleware::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};

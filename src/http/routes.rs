@@ -14,13 +14,13 @@ use axum::routing::{delete, get, post};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::authenticator::{self, Gate};
 use super::commands::{self, OrderState};
 use super::document::DOCUMENT_JSON;
 use super::error::{self, ApiError};
 use super::etag::Tag;
 use super::event::Event;
 use super::experiment::{self, Experiment};
-use super::gate::{self, Gate};
 use super::health::{self, HealthState};
 use super::metrics::{self, Figures};
 use super::response_cache::Shared;
@@ -104,10 +104,10 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
     });
     let routes = match state.figures {
         Some(figures) => metrics::counted(
-            gate::before(routes.merge(metrics::routes(figures.clone())), gate),
+            authenticator::before(routes.merge(metrics::routes(figures.clone())), gate),
             figures,
         ),
-        None => gate::before(routes, gate),
+        None => authenticator::before(routes, gate),
     };
     middleware::dressed(routes)
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+use super::authenticator::Gate;
 use super::error::{self, ApiError};
-use super::gate::Gate;
 use super::routes::answer;
 use crate::http::auth::{Caller, is_id};
 

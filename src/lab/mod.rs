@@ -5,10 +5,10 @@
 mod access;
 mod book;
 mod bookings;
+mod chaos;
 mod codes;
 mod door;
 mod error;
-mod faults;
 mod fleet;
 mod frames;
 mod http;

@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::reload::Followed;
-use super::{Parts, front, mail_probe};
+use super::{Parts, http_server, mail_probe};
 use crate::clients::Http;
 use crate::config::{COMPONENTS, Config, ServiceSettings};
 use crate::driver::Clock;
-use crate::health::views::{self, Contributor};
+use crate::health::dialects::{self, Contributor};
 use crate::health::{
     Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, MAIL, Pace, Picture,
     Probes, Pushed, Refresher, RegisterError, Registry, Reporter, STORE, Settings, State, attempt,
@@ -260,7 +260,7 @@ fn services(
 
 /// Keeps the change of a category's switch, and says whether it is on disk.
 fn keep_switch(store: Option<Store>) -> Arc<KeepSwitch> {
-    let keep = front::keep(store);
+    let keep = http_server::keep(store);
     Arc::new(move |change: Change| match change.value() {
         Ok(value) => keep(change.key(), Some(value)),
         Err(_) => Box::pin(std::future::ready(false)),
@@ -298,7 +298,7 @@ fn keep(store: Option<&Store>, change: &Change) {
 
 /// The service's own health, as the figures tell it.
 pub(super) fn figures(desk: &Desk) -> metrics::Service {
-    let numbers = views::numbers(&desk.picture());
+    let numbers = dialects::numbers(&desk.picture());
     metrics::Service {
         state: numbers.state,
         components: numbers

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::notifications;
 use super::reload::Followed;
-use super::telling;
 use crate::config::Config;
 use crate::health::{Attempt, Check, Finding, Pace};
 use engine::Snapshot;
@@ -70,7 +70,7 @@ async fn attempt(
     sent: Option<Timestamp>,
     latest: &Mutex<Option<Login>>,
 ) -> Attempt {
-    let mailer = match telling::mailer(&config) {
+    let mailer = match notifications::mailer(&config) {
         Ok(None) => return Attempt::Found(Finding::ok()),
         Ok(Some(mailer)) => mailer,
         Err(error) => return Attempt::Found(Finding::error(error.to_string())),

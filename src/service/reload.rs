@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::telling;
+use super::notifications;
 use crate::config::{Changes, Config, Loaded, Problems};
 use crate::health::{Desk, Finding, Reporter, State};
 use crate::telemetry::log::LevelHandle;
@@ -94,7 +94,7 @@ impl Reloader {
     /// Reads the configuration and hands it on. Returns what waits for a restart.
     async fn follow(&mut self) -> Result<Vec<&'static str>, String> {
         let loaded = (self.reload.read)().map_err(|problems| problems.to_string())?;
-        telling::mailer(&loaded.config).map_err(|error| error.to_string())?;
+        notifications::mailer(&loaded.config).map_err(|error| error.to_string())?;
         let Changes { at_once, .. } = self.latest.changes(&loaded);
         let Changes { at_restart, .. } = self.reload.begun.changes(&loaded);
         if let Some(levels) = self

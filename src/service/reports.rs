@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::Followed;
-use super::{Parts, telling};
+use super::{Parts, notifications};
 use crate::effects::mail::Circular;
 use crate::http::{ReportSource, Reports};
 use crate::reports::{self, Period, Report};
@@ -155,7 +155,8 @@ impl Monthly {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
-        let mailer = telling::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
+        let mailer =
+            notifications::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
         let Some(mailer) = mailer else {
             return Err("nobody is mailed any more".to_owned());
         };

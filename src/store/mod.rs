@@ -11,18 +11,18 @@ mod error;
 mod file;
 mod health;
 mod incident;
-mod keeper;
 mod letter;
 mod lock;
 mod memory;
-mod mention;
 mod mirror;
+mod outbox_query;
 mod past;
 mod prune;
 mod read;
 mod text;
 mod uptime;
 mod write;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -44,17 +44,17 @@ pub use error::{ReadError, StoreError};
 pub use file::DATABASE_FILE;
 pub use health::{Progress, StoreHealth, StoreState};
 pub use incident::{Incident, IncidentPage, Subject};
-pub use keeper::{BACKLOG, WallClock};
 pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin, Pending, Remembered};
-pub use mention::{Mention, OutboxRow};
+pub use outbox_query::{Mention, OutboxRow};
 pub use past::{Change, KeptBooking, Past, look_back};
 pub use read::{Cursor, EventPage, MAX_ROWS, Range, Reader, SourceRow, StoredEvent, SwitchRow};
 pub use uptime::{Bucket, MAX_BUCKETS, uptime_of};
 pub use write::MAX_CONTENT_BYTES;
+pub use writer::{BACKLOG, WallClock};
 
 use file::{Folder, OpenFault, Opened};
-use keeper::{Agenda, Batch, Keeper};
 use mirror::Mirror;
+use writer::{Agenda, Batch, Keeper};
 
 /// How many batches may wait for the store's thread. What finds it full is lost, and counted.
 pub const WRITE_QUEUE: usize = 1_024;

@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 
 use super::error::ReadError;
 use super::file;
-use super::keeper::WallClock;
 use super::memory::{self, EVENT_COLUMNS, Gap, GapCause, Hold};
 use super::text::{self, Names};
 use super::uptime::{self, Bucket, Change, MAX_BUCKETS};
+use super::writer::WallClock;
 use engine::Event;
 use engine::model::{ResourceName, SourceHealth, SourceName, Stub};
 

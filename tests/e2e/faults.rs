@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use labwatch::faults::Point;
+use labwatch::failpoints::Point;
 use labwatch::lab::{Lab, RelayVersion};
 use reqwest::Method;
 use serde_json::{Value, json};

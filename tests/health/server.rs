@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use labwatch::health::views::Contributor;
+use labwatch::health::dialects::Contributor;
 use labwatch::health::{Levels, PollBook, Probes, Refresher};
 use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
 use labwatch::http::{AccessSettings, ApiState, Gate, HealthState, router, serve};

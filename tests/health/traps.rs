@@ -436,7 +436,7 @@ async fn trap_19_a_picture_that_nobody_makes_anew_is_recognisably_old() {
     let bench = Bench::well();
     let server = Server::start(&bench).await;
     assert_eq!(server.status("/__gtg").await, 200);
-    let turns = || labwatch::health::views::numbers(&bench.desk.picture()).turns;
+    let turns = || labwatch::health::dialects::numbers(&bench.desk.picture()).turns;
     assert!(turns());
     bench.hands.set(162);
     assert!(!turns(), "the pilot light is out");

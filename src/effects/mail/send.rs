@@ -25,7 +25,7 @@ use super::probe::GOODBYE;
 use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
-use crate::faults::{self, Point};
+use crate::failpoints::{self, Point};
 use engine::model::{Fault, RouteName};
 use engine::{DeliveryFault, Input, MessageId, Summary};
 
@@ -270,7 +270,7 @@ impl Mailer {
             .bounded(async {
                 let mut connection = self.connect().await?;
                 connection.send(&envelope, mail).await?;
-                faults::pass(Point::MailHanded);
+                failpoints::pass(Point::MailHanded);
                 Ok(connection)
             })
             .await?;

@@ -22,7 +22,7 @@ use super::message;
 use crate::clients::Http;
 use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
-use crate::faults::{self, Point};
+use crate::failpoints::{self, Point};
 use engine::model::{Fault, RouteName};
 use engine::{DeliveryFault, Input, Summary};
 
@@ -97,7 +97,7 @@ impl Webhook {
             permanent: false,
         })?;
         if status.is_success() {
-            faults::pass(Point::MailHanded);
+            failpoints::pass(Point::MailHanded);
             return Ok(());
         }
         Err(DeliveryFault {

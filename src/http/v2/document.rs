@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::{badge, history, incidents, list, now, pools, records, reports, stream, whole};
+use super::{badge, detail, history, incidents, lab, list, pools, records, reports, stream};
 use crate::http::error::ApiError;
 use crate::http::{categories, commands, complete::complete, health, metrics, passive_checks};
 
@@ -42,8 +42,8 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         (name = "badges", description = "Small pictures for other pages"),
     ),
     paths(
-        now::lab, pools::pools, pools::pool, now::sources, pools::holds, stream::stream,
-        list::experiments, whole::experiment,
+        lab::lab, pools::pools, pools::pool, lab::sources, pools::holds, stream::stream,
+        list::experiments, detail::experiment,
         history::events, history::uptime, history::incidents, history::switches,
         incidents::incidents, records::switches, records::sources, records::holds, records::gaps, records::outbox,
         reports::report,

@@ -13,9 +13,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::incidents::{Incidents, incidents_of};
-use super::line::{self, Issue};
 use super::params::{self, Params};
 use super::records;
+use super::summary::{self, Issue};
 use super::{DAY, Sight};
 use crate::http::error::{self, ApiError};
 use crate::http::routes::{Served, answer};
@@ -66,7 +66,7 @@ impl<'a> Event<'a> {
             when: event.when,
             health: event.health.word(),
             was: event.was.word(),
-            issues: line::issues(&event.issues),
+            issues: summary::issues(&event.issues),
             jump: event.jump.word(),
             streams: event
                 .streams

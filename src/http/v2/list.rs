@@ -10,8 +10,8 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::line::{self, Line};
 use super::params::Params;
+use super::summary::{self, Line};
 use crate::health::{Census, Desk};
 use crate::http::error::{self, ApiError};
 use crate::http::routes::{Served, json};
@@ -121,7 +121,7 @@ impl<'a> Filter<'a> {
         };
         Ok(Self {
             states: params.words("state", &STATES)?,
-            bookable: params.words("bookable", &line::BOOKABLE)?,
+            bookable: params.words("bookable", &summary::BOOKABLE)?,
             pool: params
                 .text("pool")
                 .map(|name| snapshot.pool(name).ok_or_else(|| no_such(name)))

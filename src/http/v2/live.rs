@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::differ::Differ;
+use super::diff::Differ;
 use crate::http::server::Seat;
 use engine::Snapshot;
 

@@ -5,23 +5,23 @@
 //! filter is not taken for none.
 
 mod badge;
-mod differ;
+mod detail;
+mod diff;
 mod docs;
 mod document;
 mod history;
 mod incidents;
-mod line;
+mod json_cache;
+mod lab;
 mod list;
 mod live;
-mod now;
 mod params;
-mod past;
 mod pools;
 mod records;
 mod reports;
-mod sheet;
+mod stored;
 mod stream;
-mod whole;
+mod summary;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -36,10 +36,10 @@ use super::routes::Served;
 use crate::http::auth::Caller;
 
 pub use document::{DOCUMENT_V2_JSON, document_v2};
+pub(super) use json_cache::Sheets;
 pub use live::{KEPT_CHANGES, Live, MAX_LISTENERS};
-pub(super) use past::Past;
 pub use reports::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
-pub(super) use sheet::Sheets;
+pub(super) use stored::Past;
 pub use stream::PING_EVERY;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -74,14 +74,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Sight {
 /// All paths of version 2, and the badges.
 pub(super) fn routes() -> Router<Arc<Served>> {
     Router::new()
-        .route("/api/v2/lab", get(now::lab))
+        .route("/api/v2/lab", get(lab::lab))
         .route("/api/v2/pools", get(pools::pools))
         .route("/api/v2/pools/{name}", get(pools::pool))
-        .route("/api/v2/sources", get(now::sources))
+        .route("/api/v2/sources", get(lab::sources))
         .route("/api/v2/holds", get(pools::holds))
         .route("/api/v2/stream", get(stream::stream))
         .route("/api/v2/experiments", get(list::experiments))
-        .route("/api/v2/experiments/{name}", get(whole::experiment))
+        .route("/api/v2/experiments/{name}", get(detail::experiment))
         .route("/api/v2/experiments/{name}/events", get(history::events))
         .route("/api/v2/experiments/{name}/uptime", get(history::uptime))
         .route(

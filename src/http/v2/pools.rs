@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::line::Bookings;
 use super::params::Params;
+use super::summary::Bookings;
 use crate::http::error::{self, ApiError};
 use crate::http::routes::{Served, answer};
 use engine::model::Stub;

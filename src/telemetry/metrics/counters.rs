@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::sheet::Sheet;
+use super::encoder::Sheet;
 use engine::model::Health;
 use engine::{Record, SwitchOutcome};
 

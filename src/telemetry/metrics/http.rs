@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::sheet::Sheet;
+use super::encoder::Sheet;
 
 /// The most routes that are counted apart; further ones are counted as [`OTHER`], which holds against a mistake in the router.
 const MAX_ROUTES: usize = 256;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::sheet::Sheet;
+use super::encoder::Sheet;
 use engine::model::{Bookable, Health, SourceHealth, SourceName};
 use engine::{ExperimentView, Role, Snapshot, stem};
 

@@ -2,11 +2,11 @@
 //! vanished from the laboratory vanishes from the answer.
 
 mod counters;
+mod encoder;
 mod http;
 mod lab;
 mod process;
 mod service;
-mod sheet;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ pub use counters::Counters;
 pub use http::HttpCounts;
 pub use service::{Component, Inside, Queue, Service, StoreFigures};
 
+use encoder::Sheet;
 use engine::Snapshot;
-use sheet::Sheet;
 
 /// What [`Metrics::text`] is: `OpenMetrics`, which Prometheus reads since 2.5.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

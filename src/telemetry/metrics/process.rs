@@ -5,7 +5,7 @@ use std::fs;
 
 use jiff::Timestamp;
 
-use super::sheet::Sheet;
+use super::encoder::Sheet;
 
 /// What Linux counts memory in here; the same on all machines that Debian runs on with few exceptions.
 const PAGE_BYTES: u64 = 4096;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::sheet::Sheet;
+use super::encoder::Sheet;
 use engine::Snapshot;
 
 /// What is asked at the scrape. None of the functions may block.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::asked::{Asked, Order};
+use super::request::{Asked, Order};
 use crate::http::page::components;
 use crate::http::page::layout::Frame;
 use crate::http::page::words::{self, clip};

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::asked::{Asked, DAYS, LENGTHS, Problem, WHATS};
 use super::fields::Fields;
+use super::request::{Asked, DAYS, LENGTHS, Problem, WHATS};
 use super::{Kind, effect, owner};
 use crate::http::page::filter::address_of;
 use crate::http::page::layout::Frame;

@@ -1,18 +1,18 @@
 //! What maintainers tell labwatch to do from the page: a form, its effect in words, then the order itself. What an order does is the
 //! engine's word, and it goes the way that orders of the API go; here it is only asked for and said.
 
-mod asked;
 mod effect;
 mod fields;
+mod flash;
 mod form;
+mod request;
 mod routes;
-mod said;
 
 #[cfg(test)]
 mod tests;
 
+pub(super) use flash::Said;
 pub(super) use routes::add;
-pub(super) use said::Said;
 
 use engine::model::Bookable;
 use engine::{ExperimentView, Snapshot};

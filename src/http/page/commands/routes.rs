@@ -12,10 +12,10 @@ use axum::routing::{MethodRouter, get};
 use axum::{Extension, Router};
 
 use super::Kind;
-use super::asked::{Asked, Clock, Order, Problem};
 use super::fields::Fields;
+use super::flash::{About, Said};
 use super::form::{self, Form, Outcome};
-use super::said::{About, Said};
+use super::request::{Asked, Clock, Order, Problem};
 use crate::health::CategoryOrder;
 use crate::http::OrderState;
 use crate::http::auth::{Caller, Noted};

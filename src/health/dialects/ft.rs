@@ -8,9 +8,9 @@ use super::ft_form::{Aggregate, Check, Document, Elementary};
 use super::{Answer, Query, Refused};
 use crate::config::CategorySettings;
 use crate::health::category::{DEFAULT, Verdict, strict};
-use crate::health::census::{Census, Member, What, is_away, last_update};
+use crate::health::category_index::{Census, Member, What, is_away, last_update};
 use crate::health::experiment;
-use crate::health::picture::Picture;
+use crate::health::snapshot::Picture;
 use crate::health::state::{SingleCheck, State, age};
 use crate::health::switches::is_enabled;
 use engine::model::{JumpHealth, StreamHealth};
@@ -188,7 +188,7 @@ pub fn gtg(picture: &Picture, query: &Query) -> Answer {
 fn check<'a>(member: &'a Member<'a>, judged: &Judged<'a>) -> Check<'a> {
     let (picture, ack) = (
         judged.picture,
-        member.ack.map(crate::health::acks::Ack::words),
+        member.ack.map(crate::health::acknowledgements::Ack::words),
     );
     let updated = last_update(member, picture);
     let output = output(member, picture);

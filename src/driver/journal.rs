@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::faults;
+use crate::failpoints;
 use crate::store::{Clerk, Progress, Store, Ticket};
 use engine::Record;
 
@@ -38,7 +38,7 @@ impl Ledger {
 
     /// Hands the records over to be written, all or none.
     pub(super) fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {
-        records.iter().for_each(faults::pass_before);
+        records.iter().for_each(failpoints::pass_before);
         let entries: Vec<_> = records
             .iter()
             .flat_map(|record| self.clerk.entries(record, at))

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::listing::{self, Experiments, Stream};
 use super::{Answer, Query, Refused};
-use crate::health::picture::{LIVENESS, Picture, worst};
+use crate::health::snapshot::{LIVENESS, Picture, worst};
 use crate::health::state::{Component, State, age};
 
 /// The status of labwatch, in cn-infra's form. Times are seconds since 1970.

@@ -1,8 +1,8 @@
 //! What Prometheus and Graphite are told of a picture, as numbers. How they are written is not known here.
 
 use super::probes::number;
-use crate::health::census::Census;
-use crate::health::picture::{Picture, SELF};
+use crate::health::category_index::Census;
+use crate::health::snapshot::{Picture, SELF};
 use crate::health::state::State;
 use crate::health::switches::is_enabled;
 

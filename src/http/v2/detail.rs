@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::line::{self, Line};
 use super::params::Params;
+use super::summary::{self, Line};
 use super::{Sight, history};
 use crate::http::error::{self, ApiError};
 use crate::http::lookup;
@@ -219,7 +219,7 @@ impl<'a> Resource<'a> {
     fn new(resource: &'a ResourceView, sight: Sight) -> Self {
         Self {
             name: resource.name.as_str(),
-            bookable: line::bookable(resource.bookable),
+            bookable: summary::bookable(resource.bookable),
             reason: &resource.reason,
             read: resource.read,
             fault: resource.fault.as_ref().map(Fault::word),

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{LISTED, Query};
 use crate::health::experiment;
-use crate::health::picture::Picture;
+use crate::health::snapshot::Picture;
 use engine::model::{SourceName, StreamHealth};
 use engine::{Connection, Evidence, ExperimentView, Report, Scopes, Seen, Snapshot, StreamView};
 

@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 
 use super::listing::{self, Experiments, Stream, Tally};
 use super::{Answer, Query, Refused};
-use crate::health::acks::Ack;
-use crate::health::census::Census;
+use crate::health::acknowledgements::Ack;
+use crate::health::category_index::Census;
 use crate::health::experiment;
 use crate::health::logger::{COMPONENTS, Levels};
-use crate::health::picture::{LIVENESS, Picture, worst};
+use crate::health::snapshot::{LIVENESS, Picture, worst};
 use crate::health::state::{Component, State, age};
 use engine::ExperimentView;
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{Answer, Refused};
 use crate::health::experiment;
-use crate::health::picture::Picture;
+use crate::health::snapshot::Picture;
 use crate::health::state::{Component, State, age};
 use engine::ExperimentView;
 

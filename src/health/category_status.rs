@@ -1,7 +1,7 @@
 //! How every category stands, in one list. Judges as `/__gtg` does.
 
-use super::census::Census;
-use super::picture::Picture;
+use super::category_index::Census;
+use super::snapshot::Picture;
 use super::switches::{Switch, is_enabled};
 use crate::config::CategorySettings;
 use engine::Snapshot;

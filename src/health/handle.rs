@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::acks::Acks;
-use super::picture::{Picture, SELF, STARTUP};
-use super::pushed::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
+use super::acknowledgements::Acks;
+use super::passive_checks::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
 use super::registry::{Clock, RegisterError, Registry, Reporter, no_report_for};
 use super::settings::{Identity, Settings};
+use super::snapshot::{Picture, SELF, STARTUP};
 use super::sources;
 use super::state::{Component, Finding, State};
 use super::switches::{Categories, Change, Switch, Switched};
@@ -139,7 +139,8 @@ impl Desk {
             finding,
             at: (self.0.clock)().wall(),
         };
-        let changed = pushed::take(&mut locked(&self.0.self_tests), experiment, test, is_known);
+        let changed =
+            passive_checks::take(&mut locked(&self.0.self_tests), experiment, test, is_known);
         Ok(Taken {
             changed,
             fresh: SELF_TEST_FRESH,

@@ -18,7 +18,7 @@ use super::memory::{Gap, GapCause, HEARTBEAT, gap_between};
 use super::mirror::Mirror;
 use super::prune::{self, Walk};
 use super::write::{self, WriteFault};
-use crate::faults;
+use crate::failpoints;
 
 /// The most entries that wait in memory while the disk takes none. When more come, the oldest are lost.
 pub const BACKLOG: usize = 8_192;
@@ -453,7 +453,7 @@ fn fill(file: &mut Connection, mirror: &Mirror) -> Result<(), Failure> {
 
 fn passed(entry: &Entry) {
     if let Entry::Record { record, .. } = entry {
-        faults::pass_after(record);
+        failpoints::pass_after(record);
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::acks::Acks;
-use super::pushed::SelfTests;
+use super::acknowledgements::Acks;
+use super::passive_checks::SelfTests;
 use super::settings::{Identity, Settings};
 use super::state::{Component, State};
 use super::switches::Switched;

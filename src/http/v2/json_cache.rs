@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
 
-use super::line::Line;
+use super::summary::Line;
 use crate::http::error::ApiError;
 use crate::http::routes::rendered;
 use engine::ExperimentView;

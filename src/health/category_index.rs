@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
-use super::acks::Ack;
+use super::acknowledgements::Ack;
 use super::category::{DEFAULT, SYSTEM, Verdict, takes_in};
 use super::experiment;
-use super::picture::Picture;
 use super::settings::Settings;
+use super::snapshot::Picture;
 use super::state::{Component, State};
 use crate::config::CategorySettings;
 use engine::model::Bookable;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Sight;
-use super::line::Line;
+use super::json_cache::List;
+use super::lab::{Counts, Source};
 use super::live::json;
-use super::now::{Counts, Source};
-use super::sheet::List;
+use super::summary::Line;
 use engine::{ExperimentView, Snapshot};
 
 /// More changed experiments than this in one picture are told as one `reset`: to read the list once is cheaper.

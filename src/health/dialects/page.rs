@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::ft::{Judged, last_change, output};
 use super::{Answer, Query, Refused};
-use crate::health::census::{Census, Member, What, last_update};
-use crate::health::picture::Picture;
+use crate::health::category_index::{Census, Member, What, last_update};
+use crate::health::snapshot::Picture;
 use crate::health::state::State;
 use engine::model::Bookable;
 

@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::groups::{COMPONENTS, ServiceSettings};
 use super::keys::nearest;
 use super::mail::{PORTS, bare_host};
 use super::reader::Reader;
 use super::rows::{MAX_SLUG_BYTES, PATTERNS, pattern, slug};
+use super::services::{COMPONENTS, ServiceSettings};
 use super::settings::{HOUR, SECOND};
 
 const NON_FATAL: &str =

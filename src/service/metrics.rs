@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Parts, RecordHook, ServiceError, front, health};
+use super::{Parts, RecordHook, ServiceError, health, http_server};
 use crate::config::Config;
 use crate::driver::Outlets;
 use crate::health::Desk;
@@ -130,7 +130,7 @@ pub(super) fn start_profiling(
     tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
     parts.spawn(
         "profiling",
-        front::serve(listener, None, telemetry::profile::router(), stop.clone()),
+        http_server::serve(listener, None, telemetry::profile::router(), stop.clone()),
     );
     Ok(())
 }
