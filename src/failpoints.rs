@@ -59,7 +59,7 @@ impl Point {
 
     /// Its name in `LABWATCH_FAULT`.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::MailDecided => "mail-decided",
             Self::MailRecorded => "mail-recorded",
@@ -90,10 +90,10 @@ impl Point {
             | Record::Hold { .. }
             | Record::Seen(_)
             | Record::Forgotten(_)
-            | Record::Told { .. }
+            | Record::Notified { .. }
             | Record::RouteGone(_)
             | Record::Wished { .. }
-            | Record::Quieted { .. }
+            | Record::Suppression { .. }
             | Record::QuietEnded(_)
             | Record::Manifest(_)
             | Record::Bookings(_)
@@ -160,7 +160,9 @@ mod armed {
     pub(super) fn parse(text: &str) -> Option<Plan> {
         let mut parts = text.split(':');
         let name = parts.next()?;
-        let point = Point::ALL.into_iter().find(|point| point.word() == name)?;
+        let point = Point::ALL
+            .into_iter()
+            .find(|point| point.as_str() == name)?;
         let pass = parts.next()?.parse().ok()?;
         Some(Plan {
             point,
@@ -222,7 +224,7 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let names: std::collections::BTreeSet<_> =
-            Point::ALL.map(Point::word).into_iter().collect();
+            Point::ALL.map(Point::as_str).into_iter().collect();
         assert_eq!(names.len(), Point::ALL.len());
     }
 }

@@ -28,9 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clients::{self, BookClient, Http};
 use crate::config::Config;
-use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
+use crate::driver::{self, Clock, Driver, INPUT_QUEUE, Journal, Observers, Outlets, SWITCH_QUEUE};
 use crate::effects;
-use crate::health::Desk;
+use crate::health::HealthState;
 use crate::http;
 use crate::http::page;
 use crate::store::Store;
@@ -43,9 +43,9 @@ pub use error::ServiceError;
 pub use reload::Reload;
 
 use memory::{Remembered, remember};
-use reload::{Followed, Reloader};
+use reload::{ConfigWatch, Reloader};
 use systemd::{notify, turned};
-use task_set::Parts;
+use task_set::TaskSet;
 
 /// How long an access request to relay or jump, or a dead-man's call, may take.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ const WORKERS: usize = 2;
 type RecordHook = Box<dyn FnMut(&Record) + Send>;
 
 /// Who looks on while the service runs.
-pub struct Onlooker {
+pub struct ServiceOptions {
     /// Is called once, with the API's address, when the service runs. Without an API it is not called.
     pub started: Box<dyn FnOnce(SocketAddr) + Send>,
     /// Gets every record before the effect that it explains. May not block.
@@ -68,7 +68,7 @@ pub struct Onlooker {
     pub reload: Option<Reload>,
 }
 
-impl Default for Onlooker {
+impl Default for ServiceOptions {
     /// The log.
     fn default() -> Self {
         Self {
@@ -84,12 +84,12 @@ impl Default for Onlooker {
 ///
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-pub fn run(config: Config, onlooker: Onlooker) -> Result<(), ServiceError> {
+pub fn run(config: Config, options: ServiceOptions) -> Result<(), ServiceError> {
     let runtime = runtime().map_err(ServiceError::Runtime)?;
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
-        serve(config, stop, onlooker).await
+        serve(config, stop, options).await
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
@@ -133,7 +133,7 @@ pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<JoinSet<()>> {
 pub async fn serve(
     config: Config,
     stop: CancellationToken,
-    onlooker: Onlooker,
+    options: ServiceOptions,
 ) -> Result<(), ServiceError> {
     let (listener, listen) = http_server::listen(config.api.listen).await?.unzip();
     let close = CancellationToken::new();
@@ -144,8 +144,8 @@ pub async fn serve(
             all: &stop,
             api: &close,
         },
-        onlooker.record,
-        (onlooker.levels, onlooker.reload),
+        options.record,
+        (options.levels, options.reload),
     )?;
     tracing::info!(
         listen = listen.map(tracing::field::display),
@@ -154,7 +154,7 @@ pub async fn serve(
     );
     notify(&[sd_notify::NotifyState::Ready]);
     if let Some(listen) = listen {
-        (onlooker.started)(listen);
+        (options.started)(listen);
     }
 
     // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at first.
@@ -184,7 +184,7 @@ fn start(
     stops: &Stops<'_>,
     record: RecordHook,
     (levels, reload): (Option<LevelHandle>, Option<Reload>),
-) -> Result<(Parts, Desk), ServiceError> {
+) -> Result<(TaskSet, HealthState), ServiceError> {
     let config = Arc::new(config);
     let (configs, followed) = watch::channel(Arc::clone(&config));
     let config = &*config;
@@ -198,16 +198,16 @@ fn start(
         memory,
         keep,
     } = remember(config)?;
-    let kept = ledger.as_ref().map(Ledger::store);
+    let kept = ledger.as_ref().map(Journal::store);
     let mut engine = resumed(config, &memory, clock);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
-    let mut parts = Parts::default();
+    let mut parts = TaskSet::default();
 
     let outlets = start_ways(&followed, &access, &tls, &mut parts, &inputs, stop)?;
     let queues = metrics::queues(&inputs, &outlets);
-    let needs = health::Needs {
+    let needs = health::HealthDeps {
         config: &followed,
         clock,
         tls: &tls,
@@ -231,7 +231,7 @@ fn start(
     let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
 
     let counters = Arc::new(Counters::default());
-    let hooks = Hooks {
+    let hooks = Observers {
         record: metrics::counted(record, &counters),
         turned: Box::new(turned(desk.clone())),
     };
@@ -266,7 +266,7 @@ fn start(
     }
 
     let reports = reports::start(&followed, kept.as_ref(), &keep, &mut parts, stop);
-    let gate = Arc::new(http_server::gate(&config.api, &keep, kept.clone()));
+    let authenticator = Arc::new(http_server::authenticator(&config.api, &keep, kept.clone()));
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| {
         metrics::figures(
@@ -284,7 +284,7 @@ fn start(
         store: kept,
         stream: Some("/api/v2/stream"),
         orders: Some(orders.clone()),
-        categories: Some(http::Categories::new(&state, Arc::clone(&gate))),
+        categories: Some(http::Categories::new(&state, Arc::clone(&authenticator))),
         reports: reports.clone(),
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),
@@ -302,7 +302,11 @@ fn start(
         Arc::clone(&answers.live).follow(stops.api.clone()),
     );
     let router = page::with_lost_page(
-        http::router(answers, gate, pages.merge(http::report_routes(reports))),
+        http::router(
+            answers,
+            authenticator,
+            pages.merge(http::report_routes(reports)),
+        ),
         base,
     );
     http_server::start(&config.api, &mut parts, listener, router, stops)
@@ -318,10 +322,10 @@ fn start(
 
 /// Starts what tells the engine of the laboratory, and what carries out what it asks for.
 fn start_ways(
-    followed: &Followed,
+    followed: &ConfigWatch,
     access: &Http,
     tls: &Arc<rustls::ClientConfig>,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {

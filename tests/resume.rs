@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::model::{Availability, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
+use engine::model::{
+    Availability, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
+};
 use engine::{
     Action, BookReading, Connection, Engine, Input, Memory, Policy, Record, Report,
     ResourceReading, Route, Scopes, SwitchOutcome, Traffic,
@@ -153,7 +155,7 @@ impl World {
                     let lines = summary
                         .news
                         .iter()
-                        .map(|line| format!("{} {}→{}", line.stub, line.told, line.health));
+                        .map(|line| format!("{} {}→{}", line.stub, line.notified, line.health));
                     let alerts = summary
                         .alerts
                         .iter()
@@ -164,7 +166,7 @@ impl World {
                         lines.chain(alerts).collect::<Vec<_>>().join(", ")
                     ));
                     let fault = engine::DeliveryFault {
-                        fault: Fault::TimedOut,
+                        fault: CallError::TimedOut,
                         permanent: false,
                     };
                     self.give(Input::Delivered {

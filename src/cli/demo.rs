@@ -14,7 +14,7 @@ use super::{Failure, say};
 use crate::config::{Config, Sources, load};
 use crate::http::auth::{self, Grant, Scope};
 use crate::lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
-use crate::service::{self, Onlooker};
+use crate::service::{self, ServiceOptions};
 use engine::model::{Health, SourceHealth};
 use engine::{Record, SwitchOutcome};
 
@@ -98,23 +98,23 @@ async fn demonstrate(args: &DemoArgs, sources: &Sources) -> Result<(), Failure> 
 
     let stage = Stage::new(&stop);
     stage.open(&lab);
-    let onlooker = stage.onlooker(token, config.api.prefix.clone());
-    let service = service::serve(config, stop.clone(), onlooker);
+    let options = stage.options(token, config.api.prefix.clone());
+    let service = service::serve(config, stop.clone(), options);
     let story = async {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
-            told = tell_story(&lab, &script, &stage, args.once) => told,
+            notified = tell_story(&lab, &script, &stage, args.once) => notified,
             () = tell_mails(lab.mail(), &stage) => Ok(()),
         }
     };
-    let (served, told) = tokio::join!(service, async {
-        let told = story.await;
+    let (served, notified) = tokio::join!(service, async {
+        let notified = story.await;
         stop.cancel();
-        told
+        notified
     });
     lab.stop().await;
     served.map_err(|error| failed("labwatch cannot serve", &error))?;
-    told.map_err(|error| failed("the simulated laboratory failed", &error))
+    notified.map_err(|error| failed("the simulated laboratory failed", &error))
 }
 
 fn plan(args: &DemoArgs) -> Plan {
@@ -192,11 +192,11 @@ async fn tell_story(
 }
 
 async fn tell_mails(catcher: &MailCatcher, stage: &Stage) {
-    let mut told = 0;
+    let mut notified = 0;
     loop {
         tokio::time::sleep(LOOK_FOR_MAIL_EVERY).await;
-        for mail in catcher.mails().iter().skip(told) {
-            told += 1;
+        for mail in catcher.mails().iter().skip(notified) {
+            notified += 1;
             stage.tell_mail(mail);
         }
     }
@@ -232,9 +232,9 @@ impl Stage {
         self.line("");
     }
 
-    fn onlooker(&self, token: String, prefix: String) -> Onlooker {
+    fn options(&self, token: String, prefix: String) -> ServiceOptions {
         let (started, records) = (self.clone(), self.clone());
-        Onlooker {
+        ServiceOptions {
             started: Box::new(move |listen| {
                 let place = format!("http://{listen}{prefix}");
                 started.tell(
@@ -368,9 +368,9 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         ),
         Record::Seen(_)
         | Record::Wished { .. }
-        | Record::Quieted { .. }
+        | Record::Suppression { .. }
         | Record::Forgotten(_)
-        | Record::Told { .. }
+        | Record::Notified { .. }
         | Record::RouteGone(_)
         | Record::Bookings(_)
         | Record::Pools(_)

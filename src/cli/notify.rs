@@ -10,7 +10,7 @@ use crate::effects::mail::Mailer;
 use crate::effects::webhook::{self, Webhook};
 use crate::service;
 use engine::model::RouteName;
-use engine::{Alert, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
+use engine::{AlertLine, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -81,8 +81,8 @@ async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> 
 fn test_summary(now: Timestamp) -> Summary {
     let text =
         "this is a test: somebody asked labwatch to send it, and nothing is wrong".to_owned();
-    let alerts = vec![Alert {
-        concern: None,
+    let alerts = vec![AlertLine {
+        alert: None,
         text,
         since: now,
         ended: None,

@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
-use engine::model::Fault;
+use engine::model::CallError;
 
 /// The largest answer that is read, in bytes. Book's list of 10,000 resources is about 2 MB.
 pub const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -25,23 +25,23 @@ impl Http {
     /// A client whose calls take at most `timeout`, connecting included.
     ///
     /// # Errors
-    /// [`Fault::Unreachable`] when no TLS set-up can be made, for example without any CA certificates.
-    pub fn new(timeout: Duration, tls: rustls::ClientConfig) -> Result<Self, Fault> {
+    /// [`CallError::Unreachable`] when no TLS set-up can be made, for example without any CA certificates.
+    pub fn new(timeout: Duration, tls: rustls::ClientConfig) -> Result<Self, CallError> {
         let client = reqwest::Client::builder()
             .timeout(timeout)
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("labwatch/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Fault::Unreachable(root_cause(&error)))?;
+            .map_err(|error| CallError::Unreachable(root_cause(&error)))?;
         Ok(Self { client })
     }
 
     /// Sends a request with a bare token and takes the answer's body, where the status is a good one.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it.
-    pub async fn call(&self, method: Method, url: Url, token: &str) -> Result<Vec<u8>, Fault> {
+    /// A [`CallError`] that says what to do about it.
+    pub async fn call(&self, method: Method, url: Url, token: &str) -> Result<Vec<u8>, CallError> {
         let request = self
             .client
             .request(method, url)
@@ -62,14 +62,14 @@ impl Http {
     /// Sends a request as it is, and takes the status with the beginning of what the answer says, whatever they are.
     ///
     /// # Errors
-    /// A [`Fault`] when there is no whole answer within the time limit.
+    /// A [`CallError`] when there is no whole answer within the time limit.
     pub async fn exchange(
         &self,
         method: Method,
         url: Url,
         headers: HeaderMap,
         body: Vec<u8>,
-    ) -> Result<(StatusCode, String), Fault> {
+    ) -> Result<(StatusCode, String), CallError> {
         let request = self.client.request(method, url).headers(headers).body(body);
         let mut response = request
             .send()
@@ -90,13 +90,13 @@ impl Http {
     /// Sends a request, with a bearer's token or without, and takes the answer's status and body, whatever the status.
     ///
     /// # Errors
-    /// A [`Fault`] when there is no answer, or one of more than `at_most` bytes.
+    /// A [`CallError`] when there is no answer, or one of more than `at_most` bytes.
     pub async fn look(
         &self,
         url: Url,
         token: Option<&str>,
         at_most: usize,
-    ) -> Result<(u16, Vec<u8>), Fault> {
+    ) -> Result<(u16, Vec<u8>), CallError> {
         let request = self
             .client
             .get(url)
@@ -113,7 +113,7 @@ impl Http {
     }
 }
 
-async fn read_bounded(mut response: Response, at_most: usize) -> Result<Vec<u8>, Fault> {
+async fn read_bounded(mut response: Response, at_most: usize) -> Result<Vec<u8>, CallError> {
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
@@ -121,7 +121,7 @@ async fn read_bounded(mut response: Response, at_most: usize) -> Result<Vec<u8>,
         .map_err(|error| classify_error(&error))?
     {
         if body.len() + chunk.len() > at_most {
-            return Err(Fault::Protocol(format!(
+            return Err(CallError::Protocol(format!(
                 "its answer is longer than {at_most} bytes"
             )));
         }
@@ -130,15 +130,15 @@ async fn read_bounded(mut response: Response, at_most: usize) -> Result<Vec<u8>,
     Ok(body)
 }
 
-fn classify_error(error: &reqwest::Error) -> Fault {
+fn classify_error(error: &reqwest::Error) -> CallError {
     if error.is_timeout() {
-        Fault::TimedOut
+        CallError::TimedOut
     } else if error.is_connect() {
-        Fault::Unreachable(root_cause(error))
+        CallError::Unreachable(root_cause(error))
     } else if error.is_body() || error.is_decode() {
-        Fault::Protocol(root_cause(error))
+        CallError::Protocol(root_cause(error))
     } else {
-        Fault::Dropped
+        CallError::Dropped
     }
 }
 
@@ -152,14 +152,16 @@ fn root_cause(error: &dyn Error) -> String {
 }
 
 /// Tells an answer with a bad status by its body: these servers answer 500 to a token that they do not accept.
-fn classify_answer(status: StatusCode, body: &[u8]) -> Fault {
+fn classify_answer(status: StatusCode, body: &[u8]) -> CallError {
     let said = said(body);
     match status.as_u16() {
-        500 if said.contains("does not match this host") => Fault::Audience(said),
-        500 if TOKEN_TROUBLE.iter().any(|words| said.contains(words)) => Fault::Credentials(said),
-        400 | 401 | 403 => Fault::Forbidden(said),
-        404 => Fault::NotFound(said),
-        code => Fault::Sick {
+        500 if said.contains("does not match this host") => CallError::Audience(said),
+        500 if TOKEN_TROUBLE.iter().any(|words| said.contains(words)) => {
+            CallError::Credentials(said)
+        }
+        400 | 401 | 403 => CallError::Forbidden(said),
+        404 => CallError::NotFound(said),
+        code => CallError::Sick {
             status: code,
             body: said,
         },
@@ -256,11 +258,11 @@ mod tests {
             ),
             (502, "<html>bad gateway</html>", "sick"),
         ];
-        for (status, body, word) in rows {
+        for (status, body, as_str) in rows {
             let status = StatusCode::from_u16(status).expect("a status");
             assert_eq!(
-                classify_answer(status, body.as_bytes()).word(),
-                word,
+                classify_answer(status, body.as_bytes()).as_str(),
+                as_str,
                 "{status} {body}"
             );
         }

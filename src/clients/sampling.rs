@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clients::socket::{End, PACE, Socket, Use};
 use crate::clients::ticket;
 use crate::clients::{Address, Http};
-use engine::model::Fault;
+use engine::model::CallError;
 use engine::{Input, Sample, SampleOutcome};
 
-/// The most streams that are listened to at the same time; the engine keeps well below it. Beyond it the answer is [`Fault::Busy`].
+/// The most streams that are listened to at the same time; the engine keeps well below it. Beyond it the answer is [`CallError::Busy`].
 pub const MAX_AT_ONCE: usize = 256;
 
 /// How many answers may wait for the engine before requests have to wait too.
@@ -61,7 +61,7 @@ pub async fn run(
                 if under_way.len() < MAX_AT_ONCE {
                     under_way.push(answer(&sampler, request));
                 } else {
-                    answers.push_back(Input::Sampled { topic: request.topic, outcome: SampleOutcome::Failed(Fault::Busy) });
+                    answers.push_back(Input::Sampled { topic: request.topic, outcome: SampleOutcome::Failed(CallError::Busy) });
                 }
             }
         }
@@ -78,15 +78,14 @@ async fn answer(sampler: &Sampler, request: Sample) -> Input {
     }
 }
 
-async fn listen(sampler: &Sampler, request: &Sample) -> Result<SampleOutcome, Fault> {
+async fn listen(sampler: &Sampler, request: &Sample) -> Result<SampleOutcome, CallError> {
     let life = request.listen + TOKEN_SPARE;
-    let invitation =
-        ticket::to_stream(&sampler.http, &sampler.address, &request.topic, life).await?;
-    let mut socket = Socket::open(&invitation, &sampler.tls, Use::Sample, PACE).await?;
+    let ticket = ticket::to_stream(&sampler.http, &sampler.address, &request.topic, life).await?;
+    let mut socket = Socket::open(&ticket, &sampler.tls, Use::Sample, PACE).await?;
     let outcome = match timeout(request.listen, first_message(&mut socket)).await {
         Ok(Ok(())) => SampleOutcome::Heard,
         Ok(Err(end)) => return Err(fault_of(end)),
-        Err(_) => SampleOutcome::Quiet(request.listen),
+        Err(_) => SampleOutcome::ActiveSuppressions(request.listen),
     };
     socket.leave().await;
     Ok(outcome)
@@ -99,11 +98,11 @@ async fn first_message(socket: &mut Socket) -> Result<(), End> {
 }
 
 /// A stream that ends while it is listened to says nothing about whether it transmits.
-fn fault_of(end: End) -> Fault {
+fn fault_of(end: End) -> CallError {
     match end {
-        End::Closed { .. } | End::Cut => Fault::Dropped,
-        End::Dead(_) | End::Stuck => Fault::TimedOut,
-        End::Broken(what) => Fault::Protocol(what),
+        End::Closed { .. } | End::Cut => CallError::Dropped,
+        End::Dead(_) | End::Stuck => CallError::TimedOut,
+        End::Broken(what) => CallError::Protocol(what),
     }
 }
 
@@ -169,8 +168,10 @@ mod tests {
             };
             match outcome {
                 SampleOutcome::Heard => format!("{topic} heard"),
-                SampleOutcome::Quiet(time) => format!("{topic} quiet {}", time.as_millis()),
-                SampleOutcome::Failed(fault) => format!("{topic} failed {}", fault.word()),
+                SampleOutcome::ActiveSuppressions(time) => {
+                    format!("{topic} quiet {}", time.as_millis())
+                }
+                SampleOutcome::Failed(fault) => format!("{topic} failed {}", fault.as_str()),
             }
         }
     }

@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, error::ProtocolError};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use crate::clients;
-use crate::clients::ticket::Invitation;
-use engine::model::Fault;
+use crate::clients::ticket::WebsocketTicket;
+use engine::model::CallError;
 
 /// The largest message that is taken, in bytes: ten times relay's report of 10,000 experiments.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
@@ -121,17 +121,17 @@ impl Socket {
     /// Opens the websocket that the invitation is for.
     ///
     /// # Errors
-    /// [`Fault::TimedOut`], [`Fault::Unreachable`] without a connection or TLS, [`Fault::Dropped`] when the upgrade gets no answer, and by its
+    /// [`CallError::TimedOut`], [`CallError::Unreachable`] without a connection or TLS, [`CallError::Dropped`] when the upgrade gets no answer, and by its
     /// status what answers in plain HTTP.
     pub async fn open(
-        invitation: &Invitation,
+        ticket: &WebsocketTicket,
         tls: &Arc<ClientConfig>,
         purpose: Use,
         pace: Pace,
-    ) -> Result<Self, Fault> {
-        let stream = timeout(CONNECT_WAIT, connect(invitation, tls, purpose))
+    ) -> Result<Self, CallError> {
+        let stream = timeout(CONNECT_WAIT, connect(ticket, tls, purpose))
             .await
-            .map_err(|_| Fault::TimedOut)??;
+            .map_err(|_| CallError::TimedOut)??;
         let now = Instant::now();
         Ok(Self {
             stream: Box::new(stream),
@@ -215,18 +215,19 @@ impl Socket {
 }
 
 async fn connect(
-    invitation: &Invitation,
+    ticket: &WebsocketTicket,
     tls: &Arc<ClientConfig>,
     purpose: Use,
-) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Fault> {
-    let url = invitation.url();
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, CallError> {
+    let url = ticket.url();
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-        return Err(Fault::Protocol(
+        return Err(CallError::Protocol(
             "the uri that it hands out has no host".to_owned(),
         ));
     };
-    let unreachable =
-        |error: std::io::Error| Fault::Unreachable(format!("websocket at {host}:{port}: {error}"));
+    let unreachable = |error: std::io::Error| {
+        CallError::Unreachable(format!("websocket at {host}:{port}: {error}"))
+    };
     let tcp = clients::connect(url.scheme() == "wss", host, port)
         .await
         .map_err(unreachable)?;
@@ -254,27 +255,27 @@ fn limits(purpose: Use) -> WebSocketConfig {
 }
 
 /// Why the upgrade to a websocket failed. Says nothing of the address beyond host and port: it holds a code.
-fn refusal(error: &Error, host: &str, port: u16) -> Fault {
+fn refusal(error: &Error, host: &str, port: u16) -> CallError {
     if let Error::Http(answer) = error {
         refused_by(answer.status().as_u16())
     } else if was_cut(error) {
-        Fault::Dropped
+        CallError::Dropped
     } else if matches!(error, Error::Io(_) | Error::Tls(_)) {
-        Fault::Unreachable(format!("websocket at {host}:{port}: {error}"))
+        CallError::Unreachable(format!("websocket at {host}:{port}: {error}"))
     } else {
-        Fault::Protocol(format!("no websocket: {error}"))
+        CallError::Protocol(format!("no websocket: {error}"))
     }
 }
 
 /// The address of a websocket was answered in plain HTTP.
-fn refused_by(status: u16) -> Fault {
+fn refused_by(status: u16) -> CallError {
     let said = format!(
         "{status} to the opening of a websocket; does the proxy pass upgrades on to the server?"
     );
     match status {
-        401 | 403 => Fault::Forbidden(said),
-        404 => Fault::NotFound(said),
-        _ => Fault::Sick { status, body: said },
+        401 | 403 => CallError::Forbidden(said),
+        404 => CallError::NotFound(said),
+        _ => CallError::Sick { status, body: said },
     }
 }
 
@@ -346,7 +347,7 @@ mod tests {
 
     use super::*;
     use crate::clients::client_config;
-    use crate::clients::testing::{invitation, listener, open, pair};
+    use crate::clients::testing::{listener, open, pair, ticket};
 
     const QUICK: Pace = Pace {
         ping_every: Duration::from_millis(40),
@@ -422,7 +423,7 @@ mod tests {
     }
 
     /// The fault of an opening that is answered with these bytes, or with nothing.
-    async fn refused_with(answer: &'static [u8]) -> Fault {
+    async fn refused_with(answer: &'static [u8]) -> CallError {
         let (listener, address) = listener().await;
         let server = async {
             let (mut stream, _) = listener.accept().await.expect("a connection");
@@ -449,9 +450,9 @@ mod tests {
             (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "sick"),
             (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "protocol"),
         ];
-        for (answer, word) in rows {
+        for (answer, as_str) in rows {
             let fault = refused_with(answer).await;
-            assert_eq!(fault.word(), word, "{fault}");
+            assert_eq!(fault.as_str(), as_str, "{fault}");
             assert!(!fault.to_string().contains("c0de"), "{fault}");
         }
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
@@ -459,7 +460,7 @@ mod tests {
             open(nowhere, PACE)
                 .await
                 .map(|_| ())
-                .map_err(|fault| fault.word()),
+                .map_err(|fault| fault.as_str()),
             Err("unreachable")
         );
     }
@@ -500,10 +501,9 @@ mod tests {
     async fn tls_goes_by_the_configuration_that_is_given() {
         let (address, certificate) = tls_server();
         let untrusted = Arc::new(client_config(false).expect("a client configuration"));
-        let refused =
-            Socket::open(&invitation("wss", address), &untrusted, Use::Reports, PACE).await;
+        let refused = Socket::open(&ticket("wss", address), &untrusted, Use::Reports, PACE).await;
         assert_eq!(
-            refused.map(|_| ()).map_err(|fault| fault.word()),
+            refused.map(|_| ()).map_err(|fault| fault.as_str()),
             Err("unreachable")
         );
         let mut roots = RootCertStore::empty();
@@ -513,7 +513,7 @@ mod tests {
             .with_safe_default_protocol_versions()
             .expect("versions");
         let trusting = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
-        let mut socket = Socket::open(&invitation("wss", address), &trusting, Use::Reports, PACE)
+        let mut socket = Socket::open(&ticket("wss", address), &trusting, Use::Reports, PACE)
             .await
             .expect("opens");
         assert_eq!(socket.next().await, Ok(Bytes::from_static(b"hello")));

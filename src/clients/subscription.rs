@@ -23,7 +23,7 @@ use crate::clients::socket::{End, PACE, Socket, Use};
 use crate::clients::ticket;
 use crate::clients::{Http, MAX_TOKEN_LIFE};
 use crate::config::FeedSettings;
-use engine::model::{Fault, SourceName};
+use engine::model::{CallError, SourceName};
 use engine::{FeedCommand, Input, Link, Report};
 
 /// What asks relay or jump for a report now.
@@ -77,7 +77,7 @@ pub async fn run(
             turn = subscription.plan.turn() => subscription.turn(turn).await,
         }
     }
-    subscription.hang_up().await;
+    subscription.close().await;
 }
 
 /// The next message on the line; never, while there is none.
@@ -106,10 +106,10 @@ enum Plan {
     /// To dial at this time.
     Wait(Instant),
     /// Dialling.
-    Dial(BoxFuture<'static, Result<Socket, Fault>>),
+    Dial(BoxFuture<'static, Result<Socket, CallError>>),
     /// The successor is open. It must bring a report by this time, and then the line is dropped.
-    Prove {
-        heir: Socket,
+    Verifying {
+        replacement: Socket,
         until: Instant,
         /// Whether the line has brought one meanwhile.
         line_told: bool,
@@ -119,7 +119,7 @@ enum Plan {
 /// What came of a plan.
 enum Turn {
     Due,
-    Dialled(Result<Socket, Fault>),
+    Dialled(Result<Socket, CallError>),
     HeirHeard(Result<Bytes, End>),
 }
 
@@ -136,8 +136,10 @@ impl Plan {
                 Turn::Due
             }
             Self::Dial(dial) => Turn::Dialled(dial.await),
-            Self::Prove { heir, until, .. } => tokio::select! {
-                heard = heir.next() => Turn::HeirHeard(heard),
+            Self::Verifying {
+                replacement, until, ..
+            } => tokio::select! {
+                heard = replacement.next() => Turn::HeirHeard(heard),
                 () = sleep_until(*until) => Turn::Due,
             },
         }
@@ -183,7 +185,7 @@ impl Subscription {
                     return;
                 };
                 self.tell(report);
-                if let Plan::Prove { line_told, .. } = &mut self.plan {
+                if let Plan::Verifying { line_told, .. } = &mut self.plan {
                     *line_told = true;
                 }
             }
@@ -194,14 +196,16 @@ impl Subscription {
     async fn turn(&mut self, turn: Turn) {
         match turn {
             Turn::Due => match self.take_plan() {
-                Plan::Prove {
-                    heir, line_told, ..
-                } => self.not_proven(heir, line_told).await,
+                Plan::Verifying {
+                    replacement,
+                    line_told,
+                    ..
+                } => self.not_proven(replacement, line_told).await,
                 Plan::Wait(_) | Plan::Dial(_) => self.dial(),
             },
-            Turn::Dialled(Ok(heir)) if self.line.is_some() => {
-                self.plan = Plan::Prove {
-                    heir,
+            Turn::Dialled(Ok(replacement)) if self.line.is_some() => {
+                self.plan = Plan::Verifying {
+                    replacement,
                     until: Instant::now() + PROOF_WAIT,
                     line_told: false,
                 };
@@ -215,8 +219,8 @@ impl Subscription {
                 let Some(report) = self.read(&message) else {
                     return;
                 };
-                if let Plan::Prove { heir, .. } = self.take_plan() {
-                    let old = self.succeed(heir);
+                if let Plan::Verifying { replacement, .. } = self.take_plan() {
+                    let old = self.succeed(replacement);
                     self.tell(report);
                     close(old).await;
                 }
@@ -239,20 +243,20 @@ impl Subscription {
     }
 
     /// The successor takes the line's place. Gives the old line, to be closed only now.
-    fn succeed(&mut self, heir: Socket) -> Option<Socket> {
+    fn succeed(&mut self, replacement: Socket) -> Option<Socket> {
         let old = self.line.take();
-        self.take_line(heir);
+        self.take_line(replacement);
         old
     }
 
     /// The successor has told nothing. Where the line has, it is the successor that is mute; else they are alike, and the newer one
     /// has the token that lives longer.
-    async fn not_proven(&mut self, heir: Socket, line_told: bool) {
+    async fn not_proven(&mut self, replacement: Socket, line_told: bool) {
         let dropped = if line_told {
             self.not_renewed("mute", &"the new connection told nothing");
-            Some(heir)
+            Some(replacement)
         } else {
-            self.succeed(heir)
+            self.succeed(replacement)
         };
         close(dropped).await;
     }
@@ -265,8 +269,8 @@ impl Subscription {
         }
         self.outbox.put(self.link(Link::Closed(end.to_string())));
         match self.take_plan() {
-            Plan::Prove { heir, .. } => {
-                self.take_line(heir);
+            Plan::Verifying { replacement, .. } => {
+                self.take_line(replacement);
                 self.outbox.put(self.link(Link::Open));
             }
             Plan::Dial(dial) => {
@@ -277,31 +281,31 @@ impl Subscription {
         }
     }
 
-    fn not_dialled(&mut self, fault: Fault) {
+    fn not_dialled(&mut self, fault: CallError) {
         if self.line.is_some() {
-            return self.not_renewed(fault.word(), &fault);
+            return self.not_renewed(fault.as_str(), &fault);
         }
         self.plan = Plan::wait(self.backoff.after(Some(&fault), Instant::now()));
-        if self.is_news(fault.word()) {
+        if self.is_news(fault.as_str()) {
             if fault.is_ours() {
-                tracing::error!(source = %self.feed.source, fault = fault.word(), "cannot subscribe: {fault}");
+                tracing::error!(source = %self.feed.source, fault = fault.as_str(), "cannot subscribe: {fault}");
             } else {
-                tracing::warn!(source = %self.feed.source, fault = fault.word(), "cannot subscribe: {fault}");
+                tracing::warn!(source = %self.feed.source, fault = fault.as_str(), "cannot subscribe: {fault}");
             }
         }
         self.outbox.put(self.link(Link::Failed(fault)));
     }
 
-    fn not_renewed(&mut self, word: &'static str, why: &dyn fmt::Display) {
+    fn not_renewed(&mut self, as_str: &'static str, why: &dyn fmt::Display) {
         self.plan = Plan::wait(jittered(RENEWAL_RETRY));
-        if self.is_news(word) {
-            tracing::warn!(source = %self.feed.source, fault = word, "cannot renew the connection, the old one still serves: {why}");
+        if self.is_news(as_str) {
+            tracing::warn!(source = %self.feed.source, fault = as_str, "cannot renew the connection, the old one still serves: {why}");
         }
     }
 
     /// Whether this kind of failure is another than the one before.
-    fn is_news(&mut self, word: &'static str) -> bool {
-        self.logged.replace(word) != Some(word)
+    fn is_news(&mut self, as_str: &'static str) -> bool {
+        self.logged.replace(as_str) != Some(as_str)
     }
 
     /// The report in a message, where there is one.
@@ -334,13 +338,13 @@ impl Subscription {
         replace(&mut self.plan, Plan::wait(Duration::ZERO))
     }
 
-    async fn hang_up(self) {
-        let heir = if let Plan::Prove { heir, .. } = self.plan {
-            Some(heir)
+    async fn close(self) {
+        let replacement = if let Plan::Verifying { replacement, .. } = self.plan {
+            Some(replacement)
         } else {
             None
         };
-        join(close(self.line), close(heir)).await;
+        join(close(self.line), close(replacement)).await;
     }
 }
 
@@ -351,14 +355,13 @@ async fn close(socket: Option<Socket>) {
 }
 
 /// A new connection that has been asked for a report.
-async fn dial(feed: Arc<Feed>) -> Result<Socket, Fault> {
+async fn dial(feed: Arc<Feed>) -> Result<Socket, CallError> {
     let life = renew_after(&feed.settings) + TOKEN_SPARE;
-    let invitation =
-        ticket::to_reports(&feed.http, &feed.settings.address, feed.source, life).await?;
-    let mut socket = Socket::open(&invitation, &feed.tls, Use::Reports, PACE).await?;
+    let ticket = ticket::to_reports(&feed.http, &feed.settings.address, feed.source, life).await?;
+    let mut socket = Socket::open(&ticket, &feed.tls, Use::Reports, PACE).await?;
     match socket.send(UPDATE).await {
         Ok(()) => Ok(socket),
-        Err(_) => Err(Fault::Dropped),
+        Err(_) => Err(CallError::Dropped),
     }
 }
 
@@ -484,7 +487,7 @@ mod tests {
         match link {
             Link::Connecting => "connecting".to_owned(),
             Link::Open => "open".to_owned(),
-            Link::Failed(fault) => format!("failed: {}", fault.word()),
+            Link::Failed(fault) => format!("failed: {}", fault.as_str()),
             Link::Closed(why) => format!("closed: {why}"),
         }
     }
@@ -546,7 +549,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_refuses_access_is_told_apart() {
-        for (status, body, word) in [
+        for (status, body, as_str) in [
             (
                 500,
                 r#"{"code":500,"message":"token invalid"}"#,
@@ -568,7 +571,7 @@ mod tests {
             let server = FakeServer::start().await;
             server.refuse(status, body);
             let mut feed = Running::relay(&server);
-            feed.expect(&["connecting", &format!("failed: {word}")])
+            feed.expect(&["connecting", &format!("failed: {as_str}")])
                 .await;
         }
     }
@@ -697,14 +700,18 @@ mod tests {
                 tls,
             });
             let (line, mut line_peer) = pair(PACE).await;
-            let (heir, mut heir_peer) = pair(PACE).await;
+            let (replacement, mut heir_peer) = pair(PACE).await;
             subscription.line = Some(line);
             let (dropped, kept) = if line_told {
                 (&mut heir_peer, &mut line_peer)
             } else {
                 (&mut line_peer, &mut heir_peer)
             };
-            let (heard, ()) = join(dropped.hear(), subscription.not_proven(heir, line_told)).await;
+            let (heard, ()) = join(
+                dropped.hear(),
+                subscription.not_proven(replacement, line_told),
+            )
+            .await;
             assert_eq!(heard, "close 1000", "{line_told}");
             subscription.obey(FeedCommand::Ask).await;
             assert_eq!(kept.hear().await, UPDATE, "{line_told}");

@@ -17,9 +17,9 @@ use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
 use crate::clients::socket::{Pace, Socket, Use};
-use crate::clients::ticket::Invitation;
+use crate::clients::ticket::WebsocketTicket;
 use crate::clients::{Address, Http, client_config};
-use engine::model::Fault;
+use engine::model::CallError;
 
 /// Longer than anything in these tests takes.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -147,8 +147,8 @@ pub async fn listener() -> (TcpListener, SocketAddr) {
 }
 
 /// An invitation to a websocket there.
-pub fn invitation(scheme: &str, address: SocketAddr) -> Invitation {
-    Invitation::new(
+pub fn ticket(scheme: &str, address: SocketAddr) -> WebsocketTicket {
+    WebsocketTicket::new(
         Url::parse(&format!(
             "{scheme}://localhost:{}/session/stats?code=c0de",
             address.port()
@@ -158,9 +158,9 @@ pub fn invitation(scheme: &str, address: SocketAddr) -> Invitation {
 }
 
 /// Opens a websocket there, without TLS.
-pub async fn open(address: SocketAddr, pace: Pace) -> Result<Socket, Fault> {
+pub async fn open(address: SocketAddr, pace: Pace) -> Result<Socket, CallError> {
     let tls = Arc::new(client_config(false).expect("a client configuration"));
-    Socket::open(&invitation("ws", address), &tls, Use::Sample, pace).await
+    Socket::open(&ticket("ws", address), &tls, Use::Sample, pace).await
 }
 
 /// A connection, and the server's end of it.

@@ -45,7 +45,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::clients::Address;
-use engine::{Advice, Asking, FlapRule, HoldTimes, Sampling};
+use engine::{Advice, Asking, FlapRule, HysteresisTimes, Sampling};
 
 /// Everything that can be set. Each part goes to the room that it is for; only the service sees the whole.
 #[derive(Debug, Clone)]
@@ -146,7 +146,7 @@ pub struct HealthSettings {
     /// `HEALTH_OUTAGE_HOLD`.
     pub outage_hold: Duration,
     /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`.
-    pub hold: HoldTimes,
+    pub hold: HysteresisTimes,
     /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`.
     pub flapping: FlapRule,
     /// `HEALTH_EVENTS`, at least 1.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::clients::Address;
 use engine::model::{SourceName, parse_duration};
-use engine::{Asking, FlapRule, HoldTimes, Policy, Sampling};
+use engine::{Asking, FlapRule, HysteresisTimes, Policy, Sampling};
 
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -227,7 +227,7 @@ fn health(reader: &mut Reader<'_>) -> HealthSettings {
         startup: reader.duration("health_startup", Duration::ZERO..=DAY),
         settle: reader.duration("health_settle", Duration::ZERO..=HOUR),
         outage_hold: reader.duration("health_outage_hold", 10 * SECOND..=7 * DAY),
-        hold: HoldTimes {
+        hold: HysteresisTimes {
             down: reader.duration("health_hold_down", Duration::ZERO..=HOUR),
             up: reader.duration("health_hold_up", Duration::ZERO..=HOUR),
         },

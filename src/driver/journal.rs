@@ -9,7 +9,7 @@ use engine::Record;
 
 /// The memory, with the clerk who writes into it.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct Journal {
     store: Store,
     clerk: Clerk,
     progress: watch::Receiver<Progress>,
@@ -17,7 +17,7 @@ pub struct Ledger {
     lost: u64,
 }
 
-impl Ledger {
+impl Journal {
     /// A ledger in this store.
     #[must_use]
     pub fn new(store: Store, clerk: Clerk) -> Self {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use engine::{Acknowledgement, QuietEntry, QuietKind, Snapshot, Subject};
+use engine::{Acknowledgement, Snapshot, Subject, SuppressionEntry, SuppressionKind};
 
 /// An acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +54,14 @@ impl Acks {
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut acks = Self::default();
         for note in snapshot.notes.iter().filter(|note| note.active) {
-            if let QuietEntry::Acknowledgement(given) = &note.entry {
+            if let SuppressionEntry::Acknowledgement(given) = &note.entry {
                 acks.add(given);
             }
         }
         let away = snapshot.experiments.iter().filter(|view| {
             view.quiet
                 .as_ref()
-                .is_some_and(|quiet| quiet.kind == QuietKind::Maintenance)
+                .is_some_and(|quiet| quiet.kind == SuppressionKind::Maintenance)
         });
         acks.away = away.map(|view| view.stub.as_str().to_owned()).collect();
         acks

@@ -17,7 +17,7 @@ use engine::{ExperimentView, matches, stem};
 
 /// An experiment or a component, as a category counts it.
 #[derive(Debug, Clone)]
-pub struct Member<'a> {
+pub struct CategoryMember<'a> {
     /// Its name.
     pub name: &'a str,
     /// What it is.
@@ -45,7 +45,7 @@ pub enum What<'a> {
     Component(&'a Component),
 }
 
-impl Member<'_> {
+impl CategoryMember<'_> {
     /// Whether it is a component.
     #[must_use]
     pub fn is_component(&self) -> bool {
@@ -55,10 +55,10 @@ impl Member<'_> {
 
 /// All members, and how many of each group work.
 #[derive(Debug)]
-pub struct Census<'a> {
+pub struct CategoryIndex<'a> {
     settings: &'a Settings,
     /// Sorted by name; a component stands before an experiment of the same name.
-    pub members: Vec<Member<'a>>,
+    pub members: Vec<CategoryMember<'a>>,
     groups: BTreeMap<&'a str, Group>,
     /// The members, as places in `members`, of each category that nobody configured; found when they are first asked for. Without it
     /// the judgement of all categories looks at every member for each.
@@ -74,12 +74,12 @@ pub struct Group {
     pub usable: usize,
 }
 
-impl<'a> Census<'a> {
+impl<'a> CategoryIndex<'a> {
     /// Of everything in a picture.
     #[must_use]
     pub fn of(picture: &'a Picture) -> Self {
         let settings = &*picture.settings;
-        let mut members: Vec<Member<'a>> =
+        let mut members: Vec<CategoryMember<'a>> =
             Vec::with_capacity(picture.components.len() + picture.snapshot.experiments.len());
         members.extend(
             picture
@@ -104,14 +104,14 @@ impl<'a> Census<'a> {
             group.members += 1;
             group.usable += usize::from(member.state.is_ok());
         }
-        let mut census = Self {
+        let mut category_index = Self {
             settings,
             members,
             groups,
             unconfigured: OnceLock::new(),
         };
-        census.weigh();
-        census
+        category_index.weigh();
+        category_index
     }
 
     /// The group of an experiment.
@@ -122,7 +122,7 @@ impl<'a> Census<'a> {
 
     /// The members of a category; `None` when there is no such category.
     #[must_use]
-    pub fn in_category(&self, name: &str) -> Option<Vec<&Member<'a>>> {
+    pub fn in_category(&self, name: &str) -> Option<Vec<&CategoryMember<'a>>> {
         if name == DEFAULT || name == SYSTEM || self.settings.configured(name).is_some() {
             return Some(
                 self.members
@@ -189,7 +189,7 @@ impl<'a> Census<'a> {
 
     /// The guide of the first category of the experiment that has one.
     #[must_use]
-    pub fn panic_guide(&self, member: &Member<'_>) -> &'a str {
+    pub fn panic_guide(&self, member: &CategoryMember<'_>) -> &'a str {
         self.categories_of(member)
             .find_map(|category| category.panic_guide.as_ref())
             .map_or("", |guide| guide.as_str())
@@ -197,7 +197,7 @@ impl<'a> Census<'a> {
 
     /// What its failure means for people, in the words of its first category that has some.
     #[must_use]
-    pub fn business_impact(&self, member: &Member<'_>) -> &'a str {
+    pub fn business_impact(&self, member: &CategoryMember<'_>) -> &'a str {
         self.categories_of(member)
             .find(|category| !category.business_impact.is_empty())
             .map_or("", |category| &category.business_impact)
@@ -205,7 +205,7 @@ impl<'a> Census<'a> {
 
     fn categories_of<'b>(
         &'b self,
-        member: &'b Member<'_>,
+        member: &'b CategoryMember<'_>,
     ) -> impl Iterator<Item = &'a CategorySettings> + 'b {
         self.settings
             .categories
@@ -213,7 +213,7 @@ impl<'a> Census<'a> {
             .filter(|category| self.is_in(member, &category.name))
     }
 
-    fn is_in(&self, member: &Member<'_>, category: &str) -> bool {
+    fn is_in(&self, member: &CategoryMember<'_>, category: &str) -> bool {
         match (member.what, self.settings.configured(category)) {
             _ if category == DEFAULT => true,
             (What::Component(_), _) if category == SYSTEM => true,
@@ -229,7 +229,7 @@ impl<'a> Census<'a> {
     }
 
     /// Whether a configured category takes the experiment in, so that it needs none of its own.
-    fn is_configured(&self, member: &Member<'_>) -> bool {
+    fn is_configured(&self, member: &CategoryMember<'_>) -> bool {
         self.settings
             .categories
             .iter()
@@ -263,7 +263,7 @@ impl<'a> Census<'a> {
 }
 
 /// Whether experiments are meant to be in a category: as in that of everything, by pools, or by a pattern that no component fits.
-fn wants_experiments(category: &CategorySettings, members: &[&Member<'_>]) -> bool {
+fn wants_experiments(category: &CategorySettings, members: &[&CategoryMember<'_>]) -> bool {
     let fits_none = |pattern: &String| {
         !members
             .iter()
@@ -275,14 +275,14 @@ fn wants_experiments(category: &CategorySettings, members: &[&Member<'_>]) -> bo
 }
 
 /// Whether no other experiment of the group can be used. A group of one has no last.
-fn is_last(group: Option<&Group>, member: &Member<'_>) -> bool {
+fn is_last(group: Option<&Group>, member: &CategoryMember<'_>) -> bool {
     group
         .is_some_and(|group| group.members > 1 && group.usable <= usize::from(member.state.is_ok()))
 }
 
-fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> Member<'a> {
+fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> CategoryMember<'a> {
     let is_fatal = picture.settings.is_fatal(&component.name);
-    Member {
+    CategoryMember {
         name: &component.name,
         what: What::Component(component),
         state: component.state(),
@@ -294,11 +294,11 @@ fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> Member<'a
     }
 }
 
-fn of_experiment<'a>(view: &'a ExperimentView, picture: &'a Picture) -> Member<'a> {
+fn of_experiment<'a>(view: &'a ExperimentView, picture: &'a Picture) -> CategoryMember<'a> {
     let name = view.stub.as_str();
     let state = experiment::state(view, &picture.snapshot, picture.at);
     let (group, enough) = group_of(name, &picture.settings);
-    Member {
+    CategoryMember {
         name,
         what: What::Experiment(view),
         state,
@@ -325,20 +325,27 @@ fn group_of<'a>(name: &'a str, settings: &'a Settings) -> (&'a str, usize) {
 }
 
 /// The shortest period of the categories of any of these members, which is how often they are judged.
-pub(super) fn pace(census: &Census<'_>, members: &[&Member<'_>]) -> std::time::Duration {
-    let default = census.settings.category(DEFAULT).period;
-    let of_members = census.settings.categories.iter().filter(|category| {
-        members
-            .iter()
-            .any(|member| census.is_in(member, &category.name))
-    });
+pub(super) fn pace(
+    category_index: &CategoryIndex<'_>,
+    members: &[&CategoryMember<'_>],
+) -> std::time::Duration {
+    let default = category_index.settings.category(DEFAULT).period;
+    let of_members = category_index
+        .settings
+        .categories
+        .iter()
+        .filter(|category| {
+            members
+                .iter()
+                .any(|member| category_index.is_in(member, &category.name))
+        });
     of_members
         .map(|category| category.period)
         .fold(default, std::time::Duration::min)
 }
 
 /// When there was last evidence of a member.
-pub(super) fn last_update(member: &Member<'_>, picture: &Picture) -> Option<Timestamp> {
+pub(super) fn last_update(member: &CategoryMember<'_>, picture: &Picture) -> Option<Timestamp> {
     match member.what {
         What::Experiment(view) => experiment::last_update(view, &picture.snapshot),
         What::Component(component) => component.last_update,

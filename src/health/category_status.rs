@@ -1,6 +1,6 @@
 //! How every category stands, in one list. Judges as `/__gtg` does.
 
-use super::category_index::Census;
+use super::category_index::CategoryIndex;
 use super::snapshot::Picture;
 use super::switches::{Switch, is_enabled};
 use crate::config::CategorySettings;
@@ -8,7 +8,7 @@ use engine::Snapshot;
 
 /// How a category stands.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct CategoryStatus {
     /// Its rules: as configured, or the built-in ones.
     pub rules: CategorySettings,
     /// Whether it is open and its members are well by its rule, as far as they are its own.
@@ -24,40 +24,46 @@ pub struct Standing {
     /// The last use of its switch.
     pub switch: Option<Switch>,
     /// Experiments that nobody can book until it is opened.
-    pub kept_back: Vec<String>,
+    pub quarantined: Vec<String>,
 }
 
 /// All categories that there are, sorted by name.
 #[must_use]
-pub fn standings(picture: &Picture) -> Vec<Standing> {
-    let census = Census::of(picture);
-    census
+pub fn standings(picture: &Picture) -> Vec<CategoryStatus> {
+    let category_index = CategoryIndex::of(picture);
+    category_index
         .categories()
         .iter()
-        .filter_map(|name| standing(name, &census, picture))
+        .filter_map(|name| category_status(name, &category_index, picture))
         .collect()
 }
 
-fn standing(name: &str, census: &Census<'_>, picture: &Picture) -> Option<Standing> {
+fn category_status(
+    name: &str,
+    category_index: &CategoryIndex<'_>,
+    picture: &Picture,
+) -> Option<CategoryStatus> {
     let rules = picture.settings.category(name);
-    let verdict = census.verdict(&rules)?;
+    let verdict = category_index.verdict(&rules)?;
     let enabled = is_enabled(name, &picture.switched);
-    Some(Standing {
+    Some(CategoryStatus {
         ok: enabled && verdict.ok,
         enabled,
         severity: verdict.severity,
-        members: census.in_category(name).map_or(0, |members| members.len()),
+        members: category_index
+            .in_category(name)
+            .map_or(0, |members| members.len()),
         failing: verdict.failing,
         switch: picture.switched.get(name).cloned(),
-        kept_back: kept_back(name, &picture.snapshot),
+        quarantined: quarantined(name, &picture.snapshot),
         rules,
     })
 }
 
 /// As the engine has it, which is what book is told.
-fn kept_back(name: &str, snapshot: &Snapshot) -> Vec<String> {
+fn quarantined(name: &str, snapshot: &Snapshot) -> Vec<String> {
     let by_it = snapshot
-        .kept_back
+        .quarantined
         .iter()
         .filter(|(_, category)| *category == name);
     by_it.map(|(stub, _)| stub.as_str().to_owned()).collect()

@@ -15,7 +15,7 @@ use super::sources;
 use super::state::{Component, Finding, State};
 use super::switches::{Categories, Change, Switch, Switched};
 use engine::model::{Moment, SourceHealth};
-use engine::{KeptBack, Role, Snapshot};
+use engine::{Quarantined, Role, Snapshot};
 
 /// The loop turns every 5 s at least; when it has not for this long, it hangs.
 pub const LOOP_WITHIN: Duration = Duration::from_secs(15);
@@ -25,7 +25,7 @@ const NEVER: u64 = u64::MAX;
 
 /// The health of the service. A clone is the same one.
 #[derive(Clone)]
-pub struct Desk(Arc<Inner>);
+pub struct HealthState(Arc<Inner>);
 
 struct Inner {
     label: String,
@@ -44,7 +44,7 @@ struct Inner {
     /// Held while categories are judged: a picture takes `switched` instead.
     categories: Mutex<Categories>,
     switched: Mutex<Arc<Switched>>,
-    kept_back: watch::Sender<Arc<KeptBack>>,
+    quarantined: watch::Sender<Arc<Quarantined>>,
 }
 
 /// How far the service is.
@@ -55,7 +55,7 @@ enum Life {
     Stopping,
 }
 
-impl Desk {
+impl HealthState {
     /// A desk at which components can be registered.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Desk {
     ) -> Result<Self, RegisterError> {
         let startup = registry.register(STARTUP, None, &[])?;
         let begun = clock();
-        let kept_back = Arc::new(categories.kept_back(&settings.categories));
+        let quarantined = Arc::new(categories.quarantined(&settings.categories));
         Ok(Self(Arc::new(Inner {
             label: settings.label.clone(),
             settings: Mutex::new(Arc::new(settings)),
@@ -85,7 +85,7 @@ impl Desk {
             acks: Mutex::default(),
             self_tests: Mutex::default(),
             switched: Mutex::new(categories.switched()),
-            kept_back: watch::Sender::new(kept_back),
+            quarantined: watch::Sender::new(quarantined),
             categories: Mutex::new(categories),
         })))
     }
@@ -217,11 +217,11 @@ impl Desk {
             return;
         }
         let waited = (self.0.clock)().since(self.0.begun) >= locked(&self.0.settings).startup;
-        let told = snapshot
+        let notified = snapshot
             .sources
             .iter()
             .all(|source| source.health != SourceHealth::Starting);
-        let judged = told && snapshot.counts.unknown == 0;
+        let judged = notified && snapshot.counts.unknown == 0;
         if waited || judged {
             *life = Life::Running;
             self.0.startup.report(Finding::ok());
@@ -235,8 +235,8 @@ impl Desk {
 
     /// The experiments that closed categories keep back, now and as that changes.
     #[must_use]
-    pub fn kept_back(&self) -> watch::Receiver<Arc<KeptBack>> {
-        self.0.kept_back.subscribe()
+    pub fn quarantined(&self) -> watch::Receiver<Arc<Quarantined>> {
+        self.0.quarantined.subscribe()
     }
 
     /// Follows the snapshots until there are no more, and hands every change of a category's switch to `changed`.
@@ -249,11 +249,12 @@ impl Desk {
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
             self.acknowledge(Acks::of(&snapshot));
             for change in self.evaluate(&snapshot) {
-                let (reason, kept_back) = (&change.switch.reason, change.switch.kept_back.len());
+                let (reason, quarantined) =
+                    (&change.switch.reason, change.switch.quarantined.len());
                 tracing::warn!(
                     category = change.category,
                     reason,
-                    kept_back,
+                    quarantined,
                     "the category is closed until a person opens it"
                 );
                 changed(change);
@@ -272,8 +273,8 @@ impl Desk {
         let mut categories = locked(&self.0.categories);
         let outcome = act(&mut categories);
         *locked(&self.0.switched) = categories.switched();
-        let kept = categories.kept_back(&locked(&self.0.settings).categories);
-        self.0.kept_back.send_if_modified(|known| {
+        let kept = categories.quarantined(&locked(&self.0.settings).categories);
+        self.0.quarantined.send_if_modified(|known| {
             let differs = **known != kept;
             if differs {
                 *known = Arc::new(kept);

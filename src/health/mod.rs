@@ -28,15 +28,15 @@ mod testing;
 
 pub use acknowledgements::{Ack, Acks};
 pub use category::{DEFAULT, PERIOD, SYSTEM, Verdict, of_stem, strict};
-pub use category_index::{Census, Group, Member, What};
-pub use category_status::{Standing, standings};
-pub use handle::{Desk, LOOP_WITHIN};
+pub use category_index::{CategoryIndex, CategoryMember, Group, What};
+pub use category_status::{CategoryStatus, standings};
+pub use handle::{HealthState, LOOP_WITHIN};
 pub use logger::{
     COMPONENTS as LOG_COMPONENTS, LevelRefused, Levels, SetLevel, parse_set_level, targets_of,
 };
 pub use order::CategoryOrder;
 pub use passive_checks::{
-    NotTaken, Pushed, REPORT_KINDS, SELF_TEST_FRESH, SelfTest, SelfTests, Taken,
+    NotTaken, PassiveChecks, REPORT_KINDS, SELF_TEST_FRESH, SelfTest, SelfTests, Taken,
 };
 pub use probe::{Asker, Attempt, Check, Pace, Probes};
 pub use refresh::{FRESH_WITHIN, NOT_AGAIN_WITHIN, PollBook, Refresher};

@@ -18,7 +18,7 @@ pub const REPORT_KINDS: [&str; 2] = ["component", "experiment"];
 
 /// The components that report by themselves. Nobody probes them: a component has one reporter, so never both.
 #[derive(Default)]
-pub struct Pushed {
+pub struct PassiveChecks {
     components: BTreeMap<String, Reported>,
     /// Those that labwatch asks or knows itself.
     others: Vec<String>,
@@ -81,7 +81,7 @@ pub struct Taken {
     pub fresh: Duration,
 }
 
-impl Pushed {
+impl PassiveChecks {
     /// No component yet, besides those that labwatch has by itself.
     #[must_use]
     pub fn knowing(own: &[&str]) -> Self {

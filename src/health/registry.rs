@@ -194,8 +194,8 @@ impl Reporter {
     fn note(&self, finding: &Finding, was: State) {
         let (component, state, was, detail) = (
             &self.name,
-            finding.state.word(),
-            was.word(),
+            finding.state.as_str(),
+            was.as_str(),
             &finding.detail,
         );
         if finding.state.is_ok() {

@@ -47,7 +47,7 @@ fn worse(used: Component, probed: Option<Component>) -> Component {
 
 fn component(source: &SourceView, snapshot: &Snapshot, now: Timestamp) -> Component {
     Component {
-        name: Arc::from(source.name.word()),
+        name: Arc::from(source.name.as_str()),
         finding: finding(source, snapshot, now),
         last_change: source.since,
         last_update: source.last_report,

@@ -24,8 +24,8 @@ use super::error::{self, ApiError};
 use super::origin::{self, Origin};
 use super::table::{ROUTES, Table, Verdict};
 use crate::http::auth::{
-    Audit, Authority, Caller, Need, Noted, Pass, Reading, Refusal, Revocations, Scope, Session,
-    Throttle, has_form, is_place,
+    AccessToken, Audit, Authority, Caller, Need, Noted, Reading, Refusal, Revocations, Scope,
+    Session, Throttle, has_form, is_place,
 };
 
 /// What is set about access.
@@ -46,7 +46,7 @@ pub struct AccessSettings {
 }
 
 /// Decides who may do what.
-pub struct Gate {
+pub struct Authenticator {
     authority: Option<Authority>,
     pub(super) cookie: SessionCookie,
     pub(super) settings: AccessSettings,
@@ -56,7 +56,7 @@ pub struct Gate {
     table: Table,
 }
 
-impl Gate {
+impl Authenticator {
     /// A gate with these settings, that asks and tells these.
     #[must_use]
     pub fn new(settings: AccessSettings, revocations: Revocations, audit: Audit) -> Self {
@@ -74,7 +74,7 @@ impl Gate {
     }
 
     /// What a token says, if it is good and not revoked.
-    pub(super) fn token(&self, token: &str, now: Timestamp) -> Result<Pass, Refusal> {
+    pub(super) fn token(&self, token: &str, now: Timestamp) -> Result<AccessToken, Refusal> {
         let pass = self.authority()?.verify(token, now)?;
         if self.revocations.has(&pass.id) {
             Err(Refusal::Revoked)
@@ -213,18 +213,22 @@ fn shown<'a>(method: &Method, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
 }
 
 /// Puts the gate before these routes, behind which only they are.
-pub(super) fn before(routes: Router, gate: Arc<Gate>) -> Router {
+pub(super) fn before(routes: Router, authenticator: Arc<Authenticator>) -> Router {
     routes
         .fallback(|uri: Uri| async move { error::no_such_path(&uri) })
-        .layer(from_fn_with_state(gate, admit))
+        .layer(from_fn_with_state(authenticator, authenticate))
 }
 
 /// Lets a routed request through to its handler, or answers why not.
-async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+async fn authenticate(
+    State(authenticator): State<Arc<Authenticator>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
         return next.run(request).await;
     };
-    let need = match gate.table.verdict(request.method(), path.as_str()) {
+    let need = match authenticator.table.verdict(request.method(), path.as_str()) {
         Verdict::Needs(need) => need,
         Verdict::WrongMethod(allowed) => {
             return error::wrong_method(request.method(), allowed).into_response();
@@ -237,15 +241,15 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
             return error::no_such_path(request.uri()).into_response();
         }
     };
-    let client = Client::of(&request, &gate.settings.trusted_proxies);
+    let client = Client::of(&request, &authenticator.settings.trusted_proxies);
     let page = (request.method() == Method::GET && accepts_pages(request.headers()))
         .then(|| request.uri().clone());
-    match gate.judge(request, client, need).await {
-        Ok((request, caller)) => pass_on(&gate, request, (client, caller), next).await,
+    match authenticator.judge(request, client, need).await {
+        Ok((request, caller)) => pass_on(&authenticator, request, (client, caller), next).await,
         Err(error) => {
             let response = error.into_response();
             match page.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
-                Some(wanted) => to(gate.page(&way_in(
+                Some(wanted) => to(authenticator.page(&way_in(
                     wanted.path_and_query().map_or("", PathAndQuery::as_str),
                     None,
                 ))),
@@ -257,7 +261,7 @@ async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
 
 /// Runs the handler. A change that it made without noting it is noted by its path.
 async fn pass_on(
-    gate: &Gate,
+    authenticator: &Authenticator,
     mut request: Request,
     (client, caller): (Client, Caller),
     next: Next,
@@ -271,7 +275,7 @@ async fn pass_on(
     if let Some(change) =
         change.filter(|_| worked && response.extensions().get::<Noted>().is_none())
     {
-        let _noted: Noted = gate.audit.note(&caller, &change);
+        let _noted: Noted = authenticator.audit.note(&caller, &change);
     }
     response
 }
@@ -336,7 +340,10 @@ mod tests {
             url: None,
             base: String::new(),
         };
-        let routes = before(routes, Arc::new(Gate::new(settings, revocations, audit)));
+        let routes = before(
+            routes,
+            Arc::new(Authenticator::new(settings, revocations, audit)),
+        );
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::authenticator::Gate;
+use super::authenticator::Authenticator;
 use super::commands::{Asked, Given, Mode, Named, Outcome, mode, read, refused};
 use super::error::{self, ApiError};
-use super::health::{HealthState, KeepSwitch};
+use super::health::{HealthRoutes, KeepSwitch};
 use super::routes::answer;
-use crate::health::{CategoryOrder, Desk, Standing, standings};
+use crate::health::{CategoryOrder, CategoryStatus, HealthState, standings};
 use crate::http::auth::{Caller, Noted};
 use engine::{Effect, Receipt, Refusal};
 
@@ -31,9 +31,9 @@ const MAX_FAILING: usize = 100;
 /// How categories stand, and the way by which people open and close them: one for the API and for the page.
 #[derive(Clone)]
 pub struct Categories {
-    desk: Desk,
+    desk: HealthState,
     keep: Arc<KeepSwitch>,
-    gate: Arc<Gate>,
+    authenticator: Arc<Authenticator>,
 }
 
 impl std::fmt::Debug for Categories {
@@ -45,24 +45,24 @@ impl std::fmt::Debug for Categories {
 impl Categories {
     /// Of this health, with the gate's record of who did what.
     #[must_use]
-    pub fn new(health: &HealthState, gate: Arc<Gate>) -> Self {
+    pub fn new(health: &HealthRoutes, authenticator: Arc<Authenticator>) -> Self {
         Self {
             desk: health.desk.clone(),
             keep: Arc::clone(&health.keep_switch),
-            gate,
+            authenticator,
         }
     }
 
     /// All categories, sorted by name.
     #[must_use]
-    pub fn standings(&self) -> Vec<Standing> {
+    pub fn standings(&self) -> Vec<CategoryStatus> {
         standings(&self.desk.picture())
     }
 
     /// What an order would do now, without doing it.
     ///
     /// # Errors
-    /// As [`Desk::preview`].
+    /// As [`HealthState::preview`].
     pub fn preview(&self, order: &CategoryOrder) -> Result<Effect, Refusal> {
         self.desk.preview(order)
     }
@@ -70,7 +70,7 @@ impl Categories {
     /// Does what is ordered, notes who did it, and waits a moment for the disk.
     ///
     /// # Errors
-    /// As [`Desk::order`]: then nothing was changed.
+    /// As [`HealthState::order`]: then nothing was changed.
     pub async fn order(
         &self,
         caller: &Caller,
@@ -78,7 +78,7 @@ impl Categories {
     ) -> Result<(Noted, Receipt), Refusal> {
         let (change, mut effect) = self.desk.order(order)?;
         let did = if order.open { "opened" } else { "closed" };
-        let noted = self.gate.audit.note(
+        let noted = self.authenticator.audit.note(
             caller,
             &format!("{did} the category {}: {}", order.category, order.reason),
         );
@@ -104,12 +104,12 @@ impl Categories {
 }
 
 /// All paths.
-pub(super) fn routes(health: &HealthState, gate: Arc<Gate>) -> Router {
+pub(super) fn routes(health: &HealthRoutes, authenticator: Arc<Authenticator>) -> Router {
     Router::new()
         .route("/api/v1/categories", get(list))
         .route("/api/v1/categories/{name}/enable", post(enable))
         .route("/api/v1/categories/{name}/disable", post(disable))
-        .with_state(Categories::new(health, gate))
+        .with_state(Categories::new(health, authenticator))
 }
 
 /// A named set of experiments and components with a rule for what makes it fail.
@@ -144,7 +144,7 @@ pub(super) struct Category {
     /// Whether the experiments that failed cannot be booked until then.
     sticky_booking: bool,
     /// The experiments that cannot be booked until it is opened.
-    kept_back: Vec<String>,
+    quarantined: Vec<String>,
     /// The last use of its switch; null when it never was used.
     #[schema(required = true)]
     switched: Option<Switched>,
@@ -174,8 +174,8 @@ pub(super) struct Reason {
 }
 
 impl Category {
-    fn new(standing: Standing, private: bool) -> Self {
-        let Standing {
+    fn new(standing: CategoryStatus, private: bool) -> Self {
+        let CategoryStatus {
             rules,
             ok,
             enabled,
@@ -183,7 +183,7 @@ impl Category {
             members,
             mut failing,
             switch,
-            kept_back,
+            quarantined,
         } = standing;
         failing.truncate(MAX_FAILING);
         Self {
@@ -198,7 +198,7 @@ impl Category {
             sticky: rules.sticky,
             failure_threshold: rules.failure_threshold,
             sticky_booking: rules.sticky_booking,
-            kept_back,
+            quarantined,
             switched: switch.map(|switch| Switched {
                 at: switch.at,
                 by: private.then_some(switch.by),

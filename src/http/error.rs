@@ -73,7 +73,7 @@ pub(super) fn wrong_method(method: &Method, allowed: &[Method]) -> ApiError {
     );
     let allow: Vec<_> = words
         .iter()
-        .map(|word| if *word == "GET" { "GET,HEAD" } else { word })
+        .map(|as_str| if *as_str == "GET" { "GET,HEAD" } else { as_str })
         .collect();
     let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message);
     match HeaderValue::from_str(&allow.join(",")) {

@@ -42,17 +42,17 @@ impl<'a> Event<'a> {
     /// The API's form of an event.
     pub(super) fn new(event: &'a engine::Event) -> Self {
         Self {
-            health: event.health.word(),
+            health: event.health.as_str(),
             healthy: event.health == Health::Ok,
             issues: event.issues.iter().map(Issue::code).collect(),
-            jump: event.jump.word(),
+            jump: event.jump.as_str(),
             jump_ok: event.jump == JumpHealth::Up,
             stream_ok: event
                 .streams
                 .iter()
                 .map(|(topic, health)| (topic.as_str(), *health == StreamHealth::Active))
                 .collect(),
-            was: event.was.word(),
+            was: event.was.as_str(),
             when: event.when,
             why: event.why.to_string(),
         }

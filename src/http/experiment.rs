@@ -141,11 +141,11 @@ impl<'a> View<'a> {
             available: bookable == Some(Bookable::Yes),
             bookable: bookable_word(bookable),
             first_checked: view.first_seen,
-            health: view.health.word(),
+            health: view.health.as_str(),
             health_events: view.events.len(),
             healthy: view.health == Health::Ok,
             issues: view.issues.iter().map(Issue::code).collect(),
-            jump: view.jump.word(),
+            jump: view.jump.as_str(),
             jump_ok: view.jump == JumpHealth::Up,
             jump_report: self.host(view),
             last_checked_jump: view.jump_seen.time(self.jump_told).unwrap_or(NEVER),
@@ -210,7 +210,7 @@ impl<'a> View<'a> {
         };
         Stream {
             evidence,
-            health: stream.health.word(),
+            health: stream.health.as_str(),
             heard: heard.unwrap_or(NEVER),
             seen: self.seen(stream),
         }

@@ -16,7 +16,8 @@ use super::error::{self, ApiError};
 use super::middleware::OwnWords;
 use crate::health::dialects::{self, Answer, Contributor, Query, Refused, forms};
 use crate::health::{
-    Change, Desk, LevelRefused, Levels, Picture, Pushed, Refresher, parse_set_level, targets_of,
+    Change, HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
+    targets_of,
 };
 use crate::http::auth::{Caller, Kept, Scope};
 
@@ -25,13 +26,13 @@ pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
 
 /// What the paths of health answer from.
 #[derive(Clone)]
-pub struct HealthState {
+pub struct HealthRoutes {
     /// Gives pictures.
-    pub desk: Desk,
+    pub desk: HealthState,
     /// Gives pictures for which everything was checked.
     pub refresher: Arc<Refresher>,
     /// The components that report by themselves.
-    pub pushed: Arc<Pushed>,
+    pub pushed: Arc<PassiveChecks>,
     /// Who contributes to `/actuator/info`.
     pub contributors: Arc<[Contributor]>,
     /// Keeps the change of a category's switch, and says whether it is on disk.
@@ -40,9 +41,9 @@ pub struct HealthState {
     pub levels: Option<Arc<dyn Levels>>,
 }
 
-impl std::fmt::Debug for HealthState {
+impl std::fmt::Debug for HealthRoutes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HealthState")
+        f.write_str("HealthRoutes")
     }
 }
 
@@ -72,7 +73,7 @@ pub(super) struct SetLevelBody {
 }
 
 /// All paths.
-pub(super) fn routes(state: HealthState) -> Router {
+pub(super) fn routes(state: HealthRoutes) -> Router {
     let mut routes = Router::new()
         .route("/liveness", get(liveness))
         .route("/readiness", get(readiness))
@@ -97,7 +98,7 @@ pub(super) fn routes(state: HealthState) -> Router {
     (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
     (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
 ))]
-pub(super) async fn liveness(State(state): State<HealthState>) -> Result<Response, ApiError> {
+pub(super) async fn liveness(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
     answered(dialects::liveness(&state.desk.picture()))
 }
 
@@ -107,7 +108,7 @@ pub(super) async fn liveness(State(state): State<HealthState>) -> Result<Respons
     (status = 503, description = "It is not, in the same form", body = forms::Status),
 ))]
 pub(super) async fn readiness(
-    State(state): State<HealthState>,
+    State(state): State<HealthRoutes>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     answered(dialects::readiness(&state.desk.picture(), &asked(query)))
@@ -128,7 +129,7 @@ pub(super) async fn actuator() -> Result<Response, ApiError> {
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Health),
 ))]
 pub(super) async fn actuator_health(
-    State(state): State<HealthState>,
+    State(state): State<HealthRoutes>,
     kind: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
@@ -148,7 +149,7 @@ pub(super) async fn actuator_health(
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Indicator),
 ))]
 pub(super) async fn actuator_health_of(
-    State(state): State<HealthState>,
+    State(state): State<HealthRoutes>,
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
@@ -160,7 +161,7 @@ pub(super) async fn actuator_health_of(
 #[utoipa::path(get, path = "/actuator/info", tag = "health", responses(
     (status = 200, description = "A member that cannot be told shows its error", body = forms::Info),
 ))]
-pub(super) async fn info(State(state): State<HealthState>) -> Result<Response, ApiError> {
+pub(super) async fn info(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
     answered(dialects::info(&state.desk.picture(), &state.contributors))
 }
 
@@ -169,7 +170,7 @@ pub(super) async fn info(State(state): State<HealthState>) -> Result<Response, A
     (status = 200, description = "By component, and by target where that is finer", body = forms::Logger),
 ))]
 pub(super) async fn logger(
-    State(state): State<HealthState>,
+    State(state): State<HealthRoutes>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let levels = state.levels.ok_or_else(|| error::no_such_path(&uri))?;
@@ -217,7 +218,7 @@ pub(super) async fn set_level(
     (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
 pub(super) async fn health(
-    State(state): State<HealthState>,
+    State(state): State<HealthRoutes>,
     RawQuery(query): RawQuery,
     caller: Caller,
     headers: HeaderMap,
@@ -248,7 +249,7 @@ pub(super) async fn health(
     (status = 503, description = "They cannot, or one of them is closed"),
 ))]
 pub(super) async fn gtg(
-    State(state): State<HealthState>,
+    State(state): State<HealthRoutes>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
@@ -261,7 +262,7 @@ pub(super) async fn gtg(
     (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
 pub(super) async fn agg_health(
-    State(state): State<HealthState>,
+    State(state): State<HealthRoutes>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
@@ -273,7 +274,7 @@ pub(super) async fn agg_health(
     (status = 200, description = "OK", body = forms::Whole),
     (status = 503, description = "FAIL, in the same form", body = forms::Whole),
 ))]
-pub(super) async fn status(State(state): State<HealthState>) -> Result<Response, ApiError> {
+pub(super) async fn status(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
     answered(dialects::status(&state.desk.picture()))
 }
 
@@ -283,7 +284,7 @@ pub(super) async fn status(State(state): State<HealthState>) -> Result<Response,
     (status = 404, description = "There is no such check", body = ApiError), (status = 503, description = "FAIL", body = forms::CheckStatus),
 ))]
 pub(super) async fn status_of(
-    State(state): State<HealthState>,
+    State(state): State<HealthRoutes>,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
@@ -292,7 +293,7 @@ pub(super) async fn status_of(
 }
 
 /// The picture from the last results, or after everything was checked where that is asked for.
-async fn picture(state: &HealthState, query: &Query) -> Picture {
+async fn picture(state: &HealthRoutes, query: &Query) -> Picture {
     if query.fresh {
         state.refresher.picture().await
     } else {

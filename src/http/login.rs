@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::authenticator::{self, Gate};
+use super::authenticator::{self, Authenticator};
 use super::client::Client;
 use super::error::{self, ApiError};
 use super::origin;
@@ -72,7 +72,7 @@ pub(super) async fn who(caller: Caller) -> Result<Response, ApiError> {
 
 /// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
 pub(super) async fn sign_in(
-    State(gate): State<Arc<Gate>>,
+    State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Bytes,
@@ -81,12 +81,12 @@ pub(super) async fn sign_in(
     let back = |why: &str| {
         (
             Noted::elsewhere(),
-            authenticator::to(gate.page(&authenticator::way_in(&next, Some(why)))),
+            authenticator::to(authenticator.page(&authenticator::way_in(&next, Some(why)))),
         )
             .into_response()
     };
     let person = authenticator::accepts_pages(&headers);
-    match gate.not_yet(client) {
+    match authenticator.not_yet(client) {
         Err(_) if person => return Ok(back(WAIT)),
         other => other?,
     }
@@ -95,52 +95,66 @@ pub(super) async fn sign_in(
         .flatten();
     let token = token.ok_or_else(|| error::malformed("a form with the field token is needed"))?;
     let now = Timestamp::now();
-    let pass = match gate.token(token.trim(), now) {
+    let pass = match authenticator.token(token.trim(), now) {
         Ok(pass) => pass,
         Err(why) => {
-            let refused = gate.refuse(client, why);
+            let refused = authenticator.refuse(client, why);
             return if person {
-                Ok(back(why.word()))
+                Ok(back(why.as_str()))
             } else {
                 Err(refused)
             };
         }
     };
-    let opened = gate
-        .authority()
-        .map_err(error::refused)?
-        .open(&pass, gate.settings.session, now);
+    let opened = authenticator.authority().map_err(error::refused)?.open(
+        &pass,
+        authenticator.settings.session,
+        now,
+    );
     let (session, text) = opened.map_err(|fault| cannot_sign(&fault))?;
     let life = Duration::try_from(session.expires.duration_since(now)).unwrap_or_default();
-    let cookie = gate
+    let cookie = authenticator
         .cookie
         .set(&text, life, client.secure)
         .ok_or_else(error::internal)?;
-    let noted = gate.audit.note(&Caller::Session(session), "signed in");
+    let noted = authenticator
+        .audit
+        .note(&Caller::Session(session), "signed in");
     let there = if is_place(&next) { &next } else { "/" };
-    Ok((noted, [(SET_COOKIE, cookie)], went(&gate, &headers, there)).into_response())
+    Ok((
+        noted,
+        [(SET_COOKIE, cookie)],
+        went(&authenticator, &headers, there),
+    )
+        .into_response())
 }
 
 /// Ends the session.
 pub(super) async fn sign_out(
-    State(gate): State<Arc<Gate>>,
+    State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if let Caller::Session(session) = &caller {
-        let revoked = gate
-            .revocations
-            .revoke(&session.id, Some(session.expires), Timestamp::now());
+        let revoked =
+            authenticator
+                .revocations
+                .revoke(&session.id, Some(session.expires), Timestamp::now());
         // It holds at once; whether it is kept for a restart is not worth a wait, because the browser forgets the session too.
         revoked.map(drop).map_err(error::not_revoked)?;
     }
-    let cookie = gate
+    let cookie = authenticator
         .cookie
         .remove(client.secure)
         .ok_or_else(error::internal)?;
-    let noted = gate.audit.note(&caller, "signed out");
-    Ok((noted, [(SET_COOKIE, cookie)], went(&gate, &headers, "/")).into_response())
+    let noted = authenticator.audit.note(&caller, "signed out");
+    Ok((
+        noted,
+        [(SET_COOKIE, cookie)],
+        went(&authenticator, &headers, "/"),
+    )
+        .into_response())
 }
 
 fn cannot_sign(fault: &SignError) -> ApiError {
@@ -149,9 +163,9 @@ fn cannot_sign(fault: &SignError) -> ApiError {
 }
 
 /// A browser goes to a page; a program only wants to know that it worked.
-fn went(gate: &Gate, headers: &HeaderMap, page: &str) -> Response {
+fn went(authenticator: &Authenticator, headers: &HeaderMap, page: &str) -> Response {
     if authenticator::accepts_pages(headers) {
-        authenticator::to(gate.page(page))
+        authenticator::to(authenticator.page(page))
     } else {
         StatusCode::NO_CONTENT.into_response()
     }

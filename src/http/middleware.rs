@@ -81,7 +81,7 @@ pub(super) fn dressed(routes: Router) -> Router {
         .layer(from_fn(in_time))
         .layer(from_fn(freshen))
         .layer(compression)
-        .layer(from_fn(dress))
+        .layer(from_fn(with_common_layers))
 }
 
 #[expect(
@@ -138,7 +138,7 @@ pub(super) fn dressed_alone(request: &Request, answer: Response) -> Response {
 }
 
 /// Answers the browser's question whether another site's page may read here, gives errors their form and every answer its headers.
-async fn dress(request: Request, next: Next) -> Response {
+async fn with_common_layers(request: Request, next: Next) -> Response {
     let asked = Asked::of(&request);
     if asked.open && request.method() == Method::OPTIONS {
         let mut response = StatusCode::NO_CONTENT.into_response();

@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 
 use super::commands::{Given, read};
 use super::error::{self, ApiError};
-use super::health::HealthState;
+use super::health::HealthRoutes;
 use super::routes::answer;
-use crate::health::{self as room, Desk, Finding, NotTaken, Pushed};
+use crate::health::{self as room, Finding, HealthState, NotTaken, PassiveChecks};
 use crate::http::auth::{Caller, Noted};
 
 /// The longest body of a report, in bytes.
@@ -28,12 +28,12 @@ const MAX_DETAIL_BYTES: usize = 1_000;
 /// What these paths answer from.
 #[derive(Clone)]
 pub(super) struct PushState {
-    desk: Desk,
-    pushed: Arc<Pushed>,
+    desk: HealthState,
+    pushed: Arc<PassiveChecks>,
 }
 
 /// All paths.
-pub(super) fn routes(health: &HealthState) -> Router {
+pub(super) fn routes(health: &HealthRoutes) -> Router {
     let state = PushState {
         desk: health.desk.clone(),
         pushed: Arc::clone(&health.pushed),
@@ -100,7 +100,7 @@ pub(super) async fn report(
         return Err(error::malformed("a report takes no parameters"));
     }
     let finding = finding(read(given)?)?;
-    let word = finding.state.word();
+    let as_str = finding.state.as_str();
     let taken = match kind.as_str() {
         "component" => state.pushed.report(&name, finding),
         "experiment" => state.desk.tested(&name, finding),
@@ -111,9 +111,9 @@ pub(super) async fn report(
         tracing::info!(
             kind,
             name,
-            state = word,
+            state = as_str,
             by = caller.name(),
-            "{kind} {name} reports that it is {word}"
+            "{kind} {name} reports that it is {as_str}"
         );
     }
     // What was reported stands in the log and in every view: it is no change by a maintainer.
@@ -127,18 +127,18 @@ pub(super) async fn report(
         .into_response())
 }
 
-fn finding(told: Told) -> Result<Finding, ApiError> {
-    if told.detail.len() > MAX_DETAIL_BYTES || told.detail.chars().any(char::is_control) {
+fn finding(notified: Told) -> Result<Finding, ApiError> {
+    if notified.detail.len() > MAX_DETAIL_BYTES || notified.detail.chars().any(char::is_control) {
         return Err(error::malformed(format!(
             "detail must be one line of at most {MAX_DETAIL_BYTES} bytes"
         )));
     }
-    let state = match told.state {
+    let state = match notified.state {
         Condition::Ok => room::State::Ok,
         Condition::Warn => room::State::Warn,
         Condition::Error => room::State::Error,
     };
-    Ok(Finding::new(state, told.detail))
+    Ok(Finding::new(state, notified.detail))
 }
 
 fn refused(why: NotTaken) -> ApiError {

@@ -14,19 +14,19 @@ use axum::routing::{delete, get, post};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::authenticator::{self, Gate};
+use super::authenticator::{self, Authenticator};
 use super::commands::{self, OrderState};
 use super::document::DOCUMENT_JSON;
 use super::error::{self, ApiError};
 use super::etag::Tag;
 use super::event::Event;
 use super::experiment::{self, Experiment};
-use super::health::{self, HealthState};
+use super::health::{self, HealthRoutes};
 use super::metrics::{self, Figures};
 use super::response_cache::Shared;
 use super::v2::{self, Live, Past, Sheets};
 use super::{categories, login, middleware, passive_checks, tokens};
-use crate::health::Desk;
+use crate::health::HealthState;
 use crate::http::auth::Caller;
 use crate::store::Reader;
 use engine::{ExperimentView, Snapshot};
@@ -43,7 +43,7 @@ pub struct ApiState {
     /// The figures for Prometheus; without them there is no `/metrics`.
     pub figures: Option<Figures>,
     /// The service's own health; without it there are no paths of it.
-    pub health: Option<HealthState>,
+    pub health: Option<HealthRoutes>,
     /// Where commands go; without it there are no paths of them.
     pub orders: Option<OrderState>,
 }
@@ -64,7 +64,7 @@ impl ApiState {
 }
 
 /// All paths, and those of `others`, behind one gate.
-pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
+pub fn router(state: ApiState, authenticator: Arc<Authenticator>, others: Router) -> Router {
     let served = Served {
         snapshots: state.snapshots,
         past: Past::new(state.history),
@@ -90,10 +90,10 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/login", post(login::sign_in))
         .route("/logout", post(login::sign_out))
-        .with_state(Arc::clone(&gate));
+        .with_state(Arc::clone(&authenticator));
     let routes = routes.merge(access).merge(others);
     let routes = state.health.into_iter().fold(routes, |routes, health| {
-        let categories = categories::routes(&health, Arc::clone(&gate));
+        let categories = categories::routes(&health, Arc::clone(&authenticator));
         routes
             .merge(categories)
             .merge(passive_checks::routes(&health))
@@ -104,10 +104,13 @@ pub fn router(state: ApiState, gate: Arc<Gate>, others: Router) -> Router {
     });
     let routes = match state.figures {
         Some(figures) => metrics::counted(
-            authenticator::before(routes.merge(metrics::routes(figures.clone())), gate),
+            authenticator::before(
+                routes.merge(metrics::routes(figures.clone())),
+                authenticator,
+            ),
             figures,
         ),
-        None => authenticator::before(routes, gate),
+        None => authenticator::before(routes, authenticator),
     };
     middleware::dressed(routes)
 }
@@ -118,7 +121,7 @@ pub(super) struct Served {
     pub(super) past: Past,
     pub(super) live: Arc<Live>,
     /// What knows the categories, where there is one.
-    pub(super) desk: Option<Desk>,
+    pub(super) desk: Option<HealthState>,
     /// The list of version 1 as everybody may see it.
     open: Shared<Snapshot>,
     /// The list of version 1 with what is private.

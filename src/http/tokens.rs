@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::authenticator::Gate;
+use super::authenticator::Authenticator;
 use super::error::{self, ApiError};
 use super::routes::answer;
 use crate::http::auth::{Caller, is_id};
@@ -48,8 +48,10 @@ pub(super) struct Revocation {
     tag = "access",
     responses((status = 200, description = "What is revoked", body = Vec<RevokedToken>), (status = 401, body = ApiError), (status = 403, body = ApiError))
 )]
-pub(super) async fn revoked(State(gate): State<Arc<Gate>>) -> Result<Response, ApiError> {
-    let all: Vec<_> = gate
+pub(super) async fn revoked(
+    State(authenticator): State<Arc<Authenticator>>,
+) -> Result<Response, ApiError> {
+    let all: Vec<_> = authenticator
         .revocations
         .all()
         .into_iter()
@@ -76,7 +78,7 @@ pub(super) async fn revoked(State(gate): State<Arc<Gate>>) -> Result<Response, A
     )
 )]
 pub(super) async fn revoke(
-    State(gate): State<Arc<Gate>>,
+    State(authenticator): State<Arc<Authenticator>>,
     caller: Caller,
     id: Result<Path<String>, PathRejection>,
     uri: Uri,
@@ -85,11 +87,13 @@ pub(super) async fn revoke(
     if !is_id(&id) {
         return Err(error::malformed("this is not the id of a token"));
     }
-    let (revoked, kept) = gate
+    let (revoked, kept) = authenticator
         .revocations
         .revoke(&id, None, Timestamp::now())
         .map_err(error::not_revoked)?;
-    let noted = gate.audit.note(&caller, &format!("revoked the token {id}"));
+    let noted = authenticator
+        .audit
+        .note(&caller, &format!("revoked the token {id}"));
     let kept = timeout(KEEP_WITHIN, kept).await.unwrap_or(false);
     if !kept {
         tracing::error!(

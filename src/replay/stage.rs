@@ -158,9 +158,9 @@ mod tests {
 
     /// A world that keeps what happened when.
     #[derive(Default)]
-    struct Diary(Vec<(u64, String)>);
+    struct BookingHistory(Vec<(u64, String)>);
 
-    impl World for Diary {
+    impl World for BookingHistory {
         type Event = &'static str;
 
         fn happen(&mut self, event: Self::Event, plan: &mut Plan<Self::Event>) -> Vec<Input> {
@@ -185,7 +185,7 @@ mod tests {
             Policy::default(),
             Vec::new(),
             Timestamp::UNIX_EPOCH,
-            Diary::default(),
+            BookingHistory::default(),
         );
         for (second, event) in [
             (31, "third"),
@@ -218,7 +218,7 @@ mod tests {
             Policy::default(),
             Vec::new(),
             Timestamp::UNIX_EPOCH,
-            Diary::default(),
+            BookingHistory::default(),
         );
         stage.run_until(Duration::from_secs(10));
         stage.plan.set_clock(SignedDuration::from_secs(-7));

@@ -6,7 +6,7 @@ use std::{fmt, io};
 use super::health::HealthError;
 use crate::store::StoreError;
 use crate::{effects, http};
-use engine::model::Fault;
+use engine::model::CallError;
 
 /// Why the service could not start, or ended by itself.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub enum ServiceError {
     /// The API's own certificate cannot be used.
     Certificate(http::CertificateError),
     /// TLS or HTTP could not be set up.
-    Wire(Fault),
+    Wire(CallError),
     /// The service's own health cannot be set up.
     Health(HealthError),
     /// The memory belongs to another process, or to a newer labwatch.

@@ -14,25 +14,26 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Parts, ServiceError, Stops};
+use super::{ServiceError, Stops, TaskSet};
 use crate::config::{ApiRead, ApiSettings};
-use crate::driver::Orders;
-use crate::health::Desk;
+use crate::driver::CommandSender;
+use crate::health::HealthState;
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Certificate, CertificateError, Gate, OrderState, TlsFiles,
+    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, OrderState,
+    TlsFiles,
 };
 use crate::store::{Entry, Store};
 use engine::Snapshot;
 
 /// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
-pub(super) fn gate(
+pub(super) fn authenticator(
     settings: &ApiSettings,
     memory: &BTreeMap<String, Value>,
     store: Option<Store>,
-) -> Gate {
+) -> Authenticator {
     let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
-    Gate::new(access(settings), revocations, audit(store))
+    Authenticator::new(access(settings), revocations, audit(store))
 }
 
 fn access(settings: &ApiSettings) -> AccessSettings {
@@ -121,8 +122,8 @@ pub(super) async fn listen(
 
 /// The way of commands to the engine.
 pub(super) fn orders(
-    orders: Orders,
-    desk: Desk,
+    orders: CommandSender,
+    desk: HealthState,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> OrderState {
     let give = move |command, by| {
@@ -140,7 +141,7 @@ pub(super) fn orders(
 /// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.
 pub(super) fn start(
     settings: &ApiSettings,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     listener: Option<TcpListener>,
     router: Router,
     stops: &Stops<'_>,

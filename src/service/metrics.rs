@@ -6,10 +6,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Parts, RecordHook, ServiceError, health, http_server};
+use super::{RecordHook, ServiceError, TaskSet, health, http_server};
 use crate::config::Config;
 use crate::driver::Outlets;
-use crate::health::Desk;
+use crate::health::HealthState;
 use crate::http;
 use crate::store::{Store, StoreHealth, StoreState};
 use crate::telemetry;
@@ -23,7 +23,7 @@ pub(super) fn figures(
     counters: &Arc<Counters>,
     queues: Vec<Queue>,
     kept: Option<Store>,
-    desk: Desk,
+    desk: HealthState,
 ) -> http::Figures {
     let http = Arc::new(HttpCounts::default());
     let store = kept.map(|store| {
@@ -91,9 +91,9 @@ fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Que
 /// Sends figures to Graphite where that is wanted: of experiments, and of labwatch's own components.
 pub(super) fn start_graphite(
     config: &Config,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     pictures: watch::Receiver<Arc<Snapshot>>,
-    desk: &Desk,
+    desk: &HealthState,
     stop: &CancellationToken,
 ) {
     let Some(settings) = &config.graphite else {
@@ -117,7 +117,7 @@ pub(super) fn start_graphite(
 /// Profiles have a port of their own: a port that cannot be had is an error at the start, as for the API.
 pub(super) fn start_profiling(
     config: &Config,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     stop: &CancellationToken,
 ) -> Result<(), ServiceError> {
     let Some(settings) = &config.profile else {

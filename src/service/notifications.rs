@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::reload::Followed;
-use super::{Parts, ServiceError};
+use super::reload::ConfigWatch;
+use super::{ServiceError, TaskSet};
 use crate::clients::Http;
 use crate::config::{Config, MailSettings};
 use crate::driver::TELL_QUEUE;
@@ -27,8 +27,8 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
 
 /// Starts mail. Whether anybody is mailed may change with the configuration.
 pub(super) fn start_mail(
-    config: Followed,
-    parts: &mut Parts,
+    config: ConfigWatch,
+    parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
@@ -45,9 +45,9 @@ pub(super) fn start_mail(
 
 /// Starts the webhooks. Which there are may change with the configuration.
 pub(super) fn start_webhooks(
-    config: Followed,
+    config: ConfigWatch,
     tls: &rustls::ClientConfig,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
@@ -68,13 +68,13 @@ pub(super) fn start_deadman(
     pictures: watch::Receiver<Arc<Snapshot>>,
     store: Option<Store>,
     reporter: Option<Reporter>,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
     let (Some(settings), Some(reporter)) = (config.telling.dead_man.clone(), reporter) else {
         return;
     };
-    let told = Box::new(move |view: &DeadManView| {
+    let notified = Box::new(move |view: &DeadManView| {
         reporter.report(how_calling_goes(view));
     });
     let memory_is_well = Box::new(move || {
@@ -85,7 +85,7 @@ pub(super) fn start_deadman(
     let caller = deadman::Caller { settings, http };
     parts.spawn(
         "dead-man's call",
-        deadman::run(caller, pictures, memory_is_well, told, stop.clone()),
+        deadman::run(caller, pictures, memory_is_well, notified, stop.clone()),
     );
 }
 

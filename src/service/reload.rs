@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::notifications;
 use crate::config::{Changes, Config, Loaded, Problems};
-use crate::health::{Desk, Finding, Reporter, State};
+use crate::health::{Finding, HealthState, Reporter, State};
 use crate::telemetry::log::LevelHandle;
 use engine::Input;
 
@@ -28,13 +28,13 @@ impl fmt::Debug for Reload {
 }
 
 /// The configuration in force, for those who follow it.
-pub(super) type Followed = watch::Receiver<Arc<Config>>;
+pub(super) type ConfigWatch = watch::Receiver<Arc<Config>>;
 
 /// Whoever is handed what changes.
 pub(super) struct Hands {
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) configs: watch::Sender<Arc<Config>>,
-    pub(super) desk: Desk,
+    pub(super) desk: HealthState,
     pub(super) levels: Option<LevelHandle>,
     pub(super) reporter: Reporter,
 }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::reload::Followed;
-use super::{Parts, notifications};
+use super::reload::ConfigWatch;
+use super::{TaskSet, notifications};
 use crate::effects::mail::Circular;
 use crate::http::{ReportSource, Reports};
 use crate::reports::{self, Period, Report};
@@ -30,10 +30,10 @@ const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
 /// The maker of reports; and starts the monthly mail. Whether it is wanted may change with the configuration.
 pub(super) fn start(
-    config: &Followed,
+    config: &ConfigWatch,
     store: Option<&Store>,
     keep: &BTreeMap<String, Value>,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     stop: &CancellationToken,
 ) -> Reports {
     let begun = Arc::clone(&config.borrow());
@@ -56,7 +56,7 @@ pub(super) fn start(
     reports
 }
 
-fn source(folder: &Path, config: &Followed) -> ReportSource {
+fn source(folder: &Path, config: &ConfigWatch) -> ReportSource {
     let config = config.borrow();
     ReportSource {
         folder: folder.to_owned(),
@@ -68,7 +68,7 @@ fn source(folder: &Path, config: &Followed) -> ReportSource {
 /// The monthly report, and which was mailed last.
 struct Monthly {
     folder: PathBuf,
-    config: Followed,
+    config: ConfigWatch,
     store: Store,
     mailed: Option<String>,
 }

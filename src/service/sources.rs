@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Parts;
+use super::TaskSet;
 use crate::clients;
 use crate::clients::{BookClient, Http};
 use crate::config::{Config, FeedSettings};
@@ -31,7 +31,7 @@ pub(super) struct Feeds {
 /// Starts all of them.
 pub(super) fn start(
     config: &Config,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     clients: Clients,
     stop: &CancellationToken,

@@ -12,12 +12,12 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 
 /// All tasks, each with its name. None of them ends before the service is told to stop.
 #[derive(Default)]
-pub(super) struct Parts {
+pub(super) struct TaskSet {
     tasks: JoinSet<()>,
     names: HashMap<Id, &'static str>,
 }
 
-impl Parts {
+impl TaskSet {
     pub(super) fn spawn(
         &mut self,
         name: &'static str,

@@ -30,7 +30,7 @@ pub struct OutboxRow {
 
 /// What a message said of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mention {
+pub struct OutboxQuery {
     /// The message.
     pub message: OutboxRow,
     /// The health that it told.
@@ -55,14 +55,14 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn mentions(&self, stub: &Stub, range: Range) -> Result<Vec<Mention>, ReadError> {
+    pub async fn mentions(&self, stub: &Stub, range: Range) -> Result<Vec<OutboxQuery>, ReadError> {
         let stub = stub.clone();
         self.ask(move |from| mentions(from, &stub, range)).await
     }
 }
 
 /// The news stand in the content as a letter has them.
-fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<Mention>> {
+fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<OutboxQuery>> {
     let sql = format!(
         "SELECT {COLUMNS}, news.value ->> 'health' FROM outbox, json_each(outbox.content, '$.news') AS news \
          WHERE created >= ?1 AND created < ?2 AND news.value ->> 'stub' = ?3 ORDER BY outbox.id DESC LIMIT {MAX_ROWS}"
@@ -77,12 +77,12 @@ fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Ve
     while let Some(row) = found.next()? {
         let said = Health::ALL.into_iter().find(|health| {
             row.get_ref(7)
-                .is_ok_and(|word| word.as_str() == Ok(health.word()))
+                .is_ok_and(|as_str| as_str.as_str() == Ok(health.as_str()))
         });
         all.extend(
             outgoing(row)?
                 .zip(said)
-                .map(|(message, said)| Mention { message, said }),
+                .map(|(message, said)| OutboxQuery { message, said }),
         );
     }
     Ok(all)
@@ -92,7 +92,7 @@ fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
     let state = row.get_ref(3)?.as_str()?;
     let state = OutboxState::ALL
         .into_iter()
-        .find(|known| known.word() == state);
+        .find(|known| known.as_str() == state);
     let tried: Option<i64> = row.get(5)?;
     let (id, route, attempts, last_error) =
         (file::unsigned(row)?, row.get(1)?, row.get(4)?, row.get(6)?);

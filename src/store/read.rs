@@ -447,7 +447,9 @@ fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
 
 pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<Option<Gap>> {
     let why = row.get_ref(2)?.as_str()?;
-    let why = GapCause::ALL.into_iter().find(|known| known.word() == why);
+    let why = GapCause::ALL
+        .into_iter()
+        .find(|known| known.as_str() == why);
     let parts = memory::time(row, 0)?.zip(memory::time(row, 1)?).zip(why);
     Ok(parts.map(|((since, until), why)| Gap { since, until, why }))
 }

@@ -46,7 +46,7 @@ pub(super) struct Batch {
 }
 
 /// What the thread owns.
-pub(super) struct Keeper {
+pub(super) struct StoreWriter {
     pub(super) folder: Folder,
     pub(super) database: Option<Database>,
     pub(super) batches: Receiver<Batch>,
@@ -105,7 +105,7 @@ impl Agenda {
     }
 }
 
-impl Keeper {
+impl StoreWriter {
     /// Runs until nobody can write any more, and then writes the rest.
     pub(super) fn run(mut self) {
         loop {
@@ -245,7 +245,7 @@ impl Keeper {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         for gap in &self.gaps {
-            write::write_gap(&transaction, gap.since, gap.until, gap.why.word())?;
+            write::write_gap(&transaction, gap.since, gap.until, gap.why.as_str())?;
         }
         if beat_due {
             write::write_alive(&transaction, now)?;

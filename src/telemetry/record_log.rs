@@ -7,9 +7,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use engine::model::{Fault, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
+use engine::model::{
+    CallError, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration,
+};
 use engine::{
-    Ended, Ending, Event, ManifestChange, QuietId, Record, Snapshot, Summary, Switch, SwitchOutcome,
+    Ended, Ending, Event, ManifestChange, Record, Snapshot, Summary, SuppressionId, Switch,
+    SwitchOutcome,
 };
 
 /// The most names that one line lists.
@@ -39,13 +42,13 @@ pub fn note(record: &Record) {
         }
         Record::Wished {
             resource,
-            wish: Some(wish),
-        } => debug!(%resource, ?wish, "a person's wish is to be written into book"),
+            manual_override: Some(manual_override),
+        } => debug!(%resource, ?manual_override, "a person's wish is to be written into book"),
         Record::Wished {
             resource,
-            wish: None,
+            manual_override: None,
         } => debug!(%resource, "a person's wish stands in book"),
-        Record::Quieted { id, entry } => debug!(
+        Record::Suppression { id, entry } => debug!(
             number = id.0,
             "the {} of {} begins to count",
             entry.noun(),
@@ -56,7 +59,7 @@ pub fn note(record: &Record) {
         Record::Forgotten(stub) => {
             info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day")
         }
-        Record::Told { .. } => {}
+        Record::Notified { .. } => {}
         Record::RouteGone(route) => {
             info!(%route, "the route is not configured any more; what was told on it is forgotten")
         }
@@ -81,7 +84,7 @@ pub fn note(record: &Record) {
         } if fault.permanent => {
             error!(
                 summary = id,
-                fault = fault.fault.word(),
+                fault = fault.fault.as_str(),
                 "the summary is refused for good; it is kept until something changes: {}",
                 fault.fault
             );
@@ -92,7 +95,7 @@ pub fn note(record: &Record) {
         } => {
             warn!(
                 summary = id,
-                fault = fault.fault.word(),
+                fault = fault.fault.as_str(),
                 "the summary is not sent, it is tried again: {}",
                 fault.fault
             );
@@ -127,7 +130,7 @@ fn note_event(stub: &Stub, event: &Event) {
     }
 }
 
-fn numbers(ids: &[QuietId]) -> String {
+fn numbers(ids: &[SuppressionId]) -> String {
     ids.iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()
@@ -182,11 +185,11 @@ fn note_switched(resource: &ResourceName, stub: &Stub, outcome: &SwitchOutcome) 
 }
 
 /// What a person has to mend is an error; what is tried again by itself is a warning.
-fn note_failed_switch(resource: &ResourceName, stub: &Stub, fault: &Fault) {
+fn note_failed_switch(resource: &ResourceName, stub: &Stub, fault: &CallError) {
     if fault.is_ours() {
-        error!(%resource, experiment = %stub, fault = fault.word(), "cannot switch {resource}: {fault}");
+        error!(%resource, experiment = %stub, fault = fault.as_str(), "cannot switch {resource}: {fault}");
     } else {
-        warn!(%resource, experiment = %stub, fault = fault.word(), "cannot switch {resource} now, it is tried again: {fault}");
+        warn!(%resource, experiment = %stub, fault = fault.as_str(), "cannot switch {resource} now, it is tried again: {fault}");
     }
 }
 
@@ -242,7 +245,7 @@ fn note_telling(summary: &Summary) {
         alerts,
         ..
     } = summary;
-    let (channel, occasion) = (summary.channel.word(), summary.occasion.word());
+    let (channel, occasion) = (summary.channel.as_str(), summary.occasion.as_str());
     info!(summary = id, %route, channel, occasion, news = news.len(), problems = problems.len(), alerts = alerts.len(), "telling people");
 }
 

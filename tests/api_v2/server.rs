@@ -6,7 +6,9 @@ use std::time::Duration;
 use engine::{Refusal, Snapshot};
 use jiff::Timestamp;
 use labwatch::http::auth::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
-use labwatch::http::{AccessSettings, Answered, ApiState, Gate, OrderState, router, serve};
+use labwatch::http::{
+    AccessSettings, Answered, ApiState, Authenticator, OrderState, router, serve,
+};
 use labwatch::store::Reader;
 use reqwest::{Method, Response};
 use serde_json::Value;
@@ -51,7 +53,7 @@ impl Server {
         tasks.spawn(Arc::clone(&state.live).follow(stop.clone()));
         let serving = serve(
             listener,
-            router(state, gate(), axum::Router::new()),
+            router(state, authenticator(), axum::Router::new()),
             stop.clone(),
         );
         tasks.spawn(async { serving.await.expect("serves") });
@@ -136,7 +138,7 @@ pub fn token() -> String {
         .token
 }
 
-fn gate() -> Arc<Gate> {
+fn authenticator() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
         secret: Some(SECRET.into()),
@@ -147,7 +149,7 @@ fn gate() -> Arc<Gate> {
         base: String::new(),
     };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
-    Arc::new(Gate::new(
+    Arc::new(Authenticator::new(
         settings,
         Revocations::recall([], Timestamp::now(), keep),
         Audit::new(|_, _| {}),

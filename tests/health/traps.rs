@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Issue;
-use engine::model::{Fault, SourceHealth, SourceName, StreamHealth};
+use engine::model::{CallError, SourceHealth, SourceName, StreamHealth};
 use labwatch::config::{CategorySettings, PoolSettings};
 use labwatch::health::{Acks, Attempt, Finding, Pace, Probes, STORE, Settings, State, strict};
 use serde_json::{Value, json};
@@ -312,7 +312,7 @@ async fn trap_13_what_cannot_be_reached_is_listed_as_failing() {
     bench.show(121, |lab| {
         for name in SourceName::ALL {
             lab.sources[name as usize] = source(name, SourceHealth::Down, Some(at(60)));
-            lab.sources[name as usize].link = engine::Link::Failed(Fault::TimedOut);
+            lab.sources[name as usize].link = engine::Link::Failed(CallError::TimedOut);
         }
         for stub in ["pend00", "pend01", "spin00"] {
             put(lab, unknown(stub, None));
@@ -339,7 +339,7 @@ async fn trap_13_what_cannot_be_reached_is_listed_as_failing() {
 async fn trap_14_what_has_started_can_fail_and_recover() {
     let bench = Bench::well();
     let server = Server::start(&bench).await;
-    for (finding, code, word) in [
+    for (finding, code, as_str) in [
         (Finding::error("full"), 503, "DOWN"),
         (Finding::ok(), 200, "UP"),
         (Finding::error("full"), 503, "DOWN"),
@@ -348,7 +348,7 @@ async fn trap_14_what_has_started_can_fail_and_recover() {
         assert_eq!(server.status("/actuator/health/liveness").await, code);
         assert_eq!(
             server.json("/actuator/health/liveness").await["components"][STORE]["status"],
-            word
+            as_str
         );
     }
 }
@@ -486,7 +486,7 @@ async fn the_list_of_what_is_not_fatal_holds_in_every_view() {
             ..settings()
         });
         bench.show(121, |lab| {
-            lab.routes[0].fault = Some(Fault::TimedOut);
+            lab.routes[0].fault = Some(CallError::TimedOut);
             lab.sources[1] = source(SourceName::Jump, SourceHealth::Down, None);
         });
         bench.store.report(Finding::ok());

@@ -14,11 +14,11 @@ mod switching;
 
 pub use engine::{Engine, Reason};
 pub use experiments::flapping::FlapRule;
-pub use experiments::hysteresis::{HoldTimes, Holding, Settled};
+pub use experiments::hysteresis::{Hysteresis, HysteresisTimes, Settled};
 pub use groups::booking_history::{Booked, BookingChange};
 pub use groups::bookings::{Affected, Calendar, Upcoming};
-pub use groups::holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, Holds};
-pub use groups::pool::{Pool, PoolRule, Pools, Severity, Standing};
+pub use groups::holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, ManualHolds};
+pub use groups::pool::{Pool, PoolRule, PoolStatus, Pools, Severity};
 pub use model::pattern::{matches, stem};
 pub use notifications::Digest;
 pub use notifications::advice::{
@@ -26,11 +26,11 @@ pub use notifications::advice::{
 };
 pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
 pub use notifications::route::{Channel, Route};
-pub use protocol::command::{Command, Effect, Order, Receipt, Scope, Wish};
+pub use protocol::command::{Command, Effect, ManualOverride, Order, Receipt, Scope};
 pub use protocol::effect::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
 pub use protocol::event::{Event, Issue, Why};
 pub use protocol::input::{
-    BookReading, Booking, DeliveryFault, Input, KeptBack, Link, ResourceReading, Role,
+    BookReading, Booking, DeliveryFault, Input, Link, Quarantined, ResourceReading, Role,
     SampleOutcome, Slot, SwitchOutcome, Timetable,
 };
 pub use protocol::policy::{Asking, Policy, Sampling};
@@ -42,13 +42,14 @@ pub use protocol::snapshot::{
     SamplingView, Seen, Snapshot, SourceView, StreamView, ToldView,
 };
 pub use protocol::state::{
-    Concern, Heard, HeardConcern, Known, Memory, MessageId, OwedConcern, Remembered, Rounds,
-    RouteMemory, Strand, Told,
+    Alert, Heard, Known, MailThread, Memory, MessageId, Notified, NotifiedAlert, Remembered,
+    ReminderState, RouteMemory, UnconfirmedAlert,
 };
-pub use protocol::summary::{Alert, Background, Line, Occasion, Summary, Thread};
+pub use protocol::summary::{AlertLine, Background, Line, Occasion, Summary, Thread};
 pub use suppressions::{
-    Acknowledgement, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY, Maintenance, NamePattern,
-    NoteView, Occurrence, Quiet, QuietEntry, QuietId, QuietKind, QuietLimit, Quieted, Refused,
-    Schedule, ScheduleError, Silence, Subject, Weekly, check_text,
+    Acknowledgement, ActiveSuppressions, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY,
+    Maintenance, NamePattern, NoteView, Occurrence, Refused, Schedule, ScheduleError, Silence,
+    Subject, Suppression, SuppressionEntry, SuppressionId, SuppressionKind, SuppressionLimit,
+    Weekly, check_text,
 };
 pub use switching::mismatch::Mismatch;

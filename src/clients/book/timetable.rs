@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use crate::clients::{self, BookClient};
-use engine::model::{Fault, MAX_NAME_BYTES, ResourceName};
+use engine::model::{CallError, MAX_NAME_BYTES, ResourceName};
 use engine::{Booking, Slot, Timetable};
 
 /// The most slots that are kept; further ones are left out, which is logged.
@@ -39,7 +39,7 @@ impl Reader {
     /// Takes the slots in, if there are any: a manifest without slots is one that book has just lost.
     fn take_manifest(
         &mut self,
-        manifest: Result<clients::Manifest, Fault>,
+        manifest: Result<clients::Manifest, CallError>,
         now: Timestamp,
     ) -> bool {
         let read = manifest.map(|manifest| read_slots(manifest.slots));
@@ -59,7 +59,7 @@ impl Reader {
     /// Takes the bookings in. Without slots it is not known what they are for.
     fn take_bookings(
         &mut self,
-        bookings: Result<clients::Bookings, Fault>,
+        bookings: Result<clients::Bookings, CallError>,
         now: Timestamp,
     ) -> bool {
         let read = bookings.map(|bookings| {
@@ -157,10 +157,10 @@ struct Story(Option<(&'static str, bool)>);
 
 impl Story {
     /// Tells how reading a part went: how many entries it gave and how many were left out.
-    fn tell(&mut self, part: &'static str, read: Result<(usize, usize), &Fault>) {
+    fn tell(&mut self, part: &'static str, read: Result<(usize, usize), &CallError>) {
         let outcome = match &read {
             Ok((_, left_out)) => ("read", *left_out > 0),
-            Err(fault) => (fault.word(), false),
+            Err(fault) => (fault.as_str(), false),
         };
         if self.0.replace(outcome) == Some(outcome) {
             debug!(
@@ -185,7 +185,7 @@ impl Story {
             Err(fault) => warn!(
                 source = "book",
                 part,
-                fault = fault.word(),
+                fault = fault.as_str(),
                 "book does not tell its {part}, so what is known of bookings stays as it was: {fault}"
             ),
         }
@@ -323,8 +323,8 @@ mod tests {
             .expect("a timetable");
         assert_eq!(timetable.bookings.len(), 50);
         let all = format!("{timetable:?} {reader:?}");
-        for word in ["s1234567", "s7654321", "user", "cqk3v0h5s4o1"] {
-            assert!(!all.contains(word), "{word} in {all}");
+        for as_str in ["s1234567", "s7654321", "user", "cqk3v0h5s4o1"] {
+            assert!(!all.contains(as_str), "{as_str} in {all}");
         }
     }
 
@@ -368,8 +368,8 @@ mod tests {
     #[test]
     fn the_log_is_told_changes_only() {
         let mut story = Story::default();
-        let sick = Fault::TimedOut;
-        let mut told = Vec::new();
+        let sick = CallError::TimedOut;
+        let mut notified = Vec::new();
         for read in [
             Ok((1, 0)),
             Ok((9, 0)),
@@ -381,8 +381,8 @@ mod tests {
         ] {
             let before = story.0;
             story.tell("bookings", read);
-            told.push(before != story.0);
+            notified.push(before != story.0);
         }
-        assert_eq!(told, [true, false, true, false, true, false, true]);
+        assert_eq!(notified, [true, false, true, false, true, false, true]);
     }
 }

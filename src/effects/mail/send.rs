@@ -26,7 +26,7 @@ use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use crate::failpoints::{self, Point};
-use engine::model::{Fault, RouteName};
+use engine::model::{CallError, RouteName};
 use engine::{DeliveryFault, Input, MessageId, Summary};
 
 /// How much of a mail server's error text is kept, in characters.
@@ -199,7 +199,7 @@ impl Mailer {
             .filter(|addresses| !addresses.to.is_empty())
         else {
             return Err(DeliveryFault {
-                fault: Fault::Protocol(MailerError::Nobody.to_string()),
+                fault: CallError::Protocol(MailerError::Nobody.to_string()),
                 permanent: true,
             });
         };
@@ -286,7 +286,7 @@ impl Mailer {
         match tokio::time::timeout(self.settings.timeout, work).await {
             Ok(outcome) => outcome.map_err(|error| fault_of(&error)),
             Err(_) => Err(DeliveryFault {
-                fault: Fault::TimedOut,
+                fault: CallError::TimedOut,
                 permanent: false,
             }),
         }
@@ -433,7 +433,7 @@ pub async fn run(
 fn may_be_one_recipients(refusal: &DeliveryFault) -> bool {
     let is_of_mailbox = matches!(
         refusal.fault,
-        Fault::Sick {
+        CallError::Sick {
             status: 450..=452,
             ..
         }
@@ -443,7 +443,7 @@ fn may_be_one_recipients(refusal: &DeliveryFault) -> bool {
 
 fn no_recipients(route: &RouteName) -> DeliveryFault {
     DeliveryFault {
-        fault: Fault::Protocol(format!("the route {route} has no recipients")),
+        fault: CallError::Protocol(format!("the route {route} has no recipients")),
         permanent: true,
     }
 }
@@ -489,7 +489,7 @@ fn login(auth: &MailAuth) -> Option<(Mechanism, Credentials)> {
 /// A mail that cannot be put together stays so.
 fn unfit(error: &lettre::error::Error) -> DeliveryFault {
     DeliveryFault {
-        fault: Fault::Protocol(format!("the mail cannot be put together: {error}")),
+        fault: CallError::Protocol(format!("the mail cannot be put together: {error}")),
         permanent: true,
     }
 }
@@ -497,12 +497,12 @@ fn unfit(error: &lettre::error::Error) -> DeliveryFault {
 fn fault_of(error: &smtp::Error) -> DeliveryFault {
     let said = words::clip(&innermost(error), MAX_QUOTED_CHARS);
     let fault = match error.status().map(u16::from) {
-        Some(status) if LOGIN_REFUSED.contains(&status) => Fault::Credentials(said),
-        Some(status) => Fault::Sick { status, body: said },
-        None if error.is_timeout() => Fault::TimedOut,
-        None if error.is_response() && said == "incomplete response" => Fault::Dropped,
-        None if error.is_response() || error.is_client() => Fault::Protocol(said),
-        None => Fault::Unreachable(said),
+        Some(status) if LOGIN_REFUSED.contains(&status) => CallError::Credentials(said),
+        Some(status) => CallError::Sick { status, body: said },
+        None if error.is_timeout() => CallError::TimedOut,
+        None if error.is_response() && said == "incomplete response" => CallError::Dropped,
+        None if error.is_response() || error.is_client() => CallError::Protocol(said),
+        None => CallError::Unreachable(said),
     };
     DeliveryFault {
         fault,
@@ -549,7 +549,7 @@ mod tests {
         let line = engine::Line {
             stub: Stub::try_new("pend03").expect("a stub"),
             health: Health::Down,
-            told: Health::Ok,
+            notified: Health::Ok,
             bookable: Some(Bookable::Withdrawn),
             listed: true,
             issues: vec![],
@@ -667,12 +667,12 @@ mod tests {
             id: message(7),
             references: vec![message(3), message(5)],
         };
-        let told = Summary {
+        let notified = Summary {
             route: pends,
             thread,
             ..(*summary()).clone()
         };
-        assert_eq!(mailer.send(&told).await, Ok(()));
+        assert_eq!(mailer.send(&notified).await, Ok(()));
         let mail = server.mails().concat().replace("\n ", " ");
         let name = |id| format!("<labwatch.1795223100000000007.{id}@lab.example.org>");
         for header in [
@@ -808,15 +808,15 @@ mod tests {
                 false,
             ),
         ];
-        for (what, manner, word, permanent) in rows {
+        for (what, manner, as_str, permanent) in rows {
             let (outcome, server) = send(manner, |settings| {
                 settings.timeout = Duration::from_millis(500)
             })
             .await;
             let failure = outcome.expect_err(what);
             assert_eq!(
-                (failure.fault.word(), failure.permanent),
-                (word, permanent),
+                (failure.fault.as_str(), failure.permanent),
+                (as_str, permanent),
                 "{what}: {}",
                 failure.fault
             );
@@ -828,7 +828,7 @@ mod tests {
             .await
             .expect_err("nobody there");
         assert_eq!(
-            (gone.fault.word(), gone.permanent),
+            (gone.fault.as_str(), gone.permanent),
             ("unreachable", false),
             "{}",
             gone.fault
@@ -881,13 +881,13 @@ mod tests {
                 "credentials",
             ),
         ];
-        for (what, manner, tls, auth, word) in rows {
+        for (what, manner, tls, auth, as_str) in rows {
             let (outcome, server) = send(manner, |settings| {
                 (settings.tls, settings.auth) = (tls, auth)
             })
             .await;
             let failure = outcome.expect_err(what);
-            assert_eq!(failure.fault.word(), word, "{what}: {}", failure.fault);
+            assert_eq!(failure.fault.as_str(), as_str, "{what}: {}", failure.fault);
             assert!(
                 !failure.fault.to_string().contains("guess") && server.mails().is_empty(),
                 "{what}"
@@ -911,7 +911,7 @@ mod tests {
             .send(&summary())
             .await
             .expect_err("not trusted");
-        assert_eq!(failure.fault.word(), "unreachable", "{}", failure.fault);
+        assert_eq!(failure.fault.as_str(), "unreachable", "{}", failure.fault);
         assert!(!server.lines().iter().any(|line| line.starts_with("MAIL")));
     }
 

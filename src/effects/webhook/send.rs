@@ -23,7 +23,7 @@ use crate::clients::Http;
 use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use crate::failpoints::{self, Point};
-use engine::model::{Fault, RouteName};
+use engine::model::{CallError, RouteName};
 use engine::{DeliveryFault, Input, Summary};
 
 /// How many calls are under way at the same time. More wait in the queue that they come from.
@@ -101,7 +101,7 @@ impl Webhook {
             return Ok(());
         }
         Err(DeliveryFault {
-            fault: Fault::Sick {
+            fault: CallError::Sick {
                 status: status.as_u16(),
                 body: said,
             },
@@ -163,7 +163,7 @@ fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
 /// A message that cannot be put together stays so.
 fn unfit(why: &str) -> DeliveryFault {
     DeliveryFault {
-        fault: Fault::Protocol(format!("the message cannot be put together: {why}")),
+        fault: CallError::Protocol(format!("the message cannot be put together: {why}")),
         permanent: true,
     }
 }
@@ -413,15 +413,15 @@ mod tests {
             ("moved", "sick", false),
             ("slow", "timeout", false),
         ];
-        for (path, word, permanent) in rows {
+        for (path, as_str, permanent) in rows {
             let failure = program
                 .webhook(path)
                 .send(&summary())
                 .await
                 .expect_err(path);
             assert_eq!(
-                (failure.fault.word(), failure.permanent),
-                (word, permanent),
+                (failure.fault.as_str(), failure.permanent),
+                (as_str, permanent),
                 "{path}"
             );
         }
@@ -439,7 +439,7 @@ mod tests {
             .await
             .expect_err("nobody there");
         assert_eq!(
-            (failure.fault.word(), failure.permanent),
+            (failure.fault.as_str(), failure.permanent),
             ("unreachable", false)
         );
         assert!(

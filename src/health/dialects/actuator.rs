@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::listing::{self, Experiments, Stream, Tally};
 use super::{Answer, Query, Refused};
 use crate::health::acknowledgements::Ack;
-use crate::health::category_index::Census;
+use crate::health::category_index::CategoryIndex;
 use crate::health::experiment;
 use crate::health::logger::{COMPONENTS, Levels};
 use crate::health::snapshot::{LIVENESS, Picture, worst};
@@ -219,7 +219,7 @@ pub fn health(picture: &Picture, kind: &str, query: &Query) -> Result<Answer, Re
         experiments: Experiments::of(picture, &listed),
     });
     let body = Health {
-        status: word(state),
+        status: as_str(state),
         components: components
             .into_iter()
             .map(|one| (&*one.name, indicator(one, picture)))
@@ -263,7 +263,7 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
 pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> {
     let identity = &*picture.identity;
     let (name, version, started) = (identity.name, identity.version, identity.started);
-    let told = |make: &dyn Fn(&Picture) -> Result<Value, String>| {
+    let notified = |make: &dyn Fn(&Picture) -> Result<Value, String>| {
         make(picture).unwrap_or_else(|error| json!({ "error": error }))
     };
     let info = Info {
@@ -277,7 +277,7 @@ pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> 
         lab: lab(picture),
         more: more
             .iter()
-            .map(|(name, make)| (*name, told(make)))
+            .map(|(name, make)| (*name, notified(make)))
             .collect(),
     };
     Answer::json(true, &info)
@@ -288,7 +288,7 @@ fn lab(picture: &Picture) -> Lab<'_> {
     Lab {
         label: &picture.settings.label,
         experiments: Tally::of(&picture.snapshot),
-        categories: Census::of(picture).categories(),
+        categories: CategoryIndex::of(picture).categories(),
         book_read: picture.component("book").and_then(|book| book.last_update),
         acknowledged: acks.count(picture.at),
         installation_acknowledged: acks.installation(picture.at).map(Ack::words),
@@ -343,7 +343,7 @@ fn components<'a>(picture: &'a Picture, kind: &str) -> Result<Vec<&'a Component>
 fn indicator<'a>(component: &'a Component, picture: &Picture) -> Indicator<'a> {
     let is_warning = component.state() == State::Warn;
     Indicator {
-        status: word(component.state()),
+        status: as_str(component.state()),
         details: Details {
             reason: if is_warning { "" } else { component.detail() },
             warnings: if is_warning {
@@ -368,7 +368,7 @@ fn of_experiment<'a>(
 ) -> Indicator<'a> {
     let last_update = experiment::last_update(view, &picture.snapshot);
     Indicator {
-        status: word(state),
+        status: as_str(state),
         details: Details {
             reason: if state == State::Warn { "" } else { output },
             warnings: if state == State::Warn {
@@ -389,7 +389,7 @@ fn is_up(state: State, kind: &str) -> bool {
     state.is_ok() || (state == State::Init && kind == "liveness")
 }
 
-fn word(state: State) -> &'static str {
+fn as_str(state: State) -> &'static str {
     match state {
         State::Ok | State::Warn => "UP",
         State::Init => "INIT",

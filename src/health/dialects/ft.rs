@@ -8,7 +8,7 @@ use super::ft_form::{Aggregate, Check, Document, Elementary};
 use super::{Answer, Query, Refused};
 use crate::config::CategorySettings;
 use crate::health::category::{DEFAULT, Verdict, strict};
-use crate::health::category_index::{Census, Member, What, is_away, last_update};
+use crate::health::category_index::{CategoryIndex, CategoryMember, What, is_away, last_update};
 use crate::health::experiment;
 use crate::health::snapshot::Picture;
 use crate::health::state::{SingleCheck, State, age};
@@ -22,7 +22,7 @@ const SCHEMA: u8 = 1;
 /// The categories that were asked for, judged.
 pub(super) struct Judged<'a> {
     pub(super) picture: &'a Picture,
-    pub(super) census: &'a Census<'a>,
+    pub(super) category_index: &'a CategoryIndex<'a>,
     /// Those that there are, in the order in which they were asked for.
     pub(super) categories: Vec<CategorySettings>,
     /// Those that there are not.
@@ -30,7 +30,7 @@ pub(super) struct Judged<'a> {
     /// Those that are closed, each with the reason.
     pub(super) closed: Vec<(String, String)>,
     /// Everything in them, and what is fatal and fails; sorted by name.
-    pub(super) members: Vec<&'a Member<'a>>,
+    pub(super) members: Vec<&'a CategoryMember<'a>>,
     pub(super) verdict: Verdict,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Judged<'a> {
     /// Judges each category by its own rule, and what is fatal with all of them.
     pub(super) fn of(
         picture: &'a Picture,
-        census: &'a Census<'a>,
+        category_index: &'a CategoryIndex<'a>,
         query: &Query,
     ) -> Result<Self, Refused> {
         let everything = [DEFAULT.to_owned()];
@@ -48,12 +48,13 @@ impl<'a> Judged<'a> {
             &query.categories
         };
         let (mut categories, mut unknown, mut members) = (Vec::new(), Vec::new(), Vec::new());
-        let mut verdict = fatal(census);
+        let mut verdict = fatal(category_index);
         for name in asked {
             let category = picture.settings.category(name);
-            let (Some(of_category), Some(judged)) =
-                (census.in_category(name), census.verdict(&category))
-            else {
+            let (Some(of_category), Some(judged)) = (
+                category_index.in_category(name),
+                category_index.verdict(&category),
+            ) else {
                 unknown.push(name.clone());
                 continue;
             };
@@ -67,7 +68,12 @@ impl<'a> Judged<'a> {
                 unknown.join(", ")
             )));
         }
-        members.extend(census.members.iter().filter(|member| fails_all(member)));
+        members.extend(
+            category_index
+                .members
+                .iter()
+                .filter(|member| fails_all(member)),
+        );
         members.sort_by_key(|member| (member.name, !member.is_component()));
         members.dedup_by_key(|member| (member.name, member.is_component()));
         let closed = categories
@@ -78,7 +84,7 @@ impl<'a> Judged<'a> {
             .collect();
         Ok(Self {
             picture,
-            census,
+            category_index,
             categories,
             unknown,
             closed,
@@ -120,8 +126,8 @@ impl<'a> Judged<'a> {
 }
 
 /// What fails every category: a fatal component that is not ok and that nobody has acknowledged.
-fn fatal(census: &Census<'_>) -> Verdict {
-    let failing: Vec<&Member<'_>> = census
+fn fatal(category_index: &CategoryIndex<'_>) -> Verdict {
+    let failing: Vec<&CategoryMember<'_>> = category_index
         .members
         .iter()
         .filter(|member| fails_all(member))
@@ -137,7 +143,7 @@ fn fatal(census: &Census<'_>) -> Verdict {
     }
 }
 
-fn fails_all(member: &Member<'_>) -> bool {
+fn fails_all(member: &CategoryMember<'_>) -> bool {
     member.is_component() && member.counts && !member.state.is_ok() && member.ack.is_none()
 }
 
@@ -153,8 +159,8 @@ fn why_closed(picture: &Picture, category: &CategorySettings) -> String {
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists. [`Refused::Unwritable`].
 pub fn health_json(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
-    let census = Census::of(picture);
-    let judged = Judged::of(picture, &census, query)?;
+    let category_index = CategoryIndex::of(picture);
+    let judged = Judged::of(picture, &category_index, query)?;
     let document = Document {
         schema_version: SCHEMA,
         system_code: &picture.settings.label,
@@ -178,14 +184,14 @@ pub fn health_json(picture: &Picture, query: &Query) -> Result<Answer, Refused> 
 /// Whether the categories can be used now: 200 or 503, and 400 when none of them exists. Never has a body.
 #[must_use]
 pub fn gtg(picture: &Picture, query: &Query) -> Answer {
-    let census = Census::of(picture);
-    match Judged::of(picture, &census, query) {
+    let category_index = CategoryIndex::of(picture);
+    match Judged::of(picture, &category_index, query) {
         Ok(judged) => Answer::empty(super::code(judged.is_good())),
         Err(_) => Answer::empty(400),
     }
 }
 
-fn check<'a>(member: &'a Member<'a>, judged: &Judged<'a>) -> Check<'a> {
+fn check<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>) -> Check<'a> {
     let (picture, ack) = (
         judged.picture,
         member.ack.map(crate::health::acknowledgements::Ack::words),
@@ -197,9 +203,9 @@ fn check<'a>(member: &'a Member<'a>, judged: &Judged<'a>) -> Check<'a> {
         name: member.name,
         ok: member.state.is_ok(),
         severity: member.severity,
-        business_impact: impact(member, judged.census, picture),
+        business_impact: impact(member, judged.category_index, picture),
         technical_summary: summary(member, picture),
-        panic_guide: judged.census.panic_guide(member),
+        panic_guide: judged.category_index.panic_guide(member),
         check_output: if ack.is_some() {
             format!("ACKED - {output}")
         } else {
@@ -218,14 +224,14 @@ fn instant(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-pub(super) fn last_change(member: &Member<'_>) -> Timestamp {
+pub(super) fn last_change(member: &CategoryMember<'_>) -> Timestamp {
     match member.what {
         What::Experiment(view) => view.since,
         What::Component(component) => component.last_change,
     }
 }
 
-pub(super) fn output(member: &Member<'_>, picture: &Picture) -> String {
+pub(super) fn output(member: &CategoryMember<'_>, picture: &Picture) -> String {
     match member.what {
         What::Component(component) => component.detail().to_owned(),
         What::Experiment(view) => {
@@ -239,8 +245,12 @@ pub(super) fn output(member: &Member<'_>, picture: &Picture) -> String {
     }
 }
 
-fn impact(member: &Member<'_>, census: &Census<'_>, picture: &Picture) -> String {
-    let configured = census.business_impact(member);
+fn impact(
+    member: &CategoryMember<'_>,
+    category_index: &CategoryIndex<'_>,
+    picture: &Picture,
+) -> String {
+    let configured = category_index.business_impact(member);
     if !configured.is_empty() && !member.state.is_ok() {
         return configured.to_owned();
     }
@@ -249,7 +259,7 @@ fn impact(member: &Member<'_>, census: &Census<'_>, picture: &Picture) -> String
         What::Component(_) => "labwatch works, with a loss".to_owned(),
         What::Experiment(view) if is_away(view, picture) => "withdrawn by a person".to_owned(),
         What::Experiment(_) => {
-            let group = census.group(member.group);
+            let group = category_index.group(member.group);
             let left = format!(
                 "{} of {} {} left",
                 group.usable, group.members, member.group
@@ -265,7 +275,7 @@ fn impact(member: &Member<'_>, census: &Census<'_>, picture: &Picture) -> String
     }
 }
 
-fn summary(member: &Member<'_>, picture: &Picture) -> String {
+fn summary(member: &CategoryMember<'_>, picture: &Picture) -> String {
     let (kind, path) = match member.what {
         What::Component(_) => ("component", format!("/status/{}", member.name)),
         What::Experiment(_) => (
@@ -289,8 +299,8 @@ fn summary(member: &Member<'_>, picture: &Picture) -> String {
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists. [`Refused::Unwritable`].
 pub fn agg_health(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
-    let census = Census::of(picture);
-    let judged = Judged::of(picture, &census, query)?;
+    let category_index = CategoryIndex::of(picture);
+    let judged = Judged::of(picture, &category_index, query)?;
     let checks = judged
         .members
         .iter()
@@ -306,7 +316,7 @@ pub fn agg_health(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
     )
 }
 
-fn elementary<'a>(member: &'a Member<'a>, judged: &Judged<'a>) -> Vec<Elementary<'a>> {
+fn elementary<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>) -> Vec<Elementary<'a>> {
     match member.what {
         What::Experiment(view) => of_experiment(member, view, judged),
         What::Component(component) if component.finding.checks.is_empty() => {
@@ -329,7 +339,7 @@ fn elementary<'a>(member: &'a Member<'a>, judged: &Judged<'a>) -> Vec<Elementary
 }
 
 fn of_experiment<'a>(
-    member: &'a Member<'a>,
+    member: &'a CategoryMember<'a>,
     view: &'a ExperimentView,
     judged: &Judged<'a>,
 ) -> Vec<Elementary<'a>> {
@@ -363,7 +373,7 @@ fn of_experiment<'a>(
 }
 
 fn of_stream<'a>(
-    member: &'a Member<'a>,
+    member: &'a CategoryMember<'a>,
     stream: &StreamView,
     judged: &Judged<'a>,
 ) -> Elementary<'a> {
@@ -390,7 +400,7 @@ fn of_stream<'a>(
 }
 
 fn of_service<'a>(
-    member: &'a Member<'a>,
+    member: &'a CategoryMember<'a>,
     judged: &Judged<'a>,
     check: &SingleCheck,
 ) -> Elementary<'a> {
@@ -419,7 +429,7 @@ fn of_service<'a>(
 }
 
 fn single<'a>(
-    member: &'a Member<'a>,
+    member: &'a CategoryMember<'a>,
     judged: &Judged<'a>,
     name: &str,
     ok: bool,
@@ -432,9 +442,9 @@ fn single<'a>(
         name: name.to_owned(),
         ok,
         severity,
-        business_impact: impact(member, judged.census, picture),
+        business_impact: impact(member, judged.category_index, picture),
         technical_summary: summary(member, picture),
-        panic_guide: judged.census.panic_guide(member),
+        panic_guide: judged.category_index.panic_guide(member),
         check_output: output,
         last_updated: last_update(member, picture)
             .map(instant)

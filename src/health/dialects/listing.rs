@@ -96,7 +96,7 @@ impl<'a> Experiments<'a> {
         let (snapshot, now) = (&*picture.snapshot, picture.at);
         let row = |view: &&'a ExperimentView| Experiment {
             name: view.stub.as_str(),
-            state: experiment::state(view, snapshot, now).word(),
+            state: experiment::state(view, snapshot, now).as_str(),
             details: experiment::output(view, snapshot, now),
             last_change: view.since,
             last_update: experiment::last_update(view, snapshot),
@@ -181,7 +181,7 @@ fn row<'a>(
     Stream {
         internal_name: stream.topic.as_str(),
         index,
-        status: word(stream),
+        status: as_str(stream),
         experiment: view.stub.as_str(),
         required: stream.required,
         last_seen: stream.seen.time(newest),
@@ -195,7 +195,7 @@ fn row<'a>(
     }
 }
 
-fn word(stream: &StreamView) -> &'static str {
+fn as_str(stream: &StreamView) -> &'static str {
     match (stream.health, stream.seen) {
         (StreamHealth::Active, _) => "UP",
         (_, Seen::Never) => "NEVER",

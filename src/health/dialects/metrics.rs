@@ -1,7 +1,7 @@
 //! What Prometheus and Graphite are told of a picture, as numbers. How they are written is not known here.
 
 use super::probes::number;
-use crate::health::category_index::Census;
+use crate::health::category_index::CategoryIndex;
 use crate::health::snapshot::{Picture, SELF};
 use crate::health::state::State;
 use crate::health::switches::is_enabled;
@@ -25,10 +25,12 @@ pub struct Numbers {
 #[must_use]
 pub fn numbers(picture: &Picture) -> Numbers {
     let (overall, _) = picture.overall();
-    let census = Census::of(picture);
-    let categories = census.categories().into_iter().map(|name| {
+    let category_index = CategoryIndex::of(picture);
+    let categories = category_index.categories().into_iter().map(|name| {
         let category = picture.settings.category(&name);
-        let works = census.verdict(&category).is_some_and(|verdict| verdict.ok);
+        let works = category_index
+            .verdict(&category)
+            .is_some_and(|verdict| verdict.ok);
         (name, works && is_enabled(&category.name, &picture.switched))
     });
     Numbers {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::ft::{Judged, last_change, output};
 use super::{Answer, Query, Refused};
-use crate::health::category_index::{Census, Member, What, last_update};
+use crate::health::category_index::{CategoryIndex, CategoryMember, What, last_update};
 use crate::health::snapshot::Picture;
 use crate::health::state::State;
 use engine::model::Bookable;
@@ -31,8 +31,8 @@ pub enum Reader {
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists.
 pub fn health_page(picture: &Picture, query: &Query, reader: Reader) -> Result<Answer, Refused> {
-    let census = Census::of(picture);
-    let judged = Judged::of(picture, &census, query)?;
+    let category_index = CategoryIndex::of(picture);
+    let judged = Judged::of(picture, &category_index, query)?;
     let mut page = String::new();
     // Writing to a text cannot fail.
     let _ = write_page(&mut page, &judged, reader);
@@ -53,14 +53,14 @@ fn write_page(page: &mut String, judged: &Judged<'_>, reader: Reader) -> std::fm
         .map(|category| escaped(&category.name))
         .collect::<Vec<_>>()
         .join(", ");
-    let (class, word) = verdict(judged);
+    let (class, as_str) = verdict(judged);
     writeln!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{label} health</title><style>{STYLE}</style></head>"
     )?;
     writeln!(
         page,
-        "<body>\n<h1><span>{label}: {names}</span> <span class=\"{class}\">{word}</span>{}</h1>",
+        "<body>\n<h1><span>{label}: {names}</span> <span class=\"{class}\">{as_str}</span>{}</h1>",
         acked(judged)
     )?;
     for (name, why) in &judged.closed {
@@ -149,7 +149,7 @@ fn write_links(page: &mut String, judged: &Judged<'_>, reader: Reader) -> std::f
 
 fn write_row(
     page: &mut String,
-    member: &Member<'_>,
+    member: &CategoryMember<'_>,
     judged: &Judged<'_>,
     reader: Reader,
 ) -> std::fmt::Result {
@@ -158,7 +158,7 @@ fn write_row(
         What::Component(_) => format!("status/{}", member.name),
         What::Experiment(_) => format!("experiments/{}", in_path(member.name)),
     };
-    let (class, word) = health(member);
+    let (class, as_str) = health(member);
     let ack = member
         .ack
         .map(|ack| escaped(&ack.words()))
@@ -167,7 +167,7 @@ fn write_row(
         last_update(member, picture).map_or_else(|| "never".to_owned(), |at| format!("{at:.0}"));
     writeln!(
         page,
-        "<tr><td>{}</td><td class=\"{class}\">{word}</td><td>{}</td><td>{:.0}</td><td>{updated}</td><td class=\"acked\">{ack}</td><td>{}</td></tr>",
+        "<tr><td>{}</td><td class=\"{class}\">{as_str}</td><td>{}</td><td>{:.0}</td><td>{updated}</td><td class=\"acked\">{ack}</td><td>{}</td></tr>",
         link(&href, member.name),
         escaped(&output(member, picture)),
         last_change(member),
@@ -176,9 +176,9 @@ fn write_row(
 }
 
 /// Where to go on from a row: the runbook, and for a maintainer the forms.
-fn more(member: &Member<'_>, judged: &Judged<'_>, reader: Reader) -> String {
+fn more(member: &CategoryMember<'_>, judged: &Judged<'_>, reader: Reader) -> String {
     let mut links = Vec::new();
-    let guide = judged.census.panic_guide(member);
+    let guide = judged.category_index.panic_guide(member);
     if !guide.is_empty() {
         links.push(link(guide, "runbook"));
     }
@@ -188,7 +188,7 @@ fn more(member: &Member<'_>, judged: &Judged<'_>, reader: Reader) -> String {
     links.join(" \u{b7} ")
 }
 
-fn forms(member: &Member<'_>) -> Vec<String> {
+fn forms(member: &CategoryMember<'_>) -> Vec<String> {
     let mut links = Vec::new();
     if member.state != State::Ok && member.ack.is_none() {
         let what = if member.is_component() {
@@ -229,7 +229,7 @@ fn link(address: &str, text: &str) -> String {
     format!("<a href=\"{}\">{}</a>", escaped(address), escaped(text))
 }
 
-fn health(member: &Member<'_>) -> (&'static str, &'static str) {
+fn health(member: &CategoryMember<'_>) -> (&'static str, &'static str) {
     if !member.counts && !member.is_component() {
         return ("acked", "WITHDRAWN");
     }

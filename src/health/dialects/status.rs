@@ -110,7 +110,7 @@ pub fn status(picture: &Picture) -> Result<Answer, Refused> {
     let whole = Whole {
         name: identity.name,
         version: identity.version,
-        status: word(state),
+        status: as_str(state),
         details,
         checks,
     };
@@ -147,7 +147,7 @@ fn marked(answer: Result<Answer, Refused>) -> Result<Answer, Refused> {
 
 fn of_component(component: &Component, picture: &Picture) -> CheckStatus {
     CheckStatus {
-        result: word(component.state()),
+        result: as_str(component.state()),
         details: component.detail().to_owned(),
         last_change: component.last_change,
         last_update: component.last_update,
@@ -158,7 +158,7 @@ fn of_component(component: &Component, picture: &Picture) -> CheckStatus {
 fn of_experiment(view: &ExperimentView, picture: &Picture) -> CheckStatus {
     let last_update = experiment::last_update(view, &picture.snapshot);
     CheckStatus {
-        result: word(experiment::state(view, &picture.snapshot, picture.at)),
+        result: as_str(experiment::state(view, &picture.snapshot, picture.at)),
         details: experiment::output(view, &picture.snapshot, picture.at),
         last_change: view.since,
         last_update,
@@ -166,6 +166,6 @@ fn of_experiment(view: &ExperimentView, picture: &Picture) -> CheckStatus {
     }
 }
 
-fn word(state: State) -> &'static str {
+fn as_str(state: State) -> &'static str {
     if state.is_ok() { "OK" } else { "FAIL" }
 }

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::scope::Scope;
-use super::token::{Pass, Session};
+use super::token::{AccessToken, Session};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,7 +15,7 @@ pub enum Caller {
     #[default]
     Anonymous,
     /// Who has a token.
-    Token(Pass),
+    Token(AccessToken),
     /// A browser in which somebody showed a token.
     Session(Session),
 }
@@ -23,7 +23,7 @@ pub enum Caller {
 impl Caller {
     /// What their token says, if they have one.
     #[must_use]
-    pub fn pass(&self) -> Option<&Pass> {
+    pub fn pass(&self) -> Option<&AccessToken> {
         match self {
             Self::Anonymous => None,
             Self::Token(pass) => Some(pass),
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn private_things_are_for_readers() {
         let with = |scope| {
-            Caller::Token(Pass {
+            Caller::Token(AccessToken {
                 id: "a".into(),
                 name: "b".into(),
                 scopes: [scope].into_iter().collect(),

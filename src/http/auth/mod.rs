@@ -22,6 +22,6 @@ pub use revoked::{
 pub use scope::{Need, Reading, Scope, Scopes};
 pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, Throttle, WINDOW};
 pub use token::{
-    AUDIENCE, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES, MAX_TOKEN_BYTES, Pass,
-    Refusal, Session, SignError, has_form, is_id,
+    AUDIENCE, AccessToken, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES,
+    MAX_TOKEN_BYTES, Refusal, Session, SignError, has_form, is_id,
 };

@@ -23,7 +23,7 @@ impl Scope {
 
     /// The word for it, as in a token.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Report => "report",
@@ -34,7 +34,7 @@ impl Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
@@ -51,7 +51,7 @@ impl Scopes {
 
     /// Their words.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|scope| scope.word())
+        self.0.iter().map(|scope| scope.as_str())
     }
 }
 

@@ -50,12 +50,12 @@ pub struct Issued {
     /// The token itself. Whoever has it may what it allows.
     pub token: String,
     /// What it says.
-    pub pass: Pass,
+    pub pass: AccessToken,
 }
 
 /// What a valid token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pass {
+pub struct AccessToken {
     /// Its id, by which it is revoked.
     pub id: String,
     /// Whose it is.
@@ -72,7 +72,7 @@ pub struct Session {
     /// Its own id, by which signing out ends it.
     pub id: String,
     /// What the token says that it was made from.
-    pub pass: Pass,
+    pub pass: AccessToken,
     /// What a form must repeat, so that no other site can make the browser send it.
     pub csrf: String,
     /// Until when.
@@ -112,7 +112,7 @@ impl Refusal {
 
     /// The word for it in addresses.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Forged => "forged",
             Self::Audience => "audience",
@@ -219,7 +219,7 @@ impl Authority {
         }
         let id = random::id().ok_or(SignError::Random)?;
         let expires = whole(later(now, grant.life));
-        let pass = Pass {
+        let pass = AccessToken {
             id,
             name: name.to_owned(),
             scopes: grant.scopes.clone(),
@@ -233,7 +233,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`Refusal`].
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Pass, Refusal> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<AccessToken, Refusal> {
         let claims: TokenClaims = self.read(token, AUDIENCE)?;
         in_time(&claims, now)?;
         Ok(pass(claims))
@@ -245,7 +245,7 @@ impl Authority {
     /// [`SignError`].
     pub fn open(
         &self,
-        pass: &Pass,
+        pass: &AccessToken,
         life: Duration,
         now: Timestamp,
     ) -> Result<(Session, String), SignError> {
@@ -283,7 +283,7 @@ impl Authority {
         in_time(&common, now)?;
         let of_session = pass(common);
         let expires = of_session.expires;
-        let pass = Pass {
+        let pass = AccessToken {
             expires: second(token_exp).ok_or(Refusal::Forged)?,
             ..of_session
         };
@@ -323,7 +323,7 @@ impl Authority {
     }
 }
 
-fn claims(audience: &str, pass: &Pass, now: Timestamp, expires: Timestamp) -> TokenClaims {
+fn claims(audience: &str, pass: &AccessToken, now: Timestamp, expires: Timestamp) -> TokenClaims {
     TokenClaims {
         aud: audience.to_owned(),
         exp: expires.as_second(),
@@ -351,9 +351,9 @@ fn in_time(claims: &TokenClaims, now: Timestamp) -> Result<(), Refusal> {
     }
 }
 
-fn pass(claims: TokenClaims) -> Pass {
+fn pass(claims: TokenClaims) -> AccessToken {
     let expires = second(claims.exp).unwrap_or(Timestamp::MIN);
-    Pass {
+    AccessToken {
         id: claims.jti,
         name: claims.sub,
         scopes: claims.scopes,
@@ -394,7 +394,7 @@ fn second(second: i64) -> Option<Timestamp> {
     Timestamp::from_second(second).ok()
 }
 
-impl Pass {
+impl AccessToken {
     /// Whether it allows what `scope` does.
     #[must_use]
     pub fn allows(&self, scope: Scope) -> bool {

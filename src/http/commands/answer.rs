@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use engine::{Affected, Effect, NoteView, Occurrence, QuietEntry, Receipt, Schedule};
+use engine::{Affected, Effect, NoteView, Occurrence, Receipt, Schedule, SuppressionEntry};
 
 /// What a command did, or would do.
 #[derive(Debug, Serialize, ToSchema)]
@@ -131,7 +131,7 @@ struct Span {
 impl QuietNote {
     pub(super) fn new(note: &NoteView, private: bool) -> Self {
         let (kind, of, by, text, since, until, schedule) = match &note.entry {
-            QuietEntry::Acknowledgement(ack) => (
+            SuppressionEntry::Acknowledgement(ack) => (
                 "acknowledgement",
                 ack.subject.to_string(),
                 &ack.who,
@@ -140,7 +140,7 @@ impl QuietNote {
                 ack.until,
                 None,
             ),
-            QuietEntry::Silence(silence) => (
+            SuppressionEntry::Silence(silence) => (
                 "silence",
                 silence.pattern.as_str().to_owned(),
                 &silence.who,
@@ -149,7 +149,7 @@ impl QuietNote {
                 Some(silence.until),
                 None,
             ),
-            QuietEntry::Maintenance(work) => (
+            SuppressionEntry::Maintenance(work) => (
                 "maintenance",
                 work.pattern.as_str().to_owned(),
                 &work.who,

@@ -19,7 +19,7 @@ use super::error::{self, ApiError};
 use super::routes;
 use crate::http::auth::{Caller, Noted};
 use engine::model::{NameError, ResourceName};
-use engine::{Command, NamePattern, QuietId, Refusal, Scope};
+use engine::{Command, NamePattern, Refusal, Scope, SuppressionId};
 
 pub(super) use answer::{Outcome, QuietNote};
 pub(super) use body::{AckText, Acknowledge, Hold, Maintain, Silence};
@@ -102,7 +102,15 @@ pub(super) async fn remove(
 ) -> Result<Response, ApiError> {
     let Path(id) =
         id.map_err(|_| error::malformed("the number is not a number: /api/v2/quiet lists them"))?;
-    carry_out(&state, &caller, Command::Remove { id: QuietId(id) }, mode).await
+    carry_out(
+        &state,
+        &caller,
+        Command::Remove {
+            id: SuppressionId(id),
+        },
+        mode,
+    )
+    .await
 }
 
 /// Acknowledges what is bad: no message about it until it is well again or gets worse. Book and the judgement are not affected.
@@ -366,18 +374,22 @@ pub(super) fn refused(why: Refusal) -> ApiError {
         | Refusal::NoResource(_)
         | Refusal::NoCategory(_)
         | Refusal::NoComponent(_)
-        | Refusal::Quiet(Refused::NotFound(_)) => error::unknown(why.to_string()),
-        Refusal::Quiet(Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. })
+        | Refusal::ActiveSuppressions(Refused::NotFound(_)) => error::unknown(why.to_string()),
+        Refusal::ActiveSuppressions(
+            Refused::NotBad { .. } | Refused::AlreadyAcknowledged { .. },
+        )
         | Refusal::Follower
         | Refusal::NotAcknowledged(_)
         | Refusal::NothingBad { .. }
         | Refusal::ComponentIsWell(_)
         | Refusal::HeldAlready(_)
         | Refusal::Bookable(_)
-        | Refusal::KeptBack { .. }
+        | Refusal::Quarantined { .. }
         | Refusal::CategoryAlready { .. }
         | Refusal::Ours { .. } => error::conflict(why),
-        Refusal::Quiet(_) | Refusal::OurPrefix | Refusal::NeedsEnd(_) => error::malformed(why),
+        Refusal::ActiveSuppressions(_) | Refusal::OurPrefix | Refusal::NeedsEnd(_) => {
+            error::malformed(why)
+        }
         Refusal::Busy | Refusal::Stopping | Refusal::NotRead(_) => error::unavailable(why),
     }
 }

@@ -56,7 +56,7 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 });
 
 static ICONS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
-    State::ALL.map(|state| Asset::new(state.word(), "svg", "image/svg+xml", shapes::icon(state)))
+    State::ALL.map(|state| Asset::new(state.as_str(), "svg", "image/svg+xml", shapes::icon(state)))
 });
 
 /// The address of the style sheet.

@@ -7,14 +7,14 @@ use super::components;
 use super::filter::MAX_ROWS;
 use super::layout::Frame;
 use super::words::{self, clip};
-use crate::health::Standing;
+use crate::health::CategoryStatus;
 use engine::model::spell_duration;
 
 /// The most members that a row names.
 const NAMED: usize = 5;
 
 /// All categories, as a part of a page.
-pub(super) fn section(frame: &Frame<'_>, standings: &[Standing]) -> Markup {
+pub(super) fn section(frame: &Frame<'_>, standings: &[CategoryStatus]) -> Markup {
     let rows = standings
         .iter()
         .take(MAX_ROWS)
@@ -30,7 +30,7 @@ pub(super) fn section(frame: &Frame<'_>, standings: &[Standing]) -> Markup {
     }
 }
 
-fn row(frame: &Frame<'_>, standing: &Standing) -> [Markup; 6] {
+fn row(frame: &Frame<'_>, standing: &CategoryStatus) -> [Markup; 6] {
     let name = standing.rules.name.as_str();
     let kind = if standing.enabled {
         Kind::Close
@@ -64,7 +64,7 @@ fn names(frame: &Frame<'_>, names: &[String]) -> Markup {
 }
 
 /// Whether it is open, by whose word, since when and why. Who is for those who may know names.
-fn switch(frame: &Frame<'_>, standing: &Standing) -> Markup {
+fn switch(frame: &Frame<'_>, standing: &CategoryStatus) -> Markup {
     html! {
         (if standing.enabled { "open" } else { "closed" })
         @if let Some(switch) = &standing.switch {
@@ -72,11 +72,11 @@ fn switch(frame: &Frame<'_>, standing: &Standing) -> Markup {
             " " (words::since(switch.at, frame.now))
             span.soft.small { "“" (clip(&switch.reason)) "”" }
         }
-        @if !standing.kept_back.is_empty() { span.small { "Cannot be booked until it is opened: " (names(frame, &standing.kept_back)) } }
+        @if !standing.quarantined.is_empty() { span.small { "Cannot be booked until it is opened: " (names(frame, &standing.quarantined)) } }
     }
 }
 
-fn rule(standing: &Standing) -> Markup {
+fn rule(standing: &CategoryStatus) -> Markup {
     let rules = &standing.rules;
     html! {
         (if rules.resilient { "works while enough of each pool do" } else { "works while all of it does" })

@@ -9,11 +9,11 @@ use super::shapes::shape;
 use super::state::{Booking, State};
 use super::view::{Experiment, Told};
 use super::words::{self, clip};
-use engine::Quieted;
+use engine::Suppression;
 
 /// A state: shape, word, colour.
 pub(super) fn state(state: State) -> Markup {
-    html! { span class={ "state is-" (state.word()) } { (shape(state.word())) (state.word()) } }
+    html! { span class={ "state is-" (state.as_str()) } { (shape(state.as_str())) (state.as_str()) } }
 }
 
 /// Whether something can be booked: shape and words.
@@ -34,16 +34,16 @@ pub(super) fn link(name: &str) -> Markup {
 }
 
 /// How people were told.
-pub(super) fn told(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
+pub(super) fn notified(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     html! {
-        @match experiment.told() {
+        @match experiment.notified() {
             Told::Nobody => "nobody told: no route to people is set",
             Told::By(routes) => {
                 "told "
-                @for (at, told) in routes.iter().enumerate() {
+                @for (at, notified) in routes.iter().enumerate() {
                     @if at > 0 { ", " }
-                    (clip(told.route.as_str())) " " (words::ago(told.at, now))
-                    @if State::from(told.health) != experiment.state { " as " (told.health) }
+                    (clip(notified.route.as_str())) " " (words::ago(notified.at, now))
+                    @if State::from(notified.health) != experiment.state { " as " (notified.health) }
                 }
             },
             Told::Waits(since) => { "nobody told yet: it waits " (words::since(since, now)) },
@@ -53,10 +53,10 @@ pub(super) fn told(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
 }
 
 /// That mail about something is kept quiet, and why. Who wants it is for those who may know names.
-pub(super) fn quiet(quieted: &Quieted, private: bool, now: Timestamp) -> Markup {
+pub(super) fn quiet(quieted: &Suppression, private: bool, now: Timestamp) -> Markup {
     html! {
         span.quiet {
-            strong { (quieted.kind.word()) }
+            strong { (quieted.kind.as_str()) }
             @if private { " by " (clip(&quieted.by)) }
             @if let Some(until) = quieted.until { " until " (words::time(until, now)) }
             @if !quieted.text.is_empty() { ": " (clip(&quieted.text)) }

@@ -59,14 +59,14 @@ async fn explain(State(base): State<Arc<str>>, request: Request, next: Next) -> 
             .into_response();
     }
     let error = response.into_body();
-    let told: Told = to_bytes(error, MAX_ERROR_BYTES)
+    let notified: Told = to_bytes(error, MAX_ERROR_BYTES)
         .await
         .ok()
         .and_then(|body| serde_json::from_slice(&body).ok())
         .unwrap_or_default();
     (
         status,
-        framed(&base, refusal(theme, status, &told.message, reads)),
+        framed(&base, refusal(theme, status, &notified.message, reads)),
     )
         .into_response()
 }

@@ -15,7 +15,7 @@ use super::state::State;
 use super::view::Experiment;
 use super::words::{self, clip};
 use crate::reports::{self, Restore};
-use crate::store::{Mention, SwitchRow};
+use crate::store::{OutboxQuery, SwitchRow};
 use engine::model::{JumpHealth, SourceName, StreamHealth};
 use engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
 
@@ -83,7 +83,7 @@ fn head(experiment: &Experiment<'_>) -> Markup {
 fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     html! {
-        dl class={ "answers edge-" (experiment.state.word()) } {
+        dl class={ "answers edge-" (experiment.state.as_str()) } {
             div { dt { "Since when" } dd { (words::lasting(view.since, now)) @if let Some(until) = view.grace_until { ", judged from " (words::time(until, now)) } } }
             div { dt { "Why" } dd { (clip(&experiment.why())) } }
             div { dt { "What we did" } dd {
@@ -91,7 +91,7 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) ->
                 @if let Some(reason) = experiment.reason() { span.soft.small { "Students read: “" (clip(reason)) "”" } }
             } }
             @if experiment.is_problem() {
-                div { dt { "Whom we told" } dd { (components::told(experiment, now)) } }
+                div { dt { "Whom we told" } dd { (components::notified(experiment, now)) } }
             }
             @if let Some(advice) = experiment.advice() { div { dt { "What you can do" } dd { (clip(advice)) } } }
             @if let Some(words) = lasts(experiment, usual) { div { dt { "Usually" } dd { (words) } } }
@@ -185,7 +185,7 @@ fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     };
     let login = [
         html! { "Remote login" },
-        components::marked(jump_shape, view.jump.word()),
+        components::marked(jump_shape, view.jump.as_str()),
         html! { "–" },
         html! { "–" },
         words::ago_or_never(view.jump_seen.time(jump.last_report), now),
@@ -231,7 +231,7 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
     let traffic = traffic.filter(|traffic| traffic.fps > 0.0);
     [
         html! { (clip(stream.topic.as_str())) @if !stream.required { span.soft { " not required" } } },
-        components::marked(shape_of, stream.health.word()),
+        components::marked(shape_of, stream.health.as_str()),
         last_sent,
         html! { (traffic.map_or_else(|| "–".to_owned(), |traffic| rate(traffic.fps, traffic.size))) },
         words::ago_or_never(stream.seen.time(relay.last_report), now),
@@ -314,13 +314,13 @@ fn switches(switches: &[SwitchRow], now: Timestamp) -> Markup {
 }
 
 /// The messages that told of it. They carry the names of routes, and nobody's address.
-fn mentions(mentions: &[Mention], now: Timestamp) -> Markup {
-    let rows = mentions.iter().map(|Mention { message, said }| {
+fn mentions(mentions: &[OutboxQuery], now: Timestamp) -> Markup {
+    let rows = mentions.iter().map(|OutboxQuery { message, said }| {
         [
             words::ago(message.created, now),
             html! { (clip(&message.route)) },
             components::state(State::from(*said)),
-            components::marked(outbox::shape_of(message.state), message.state.word()),
+            components::marked(outbox::shape_of(message.state), message.state.as_str()),
         ]
     });
     html! {

@@ -49,7 +49,7 @@ impl Filter {
     pub(super) fn booking(&self) -> Option<Booking> {
         Booking::ALL
             .into_iter()
-            .find(|booking| booking.word() == self.booking)
+            .find(|booking| booking.as_str() == self.booking)
     }
 
     /// The pool that is asked for.
@@ -105,8 +105,8 @@ impl Filter {
         let search = self.search();
         let parts = [
             ("q", search.as_str()),
-            ("state", self.state().map_or("", State::word)),
-            ("booking", self.booking().map_or("", Booking::word)),
+            ("state", self.state().map_or("", State::as_str)),
+            ("booking", self.booking().map_or("", Booking::as_str)),
             ("pool", self.pool().unwrap_or_default()),
         ];
         query.extend_pairs(parts.into_iter().filter(|(_, value)| !value.is_empty()));

@@ -6,7 +6,7 @@ use super::overview::{Rows, Sketches};
 use super::timeline::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
 use super::view::Experiment;
 use crate::store::{
-    BookedTimes, EventPage, Gap, Hold, Mention, OutboxRow, Range, ReadError, Reader, SourceRow,
+    BookedTimes, EventPage, Gap, Hold, OutboxQuery, OutboxRow, Range, ReadError, Reader, SourceRow,
     SwitchRow, uptime_of,
 };
 use engine::ExperimentView;
@@ -35,7 +35,7 @@ pub(super) struct Past {
     /// What was switched, newest first.
     pub(super) switches: Vec<SwitchRow>,
     /// What people were told of it, newest first.
-    pub(super) mentions: Vec<Mention>,
+    pub(super) mentions: Vec<OutboxQuery>,
     /// Why something of this is missing.
     pub(super) trouble: Option<ReadError>,
 }

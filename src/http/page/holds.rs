@@ -15,7 +15,7 @@ use super::view::{self, Experiment};
 use super::words::{self, clip};
 use crate::store::Hold;
 use engine::model::Bookable;
-use engine::{Affected, ExperimentView, Maintenance, QuietEntry, Schedule, Snapshot};
+use engine::{Affected, ExperimentView, Maintenance, Schedule, Snapshot, SuppressionEntry};
 
 /// The page. `past` holds the holds that are remembered, newest first.
 pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup {
@@ -166,11 +166,11 @@ fn notes(frame: &Frame<'_>) -> Markup {
 }
 
 /// When maintenance returns, where it does.
-fn weekly(entry: &QuietEntry) -> Markup {
+fn weekly(entry: &SuppressionEntry) -> Markup {
     html! {
         @match entry {
-            QuietEntry::Maintenance(Maintenance { schedule: Schedule::Weekly(weekly), .. }) => span.soft.small { (weekly) },
-            QuietEntry::Maintenance(_) | QuietEntry::Acknowledgement(_) | QuietEntry::Silence(_) => {},
+            SuppressionEntry::Maintenance(Maintenance { schedule: Schedule::Weekly(weekly), .. }) => span.soft.small { (weekly) },
+            SuppressionEntry::Maintenance(_) | SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Silence(_) => {},
         }
     }
 }

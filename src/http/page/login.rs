@@ -42,7 +42,7 @@ pub(super) async fn page(
 fn form(caller: &Caller, asked: &Asked) -> Markup {
     let refused = Refusal::ALL
         .into_iter()
-        .find(|why| why.word() == asked.refused);
+        .find(|why| why.as_str() == asked.refused);
     let trouble = match asked.refused.as_str() {
         "" => None,
         "wait" => Some("Too many tokens were refused. Wait for some minutes.".to_owned()),

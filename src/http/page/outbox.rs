@@ -30,12 +30,12 @@ pub(super) fn page(frame: &Frame<'_>, rows: Option<&Told<Vec<OutboxRow>>>) -> Ma
 fn routes(frame: &Frame<'_>) -> Markup {
     let now = frame.now;
     let rows = frame.snapshot.routes.iter().map(|route| {
-        let (shape_of, word) = if route.failures > 0 { ("down", "fails") } else { ("ok", "works") };
+        let (shape_of, as_str) = if route.failures > 0 { ("down", "fails") } else { ("ok", "works") };
         let waiting = route.waiting_since.map_or_else(|| html! { "nothing" }, |waiting| words::since(waiting, now));
         [
             html! { (clip(route.name.as_str())) },
-            html! { (route.channel.word()) },
-            components::marked(shape_of, word),
+            html! { (route.channel.as_str()) },
+            components::marked(shape_of, as_str),
             words::ago_or_never(route.last_sent, now),
             waiting,
             html! { @if let Some(fault) = &route.fault { (private(frame, &fault.to_string())) } @else { "–" } },
@@ -62,7 +62,7 @@ fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
         [
             words::ago(row.created, now),
             html! { (clip(&row.route)) },
-            components::marked(shape_of(row.state), row.state.word()),
+            components::marked(shape_of(row.state), row.state.as_str()),
             html! { (words::count(row.attempts as usize, "time")) @if let Some(tried) = row.tried { ", last " (words::ago(tried, now)) } },
             html! { @if let Some(error) = &row.last_error { (private(frame, error)) } @else { "–" } },
         ]

@@ -97,7 +97,7 @@ fn verdict(frame: &Frame<'_>) -> Markup {
     };
     html! {
         div.verdict {
-            h1 #verdict aria-live="polite" class={ "is-" (view::worst(snapshot).word()) } { (shape(view::worst(snapshot).word())) span { (sentence) } }
+            h1 #verdict aria-live="polite" class={ "is-" (view::worst(snapshot).as_str()) } { (shape(view::worst(snapshot).as_str())) span { (sentence) } }
             (counts(&snapshot.counts))
             (sources(snapshot))
         }
@@ -120,10 +120,10 @@ fn counts(counts: &Counts) -> Markup {
     html! {
         ul.counts {
             @for (state, count) in states.into_iter().filter(|(_, count)| *count > 0) {
-                li { a class={ "is-" (state.word()) } href=(address("state", state.word())) { (shape(state.word())) b { (count) } " " (state.word()) } }
+                li { a class={ "is-" (state.as_str()) } href=(address("state", state.as_str())) { (shape(state.as_str())) b { (count) } " " (state.as_str()) } }
             }
             @for (booking, count) in bookings.into_iter().filter(|(_, count)| *count > 0) {
-                li { a href=(address("booking", booking.word())) { (shape(booking.shape())) b { (count) } " " (booking.words()) } }
+                li { a href=(address("booking", booking.as_str())) { (shape(booking.shape())) b { (count) } " " (booking.words()) } }
             }
         }
     }
@@ -132,7 +132,7 @@ fn counts(counts: &Counts) -> Markup {
 /// What labwatch learns from, and what it tells by.
 fn sources(snapshot: &Snapshot) -> Markup {
     let failing = snapshot.routes.iter().any(|route| route.failures > 0);
-    let (people, word) = match (snapshot.routes.is_empty(), failing) {
+    let (people, as_str) = match (snapshot.routes.is_empty(), failing) {
         (true, _) => ("unknown", "nobody"),
         (false, false) => ("ok", "can be told"),
         (false, true) => ("down", "cannot be told"),
@@ -143,7 +143,7 @@ fn sources(snapshot: &Snapshot) -> Markup {
                 @let source = snapshot.source(name);
                 li { a href="/sources" { (name) " " span class={ "is-" (source_shape(source.health)) } { (shape(source_shape(source.health))) (source.health) } } }
             }
-            li { a href="/outbox" { "people " span class={ "is-" (people) } { (shape(people)) (word) } } }
+            li { a href="/outbox" { "people " span class={ "is-" (people) } { (shape(people)) (as_str) } } }
         }
     }
 }
@@ -167,12 +167,12 @@ fn search(pools: &[PoolCard<'_>], filter: &Filter) -> Markup {
             label.unseen for="state" { "State" }
             select #state name="state" {
                 option value="" { "any state" }
-                @for state in State::ALL.into_iter().rev() { option value=(state.word()) selected[selected == Some(state)] { (state.word()) } }
+                @for state in State::ALL.into_iter().rev() { option value=(state.as_str()) selected[selected == Some(state)] { (state.as_str()) } }
             }
             label.unseen for="booking" { "Bookability" }
             select #booking name="booking" {
                 option value="" { "bookable or not" }
-                @for booking in Booking::ALL { option value=(booking.word()) selected[filter.booking() == Some(booking)] { (booking.words()) } }
+                @for booking in Booking::ALL { option value=(booking.as_str()) selected[filter.booking() == Some(booking)] { (booking.words()) } }
             }
             label.unseen for="pool" { "Pool" }
             select #pool name="pool" {
@@ -222,7 +222,7 @@ fn row(
 ) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     html! {
-        tr role="row" data-row id=(address_of("x", experiment.name())) class={ "edge-" (experiment.state.word()) } {
+        tr role="row" data-row id=(address_of("x", experiment.name())) class={ "edge-" (experiment.state.as_str()) } {
             td.c-state role="cell" { (components::state(experiment.state)) span.soft.small { (words::since(view.since, now)) } }
             td.c-what role="cell" {
                 (components::link(experiment.name())) " "
@@ -238,7 +238,7 @@ fn row(
                 (components::booking(experiment.booking)) " " (components::mismatch(experiment))
                 @if experiment.is_problem() {
                     @if experiment.done_is_news() { span.soft.small { (clip(&experiment.done(frame.snapshot.role))) } }
-                    span.soft.small { (components::told(experiment, now)) }
+                    span.soft.small { (components::notified(experiment, now)) }
                 }
             }
             td.c-day role="cell" { @if let Some(day) = day { (day.sketch("last 24 hours")) } }
@@ -277,7 +277,7 @@ fn nothing_yet(snapshot: &Snapshot) -> Markup {
     let waiting = SourceName::ALL
         .into_iter()
         .filter(|name| snapshot.source(*name).health != SourceHealth::Live);
-    let waiting: Vec<_> = waiting.map(SourceName::word).collect();
+    let waiting: Vec<_> = waiting.map(SourceName::as_str).collect();
     html! {
         div.empty {
             @if waiting.is_empty() {

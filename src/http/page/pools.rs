@@ -26,7 +26,7 @@ pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
         ul.pools {
             @for pool in pools {
                 li id=(address_of("p", pool.name)) {
-                    a class={ "edge-" (pool.worst().word()) } href=(address("pool", pool.name)) {
+                    a class={ "edge-" (pool.worst().as_str()) } href=(address("pool", pool.name)) {
                         span.pool { (clip(pool.name)) }
                         (amount(pool))
                         @if let Some(words) = severity(pool.severity, frame.now) { span.soft { (words) } }
@@ -60,7 +60,7 @@ fn dots(states: &[State]) -> Markup {
     html! {
         span.dots aria-hidden="true" {
             @if states.len() <= MAX_DOTS {
-                @for state in states { span class={ "is-" (state.word()) } { (shape(state.word())) } }
+                @for state in states { span class={ "is-" (state.as_str()) } { (shape(state.as_str())) } }
             }
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
                 @if let Some(words) = severity(pool.severity, frame.now) { (words) } @else { "nothing booked" }
                 @if let Some((booked, at)) = pool.busiest { span.soft.small { (booked) " booked at the same time, first at " (words::time(at, frame.now)) } }
             },
-            html! { span.tally { @for (state, count) in pool.tally() { (components::marked(state.word(), format!("{count} {}", state.word()))) } } },
+            html! { span.tally { @for (state, count) in pool.tally() { (components::marked(state.as_str(), format!("{count} {}", state.as_str()))) } } },
             html! {
                 a href=(address_of("/lab", pool.name)) { "As students see it" }
                 @if frame.acts && pool.tally().any(|(state, _)| state.is_problem()) {
@@ -124,10 +124,10 @@ fn kind(pool: &PoolCard<'_>) -> Markup {
         (..) => (State::Degraded, "some are out of order"),
     };
     html! {
-        div class={ "kind edge-" (state.word()) } {
+        div class={ "kind edge-" (state.as_str()) } {
             h2 { a href=(address_of("/lab", pool.name)) { (clip(pool.name)) } }
             @if state != State::Unknown { p.amount { span { b { (pool.bookable) } " of " (pool.total()) " can be booked" } } }
-            p class={ "is-" (state.word()) } { (shape(state.word())) (words) }
+            p class={ "is-" (state.as_str()) } { (shape(state.as_str())) (words) }
         }
     }
 }

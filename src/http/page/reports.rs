@@ -64,7 +64,7 @@ fn whole(snapshot: &Snapshot, now: Timestamp, report: &Report) -> Markup {
         p.links {
             "The whole month: "
             @for (by, words) in [(By::Experiment, "CSV by experiment"), (By::Pool, "CSV by pool")] {
-                a href={ "/api/v2/reports?format=csv&by=" (by.word()) "&period=" (report.period) } { (words) } " · "
+                a href={ "/api/v2/reports?format=csv&by=" (by.as_str()) "&period=" (report.period) } { (words) } " · "
             }
             a href={ "/api/v2/reports?period=" (report.period) } { "JSON" } " · "
             a href={ "/api/v2/reports?format=html&period=" (report.period) } { "one page to print" }

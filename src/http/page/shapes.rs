@@ -33,7 +33,7 @@ pub(super) fn shape(name: &str) -> Markup {
 /// The icon of the tab, in the shape of the worst state.
 pub(super) fn icon(state: State) -> String {
     let (start, end) = (
-        format!("<symbol id=\"s-{}\" viewBox=\"0 0 16 16\">", state.word()),
+        format!("<symbol id=\"s-{}\" viewBox=\"0 0 16 16\">", state.as_str()),
         "</symbol>",
     );
     let shape = SPRITE
@@ -41,7 +41,7 @@ pub(super) fn icon(state: State) -> String {
         .nth(1)
         .and_then(|rest| rest.split(end).next())
         .unwrap_or_default();
-    let colour = palette::hex(&format!("{}-fill", state.word()));
+    let colour = palette::hex(&format!("{}-fill", state.as_str()));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\" color=\"{colour}\" fill=\"{colour}\">{shape}</svg>\n"
     )

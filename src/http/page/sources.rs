@@ -65,14 +65,14 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
         html! {
             @if source.note.is_empty() { "nothing" } @else { (clip(&source.note)) }
             @if frame.acts && matches!(source.health, SourceHealth::Late | SourceHealth::Down) {
-                " " a.action href=(Kind::Acknowledge.address(&[("what", "component"), ("name", source.name.word())])) { "Acknowledge" span.unseen { " " (source.name) } }
+                " " a.action href=(Kind::Acknowledge.address(&[("what", "component"), ("name", source.name.as_str())])) { "Acknowledge" span.unseen { " " (source.name) } }
             }
         },
     ]
 }
 
 fn health(health: SourceHealth) -> Markup {
-    components::marked(source_shape(health), health.word())
+    components::marked(source_shape(health), health.as_str())
 }
 
 fn pace_words(pace: std::time::Duration) -> String {

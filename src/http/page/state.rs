@@ -34,7 +34,7 @@ impl State {
     }
 
     /// The word for it, which is also the name of its shape and its colours.
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Unknown => "unknown",
@@ -45,8 +45,8 @@ impl State {
     }
 
     /// The state of this word.
-    pub(super) fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
+    pub(super) fn named(as_str: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == as_str)
     }
 
     /// What it means, for people who see the word for the first time.
@@ -130,7 +130,7 @@ impl Booking {
     }
 
     /// The word for it in addresses, which is also the name of its shape where it has one.
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Bookable => "bookable",
             Self::Withdrawn => "withdrawn",

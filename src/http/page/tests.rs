@@ -19,16 +19,16 @@ use super::assets;
 use super::error_pages::with_lost_page;
 use super::routes::{WebState, router};
 use super::state::State;
-use crate::http::auth::{Caller, Pass, Scope, Session};
+use crate::http::auth::{AccessToken, Caller, Scope, Session};
 use crate::http::{Give, OrderState, Reports};
 use engine::model::{
-    Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
+    Bookable, CallError, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
     StreamHealth, Stub, Topic,
 };
 use engine::{
-    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolView, QuietKind,
-    Quieted, ResourceView, Role, RouteView, SamplingView, Seen, Severity, Snapshot, SourceView,
-    Standing, StreamView, ToldView, Why, stem,
+    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolStatus, PoolView,
+    ResourceView, Role, RouteView, SamplingView, Seen, Severity, Snapshot, SourceView, StreamView,
+    Suppression, SuppressionKind, ToldView, Why, stem,
 };
 
 /// The most that the first look at a page may weigh, compressed, with all that it loads.
@@ -149,7 +149,7 @@ fn resource(stub: &str, bookable: Bookable) -> ResourceView {
         reason: HOSTILE.to_owned(),
         read: Some(now()),
         fault: None,
-        wish: None,
+        manual_override: None,
     }
 }
 
@@ -171,7 +171,7 @@ fn source(name: SourceName) -> SourceView {
 fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
     experiments.sort_by(|one, other| one.stub.cmp(&other.stub));
     let pools = pools(&experiments);
-    let told = |view: &ExperimentView| ToldView {
+    let notified = |view: &ExperimentView| ToldView {
         stub: view.stub.clone(),
         route: RouteName::everybody(),
         health: view.health,
@@ -180,7 +180,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
     let experiments_told = experiments
         .iter()
         .filter(|view| view.health.is_bad())
-        .map(told)
+        .map(notified)
         .collect();
     let count = |health| {
         experiments
@@ -206,7 +206,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         counts,
         sources: SourceName::ALL.map(source),
         routes: vec![route()],
-        told: Arc::new(experiments_told),
+        notified: Arc::new(experiments_told),
         sampling: SamplingView::default(),
         manifest_lost: None,
         blind: None,
@@ -214,7 +214,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         quiet: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
-        kept_back: Arc::default(),
+        quarantined: Arc::default(),
         changed: 1,
         standings: Arc::new(pools),
         holds: Arc::default(),
@@ -243,7 +243,7 @@ fn pools(experiments: &[ExperimentView]) -> Vec<PoolView> {
             .or_default()
             .push(view.stub.clone());
     }
-    let standing = |members| Standing {
+    let standing = |members| PoolStatus {
         members,
         usable: 0,
         peak: 0,
@@ -283,10 +283,10 @@ pub(super) fn sick_lab() -> Snapshot {
     };
     lab.sources[1] = SourceView {
         health: SourceHealth::Late,
-        link: Link::Failed(Fault::TimedOut),
+        link: Link::Failed(CallError::TimedOut),
         ..source(SourceName::Jump)
     };
-    let fault = Some(Fault::Credentials(SECRET.to_owned()));
+    let fault = Some(CallError::Credentials(SECRET.to_owned()));
     lab.routes = vec![RouteView {
         fault,
         failures: 3,
@@ -351,7 +351,7 @@ pub(super) const CSRF: &str = "a-text-that-only-our-pages-know";
 
 /// A session of somebody with this scope.
 pub(super) fn session(scope: Scope) -> Caller {
-    let pass = Pass {
+    let pass = AccessToken {
         id: "a".into(),
         name: "Ada".into(),
         scopes: [scope].into_iter().collect(),
@@ -726,9 +726,9 @@ async fn names_of_people_are_for_those_who_signed_in() {
         .iter()
         .map(|view| (**view).clone())
         .collect();
-    let quieted = Quieted {
+    let quieted = Suppression {
         id: None,
-        kind: QuietKind::Acknowledged,
+        kind: SuppressionKind::Acknowledged,
         by: SECRET.to_owned(),
         text: "new camera ordered".to_owned(),
         until: None,

@@ -147,7 +147,7 @@ impl Bar {
         } else {
             words.push("not judged in this time".to_owned());
         }
-        for (millis, word) in [
+        for (millis, as_str) in [
             (down, "down"),
             (degraded, "degraded"),
             (sum(|b| b.unknown), "unknown"),
@@ -155,7 +155,7 @@ impl Bar {
         ] {
             if millis >= SAID {
                 words.push(format!(
-                    "{} {word}",
+                    "{} {as_str}",
                     spell(SignedDuration::from_millis(millis))
                 ));
             }
@@ -250,7 +250,7 @@ impl Bar {
         let said: Vec<_> = parts
             .iter()
             .filter(|(millis, _)| *millis > 0)
-            .map(|(millis, word)| (*millis, *word))
+            .map(|(millis, as_str)| (*millis, *as_str))
             .collect();
         let begins = self
             .range
@@ -263,7 +263,9 @@ impl Bar {
             .ok()?;
         let said: Vec<_> = said
             .iter()
-            .map(|(millis, word)| format!("{} {word}", spell(SignedDuration::from_millis(*millis))))
+            .map(|(millis, as_str)| {
+                format!("{} {as_str}", spell(SignedDuration::from_millis(*millis)))
+            })
             .collect();
         (!said.is_empty()).then(|| {
             format!(

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 
 use super::state::{Booking, State, mismatch};
-use engine::model::Fault;
+use engine::model::CallError;
 use engine::{Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView};
 
 /// An experiment as it is shown.
@@ -56,8 +56,8 @@ impl<'a> Experiment<'a> {
     }
 
     /// How people were told that it is as it is.
-    pub(super) fn told(&self) -> Told<'a> {
-        let told = self.snapshot.told(self.name());
+    pub(super) fn notified(&self) -> Told<'a> {
+        let notified = self.snapshot.notified(self.name());
         let waiting = self
             .snapshot
             .routes
@@ -66,10 +66,10 @@ impl<'a> Experiment<'a> {
             .min();
         if self.snapshot.routes.is_empty() {
             Told::Nobody
-        } else if told.is_empty() {
+        } else if notified.is_empty() {
             waiting.map_or(Told::NotYet, Told::Waits)
         } else {
-            Told::By(told)
+            Told::By(notified)
         }
     }
 
@@ -140,7 +140,7 @@ impl<'a> Experiment<'a> {
         (closed && !deciding.reason.is_empty()).then_some(deciding.reason.as_str())
     }
 
-    fn fault(&self) -> Option<&'a Fault> {
+    fn fault(&self) -> Option<&'a CallError> {
         self.view
             .resources
             .iter()

@@ -75,19 +75,19 @@ pub(super) fn sentence(text: &str) -> String {
 
 /// A text of ours, in which moments are written as the API writes them, with moments as people read them.
 pub(super) fn timed(text: &str, now: Timestamp) -> Markup {
-    let moment = |word: &str| {
-        let bare = word.trim_end_matches(['.', ',', ';', ':', ')']);
+    let moment = |as_str: &str| {
+        let bare = as_str.trim_end_matches(['.', ',', ';', ':', ')']);
         Some((
             bare.parse::<Timestamp>().ok()?,
-            word.get(bare.len()..)?.to_owned(),
+            as_str.get(bare.len()..)?.to_owned(),
         ))
     };
     html! {
-        @for (at, word) in text.split(' ').enumerate() {
+        @for (at, as_str) in text.split(' ').enumerate() {
             @if at > 0 { " " }
-            @match moment(word) {
+            @match moment(as_str) {
                 Some((moment, rest)) => { (time(moment, now)) (rest) },
-                None => (word),
+                None => (as_str),
             }
         }
     }

@@ -13,11 +13,11 @@ use utoipa::ToSchema;
 
 use super::params::Params;
 use super::summary::{self, Line};
-use super::{Sight, history};
+use super::{Visibility, history};
 use crate::http::error::{self, ApiError};
 use crate::http::lookup;
 use crate::http::routes::{Served, answer};
-use engine::model::{Fault, SourceName};
+use engine::model::{CallError, SourceName};
 use engine::{
     Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot,
     SourceView, StreamView, ToldView, Traffic,
@@ -41,7 +41,7 @@ pub(super) struct Whole<'a> {
     /// Its remote login.
     jump: Contact<'a>,
     /// What people were told bad about it and not yet good again, one for each way to people that heard of it.
-    told: Vec<Told>,
+    notified: Vec<Told>,
     /// Its bookings that are under way or start within 24 h, in the order of their starts.
     booked: Vec<Slot>,
     /// Its latest events, newest first. `/api/v2/experiments/{name}/events` tells older ones.
@@ -77,7 +77,7 @@ impl Told {
     fn new(view: &ToldView) -> Self {
         Self {
             route: view.route.to_string(),
-            health: view.health.word(),
+            health: view.health.as_str(),
             at: view.at,
         }
     }
@@ -156,7 +156,7 @@ pub(in crate::http) async fn experiment(
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
@@ -168,7 +168,7 @@ pub(in crate::http) async fn experiment(
 }
 
 impl<'a> Whole<'a> {
-    fn new(view: &'a ExperimentView, snapshot: &'a Snapshot, sight: Sight) -> Self {
+    fn new(view: &'a ExperimentView, snapshot: &'a Snapshot, sight: Visibility) -> Self {
         let resources: Vec<_> = view
             .resources
             .iter()
@@ -193,8 +193,8 @@ impl<'a> Whole<'a> {
                 .map(|stream| Contact::stream(stream, snapshot.source(SourceName::Relay), sight))
                 .collect(),
             jump: Contact::login(view, snapshot.source(SourceName::Jump), sight),
-            told: snapshot
-                .told(view.stub.as_str())
+            notified: snapshot
+                .notified(view.stub.as_str())
                 .iter()
                 .map(Told::new)
                 .collect(),
@@ -216,13 +216,13 @@ impl<'a> Whole<'a> {
 }
 
 impl<'a> Resource<'a> {
-    fn new(resource: &'a ResourceView, sight: Sight) -> Self {
+    fn new(resource: &'a ResourceView, sight: Visibility) -> Self {
         Self {
             name: resource.name.as_str(),
             bookable: summary::bookable(resource.bookable),
             reason: &resource.reason,
             read: resource.read,
-            fault: resource.fault.as_ref().map(Fault::word),
+            fault: resource.fault.as_ref().map(CallError::as_str),
             fault_text: resource
                 .fault
                 .as_ref()
@@ -233,10 +233,10 @@ impl<'a> Resource<'a> {
 }
 
 impl<'a> Contact<'a> {
-    fn stream(stream: &'a StreamView, relay: &'a SourceView, sight: Sight) -> Self {
+    fn stream(stream: &'a StreamView, relay: &'a SourceView, sight: Visibility) -> Self {
         let topic = stream.topic.as_str();
         let seen = stream.seen.time(relay.last_report);
-        let told = match lookup::best(relay, Scopes::EXPT, topic) {
+        let notified = match lookup::best(relay, Scopes::EXPT, topic) {
             Some(connection) => Self::now(&connection, relay.last_report),
             None => stream
                 .last
@@ -251,16 +251,16 @@ impl<'a> Contact<'a> {
         Self {
             topic,
             seen,
-            transmitted: heard.or(told.transmitted),
-            ..told
+            transmitted: heard.or(notified.transmitted),
+            ..notified
         }
         .for_eyes_of(sight)
     }
 
-    fn login(view: &'a ExperimentView, jump: &'a SourceView, sight: Sight) -> Self {
+    fn login(view: &'a ExperimentView, jump: &'a SourceView, sight: Visibility) -> Self {
         let topic = view.stub.as_str();
         let seen = view.jump_seen.time(jump.last_report);
-        let told = match lookup::best(jump, Scopes::HOST, topic) {
+        let notified = match lookup::best(jump, Scopes::HOST, topic) {
             Some(connection) => Self::now(&connection, jump.last_report),
             None => view
                 .jump_last
@@ -271,7 +271,7 @@ impl<'a> Contact<'a> {
         Self {
             topic,
             seen,
-            ..told
+            ..notified
         }
         .for_eyes_of(sight)
     }
@@ -313,7 +313,7 @@ impl<'a> Contact<'a> {
         }
     }
 
-    fn for_eyes_of(self, sight: Sight) -> Self {
+    fn for_eyes_of(self, sight: Visibility) -> Self {
         if sight.is_whole() {
             self
         } else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Sight;
+use super::Visibility;
 use super::json_cache::List;
 use super::lab::{Counts, Source};
 use super::live::json;
@@ -38,7 +38,7 @@ impl Differ {
             changed: snapshot.changed,
             experiments: Arc::clone(&snapshot.experiments),
             counts: Counts::of(snapshot),
-            sources: Source::all(snapshot, Sight::Open)
+            sources: Source::all(snapshot, Visibility::Open)
                 .iter()
                 .map(Source::standing)
                 .collect(),
@@ -61,7 +61,7 @@ impl Differ {
                 changes.push(("counts", json(&counts)));
             }
         }
-        let sources = Source::all(snapshot, Sight::Open);
+        let sources = Source::all(snapshot, Visibility::Open);
         if !sources
             .iter()
             .map(Source::standing)

@@ -16,7 +16,7 @@ use super::incidents::{Incidents, incidents_of};
 use super::params::{self, Params};
 use super::records;
 use super::summary::{self, Issue};
-use super::{DAY, Sight};
+use super::{DAY, Visibility};
 use crate::http::error::{self, ApiError};
 use crate::http::routes::{Served, answer};
 use crate::store::{Bucket, Cursor, MAX_BUCKETS, MAX_ROWS, Range, Subject};
@@ -64,14 +64,14 @@ impl<'a> Event<'a> {
         Self {
             id,
             when: event.when,
-            health: event.health.word(),
-            was: event.was.word(),
+            health: event.health.as_str(),
+            was: event.was.as_str(),
             issues: summary::issues(&event.issues),
-            jump: event.jump.word(),
+            jump: event.jump.as_str(),
             streams: event
                 .streams
                 .iter()
-                .map(|(topic, health)| (topic.as_str(), health.word()))
+                .map(|(topic, health)| (topic.as_str(), health.as_str()))
                 .collect(),
             why: event.why.to_string(),
         }
@@ -290,7 +290,7 @@ pub(in crate::http) async fn incidents(
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     let subject = Subject::Experiment(stub(name, &uri)?);
     incidents_of(&served, Some(subject), query.as_deref(), sight).await
@@ -318,7 +318,7 @@ pub(in crate::http) async fn switches(
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     let stub = stub(name, &uri)?;
     let range = range(&served, query.as_deref())?;

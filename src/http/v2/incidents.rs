@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Sight;
+use super::Visibility;
 use super::history::paged;
 use super::params;
 use crate::http::error::ApiError;
@@ -70,7 +70,7 @@ struct Incident {
 pub(in crate::http) async fn incidents(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     incidents_of(&served, None, query.as_deref(), sight).await
 }
@@ -79,7 +79,7 @@ pub(super) async fn incidents_of(
     served: &Served,
     of: Option<Subject>,
     query: Option<&str>,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     let (params, range, limit) = paged(served, query)?;
     let after = params::cursor(&params, subject)?;
@@ -116,14 +116,14 @@ fn subject(key: &str) -> Option<Subject> {
         "experiment" => Stub::try_new(name).ok().map(Subject::Experiment),
         "source" => SourceName::ALL
             .into_iter()
-            .find(|source| source.word() == name)
+            .find(|source| source.as_str() == name)
             .map(Subject::Source),
         _ => None,
     }
 }
 
 impl Incident {
-    fn new(incident: store::Incident, sight: Sight) -> Self {
+    fn new(incident: store::Incident, sight: Visibility) -> Self {
         let store::Incident {
             subject,
             begin,

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Sight;
+use super::Visibility;
 use super::params::Params;
 use crate::http::error::ApiError;
 use crate::http::routes::{Served, answer};
-use engine::model::{Fault, SourceName};
+use engine::model::{CallError, SourceName};
 use engine::{self, Cause, Link, PoolView, Role, RouteView, Severity, Snapshot, SourceView};
 
 /// How the whole laboratory is.
@@ -168,10 +168,10 @@ impl Way {
     fn new(view: &RouteView) -> Self {
         Self {
             name: view.name.to_string(),
-            channel: view.channel.word(),
+            channel: view.channel.as_str(),
             last_sent: view.last_sent,
             waiting_since: view.waiting_since,
-            fault: view.fault.as_ref().map(Fault::word),
+            fault: view.fault.as_ref().map(CallError::as_str),
             failures: view.failures,
             refused: view.refused,
         }
@@ -204,7 +204,7 @@ struct Sampling {
 pub(in crate::http) async fn lab(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
@@ -241,7 +241,7 @@ pub(in crate::http) async fn lab(
 }
 
 impl CommonCause {
-    fn new(cause: &Cause, sight: Sight) -> Self {
+    fn new(cause: &Cause, sight: Visibility) -> Self {
         Self {
             kind: cause.kind.to_string(),
             label: if sight.is_whole() {
@@ -290,23 +290,23 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn all(snapshot: &Snapshot, sight: Sight) -> Vec<Self> {
+    pub(super) fn all(snapshot: &Snapshot, sight: Visibility) -> Vec<Self> {
         SourceName::ALL
             .into_iter()
             .map(|name| Self::new(snapshot.source(name), sight))
             .collect()
     }
 
-    fn new(source: &SourceView, sight: Sight) -> Self {
+    fn new(source: &SourceView, sight: Visibility) -> Self {
         let (link, fault) = match &source.link {
             Link::Connecting => ("connecting", None),
             Link::Open => ("open", None),
-            Link::Failed(fault) => ("failed", Some(fault.word())),
+            Link::Failed(fault) => ("failed", Some(fault.as_str())),
             Link::Closed(_) => ("closed", None),
         };
         Self {
-            name: source.name.word(),
-            health: source.health.word(),
+            name: source.name.as_str(),
+            health: source.health.as_str(),
             since: source.since,
             last_report: source.last_report,
             pace_seconds: source.pace.map(|pace| pace.as_secs_f64()),
@@ -337,7 +337,7 @@ impl Source {
 pub(in crate::http) async fn sources(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     answer(&Source::all(&served.snapshot(), sight))

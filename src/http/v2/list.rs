@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::params::Params;
 use super::summary::{self, Line};
-use crate::health::{Census, Desk};
+use crate::health::{CategoryIndex, HealthState};
 use crate::http::error::{self, ApiError};
 use crate::http::routes::{Served, json};
 use engine::model::{Bookable, Health};
@@ -112,7 +112,7 @@ impl<'a> Filter<'a> {
     fn new(
         params: &'a Params,
         snapshot: &'a Snapshot,
-        desk: Option<&Desk>,
+        desk: Option<&HealthState>,
     ) -> Result<Self, ApiError> {
         let no_such = |name: &str| {
             error::malformed(format!(
@@ -162,12 +162,12 @@ impl<'a> Filter<'a> {
 }
 
 /// The names of the experiments of a category.
-fn members(desk: Option<&Desk>, name: &str) -> Result<BTreeSet<String>, ApiError> {
+fn members(desk: Option<&HealthState>, name: &str) -> Result<BTreeSet<String>, ApiError> {
     let Some(desk) = desk else {
         return Err(error::malformed("there are no categories here"));
     };
     let picture = desk.picture();
-    let census = Census::of(&picture);
+    let census = CategoryIndex::of(&picture);
     let unknown = || {
         error::malformed(format!(
             "there is no category {name:?}; there are: {}",

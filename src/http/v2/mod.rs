@@ -46,20 +46,20 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// How much a reader may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum Visibility {
     /// What everybody may see: no addresses of connections, no programs' names, no other server's own words.
     Open,
     /// Everything that the API tells.
     Whole,
 }
 
-impl Sight {
+impl Visibility {
     fn is_whole(self) -> bool {
         self == Self::Whole
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Sight {
+impl<S: Send + Sync> FromRequestParts<S> for Visibility {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {

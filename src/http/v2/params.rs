@@ -56,17 +56,17 @@ impl Params {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
-        let word = |word: &str| {
+        let as_str = |as_str: &str| {
             all.iter()
-                .find(|(known, _)| *known == word.trim())
+                .find(|(known, _)| *known == as_str.trim())
                 .map(|(_, value)| *value)
         };
-        let words: Option<Vec<T>> = text.split(',').take(MAX_VALUES + 1).map(word).collect();
+        let words: Option<Vec<T>> = text.split(',').take(MAX_VALUES + 1).map(as_str).collect();
         words
             .filter(|words| words.len() <= MAX_VALUES)
             .map(Some)
             .ok_or_else(|| {
-                let all: Vec<&str> = all.iter().map(|(word, _)| *word).collect();
+                let all: Vec<&str> = all.iter().map(|(as_str, _)| *as_str).collect();
                 error::malformed(format!(
                     "{name}={text:?} is not understood; allowed, joined by commas: {}",
                     all.join(", ")

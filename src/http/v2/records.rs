@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Sight;
+use super::Visibility;
 use super::history::range;
 use crate::http::error::ApiError;
 use crate::http::routes::{Served, answer};
@@ -70,7 +70,7 @@ struct Switch {
 pub(in crate::http) async fn switches(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.switches(range)).await?;
@@ -78,7 +78,7 @@ pub(in crate::http) async fn switches(
 }
 
 impl Switches {
-    pub(super) fn new(rows: &[SwitchRow], sight: Sight) -> Self {
+    pub(super) fn new(rows: &[SwitchRow], sight: Visibility) -> Self {
         let switches = rows.iter().map(|row| Switch {
             at: row.at,
             resource: row.resource.to_string(),
@@ -141,15 +141,15 @@ struct SourceChange {
 pub(in crate::http) async fn sources(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.sources(range)).await?;
     let next_until = older(&rows, |row| row.at);
     let change = |row: SourceRow| SourceChange {
         at: row.at,
-        source: row.source.word(),
-        health: row.health.word(),
+        source: row.source.as_str(),
+        health: row.health.as_str(),
         note: Some(row.note).filter(|_| sight.is_whole()),
     };
     answer(&SourceChanges {
@@ -266,7 +266,7 @@ pub(in crate::http) async fn gaps(
     let gap = |row: store::Gap| Gap {
         since: row.since,
         until: row.until,
-        why: row.why.word(),
+        why: row.why.as_str(),
     };
     answer(&Gaps {
         gaps: rows.into_iter().map(gap).collect(),
@@ -326,7 +326,7 @@ struct Message {
 pub(in crate::http) async fn outbox(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Sight,
+    sight: Visibility,
 ) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.outbox(range)).await?;
@@ -335,7 +335,7 @@ pub(in crate::http) async fn outbox(
         id: row.id,
         route: row.route,
         created: row.created,
-        state: row.state.word(),
+        state: row.state.as_str(),
         attempts: row.attempts,
         tried: row.tried,
         last_error: row.last_error.filter(|_| sight.is_whole()),

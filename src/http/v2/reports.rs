@@ -111,8 +111,8 @@ impl Reports {
     /// # Errors
     /// [`NoReport`] where no history is kept, the month is none, or the history does not answer now.
     pub async fn month(&self, month: Option<&str>, now: Timestamp) -> Result<Report, NoReport> {
-        let told = |error: ApiError| NoReport(error.message().to_owned());
-        let source = self.source().map_err(told)?;
+        let notified = |error: ApiError| NoReport(error.message().to_owned());
+        let source = self.source().map_err(notified)?;
         let period = match month {
             Some(month) => Period::month(month, &source.zone, now),
             None => Period::last_month(&source.zone, now),
@@ -124,7 +124,7 @@ impl Reports {
             now,
         )
         .await
-        .map_err(told)
+        .map_err(notified)
     }
 
     /// The month in which `now` is, by the clocks of the laboratory, and those before it, newest first, as `2026-10`.
@@ -248,7 +248,7 @@ pub(in crate::http) async fn report(
 }
 
 fn by(params: &Params) -> Result<Option<By>, ApiError> {
-    one(params, "by", &By::ALL.map(|by| (by.word(), by)))
+    one(params, "by", &By::ALL.map(|by| (by.as_str(), by)))
 }
 
 /// One word of several.

@@ -76,11 +76,11 @@ pub(in crate::http) async fn stream(
         ),
         (CONNECTION, HeaderValue::from_static("close")),
     ];
-    Ok((headers, Body::from_stream(told(listener, first))).into_response())
+    Ok((headers, Body::from_stream(notified(listener, first))).into_response())
 }
 
 /// What a listener is told, from the first words until it lags too far behind or labwatch stops.
-fn told(listener: Listener, first: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
+fn notified(listener: Listener, first: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     stream::unfold(

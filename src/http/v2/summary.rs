@@ -29,7 +29,7 @@ pub(super) struct Line<'a> {
     flapping: Option<Flapping>,
     /// Why nobody is told of it; null when they are.
     #[schema(required)]
-    quiet: Option<Quiet>,
+    quiet: Option<ActiveSuppressions>,
     /// What can be done about it; null when nothing is wrong or its symptoms do not tell.
     #[schema(required)]
     advice: Option<&'a str>,
@@ -82,7 +82,7 @@ struct Flapping {
 
 /// Why nobody is told of an experiment. Who wants it so and in which words is for those who may see it.
 #[derive(Debug, Serialize, ToSchema)]
-struct Quiet {
+struct ActiveSuppressions {
     /// Whether it is `acknowledged`, `silenced` or in `maintenance`.
     #[schema(example = "acknowledged")]
     kind: &'static str,
@@ -126,24 +126,24 @@ impl<'a> Line<'a> {
     pub(super) fn new(view: &'a ExperimentView) -> Self {
         Self {
             name: view.stub.as_str(),
-            health: view.health.word(),
+            health: view.health.as_str(),
             since: view.since,
             issues: issues(&view.issues),
             flapping: view
                 .flapping
                 .map(|FlapView { since, steady_at }| Flapping { since, steady_at }),
-            quiet: view.quiet.as_ref().map(|quiet| Quiet {
-                kind: quiet.kind.word(),
+            quiet: view.quiet.as_ref().map(|quiet| ActiveSuppressions {
+                kind: quiet.kind.as_str(),
                 until: quiet.until,
             }),
             advice: view.advice.as_deref(),
             listed: view.listed,
             bookable: bookable(view.bookable()),
             reason: reason(view),
-            mismatch: view.mismatch().map(Mismatch::word),
+            mismatch: view.mismatch().map(Mismatch::as_str),
             pools: view.pools.iter().map(|name| &**name).collect(),
             bookings: Bookings::new(view.affected),
-            jump: view.jump.word(),
+            jump: view.jump.as_str(),
             streams: view.streams.iter().map(Stream::new).collect(),
             resources: view
                 .resources
@@ -177,7 +177,7 @@ impl<'a> Stream<'a> {
         Self {
             topic: stream.topic.as_str(),
             required: stream.required,
-            health: stream.health.word(),
+            health: stream.health.as_str(),
             evidence: match stream.evidence {
                 Evidence::Statistics => "statistics",
                 Evidence::Sampled(_) => "sampled",
@@ -209,7 +209,7 @@ pub(super) fn bookable(bookable: Option<Bookable>) -> &'static str {
     BOOKABLE
         .iter()
         .find(|(_, known)| *known == bookable)
-        .map_or("unknown", |(word, _)| word)
+        .map_or("unknown", |(as_str, _)| as_str)
 }
 
 /// The reason of the resource that decides whether the experiment can be booked.

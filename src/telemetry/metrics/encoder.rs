@@ -13,7 +13,7 @@ use prometheus_client::metrics::MetricType;
 pub(super) type Label<'a> = (&'a str, &'a str);
 
 /// The sheet of one scrape.
-pub(super) struct Sheet<'a>(DescriptorEncoder<'a>);
+pub(super) struct Encoder<'a>(DescriptorEncoder<'a>);
 
 /// A family of gauges that is being written.
 pub(super) struct Gauges<'a>(MetricEncoder<'a>);
@@ -21,7 +21,7 @@ pub(super) struct Gauges<'a>(MetricEncoder<'a>);
 /// A family of counters that is being written.
 pub(super) struct Counts<'a>(MetricEncoder<'a>);
 
-impl<'a> Sheet<'a> {
+impl<'a> Encoder<'a> {
     pub(super) fn new(encoder: DescriptorEncoder<'a>) -> Self {
         Self(encoder)
     }

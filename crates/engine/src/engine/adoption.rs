@@ -44,13 +44,13 @@ impl Engine {
         }
         if self.quiet.configured() != maintenance {
             Arc::make_mut(&mut self.quiet).configure(maintenance);
-            self.hush = None;
+            self.suppressed_now = None;
         }
-        if self.surroundings.adopt(advice) {
+        if self.derived.adopt(advice) {
             self.fleet.touch_all();
         }
         if self.holds.forgotten_after(hold_overdue) {
-            self.surroundings.holds_changed();
+            self.derived.holds_changed();
         }
         if self.pool_rules != pools {
             self.pool_rules = pools;
@@ -70,7 +70,7 @@ impl Engine {
         }
         self.fleet.reconsider_all();
         self.fleet.touch_all();
-        self.look_at_all(Why::Rules, actions);
+        self.evaluate_all(Why::Rules, actions);
     }
 
     /// Whoever hears of more than before is told what is wrong there.
@@ -78,10 +78,10 @@ impl Engine {
         for (_, experiment) in self
             .fleet
             .iter()
-            .filter(|(_, experiment)| experiment.is_judged())
+            .filter(|(_, experiment)| experiment.is_evaluated())
         {
             self.telling
-                .consider(experiment, self.manifest_known, self.now);
+                .note_change(experiment, self.manifest_known, self.now);
         }
     }
 }

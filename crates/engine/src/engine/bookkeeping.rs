@@ -14,7 +14,7 @@ impl Engine {
         }
         if let Some(read) = timetable.bookings_read {
             let resources = &self.resources;
-            let changes = self.diary.compare(
+            let changes = self.booking_history.compare(
                 &timetable.bookings,
                 read,
                 |resource| resources.stub(resource),

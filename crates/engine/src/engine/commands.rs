@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::model::{Moment, ResourceName};
-use crate::protocol::command::{Order, Receipt, Wish};
+use crate::protocol::command::{ManualOverride, Order, Receipt};
 use crate::protocol::effect::{Action, Record};
 use crate::protocol::refusal::Refusal;
-use crate::suppressions::QuietId;
+use crate::suppressions::SuppressionId;
 
 impl Engine {
     /// Why an order would be refused at this moment; `None` when it would be carried out.
@@ -24,13 +24,13 @@ impl Engine {
         };
         let at = self.now.wall();
         let mut records = Vec::new();
-        let mut ids: Vec<QuietId> = Vec::new();
+        let mut ids: Vec<SuppressionId> = Vec::new();
         for entry in plan.adds {
             let Ok(id) = Arc::make_mut(&mut self.quiet).add(entry.clone()) else {
                 continue;
             };
             ids.push(id);
-            records.push(Record::Quieted {
+            records.push(Record::Suppression {
                 id,
                 entry: Box::new(entry),
             });
@@ -42,14 +42,14 @@ impl Engine {
             ids.push(id);
             records.push(Record::QuietEnded(Box::new(ended)));
         }
-        if let Some((resource, wish)) = plan.wish {
-            self.wish(&resource, &wish);
+        if let Some((resource, manual_override)) = plan.manual_override {
+            self.manual_override(&resource, &manual_override);
             records.push(Record::Wished {
                 resource,
-                wish: Some(wish),
+                manual_override: Some(manual_override),
             });
         }
-        self.hush = None;
+        self.suppressed_now = None;
         records.insert(
             0,
             Record::Commanded {
@@ -64,10 +64,11 @@ impl Engine {
         actions.extend(records.into_iter().map(Action::Record));
     }
 
-    fn wish(&mut self, resource: &ResourceName, wish: &Wish) {
-        self.resources.wish(resource.clone(), wish.clone());
+    fn manual_override(&mut self, resource: &ResourceName, manual_override: &ManualOverride) {
+        self.resources
+            .manual_override(resource.clone(), manual_override.clone());
         if let Some(stub) = self.resources.stub(resource).cloned() {
-            self.touch(&stub);
+            self.mark_dirty(&stub);
         }
     }
 }

@@ -34,7 +34,7 @@ impl Engine {
                 continue;
             };
             line.affected = self.calendar.affected(&experiment.resources, now);
-            line.advice = self.surroundings.advice_for(experiment).map(str::to_owned);
+            line.advice = self.derived.advice_for(experiment).map(str::to_owned);
         }
         summary.news.sort_by_key(urgency);
         summary.problems.sort_by_key(urgency);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Engine;
-use crate::experiments::experiment::{Around, Experiment};
+use crate::experiments::experiment::{DerivedView, Experiment};
 use crate::experiments::fleet::{Id, Repainted};
 use crate::groups::holds::HoldView;
 use crate::groups::pool::Pool;
@@ -22,7 +22,7 @@ const NEIGHBOURS_THAT_MATTER: usize = 3;
 
 /// What is known of what surrounds experiments, and what of it has to be counted anew.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Surroundings {
+pub(super) struct DerivedViews {
     advice: Advice,
     /// When time alone changes the bookings that are ahead of an experiment.
     agenda: BTreeSet<(Timestamp, Id)>,
@@ -40,7 +40,7 @@ pub(super) struct Surroundings {
     pub(super) causes: Arc<Vec<Cause>>,
 }
 
-impl Surroundings {
+impl DerivedViews {
     /// Sets the texts for maintainers. Returns whether they are others than before.
     pub(super) fn adopt(&mut self, advice: Advice) -> bool {
         let is_other = self.advice != advice;
@@ -128,17 +128,17 @@ fn significance(near: Neighbours) -> (usize, usize) {
 
 impl Engine {
     /// Brings the pictures up to date with everything that happened and with the time.
-    pub(super) fn repaint(&mut self) {
+    pub(super) fn refresh_views(&mut self) {
         let now = self.now.wall();
         while let Some((at, id)) = self
-            .surroundings
+            .derived
             .agenda
             .first()
             .copied()
             .filter(|(at, _)| *at <= now)
         {
-            self.surroundings.agenda.remove(&(at, id));
-            self.fleet.touch(id);
+            self.derived.agenda.remove(&(at, id));
+            self.fleet.mark_dirty(id);
         }
         // The advice for an experiment depends on its neighbours, which this may change, so some are painted twice.
         for _ in 0..2 {
@@ -152,35 +152,37 @@ impl Engine {
     }
 
     fn repaint_touched(&mut self) {
-        let (sky, now) = (self.sky(), self.now.wall());
+        let (context, now) = (self.context(), self.now.wall());
         let (mut views, touched, mut turns) = (
             std::mem::take(&mut self.views),
             self.fleet.take_touched(),
             Vec::new(),
         );
-        let changes = self.fleet.repaint(&mut views, touched, |id, experiment| {
-            turns.extend(
-                self.calendar
-                    .next_change(&experiment.resources, now)
-                    .map(|at| (at, id)),
-            );
-            let resources = experiment
-                .resources
-                .iter()
-                .map(|name| self.resources.view(name))
-                .collect();
-            experiment.view(resources, self.around(experiment, now), &sky)
-        });
+        let changes = self
+            .fleet
+            .refresh_views(&mut views, touched, |id, experiment| {
+                turns.extend(
+                    self.calendar
+                        .next_change(&experiment.resources, now)
+                        .map(|at| (at, id)),
+                );
+                let resources = experiment
+                    .resources
+                    .iter()
+                    .map(|name| self.resources.view(name))
+                    .collect();
+                experiment.view(resources, self.derived(experiment, now), &context)
+            });
         self.views = views;
-        self.surroundings.agenda.extend(turns);
+        self.derived.agenda.extend(turns);
         if changes.is_empty() {
             return;
         }
-        self.painted = self.version;
+        self.views_version = self.version;
         self.counts = super::snapshot::count(self.views.iter());
         let stems: BTreeSet<&str> = changes
             .iter()
-            .filter_map(|change| self.surroundings.note(change))
+            .filter_map(|change| self.derived.note(change))
             .collect();
         for stem_of_changed in stems {
             let near = self
@@ -192,72 +194,72 @@ impl Engine {
                 .map(|(id, _)| id)
                 .collect();
             for id in advised {
-                self.fleet.touch(id);
+                self.fleet.mark_dirty(id);
             }
         }
     }
 
-    fn around(&self, experiment: &Experiment, now: Timestamp) -> Around {
-        Around {
+    fn derived(&self, experiment: &Experiment, now: Timestamp) -> DerivedView {
+        DerivedView {
             quiet: self.quieted(&experiment.stub),
             pools: self
-                .surroundings
+                .derived
                 .pools_of
                 .get(&experiment.stub)
                 .cloned()
                 .unwrap_or_default(),
             affected: self.calendar.affected(&experiment.resources, now),
-            advice: self.surroundings.advice_for(experiment).map(Arc::from),
+            advice: self.derived.advice_for(experiment).map(Arc::from),
         }
     }
 
     /// Takes in that another timetable has been read.
     pub(super) fn timetable_changed(&mut self) {
-        let surroundings = &mut self.surroundings;
-        surroundings.agenda.clear();
-        surroundings.pool_agenda.clear();
-        surroundings.pools_of = self.pools.by_experiment();
-        surroundings.stale_pools = self
+        let derived = &mut self.derived;
+        derived.agenda.clear();
+        derived.pool_agenda.clear();
+        derived.pools_of = self.pools.by_experiment();
+        derived.stale_pools = self
             .pools
             .iter()
             .map(|pool| Arc::from(pool.name.as_str()))
             .collect();
-        surroundings.stale_holds = true;
+        derived.stale_holds = true;
         let is_gone = |view: &PoolView| self.pools.get(&view.name).is_none();
-        if surroundings.pools.iter().any(is_gone) {
-            Arc::make_mut(&mut surroundings.pools).retain(|view| !is_gone(view));
-            self.painted = self.version;
+        if derived.pools.iter().any(is_gone) {
+            Arc::make_mut(&mut derived.pools).retain(|view| !is_gone(view));
+            self.views_version = self.version;
         }
         self.fleet.touch_all();
     }
 
     fn refresh_pools(&mut self, now: Timestamp) {
         while let Some((_, name)) = self
-            .surroundings
+            .derived
             .pool_agenda
             .first()
             .filter(|(at, _)| *at <= now)
             .cloned()
         {
-            self.surroundings.pool_agenda.pop_first();
-            self.surroundings.stale_pools.insert(name);
+            self.derived.pool_agenda.pop_first();
+            self.derived.stale_pools.insert(name);
         }
-        for name in std::mem::take(&mut self.surroundings.stale_pools) {
+        for name in std::mem::take(&mut self.derived.stale_pools) {
             let Some(pool) = self.pools.get(&name) else {
                 continue;
             };
-            self.surroundings.pool_agenda.extend(
+            self.derived.pool_agenda.extend(
                 pool.next_change(&self.calendar, now)
                     .map(|at| (at, Arc::clone(&name))),
             );
             let view = self.pool_view(name, pool, now);
-            let pools = &mut self.surroundings.pools;
+            let pools = &mut self.derived.pools;
             match pools.binary_search_by(|known| known.name.cmp(&view.name)) {
                 Ok(at) if pools[at] == view => continue,
                 Ok(at) => Arc::make_mut(pools)[at] = view,
                 Err(at) => Arc::make_mut(pools).insert(at, view),
             }
-            self.painted = self.version;
+            self.views_version = self.version;
         }
     }
 
@@ -286,8 +288,8 @@ impl Engine {
     }
 
     fn refresh_holds(&mut self, now: Timestamp) {
-        let surroundings = &self.surroundings;
-        if !surroundings.stale_holds && surroundings.next_overdue.is_none_or(|at| now < at) {
+        let derived = &self.derived;
+        if !derived.stale_holds && derived.next_overdue.is_none_or(|at| now < at) {
             return;
         }
         let healthy_since = |resource: &ResourceName| {
@@ -296,16 +298,16 @@ impl Engine {
         };
         let holds = self.holds.list(&self.calendar, now, healthy_since);
         let next_overdue = self.holds.next_overdue(now);
-        self.surroundings.stale_holds = false;
-        self.surroundings.next_overdue = next_overdue;
-        if *self.surroundings.holds != holds {
-            self.surroundings.holds = Arc::new(holds);
-            self.painted = self.version;
+        self.derived.stale_holds = false;
+        self.derived.next_overdue = next_overdue;
+        if *self.derived.holds != holds {
+            self.derived.holds = Arc::new(holds);
+            self.views_version = self.version;
         }
     }
 
     fn refresh_causes(&mut self) {
-        if !std::mem::take(&mut self.surroundings.stale_causes) {
+        if !std::mem::take(&mut self.derived.stale_causes) {
             return;
         }
         let lost: Vec<&Experiment> = self
@@ -315,9 +317,9 @@ impl Engine {
             .filter(|it| it.health.is_unusable())
             .collect();
         let causes = self.causes(&lost);
-        if *self.surroundings.causes != causes {
-            self.surroundings.causes = Arc::new(causes);
-            self.painted = self.version;
+        if *self.derived.causes != causes {
+            self.derived.causes = Arc::new(causes);
+            self.views_version = self.version;
         }
     }
 
@@ -333,7 +335,7 @@ fn is_bad(experiment: &Experiment) -> bool {
     experiment.health.is_bad()
 }
 
-impl Surroundings {
+impl DerivedViews {
     /// What can be done about an experiment; `None` when nothing is wrong or its symptoms do not tell.
     pub(super) fn advice_for(&self, experiment: &Experiment) -> Option<&str> {
         let facts = || experiment.facts(self.neighbours(experiment));
@@ -518,9 +520,9 @@ mod tests {
     fn from_scratch(engine: &Engine) -> Snapshot {
         let mut engine = engine.clone();
         engine.views = Arc::default();
-        engine.surroundings = Surroundings {
+        engine.derived = DerivedViews {
             stale_causes: true,
-            ..Surroundings::default()
+            ..DerivedViews::default()
         };
         engine.timetable_changed();
         engine.snapshot()
@@ -555,7 +557,7 @@ mod tests {
                 prop_assert_eq!(pools(&shown), pools(&whole));
                 prop_assert_eq!(&shown.holds, &whole.holds);
                 prop_assert_eq!(&shown.causes, &whole.causes);
-                prop_assert_eq!(engine.surroundings.near.clone(), {
+                prop_assert_eq!(engine.derived.near.clone(), {
                     let mut near: BTreeMap<String, Neighbours> = BTreeMap::new();
                     for view in shown.experiments.iter() {
                         let near = near.entry(stem(view.stub.as_str()).to_owned()).or_default();

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::experiments::experiment::{Experiment, Sky};
+use crate::experiments::experiment::{EvaluationContext, Experiment};
 use crate::experiments::fleet::{Fleet, Id};
 use crate::model::{Health, Moment, SourceHealth, SourceName, Stub};
 use crate::protocol::effect::{Action, Record};
 use crate::protocol::event::{Event, Why};
-use crate::protocol::input::KeptBack;
+use crate::protocol::input::Quarantined;
 use crate::switching::availability::Wanted;
 use crate::switching::reason;
 
 impl Engine {
     /// Brings a source's health up to date. Where that changes what its word is worth, looks at all experiments and returns true.
-    pub(super) fn judge_source(&mut self, name: SourceName, actions: &mut Vec<Action>) -> bool {
+    pub(super) fn evaluate_source(&mut self, name: SourceName, actions: &mut Vec<Action>) -> bool {
         let now = self.now;
         let source = self.source_mut(name);
         let (was, was_settling) = (source.health, source.settles_until().is_some());
-        let changed = source.judge(now);
+        let changed = source.evaluate(now);
         let (health, has_settled) = (
             source.health,
             was_settling && source.settles_until().is_none(),
@@ -34,7 +34,7 @@ impl Engine {
             let decides = changed && health == SourceHealth::Down && !self.manifest_known;
             if decides {
                 self.fleet.reconsider_all();
-                self.look_at_all(Why::SourceDown(name), actions);
+                self.evaluate_all(Why::SourceDown(name), actions);
             }
             return decides;
         }
@@ -47,11 +47,11 @@ impl Engine {
             _ if has_settled => Why::SourceBack(name),
             _ => return false,
         };
-        self.look_at_all(why, actions);
+        self.evaluate_all(why, actions);
         true
     }
 
-    pub(super) fn judge_blindness(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn evaluate_cut_off(&mut self, actions: &mut Vec<Action>) {
         let blind = SourceName::ALL
             .iter()
             .all(|name| self.source(*name).health == SourceHealth::Down);
@@ -62,11 +62,11 @@ impl Engine {
     }
 
     /// A relay that stays silent makes its experiments unusable; when we are blind, we know nothing of that.
-    pub(super) fn judge_outage(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn evaluate_outage(&mut self, actions: &mut Vec<Action>) {
         let outage = self.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
         if outage != self.outage {
             self.outage = outage;
-            self.look_at_all(
+            self.evaluate_all(
                 if outage {
                     Why::Outage(SourceName::Relay)
                 } else {
@@ -82,7 +82,7 @@ impl Engine {
             .then(|| self.relay.since + self.policy.outage_hold)
     }
 
-    pub(super) fn tend_sources(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn maintain_sources(&mut self, actions: &mut Vec<Action>) {
         for name in [SourceName::Relay, SourceName::Jump] {
             let (now, every) = (self.now, self.ask_every(name));
             let source = self.source_mut(name);
@@ -94,7 +94,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn tend_sampling(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn maintain_sampling(&mut self, actions: &mut Vec<Action>) {
         if !self.is_listening() {
             return;
         }
@@ -117,7 +117,7 @@ impl Engine {
         if !self.may_switch() {
             return;
         }
-        let (fleet, kept) = (&self.fleet, &self.kept_back);
+        let (fleet, kept) = (&self.fleet, &self.quarantined);
         let due = self.resources.due(self.now, |stub| match kept.get(stub) {
             Some(_) => Wanted::Withdrawn {
                 reason: reason::to_be_inspected(),
@@ -131,17 +131,17 @@ impl Engine {
     }
 
     /// Takes in which experiments are kept back now: those that were not before, and those that are no more, may have to be switched.
-    pub(super) fn keep_back(&mut self, kept: Arc<KeptBack>) {
-        let was = std::mem::replace(&mut self.kept_back, kept);
-        let differ = |a: &KeptBack, b: &KeptBack| {
+    pub(super) fn quarantine(&mut self, kept: Arc<Quarantined>) {
+        let was = std::mem::replace(&mut self.quarantined, kept);
+        let differ = |a: &Quarantined, b: &Quarantined| {
             a.keys()
                 .filter(|stub| !b.contains_key(*stub))
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        for stub in differ(&was, &self.kept_back)
+        for stub in differ(&was, &self.quarantined)
             .into_iter()
-            .chain(differ(&self.kept_back, &was))
+            .chain(differ(&self.quarantined, &was))
         {
             if let Some(experiment) = self.fleet.named(stub.as_str()) {
                 self.resources.reconsider(&experiment.resources);
@@ -150,7 +150,7 @@ impl Engine {
     }
 
     /// Whether it is known what experiments must have, or book will not say so soon.
-    pub(super) fn may_judge(&self) -> bool {
+    pub(super) fn may_evaluate(&self) -> bool {
         self.manifest_known || self.book.health == SourceHealth::Down
     }
 
@@ -162,37 +162,37 @@ impl Engine {
             && self.book.health != SourceHealth::Down
     }
 
-    pub(super) fn look(&mut self, id: Id, why: Why, actions: &mut Vec<Action>) {
-        self.looking(actions, |fleet, sky, events| {
-            fleet.look(id, why, sky, events)
+    pub(super) fn evaluate(&mut self, id: Id, why: Why, actions: &mut Vec<Action>) {
+        self.evaluating(actions, |fleet, context, events| {
+            fleet.evaluate(id, why, context, events)
         });
     }
 
-    pub(super) fn look_at_all(&mut self, why: Why, actions: &mut Vec<Action>) {
-        self.looking(actions, |fleet, sky, events| {
-            fleet.look_at_all(why, sky, events)
+    pub(super) fn evaluate_all(&mut self, why: Why, actions: &mut Vec<Action>) {
+        self.evaluating(actions, |fleet, context, events| {
+            fleet.evaluate_all(why, context, events)
         });
     }
 
-    pub(super) fn look_at_due(&mut self, actions: &mut Vec<Action>) {
-        self.looking(actions, Fleet::look_at_due);
+    pub(super) fn evaluate_due(&mut self, actions: &mut Vec<Action>) {
+        self.evaluating(actions, Fleet::evaluate_due);
     }
 
-    pub(super) fn looking(
+    pub(super) fn evaluating(
         &mut self,
         actions: &mut Vec<Action>,
-        look: impl FnOnce(&mut Fleet, &Sky, &mut Vec<(Id, Arc<Event>)>),
+        evaluate: impl FnOnce(&mut Fleet, &EvaluationContext, &mut Vec<(Id, Arc<Event>)>),
     ) {
         let mut events = Vec::new();
-        let sky = self.sky();
-        look(&mut self.fleet, &sky, &mut events);
+        let context = self.context();
+        evaluate(&mut self.fleet, &context, &mut events);
         self.let_go_of_gone(actions);
         for (id, event) in events {
             let Some(experiment) = self.fleet.get(id) else {
                 continue;
             };
             self.telling
-                .consider(experiment, self.manifest_known, self.now);
+                .note_change(experiment, self.manifest_known, self.now);
             self.resources.reconsider(&experiment.resources);
             let (stub, health) = (experiment.stub.clone(), event.health);
             actions.push(Action::Record(Record::Event {
@@ -211,11 +211,11 @@ impl Engine {
                 .into_iter()
                 .map(|stub| Action::Record(Record::Seen(stub))),
         );
-        let done = self.resources.take_granted().into_iter();
+        let done = self.resources.take_fulfilled().into_iter();
         actions.extend(done.map(|resource| {
             Action::Record(Record::Wished {
                 resource,
-                wish: None,
+                manual_override: None,
             })
         }));
         actions.extend(
@@ -227,9 +227,9 @@ impl Engine {
         actions.extend(self.telling.take_records().into_iter().map(Action::Record));
     }
 
-    pub(super) fn touch(&mut self, stub: &Stub) {
+    pub(super) fn mark_dirty(&mut self, stub: &Stub) {
         if let Some(id) = self.fleet.find(stub.as_str()) {
-            self.fleet.touch(id);
+            self.fleet.mark_dirty(id);
         }
     }
 
@@ -249,7 +249,7 @@ impl Engine {
 
 /// What book should say of an experiment's resources: the last column of the table of design section 3.
 fn wanted(experiment: Option<&Experiment>) -> Wanted {
-    let Some(experiment) = experiment.filter(|experiment| experiment.is_judged()) else {
+    let Some(experiment) = experiment.filter(|experiment| experiment.is_evaluated()) else {
         return Wanted::AsItIs;
     };
     match experiment.health {

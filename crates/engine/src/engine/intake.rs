@@ -6,7 +6,7 @@ use super::Engine;
 use crate::experiments::evaluate::Heard;
 use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Id;
-use crate::groups::booking_history::Diary;
+use crate::groups::booking_history::BookingHistory;
 use crate::model::{
     Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
 };
@@ -15,8 +15,8 @@ use crate::protocol::event::Why;
 use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
 use crate::protocol::policy::Sampling;
 use crate::protocol::report::Report;
-use crate::protocol::state::{Memory, Told};
-use crate::suppressions::Quiet;
+use crate::protocol::state::{Memory, Notified};
+use crate::suppressions::ActiveSuppressions;
 use crate::switching::availability::HoldChange;
 
 impl Engine {
@@ -27,21 +27,22 @@ impl Engine {
         for known in &memory.experiments {
             let id = self.fleet.recall(known, self.policy.flap, now);
             if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
-                self.telling.consider(experiment, false, now);
+                self.telling.note_change(experiment, false, now);
             }
         }
         self.fleet.take_seen();
-        self.quiet = Arc::new(Quiet::restore(
+        self.quiet = Arc::new(ActiveSuppressions::restore(
             memory.quiet.iter().cloned(),
             memory.last_quiet,
         ));
-        for (resource, wish) in &memory.wishes {
-            self.resources.wish(resource.clone(), wish.clone());
+        for (resource, manual_override) in &memory.manual_overrides {
+            self.resources
+                .manual_override(resource.clone(), manual_override.clone());
         }
         for (resource, hold) in &memory.holds {
             self.holds.restore(resource.clone(), hold.clone());
         }
-        self.diary = Diary::recall(&memory.bookings);
+        self.booking_history = BookingHistory::recall(&memory.bookings);
     }
 
     pub(super) fn report(
@@ -55,7 +56,7 @@ impl Engine {
         self.source_mut(source).heard(report.started(), settle, now);
         match source {
             SourceName::Relay => {
-                let returned = self.fleet.absorb_relay(report, now);
+                let returned = self.fleet.apply_relay_report(report, now);
                 self.sampling = self.wants_sampling();
                 if self.sampling {
                     self.sampler.returned(returned);
@@ -64,11 +65,11 @@ impl Engine {
                     self.sampler.pause(now);
                 }
             }
-            SourceName::Jump => self.fleet.absorb_jump(report, now),
+            SourceName::Jump => self.fleet.apply_jump_report(report, now),
             SourceName::Book => return,
         }
-        if !self.judge_source(source, actions) {
-            self.look_at_all(Why::Observed, actions);
+        if !self.evaluate_source(source, actions) {
+            self.evaluate_all(Why::Observed, actions);
         }
     }
 
@@ -86,7 +87,7 @@ impl Engine {
                 stream.heard = Heard::Nothing;
             }
             if let Some(id) = self.fleet.owner(topic.as_str()) {
-                self.fleet.touch(id);
+                self.fleet.mark_dirty(id);
             }
         }
     }
@@ -102,7 +103,7 @@ impl Engine {
     pub(super) fn read_book(&mut self, reading: &BookReading, actions: &mut Vec<Action>) {
         let now = self.now;
         self.book.heard(None, self.policy.settle, now);
-        self.judge_source(SourceName::Book, actions);
+        self.evaluate_source(SourceName::Book, actions);
         if reading.resources.is_empty() {
             self.lose_manifest(actions);
             return;
@@ -128,7 +129,7 @@ impl Engine {
             };
             let hold = self.resources.read(&resource.name, said, now);
             self.note_hold(hold, actions);
-            self.touch(&resource.stub);
+            self.mark_dirty(&resource.stub);
         }
         self.end_remembered_holds(actions);
     }
@@ -193,7 +194,7 @@ impl Engine {
             if self.fleet.get(id).is_some_and(Experiment::is_phantom) {
                 self.forget(id, actions);
             } else {
-                self.look(id, Why::Manifest, actions);
+                self.evaluate(id, Why::Manifest, actions);
             }
         }
         self.consider_unlisted();
@@ -203,7 +204,7 @@ impl Engine {
     pub(super) fn consider_unlisted(&mut self) {
         for (_, experiment) in self.fleet.iter().filter(|(_, e)| !e.listed()) {
             self.telling
-                .consider(experiment, self.manifest_known, self.now);
+                .note_change(experiment, self.manifest_known, self.now);
         }
     }
 
@@ -216,7 +217,7 @@ impl Engine {
         let stub = self.resources.stub(&resource).cloned();
         let hold = self.resources.switched(&resource, &outcome, self.now);
         if let Some(stub) = stub {
-            self.touch(&stub);
+            self.mark_dirty(&stub);
             actions.push(Action::Record(Record::Switched {
                 resource,
                 stub,
@@ -246,7 +247,7 @@ impl Engine {
             {
                 stream.heard = heard;
             }
-            self.look(id, Why::Observed, actions);
+            self.evaluate(id, Why::Observed, actions);
         }
     }
 
@@ -264,19 +265,19 @@ impl Engine {
             .telling
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
-        for told in news {
-            if let Told::Experiment(stub, _) = &told {
+        for notified in news {
+            if let Notified::Experiment(stub, _) = &notified {
                 match self.fleet.named(stub.as_str()) {
                     Some(experiment) => {
                         self.telling
-                            .consider(experiment, self.manifest_known, self.now)
+                            .note_change(experiment, self.manifest_known, self.now)
                     }
                     None => self.telling.forget(stub),
                 }
             }
-            actions.push(Action::Record(Record::Told {
+            actions.push(Action::Record(Record::Notified {
                 route: route.clone(),
-                told,
+                notified,
             }));
         }
     }
@@ -315,7 +316,7 @@ impl Engine {
             Some(reason) => drop(self.holds.held(&resource, reason, self.now.wall()).cloned()),
             None => drop(self.holds.released(&resource)),
         }
-        self.surroundings.holds_changed();
+        self.derived.holds_changed();
         actions.push(Action::Record(Record::Hold { resource, reason }));
     }
 }

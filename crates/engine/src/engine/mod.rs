@@ -16,27 +16,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::derived::Surroundings;
-use crate::experiments::experiment::Sky;
+use self::derived::DerivedViews;
+use crate::experiments::experiment::EvaluationContext;
 use crate::experiments::fleet::Fleet;
 use crate::experiments::sampling::Sampler;
-use crate::groups::booking_history::Diary;
+use crate::groups::booking_history::BookingHistory;
 use crate::groups::bookings::Calendar;
-use crate::groups::holds::{DEFAULT_OVERDUE_AFTER, Holds};
+use crate::groups::holds::{DEFAULT_OVERDUE_AFTER, ManualHolds};
 use crate::groups::pool::{PoolRule, Pools};
 use crate::model::{Moment, SourceName, Stub};
 use crate::notifications::Telling;
 use crate::notifications::advice::Advice;
 use crate::notifications::route::Route;
 use crate::protocol::effect::Action;
-use crate::protocol::input::{Input, KeptBack, Role};
+use crate::protocol::input::{Input, Quarantined, Role};
 use crate::protocol::policy::{Asking, Policy};
 use crate::protocol::snapshot::{Counts, ExperimentView};
 use crate::protocol::state::Memory;
 use crate::sources::source::Source;
-use crate::suppressions::Quiet;
+use crate::suppressions::ActiveSuppressions;
 use crate::switching::availability::Resources;
-use suppression::Hush;
+use suppression::SuppressedNow;
 
 /// No source is asked for reports more often than this: relay answers at most once a second.
 const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ pub enum Reason {
     /// A failed switch is to be tried again.
     Switch,
     /// Something begins or ends to keep mail quiet.
-    Quiet,
+    ActiveSuppressions,
     /// There is something to tell.
     Tell,
     /// A stream is to be listened to.
@@ -72,7 +72,7 @@ pub struct Engine {
     role: Role,
     fleet: Fleet,
     resources: Resources,
-    kept_back: Arc<KeptBack>,
+    quarantined: Arc<Quarantined>,
     relay: Source,
     jump: Source,
     book: Source,
@@ -86,18 +86,18 @@ pub struct Engine {
     outage: bool,
     version: u64,
     /// The version at which what readers see of experiments and around them last changed.
-    painted: u64,
+    views_version: u64,
     views: Arc<Vec<Arc<ExperimentView>>>,
     counts: Counts,
     calendar: Arc<Calendar>,
     pool_rules: Vec<PoolRule>,
     pools: Arc<Pools>,
-    holds: Holds,
-    surroundings: Surroundings,
-    quiet: Arc<Quiet>,
+    holds: ManualHolds,
+    derived: DerivedViews,
+    quiet: Arc<ActiveSuppressions>,
     /// How quiet it is now; `None` when that is to be found out anew.
-    hush: Option<Hush>,
-    diary: Diary,
+    suppressed_now: Option<SuppressedNow>,
+    booking_history: BookingHistory,
     /// The pools that the history knows.
     pools_kept: BTreeMap<String, Vec<Stub>>,
 }
@@ -115,7 +115,7 @@ impl Engine {
             role: Role::Leader,
             fleet: Fleet::new(),
             resources: Resources::default(),
-            kept_back: Arc::default(),
+            quarantined: Arc::default(),
             relay,
             jump,
             book,
@@ -128,17 +128,17 @@ impl Engine {
             blind: None,
             outage: false,
             version: 0,
-            painted: 0,
+            views_version: 0,
             views: Arc::default(),
             counts: Counts::default(),
             calendar: Arc::default(),
             pool_rules: Vec::new(),
             pools: Arc::default(),
-            holds: Holds::new(DEFAULT_OVERDUE_AFTER),
-            surroundings: Surroundings::default(),
+            holds: ManualHolds::new(DEFAULT_OVERDUE_AFTER),
+            derived: DerivedViews::default(),
             quiet: Arc::default(),
-            hush: None,
-            diary: Diary::default(),
+            suppressed_now: None,
+            booking_history: BookingHistory::default(),
             pools_kept: BTreeMap::new(),
         }
     }
@@ -157,7 +157,7 @@ impl Engine {
     /// The same engine with these texts for maintainers, and with these pools beside those that it finds itself.
     #[must_use]
     pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
-        self.surroundings.adopt(advice);
+        self.derived.adopt(advice);
         self.pool_rules = pools;
         self
     }
@@ -171,8 +171,8 @@ impl Engine {
 
     /// The same engine, with experiments that are kept back from the start.
     #[must_use]
-    pub fn keeping_back(mut self, kept: Arc<KeptBack>) -> Self {
-        self.keep_back(kept);
+    pub fn quarantining(mut self, kept: Arc<Quarantined>) -> Self {
+        self.quarantine(kept);
         self
     }
 
@@ -195,7 +195,7 @@ impl Engine {
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
             Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut actions),
             Input::Command(order) => self.command(order, &mut actions),
-            Input::KeptBack(kept) => self.keep_back(kept),
+            Input::Quarantined(kept) => self.quarantine(kept),
             Input::Role(role) => self.take_role(role),
             Input::Adopt(rules) => self.adopt(*rules, &mut actions),
             Input::Wake => {}
@@ -224,7 +224,7 @@ impl Engine {
             ),
             (self.book.deadline(None), Reason::Source(SourceName::Book)),
             (outage, Reason::Outage),
-            (self.quiet_deadline(), Reason::Quiet),
+            (self.suppression_deadline(), Reason::ActiveSuppressions),
             (
                 self.resources
                     .deadline()
@@ -232,7 +232,8 @@ impl Engine {
                 Reason::Switch,
             ),
             (
-                self.tell_deadline().filter(|_| leads && self.may_tell()),
+                self.notify_deadline()
+                    .filter(|_| leads && self.may_notify()),
                 Reason::Tell,
             ),
             (
@@ -251,17 +252,17 @@ impl Engine {
 
     fn settle(&mut self, actions: &mut Vec<Action>) {
         for name in SourceName::ALL {
-            self.judge_source(name, actions);
+            self.evaluate_source(name, actions);
         }
-        self.judge_blindness(actions);
-        self.judge_outage(actions);
-        self.look_at_due(actions);
-        self.tend_sources(actions);
-        self.tend_sampling(actions);
-        self.tend_quiet(actions);
+        self.evaluate_cut_off(actions);
+        self.evaluate_outage(actions);
+        self.evaluate_due(actions);
+        self.maintain_sources(actions);
+        self.maintain_sampling(actions);
+        self.maintain_suppressions(actions);
         if self.role == Role::Leader {
             self.switch(actions);
-            self.tell(actions);
+            self.notify(actions);
         }
     }
 
@@ -289,8 +290,8 @@ impl Engine {
         self.sampling && self.relay.telling(self.now).tells
     }
 
-    fn sky(&self) -> Sky {
-        Sky {
+    fn context(&self) -> EvaluationContext {
+        EvaluationContext {
             policy: self.policy,
             now: self.now,
             relay: self.relay.telling(self.now),
@@ -298,7 +299,7 @@ impl Engine {
             outage: self.outage,
             sampling: self.sampling && self.sampler.broken().is_none(),
             manifest_known: self.manifest_known,
-            may_judge: self.may_judge(),
+            may_evaluate: self.may_evaluate(),
         }
     }
 }

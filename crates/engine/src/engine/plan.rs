@@ -5,13 +5,13 @@ use jiff::Timestamp;
 
 use crate::groups::bookings::Affected;
 use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub};
-use crate::protocol::command::{Command, Effect, Scope, Wish};
+use crate::protocol::command::{Command, Effect, ManualOverride, Scope};
 use crate::protocol::input::Role;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::snapshot::{ExperimentView, ResourceView, Snapshot};
 use crate::suppressions::{
-    Acknowledgement, MAX_TEXT_BYTES, Maintenance, QuietEntry, QuietId, Refused, Silence, Subject,
-    check_text,
+    Acknowledgement, MAX_TEXT_BYTES, Maintenance, Refused, Silence, Subject, SuppressionEntry,
+    SuppressionId, check_text,
 };
 
 /// The most names that an effect lists.
@@ -21,11 +21,11 @@ const NAMED: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// What is added to what keeps quiet.
-    pub(crate) adds: Vec<QuietEntry>,
+    pub(crate) adds: Vec<SuppressionEntry>,
     /// What is ended of it.
-    pub(crate) ends: Vec<QuietId>,
+    pub(crate) ends: Vec<SuppressionId>,
     /// What a person wants of a resource.
-    pub(crate) wish: Option<(ResourceName, Wish)>,
+    pub(crate) manual_override: Option<(ResourceName, ManualOverride)>,
     pub(crate) effect: Effect,
 }
 
@@ -34,7 +34,7 @@ impl Plan {
         Self {
             adds: Vec::new(),
             ends: Vec::new(),
-            wish: None,
+            manual_override: None,
             effect: Effect {
                 text,
                 stubs,
@@ -69,7 +69,7 @@ impl Snapshot {
                 reason,
             } => {
                 let (pattern, who, reason) = (pattern.clone(), by.to_owned(), reason.clone());
-                self.quieting(QuietEntry::Silence(Silence {
+                self.quieting(SuppressionEntry::Silence(Silence {
                     pattern,
                     who,
                     reason,
@@ -88,7 +88,7 @@ impl Snapshot {
                     reason.clone(),
                     schedule.clone(),
                 );
-                self.quieting(QuietEntry::Maintenance(Maintenance {
+                self.quieting(SuppressionEntry::Maintenance(Maintenance {
                     pattern,
                     who,
                     reason,
@@ -146,7 +146,7 @@ impl Snapshot {
         };
         let entry = |(subject, health): (Subject, Health)| {
             let (who, text) = (by.to_owned(), text.to_owned());
-            QuietEntry::Acknowledgement(Acknowledgement {
+            SuppressionEntry::Acknowledgement(Acknowledgement {
                 subject,
                 health,
                 who,
@@ -175,7 +175,7 @@ impl Snapshot {
             (Scope::Installation, None) => "this is taken back".to_owned(),
             (_, Some(until)) => format!("{until} at the latest"),
         };
-        let adds: Vec<QuietEntry> = subjects.into_iter().map(entry).collect();
+        let adds: Vec<SuppressionEntry> = subjects.into_iter().map(entry).collect();
         adds.iter().try_for_each(|entry| self.quiet.check(entry))?;
         Ok(Plan {
             adds,
@@ -232,7 +232,7 @@ impl Snapshot {
     fn bad_component(&self, name: &str, until: Option<Timestamp>) -> Result<Subject, Refusal> {
         match SourceName::ALL
             .into_iter()
-            .find(|source| source.word() == name)
+            .find(|source| source.as_str() == name)
         {
             Some(source) => match self.source(source).health {
                 SourceHealth::Late | SourceHealth::Down => Ok(Subject::Component(name.to_owned())),
@@ -258,7 +258,7 @@ impl Snapshot {
         let found = subjects
             .iter()
             .filter_map(|subject| Some((self.quiet.acknowledgement(subject)?.0, subject)));
-        let (ends, subjects): (Vec<QuietId>, Vec<&Subject>) = found.unzip();
+        let (ends, subjects): (Vec<SuppressionId>, Vec<&Subject>) = found.unzip();
         if ends.is_empty() {
             return Err(Refusal::NotAcknowledged(scope.to_string()));
         }
@@ -269,14 +269,16 @@ impl Snapshot {
         })
     }
 
-    fn quieting(&self, entry: QuietEntry) -> Result<Plan, Refusal> {
+    fn quieting(&self, entry: SuppressionEntry) -> Result<Plan, Refusal> {
         self.quiet.check(&entry)?;
         let (pattern, when) = match &entry {
-            QuietEntry::Silence(silence) => (&silence.pattern, format!("until {}", silence.until)),
-            QuietEntry::Maintenance(maintenance) => {
+            SuppressionEntry::Silence(silence) => {
+                (&silence.pattern, format!("until {}", silence.until))
+            }
+            SuppressionEntry::Maintenance(maintenance) => {
                 (&maintenance.pattern, maintenance.schedule.to_string())
             }
-            QuietEntry::Acknowledgement(_) => {
+            SuppressionEntry::Acknowledgement(_) => {
                 return Err(Refused::Text {
                     field: "pattern",
                     most: MAX_TEXT_BYTES,
@@ -324,7 +326,7 @@ impl Snapshot {
         );
         Ok(wishing(
             name,
-            Wish::Hold(reason.to_owned()),
+            ManualOverride::Hold(reason.to_owned()),
             text,
             view,
             affected,
@@ -337,8 +339,8 @@ impl Snapshot {
             None => return Err(Refusal::NotRead(name.clone())),
             Some(Bookable::Yes) => return Err(Refusal::Bookable(name.clone())),
             Some(Bookable::Withdrawn) => {
-                if let Some(category) = self.kept_back.get(&view.stub) {
-                    return Err(Refusal::KeptBack {
+                if let Some(category) = self.quarantined.get(&view.stub) {
+                    return Err(Refusal::Quarantined {
                         resource: name.clone(),
                         category: category.clone(),
                     });
@@ -364,7 +366,7 @@ impl Snapshot {
                 self.in_book(bookings(affected, "can start"))
             )
         };
-        Ok(wishing(name, Wish::Enable, text, view, affected))
+        Ok(wishing(name, ManualOverride::Enable, text, view, affected))
     }
 
     fn resource(&self, name: &ResourceName) -> Result<(&ExperimentView, &ResourceView), Refusal> {
@@ -389,7 +391,7 @@ impl Snapshot {
 
 fn wishing(
     name: &ResourceName,
-    wish: Wish,
+    manual_override: ManualOverride,
     text: String,
     view: &ExperimentView,
     affected: Affected,
@@ -400,7 +402,7 @@ fn wishing(
         ..plan.effect
     };
     Plan {
-        wish: Some((name.clone(), wish)),
+        manual_override: Some((name.clone(), manual_override)),
         effect,
         ..plan
     }

@@ -6,26 +6,26 @@ use super::Engine;
 use crate::model::{Bookable, Health, Moment, SourceName};
 use crate::notifications::route::Route;
 use crate::protocol::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
-use crate::suppressions::QuietKind;
+use crate::suppressions::SuppressionKind;
 
 impl Engine {
     /// A picture of everything, for readers.
     pub fn snapshot(&mut self) -> Snapshot {
-        self.repaint();
+        self.refresh_views();
         Snapshot {
             version: self.version,
             at: self.now.wall(),
             started: self.started.wall(),
             role: self.role,
-            changed: self.painted,
+            changed: self.views_version,
             experiments: Arc::clone(&self.views),
             counts: self.counts,
             sources: SourceName::ALL.map(|name| self.source_view(name)),
-            standings: Arc::clone(&self.surroundings.pools),
-            holds: Arc::clone(&self.surroundings.holds),
-            causes: Arc::clone(&self.surroundings.causes),
+            standings: Arc::clone(&self.derived.pools),
+            holds: Arc::clone(&self.derived.holds),
+            causes: Arc::clone(&self.derived.causes),
             routes: self.telling.views(),
-            told: self.telling.told(),
+            notified: self.telling.notified(),
             sampling: if self.sampling {
                 self.sampler.view(&self.policy)
             } else {
@@ -34,14 +34,14 @@ impl Engine {
             manifest_lost: self.manifest_lost.map(Moment::wall),
             blind: self.blind.map(Moment::wall),
             notes: self
-                .hush
+                .suppressed_now
                 .as_ref()
-                .map(|hush| Arc::clone(&hush.notes))
+                .map(|suppressed_now| Arc::clone(&suppressed_now.notes))
                 .unwrap_or_default(),
             quiet: Arc::clone(&self.quiet),
             calendar: Arc::clone(&self.calendar),
             pools: Arc::clone(&self.pools),
-            kept_back: Arc::clone(&self.kept_back),
+            quarantined: Arc::clone(&self.quarantined),
         }
     }
 
@@ -92,8 +92,8 @@ pub(super) fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) ->
             Some(Bookable::Yes) | None => {}
         }
         match view.quiet.as_ref().map(|quiet| quiet.kind) {
-            Some(QuietKind::Acknowledged) => counts.acknowledged += 1,
-            Some(QuietKind::Silenced | QuietKind::Maintenance) => counts.silenced += 1,
+            Some(SuppressionKind::Acknowledged) => counts.acknowledged += 1,
+            Some(SuppressionKind::Silenced | SuppressionKind::Maintenance) => counts.silenced += 1,
             None => {}
         }
         counts.unlisted += usize::from(!view.listed);

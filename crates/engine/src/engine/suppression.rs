@@ -11,10 +11,10 @@ use crate::model::{Health, Moment, SourceName, Stub};
 use crate::notifications::route::Route;
 use crate::protocol::effect::{Action, Record};
 use crate::protocol::event::Issue;
-use crate::protocol::state::Concern;
+use crate::protocol::state::Alert;
 use crate::suppressions::{
-    Acknowledgement, Ended, Maintenance, NamePattern, NoteView, Quiet, QuietEntry, Quieted,
-    Silence, Subject,
+    Acknowledgement, ActiveSuppressions, Ended, Maintenance, NamePattern, NoteView, Silence,
+    Subject, Suppression, SuppressionEntry,
 };
 
 /// An acknowledgement that is older than this looks forgotten.
@@ -22,7 +22,7 @@ const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How quiet it is between two changes of that.
 #[derive(Debug, Clone)]
-pub(super) struct Hush {
+pub(super) struct SuppressedNow {
     from: Timestamp,
     until: Option<Timestamp>,
     /// The silences that hold and the windows that are open.
@@ -30,16 +30,16 @@ pub(super) struct Hush {
     pub(super) notes: Arc<Vec<NoteView>>,
 }
 
-impl Hush {
-    fn of(quiet: &Quiet, at: Timestamp) -> Self {
+impl SuppressedNow {
+    fn of(quiet: &ActiveSuppressions, at: Timestamp) -> Self {
         let notes = quiet.entries().map(|(id, entry)| {
             let (next, last, active) = match &entry {
-                QuietEntry::Maintenance(Maintenance { schedule, .. }) => (
+                SuppressionEntry::Maintenance(Maintenance { schedule, .. }) => (
                     schedule.next_occurrence(at),
                     schedule.last_occurrence(at),
                     schedule.open_until(at).is_some(),
                 ),
-                QuietEntry::Acknowledgement(_) | QuietEntry::Silence(_) => {
+                SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Silence(_) => {
                     (None, None, entry.over_at().is_none_or(|end| at < end))
                 }
             };
@@ -66,21 +66,21 @@ impl Hush {
 
 /// Whether mail about an experiment is kept quiet, as it is now.
 #[derive(Clone, Copy)]
-pub(super) struct Lull<'a> {
-    hush: Option<&'a Hush>,
-    quiet: &'a Quiet,
+pub(super) struct SuppressionLookup<'a> {
+    suppressed_now: Option<&'a SuppressedNow>,
+    quiet: &'a ActiveSuppressions,
     fleet: &'a Fleet,
     at: Timestamp,
     /// Whether somebody knows of relay's outage.
     knows_of_relay: bool,
 }
 
-impl Lull<'_> {
+impl SuppressionLookup<'_> {
     /// Whether it is: by its name, or because relay's outage, of which somebody knows, is what is wrong with it.
     pub(super) fn covers(self, stub: &Stub) -> bool {
-        self.hush
+        self.suppressed_now
             .iter()
-            .flat_map(|hush| &hush.open)
+            .flat_map(|suppressed_now| &suppressed_now.open)
             .any(|open| open.matches(stub.as_str()))
             || self
                 .quiet
@@ -97,14 +97,14 @@ impl Lull<'_> {
 }
 
 impl Engine {
-    pub(super) fn lull(&self) -> Lull<'_> {
+    pub(super) fn suppression_lookup(&self) -> SuppressionLookup<'_> {
         let at = self.now.wall();
         let knows_of_relay = self
             .quiet
             .acknowledged(&component_of(SourceName::Relay), at)
             .is_some();
-        Lull {
-            hush: self.hush.as_ref(),
+        SuppressionLookup {
+            suppressed_now: self.suppressed_now.as_ref(),
             quiet: &self.quiet,
             fleet: &self.fleet,
             at,
@@ -116,14 +116,18 @@ impl Engine {
     #[must_use]
     pub fn with_maintenance(mut self, windows: Vec<Maintenance>) -> Self {
         Arc::make_mut(&mut self.quiet).configure(windows);
-        self.hush = None;
+        self.suppressed_now = None;
         self
     }
 
     /// Lets go of what is over, and takes note of what begins or ends to keep quiet.
-    pub(super) fn tend_quiet(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn maintain_suppressions(&mut self, actions: &mut Vec<Action>) {
         let at = self.now.wall();
-        if self.hush.as_ref().is_some_and(|hush| hush.holds(at)) {
+        if self
+            .suppressed_now
+            .as_ref()
+            .is_some_and(|suppressed_now| suppressed_now.holds(at))
+        {
             return;
         }
         let over = Arc::make_mut(&mut self.quiet).expire(at);
@@ -131,13 +135,13 @@ impl Engine {
             over.into_iter()
                 .map(|ended| Action::Record(Record::QuietEnded(Box::new(ended)))),
         );
-        self.hush = Some(Hush::of(&self.quiet, at));
+        self.suppressed_now = Some(SuppressedNow::of(&self.quiet, at));
         self.fleet.touch_all();
     }
 
     /// When something begins or ends to keep quiet next.
-    pub(super) fn quiet_deadline(&self) -> Option<Moment> {
-        let until = self.hush.as_ref()?.until?;
+    pub(super) fn suppression_deadline(&self) -> Option<Moment> {
+        let until = self.suppressed_now.as_ref()?.until?;
         Some(
             self.now
                 + Duration::try_from(until.duration_since(self.now.wall())).unwrap_or_default(),
@@ -145,8 +149,8 @@ impl Engine {
     }
 
     /// Why mail about an experiment is kept quiet.
-    pub(super) fn quieted(&self, stub: &Stub) -> Option<Quieted> {
-        if self.lull().covers(stub) {
+    pub(super) fn quieted(&self, stub: &Stub) -> Option<Suppression> {
+        if self.suppression_lookup().covers(stub) {
             self.quiet.quiet(stub, self.now.wall())
         } else {
             None
@@ -154,12 +158,12 @@ impl Engine {
     }
 
     /// Whether somebody knows of what concerns the whole laboratory.
-    pub(super) fn is_acknowledged(&self, concern: Concern) -> bool {
-        let component = match concern {
-            Concern::Blind => return false,
-            Concern::Source(name) => name,
-            Concern::ManifestLost => SourceName::Book,
-            Concern::Sampling => SourceName::Relay,
+    pub(super) fn is_acknowledged(&self, alert: Alert) -> bool {
+        let component = match alert {
+            Alert::Blind => return false,
+            Alert::Source(name) => name,
+            Alert::ManifestLost => SourceName::Book,
+            Alert::Sampling => SourceName::Relay,
         };
         self.quiet
             .acknowledged(&component_of(component), self.now.wall())
@@ -217,7 +221,7 @@ impl Engine {
 
     fn quiet_ended(&mut self, ended: Option<Ended>, actions: &mut Vec<Action>) {
         if let Some(ended) = ended {
-            self.hush = None;
+            self.suppressed_now = None;
             actions.push(Action::Record(Record::QuietEnded(Box::new(ended))));
         }
     }
@@ -226,9 +230,9 @@ impl Engine {
     /// old that they look forgotten. Maintenance is planned and shown elsewhere.
     pub(super) fn silences(&self, route: &Route, now: Timestamp) -> Vec<String> {
         let notes = self
-            .hush
+            .suppressed_now
             .iter()
-            .flat_map(|hush| hush.notes.iter())
+            .flat_map(|suppressed_now| suppressed_now.notes.iter())
             .filter(|note| note.active);
         let of_route = notes.filter(|note| self.is_of_route(&note.entry, route));
         of_route
@@ -236,7 +240,7 @@ impl Engine {
             .collect()
     }
 
-    fn is_of_route(&self, entry: &QuietEntry, route: &Route) -> bool {
+    fn is_of_route(&self, entry: &SuppressionEntry, route: &Route) -> bool {
         let any = |pattern: &NamePattern| {
             let mut heard = self
                 .fleet
@@ -246,28 +250,28 @@ impl Engine {
             heard.any(|stub| pattern.matches(stub.as_str()))
         };
         match entry {
-            QuietEntry::Acknowledgement(Acknowledgement {
+            SuppressionEntry::Acknowledgement(Acknowledgement {
                 subject: Subject::Experiment(stub),
                 ..
             }) => route.hears_of(stub),
-            QuietEntry::Acknowledgement(Acknowledgement {
+            SuppressionEntry::Acknowledgement(Acknowledgement {
                 subject: Subject::Component(_) | Subject::Installation,
                 ..
             }) => route.alerts,
-            QuietEntry::Silence(Silence { pattern, .. })
-            | QuietEntry::Maintenance(Maintenance { pattern, .. }) => any(pattern),
+            SuppressionEntry::Silence(Silence { pattern, .. })
+            | SuppressionEntry::Maintenance(Maintenance { pattern, .. }) => any(pattern),
         }
     }
 }
 
-fn silence_words(entry: &QuietEntry, now: Timestamp) -> Option<String> {
+fn silence_words(entry: &SuppressionEntry, now: Timestamp) -> Option<String> {
     let (about, who, text) = (entry.about(), entry.who(), entry.text());
     match entry {
-        QuietEntry::Silence(Silence { until, .. }) => Some(format!(
+        SuppressionEntry::Silence(Silence { until, .. }) => Some(format!(
             "{about} is silenced until {} by {who}: {text}",
             until.strftime("%-d %b %H:%M UTC")
         )),
-        QuietEntry::Acknowledgement(Acknowledgement { since, .. })
+        SuppressionEntry::Acknowledgement(Acknowledgement { since, .. })
             if now.duration_since(*since) >= FORGOTTEN_AFTER =>
         {
             Some(format!(
@@ -275,10 +279,10 @@ fn silence_words(entry: &QuietEntry, now: Timestamp) -> Option<String> {
                 since.strftime("%-d %b %Y")
             ))
         }
-        QuietEntry::Acknowledgement(_) | QuietEntry::Maintenance(_) => None,
+        SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Maintenance(_) => None,
     }
 }
 
 fn component_of(name: SourceName) -> Subject {
-    Subject::Component(name.word().to_owned())
+    Subject::Component(name.as_str().to_owned())
 }

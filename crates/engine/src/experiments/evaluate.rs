@@ -63,25 +63,25 @@ pub(crate) struct Telling {
 
 /// A judgement, and when to look again although nothing may have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Look<H> {
+pub(crate) struct Evaluation<H> {
     pub(crate) health: H,
     pub(crate) again: Option<Moment>,
 }
 
-fn settled<H>(health: H) -> Look<H> {
-    Look {
+fn settled<H>(health: H) -> Evaluation<H> {
+    Evaluation {
         health,
         again: None,
     }
 }
 
 /// `then` once `since + wait` has come, and until that moment `was`.
-fn after<H>(since: Moment, wait: Duration, now: Moment, was: H, then: H) -> Look<H> {
+fn after<H>(since: Moment, wait: Duration, now: Moment, was: H, then: H) -> Evaluation<H> {
     let due = since + wait;
     if now >= due {
         settled(then)
     } else {
-        Look {
+        Evaluation {
             health: was,
             again: Some(due),
         }
@@ -105,7 +105,7 @@ pub(crate) fn stream(
     relay: Telling,
     policy: &Policy,
     now: Moment,
-) -> Look<StreamHealth> {
+) -> Evaluation<StreamHealth> {
     if relay.starts {
         return settled(facts.was);
     }
@@ -130,7 +130,7 @@ fn connected(
     since: Moment,
     policy: &Policy,
     now: Moment,
-) -> Look<StreamHealth> {
+) -> Evaluation<StreamHealth> {
     use StreamHealth::{Active, Silent};
     let recently_heard =
         matches!(facts.heard, Heard::At(when) if now.since(when) <= policy.last_active);
@@ -156,7 +156,7 @@ pub(crate) fn jump(
     jump: Telling,
     policy: &Policy,
     now: Moment,
-) -> Look<JumpHealth> {
+) -> Evaluation<JumpHealth> {
     if jump.starts {
         return settled(was);
     }
@@ -289,9 +289,9 @@ mod tests {
                 sampled,
                 was,
             };
-            let look = stream(&facts, relay, &policy, at(100));
+            let evaluate = stream(&facts, relay, &policy, at(100));
             assert_eq!(
-                (look.health, look.again),
+                (evaluate.health, evaluate.again),
                 (health, again.map(at)),
                 "{facts:?} {relay:?}"
             );
@@ -324,9 +324,9 @@ mod tests {
             ),
         ];
         for (presence, was, source, health, again) in rows {
-            let look = jump(presence, was, source, &Policy::default(), at(100));
+            let evaluate = jump(presence, was, source, &Policy::default(), at(100));
             assert_eq!(
-                (look.health, look.again),
+                (evaluate.health, evaluate.again),
                 (health, again.map(at)),
                 "{presence:?} {was} {source:?}"
             );

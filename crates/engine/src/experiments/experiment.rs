@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::experiments::evaluate::{self, Heard, Look, Presence, Telling};
+use crate::experiments::evaluate::{self, Evaluation, Heard, Presence, Telling};
 use crate::experiments::flapping::{FlapRule, FlapTurn, Flapping};
-use crate::experiments::hysteresis::Holding;
-use crate::experiments::stream::{Sighting, Stream};
+use crate::experiments::hysteresis::Hysteresis;
+use crate::experiments::stream::{LastSeen, Stream};
 use crate::groups::bookings::Affected;
 use crate::model::{Health, JumpHealth, Moment, ResourceName, StreamHealth, Stub, Topic};
 use crate::protocol::event::{Event, Issue, Why};
@@ -15,7 +15,7 @@ use crate::protocol::policy::Policy;
 use crate::protocol::snapshot::{
     ExperimentView, FlapView, LastConnection, ResourceView, StreamView,
 };
-use crate::suppressions::Quieted;
+use crate::suppressions::Suppression;
 
 /// How long after it was last seen an experiment (or a stream) that book does not list is forgotten.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -26,7 +26,7 @@ pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own; no two exclude each other"
 )]
-pub(crate) struct Sky {
+pub(crate) struct EvaluationContext {
     pub(crate) policy: Policy,
     pub(crate) now: Moment,
     pub(crate) relay: Telling,
@@ -38,7 +38,7 @@ pub(crate) struct Sky {
     /// Book's manifest has been read at least once.
     pub(crate) manifest_known: bool,
     /// It is known what experiments must have, or it will not be known soon: before that nothing is judged.
-    pub(crate) may_judge: bool,
+    pub(crate) may_evaluate: bool,
 }
 
 /// An experiment.
@@ -51,7 +51,7 @@ pub(crate) struct Experiment {
     pub(crate) last_listed: Option<Moment>,
     /// In the order in which they became known, so that their places stay; what is shown is sorted.
     pub(crate) streams: Vec<Stream>,
-    pub(crate) host: Sighting,
+    pub(crate) host: LastSeen,
     jump: JumpHealth,
     /// The remote login as it last was known.
     known_jump: JumpHealth,
@@ -64,7 +64,7 @@ pub(crate) struct Experiment {
     /// Whether something that the judgement depends on changed since the last one.
     pub(crate) stale: bool,
     judged_in_outage: bool,
-    holding: Holding,
+    holding: Hysteresis,
     flapping: Flapping,
     /// Whether it was usable when that was last seen, apart from what relay's silence makes of it.
     seen_usable: Option<bool>,
@@ -85,7 +85,7 @@ impl Experiment {
             resources: Vec::new(),
             last_listed: None,
             streams: Vec::new(),
-            host: Sighting::new(now),
+            host: LastSeen::new(now),
             jump: JumpHealth::Unknown,
             known_jump: JumpHealth::Unknown,
             health: Health::Unknown,
@@ -95,7 +95,7 @@ impl Experiment {
             first_judged: false,
             stale: true,
             judged_in_outage: false,
-            holding: Holding::default(),
+            holding: Hysteresis::default(),
             flapping: Flapping::default(),
             seen_usable: None,
             last_loss: Vec::new(),
@@ -185,7 +185,7 @@ impl Experiment {
     }
 
     /// Whether it has been judged at least once, so that its health means something.
-    pub(crate) fn is_judged(&self) -> bool {
+    pub(crate) fn is_evaluated(&self) -> bool {
         self.first_judged
     }
 
@@ -230,20 +230,20 @@ impl Experiment {
     }
 
     /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought up to date too.
-    pub(crate) fn look(&mut self, sky: &Sky) -> Looked {
-        let mut again = self.grace_end(sky).filter(|end| *end > sky.now);
+    pub(crate) fn evaluate(&mut self, context: &EvaluationContext) -> Evaluated {
+        let mut again = self.grace_end(context).filter(|end| *end > context.now);
         let mut changed = false;
         for stream in &mut self.streams {
-            let look = stream.look(sky);
-            changed |= look.health != stream.health;
-            stream.health = look.health;
-            again = earlier(again, look.again);
+            let evaluate = stream.evaluate(context);
+            changed |= evaluate.health != stream.health;
+            stream.health = evaluate.health;
+            again = earlier(again, evaluate.again);
         }
-        let look = self.look_at_host(sky);
-        changed |= look.health != self.jump;
-        self.jump = look.health;
-        if look.health != JumpHealth::Unknown {
-            self.known_jump = look.health;
+        let evaluate = self.look_at_host(context);
+        changed |= evaluate.health != self.jump;
+        self.jump = evaluate.health;
+        if evaluate.health != JumpHealth::Unknown {
+            self.known_jump = evaluate.health;
         }
         self.stale |= changed;
         let forget = self.forget_at();
@@ -252,13 +252,13 @@ impl Experiment {
             .iter()
             .filter_map(|stream| stream.forget_at(self.listed()))
             .min();
-        let again = [again, look.again, forget, prune]
+        let again = [again, evaluate.again, forget, prune]
             .into_iter()
             .flatten()
-            .filter(|at| *at > sky.now)
+            .filter(|at| *at > context.now)
             .min();
-        let due = |at: Option<Moment>| at.is_some_and(|at| sky.now >= at);
-        Looked {
+        let due = |at: Option<Moment>| at.is_some_and(|at| context.now >= at);
+        Evaluated {
             changed,
             again,
             forget: due(forget),
@@ -267,9 +267,9 @@ impl Experiment {
     }
 
     /// Book's experiments have a remote login; any other is judged by what it shows, and may have none.
-    fn look_at_host(&self, sky: &Sky) -> Look<JumpHealth> {
+    fn look_at_host(&self, context: &EvaluationContext) -> Evaluation<JumpHealth> {
         if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
-            return Look {
+            return Evaluation {
                 health: JumpHealth::Unknown,
                 again: None,
             };
@@ -277,19 +277,23 @@ impl Experiment {
         evaluate::jump(
             self.host.presence,
             self.jump,
-            sky.jump,
-            &sky.policy,
-            sky.now,
+            context.jump,
+            &context.policy,
+            context.now,
         )
     }
 
     /// Judges it. Returns an event when its health, its issues or its remote login changed.
-    pub(crate) fn judge(&mut self, why: Why, sky: &Sky) -> Option<Arc<Event>> {
-        if !sky.may_judge || self.grace_end(sky).is_some_and(|end| sky.now < end) {
+    pub(crate) fn apply_rules(
+        &mut self,
+        why: Why,
+        context: &EvaluationContext,
+    ) -> Option<Arc<Event>> {
+        if !context.may_evaluate || self.grace_end(context).is_some_and(|end| context.now < end) {
             return None;
         }
-        let outage = sky.outage && self.listed();
-        let has_settled = self.settles_at.is_some_and(|at| sky.now >= at);
+        let outage = context.outage && self.listed();
+        let has_settled = self.settles_at.is_some_and(|at| context.now >= at);
         if !std::mem::take(&mut self.stale) && !has_settled && outage == self.judged_in_outage {
             return None;
         }
@@ -303,8 +307,8 @@ impl Experiment {
             )
         });
         let (observed, issues) = evaluate::experiment(streams, self.known_jump, outage);
-        let turn = self.count_changes(observed, &issues, outage, sky);
-        let health = self.settle(observed, outage, sky);
+        let turn = self.count_changes(observed, &issues, outage, context);
+        let health = self.settle(observed, outage, context);
         let issues = if health == Health::Flapping {
             self.last_loss.clone()
         } else {
@@ -324,7 +328,7 @@ impl Experiment {
             Some(FlapTurn::Ended { .. }) | None => Why::FirstJudged,
         };
         self.first_judged = true;
-        Some(self.decide(health, issues, why, sky))
+        Some(self.decide(health, issues, why, context))
     }
 
     /// Counts how often it comes and goes, before any hold. What relay's silence makes of it is relay's story and no change of its own,
@@ -334,10 +338,10 @@ impl Experiment {
         observed: Health,
         issues: &[Issue],
         outage: bool,
-        sky: &Sky,
+        context: &EvaluationContext,
     ) -> Option<FlapTurn> {
         if observed == Health::Unknown || outage {
-            return self.flapping.look(sky.now, sky.policy.flap);
+            return self.flapping.evaluate(context.now, context.policy.flap);
         }
         if observed.is_unusable() {
             self.last_loss = issues.to_vec();
@@ -348,17 +352,17 @@ impl Experiment {
             .replace(is_usable)
             .is_some_and(|was| was != is_usable);
         if has_changed {
-            self.flapping.note(sky.now, sky.policy.flap)
+            self.flapping.note(context.now, context.policy.flap)
         } else {
-            self.flapping.look(sky.now, sky.policy.flap)
+            self.flapping.evaluate(context.now, context.policy.flap)
         }
     }
 
     /// The health that counts: flapping while it flaps, else what has lasted for the hold times. After flapping, nothing is held.
-    fn settle(&mut self, observed: Health, outage: bool, sky: &Sky) -> Health {
+    fn settle(&mut self, observed: Health, outage: bool, context: &EvaluationContext) -> Health {
         if self.flapping.since().is_some() {
-            self.holding = Holding::default();
-            self.settles_at = self.flapping.ends_at(sky.policy.flap);
+            self.holding = Hysteresis::default();
+            self.settles_at = self.flapping.ends_at(context.policy.flap);
             return if outage || observed == Health::Unknown {
                 observed
             } else {
@@ -372,20 +376,28 @@ impl Experiment {
         };
         let settled = self
             .holding
-            .settle(observed, counted, sky.policy.hold, sky.now);
+            .settle(observed, counted, context.policy.hold, context.now);
         self.settles_at = settled.again;
         settled.health
     }
 
-    fn decide(&mut self, health: Health, issues: Vec<Issue>, why: Why, sky: &Sky) -> Arc<Event> {
+    fn decide(
+        &mut self,
+        health: Health,
+        issues: Vec<Issue>,
+        why: Why,
+        context: &EvaluationContext,
+    ) -> Arc<Event> {
         let was = std::mem::replace(&mut self.health, health);
         if was != health {
-            self.since = sky.now;
+            self.since = context.now;
         }
         self.bad_since = match health {
             Health::Ok => None,
             Health::Unknown => self.bad_since,
-            Health::Degraded | Health::Flapping | Health::Down => self.bad_since.or(Some(sky.now)),
+            Health::Degraded | Health::Flapping | Health::Down => {
+                self.bad_since.or(Some(context.now))
+            }
         };
         self.issues = issues;
         let mut streams: Vec<(Topic, StreamHealth)> = self
@@ -395,7 +407,7 @@ impl Experiment {
             .collect();
         streams.sort();
         let event = Arc::new(Event {
-            when: sky.now.wall(),
+            when: context.now.wall(),
             health,
             was,
             issues: self.issues.clone(),
@@ -403,7 +415,7 @@ impl Experiment {
             streams,
             why,
         });
-        while self.events.len() >= sky.policy.events.max(1) {
+        while self.events.len() >= context.policy.events.max(1) {
             self.events.pop_front();
         }
         self.events.push_back(Arc::clone(&event));
@@ -411,8 +423,8 @@ impl Experiment {
     }
 
     /// Until when it has its start-up grace; `None` when that is over for good.
-    fn grace_end(&self, sky: &Sky) -> Option<Moment> {
-        (!self.first_judged).then(|| self.first_seen + sky.policy.startup)
+    fn grace_end(&self, context: &EvaluationContext) -> Option<Moment> {
+        (!self.first_judged).then(|| self.first_seen + context.policy.startup)
     }
 
     /// When it may be forgotten: a day after it was last seen, unless book lists it.
@@ -431,11 +443,11 @@ impl Experiment {
             .map(|seen| seen + FORGET_AFTER)
     }
 
-    fn flap_view(&self, sky: &Sky) -> Option<FlapView> {
+    fn flap_view(&self, context: &EvaluationContext) -> Option<FlapView> {
         let (since, steady_at) = self
             .flapping
             .since()
-            .zip(self.flapping.ends_at(sky.policy.flap))?;
+            .zip(self.flapping.ends_at(context.policy.flap))?;
         Some(FlapView {
             since: since.wall(),
             steady_at: steady_at.wall(),
@@ -445,34 +457,34 @@ impl Experiment {
     pub(crate) fn view(
         &self,
         resources: Vec<ResourceView>,
-        around: Around,
-        sky: &Sky,
+        derived: DerivedView,
+        context: &EvaluationContext,
     ) -> ExperimentView {
         let mut streams: Vec<StreamView> = self.streams.iter().map(Stream::view).collect();
         streams.sort_by(|a, b| a.topic.cmp(&b.topic));
         ExperimentView {
             stub: self.stub.clone(),
             resources,
-            listed: self.listed() || !sky.manifest_known,
+            listed: self.listed() || !context.manifest_known,
             health: self.health,
             since: self.since.wall(),
             issues: self.issues.clone(),
-            flapping: self.flap_view(sky),
-            quiet: around.quiet,
+            flapping: self.flap_view(context),
+            quiet: derived.quiet,
             jump: self.jump,
             jump_seen: self.host.seen(),
             jump_last: self.host.last.clone(),
             streams,
             first_seen: self.first_seen.wall(),
             grace_until: self
-                .grace_end(sky)
-                .filter(|end| sky.now < *end)
+                .grace_end(context)
+                .filter(|end| context.now < *end)
                 .map(Moment::wall),
             last_listed: self.last_listed.map(Moment::wall),
             events: self.events(),
-            pools: around.pools,
-            affected: around.affected,
-            advice: around.advice,
+            pools: derived.pools,
+            affected: derived.affected,
+            advice: derived.advice,
             is_lost: self.is_wholly_lost(),
         }
     }
@@ -489,8 +501,8 @@ impl Experiment {
 
 /// What surrounds an experiment when it is shown.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Around {
-    pub(crate) quiet: Option<Quieted>,
+pub(crate) struct DerivedView {
+    pub(crate) quiet: Option<Suppression>,
     pub(crate) pools: Vec<Arc<str>>,
     pub(crate) affected: Affected,
     pub(crate) advice: Option<Arc<str>>,
@@ -498,7 +510,7 @@ pub(crate) struct Around {
 
 /// What a look at an experiment showed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Looked {
+pub(crate) struct Evaluated {
     pub(crate) changed: bool,
     /// When to look again although nothing came.
     pub(crate) again: Option<Moment>,

@@ -96,7 +96,7 @@ impl Flapping {
     /// Reports the start, or an end that came before this change and that nobody looked for. Never both: a start needs new changes after
     /// the end.
     pub fn note(&mut self, at: Moment, rule: FlapRule) -> Option<FlapTurn> {
-        let ended = self.look(at, rule);
+        let ended = self.evaluate(at, rule);
         self.push(at);
         let starts = self.since.is_none() && self.is_too_much(at, rule);
         if starts {
@@ -106,7 +106,7 @@ impl Flapping {
     }
 
     /// Reports the end, if flapping has ended by `now` and that was not reported.
-    pub fn look(&mut self, now: Moment, rule: FlapRule) -> Option<FlapTurn> {
+    pub fn evaluate(&mut self, now: Moment, rule: FlapRule) -> Option<FlapTurn> {
         let at = self.ends_at(rule).filter(|end| *end <= now)?;
         let since = self.since.take()?;
         self.changes.clear();
@@ -304,11 +304,11 @@ mod tests {
         assert_eq!(flapping.since(), Some(at(5)));
         let end = flapping.ends_at(ICINGA).expect("it ends");
         assert_eq!(
-            flapping.look(end.before(Duration::from_nanos(1)), ICINGA),
+            flapping.evaluate(end.before(Duration::from_nanos(1)), ICINGA),
             None
         );
         assert_eq!(
-            flapping.look(end, ICINGA),
+            flapping.evaluate(end, ICINGA),
             Some(FlapTurn::Ended {
                 since: at(5),
                 at: end
@@ -316,7 +316,7 @@ mod tests {
         );
         assert_eq!(
             (
-                flapping.look(end, ICINGA),
+                flapping.evaluate(end, ICINGA),
                 flapping.since(),
                 flapping.ends_at(ICINGA)
             ),
@@ -350,7 +350,9 @@ mod tests {
             ..FlapRule::default()
         };
         assert!((0..50).all(|_| flapping.note(at(0), off).is_none()));
-        let remembered = Flapping::default().resumed(at(0), at(10)).look(at(10), off);
+        let remembered = Flapping::default()
+            .resumed(at(0), at(10))
+            .evaluate(at(10), off);
         assert!(
             matches!(remembered, Some(FlapTurn::Ended { .. })),
             "switched off while it flapped: {remembered:?}"
@@ -405,7 +407,7 @@ mod tests {
             (Some(at(0)), Some(100 + 1_800))
         );
         assert_eq!(
-            flapping.look(at(1_900), ICINGA),
+            flapping.evaluate(at(1_900), ICINGA),
             Some(FlapTurn::Ended {
                 since: at(0),
                 at: at(1_900)
@@ -430,7 +432,7 @@ mod tests {
         let mut flapping = Flapping::default();
         let mut turns = Vec::new();
         for (index, change) in changes.iter().enumerate() {
-            if let Some(turn) = flapping.look(at(*change), ICINGA) {
+            if let Some(turn) = flapping.evaluate(at(*change), ICINGA) {
                 turns.push((index, *change, turn));
             }
             turns.extend(
@@ -441,7 +443,7 @@ mod tests {
         }
         turns.extend(
             flapping
-                .look(at(1_000_000), ICINGA)
+                .evaluate(at(1_000_000), ICINGA)
                 .map(|turn| (changes.len(), 1_000_000, turn)),
         );
         turns
@@ -482,7 +484,7 @@ mod tests {
             let mut flapping = Flapping::default();
             let mut counted_from = 0;
             for (index, change) in changes.iter().enumerate() {
-                if flapping.look(at(*change), ICINGA).is_some() {
+                if flapping.evaluate(at(*change), ICINGA).is_some() {
                     counted_from = index;
                 }
                 let was = flapping.since();
@@ -499,7 +501,7 @@ mod tests {
             let mut flapping = Flapping::default();
             let mut counted_from = 0;
             for (index, change) in changes.iter().enumerate() {
-                if flapping.look(at(*change), ICINGA).is_some() {
+                if flapping.evaluate(at(*change), ICINGA).is_some() {
                     counted_from = index;
                 }
                 flapping.note(at(*change), ICINGA);

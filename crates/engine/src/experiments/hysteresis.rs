@@ -15,7 +15,7 @@ use crate::model::{Health, Moment};
 
 /// How long a change must last before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HoldTimes {
+pub struct HysteresisTimes {
     /// `HEALTH_HOLD_DOWN`: a change for the worse.
     pub down: Duration,
     /// `HEALTH_HOLD_UP`: a change for the better.
@@ -33,7 +33,7 @@ pub struct Settled {
 
 /// The holds that are running for one experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holding {
+pub struct Hysteresis {
     /// The health that last counted and was not unknown.
     counted: Health,
     not_ok: Option<Run>,
@@ -47,7 +47,7 @@ struct Run {
     since: Moment,
 }
 
-impl Default for Holding {
+impl Default for Hysteresis {
     fn default() -> Self {
         Self {
             counted: Health::Unknown,
@@ -57,7 +57,7 @@ impl Default for Holding {
     }
 }
 
-impl Holding {
+impl Hysteresis {
     /// What counts, now that `raw` is observed and `settled` counted until now.
     ///
     /// `settled` is what this returned last, or what was restored or decided elsewhere; a hold towards what already counts is dropped.
@@ -65,7 +65,7 @@ impl Holding {
         &mut self,
         raw: Health,
         settled: Health,
-        policy: HoldTimes,
+        policy: HysteresisTimes,
         now: Moment,
     ) -> Settled {
         if settled != Health::Unknown {
@@ -94,7 +94,13 @@ impl Holding {
         (self.not_ok.is_some() || self.down.is_some()).then_some(self.counted)
     }
 
-    fn cross(&mut self, raw: Health, base: Health, policy: HoldTimes, now: Moment) -> Settled {
+    fn cross(
+        &mut self,
+        raw: Health,
+        base: Health,
+        policy: HysteresisTimes,
+        now: Moment,
+    ) -> Settled {
         let not_ok = boundary(
             &mut self.not_ok,
             is_not_ok(raw),
@@ -120,13 +126,19 @@ impl Holding {
 }
 
 impl Run {
-    fn end(self, policy: HoldTimes) -> Moment {
+    fn end(self, policy: HysteresisTimes) -> Moment {
         self.since + if self.worse { policy.down } else { policy.up }
     }
 }
 
 /// On which side of one boundary things count as being: still on `counts`, or on `is` once that has lasted.
-fn boundary(run: &mut Option<Run>, is: bool, counts: bool, policy: HoldTimes, now: Moment) -> bool {
+fn boundary(
+    run: &mut Option<Run>,
+    is: bool,
+    counts: bool,
+    policy: HysteresisTimes,
+    now: Moment,
+) -> bool {
     if is == counts {
         *run = None;
         return counts;
@@ -155,7 +167,7 @@ mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
 
-    const HOLDS: HoldTimes = HoldTimes {
+    const HOLDS: HysteresisTimes = HysteresisTimes {
         down: Duration::from_secs(10),
         up: Duration::from_secs(30),
     };
@@ -170,7 +182,7 @@ mod tests {
 
     /// Each row: what is observed at a second, then what counts and when to look again.
     fn check(what: &str, first: Health, rows: &[(u64, Health, Health, Option<u64>)]) {
-        let (mut holding, mut settled) = (Holding::default(), first);
+        let (mut holding, mut settled) = (Hysteresis::default(), first);
         for (second, raw, counts, again) in rows {
             let got = holding.settle(*raw, settled, HOLDS, at(*second));
             assert_eq!(
@@ -225,7 +237,7 @@ mod tests {
         ];
         for (settled, rows) in table {
             for (raw, hold) in rows {
-                let mut holding = Holding::default();
+                let mut holding = Hysteresis::default();
                 let first = holding.settle(raw, settled, HOLDS, at(0));
                 let held = (hold > 0).then_some(hold);
                 let expected = if hold > 0 { settled } else { raw };
@@ -361,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_is_decided_elsewhere_drops_a_hold_towards_it() {
-        let mut holding = Holding::default();
+        let mut holding = Hysteresis::default();
         assert_eq!(
             seconds(holding.settle(Down, Ok, HOLDS, at(0)).again),
             Some(10)
@@ -388,16 +400,16 @@ mod tests {
         })
     }
 
-    fn holds() -> impl Strategy<Value = HoldTimes> {
-        (0_u64..12, 0_u64..12).prop_map(|(down, up)| HoldTimes {
+    fn holds() -> impl Strategy<Value = HysteresisTimes> {
+        (0_u64..12, 0_u64..12).prop_map(|(down, up)| HysteresisTimes {
             down: Duration::from_secs(down),
             up: Duration::from_secs(up),
         })
     }
 
     /// What counts in each second when it is settled in each.
-    fn counted(raw: &[Health], policy: HoldTimes) -> Vec<Health> {
-        let (mut holding, mut settled, mut counts) = (Holding::default(), Unknown, Vec::new());
+    fn counted(raw: &[Health], policy: HysteresisTimes) -> Vec<Health> {
+        let (mut holding, mut settled, mut counts) = (Hysteresis::default(), Unknown, Vec::new());
         for (second, raw) in raw.iter().enumerate() {
             settled = holding
                 .settle(*raw, settled, policy, at(second as u64))
@@ -415,7 +427,7 @@ mod tests {
     proptest! {
         #[test]
         fn without_holds_everything_counts_at_once(raw in prop::collection::vec(prop_oneof![health(), Just(Unknown)], 1..60)) {
-            prop_assert_eq!(counted(&raw, HoldTimes::default()), raw);
+            prop_assert_eq!(counted(&raw, HysteresisTimes::default()), raw);
         }
 
         #[test]
@@ -440,7 +452,7 @@ mod tests {
 
         #[test]
         fn waking_at_the_ends_of_holds_is_enough(raw in timeline(), policy in holds()) {
-            let (mut holding, mut settled, mut again) = (Holding::default(), Unknown, None);
+            let (mut holding, mut settled, mut again) = (Hysteresis::default(), Unknown, None);
             for (second, expected) in counted(&raw, policy).into_iter().enumerate() {
                 let now = at(second as u64);
                 if second == 0 || raw[second] != raw[second - 1] || again.is_some_and(|again| now >= again) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::experiments::evaluate::Heard;
 use crate::experiments::fleet::{Fleet, StreamId};
 use crate::experiments::stream::Stream;
-use crate::model::{Fault, Moment, Topic};
+use crate::model::{CallError, Moment, Topic};
 use crate::protocol::effect::Sample;
 use crate::protocol::input::SampleOutcome;
 use crate::protocol::policy::Policy;
@@ -56,7 +56,7 @@ pub(crate) struct Sampler {
     round: Duration,
     round_before: Duration,
     failures: u32,
-    failing: Option<(Moment, Fault)>,
+    failing: Option<(Moment, CallError)>,
 }
 
 impl Sampler {
@@ -108,14 +108,14 @@ impl Sampler {
     }
 
     /// Since when listening has failed and why, once that is more than a few passing failures.
-    pub(crate) fn broken(&self) -> Option<(Moment, &Fault)> {
+    pub(crate) fn broken(&self) -> Option<(Moment, &CallError)> {
         self.failing
             .as_ref()
             .filter(|_| self.failures >= BROKEN_AFTER)
             .map(|(since, fault)| (*since, fault))
     }
 
-    fn fail(&mut self, fault: Fault, now: Moment) {
+    fn fail(&mut self, fault: CallError, now: Moment) {
         let since = self.failing.as_ref().map_or(now, |(since, _)| *since);
         self.failing = Some((since, fault));
         self.failures = self.failures.saturating_add(1);
@@ -247,7 +247,7 @@ impl Sampler {
         let before = self.under_way.len();
         self.under_way.retain(|_, sample| now < sample.give_up);
         for _ in self.under_way.len()..before {
-            self.fail(Fault::TimedOut, now);
+            self.fail(CallError::TimedOut, now);
         }
     }
 
@@ -273,7 +273,7 @@ impl Sampler {
                 self.unconfirmed.remove(topic);
                 Some(Heard::At(now))
             }
-            SampleOutcome::Quiet(listened) => {
+            SampleOutcome::ActiveSuppressions(listened) => {
                 self.succeed();
                 let quiet = self.doubts.get(topic).copied().unwrap_or_default() + *listened;
                 if was == Heard::Nothing {

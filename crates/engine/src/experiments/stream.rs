@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::experiments::evaluate::{self, Heard, Look, Presence, StreamFacts, Transmission};
-use crate::experiments::experiment::{FORGET_AFTER, Sky};
+use crate::experiments::evaluate::{self, Evaluation, Heard, Presence, StreamFacts, Transmission};
+use crate::experiments::experiment::{EvaluationContext, FORGET_AFTER};
 use crate::model::{Moment, StreamHealth, Topic};
 use crate::protocol::report::{Connection, Report, Traffic};
 use crate::protocol::snapshot::{Evidence, LastConnection, Seen, StreamView};
 
 /// Whether something is in the reports of its source.
 #[derive(Debug, Clone)]
-pub(crate) struct Sighting {
+pub(crate) struct LastSeen {
     pub(crate) presence: Presence,
     /// The number of the last report that had it.
     pub(crate) report: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Sighting {
     pub(crate) last: Option<Arc<LastConnection>>,
 }
 
-impl Sighting {
+impl LastSeen {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
             presence: Presence::Never { since: now },
@@ -91,7 +91,7 @@ pub(crate) struct Stream {
     pub(crate) topic: Topic,
     pub(crate) required: bool,
     pub(crate) health: StreamHealth,
-    pub(crate) sighting: Sighting,
+    pub(crate) sighting: LastSeen,
     transmission: Transmission,
     pub(crate) heard: Heard,
 }
@@ -102,7 +102,7 @@ impl Stream {
             topic,
             required,
             health: StreamHealth::Unknown,
-            sighting: Sighting::new(now),
+            sighting: LastSeen::new(now),
             transmission: Transmission::Unsaid,
             heard: Heard::Unverified,
         }
@@ -142,15 +142,15 @@ impl Stream {
         self.transmission != Transmission::Unsaid
     }
 
-    pub(crate) fn look(&self, sky: &Sky) -> Look<StreamHealth> {
+    pub(crate) fn evaluate(&self, context: &EvaluationContext) -> Evaluation<StreamHealth> {
         let facts = StreamFacts {
             presence: self.sighting.presence,
             transmission: self.transmission,
             heard: self.heard,
-            sampled: sky.sampling && self.required,
+            sampled: context.sampling && self.required,
             was: self.health,
         };
-        evaluate::stream(&facts, sky.relay, &sky.policy, sky.now)
+        evaluate::stream(&facts, context.relay, &context.policy, context.now)
     }
 
     /// When it may be forgotten: a day after it was last seen, unless it is required or all that an experiment has.

@@ -44,7 +44,7 @@ pub enum BookingChange {
 
 /// The bookings that are kept and not over, as far as they are known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Diary {
+pub(crate) struct BookingHistory {
     known: BTreeMap<Key, Booked>,
     /// When the bookings were read that it knows.
     read: Option<Timestamp>,
@@ -53,7 +53,7 @@ pub(crate) struct Diary {
 /// What makes bookings alike.
 type Key = (ResourceName, Timestamp, Timestamp);
 
-impl Diary {
+impl BookingHistory {
     /// A diary that knows what the history kept.
     pub(crate) fn recall(kept: &[Booked]) -> Self {
         Self {
@@ -78,19 +78,19 @@ impl Diary {
             return Vec::new();
         }
         self.read = Some(read);
-        let told = gather(bookings, stub_of, now);
+        let notified = gather(bookings, stub_of, now);
         let known = std::mem::take(&mut self.known);
         let vanished = known
             .iter()
-            .filter(|(key, _)| !told.contains_key(*key))
+            .filter(|(key, _)| !notified.contains_key(*key))
             .filter_map(|(_, booked)| vanish(booked, now));
-        let standing = told
+        let standing = notified
             .iter()
             .filter(|(key, booked)| known.get(*key) != Some(*booked));
         let changes = vanished
             .chain(standing.map(|(_, booked)| BookingChange::Stands(booked.clone())))
             .collect();
-        self.known = told;
+        self.known = notified;
         changes
     }
 }
@@ -159,7 +159,11 @@ mod tests {
     use crate::groups::bookings::testing::{at, resource, timetable};
 
     /// Compares the bookings (resource, start, end, started) that are told at `now`, and gives the changes in words.
-    fn told(diary: &mut Diary, now: i64, bookings: &[(&str, i64, i64, bool)]) -> Vec<String> {
+    fn notified(
+        booking_history: &mut BookingHistory,
+        now: i64,
+        bookings: &[(&str, i64, i64, bool)],
+    ) -> Vec<String> {
         let stubs = ["r-a", "r-b"].map(|name| {
             (
                 resource(name),
@@ -172,7 +176,7 @@ mod tests {
                 .find(|(known, _)| known == name)
                 .map(|(_, stub)| stub)
         };
-        let changes = diary.compare(
+        let changes = booking_history.compare(
             &timetable(&[], bookings).bookings,
             at(now),
             stub_of,
@@ -209,72 +213,78 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_said() {
-        let mut diary = Diary::default();
+        let mut booking_history = BookingHistory::default();
         assert_eq!(
-            told(
-                &mut diary,
+            notified(
+                &mut booking_history,
                 0,
                 &[("r-a", 10, 20, false), ("r-b", 30, 40, false)]
             ),
             ["a 10-20 x1", "b 30-40 x1"]
         );
         assert!(
-            told(
-                &mut diary,
+            notified(
+                &mut booking_history,
                 1,
                 &[("r-a", 10, 20, false), ("r-b", 30, 40, false)]
             )
             .is_empty()
         );
         assert_eq!(
-            told(
-                &mut diary,
+            notified(
+                &mut booking_history,
                 12,
                 &[("r-a", 10, 20, true), ("r-b", 30, 40, false)]
             ),
             ["a 10-20 x1!"]
         );
         assert!(
-            told(&mut diary, 20, &[("r-b", 30, 40, false)]).is_empty(),
+            notified(&mut booking_history, 20, &[("r-b", 30, 40, false)]).is_empty(),
             "it has come to its end"
         );
-        assert_eq!(told(&mut diary, 21, &[]), ["cancelled b 30-40 x1"]);
+        assert_eq!(
+            notified(&mut booking_history, 21, &[]),
+            ["cancelled b 30-40 x1"]
+        );
     }
 
     #[test]
     fn what_vanishes_while_it_runs_ends_and_may_come_back() {
-        let mut diary = Diary::default();
-        told(&mut diary, 0, &[("r-a", 10, 20, true)]);
-        assert_eq!(told(&mut diary, 15, &[]), ["ended at 15 a 10-20 x1!"]);
+        let mut booking_history = BookingHistory::default();
+        notified(&mut booking_history, 0, &[("r-a", 10, 20, true)]);
         assert_eq!(
-            told(&mut diary, 16, &[("r-a", 10, 20, true)]),
+            notified(&mut booking_history, 15, &[]),
+            ["ended at 15 a 10-20 x1!"]
+        );
+        assert_eq!(
+            notified(&mut booking_history, 16, &[("r-a", 10, 20, true)]),
             ["a 10-20 x1!"]
         );
     }
 
     #[test]
     fn bookings_that_are_alike_are_counted() {
-        let mut diary = Diary::default();
+        let mut booking_history = BookingHistory::default();
         assert_eq!(
-            told(
-                &mut diary,
+            notified(
+                &mut booking_history,
                 0,
                 &[("r-a", 10, 20, false), ("r-a", 10, 20, true)]
             ),
             ["a 10-20 x2!"]
         );
         assert_eq!(
-            told(&mut diary, 1, &[("r-a", 10, 20, true)]),
+            notified(&mut booking_history, 1, &[("r-a", 10, 20, true)]),
             ["a 10-20 x1!"]
         );
     }
 
     #[test]
     fn what_was_read_before_and_what_cannot_be_placed_changes_nothing() {
-        let mut diary = Diary::default();
+        let mut booking_history = BookingHistory::default();
         assert!(
-            told(
-                &mut diary,
+            notified(
+                &mut booking_history,
                 5,
                 &[
                     ("r-unknown", 10, 20, false),
@@ -285,34 +295,34 @@ mod tests {
             .is_empty()
         );
         assert!(
-            told(&mut diary, 5, &[("r-a", 10, 20, false)]).is_empty(),
+            notified(&mut booking_history, 5, &[("r-a", 10, 20, false)]).is_empty(),
             "read at the same time"
         );
         assert_eq!(
-            told(&mut diary, 6, &[("r-a", 10, 20, false)]),
+            notified(&mut booking_history, 6, &[("r-a", 10, 20, false)]),
             ["a 10-20 x1"]
         );
     }
 
     #[test]
     fn what_was_kept_is_known_after_a_restart() {
-        let mut diary = Diary::default();
-        told(
-            &mut diary,
+        let mut booking_history = BookingHistory::default();
+        notified(
+            &mut booking_history,
             0,
             &[("r-a", 10, 20, false), ("r-b", 10, 90, true)],
         );
-        let kept: Vec<Booked> = diary.known.values().cloned().collect();
+        let kept: Vec<Booked> = booking_history.known.values().cloned().collect();
         assert!(
-            told(
-                &mut Diary::recall(&kept),
+            notified(
+                &mut BookingHistory::recall(&kept),
                 1,
                 &[("r-a", 10, 20, false), ("r-b", 10, 90, true)]
             )
             .is_empty()
         );
         assert_eq!(
-            told(&mut Diary::recall(&kept), 30, &[]),
+            notified(&mut BookingHistory::recall(&kept), 30, &[]),
             ["ended at 30 b 10-90 x1!"]
         );
     }

@@ -13,7 +13,7 @@ pub const DEFAULT_OVERDUE_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60
 
 /// All holds. Times are the wall clock's: a hold outlives many restarts of this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holds {
+pub struct ManualHolds {
     overdue_after: Duration,
     held: BTreeMap<ResourceName, Hold>,
 }
@@ -44,7 +44,7 @@ pub struct HoldView {
     pub overdue: bool,
 }
 
-impl Holds {
+impl ManualHolds {
     /// No holds yet. One that nobody touches for `overdue_after` looks forgotten.
     #[must_use]
     pub fn new(overdue_after: Duration) -> Self {
@@ -124,7 +124,7 @@ impl Holds {
         views
     }
 
-    /// The holds that look forgotten, in the order of [`Holds::list`].
+    /// The holds that look forgotten, in the order of [`ManualHolds::list`].
     #[must_use]
     pub fn overdue(
         &self,
@@ -161,11 +161,11 @@ mod tests {
 
     const DAY: i64 = 24 * HOUR;
 
-    fn holds() -> Holds {
-        Holds::new(DEFAULT_OVERDUE_AFTER)
+    fn holds() -> ManualHolds {
+        ManualHolds::new(DEFAULT_OVERDUE_AFTER)
     }
 
-    fn overdue(holds: &Holds, now: i64) -> Vec<String> {
+    fn overdue(holds: &ManualHolds, now: i64) -> Vec<String> {
         holds
             .overdue(&Calendar::default(), at(now), |_| None)
             .into_iter()
@@ -224,7 +224,7 @@ mod tests {
         }
         assert_eq!(holds.next_overdue(at(0)), Some(at(8 * DAY)));
         assert_eq!(holds.next_overdue(at(13 * DAY)), None);
-        let mut patient = Holds::new(Duration::MAX);
+        let mut patient = ManualHolds::new(Duration::MAX);
         patient.held(&resource("r-a"), "fire", at(0));
         assert!(overdue(&patient, 1_000 * DAY).is_empty());
     }

@@ -37,7 +37,7 @@ pub struct Pool {
 
 /// How a pool stands now and within the next 24 h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct PoolStatus {
     /// How many experiments it has.
     pub members: usize,
     /// How many of them are usable now.
@@ -179,7 +179,7 @@ impl Pool {
         calendar: &Calendar,
         now: Timestamp,
         usable: impl Fn(&Stub) -> bool,
-    ) -> Standing {
+    ) -> PoolStatus {
         let usable = self.members().filter(|stub| usable(stub)).count();
         let demand = self.demand(calendar, now);
         let peak = demand.iter().map(|(_, needed)| *needed).max().unwrap_or(0);
@@ -198,7 +198,7 @@ impl Pool {
             None => Severity::Spare(usable - peak),
         };
         let peak_at = peak.checked_sub(1).and_then(first);
-        Standing {
+        PoolStatus {
             members: self.members.len(),
             usable,
             peak,
@@ -441,7 +441,7 @@ mod tests {
     type Booked = (&'static str, i64, i64, bool);
 
     /// How a pool of three stands at 0, when these of it are usable.
-    fn standing(bookings: &[Booked], usable: &[&str]) -> Standing {
+    fn standing(bookings: &[Booked], usable: &[&str]) -> PoolStatus {
         let slots = [
             ("r-p0", "p", "u"),
             ("r-p1", "p", "u"),
@@ -466,7 +466,7 @@ mod tests {
         const DAY: i64 = 24 * HOUR;
         let all = ["p0", "p1", "p2"];
         let check = |bookings: &[Booked], usable: &[&str], peak, peak_at: Option<i64>, severity| {
-            let expected = Standing {
+            let expected = PoolStatus {
                 members: 3,
                 usable: usable.len(),
                 peak,
@@ -570,7 +570,7 @@ mod tests {
                 (_, None) => Severity::Spare(usable - peak),
             };
             let peak_at = if peak == 0 { None } else { first(peak - 1) };
-            let expected = Standing { members: 3, usable, peak, peak_at, severity };
+            let expected = PoolStatus { members: 3, usable, peak, peak_at, severity };
             prop_assert_eq!(standing(&rows, &["p0", "p1", "p2"][..usable]), expected);
         }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why a call to book, jump, relay or a mail server failed. The text of each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum CallError {
     /// No connection: name not found, refused, TLS trouble. Holds the system's words.
     Unreachable(String),
     /// No answer within the time limit.
@@ -32,10 +32,10 @@ pub enum Fault {
     Busy,
 }
 
-impl Fault {
+impl CallError {
     /// One word for it, for fields of logs and metrics.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
             Self::TimedOut => "timeout",
@@ -60,7 +60,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) => write!(f, "cannot connect ({why})"),
@@ -87,4 +87,4 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for CallError {}

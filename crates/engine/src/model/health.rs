@@ -78,18 +78,18 @@ pub enum SourceHealth {
 }
 
 macro_rules! words {
-    ($type:ty { $($variant:ident => $word:literal),+ $(,)? }) => {
+    ($type:ty { $($variant:ident => $as_str:literal),+ $(,)? }) => {
         impl $type {
             /// The word for it, the same in logs, mails and the API.
             #[must_use]
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $as_str),+ }
             }
         }
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.word())
+                f.pad(self.as_str())
             }
         }
     };

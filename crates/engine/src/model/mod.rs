@@ -13,7 +13,7 @@ pub(crate) mod pattern;
 pub use availability::{Availability, Bookable, OUR_PREFIX};
 pub use clock::spell_time;
 pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
-pub use fault::Fault;
+pub use fault::CallError;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
 pub use name::{MAX_NAME_BYTES, NameError, ResourceName, RouteName, Stub, Topic};

@@ -4,33 +4,35 @@ use std::collections::BTreeMap;
 
 use super::context::Scene;
 use crate::model::Moment;
-use crate::protocol::state::{Concern, HeardConcern, MessageId, OwedConcern, Strand, Told};
-use crate::protocol::summary::Alert;
+use crate::protocol::state::{
+    Alert, MailThread, MessageId, Notified, NotifiedAlert, UnconfirmedAlert,
+};
+use crate::protocol::summary::AlertLine;
 
 /// What people were last told about something that concerns the whole laboratory.
 #[derive(Debug, Clone, Copy)]
 struct Heard {
     since: Moment,
-    thread: Option<Strand>,
+    thread: Option<MailThread>,
 }
 
 /// The concerns of a route.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Concerns {
-    told: BTreeMap<Concern, Heard>,
+pub(super) struct Alerts {
+    notified: BTreeMap<Alert, Heard>,
     /// Those of summaries that failed, with since when they held: nobody knows whether that was read, so people are told of them although
     /// they may be over by now.
-    owed: BTreeMap<Concern, Moment>,
+    unconfirmed: BTreeMap<Alert, Moment>,
     /// When those of both kinds ended of which people do not know that yet.
-    ended: BTreeMap<Concern, Moment>,
+    ended: BTreeMap<Alert, Moment>,
     /// Since when there is something to tell.
     pub(super) untold_since: Option<Moment>,
 }
 
-impl Concerns {
-    pub(super) fn recall(&mut self, concern: Concern, heard: &HeardConcern, now: Moment) {
-        self.told.insert(
-            concern,
+impl Alerts {
+    pub(super) fn recall(&mut self, alert: Alert, heard: &NotifiedAlert, now: Moment) {
+        self.notified.insert(
+            alert,
             Heard {
                 since: now.back_at(heard.since),
                 thread: heard.thread,
@@ -38,50 +40,51 @@ impl Concerns {
         );
     }
 
-    pub(super) fn recall_owed(&mut self, owed: &OwedConcern, now: Moment) {
-        if !self.told.contains_key(&owed.concern) {
-            self.owed.insert(owed.concern, now.back_at(owed.since));
+    pub(super) fn recall_owed(&mut self, unconfirmed: &UnconfirmedAlert, now: Moment) {
+        if !self.notified.contains_key(&unconfirmed.alert) {
+            self.unconfirmed
+                .insert(unconfirmed.alert, now.back_at(unconfirmed.since));
         }
-        match owed.ended {
-            Some(at) => drop(self.ended.insert(owed.concern, now.back_at(at))),
-            None => drop(self.ended.remove(&owed.concern)),
+        match unconfirmed.ended {
+            Some(at) => drop(self.ended.insert(unconfirmed.alert, now.back_at(at))),
+            None => drop(self.ended.remove(&unconfirmed.alert)),
         }
     }
 
     /// Whether nothing is to be done, unless there is a trouble now.
     pub(super) fn is_idle(&self) -> bool {
-        self.told.is_empty() && self.owed.is_empty() && self.untold_since.is_none()
+        self.notified.is_empty() && self.unconfirmed.is_empty() && self.untold_since.is_none()
     }
 
     /// Whether people were told anything that they do not know to be over.
     pub(super) fn is_any_told(&self) -> bool {
-        !self.told.is_empty()
+        !self.notified.is_empty()
     }
 
     /// Whether people know of one of these.
-    pub(super) fn is_told_any_of(&self, holding: &BTreeMap<Concern, Moment>) -> bool {
-        self.told
+    pub(super) fn is_told_any_of(&self, holding: &BTreeMap<Alert, Moment>) -> bool {
+        self.notified
             .keys()
-            .any(|concern| holding.contains_key(concern))
+            .any(|alert| holding.contains_key(alert))
     }
 
     /// Whether people were told of it, or may have been, and it has not ended since.
-    pub(super) fn goes_on(&self, concern: Concern) -> bool {
-        (self.told.contains_key(&concern) || self.owed.contains_key(&concern))
-            && !self.ended.contains_key(&concern)
+    pub(super) fn goes_on(&self, alert: Alert) -> bool {
+        (self.notified.contains_key(&alert) || self.unconfirmed.contains_key(&alert))
+            && !self.ended.contains_key(&alert)
     }
 
     /// What holds now, as far as people are to hear of it, with since when. Takes note of what began and ended.
-    pub(super) fn look(&mut self, scene: &Scene<'_>) -> BTreeMap<Concern, Moment> {
+    pub(super) fn evaluate(&mut self, scene: &Scene<'_>) -> BTreeMap<Alert, Moment> {
         let heard = scene
-            .troubles
+            .active_alerts
             .iter()
-            .filter(|trouble| trouble.is_tellable || self.goes_on(trouble.concern));
-        let holding: BTreeMap<Concern, Moment> = heard
-            .map(|trouble| {
+            .filter(|active_alert| active_alert.is_tellable || self.goes_on(active_alert.alert));
+        let holding: BTreeMap<Alert, Moment> = heard
+            .map(|active_alert| {
                 (
-                    trouble.concern,
-                    self.since(trouble.concern).unwrap_or(trouble.since),
+                    active_alert.alert,
+                    self.since(active_alert.alert).unwrap_or(active_alert.since),
                 )
             })
             .collect();
@@ -89,71 +92,74 @@ impl Concerns {
         holding
     }
 
-    fn note(&mut self, holding: &BTreeMap<Concern, Moment>, now: Moment) {
-        for (concern, since) in holding {
+    fn note(&mut self, holding: &BTreeMap<Alert, Moment>, now: Moment) {
+        for (alert, since) in holding {
             // It began anew before people could be told that it had ended: what they hear of is the later time.
-            if self.ended.remove(concern).is_some() {
-                self.owed
-                    .entry(*concern)
+            if self.ended.remove(alert).is_some() {
+                self.unconfirmed
+                    .entry(*alert)
                     .and_modify(|known| *known = *since);
-                self.told
-                    .entry(*concern)
+                self.notified
+                    .entry(*alert)
                     .and_modify(|heard| heard.since = *since);
             }
         }
-        for concern in self
-            .told
+        for alert in self
+            .notified
             .keys()
-            .chain(self.owed.keys())
-            .filter(|concern| !holding.contains_key(*concern))
+            .chain(self.unconfirmed.keys())
+            .filter(|alert| !holding.contains_key(*alert))
         {
-            self.ended.entry(*concern).or_insert(now);
+            self.ended.entry(*alert).or_insert(now);
         }
-        let differs = !self.owed.is_empty() || !holding.keys().eq(self.told.keys());
+        let differs = !self.unconfirmed.is_empty() || !holding.keys().eq(self.notified.keys());
         self.untold_since = differs.then(|| self.untold_since.unwrap_or(now));
     }
 
     /// Since when it holds, by what people know or may know of it.
-    fn since(&self, concern: Concern) -> Option<Moment> {
-        self.told
-            .get(&concern)
+    fn since(&self, alert: Alert) -> Option<Moment> {
+        self.notified
+            .get(&alert)
             .map(|heard| heard.since)
-            .or_else(|| self.owed.get(&concern).copied())
-            .filter(|_| self.goes_on(concern))
+            .or_else(|| self.unconfirmed.get(&alert).copied())
+            .filter(|_| self.goes_on(alert))
     }
 
     /// What a summary says of them. Only news tell of an end.
     pub(super) fn alerts(
         &self,
         is_news: bool,
-        holding: &BTreeMap<Concern, Moment>,
+        holding: &BTreeMap<Alert, Moment>,
         scene: &Scene<'_>,
-    ) -> Vec<Alert> {
+    ) -> Vec<AlertLine> {
         let heard = scene
-            .troubles
+            .active_alerts
             .iter()
-            .filter_map(|trouble| Some((trouble, holding.get(&trouble.concern)?)));
-        let open = heard.map(|(trouble, since)| Alert {
-            concern: Some(trouble.concern),
-            text: trouble.text.clone(),
+            .filter_map(|active_alert| Some((active_alert, holding.get(&active_alert.alert)?)));
+        let open = heard.map(|(active_alert, since)| AlertLine {
+            alert: Some(active_alert.alert),
+            text: active_alert.text.clone(),
             since: since.wall(),
             ended: None,
-            new: is_news && !self.told.contains_key(&trouble.concern),
+            new: is_news && !self.notified.contains_key(&active_alert.alert),
         });
         let known = self
-            .told
+            .notified
             .iter()
-            .map(|(concern, heard)| (*concern, heard.since));
-        let owed = self.owed.iter().map(|(concern, since)| (*concern, *since));
-        let all: BTreeMap<Concern, Moment> = owed.chain(known).collect();
+            .map(|(alert, heard)| (*alert, heard.since));
+        let unconfirmed = self
+            .unconfirmed
+            .iter()
+            .map(|(alert, since)| (*alert, *since));
+        let all: BTreeMap<Alert, Moment> = unconfirmed.chain(known).collect();
         let over = all
             .into_iter()
-            .filter(|(concern, _)| is_news && !holding.contains_key(concern))
-            .map(|(concern, since)| {
-                let ended = self.ended.get(&concern).copied().unwrap_or(scene.now);
-                Alert {
-                    concern: Some(concern),
-                    text: concern.ended_text(),
+            .filter(|(alert, _)| is_news && !holding.contains_key(alert))
+            .map(|(alert, since)| {
+                let ended = self.ended.get(&alert).copied().unwrap_or(scene.now);
+                AlertLine {
+                    alert: Some(alert),
+                    text: alert.ended_text(),
                     since: since.wall(),
                     ended: Some(ended.since(since)),
                     new: true,
@@ -165,65 +171,64 @@ impl Concerns {
     /// The summaries that told what has ended.
     pub(super) fn strands_of_ended(
         &self,
-        holding: &BTreeMap<Concern, Moment>,
-    ) -> impl Iterator<Item = Strand> {
-        self.told
+        holding: &BTreeMap<Alert, Moment>,
+    ) -> impl Iterator<Item = MailThread> {
+        self.notified
             .iter()
-            .filter(|(concern, _)| !holding.contains_key(concern))
+            .filter(|(alert, _)| !holding.contains_key(alert))
             .filter_map(|(_, heard)| heard.thread)
     }
 
     /// The summaries that told what people know.
-    pub(super) fn strands(&self) -> impl Iterator<Item = Strand> {
-        self.told.values().filter_map(|heard| heard.thread)
+    pub(super) fn strands(&self) -> impl Iterator<Item = MailThread> {
+        self.notified.values().filter_map(|heard| heard.thread)
     }
 
     /// A summary arrived, with these: it told of all others that they have ended. Returns what changed of what people know.
     pub(super) fn learn(
         &mut self,
-        holding: BTreeMap<Concern, Moment>,
+        holding: BTreeMap<Alert, Moment>,
         message: MessageId,
-    ) -> Vec<Told> {
-        let before = std::mem::take(&mut self.told);
-        self.owed.clear();
-        self.ended
-            .retain(|concern, _| holding.contains_key(concern));
+    ) -> Vec<Notified> {
+        let before = std::mem::take(&mut self.notified);
+        self.unconfirmed.clear();
+        self.ended.retain(|alert, _| holding.contains_key(alert));
         self.untold_since = None;
         let ended = before
             .keys()
-            .filter(|concern| !holding.contains_key(concern))
-            .map(|concern| Told::Concern(*concern, None));
-        let mut told: Vec<Told> = ended.collect();
-        for (concern, since) in holding {
+            .filter(|alert| !holding.contains_key(alert))
+            .map(|alert| Notified::Alert(*alert, None));
+        let mut notified: Vec<Notified> = ended.collect();
+        for (alert, since) in holding {
             let fresh = Heard {
                 since,
-                thread: Some(Strand {
+                thread: Some(MailThread {
                     root: message,
                     last: message,
                 }),
             };
-            let heard = before.get(&concern).copied().unwrap_or(fresh);
-            if !before.contains_key(&concern) {
-                told.push(Told::Concern(
-                    concern,
-                    Some(HeardConcern {
+            let heard = before.get(&alert).copied().unwrap_or(fresh);
+            if !before.contains_key(&alert) {
+                notified.push(Notified::Alert(
+                    alert,
+                    Some(NotifiedAlert {
                         since: since.wall(),
                         thread: heard.thread,
                     }),
                 ));
             }
-            self.told.insert(concern, heard);
+            self.notified.insert(alert, heard);
         }
-        told
+        notified
     }
 
     /// A summary with these failed: nobody knows whether it was read.
-    pub(super) fn owe(&mut self, holding: BTreeMap<Concern, Moment>) {
-        for (concern, since) in holding
+    pub(super) fn owe(&mut self, holding: BTreeMap<Alert, Moment>) {
+        for (alert, since) in holding
             .into_iter()
-            .filter(|(concern, _)| !self.told.contains_key(concern))
+            .filter(|(alert, _)| !self.notified.contains_key(alert))
         {
-            self.owed.entry(concern).or_insert(since);
+            self.unconfirmed.entry(alert).or_insert(since);
         }
     }
 }

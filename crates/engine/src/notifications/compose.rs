@@ -5,40 +5,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::context::Scene;
-use super::delivery::{OnItsWay, Tale};
-use super::route_notifier::Teller;
+use super::delivery::{InFlight, NotifiedState};
+use super::route_notifier::RouteNotifier;
 use crate::experiments::experiment::Experiment;
 use crate::groups::bookings::Affected;
 use crate::model::{Health, Moment, Stub};
-use crate::protocol::state::{Concern, Known, MessageId, Strand};
+use crate::protocol::state::{Alert, Known, MailThread, MessageId};
 use crate::protocol::summary::{Line, Occasion, Summary, Thread};
 
 /// The most earlier messages that one refers to. A mail program needs one of an incident's to put a message beside them.
 const MAX_REFERENCES: usize = 10;
 
-impl Teller {
+impl RouteNotifier {
     /// Puts a summary together and takes note that it is on its way.
     pub(super) fn send(
         &mut self,
         occasion: Occasion,
-        news: Vec<(Line, Tale)>,
-        concerns: BTreeMap<Concern, Moment>,
+        news: Vec<(Line, NotifiedState)>,
+        alert_states: BTreeMap<Alert, Moment>,
         digest: Option<Timestamp>,
         message: MessageId,
         scene: &Scene<'_>,
     ) -> Summary {
-        let (news, tales): (Vec<Line>, Vec<Tale>) = news.into_iter().unzip();
+        let (news, entries): (Vec<Line>, Vec<NotifiedState>) = news.into_iter().unzip();
         let problems = self.problems(scene);
         let alerts = self
-            .concerns
-            .alerts(occasion == Occasion::News, &concerns, scene);
-        let references = self.references(occasion, &news, &problems, &concerns);
-        self.carriage.send(OnItsWay {
+            .alert_states
+            .alerts(occasion == Occasion::News, &alert_states, scene);
+        let references = self.references(occasion, &news, &problems, &alert_states);
+        self.delivery.send(InFlight {
             message,
             since: scene.now,
             occasion,
-            tales,
-            concerns,
+            entries,
+            alert_states,
             digest,
         });
         Summary {
@@ -61,9 +61,9 @@ impl Teller {
 
     /// What is new of each experiment, problems first, with what people will know once they have read it. Of an experiment of which they
     /// do not want to hear now, only that one is well again that they know as bad.
-    pub(super) fn news(&self, scene: &Scene<'_>) -> Vec<(Line, Tale)> {
+    pub(super) fn news(&self, scene: &Scene<'_>) -> Vec<(Line, NotifiedState)> {
         let known = self
-            .untold
+            .pending
             .keys()
             .filter_map(|stub| (scene.experiments)(stub))
             .filter_map(|experiment| {
@@ -73,10 +73,10 @@ impl Teller {
             });
         let mut news: Vec<_> = known
             .map(|(experiment, known)| {
-                let tale = (!known.is_plain()).then_some((known, experiment.bad_since));
+                let entry = (!known.is_plain()).then_some((known, experiment.bad_since));
                 (
                     self.line(experiment, scene),
-                    (experiment.stub.clone(), tale),
+                    (experiment.stub.clone(), entry),
                 )
             })
             .collect();
@@ -94,10 +94,11 @@ impl Teller {
         let open = all.filter(|experiment| {
             self.is_problem(experiment) && self.route.hears_of(&experiment.stub)
         });
-        let told = open.filter(|experiment| {
-            self.told.contains_key(&experiment.stub) || !(scene.is_quiet)(&experiment.stub)
+        let notified = open.filter(|experiment| {
+            self.notified.contains_key(&experiment.stub) || !(scene.is_quiet)(&experiment.stub)
         });
-        told.map(|experiment| self.line(experiment, scene))
+        notified
+            .map(|experiment| self.line(experiment, scene))
             .collect()
     }
 
@@ -106,23 +107,25 @@ impl Teller {
         match experiment.health {
             Health::Degraded | Health::Flapping | Health::Down => true,
             Health::Unknown => self
-                .told
+                .notified
                 .get(&experiment.stub)
-                .is_some_and(|told| told.known.health != Health::Ok),
+                .is_some_and(|notified| notified.known.health != Health::Ok),
             Health::Ok => false,
         }
     }
 
     fn knows_bad(&self, stub: &Stub) -> bool {
-        self.told
+        self.notified
             .get(stub)
-            .is_some_and(|told| told.known.health.is_bad())
+            .is_some_and(|notified| notified.known.health.is_bad())
     }
 
     fn line(&self, experiment: &Experiment, scene: &Scene<'_>) -> Line {
-        let told = self.told.get(&experiment.stub);
-        let owed = self.owed.get(&experiment.stub).copied();
-        let bad_since = told.and_then(|told| told.bad_since).or(owed);
+        let notified = self.notified.get(&experiment.stub);
+        let unconfirmed = self.unconfirmed.get(&experiment.stub).copied();
+        let bad_since = notified
+            .and_then(|notified| notified.bad_since)
+            .or(unconfirmed);
         let is_well = experiment.health == Health::Ok;
         let well_since = self
             .well_since
@@ -132,7 +135,7 @@ impl Teller {
         Line {
             stub: experiment.stub.clone(),
             health: experiment.health,
-            told: told.map_or(Health::Ok, |told| told.known.health),
+            notified: notified.map_or(Health::Ok, |notified| notified.known.health),
             bookable: (scene.bookable)(experiment),
             listed: experiment.listed() || !scene.manifest_known,
             issues: experiment.issues.clone(),
@@ -151,19 +154,19 @@ impl Teller {
         occasion: Occasion,
         news: &[Line],
         problems: &[Line],
-        concerns: &BTreeMap<Concern, Moment>,
+        alert_states: &BTreeMap<Alert, Moment>,
     ) -> Vec<MessageId> {
-        let of_line = |line: &Line| self.told.get(&line.stub).and_then(|heard| heard.thread);
-        let strands: Vec<Strand> = match occasion {
+        let of_line = |line: &Line| self.notified.get(&line.stub).and_then(|heard| heard.thread);
+        let strands: Vec<MailThread> = match occasion {
             Occasion::News => news
                 .iter()
                 .filter_map(of_line)
-                .chain(self.concerns.strands_of_ended(concerns))
+                .chain(self.alert_states.strands_of_ended(alert_states))
                 .collect(),
             Occasion::Reminder => problems
                 .iter()
                 .filter_map(of_line)
-                .chain(self.concerns.strands())
+                .chain(self.alert_states.strands())
                 .collect(),
             Occasion::Digest => Vec::new(),
         };

@@ -6,7 +6,7 @@ use crate::experiments::experiment::Experiment;
 use crate::model::{Bookable, Health, Moment, Stub};
 use crate::notifications::route::Route;
 use crate::protocol::snapshot::Counts;
-use crate::protocol::state::{Concern, Known};
+use crate::protocol::state::{Alert, Known};
 use crate::protocol::summary::Background;
 
 /// An outage of a source, or of book's manifest, that is shorter than this is not told: servers are restarted, and come back
@@ -15,8 +15,8 @@ const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
 /// A concern that holds now, in words.
 #[derive(Debug, Clone)]
-pub(crate) struct Trouble {
-    pub(crate) concern: Concern,
+pub(crate) struct ActiveAlert {
+    pub(crate) alert: Alert,
     pub(crate) text: String,
     pub(crate) since: Moment,
     /// Whether those are to hear of it who have not: it has lasted, and is no part of a larger story. Who has, hears of it until it ends.
@@ -40,13 +40,13 @@ pub(crate) struct Scene<'a> {
     pub(crate) is_switching: bool,
     /// Until when relay or jump settle.
     pub(crate) settles_until: Option<Moment>,
-    pub(crate) troubles: Vec<Trouble>,
+    pub(crate) active_alerts: Vec<ActiveAlert>,
 }
 
 impl Known {
     /// What is to be told of an experiment now; `None` while nothing is known.
     pub(super) fn of(experiment: &Experiment, manifest_known: bool) -> Option<Self> {
-        let is_known = experiment.is_judged() && experiment.health != Health::Unknown;
+        let is_known = experiment.is_evaluated() && experiment.health != Health::Unknown;
         is_known.then(|| Self {
             health: experiment.health,
             issues: experiment.issues.clone(),
@@ -69,12 +69,14 @@ impl Known {
         self.health == Health::Ok && self.issues.is_empty() && self.listed
     }
 
-    pub(super) fn is_worth_telling_after(&self, told: &Self) -> bool {
-        self.health != told.health || self.issues != told.issues || (!self.listed && told.listed)
+    pub(super) fn is_worth_telling_after(&self, notified: &Self) -> bool {
+        self.health != notified.health
+            || self.issues != notified.issues
+            || (!self.listed && notified.listed)
     }
 }
 
-impl Concern {
+impl Alert {
     /// Since when it must have held to be told.
     pub(crate) fn told_after(self) -> Duration {
         match self {

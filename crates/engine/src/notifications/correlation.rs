@@ -105,11 +105,11 @@ pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
             .iter()
             .map(|place| (place.stub, client_address(place.remote))),
     );
-    let mut told = BTreeSet::new();
+    let mut notified = BTreeSet::new();
     let mut causes = Vec::new();
     for kind in CauseKind::ALL {
         for (key, sharing) in sharing(kind, &places) {
-            causes.extend(causes_of(key, &sharing, &lost, &mut told));
+            causes.extend(causes_of(key, &sharing, &lost, &mut notified));
         }
     }
     causes.sort_by(|a, b| a.began.cmp(&b.began).then_with(|| a.stubs.cmp(&b.stubs)));
@@ -140,10 +140,10 @@ fn causes_of<'a>(
     key: Key<'_>,
     sharing: &[&'a Stub],
     lost: &BTreeMap<&'a Stub, Moment>,
-    told: &mut BTreeSet<&'a Stub>,
+    notified: &mut BTreeSet<&'a Stub>,
 ) -> Vec<Cause> {
-    let untold = sharing.iter().filter(|stub| !told.contains(*stub));
-    let mut open: Vec<(Moment, &Stub)> = untold
+    let pending = sharing.iter().filter(|stub| !notified.contains(*stub));
+    let mut open: Vec<(Moment, &Stub)> = pending
         .filter_map(|stub| lost.get(stub).map(|at| (*at, *stub)))
         .collect();
     open.sort();
@@ -154,12 +154,13 @@ fn causes_of<'a>(
             break;
         };
         let is_out = |stub: &Stub| {
-            lost.get(stub)
-                .is_some_and(|at| *at < began || (told.contains(stub) && at.since(began) <= WITHIN))
+            lost.get(stub).is_some_and(|at| {
+                *at < began || (notified.contains(stub) && at.since(began) <= WITHIN)
+            })
         };
         let of = sharing.iter().filter(|stub| !is_out(stub)).count();
         if burst.len() * 100 >= of * MAJORITY_PERCENT {
-            told.extend(burst.iter().map(|(_, stub)| *stub));
+            notified.extend(burst.iter().map(|(_, stub)| *stub));
             causes.push(Cause::new(
                 key,
                 burst.into_iter().map(|(_, stub)| stub.clone()).collect(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Fault, Moment, Stub};
+use crate::model::{CallError, Moment, Stub};
 use crate::protocol::input::DeliveryFault;
-use crate::protocol::state::{Concern, Known, MessageId};
+use crate::protocol::state::{Alert, Known, MessageId};
 use crate::protocol::summary::Occasion;
 
 /// The wait after the first failure; it doubles with each further one, up to [`RETRY_AT_MOST`].
@@ -23,16 +23,16 @@ const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(24 * 3600);
 const OUTCOME_WITHIN: Duration = Duration::from_secs(600);
 
 /// What people will have been told of an experiment, with since when it is bad; `None`: that it is well.
-pub(super) type Tale = (Stub, Option<(Known, Option<Moment>)>);
+pub(super) type NotifiedState = (Stub, Option<(Known, Option<Moment>)>);
 
 /// A summary on its way, with what people will have been told when it arrives.
 #[derive(Debug, Clone)]
-pub(super) struct OnItsWay {
+pub(super) struct InFlight {
     pub(super) message: MessageId,
     pub(super) since: Moment,
     pub(super) occasion: Occasion,
-    pub(super) tales: Vec<Tale>,
-    pub(super) concerns: BTreeMap<Concern, Moment>,
+    pub(super) entries: Vec<NotifiedState>,
+    pub(super) alert_states: BTreeMap<Alert, Moment>,
     /// The time for which the digest was due, where it is one.
     pub(super) digest: Option<Timestamp>,
 }
@@ -44,31 +44,31 @@ struct Failed {
     refused_since: Option<Moment>,
     /// Before this moment not even a change is worth another attempt.
     not_before: Moment,
-    tales: BTreeMap<Stub, Known>,
-    concerns: BTreeSet<Concern>,
+    entries: BTreeMap<Stub, Known>,
+    alert_states: BTreeSet<Alert>,
 }
 
 /// The state of bringing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Carriage {
-    on_its_way: Option<OnItsWay>,
+pub(super) struct Delivery {
+    on_its_way: Option<InFlight>,
     failed: Option<Failed>,
     retry_at: Option<Moment>,
     pub(super) failures: u32,
     pub(super) last_sent: Option<Moment>,
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<CallError>,
 }
 
-impl Carriage {
+impl Delivery {
     pub(super) fn is_idle(&self) -> bool {
         self.on_its_way.is_none()
     }
 
-    pub(super) fn on_its_way(&self) -> Option<&OnItsWay> {
+    pub(super) fn on_its_way(&self) -> Option<&InFlight> {
         self.on_its_way.as_ref()
     }
 
-    pub(super) fn send(&mut self, summary: OnItsWay) {
+    pub(super) fn send(&mut self, summary: InFlight) {
         self.on_its_way = Some(summary);
     }
 
@@ -90,14 +90,14 @@ impl Carriage {
     }
 
     /// Gives up a summary whose outcome never came.
-    pub(super) fn expired(&mut self, now: Moment) -> Option<OnItsWay> {
+    pub(super) fn expired(&mut self, now: Moment) -> Option<InFlight> {
         let summary = self
             .on_its_way
             .take_if(|summary| now >= summary.since + OUTCOME_WITHIN)?;
         self.failed(
             &summary,
             &DeliveryFault {
-                fault: Fault::TimedOut,
+                fault: CallError::TimedOut,
                 permanent: false,
             },
             now,
@@ -106,7 +106,7 @@ impl Carriage {
     }
 
     /// The summary of this number, if it is the one on its way.
-    pub(super) fn take(&mut self, id: u64) -> Option<OnItsWay> {
+    pub(super) fn take(&mut self, id: u64) -> Option<InFlight> {
         self.on_its_way.take_if(|summary| summary.message.id == id)
     }
 
@@ -118,24 +118,24 @@ impl Carriage {
     }
 
     /// Whoever mends a password or a token should not have to wait for a day.
-    pub(super) fn failed(&mut self, summary: &OnItsWay, fault: &DeliveryFault, now: Moment) {
+    pub(super) fn failed(&mut self, summary: &InFlight, fault: &DeliveryFault, now: Moment) {
         let wait = (RETRY_AFTER * 2_u32.saturating_pow(self.failures.min(16))).min(RETRY_AT_MOST);
         let refused_since = fault
             .refuses_content()
             .then(|| self.refused_since().unwrap_or(now));
         self.failures = self.failures.saturating_add(1);
         self.fault = Some(fault.fault.clone());
-        let known = |(stub, tale): &Tale| {
+        let known = |(stub, entry): &NotifiedState| {
             (
                 stub.clone(),
-                tale.clone().map_or_else(Known::assumed, |tale| tale.0),
+                entry.clone().map_or_else(Known::assumed, |entry| entry.0),
             )
         };
         self.failed = Some(Failed {
             refused_since,
             not_before: now + if fault.permanent { wait } else { RETRY_AFTER },
-            tales: summary.tales.iter().map(known).collect(),
-            concerns: summary.concerns.keys().copied().collect(),
+            entries: summary.entries.iter().map(known).collect(),
+            alert_states: summary.alert_states.keys().copied().collect(),
         });
         self.retry_at = Some(match (refused_since, fault.permanent) {
             (Some(_), _) => now + RETRY_REFUSED_AFTER,
@@ -146,22 +146,22 @@ impl Carriage {
 
     /// Takes note of what there is to tell of an experiment. Where that is not what the last attempt told, it is worth another one: what
     /// an attempt has told is on disk, and people hear of it one day although it is over by then.
-    pub(super) fn consider(&mut self, stub: &Stub, known: &Known) {
+    pub(super) fn note_change(&mut self, stub: &Stub, known: &Known) {
         if self
             .failed
             .as_ref()
-            .is_some_and(|failed| failed.tales.get(stub) != Some(known))
+            .is_some_and(|failed| failed.entries.get(stub) != Some(known))
         {
             self.try_again();
         }
     }
 
     /// The same for what concerns the whole laboratory.
-    pub(super) fn consider_concerns(&mut self, concerns: &BTreeMap<Concern, Moment>) {
+    pub(super) fn consider_concerns(&mut self, alert_states: &BTreeMap<Alert, Moment>) {
         if self
             .failed
             .as_ref()
-            .is_some_and(|failed| !failed.concerns.iter().eq(concerns.keys()))
+            .is_some_and(|failed| !failed.alert_states.iter().eq(alert_states.keys()))
         {
             self.try_again();
         }

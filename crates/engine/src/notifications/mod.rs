@@ -14,7 +14,7 @@ mod route_notifier;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) use context::{Scene, Trouble};
+pub(super) use context::{ActiveAlert, Scene};
 pub use digest::Digest;
 
 use crate::experiments::experiment::Experiment;
@@ -23,19 +23,19 @@ use crate::notifications::route::Route;
 use crate::protocol::effect::Record;
 use crate::protocol::input::DeliveryFault;
 use crate::protocol::snapshot::{RouteView, ToldView};
-use crate::protocol::state::{Concern, RouteMemory, Told};
+use crate::protocol::state::{Alert, Notified, RouteMemory};
 use crate::protocol::summary::Summary;
-use route_notifier::Teller;
+use route_notifier::RouteNotifier;
 
 /// All routes, each with what its people were told. Nothing that happens on one of them touches another.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Telling {
-    tellers: Vec<Teller>,
+    notifiers: Vec<RouteNotifier>,
     next_id: u64,
     switching_since: Option<Moment>,
     /// What is to be kept of changes that no summary made.
     records: Vec<Record>,
-    told: Arc<Vec<ToldView>>,
+    notified: Arc<Vec<ToldView>>,
     told_changed: bool,
 }
 
@@ -43,9 +43,9 @@ impl Telling {
     /// Routes whose people were told nothing yet.
     pub(super) fn new(routes: Vec<Route>, now: Moment) -> Self {
         Self {
-            tellers: routes
+            notifiers: routes
                 .into_iter()
-                .map(|route| Teller::new(route, now))
+                .map(|route| RouteNotifier::new(route, now))
                 .collect(),
             ..Self::default()
         }
@@ -62,19 +62,20 @@ impl Telling {
         self.told_changed = true;
         for (name, memory) in routes {
             match self
-                .tellers
+                .notifiers
                 .iter_mut()
-                .find(|teller| teller.route.name == *name)
+                .find(|notifier| notifier.route.name == *name)
             {
-                Some(teller) => {
-                    let told = teller
-                        .recall(memory, now)
-                        .into_iter()
-                        .map(|told| Record::Told {
-                            route: name.clone(),
-                            told,
-                        });
-                    self.records.extend(told);
+                Some(notifier) => {
+                    let notified =
+                        notifier
+                            .recall(memory, now)
+                            .into_iter()
+                            .map(|notified| Record::Notified {
+                                route: name.clone(),
+                                notified,
+                            });
+                    self.records.extend(notified);
                 }
                 None => self.records.push(Record::RouteGone(name.clone())),
             }
@@ -83,28 +84,33 @@ impl Telling {
 
     /// Tells people on these routes from now on. What was told on a route stays with its name. Returns whether anything changes by that.
     pub(super) fn adopt(&mut self, routes: Vec<Route>, now: Moment) -> bool {
-        if self.tellers.iter().map(|teller| &teller.route).eq(&routes) {
+        if self
+            .notifiers
+            .iter()
+            .map(|notifier| &notifier.route)
+            .eq(&routes)
+        {
             return false;
         }
-        let mut known: BTreeMap<RouteName, Teller> = std::mem::take(&mut self.tellers)
+        let mut known: BTreeMap<RouteName, RouteNotifier> = std::mem::take(&mut self.notifiers)
             .into_iter()
-            .map(|teller| (teller.route.name.clone(), teller))
+            .map(|notifier| (notifier.route.name.clone(), notifier))
             .collect();
         for route in routes {
             let name = route.name.clone();
-            let teller = match known.remove(&name) {
-                Some(mut teller) => {
-                    let gone = teller.adopt(route, now);
+            let notifier = match known.remove(&name) {
+                Some(mut notifier) => {
+                    let gone = notifier.adopt(route, now);
                     self.records
-                        .extend(gone.into_iter().map(|told| Record::Told {
+                        .extend(gone.into_iter().map(|notified| Record::Notified {
                             route: name.clone(),
-                            told,
+                            notified,
                         }));
-                    teller
+                    notifier
                 }
-                None => Teller::new(route, now),
+                None => RouteNotifier::new(route, now),
             };
-            self.tellers.push(teller);
+            self.notifiers.push(notifier);
         }
         self.records
             .extend(known.into_keys().map(Record::RouteGone));
@@ -114,37 +120,44 @@ impl Telling {
 
     /// Whether there is somebody to tell.
     pub(super) fn has_routes(&self) -> bool {
-        !self.tellers.is_empty()
+        !self.notifiers.is_empty()
     }
 
     /// Whether nothing is to be done, unless there is a trouble now.
     pub(super) fn is_idle(&self, now: Moment) -> bool {
-        self.tellers.iter().all(|teller| teller.is_idle(now))
+        self.notifiers.iter().all(|notifier| notifier.is_idle(now))
     }
 
     /// Whether anybody was told of a concern, or may have been, and it has not ended since.
-    pub(super) fn goes_on(&self, concern: Concern) -> bool {
-        self.tellers.iter().any(|teller| teller.goes_on(concern))
+    pub(super) fn goes_on(&self, alert: Alert) -> bool {
+        self.notifiers
+            .iter()
+            .any(|notifier| notifier.goes_on(alert))
     }
 
     /// Takes note that an experiment changed.
-    pub(super) fn consider(&mut self, experiment: &Experiment, manifest_known: bool, now: Moment) {
-        for teller in &mut self.tellers {
-            teller.consider(experiment, manifest_known, now);
+    pub(super) fn note_change(
+        &mut self,
+        experiment: &Experiment,
+        manifest_known: bool,
+        now: Moment,
+    ) {
+        for notifier in &mut self.notifiers {
+            notifier.note_change(experiment, manifest_known, now);
         }
     }
 
     /// Takes note that an experiment is forgotten.
     pub(super) fn forget(&mut self, stub: &Stub) {
-        for teller in self
-            .tellers
+        for notifier in self
+            .notifiers
             .iter_mut()
-            .filter_map(|teller| teller.forget(stub).then_some(&*teller))
+            .filter_map(|notifier| notifier.forget(stub).then_some(&*notifier))
         {
             self.told_changed = true;
-            self.records.push(Record::Told {
-                route: teller.route.name.clone(),
-                told: Told::Experiment(stub.clone(), None),
+            self.records.push(Record::Notified {
+                route: notifier.route.name.clone(),
+                notified: Notified::Experiment(stub.clone(), None),
             });
         }
     }
@@ -155,15 +168,15 @@ impl Telling {
             .is_switching
             .then(|| self.switching_since.unwrap_or(scene.now));
         let mut summaries = Vec::new();
-        for teller in &mut self.tellers {
-            if let Some(summary) = teller.due(scene, self.switching_since, self.next_id + 1) {
+        for notifier in &mut self.notifiers {
+            if let Some(summary) = notifier.due(scene, self.switching_since, self.next_id + 1) {
                 self.next_id = summary.id;
                 summaries.push(summary);
             }
-            let noted = teller.take_noted();
-            self.records.extend(noted.map(|told| Record::Told {
-                route: teller.route.name.clone(),
-                told,
+            let noted = notifier.take_noted();
+            self.records.extend(noted.map(|notified| Record::Notified {
+                route: notifier.route.name.clone(),
+                notified,
             }));
         }
         summaries
@@ -171,9 +184,9 @@ impl Telling {
 
     /// When to look again although nothing came.
     pub(super) fn deadline(&self, now: Moment) -> Option<Moment> {
-        self.tellers
+        self.notifiers
             .iter()
-            .filter_map(|teller| teller.deadline(self.switching_since, now))
+            .filter_map(|notifier| notifier.deadline(self.switching_since, now))
             .min()
     }
 
@@ -183,15 +196,15 @@ impl Telling {
         id: u64,
         outcome: &Result<(), DeliveryFault>,
         now: Moment,
-    ) -> Option<(RouteName, Vec<Told>)> {
-        let (name, told) = self.tellers.iter_mut().find_map(|teller| {
+    ) -> Option<(RouteName, Vec<Notified>)> {
+        let (name, notified) = self.notifiers.iter_mut().find_map(|notifier| {
             Some((
-                teller.route.name.clone(),
-                teller.delivered(id, outcome, now)?,
+                notifier.route.name.clone(),
+                notifier.delivered(id, outcome, now)?,
             ))
         })?;
-        self.told_changed |= !told.is_empty();
-        Some((name, told))
+        self.told_changed |= !notified.is_empty();
+        Some((name, notified))
     }
 
     /// What is to be kept of changes that no summary made.
@@ -200,16 +213,20 @@ impl Telling {
     }
 
     pub(super) fn views(&self) -> Vec<RouteView> {
-        self.tellers.iter().map(Teller::view).collect()
+        self.notifiers.iter().map(RouteNotifier::view).collect()
     }
 
     /// What people were told bad, sorted by experiment and route. It is put together anew only when it changed.
-    pub(super) fn told(&mut self) -> Arc<Vec<ToldView>> {
+    pub(super) fn notified(&mut self) -> Arc<Vec<ToldView>> {
         if std::mem::take(&mut self.told_changed) {
-            let mut told: Vec<ToldView> = self.tellers.iter().flat_map(Teller::told).collect();
-            told.sort_by(|a, b| (&a.stub, &a.route).cmp(&(&b.stub, &b.route)));
-            self.told = Arc::new(told);
+            let mut notified: Vec<ToldView> = self
+                .notifiers
+                .iter()
+                .flat_map(RouteNotifier::notified)
+                .collect();
+            notified.sort_by(|a, b| (&a.stub, &a.route).cmp(&(&b.stub, &b.route)));
+            self.notified = Arc::new(notified);
         }
-        Arc::clone(&self.told)
+        Arc::clone(&self.notified)
     }
 }

@@ -1,22 +1,22 @@
 //! How a route goes on across a restart of ours, and as another route of the same name: what was told stays, as far as it hears of it.
 
-use super::alerts::Concerns;
+use super::alerts::Alerts;
 use super::digest::Digests;
-use super::route_notifier::{Heard, Teller};
+use super::route_notifier::{Heard, RouteNotifier};
 use crate::model::Moment;
 use crate::notifications::route::Route;
-use crate::protocol::state::{Concern, RouteMemory, Told};
+use crate::protocol::state::{Alert, Notified, RouteMemory};
 
-impl Teller {
+impl RouteNotifier {
     /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear of any more.
-    pub(super) fn recall(&mut self, memory: &RouteMemory, now: Moment) -> Vec<Told> {
+    pub(super) fn recall(&mut self, memory: &RouteMemory, now: Moment) -> Vec<Notified> {
         let mut gone = Vec::new();
         self.noted = None;
-        for told in &memory.told {
-            match told {
-                Told::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
+        for notified in &memory.notified {
+            match notified {
+                Notified::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
                     let bad_since = heard.known.bad_since.map(|at| now.back_at(at));
-                    self.told.insert(
+                    self.notified.insert(
                         stub.clone(),
                         Heard {
                             known: heard.known.clone(),
@@ -25,45 +25,49 @@ impl Teller {
                         },
                     );
                 }
-                Told::Concern(concern, Some(heard)) if self.route.alerts => {
-                    self.concerns.recall(*concern, heard, now)
+                Notified::Alert(alert, Some(heard)) if self.route.alerts => {
+                    self.alert_states.recall(*alert, heard, now)
                 }
-                Told::Experiment(stub, _) => gone.push(Told::Experiment(stub.clone(), None)),
-                Told::Concern(concern, _) => gone.push(Told::Concern(*concern, None)),
-                Told::Rounds(rounds) => {
-                    (self.told_at, self.reminders) =
-                        (Some(now.back_at(rounds.told_at)), rounds.reminders);
-                    self.last_digest = rounds.digest;
+                Notified::Experiment(stub, _) => {
+                    gone.push(Notified::Experiment(stub.clone(), None))
+                }
+                Notified::Alert(alert, _) => gone.push(Notified::Alert(*alert, None)),
+                Notified::ReminderState(reminder_state) => {
+                    (self.notified_at, self.reminders) = (
+                        Some(now.back_at(reminder_state.notified_at)),
+                        reminder_state.reminders,
+                    );
+                    self.last_digest = reminder_state.digest;
                 }
             }
         }
-        self.told_at = self.told_at.or(Some(now));
+        self.notified_at = self.notified_at.or(Some(now));
         if let Some(digests) = &mut self.digests {
             digests.recall(self.last_digest, now.wall());
         }
-        for (stub, since) in &memory.owed {
+        for (stub, since) in &memory.unconfirmed {
             if !self.route.hears_of(stub) {
-                gone.push(Told::Experiment(stub.clone(), None));
+                gone.push(Notified::Experiment(stub.clone(), None));
                 continue;
             }
             let since = now.back_at(*since);
-            self.owed
+            self.unconfirmed
                 .entry(stub.clone())
                 .and_modify(|first| *first = since.min(*first))
                 .or_insert(since);
         }
-        for owed in &memory.owed_concerns {
+        for unconfirmed in &memory.owed_concerns {
             if self.route.alerts {
-                self.concerns.recall_owed(owed, now);
+                self.alert_states.recall_owed(unconfirmed, now);
             } else {
-                gone.push(Told::Concern(owed.concern, None));
+                gone.push(Notified::Alert(unconfirmed.alert, None));
             }
         }
         gone
     }
 
     /// Goes on as this route. Returns what is to be forgotten: what it does not hear of any more.
-    pub(super) fn adopt(&mut self, route: Route, now: Moment) -> Vec<Told> {
+    pub(super) fn adopt(&mut self, route: Route, now: Moment) -> Vec<Notified> {
         if route.digest != self.route.digest {
             self.last_digest = self.last_digest();
             self.digests = route
@@ -73,30 +77,30 @@ impl Teller {
             if let (Some(digests), Some(_)) = (&mut self.digests, self.last_digest) {
                 digests.recall(self.last_digest, now.wall());
             }
-            self.noted = Some(self.rounds(now));
+            self.noted = Some(self.reminder_state(now));
         }
         let on_its_way = self
-            .carriage
+            .delivery
             .on_its_way()
             .into_iter()
-            .flat_map(|summary| &summary.tales)
+            .flat_map(|summary| &summary.entries)
             .map(|(stub, _)| stub);
         let deaf_to = self
-            .told
+            .notified
             .keys()
-            .chain(self.owed.keys())
+            .chain(self.unconfirmed.keys())
             .chain(on_its_way)
             .filter(|stub| !route.hears_of(stub));
-        let mut gone: Vec<Told> = deaf_to
-            .map(|stub| Told::Experiment(stub.clone(), None))
+        let mut gone: Vec<Notified> = deaf_to
+            .map(|stub| Notified::Experiment(stub.clone(), None))
             .collect();
-        self.untold.retain(|stub, _| route.hears_of(stub));
-        self.owed.retain(|stub, _| route.hears_of(stub));
+        self.pending.retain(|stub, _| route.hears_of(stub));
+        self.unconfirmed.retain(|stub, _| route.hears_of(stub));
         self.well_since.retain(|stub, _| route.hears_of(stub));
-        self.told.retain(|stub, _| route.hears_of(stub));
+        self.notified.retain(|stub, _| route.hears_of(stub));
         if !route.alerts {
-            self.concerns = Concerns::default();
-            gone.extend(Concern::ALL.map(|concern| Told::Concern(concern, None)));
+            self.alert_states = Alerts::default();
+            gone.extend(Alert::ALL.map(|alert| Notified::Alert(alert, None)));
         }
         self.route = route;
         gone

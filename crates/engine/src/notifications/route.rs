@@ -41,7 +41,7 @@ pub enum Channel {
 impl Channel {
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Mail => "mail",
             Self::Webhook => "webhook",

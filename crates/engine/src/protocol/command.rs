@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::groups::bookings::Affected;
 use crate::model::{ResourceName, Stub};
-use crate::suppressions::{NamePattern, QuietId, Schedule};
+use crate::suppressions::{NamePattern, Schedule, SuppressionId};
 
 /// What a maintainer can tell labwatch to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum Command {
     /// Ends an acknowledgement, a silence or a maintenance window before its time.
     Remove {
         /// Its number.
-        id: QuietId,
+        id: SuppressionId,
     },
     /// Holds a resource in book: it cannot be booked until a person lets it go. Students read the reason.
     Hold {
@@ -88,7 +88,7 @@ pub struct Order {
 /// What a person wants of a resource in book, until book says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wish {
+pub enum ManualOverride {
     /// To hold it, for this reason.
     Hold(String),
     /// To let it go.
@@ -110,7 +110,7 @@ pub struct Effect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// The numbers of what was made or ended, by which it can be ended.
-    pub ids: Vec<QuietId>,
+    pub ids: Vec<SuppressionId>,
     /// What it does.
     pub effect: Effect,
     /// Whether it survives a restart. Not while the memory cannot be written.

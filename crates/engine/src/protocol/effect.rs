@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::groups::booking_history::BookingChange;
 use crate::model::{ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
-use crate::protocol::command::{Order, Receipt, Wish};
+use crate::protocol::command::{ManualOverride, Order, Receipt};
 use crate::protocol::event::Event;
 use crate::protocol::input::{DeliveryFault, SwitchOutcome};
-use crate::protocol::state::Told;
+use crate::protocol::state::Notified;
 use crate::protocol::summary::Summary;
-use crate::suppressions::{Ended, QuietEntry, QuietId};
+use crate::suppressions::{Ended, SuppressionEntry, SuppressionId};
 
 /// What the engine asks for. Actions come in the order in which they must be carried out: a record before the effect it explains.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,7 +105,7 @@ pub enum Record {
         /// The resource.
         resource: ResourceName,
         /// What is wanted.
-        wish: Option<Wish>,
+        manual_override: Option<ManualOverride>,
     },
     /// A maintainer gave a command, and it was carried out.
     Commanded {
@@ -115,11 +115,11 @@ pub enum Record {
         receipt: Box<Receipt>,
     },
     /// Something keeps quiet from now on, or will.
-    Quieted {
+    Suppression {
         /// Its number.
-        id: QuietId,
+        id: SuppressionId,
         /// What it is.
-        entry: Box<QuietEntry>,
+        entry: Box<SuppressionEntry>,
     },
     /// Something does not keep quiet any more.
     QuietEnded(Box<Ended>),
@@ -128,11 +128,11 @@ pub enum Record {
     /// An experiment is forgotten: seen again, it is new.
     Forgotten(Stub),
     /// What the people of a route know has changed.
-    Told {
+    Notified {
         /// The route.
         route: RouteName,
         /// What they know now.
-        told: Told,
+        notified: Notified,
     },
     /// A route is not configured any more: what was told on it is forgotten.
     RouteGone(RouteName),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Availability, Fault, ResourceName, SourceName, Stub, Topic};
+use crate::model::{Availability, CallError, ResourceName, SourceName, Stub, Topic};
 use crate::protocol::command::Order;
 use crate::protocol::report::Report;
 use crate::protocol::rules::Rules;
@@ -21,7 +21,7 @@ pub enum Input {
     /// A poll of book that gave the list of resources.
     Book(BookReading),
     /// A poll of book that failed.
-    BookFailed(Fault),
+    BookFailed(CallError),
     /// What book says about who needs what, and when.
     Timetable(Timetable),
     /// What a switch came to: the answer to `Action::Switch`.
@@ -48,7 +48,7 @@ pub enum Input {
     /// What a maintainer tells us to do. What would be refused does nothing: whoever hands it in asks before.
     Command(Order),
     /// The experiments that closed categories keep back now, all of them.
-    KeptBack(Arc<KeptBack>),
+    Quarantined(Arc<Quarantined>),
     /// This replica may act, or may only watch.
     Role(Role),
     /// The configuration was read anew: these are the rules from now on.
@@ -58,7 +58,7 @@ pub enum Input {
 }
 
 /// Experiments that nobody can book, however they are, until a person has opened a category; with its name.
-pub type KeptBack = BTreeMap<Stub, String>;
+pub type Quarantined = BTreeMap<Stub, String>;
 
 /// How the connection to relay or jump is, as its feed sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub enum Link {
     /// The websocket is open. Reports are still to prove that it is alive.
     Open,
     /// The attempt failed; another follows by itself after a back-off.
-    Failed(Fault),
+    Failed(CallError),
     /// An open connection ended; another attempt follows by itself.
     Closed(String),
 }
@@ -153,7 +153,7 @@ pub enum SwitchOutcome {
     /// Book does not know the resource.
     Gone,
     /// It is not known whether book was told.
-    Failed(Fault),
+    Failed(CallError),
 }
 
 /// What listening to a stream came to.
@@ -162,16 +162,16 @@ pub enum SampleOutcome {
     /// A message came.
     Heard,
     /// Nothing came for this long.
-    Quiet(Duration),
+    ActiveSuppressions(Duration),
     /// Listening was not possible, so nothing is known.
-    Failed(Fault),
+    Failed(CallError),
 }
 
 /// Why a summary was not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryFault {
     /// What went wrong.
-    pub fault: Fault,
+    pub fault: CallError,
     /// Whether the other side refused for good (SMTP 5xx, HTTP 4xx): the same content will not go through later.
     pub permanent: bool,
 }

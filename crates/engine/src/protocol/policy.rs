@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::experiments::flapping::FlapRule;
-use crate::experiments::hysteresis::HoldTimes;
+use crate::experiments::hysteresis::HysteresisTimes;
 
 /// Thresholds and bounds of the judgement. Settings are named without their `STATUS_` prefix.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Policy {
     /// `HEALTH_OUTAGE_HOLD`: how long relay may tell nothing before experiments count as down.
     pub outage_hold: Duration,
     /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`: how long a change must last before it counts.
-    pub hold: HoldTimes,
+    pub hold: HysteresisTimes,
     /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`: when changes between usable and down are too many.
     pub flap: FlapRule,
     /// `HEALTH_EVENTS`: how many events are kept per experiment, at least 1.
@@ -65,7 +65,7 @@ impl Default for Policy {
             startup: Duration::from_secs(60),
             settle: Duration::from_secs(30),
             outage_hold: Duration::from_secs(15 * 60),
-            hold: HoldTimes::default(),
+            hold: HysteresisTimes::default(),
             flap: FlapRule::default(),
             events: 100,
             ask: Some(Asking::Auto),

@@ -9,7 +9,7 @@ use crate::suppressions::Refused;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// It cannot be acknowledged, silenced, planned or ended.
-    Quiet(Refused),
+    ActiveSuppressions(Refused),
     /// This labwatch only watches.
     Follower,
     /// No experiment has such a name.
@@ -49,7 +49,7 @@ pub enum Refusal {
         health: Health,
     },
     /// A closed category keeps the resource's experiment back.
-    KeptBack {
+    Quarantined {
         /// The resource.
         resource: ResourceName,
         /// The category.
@@ -74,14 +74,14 @@ pub enum Refusal {
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        Self::Quiet(refused)
+        Self::ActiveSuppressions(refused)
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Quiet(refused) => refused.fmt(f),
+            Self::ActiveSuppressions(refused) => refused.fmt(f),
             Self::Follower => write!(
                 f,
                 "this labwatch only watches: give the command to the one that leads"
@@ -134,7 +134,7 @@ impl fmt::Display for Refusal {
                     "no person holds {resource}: labwatch withdrew it because {stub} is {health}, and gives it back when {stub} works"
                 )
             }
-            Self::KeptBack { resource, category } => {
+            Self::Quarantined { resource, category } => {
                 write!(
                     f,
                     "the category {category} is closed and keeps {resource} from being booked: inspect it, then open the category"

@@ -7,18 +7,18 @@ use jiff::Timestamp;
 
 use crate::groups::bookings::{Affected, Calendar};
 use crate::groups::holds::HoldView;
-use crate::groups::pool::{Pools, Standing};
+use crate::groups::pool::{PoolStatus, Pools};
 use crate::model::{
-    Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
+    Bookable, CallError, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
     StreamHealth, Stub, Topic,
 };
 use crate::notifications::correlation::Cause;
 use crate::notifications::route::Channel;
-use crate::protocol::command::Wish;
+use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
-use crate::protocol::input::{KeptBack, Link, Role};
+use crate::protocol::input::{Link, Quarantined, Role};
 use crate::protocol::report::{Report, Traffic};
-use crate::suppressions::{NoteView, Quiet, Quieted};
+use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
 /// A picture of everything at one moment. Parts that did not change are shared with earlier pictures.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub struct Snapshot {
     /// The ways to people, in the order of the configuration; none when nobody is told.
     pub routes: Vec<RouteView>,
     /// What people were told bad, sorted by experiment and route.
-    pub told: Arc<Vec<ToldView>>,
+    pub notified: Arc<Vec<ToldView>>,
     /// Sampling.
     pub sampling: SamplingView,
     /// Since when book has given an empty manifest.
@@ -58,13 +58,13 @@ pub struct Snapshot {
     /// Everything that keeps mail quiet, in the order in which it is listed.
     pub notes: Arc<Vec<NoteView>>,
     /// The same, to be asked.
-    pub quiet: Arc<Quiet>,
+    pub quiet: Arc<ActiveSuppressions>,
     /// Who has booked what, without names.
     pub calendar: Arc<Calendar>,
     /// Which experiments can stand in for each other.
     pub pools: Arc<Pools>,
     /// Experiments that closed categories keep back.
-    pub kept_back: Arc<KeptBack>,
+    pub quarantined: Arc<Quarantined>,
 }
 
 impl Snapshot {
@@ -96,9 +96,11 @@ impl Snapshot {
 
     /// What people were told bad about the experiment of this name, one for each route that heard of it.
     #[must_use]
-    pub fn told(&self, stub: &str) -> &[ToldView] {
-        let from = self.told.partition_point(|view| view.stub.as_str() < stub);
-        let rest = self.told.get(from..).unwrap_or_default();
+    pub fn notified(&self, stub: &str) -> &[ToldView] {
+        let from = self
+            .notified
+            .partition_point(|view| view.stub.as_str() < stub);
+        let rest = self.notified.get(from..).unwrap_or_default();
         rest.get(..rest.partition_point(|view| view.stub.as_str() == stub))
             .unwrap_or_default()
     }
@@ -143,7 +145,7 @@ pub struct PoolView {
     /// How many of them can be booked.
     pub bookable: usize,
     /// What works against what is booked within 24 h.
-    pub standing: Standing,
+    pub standing: PoolStatus,
 }
 
 /// An experiment.
@@ -164,7 +166,7 @@ pub struct ExperimentView {
     /// How it flaps; `None` while it is steady.
     pub flapping: Option<FlapView>,
     /// Why mail about it is kept quiet; `None` when it is not.
-    pub quiet: Option<Quieted>,
+    pub quiet: Option<Suppression>,
     /// Its remote login.
     pub jump: JumpHealth,
     /// When its host was last in a report of jump.
@@ -223,9 +225,9 @@ pub struct ResourceView {
     /// When book last said so.
     pub read: Option<Timestamp>,
     /// Why the last switch failed, where it did.
-    pub fault: Option<Fault>,
+    pub fault: Option<CallError>,
     /// What a person wants of it, until book says so.
-    pub wish: Option<Wish>,
+    pub manual_override: Option<ManualOverride>,
 }
 
 /// A stream of an experiment.
@@ -335,7 +337,7 @@ pub struct RouteView {
     /// Since when there is something to tell that has not been told.
     pub waiting_since: Option<Timestamp>,
     /// Why the last attempt failed, where it did.
-    pub fault: Option<Fault>,
+    pub fault: Option<CallError>,
     /// How many attempts failed in a row.
     pub failures: u32,
     /// When what waits was refused for good. It is kept, and tried again when something changes, or after a day.

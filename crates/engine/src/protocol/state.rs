@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
 use crate::model::{Health, ResourceName, RouteName, SourceName, Stub};
-use crate::protocol::command::Wish;
+use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
-use crate::suppressions::{QuietEntry, QuietId};
+use crate::suppressions::{SuppressionEntry, SuppressionId};
 
 /// What is remembered at the start. Without any of it the engine begins as on its first day.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,11 +23,11 @@ pub struct Memory {
     /// The number of the last summary.
     pub last_summary: u64,
     /// What keeps quiet, and what has ended meanwhile without anybody noticing.
-    pub quiet: Vec<(QuietId, QuietEntry)>,
+    pub quiet: Vec<(SuppressionId, SuppressionEntry)>,
     /// The highest number that was ever given to something that keeps quiet.
     pub last_quiet: u64,
     /// What people want of resources and book has not said yet.
-    pub wishes: Vec<(ResourceName, Wish)>,
+    pub manual_overrides: Vec<(ResourceName, ManualOverride)>,
     /// Resources that people hold, with since when and why.
     pub holds: Vec<(ResourceName, Hold)>,
     /// The bookings that are kept and not over.
@@ -38,18 +38,18 @@ pub struct Memory {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RouteMemory {
     /// What people were last told, where that is other than "all is well".
-    pub told: Vec<Told>,
+    pub notified: Vec<Notified>,
     /// Experiments of summaries of which nobody knows whether they arrived, with since when they were bad.
-    pub owed: Vec<(Stub, Timestamp)>,
+    pub unconfirmed: Vec<(Stub, Timestamp)>,
     /// What concerned the whole laboratory in such summaries, oldest first.
-    pub owed_concerns: Vec<OwedConcern>,
+    pub owed_concerns: Vec<UnconfirmedAlert>,
 }
 
 /// Something that concerned the whole laboratory, in a summary of which nobody knows whether it arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwedConcern {
+pub struct UnconfirmedAlert {
     /// What it was.
-    pub concern: Concern,
+    pub alert: Alert,
     /// Since when it was so.
     pub since: Timestamp,
     /// When it ended, where it had when the summary was put together.
@@ -69,13 +69,13 @@ pub struct Remembered {
 
 /// What the people of a route were told about one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum Notified {
     /// About an experiment; `None`: that it is well.
     Experiment(Stub, Option<Heard>),
     /// About the whole laboratory; `None`: that it has ended.
-    Concern(Concern, Option<HeardConcern>),
+    Alert(Alert, Option<NotifiedAlert>),
     /// When they last heard anything.
-    Rounds(Rounds),
+    ReminderState(ReminderState),
 }
 
 /// What people heard about an experiment.
@@ -84,21 +84,21 @@ pub struct Heard {
     /// What they know.
     pub known: Known,
     /// The summaries that told it; `None` where an older labwatch kept none.
-    pub thread: Option<Strand>,
+    pub thread: Option<MailThread>,
 }
 
 /// What people heard about something that concerns the whole laboratory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeardConcern {
+pub struct NotifiedAlert {
     /// Since when it is so.
     pub since: Timestamp,
     /// The summaries that told it; `None` where an older labwatch kept none.
-    pub thread: Option<Strand>,
+    pub thread: Option<MailThread>,
 }
 
 /// The summaries that told of one incident: of an experiment's bad time, or of a concern of the laboratory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Strand {
+pub struct MailThread {
     /// The first one.
     pub root: MessageId,
     /// The latest one.
@@ -122,9 +122,9 @@ impl fmt::Display for MessageId {
 
 /// When the people of a route last heard anything, for reminders and digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rounds {
+pub struct ReminderState {
     /// When a summary last arrived. It had every open problem in it.
-    pub told_at: Timestamp,
+    pub notified_at: Timestamp,
     /// How many reminders came since there was news.
     pub reminders: u32,
     /// The time for which the last digest was due.
@@ -146,7 +146,7 @@ pub struct Known {
 
 /// Something that concerns the whole laboratory. The order is that in a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Concern {
+pub enum Alert {
     /// All sources are silent: we are cut off.
     Blind,
     /// A source tells nothing.
@@ -157,7 +157,7 @@ pub enum Concern {
     Sampling,
 }
 
-impl Concern {
+impl Alert {
     /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Blind,
@@ -170,10 +170,10 @@ impl Concern {
 
     /// A word for it that stays the same.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Blind => "blind",
-            Self::Source(name) => name.word(),
+            Self::Source(name) => name.as_str(),
             Self::ManifestLost => "manifest",
             Self::Sampling => "sampling",
         }

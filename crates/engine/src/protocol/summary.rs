@@ -9,7 +9,7 @@ use crate::model::{Bookable, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
 use crate::protocol::event::Issue;
 use crate::protocol::snapshot::Counts;
-use crate::protocol::state::{Concern, MessageId};
+use crate::protocol::state::{Alert, MessageId};
 
 /// One message's content.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Summary {
     /// Every experiment that is not well, new ones included, in the same order.
     pub problems: Vec<Line>,
     /// What concerns the whole laboratory: sources, book's manifest, our own blindness.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<AlertLine>,
     /// How many of the experiments that the route hears of are in which state.
     pub counts: Counts,
     /// What is worth knowing beside the problems themselves.
@@ -52,7 +52,7 @@ pub enum Occasion {
 impl Occasion {
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::News => "news",
             Self::Reminder => "reminder",
@@ -78,7 +78,7 @@ pub struct Line {
     /// Its health now.
     pub health: Health,
     /// The health that people were last told, or [`Health::Ok`] where they were told nothing.
-    pub told: Health,
+    pub notified: Health,
     /// Whether it can be booked; `None` when book does not list it or has not told yet.
     pub bookable: Option<Bookable>,
     /// Whether book's manifest lists it.
@@ -121,9 +121,9 @@ impl Background {
 
 /// Something that concerns the whole laboratory.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Alert {
+pub struct AlertLine {
     /// What it is about; `None` for a trial, which is about nothing.
-    pub concern: Option<Concern>,
+    pub alert: Option<Alert>,
     /// What is wrong and what to do, or that it has ended.
     pub text: String,
     /// Since when it was or is so.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::experiments::evaluate::Telling;
-use crate::model::{Fault, Moment, SourceHealth, SourceName, format_duration};
+use crate::model::{CallError, Moment, SourceHealth, SourceName, format_duration};
 use crate::protocol::input::Link;
 
 /// How long a source may take for its very first report before it counts as down.
@@ -57,7 +57,7 @@ pub(crate) struct Source {
     reconnect_at: Option<Moment>,
     reconnects: u32,
     /// Since when every poll of book has failed, and how the last one did.
-    failing: Option<(Moment, Fault)>,
+    failing: Option<(Moment, CallError)>,
 }
 
 impl Source {
@@ -138,7 +138,7 @@ impl Source {
     }
 
     /// Takes note that a poll failed.
-    pub(crate) fn failed(&mut self, fault: Fault, now: Moment) {
+    pub(crate) fn failed(&mut self, fault: CallError, now: Moment) {
         let since = self.failing.as_ref().map_or(now, |(since, _)| *since);
         self.failing = Some((since, fault));
     }
@@ -149,7 +149,7 @@ impl Source {
     }
 
     /// Brings the health up to date. Returns whether it changed.
-    pub(crate) fn judge(&mut self, now: Moment) -> bool {
+    pub(crate) fn evaluate(&mut self, now: Moment) -> bool {
         if self.settle_until.is_some_and(|until| now >= until) {
             self.settle_until = None;
         }
@@ -317,13 +317,13 @@ mod tests {
         source.linked(Link::Open, at(0));
         for &time in times {
             source.heard(Some("s1"), SETTLE, at(time));
-            source.judge(at(time));
+            source.evaluate(at(time));
         }
         source
     }
 
     fn health_at(source: &mut Source, second: u64) -> SourceHealth {
-        source.judge(at(second));
+        source.evaluate(at(second));
         source.health
     }
 
@@ -356,7 +356,7 @@ mod tests {
         for source in [&mut asked, &mut left_alone] {
             for &second in &burst {
                 source.heard(None, SETTLE, at(second));
-                source.judge(at(second));
+                source.evaluate(at(second));
             }
         }
         for (second, health) in [
@@ -387,14 +387,14 @@ mod tests {
     fn absence_is_excused_after_a_restart_and_after_an_outage() {
         let mut restarted = reporting(SourceName::Relay, &[2, 4]);
         restarted.heard(Some("s2"), SETTLE, at(6));
-        restarted.judge(at(6));
+        restarted.evaluate(at(6));
         assert!(restarted.telling(at(35)).settling && !restarted.telling(at(36)).settling);
 
         let mut back = reporting(SourceName::Relay, &[2, 4]);
-        back.judge(at(60));
+        back.evaluate(at(60));
         assert!(!back.telling(at(60)).tells);
         back.heard(Some("s1"), SETTLE, at(61));
-        back.judge(at(61));
+        back.evaluate(at(61));
         assert!(back.telling(at(61)).tells && back.telling(at(90)).settling);
         assert_eq!(
             back.pace(),
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn a_mute_connection_is_given_up_less_and_less_often() {
         let mut source = reporting(SourceName::Jump, &[1, 2]);
-        source.judge(at(100));
+        source.evaluate(at(100));
         let due: Vec<u64> = (100..1000)
             .filter(|&second| source.reconnect_due(at(second)))
             .collect();
@@ -428,7 +428,7 @@ mod tests {
     #[test]
     fn the_connection_that_follows_a_mute_one_has_half_a_minute() {
         let mut source = reporting(SourceName::Jump, &[1, 2]);
-        source.judge(at(100));
+        source.evaluate(at(100));
         let due: Vec<u64> = (100..400)
             .filter(|&second| {
                 let due = source.reconnect_due(at(second));
@@ -445,7 +445,7 @@ mod tests {
     #[test]
     fn each_trouble_has_words_of_its_own() {
         let mut source = reporting(SourceName::Jump, &[1, 2]);
-        source.judge(at(100));
+        source.evaluate(at(100));
         assert_eq!(
             source.note(),
             "the reports of jump have stopped although the connection is open, after one at least every 1s"
@@ -453,7 +453,7 @@ mod tests {
         source.linked(Link::Closed("reset by peer".into()), at(100));
         source.linked(Link::Connecting, at(100));
         assert_eq!(source.note(), "the connection to jump ended: reset by peer");
-        source.linked(Link::Failed(Fault::TimedOut), at(100));
+        source.linked(Link::Failed(CallError::TimedOut), at(100));
         assert_eq!(
             source.note(),
             "jump gives no access: no answer within the time limit"
@@ -471,9 +471,9 @@ mod tests {
         let mut book = Source::new(SourceName::Book, None, at(0));
         book.heard(None, SETTLE, at(1));
         assert_eq!(health_at(&mut book, 800), SourceHealth::Live);
-        book.failed(Fault::TimedOut, at(900));
+        book.failed(CallError::TimedOut, at(900));
         assert_eq!(health_at(&mut book, 900), SourceHealth::Late);
-        book.failed(Fault::Dropped, at(920));
+        book.failed(CallError::Dropped, at(920));
         assert_eq!(health_at(&mut book, 930), SourceHealth::Down);
         assert_eq!(
             book.note(),
@@ -488,7 +488,7 @@ mod tests {
         let mut source = reporting(SourceName::Relay, &[2, 4, 6]);
         for second in 6..2000 {
             let now = at(second);
-            source.judge(now);
+            source.evaluate(now);
             source.ask_due(Duration::from_secs(5), now);
             source.reconnect_due(now);
             assert!(

@@ -3,18 +3,18 @@
 //! Quiet is a level, asked anew each time, and not an event. What is not told while it is quiet stays untold and is told when the quiet
 //! ends, if it still differs from what people know. So nobody needs to remember what happened inside a window.
 //!
-//! Times are the wall clock's, because people and calendars mean that one. The answer to [`Quiet::quiet`] depends on the time alone, not on
-//! whether [`Quiet::expire`] was called meanwhile.
+//! Times are the wall clock's, because people and calendars mean that one. The answer to [`ActiveSuppressions::quiet`] depends on the time alone, not on
+//! whether [`ActiveSuppressions::expire`] was called meanwhile.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::entry::{
-    Acknowledgement, Ended, Ending, Maintenance, NamePattern, QuietEntry, QuietId, QuietKind,
-    Quieted, Silence, Subject,
+    Acknowledgement, Ended, Ending, Maintenance, NamePattern, Silence, Subject, Suppression,
+    SuppressionEntry, SuppressionId, SuppressionKind,
 };
-use super::refusal::{QuietLimit, Refused};
+use super::refusal::{Refused, SuppressionLimit};
 use super::window::Schedule;
 use crate::model::Stub;
 
@@ -35,21 +35,24 @@ pub const MAX_DAYS: i64 = 366;
 
 /// All that keeps mail quiet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Quiet {
-    acknowledgements: BTreeMap<Subject, (QuietId, Acknowledgement)>,
-    silences: BTreeMap<QuietId, Silence>,
-    maintenances: BTreeMap<QuietId, Maintenance>,
+pub struct ActiveSuppressions {
+    acknowledgements: BTreeMap<Subject, (SuppressionId, Acknowledgement)>,
+    silences: BTreeMap<SuppressionId, Silence>,
+    maintenances: BTreeMap<SuppressionId, Maintenance>,
     /// Maintenance that stands in the configuration: it has no number, and nobody can end it but there.
     configured: Vec<Maintenance>,
     last_id: u64,
 }
 
-impl Quiet {
+impl ActiveSuppressions {
     /// What was kept by a store. `last_id` is the highest number ever given, so that none is given twice; 0 when none was.
     ///
-    /// All is taken, however much: bounds are for what is added. What has ended meanwhile is reported by [`Quiet::expire`].
+    /// All is taken, however much: bounds are for what is added. What has ended meanwhile is reported by [`ActiveSuppressions::expire`].
     #[must_use]
-    pub fn restore(entries: impl IntoIterator<Item = (QuietId, QuietEntry)>, last_id: u64) -> Self {
+    pub fn restore(
+        entries: impl IntoIterator<Item = (SuppressionId, SuppressionEntry)>,
+        last_id: u64,
+    ) -> Self {
         let mut quiet = Self {
             last_id,
             ..Self::default()
@@ -76,7 +79,7 @@ impl Quiet {
     ///
     /// Of several reasons the most personal one is given: an acknowledgement, else the silence or else the window that ends last.
     #[must_use]
-    pub fn quiet(&self, stub: &Stub, at: Timestamp) -> Option<Quieted> {
+    pub fn quiet(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
         let acknowledged = self.acknowledged(&Subject::Experiment(stub.clone()), at);
         acknowledged
             .or_else(|| self.silenced(stub.as_str(), at))
@@ -85,12 +88,12 @@ impl Quiet {
 
     /// Who knows that `subject` is bad, at `at`; `None` when nobody said so.
     #[must_use]
-    pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Quieted> {
+    pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
         let (id, entry) = self.acknowledgements.get(subject)?;
         let holds = entry.until.is_none_or(|until| at < until);
-        let quieted = || Quieted {
+        let quieted = || Suppression {
             id: Some(*id),
-            kind: QuietKind::Acknowledged,
+            kind: SuppressionKind::Acknowledged,
             by: entry.who.clone(),
             text: entry.text.clone(),
             until: entry.until,
@@ -100,13 +103,13 @@ impl Quiet {
 
     /// The acknowledgement of `subject`, also one that is over and was not let go of yet.
     #[must_use]
-    pub fn acknowledgement(&self, subject: &Subject) -> Option<(QuietId, &Acknowledgement)> {
+    pub fn acknowledgement(&self, subject: &Subject) -> Option<(SuppressionId, &Acknowledgement)> {
         self.acknowledgements
             .get(subject)
             .map(|(id, entry)| (*id, entry))
     }
 
-    /// The patterns of all silences that hold and all windows that are open at `at`. They change only at [`Quiet::next_change`].
+    /// The patterns of all silences that hold and all windows that are open at `at`. They change only at [`ActiveSuppressions::next_change`].
     #[must_use]
     pub fn open_at(&self, at: Timestamp) -> Vec<NamePattern> {
         let silences = self
@@ -143,24 +146,24 @@ impl Quiet {
 
     /// A copy of everything that is kept, by kind and then by subject or number, for lists and digests. What stands in the configuration
     /// has no number.
-    pub fn entries(&self) -> impl Iterator<Item = (Option<QuietId>, QuietEntry)> {
+    pub fn entries(&self) -> impl Iterator<Item = (Option<SuppressionId>, SuppressionEntry)> {
         let acknowledgements = self
             .acknowledgements
             .values()
-            .map(|(id, entry)| (Some(*id), QuietEntry::Acknowledgement(entry.clone())));
+            .map(|(id, entry)| (Some(*id), SuppressionEntry::Acknowledgement(entry.clone())));
         let silences = self
             .silences
             .iter()
-            .map(|(id, entry)| (Some(*id), QuietEntry::Silence(entry.clone())));
+            .map(|(id, entry)| (Some(*id), SuppressionEntry::Silence(entry.clone())));
         acknowledgements.chain(silences).chain(
             self.windows()
-                .map(|(id, entry)| (id, QuietEntry::Maintenance(entry.clone()))),
+                .map(|(id, entry)| (id, SuppressionEntry::Maintenance(entry.clone()))),
         )
     }
 
     /// Whether something has this number.
     #[must_use]
-    pub fn has(&self, id: QuietId) -> bool {
+    pub fn has(&self, id: SuppressionId) -> bool {
         self.silences.contains_key(&id)
             || self.maintenances.contains_key(&id)
             || self
@@ -173,20 +176,20 @@ impl Quiet {
     ///
     /// # Errors
     /// [`Refused`] for what cannot be, and for an experiment that is not bad or anything that is acknowledged already. What is over counts
-    /// until [`Quiet::expire`] lets go of it, so that its end is reported.
-    pub fn check(&self, entry: &QuietEntry) -> Result<(), Refused> {
+    /// until [`ActiveSuppressions::expire`] lets go of it, so that its end is reported.
+    pub fn check(&self, entry: &SuppressionEntry) -> Result<(), Refused> {
         check_text("who", entry.who())?;
         match entry {
-            QuietEntry::Acknowledgement(acknowledgement) => {
+            SuppressionEntry::Acknowledgement(acknowledgement) => {
                 self.check_acknowledgement(acknowledgement)
             }
-            QuietEntry::Silence(silence) => {
+            SuppressionEntry::Silence(silence) => {
                 check_text("reason", &silence.reason)?;
                 check_end(silence.until, silence.since)?;
                 check_length(silence.since, silence.until)?;
                 check_room("silences", self.silences.len(), MAX_SILENCES)
             }
-            QuietEntry::Maintenance(maintenance) => {
+            SuppressionEntry::Maintenance(maintenance) => {
                 check_text("reason", &maintenance.reason)?;
                 if let Schedule::Once { from, until } = maintenance.schedule {
                     check_order(from, until)?;
@@ -231,14 +234,14 @@ impl Quiet {
         )
     }
 
-    /// Adds what can be added: see [`Quiet::check`].
+    /// Adds what can be added: see [`ActiveSuppressions::check`].
     ///
     /// # Errors
     /// [`Refused`] where it cannot be.
-    pub fn add(&mut self, entry: QuietEntry) -> Result<QuietId, Refused> {
+    pub fn add(&mut self, entry: SuppressionEntry) -> Result<SuppressionId, Refused> {
         self.check(&entry)?;
         self.last_id += 1;
-        let id = QuietId(self.last_id);
+        let id = SuppressionId(self.last_id);
         self.insert(id, entry);
         Ok(id)
     }
@@ -247,7 +250,12 @@ impl Quiet {
     ///
     /// # Errors
     /// [`Refused::NotFound`] when there is nothing with this number; [`Refused::Text`] when nobody says who.
-    pub fn remove(&mut self, id: QuietId, who: &str, at: Timestamp) -> Result<Ended, Refused> {
+    pub fn remove(
+        &mut self,
+        id: SuppressionId,
+        who: &str,
+        at: Timestamp,
+    ) -> Result<Ended, Refused> {
         check_text("who", who)?;
         let entry = self.take(id).ok_or(Refused::NotFound(id))?;
         Ok(ended(
@@ -294,7 +302,7 @@ impl Quiet {
             .iter()
             .filter(|(_, entry)| is_over(entry.schedule.over_at()))
             .map(|(id, _)| *id);
-        let ids: Vec<QuietId> = silences.chain(windows).collect();
+        let ids: Vec<SuppressionId> = silences.chain(windows).collect();
         let mut over: Vec<Ended> = subjects
             .iter()
             .filter_map(|subject| self.end_acknowledgement(subject, Ending::Expired, at))
@@ -307,7 +315,7 @@ impl Quiet {
         over
     }
 
-    fn silenced(&self, stub: &str, at: Timestamp) -> Option<Quieted> {
+    fn silenced(&self, stub: &str, at: Timestamp) -> Option<Suppression> {
         let holding = self
             .silences
             .iter()
@@ -318,16 +326,16 @@ impl Quiet {
                 who, reason, until, ..
             },
         ) = holding.max_by_key(|(_, silence)| silence.until)?;
-        Some(Quieted {
+        Some(Suppression {
             id: Some(*id),
-            kind: QuietKind::Silenced,
+            kind: SuppressionKind::Silenced,
             by: who.clone(),
             text: reason.clone(),
             until: Some(*until),
         })
     }
 
-    fn maintained(&self, stub: &str, at: Timestamp) -> Option<Quieted> {
+    fn maintained(&self, stub: &str, at: Timestamp) -> Option<Suppression> {
         let matching = self
             .windows()
             .filter(|(_, maintenance)| maintenance.pattern.matches(stub));
@@ -336,9 +344,9 @@ impl Quiet {
         });
         let (id, Maintenance { who, reason, .. }, until) =
             open.max_by_key(|(_, _, until)| *until)?;
-        Some(Quieted {
+        Some(Suppression {
             id,
-            kind: QuietKind::Maintenance,
+            kind: SuppressionKind::Maintenance,
             by: who.clone(),
             text: reason.clone(),
             until: Some(until),
@@ -346,30 +354,30 @@ impl Quiet {
     }
 
     /// All maintenance, of people and of the configuration.
-    fn windows(&self) -> impl Iterator<Item = (Option<QuietId>, &Maintenance)> {
+    fn windows(&self) -> impl Iterator<Item = (Option<SuppressionId>, &Maintenance)> {
         self.maintenances
             .iter()
             .map(|(id, entry)| (Some(*id), entry))
             .chain(self.configured.iter().map(|entry| (None, entry)))
     }
 
-    fn insert(&mut self, id: QuietId, entry: QuietEntry) {
+    fn insert(&mut self, id: SuppressionId, entry: SuppressionEntry) {
         match entry {
-            QuietEntry::Acknowledgement(entry) => drop(
+            SuppressionEntry::Acknowledgement(entry) => drop(
                 self.acknowledgements
                     .insert(entry.subject.clone(), (id, entry)),
             ),
-            QuietEntry::Silence(entry) => drop(self.silences.insert(id, entry)),
-            QuietEntry::Maintenance(entry) => drop(self.maintenances.insert(id, entry)),
+            SuppressionEntry::Silence(entry) => drop(self.silences.insert(id, entry)),
+            SuppressionEntry::Maintenance(entry) => drop(self.maintenances.insert(id, entry)),
         }
     }
 
-    fn take(&mut self, id: QuietId) -> Option<QuietEntry> {
+    fn take(&mut self, id: SuppressionId) -> Option<SuppressionEntry> {
         if let Some(silence) = self.silences.remove(&id) {
-            return Some(QuietEntry::Silence(silence));
+            return Some(SuppressionEntry::Silence(silence));
         }
         if let Some(maintenance) = self.maintenances.remove(&id) {
-            return Some(QuietEntry::Maintenance(maintenance));
+            return Some(SuppressionEntry::Maintenance(maintenance));
         }
         let subject = self
             .acknowledgements
@@ -378,7 +386,7 @@ impl Quiet {
             .map(|(subject, _)| subject.clone())?;
         self.acknowledgements
             .remove(&subject)
-            .map(|(_, entry)| QuietEntry::Acknowledgement(entry))
+            .map(|(_, entry)| SuppressionEntry::Acknowledgement(entry))
     }
 
     fn end_acknowledgement(
@@ -388,12 +396,17 @@ impl Quiet {
         at: Timestamp,
     ) -> Option<Ended> {
         let (id, entry) = self.acknowledgements.remove(subject)?;
-        Some(ended(id, QuietEntry::Acknowledgement(entry), ending, at))
+        Some(ended(
+            id,
+            SuppressionEntry::Acknowledgement(entry),
+            ending,
+            at,
+        ))
     }
 }
 
 /// What ended at `at` by this ending or, where its own time was over before, by that.
-fn ended(id: QuietId, entry: QuietEntry, ending: Ending, at: Timestamp) -> Ended {
+fn ended(id: SuppressionId, entry: SuppressionEntry, ending: Ending, at: Timestamp) -> Ended {
     match entry.over_at().filter(|end| *end <= at) {
         Some(end) => Ended {
             id,
@@ -459,6 +472,6 @@ fn check_room(what: &'static str, count: usize, most: usize) -> Result<(), Refus
     if count < most {
         Ok(())
     } else {
-        Err(Refused::Full(QuietLimit { what, most }))
+        Err(Refused::Full(SuppressionLimit { what, most }))
     }
 }

@@ -12,9 +12,9 @@ use crate::model::{Health, MAX_NAME_BYTES, NameError, Stub};
 /// The number of an entry. None is given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct QuietId(pub u64);
+pub struct SuppressionId(pub u64);
 
-impl fmt::Display for QuietId {
+impl fmt::Display for SuppressionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -138,7 +138,7 @@ pub struct Maintenance {
 /// Any of what keeps mail quiet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum QuietEntry {
+pub enum SuppressionEntry {
     /// Of one thing that is bad.
     Acknowledgement(Acknowledgement),
     /// Of experiments by a pattern, for a while.
@@ -147,14 +147,14 @@ pub enum QuietEntry {
     Maintenance(Maintenance),
 }
 
-impl QuietEntry {
+impl SuppressionEntry {
     /// Which of them it is.
     #[must_use]
-    pub fn kind(&self) -> QuietKind {
+    pub fn kind(&self) -> SuppressionKind {
         match self {
-            Self::Acknowledgement(_) => QuietKind::Acknowledged,
-            Self::Silence(_) => QuietKind::Silenced,
-            Self::Maintenance(_) => QuietKind::Maintenance,
+            Self::Acknowledgement(_) => SuppressionKind::Acknowledged,
+            Self::Silence(_) => SuppressionKind::Silenced,
+            Self::Maintenance(_) => SuppressionKind::Maintenance,
         }
     }
 
@@ -221,7 +221,7 @@ impl QuietEntry {
 
 /// In which way something is kept quiet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum QuietKind {
+pub enum SuppressionKind {
     /// Somebody knows that it is bad.
     Acknowledged,
     /// Nobody wants to hear of it for a while.
@@ -230,10 +230,10 @@ pub enum QuietKind {
     Maintenance,
 }
 
-impl QuietKind {
+impl SuppressionKind {
     /// The word for it, the same in logs, mails and the API.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Acknowledged => "acknowledged",
             Self::Silenced => "silenced",
@@ -244,11 +244,11 @@ impl QuietKind {
 
 /// Why something is kept quiet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quieted {
+pub struct Suppression {
     /// The number of what keeps it quiet; `None` for maintenance that stands in the configuration.
-    pub id: Option<QuietId>,
+    pub id: Option<SuppressionId>,
     /// In which way.
-    pub kind: QuietKind,
+    pub kind: SuppressionKind,
     /// Who wants it.
     pub by: String,
     /// Why, or what is done about it.
@@ -261,9 +261,9 @@ pub struct Quieted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteView {
     /// Its number, by which it can be ended; `None` for what stands in the configuration.
-    pub id: Option<QuietId>,
+    pub id: Option<SuppressionId>,
     /// What it is.
-    pub entry: QuietEntry,
+    pub entry: SuppressionEntry,
     /// Whether it keeps quiet now.
     pub active: bool,
     /// When a maintenance window is or will be open next; `None` for other kinds.
@@ -276,9 +276,9 @@ pub struct NoteView {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Its number.
-    pub id: QuietId,
+    pub id: SuppressionId,
     /// What it was.
-    pub entry: QuietEntry,
+    pub entry: SuppressionEntry,
     /// When it ended, which may be before anybody looked.
     pub at: Timestamp,
     /// How.

@@ -7,12 +7,12 @@ mod refusal;
 mod window;
 
 pub use active::check_text;
-pub use active::{MAX_TEXT_BYTES, Quiet};
+pub use active::{ActiveSuppressions, MAX_TEXT_BYTES};
 pub use entry::{
-    Acknowledgement, Ended, Ending, Maintenance, NamePattern, NoteView, QuietEntry, QuietId,
-    QuietKind, Quieted, Silence, Subject,
+    Acknowledgement, Ended, Ending, Maintenance, NamePattern, NoteView, Silence, Subject,
+    Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
 };
-pub use refusal::{QuietLimit, Refused};
+pub use refusal::{Refused, SuppressionLimit};
 pub use window::{Day, MAX_WEEKLY, Occurrence, Schedule, ScheduleError, Weekly};
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::entry::{QuietId, Subject};
+use super::entry::{Subject, SuppressionId};
 use crate::model::{Health, Stub};
 
 /// A bound that is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QuietLimit {
+pub struct SuppressionLimit {
     /// What there is too much of: `acknowledgements`, `silences`, `maintenance windows`.
     pub what: &'static str,
     /// How many there may be.
@@ -31,7 +31,7 @@ pub enum Refused {
         /// What.
         subject: Subject,
         /// The number of the acknowledgement.
-        id: QuietId,
+        id: SuppressionId,
         /// Whose it is.
         who: String,
     },
@@ -60,9 +60,9 @@ pub enum Refused {
         most: usize,
     },
     /// There are too many already.
-    Full(QuietLimit),
+    Full(SuppressionLimit),
     /// There is none with this number: it has ended, or never was.
-    NotFound(QuietId),
+    NotFound(SuppressionId),
 }
 
 impl fmt::Display for Refused {

@@ -25,8 +25,8 @@ fn subject(name: &str) -> Subject {
 }
 
 /// Of an experiment that is down.
-fn acknowledgement(name: &str, since: i64, until: Option<i64>) -> QuietEntry {
-    QuietEntry::Acknowledgement(plain_acknowledgement(name, since, until))
+fn acknowledgement(name: &str, since: i64, until: Option<i64>) -> SuppressionEntry {
+    SuppressionEntry::Acknowledgement(plain_acknowledgement(name, since, until))
 }
 
 fn plain_acknowledgement(name: &str, since: i64, until: Option<i64>) -> Acknowledgement {
@@ -41,9 +41,9 @@ fn plain_acknowledgement(name: &str, since: i64, until: Option<i64>) -> Acknowle
     }
 }
 
-fn silence(text: &str, since: i64, until: i64) -> QuietEntry {
+fn silence(text: &str, since: i64, until: i64) -> SuppressionEntry {
     let (who, reason) = ("Bob".to_owned(), "new cables".to_owned());
-    QuietEntry::Silence(Silence {
+    SuppressionEntry::Silence(Silence {
         pattern: pattern(text),
         who,
         reason,
@@ -62,8 +62,8 @@ fn plain_maintenance(text: &str, schedule: Schedule) -> Maintenance {
     }
 }
 
-fn maintenance(text: &str, from: i64, until: i64) -> QuietEntry {
-    QuietEntry::Maintenance(plain_maintenance(
+fn maintenance(text: &str, from: i64, until: i64) -> SuppressionEntry {
+    SuppressionEntry::Maintenance(plain_maintenance(
         text,
         Schedule::Once {
             from: at(from),
@@ -73,7 +73,7 @@ fn maintenance(text: &str, from: i64, until: i64) -> QuietEntry {
 }
 
 /// Every day at 02:00 for two hours.
-fn nightly(text: &str) -> QuietEntry {
+fn nightly(text: &str) -> SuppressionEntry {
     let days = [
         Day::Mon,
         Day::Tue,
@@ -91,15 +91,15 @@ fn nightly(text: &str) -> QuietEntry {
         "UTC",
     )
     .expect("can be");
-    QuietEntry::Maintenance(plain_maintenance(text, Schedule::Weekly(weekly)))
+    SuppressionEntry::Maintenance(plain_maintenance(text, Schedule::Weekly(weekly)))
 }
 
-fn word(why: Option<Quieted>) -> &'static str {
-    why.map_or("-", |why| why.kind.word())
+fn as_str(why: Option<Suppression>) -> &'static str {
+    why.map_or("-", |why| why.kind.as_str())
 }
 
-fn all_kinds() -> Quiet {
-    let mut quiet = Quiet::default();
+fn all_kinds() -> ActiveSuppressions {
+    let mut quiet = ActiveSuppressions::default();
     quiet
         .add(acknowledgement("pend00", 0, Some(60)))
         .expect("taken");
@@ -130,7 +130,7 @@ fn each_kind_keeps_quiet_what_it_is_about_and_while_it_holds() {
         ("spin01", 120 + 7 * 1_440, "maintenance"),
     ] {
         assert_eq!(
-            word(quiet.quiet(&stub(name), at(minute))),
+            as_str(quiet.quiet(&stub(name), at(minute))),
             expected,
             "{name} at {minute}"
         );
@@ -138,7 +138,7 @@ fn each_kind_keeps_quiet_what_it_is_about_and_while_it_holds() {
     let why = quiet.quiet(&stub("pend01"), at(0)).expect("silenced");
     assert_eq!(
         (why.id, why.until),
-        (Some(QuietId(3)), Some(at(100))),
+        (Some(SuppressionId(3)), Some(at(100))),
         "of two silences the one that ends last"
     );
 }
@@ -152,7 +152,7 @@ fn the_next_change_is_the_next_begin_or_end_of_any() {
     .take(8)
     .collect();
     assert_eq!(changes, [60, 80, 90, 100, 110, 120, 240, 1_560].map(at));
-    assert_eq!(Quiet::default().next_change(at(0)), None);
+    assert_eq!(ActiveSuppressions::default().next_change(at(0)), None);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn an_acknowledgement_is_taken_only_while_it_is_bad() {
             health,
             ..plain_acknowledgement("pend00", 0, None)
         };
-        let got = Quiet::default().add(QuietEntry::Acknowledgement(entry));
+        let got = ActiveSuppressions::default().add(SuppressionEntry::Acknowledgement(entry));
         assert_eq!(got.is_ok(), taken, "{health}");
         assert!(
             taken
@@ -201,7 +201,7 @@ fn an_acknowledgement_is_taken_only_while_it_is_bad() {
 #[test]
 fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
     let acknowledged = |until| {
-        let mut quiet = Quiet::default();
+        let mut quiet = ActiveSuppressions::default();
         let id = quiet
             .add(acknowledgement("pend00", 0, until))
             .expect("taken");
@@ -212,7 +212,7 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
     };
     let (mut quiet, id) = acknowledged(None);
     assert_eq!(
-        word(quiet.quiet(&stub("pend00"), at(1_000_000))),
+        as_str(quiet.quiet(&stub("pend00"), at(1_000_000))),
         "acknowledged",
         "without an end it lasts"
     );
@@ -224,7 +224,7 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
             ended.id,
             ended.at,
             ended.ending,
-            word(quiet.quiet(&stub("pend00"), at(30)))
+            as_str(quiet.quiet(&stub("pend00"), at(30)))
         ),
         (id, at(30), Ending::Recovered, "-")
     );
@@ -255,15 +255,15 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
 
 #[test]
 fn recovery_ends_no_silence_and_no_window() {
-    let mut quiet = Quiet::default();
+    let mut quiet = ActiveSuppressions::default();
     quiet.add(silence("pend00", 0, 60)).expect("taken");
     assert_eq!(quiet.recovered(&subject("pend00"), at(1)), None);
-    assert_eq!(word(quiet.quiet(&stub("pend00"), at(1))), "silenced");
+    assert_eq!(as_str(quiet.quiet(&stub("pend00"), at(1))), "silenced");
 }
 
 #[test]
 fn an_experiment_is_acknowledged_by_one_person_at_a_time() {
-    let mut quiet = Quiet::default();
+    let mut quiet = ActiveSuppressions::default();
     let first = quiet
         .add(acknowledgement("pend00", 0, Some(60)))
         .expect("taken");
@@ -288,14 +288,14 @@ fn an_experiment_is_acknowledged_by_one_person_at_a_time() {
 
 #[test]
 fn what_cannot_be_is_refused_with_what_to_do() {
-    let quiet = Quiet::default;
+    let quiet = ActiveSuppressions::default;
     let acknowledge = |who: &str, text: &str, until| {
         let entry = Acknowledgement {
             who: who.to_owned(),
             text: text.to_owned(),
             ..plain_acknowledgement("pend00", 50, until)
         };
-        quiet().add(QuietEntry::Acknowledgement(entry))
+        quiet().add(SuppressionEntry::Acknowledgement(entry))
     };
     let long = "x".repeat(MAX_TEXT_BYTES + 1);
     for (refused, words) in [
@@ -316,7 +316,7 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         ),
         (
             quiet()
-                .remove(QuietId(7), "Ann", at(0))
+                .remove(SuppressionId(7), "Ann", at(0))
                 .map(|ended| ended.id),
             "nothing with the number 7",
         ),
@@ -335,7 +335,7 @@ fn what_cannot_be_is_refused_with_what_to_do() {
 
 #[test]
 fn there_is_a_bound_and_it_says_so() {
-    let mut quiet = Quiet::default();
+    let mut quiet = ActiveSuppressions::default();
     for _ in 0..MAX_SILENCES {
         quiet.add(silence("*", 0, 10)).expect("taken");
     }
@@ -356,12 +356,13 @@ fn what_is_kept_and_restored_is_the_same_and_no_number_is_given_twice() {
         .filter_map(|(id, entry)| Some((id?, entry)))
         .collect();
     let text = serde_json::to_string(&kept).expect("written");
-    let entries: Vec<(QuietId, QuietEntry)> = serde_json::from_str(&text).expect("read");
-    let mut restored = Quiet::restore(entries.clone(), 5);
+    let entries: Vec<(SuppressionId, SuppressionEntry)> =
+        serde_json::from_str(&text).expect("read");
+    let mut restored = ActiveSuppressions::restore(entries.clone(), 5);
     assert_eq!(restored, quiet);
-    assert_eq!(restored.add(silence("*", 0, 1)), Ok(QuietId(6)));
-    let mut of_fewer = Quiet::restore(entries.into_iter().take(1), 41);
-    assert_eq!(of_fewer.add(silence("*", 0, 1)), Ok(QuietId(42)));
+    assert_eq!(restored.add(silence("*", 0, 1)), Ok(SuppressionId(6)));
+    let mut of_fewer = ActiveSuppressions::restore(entries.into_iter().take(1), 41);
+    assert_eq!(of_fewer.add(silence("*", 0, 1)), Ok(SuppressionId(42)));
 }
 
 /// Health by the minute: as it is, or as it was told.
@@ -369,8 +370,8 @@ type Story = &'static [(i64, Health)];
 
 /// What a teller says who compares what was told with what is, unless it is quiet, and who wakes when the health of `pend00` changes and
 /// when quiet begins or ends.
-fn told(mut quiet: Quiet, health: &[(i64, Health)]) -> Vec<(i64, Health)> {
-    let (mut now, mut is, mut told, mut said) = (at(0), Health::Ok, Health::Ok, Vec::new());
+fn notified(mut quiet: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i64, Health)> {
+    let (mut now, mut is, mut notified, mut said) = (at(0), Health::Ok, Health::Ok, Vec::new());
     let mut changes = health
         .iter()
         .map(|(minute, health)| (at(*minute), *health))
@@ -383,8 +384,8 @@ fn told(mut quiet: Quiet, health: &[(i64, Health)]) -> Vec<(i64, Health)> {
             }
         }
         quiet.expire(now);
-        if is != told && quiet.quiet(&stub("pend00"), now).is_none() {
-            told = is;
+        if is != notified && quiet.quiet(&stub("pend00"), now).is_none() {
+            notified = is;
             said.push((now.duration_since(at(0)).as_mins(), is));
         }
         match changes
@@ -404,23 +405,23 @@ fn told(mut quiet: Quiet, health: &[(i64, Health)]) -> Vec<(i64, Health)> {
 fn a_level_that_is_kept_quiet_is_told_in_the_end_and_once() {
     use Health::{Degraded, Down, Ok};
     let window = || {
-        let mut quiet = Quiet::default();
+        let mut quiet = ActiveSuppressions::default();
         quiet.add(maintenance("pend*", 10, 20)).expect("taken");
         quiet
     };
     let silenced = || {
-        let mut quiet = Quiet::default();
+        let mut quiet = ActiveSuppressions::default();
         quiet.add(silence("pend00", 0, 15)).expect("taken");
         quiet
     };
     let acknowledged = |until| {
-        let mut quiet = Quiet::default();
+        let mut quiet = ActiveSuppressions::default();
         quiet
             .add(acknowledgement("pend00", 0, until))
             .expect("taken");
         quiet
     };
-    let table: [(&str, Quiet, Story, Story); 10] = [
+    let table: [(&str, ActiveSuppressions, Story, Story); 10] = [
         (
             "down, window, recovers inside, ends",
             window(),
@@ -483,25 +484,25 @@ fn a_level_that_is_kept_quiet_is_told_in_the_end_and_once() {
         ),
     ];
     for (what, quiet, health, expected) in table {
-        assert_eq!(told(quiet, health), expected, "{what}");
+        assert_eq!(notified(quiet, health), expected, "{what}");
     }
-    let mut nights = Quiet::default();
+    let mut nights = ActiveSuppressions::default();
     nights.add(nightly("*")).expect("taken");
     assert_eq!(
-        told(nights, &[(130, Down), (1_570, Ok)]),
+        notified(nights, &[(130, Down), (1_570, Ok)]),
         [(240, Down), (1_680, Ok)],
         "every night"
     );
 }
 
-fn any_quiet() -> impl Strategy<Value = Quiet> {
+fn any_quiet() -> impl Strategy<Value = ActiveSuppressions> {
     let names = || prop::sample::select(vec!["*", "pend*", "pend0?", "spin*", "pend00"]);
     let silences = prop::collection::vec((names(), 1_i64..3_000), 0..5);
     let windows = prop::collection::vec((names(), 0_i64..3_000, 1_i64..500), 0..5);
     let acknowledgements = prop::collection::vec(prop::option::of(1_i64..3_000), 0..2);
     (silences, windows, acknowledgements, any::<bool>()).prop_map(
         |(silences, windows, acknowledgements, night)| {
-            let mut quiet = Quiet::default();
+            let mut quiet = ActiveSuppressions::default();
             for (name, until) in silences {
                 quiet.add(silence(name, 0, until)).expect("taken");
             }
@@ -525,7 +526,7 @@ fn any_quiet() -> impl Strategy<Value = Quiet> {
 
 #[test]
 fn what_stands_in_the_configuration_keeps_quiet_too_and_has_no_number() {
-    let mut quiet = Quiet::default();
+    let mut quiet = ActiveSuppressions::default();
     quiet.configure(vec![plain_maintenance(
         "pend*",
         Schedule::Once {
@@ -538,7 +539,7 @@ fn what_stands_in_the_configuration_keeps_quiet_too_and_has_no_number() {
         .expect("it is worked on");
     assert_eq!(
         (why.id, why.kind, why.until),
-        (None, QuietKind::Maintenance, Some(at(20)))
+        (None, SuppressionKind::Maintenance, Some(at(20)))
     );
     assert_eq!(
         (
@@ -561,10 +562,10 @@ fn what_stands_in_the_configuration_keeps_quiet_too_and_has_no_number() {
 
 #[test]
 fn each_window_has_a_next_and_a_last_time() {
-    let QuietEntry::Maintenance(nights) = nightly("*") else {
+    let SuppressionEntry::Maintenance(nights) = nightly("*") else {
         panic!("maintenance")
     };
-    let QuietEntry::Maintenance(once) = maintenance("*", 10, 20) else {
+    let SuppressionEntry::Maintenance(once) = maintenance("*", 10, 20) else {
         panic!("maintenance")
     };
     let minutes = |occurrence: Option<Occurrence>| {
@@ -650,7 +651,7 @@ proptest! {
     fn told_comes_to_be_what_is(quiet in any_quiet(), flips in prop::collection::btree_set(0_i64..3_000, 0..12)) {
         let health: Vec<_> = flips.into_iter().zip([Health::Down, Health::Ok].into_iter().cycle()).collect();
         let last = health.last().map_or(Health::Ok, |(_, health)| *health);
-        let said = told(quiet.clone(), &health);
+        let said = notified(quiet.clone(), &health);
         prop_assert!(said.windows(2).all(|pair| pair[0].1 != pair[1].1), "nobody is told again what they know");
         let is_quiet_for_ever = last == Health::Down && quiet.quiet(&stub("pend00"), at(9_999)).is_some();
         prop_assert!(is_quiet_for_ever || said.last().map_or(Health::Ok, |(_, health)| *health) == last);

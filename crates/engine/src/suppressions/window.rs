@@ -119,7 +119,7 @@ impl Schedule {
                 until: *until,
             }),
             Self::Weekly(weekly) => weekly
-                .around(at, 7)
+                .derived(at, 7)
                 .filter(|(_, end)| *end <= at)
                 .last()
                 .map(occurrence),
@@ -175,7 +175,7 @@ impl fmt::Display for Schedule {
 
 impl fmt::Display for Weekly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let days: Vec<&str> = self.days.iter().map(|day| day.word()).collect();
+        let days: Vec<&str> = self.days.iter().map(|day| day.as_str()).collect();
         let starts = self.starts.strftime("%H:%M");
         write!(
             f,
@@ -190,7 +190,7 @@ impl fmt::Display for Weekly {
 impl Day {
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Mon => "mon",
             Self::Tue => "tue",
@@ -239,11 +239,11 @@ impl Weekly {
 
     /// The windows that may be open at `at`, the next one, and others around them, in order.
     fn near(&self, at: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
-        self.around(at, 0)
+        self.derived(at, 0)
     }
 
     /// The same, with the windows of so many days more before `at`.
-    fn around(
+    fn derived(
         &self,
         at: Timestamp,
         more_days: i64,
@@ -464,12 +464,12 @@ mod tests {
 
     #[test]
     fn when_the_clocks_go_forward_the_wall_clock_start_is_kept() {
-        let around = [
+        let derived = [
             ("2026-03-28T09:00Z", "2026-03-28T10:00Z"),
             ("2026-03-29T08:00Z", "2026-03-29T09:00Z"),
             ("2026-03-30T08:00Z", "2026-03-30T09:00Z"),
         ];
-        check("* 09:00 1h Europe/London", "2026-03-28T00:00Z", &around);
+        check("* 09:00 1h Europe/London", "2026-03-28T00:00Z", &derived);
     }
 
     #[test]

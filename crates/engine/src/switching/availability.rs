@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::{Availability, Bookable, Fault, Moment, ResourceName, Stub, Topic};
-use crate::protocol::command::Wish;
+use crate::model::{Availability, Bookable, CallError, Moment, ResourceName, Stub, Topic};
+use crate::protocol::command::ManualOverride;
 use crate::protocol::effect::Switch;
 use crate::protocol::input::{ResourceReading, SwitchOutcome};
 use crate::protocol::snapshot::ResourceView;
@@ -38,7 +38,7 @@ struct Resource {
     said: Option<(Availability, Moment)>,
     failures: u32,
     retry_at: Option<Moment>,
-    fault: Option<Fault>,
+    fault: Option<CallError>,
 }
 
 /// A switch that is under way.
@@ -46,7 +46,7 @@ struct Resource {
 struct UnderWay {
     set: Availability,
     /// The wish that it is for, where it is for one.
-    wish: Option<Wish>,
+    manual_override: Option<ManualOverride>,
 }
 
 /// How a person's hold on a resource changed.
@@ -66,9 +66,9 @@ pub(crate) struct Resources {
     under_way: BTreeMap<ResourceName, UnderWay>,
     retries: BTreeSet<(Moment, ResourceName)>,
     /// What people want, until book says so. It goes before what is wanted of the experiment's health.
-    wishes: BTreeMap<ResourceName, Wish>,
+    manual_overrides: BTreeMap<ResourceName, ManualOverride>,
     /// Resources of which nothing is wished any more, since this was last asked.
-    granted: Vec<ResourceName>,
+    fulfilled: Vec<ResourceName>,
 }
 
 impl Resources {
@@ -93,7 +93,7 @@ impl Resources {
             self.let_go(name);
         }
         let unlisted: Vec<ResourceName> = self
-            .wishes
+            .manual_overrides
             .keys()
             .filter(|name| !listed.contains(name))
             .cloned()
@@ -140,9 +140,9 @@ impl Resources {
         self.open.insert(name.clone());
         let hold = resource.hear(name, said, now);
         if self
-            .wishes
+            .manual_overrides
             .get(name)
-            .is_some_and(|wish| wish.is_granted_by(said))
+            .is_some_and(|manual_override| manual_override.is_granted_by(said))
         {
             self.grant(name);
         }
@@ -150,7 +150,7 @@ impl Resources {
     }
 
     /// Takes in what a person wants of a resource. The newest wish counts, and it is tried at once.
-    pub(crate) fn wish(&mut self, name: ResourceName, wish: Wish) {
+    pub(crate) fn manual_override(&mut self, name: ResourceName, manual_override: ManualOverride) {
         if let Some(resource) = self.all.get_mut(&name) {
             resource.failures = 0;
             resource
@@ -159,18 +159,18 @@ impl Resources {
                 .map(|at| self.retries.remove(&(at, name.clone())));
             self.open.insert(name.clone());
         }
-        self.wishes.insert(name, wish);
+        self.manual_overrides.insert(name, manual_override);
     }
 
     fn grant(&mut self, name: &ResourceName) {
-        if self.wishes.remove(name).is_some() {
-            self.granted.push(name.clone());
+        if self.manual_overrides.remove(name).is_some() {
+            self.fulfilled.push(name.clone());
         }
     }
 
     /// Resources of which nothing is wished any more: book says so, or has lost them.
-    pub(crate) fn take_granted(&mut self) -> Vec<ResourceName> {
-        std::mem::take(&mut self.granted)
+    pub(crate) fn take_fulfilled(&mut self) -> Vec<ResourceName> {
+        std::mem::take(&mut self.fulfilled)
     }
 
     /// Takes in what a switch came to. Returns a person's hold that it found.
@@ -192,10 +192,12 @@ impl Resources {
                 is_done = done.as_ref().is_none_or(|done| done.set == *said)
                     || said.bookable() == Bookable::Held;
                 hold = resource.hear(name, said, now);
-                let wish = self.wishes.get(name);
-                let is_answer = done.is_some_and(|done| done.wish.as_ref() == wish);
-                if wish.is_some_and(|wish| {
-                    wish.is_granted_by(said) || (is_answer && wish.is_near(said))
+                let manual_override = self.manual_overrides.get(name);
+                let is_answer =
+                    done.is_some_and(|done| done.manual_override.as_ref() == manual_override);
+                if manual_override.is_some_and(|manual_override| {
+                    manual_override.is_granted_by(said)
+                        || (is_answer && manual_override.is_near(said))
                 }) {
                     self.grant(name);
                 }
@@ -264,8 +266,8 @@ impl Resources {
             if self.under_way.contains_key(&name) {
                 continue;
             }
-            let wish = self.wishes.get(&name);
-            match resource.difference(&wanted(&resource.stub), wish) {
+            let manual_override = self.manual_overrides.get(&name);
+            match resource.difference(&wanted(&resource.stub), manual_override) {
                 Some((available, reason)) if self.under_way.len() < MAX_SWITCHES_AT_ONCE => {
                     let set = Availability {
                         available,
@@ -275,10 +277,10 @@ impl Resources {
                         name.clone(),
                         UnderWay {
                             set,
-                            wish: wish.cloned(),
+                            manual_override: manual_override.cloned(),
                         },
                     );
-                    let by_person = wish.is_some();
+                    let by_person = manual_override.is_some();
                     switches.push(Switch {
                         resource: name,
                         stub: resource.stub.clone(),
@@ -326,7 +328,7 @@ impl Resources {
                 .unwrap_or_default(),
             read: said.map(|(_, at)| at.wall()),
             fault: resource.and_then(|resource| resource.fault.clone()),
-            wish: self.wishes.get(name).cloned(),
+            manual_override: self.manual_overrides.get(name).cloned(),
         }
     }
 
@@ -377,13 +379,17 @@ impl Resource {
     }
 
     /// What has to be written so that book says what is wanted; `None` when nothing has to or may be.
-    fn difference(&mut self, wanted: &Wanted, wish: Option<&Wish>) -> Option<(bool, String)> {
+    fn difference(
+        &mut self,
+        wanted: &Wanted,
+        manual_override: Option<&ManualOverride>,
+    ) -> Option<(bool, String)> {
         if self.retry_at.is_some() {
             return None;
         }
         let (said, _) = self.said.as_ref()?;
-        if let Some(wish) = wish {
-            return Some(wish.to_write(wanted));
+        if let Some(manual_override) = manual_override {
+            return Some(manual_override.to_write(wanted));
         }
         let difference = match (said.bookable(), wanted) {
             (Bookable::Held, _)
@@ -402,7 +408,7 @@ impl Resource {
     }
 }
 
-impl Wish {
+impl ManualOverride {
     /// What has to be written into book. What a person lets go and is not usable goes over to us without a moment in which it can be
     /// booked.
     fn to_write(&self, wanted: &Wanted) -> (bool, String) {
@@ -535,7 +541,7 @@ mod tests {
                 tried.push(second);
                 resources.switched(
                     &name(0),
-                    &SwitchOutcome::Failed(Fault::TimedOut),
+                    &SwitchOutcome::Failed(CallError::TimedOut),
                     at(second),
                 );
             }
@@ -615,13 +621,13 @@ mod tests {
         let said = Availability::from_book(true, "new");
         resources.read(&name(0), &said, at(2));
         assert!(resources.due(at(2), |_| bad()).is_empty());
-        resources.switched(&name(0), &SwitchOutcome::Failed(Fault::TimedOut), at(3));
+        resources.switched(&name(0), &SwitchOutcome::Failed(CallError::TimedOut), at(3));
         resources.read(&name(0), &said, at(5));
         assert_eq!(resources.due(at(5), |_| bad()).len(), 1);
     }
 
-    fn hold(reason: &str) -> Wish {
-        Wish::Hold(reason.to_owned())
+    fn hold(reason: &str) -> ManualOverride {
+        ManualOverride::Hold(reason.to_owned())
     }
 
     #[test]
@@ -636,21 +642,25 @@ mod tests {
             (held, hold("fire"), bad(), (false, "fire")),
             (ours, hold("fire"), good(), (false, "fire")),
             (free, hold("fire"), bad(), (false, "fire")),
-            (held, Wish::Enable, good(), (true, "labwatch: working again")),
-            (held, Wish::Enable, Wanted::AsItIs, (true, "labwatch: enabled by a maintainer")),
-            (held, Wish::Enable, bad(), (false, "labwatch: broken")),
+            (held, ManualOverride::Enable, good(), (true, "labwatch: working again")),
+            (held, ManualOverride::Enable, Wanted::AsItIs, (true, "labwatch: enabled by a maintainer")),
+            (held, ManualOverride::Enable, bad(), (false, "labwatch: broken")),
         ];
-        for (said, wish, wanted, (available, reason)) in rows {
+        for (said, manual_override, wanted, (available, reason)) in rows {
             let mut resources = resources(1, said);
-            resources.wish(name(0), wish.clone());
+            resources.manual_override(name(0), manual_override.clone());
             let due = resources.due(at(1), |_| wanted.clone());
             let got = due
                 .first()
                 .map(|switch| (switch.available, switch.reason.as_str(), switch.by_person));
-            assert_eq!(got, Some((available, reason, true)), "{said:?} {wish:?}");
             assert_eq!(
-                resources.view(&name(0)).wish,
-                Some(wish),
+                got,
+                Some((available, reason, true)),
+                "{said:?} {manual_override:?}"
+            );
+            assert_eq!(
+                resources.view(&name(0)).manual_override,
+                Some(manual_override),
                 "it waits for book's word"
             );
             resources.switched(
@@ -662,7 +672,10 @@ mod tests {
                 at(2),
             );
             assert_eq!(
-                (resources.view(&name(0)).wish, resources.take_granted()),
+                (
+                    resources.view(&name(0)).manual_override,
+                    resources.take_fulfilled()
+                ),
                 (None, vec![name(0)])
             );
         }
@@ -672,7 +685,7 @@ mod tests {
     fn a_wish_waits_for_what_is_under_way_and_outlives_failures() {
         let mut resources = resources(1, (true, "new"));
         assert_eq!(resources.due(at(1), |_| bad()).len(), 1);
-        resources.wish(name(0), hold("exam"));
+        resources.manual_override(name(0), hold("exam"));
         assert!(resources.due(at(1), |_| bad()).is_empty(), "one at a time");
         let person = Availability::from_book(false, "unavailable because fire drill");
         resources.switched(&name(0), &SwitchOutcome::Held(person), at(2));
@@ -686,41 +699,41 @@ mod tests {
                 );
                 resources.switched(
                     &name(0),
-                    &SwitchOutcome::Failed(Fault::TimedOut),
+                    &SwitchOutcome::Failed(CallError::TimedOut),
                     at(second),
                 );
                 failed += 1;
             }
         }
-        assert_eq!((failed, resources.take_granted()), (6, vec![]));
+        assert_eq!((failed, resources.take_fulfilled()), (6, vec![]));
         resources.switched(&name(0), &SwitchOutcome::Gone, at(40));
         assert_eq!(
-            resources.view(&name(0)).wish,
+            resources.view(&name(0)).manual_override,
             Some(hold("exam")),
             "book may come back with it"
         );
         resources.list(&[reading(7)]);
-        assert_eq!(resources.take_granted(), [name(0)], "book has it no more");
+        assert_eq!(resources.take_fulfilled(), [name(0)], "book has it no more");
     }
 
     #[test]
     fn a_hold_that_book_keeps_in_other_words_is_a_hold() {
         let mut resources = resources(1, (true, "new"));
-        resources.wish(name(0), hold("exam until Friday, 17:00"));
+        resources.manual_override(name(0), hold("exam until Friday, 17:00"));
         assert_eq!(resources.due(at(1), |_| good()).len(), 1);
         resources.switched(
             &name(0),
             &SwitchOutcome::Confirmed(Availability::from_book(false, "unavailable because exam")),
             at(2),
         );
-        assert_eq!(resources.take_granted(), [name(0)]);
+        assert_eq!(resources.take_fulfilled(), [name(0)]);
         assert!(resources.due(at(3), |_| bad()).is_empty());
     }
 
     #[test]
     fn a_book_that_has_lost_a_resource_has_lost_its_hold() {
         let mut resources = resources(1, (false, "unavailable because exam"));
-        resources.wish(name(0), Wish::Enable);
+        resources.manual_override(name(0), ManualOverride::Enable);
         assert_eq!(resources.due(at(1), |_| good()).len(), 1);
         let change = resources.switched(&name(0), &SwitchOutcome::Gone, at(2));
         assert_eq!(

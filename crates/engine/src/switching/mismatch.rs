@@ -15,7 +15,7 @@ pub enum Mismatch {
 impl Mismatch {
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::WorksNotBookable => "works-not-bookable",
             Self::DownBookable => "down-bookable",

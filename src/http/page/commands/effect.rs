@@ -8,7 +8,7 @@ use crate::http::page::components;
 use crate::http::page::layout::Frame;
 use crate::http::page::words::{self, clip};
 use engine::model::Stub;
-use engine::{Affected, Command, Effect, QuietId, Snapshot};
+use engine::{Affected, Command, Effect, Snapshot, SuppressionId};
 
 /// The most experiments that are listed by name, beyond those that the engine's words name.
 const MAX_LISTED: usize = 200;
@@ -63,7 +63,7 @@ fn bookings(affected: &Affected, now: Timestamp) -> Markup {
 }
 
 /// What is about to end.
-fn ended(frame: &Frame<'_>, id: QuietId) -> Markup {
+fn ended(frame: &Frame<'_>, id: SuppressionId) -> Markup {
     let snapshot: &Snapshot = frame.snapshot;
     html! {
         @if let Some(note) = snapshot.notes.iter().find(|note| note.id == Some(id)) {
@@ -86,8 +86,8 @@ fn names(stubs: &[Stub]) -> Markup {
 
 /// The sentence with a capital at its start, unless it starts with a name.
 fn capital(sentence: &str) -> String {
-    let word = sentence.split(' ').next().unwrap_or_default();
-    if !word.chars().all(|letter| letter.is_ascii_lowercase()) {
+    let as_str = sentence.split(' ').next().unwrap_or_default();
+    if !as_str.chars().all(|letter| letter.is_ascii_lowercase()) {
         return sentence.to_owned();
     }
     let mut letters = sentence.chars();

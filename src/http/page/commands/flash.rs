@@ -8,7 +8,7 @@ use crate::http::page::layout::Frame;
 use crate::http::page::shapes::shape;
 use crate::http::page::words::{self, clip};
 use engine::model::Bookable;
-use engine::{QuietId, Receipt, Snapshot, Wish};
+use engine::{ManualOverride, Receipt, Snapshot, SuppressionId};
 
 /// The most numbers that an address holds.
 const MAX_IDS: usize = 20;
@@ -26,9 +26,9 @@ pub(in crate::http::page) struct Said {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum About {
     /// It keeps quiet.
-    Quieted(Vec<QuietId>),
+    Suppression(Vec<SuppressionId>),
     /// It keeps quiet no longer.
-    Ended(QuietId),
+    Ended(SuppressionId),
     /// Something is to be done to this resource in book.
     Wished(String),
     /// A category was opened or closed.
@@ -48,10 +48,10 @@ impl Said {
             .get("of")
             .split(',')
             .filter_map(|id| id.parse().ok())
-            .map(QuietId)
+            .map(SuppressionId)
             .take(MAX_IDS);
         let about = match fields.get("did") {
-            "quieted" => Some(About::Quieted(ids.collect())),
+            "quieted" => Some(About::Suppression(ids.collect())),
             "ended" => ids.next().map(About::Ended),
             "wished" => Some(About::Wished(fields.get("of").to_owned())),
             did @ ("opened" | "closed") => Some(About::Category {
@@ -73,7 +73,7 @@ impl Said {
             [stub] => address_of("/experiments", stub.as_str()),
             _ => "/holds".to_owned(),
         };
-        let list = |ids: &[QuietId]| {
+        let list = |ids: &[SuppressionId]| {
             ids.iter()
                 .take(MAX_IDS)
                 .map(ToString::to_string)
@@ -81,7 +81,7 @@ impl Said {
                 .join(",")
         };
         let (did, of) = match &self.about {
-            About::Quieted(ids) => ("quieted", list(ids)),
+            About::Suppression(ids) => ("quieted", list(ids)),
             About::Ended(id) => ("ended", id.to_string()),
             About::Wished(resource) => ("wished", resource.clone()),
             About::Category { name, open } => {
@@ -105,10 +105,10 @@ impl Said {
 
     fn words(&self, frame: &Frame<'_>) -> Markup {
         let snapshot = frame.snapshot;
-        let known = |id: &QuietId| snapshot.notes.iter().find(|note| note.id == Some(*id));
+        let known = |id: &SuppressionId| snapshot.notes.iter().find(|note| note.id == Some(*id));
         html! {
             @match &self.about {
-                About::Quieted(ids) => {
+                About::Suppression(ids) => {
                     @for note in ids.iter().filter_map(known) {
                         "The " (note.entry.noun()) " of " strong { (clip(&note.entry.about())) } " stands"
                         @if let Some(until) = note.entry.over_at() { " until " (words::time(until, frame.now)) }
@@ -132,10 +132,10 @@ fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
         .iter()
         .flat_map(|view| &view.resources)
         .find(|of| of.name.as_str() == resource);
-    let words = match found.map(|of| (&of.wish, of.bookable)) {
+    let words = match found.map(|of| (&of.manual_override, of.bookable)) {
         None => "is not in book any more.",
-        Some((Some(Wish::Hold(_)), _)) => "is being held: book is told now.",
-        Some((Some(Wish::Enable), _)) => "is being enabled: book is told now.",
+        Some((Some(ManualOverride::Hold(_)), _)) => "is being held: book is told now.",
+        Some((Some(ManualOverride::Enable), _)) => "is being enabled: book is told now.",
         Some((None, Some(Bookable::Held))) => "is held by a person: book has taken it.",
         Some((None, Some(Bookable::Yes))) => "can be booked again: book has taken it.",
         Some((None, Some(Bookable::Withdrawn))) => {
@@ -176,11 +176,11 @@ mod tests {
         let said = |about| Some(Said { about, kept: true });
         assert_eq!(
             Said::of(Some("did=quieted&of=7%2C8")),
-            said(About::Quieted(vec![QuietId(7), QuietId(8)]))
+            said(About::Suppression(vec![SuppressionId(7), SuppressionId(8)]))
         );
         assert_eq!(
             Said::of(Some("did=ended&of=7")),
-            said(About::Ended(QuietId(7)))
+            said(About::Ended(SuppressionId(7)))
         );
         assert_eq!(
             Said::of(Some("did=wished&of=r-a&kept=no")),

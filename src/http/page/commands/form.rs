@@ -182,8 +182,8 @@ fn times(form: &Form<'_>) -> Markup {
             div.days {
                 @for (day, name) in DAYS {
                     span {
-                        input type="checkbox" name="day" id={ "day-" (day.word()) } value=(day.word()) checked[form.fields.all("day").any(|of| of == day.word())];
-                        label for={ "day-" (day.word()) } { (name) }
+                        input type="checkbox" name="day" id={ "day-" (day.as_str()) } value=(day.as_str()) checked[form.fields.all("day").any(|of| of == day.as_str())];
+                        label for={ "day-" (day.as_str()) } { (name) }
                     }
                 }
             }

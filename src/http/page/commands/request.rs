@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Kind;
 use super::fields::Fields;
 use engine::model::{ResourceName, parse_duration};
-use engine::{Command, Day, NamePattern, QuietId, Schedule, Scope, Weekly};
+use engine::{Command, Day, NamePattern, Schedule, Scope, SuppressionId, Weekly};
 
 /// How long something can last, as a form offers it.
 pub(super) const LENGTHS: [(&str, &str); 8] = [
@@ -141,7 +141,9 @@ impl Asked {
                     )
                 })?;
                 Ok(Self::of(
-                    Command::Remove { id: QuietId(id) },
+                    Command::Remove {
+                        id: SuppressionId(id),
+                    },
                     vec![("id", id.to_string())],
                 ))
             }
@@ -251,7 +253,7 @@ fn category(fields: &Fields, open: bool) -> Result<Asked, Problem> {
 }
 
 fn weekly(fields: &Fields, clock: Clock<'_>) -> Result<Weekly, Problem> {
-    let chosen = |day: &Day| fields.all("day").any(|word| word == day.word());
+    let chosen = |day: &Day| fields.all("day").any(|as_str| as_str == day.as_str());
     let days: BTreeSet<Day> = DAYS
         .into_iter()
         .map(|(day, _)| day)

@@ -221,7 +221,7 @@ async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Re
             | Command::Silence { .. }
             | Command::Maintain { .. },
             ids,
-        ) => About::Quieted(ids.to_vec()),
+        ) => About::Suppression(ids.to_vec()),
     };
     let said = Said {
         about,
@@ -240,8 +240,8 @@ fn sent_to(state: &WebState, noted: Noted, address: &str) -> Response {
 /// A refusal at the field that it is about.
 fn refused(refusal: &Refusal) -> Problem {
     let field = match refusal {
-        Refusal::Quiet(Refused::Text { field, .. }) => field,
-        Refusal::Quiet(
+        Refusal::ActiveSuppressions(Refused::Text { field, .. }) => field,
+        Refusal::ActiveSuppressions(
             Refused::Past { .. } | Refused::TooLong { .. } | Refused::EndsBeforeItBegins { .. },
         )
         | Refusal::NeedsEnd(_) => "until",
@@ -253,7 +253,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::NoResource(_) => "resource",
         Refusal::NoCategory(_) => "category",
         Refusal::OurPrefix | Refusal::HeldAlready(_) => "reason",
-        Refusal::Quiet(
+        Refusal::ActiveSuppressions(
             Refused::NotBad { .. }
             | Refused::AlreadyAcknowledged { .. }
             | Refused::Full(_)
@@ -264,7 +264,7 @@ fn refused(refusal: &Refusal) -> Problem {
         | Refusal::NotRead(_)
         | Refusal::Bookable(_)
         | Refusal::Ours { .. }
-        | Refusal::KeptBack { .. }
+        | Refusal::Quarantined { .. }
         | Refusal::CategoryAlready { .. }
         | Refusal::Busy
         | Refusal::Stopping => "",

@@ -233,7 +233,7 @@ async fn what_is_refused_comes_back_on_the_form() {
     let stub = sick_lab().experiments.first().expect("one").stub.clone();
     let refusals = [
         (
-            Refusal::Quiet(Refused::NotBad {
+            Refusal::ActiveSuppressions(Refused::NotBad {
                 stub,
                 health: Health::Ok,
             }),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub(crate) use view::Repainted;
 
-use crate::experiments::experiment::{Experiment, Sky};
+use crate::experiments::experiment::{EvaluationContext, Experiment};
 use crate::experiments::flapping::FlapRule;
 use crate::experiments::stream::Stream;
 use crate::model::index::Index;
@@ -308,12 +308,18 @@ impl Fleet {
     }
 
     /// Looks at one experiment. What has to be recorded is pushed to `events`.
-    pub(crate) fn look(&mut self, id: Id, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(crate) fn evaluate(
+        &mut self,
+        id: Id,
+        why: Why,
+        context: &EvaluationContext,
+        events: &mut Vec<(Id, Arc<Event>)>,
+    ) {
         let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else {
             return;
         };
-        let looked = experiment.look(sky);
-        let event = experiment.judge(why, sky);
+        let looked = experiment.evaluate(context);
+        let event = experiment.apply_rules(why, context);
         let again = [looked.again, experiment.settles_at]
             .into_iter()
             .flatten()
@@ -331,16 +337,21 @@ impl Fleet {
             self.forget(id);
         } else if looked.prune {
             self.drop_streams(id, |stream| {
-                stream.forget_at(true).is_some_and(|at| sky.now >= at)
+                stream.forget_at(true).is_some_and(|at| context.now >= at)
             });
         }
     }
 
     /// Looks at every experiment, in the order of their names.
-    pub(crate) fn look_at_all(&mut self, why: Why, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(crate) fn evaluate_all(
+        &mut self,
+        why: Why,
+        context: &EvaluationContext,
+        events: &mut Vec<(Id, Arc<Event>)>,
+    ) {
         for slot in 0..self.slots.len() {
             if let Ok(slot) = u32::try_from(slot) {
-                self.look(Id(slot), why, sky, events);
+                self.evaluate(Id(slot), why, context, events);
             }
         }
         events.sort_by(|(a, _), (b, _)| self.name_of(*a).cmp(&self.name_of(*b)));
@@ -351,9 +362,13 @@ impl Fleet {
     }
 
     /// Looks at those whose deadline has come.
-    pub(crate) fn look_at_due(&mut self, sky: &Sky, events: &mut Vec<(Id, Arc<Event>)>) {
+    pub(crate) fn evaluate_due(
+        &mut self,
+        context: &EvaluationContext,
+        events: &mut Vec<(Id, Arc<Event>)>,
+    ) {
         while let Some(&(at, id)) = self.agenda.first() {
-            if at > sky.now {
+            if at > context.now {
                 break;
             }
             self.agenda.remove(&(at, id));
@@ -361,7 +376,7 @@ impl Fleet {
                 experiment.deadline = None;
             }
             self.touched.insert(id);
-            self.look(id, Why::Observed, sky, events);
+            self.evaluate(id, Why::Observed, context, events);
         }
     }
 
@@ -450,7 +465,7 @@ impl Fleet {
     }
 
     /// Says that something that is shown of an experiment changed.
-    pub(crate) fn touch(&mut self, id: Id) {
+    pub(crate) fn mark_dirty(&mut self, id: Id) {
         self.touched.insert(id);
     }
 

@@ -10,7 +10,7 @@ use crate::protocol::snapshot::LastConnection;
 
 impl Fleet {
     /// Takes in a report of relay. Returns the required streams that have just connected. Look at everything afterwards.
-    pub(crate) fn absorb_relay(&mut self, report: &Arc<Report>, now: Moment) -> Vec<Topic> {
+    pub(crate) fn apply_relay_report(&mut self, report: &Arc<Report>, now: Moment) -> Vec<Topic> {
         let before = self.relay.replace(report, now);
         let number = self.relay.number;
         for (entry, connection) in report.iter().enumerate() {
@@ -48,7 +48,7 @@ impl Fleet {
     }
 
     /// Takes in a report of jump. Look at everything afterwards.
-    pub(crate) fn absorb_jump(&mut self, report: &Arc<Report>, now: Moment) {
+    pub(crate) fn apply_jump_report(&mut self, report: &Arc<Report>, now: Moment) {
         let before = self.jump.replace(report, now);
         let number = self.jump.number;
         for (entry, connection) in report.iter().enumerate() {

@@ -15,7 +15,7 @@ pub(crate) struct Repainted {
 
 impl Fleet {
     /// Brings a sorted list of pictures up to date with what was touched, and says what is other than before.
-    pub(crate) fn repaint(
+    pub(crate) fn refresh_views(
         &self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,
         touched: Touched,
