@@ -1,7 +1,9 @@
 //! The boot story, top to bottom: what is made, how it is joined, how it is stopped. This file and its rooms are the only ones that know
 //! all others.
 
+mod component_history;
 mod error;
+mod extensions;
 mod health;
 mod http_server;
 mod mail_probe;
@@ -10,7 +12,9 @@ mod metrics;
 mod notifications;
 mod reload;
 mod reports;
+mod services;
 mod sources;
+mod store_probe;
 mod systemd;
 mod task_set;
 
@@ -40,6 +44,8 @@ use crate::telemetry::metrics::Counters;
 use engine::{Engine, Input, Memory, Record};
 
 pub use error::ServiceError;
+pub use extensions::Extensions;
+pub use health::HealthError;
 pub use reload::Reload;
 
 use memory::{Remembered, remember};
@@ -66,6 +72,8 @@ pub struct ServiceOptions {
     pub levels: Option<LevelHandle>,
     /// How the configuration is read anew at SIGHUP; `None`: it is not.
     pub reload: Option<Reload>,
+    /// What a program around labwatch adds to its health.
+    pub extensions: Extensions,
 }
 
 impl Default for ServiceOptions {
@@ -76,6 +84,7 @@ impl Default for ServiceOptions {
             record: Box::new(telemetry::record_log::note),
             levels: None,
             reload: None,
+            extensions: Extensions::default(),
         }
     }
 }
@@ -93,6 +102,42 @@ pub fn run(config: Config, options: ServiceOptions) -> Result<(), ServiceError> 
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
+}
+
+/// Runs the service inside of a program, with what that adds to its health, until SIGTERM or SIGINT. [`serve`] with
+/// [`ServiceOptions::extensions`] does the same until it is told to stop.
+///
+/// # Errors
+/// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
+///
+/// ```no_run
+/// use labwatch::config::{Sources, load_without_laboratory};
+/// use labwatch::health::{Finding, dialects::Endpoint};
+/// use labwatch::service::{Extensions, serve_with};
+/// use std::sync::Arc;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = load_without_laboratory(&Sources::default())?.config;
+/// let mut extensions = Extensions::default();
+/// let queue = extensions.components.push("queue", None, &[])?;
+/// queue.report(Finding::ok());
+/// extensions.contributors.push(("fleet", Box::new(|_| Ok(serde_json::json!({ "robots": 7 })))));
+/// extensions.endpoints.push(Endpoint {
+///     name: "motd".to_owned(),
+///     answer: Arc::new(|_| Ok(serde_json::json!({ "motd": "hello" }))),
+/// });
+/// serve_with(config, extensions).await?; // http://127.0.0.1:3007/actuator/motd, /readiness, /status/queue
+/// # Ok(())
+/// # }
+/// ```
+pub async fn serve_with(config: Config, extensions: Extensions) -> Result<(), ServiceError> {
+    let stop = CancellationToken::new();
+    let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
+    let options = ServiceOptions {
+        extensions,
+        ..ServiceOptions::default()
+    };
+    serve(config, stop, options).await
 }
 
 /// The runtime that the service is made for.
@@ -136,19 +181,25 @@ pub async fn serve(
     options: ServiceOptions,
 ) -> Result<(), ServiceError> {
     let (listener, listen) = http_server::listen(config.api.listen).await?.unzip();
+    let (actuator, actuator_listen) = http_server::listen(config.surfaces.actuator).await?.unzip();
     let close = CancellationToken::new();
     let (mut parts, desk) = start(
         config,
-        listener,
+        Listeners {
+            api: listener,
+            actuator,
+        },
         &Stops {
             all: &stop,
             api: &close,
         },
         options.record,
         (options.levels, options.reload),
+        options.extensions,
     )?;
     tracing::info!(
         listen = listen.map(tracing::field::display),
+        actuator = actuator_listen.map(tracing::field::display),
         version = env!("CARGO_PKG_VERSION"),
         "labwatch is running"
     );
@@ -171,6 +222,14 @@ pub async fn serve(
     outcome
 }
 
+/// Where requests come in.
+struct Listeners {
+    /// Everything.
+    api: Option<TcpListener>,
+    /// The health endpoints alone, beside the API.
+    actuator: Option<TcpListener>,
+}
+
 /// What ends the parts. The API ends last, so that whoever asks meanwhile hears that the service is about to end.
 struct Stops<'a> {
     all: &'a CancellationToken,
@@ -180,10 +239,11 @@ struct Stops<'a> {
 /// Makes every part and joins them.
 fn start(
     config: Config,
-    listener: Option<TcpListener>,
+    listeners: Listeners,
     stops: &Stops<'_>,
     record: RecordHook,
     (levels, reload): (Option<LevelHandle>, Option<Reload>),
+    extensions: Extensions,
 ) -> Result<(TaskSet, HealthState), ServiceError> {
     let config = Arc::new(config);
     let (configs, followed) = watch::channel(Arc::clone(&config));
@@ -216,6 +276,7 @@ fn start(
         snapshots: pictures.clone(),
         poll_book: outlets.book.clone(),
         levels: levels.clone(),
+        extensions,
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
@@ -277,6 +338,10 @@ fn start(
             desk.clone(),
         )
     });
+    parts.spawn(
+        "acknowledgements of components",
+        health::end_acknowledgements(desk.clone(), pictures.clone(), orders.clone(), stop.clone()),
+    );
     let orders = http_server::orders(orders, desk.clone(), pictures.clone());
     let base = http_server::base(&config.api);
     let pages = page::router(page::WebState {
@@ -290,6 +355,14 @@ fn start(
         label: config.surfaces.label.as_str().into(),
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
+    http_server::start_actuator(
+        &config.api,
+        &mut parts,
+        listeners.actuator,
+        http::health_router(state.clone(), Arc::clone(&authenticator)),
+        stops,
+    )
+    .map_err(ServiceError::Certificate)?;
     let answers = http::ApiState {
         history,
         figures: measured,
@@ -309,7 +382,7 @@ fn start(
         ),
         base,
     );
-    http_server::start(&config.api, &mut parts, listener, router, stops)
+    http_server::start(&config.api, &mut parts, listeners.api, router, stops)
         .map_err(ServiceError::Certificate)?;
     metrics::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     metrics::start_profiling(config, &mut parts, stop)?;
@@ -337,7 +410,11 @@ fn start_ways(
         access: access.clone(),
         tls: Arc::clone(tls),
     };
-    let feeds = sources::start(&config, parts, inputs, clients, stop);
+    let feeds = if config.laboratory {
+        sources::start(&config, parts, inputs, clients, stop)
+    } else {
+        sources::none(parts, stop)
+    };
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn(
         "switching",

@@ -19,10 +19,14 @@ mod paths;
 mod schema;
 #[path = "health/server.rs"]
 mod server;
+#[path = "health/services.rs"]
+mod services;
 #[path = "health/switches.rs"]
 mod switches;
 #[path = "health/traps.rs"]
 mod traps;
+#[path = "health/truth.rs"]
+mod truth;
 
 use std::path::Path;
 
@@ -353,7 +357,7 @@ async fn the_page_leads_maintainers_to_the_forms() {
         String::from_utf8(answer.body).expect("text")
     };
     let (shown, led) = (
-        page(Reader::Anybody, ""),
+        page(Reader::Public, ""),
         page(Reader::Maintainer, "categories=exam,pendulums"),
     );
     assert!(!shown.contains("href=\"do/"), "{shown}");

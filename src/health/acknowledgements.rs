@@ -20,10 +20,10 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// Who said what, as the views show it.
+    /// What was said, as the views show it, with the name of who said it where the reader may see names.
     #[must_use]
-    pub fn words(&self) -> String {
-        if self.by.is_empty() {
+    pub fn words(&self, with_name: bool) -> String {
+        if self.by.is_empty() || !with_name {
             self.text.clone()
         } else {
             format!("{}: {}", self.by, self.text)

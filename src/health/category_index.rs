@@ -1,4 +1,4 @@
-//! All that can be in a category, counted once for an answer: experiments with their groups, and components.
+//! All that can be in a category, counted once for an answer: experiments with their groups, components, and outside services.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -11,6 +11,7 @@ use super::experiment;
 use super::settings::Settings;
 use super::snapshot::Picture;
 use super::state::{Component, State};
+use super::switches::{Switched, is_enabled};
 use crate::config::CategorySettings;
 use engine::model::Bookable;
 use engine::{ExperimentView, matches, stem};
@@ -24,7 +25,7 @@ pub struct CategoryMember<'a> {
     pub what: What<'a>,
     /// How it is.
     pub state: State,
-    /// The group of interchangeable experiments that it is in; a component is one of its own.
+    /// The group in which it can be stood in for: a pool of experiments, or the instances of a service. A part of labwatch is one of its own.
     pub group: &'a str,
     /// How many of its group are enough, where its category does not say.
     pub enough: usize,
@@ -51,6 +52,17 @@ impl CategoryMember<'_> {
     pub fn is_component(&self) -> bool {
         matches!(self.what, What::Component(_))
     }
+
+    /// Whether it is an outside service, which counts in its own categories alone.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        matches!(self.what, What::Component(component) if component.is_service())
+    }
+
+    /// Its group, apart from groups of the same name that other kinds form.
+    fn group_key(&self) -> (bool, &str) {
+        (self.is_component(), self.group)
+    }
 }
 
 /// All members, and how many of each group work.
@@ -59,13 +71,13 @@ pub struct CategoryIndex<'a> {
     settings: &'a Settings,
     /// Sorted by name; a component stands before an experiment of the same name.
     pub members: Vec<CategoryMember<'a>>,
-    groups: BTreeMap<&'a str, Group>,
+    groups: BTreeMap<(bool, &'a str), Group>,
     /// The members, as places in `members`, of each category that nobody configured; found when they are first asked for. Without it
     /// the judgement of all categories looks at every member for each.
     unconfigured: OnceLock<BTreeMap<&'a str, Vec<usize>>>,
 }
 
-/// How many experiments of a group there are, those that are away on purpose left out.
+/// How many members a group has, those that are away on purpose left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Group {
     /// All that count.
@@ -95,12 +107,14 @@ impl<'a> CategoryIndex<'a> {
                 .map(|view| of_experiment(view, picture)),
         );
         members.sort_by(|a, b| a.name.cmp(b.name));
-        let mut groups: BTreeMap<&'a str, Group> = BTreeMap::new();
+        let mut groups: BTreeMap<(bool, &'a str), Group> = BTreeMap::new();
         for member in members
             .iter()
-            .filter(|member| member.counts && !member.is_component())
+            .filter(|member| member.counts && (!member.is_component() || member.is_service()))
         {
-            let group = groups.entry(member.group).or_default();
+            let group = groups
+                .entry((member.is_component(), member.group))
+                .or_default();
             group.members += 1;
             group.usable += usize::from(member.state.is_ok());
         }
@@ -114,10 +128,13 @@ impl<'a> CategoryIndex<'a> {
         category_index
     }
 
-    /// The group of an experiment.
+    /// The group of an experiment or of an outside service.
     #[must_use]
-    pub fn group(&self, name: &str) -> Group {
-        self.groups.get(name).copied().unwrap_or_default()
+    pub fn group(&self, member: &CategoryMember<'_>) -> Group {
+        self.groups
+            .get(&member.group_key())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The members of a category; `None` when there is no such category.
@@ -172,6 +189,50 @@ impl<'a> CategoryIndex<'a> {
         Some(Verdict::of(category, if lacks { &[] } else { &members }))
     }
 
+    /// Whether a category can be used, which is what every view says of it: it is open, its members are well by its rule, and so is
+    /// labwatch itself. `None` when there is no such category.
+    #[must_use]
+    pub fn evaluate(&self, name: &str, switched: &Switched) -> Option<Evaluated> {
+        let rules = self.settings.category(name);
+        let verdict = self.verdict(&rules)?.and(self.labwatch(name));
+        let enabled = is_enabled(name, switched);
+        Some(Evaluated {
+            ok: enabled && verdict.ok,
+            enabled,
+            verdict,
+            rules,
+        })
+    }
+
+    /// What fails a category besides its members: the parts of labwatch on which its evaluation rests. A category that holds outside
+    /// services alone rests on their own checks.
+    fn labwatch(&self, name: &str) -> Verdict {
+        let failing: Vec<&CategoryMember<'_>> = if self.is_of_services(name) {
+            Vec::new()
+        } else {
+            self.members
+                .iter()
+                .filter(|member| fails_all(member))
+                .collect()
+        };
+        Verdict::by(failing)
+    }
+
+    /// Whether there is nothing but outside services in a category.
+    fn is_of_services(&self, name: &str) -> bool {
+        self.in_category(name).is_some_and(|members| {
+            !members.is_empty() && members.iter().all(|member| member.is_service())
+        })
+    }
+
+    /// The parts of labwatch that fail a category without being in it, to be shown beside its members.
+    pub(super) fn failing_labwatch(&self, name: &str) -> impl Iterator<Item = &CategoryMember<'a>> {
+        let counts = !self.is_of_services(name);
+        self.members
+            .iter()
+            .filter(move |member| counts && fails_all(member))
+    }
+
     /// Every category that there is, sorted.
     #[must_use]
     pub fn categories(&self) -> Vec<String> {
@@ -215,12 +276,14 @@ impl<'a> CategoryIndex<'a> {
 
     fn is_in(&self, member: &CategoryMember<'_>, category: &str) -> bool {
         match (member.what, self.settings.configured(category)) {
+            (What::Component(component), configured) if component.is_service() => {
+                component.categories.iter().any(|name| name == category)
+                    || configured.is_some_and(|configured| takes_in(configured, member))
+            }
             _ if category == DEFAULT => true,
             (What::Component(_), _) if category == SYSTEM => true,
             (_, Some(configured)) if takes_in(configured, member) => true,
-            (What::Component(component), _) => {
-                component.categories.iter().any(|name| name == category)
-            }
+            (What::Component(_), _) => false,
             (What::Experiment(_), None) => {
                 stem(member.name) == category && !self.is_configured(member)
             }
@@ -254,7 +317,7 @@ impl<'a> CategoryIndex<'a> {
         {
             let by_name = settings.is_critical(member.name) || settings.is_critical(member.group);
             let by_category = critical.iter().any(|category| takes_in(category, member));
-            let is_last = !member.is_component() && is_last(self.groups.get(member.group), member);
+            let is_last = is_last(self.groups.get(&member.group_key()), member);
             if by_name || by_category || is_last {
                 member.severity = 1;
             }
@@ -274,19 +337,46 @@ fn wants_experiments(category: &CategorySettings, members: &[&CategoryMember<'_>
         || category.patterns.iter().any(fits_none)
 }
 
-/// Whether no other experiment of the group can be used. A group of one has no last.
+/// What every view says of a category.
+#[derive(Debug, Clone)]
+pub struct Evaluated {
+    /// Its rules: as configured, or the built-in ones.
+    pub rules: CategorySettings,
+    /// Whether it can be used.
+    pub ok: bool,
+    /// Whether it is open.
+    pub enabled: bool,
+    /// What fails in it, and of labwatch.
+    pub verdict: Verdict,
+}
+
+/// Whether it fails every category of the laboratory: a fatal part of labwatch that is not ok and that is not acknowledged.
+fn fails_all(member: &CategoryMember<'_>) -> bool {
+    member.is_component()
+        && !member.is_service()
+        && member.counts
+        && !member.state.is_ok()
+        && member.ack.is_none()
+}
+
+/// Whether no other member of the group can be used. A group of one has no last.
 fn is_last(group: Option<&Group>, member: &CategoryMember<'_>) -> bool {
     group
         .is_some_and(|group| group.members > 1 && group.usable <= usize::from(member.state.is_ok()))
 }
 
 fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> CategoryMember<'a> {
-    let is_fatal = picture.settings.is_fatal(&component.name);
+    let is_service = component.is_service();
+    let is_fatal = is_service || picture.settings.is_fatal(&component.name);
     CategoryMember {
         name: &component.name,
         what: What::Component(component),
         state: component.state(),
-        group: &component.name,
+        group: if is_service {
+            stem(&component.name)
+        } else {
+            &component.name
+        },
         enough: 1,
         counts: is_fatal,
         severity: if is_fatal { 2 } else { 3 },

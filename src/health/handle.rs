@@ -1,10 +1,11 @@
-//! Where the rest of labwatch tells the health room something, and where readers get a picture. Nothing here waits.
+//! The shared handle of the service's own health: other parts say here what they know, and readers get a picture.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::acknowledgements::Acks;
 use super::passive_checks::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
@@ -14,11 +15,14 @@ use super::snapshot::{Picture, SELF, STARTUP};
 use super::sources;
 use super::state::{Component, Finding, State};
 use super::switches::{Categories, Change, Switch, Switched};
-use engine::model::{Moment, SourceHealth};
+use engine::model::{Moment, SourceHealth, SourceName};
 use engine::{Quarantined, Role, Snapshot};
 
 /// The loop turns every 5 s at least; when it has not for this long, it hangs.
 pub const LOOP_WITHIN: Duration = Duration::from_secs(15);
+
+/// How often it is looked at the latest whether everything is ready.
+const READY_TICK: Duration = Duration::from_millis(500);
 
 /// Stands for a loop that has not turned yet.
 const NEVER: u64 = u64::MAX;
@@ -35,6 +39,8 @@ struct Inner {
     registry: Registry,
     startup: Reporter,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Whether there is a loop whose turns are watched.
+    has_loop: bool,
     /// The monotonic time of the loop's last turn in milliseconds, or [`NEVER`].
     turned: AtomicU64,
     begun: Moment,
@@ -56,7 +62,7 @@ enum Life {
 }
 
 impl HealthState {
-    /// A desk at which components can be registered.
+    /// The health of a service whose loop is watched, with the components of `registry`.
     ///
     /// # Errors
     /// [`RegisterError`] when `registry` knows `runtime_startup` already.
@@ -67,6 +73,45 @@ impl HealthState {
         registry: Registry,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         categories: Categories,
+    ) -> Result<Self, RegisterError> {
+        Self::made(
+            settings, identity, clock, registry, snapshots, categories, true,
+        )
+    }
+
+    /// The health of a program that watches no laboratory: its own components alone, which are ready once each has said that it is well.
+    /// There is nothing to wait for besides, and no loop.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when `registry` knows `runtime_startup` already.
+    pub fn standalone(
+        settings: Settings,
+        identity: Identity,
+        registry: Registry,
+    ) -> Result<Self, RegisterError> {
+        let settings = Settings {
+            laboratory: false,
+            ..settings
+        };
+        let clock = registry.clock();
+        let (_, snapshots) = watch::channel(Arc::new(Snapshot::empty(identity.started)));
+        let categories = Categories::default();
+        let health = Self::made(
+            settings, identity, clock, registry, snapshots, categories, false,
+        )?;
+        *locked(&health.0.life) = Life::Running;
+        health.0.startup.report(Finding::ok());
+        Ok(health)
+    }
+
+    fn made(
+        settings: Settings,
+        identity: Identity,
+        clock: Clock,
+        registry: Registry,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        categories: Categories,
+        has_loop: bool,
     ) -> Result<Self, RegisterError> {
         let startup = registry.register(STARTUP, None, &[])?;
         let begun = clock();
@@ -79,6 +124,7 @@ impl HealthState {
             registry,
             startup,
             snapshots,
+            has_loop,
             turned: AtomicU64::new(NEVER),
             begun,
             life: Mutex::new(Life::Starting),
@@ -99,8 +145,6 @@ impl HealthState {
     /// Goes by these settings from now on. What the installation is called stays.
     pub fn adopt(&self, settings: Settings) {
         *locked(&self.0.settings) = Arc::new(settings);
-        // What a category keeps back that is gone is let go.
-        self.switching(|_| ());
         // Other categories keep back other experiments.
         self.switching(|_| ());
     }
@@ -113,7 +157,7 @@ impl HealthState {
             .store(u64::try_from(now).unwrap_or(NEVER - 1), Ordering::Relaxed);
     }
 
-    /// The service is about to end: readiness says so, so that nobody sends anybody here any more.
+    /// The service is about to end: readiness says so, so that no further reader is sent here.
     pub fn stopping(&self) {
         let mut life = locked(&self.0.life);
         *life = Life::Stopping;
@@ -158,12 +202,15 @@ impl HealthState {
     fn picture_of(&self, snapshot: Arc<Snapshot>) -> Picture {
         let now = (self.0.clock)();
         let mut components = self.0.registry.components();
-        components.push(self.own(now));
-        sources::join(&mut components, &snapshot, now.wall());
+        let settings = Arc::clone(&locked(&self.0.settings));
+        if self.0.has_loop {
+            components.push(self.own(now));
+        }
+        sources::join(&mut components, &snapshot, settings.laboratory, now.wall());
         components.sort_by(|a, b| a.name.cmp(&b.name));
         Picture {
             at: now.wall(),
-            settings: Arc::clone(&locked(&self.0.settings)),
+            settings,
             identity: Arc::clone(&self.0.identity),
             components,
             snapshot,
@@ -174,7 +221,7 @@ impl HealthState {
         }
     }
 
-    /// Whether the loop turns. It is looked at whenever somebody asks, so a hanging loop cannot hide it.
+    /// Whether the loop turns. It is found out at each question, so a hanging loop cannot hide it.
     fn own(&self, now: Moment) -> Component {
         let turned = self.0.turned.load(Ordering::Relaxed);
         let age = now.mono().saturating_sub(Duration::from_millis(turned));
@@ -193,6 +240,7 @@ impl HealthState {
             last_change: changed.wall(),
             last_update: last.map(Moment::wall),
             categories: Arc::default(),
+            results: Arc::default(),
         }
     }
 
@@ -216,16 +264,87 @@ impl HealthState {
         if *life != Life::Starting {
             return;
         }
-        let waited = (self.0.clock)().since(self.0.begun) >= locked(&self.0.settings).startup;
-        let notified = snapshot
-            .sources
-            .iter()
-            .all(|source| source.health != SourceHealth::Starting);
+        let settings = Arc::clone(&locked(&self.0.settings));
+        let waited = (self.0.clock)().since(self.0.begun) >= settings.startup;
+        let notified = !settings.laboratory
+            || snapshot
+                .sources
+                .iter()
+                .all(|source| source.health != SourceHealth::Starting);
         let judged = notified && snapshot.counts.unknown == 0;
         if waited || judged {
             *life = Life::Running;
             self.0.startup.report(Finding::ok());
         }
+    }
+
+    /// Shows whenever a component comes, goes, or changes its state or detail.
+    #[must_use]
+    pub fn component_changes(&self) -> watch::Receiver<u64> {
+        self.0.registry.changes()
+    }
+
+    /// How the whole is, and of which component that comes; the same as [`Picture::overall`] of a new picture.
+    #[must_use]
+    pub fn overall(&self) -> (State, String) {
+        self.picture().overall()
+    }
+
+    /// How a component is; `None` when there is none of this name.
+    #[must_use]
+    pub fn status_of(&self, component: &str) -> Option<Component> {
+        self.picture().component(component).cloned()
+    }
+
+    /// Waits until everything that is fatal is well.
+    ///
+    /// # Errors
+    /// After `within`: the names of what is not well.
+    pub async fn wait_until_ready(&self, within: Duration) -> Result<(), Vec<String>> {
+        let ready = async {
+            let mut changes = self.component_changes();
+            while !self.not_ready().is_empty() {
+                // What changes by time alone shows without a report.
+                let _ = timeout(READY_TICK, changes.changed()).await;
+            }
+        };
+        timeout(within, ready).await.map_err(|_| self.not_ready())
+    }
+
+    fn not_ready(&self) -> Vec<String> {
+        let picture = self.picture();
+        let failing = picture
+            .fatal()
+            .filter(|component| !component.state().is_ok());
+        failing
+            .map(|component| component.name.to_string())
+            .collect()
+    }
+
+    /// The components besides the sources that are acknowledged until they are well, and are well or gone.
+    #[must_use]
+    pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
+        let acks = Acks::of(snapshot);
+        let is_source = |name: &str| {
+            let mut sources = SourceName::ALL.into_iter();
+            sources.any(|source| source.as_str() == name)
+        };
+        let mut open: Vec<String> = acks
+            .components
+            .into_iter()
+            .filter(|(name, ack)| ack.until.is_none() && !is_source(name))
+            .map(|(name, _)| name)
+            .collect();
+        if open.is_empty() {
+            return open;
+        }
+        let picture = self.picture_of(Arc::clone(snapshot));
+        open.retain(|name| {
+            picture
+                .component(name)
+                .is_none_or(|component| component.state() == State::Ok)
+        });
+        open
     }
 
     /// Opens or closes a category by the word of a person. What changed is to be stored.
@@ -245,6 +364,7 @@ impl HealthState {
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
         changed: impl Fn(Change) + Send,
     ) {
+        let mut components = self.component_changes();
         loop {
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
             self.acknowledge(Acks::of(&snapshot));
@@ -259,8 +379,10 @@ impl HealthState {
                 );
                 changed(change);
             }
-            if snapshots.changed().await.is_err() {
-                return;
+            // A component changes also between two snapshots, and a sticky category closes by that too.
+            tokio::select! {
+                changed = snapshots.changed() => if changed.is_err() { return },
+                changed = components.changed() => if changed.is_err() { return },
             }
         }
     }

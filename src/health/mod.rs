@@ -7,6 +7,7 @@ mod acknowledgements;
 mod category;
 mod category_index;
 mod category_status;
+mod components;
 pub mod dialects;
 mod experiment;
 mod handle;
@@ -28,8 +29,9 @@ mod testing;
 
 pub use acknowledgements::{Ack, Acks};
 pub use category::{DEFAULT, PERIOD, SYSTEM, Verdict, of_stem, strict};
-pub use category_index::{CategoryIndex, CategoryMember, Group, What};
+pub use category_index::{CategoryIndex, CategoryMember, Evaluated, Group, What};
 pub use category_status::{CategoryStatus, standings};
+pub use components::Components;
 pub use handle::{HealthState, LOOP_WITHIN};
 pub use logger::{
     COMPONENTS as LOG_COMPONENTS, LevelRefused, Levels, SetLevel, parse_set_level, targets_of,
@@ -38,12 +40,12 @@ pub use order::CategoryOrder;
 pub use passive_checks::{
     NotTaken, PassiveChecks, REPORT_KINDS, SELF_TEST_FRESH, SelfTest, SelfTests, Taken,
 };
-pub use probe::{Asker, Attempt, Check, Pace, Probes};
+pub use probe::{Asker, Attempt, Check, LiveProbes, Pace, Probes};
 pub use refresh::{FRESH_WITHIN, NOT_AGAIN_WITHIN, PollBook, Refresher};
-pub use registry::{Clock, MAX_COMPONENTS, RegisterError, Registry, Reporter};
-pub use services::{MAX_SINGLE_CHECKS, attempt, pace};
+pub use registry::{Clock, MAX_COMPONENTS, MAX_RESULTS, RegisterError, Registry, Reporter};
+pub use services::{MAX_SINGLE_CHECKS, attempt, categories_of, pace};
 pub use settings::{Identity, NON_FATAL, Settings};
 pub use snapshot::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};
 pub use sources::MAIL;
-pub use state::{Component, Finding, SingleCheck, State};
+pub use state::{About, Component, Finding, PastResult, Results, SingleCheck, State};
 pub use switches::{Categories, Cause, Change, KEY, Switch, Switched, Unreadable, is_enabled};

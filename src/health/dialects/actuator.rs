@@ -2,6 +2,7 @@
 //! not ok is 503; init is alive.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,8 +10,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::listing::{self, Experiments, Stream, Tally};
-use super::{Answer, Query, Refused};
-use crate::health::acknowledgements::Ack;
+use super::{Answer, Query, Reader, Refused};
 use crate::health::category_index::CategoryIndex;
 use crate::health::experiment;
 use crate::health::logger::{COMPONENTS, Levels};
@@ -18,18 +18,36 @@ use crate::health::snapshot::{LIVENESS, Picture, worst};
 use crate::health::state::{Component, State, age};
 use engine::ExperimentView;
 
-/// The endpoints, each with its path.
-pub const ENDPOINTS: [(&str, &str); 4] = [
-    ("health/liveness", "/actuator/health/liveness"),
-    ("health/readiness", "/actuator/health/readiness"),
-    ("info", "/actuator/info"),
-    ("logger", "/actuator/logger"),
-];
+/// The endpoints that are always there.
+pub const ENDPOINTS: [&str; 3] = ["health/liveness", "health/readiness", "info"];
+
+/// The endpoint of the levels of the log, where they can be set.
+pub const LOGGER: &str = "logger";
+
+/// An endpoint that is added to the actuator: it is listed by `/actuator` and answers at `/actuator/NAME`.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Its name, one part of a path.
+    pub name: String,
+    /// Makes its answer, which becomes JSON. May not block. An error is answered as 503 with its words.
+    pub answer: Answering,
+}
+
+/// Makes the answer of an endpoint.
+pub type Answering = Arc<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>;
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
 
 /// The kinds of health.
 pub const KINDS: [&str; 2] = ["liveness", "readiness"];
 
-/// Somebody who contributes a member to the information: its name, and how it is made.
+/// A member that is contributed to `/actuator/info`: its name, and how it is made.
 pub type Contributor = (
     &'static str,
     Box<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>,
@@ -38,21 +56,21 @@ pub type Contributor = (
 /// The endpoints of the actuator.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorEndpoints)]
-pub(crate) struct Endpoints {
+pub(crate) struct Endpoints<'a> {
     /// Each with its path.
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<Listed<'a>>,
 }
 
 /// An endpoint of the actuator.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorEndpoint)]
-pub(crate) struct Endpoint {
+pub(crate) struct Listed<'a> {
     /// Its name.
     #[schema(example = "info")]
-    name: &'static str,
+    name: &'a str,
     /// Its path, below the one where labwatch is served.
     #[schema(example = "/actuator/info")]
-    path: &'static str,
+    path: String,
 }
 
 /// The health of one kind, in Layotto's form.
@@ -114,9 +132,25 @@ pub(crate) struct Details<'a> {
     /// Its streams; of an experiment alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     streams: Option<Vec<Stream<'a>>>,
+    /// The latest results, oldest first; of a component that is asked for alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<Vec<PastRow<'a>>>,
 }
 
-/// What runs here. Whoever cannot tell something has `error` in its place.
+/// A result of a component.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorResult)]
+pub(crate) struct PastRow<'a> {
+    /// Since when.
+    at: Timestamp,
+    /// `ok`, `warn`, `init`, `stale` or `error`; the first two can be used.
+    #[schema(pattern = "^(ok|warn|init|stale|error)$", example = "ok")]
+    state: &'static str,
+    /// What was wrong.
+    detail: &'a str,
+}
+
+/// What runs here. A member that cannot be made has `error` in its place.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorInfo)]
 pub(crate) struct Info<'a> {
@@ -127,6 +161,8 @@ pub(crate) struct Info<'a> {
     git: Option<Git<'a>>,
     /// The laboratory in numbers.
     lab: Lab<'a>,
+    /// What outside services say of themselves, by name; only of those that give a health document.
+    services: BTreeMap<&'a str, ServiceInfo<'a>>,
     /// What others contribute: `config` holds the rules in force.
     #[serde(flatten)]
     #[schema(value_type = BTreeMap<String, Object>)]
@@ -156,6 +192,24 @@ pub(crate) struct App<'a> {
 pub(crate) struct Git<'a> {
     /// The commit.
     commit: &'a str,
+    /// When the commit was made, where the build said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<&'a str>,
+    /// `clean`, or `dirty` where the sources were changed after the commit; absent where the build did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a str>,
+}
+
+/// What an outside service says of itself in its health document.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorService)]
+pub(crate) struct ServiceInfo<'a> {
+    /// Its system code; may be empty.
+    system_code: &'a str,
+    /// Its name; may be empty.
+    name: &'a str,
+    /// What it is; may be empty.
+    description: &'a str,
 }
 
 /// The laboratory in numbers.
@@ -191,17 +245,35 @@ pub(crate) struct Logger<'a> {
     targets: BTreeMap<String, String>,
 }
 
-/// The endpoints that there are.
+/// The endpoints that there are: of the log's levels only where they can be set.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn actuator() -> Result<Answer, Refused> {
+pub fn actuator(has_logger: bool, added: &[Endpoint]) -> Result<Answer, Refused> {
+    let logger = has_logger.then_some(LOGGER);
+    let added = added.iter().map(|endpoint| endpoint.name.as_str());
+    let names = ENDPOINTS.into_iter().chain(logger).chain(added);
+    let endpoints = names.map(|name| Listed {
+        name,
+        path: format!("/actuator/{name}"),
+    });
     Answer::json(
         true,
         &Endpoints {
-            endpoints: ENDPOINTS.map(|(name, path)| Endpoint { name, path }).into(),
+            endpoints: endpoints.collect(),
         },
     )
+}
+
+/// The answer of an endpoint that was added: 503 where it has none.
+///
+/// # Errors
+/// [`Refused::Unwritable`].
+pub fn of_endpoint(endpoint: &Endpoint, picture: &Picture) -> Result<Answer, Refused> {
+    match (endpoint.answer)(picture) {
+        Ok(answer) => Answer::json(true, &answer),
+        Err(error) => Answer::json(false, &json!({ "error": error })),
+    }
 }
 
 /// The health of one kind, with all its components.
@@ -238,10 +310,9 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
         .into_iter()
         .find(|component| &*component.name == name);
     if let Some(component) = component {
-        return Answer::json(
-            is_up(component.state(), kind),
-            &indicator(component, picture),
-        );
+        let mut answer = indicator(component, picture);
+        answer.details.results = Some(results(component));
+        return Answer::json(is_up(component.state(), kind), &answer);
     }
     let view = picture
         .snapshot
@@ -260,7 +331,7 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> {
+pub fn info(picture: &Picture, more: &[Contributor], reader: Reader) -> Result<Answer, Refused> {
     let identity = &*picture.identity;
     let (name, version, started) = (identity.name, identity.version, identity.started);
     let notified = |make: &dyn Fn(&Picture) -> Result<Value, String>| {
@@ -273,8 +344,13 @@ pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> 
             started,
             compiled: identity.built,
         },
-        git: identity.commit.map(|commit| Git { commit }),
-        lab: lab(picture),
+        git: identity.commit.map(|commit| Git {
+            commit,
+            date: identity.committed,
+            state: identity.git_state,
+        }),
+        services: services(picture),
+        lab: lab(picture, reader),
         more: more
             .iter()
             .map(|(name, make)| (*name, notified(make)))
@@ -283,7 +359,24 @@ pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> 
     Answer::json(true, &info)
 }
 
-fn lab(picture: &Picture) -> Lab<'_> {
+/// What outside services say of themselves in their health documents.
+fn services(picture: &Picture) -> BTreeMap<&str, ServiceInfo<'_>> {
+    picture
+        .components
+        .iter()
+        .filter_map(|component| {
+            let about = component.finding.about.as_deref()?;
+            let info = ServiceInfo {
+                system_code: &about.system_code,
+                name: &about.name,
+                description: &about.description,
+            };
+            Some((&*component.name, info))
+        })
+        .collect()
+}
+
+fn lab(picture: &Picture, reader: Reader) -> Lab<'_> {
     let acks = &picture.acks;
     Lab {
         label: &picture.settings.label,
@@ -291,7 +384,9 @@ fn lab(picture: &Picture) -> Lab<'_> {
         categories: CategoryIndex::of(picture).categories(),
         book_read: picture.component("book").and_then(|book| book.last_update),
         acknowledged: acks.count(picture.at),
-        installation_acknowledged: acks.installation(picture.at).map(Ack::words),
+        installation_acknowledged: acks
+            .installation(picture.at)
+            .map(|ack| ack.words(reader.sees_names())),
     }
 }
 
@@ -351,13 +446,26 @@ fn indicator<'a>(component: &'a Component, picture: &Picture) -> Indicator<'a> {
             } else {
                 Vec::new()
             },
-            fatal: Some(picture.settings.is_fatal(&component.name)),
+            fatal: Some(picture.is_fatal(component)),
             last_change: component.last_change,
             last_update: component.last_update,
             age: component.age(picture.at),
             streams: None,
+            results: None,
         },
     }
+}
+
+fn results(component: &Component) -> Vec<PastRow<'_>> {
+    component
+        .results
+        .iter()
+        .map(|result| PastRow {
+            at: result.at,
+            state: result.state.as_str(),
+            detail: &result.detail,
+        })
+        .collect()
 }
 
 fn of_experiment<'a>(
@@ -381,6 +489,7 @@ fn of_experiment<'a>(
             last_update,
             age: last_update.map(|at| age(at, picture.at)),
             streams: Some(listing::streams(&picture.snapshot, &[view])),
+            results: None,
         },
     }
 }

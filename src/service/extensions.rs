@@ -1,0 +1,90 @@
+//! What a program around labwatch adds to its health.
+
+use super::health::HealthError;
+use crate::health::Components;
+use crate::health::dialects::{Contributor, ENDPOINTS, Endpoint, LOGGER};
+
+/// The members of `/actuator/info` that labwatch makes itself.
+const MEMBERS: [&str; 5] = ["app", "git", "lab", "services", "config"];
+
+/// What a program adds to the health of a labwatch that runs inside of it.
+#[derive(Default)]
+pub struct Extensions {
+    /// Components, which count as labwatch's own do.
+    pub components: Components,
+    /// Members of `/actuator/info`.
+    pub contributors: Vec<Contributor>,
+    /// Endpoints of the actuator, each at `/actuator/NAME`.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Extensions {
+    /// # Errors
+    /// [`HealthError::Extension`]: a name is one of labwatch's own, is there twice, or is not one part of a path.
+    pub(super) fn check(&self) -> Result<(), HealthError> {
+        let members = self.contributors.iter().map(|(name, _)| *name);
+        check_names("contributor", members, &MEMBERS)?;
+        let mut taken: Vec<&str> = ENDPOINTS.into_iter().chain([LOGGER, "health"]).collect();
+        taken.dedup();
+        let endpoints = self.endpoints.iter().map(|endpoint| endpoint.name.as_str());
+        check_names("endpoint", endpoints, &taken)
+    }
+}
+
+fn check_names<'a>(
+    kind: &'static str,
+    names: impl Iterator<Item = &'a str>,
+    taken: &[&str],
+) -> Result<(), HealthError> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let mut seen: Vec<&str> = taken.to_vec();
+    for name in names {
+        if name.is_empty() || !name.bytes().all(fits) || seen.contains(&name) {
+            return Err(HealthError::Extension {
+                kind,
+                name: name.to_owned(),
+            });
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn names_are_free_and_fit_into_a_path() {
+        let endpoint = |name: &str| Endpoint {
+            name: name.to_owned(),
+            answer: Arc::new(|_| Ok(serde_json::Value::Null)),
+        };
+        for (names, is_right) in [
+            (&["motd"][..], true),
+            (&["motd", "queue"], true),
+            (&["motd", "motd"], false),
+            (&["info"], false),
+            (&["logger"], false),
+            (&["a/b"], false),
+            (&[""], false),
+        ] {
+            let extensions = Extensions {
+                endpoints: names.iter().map(|name| endpoint(name)).collect(),
+                ..Extensions::default()
+            };
+            assert_eq!(extensions.check().is_ok(), is_right, "{names:?}");
+        }
+        let contributors: Vec<Contributor> = vec![("git", Box::new(|_| Ok(1.into())))];
+        let taken = Extensions {
+            contributors,
+            ..Extensions::default()
+        };
+        assert_eq!(
+            taken.check().err().map(|error| error.to_string()),
+            Some("the contributor \"git\" cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes".to_owned())
+        );
+    }
+}
