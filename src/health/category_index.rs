@@ -225,6 +225,11 @@ impl<'a> CategoryIndex<'a> {
         })
     }
 
+    /// All outside services.
+    pub(super) fn services(&self) -> impl Iterator<Item = &CategoryMember<'a>> {
+        self.members.iter().filter(|member| member.is_service())
+    }
+
     /// The parts of labwatch that fail a category without being in it, to be shown beside its members.
     pub(super) fn failing_labwatch(&self, name: &str) -> impl Iterator<Item = &CategoryMember<'a>> {
         let counts = !self.is_of_services(name);

@@ -54,6 +54,10 @@ impl<'a> Judged<'a> {
             categories.push(evaluated.rules);
             members.extend(of_category);
             members.extend(category_index.failing_labwatch(name));
+            if name == DEFAULT {
+                // It shows everything, so that nothing that fails is overlooked; services of other categories do not count in it.
+                members.extend(category_index.services());
+            }
         }
         if categories.is_empty() {
             return Err(Refused::Senseless(format!(
