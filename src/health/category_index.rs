@@ -185,6 +185,7 @@ impl<'a> CategoryIndex<'a> {
     pub fn verdict(&self, category: &CategorySettings) -> Option<Verdict> {
         let members = self.in_category(&category.name)?;
         let lacks = !members.iter().any(|member| !member.is_component())
+            && self.settings.laboratory
             && wants_experiments(category, &members);
         Some(Verdict::of(category, if lacks { &[] } else { &members }))
     }

@@ -1,7 +1,64 @@
-//! The service's own health: a registry of components, and views of one picture in the four dialects that other systems speak.
+//! The service's own health: a registry of components, and answers about one picture in the dialects that other systems speak.
 //!
-//! It judges no experiment: that is the engine's work, and what it says is read from its snapshot. It fetches nothing: what a probe
+//! It evaluates no experiment: that is the engine's work, and its results are read from its snapshot. It fetches nothing: what a probe
 //! does is given to it. No lock is held while anything is checked, so that an answer never waits for the laboratory or the disk.
+//!
+//! As a library, for a program that watches no laboratory:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use labwatch::health::dialects::{self, Query};
+//! use labwatch::health::{Attempt, Components, Finding, HealthState, Identity, Pace, Settings, State};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // components: one is pushed, one is probed
+//! let mut components = Components::default();
+//! let queue = components.push("queue", None, &[])?;
+//! let pace = Pace {
+//!     period: Duration::from_secs(30),
+//!     timeout: Duration::from_secs(5),
+//!     retries: 1,
+//!     cooldown: Duration::from_secs(1),
+//! };
+//! let check = Box::new(|| Box::pin(async { Attempt::Found(Finding::ok()) }) as _);
+//! components.probe("disk", &[], pace, check)?;
+//!
+//! // name and version
+//! let identity = Identity {
+//!     name: "robot-fleet",
+//!     version: "1.2.3",
+//!     ..Identity::of_this_build(jiff::Timestamp::now())
+//! };
+//! let (registry, probes) = components.into_parts();
+//! let health = HealthState::standalone(Settings::default(), identity, registry)?;
+//!
+//! // run the checks, and wait until all is well
+//! let (asker, stop) = (probes.asker(), CancellationToken::new());
+//! let running = tokio::spawn(probes.run(stop.clone()));
+//! asker.ask_all(Duration::from_secs(5)).await;
+//! let missing = health.wait_until_ready(Duration::from_millis(10)).await;
+//! assert_eq!(missing, Err(vec!["queue".to_owned()]));
+//! queue.report(Finding::ok());
+//! assert_eq!(health.wait_until_ready(Duration::from_secs(5)).await, Ok(()));
+//!
+//! // the global status, a single one, and the answers of the dialects
+//! queue.report(Finding::error("it is full"));
+//! assert_eq!(health.overall(), (State::Error, "queue: it is full".to_owned()));
+//! assert_eq!(health.status_of("disk").map(|disk| disk.state()), Some(State::Ok));
+//! let picture = health.picture();
+//! assert_eq!(dialects::readiness(&picture, &Query::default())?.status, 503);
+//! assert_eq!(dialects::status_of(&picture, "disk")?.status, 200);
+//! stop.cancel();
+//! running.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Whether another instance runs on a port, and how it is, say [`labwatch_on`](crate::http::labwatch_on) and
+//! [`status_on`](crate::http::status_on).
 
 mod acknowledgements;
 mod category;

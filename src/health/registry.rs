@@ -381,7 +381,7 @@ mod tests {
                 one.state(),
                 one.detail().to_owned(),
                 one.last_change.as_second(),
-                one.last_update.map(jiff::Timestamp::as_second),
+                one.last_update.map(Timestamp::as_second),
             )
         };
         assert_eq!(seen(), (State::Init, "starting".into(), 0, None));

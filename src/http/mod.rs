@@ -36,7 +36,7 @@ mod tokens;
 mod v2;
 
 pub use authenticator::{AccessSettings, Authenticator};
-pub use categories::Categories;
+pub use categories::{Categories, ServiceRow};
 pub use commands::{Answered, Give, OrderState};
 pub use document::{DOCUMENT_JSON, document};
 pub use health::{HealthRoutes, KeepSwitch};
