@@ -356,6 +356,20 @@ async fn names_are_shown_to_those_who_may_see_them() {
     }
 }
 
+/// A restart does not end what another program does with the database.
+#[tokio::test]
+async fn liveness_does_not_fail_by_a_store_that_is_busy() {
+    let bench = Bench::well();
+    let server = Server::start(&bench).await;
+    let busy = || Finding::error("another program holds the database").external();
+    bench.store.report(busy());
+    assert_eq!(server.status("/liveness").await, 200);
+    assert_eq!(server.status("/actuator/health/liveness").await, 200);
+    assert_eq!(server.status("/readiness").await, 503, "something is lost");
+    bench.store.report(Finding::error("disk full"));
+    assert_eq!(server.status("/liveness").await, 503);
+}
+
 /// A logger is listed only where there is one, and what is added answers.
 #[tokio::test]
 async fn the_actuator_lists_what_it_has() {

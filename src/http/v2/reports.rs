@@ -411,7 +411,7 @@ mod tests {
             (200, &PAGE_POLICY)
         );
         assert!(
-            body.starts_with("<!doctype html>") && body.contains("How this is counted"),
+            body.starts_with("<!DOCTYPE html>") && body.contains("How this is counted"),
             "{body}"
         );
         assert_eq!(ask("").await.0, 200, "the last month");
@@ -439,7 +439,8 @@ mod tests {
         );
         assert_eq!(
             reports.month(None, now).await.map(|report| report.period),
-            Ok("2026-01".to_owned())
+            Ok("2026-02".to_owned()),
+            "nothing was evaluated in the last month"
         );
         assert!(reports.month(Some("january"), now).await.is_err());
         assert_eq!(
