@@ -127,9 +127,9 @@ pub(super) async fn actuator(State(state): State<HealthRoutes>) -> Result<Respon
 
 /// An endpoint that a program around labwatch adds to the actuator.
 #[utoipa::path(get, path = "/actuator/{name}", tag = "health", params(("name" = String, Path, description = "The endpoint, as `/actuator` lists it", example = "motd")), responses(
-    (status = 200, description = "What the endpoint answers", body = Object),
+    (status = 200, description = "What the endpoint answers", body = forms::Added),
     (status = 404, description = "There is no such endpoint", body = ApiError),
-    (status = 503, description = "It has no answer: `error` says why", body = Object),
+    (status = 503, description = "It has no answer: `error` says why", body = forms::Added),
 ))]
 pub(super) async fn added(
     State(state): State<HealthRoutes>,

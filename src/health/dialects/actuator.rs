@@ -33,6 +33,11 @@ pub struct Endpoint {
     pub answer: Answering,
 }
 
+/// What an added endpoint answers: what the program around labwatch says, or `error` with why there is no answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActuatorAdded, value_type = Object)]
+pub(crate) struct Added(Value);
+
 /// Makes the answer of an endpoint.
 pub type Answering = Arc<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>;
 
@@ -271,8 +276,8 @@ pub fn actuator(has_logger: bool, added: &[Endpoint]) -> Result<Answer, Refused>
 /// [`Refused::Unwritable`].
 pub fn of_endpoint(endpoint: &Endpoint, picture: &Picture) -> Result<Answer, Refused> {
     match (endpoint.answer)(picture) {
-        Ok(answer) => Answer::json(true, &answer),
-        Err(error) => Answer::json(false, &json!({ "error": error })),
+        Ok(answer) => Answer::json(true, &Added(answer)),
+        Err(error) => Answer::json(false, &Added(json!({ "error": error }))),
     }
 }
 
