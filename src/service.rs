@@ -1,6 +1,7 @@
 //! The boot story, top to bottom: what is made, how it is joined, how it is stopped. This file and its rooms are the only ones that know
 //! all others.
 
+mod component_acks;
 mod component_history;
 mod error;
 mod extensions;
@@ -44,7 +45,7 @@ use crate::telemetry::metrics::Counters;
 use engine::{Engine, Input, Memory, Record};
 
 pub use error::ServiceError;
-pub use extensions::Extensions;
+pub use extensions::{Extensions, serve_with};
 pub use health::HealthError;
 pub use reload::Reload;
 
@@ -102,42 +103,6 @@ pub fn run(config: Config, options: ServiceOptions) -> Result<(), ServiceError> 
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
-}
-
-/// Runs the service inside of a program, with what that adds to its health, until SIGTERM or SIGINT. [`serve`] with
-/// [`ServiceOptions::extensions`] does the same until it is told to stop.
-///
-/// # Errors
-/// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-///
-/// ```no_run
-/// use labwatch::config::{Sources, load_without_laboratory};
-/// use labwatch::health::{Finding, dialects::Endpoint};
-/// use labwatch::service::{Extensions, serve_with};
-/// use std::sync::Arc;
-///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let config = load_without_laboratory(&Sources::default())?.config;
-/// let mut extensions = Extensions::default();
-/// let queue = extensions.components.push("queue", None, &[])?;
-/// queue.report(Finding::ok());
-/// extensions.contributors.push(("fleet", Box::new(|_| Ok(serde_json::json!({ "robots": 7 })))));
-/// extensions.endpoints.push(Endpoint {
-///     name: "motd".to_owned(),
-///     answer: Arc::new(|_| Ok(serde_json::json!({ "motd": "hello" }))),
-/// });
-/// serve_with(config, extensions).await?; // http://127.0.0.1:3007/actuator/motd, /readiness, /status/queue
-/// # Ok(())
-/// # }
-/// ```
-pub async fn serve_with(config: Config, extensions: Extensions) -> Result<(), ServiceError> {
-    let stop = CancellationToken::new();
-    let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
-    let options = ServiceOptions {
-        extensions,
-        ..ServiceOptions::default()
-    };
-    serve(config, stop, options).await
 }
 
 /// The runtime that the service is made for.
@@ -340,7 +305,7 @@ fn start(
     });
     parts.spawn(
         "acknowledgements of components",
-        health::end_acknowledgements(desk.clone(), pictures.clone(), orders.clone(), stop.clone()),
+        component_acks::follow(desk.clone(), pictures.clone(), orders.clone(), stop.clone()),
     );
     let orders = http_server::orders(orders, desk.clone(), pictures.clone());
     let base = http_server::base(&config.api);

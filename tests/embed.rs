@@ -14,7 +14,7 @@ use labwatch::service::{Extensions, ServiceOptions, serve};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 fn config(more: &[(&str, &str)]) -> Config {
@@ -40,7 +40,7 @@ struct Running {
     address: SocketAddr,
     client: reqwest::Client,
     stop: CancellationToken,
-    task: JoinHandle<Result<(), labwatch::service::ServiceError>>,
+    task: JoinSet<Result<(), labwatch::service::ServiceError>>,
 }
 
 impl Running {
@@ -54,7 +54,8 @@ impl Running {
             ..ServiceOptions::default()
         };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(config, stop.clone(), options));
+        let mut task = JoinSet::new();
+        task.spawn(serve(config, stop.clone(), options));
         let address = started.await.expect("it starts");
         let client = reqwest::Client::builder().no_proxy().build();
         Self {
@@ -88,10 +89,11 @@ impl Running {
         body
     }
 
-    async fn end(self) {
+    async fn end(mut self) {
         self.stop.cancel();
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.task).await;
-        ended.expect("in time").expect("no panic").expect("well");
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.task.join_next()).await;
+        let ended = ended.expect("in time").expect("it runs");
+        ended.expect("no panic").expect("well");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::category_index::CategoryMember;
+use super::category_member::CategoryMember;
 use super::state::State;
 use crate::config::CategorySettings;
 use engine::matches;
@@ -152,7 +152,7 @@ impl Verdict {
     }
 }
 
-/// Those that fail and that nobody has acknowledged.
+/// Those that fail and are not acknowledged.
 fn failing_members<'a, 'b>(counting: &[&'a CategoryMember<'b>]) -> Vec<&'a CategoryMember<'b>> {
     counting
         .iter()
@@ -178,7 +178,7 @@ fn failing_groups<'a, 'b>(
         .collect()
 }
 
-/// The member that speaks for a group that fails: the most severe that nobody has acknowledged, then by name.
+/// The member that speaks for a group that fails: the most severe that is not acknowledged, then by name.
 fn representative<'a, 'b>(
     category: &CategorySettings,
     group: &[&'a CategoryMember<'b>],

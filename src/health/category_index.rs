@@ -3,67 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use jiff::Timestamp;
-
-use super::acknowledgements::Ack;
 use super::category::{DEFAULT, SYSTEM, Verdict, takes_in};
-use super::experiment;
+use super::category_member::{CategoryMember, What, of_component, of_experiment};
 use super::settings::Settings;
 use super::snapshot::Picture;
-use super::state::{Component, State};
 use super::switches::{Switched, is_enabled};
 use crate::config::CategorySettings;
-use engine::model::Bookable;
-use engine::{ExperimentView, matches, stem};
-
-/// An experiment or a component, as a category counts it.
-#[derive(Debug, Clone)]
-pub struct CategoryMember<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// What it is.
-    pub what: What<'a>,
-    /// How it is.
-    pub state: State,
-    /// The group in which it can be stood in for: a pool of experiments, or the instances of a service. A part of labwatch is one of its own.
-    pub group: &'a str,
-    /// How many of its group are enough, where its category does not say.
-    pub enough: usize,
-    /// Whether it counts for or against anything: what is away on purpose and what is not fatal do not.
-    pub counts: bool,
-    /// 1 critical, 2 warning, 3 remark: what its failure is or would be.
-    pub severity: u8,
-    /// Its acknowledgement, while it holds.
-    pub ack: Option<&'a Ack>,
-}
-
-/// What a member is.
-#[derive(Debug, Clone, Copy)]
-pub enum What<'a> {
-    /// An experiment.
-    Experiment(&'a ExperimentView),
-    /// A component.
-    Component(&'a Component),
-}
-
-impl CategoryMember<'_> {
-    /// Whether it is a component.
-    #[must_use]
-    pub fn is_component(&self) -> bool {
-        matches!(self.what, What::Component(_))
-    }
-
-    /// Whether it is an outside service, which counts in its own categories alone.
-    #[must_use]
-    pub fn is_service(&self) -> bool {
-        matches!(self.what, What::Component(component) if component.is_service())
-    }
-
-    /// Its group, apart from groups of the same name that other kinds form.
-    fn group_key(&self) -> (bool, &str) {
-        (self.is_component(), self.group)
-    }
-}
+use engine::{matches, stem};
 
 /// All members, and how many of each group work.
 #[derive(Debug)]
@@ -72,8 +18,8 @@ pub struct CategoryIndex<'a> {
     /// Sorted by name; a component stands before an experiment of the same name.
     pub members: Vec<CategoryMember<'a>>,
     groups: BTreeMap<(bool, &'a str), Group>,
-    /// The members, as places in `members`, of each category that nobody configured; found when they are first asked for. Without it
-    /// the judgement of all categories looks at every member for each.
+    /// The members, as places in `members`, of each category that is not configured; found when they are first asked for. Without
+    /// it the evaluation of all categories looks at every member for each.
     unconfigured: OnceLock<BTreeMap<&'a str, Vec<usize>>>,
 }
 
@@ -164,7 +110,7 @@ impl<'a> CategoryIndex<'a> {
             for (place, member) in self.members.iter().enumerate() {
                 match member.what {
                     What::Experiment(_) if !self.is_configured(member) => {
-                        places.entry(stem(member.name)).or_default().push(place)
+                        places.entry(stem(member.name)).or_default().push(place);
                     }
                     What::Experiment(_) => {}
                     What::Component(component) => {
@@ -289,11 +235,10 @@ impl<'a> CategoryIndex<'a> {
             _ if category == DEFAULT => true,
             (What::Component(_), _) if category == SYSTEM => true,
             (_, Some(configured)) if takes_in(configured, member) => true,
-            (What::Component(_), _) => false,
             (What::Experiment(_), None) => {
                 stem(member.name) == category && !self.is_configured(member)
             }
-            (What::Experiment(_), Some(_)) => false,
+            (What::Component(_), _) | (What::Experiment(_), Some(_)) => false,
         }
     }
 
@@ -371,55 +316,6 @@ fn is_last(group: Option<&Group>, member: &CategoryMember<'_>) -> bool {
         .is_some_and(|group| group.members > 1 && group.usable <= usize::from(member.state.is_ok()))
 }
 
-fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> CategoryMember<'a> {
-    let is_service = component.is_service();
-    let is_fatal = is_service || picture.settings.is_fatal(&component.name);
-    CategoryMember {
-        name: &component.name,
-        what: What::Component(component),
-        state: component.state(),
-        group: if is_service {
-            stem(&component.name)
-        } else {
-            &component.name
-        },
-        enough: 1,
-        counts: is_fatal,
-        severity: if is_fatal { 2 } else { 3 },
-        ack: picture.acks.component(&component.name, picture.at),
-    }
-}
-
-fn of_experiment<'a>(view: &'a ExperimentView, picture: &'a Picture) -> CategoryMember<'a> {
-    let name = view.stub.as_str();
-    let state = experiment::state(view, &picture.snapshot, picture.at);
-    let (group, enough) = group_of(name, &picture.settings);
-    CategoryMember {
-        name,
-        what: What::Experiment(view),
-        state,
-        group,
-        enough,
-        counts: !is_away(view, picture),
-        severity: if state == State::Warn { 3 } else { 2 },
-        ack: picture.acks.experiment(name, picture.at),
-    }
-}
-
-/// Whether a person has taken it away: held in book, or expected to be off.
-pub(super) fn is_away(view: &ExperimentView, picture: &Picture) -> bool {
-    view.bookable() == Some(Bookable::Held) || picture.acks.away.contains(view.stub.as_str())
-}
-
-/// The configured group of an experiment, or the stem of its name; and how many of the group are enough.
-fn group_of<'a>(name: &'a str, settings: &'a Settings) -> (&'a str, usize) {
-    let configured = settings
-        .pools
-        .iter()
-        .find(|pool| pool.members.iter().any(|pattern| matches(pattern, name)));
-    configured.map_or_else(|| (stem(name), 1), |pool| (&pool.name, pool.min_healthy))
-}
-
 /// The shortest period of the categories of any of these members, which is how often they are judged.
 pub(super) fn pace(
     category_index: &CategoryIndex<'_>,
@@ -438,12 +334,4 @@ pub(super) fn pace(
     of_members
         .map(|category| category.period)
         .fold(default, std::time::Duration::min)
-}
-
-/// When there was last evidence of a member.
-pub(super) fn last_update(member: &CategoryMember<'_>, picture: &Picture) -> Option<Timestamp> {
-    match member.what {
-        What::Experiment(view) => experiment::last_update(view, &picture.snapshot),
-        What::Component(component) => component.last_update,
-    }
 }

@@ -1,4 +1,4 @@
-//! How every category stands, in one list. Judges as `/__gtg` does.
+//! How every category stands, in one list: what `/__gtg` says of each.
 
 use super::category_index::{CategoryIndex, Evaluated};
 use super::snapshot::Picture;
@@ -23,7 +23,7 @@ pub struct CategoryStatus {
     pub failing: Vec<String>,
     /// The last use of its switch.
     pub switch: Option<Switch>,
-    /// Experiments that nobody can book until it is opened.
+    /// Experiments that cannot be booked until it is opened.
     pub quarantined: Vec<String>,
 }
 

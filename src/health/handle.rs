@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use super::acknowledgements::Acks;
 use super::passive_checks::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
@@ -15,14 +14,11 @@ use super::snapshot::{Picture, SELF, STARTUP};
 use super::sources;
 use super::state::{Component, Finding, State};
 use super::switches::{Categories, Change, Switch, Switched};
-use engine::model::{Moment, SourceHealth, SourceName};
+use engine::model::{Moment, SourceHealth};
 use engine::{Quarantined, Role, Snapshot};
 
 /// The loop turns every 5 s at least; when it has not for this long, it hangs.
 pub const LOOP_WITHIN: Duration = Duration::from_secs(15);
-
-/// How often it is looked at the latest whether everything is ready.
-const READY_TICK: Duration = Duration::from_millis(500);
 
 /// Stands for a loop that has not turned yet.
 const NEVER: u64 = u64::MAX;
@@ -199,7 +195,7 @@ impl HealthState {
     }
 
     /// The state of everything, with this snapshot as the newest.
-    fn picture_of(&self, snapshot: Arc<Snapshot>) -> Picture {
+    pub(super) fn picture_of(&self, snapshot: Arc<Snapshot>) -> Picture {
         let now = (self.0.clock)();
         let mut components = self.0.registry.components();
         let settings = Arc::clone(&locked(&self.0.settings));
@@ -282,69 +278,6 @@ impl HealthState {
     #[must_use]
     pub fn component_changes(&self) -> watch::Receiver<u64> {
         self.0.registry.changes()
-    }
-
-    /// How the whole is, and of which component that comes; the same as [`Picture::overall`] of a new picture.
-    #[must_use]
-    pub fn overall(&self) -> (State, String) {
-        self.picture().overall()
-    }
-
-    /// How a component is; `None` when there is none of this name.
-    #[must_use]
-    pub fn status_of(&self, component: &str) -> Option<Component> {
-        self.picture().component(component).cloned()
-    }
-
-    /// Waits until everything that is fatal is well.
-    ///
-    /// # Errors
-    /// After `within`: the names of what is not well.
-    pub async fn wait_until_ready(&self, within: Duration) -> Result<(), Vec<String>> {
-        let ready = async {
-            let mut changes = self.component_changes();
-            while !self.not_ready().is_empty() {
-                // What changes by time alone shows without a report.
-                let _ = timeout(READY_TICK, changes.changed()).await;
-            }
-        };
-        timeout(within, ready).await.map_err(|_| self.not_ready())
-    }
-
-    fn not_ready(&self) -> Vec<String> {
-        let picture = self.picture();
-        let failing = picture
-            .fatal()
-            .filter(|component| !component.state().is_ok());
-        failing
-            .map(|component| component.name.to_string())
-            .collect()
-    }
-
-    /// The components besides the sources that are acknowledged until they are well, and are well or gone.
-    #[must_use]
-    pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
-        let acks = Acks::of(snapshot);
-        let is_source = |name: &str| {
-            let mut sources = SourceName::ALL.into_iter();
-            sources.any(|source| source.as_str() == name)
-        };
-        let mut open: Vec<String> = acks
-            .components
-            .into_iter()
-            .filter(|(name, ack)| ack.until.is_none() && !is_source(name))
-            .map(|(name, _)| name)
-            .collect();
-        if open.is_empty() {
-            return open;
-        }
-        let picture = self.picture_of(Arc::clone(snapshot));
-        open.retain(|name| {
-            picture
-                .component(name)
-                .is_none_or(|component| component.state() == State::Ok)
-        });
-        open
     }
 
     /// Opens or closes a category by the word of a person. What changed is to be stored.

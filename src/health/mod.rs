@@ -63,6 +63,7 @@
 mod acknowledgements;
 mod category;
 mod category_index;
+mod category_member;
 mod category_status;
 mod components;
 pub mod dialects;
@@ -80,13 +81,15 @@ mod snapshot;
 mod sources;
 mod state;
 mod switches;
+mod waiting;
 
 #[cfg(test)]
 mod testing;
 
 pub use acknowledgements::{Ack, Acks};
 pub use category::{DEFAULT, PERIOD, SYSTEM, Verdict, of_stem, strict};
-pub use category_index::{CategoryIndex, CategoryMember, Evaluated, Group, What};
+pub use category_index::{CategoryIndex, Evaluated, Group};
+pub use category_member::{CategoryMember, What};
 pub use category_status::{CategoryStatus, standings};
 pub use components::Components;
 pub use handle::{HealthState, LOOP_WITHIN};

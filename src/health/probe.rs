@@ -197,8 +197,8 @@ impl Probe {
         check: Check,
     ) -> Result<Self, RegisterError> {
         let reporter = registry.register(name, Some(pace.stale_after()), categories)?;
-        let (ask, asked) = mpsc::channel(ASKED_QUEUE);
-        asker.probes().insert(Arc::from(name), ask);
+        let (to_probe, asked) = mpsc::channel(ASKED_QUEUE);
+        asker.probes().insert(Arc::from(name), to_probe);
         Ok(Self {
             reporter,
             pace,

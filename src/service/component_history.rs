@@ -48,7 +48,7 @@ pub(super) async fn follow(
         .into_iter()
         .map(|(name, results)| (name, Arc::new(results)))
         .collect();
-    let mut changes = registry.changes();
+    let mut followed = registry.changes();
     loop {
         let entries = differences(&registry, &mut written);
         if !entries.is_empty() && !store.write(entries).is_taken() {
@@ -57,7 +57,7 @@ pub(super) async fn follow(
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            changed = changes.changed() => if changed.is_err() { return },
+            changed = followed.changed() => if changed.is_err() { return },
         }
         sleep(GATHER).await;
     }
@@ -108,9 +108,11 @@ mod tests {
         let entries = differences(&registry, &mut written);
         let kept: BTreeMap<String, Value> = entries
             .iter()
-            .filter_map(|entry| match entry {
-                Entry::Keep { key, value } => Some((key.clone(), value.clone()?)),
-                _ => None,
+            .filter_map(|entry| {
+                let Entry::Keep { key, value } = entry else {
+                    return None;
+                };
+                Some((key.clone(), value.clone()?))
             })
             .collect();
         assert_eq!(entries.len(), 2, "{entries:?}");

@@ -13,7 +13,7 @@ use super::reload::ConfigWatch;
 use super::services::Services;
 use super::{TaskSet, component_history, http_server, mail_probe, store_probe};
 use crate::config::{COMPONENTS, Config};
-use crate::driver::{Clock, CommandSender};
+use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
     Categories, Change, Finding, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture,
@@ -24,16 +24,13 @@ use crate::store::{Entry, Store};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
 use engine::model::{CallError, format_duration};
-use engine::{Command, Engine, Input, Scope, Snapshot};
+use engine::{Engine, Input, Snapshot};
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
 const CONFIGURATION: &str = "configuration";
 
 /// The component that says how the dead-man's call goes.
 const DEAD_MAN: &str = "dead_man";
-
-/// The name under which what labwatch does by itself stands in the records.
-const OURSELVES: &str = "labwatch";
 
 /// Why the service's own health cannot be set up.
 #[derive(Debug)]
@@ -153,7 +150,7 @@ pub(super) fn keep_back(
         }
     };
     parts.spawn("what categories keep back", async move {
-        stop.run_until_cancelled(tell).await.unwrap_or_default()
+        stop.run_until_cancelled(tell).await.unwrap_or_default();
     });
     engine.quarantining(now)
 }
@@ -268,30 +265,6 @@ fn add_store(
     }
 }
 
-/// Ends the acknowledgements of components that are well again, until `stop`. The engine knows how the sources are and ends theirs.
-pub(super) async fn end_acknowledgements(
-    desk: HealthState,
-    mut snapshots: watch::Receiver<Arc<Snapshot>>,
-    orders: CommandSender,
-    stop: CancellationToken,
-) {
-    loop {
-        let over = desk.acknowledged_and_well(&snapshots.borrow_and_update());
-        for name in over {
-            let command = Command::Unacknowledge {
-                scope: Scope::Component(name.clone()),
-            };
-            if let Err(refusal) = orders.give(command, OURSELVES.to_owned()).await {
-                tracing::warn!(component = name, %refusal, "the acknowledgement of a component that is well does not end yet");
-            }
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            changed = snapshots.changed() => if changed.is_err() { return },
-        }
-    }
-}
-
 /// Keeps the change of a category's switch, and says whether it is on disk.
 fn keep_switch(store: Option<Store>) -> Arc<KeepSwitch> {
     let keep = http_server::keep(store);
@@ -398,7 +371,7 @@ fn restore(keep: &BTreeMap<String, Value>) -> Categories {
     categories
 }
 
-/// The rules that are in force. Everybody may read this, so it names no address and no person.
+/// The rules that are in force. Every reader may see this, so it names no address and no person.
 fn contributor(config: ConfigWatch) -> Contributor {
     (
         "config",

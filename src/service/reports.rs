@@ -100,7 +100,7 @@ impl Marks {
         let newest = now.checked_add(FAR).ok();
         let newest = newest.and_then(|then| reports::month_due(then, zone));
         let is_ahead = |mark: &&String| newest.as_ref().is_some_and(|newest| *mark > newest);
-        if self.mailed.as_ref().filter(is_ahead).is_none() {
+        if !self.mailed.as_ref().is_some_and(|mark| is_ahead(&mark)) {
             return (self.clone(), false);
         }
         let before = self.before.clone().filter(|mark| !is_ahead(&mark));
@@ -165,24 +165,24 @@ impl Monthly {
                     return RETRY_AFTER;
                 }
                 tracing::info!(month, "the monthly report is mailed");
-                self.note(month);
+                self.note(&month);
             }
             // A labwatch that has only now begun reports on the months that are still to end.
-            None => self.note(month),
+            None => self.note(&month),
         }
         LOOK_EVERY
     }
 
-    fn note(&mut self, month: String) {
-        let before = self.marks.mailed.replace(month.clone());
+    fn note(&mut self, month: &str) {
+        let before = self.marks.mailed.replace(month.to_owned());
         self.marks.before = before.filter(|mark| !mark.is_empty());
-        let keep = |key: &str, month: Option<&String>| Entry::Keep {
+        let keep = |key: &str, month: Option<&str>| Entry::Keep {
             key: key.to_owned(),
-            value: month.cloned().map(Value::String),
+            value: month.map(Value::from),
         };
         let entries = vec![
-            keep(MAILED, Some(&month)),
-            keep(MAILED_BEFORE, self.marks.before.as_ref()),
+            keep(MAILED, Some(month)),
+            keep(MAILED_BEFORE, self.marks.before.as_deref()),
         ];
         if !self.store.write(entries).is_taken() {
             tracing::error!(

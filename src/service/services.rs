@@ -221,7 +221,7 @@ mod tests {
         let state = |name: &str| {
             let all = registry.components();
             let one = all.iter().find(|one| &*one.name == name);
-            one.map(|one| one.state())
+            one.map(crate::health::Component::state)
         };
         assert_eq!(state("wiki"), Some(State::Error), "it is left as it was");
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -146,17 +146,20 @@ async fn a_sticky_category_closes_by_a_service() {
 async fn a_failure_between_two_snapshots_closes_a_sticky_category() {
     let Services { bench, wiki, .. } = services();
     let (closed, mut seen) = tokio::sync::mpsc::unbounded_channel();
-    let following = tokio::spawn(bench.desk.clone().follow(
-        bench.snapshots.subscribe(),
-        move |change| {
-            let _ = closed.send(change.category);
-        },
-    ));
+    let mut following = tokio::task::JoinSet::new();
+    following.spawn(
+        bench
+            .desk
+            .clone()
+            .follow(bench.snapshots.subscribe(), move |change| {
+                let _ = closed.send(change.category);
+            }),
+    );
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     wiki.report(Finding::error("gone"));
     let first = tokio::time::timeout(std::time::Duration::from_secs(5), seen.recv()).await;
     assert_eq!(first.expect("in time").as_deref(), Some("latch"));
-    following.abort();
+    following.shutdown().await;
 }
 
 /// Every field of the standard is as the service gave it.

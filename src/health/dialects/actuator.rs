@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
-use super::listing::{self, Experiments, Stream, Tally};
+use super::actuator_form::{
+    Added, App, Details, Endpoints, Git, Health, Indicator, Info, Lab, Listed, Logger, Overview,
+    PastRow, ServiceInfo,
+};
+use super::listing::{self, Experiments, Tally};
 use super::{Answer, Query, Reader, Refused};
 use crate::health::category_index::CategoryIndex;
 use crate::health::experiment;
@@ -33,11 +34,6 @@ pub struct Endpoint {
     pub answer: Answering,
 }
 
-/// What an added endpoint answers: what the program around labwatch says, or `error` with why there is no answer.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorAdded, value_type = Object)]
-pub(crate) struct Added(Value);
-
 /// Makes the answer of an endpoint.
 pub type Answering = Arc<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>;
 
@@ -57,198 +53,6 @@ pub type Contributor = (
     &'static str,
     Box<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>,
 );
-
-/// The endpoints of the actuator.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorEndpoints)]
-pub(crate) struct Endpoints<'a> {
-    /// Each with its path.
-    endpoints: Vec<Listed<'a>>,
-}
-
-/// An endpoint of the actuator.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorEndpoint)]
-pub(crate) struct Listed<'a> {
-    /// Its name.
-    #[schema(example = "info")]
-    name: &'a str,
-    /// Its path, below the one where labwatch is served.
-    #[schema(example = "/actuator/info")]
-    path: String,
-}
-
-/// The health of one kind, in Layotto's form.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorHealth)]
-pub(crate) struct Health<'a> {
-    /// `UP`, `INIT` or `DOWN`.
-    #[schema(pattern = "^(UP|INIT|DOWN)$", example = "UP")]
-    status: &'static str,
-    /// The components, by name.
-    components: BTreeMap<&'a str, Indicator<'a>>,
-    /// The experiments; of readiness alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Overview<'a>>,
-}
-
-/// What readiness tells besides the components.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorOverview)]
-pub(crate) struct Overview<'a> {
-    /// The experiments.
-    experiments: Experiments<'a>,
-}
-
-/// The health of one component or experiment.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorIndicator)]
-pub(crate) struct Indicator<'a> {
-    /// `UP`, `INIT` or `DOWN`.
-    #[schema(pattern = "^(UP|INIT|DOWN)$", example = "UP")]
-    status: &'static str,
-    /// More about it.
-    details: Details<'a>,
-}
-
-/// More about a component or experiment.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorDetails)]
-pub(crate) struct Details<'a> {
-    /// Why it is not up, where it is not.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    #[schema(required = false)]
-    reason: &'a str,
-    /// What is not as it should be while it can be used.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    warnings: Vec<&'a str>,
-    /// Whether its failure counts for the whole; of a component alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fatal: Option<bool>,
-    /// When it last changed.
-    last_change: Timestamp,
-    /// When there was last evidence of it; null before the first.
-    #[schema(required)]
-    last_update: Option<Timestamp>,
-    /// How old that evidence is, in seconds.
-    #[schema(required)]
-    age: Option<i64>,
-    /// Its streams; of an experiment alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    streams: Option<Vec<Stream<'a>>>,
-    /// The latest results, oldest first; of a component that is asked for alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    results: Option<Vec<PastRow<'a>>>,
-}
-
-/// A result of a component.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorResult)]
-pub(crate) struct PastRow<'a> {
-    /// Since when.
-    at: Timestamp,
-    /// `ok`, `warn`, `init`, `stale` or `error`; the first two can be used.
-    #[schema(pattern = "^(ok|warn|init|stale|error)$", example = "ok")]
-    state: &'static str,
-    /// What was wrong.
-    detail: &'a str,
-}
-
-/// What runs here. A member that cannot be made has `error` in its place.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorInfo)]
-pub(crate) struct Info<'a> {
-    /// The program.
-    app: App<'a>,
-    /// What it was built from, where the build said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    git: Option<Git<'a>>,
-    /// The laboratory in numbers.
-    lab: Lab<'a>,
-    /// What outside services say of themselves, by name; only of those that give a health document.
-    services: BTreeMap<&'a str, ServiceInfo<'a>>,
-    /// What others contribute: `config` holds the rules in force.
-    #[serde(flatten)]
-    #[schema(value_type = BTreeMap<String, Object>)]
-    more: BTreeMap<&'static str, Value>,
-}
-
-/// The program.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorApp)]
-pub(crate) struct App<'a> {
-    /// Its name.
-    #[schema(example = "labwatch")]
-    name: &'a str,
-    /// Its version.
-    #[schema(example = "0.1.0")]
-    version: &'a str,
-    /// When the process started.
-    started: Timestamp,
-    /// When it was built, where the build said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    compiled: Option<&'a str>,
-}
-
-/// What the program was built from.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorGit)]
-pub(crate) struct Git<'a> {
-    /// The commit.
-    commit: &'a str,
-    /// When the commit was made, where the build said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    date: Option<&'a str>,
-    /// `clean`, or `dirty` where the sources were changed after the commit; absent where the build did not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<&'a str>,
-}
-
-/// What an outside service says of itself in its health document.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorService)]
-pub(crate) struct ServiceInfo<'a> {
-    /// Its system code; may be empty.
-    system_code: &'a str,
-    /// Its name; may be empty.
-    name: &'a str,
-    /// What it is; may be empty.
-    description: &'a str,
-}
-
-/// The laboratory in numbers.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorLab)]
-pub(crate) struct Lab<'a> {
-    /// The label of the installation.
-    #[schema(example = "lab")]
-    label: &'a str,
-    /// How many experiments are how.
-    experiments: Tally,
-    /// The categories that there are, sorted.
-    categories: Vec<String>,
-    /// When book was last read; null before that.
-    #[schema(required)]
-    book_read: Option<Timestamp>,
-    /// How many experiments and components are acknowledged.
-    acknowledged: usize,
-    /// The acknowledgement of everything; null where there is none.
-    #[schema(required)]
-    installation_acknowledged: Option<String>,
-}
-
-/// The levels of the log.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorLogger)]
-pub(crate) struct Logger<'a> {
-    /// The level of each component.
-    #[schema(example = json!({"relay": "info"}))]
-    components: BTreeMap<&'a str, &'a str>,
-    /// The level of each target of the log; the empty one stands for everything else.
-    #[schema(example = json!({"labwatch": "info"}))]
-    targets: BTreeMap<String, String>,
-}
 
 /// The endpoints that there are: of the log's levels only where they can be set.
 ///

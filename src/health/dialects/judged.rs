@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::{Query, Reader, Refused};
 use crate::config::CategorySettings;
 use crate::health::category::{DEFAULT, Verdict};
-use crate::health::category_index::{CategoryIndex, CategoryMember};
+use crate::health::category_index::CategoryIndex;
+use crate::health::category_member::CategoryMember;
 use crate::health::snapshot::Picture;
 use crate::health::switches::Cause;
 

@@ -3,6 +3,7 @@
 
 mod accept;
 mod actuator;
+mod actuator_form;
 mod agg_health;
 mod ft;
 mod ft_form;
@@ -33,7 +34,7 @@ pub use status::{status, status_of};
 
 /// The forms of the answers, for the document of the API.
 pub(crate) mod forms {
-    pub(crate) use super::actuator::{Added, Endpoints, Health, Indicator, Info, Logger};
+    pub(crate) use super::actuator_form::{Added, Endpoints, Health, Indicator, Info, Logger};
     pub(crate) use super::ft_form::{Aggregate, Document};
     pub(crate) use super::probes::Status;
     pub(crate) use super::status::{CheckStatus, Whole};
