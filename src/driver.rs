@@ -16,7 +16,7 @@ use crate::engine::{
     Action, Channel, Command, DeliveryFault, Engine, FeedCommand, Input, Order, Receipt, Record,
     Refusal, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
 };
-use crate::model::{Fault, Moment, SourceName};
+use crate::model::{CallError, Moment, SourceName};
 use crate::store::Ticket;
 
 pub use ledger::Ledger;
@@ -377,7 +377,7 @@ impl Driver {
             let resource = refused.into_inner().resource;
             self.refused.push_back(Input::Switched {
                 resource,
-                outcome: SwitchOutcome::Failed(Fault::Busy),
+                outcome: SwitchOutcome::Failed(CallError::Busy),
             });
         }
     }
@@ -392,7 +392,7 @@ impl Driver {
             self.refused.push_back(Input::Delivered {
                 id,
                 outcome: Err(DeliveryFault {
-                    fault: Fault::Busy,
+                    fault: CallError::Busy,
                     permanent: false,
                 }),
             });
@@ -404,7 +404,7 @@ impl Driver {
             let topic = refused.into_inner().topic;
             self.refused.push_back(Input::Sampled {
                 topic,
-                outcome: SampleOutcome::Failed(Fault::Busy),
+                outcome: SampleOutcome::Failed(CallError::Busy),
             });
         }
     }
@@ -619,7 +619,7 @@ mod tests {
         let fault = snapshot
             .experiment("pend00")
             .and_then(|e| e.resources.first().and_then(|r| r.fault.clone()));
-        assert_eq!(fault, Some(Fault::Busy));
+        assert_eq!(fault, Some(CallError::Busy));
         drop(bench);
         running.join_all().await;
     }

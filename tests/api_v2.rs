@@ -29,7 +29,8 @@ use labwatch::engine::{
     Seen, Severity, Snapshot, Standing, ToldView,
 };
 use labwatch::model::{
-    Bookable, Fault, Health, JumpHealth, Moment, RouteName, SourceHealth, StreamHealth, Stub,
+    Bookable, CallError, ConnectError, Health, JumpHealth, Moment, RouteName, SourceHealth,
+    StreamHealth, Stub,
 };
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -51,7 +52,7 @@ fn everything() -> Arc<Snapshot> {
         (Seen::At(at(30)), Some(gone(Scopes::EXPT, BUSY)));
     down.jump_last = Some(gone(Scopes::HOST, None));
     down.resources = vec![resource("r-pend01", Some(Bookable::Yes), "new")];
-    down.resources[0].fault = Some(Fault::Unreachable("10.1.2.3 refused".to_owned()));
+    down.resources[0].fault = Some(CallError::Unreachable("10.1.2.3 refused".to_owned()));
     down.advice = Some(Arc::from("Log in and look."));
     down.affected = Affected {
         next_day: 2,
@@ -86,7 +87,7 @@ fn everything() -> Arc<Snapshot> {
     lab.causes = vec![cause()];
     let mut snapshot = lab.with(pend00).with(down).with(held).snapshot();
     let route = RouteName::try_new("mail").expect("a name");
-    let fault = Some(Fault::Sick {
+    let fault = Some(CallError::Sick {
         status: 550,
         body: "students@example.org unknown".to_owned(),
     });
@@ -110,7 +111,9 @@ fn everything() -> Arc<Snapshot> {
     let jump = &mut picture.sources[1];
     (jump.health, jump.link, jump.hides) = (
         SourceHealth::Down,
-        Link::Failed(Fault::Unreachable(format!("{REMOTE}:443"))),
+        Link::Failed(ConnectError::access(CallError::Unreachable(format!(
+            "{REMOTE}:443"
+        )))),
         3,
     );
     jump.note = format!("jump cannot be reached: {REMOTE}:443");

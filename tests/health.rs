@@ -29,7 +29,7 @@ use std::path::Path;
 use labwatch::engine::Link;
 use labwatch::health::views::{Query, Reader, health_page};
 use labwatch::health::{Acks, Finding, State};
-use labwatch::model::{Fault, SourceHealth, SourceName};
+use labwatch::model::{CallError, ConnectError, SourceHealth, SourceName};
 
 use serde_json::Value;
 
@@ -169,7 +169,7 @@ async fn error() {
         }
         lab.sources[2].health = SourceHealth::Down;
         lab.sources[2].note = "book does not answer: cannot connect (refused)".to_owned();
-        lab.routes[0].fault = Some(Fault::TimedOut);
+        lab.routes[0].fault = Some(CallError::TimedOut);
         lab.routes[0].waiting_since = Some(at(101));
     });
     bench.web.report(ailing_service());
@@ -186,7 +186,7 @@ async fn stale() {
         }
         lab.sources[0] = source(SourceName::Relay, SourceHealth::Down, Some(at(118)));
         lab.sources[1] = source(SourceName::Jump, SourceHealth::Down, Some(at(118)));
-        lab.sources[1].link = Link::Failed(Fault::TimedOut);
+        lab.sources[1].link = Link::Failed(ConnectError::access(CallError::TimedOut));
         lab.sources[1].note = "jump does not answer: no answer within the time limit".to_owned();
     });
     check("stale", &bench, &ASKED).await;

@@ -23,7 +23,8 @@ use labwatch::engine::{
     Traffic,
 };
 use labwatch::model::{
-    Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic,
+    Availability, Bookable, CallError, ConnectError, Health, Moment, ResourceName, SourceName,
+    Stub, Topic,
 };
 use labwatch::replay::{Moved, Stage};
 use proptest::prelude::*;
@@ -497,7 +498,7 @@ fn moment(millis: u64) -> Moment {
 
 /// Any input, whether it makes sense or not.
 fn input() -> impl Strategy<Value = Input> {
-    let fault = || Just(Fault::Dropped);
+    let fault = || Just(CallError::Dropped);
     prop_oneof![
         4 => (source(), report()).prop_map(|(name, report)| Input::Report(name, Arc::new(report))),
         1 => (source(), link()).prop_map(|(name, link)| Input::Link(name, link)),
@@ -506,7 +507,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => (resource_name(), outcome()).prop_map(|(name, outcome)| Input::Switched { resource: resource(&name), outcome }),
         2 => (topic(), heard()).prop_map(|(topic, outcome)| Input::Sampled { topic: Topic::try_new(&topic).expect("a topic"), outcome }),
         2 => (0_u64..5, any::<Option<bool>>()).prop_map(|(id, failed)| {
-            let outcome = failed.map_or(Ok(()), |permanent| Err(DeliveryFault { fault: Fault::TimedOut, permanent }));
+            let outcome = failed.map_or(Ok(()), |permanent| Err(DeliveryFault { fault: CallError::TimedOut, permanent }));
             Input::Delivered { id, outcome }
         }),
         1 => any::<bool>().prop_map(|leads| Input::Role(if leads { Role::Leader } else { Role::Follower })),
@@ -522,7 +523,7 @@ fn link() -> impl Strategy<Value = Link> {
     prop_oneof![
         Just(Link::Connecting),
         Just(Link::Open),
-        Just(Link::Failed(Fault::TimedOut)),
+        Just(Link::Failed(ConnectError::access(CallError::TimedOut))),
         Just(Link::Closed("gone".to_owned())),
     ]
 }
@@ -596,7 +597,7 @@ fn outcome() -> impl Strategy<Value = SwitchOutcome> {
         said().prop_map(SwitchOutcome::Confirmed),
         said().prop_map(SwitchOutcome::Held),
         Just(SwitchOutcome::Gone),
-        Just(SwitchOutcome::Failed(Fault::Busy)),
+        Just(SwitchOutcome::Failed(CallError::Busy)),
     ]
 }
 
@@ -604,6 +605,6 @@ fn heard() -> impl Strategy<Value = SampleOutcome> {
     prop_oneof![
         Just(SampleOutcome::Heard),
         (0_u64..20).prop_map(|seconds| SampleOutcome::Quiet(Duration::from_secs(seconds))),
-        Just(SampleOutcome::Failed(Fault::TimedOut)),
+        Just(SampleOutcome::Failed(CallError::TimedOut)),
     ]
 }

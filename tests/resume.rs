@@ -17,7 +17,9 @@ use labwatch::engine::{
     Action, BookReading, Connection, Engine, Input, Memory, Policy, Record, Report,
     ResourceReading, Route, Scopes, SwitchOutcome, Traffic,
 };
-use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
+use labwatch::model::{
+    Availability, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
+};
 use support::keeper::Keeper;
 
 /// Three experiments with a data stream each, a book that holds state, and a mail server that works or does not.
@@ -164,7 +166,7 @@ impl World {
                         lines.chain(alerts).collect::<Vec<_>>().join(", ")
                     ));
                     let fault = labwatch::engine::DeliveryFault {
-                        fault: Fault::TimedOut,
+                        fault: CallError::TimedOut,
                         permanent: false,
                     };
                     self.give(Input::Delivered {

@@ -22,7 +22,7 @@ use labwatch::engine::{
     Rules, Scopes, Summary, SwitchOutcome, Traffic,
 };
 use labwatch::model::{
-    Availability, Fault, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
+    Availability, CallError, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
 };
 use proptest::prelude::*;
 use support::keeper::Keeper;
@@ -257,7 +257,7 @@ impl World {
         self.give(if self.book {
             Input::Book(reading())
         } else {
-            Input::BookFailed(Fault::TimedOut)
+            Input::BookFailed(CallError::TimedOut)
         });
     }
 
@@ -332,7 +332,7 @@ impl World {
             Sending::Works => Ok(()),
             Sending::Unanswered | Sending::Lost => return None,
             Sending::Fails | Sending::Refused => Err(DeliveryFault {
-                fault: Fault::TimedOut,
+                fault: CallError::TimedOut,
                 permanent: sending == Sending::Refused,
             }),
         };

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings};
 use crate::effects;
-use crate::model::{Fault, SourceName, format_duration};
+use crate::model::{CallError, SourceName, format_duration};
 use crate::wire::{self, Address, Claims, Http, TOKEN_BACKDATE};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
@@ -38,7 +38,7 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
         try_feed(&config.jump, SourceName::Jump),
         try_feed(&config.relay, SourceName::Relay)
     );
-    let named = |server: SourceName, outcome: Result<String, Fault>| {
+    let named = |server: SourceName, outcome: Result<String, CallError>| {
         let outcome = outcome.map_err(|fault| format!("{fault}{}", advice(&fault, server)));
         Finding {
             server: server.word(),
@@ -66,7 +66,7 @@ struct BookStatus {
     now: Timestamp,
 }
 
-async fn try_book(book: &BookSettings) -> Result<String, Fault> {
+async fn try_book(book: &BookSettings) -> Result<String, CallError> {
     let before = Timestamp::now();
     let token = token(
         &book.address,
@@ -80,7 +80,7 @@ async fn try_book(book: &BookSettings) -> Result<String, Fault> {
         )
         .await?;
     let status: BookStatus = serde_json::from_slice(&answer)
-        .map_err(|_| Fault::Protocol("its status is not that of a book".to_owned()))?;
+        .map_err(|_| CallError::Protocol("its status is not that of a book".to_owned()))?;
     let took = Timestamp::now().duration_since(before);
     let skew = status.now.duration_since(before + took / 2);
     let resources = match status.resources {
@@ -119,7 +119,7 @@ struct Access {
     uri: String,
 }
 
-async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Fault> {
+async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, CallError> {
     let (address, now) = (&feed.address, Timestamp::now());
     let (claims, path): (Claims, &[&str]) = match server {
         SourceName::Jump => (
@@ -139,7 +139,7 @@ async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Fau
         .ok()
         .and_then(|access: Access| Url::parse(&access.uri).ok());
     let websocket =
-        websocket.ok_or_else(|| Fault::Protocol("its answer names no websocket".to_owned()))?;
+        websocket.ok_or_else(|| CallError::Protocol("its answer names no websocket".to_owned()))?;
     Ok(format!(
         "it lets us in and sends us to {}",
         websocket.origin().ascii_serialization()
@@ -158,29 +158,36 @@ async fn try_mail(mail: &MailSettings) -> Result<String, String> {
     }
 }
 
-fn token(address: &Address, claims: &Claims) -> Result<String, Fault> {
-    wire::mint(address, claims).map_err(|error| Fault::Credentials(error.to_string()))
+fn token(address: &Address, claims: &Claims) -> Result<String, CallError> {
+    wire::mint(address, claims).map_err(|error| CallError::Credentials(error.to_string()))
 }
 
-fn http(timeout: Duration) -> Result<Http, Fault> {
+fn http(timeout: Duration) -> Result<Http, CallError> {
     Http::new(timeout, wire::client_config(false)?)
 }
 
 /// What to do, where the fault does not say it itself.
-fn advice(fault: &Fault, server: SourceName) -> String {
+fn advice(fault: &CallError, server: SourceName) -> String {
     match fault {
-        Fault::Unreachable(_) | Fault::TimedOut => {
+        CallError::NameLookup(_)
+        | CallError::Refused(_)
+        | CallError::NoRoute(_)
+        | CallError::Tls(_)
+        | CallError::Unreachable(_)
+        | CallError::TimedOut => {
             format!(": check host_{server}, scheme_{server} and url_{server}, and that it runs")
         }
-        Fault::Dropped | Fault::Protocol(_) => {
+        CallError::Dropped | CallError::Protocol(_) => {
             format!(": check that the address is {server}'s own")
         }
-        Fault::Sick { .. } => ": look into its log".to_owned(),
-        Fault::Credentials(_)
-        | Fault::Audience(_)
-        | Fault::Forbidden(_)
-        | Fault::NotFound(_)
-        | Fault::Busy => String::new(),
+        CallError::Sick { .. } => ": look into its log".to_owned(),
+        CallError::Proxy(_)
+        | CallError::SickByProxy { .. }
+        | CallError::Credentials(_)
+        | CallError::Audience(_)
+        | CallError::Forbidden(_)
+        | CallError::NotFound(_)
+        | CallError::Busy => String::new(),
     }
 }
 

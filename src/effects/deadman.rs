@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use crate::config::DeadMan;
 use crate::engine::Snapshot;
-use crate::model::{Fault, SourceHealth};
+use crate::model::{CallError, SourceHealth};
 use crate::wire::Http;
 
 /// Where is called, and how.
@@ -40,7 +40,7 @@ pub struct DeadManView {
     /// When a call was last taken.
     pub last_taken: Option<Timestamp>,
     /// Why the last call failed; `None` when it was taken.
-    pub fault: Option<Fault>,
+    pub fault: Option<CallError>,
     /// How many calls failed in a row.
     pub failures: u32,
 }
@@ -94,7 +94,7 @@ fn hears(snapshot: &Snapshot) -> bool {
             .any(|source| matches!(source.health, SourceHealth::Live | SourceHealth::Late))
 }
 
-async fn call(caller: &Caller) -> Result<(), Fault> {
+async fn call(caller: &Caller) -> Result<(), CallError> {
     let (status, said) = caller
         .http
         .exchange(
@@ -107,7 +107,7 @@ async fn call(caller: &Caller) -> Result<(), Fault> {
     if status.is_success() {
         Ok(())
     } else {
-        Err(Fault::Sick {
+        Err(CallError::Sick {
             status: status.as_u16(),
             body: said,
         })
@@ -115,7 +115,7 @@ async fn call(caller: &Caller) -> Result<(), Fault> {
 }
 
 /// What the outcome makes of the view. Says it when it is another than the last.
-fn note(outcome: Result<(), Fault>, before: &DeadManView) -> DeadManView {
+fn note(outcome: Result<(), CallError>, before: &DeadManView) -> DeadManView {
     let after = match outcome {
         Ok(()) => DeadManView {
             last_taken: Some(Timestamp::now()),

@@ -8,7 +8,7 @@ use super::command::Wish;
 use super::input::{ResourceReading, SwitchOutcome};
 use super::reason;
 use super::snapshot::ResourceView;
-use crate::model::{Availability, Bookable, Fault, Moment, ResourceName, Stub, Topic};
+use crate::model::{Availability, Bookable, CallError, Moment, ResourceName, Stub, Topic};
 
 /// The most switches under way at once.
 pub(super) const MAX_SWITCHES_AT_ONCE: usize = 16;
@@ -38,7 +38,7 @@ struct Resource {
     said: Option<(Availability, Moment)>,
     failures: u32,
     retry_at: Option<Moment>,
-    fault: Option<Fault>,
+    fault: Option<CallError>,
 }
 
 /// A switch that is under way.
@@ -535,7 +535,7 @@ mod tests {
                 tried.push(second);
                 resources.switched(
                     &name(0),
-                    &SwitchOutcome::Failed(Fault::TimedOut),
+                    &SwitchOutcome::Failed(CallError::TimedOut),
                     at(second),
                 );
             }
@@ -615,7 +615,7 @@ mod tests {
         let said = Availability::from_book(true, "new");
         resources.read(&name(0), &said, at(2));
         assert!(resources.due(at(2), |_| bad()).is_empty());
-        resources.switched(&name(0), &SwitchOutcome::Failed(Fault::TimedOut), at(3));
+        resources.switched(&name(0), &SwitchOutcome::Failed(CallError::TimedOut), at(3));
         resources.read(&name(0), &said, at(5));
         assert_eq!(resources.due(at(5), |_| bad()).len(), 1);
     }
@@ -686,7 +686,7 @@ mod tests {
                 );
                 resources.switched(
                     &name(0),
-                    &SwitchOutcome::Failed(Fault::TimedOut),
+                    &SwitchOutcome::Failed(CallError::TimedOut),
                     at(second),
                 );
                 failed += 1;

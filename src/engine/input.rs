@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::command::Order;
 use super::report::Report;
 use super::rules::Rules;
-use crate::model::{Availability, Fault, ResourceName, SourceName, Stub, Topic};
+use crate::model::{Availability, CallError, ConnectError, ResourceName, SourceName, Stub, Topic};
 
 /// What reaches the engine. Whoever adds a kind of input adds its handling in `Engine::step`, and nowhere else.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub enum Input {
     /// A poll of book that gave the list of resources.
     Book(BookReading),
     /// A poll of book that failed.
-    BookFailed(Fault),
+    BookFailed(CallError),
     /// What book says about who needs what, and when.
     Timetable(Timetable),
     /// What a switch came to: the answer to `Action::Switch`.
@@ -67,10 +67,16 @@ pub enum Link {
     Connecting,
     /// The websocket is open. Reports are still to prove that it is alive.
     Open,
+    /// The websocket is open, and what comes over it is no report that can be read; holds why.
+    Unreadable(String),
     /// The attempt failed; another follows by itself after a back-off.
-    Failed(Fault),
+    Failed(ConnectError),
     /// An open connection ended; another attempt follows by itself.
     Closed(String),
+    /// An open connection ended because what came over it was no websocket traffic; another attempt follows by itself.
+    Broken(String),
+    /// We gave an open connection up because nothing came over it; another attempt follows by itself.
+    GivenUp,
 }
 
 /// Whether this replica may act.
@@ -153,7 +159,7 @@ pub enum SwitchOutcome {
     /// Book does not know the resource.
     Gone,
     /// It is not known whether book was told.
-    Failed(Fault),
+    Failed(CallError),
 }
 
 /// What listening to a stream came to.
@@ -164,14 +170,14 @@ pub enum SampleOutcome {
     /// Nothing came for this long.
     Quiet(Duration),
     /// Listening was not possible, so nothing is known.
-    Failed(Fault),
+    Failed(CallError),
 }
 
 /// Why a summary was not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryFault {
     /// What went wrong.
-    pub fault: Fault,
+    pub fault: CallError,
     /// Whether the other side refused for good (SMTP 5xx, HTTP 4xx): the same content will not go through later.
     pub permanent: bool,
 }
@@ -180,6 +186,6 @@ impl DeliveryFault {
     /// Whether it is the content that was refused. A password or a token that is refused says nothing about it.
     #[must_use]
     pub fn refuses_content(&self) -> bool {
-        self.permanent && !self.fault.is_ours()
+        self.permanent && !self.fault.refuses_us()
     }
 }

@@ -11,7 +11,7 @@ use super::diary::Booked;
 use super::event::{Event, Issue};
 use super::holds::Hold;
 use super::silence::{QuietEntry, QuietId};
-use crate::model::{Health, ResourceName, RouteName, SourceName, Stub};
+use crate::model::{Health, ResourceName, RouteName, SourceName, StreamHealth, Stub};
 
 /// What is remembered at the start. Without any of it the engine begins as on its first day.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -32,6 +32,19 @@ pub struct Memory {
     pub holds: Vec<(ResourceName, Hold)>,
     /// The bookings that are kept and not over.
     pub bookings: Vec<Booked>,
+}
+
+impl Memory {
+    /// Whether relay has reported in an earlier run: an experiment was once evaluated by a stream of which relay said how it was.
+    pub(super) fn has_heard_relay(&self) -> bool {
+        let of_streams = |event: &Arc<Event>| {
+            let mut streams = event.streams.iter();
+            streams.any(|(_, health)| *health != StreamHealth::Unknown)
+        };
+        self.experiments
+            .iter()
+            .any(|experiment| experiment.events.iter().any(of_streams))
+    }
 }
 
 /// What is remembered of a route.

@@ -14,7 +14,7 @@ use super::judge::Heard;
 use super::policy::Policy;
 use super::snapshot::SamplingView;
 use super::stream::Stream;
-use crate::model::{Fault, Moment, Topic};
+use crate::model::{CallError, Moment, Topic};
 
 /// The longest that a stream has to be quiet in one go to count as silent, also where `HEALTH_LAST_ACTIVE` is longer.
 const SILENCE_AT_MOST: Duration = Duration::from_secs(30);
@@ -56,7 +56,7 @@ pub(super) struct Sampler {
     round: Duration,
     round_before: Duration,
     failures: u32,
-    failing: Option<(Moment, Fault)>,
+    failing: Option<(Moment, CallError)>,
 }
 
 impl Sampler {
@@ -108,14 +108,14 @@ impl Sampler {
     }
 
     /// Since when listening has failed and why, once that is more than a few passing failures.
-    pub(super) fn broken(&self) -> Option<(Moment, &Fault)> {
+    pub(super) fn broken(&self) -> Option<(Moment, &CallError)> {
         self.failing
             .as_ref()
             .filter(|_| self.failures >= BROKEN_AFTER)
             .map(|(since, fault)| (*since, fault))
     }
 
-    fn fail(&mut self, fault: Fault, now: Moment) {
+    fn fail(&mut self, fault: CallError, now: Moment) {
         let since = self.failing.as_ref().map_or(now, |(since, _)| *since);
         self.failing = Some((since, fault));
         self.failures = self.failures.saturating_add(1);
@@ -247,7 +247,7 @@ impl Sampler {
         let before = self.under_way.len();
         self.under_way.retain(|_, sample| now < sample.give_up);
         for _ in self.under_way.len()..before {
-            self.fail(Fault::TimedOut, now);
+            self.fail(CallError::TimedOut, now);
         }
     }
 

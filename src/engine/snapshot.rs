@@ -16,7 +16,7 @@ use super::report::{Report, Traffic};
 use super::route::Channel;
 use super::silence::{NoteView, Quiet, Quieted};
 use crate::model::{
-    Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
+    Bookable, CallError, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
     StreamHealth, Stub, Topic,
 };
 
@@ -223,7 +223,7 @@ pub struct ResourceView {
     /// When book last said so.
     pub read: Option<Timestamp>,
     /// Why the last switch failed, where it did.
-    pub fault: Option<Fault>,
+    pub fault: Option<CallError>,
     /// What a person wants of it, until book says so.
     pub wish: Option<Wish>,
 }
@@ -335,7 +335,7 @@ pub struct RouteView {
     /// Since when there is something to tell that has not been told.
     pub waiting_since: Option<Timestamp>,
     /// Why the last attempt failed, where it did.
-    pub fault: Option<Fault>,
+    pub fault: Option<CallError>,
     /// How many attempts failed in a row.
     pub failures: u32,
     /// When what waits was refused for good. It is kept, and tried again when something changes, or after a day.

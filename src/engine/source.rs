@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use super::input::Link;
 use super::judge::Telling;
-use crate::model::{Fault, Moment, SourceHealth, SourceName, format_duration};
+use crate::model::{
+    CallError, FaultClass, Moment, SourceHealth, SourceName, Step, format_duration,
+};
 
 /// How long a source may take for its very first report before it counts as down.
 const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);
@@ -32,6 +34,9 @@ const BOOK_DOWN_AFTER: Duration = Duration::from_secs(30);
 /// How long the connection that follows a mute one may be mute before it is given up too, doubling up to [`RECONNECT_AT_MOST`].
 const RECONNECT_AFTER: Duration = Duration::from_secs(30);
 
+/// How long a connection must have been mute to count as mute although it then ended by itself. An answer to a command takes a second.
+const MUTE_AFTER: Duration = Duration::from_secs(10);
+
 /// The longest wait between two such attempts.
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(300);
 
@@ -42,6 +47,12 @@ pub(super) struct Source {
     pub(super) health: SourceHealth,
     pub(super) since: Moment,
     pub(super) link: Link,
+    /// Whose fault it is that nothing comes, as far as the connection shows.
+    class: FaultClass,
+    /// Since when it is down and all that is seen says that this is its own fault.
+    down_by_itself: Option<Moment>,
+    /// Whether it has ever reported, in this run or in what is remembered of earlier ones.
+    is_proven: bool,
     /// When the last report came.
     pub(super) last: Option<Moment>,
     /// When the server started, in its own words.
@@ -57,7 +68,7 @@ pub(super) struct Source {
     reconnect_at: Option<Moment>,
     reconnects: u32,
     /// Since when every poll of book has failed, and how the last one did.
-    failing: Option<(Moment, Fault)>,
+    failing: Option<(Moment, CallError)>,
 }
 
 impl Source {
@@ -68,6 +79,9 @@ impl Source {
             health: SourceHealth::Starting,
             since: now,
             link: Link::Connecting,
+            class: FaultClass::Undecided,
+            down_by_itself: None,
+            is_proven: false,
             last: None,
             started: None,
             settle_until: None,
@@ -118,27 +132,99 @@ impl Source {
             self.started = started.map(str::to_owned);
         }
         self.last = Some(now);
+        self.is_proven = true;
+        self.class = FaultClass::Undecided;
+        if matches!(self.link, Link::Unreadable(_)) {
+            self.link = Link::Open;
+        }
         self.heard_on_link = true;
         self.reconnect_at = None;
         self.reconnects = 0;
         self.failing = None;
     }
 
+    /// Takes note that it has reported in an earlier run.
+    pub(super) fn prove(&mut self) {
+        self.is_proven = true;
+    }
+
     /// Takes note of how the connection is.
     pub(super) fn linked(&mut self, link: Link, now: Moment) {
-        if link == Link::Open {
-            self.heard_on_link = false;
-            self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
+        match &link {
+            // Between the reports that can be read come commands of others.
+            Link::Unreadable(_) if self.health == SourceHealth::Live => return,
+            Link::Unreadable(_) => {
+                self.reconnect_at = self.reconnect_at.map(|_| now + RECONNECT_AFTER);
+            }
+            Link::Open => {
+                self.heard_on_link = false;
+                self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
+            }
+            Link::Connecting
+            | Link::Failed(_)
+            | Link::Closed(_)
+            | Link::Broken(_)
+            | Link::GivenUp => {}
+        }
+        if let Some(class) = self.class_of(&link, now) {
+            self.class = class;
         }
         // An attempt under way tells less than why the last one failed.
-        if !(link == Link::Connecting && matches!(self.link, Link::Failed(_) | Link::Closed(_))) {
+        if !(link == Link::Connecting && self.has_ended()) {
             self.link = link;
         }
         self.link_since = now;
     }
 
+    /// Whose fault the new state of the connection shows it to be that nothing comes; `None` when it shows nothing new.
+    fn class_of(&self, link: &Link, now: Moment) -> Option<FaultClass> {
+        match link {
+            Link::Connecting | Link::GivenUp => None,
+            // It accepts the connection; as long as nothing comes it is mute.
+            Link::Open => Some(FaultClass::Theirs),
+            Link::Unreadable(_) | Link::Broken(_) => Some(FaultClass::Ours),
+            Link::Failed(failure) => Some(failure.class()),
+            Link::Closed(_) if self.was_mute(now) => None,
+            Link::Closed(_) => Some(FaultClass::Undecided),
+        }
+    }
+
+    /// Whether the connection that ends now was as mute as one that we give up.
+    fn was_mute(&self, now: Moment) -> bool {
+        self.link == Link::Open && !self.heard_on_link && now.since(self.link_since) >= MUTE_AFTER
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.link, Link::Open | Link::Unreadable(_))
+    }
+
+    fn has_ended(&self) -> bool {
+        match &self.link {
+            Link::Failed(_) | Link::Closed(_) | Link::Broken(_) | Link::GivenUp => true,
+            Link::Connecting | Link::Open | Link::Unreadable(_) => false,
+        }
+    }
+
+    /// Whose fault it is that nothing comes. A source that has never reported shows nothing of itself: a wrong address looks the same.
+    pub(super) fn class(&self) -> FaultClass {
+        match self.class {
+            FaultClass::Theirs if !self.is_proven => FaultClass::Undecided,
+            class => class,
+        }
+    }
+
+    /// Whether it has ever reported, in this run or in what is remembered of earlier ones.
+    pub(super) fn is_proven(&self) -> bool {
+        self.is_proven
+    }
+
+    /// Since when it is down by its own fault alone.
+    pub(super) fn down_by_itself(&self) -> Option<Moment> {
+        self.down_by_itself
+    }
+
     /// Takes note that a poll failed.
-    pub(super) fn failed(&mut self, fault: Fault, now: Moment) {
+    pub(super) fn failed(&mut self, fault: CallError, now: Moment) {
         let since = self.failing.as_ref().map_or(now, |(since, _)| *since);
         self.failing = Some((since, fault));
     }
@@ -158,9 +244,24 @@ impl Source {
         if changed {
             self.since = now;
             self.health = health;
-            self.reconnect_at = (health == SourceHealth::Down).then_some(now);
+            self.reconnect_at = (health == SourceHealth::Down).then(|| self.first_reconnect(now));
         }
+        self.down_by_itself = (health == SourceHealth::Down && self.class() == FaultClass::Theirs)
+            .then(|| self.down_by_itself.unwrap_or(now));
         changed
+    }
+
+    /// A connection over which something comes is only given up when that stops too.
+    fn first_reconnect(&self, now: Moment) -> Moment {
+        match self.link {
+            Link::Unreadable(_) => now + RECONNECT_AFTER,
+            Link::Connecting
+            | Link::Open
+            | Link::Failed(_)
+            | Link::Closed(_)
+            | Link::Broken(_)
+            | Link::GivenUp => now,
+        }
     }
 
     fn health_at(&self, now: Moment) -> SourceHealth {
@@ -213,7 +314,7 @@ impl Source {
     }
 
     fn ask_at(&self, every: Duration) -> Option<Moment> {
-        (self.link == Link::Open).then(|| {
+        self.is_open().then(|| {
             let latest = [self.last, self.asked]
                 .into_iter()
                 .flatten()
@@ -225,7 +326,7 @@ impl Source {
 
     /// Whether a connection that is open but tells nothing is to be given up now.
     pub(super) fn reconnect_due(&mut self, now: Moment) -> bool {
-        let due = self.link == Link::Open && self.reconnect_at.is_some_and(|at| now >= at);
+        let due = self.is_open() && self.reconnect_at.is_some_and(|at| now >= at);
         if due {
             self.reconnects = self.reconnects.saturating_add(1);
             self.reconnect_at = Some(now + self.reconnect_wait());
@@ -246,7 +347,7 @@ impl Source {
             late.filter(|_| matches!(self.health, SourceHealth::Live | SourceHealth::Starting));
         let down = down.filter(|_| self.health != SourceHealth::Down);
         let ask = ask_every.and_then(|every| self.ask_at(every));
-        let reconnect = self.reconnect_at.filter(|_| self.link == Link::Open);
+        let reconnect = self.reconnect_at.filter(|_| self.is_open());
         [late, down, ask, reconnect, self.settle_until]
             .into_iter()
             .flatten()
@@ -276,8 +377,20 @@ impl Source {
     fn feed_note(&self) -> String {
         let name = self.name;
         match &self.link {
-            Link::Failed(fault) => format!("{name} gives no access: {fault}"),
-            Link::Closed(why) => format!("the connection to {name} ended: {why}"),
+            Link::Failed(failure) => match failure.step {
+                Step::Access => format!("{name} gives no access: {}", failure.error),
+                Step::Websocket => format!(
+                    "{name}'s access API answers, but its websocket fails: {}",
+                    failure.error
+                ),
+            },
+            Link::Unreadable(why) => format!("what {name} sends cannot be read: {why}"),
+            Link::Closed(why) | Link::Broken(why) => {
+                format!("the connection to {name} ended: {why}")
+            }
+            Link::GivenUp => {
+                format!("the connection to {name} was given up: it was open but brought no reports")
+            }
             Link::Connecting => format!("connecting to {name}"),
             Link::Open if !self.heard_on_link => match name {
                 SourceName::Jump => "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump (with \
@@ -305,6 +418,7 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ConnectError;
 
     const SETTLE: Duration = Duration::from_secs(30);
 
@@ -453,7 +567,10 @@ mod tests {
         source.linked(Link::Closed("reset by peer".into()), at(100));
         source.linked(Link::Connecting, at(100));
         assert_eq!(source.note(), "the connection to jump ended: reset by peer");
-        source.linked(Link::Failed(Fault::TimedOut), at(100));
+        source.linked(
+            Link::Failed(ConnectError::access(CallError::TimedOut)),
+            at(100),
+        );
         assert_eq!(
             source.note(),
             "jump gives no access: no answer within the time limit"
@@ -471,9 +588,9 @@ mod tests {
         let mut book = Source::new(SourceName::Book, None, at(0));
         book.heard(None, SETTLE, at(1));
         assert_eq!(health_at(&mut book, 800), SourceHealth::Live);
-        book.failed(Fault::TimedOut, at(900));
+        book.failed(CallError::TimedOut, at(900));
         assert_eq!(health_at(&mut book, 900), SourceHealth::Late);
-        book.failed(Fault::Dropped, at(920));
+        book.failed(CallError::Dropped, at(920));
         assert_eq!(health_at(&mut book, 930), SourceHealth::Down);
         assert_eq!(
             book.note(),

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use url::Url;
 
-use crate::model::{Fault, SourceName, Topic};
+use crate::model::{CallError, SourceName, Topic};
 use crate::wire::{Address, Claims, Http, jump_stats, mint, relay_read, relay_stats};
 
 /// The address of a websocket with a code that lets in once, within half a minute. The code is a secret: `Debug` does not show it.
@@ -41,13 +41,13 @@ impl fmt::Debug for Invitation {
 /// Asks for a way to the reports of relay or jump, with a token that lives this long.
 ///
 /// # Errors
-/// The [`Fault`] of the call, or [`Fault::Protocol`] when the answer holds no usable address.
+/// The [`CallError`] of the call, or [`CallError::Protocol`] when the answer holds no usable address.
 pub async fn to_reports(
     http: &Http,
     address: &Address,
     source: SourceName,
     life: Duration,
-) -> Result<Invitation, Fault> {
+) -> Result<Invitation, CallError> {
     match source {
         SourceName::Relay => {
             request(
@@ -67,7 +67,7 @@ pub async fn to_reports(
             )
             .await
         }
-        SourceName::Book => Err(Fault::Protocol("book sends no reports".to_owned())),
+        SourceName::Book => Err(CallError::Protocol("book sends no reports".to_owned())),
     }
 }
 
@@ -80,7 +80,7 @@ pub async fn to_stream(
     address: &Address,
     topic: &Topic,
     life: Duration,
-) -> Result<Invitation, Fault> {
+) -> Result<Invitation, CallError> {
     let claims = relay_read(address, Timestamp::now(), life, topic.as_str());
     request(http, address, &["session", topic.as_str()], &claims).await
 }
@@ -90,8 +90,8 @@ async fn request(
     address: &Address,
     path: &[&str],
     claims: &Claims,
-) -> Result<Invitation, Fault> {
-    let token = mint(address, claims).map_err(|error| Fault::Credentials(error.to_string()))?;
+) -> Result<Invitation, CallError> {
+    let token = mint(address, claims).map_err(|error| CallError::Credentials(error.to_string()))?;
     let body = http.call(Method::POST, address.at(path), &token).await?;
     let uri = read_answer(&body)?;
     match &address.websocket {
@@ -107,18 +107,19 @@ struct Answer<'a> {
 }
 
 /// Takes the address from the answer. What is wrong is told without the answer's words: they may hold a code.
-fn read_answer(body: &[u8]) -> Result<Url, Fault> {
+fn read_answer(body: &[u8]) -> Result<Url, CallError> {
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| {
-        Fault::Protocol(
+        CallError::Protocol(
             "its answer to the access request holds no uri: check the base path".to_owned(),
         )
     })?;
-    let url = Url::parse(&answer.uri)
-        .map_err(|error| Fault::Protocol(format!("the uri that it hands out is none ({error})")))?;
+    let url = Url::parse(&answer.uri).map_err(|error| {
+        CallError::Protocol(format!("the uri that it hands out is none ({error})"))
+    })?;
     if matches!(url.scheme(), "ws" | "wss") && url.has_host() {
         Ok(url)
     } else {
-        Err(Fault::Protocol(format!(
+        Err(CallError::Protocol(format!(
             "the uri that it hands out is no websocket address but {}",
             url.scheme()
         )))
@@ -126,14 +127,14 @@ fn read_answer(body: &[u8]) -> Result<Url, Fault> {
 }
 
 /// The address with scheme, host and port of `origin`; path and code stay.
-fn rewritten(mut url: Url, origin: &Url) -> Result<Url, Fault> {
+fn rewritten(mut url: Url, origin: &Url) -> Result<Url, CallError> {
     let done = url.set_scheme(origin.scheme()).is_ok()
         && url.set_host(origin.host_str()).is_ok()
         && url.set_port(origin.port()).is_ok();
     if done {
         Ok(url)
     } else {
-        Err(Fault::Protocol(
+        Err(CallError::Protocol(
             "the websocket address of the settings does not fit the uri that it hands out"
                 .to_owned(),
         ))

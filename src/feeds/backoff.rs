@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::Fault;
+use crate::model::CallError;
 
 /// The wait after the first failure, before jitter.
 pub const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -36,11 +36,13 @@ impl Backoff {
     }
 
     /// The wait after a failure, with jitter: between half of it and all of it. `None` stands for a connection that ended.
-    pub fn after(&mut self, fault: Option<&Fault>, now: Instant) -> Duration {
+    pub fn after(&mut self, fault: Option<&CallError>, now: Instant) -> Duration {
         let since = *self.failing_since.get_or_insert(now);
         let longest = match fault {
-            Some(fault) if fault.is_ours() => LONGEST_WAIT_WHEN_OURS,
-            Some(Fault::Unreachable(_)) if now.duration_since(since) < RESTART_TAKES => {
+            Some(fault) if fault.refuses_us() => LONGEST_WAIT_WHEN_OURS,
+            Some(fault)
+                if fault.is_without_connection() && now.duration_since(since) < RESTART_TAKES =>
+            {
                 LONGEST_WAIT_IN_A_RESTART
             }
             _ => LONGEST_WAIT,
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     /// The waits of a row of failures before jitter, in milliseconds. Each failure comes right after the wait of the one before.
-    fn waits(fault: Option<&Fault>, count: usize) -> Vec<u128> {
+    fn waits(fault: Option<&CallError>, count: usize) -> Vec<u128> {
         let mut backoff = Backoff::default();
         let mut now = Instant::now();
         let next = |_| {
@@ -80,16 +82,16 @@ mod tests {
             waits(None, 8),
             [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
         );
-        assert_eq!(waits(Some(&Fault::TimedOut), 8), waits(None, 8));
+        assert_eq!(waits(Some(&CallError::TimedOut), 8), waits(None, 8));
         assert_eq!(
-            waits(Some(&Fault::Credentials(String::new())), 9)[6..],
+            waits(Some(&CallError::Credentials(String::new())), 9)[6..],
             [32_000, 60_000, 60_000]
         );
     }
 
     #[test]
     fn a_restart_is_noticed_soon_and_a_long_outage_is_not_hammered() {
-        let waits = waits(Some(&Fault::Unreachable(String::new())), 22);
+        let waits = waits(Some(&CallError::Unreachable(String::new())), 22);
         assert_eq!(waits[..5], [500, 1_000, 2_000, 2_000, 2_000]);
         assert_eq!(
             waits[15..],

@@ -11,7 +11,7 @@ use tracing::{debug, error, info, warn};
 
 use super::timetable::Reader;
 use crate::engine::{BookReading, Input, ResourceReading};
-use crate::model::{Availability, Fault};
+use crate::model::{Availability, CallError};
 use crate::wire::BookClient;
 
 /// How many availabilities are asked for at the same time.
@@ -96,7 +96,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn of(polled: &Result<BookReading, Fault>) -> Self {
+    fn of(polled: &Result<BookReading, CallError>) -> Self {
         match polled {
             Err(_) => Self::Failed,
             Ok(reading) if reading.resources.is_empty() => Self::Empty,
@@ -147,7 +147,7 @@ async fn wait(pause: Duration, poll_now: &mut mpsc::Receiver<()>) {
     while poll_now.try_recv().is_ok() {}
 }
 
-async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, Fault> {
+async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, CallError> {
     let resources = client.resources().await?;
     story.tell_skipped(resources.skipped);
     let asked = resources
@@ -181,13 +181,13 @@ async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, Fau
 #[derive(Default)]
 struct Failures {
     row: usize,
-    last: Option<Fault>,
+    last: Option<CallError>,
     any_good: bool,
 }
 
 impl Failures {
     /// Takes an answer in. What book says about one resource, that it is not there, is no failure of book.
-    fn note(&mut self, answer: &Result<Availability, Fault>) -> Result<(), Fault> {
+    fn note(&mut self, answer: &Result<Availability, CallError>) -> Result<(), CallError> {
         match answer {
             Ok(_) => {
                 *self = Self {
@@ -195,7 +195,7 @@ impl Failures {
                     ..Self::default()
                 }
             }
-            Err(Fault::NotFound(_)) => {}
+            Err(CallError::NotFound(_)) => {}
             Err(fault) => {
                 let alike = self
                     .last
@@ -213,11 +213,11 @@ impl Failures {
     }
 
     /// Whether it is book that failed, when all have been asked for.
-    fn conclude(self) -> Result<(), Fault> {
+    fn conclude(self) -> Result<(), CallError> {
         if self.any_good { Ok(()) } else { self.failed() }
     }
 
-    fn failed(&self) -> Result<(), Fault> {
+    fn failed(&self) -> Result<(), CallError> {
         self.last.clone().map_or(Ok(()), Err)
     }
 }
@@ -231,7 +231,7 @@ struct Story {
 }
 
 impl Story {
-    fn tell(&mut self, outcome: Outcome, polled: &Result<BookReading, Fault>) {
+    fn tell(&mut self, outcome: Outcome, polled: &Result<BookReading, CallError>) {
         let word = match polled {
             Err(fault) => fault.word(),
             Ok(_) if outcome == Outcome::Whole => "whole",
@@ -243,7 +243,7 @@ impl Story {
             return;
         }
         match polled {
-            Err(fault) if fault.is_ours() => error!(
+            Err(fault) if fault.refuses_us() => error!(
                 source = "book",
                 fault = word,
                 "polling book failed: {fault}"
@@ -337,7 +337,7 @@ mod tests {
         Duration::from_secs(n)
     }
 
-    async fn poll_once(client: &BookClient) -> Result<BookReading, Fault> {
+    async fn poll_once(client: &BookClient) -> Result<BookReading, CallError> {
         poll(client, &mut Story::default()).await
     }
 
@@ -391,8 +391,8 @@ mod tests {
                 reason: String::new(),
             })
         };
-        let slow = || Err(Fault::TimedOut);
-        let gone = || Err(Fault::NotFound("resource x not found".into()));
+        let slow = || Err(CallError::TimedOut);
+        let gone = || Err(CallError::NotFound("resource x not found".into()));
         let rows = [
             (vec![good(), slow()], false),
             (vec![slow(), gone()], true),
@@ -416,7 +416,7 @@ mod tests {
             (
                 [
                     vec![good()],
-                    vec![[slow(), Err(Fault::Dropped)]; ALIKE_FAILURES].concat(),
+                    vec![[slow(), Err(CallError::Dropped)]; ALIKE_FAILURES].concat(),
                 ]
                 .concat(),
                 false,
@@ -501,7 +501,7 @@ mod tests {
             book.set_trouble_of(&format!("r-{n:03}"), Trouble::Silent);
         }
         let polled = poll_once(&book.client(Duration::from_millis(300))).await;
-        assert_eq!(polled, Err(Fault::TimedOut));
+        assert_eq!(polled, Err(CallError::TimedOut));
         assert!(book.take_calls().len() < 4 * ALIKE_FAILURES);
     }
 
@@ -520,7 +520,7 @@ mod tests {
         tasks.spawn(run(poller, sender, poll_now, stop.clone()));
         assert!(matches!(
             inputs.recv().await,
-            Some(Input::BookFailed(Fault::Credentials(_)))
+            Some(Input::BookFailed(CallError::Credentials(_)))
         ));
         book.set_trouble(None);
         assert!(

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use super::access;
 use super::socket::{End, PACE, Socket, Use};
 use crate::engine::{Input, Sample, SampleOutcome};
-use crate::model::Fault;
+use crate::model::CallError;
 use crate::wire::{Address, Http};
 
-/// The most streams that are listened to at the same time; the engine keeps well below it. Beyond it the answer is [`Fault::Busy`].
+/// The most streams that are listened to at the same time; the engine keeps well below it. Beyond it the answer is [`CallError::Busy`].
 pub const MAX_AT_ONCE: usize = 256;
 
 /// How many answers may wait for the engine before requests have to wait too.
@@ -61,7 +61,7 @@ pub async fn run(
                 if under_way.len() < MAX_AT_ONCE {
                     under_way.push(answer(&sampler, request));
                 } else {
-                    answers.push_back(Input::Sampled { topic: request.topic, outcome: SampleOutcome::Failed(Fault::Busy) });
+                    answers.push_back(Input::Sampled { topic: request.topic, outcome: SampleOutcome::Failed(CallError::Busy) });
                 }
             }
         }
@@ -78,7 +78,7 @@ async fn answer(sampler: &Sampler, request: Sample) -> Input {
     }
 }
 
-async fn listen(sampler: &Sampler, request: &Sample) -> Result<SampleOutcome, Fault> {
+async fn listen(sampler: &Sampler, request: &Sample) -> Result<SampleOutcome, CallError> {
     let life = request.listen + TOKEN_SPARE;
     let invitation =
         access::to_stream(&sampler.http, &sampler.address, &request.topic, life).await?;
@@ -99,11 +99,11 @@ async fn first_message(socket: &mut Socket) -> Result<(), End> {
 }
 
 /// A stream that ends while it is listened to says nothing about whether it transmits.
-fn fault_of(end: End) -> Fault {
+fn fault_of(end: End) -> CallError {
     match end {
-        End::Closed { .. } | End::Cut => Fault::Dropped,
-        End::Dead(_) | End::Stuck => Fault::TimedOut,
-        End::Broken(what) => Fault::Protocol(what),
+        End::Closed { .. } | End::Cut => CallError::Dropped,
+        End::Dead(_) | End::Stuck => CallError::TimedOut,
+        End::Broken(what) => CallError::Protocol(what),
     }
 }
 

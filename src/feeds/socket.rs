@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, error::ProtocolError};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use super::access::Invitation;
-use crate::model::Fault;
+use crate::model::CallError;
 use crate::wire;
 
 /// The largest message that is taken, in bytes: ten times relay's report of 10,000 experiments.
@@ -121,17 +121,17 @@ impl Socket {
     /// Opens the websocket that the invitation is for.
     ///
     /// # Errors
-    /// [`Fault::TimedOut`], [`Fault::Unreachable`] without a connection or TLS, [`Fault::Dropped`] when the upgrade gets no answer, and by its
-    /// status what answers in plain HTTP.
+    /// [`CallError::TimedOut`], by its cause what keeps us from a connection or from TLS, [`CallError::Dropped`] when the upgrade gets no
+    /// answer, and by its status what answers in plain HTTP.
     pub async fn open(
         invitation: &Invitation,
         tls: &Arc<ClientConfig>,
         purpose: Use,
         pace: Pace,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, CallError> {
         let stream = timeout(CONNECT_WAIT, connect(invitation, tls, purpose))
             .await
-            .map_err(|_| Fault::TimedOut)??;
+            .map_err(|_| CallError::TimedOut)??;
         let now = Instant::now();
         Ok(Self {
             stream: Box::new(stream),
@@ -218,19 +218,16 @@ async fn connect(
     invitation: &Invitation,
     tls: &Arc<ClientConfig>,
     purpose: Use,
-) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Fault> {
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, CallError> {
     let url = invitation.url();
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-        return Err(Fault::Protocol(
+        return Err(CallError::Protocol(
             "the uri that it hands out has no host".to_owned(),
         ));
     };
-    let unreachable =
-        |error: std::io::Error| Fault::Unreachable(format!("websocket at {host}:{port}: {error}"));
-    let tcp = wire::connect(url.scheme() == "wss", host, port)
-        .await
-        .map_err(unreachable)?;
-    tcp.set_nodelay(true).map_err(unreachable)?;
+    let tcp = wire::connect(url.scheme() == "wss", host, port).await?;
+    tcp.set_nodelay(true)
+        .map_err(|error| wire::no_websocket(&error, host, port))?;
     let connector = Connector::Rustls(Arc::clone(tls));
     let opened =
         client_async_tls_with_config(url.as_str(), tcp, Some(limits(purpose)), Some(connector))
@@ -254,28 +251,26 @@ fn limits(purpose: Use) -> WebSocketConfig {
 }
 
 /// Why the upgrade to a websocket failed. Says nothing of the address beyond host and port: it holds a code.
-fn refusal(error: &Error, host: &str, port: u16) -> Fault {
+fn refusal(error: &Error, host: &str, port: u16) -> CallError {
     if let Error::Http(answer) = error {
         refused_by(answer.status().as_u16())
     } else if was_cut(error) {
-        Fault::Dropped
+        CallError::Dropped
     } else if matches!(error, Error::Io(_) | Error::Tls(_)) {
-        Fault::Unreachable(format!("websocket at {host}:{port}: {error}"))
+        wire::no_websocket(error, host, port)
     } else {
-        Fault::Protocol(format!("no websocket: {error}"))
+        CallError::Protocol(format!("no websocket: {error}"))
     }
 }
 
 /// The address of a websocket was answered in plain HTTP.
-fn refused_by(status: u16) -> Fault {
-    let said = format!(
-        "{status} to the opening of a websocket; does the proxy pass upgrades on to the server?"
-    );
-    match status {
-        401 | 403 => Fault::Forbidden(said),
-        404 => Fault::NotFound(said),
-        _ => Fault::Sick { status, body: said },
-    }
+fn refused_by(status: u16) -> CallError {
+    wire::error_of_status(
+        status,
+        format!(
+            "{status} to the opening of a websocket; does the proxy pass upgrades on to the server?"
+        ),
+    )
 }
 
 /// The payload of a message that carries one.
@@ -422,7 +417,7 @@ mod tests {
     }
 
     /// The fault of an opening that is answered with these bytes, or with nothing.
-    async fn refused_with(answer: &'static [u8]) -> Fault {
+    async fn refused_with(answer: &'static [u8]) -> CallError {
         let (listener, address) = listener().await;
         let server = async {
             let (mut stream, _) = listener.accept().await.expect("a connection");
@@ -460,7 +455,7 @@ mod tests {
                 .await
                 .map(|_| ())
                 .map_err(|fault| fault.word()),
-            Err("unreachable")
+            Err("refused")
         );
     }
 
@@ -504,7 +499,7 @@ mod tests {
             Socket::open(&invitation("wss", address), &untrusted, Use::Reports, PACE).await;
         assert_eq!(
             refused.map(|_| ()).map_err(|fault| fault.word()),
-            Err("unreachable")
+            Err("tls")
         );
         let mut roots = RootCertStore::empty();
         roots.add(certificate).expect("a root");

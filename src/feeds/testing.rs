@@ -18,7 +18,7 @@ use url::Url;
 
 use super::access::Invitation;
 use super::socket::{Pace, Socket, Use};
-use crate::model::Fault;
+use crate::model::CallError;
 use crate::wire::{Address, Http, client_config};
 
 /// Longer than anything in these tests takes.
@@ -158,7 +158,7 @@ pub fn invitation(scheme: &str, address: SocketAddr) -> Invitation {
 }
 
 /// Opens a websocket there, without TLS.
-pub async fn open(address: SocketAddr, pace: Pace) -> Result<Socket, Fault> {
+pub async fn open(address: SocketAddr, pace: Pace) -> Result<Socket, CallError> {
     let tls = Arc::new(client_config(false).expect("a client configuration"));
     Socket::open(&invitation("ws", address), &tls, Use::Sample, pace).await
 }

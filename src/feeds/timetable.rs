@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use crate::engine::{Booking, Slot, Timetable};
-use crate::model::{Fault, MAX_NAME_BYTES, ResourceName};
+use crate::model::{CallError, MAX_NAME_BYTES, ResourceName};
 use crate::wire::{self, BookClient};
 
 /// The most slots that are kept; further ones are left out, which is logged.
@@ -37,7 +37,11 @@ impl Reader {
     }
 
     /// Takes the slots in, if there are any: a manifest without slots is one that book has just lost.
-    fn take_manifest(&mut self, manifest: Result<wire::Manifest, Fault>, now: Timestamp) -> bool {
+    fn take_manifest(
+        &mut self,
+        manifest: Result<wire::Manifest, CallError>,
+        now: Timestamp,
+    ) -> bool {
         let read = manifest.map(|manifest| read_slots(manifest.slots));
         self.manifest_story.tell(
             "manifest",
@@ -53,7 +57,11 @@ impl Reader {
     }
 
     /// Takes the bookings in. Without slots it is not known what they are for.
-    fn take_bookings(&mut self, bookings: Result<wire::Bookings, Fault>, now: Timestamp) -> bool {
+    fn take_bookings(
+        &mut self,
+        bookings: Result<wire::Bookings, CallError>,
+        now: Timestamp,
+    ) -> bool {
         let read = bookings.map(|bookings| {
             let (kept, left_out) = read_bookings(bookings.listed, &self.slots, now);
             (kept, left_out + bookings.skipped)
@@ -149,7 +157,7 @@ struct Story(Option<(&'static str, bool)>);
 
 impl Story {
     /// Tells how reading a part went: how many entries it gave and how many were left out.
-    fn tell(&mut self, part: &'static str, read: Result<(usize, usize), &Fault>) {
+    fn tell(&mut self, part: &'static str, read: Result<(usize, usize), &CallError>) {
         let outcome = match &read {
             Ok((_, left_out)) => ("read", *left_out > 0),
             Err(fault) => (fault.word(), false),
@@ -360,7 +368,7 @@ mod tests {
     #[test]
     fn the_log_is_told_changes_only() {
         let mut story = Story::default();
-        let sick = Fault::TimedOut;
+        let sick = CallError::TimedOut;
         let mut told = Vec::new();
         for read in [
             Ok((1, 0)),

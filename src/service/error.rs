@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::{fmt, io};
 
 use super::health::HealthError;
-use crate::model::Fault;
+use crate::model::CallError;
 use crate::store::StoreError;
 use crate::{api, effects};
 
@@ -24,7 +24,7 @@ pub enum ServiceError {
     /// The API's own certificate cannot be used.
     Certificate(api::CertificateError),
     /// TLS or HTTP could not be set up.
-    Wire(Fault),
+    Wire(CallError),
     /// The service's own health cannot be set up.
     Health(HealthError),
     /// The memory belongs to another process, or to a newer labwatch.

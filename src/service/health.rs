@@ -24,7 +24,7 @@ use crate::health::{
     Probes, Pushed, Refresher, RegisterError, Registry, Reporter, STORE, Settings, State, attempt,
     pace,
 };
-use crate::model::{Fault, format_duration};
+use crate::model::{CallError, format_duration};
 use crate::store::{Entry, ReadError, Store, StoreState};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
@@ -59,7 +59,7 @@ pub enum HealthError {
     /// A component cannot be registered.
     Register(RegisterError),
     /// The client for outside services cannot be made.
-    Client(Fault),
+    Client(CallError),
 }
 
 impl fmt::Display for HealthError {
@@ -410,7 +410,7 @@ fn service_check(
     service: &ServiceSettings,
     url: &Url,
     tls: &rustls::ClientConfig,
-) -> Result<Check, Fault> {
+) -> Result<Check, CallError> {
     let http = Http::new(service.timeout, tls.clone())?;
     let (url, expect) = (url.clone(), service.expect);
     Ok(Box::new(move || {

@@ -11,7 +11,7 @@ use super::telling;
 use crate::config::Config;
 use crate::engine::Snapshot;
 use crate::health::{Attempt, Check, Finding, Pace};
-use crate::model::Fault;
+use crate::model::CallError;
 
 /// How often and for how long the mail server is tried. It is somebody else's: it is not asked more often than people need. A silent one
 /// is known for what it is within 25 s.
@@ -35,7 +35,7 @@ struct Login {
     at: Option<Instant>,
     /// When a mail was last sent, as was known then.
     sent: Option<Timestamp>,
-    refusal: Option<Fault>,
+    refusal: Option<CallError>,
 }
 
 impl Login {
@@ -81,7 +81,7 @@ async fn attempt(
         .map(|login| login.is_past(&config, sent, Instant::now()));
     let found = if due == Some(true) {
         let answer = match mailer.log_in().await {
-            Err(refusal) if refusal.is_ours() => Ok(Some(refusal)),
+            Err(refusal) if refusal.refuses_us() => Ok(Some(refusal)),
             other => other.map(|()| None),
         };
         if let Ok(refusal) = answer.clone() {
@@ -115,7 +115,7 @@ async fn attempt(
     }
 }
 
-fn unusable(fault: &Fault) -> String {
+fn unusable(fault: &CallError) -> String {
     format!("the mail server cannot be used: {fault}")
 }
 

@@ -549,7 +549,7 @@ mod tests {
     use super::OutboxState::{Pending, Refused, Sent, Superseded};
     use super::*;
     use crate::engine::{Channel, Concern, Occasion, OwedConcern, Thread};
-    use crate::model::{Fault, StreamHealth, Topic};
+    use crate::model::{CallError, StreamHealth, Topic};
     use crate::store::letter::News;
 
     fn at(second: i64) -> Timestamp {
@@ -702,7 +702,7 @@ mod tests {
     fn a_summary_makes_those_before_it_on_its_route_needless() {
         let failed = |permanent| {
             Err(DeliveryFault {
-                fault: Fault::TimedOut,
+                fault: CallError::TimedOut,
                 permanent,
             })
         };

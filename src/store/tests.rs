@@ -14,8 +14,8 @@ use crate::engine::{
     Booked, BookingChange, Event, Issue, ManifestChange, Record, Switch, SwitchOutcome, Why,
 };
 use crate::model::{
-    Availability, Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth,
-    Stub, Topic,
+    Availability, CallError, Health, JumpHealth, ResourceName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
 };
 
 /// Long enough for any disk; a test that waits so long has failed.
@@ -383,7 +383,7 @@ async fn the_history_answers() {
     entries.extend([
         record(7, Record::Switching(switch)),
         record(9, switched(confirmed)),
-        record(12, switched(SwitchOutcome::Failed(Fault::TimedOut))),
+        record(12, switched(SwitchOutcome::Failed(CallError::TimedOut))),
         record(
             20,
             Record::Source {

@@ -10,7 +10,9 @@ use tracing::{debug, error, info, warn};
 use crate::engine::{
     Ended, Ending, Event, ManifestChange, QuietId, Record, Snapshot, Summary, Switch, SwitchOutcome,
 };
-use crate::model::{Fault, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration};
+use crate::model::{
+    CallError, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration,
+};
 
 /// The most names that one line lists.
 const NAMED: usize = 10;
@@ -182,8 +184,8 @@ fn note_switched(resource: &ResourceName, stub: &Stub, outcome: &SwitchOutcome) 
 }
 
 /// What a person has to mend is an error; what is tried again by itself is a warning.
-fn note_failed_switch(resource: &ResourceName, stub: &Stub, fault: &Fault) {
-    if fault.is_ours() {
+fn note_failed_switch(resource: &ResourceName, stub: &Stub, fault: &CallError) {
+    if fault.refuses_us() {
         error!(%resource, experiment = %stub, fault = fault.word(), "cannot switch {resource}: {fault}");
     } else {
         warn!(%resource, experiment = %stub, fault = fault.word(), "cannot switch {resource} now, it is tried again: {fault}");

@@ -27,8 +27,8 @@ use crate::engine::{
     Standing, StreamView, ToldView, Why, stem,
 };
 use crate::model::{
-    Bookable, Fault, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
-    StreamHealth, Stub, Topic,
+    Bookable, CallError, ConnectError, Health, JumpHealth, ResourceName, RouteName, SourceHealth,
+    SourceName, StreamHealth, Stub, Topic,
 };
 
 /// The most that the first look at a page may weigh, compressed, with all that it loads.
@@ -283,10 +283,10 @@ pub(super) fn sick_lab() -> Snapshot {
     };
     lab.sources[1] = SourceView {
         health: SourceHealth::Late,
-        link: Link::Failed(Fault::TimedOut),
+        link: Link::Failed(ConnectError::access(CallError::TimedOut)),
         ..source(SourceName::Jump)
     };
-    let fault = Some(Fault::Credentials(SECRET.to_owned()));
+    let fault = Some(CallError::Credentials(SECRET.to_owned()));
     lab.routes = vec![RouteView {
         fault,
         failures: 3,

@@ -8,7 +8,7 @@ use super::state::{Booking, State, mismatch};
 use crate::engine::{
     Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView,
 };
-use crate::model::Fault;
+use crate::model::CallError;
 
 /// An experiment as it is shown.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +142,7 @@ impl<'a> Experiment<'a> {
         (closed && !deciding.reason.is_empty()).then_some(deciding.reason.as_str())
     }
 
-    fn fault(&self) -> Option<&'a Fault> {
+    fn fault(&self) -> Option<&'a CallError> {
         self.view
             .resources
             .iter()

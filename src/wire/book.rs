@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
-use crate::model::{Availability, Fault, NameError, ResourceName, Stub, Topic};
+use crate::model::{Availability, CallError, NameError, ResourceName, Stub, Topic};
 
 /// Where the admin interface starts, behind the server's base path.
 const ADMIN: [&str; 3] = ["api", "v1", "admin"];
@@ -199,8 +199,8 @@ impl BookClient {
     /// The resources of the manifest, without their availability, which book gives one by one only.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it.
-    pub async fn resources(&self) -> Result<Resources, Fault> {
+    /// A [`CallError`] that says what to do about it.
+    pub async fn resources(&self) -> Result<Resources, CallError> {
         let raw: Option<BTreeMap<String, Readable<RawResource>>> = self.get(&["resources"]).await?;
         Ok(read_resources(raw.unwrap_or_default()))
     }
@@ -208,8 +208,8 @@ impl BookClient {
     /// Whether a resource may be booked.
     ///
     /// # Errors
-    /// A [`Fault`]; [`resource_is_gone`] tells whether it means that book does not know the resource.
-    pub async fn availability(&self, resource: &ResourceName) -> Result<Availability, Fault> {
+    /// A [`CallError`]; [`resource_is_gone`] tells whether it means that book does not know the resource.
+    pub async fn availability(&self, resource: &ResourceName) -> Result<Availability, CallError> {
         let raw: RawAvailability = self.get(&["resources", resource.as_str()]).await?;
         Ok(Availability::from_book(raw.available, bounded(&raw.reason)))
     }
@@ -217,13 +217,13 @@ impl BookClient {
     /// Sets whether a resource may be booked. Students read the reason, which must not be empty.
     ///
     /// # Errors
-    /// A [`Fault`]; unless [`resource_is_gone`] of it, book may have been told or not.
+    /// A [`CallError`]; unless [`resource_is_gone`] of it, book may have been told or not.
     pub async fn switch(
         &self,
         resource: &ResourceName,
         available: bool,
         reason: &str,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CallError> {
         let mut url = self.admin(&["resources", resource.as_str()]);
         // book takes every word but a few for false, so nothing but the literal words goes out
         let available = if available { "true" } else { "false" };
@@ -236,16 +236,16 @@ impl BookClient {
     /// book's word about itself.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it.
-    pub async fn status(&self) -> Result<BookStatus, Fault> {
+    /// A [`CallError`] that says what to do about it.
+    pub async fn status(&self) -> Result<BookStatus, CallError> {
         self.get(&["status"]).await
     }
 
     /// All current bookings.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it, and quotes nothing of the answer, which names users.
-    pub async fn bookings(&self) -> Result<Bookings, Fault> {
+    /// A [`CallError`] that says what to do about it, and quotes nothing of the answer, which names users.
+    pub async fn bookings(&self) -> Result<Bookings, CallError> {
         let raw: Option<Vec<Readable<Booking>>> =
             self.get(&["bookings"]).await.map_err(without_answer)?;
         let raw = raw.unwrap_or_default();
@@ -260,15 +260,15 @@ impl BookClient {
     /// The manifest's slots and streams.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it.
-    pub async fn manifest(&self) -> Result<Manifest, Fault> {
+    /// A [`CallError`] that says what to do about it.
+    pub async fn manifest(&self) -> Result<Manifest, CallError> {
         self.get(&["manifest"]).await
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Fault> {
+    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CallError> {
         let body = self.call(Method::GET, self.admin(path)).await?;
         serde_json::from_slice(&body).map_err(|error| {
-            Fault::Protocol(format!("its answer for {} is odd: {error}", path.join("/")))
+            CallError::Protocol(format!("its answer for {} is odd: {error}", path.join("/")))
         })
     }
 
@@ -276,24 +276,24 @@ impl BookClient {
         self.address.at(&[&ADMIN, path].concat())
     }
 
-    async fn call(&self, method: Method, url: url::Url) -> Result<Vec<u8>, Fault> {
+    async fn call(&self, method: Method, url: url::Url) -> Result<Vec<u8>, CallError> {
         let outcome = self.http.call(method, url, &self.token()?).await;
-        if matches!(outcome, Err(Fault::Credentials(_))) {
+        if matches!(outcome, Err(CallError::Credentials(_))) {
             self.kept().take();
         }
         outcome
     }
 
     /// The kept token, or a new one where that is old or from before the clock was set back.
-    fn token(&self) -> Result<String, Fault> {
+    fn token(&self) -> Result<String, CallError> {
         let now = Timestamp::now();
         let mut kept = self.kept();
         if let Some(token) = kept.as_ref().filter(|token| is_fresh(token.minted, now)) {
             return Ok(token.text.clone());
         }
         let claims = booking_admin(&self.address, now, MAX_TOKEN_LIFE);
-        let text =
-            mint(&self.address, &claims).map_err(|error| Fault::Credentials(error.to_string()))?;
+        let text = mint(&self.address, &claims)
+            .map_err(|error| CallError::Credentials(error.to_string()))?;
         *kept = Some(Token {
             text: text.clone(),
             minted: now,
@@ -309,26 +309,35 @@ impl BookClient {
 /// Whether the fault of a call for one resource means that book does not know the resource, and not that the path is wrong:
 /// both are a 404, and only the words differ.
 #[must_use]
-pub fn resource_is_gone(fault: &Fault) -> bool {
-    matches!(fault, Fault::NotFound(said) if said.starts_with("resource "))
+pub fn resource_is_gone(fault: &CallError) -> bool {
+    matches!(fault, CallError::NotFound(said) if said.starts_with("resource "))
 }
 
 /// The fault without what it quotes of the answer.
-fn without_answer(fault: Fault) -> Fault {
+fn without_answer(fault: CallError) -> CallError {
     match fault {
-        Fault::Protocol(_) => Fault::Protocol("its answer for bookings is odd".to_owned()),
-        Fault::Sick { status, .. } => Fault::Sick {
+        CallError::Protocol(_) => CallError::Protocol("its answer for bookings is odd".to_owned()),
+        CallError::Sick { status, .. } => CallError::Sick {
             status,
             body: "its words are not shown".to_owned(),
         },
-        Fault::Unreachable(_)
-        | Fault::TimedOut
-        | Fault::Dropped
-        | Fault::Credentials(_)
-        | Fault::Audience(_)
-        | Fault::Forbidden(_)
-        | Fault::NotFound(_)
-        | Fault::Busy => fault,
+        CallError::SickByProxy { status, .. } => CallError::SickByProxy {
+            status,
+            body: "its words are not shown".to_owned(),
+        },
+        CallError::NameLookup(_)
+        | CallError::Refused(_)
+        | CallError::NoRoute(_)
+        | CallError::Tls(_)
+        | CallError::Proxy(_)
+        | CallError::Unreachable(_)
+        | CallError::TimedOut
+        | CallError::Dropped
+        | CallError::Credentials(_)
+        | CallError::Audience(_)
+        | CallError::Forbidden(_)
+        | CallError::NotFound(_)
+        | CallError::Busy => fault,
     }
 }
 
@@ -657,7 +666,7 @@ mod tests {
         }
         let dead = FakeBook::dead_address().await;
         let fault = dead.resources().await.expect_err("nobody there");
-        assert_eq!(fault.word(), "unreachable", "{fault}");
+        assert_eq!(fault.word(), "refused", "{fault}");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! What both the feeds (which read) and the effects (which write) need of the protocols stands here once. Judges nothing, keeps no state.
 
 mod book;
+mod classify;
 #[cfg(test)]
 pub(crate) mod fake_book;
 mod http;
@@ -14,8 +15,9 @@ pub use book::{
     BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest,
     Resources, Slot, StreamKind, resource_is_gone,
 };
+pub use classify::error_of_status;
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
-pub use proxy::connect;
+pub use proxy::{connect, no_websocket};
 pub use tls::client_config;
 pub use token::{
     Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint,

@@ -9,15 +9,15 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-use crate::model::Fault;
+use crate::model::CallError;
 
 /// The set-up for outgoing TLS connections. With `needs_roots` the platform's certificates are loaded now, so that their absence shows
 /// at the start; without, they are loaded when a server first shows a certificate. Where all servers are spoken to without TLS,
 /// that never happens, which saves some megabytes; but relay may hand out a `wss` address even then.
 ///
 /// # Errors
-/// [`Fault::Unreachable`] when `needs_roots` and the platform has no usable certificates.
-pub fn client_config(needs_roots: bool) -> Result<ClientConfig, Fault> {
+/// [`CallError::Unreachable`] when `needs_roots` and the platform has no usable certificates.
+pub fn client_config(needs_roots: bool) -> Result<ClientConfig, CallError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let roots = Arc::new(PlatformRoots {
         provider: Arc::clone(&provider),
@@ -35,8 +35,8 @@ pub fn client_config(needs_roots: bool) -> Result<ClientConfig, Fault> {
         .with_no_client_auth())
 }
 
-fn no_tls(error: &Error) -> Fault {
-    Fault::Unreachable(format!(
+fn no_tls(error: &Error) -> CallError {
+    CallError::Unreachable(format!(
         "no TLS: {error}; install the package ca-certificates, or whatever brings the system's certificates"
     ))
 }

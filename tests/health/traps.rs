@@ -7,7 +7,7 @@ use std::time::Duration;
 use labwatch::config::{CategorySettings, PoolSettings};
 use labwatch::engine::Issue;
 use labwatch::health::{Acks, Attempt, Finding, Pace, Probes, STORE, Settings, State, strict};
-use labwatch::model::{Fault, SourceHealth, SourceName, StreamHealth};
+use labwatch::model::{CallError, ConnectError, SourceHealth, SourceName, StreamHealth};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -312,7 +312,8 @@ async fn trap_13_what_cannot_be_reached_is_listed_as_failing() {
     bench.show(121, |lab| {
         for name in SourceName::ALL {
             lab.sources[name as usize] = source(name, SourceHealth::Down, Some(at(60)));
-            lab.sources[name as usize].link = labwatch::engine::Link::Failed(Fault::TimedOut);
+            lab.sources[name as usize].link =
+                labwatch::engine::Link::Failed(ConnectError::access(CallError::TimedOut));
         }
         for stub in ["pend00", "pend01", "spin00"] {
             put(lab, unknown(stub, None));
@@ -486,7 +487,7 @@ async fn the_list_of_what_is_not_fatal_holds_in_every_view() {
             ..settings()
         });
         bench.show(121, |lab| {
-            lab.routes[0].fault = Some(Fault::TimedOut);
+            lab.routes[0].fault = Some(CallError::TimedOut);
             lab.sources[1] = source(SourceName::Jump, SourceHealth::Down, None);
         });
         bench.store.report(Finding::ok());

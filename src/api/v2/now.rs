@@ -13,7 +13,7 @@ use super::params::Params;
 use crate::api::error::ApiError;
 use crate::api::routes::{Served, answer};
 use crate::engine::{self, Cause, Link, PoolView, Role, RouteView, Severity, Snapshot, SourceView};
-use crate::model::{Fault, SourceName};
+use crate::model::{CallError, SourceName};
 
 /// How the whole laboratory is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -171,7 +171,7 @@ impl Way {
             channel: view.channel.word(),
             last_sent: view.last_sent,
             waiting_since: view.waiting_since,
-            fault: view.fault.as_ref().map(Fault::word),
+            fault: view.fault.as_ref().map(CallError::word),
             failures: view.failures,
             refused: view.refused,
         }
@@ -301,8 +301,10 @@ impl Source {
         let (link, fault) = match &source.link {
             Link::Connecting => ("connecting", None),
             Link::Open => ("open", None),
-            Link::Failed(fault) => ("failed", Some(fault.word())),
-            Link::Closed(_) => ("closed", None),
+            Link::Unreadable(_) => ("open", Some("unreadable")),
+            Link::Failed(failure) => ("failed", Some(failure.error.word())),
+            Link::Broken(_) => ("closed", Some("unreadable")),
+            Link::Closed(_) | Link::GivenUp => ("closed", None),
         };
         Self {
             name: source.name.word(),

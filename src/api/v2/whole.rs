@@ -21,7 +21,7 @@ use crate::engine::{
     Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot,
     SourceView, StreamView, ToldView, Traffic,
 };
-use crate::model::{Fault, SourceName};
+use crate::model::{CallError, SourceName};
 
 /// Everything about an experiment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -222,7 +222,7 @@ impl<'a> Resource<'a> {
             bookable: line::bookable(resource.bookable),
             reason: &resource.reason,
             read: resource.read,
-            fault: resource.fault.as_ref().map(Fault::word),
+            fault: resource.fault.as_ref().map(CallError::word),
             fault_text: resource
                 .fault
                 .as_ref()

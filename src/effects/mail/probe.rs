@@ -6,7 +6,7 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 
 use super::Mailer;
 use crate::config::MailSettings;
-use crate::model::Fault;
+use crate::model::CallError;
 
 /// How long a mail server may take to say goodbye. Its answer changes nothing.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);
@@ -14,10 +14,10 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 /// Tries the mail server without sending a mail: connects, protects the connection, logs in, says goodbye.
 ///
 /// # Errors
-/// A [`Fault`] that says what to do about it.
-pub async fn probe(settings: MailSettings) -> Result<(), Fault> {
+/// A [`CallError`] that says what to do about it.
+pub async fn probe(settings: MailSettings) -> Result<(), CallError> {
     Mailer::new(settings, &[])
-        .map_err(|error| Fault::Unreachable(error.to_string()))?
+        .map_err(|error| CallError::Unreachable(error.to_string()))?
         .log_in()
         .await
 }
@@ -27,8 +27,8 @@ impl Mailer {
     /// in, so that it can be done often: servers count logins, and lock who fails with them.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it.
-    pub async fn greet(&self) -> Result<(), Fault> {
+    /// A [`CallError`] that says what to do about it.
+    pub async fn greet(&self) -> Result<(), CallError> {
         let connection = self
             .bounded(self.reach())
             .await
@@ -39,8 +39,8 @@ impl Mailer {
     /// Finds out whether the mail server is there and lets us in: as [`Mailer::greet`], with a login where one is set.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it.
-    pub async fn log_in(&self) -> Result<(), Fault> {
+    /// A [`CallError`] that says what to do about it.
+    pub async fn log_in(&self) -> Result<(), CallError> {
         let connection = self
             .bounded(self.connect())
             .await
@@ -49,11 +49,15 @@ impl Mailer {
     }
 
     /// Hears one answer, and says goodbye.
-    async fn hear(&self, mut connection: AsyncSmtpConnection) -> Result<(), Fault> {
+    async fn hear(&self, mut connection: AsyncSmtpConnection) -> Result<(), CallError> {
         let test = async { Ok(connection.test_connected().await) };
         let alive = self.bounded(test).await.map_err(|failure| failure.fault)?;
         let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
-        if alive { Ok(()) } else { Err(Fault::Dropped) }
+        if alive {
+            Ok(())
+        } else {
+            Err(CallError::Dropped)
+        }
     }
 }
 

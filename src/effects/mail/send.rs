@@ -27,7 +27,7 @@ use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, Telling
 use crate::effects::STOP_GRACE;
 use crate::engine::{DeliveryFault, Input, MessageId, Summary};
 use crate::faults::{self, Point};
-use crate::model::{Fault, RouteName};
+use crate::model::{CallError, RouteName};
 
 /// How much of a mail server's error text is kept, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
@@ -199,7 +199,7 @@ impl Mailer {
             .filter(|addresses| !addresses.to.is_empty())
         else {
             return Err(DeliveryFault {
-                fault: Fault::Protocol(MailerError::Nobody.to_string()),
+                fault: CallError::Protocol(MailerError::Nobody.to_string()),
                 permanent: true,
             });
         };
@@ -286,7 +286,7 @@ impl Mailer {
         match tokio::time::timeout(self.settings.timeout, work).await {
             Ok(outcome) => outcome.map_err(|error| fault_of(&error)),
             Err(_) => Err(DeliveryFault {
-                fault: Fault::TimedOut,
+                fault: CallError::TimedOut,
                 permanent: false,
             }),
         }
@@ -433,17 +433,17 @@ pub async fn run(
 fn may_be_one_recipients(refusal: &DeliveryFault) -> bool {
     let is_of_mailbox = matches!(
         refusal.fault,
-        Fault::Sick {
+        CallError::Sick {
             status: 450..=452,
             ..
         }
     );
-    is_of_mailbox || (refusal.permanent && !refusal.fault.is_ours())
+    is_of_mailbox || (refusal.permanent && !refusal.fault.refuses_us())
 }
 
 fn no_recipients(route: &RouteName) -> DeliveryFault {
     DeliveryFault {
-        fault: Fault::Protocol(format!("the route {route} has no recipients")),
+        fault: CallError::Protocol(format!("the route {route} has no recipients")),
         permanent: true,
     }
 }
@@ -489,7 +489,7 @@ fn login(auth: &MailAuth) -> Option<(Mechanism, Credentials)> {
 /// A mail that cannot be put together stays so.
 fn unfit(error: &lettre::error::Error) -> DeliveryFault {
     DeliveryFault {
-        fault: Fault::Protocol(format!("the mail cannot be put together: {error}")),
+        fault: CallError::Protocol(format!("the mail cannot be put together: {error}")),
         permanent: true,
     }
 }
@@ -497,12 +497,12 @@ fn unfit(error: &lettre::error::Error) -> DeliveryFault {
 fn fault_of(error: &smtp::Error) -> DeliveryFault {
     let said = words::clip(&innermost(error), MAX_QUOTED_CHARS);
     let fault = match error.status().map(u16::from) {
-        Some(status) if LOGIN_REFUSED.contains(&status) => Fault::Credentials(said),
-        Some(status) => Fault::Sick { status, body: said },
-        None if error.is_timeout() => Fault::TimedOut,
-        None if error.is_response() && said == "incomplete response" => Fault::Dropped,
-        None if error.is_response() || error.is_client() => Fault::Protocol(said),
-        None => Fault::Unreachable(said),
+        Some(status) if LOGIN_REFUSED.contains(&status) => CallError::Credentials(said),
+        Some(status) => CallError::Sick { status, body: said },
+        None if error.is_timeout() => CallError::TimedOut,
+        None if error.is_response() && said == "incomplete response" => CallError::Dropped,
+        None if error.is_response() || error.is_client() => CallError::Protocol(said),
+        None => CallError::Unreachable(said),
     };
     DeliveryFault {
         fault,

@@ -23,7 +23,7 @@ use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use crate::engine::{DeliveryFault, Input, Summary};
 use crate::faults::{self, Point};
-use crate::model::{Fault, RouteName};
+use crate::model::{CallError, RouteName};
 use crate::wire::Http;
 
 /// How many calls are under way at the same time. More wait in the queue that they come from.
@@ -101,7 +101,7 @@ impl Webhook {
             return Ok(());
         }
         Err(DeliveryFault {
-            fault: Fault::Sick {
+            fault: CallError::Sick {
                 status: status.as_u16(),
                 body: said,
             },
@@ -163,7 +163,7 @@ fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
 /// A message that cannot be put together stays so.
 fn unfit(why: &str) -> DeliveryFault {
     DeliveryFault {
-        fault: Fault::Protocol(format!("the message cannot be put together: {why}")),
+        fault: CallError::Protocol(format!("the message cannot be put together: {why}")),
         permanent: true,
     }
 }
@@ -440,7 +440,7 @@ mod tests {
             .expect_err("nobody there");
         assert_eq!(
             (failure.fault.word(), failure.permanent),
-            ("unreachable", false)
+            ("refused", false)
         );
         assert!(
             !failure.fault.to_string().contains("path-s3cr3t"),

@@ -7,7 +7,7 @@ use crate::engine::action::{Action, Record};
 use crate::engine::memory::Concern;
 use crate::engine::source::Source;
 use crate::engine::telling::{Scene, Trouble};
-use crate::model::{Moment, SourceHealth, SourceName};
+use crate::model::{FaultClass, Moment, SourceHealth, SourceName};
 
 impl Engine {
     /// Whether there is somebody to tell, and something is known of how things are now: what is only remembered may be over.
@@ -116,9 +116,23 @@ impl Engine {
             (SourceName::Relay, hidden) if self.outage => {
                 format!("{note}. {hidden} experiments are withdrawn until it tells again")
             }
-            (SourceName::Relay, hidden) => {
-                format!("{note}. {hidden} experiments are not judged and stay as they are")
-            }
+            (SourceName::Relay, hidden) => match self.relay.class() {
+                FaultClass::Theirs => {
+                    format!("{note}. {hidden} experiments are not judged and stay as they are")
+                }
+                FaultClass::Ours => format!(
+                    "{note}. This is a fault of labwatch's own settings or network, or of what it can read, and not of the experiments: \
+                     {hidden} are not evaluated, and nothing is switched because of it, until it is mended"
+                ),
+                FaultClass::Undecided if self.relay.is_proven() => format!(
+                    "{note}. Whether the fault is relay's own cannot be told from here: {hidden} experiments are not evaluated, and \
+                     nothing is switched because of it"
+                ),
+                FaultClass::Undecided => format!(
+                    "{note}. Relay has never reported to this labwatch, so its address may be wrong: check host_relay, scheme_relay and \
+                     url_relay. {hidden} experiments are not evaluated, and nothing is switched because of it"
+                ),
+            },
             (SourceName::Jump, hidden) => {
                 format!("{note}. Whether {hidden} experiments can be logged into is not known")
             }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::engine::input::DeliveryFault;
 use crate::engine::memory::{Concern, Known, MessageId};
 use crate::engine::summary::Occasion;
-use crate::model::{Fault, Moment, Stub};
+use crate::model::{CallError, Moment, Stub};
 
 /// The wait after the first failure; it doubles with each further one, up to [`RETRY_AT_MOST`].
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -56,7 +56,7 @@ pub(super) struct Carriage {
     retry_at: Option<Moment>,
     pub(super) failures: u32,
     pub(super) last_sent: Option<Moment>,
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<CallError>,
 }
 
 impl Carriage {
@@ -97,7 +97,7 @@ impl Carriage {
         self.failed(
             &summary,
             &DeliveryFault {
-                fault: Fault::TimedOut,
+                fault: CallError::TimedOut,
                 permanent: false,
             },
             now,
