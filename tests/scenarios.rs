@@ -19,10 +19,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::effects::mail::{Letter, compose};
 use labwatch::engine::{
-    Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Policy, Role, Route,
-    RouteView, Rules, Sampling, Schedule,
+    Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Link, Policy, Role,
+    Route, RouteView, Rules, Sampling, Schedule,
 };
-use labwatch::model::{RouteName, SourceName, parse_duration};
+use labwatch::model::{CallError, ConnectError, RouteName, SourceName, Step, parse_duration};
 use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
 use support::keeper::Keeper;
 use support::lab::{Deed, Event, Lab, Mood};
@@ -628,9 +628,46 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         [name, "mute"] => Deed::Mute(source(name)?, true),
         [name, "speaks"] => Deed::Mute(source(name)?, false),
         [name, "blinks"] => Deed::Blinks(source(name)?),
-        _ => return None,
+        _ => failing(words)?,
     };
     Some(vec![deed])
+}
+
+/// A source that cannot be heard: `relay fails websocket refused`.
+fn failing(words: &[&str]) -> Option<Deed> {
+    let (name, link) = match words {
+        [name, "fails", step, error] => {
+            let (step, error) = (step_of(step)?, error_of(error)?);
+            (name, Link::Failed(ConnectError { step, error }))
+        }
+        [name, "sends", "garbage"] => {
+            let why = "duplicate field `connected`";
+            (name, Link::Unreadable(why.to_owned()))
+        }
+        _ => return None,
+    };
+    Some(Deed::Fails(source(name)?, link))
+}
+
+fn step_of(word: &str) -> Option<Step> {
+    match word {
+        "access" => Some(Step::Access),
+        "websocket" => Some(Step::Websocket),
+        _ => None,
+    }
+}
+
+fn error_of(word: &str) -> Option<CallError> {
+    match word {
+        "refused" => Some(CallError::Refused("connection refused".to_owned())),
+        "credentials" => Some(CallError::Credentials("token invalid".to_owned())),
+        "timeout" => Some(CallError::TimedOut),
+        _ => {
+            let status = word.parse().ok()?;
+            let body = "bad gateway".to_owned();
+            Some(CallError::Sick { status, body })
+        }
+    }
 }
 
 fn mood(word: &str) -> Option<Mood> {

@@ -1,5 +1,7 @@
 //! A source's own health: judged by the age of what it last told against the pace it has kept, never by its socket.
 
+mod note;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -7,9 +9,7 @@ use jiff::Timestamp;
 
 use super::input::Link;
 use super::judge::Telling;
-use crate::model::{
-    CallError, FaultClass, Moment, SourceHealth, SourceName, Step, format_duration,
-};
+use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName};
 
 /// How long a source may take for its very first report before it counts as down.
 const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);
@@ -46,7 +46,9 @@ pub(super) struct Source {
     pub(super) name: SourceName,
     pub(super) health: SourceHealth,
     pub(super) since: Moment,
-    pub(super) link: Link,
+    link: Link,
+    /// Why what came over the open connection since the last report is none.
+    unreadable: Option<String>,
     /// Whose fault it is that nothing comes, as far as the connection shows.
     class: FaultClass,
     /// Since when it is down and all that is seen says that this is its own fault.
@@ -79,6 +81,7 @@ impl Source {
             health: SourceHealth::Starting,
             since: now,
             link: Link::Connecting,
+            unreadable: None,
             class: FaultClass::Undecided,
             down_by_itself: None,
             is_proven: false,
@@ -134,9 +137,7 @@ impl Source {
         self.last = Some(now);
         self.is_proven = true;
         self.class = FaultClass::Undecided;
-        if matches!(self.link, Link::Unreadable(_)) {
-            self.link = Link::Open;
-        }
+        self.unreadable = None;
         self.heard_on_link = true;
         self.reconnect_at = None;
         self.reconnects = 0;
@@ -150,14 +151,19 @@ impl Source {
 
     /// Takes note of how the connection is.
     pub(super) fn linked(&mut self, link: Link, now: Moment) {
-        match &link {
-            // Between the reports that can be read come commands of others.
-            Link::Unreadable(_) if self.health == SourceHealth::Live => return,
-            Link::Unreadable(_) => {
+        if let Some(class) = self.class_of(&link, now) {
+            self.class = class;
+        }
+        match link {
+            Link::Unreadable(why) => {
+                self.opened(now);
+                self.unreadable = Some(why);
                 self.reconnect_at = self.reconnect_at.map(|_| now + RECONNECT_AFTER);
+                return;
             }
             Link::Open => {
                 self.heard_on_link = false;
+                self.unreadable = None;
                 self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
             }
             Link::Connecting
@@ -166,14 +172,20 @@ impl Source {
             | Link::Broken(_)
             | Link::GivenUp => {}
         }
-        if let Some(class) = self.class_of(&link, now) {
-            self.class = class;
-        }
         // An attempt under way tells less than why the last one failed.
         if !(link == Link::Connecting && self.has_ended()) {
             self.link = link;
         }
         self.link_since = now;
+    }
+
+    /// What comes, comes over an open connection, also where the news of its opening was overtaken.
+    fn opened(&mut self, now: Moment) {
+        if self.link != Link::Open {
+            self.link = Link::Open;
+            self.link_since = now;
+            self.heard_on_link = false;
+        }
     }
 
     /// Whose fault the new state of the connection shows it to be that nothing comes; `None` when it shows nothing new.
@@ -191,11 +203,20 @@ impl Source {
 
     /// Whether the connection that ends now was as mute as one that we give up.
     fn was_mute(&self, now: Moment) -> bool {
-        self.link == Link::Open && !self.heard_on_link && now.since(self.link_since) >= MUTE_AFTER
+        self.link == Link::Open
+            && !self.heard_on_link
+            && self.unreadable.is_none()
+            && now.since(self.link_since) >= MUTE_AFTER
     }
 
-    fn is_open(&self) -> bool {
-        matches!(self.link, Link::Open | Link::Unreadable(_))
+    /// How the connection is, for people.
+    pub(super) fn link(&self) -> Link {
+        match (&self.link, &self.unreadable) {
+            (Link::Open, Some(why)) if self.health != SourceHealth::Live => {
+                Link::Unreadable(why.clone())
+            }
+            (link, _) => link.clone(),
+        }
     }
 
     fn has_ended(&self) -> bool {
@@ -209,7 +230,7 @@ impl Source {
     pub(super) fn class(&self) -> FaultClass {
         match self.class {
             FaultClass::Theirs if !self.is_proven => FaultClass::Undecided,
-            class => class,
+            class @ (FaultClass::Theirs | FaultClass::Ours | FaultClass::Undecided) => class,
         }
     }
 
@@ -253,14 +274,10 @@ impl Source {
 
     /// A connection over which something comes is only given up when that stops too.
     fn first_reconnect(&self, now: Moment) -> Moment {
-        match self.link {
-            Link::Unreadable(_) => now + RECONNECT_AFTER,
-            Link::Connecting
-            | Link::Open
-            | Link::Failed(_)
-            | Link::Closed(_)
-            | Link::Broken(_)
-            | Link::GivenUp => now,
+        if self.unreadable.is_some() {
+            now + RECONNECT_AFTER
+        } else {
+            now
         }
     }
 
@@ -314,7 +331,7 @@ impl Source {
     }
 
     fn ask_at(&self, every: Duration) -> Option<Moment> {
-        self.is_open().then(|| {
+        (self.link == Link::Open).then(|| {
             let latest = [self.last, self.asked]
                 .into_iter()
                 .flatten()
@@ -326,7 +343,7 @@ impl Source {
 
     /// Whether a connection that is open but tells nothing is to be given up now.
     pub(super) fn reconnect_due(&mut self, now: Moment) -> bool {
-        let due = self.is_open() && self.reconnect_at.is_some_and(|at| now >= at);
+        let due = self.link == Link::Open && self.reconnect_at.is_some_and(|at| now >= at);
         if due {
             self.reconnects = self.reconnects.saturating_add(1);
             self.reconnect_at = Some(now + self.reconnect_wait());
@@ -347,66 +364,11 @@ impl Source {
             late.filter(|_| matches!(self.health, SourceHealth::Live | SourceHealth::Starting));
         let down = down.filter(|_| self.health != SourceHealth::Down);
         let ask = ask_every.and_then(|every| self.ask_at(every));
-        let reconnect = self.reconnect_at.filter(|_| self.is_open());
+        let reconnect = self.reconnect_at.filter(|_| self.link == Link::Open);
         [late, down, ask, reconnect, self.settle_until]
             .into_iter()
             .flatten()
             .min()
-    }
-
-    /// What is wrong and what to do; empty when it is live.
-    pub(super) fn note(&self) -> String {
-        match self.health {
-            SourceHealth::Live => String::new(),
-            SourceHealth::Starting => format!("{} has not told anything yet", self.name),
-            SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
-                self.book_note()
-            }
-            SourceHealth::Late | SourceHealth::Down => self.feed_note(),
-        }
-    }
-
-    fn book_note(&self) -> String {
-        let why = self.failing.as_ref().map_or_else(
-            || "it has not answered".to_owned(),
-            |(_, fault)| fault.to_string(),
-        );
-        format!("book cannot be read: {why}")
-    }
-
-    fn feed_note(&self) -> String {
-        let name = self.name;
-        match &self.link {
-            Link::Failed(failure) => match failure.step {
-                Step::Access => format!("{name} gives no access: {}", failure.error),
-                Step::Websocket => format!(
-                    "{name}'s access API answers, but its websocket fails: {}",
-                    failure.error
-                ),
-            },
-            Link::Unreadable(why) => format!("what {name} sends cannot be read: {why}"),
-            Link::Closed(why) | Link::Broken(why) => {
-                format!("the connection to {name} ended: {why}")
-            }
-            Link::GivenUp => {
-                format!("the connection to {name} was given up: it was open but brought no reports")
-            }
-            Link::Connecting => format!("connecting to {name}"),
-            Link::Open if !self.heard_on_link => match name {
-                SourceName::Jump => "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump (with \
-                                     SIGKILL, it does not stop on SIGTERM)"
-                    .to_owned(),
-                SourceName::Relay | SourceName::Book => format!(
-                    "{name} accepts the connection but sends no reports: it may not have accepted our access code, or its hub is stuck; \
-                     restart {name} if this stays"
-                ),
-            },
-            Link::Open => {
-                let whole = |pace: Duration| format_duration(Duration::from_secs((pace + Duration::from_millis(500)).as_secs().max(1)));
-                let pace = self.pace().map_or_else(String::new, |pace| format!(", after one at least every {}", whole(pace)));
-                format!("the reports of {name} have stopped although the connection is open{pace}")
-            }
-        }
     }
 
     /// When it last told something, for people.
@@ -581,6 +543,109 @@ mod tests {
                 .note()
                 .contains("hub is probably stuck; restart jump")
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_ours_and_no_reason_to_restart_it() {
+        for name in [SourceName::Relay, SourceName::Jump] {
+            let mut source = Source::new(name, Some(Duration::from_secs(1)), at(0));
+            source.prove();
+            source.linked(Link::Open, at(0));
+            source.linked(Link::Unreadable("duplicate field".into()), at(1));
+            assert_eq!(health_at(&mut source, 30), SourceHealth::Down);
+            assert_eq!(
+                source.note(),
+                format!("what {name} sends cannot be read: duplicate field")
+            );
+            assert_eq!(
+                (source.class(), source.down_by_itself()),
+                (FaultClass::Ours, None)
+            );
+            // While something comes it is asked on, and the connection is left alone.
+            for second in 31..300 {
+                source.linked(Link::Unreadable("duplicate field".into()), at(second));
+                assert!(!source.reconnect_due(at(second)));
+                assert!(source.ask_due(Duration::from_secs(1), at(second + 1)));
+            }
+            // When that stops it is mute.
+            assert!(source.reconnect_due(at(330)));
+            source.linked(Link::GivenUp, at(330));
+            source.linked(Link::Open, at(331));
+            source.judge(at(331));
+            assert_eq!(source.down_by_itself(), Some(at(331)));
+            source.heard(None, SETTLE, at(332));
+            source.judge(at(332));
+            assert_eq!(
+                (source.note(), source.down_by_itself()),
+                (String::new(), None)
+            );
+        }
+    }
+
+    #[test]
+    fn commands_of_others_between_reports_change_nothing() {
+        let mut source = reporting(SourceName::Relay, &[2, 4, 6]);
+        source.linked(Link::Unreadable("it is no array".into()), at(7));
+        assert_eq!(source.link, Link::Open);
+        assert!(source.ask_due(Duration::from_secs(2), at(8)));
+    }
+
+    /// What a connection does from a second on, and since when its source is down by itself then.
+    type Row<'a> = (&'a [(u64, Link)], Option<u64>);
+
+    #[test]
+    fn a_mute_connection_stays_mute_while_it_is_made_anew() {
+        let dead = || Link::Closed("nothing came for 50 s".into());
+        // What happens after it is open and mute from second 101 on, and since when it is down by itself at second 200.
+        let rows: [Row<'_>; 5] = [
+            (
+                &[
+                    (131, Link::GivenUp),
+                    (131, Link::Connecting),
+                    (132, Link::Open),
+                ],
+                Some(101),
+            ),
+            (
+                &[(151, dead()), (152, Link::Connecting), (153, Link::Open)],
+                Some(101),
+            ),
+            (
+                &[(105, dead()), (106, Link::Connecting), (107, Link::Open)],
+                Some(107),
+            ),
+            (
+                &[
+                    (151, dead()),
+                    (161, Link::Failed(ConnectError::access(CallError::TimedOut))),
+                ],
+                None,
+            ),
+            (
+                &[
+                    (151, dead()),
+                    (
+                        152,
+                        Link::Failed(ConnectError::access(CallError::Refused(String::new()))),
+                    ),
+                ],
+                Some(101),
+            ),
+        ];
+        for (links, expected) in rows {
+            let mut source = reporting(SourceName::Relay, &[1, 2]);
+            source.judge(at(100));
+            assert_eq!(source.down_by_itself(), None, "it is not made anew yet");
+            source.linked(Link::GivenUp, at(100));
+            source.linked(Link::Open, at(101));
+            source.judge(at(101));
+            for (second, link) in links {
+                source.linked(link.clone(), at(*second));
+                source.judge(at(*second));
+            }
+            source.judge(at(200));
+            assert_eq!(source.down_by_itself(), expected.map(at), "{links:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod access;
 mod backoff;
 pub mod book;
 mod entry;
+mod newest;
 mod parse;
 pub mod sample;
 mod socket;

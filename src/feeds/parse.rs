@@ -340,6 +340,35 @@ mod tests {
     }
 
     #[test]
+    fn why_a_message_holds_no_report_is_said_in_few_words() {
+        for (message, words) in [
+            (
+                r#"[{"topic":"a"},{"topic":"b","topic":"c"}]"#,
+                "duplicate field `topic`",
+            ),
+            (
+                r#"[{"topic":"a","connected":"x","connected_at":"y"}]"#,
+                "duplicate field `connected`",
+            ),
+            (r#"[{"topic":"a"},]"#, "trailing comma"),
+            (r#"[{"topic":"a"}"#, "EOF while parsing"),
+            ("[]", "no connection has a topic"),
+            (r#"{"reports":[]}"#, "it is no array of connections"),
+            ("<html></html>", "expected value"),
+            ("\u{b0}\u{ff}", "expected value"),
+        ] {
+            let parsed = parse(SourceName::Relay, message.as_bytes());
+            assert!(parsed.report.is_none(), "{message}");
+            let why = parsed.unreadable.expect("it says why");
+            assert!(why.starts_with(words), "{message}: {why}");
+        }
+        let long = format!(r#"[{{"topic":"a","scopes":"{}"}}]"#, "x".repeat(10_000));
+        let why = parse(SourceName::Relay, long.as_bytes()).unreadable;
+        assert_eq!(why.map(|why| why.chars().count()), Some(MAX_WORDS));
+        assert!(parse(SourceName::Relay, b" ").unreadable.is_none());
+    }
+
+    #[test]
     fn no_mutation_of_a_real_message_makes_it_panic() {
         let messages = recorded("relay-v0.8/relay");
         let changes = proptest::collection::vec((any::<Index>(), any::<u8>()), 0..6);

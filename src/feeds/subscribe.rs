@@ -4,9 +4,8 @@
 //! told to. Whether a source is late or down is not judged here. It never waits for the engine: of what the engine has not taken yet,
 //! only the newest report and the newest state of the connection are kept.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::mem::{discriminant, replace};
+use std::mem::replace;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access;
 use super::backoff::{Backoff, jittered};
+use super::newest::Outbox;
 use super::parse::parse;
 use super::socket::{End, PACE, Socket, Use};
 use crate::config::FeedSettings;
@@ -382,27 +382,6 @@ fn renew_after(settings: &FeedSettings) -> Duration {
     settings
         .reconnect_every
         .clamp(SHORTEST_RENEWAL, MAX_TOKEN_LIFE.saturating_sub(TOKEN_SPARE))
-}
-
-/// What the engine has not taken yet: at most the newest report and the newest state of the connection, in the order in which they came.
-#[derive(Debug, Default)]
-struct Outbox(VecDeque<Input>);
-
-impl Outbox {
-    /// Puts an input in, in the place of an older one of its kind.
-    fn put(&mut self, input: Input) {
-        self.0
-            .retain(|waiting| discriminant(waiting) != discriminant(&input));
-        self.0.push_back(input);
-    }
-
-    fn take(&mut self) -> Option<Input> {
-        self.0.pop_front()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]

@@ -193,6 +193,15 @@ impl CallError {
         )
     }
 
+    /// The same fault with other words in the place of the body of an answer.
+    #[must_use]
+    pub fn with_body(mut self, words: &str) -> Self {
+        if let Self::Sick { body, .. } | Self::SickByProxy { body, .. } = &mut self {
+            words.clone_into(body);
+        }
+        self
+    }
+
     /// Whether there was no connection to the server at all.
     #[must_use]
     pub fn is_without_connection(&self) -> bool {

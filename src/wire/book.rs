@@ -315,29 +315,10 @@ pub fn resource_is_gone(fault: &CallError) -> bool {
 
 /// The fault without what it quotes of the answer.
 fn without_answer(fault: CallError) -> CallError {
-    match fault {
-        CallError::Protocol(_) => CallError::Protocol("its answer for bookings is odd".to_owned()),
-        CallError::Sick { status, .. } => CallError::Sick {
-            status,
-            body: "its words are not shown".to_owned(),
-        },
-        CallError::SickByProxy { status, .. } => CallError::SickByProxy {
-            status,
-            body: "its words are not shown".to_owned(),
-        },
-        CallError::NameLookup(_)
-        | CallError::Refused(_)
-        | CallError::NoRoute(_)
-        | CallError::Tls(_)
-        | CallError::Proxy(_)
-        | CallError::Unreachable(_)
-        | CallError::TimedOut
-        | CallError::Dropped
-        | CallError::Credentials(_)
-        | CallError::Audience(_)
-        | CallError::Forbidden(_)
-        | CallError::NotFound(_)
-        | CallError::Busy => fault,
+    if matches!(fault, CallError::Protocol(_)) {
+        CallError::Protocol("its answer for bookings is odd".to_owned())
+    } else {
+        fault.with_body("its words are not shown")
     }
 }
 

@@ -127,12 +127,19 @@ fn cause_of_kind(kind: io::ErrorKind) -> Option<Cause> {
         AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable,
         PermissionDenied, TimedOut,
     };
-    match kind {
-        ConnectionRefused => Some(Cause::Refused),
-        AddrNotAvailable | HostUnreachable | NetworkDown | NetworkUnreachable
-        | PermissionDenied => Some(Cause::NoRoute),
-        TimedOut => Some(Cause::TimedOut),
-        _ => None,
+    let no_route = [
+        AddrNotAvailable,
+        HostUnreachable,
+        NetworkDown,
+        NetworkUnreachable,
+        PermissionDenied,
+    ];
+    if kind == ConnectionRefused {
+        Some(Cause::Refused)
+    } else if kind == TimedOut {
+        Some(Cause::TimedOut)
+    } else {
+        no_route.contains(&kind).then_some(Cause::NoRoute)
     }
 }
 

@@ -384,12 +384,16 @@ impl Lab {
     /// It is connected as before, and cannot be heard from here.
     fn fails(&mut self, name: SourceName, link: Link, plan: &mut Plan<Event>) -> Vec<Input> {
         let server = self.server(name);
-        server.up = false;
+        let was_up = std::mem::replace(&mut server.up, false);
         server.failures += 1;
         server.fails = Some(link);
-        let closed = Input::Link(name, Link::Closed("reset by peer".to_owned()));
         let failures = server.failures;
-        [vec![closed], self.tries(name, failures, plan)].concat()
+        let mut inputs = self.tries(name, failures, plan);
+        if was_up {
+            let closed = Link::Closed("reset by peer".to_owned());
+            inputs.insert(0, Input::Link(name, closed));
+        }
+        inputs
     }
 
     /// One attempt after the other. What cannot be read comes over an open connection.

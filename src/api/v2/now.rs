@@ -276,7 +276,7 @@ pub(super) struct Source {
     /// The connection: `connecting`, `open`, `failed` or `closed`. Book is polled, and its connection is not told.
     #[schema(example = "open")]
     link: &'static str,
-    /// Why the connection failed, in one word; null when it did not.
+    /// Why the connection failed, or why nothing can be learnt from it, in one word; null when that is not so.
     #[schema(required)]
     fault: Option<&'static str>,
     /// What is wrong and what to do, also in the server's words; empty when nothing is. Null for readers who may not see those.
