@@ -169,14 +169,21 @@ fn http(timeout: Duration) -> Result<Http, CallError> {
 /// What to do, where the fault does not say it itself.
 fn advice(fault: &CallError, server: SourceName) -> String {
     match fault {
-        CallError::Unreachable(_) | CallError::TimedOut => {
+        CallError::NameLookup(_)
+        | CallError::Refused(_)
+        | CallError::NoRoute(_)
+        | CallError::Tls(_)
+        | CallError::Unreachable(_)
+        | CallError::TimedOut => {
             format!(": check host_{server}, scheme_{server} and url_{server}, and that it runs")
         }
         CallError::Dropped | CallError::Protocol(_) => {
             format!(": check that the address is {server}'s own")
         }
         CallError::Sick { .. } => ": look into its log".to_owned(),
-        CallError::Credentials(_)
+        CallError::Proxy(_)
+        | CallError::SickByProxy { .. }
+        | CallError::Credentials(_)
         | CallError::Audience(_)
         | CallError::Forbidden(_)
         | CallError::NotFound(_)

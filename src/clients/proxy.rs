@@ -1,6 +1,7 @@
 //! The way out for what is no HTTP call: straight, or through the proxy that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`,
 //! `ALL_PROXY`, `NO_PROXY`), as HTTP calls go by themselves.
 
+use std::error::Error;
 use std::io;
 
 use hyper::Uri;
@@ -11,15 +12,23 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 
+use super::classify::{not_connected, place_of};
+use engine::model::CallError;
+
 /// Where a SOCKS proxy listens unless its address says so.
 const SOCKS_PORT: u16 = 1080;
 
-/// A connection to a host. `secure` says whether TLS will go over it, which decides whose proxy it is.
+/// A connection to a host, for a websocket. `secure` says whether TLS will go over it, which decides whose proxy it is.
 ///
 /// # Errors
 /// When neither the host nor its proxy can be reached, or the proxy refuses. The text names no secret.
-pub async fn connect(secure: bool, host: &str, port: u16) -> io::Result<TcpStream> {
+pub async fn connect(secure: bool, host: &str, port: u16) -> Result<TcpStream, CallError> {
     connect_by(&Matcher::from_env(), secure, host, port).await
+}
+
+/// Why there is no connection for a websocket at this place.
+pub fn no_websocket(error: &(dyn Error + 'static), host: &str, port: u16) -> CallError {
+    not_connected(error, format!("websocket at {host}:{port}: {error}"), None)
 }
 
 async fn connect_by(
@@ -27,14 +36,19 @@ async fn connect_by(
     secure: bool,
     host: &str,
     port: u16,
-) -> io::Result<TcpStream> {
+) -> Result<TcpStream, CallError> {
     let scheme = if secure { "https" } else { "http" };
     let there: Uri = format!("{scheme}://{host}:{port}")
         .parse()
-        .map_err(io::Error::other)?;
+        .map_err(|error| CallError::Protocol(format!("websocket at {host}:{port}: {error}")))?;
     match proxies.intercept(&there) {
-        None => TcpStream::connect(format!("{host}:{port}")).await,
-        Some(proxy) => through(&proxy, there).await,
+        None => TcpStream::connect(format!("{host}:{port}"))
+            .await
+            .map_err(|error| no_websocket(&error, host, port)),
+        Some(proxy) => through(&proxy, there).await.map_err(|error| {
+            let what = format!("websocket at {host}:{port}: {error}");
+            not_connected(&error, what, Some(&place_of(&proxy)))
+        }),
     }
 }
 
@@ -147,21 +161,37 @@ mod tests {
             .build();
         let error = connect_by(&proxies, true, "relay.example", 443)
             .await
-            .expect_err("is refused")
-            .to_string();
+            .expect_err("is refused");
+        let said = error.to_string();
+        assert_eq!(error.as_str(), "proxy");
         assert!(
-            error.starts_with("by the proxy: ") && !error.contains("pa55"),
-            "{error}"
+            said.contains("websocket at relay.example:443") && !said.contains("pa55"),
+            "{said}"
         );
-        let proxies = Matcher::builder().all("https://127.0.0.1:1").build();
-        let error = connect_by(&proxies, true, "relay.example", 443)
-            .await
-            .expect_err("is not supported")
-            .to_string();
-        assert_eq!(
-            error,
-            "by the proxy: https is not supported for websockets: use http, socks5 or socks5h"
-        );
+        for (proxy, words) in [
+            (
+                "https://127.0.0.1:1",
+                "https is not supported for websockets: use http, socks5 or socks5h",
+            ),
+            ("http://127.0.0.1:1", "127.0.0.1:1"),
+            ("socks5://127.0.0.1:1", "127.0.0.1:1"),
+        ] {
+            let proxies = Matcher::builder().all(proxy).build();
+            let error = connect_by(&proxies, true, "relay.example", 443)
+                .await
+                .expect_err("there is no such proxy");
+            assert_eq!(error.as_str(), "proxy", "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_keeps_us_from_a_host_is_told_apart() {
+        let straight = Matcher::builder().build();
+        let refused = connect_by(&straight, false, "127.0.0.1", 1).await;
+        assert_eq!(refused.expect_err("nothing there").as_str(), "refused");
+        let lost = connect_by(&straight, false, "no-such-host.invalid", 80).await;
+        assert_eq!(lost.expect_err("no such name").as_str(), "name-lookup");
     }
 
     #[tokio::test]

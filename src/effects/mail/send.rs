@@ -438,7 +438,7 @@ fn may_be_one_recipients(refusal: &DeliveryFault) -> bool {
             ..
         }
     );
-    is_of_mailbox || (refusal.permanent && !refusal.fault.is_ours())
+    is_of_mailbox || (refusal.permanent && !refusal.fault.refuses_us())
 }
 
 fn no_recipients(route: &RouteName) -> DeliveryFault {
