@@ -225,8 +225,7 @@ async fn connect(
             "the uri that it hands out has no host".to_owned(),
         ));
     };
-    let unreachable =
-        |error: std::io::Error| Fault::Unreachable(format!("websocket at {host}:{port}: {error}"));
+    let unreachable = |error: std::io::Error| Fault::Unreachable(format!("websocket: {error}"));
     let tcp = wire::connect(url.scheme() == "wss", host, port)
         .await
         .map_err(unreachable)?;

@@ -3,6 +3,7 @@
 //! What both the feeds (which read) and the effects (which write) need of the protocols stands here once. Judges nothing, keeps no state.
 
 mod book;
+mod connect;
 #[cfg(test)]
 pub(crate) mod fake_book;
 mod http;
@@ -14,6 +15,7 @@ pub use book::{
     BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest,
     Resources, Slot, StreamKind, resource_is_gone,
 };
+pub use connect::{ConnectError, ConnectFailure, dial};
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
 pub use proxy::connect;
 pub use tls::client_config;

@@ -2,6 +2,7 @@
 //! `ALL_PROXY`, `NO_PROXY`), as HTTP calls go by themselves.
 
 use std::io;
+use std::time::Duration;
 
 use hyper::Uri;
 use hyper::service::Service as _;
@@ -11,8 +12,13 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 
+use super::connect::dial;
+
 /// Where a SOCKS proxy listens unless its address says so.
 const SOCKS_PORT: u16 = 1080;
+
+/// The longest that connecting straight may take, all addresses together.
+const STRAIGHT_WAIT: Duration = Duration::from_secs(10);
 
 /// A connection to a host. `secure` says whether TLS will go over it, which decides whose proxy it is.
 ///
@@ -33,13 +39,15 @@ async fn connect_by(
         .parse()
         .map_err(io::Error::other)?;
     match proxies.intercept(&there) {
-        None => TcpStream::connect(format!("{host}:{port}")).await,
-        Some(proxy) => through(&proxy, there).await,
+        None => Ok(dial(host, port, STRAIGHT_WAIT).await?),
+        Some(proxy) => through(&proxy, there).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("{host}:{port} by the proxy: {error}"))
+        }),
     }
 }
 
 async fn through(proxy: &Intercept, there: Uri) -> io::Result<TcpStream> {
-    let refused = |why: &dyn std::fmt::Display| io::Error::other(format!("by the proxy: {why}"));
+    let refused = |why: &dyn std::fmt::Display| io::Error::other(why.to_string());
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     let stream = match proxy.uri().scheme_str() {
@@ -150,7 +158,7 @@ mod tests {
             .expect_err("is refused")
             .to_string();
         assert!(
-            error.starts_with("by the proxy: ") && !error.contains("pa55"),
+            error.starts_with("relay.example:443 by the proxy: ") && !error.contains("pa55"),
             "{error}"
         );
         let proxies = Matcher::builder().all("https://127.0.0.1:1").build();
@@ -160,7 +168,7 @@ mod tests {
             .to_string();
         assert_eq!(
             error,
-            "by the proxy: https is not supported for websockets: use http, socks5 or socks5h"
+            "relay.example:443 by the proxy: https is not supported for websockets: use http, socks5 or socks5h"
         );
     }
 
