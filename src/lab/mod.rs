@@ -3,6 +3,7 @@
 //! `labwatch demo` and the end-to-end tests run against it. It never reaches beyond 127.0.0.1, and it judges nothing.
 
 mod access;
+mod awkward_smtp;
 mod book;
 mod bookings;
 mod codes;
@@ -25,6 +26,7 @@ mod station;
 mod tests;
 mod token;
 
+pub use awkward_smtp::{Answer, AwkwardSetup, AwkwardSmtp, GREETING, Rule, TakenMail};
 pub use book::{Manifest, Resource, Switched};
 pub use error::{LabError, Server};
 pub use mail::{CaughtMail, MailCatcher, MailMood};
