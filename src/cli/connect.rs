@@ -1,5 +1,6 @@
 //! Tries the servers of a configuration, each once and within a time limit, and says of each in one line what is wrong and what to do.
-//! Reads only: asks book for its counts, jump and relay for access that is never used, the mail server for nothing.
+//! Reads only: asks book for its counts, jump and relay for access that is never used, the mail server whether it would
+//! take a mail.
 
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use reqwest::Method;
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::{BookSettings, Config, FeedSettings, MailSettings};
-use crate::effects;
+use super::recipients::refusals;
+use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
+use crate::effects::mail::{Mailer, Recipients};
 use crate::model::{Fault, SourceName, format_duration};
 use crate::wire::{self, Address, Claims, Http, TOKEN_BACKDATE};
 
@@ -53,7 +55,7 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
     if let Some(mail) = &config.mail {
         findings.push(Finding {
             server: "mail",
-            outcome: try_mail(mail).await,
+            outcome: try_mail(mail, &config.telling).await,
         });
     }
     findings
@@ -146,16 +148,33 @@ async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Fau
     )) // the rest holds a code
 }
 
-async fn try_mail(mail: &MailSettings) -> Result<String, String> {
+/// As far as one can go without sending.
+async fn try_mail(mail: &MailSettings, telling: &TellingSettings) -> Result<String, String> {
     let server = format!("{}:{}", mail.host, mail.port);
-    match effects::mail::probe(mail.clone()).await {
-        Ok(()) => Ok(format!(
-            "{server} takes our connection and lets us in; send a real mail to be sure that it is delivered"
-        )),
-        Err(fault) => Err(format!(
-            "{server}: {fault}; check email_host, email_port, email_tls and email_auth_type"
-        )),
+    let mailer = Mailer::new(mail.clone(), &Recipients::of(telling))
+        .map_err(|error| format!("{server}: {error}"))?;
+    let found = mailer
+        .preflight()
+        .await
+        .map_err(|error| error.at(&server))?;
+    let failures = || {
+        let answers = found.recipients.iter();
+        answers.filter_map(|(recipient, answer)| Some((recipient, answer.as_ref().err()?)))
+    };
+    let (passing, lasting): (Vec<_>, Vec<_>) =
+        failures().partition(|(_, error)| error.code().is_some_and(|code| code < 500));
+    if !lasting.is_empty() {
+        let why = refusals(lasting.into_iter()).join("; ");
+        return Err(format!("{server} does not take mail for {why}"));
     }
+    let put_off = refusals(passing.into_iter());
+    let put_off = match put_off.as_slice() {
+        [] => String::new(),
+        some => format!("; it does not take it at once for {}", some.join("; ")),
+    };
+    Ok(format!(
+        "{server} takes our connection, lets us in and knows the recipients{put_off}; send a real mail to be sure that it is delivered"
+    ))
 }
 
 fn token(address: &Address, claims: &Claims) -> Result<String, Fault> {
@@ -280,7 +299,7 @@ mod tests {
             r#"book Err("it does not speak as it should: its status is not that of a book: check that the address is book's own")"#,
             r#"jump Err("nothing there: check the base path"#,
             r#"relay Err("it does not accept our token or password: check the secret and that the clocks agree (it said: token invalid)")"#,
-            r#"mail Err("127.0.0.1:1: cannot connect ("#,
+            r#"mail Err("127.0.0.1:1 refused the connection")"#,
         ];
         for (outcome, expected) in outcomes.iter().zip(expected) {
             assert!(outcome.starts_with(expected), "{outcome}");

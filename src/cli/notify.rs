@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use jiff::Timestamp;
 
+use super::recipients::{list, refusals};
 use super::{Failure, say};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
@@ -52,18 +53,28 @@ fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Fai
 }
 
 async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Failure> {
-    let everybody: Vec<String> = settings.to.iter().chain(&settings.cc).cloned().collect();
     let server = format!("{}:{}", settings.host, settings.port);
     let mailer =
         Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
-    let sent = mailer.send(summary).await;
-    sent.map_err(|fault| {
-        Failure::Failed(format!("{server} does not take the mail: {}.", fault.fault))
-    })?;
-    say(&format!(
-        "{server} took a test mail for {}; look whether it arrives",
-        everybody.join(", ")
-    ))
+    let report = mailer
+        .deliver(summary)
+        .await
+        .map_err(|fault| Failure::Failed(format!("{}.", fault.fault)))?;
+    let took = list(report.delivered());
+    if !took.is_empty() {
+        say(&format!(
+            "{server} took a test mail for {took}; look whether it arrives"
+        ))?;
+    }
+    let failures = refusals(report.failures());
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Failed(format!(
+            "{server} does not take the mail for {}.",
+            failures.join("; ")
+        )))
+    }
 }
 
 async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> {

@@ -3,12 +3,15 @@
 mod compose;
 #[cfg(test)]
 mod fake_smtp;
+mod headers;
 mod html;
+mod message;
 mod probe;
 mod send;
+mod smtp;
 mod subject;
 mod words;
 
 pub use compose::{Composed, Letter, MAX_ALERTS, MAX_NEWS, MAX_PROBLEMS, compose};
-pub use probe::probe;
 pub use send::{Circular, Mailer, MailerError, Recipients, run};
+pub use smtp::{DeliveryReport, EnvelopeAddress, Outcome, Preflight, SmtpError};
