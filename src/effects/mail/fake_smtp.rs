@@ -102,9 +102,10 @@ impl FakeSmtp {
         let setup = AwkwardSetup {
             rules: rules.collect(),
             offers: vec!["8BITMIME".to_owned()],
-            logins: match manner.auth {
-                true => vec!["PLAIN".to_owned(), "LOGIN".to_owned()],
-                false => vec![],
+            logins: if manner.auth {
+                vec!["PLAIN".to_owned(), "LOGIN".to_owned()]
+            } else {
+                vec![]
             },
             credentials: manner
                 .auth

@@ -460,7 +460,7 @@ mod tests {
     #[tokio::test]
     async fn the_mail_has_its_headers_and_both_parts() {
         let (outcome, server) = send(Manner::default(), |settings| {
-            settings.cc = vec!["cy@example.org".into()]
+            settings.cc = vec!["cy@example.org".into()];
         })
         .await;
         assert_eq!(outcome, Ok(()));
@@ -565,7 +565,7 @@ mod tests {
     #[tokio::test]
     async fn without_cc_there_is_no_cc_header_and_no_subject_gets_a_header_in() {
         let (outcome, server) = send(Manner::default(), |settings| {
-            settings.subject = "lab\r\nBcc: eve@example.org\r\n\r\nhi".into()
+            settings.subject = "lab\r\nBcc: eve@example.org\r\n\r\nhi".into();
         })
         .await;
         assert_eq!(outcome, Ok(()));
@@ -605,7 +605,7 @@ mod tests {
         ];
         for (manner, tls, auth, heard) in rows {
             let (outcome, server) = send(manner, |settings| {
-                (settings.tls, settings.auth) = (tls, auth)
+                (settings.tls, settings.auth) = (tls, auth);
             })
             .await;
             assert_eq!(outcome, Ok(()), "{tls:?} {heard}");
@@ -618,13 +618,13 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn failures_are_told_apart() {
+    /// What the server does, what that is called, and whether it is for good.
+    fn failures() -> Vec<(&'static str, Manner, &'static str, bool)> {
         let answering = |answers| Manner {
             answers,
             ..Manner::default()
         };
-        let rows: [(&str, Manner, &str, bool); 10] = [
+        vec![
             (
                 "busy",
                 answering(&[("MAIL", "451 4.3.0 try later")]),
@@ -675,10 +675,14 @@ mod tests {
                 "protocol",
                 false,
             ),
-        ];
-        for (what, manner, word, permanent) in rows {
+        ]
+    }
+
+    #[tokio::test]
+    async fn failures_are_told_apart() {
+        for (what, manner, word, permanent) in failures() {
             let (outcome, server) = send(manner, |settings| {
-                settings.timeout = Duration::from_millis(500)
+                settings.timeout = Duration::from_millis(500);
             })
             .await;
             let failure = outcome.expect_err(what);
@@ -751,7 +755,7 @@ mod tests {
         ];
         for (what, manner, tls, auth, word) in rows {
             let (outcome, server) = send(manner, |settings| {
-                (settings.tls, settings.auth) = (tls, auth)
+                (settings.tls, settings.auth) = (tls, auth);
             })
             .await;
             let failure = outcome.expect_err(what);
@@ -871,7 +875,7 @@ mod tests {
         );
         assert!(change(|settings| settings.to.clear()).starts_with("EMAIL_TO"));
         let unprotected = change(|settings| {
-            (settings.host, settings.auth) = ("mail.example.org".into(), plain())
+            (settings.host, settings.auth) = ("mail.example.org".into(), plain());
         });
         assert!(
             unprotected.contains("mail.example.org") && !unprotected.contains("secret"),

@@ -223,11 +223,9 @@ fn is_limit(reply: &Reply) -> bool {
 
 /// What a refusal at RCPT means for the recipient. What answers our syntax, our name or our login concerns us and not the recipient.
 pub(super) fn refusal(error: SmtpError) -> Outcome {
-    let concerns_recipient = match error.problem {
-        Problem::Answered => !matches!(error.code(), Some(500..=504 | 530..=538 | 552 | 555)),
-        Problem::RelayDenied => true,
-        _ => false,
-    };
+    let is_ours = matches!(error.code(), Some(500..=504 | 530..=538 | 552 | 555));
+    let concerns_recipient =
+        error.problem == Problem::RelayDenied || (error.problem == Problem::Answered && !is_ours);
     if concerns_recipient && error.reply.as_ref().is_some_and(Reply::is_permanent) {
         Outcome::Refused(error)
     } else {

@@ -174,9 +174,10 @@ impl SmtpError {
     /// The same with the server's name in front, where it is not named already.
     #[must_use]
     pub fn at(&self, server: &str) -> String {
-        match &self.problem {
-            Problem::Unreachable(_) => self.with_reply(),
-            _ => format!("{server}: {}", self.with_reply()),
+        if matches!(self.problem, Problem::Unreachable(_)) {
+            self.with_reply()
+        } else {
+            format!("{server}: {}", self.with_reply())
         }
     }
 
@@ -230,49 +231,34 @@ impl fmt::Display for SmtpError {
                 f,
                 "it does not accept the name {name} in EHLO: set email_hello to this host's full name in DNS"
             ),
-            plain => f.write_str(plain_words(plain)),
+            Problem::NoStartTls => f.write_str(
+                "it does not offer STARTTLS: set email_tls to implicit with the port for it (465), or to none",
+            ),
+            Problem::WantsStartTls => {
+                f.write_str("it wants STARTTLS first: set email_tls to starttls")
+            }
+            Problem::NotTls => f.write_str(
+                "it does not speak TLS on this port: set email_tls to starttls, or email_port to the port for TLS from the first byte (465)",
+            ),
+            Problem::WantsLogin => f.write_str(
+                "it wants a login: set email_auth_type to auto, email_username and email_password",
+            ),
+            Problem::NoLogin => f.write_str(
+                "it offers no login here: set email_auth_type to none, or the port for submission (587)",
+            ),
+            Problem::LoginRefused => f.write_str(
+                "it does not accept our user name and password: check email_username and email_password",
+            ),
+            Problem::RelayDenied => f.write_str(
+                "it does not forward mail for us: it must allow this host, or set email_auth_type and a password",
+            ),
+            Problem::NeedsUtf8 => f.write_str(
+                "the address has letters outside of ASCII before its @, and the server does not offer SMTPUTF8: use another address",
+            ),
+            Problem::NoTimeLeft => {
+                f.write_str("the server took too long for other recipients of the same mail")
+            }
         }
-    }
-}
-
-fn plain_words(problem: &Problem) -> &'static str {
-    match problem {
-        Problem::NoStartTls => {
-            "it does not offer STARTTLS: set email_tls to implicit with the port for it (465), or to none"
-        }
-        Problem::WantsStartTls => "it wants STARTTLS first: set email_tls to starttls",
-        Problem::NotTls => {
-            "it does not speak TLS on this port: set email_tls to starttls, or email_port to the port for TLS from the first byte (465)"
-        }
-        Problem::WantsLogin => {
-            "it wants a login: set email_auth_type to auto, email_username and email_password"
-        }
-        Problem::NoLogin => {
-            "it offers no login here: set email_auth_type to none, or the port for submission (587)"
-        }
-        Problem::LoginRefused => {
-            "it does not accept our user name and password: check email_username and email_password"
-        }
-        Problem::RelayDenied => {
-            "it does not forward mail for us: it must allow this host, or set email_auth_type and a password"
-        }
-        Problem::NeedsUtf8 => {
-            "the address has letters outside of ASCII before its @, and the server does not offer SMTPUTF8: use another address"
-        }
-        Problem::NoTimeLeft => "the server took too long for other recipients of the same mail",
-        // Those with words of their own.
-        Problem::Unreachable(_)
-        | Problem::TimedOut(_)
-        | Problem::Dropped
-        | Problem::Malformed(_)
-        | Problem::Unasked
-        | Problem::Injected
-        | Problem::Answered
-        | Problem::Certificate(..)
-        | Problem::Tls(_)
-        | Problem::CaFile(..)
-        | Problem::OtherLogins(_)
-        | Problem::HelloRefused(_) => "it cannot be used",
     }
 }
 

@@ -115,11 +115,9 @@ impl Parser {
             return Err(Malformed::NotSmtp);
         };
         let (goes_on, text) = match rest {
-            [] => (false, rest),
             [b'-', text @ ..] => (true, text),
-            [b' ' | b'\t', text @ ..] => (false, text),
             [b'0'..=b'9', ..] => return Err(Malformed::NotSmtp),
-            text => (false, text),
+            [b' ' | b'\t', text @ ..] | text => (false, text),
         };
         self.lines.push(readable(text));
         let digit = |byte: &u8| u16::from(byte - b'0');

@@ -415,9 +415,10 @@ async fn certificates_are_accepted_or_refused_with_what_to_do() {
             let (server, identity) = with_tls(vec![], implicit, change).await;
             let report = send_with(&server, &numbered(1), limits(), |settings| {
                 settings.host = "localhost".to_owned();
-                settings.tls = match implicit {
-                    true => MailTls::Implicit,
-                    false => MailTls::StartTls,
+                settings.tls = if implicit {
+                    MailTls::Implicit
+                } else {
+                    MailTls::StartTls
                 };
                 match trusted {
                     Trusted::No => {}
@@ -496,14 +497,15 @@ async fn a_mechanism_that_is_too_weak_gives_way_to_the_next() {
     assert_eq!(short(&report), "D");
 }
 
-/// Faults of the set-up as operators meet them, in words of the remedy; the same by a preflight.
-#[tokio::test]
-async fn errors_say_what_to_change() {
-    let no_change: fn(&mut MailSettings) = |_| {};
-    let starttls: fn(&mut MailSettings) = |settings| settings.tls = MailTls::StartTls;
-    let implicit: fn(&mut MailSettings) = |settings| settings.tls = MailTls::Implicit;
-    let log_in: fn(&mut MailSettings) = |settings| settings.auth = login("auto");
-    let rows = [
+type Change = fn(&mut MailSettings);
+
+/// Faults of the set-up as operators meet them: the command, its answer, our settings, and the remedy.
+fn faults() -> Vec<(&'static str, &'static str, Change, &'static str)> {
+    let no_change: Change = |_| {};
+    let starttls: Change = |settings| settings.tls = MailTls::StartTls;
+    let implicit: Change = |settings| settings.tls = MailTls::Implicit;
+    let log_in: Change = |settings| settings.auth = login("auto");
+    vec![
         (
             "MAIL",
             "530 5.7.0 Must issue a STARTTLS command first",
@@ -564,8 +566,13 @@ async fn errors_say_what_to_change() {
             no_change,
             "it does not forward mail for us",
         ),
-    ];
-    for (at, said, change, expected) in rows {
+    ]
+}
+
+/// The same is said by a preflight, before anything is sent.
+#[tokio::test]
+async fn errors_say_what_to_change() {
+    for (at, said, change, expected) in faults() {
         let rules = || {
             vec![
                 Rule::on(at, Answer::line(said)),
@@ -646,9 +653,10 @@ fn answer() -> impl Strategy<Value = Answer> {
     let text = prop::collection::vec(any::<u8>(), 0..20);
     let line = (code, text, any::<bool>()).prop_map(|(code, text, hangs_up)| {
         let bytes = [code.as_bytes(), b" ", &text, b"\r\n"].concat();
-        match hangs_up {
-            true => Answer::bytes(bytes).then_hang_up(),
-            false => Answer::bytes(bytes),
+        if hangs_up {
+            Answer::bytes(bytes).then_hang_up()
+        } else {
+            Answer::bytes(bytes)
         }
     });
     prop_oneof![6 => line, 1 => Just(Answer::hang_up()), 1 => Just(Answer::hang())]
