@@ -212,6 +212,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Sources, load};
+    use crate::lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
 
     /// A configuration whose three servers are all at `port` of this host.
     fn config_at(port: u16, more: &[(&str, &str)]) -> Config {
@@ -305,6 +306,49 @@ mod tests {
             assert!(outcome.starts_with(expected), "{outcome}");
         }
         assert_eq!(outcomes.len(), expected.len());
+    }
+
+    /// Who is answered what is said before anything is sent, those who are put off apart from those who are refused.
+    #[tokio::test]
+    async fn a_mail_server_is_asked_about_each_recipient() {
+        let bob = Rule::on("RCPT TO:<bob@", Answer::line("550 5.1.1 no such user"));
+        let cy = Rule::on("RCPT TO:<cy@", Answer::line("450 4.2.0 greylisted"));
+        for (rules, start, end) in [
+            (
+                vec![],
+                "Ok(\"127.0.0.1:",
+                "knows the recipients; send a real mail to be sure that it is delivered\")",
+            ),
+            (
+                vec![cy.clone()],
+                "Ok(\"127.0.0.1:",
+                "; it does not take it at once for cy@x.org: it answered 450 to RCPT (it said: 450 4.2.0 greylisted); send a real mail to be sure \
+                 that it is delivered\")",
+            ),
+            (
+                vec![bob, cy],
+                "Err(\"127.0.0.1:",
+                "does not take mail for bob@x.org: it answered 550 to RCPT (it said: 550 5.1.1 no such user)\")",
+            ),
+        ] {
+            let setup = AwkwardSetup {
+                rules,
+                ..AwkwardSetup::default()
+            };
+            let server = AwkwardSmtp::start(setup).await.expect("starts");
+            let port = server.address().port().to_string();
+            let mail = [
+                ("email_host", "127.0.0.1"),
+                ("email_port", port.as_str()),
+                ("email_to", "ann@x.org bob@x.org cy@x.org"),
+                ("email_from", "lab@x.org"),
+            ];
+            let config = config_at(1, &mail);
+            let found = try_mail(config.mail.as_ref().expect("mail"), &config.telling).await;
+            let found = format!("{found:?}");
+            assert!(found.starts_with(start) && found.ends_with(end), "{found}");
+            assert!(server.mails().is_empty());
+        }
     }
 
     #[tokio::test]

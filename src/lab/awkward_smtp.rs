@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -13,150 +12,13 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::mime::base64;
+use super::smtp_script::{Answer, GREETING, Rule, Then};
 
 /// The longest line that is taken, in bytes.
 const MAX_LINE_BYTES: u64 = 64 << 10;
 
 /// The most mails and commands that are kept, each.
 const MAX_KEPT: usize = 100_000;
-
-/// What a rule for the greeting matches, which answers no command.
-pub const GREETING: &str = "greeting";
-
-/// What the server does instead of its good answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    bytes: Vec<u8>,
-    delay: Duration,
-    piece: Option<usize>,
-    then: Then,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Then {
-    #[default]
-    GoOn,
-    Hang,
-    HangUp,
-}
-
-impl Answer {
-    /// A line.
-    #[must_use]
-    pub fn line(text: &str) -> Self {
-        Self::bytes(format!("{text}\r\n"))
-    }
-
-    /// Exactly these bytes.
-    #[must_use]
-    pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            bytes: bytes.into(),
-            ..Self::default()
-        }
-    }
-
-    /// Nothing, ever.
-    #[must_use]
-    pub fn hang() -> Self {
-        Self {
-            then: Then::Hang,
-            ..Self::default()
-        }
-    }
-
-    /// Nothing: it closes the connection.
-    #[must_use]
-    pub fn hang_up() -> Self {
-        Self {
-            then: Then::HangUp,
-            ..Self::default()
-        }
-    }
-
-    /// This long after the command.
-    #[must_use]
-    pub fn after(self, delay: Duration) -> Self {
-        Self { delay, ..self }
-    }
-
-    /// So many bytes at a time.
-    #[must_use]
-    pub fn in_pieces(self, bytes: usize) -> Self {
-        Self {
-            piece: Some(bytes.max(1)),
-            ..self
-        }
-    }
-
-    /// And then it closes the connection.
-    #[must_use]
-    pub fn then_hang_up(self) -> Self {
-        Self {
-            then: Then::HangUp,
-            ..self
-        }
-    }
-}
-
-/// When the server does so: at commands that begin with some text, in capitals or not; `.` is the end of a mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    start: String,
-    answer: Answer,
-    from: usize,
-    to: usize,
-    secure: Option<bool>,
-    seen: usize,
-}
-
-impl Rule {
-    /// Each time.
-    #[must_use]
-    pub fn on(start: &str, answer: Answer) -> Self {
-        Self {
-            start: start.to_ascii_lowercase(),
-            answer,
-            from: 0,
-            to: usize::MAX,
-            secure: None,
-            seen: 0,
-        }
-    }
-
-    /// The first so many times.
-    #[must_use]
-    pub fn first(self, times: usize) -> Self {
-        Self { to: times, ..self }
-    }
-
-    /// All but the first so many times.
-    #[must_use]
-    pub fn behind(self, times: usize) -> Self {
-        Self {
-            from: times,
-            ..self
-        }
-    }
-
-    /// Only under TLS, or only without.
-    #[must_use]
-    pub fn under_tls(self, secure: bool) -> Self {
-        Self {
-            secure: Some(secure),
-            ..self
-        }
-    }
-
-    fn matches(&mut self, line: &str, secure: bool) -> bool {
-        let fits = line.to_ascii_lowercase().starts_with(&self.start)
-            && self.secure.is_none_or(|wanted| wanted == secure);
-        if fits {
-            self.seen += 1;
-        }
-        fits && self.seen > self.from && self.seen <= self.to
-    }
-}
 
 /// How the server is set up.
 #[derive(Default)]

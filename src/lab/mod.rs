@@ -20,18 +20,20 @@ mod plan;
 mod report;
 mod reporter;
 mod script;
+mod smtp_script;
 mod socket;
 mod station;
 #[cfg(test)]
 mod tests;
 mod token;
 
-pub use awkward_smtp::{Answer, AwkwardSetup, AwkwardSmtp, GREETING, Rule, TakenMail};
+pub use awkward_smtp::{AwkwardSetup, AwkwardSmtp, TakenMail};
 pub use book::{Manifest, Resource, Switched};
 pub use error::{LabError, Server};
 pub use mail::{CaughtMail, MailCatcher, MailMood};
 pub use plan::{Audiences, ExperimentPlan, Plan, Ports, RelayVersion, Secrets, StreamPlan};
 pub use script::{Fault, Script, Step};
+pub use smtp_script::{Answer, GREETING, Rule};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

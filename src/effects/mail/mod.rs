@@ -1,8 +1,6 @@
 //! Tells maintainers by mail: `compose` chooses the words, `send` brings them to the mail server. Decides neither what is told nor when.
 
 mod compose;
-#[cfg(test)]
-mod fake_smtp;
 mod headers;
 mod html;
 mod message;
@@ -10,6 +8,8 @@ mod probe;
 mod send;
 mod smtp;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use compose::{Composed, Letter, MAX_ALERTS, MAX_NEWS, MAX_PROBLEMS, compose};

@@ -46,7 +46,7 @@ impl Mailer {
 mod tests {
     use std::time::Duration;
 
-    use super::super::fake_smtp::{FakeSmtp, Manner, settings};
+    use super::super::tests::{FakeSmtp, Manner, settings};
     use super::*;
     use crate::config::{MailAuth, MailSettings};
 

@@ -1,4 +1,4 @@
-//! Brings mails to the mail server, one at a time. Decides neither what is told nor whether a failed mail is tried again.
+//! Brings mails to the mail server. Decides neither what is told nor whether a failed mail is tried again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,8 +8,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lettre::message::Mailbox;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::message::{Addresses, Head, message};
 use super::smtp::{
@@ -20,6 +21,9 @@ use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, Telling
 use crate::effects::STOP_GRACE;
 use crate::engine::{DeliveryFault, Input, MessageId, Summary};
 use crate::model::{Fault, RouteName};
+
+/// How many mails are under way at the same time. More wait in the queue that they come from.
+const AT_ONCE: usize = 4;
 
 /// The longest subject of a mail that is no summary, in characters.
 const MAX_SUBJECT_CHARS: usize = 150;
@@ -245,42 +249,47 @@ impl Mailer {
     }
 }
 
-/// Sends one mail after the other until `stop`, or until no more can come. Each ends in one `Input::Delivered`. `mailer` gives the
-/// mailer for the next one, as the settings are then; `None` while nobody is mailed.
-/// The one that is under way at the stop is given up after [`STOP_GRACE`].
+/// Sends mails until `stop`, or until no more can come, [`AT_ONCE`] at a time: one route's server that is slow delays no other route.
+/// Each ends in one `Input::Delivered`. `mailer` gives the mailer for the next one, as the settings are then; `None` while nobody is mailed.
+/// Those that are under way at the stop are given up after [`STOP_GRACE`].
 pub async fn run(
     mailer: impl Fn() -> Option<Mailer> + Send,
     mut mails: mpsc::Receiver<Arc<Summary>>,
     inputs: mpsc::Sender<Input>,
     stop: CancellationToken,
 ) {
+    let mut tasks = JoinSet::new();
     loop {
-        let summary = tokio::select! {
-            () = stop.cancelled() => return,
-            next = mails.recv() => match next {
-                Some(summary) => summary,
-                None => return,
-            },
-        };
-        let answer = async {
-            let outcome = match mailer() {
-                Some(mailer) => mailer.send(&summary).await,
-                None => Err(no_recipients(&summary.route)),
-            };
-            inputs
-                .send(Input::Delivered {
-                    id: summary.id,
-                    outcome,
-                })
-                .await
-        };
         tokio::select! {
-            answered = answer => if answered.is_err() { return },
-            () = patience(&stop) => {
-                warn!(summary = summary.id, "stopping: a mail that is under way is given up");
-                return;
-            }
+            () = stop.cancelled() => break,
+            Some(_) = tasks.join_next() => {}
+            next = mails.recv(), if tasks.len() < AT_ONCE => match next {
+                Some(summary) => drop(tasks.spawn(send_one(mailer(), summary, inputs.clone()))),
+                None => break,
+            },
         }
+    }
+    let done = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_GRACE, done).await.is_err() {
+        warn!(
+            mails = tasks.len(),
+            "stopping: mails that are under way are given up"
+        );
+        tasks.shutdown().await;
+    }
+}
+
+async fn send_one(mailer: Option<Mailer>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
+    let outcome = match mailer {
+        Some(mailer) => mailer.send(&summary).await,
+        None => Err(no_recipients(&summary.route)),
+    };
+    let delivered = Input::Delivered {
+        id: summary.id,
+        outcome,
+    };
+    if inputs.send(delivered).await.is_err() {
+        debug!(mail = summary.id, "stopping: the outcome of a mail is lost");
     }
 }
 
@@ -315,11 +324,6 @@ fn no_recipients(route: &RouteName) -> DeliveryFault {
         fault: Fault::Protocol(format!("the route {route} has no recipients")),
         permanent: true,
     }
-}
-
-async fn patience(stop: &CancellationToken) {
-    stop.cancelled().await;
-    tokio::time::sleep(STOP_GRACE).await;
 }
 
 fn mailboxes(setting: &'static str, texts: &[String]) -> Result<Vec<Mailbox>, MailerError> {
@@ -385,7 +389,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::super::fake_smtp::{FakeSmtp, Manner, settings};
+    use super::super::tests::{FakeSmtp, Manner, settings};
     use super::*;
     use crate::engine::Counts;
     use crate::model::{Bookable, Health, Stub};
@@ -898,11 +902,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn mails_go_one_after_the_other_and_each_is_answered() {
+    async fn each_mail_is_answered() {
         let server = FakeSmtp::start(Manner::default()).await;
         let (mails, queue) = mpsc::channel(4);
         let (sender, mut inputs) = mpsc::channel(4);
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         let mailer = Mailer::new(settings(server.port), &[]).expect("good settings");
         tasks.spawn(run(
             move || Some(mailer.clone()),
@@ -930,6 +934,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_server_that_hangs_behind_one_mail_delays_no_other() {
+        let server = FakeSmtp::start(Manner {
+            answers: &[("RCPT TO:<slow", "hang")],
+            ..Manner::default()
+        })
+        .await;
+        let slow = RouteName::try_new("slow").expect("a name");
+        let routes = [Recipients {
+            route: slow.clone(),
+            to: vec!["slow@example.org".into()],
+            cc: vec![],
+        }];
+        let mailer = Mailer::new(settings(server.port), &routes).expect("good settings");
+        let (mails, queue) = mpsc::channel(4);
+        let (sender, mut inputs) = mpsc::channel(4);
+        let mut tasks = JoinSet::new();
+        let stop = CancellationToken::new();
+        tasks.spawn(run(move || Some(mailer.clone()), queue, sender, stop));
+        let first = Summary {
+            id: 6,
+            route: slow,
+            ..(*summary()).clone()
+        };
+        mails.send(Arc::new(first)).await.expect("listens");
+        mails.send(summary()).await.expect("listens");
+        let answered = inputs.recv().await;
+        assert!(
+            matches!(
+                answered,
+                Some(Input::Delivered {
+                    id: 7,
+                    outcome: Ok(())
+                })
+            ),
+            "{answered:?}"
+        );
+    }
+
+    #[tokio::test]
     async fn a_hanging_server_does_not_hold_up_the_stop() {
         let server = FakeSmtp::start(Manner {
             answers: &[("greeting", "hang")],
@@ -939,7 +982,7 @@ mod tests {
         let (mails, queue) = mpsc::channel(4);
         let (sender, _inputs) = mpsc::channel(4);
         let stop = CancellationToken::new();
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         let mailer = Mailer::new(
             MailSettings {
                 timeout: Duration::from_secs(60),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::super::fake_smtp::{Identity, settings};
+use super::super::tests::{Identity, settings};
 use super::*;
 use crate::config::{MailAuth, MailSettings, MailTls};
 use crate::lab::{Answer, AwkwardSetup, AwkwardSmtp, GREETING, Rule};
