@@ -14,16 +14,16 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderValue, Request, StatusCode};
 use criterion::{Criterion, criterion_group, criterion_main};
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
-use jiff::Timestamp;
-use labwatch::access::{Audit, Kept, Reading, Revocations};
-use labwatch::api::{AccessSettings, ApiState, Gate, router};
-use labwatch::engine::{
+use engine::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
+use engine::{
     BookReading, Connection, Engine, Input, Policy, Report, ResourceReading, Scopes, Snapshot,
     Traffic,
 };
-use labwatch::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
+use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
+use labwatch::http::{AccessSettings, ApiState, Gate, router};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 

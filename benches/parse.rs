@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use labwatch::feeds::parse;
-use labwatch::model::SourceName;
+use engine::model::SourceName;
+use labwatch::clients::parse;
 use serde::Deserialize;
 
 /// Experiments in a small, a large and the largest laboratory. Each has two streams.

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use jiff::Timestamp;
-use labwatch::engine::{
+use engine::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
+use engine::{
     BookReading, Connection, Engine, Input, Policy, Report, ResourceReading, Scopes, Traffic,
 };
-use labwatch::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
+use jiff::Timestamp;
 
 /// Experiments in a small, a large and the largest laboratory. Each has two streams.
 const EXPERIMENTS: [usize; 3] = [130, 1_000, 10_000];

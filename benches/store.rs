@@ -7,12 +7,14 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engine::model::{Health, JumpHealth, StreamHealth, Stub, Topic};
+use engine::{Event, Issue, Record, Why};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use labwatch::engine::{Event, Issue, Record, Why};
-use labwatch::model::{Health, JumpHealth, StreamHealth, Stub, Topic};
 use labwatch::reports::{self, Period};
-use labwatch::store::{DATABASE_FILE, Entry, Range, Store, StoreSettings, Told, backup, verify};
+use labwatch::store::{
+    DATABASE_FILE, Entry, Notified, Range, Store, StoreSettings, backup, verify,
+};
 use serde_json::json;
 
 const EVENTS: i64 = 1_000_000;
@@ -131,7 +133,7 @@ fn generate(dir: &Path) -> Outcome<()> {
             .map(event)
             .collect::<Outcome<Vec<_>>>()?;
         let subject = stub(first / BATCH)?.to_string();
-        entries.push(Entry::Told(Told {
+        entries.push(Entry::Notified(Notified {
             route: "team".into(),
             subject,
             value: json!({ "health": "down", "since": first }),

@@ -2,7 +2,7 @@
 //!
 //! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
 
-mod ledger;
+mod journal;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::engine::{
+use crate::store::Ticket;
+use engine::model::{CallError, Moment, SourceName};
+use engine::{
     Action, Channel, Command, DeliveryFault, Engine, FeedCommand, Input, Order, Receipt, Record,
     Refusal, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
 };
-use crate::model::{Fault, Moment, SourceName};
-use crate::store::Ticket;
 
-pub use ledger::Ledger;
+pub use journal::Journal;
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
@@ -83,16 +83,16 @@ pub struct Asked {
 
 /// Through which maintainers give orders. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Orders(mpsc::Sender<Asked>);
+pub struct CommandSender(mpsc::Sender<Asked>);
 
 /// A way for orders, and the queue at its end for a driver.
 #[must_use]
-pub fn orders() -> (Orders, mpsc::Receiver<Asked>) {
+pub fn orders() -> (CommandSender, mpsc::Receiver<Asked>) {
     let (sender, queue) = mpsc::channel(ORDER_QUEUE);
-    (Orders(sender), queue)
+    (CommandSender(sender), queue)
 }
 
-impl Orders {
+impl CommandSender {
     /// Gives a command. The receipt comes when the command is carried out and its record is on disk, or a disk that takes nothing was
     /// waited for long enough.
     ///
@@ -114,14 +114,14 @@ impl Orders {
 }
 
 /// What looks on: neither may block.
-pub struct Hooks {
+pub struct Observers {
     /// Gets every record before the effect that it explains.
     pub record: Box<dyn FnMut(&Record) + Send>,
     /// Is called at every turn of the loop.
     pub turned: Box<dyn FnMut() + Send>,
 }
 
-impl std::fmt::Debug for Hooks {
+impl std::fmt::Debug for Observers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Hooks")
     }
@@ -194,9 +194,9 @@ pub struct Driver {
     orders: mpsc::Receiver<Asked>,
     outlets: Outlets,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    hooks: Hooks,
+    hooks: Observers,
     /// Where records are kept, if anywhere.
-    ledger: Option<Ledger>,
+    journal: Option<Journal>,
     /// Effects in their order, each behind its records.
     held: VecDeque<Held>,
     /// Answers that the driver itself gives to actions which could not be handed on.
@@ -217,8 +217,8 @@ impl Driver {
         orders: mpsc::Receiver<Asked>,
         outlets: Outlets,
         snapshots: watch::Sender<Arc<Snapshot>>,
-        ledger: Option<Ledger>,
-        hooks: Hooks,
+        journal: Option<Journal>,
+        hooks: Observers,
     ) -> Self {
         Self {
             engine,
@@ -228,7 +228,7 @@ impl Driver {
             outlets,
             snapshots,
             hooks,
-            ledger,
+            journal,
             held: VecDeque::new(),
             refused: VecDeque::new(),
         }
@@ -244,14 +244,14 @@ impl Driver {
                     None => return,
                 },
                 Some(asked) = self.orders.recv() => self.obey(asked),
-                () = written(self.ledger.as_mut()), if !self.held.is_empty() => {}
+                () = written(self.journal.as_mut()), if !self.held.is_empty() => {}
                 () = tokio::time::sleep_until(wake_at) => self.step(Input::Wake),
             }
             self.release();
             self.answer_refused();
             self.publish();
             self.notice_clock();
-            self.ledger.iter_mut().for_each(Ledger::notice_losses);
+            self.journal.iter_mut().for_each(Journal::notice_losses);
             (self.hooks.turned)();
         }
     }
@@ -320,9 +320,9 @@ impl Driver {
         }
         let answer = waiting.zip(records.iter().find_map(receipt));
         let ticket = self
-            .ledger
+            .journal
             .as_mut()
-            .and_then(|ledger| ledger.enter(&records, now.wall()));
+            .and_then(|journal| journal.enter(&records, now.wall()));
         if !effects.is_empty() || answer.is_some() {
             self.held.push_back(Held {
                 ticket,
@@ -338,9 +338,9 @@ impl Driver {
     fn release(&mut self) {
         while let Some(held) = self.held.front() {
             let progress = self
-                .ledger
+                .journal
                 .as_ref()
-                .map(Ledger::progress)
+                .map(Journal::progress)
                 .unwrap_or_default();
             let is_settled = held.ticket.is_none_or(|ticket| ticket.is_settled(progress));
             if !is_settled && Instant::now() < held.until {
@@ -377,7 +377,7 @@ impl Driver {
             let resource = refused.into_inner().resource;
             self.refused.push_back(Input::Switched {
                 resource,
-                outcome: SwitchOutcome::Failed(Fault::Busy),
+                outcome: SwitchOutcome::Failed(CallError::Busy),
             });
         }
     }
@@ -392,7 +392,7 @@ impl Driver {
             self.refused.push_back(Input::Delivered {
                 id,
                 outcome: Err(DeliveryFault {
-                    fault: Fault::Busy,
+                    fault: CallError::Busy,
                     permanent: false,
                 }),
             });
@@ -404,7 +404,7 @@ impl Driver {
             let topic = refused.into_inner().topic;
             self.refused.push_back(Input::Sampled {
                 topic,
-                outcome: SampleOutcome::Failed(Fault::Busy),
+                outcome: SampleOutcome::Failed(CallError::Busy),
             });
         }
     }
@@ -446,9 +446,9 @@ fn receipt(record: &Record) -> Option<Receipt> {
 }
 
 /// Waits until the store has written more; without a store that is never.
-async fn written(ledger: Option<&mut Ledger>) {
-    match ledger {
-        Some(ledger) => ledger.written().await,
+async fn written(journal: Option<&mut Journal>) {
+    match journal {
+        Some(journal) => journal.written().await,
         None => std::future::pending().await,
     }
 }
@@ -456,17 +456,15 @@ async fn written(ledger: Option<&mut Ledger>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{
-        BookReading, Connection, Link, Policy, Report, ResourceReading, Scopes, Traffic,
-    };
-    use crate::model::{Availability, ResourceName, Stub, Topic};
+    use engine::model::{Availability, ResourceName, Stub, Topic};
+    use engine::{BookReading, Connection, Link, Policy, Report, ResourceReading, Scopes, Traffic};
 
     struct Bench {
         inputs: mpsc::Sender<Input>,
         switches: mpsc::Receiver<Switch>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         relay: mpsc::Receiver<FeedCommand>,
-        orders: Orders,
+        orders: CommandSender,
         _others: (
             mpsc::Receiver<Sample>,
             mpsc::Receiver<FeedCommand>,
@@ -494,7 +492,7 @@ mod tests {
             jump,
             book,
         };
-        let hooks = Hooks {
+        let hooks = Observers {
             record: Box::new(|_| {}),
             turned: Box::new(|| {}),
         };
@@ -584,7 +582,7 @@ mod tests {
         let snapshot = bench.snapshots.borrow_and_update().clone();
         assert_eq!(
             snapshot.experiment("pend00").map(|e| e.health),
-            Some(crate::model::Health::Down)
+            Some(engine::model::Health::Down)
         );
         drop(bench);
         running.join_all().await;
@@ -619,7 +617,7 @@ mod tests {
         let fault = snapshot
             .experiment("pend00")
             .and_then(|e| e.resources.first().and_then(|r| r.fault.clone()));
-        assert_eq!(fault, Some(Fault::Busy));
+        assert_eq!(fault, Some(CallError::Busy));
         drop(bench);
         running.join_all().await;
     }
@@ -668,7 +666,7 @@ mod tests {
         let (orders, queue) = orders();
         let mut waiting = tokio::task::JoinSet::new();
         let acknowledge = || Command::Unacknowledge {
-            scope: crate::engine::Scope::Installation,
+            scope: engine::Scope::Installation,
         };
         for _ in 0..ORDER_QUEUE {
             let orders = orders.clone();

@@ -4,22 +4,17 @@
 //! The modules stand in the order in which data flows: from the wire through the feeds into the pure engine, and as actions out to the effects.
 //! `tests/house.rs` checks which room may use which.
 
-pub mod access;
-pub mod api;
 pub mod cli;
+pub mod clients;
 pub mod config;
 pub mod driver;
 pub mod effects;
-pub mod engine;
-pub mod faults;
-pub mod feeds;
+pub mod failpoints;
 pub mod health;
+pub mod http;
 pub mod lab;
-pub mod model;
 pub mod replay;
 pub mod reports;
 pub mod service;
 pub mod store;
 pub mod telemetry;
-pub mod web;
-pub mod wire;

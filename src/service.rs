@@ -2,17 +2,17 @@
 //! all others.
 
 mod error;
-mod figures;
-mod front;
 mod health;
+mod http_server;
 mod mail_probe;
 mod memory;
-mod parts;
+mod metrics;
+mod notifications;
 mod reload;
 mod reports;
 mod sources;
 mod systemd;
-mod telling;
+mod task_set;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,26 +26,26 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api;
+use crate::clients::{self, BookClient, Http};
 use crate::config::Config;
-use crate::driver::{self, Clock, Driver, Hooks, INPUT_QUEUE, Ledger, Outlets, SWITCH_QUEUE};
+use crate::driver::{self, Clock, Driver, INPUT_QUEUE, Journal, Observers, Outlets, SWITCH_QUEUE};
 use crate::effects;
-use crate::engine::{Engine, Input, Memory, Record};
-use crate::health::Desk;
+use crate::health::HealthState;
+use crate::http;
+use crate::http::page;
 use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics::Counters;
-use crate::web;
-use crate::wire::{self, BookClient, Http};
+use engine::{Engine, Input, Memory, Record};
 
 pub use error::ServiceError;
 pub use reload::Reload;
 
 use memory::{Remembered, remember};
-use parts::Parts;
-use reload::{Followed, Reloader};
+use reload::{ConfigWatch, Reloader};
 use systemd::{notify, turned};
+use task_set::TaskSet;
 
 /// How long an access request to relay or jump, or a dead-man's call, may take.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ const WORKERS: usize = 2;
 type RecordHook = Box<dyn FnMut(&Record) + Send>;
 
 /// Who looks on while the service runs.
-pub struct Onlooker {
+pub struct ServiceOptions {
     /// Is called once, with the API's address, when the service runs. Without an API it is not called.
     pub started: Box<dyn FnOnce(SocketAddr) + Send>,
     /// Gets every record before the effect that it explains. May not block.
@@ -68,12 +68,12 @@ pub struct Onlooker {
     pub reload: Option<Reload>,
 }
 
-impl Default for Onlooker {
+impl Default for ServiceOptions {
     /// The log.
     fn default() -> Self {
         Self {
             started: Box::new(|_| {}),
-            record: Box::new(telemetry::journal::note),
+            record: Box::new(telemetry::record_log::note),
             levels: None,
             reload: None,
         }
@@ -84,12 +84,12 @@ impl Default for Onlooker {
 ///
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-pub fn run(config: Config, onlooker: Onlooker) -> Result<(), ServiceError> {
+pub fn run(config: Config, options: ServiceOptions) -> Result<(), ServiceError> {
     let runtime = runtime().map_err(ServiceError::Runtime)?;
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
-        serve(config, stop, onlooker).await
+        serve(config, stop, options).await
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
@@ -133,9 +133,9 @@ pub fn stop_on_signals(stop: &CancellationToken) -> io::Result<JoinSet<()>> {
 pub async fn serve(
     config: Config,
     stop: CancellationToken,
-    onlooker: Onlooker,
+    options: ServiceOptions,
 ) -> Result<(), ServiceError> {
-    let (listener, listen) = front::listen(config.api.listen).await?.unzip();
+    let (listener, listen) = http_server::listen(config.api.listen).await?.unzip();
     let close = CancellationToken::new();
     let (mut parts, desk) = start(
         config,
@@ -144,8 +144,8 @@ pub async fn serve(
             all: &stop,
             api: &close,
         },
-        onlooker.record,
-        (onlooker.levels, onlooker.reload),
+        options.record,
+        (options.levels, options.reload),
     )?;
     tracing::info!(
         listen = listen.map(tracing::field::display),
@@ -154,7 +154,7 @@ pub async fn serve(
     );
     notify(&[sd_notify::NotifyState::Ready]);
     if let Some(listen) = listen {
-        (onlooker.started)(listen);
+        (options.started)(listen);
     }
 
     // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at first.
@@ -184,12 +184,12 @@ fn start(
     stops: &Stops<'_>,
     record: RecordHook,
     (levels, reload): (Option<LevelHandle>, Option<Reload>),
-) -> Result<(Parts, Desk), ServiceError> {
+) -> Result<(TaskSet, HealthState), ServiceError> {
     let config = Arc::new(config);
     let (configs, followed) = watch::channel(Arc::clone(&config));
     let config = &*config;
     let stop = stops.all;
-    let tls = Arc::new(wire::client_config(needs_roots(config)).map_err(ServiceError::Wire)?);
+    let tls = Arc::new(clients::client_config(needs_roots(config)).map_err(ServiceError::Wire)?);
     let access = Http::new(ACCESS_TIMEOUT, (*tls).clone()).map_err(ServiceError::Wire)?;
 
     let clock = Clock::start();
@@ -198,16 +198,16 @@ fn start(
         memory,
         keep,
     } = remember(config)?;
-    let kept = ledger.as_ref().map(Ledger::store);
+    let kept = ledger.as_ref().map(Journal::store);
     let mut engine = resumed(config, &memory, clock);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
-    let mut parts = Parts::default();
+    let mut parts = TaskSet::default();
 
     let outlets = start_ways(&followed, &access, &tls, &mut parts, &inputs, stop)?;
-    let queues = figures::queues(&inputs, &outlets);
-    let needs = health::Needs {
+    let queues = metrics::queues(&inputs, &outlets);
+    let needs = health::HealthDeps {
         config: &followed,
         clock,
         tls: &tls,
@@ -219,7 +219,7 @@ fn start(
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
-    telling::start_deadman(
+    notifications::start_deadman(
         config,
         access,
         pictures.clone(),
@@ -231,8 +231,8 @@ fn start(
     let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
 
     let counters = Arc::new(Counters::default());
-    let hooks = Hooks {
-        record: figures::counted(record, &counters),
+    let hooks = Observers {
+        record: metrics::counted(record, &counters),
         turned: Box::new(turned(desk.clone())),
     };
     parts.spawn(
@@ -266,10 +266,10 @@ fn start(
     }
 
     let reports = reports::start(&followed, kept.as_ref(), &keep, &mut parts, stop);
-    let gate = Arc::new(front::gate(&config.api, &keep, kept.clone()));
+    let authenticator = Arc::new(http_server::authenticator(&config.api, &keep, kept.clone()));
     let history = kept.as_ref().map(Store::reader);
     let measured = config.surfaces.metrics.then(|| {
-        figures::figures(
+        metrics::figures(
             pictures.clone(),
             &counters,
             queues,
@@ -277,51 +277,55 @@ fn start(
             desk.clone(),
         )
     });
-    let orders = front::orders(orders, desk.clone(), pictures.clone());
-    let base = front::base(&config.api);
-    let pages = web::router(web::WebState {
+    let orders = http_server::orders(orders, desk.clone(), pictures.clone());
+    let base = http_server::base(&config.api);
+    let pages = page::router(page::WebState {
         snapshots: pictures.clone(),
         store: kept,
         stream: Some("/api/v2/stream"),
         orders: Some(orders.clone()),
-        categories: Some(api::Categories::new(&state, Arc::clone(&gate))),
+        categories: Some(http::Categories::new(&state, Arc::clone(&authenticator))),
         reports: reports.clone(),
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
-    let answers = api::ApiState {
+    let answers = http::ApiState {
         history,
         figures: measured,
         health: Some(state),
         orders: Some(orders),
-        ..api::ApiState::new(pictures.clone())
+        ..http::ApiState::new(pictures.clone())
     };
     parts.spawn(
         "stream of changes",
         Arc::clone(&answers.live).follow(stops.api.clone()),
     );
-    let router = web::with_lost_page(
-        api::router(answers, gate, pages.merge(api::report_routes(reports))),
+    let router = page::with_lost_page(
+        http::router(
+            answers,
+            authenticator,
+            pages.merge(http::report_routes(reports)),
+        ),
         base,
     );
-    front::start(&config.api, &mut parts, listener, router, stops)
+    http_server::start(&config.api, &mut parts, listener, router, stops)
         .map_err(ServiceError::Certificate)?;
-    figures::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
-    figures::start_profiling(config, &mut parts, stop)?;
+    metrics::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
+    metrics::start_profiling(config, &mut parts, stop)?;
     parts.spawn(
         "summary in the log",
-        telemetry::journal::summarise(pictures, config.health.log_every, stop.clone()),
+        telemetry::record_log::summarise(pictures, config.health.log_every, stop.clone()),
     );
     Ok((parts, desk))
 }
 
 /// Starts what tells the engine of the laboratory, and what carries out what it asks for.
 fn start_ways(
-    followed: &Followed,
+    followed: &ConfigWatch,
     access: &Http,
     tls: &Arc<rustls::ClientConfig>,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {
@@ -344,8 +348,8 @@ fn start_ways(
             stop.clone(),
         ),
     );
-    let mails = telling::start_mail(followed.clone(), parts, inputs, stop)?;
-    let webhooks = telling::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
+    let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
+    let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
     Ok(Outlets {
         switches,
         mails,

@@ -16,8 +16,8 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use labwatch::access::{MAX_FAILURES, Reading, Scope};
-use labwatch::api::MAX_BODY_BYTES;
+use labwatch::http::MAX_BODY_BYTES;
+use labwatch::http::auth::{MAX_FAILURES, Reading, Scope};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

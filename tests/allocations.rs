@@ -11,12 +11,12 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use labwatch::engine::{
+use engine::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
+use engine::{
     BookReading, Connection, Engine, Input, Memory, Policy, Report, ResourceReading, Route, Scopes,
     Traffic,
 };
-use labwatch::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
+use jiff::Timestamp;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
@@ -68,7 +68,7 @@ fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
     for second in 1..30 {
         engine.step(relay(experiments, broken), at(second));
         for action in engine.step(jump(experiments), at(second)) {
-            if let labwatch::engine::Action::Tell(mail) = action {
+            if let engine::Action::Tell(mail) = action {
                 engine.step(
                     Input::Delivered {
                         id: mail.id,

@@ -15,10 +15,10 @@ mod schema;
 use std::path::Path;
 use std::sync::Arc;
 
+use engine::model::{Bookable, Health, JumpHealth, StreamHealth, Topic};
+use engine::{Evidence, ExperimentView, Issue, Scopes, Seen, Snapshot, Why};
 use jiff::SignedDuration;
-use labwatch::api::{ApiState, router, serve};
-use labwatch::engine::{Evidence, ExperimentView, Issue, Scopes, Seen, Snapshot, Why};
-use labwatch::model::{Bookable, Health, JumpHealth, StreamHealth, Topic};
+use labwatch::http::{ApiState, router, serve};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -174,7 +174,7 @@ fn eventful(stub: &str) -> ExperimentView {
             Health::Down,
             vec![Issue::RelayOutage],
             vec![],
-            Why::Outage(labwatch::model::SourceName::Relay),
+            Why::Outage(engine::model::SourceName::Relay),
         ),
     ];
     experiment
@@ -274,7 +274,7 @@ async fn every_way_to_the_answers() {
             document["servers"][0]["url"], root,
             "where the paths begin, seen from {path}"
         );
-        let checked_in: Value = serde_json::from_str(labwatch::api::DOCUMENT_JSON).expect("JSON");
+        let checked_in: Value = serde_json::from_str(labwatch::http::DOCUMENT_JSON).expect("JSON");
         assert_eq!(document["paths"], checked_in["paths"]);
     }
     let head = server.ask(Method::HEAD, "/api/v1/experiments").await;
@@ -416,7 +416,7 @@ async fn check(name: &str, rest: &str, snapshot: Arc<Snapshot>) {
     assert!(!text.contains(REMOTE), "nobody's address is told: {text}");
     let answer: Value = serde_json::from_str(&text).expect("is JSON");
     schema::check(
-        &labwatch::api::document(),
+        &labwatch::http::document(),
         &answer,
         if rest.is_empty() {
             "Experiment"

@@ -24,12 +24,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use labwatch::engine::{
-    Affected, Cause, CauseKind, Channel, Hold, HoldView, Issue, Link, PoolView, RouteView, Scopes,
-    Seen, Severity, Snapshot, Standing, ToldView,
+use engine::model::{
+    Bookable, CallError, Health, JumpHealth, Moment, RouteName, SourceHealth, StreamHealth, Stub,
 };
-use labwatch::model::{
-    Bookable, Fault, Health, JumpHealth, Moment, RouteName, SourceHealth, StreamHealth, Stub,
+use engine::{
+    Affected, Cause, CauseKind, Channel, Hold, HoldView, Issue, Link, PoolStatus, PoolView,
+    RouteView, Scopes, Seen, Severity, Snapshot, ToldView,
 };
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -51,7 +51,7 @@ fn everything() -> Arc<Snapshot> {
         (Seen::At(at(30)), Some(gone(Scopes::EXPT, BUSY)));
     down.jump_last = Some(gone(Scopes::HOST, None));
     down.resources = vec![resource("r-pend01", Some(Bookable::Yes), "new")];
-    down.resources[0].fault = Some(Fault::Unreachable("10.1.2.3 refused".to_owned()));
+    down.resources[0].fault = Some(CallError::Unreachable("10.1.2.3 refused".to_owned()));
     down.advice = Some(Arc::from("Log in and look."));
     down.affected = Affected {
         next_day: 2,
@@ -63,7 +63,7 @@ fn everything() -> Arc<Snapshot> {
         (topic(0), StreamHealth::Active),
         (topic(1), StreamHealth::Missing),
     ];
-    let why = labwatch::engine::Why::Observed;
+    let why = engine::Why::Observed;
     down.events = vec![event(
         40,
         Health::Ok,
@@ -86,7 +86,7 @@ fn everything() -> Arc<Snapshot> {
     lab.causes = vec![cause()];
     let mut snapshot = lab.with(pend00).with(down).with(held).snapshot();
     let route = RouteName::try_new("mail").expect("a name");
-    let fault = Some(Fault::Sick {
+    let fault = Some(CallError::Sick {
         status: 550,
         body: "students@example.org unknown".to_owned(),
     });
@@ -99,18 +99,18 @@ fn everything() -> Arc<Snapshot> {
         failures: 1,
         refused: None,
     };
-    let told = ToldView {
+    let notified = ToldView {
         stub: stub("pend01"),
         route,
         health: Health::Down,
         at: at(41),
     };
     let picture = Arc::make_mut(&mut snapshot);
-    (picture.routes, picture.told) = (vec![way], Arc::new(vec![told]));
+    (picture.routes, picture.notified) = (vec![way], Arc::new(vec![notified]));
     let jump = &mut picture.sources[1];
     (jump.health, jump.link, jump.hides) = (
         SourceHealth::Down,
-        Link::Failed(Fault::Unreachable(format!("{REMOTE}:443"))),
+        Link::Failed(CallError::Unreachable(format!("{REMOTE}:443"))),
         3,
     );
     jump.note = format!("jump cannot be reached: {REMOTE}:443");
@@ -122,7 +122,7 @@ fn pool() -> PoolView {
         missing: 1,
         first_at: at(600),
     };
-    let standing = Standing {
+    let standing = PoolStatus {
         members: 2,
         usable: 1,
         peak: 2,
@@ -178,7 +178,7 @@ async fn check(server: &Server, name: &str, path: &str) {
     assert_eq!(response.status(), StatusCode::OK, "{path}");
     let text = response.text().await.expect("a body");
     let answer: Value = serde_json::from_str(&text).expect("is JSON");
-    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let document = serde_json::to_value(labwatch::http::document_v2()).expect("serialises");
     schema::check_answer(&document, server::form(&document, path), &answer, name);
     golden(
         &format!("{name}.json"),
@@ -449,7 +449,7 @@ async fn the_document_and_the_paths_agree() {
     let history = past::History::new().await;
     let with = Server::with(everything(), Some(history.reader())).await;
     let without = Server::start(everything()).await;
-    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let document = serde_json::to_value(labwatch::http::document_v2()).expect("serialises");
     for path in server::paths() {
         let documented = &document["paths"][server::template(&document, &path)]["get"]["responses"];
         assert_eq!(with.get(&path).await.status(), StatusCode::OK, "{path}");
@@ -580,6 +580,6 @@ async fn the_documents_can_be_read_without_script_and_without_the_world() {
             .text()
             .await
             .expect("a body"),
-        labwatch::api::DOCUMENT_V2_JSON
+        labwatch::http::DOCUMENT_V2_JSON
     );
 }

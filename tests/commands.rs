@@ -25,7 +25,7 @@ fn labwatch(args: &[&str], env: &[(&str, &str)]) -> Output {
 }
 
 /// Exit code, standard output, standard error.
-fn told(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+fn notified(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
     let output = labwatch(args, env);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (
@@ -50,7 +50,7 @@ The configuration has 2 problems.\n";
     ] {
         let args = [&["--set", "health_events=0"], command].concat();
         assert_eq!(
-            told(&args, &env),
+            notified(&args, &env),
             (2, String::new(), expected.to_owned()),
             "{args:?}"
         );
@@ -67,7 +67,7 @@ fn a_good_configuration_is_summed_up() {
         ("STATUS_URL_RELAY", "http://127.0.0.1:3000"),
         ("STATUS_HEALTH_LAST", "1m30s"),
     ];
-    let (code, out, err) = told(
+    let (code, out, err) = notified(
         &["check"],
         &[
             &GOOD[..],
@@ -101,7 +101,7 @@ fn servers_that_are_not_there_fail_the_check() {
         ("STATUS_HOST_JUMP", "127.0.0.1:1"),
         ("STATUS_HOST_RELAY", "127.0.0.1:1"),
     ];
-    let (code, out, err) = told(&["check", "--connect"], &[&GOOD[..], &here].concat());
+    let (code, out, err) = notified(&["check", "--connect"], &[&GOOD[..], &here].concat());
     assert_eq!(
         out.lines()
             .filter(|line| line.starts_with("FAILED   "))
@@ -117,7 +117,7 @@ fn servers_that_are_not_there_fail_the_check() {
 
 #[test]
 fn a_token_stands_alone_on_standard_output() {
-    let (code, out, err) = told(&["token", "relay", "--for", "5m"], &GOOD);
+    let (code, out, err) = notified(&["token", "relay", "--for", "5m"], &GOOD);
     assert_eq!(
         (code, out.lines().count(), out.trim().split('.').count()),
         (0, 1, 3),
@@ -133,7 +133,7 @@ fn a_token_stands_alone_on_standard_output() {
         &["token", "mail"],
         &["token"],
     ] {
-        assert_eq!(told(args, &GOOD).0, 2, "{args:?}");
+        assert_eq!(notified(args, &GOOD).0, 2, "{args:?}");
     }
 }
 
@@ -146,9 +146,9 @@ fn wrong_arguments_are_told_from_help() {
         (&["watch"], 2),
         (&["check", "--set", "sample"], 2),
     ] {
-        assert_eq!(told(args, &GOOD).0, code, "{args:?}");
+        assert_eq!(notified(args, &GOOD).0, code, "{args:?}");
     }
-    let (_, help, _) = told(&["--help"], &[]);
+    let (_, help, _) = notified(&["--help"], &[]);
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let codes = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch is at work";
     assert!(words.contains(codes), "{help}");
@@ -157,11 +157,11 @@ fn wrong_arguments_are_told_from_help() {
         "{help}"
     );
     assert!(
-        told(&["completions", "bash"], &[])
+        notified(&["completions", "bash"], &[])
             .1
             .contains("_labwatch()")
     );
-    assert!(told(&["man"], &[]).1.contains(".TH labwatch 1"));
+    assert!(notified(&["man"], &[]).1.contains(".TH labwatch 1"));
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn the_configuration_file_is_found_by_argument_and_by_variable() {
     let path = folder.path().join("labwatch.toml");
     fs::write(&path, "port_serve = 4321\n").expect("writes");
     let path = path.to_str().expect("UTF-8");
-    let (_, by_argument, _) = told(&["check", "--config", path], &GOOD);
-    let (_, by_variable, _) = told(
+    let (_, by_argument, _) = notified(&["check", "--config", path], &GOOD);
+    let (_, by_variable, _) = notified(
         &["check"],
         &[&GOOD[..], &[("STATUS_CONFIG", path)]].concat(),
     );

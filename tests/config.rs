@@ -14,8 +14,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::{Asking, Policy, Route, Sampling};
 use labwatch::config::{self, LogFormat, MailAuth, MailTls, Sources, load, load_rules};
-use labwatch::engine::{Asking, Policy, Route, Sampling};
 use secrecy::ExposeSecret;
 
 const SECRET: &str = "s3cr3t-0f-b00k";
@@ -202,7 +202,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "LOG_LEVEL",
         "infoo",
-        r#"log_level is "infoo", which is not a level; off, error, warn, info, debug, trace, or a filter such as info,labwatch::feeds=debug"#,
+        r#"log_level is "infoo", which is not a level; off, error, warn, info, debug, trace, or a filter such as info,labwatch::clients=debug"#,
     ),
     (
         "LOG_MAX_SIZE",
@@ -401,10 +401,11 @@ fn addresses_are_built_from_their_parts() {
             "{more:?}"
         );
     }
-    let told = problems(&env(&[("AUDIENCE_BOOK", "the book")]));
+    let notified = problems(&env(&[("AUDIENCE_BOOK", "the book")]));
     assert!(
-        told.starts_with("url_book is missing; audience_book is not an address that can be called"),
-        "{told}"
+        notified
+            .starts_with("url_book is missing; audience_book is not an address that can be called"),
+        "{notified}"
     );
     let sources = without(
         env(&[
@@ -500,7 +501,7 @@ fn toml_types_are_taken_as_they_are_meant() {
     assert_eq!(loaded.warnings, Vec::<String>::new());
 
     let text = "host_book = [\"a\"]\nemail_to = [1, 2]\n\n[health]\nevents = 3\nport_serve = 1.5\nsecret_book = 12\n";
-    let told = problems(&with_file(
+    let notified = problems(&with_file(
         without(env(&[]), &["HOST_BOOK"]),
         folder.path(),
         text,
@@ -510,7 +511,7 @@ fn toml_types_are_taken_as_they_are_meant() {
 health is not a table that labwatch knows; the tables are [[route]], [[maintenance]], [[pool]], [[category]], [[service]], [advice]; settings stand without one, such as host_book (/labwatch.toml:4)
 host_book is a list; a host, or host:port, without scheme and path (/labwatch.toml:1)
 email_to is not a list of texts; mail addresses, separated by commas or white space, or a list of them (/labwatch.toml:2)";
-    assert_eq!(told, expected);
+    assert_eq!(notified, expected);
 }
 
 #[test]
@@ -534,33 +535,35 @@ fn a_broken_file_is_told_by_line_and_without_its_text() {
             "duplicate key",
         ),
     ] {
-        let told = problems(&with_file(
+        let notified = problems(&with_file(
             without(env(&[]), &["SECRET_BOOK"]),
             folder.path(),
             &text,
         ));
         assert!(
-            told.starts_with("the configuration file is not TOML: ") && told.contains(words),
-            "{told}"
+            notified.starts_with("the configuration file is not TOML: ")
+                && notified.contains(words),
+            "{notified}"
         );
         assert!(
-            told.ends_with("labwatch.toml:2)") && !told.contains("s3cr3t"),
-            "{told}"
+            notified.ends_with("labwatch.toml:2)") && !notified.contains("s3cr3t"),
+            "{notified}"
         );
         assert_eq!(
-            told.lines().count(),
+            notified.lines().count(),
             1,
-            "what the file may hold is not called missing: {told}"
+            "what the file may hold is not called missing: {notified}"
         );
     }
     let missing = Sources {
         file: Some(PathBuf::from("/nowhere/labwatch.toml")),
         ..env(&[])
     };
-    let told = problems(&missing);
+    let notified = problems(&missing);
     assert!(
-        told.starts_with("cannot read the configuration file /nowhere/labwatch.toml: No such file"),
-        "{told}"
+        notified
+            .starts_with("cannot read the configuration file /nowhere/labwatch.toml: No such file"),
+        "{notified}"
     );
 }
 
@@ -572,12 +575,12 @@ fn a_misspelt_setting_is_refused_with_a_suggestion() {
         folder.path(),
         "\nSTATUS_SAMPLE = \"auto\"\nzzz = 1\n",
     );
-    let told = problems(&sources).replace(&*folder.path().to_string_lossy(), "");
+    let notified = problems(&sources).replace(&*folder.path().to_string_lossy(), "");
     let expected = "\
 STATUS_SAMPLE is not a setting; did you mean sample? (/labwatch.toml:2)
 zzz is not a setting (/labwatch.toml:3)
 timeout_bok is not a setting; did you mean STATUS_TIMEOUT_BOOK? (environment variable STATUS_TIMEOUT_BOK)";
-    assert_eq!(told, expected);
+    assert_eq!(notified, expected);
 }
 
 #[test]
@@ -595,11 +598,11 @@ fn the_old_name_of_last_active_counts_unless_the_new_one_is_set() {
         last_active(&[("HEALTH_LAST", "5m"), ("HEALTH_LAST_ACTIVE", "20s")]),
         20
     );
-    let told = problems(&env(&[("HEALTH_LAST", "5")]));
+    let notified = problems(&env(&[("HEALTH_LAST", "5")]));
     assert!(
-        told.starts_with("health_last_active is \"5\"")
-            && told.ends_with("(environment variable STATUS_HEALTH_LAST)"),
-        "{told}"
+        notified.starts_with("health_last_active is \"5\"")
+            && notified.ends_with("(environment variable STATUS_HEALTH_LAST)"),
+        "{notified}"
     );
 }
 
@@ -667,17 +670,17 @@ fn mail_is_off_on_or_told_what_it_lacks() {
         assert!(told.contains(value), "{told}");
     }
 
-    let told = mail(&[plain[0]]).expect_err("no password").to_string();
+    let notified = mail(&[plain[0]]).expect_err("no password").to_string();
     assert!(
-        told.starts_with("email_password is missing; email_auth_type needs it"),
-        "{told}"
+        notified.starts_with("email_password is missing; email_auth_type needs it"),
+        "{notified}"
     );
-    let told = mail(&[plain[0], plain[1], ("EMAIL_TLS", "none")])
+    let notified = mail(&[plain[0], plain[1], ("EMAIL_TLS", "none")])
         .expect_err("no TLS")
         .to_string();
     assert!(
-        told.starts_with("email_tls is none, which would send the password over the network"),
-        "{told}"
+        notified.starts_with("email_tls is none, which would send the password over the network"),
+        "{notified}"
     );
     assert!(
         mail(&[
@@ -688,10 +691,10 @@ fn mail_is_off_on_or_told_what_it_lacks() {
         ])
         .is_ok()
     );
-    let told = problems(&env(&[("EMAIL_TO", "a@x.org"), ("EMAIL_FROM", "b@x.org")]));
+    let notified = problems(&env(&[("EMAIL_TO", "a@x.org"), ("EMAIL_FROM", "b@x.org")]));
     assert!(
-        told.starts_with("email_host is missing; email_to is set, so that mail is on"),
-        "{told}"
+        notified.starts_with("email_host is missing; email_to is set, so that mail is on"),
+        "{notified}"
     );
 
     let loaded = load(&env(&[("EMAIL_FROM", "b@x.org")])).expect("loads");
@@ -762,10 +765,10 @@ fn a_secret_comes_from_a_variable_a_file_or_a_credential() {
         ("long", "x".repeat(20_000), "is longer than 16384 bytes"),
     ] {
         let path = secret_file(folder.path(), name, &text);
-        let told = problems(&bare(&[("SECRET_BOOK_FILE", &path)]));
+        let notified = problems(&bare(&[("SECRET_BOOK_FILE", &path)]));
         assert!(
-            told.starts_with(&format!("secret_book_file names {path:?}, which {words}")),
-            "{told}"
+            notified.starts_with(&format!("secret_book_file names {path:?}, which {words}")),
+            "{notified}"
         );
     }
     for (path, words) in [
@@ -777,11 +780,11 @@ fn a_secret_comes_from_a_variable_a_file_or_a_credential() {
             "{path}"
         );
     }
-    let told = problems(&bare(&[("SECRET_BOOK_FILE", SECRET)]));
+    let notified = problems(&bare(&[("SECRET_BOOK_FILE", SECRET)]));
     assert!(
-        told.starts_with("secret_book_file is not an absolute path; an absolute path")
-            && !told.contains(SECRET),
-        "{told}"
+        notified.starts_with("secret_book_file is not an absolute path; an absolute path")
+            && !notified.contains(SECRET),
+        "{notified}"
     );
 }
 
@@ -866,10 +869,10 @@ fn no_secret_is_ever_shown() {
         folder.path(),
         "secret_book = 918273645",
     );
-    let told = problems(&number);
+    let notified = problems(&number);
     assert!(
-        told.starts_with("secret_book is not a text; ") && !told.contains("918273645"),
-        "{told}"
+        notified.starts_with("secret_book is not a text; ") && !notified.contains("918273645"),
+        "{notified}"
     );
 }
 

@@ -25,14 +25,14 @@ fn instructions() -> Vec<(String, String)> {
     let whole = text.replace("\\\n", " ");
     let lines = whole.lines().filter_map(|line| line.split_once(' '));
     lines
-        .map(|(word, rest)| (word.to_owned(), rest.trim().to_owned()))
+        .map(|(as_str, rest)| (as_str.to_owned(), rest.trim().to_owned()))
         .collect()
 }
 
-fn of(word: &str) -> Vec<String> {
+fn of(as_str: &str) -> Vec<String> {
     instructions()
         .into_iter()
-        .filter(|(known, _)| known == word)
+        .filter(|(known, _)| known == as_str)
         .map(|(_, rest)| rest)
         .collect()
 }
@@ -193,16 +193,16 @@ fn its_commands_and_settings_are_labwatchs() {
 #[test]
 fn it_is_not_root_and_keeps_its_memory_in_a_volume() {
     let all = instructions();
-    let stages = all.iter().filter(|(word, _)| word == "FROM").count();
+    let stages = all.iter().filter(|(as_str, _)| as_str == "FROM").count();
     let last = all
         .iter()
-        .rposition(|(word, _)| word == "FROM")
+        .rposition(|(as_str, _)| as_str == "FROM")
         .expect("a stage");
     assert!(stages == 2 && last > 0, "what builds it is not shipped");
     let user = all
         .iter()
         .skip(last)
-        .find(|(word, _)| word == "USER")
+        .find(|(as_str, _)| as_str == "USER")
         .map(|(_, user)| user.clone())
         .expect("a user");
     assert!(

@@ -26,10 +26,10 @@ mod traps;
 
 use std::path::Path;
 
-use labwatch::engine::Link;
-use labwatch::health::views::{Query, Reader, health_page};
+use engine::Link;
+use engine::model::{CallError, SourceHealth, SourceName};
+use labwatch::health::dialects::{Query, Reader, health_page};
 use labwatch::health::{Acks, Finding, State};
-use labwatch::model::{Fault, SourceHealth, SourceName};
 
 use serde_json::Value;
 
@@ -63,30 +63,30 @@ const ASKED: [(&str, &str); 17] = [
 /// Compares the answers with what is kept.
 async fn check(name: &str, bench: &Bench, asked: &[(&str, &str)]) {
     let server = Server::start(bench).await;
-    let mut told = String::new();
-    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let mut notified = String::new();
+    let document = serde_json::to_value(labwatch::http::document_v2()).expect("serialises");
     for (path, accept) in asked {
-        let answer = server.told(path, accept).await;
+        let answer = server.notified(path, accept).await;
         fits_its_schema(&document, path, &answer);
         assert!(
             !answer.contains("10.99.88.77"),
             "nobody's address is told: {answer}"
         );
-        told = format!("{told}=== GET {path} ({accept})\n{answer}\n");
+        notified = format!("{notified}=== GET {path} ({accept})\n{answer}\n");
     }
     let golden =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/goldens/health/{name}.txt"));
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&golden, &told).expect("writes the golden");
+        std::fs::write(&golden, &notified).expect("writes the golden");
         return;
     }
     let kept = std::fs::read_to_string(&golden).unwrap_or_default();
     let differs = kept
         .lines()
-        .zip(told.lines())
-        .find(|(kept, told)| kept != told);
+        .zip(notified.lines())
+        .find(|(kept, notified)| kept != notified);
     assert!(
-        kept == told,
+        kept == notified,
         "{} differs first at {differs:?}; look, and run with UPDATE=1 if it is right",
         golden.display()
     );
@@ -106,16 +106,16 @@ fn fits_its_schema(document: &Value, path: &str, answer: &str) {
                 .all(|(known, asked)| known == asked || known.starts_with('{'))
     };
     let paths = document["paths"].as_object().expect("paths");
-    let told = paths
+    let notified = paths
         .get(path)
         .or_else(|| {
             paths
                 .iter()
                 .find(|(known, _)| is_this(known))
-                .map(|(_, told)| told)
+                .map(|(_, notified)| notified)
         })
         .expect("is documented");
-    let form = &told["get"]["responses"][status]["content"]["application/json"]["schema"];
+    let form = &notified["get"]["responses"][status]["content"]["application/json"]["schema"];
     schema::check_answer(
         document,
         form,
@@ -169,7 +169,7 @@ async fn error() {
         }
         lab.sources[2].health = SourceHealth::Down;
         lab.sources[2].note = "book does not answer: cannot connect (refused)".to_owned();
-        lab.routes[0].fault = Some(Fault::TimedOut);
+        lab.routes[0].fault = Some(CallError::TimedOut);
         lab.routes[0].waiting_since = Some(at(101));
     });
     bench.web.report(ailing_service());
@@ -186,7 +186,7 @@ async fn stale() {
         }
         lab.sources[0] = source(SourceName::Relay, SourceHealth::Down, Some(at(118)));
         lab.sources[1] = source(SourceName::Jump, SourceHealth::Down, Some(at(118)));
-        lab.sources[1].link = Link::Failed(Fault::TimedOut);
+        lab.sources[1].link = Link::Failed(CallError::TimedOut);
         lab.sources[1].note = "jump does not answer: no answer within the time limit".to_owned();
     });
     check("stale", &bench, &ASKED).await;
@@ -391,7 +391,7 @@ async fn measure_ten_thousand_categories() {
     });
     let picture = bench.desk.picture();
     let begun = std::time::Instant::now();
-    let numbers = labwatch::health::views::numbers(&picture);
+    let numbers = labwatch::health::dialects::numbers(&picture);
     let figures = begun.elapsed();
     let listed = labwatch::health::standings(&picture);
     println!(

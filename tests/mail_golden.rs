@@ -7,13 +7,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
+use engine::{
+    Affected, AlertLine, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary,
+    Thread,
+};
 use jiff::Timestamp;
 use labwatch::effects::mail::{Composed, Letter, MAX_NEWS, MAX_PROBLEMS, compose};
 use labwatch::effects::webhook;
-use labwatch::engine::{
-    Affected, Alert, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary, Thread,
-};
-use labwatch::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
 
 /// The largest mail that is fair to a phone, in bytes, text and HTML together.
 const MAX_MAIL_BYTES: usize = 200_000;
@@ -83,8 +84,8 @@ fn whatever_comes_in_stays_on_its_line() {
     let hostile = "<b>x</b>\r\nBcc: eve@example.org\r\n\r\n";
     let mut summary = burst(3);
     summary.alerts = vec![
-        Alert {
-            concern: None,
+        AlertLine {
+            alert: None,
             text: hostile.repeat(100),
             since: at(0),
             ended: None,
@@ -190,7 +191,7 @@ fn line(stub: &str, health: Health, bookable: Option<Bookable>) -> Line {
     Line {
         stub: Stub::try_new(stub).expect("a stub"),
         health,
-        told: Health::Ok,
+        notified: Health::Ok,
         bookable,
         listed: true,
         issues: vec![],
@@ -215,17 +216,17 @@ fn down(stub: &str) -> Line {
     }
 }
 
-fn back(stub: &str, told: Health, minutes: u64) -> Line {
+fn back(stub: &str, notified: Health, minutes: u64) -> Line {
     Line {
-        told,
+        notified,
         lasted: Some(Duration::from_secs(60 * minutes)),
         ..line(stub, Health::Ok, Some(Bookable::Yes))
     }
 }
 
-fn told(line: Line, seconds_before: i64) -> Line {
+fn notified(line: Line, seconds_before: i64) -> Line {
     Line {
-        told: line.health,
+        notified: line.health,
         since: at(seconds_before),
         ..line
     }
@@ -271,7 +272,7 @@ fn one_down() -> Summary {
     };
     summary(
         vec![news.clone()],
-        vec![news, told(old, 26 * 3_600)],
+        vec![news, notified(old, 26 * 3_600)],
         counts(12, 1, 1),
     )
 }
@@ -294,17 +295,17 @@ fn all_back() -> Summary {
 fn source_alert() -> Summary {
     let text = "relay tells nothing: check that it runs and that this host reaches it. 130 experiments are not judged: pend00, pend01, \
         pend02 and 127 more";
-    let problem = told(down("pend03"), 7_200);
+    let problem = notified(down("pend03"), 7_200);
     let alerts = vec![
-        Alert {
-            concern: None,
+        AlertLine {
+            alert: None,
             text: text.into(),
             since: at(150),
             ended: None,
             new: true,
         },
-        Alert {
-            concern: None,
+        AlertLine {
+            alert: None,
             text: "book has no manifest: somebody must upload one".into(),
             since: at(90_000),
             ended: None,
@@ -328,8 +329,8 @@ fn source_alert() -> Summary {
 }
 
 fn source_back() -> Summary {
-    let alert = Alert {
-        concern: None,
+    let alert = AlertLine {
+        alert: None,
         text: "relay tells again".into(),
         since: at(1_500),
         ended: Some(Duration::from_secs(1_350)),
@@ -405,7 +406,7 @@ fn degraded_jump() -> Summary {
         StreamHealth::Silent,
     );
     let better = Line {
-        told: Health::Down,
+        notified: Health::Down,
         issues: vec![alternative],
         ..line("pend04", Health::Degraded, Some(Bookable::Withdrawn))
     };
@@ -442,7 +443,7 @@ fn held() -> Summary {
 /// One of two causes is gone.
 fn changed() -> Summary {
     let news = Line {
-        told: Health::Down,
+        notified: Health::Down,
         since: at(300),
         ..down("pend03")
     };
@@ -459,9 +460,9 @@ fn reminder() -> Summary {
         ..line("spin01", Health::Degraded, Some(Bookable::Yes))
     };
     let problems = vec![
-        told(down("pend03"), 90_000),
-        told(down("pend04"), 90_000),
-        told(loose, 100_000),
+        notified(down("pend03"), 90_000),
+        notified(down("pend04"), 90_000),
+        notified(loose, 100_000),
     ];
     Summary {
         occasion: Occasion::Reminder,
@@ -470,8 +471,8 @@ fn reminder() -> Summary {
 }
 
 fn known_alert() -> Summary {
-    let alert = Alert {
-        concern: None,
+    let alert = AlertLine {
+        alert: None,
         text: "book has no manifest: somebody must upload one".into(),
         since: at(90_000),
         ended: None,
@@ -494,14 +495,18 @@ fn digest() -> Summary {
     Summary {
         occasion: Occasion::Digest,
         background,
-        ..summary(vec![], vec![told(down("pend03"), 90_000)], counts(12, 0, 1))
+        ..summary(
+            vec![],
+            vec![notified(down("pend03"), 90_000)],
+            counts(12, 0, 1),
+        )
     }
 }
 
 fn nothing_new() -> Summary {
     summary(
         vec![],
-        vec![told(down("pend03"), 700_000)],
+        vec![notified(down("pend03"), 700_000)],
         counts(12, 0, 1),
     )
 }

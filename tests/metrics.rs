@@ -15,9 +15,9 @@ mod lab;
 use std::sync::Arc;
 use std::time::Duration;
 
-use labwatch::api::{ApiState, Figures, router, serve};
-use labwatch::engine::{Record, Snapshot, SwitchOutcome};
-use labwatch::model::{Availability, Bookable, Health, ResourceName, Stub};
+use engine::model::{Availability, Bookable, Health, ResourceName, Stub};
+use engine::{Record, Snapshot, SwitchOutcome};
+use labwatch::http::{ApiState, Figures, router, serve};
 use labwatch::telemetry::graphite::{self, Graphite};
 use labwatch::telemetry::metrics::{
     CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,

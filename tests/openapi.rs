@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 fn the_documents_are_those_of_the_code() {
     check(
         "openapi/labwatch-v1.json",
-        &labwatch::api::document(),
-        labwatch::api::DOCUMENT_JSON,
+        &labwatch::http::document(),
+        labwatch::http::DOCUMENT_JSON,
     );
     check(
         "openapi/labwatch-v2.json",
-        &labwatch::api::document_v2(),
-        labwatch::api::DOCUMENT_V2_JSON,
+        &labwatch::http::document_v2(),
+        labwatch::http::DOCUMENT_V2_JSON,
     );
 }
 
@@ -36,7 +36,7 @@ fn check(path: &str, document: &utoipa::openapi::OpenApi, served: &str) {
 }
 
 fn documents() -> [Value; 2] {
-    [labwatch::api::document(), labwatch::api::document_v2()]
+    [labwatch::http::document(), labwatch::http::document_v2()]
         .map(|document| serde_json::to_value(document).expect("serialises"))
 }
 
@@ -83,8 +83,8 @@ fn every_field_is_described_and_always_there() {
 fn every_answer_is_documented() {
     let [_, document] = documents();
     for (path, methods) in entries(&document["paths"]) {
-        for (method, told) in entries(methods) {
-            check_answers(&format!("{method} {path}"), told);
+        for (method, notified) in entries(methods) {
+            check_answers(&format!("{method} {path}"), notified);
         }
     }
 }
@@ -97,9 +97,9 @@ fn what_every_path_can_be_answered_is_documented() {
         .iter()
         .flat_map(|document| entries(&document["paths"]))
     {
-        for (method, told) in entries(methods) {
-            let has = |status: &str| told["responses"][status].is_object();
-            let takes_json = told["requestBody"].is_object() && path != "/actuator/logger";
+        for (method, notified) in entries(methods) {
+            let has = |status: &str| notified["responses"][status].is_object();
+            let takes_json = notified["requestBody"].is_object() && path != "/actuator/logger";
             assert!(has("405") && has("500") && has("503"), "{method} {path}");
             assert_eq!(has("413"), method != "get", "{method} {path} takes a body");
             assert_eq!(has("415"), takes_json, "{method} {path} takes JSON");
@@ -111,15 +111,15 @@ fn what_every_path_can_be_answered_is_documented() {
     }
 }
 
-fn check_answers(path: &str, told: &Value) {
+fn check_answers(path: &str, notified: &Value) {
     assert!(
-        told["summary"].is_string() && told["tags"][0].is_string(),
+        notified["summary"].is_string() && notified["tags"][0].is_string(),
         "{path} says what it is"
     );
-    for (status, response) in entries(&told["responses"]) {
+    for (status, response) in entries(&notified["responses"]) {
         let form = &response["content"]["application/json"]["schema"];
         match status.as_str() {
-            "200" if is_health(told) => {
+            "200" if is_health(notified) => {
                 assert!(
                     form["$ref"].is_string() || is_figures(response) || path.ends_with("__gtg"),
                     "{path} has a form"
@@ -128,7 +128,7 @@ fn check_answers(path: &str, told: &Value) {
             "200" => assert!(response["content"].is_object(), "{path} has a form"),
             "304" => assert!(response["content"].is_null(), "{path} has nothing to say"),
             // What is not well is told in the words of its dialect; good-to-go has none.
-            "503" if is_health(told) => assert!(
+            "503" if is_health(notified) => assert!(
                 form["$ref"].is_string() || response["content"].is_null(),
                 "{path}"
             ),
@@ -136,17 +136,17 @@ fn check_answers(path: &str, told: &Value) {
             _ => assert!(is_error(form), "{path} {status}"),
         }
     }
-    for parameter in told["parameters"].as_array().into_iter().flatten() {
+    for parameter in notified["parameters"].as_array().into_iter().flatten() {
         assert!(parameter["description"].is_string(), "{path}: {parameter}");
     }
     assert!(
-        is_health(told) || told["responses"]["400"].is_object(),
+        is_health(notified) || notified["responses"]["400"].is_object(),
         "{path} can be asked wrongly"
     );
 }
 
-fn is_health(told: &Value) -> bool {
-    told["tags"][0] == "health"
+fn is_health(notified: &Value) -> bool {
+    notified["tags"][0] == "health"
 }
 
 fn is_figures(response: &Value) -> bool {
@@ -183,21 +183,21 @@ const UNDOCUMENTED: [&str; 19] = [
 #[test]
 fn every_route_for_programs_is_documented() {
     let documents = documents();
-    for (method, path, need) in labwatch::api::ROUTES {
+    for (method, path, need) in labwatch::http::ROUTES {
         let page = UNDOCUMENTED.contains(path)
             || ["/assets/", "/do/"]
                 .iter()
                 .any(|folder| path.starts_with(folder));
-        let told = documents
+        let notified = documents
             .iter()
             .map(|document| &document["paths"][*path][method.as_str().to_lowercase()])
-            .find(|told| told.is_object());
-        assert_eq!(told.is_some(), !page, "{method} {path}");
-        let scoped = matches!(need, labwatch::access::Need::Scope(_));
-        if let Some(told) = told.filter(|_| scoped) {
+            .find(|notified| notified.is_object());
+        assert_eq!(notified.is_some(), !page, "{method} {path}");
+        let scoped = matches!(need, labwatch::http::auth::Need::Scope(_));
+        if let Some(notified) = notified.filter(|_| scoped) {
             for status in ["401", "403", "429", "500", "503"] {
                 assert!(
-                    told["responses"][status].is_object(),
+                    notified["responses"][status].is_object(),
                     "{method} {path} can be answered {status}"
                 );
             }
@@ -208,9 +208,12 @@ fn every_route_for_programs_is_documented() {
 /// The schemas of what is sent to us, where fields may be left out.
 fn bodies(document: &Value) -> Vec<&String> {
     let methods = entries(&document["paths"]).flat_map(|(_, methods)| entries(methods));
-    let sent: Vec<_> = methods
-        .map(|(_, told)| &told["requestBody"]["content"]["application/json"]["schema"]["$ref"])
-        .collect();
+    let sent: Vec<_> =
+        methods
+            .map(|(_, notified)| {
+                &notified["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+            })
+            .collect();
     let is_sent = |name: &str| {
         sent.iter()
             .any(|form| **form == format!("#/components/schemas/{name}"))

@@ -10,13 +10,13 @@ use std::process::{Child, Command as Program, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use labwatch::driver::{self, Clock, Driver, Hooks, Ledger, Orders, Outlets};
-use labwatch::engine::{
-    Action, Booking, Command, Engine, Input, Memory, NamePattern, Order, Policy, QuietId, Receipt,
-    Record, Role, Route, Schedule, Scope, Slot, Timetable, Wish,
+use engine::model::{ResourceName, SourceName};
+use engine::{
+    Action, Booking, Command, Engine, Input, ManualOverride, Memory, NamePattern, Order, Policy,
+    Receipt, Record, Role, Route, Schedule, Scope, Slot, SuppressionId, Timetable,
 };
-use labwatch::model::{ResourceName, SourceName};
+use jiff::Timestamp;
+use labwatch::driver::{self, Clock, CommandSender, Driver, Ledger, Observers, Outlets};
 use labwatch::replay::Stage;
 use labwatch::store::{Clerk, Store, StoreSettings};
 use support::lab::{Deed, Event, Lab, resource};
@@ -154,7 +154,7 @@ fn each_refusal_says_why_and_what_to_do() {
         (silence("*", 50), "its end, 1970-01-01T00:00:50Z, has passed already: give one in the future"),
         (silence("*", 400 * 86_400), "it would last for more than 366 days: give an earlier end"),
         (maintain(once(90, 80)), "it would end at 1970-01-01T00:01:20Z, which is not after its begin at 1970-01-01T00:01:30Z"),
-        (Command::Remove { id: QuietId(9) }, "there is nothing with the number 9: it has ended, or never was"),
+        (Command::Remove { id: SuppressionId(9) }, "there is nothing with the number 9: it has ended, or never was"),
         (hold("r-pend77", "x"), "book lists no resource r-pend77: check the name"),
         (hold("r-pend02", "exam"), "r-pend02 is held for this very reason already"),
         (hold("r-pend02", "labwatch: x"), "a reason that starts with \"labwatch:\" or \"status server:\" would be taken for labwatch's own: begin it otherwise"),
@@ -395,7 +395,7 @@ fn the_one_that_is_killed() {
 }
 
 /// A driver on this store, with nothing around it.
-fn start(store: Store, memory: &labwatch::store::Memory) -> (Orders, impl Sized) {
+fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl Sized) {
     let clock = Clock::start();
     let clerk = Clerk::with(memory);
     let mut engine = Engine::resume(
@@ -421,7 +421,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (Orders, impl Sized)
         jump,
         book,
     };
-    let hooks = Hooks {
+    let hooks = Observers {
         record: Box::new(|_| {}),
         turned: Box::new(|| {}),
     };
@@ -457,26 +457,29 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (Orders, impl Sized)
 fn a_wish_is_what_is_kept_until_book_says_so() {
     let mut stage = stage();
     give(&mut stage, hold("r-spin00", "exam"));
-    let wish = |stage: &mut Stage<Lab>| {
+    let manual_override = |stage: &mut Stage<Lab>| {
         let picture = stage.engine.snapshot();
         picture.experiment("spin00").and_then(|view| {
             view.resources
                 .first()
-                .and_then(|resource| resource.wish.clone())
+                .and_then(|resource| resource.manual_override.clone())
         })
     };
-    assert_eq!(wish(&mut stage), Some(Wish::Hold("exam".to_owned())));
+    assert_eq!(
+        manual_override(&mut stage),
+        Some(ManualOverride::Hold("exam".to_owned()))
+    );
     let name = ResourceName::try_new("r-spin00").expect("a name");
-    let said = labwatch::model::Availability {
+    let said = engine::model::Availability {
         available: false,
         reason: "exam".to_owned(),
     };
     stage.engine.step(
         Input::Switched {
             resource: name,
-            outcome: labwatch::engine::SwitchOutcome::Confirmed(said),
+            outcome: engine::SwitchOutcome::Confirmed(said),
         },
         stage.plan.now(),
     );
-    assert_eq!(wish(&mut stage), None);
+    assert_eq!(manual_override(&mut stage), None);
 }

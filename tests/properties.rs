@@ -16,15 +16,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use labwatch::engine::{
+use engine::model::{
+    Availability, Bookable, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
+};
+use engine::{
     Action, BookReading, Connection, DeliveryFault, Engine, FlapRule, Input, Link, Memory, Policy,
     Record, Report, ResourceReading, Role, Route, SampleOutcome, Schedule, Scopes, SwitchOutcome,
     Traffic,
 };
-use labwatch::model::{
-    Availability, Bookable, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic,
-};
+use jiff::Timestamp;
 use labwatch::replay::{Moved, Stage};
 use proptest::prelude::*;
 use support::lab::{Deed, Event, Lab, Mood, resource};
@@ -287,9 +287,8 @@ impl Watch {
                 resource,
                 reason: None,
             }) => drop(self.held.remove(resource)),
-            Action::Record(Record::Manifest(labwatch::engine::ManifestChange::Changed {
-                removed,
-                ..
+            Action::Record(Record::Manifest(engine::ManifestChange::Changed {
+                removed, ..
             })) => {
                 self.held.retain(|name| !removed.contains(name));
             }
@@ -298,7 +297,7 @@ impl Watch {
                 health,
                 ..
             }) => {
-                let is_down = *health == labwatch::model::SourceHealth::Down;
+                let is_down = *health == engine::model::SourceHealth::Down;
                 self.relay_down = is_down.then_some(self.relay_down.unwrap_or(at));
             }
             Action::Switch(switch) => {
@@ -343,8 +342,8 @@ fn run(stage: &mut Stage<Lab>, until: u64) -> usize {
 }
 
 /// What people know, from the mails that arrived.
-fn told(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
-    let mut told = BTreeMap::new();
+fn notified(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
+    let mut notified = BTreeMap::new();
     let mut sent = BTreeMap::new();
     for (_, action) in &stage.world.log {
         match action {
@@ -354,7 +353,7 @@ fn told(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
                 outcome: Ok(()),
             }) => {
                 let summary = sent.get(id).expect("a mail that was sent");
-                told.extend(
+                notified.extend(
                     summary
                         .news
                         .iter()
@@ -364,7 +363,7 @@ fn told(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
             _ => {}
         }
     }
-    told
+    notified
 }
 
 proptest! {
@@ -384,7 +383,7 @@ proptest! {
         for (at, action) in &stage.world.log[quiet_from..] {
             prop_assert!(!matches!(action, Action::Switch(_) | Action::Tell(_)), "no rest: {at:?} {action:?}");
         }
-        let known = told(&stage);
+        let known = notified(&stage);
         for view in stage.engine.snapshot().experiments.iter() {
             prop_assert!(view.health != Health::Unknown, "{} is not judged", view.stub);
             let said = known.get(&view.stub).copied().unwrap_or(Health::Ok);
@@ -497,7 +496,7 @@ fn moment(millis: u64) -> Moment {
 
 /// Any input, whether it makes sense or not.
 fn input() -> impl Strategy<Value = Input> {
-    let fault = || Just(Fault::Dropped);
+    let fault = || Just(CallError::Dropped);
     prop_oneof![
         4 => (source(), report()).prop_map(|(name, report)| Input::Report(name, Arc::new(report))),
         1 => (source(), link()).prop_map(|(name, link)| Input::Link(name, link)),
@@ -506,7 +505,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => (resource_name(), outcome()).prop_map(|(name, outcome)| Input::Switched { resource: resource(&name), outcome }),
         2 => (topic(), heard()).prop_map(|(topic, outcome)| Input::Sampled { topic: Topic::try_new(&topic).expect("a topic"), outcome }),
         2 => (0_u64..5, any::<Option<bool>>()).prop_map(|(id, failed)| {
-            let outcome = failed.map_or(Ok(()), |permanent| Err(DeliveryFault { fault: Fault::TimedOut, permanent }));
+            let outcome = failed.map_or(Ok(()), |permanent| Err(DeliveryFault { fault: CallError::TimedOut, permanent }));
             Input::Delivered { id, outcome }
         }),
         1 => any::<bool>().prop_map(|leads| Input::Role(if leads { Role::Leader } else { Role::Follower })),
@@ -522,7 +521,7 @@ fn link() -> impl Strategy<Value = Link> {
     prop_oneof![
         Just(Link::Connecting),
         Just(Link::Open),
-        Just(Link::Failed(Fault::TimedOut)),
+        Just(Link::Failed(CallError::TimedOut)),
         Just(Link::Closed("gone".to_owned())),
     ]
 }
@@ -596,14 +595,15 @@ fn outcome() -> impl Strategy<Value = SwitchOutcome> {
         said().prop_map(SwitchOutcome::Confirmed),
         said().prop_map(SwitchOutcome::Held),
         Just(SwitchOutcome::Gone),
-        Just(SwitchOutcome::Failed(Fault::Busy)),
+        Just(SwitchOutcome::Failed(CallError::Busy)),
     ]
 }
 
 fn heard() -> impl Strategy<Value = SampleOutcome> {
     prop_oneof![
         Just(SampleOutcome::Heard),
-        (0_u64..20).prop_map(|seconds| SampleOutcome::Quiet(Duration::from_secs(seconds))),
-        Just(SampleOutcome::Failed(Fault::TimedOut)),
+        (0_u64..20)
+            .prop_map(|seconds| SampleOutcome::ActiveSuppressions(Duration::from_secs(seconds))),
+        Just(SampleOutcome::Failed(CallError::TimedOut)),
     ]
 }

@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use labwatch::engine::{
+use engine::model::{
+    Availability, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
+};
+use engine::{
     Action, BookReading, Connection, Engine, Input, Memory, Policy, Record, Report,
     ResourceReading, Route, Scopes, SwitchOutcome, Traffic,
 };
-use labwatch::model::{Availability, Fault, Health, Moment, ResourceName, SourceName, Stub, Topic};
+use jiff::Timestamp;
 use support::keeper::Keeper;
 
 /// Three experiments with a data stream each, a book that holds state, and a mail server that works or does not.
@@ -153,7 +155,7 @@ impl World {
                     let lines = summary
                         .news
                         .iter()
-                        .map(|line| format!("{} {}→{}", line.stub, line.told, line.health));
+                        .map(|line| format!("{} {}→{}", line.stub, line.notified, line.health));
                     let alerts = summary
                         .alerts
                         .iter()
@@ -163,8 +165,8 @@ impl World {
                         "mail {}",
                         lines.chain(alerts).collect::<Vec<_>>().join(", ")
                     ));
-                    let fault = labwatch::engine::DeliveryFault {
-                        fault: Fault::TimedOut,
+                    let fault = engine::DeliveryFault {
+                        fault: CallError::TimedOut,
                         permanent: false,
                     };
                     self.give(Input::Delivered {

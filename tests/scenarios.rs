@@ -15,15 +15,15 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use labwatch::effects::mail::{Letter, compose};
-use labwatch::engine::{
+use engine::model::{RouteName, SourceName, parse_duration};
+use engine::{
     Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Policy, Role, Route,
     RouteView, Rules, Sampling, Schedule,
 };
-use labwatch::model::{RouteName, SourceName, parse_duration};
-use labwatch::replay::{Kind, STARTUP, Stage, Told, run, tell};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use labwatch::effects::mail::{Letter, compose};
+use labwatch::replay::{Kind, Notified, STARTUP, Stage, run, tell};
 use support::keeper::Keeper;
 use support::lab::{Deed, Event, Lab, Mood};
 
@@ -78,8 +78,8 @@ fn a_replay_for_programs_is_one_object_a_line() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("an object"))
         .collect();
-    let (summary, told) = lines.split_last().expect("a summary");
-    assert!(told.iter().all(|line| line["at"].is_string()
+    let (summary, notified) = lines.split_last().expect("a summary");
+    assert!(notified.iter().all(|line| line["at"].is_string()
         && line["kind"].is_string()
         && line["text"].is_string()));
     let expected = serde_json::json!({ "withdrawn": 1, "given_back": 1 });
@@ -328,17 +328,19 @@ impl Scenario {
             if let Action::Record(record) = action {
                 keeper.keep(record, at.wall());
             }
-            let told = tell(action, at.wall(), &clock);
-            let Some(mut told) = told.filter(|told| self.shown.contains(&told.kind)) else {
+            let notified = tell(action, at.wall(), &clock);
+            let Some(mut notified) =
+                notified.filter(|notified| self.shown.contains(&notified.kind))
+            else {
                 continue;
             };
-            if self.brief && !abridge(&mut told) {
+            if self.brief && !abridge(&mut notified) {
                 continue;
             }
             if self.subjects {
-                told.lines.splice(0..0, subject(action));
+                notified.lines.splice(0..0, subject(action));
             }
-            write(out, &seconds(at.mono().as_secs_f64()), &told);
+            write(out, &seconds(at.mono().as_secs_f64()), &notified);
         }
         stage.world.log.len()
     }
@@ -394,18 +396,18 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
             time("refused", refused),
         ]
         .concat();
-        let told: Vec<String> = snapshot
-            .told
+        let notified: Vec<String> = snapshot
+            .notified
             .iter()
-            .filter(|told| told.route == *name)
-            .map(|told| format!("{} {}", told.stub, told.health))
+            .filter(|notified| notified.route == *name)
+            .map(|notified| format!("{} {}", notified.stub, notified.health))
             .collect();
         writeln!(
             out,
             "{:>18} {name} ({}){times}{fault}; told: {}",
             "",
-            channel.word(),
-            told.join(", ")
+            channel.as_str(),
+            notified.join(", ")
         )
         .expect("a string takes all");
     }
@@ -413,18 +415,24 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
 }
 
 /// Shortens what is told of many experiments. Returns whether anything is left.
-fn abridge(told: &mut Told) -> bool {
-    let more = told.lines.len().saturating_sub(BRIEF_LINES);
-    told.lines.truncate(BRIEF_LINES);
+fn abridge(notified: &mut Notified) -> bool {
+    let more = notified.lines.len().saturating_sub(BRIEF_LINES);
+    notified.lines.truncate(BRIEF_LINES);
     if more > 0 {
-        told.lines.push(format!("and {more} lines more"));
+        notified.lines.push(format!("and {more} lines more"));
     }
-    !matches!(told.kind, Kind::Health | Kind::Switch | Kind::Manifest)
+    !matches!(notified.kind, Kind::Health | Kind::Switch | Kind::Manifest)
 }
 
-fn write(out: &mut String, at: &str, told: &Told) {
-    writeln!(out, "{at:>9} {:<8} {}", told.kind.word(), told.text).expect("a string takes all");
-    for line in &told.lines {
+fn write(out: &mut String, at: &str, notified: &Notified) {
+    writeln!(
+        out,
+        "{at:>9} {:<8} {}",
+        notified.kind.as_str(),
+        notified.text
+    )
+    .expect("a string takes all");
+    for line in &notified.lines {
         writeln!(out, "{:>18} {line}", "").expect("a string takes all");
     }
 }
@@ -487,7 +495,7 @@ fn numbered(stub: &str) -> Vec<String> {
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+    words.iter().map(|as_str| (*as_str).to_owned()).collect()
 }
 
 /// `route NAME PATTERN,PATTERN [webhook] [no-alerts] [gather=D] [remind=D] [digest=HH:MM@ZONE] [digest_when_well=yes]`
@@ -548,7 +556,7 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
 
 /// Reads what is done.
 fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
-    let text = |word: &&str| (*word).to_owned();
+    let text = |as_str: &&str| (*as_str).to_owned();
     if let [
         "connect" | "back" | "vanish" | "silent" | "sends",
         names @ ..,
@@ -633,8 +641,8 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
     Some(vec![deed])
 }
 
-fn mood(word: &str) -> Option<Mood> {
-    match word {
+fn mood(as_str: &str) -> Option<Mood> {
+    match as_str {
         "work" | "works" => Some(Mood::Works),
         "fail" | "fails" => Some(Mood::Fails),
         "refuses" => Some(Mood::Refuses),
@@ -642,6 +650,8 @@ fn mood(word: &str) -> Option<Mood> {
     }
 }
 
-fn source(word: &str) -> Option<SourceName> {
-    SourceName::ALL.into_iter().find(|name| name.word() == word)
+fn source(as_str: &str) -> Option<SourceName> {
+    SourceName::ALL
+        .into_iter()
+        .find(|name| name.as_str() == as_str)
 }

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk::Disk;
+use engine::model::{Health, JumpHealth, Stub};
+use engine::{Event, Record, Why};
 use jiff::Timestamp;
-use labwatch::engine::{Event, Record, Why};
-use labwatch::model::{Health, JumpHealth, Stub};
 use labwatch::store::{
-    DATABASE_FILE, Entry, Origin, Outgoing, Store, StoreError, StoreSettings, StoreState, Told,
+    DATABASE_FILE, Entry, Notified, Origin, Outgoing, Store, StoreError, StoreSettings, StoreState,
     verify,
 };
 use serde_json::json;
@@ -70,9 +70,9 @@ fn check(dir: &Path, acknowledged: u64) {
     assert_eq!(memory.next_outgoing, last + 1);
     assert_eq!(
         memory
-            .told
+            .notified
             .iter()
-            .map(|told| told.value.as_u64())
+            .map(|notified| notified.value.as_u64())
             .collect::<Vec<_>>(),
         [Some(last)]
     );
@@ -263,7 +263,7 @@ fn batch(number: u64) -> Vec<Entry> {
             created: when,
             content: json!("x".repeat(2_000)),
         }),
-        Entry::Told(Told {
+        Entry::Notified(Notified {
             route: "team".into(),
             subject: "all".into(),
             value: json!(number),

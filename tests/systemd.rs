@@ -157,14 +157,14 @@ fn environment_file() -> String {
 fn wrapped(text: &str) -> String {
     let mut lines = String::new();
     let mut line = String::from("#");
-    for word in text.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH {
+    for as_str in text.split_whitespace() {
+        if line.chars().count() + 1 + as_str.chars().count() > WIDTH {
             lines += &line;
             lines += "\n";
             "#".clone_into(&mut line);
         }
         line += " ";
-        line += word;
+        line += as_str;
     }
     lines + &line + "\n"
 }

@@ -15,15 +15,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::model::{
+    Availability, CallError, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
+};
+use engine::{
+    Action, Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault,
+    Digest, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes,
+    Summary, SwitchOutcome, Traffic,
+};
 use jiff::tz::TimeZone;
-use labwatch::engine::{
-    Action, Advice, BookReading, Channel, Concern, Connection, DEFAULT_OVERDUE_AFTER,
-    DeliveryFault, Digest, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading, Route,
-    Rules, Scopes, Summary, SwitchOutcome, Traffic,
-};
-use labwatch::model::{
-    Availability, Fault, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
-};
 use proptest::prelude::*;
 use support::keeper::Keeper;
 
@@ -178,11 +178,11 @@ struct World {
     sending: [Sending; 3],
     known: Known,
     /// What concerns the whole laboratory, as far as people heard of it and not of its end.
-    alarmed: BTreeSet<(RouteName, Concern)>,
+    alarmed: BTreeSet<(RouteName, Alert)>,
     /// What a summary was to tell that did not arrive, and none after it has told.
-    owed: Things,
+    unconfirmed: Things,
     /// What arrived, and whether labwatch heard that it did.
-    told: Vec<(Arc<Summary>, bool)>,
+    notified: Vec<(Arc<Summary>, bool)>,
 }
 
 impl World {
@@ -205,8 +205,8 @@ impl World {
                 .map(|route| (route.name, BTreeMap::new()))
                 .collect(),
             alarmed: BTreeSet::new(),
-            owed: Things::new(),
-            told: Vec::new(),
+            unconfirmed: Things::new(),
+            notified: Vec::new(),
         };
         world.give(Input::Book(reading()));
         world
@@ -240,7 +240,7 @@ impl World {
         }
         self.alarmed
             .retain(|(name, _)| route(name).is_some_and(|route| route.alerts));
-        self.owed.retain(|(name, thing)| {
+        self.unconfirmed.retain(|(name, thing)| {
             match Stub::try_new(thing)
                 .ok()
                 .filter(|stub| STUBS.contains(&stub.as_str()))
@@ -257,7 +257,7 @@ impl World {
         self.give(if self.book {
             Input::Book(reading())
         } else {
-            Input::BookFailed(Fault::TimedOut)
+            Input::BookFailed(CallError::TimedOut)
         });
     }
 
@@ -324,15 +324,15 @@ impl World {
         let id = summary.id;
         if matches!(sending, Sending::Works | Sending::Unanswered) {
             self.read(&summary);
-            self.told.push((summary, sending == Sending::Works));
+            self.notified.push((summary, sending == Sending::Works));
         } else {
-            self.owed.extend(things(&summary));
+            self.unconfirmed.extend(things(&summary));
         }
         let outcome = match sending {
             Sending::Works => Ok(()),
             Sending::Unanswered | Sending::Lost => return None,
             Sending::Fails | Sending::Refused => Err(DeliveryFault {
-                fault: Fault::TimedOut,
+                fault: CallError::TimedOut,
                 permanent: sending == Sending::Refused,
             }),
         };
@@ -349,10 +349,10 @@ impl World {
                 .map(|line| (line.stub.clone(), line.health)),
         );
         for thing in things(summary) {
-            self.owed.remove(&thing);
+            self.unconfirmed.remove(&thing);
         }
         for alert in summary.alerts.iter().filter(|alert| alert.new) {
-            let about = (summary.route.clone(), alert.concern.expect("a concern"));
+            let about = (summary.route.clone(), alert.alert.expect("a concern"));
             match alert.ended {
                 None => drop(self.alarmed.insert(about)),
                 Some(_) => drop(self.alarmed.remove(&about)),
@@ -387,7 +387,7 @@ fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
         .alerts
         .iter()
         .filter(|alert| alert.new)
-        .filter_map(|alert| Some(alert.concern?.word().to_owned()));
+        .filter_map(|alert| Some(alert.alert?.as_str().to_owned()));
     experiments
         .chain(concerns)
         .map(|thing| (summary.route.clone(), thing))
@@ -470,20 +470,20 @@ proptest! {
             for view in snapshot.experiments.iter() {
                 let is = if route.hears_of(&view.stub) { view.health } else { Health::Ok };
                 prop_assert_eq!(known.get(&view.stub).copied().unwrap_or(Health::Ok), is, "what {} knows of {}", route.name, view.stub);
-                let told = snapshot.told(view.stub.as_str()).iter().find(|told| told.route == route.name);
-                prop_assert_eq!(told.map(|told| told.health), is_bad(is).then_some(is), "what the snapshot says of {}", view.stub);
+                let notified = snapshot.notified(view.stub.as_str()).iter().find(|notified| notified.route == route.name);
+                prop_assert_eq!(notified.map(|notified| notified.health), is_bad(is).then_some(is), "what the snapshot says of {}", view.stub);
             }
         }
         prop_assert!(snapshot.routes.iter().all(|route| route.waiting_since.is_none()), "{:?}", snapshot.routes);
         prop_assert!(world.alarmed.is_empty(), "who was told of an outage is told of its end: {:?}", world.alarmed);
-        prop_assert!(world.owed.is_empty(), "what was to be told is told one day: {:?}", world.owed);
+        prop_assert!(world.unconfirmed.is_empty(), "what was to be told is told one day: {:?}", world.unconfirmed);
 
-        let told = world.told.len();
+        let notified = world.notified.len();
         world.restart();
         for _ in 0..10 {
             world.round();
         }
-        let news = world.told[told..].iter().find(|(summary, _)| summary.occasion == Occasion::News);
+        let news = world.notified[notified..].iter().find(|(summary, _)| summary.occasion == Occasion::News);
         prop_assert!(news.is_none(), "a restart tells nothing: {news:?}");
     }
 
@@ -501,10 +501,10 @@ proptest! {
             other.round();
             prop_assert_eq!(one.engine.next_deadline(), other.engine.next_deadline());
         }
-        prop_assert_eq!(one.told, other.told);
+        prop_assert_eq!(one.notified, other.notified);
         let (one, other) = (one.engine.snapshot(), other.engine.snapshot());
         prop_assert_eq!(one.experiments, other.experiments);
-        prop_assert_eq!((one.routes, one.told, one.counts), (other.routes, other.told, other.counts));
+        prop_assert_eq!((one.routes, one.notified, one.counts), (other.routes, other.notified, other.counts));
     }
 
     #[test]
@@ -519,7 +519,7 @@ proptest! {
         world.calm();
         let mut before: BTreeSet<(RouteName, u64)> = BTreeSet::new();
         let mut digests: BTreeMap<RouteName, usize> = BTreeMap::new();
-        for (summary, is_known) in &world.told {
+        for (summary, is_known) in &world.notified {
             let is_before = |id| before.contains(&(summary.route.clone(), id));
             prop_assert!(summary.thread.references.iter().all(|message| is_before(message.id)), "{summary:?}");
             prop_assert!(before.insert((summary.route.clone(), summary.id)), "a number that was used");

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 
-use super::{Failure, here};
-use crate::access::{Authority, Grant, Scope};
+use super::{Failure, local_instance};
+use crate::clients::{self, Http};
 use crate::config::{ApiRead, ApiTls, Sources, load, load_rules};
+use crate::http::auth::{Authority, Grant, Scope};
 use crate::service;
-use crate::wire::{self, Http};
 
 /// The longest that one answer may take.
 pub const WITHIN: Duration = Duration::from_secs(5);
@@ -133,7 +133,7 @@ fn local(sources: &Sources, port: Option<u16>) -> Result<Asked, Failure> {
     if let Some((listen, port)) = config.api.listen.as_mut().zip(port) {
         listen.set_port(port);
     }
-    let base = here::base(&config.api)?;
+    let base = local_instance::base(&config.api)?;
     let base = Url::parse(&base)
         .map_err(|error| Failure::Failed(format!("{base} is no address: {error}.")))?;
     let authority = config
@@ -166,8 +166,8 @@ fn http(tls: Option<&ApiTls>) -> Result<Http, Failure> {
         Failure::Unreachable(format!("labwatch cannot be asked: {why}."))
     };
     let tls = match tls {
-        Some(files) => here::trusting(&files.cert).map_err(|error| cannot(&error))?,
-        None => wire::client_config(false).map_err(|fault| cannot(&fault))?,
+        Some(files) => local_instance::trusting(&files.cert).map_err(|error| cannot(&error))?,
+        None => clients::client_config(false).map_err(|fault| cannot(&fault))?,
     };
     Http::new(WITHIN, tls).map_err(|fault| cannot(&fault))
 }

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use url::Url;
 
 use super::recipients::refusals;
+use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
 use crate::effects::mail::{Mailer, Recipients};
-use crate::model::{Fault, SourceName, format_duration};
-use crate::wire::{self, Address, Claims, Http, TOKEN_BACKDATE};
+use engine::model::{CallError, SourceName, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
 const TRY_FOR: Duration = Duration::from_secs(10);
@@ -40,10 +40,10 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
         try_feed(&config.jump, SourceName::Jump),
         try_feed(&config.relay, SourceName::Relay)
     );
-    let named = |server: SourceName, outcome: Result<String, Fault>| {
+    let named = |server: SourceName, outcome: Result<String, CallError>| {
         let outcome = outcome.map_err(|fault| format!("{fault}{}", advice(&fault, server)));
         Finding {
-            server: server.word(),
+            server: server.as_str(),
             outcome,
         }
     };
@@ -68,11 +68,11 @@ struct BookStatus {
     now: Timestamp,
 }
 
-async fn try_book(book: &BookSettings) -> Result<String, Fault> {
+async fn try_book(book: &BookSettings) -> Result<String, CallError> {
     let before = Timestamp::now();
     let token = token(
         &book.address,
-        &wire::booking_admin(&book.address, before, TOKEN_LIFE),
+        &clients::booking_admin(&book.address, before, TOKEN_LIFE),
     )?;
     let answer = http(book.timeout)?
         .call(
@@ -82,7 +82,7 @@ async fn try_book(book: &BookSettings) -> Result<String, Fault> {
         )
         .await?;
     let status: BookStatus = serde_json::from_slice(&answer)
-        .map_err(|_| Fault::Protocol("its status is not that of a book".to_owned()))?;
+        .map_err(|_| CallError::Protocol("its status is not that of a book".to_owned()))?;
     let took = Timestamp::now().duration_since(before);
     let skew = status.now.duration_since(before + took / 2);
     let resources = match status.resources {
@@ -121,15 +121,15 @@ struct Access {
     uri: String,
 }
 
-async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Fault> {
+async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, CallError> {
     let (address, now) = (&feed.address, Timestamp::now());
     let (claims, path): (Claims, &[&str]) = match server {
         SourceName::Jump => (
-            wire::jump_stats(address, now, TOKEN_LIFE),
+            clients::jump_stats(address, now, TOKEN_LIFE),
             &["api", "v1", "connect", "stats"],
         ),
         SourceName::Relay | SourceName::Book => (
-            wire::relay_stats(address, now, TOKEN_LIFE),
+            clients::relay_stats(address, now, TOKEN_LIFE),
             &["session", "stats"],
         ),
     };
@@ -141,7 +141,7 @@ async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Fau
         .ok()
         .and_then(|access: Access| Url::parse(&access.uri).ok());
     let websocket =
-        websocket.ok_or_else(|| Fault::Protocol("its answer names no websocket".to_owned()))?;
+        websocket.ok_or_else(|| CallError::Protocol("its answer names no websocket".to_owned()))?;
     Ok(format!(
         "it lets us in and sends us to {}",
         websocket.origin().ascii_serialization()
@@ -177,29 +177,29 @@ async fn try_mail(mail: &MailSettings, telling: &TellingSettings) -> Result<Stri
     ))
 }
 
-fn token(address: &Address, claims: &Claims) -> Result<String, Fault> {
-    wire::mint(address, claims).map_err(|error| Fault::Credentials(error.to_string()))
+fn token(address: &Address, claims: &Claims) -> Result<String, CallError> {
+    clients::mint(address, claims).map_err(|error| CallError::Credentials(error.to_string()))
 }
 
-fn http(timeout: Duration) -> Result<Http, Fault> {
-    Http::new(timeout, wire::client_config(false)?)
+fn http(timeout: Duration) -> Result<Http, CallError> {
+    Http::new(timeout, clients::client_config(false)?)
 }
 
 /// What to do, where the fault does not say it itself.
-fn advice(fault: &Fault, server: SourceName) -> String {
+fn advice(fault: &CallError, server: SourceName) -> String {
     match fault {
-        Fault::Unreachable(_) | Fault::TimedOut => {
+        CallError::Unreachable(_) | CallError::TimedOut => {
             format!(": check host_{server}, scheme_{server} and url_{server}, and that it runs")
         }
-        Fault::Dropped | Fault::Protocol(_) => {
+        CallError::Dropped | CallError::Protocol(_) => {
             format!(": check that the address is {server}'s own")
         }
-        Fault::Sick { .. } => ": look into its log".to_owned(),
-        Fault::Credentials(_)
-        | Fault::Audience(_)
-        | Fault::Forbidden(_)
-        | Fault::NotFound(_)
-        | Fault::Busy => String::new(),
+        CallError::Sick { .. } => ": look into its log".to_owned(),
+        CallError::Credentials(_)
+        | CallError::Audience(_)
+        | CallError::Forbidden(_)
+        | CallError::NotFound(_)
+        | CallError::Busy => String::new(),
     }
 }
 
@@ -356,14 +356,14 @@ mod tests {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let findings = try_all(&config_at(1, &[])).await;
         for finding in findings {
-            let told = finding.outcome.expect_err("nobody is there");
+            let notified = finding.outcome.expect_err("nobody is there");
             let advice = format!(
                 ": check host_{0}, scheme_{0} and url_{0}, and that it runs",
                 finding.server
             );
             assert!(
-                told.starts_with("cannot connect (") && told.ends_with(&advice),
-                "{told}"
+                notified.starts_with("cannot connect (") && notified.ends_with(&advice),
+                "{notified}"
             );
         }
     }

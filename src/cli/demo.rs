@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::token::authority;
 use super::{Failure, say};
-use crate::access::{self, Grant, Scope};
 use crate::config::{Config, Sources, load};
-use crate::engine::{Record, SwitchOutcome};
+use crate::http::auth::{self, Grant, Scope};
 use crate::lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
-use crate::model::{Health, SourceHealth};
-use crate::service::{self, Onlooker};
+use crate::service::{self, ServiceOptions};
+use engine::model::{Health, SourceHealth};
+use engine::{Record, SwitchOutcome};
 
 /// How often the demonstration looks whether a mail came.
 const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);
@@ -98,23 +98,23 @@ async fn demonstrate(args: &DemoArgs, sources: &Sources) -> Result<(), Failure> 
 
     let stage = Stage::new(&stop);
     stage.open(&lab);
-    let onlooker = stage.onlooker(token, config.api.prefix.clone());
-    let service = service::serve(config, stop.clone(), onlooker);
+    let options = stage.options(token, config.api.prefix.clone());
+    let service = service::serve(config, stop.clone(), options);
     let story = async {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
-            told = tell_story(&lab, &script, &stage, args.once) => told,
+            notified = tell_story(&lab, &script, &stage, args.once) => notified,
             () = tell_mails(lab.mail(), &stage) => Ok(()),
         }
     };
-    let (served, told) = tokio::join!(service, async {
-        let told = story.await;
+    let (served, notified) = tokio::join!(service, async {
+        let notified = story.await;
         stop.cancel();
-        told
+        notified
     });
     lab.stop().await;
     served.map_err(|error| failed("labwatch cannot serve", &error))?;
-    told.map_err(|error| failed("the simulated laboratory failed", &error))
+    notified.map_err(|error| failed("the simulated laboratory failed", &error))
 }
 
 fn plan(args: &DemoArgs) -> Plan {
@@ -160,7 +160,7 @@ fn configuration(
 /// A secret for this demonstration alone.
 fn secret() -> Result<String, Failure> {
     let none = || Failure::Failed("The system gives no randomness.".to_owned());
-    Ok(access::id().ok_or_else(none)? + &access::id().ok_or_else(none)?)
+    Ok(auth::id().ok_or_else(none)? + &auth::id().ok_or_else(none)?)
 }
 
 /// A token with which everything can be tried that maintainers do.
@@ -192,11 +192,11 @@ async fn tell_story(
 }
 
 async fn tell_mails(catcher: &MailCatcher, stage: &Stage) {
-    let mut told = 0;
+    let mut notified = 0;
     loop {
         tokio::time::sleep(LOOK_FOR_MAIL_EVERY).await;
-        for mail in catcher.mails().iter().skip(told) {
-            told += 1;
+        for mail in catcher.mails().iter().skip(notified) {
+            notified += 1;
             stage.tell_mail(mail);
         }
     }
@@ -232,9 +232,9 @@ impl Stage {
         self.line("");
     }
 
-    fn onlooker(&self, token: String, prefix: String) -> Onlooker {
+    fn options(&self, token: String, prefix: String) -> ServiceOptions {
         let (started, records) = (self.clone(), self.clone());
-        Onlooker {
+        ServiceOptions {
             started: Box::new(move |listen| {
                 let place = format!("http://{listen}{prefix}");
                 started.tell(
@@ -368,9 +368,9 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         ),
         Record::Seen(_)
         | Record::Wished { .. }
-        | Record::Quieted { .. }
+        | Record::Suppression { .. }
         | Record::Forgotten(_)
-        | Record::Told { .. }
+        | Record::Notified { .. }
         | Record::RouteGone(_)
         | Record::Bookings(_)
         | Record::Pools(_)
@@ -381,8 +381,8 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
     })
 }
 
-fn manifest_words(change: &crate::engine::ManifestChange) -> String {
-    use crate::engine::ManifestChange::{Back, Changed, Lost};
+fn manifest_words(change: &engine::ManifestChange) -> String {
+    use engine::ManifestChange::{Back, Changed, Lost};
     match change {
         Lost => {
             "book has lost its manifest: what was known is kept, nothing is switched".to_owned()

@@ -5,7 +5,7 @@ mod backup;
 mod check;
 mod connect;
 mod demo;
-mod here;
+mod local_instance;
 mod notify;
 mod ready;
 mod recipients;

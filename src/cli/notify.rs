@@ -5,13 +5,13 @@ use jiff::Timestamp;
 
 use super::recipients::{list, refusals};
 use super::{Failure, say};
+use crate::clients::{self, Http};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
 use crate::effects::webhook::{self, Webhook};
-use crate::engine::{Alert, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
-use crate::model::RouteName;
 use crate::service;
-use crate::wire::{self, Http};
+use engine::model::RouteName;
+use engine::{AlertLine, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -26,7 +26,7 @@ pub enum NotifyCommand {
 /// [`Failure`] when nobody is configured to be told, or when somebody does not take it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
-    let http = wire::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
+    let http = clients::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
     let webhooks = Webhook::all(&config.telling, &http);
     if config.mail.is_none() && webhooks.is_empty() {
@@ -92,8 +92,8 @@ async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> 
 fn test_summary(now: Timestamp) -> Summary {
     let text =
         "this is a test: somebody asked labwatch to send it, and nothing is wrong".to_owned();
-    let alerts = vec![Alert {
-        concern: None,
+    let alerts = vec![AlertLine {
+        alert: None,
         text,
         since: now,
         ended: None,

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::Failure;
 use super::ask::{self, Asked, Where};
 use crate::config::Sources;
-use crate::model::{format_duration, parse_duration};
+use engine::model::{format_duration, parse_duration};
 
 /// How often it is asked.
 const TICK: Duration = Duration::from_millis(500);

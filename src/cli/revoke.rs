@@ -8,9 +8,9 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Failure, here, say, token};
-use crate::access::{Grant, Revoked, Scope, is_id, revocation, revoked_in};
+use super::{Failure, local_instance, say, token};
 use crate::config::{ApiTls, Config};
+use crate::http::auth::{Grant, Revoked, Scope, is_id, revocation, revoked_in};
 use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
 
 /// How long the labwatch that runs may take to answer, and the disk to take what is revoked.
@@ -111,7 +111,7 @@ fn revoke_at_rest(store: &Store, id: &str) -> Result<(), Failure> {
 
 /// Asks the labwatch that runs, with a token that lives for a moment.
 fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
-    let base = here::base(&config.api)?;
+    let base = local_instance::base(&config.api)?;
     let failed = |why: &str| {
         Failure::Failed(format!(
             "The labwatch that runs at {base} cannot be asked: {why}."
@@ -173,7 +173,7 @@ fn client(tls: Option<&ApiTls>) -> Result<Client, String> {
     let builder = match tls {
         None => builder,
         Some(files) => builder.tls_backend_preconfigured(
-            here::trusting(&files.cert).map_err(|error| error.to_string())?,
+            local_instance::trusting(&files.cert).map_err(|error| error.to_string())?,
         ),
     };
     builder.build().map_err(|error| root_cause(&error))

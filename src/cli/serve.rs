@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::config::{Sources, load};
-use crate::service::{self, Onlooker, Reload};
+use crate::service::{self, Reload, ServiceOptions};
 use crate::telemetry::log;
 
 /// Serves until told to stop.
@@ -21,12 +21,12 @@ pub fn run(sources: &Sources) -> Result<(), Failure> {
         begun,
         read: Box::new(move || load(&sources)),
     };
-    let onlooker = Onlooker {
+    let options = ServiceOptions {
         levels: Some(log.levels()),
         reload: Some(reload),
-        ..Onlooker::default()
+        ..ServiceOptions::default()
     };
-    service::run(loaded.config, onlooker).map_err(|error| {
+    service::run(loaded.config, options).map_err(|error| {
         let text = format!("labwatch cannot serve: {error}.");
         if error.is_another_labwatch() {
             Failure::Occupied(text)

@@ -99,7 +99,7 @@ fn table(body: &Value) -> String {
         );
     }
     if let Some(checks) = body.get("checks").and_then(Value::as_array) {
-        let word = |check: &Value| {
+        let as_str = |check: &Value| {
             if check.get("ok").and_then(Value::as_bool) == Some(true) {
                 "OK"
             } else {
@@ -107,9 +107,13 @@ fn table(body: &Value) -> String {
             }
             .to_owned()
         };
-        let rows = checks
-            .iter()
-            .map(|check| (text(check, "name"), word(check), text(check, "checkOutput")));
+        let rows = checks.iter().map(|check| {
+            (
+                text(check, "name"),
+                as_str(check),
+                text(check, "checkOutput"),
+            )
+        });
         return lines(&text(body, "description"), rows);
     }
     match body.get("message").and_then(Value::as_str) {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::{Failure, complain, here, revoke, say};
-use crate::access::{Authority, Grant, Issued, Scope};
+use super::{Failure, complain, local_instance, revoke, say};
+use crate::clients::{self, Address, Claims, MAX_TOKEN_LIFE};
 use crate::config::{Config, Sources, load};
-use crate::model::{format_duration, parse_duration};
-use crate::wire::{self, Address, Claims, MAX_TOKEN_LIFE};
+use crate::http::auth::{Authority, Grant, Issued, Scope};
+use engine::model::{format_duration, parse_duration};
 
 /// A new token for the API, or something else about tokens.
 #[derive(Debug, Args)]
@@ -142,7 +142,7 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
             .api
             .url
             .clone()
-            .map_or_else(|| here::base(&config.api), Ok)?,
+            .map_or_else(|| local_instance::base(&config.api), Ok)?,
         pass.id,
     ));
     Ok(())
@@ -151,7 +151,7 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
 /// Prints a token for a server, and on standard error how to use it.
 fn for_server(server: Server, life: Duration, config: &Config) -> Result<(), Failure> {
     let (address, claims) = claims(server, life, config, Timestamp::now());
-    let token = wire::mint(address, &claims)
+    let token = clients::mint(address, &claims)
         .map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?;
     say(&token)?;
     complain(&reminder(server, life, address));
@@ -162,15 +162,15 @@ fn claims(server: Server, life: Duration, config: &Config, now: Timestamp) -> (&
     match server {
         Server::Book => (
             &config.book.address,
-            wire::booking_admin(&config.book.address, now, life),
+            clients::booking_admin(&config.book.address, now, life),
         ),
         Server::Jump => (
             &config.jump.address,
-            wire::jump_stats(&config.jump.address, now, life),
+            clients::jump_stats(&config.jump.address, now, life),
         ),
         Server::Relay => (
             &config.relay.address,
-            wire::relay_stats(&config.relay.address, now, life),
+            clients::relay_stats(&config.relay.address, now, life),
         ),
     }
 }

@@ -152,13 +152,13 @@ fn secret(reader: &mut Reader<'_>, read: ApiRead) -> Option<SecretString> {
             reader.wrong(KEY, "is too short, so that it could be guessed", &allowed);
         }
         None if reader.secrets && read != ApiRead::Open && reader.problems.len() == before => {
-            let word = if read == ApiRead::Token {
+            let as_str = if read == ApiRead::Token {
                 "token"
             } else {
                 "students"
             };
             let why = format!(
-                "api_read is {word}: name a file with it in secret_api_file, give it as a systemd credential, or "
+                "api_read is {as_str}: name a file with it in secret_api_file, give it as a systemd credential, or "
             );
             reader.missing(KEY, &why);
         }

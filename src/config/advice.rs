@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reader::Reader;
-use crate::engine::{Advice, AdviceError, Pattern};
+use engine::{Advice, AdviceError, Pattern};
 
 const ALLOWED: &str = "one line of at most 1000 bytes";
 

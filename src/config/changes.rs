@@ -12,7 +12,7 @@ use super::{
     Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings, SurfaceSettings,
     TellingSettings, keys, tables,
 };
-use crate::engine::{Maintenance, Rules};
+use engine::{Maintenance, Rules};
 
 /// What the names of settings start with that take effect when the configuration is read anew while labwatch runs.
 const AT_ONCE_STARTS: [&str; 3] = ["email_", "health_", "sample"];

@@ -91,14 +91,14 @@ pub fn variable(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.to_ascii_uppercase())
 }
 
-/// The known setting whose name is nearest to `stray`, if one is near enough to be meant.
-pub(super) fn nearest<'a, S: AsRef<str>>(stray: &str, known: &'a [S]) -> Option<&'a str> {
-    let lower = stray.to_ascii_lowercase();
-    let stray = lower.strip_prefix("status_").unwrap_or(&lower);
-    let within = SUGGESTED_WITHIN.max(stray.len() / 3);
+/// The known setting whose name is nearest to `unlisted`, if one is near enough to be meant.
+pub(super) fn nearest<'a, S: AsRef<str>>(unlisted: &str, known: &'a [S]) -> Option<&'a str> {
+    let lower = unlisted.to_ascii_lowercase();
+    let unlisted = lower.strip_prefix("status_").unwrap_or(&lower);
+    let within = SUGGESTED_WITHIN.max(unlisted.len() / 3);
     let named = known.iter().map(AsRef::as_ref);
     let (distance, name) = named
-        .map(|name| (distance(stray, name), name))
+        .map(|name| (distance(unlisted, name), name))
         .min_by_key(|(distance, _)| *distance)?;
     (distance <= within).then_some(name)
 }
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_misspelt_name_finds_its_setting() {
         let known: Vec<String> = keys().iter().map(|key| key.name.to_owned()).collect();
-        for (stray, expected) in [
+        for (unlisted, expected) in [
             ("host_bok", Some("host_book")),
             ("host_bookjump", Some("host_book")),
             ("STATUS_HOST_JUMP", Some("host_jump")),
@@ -180,7 +180,7 @@ mod tests {
             ("whom_to_tell", None),
             ("zzz", None),
         ] {
-            assert_eq!(nearest(stray, &known), expected, "{stray}");
+            assert_eq!(nearest(unlisted, &known), expected, "{unlisted}");
         }
     }
 }

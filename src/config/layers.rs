@@ -82,7 +82,7 @@ impl Layer {
         Self::Arguments,
     ];
 
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Defaults => "defaults",
             Self::File => "file",
@@ -185,7 +185,7 @@ impl Layers {
         let metadata = self.figment.get_metadata(value.tag())?;
         let layer = Layer::ALL
             .into_iter()
-            .find(|layer| layer.word() == metadata.name)?;
+            .find(|layer| layer.as_str() == metadata.name)?;
         let origin = metadata
             .source
             .as_ref()
@@ -385,7 +385,7 @@ struct Setting<'a> {
 impl Provider for Setting<'_> {
     fn metadata(&self) -> Metadata {
         Metadata::from(
-            self.layer.word(),
+            self.layer.as_str(),
             figment::Source::Custom(self.origin.clone()),
         )
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time, Weekday};
 
+use super::notifications::clock;
 use super::reader::Reader;
 use super::settings::{DAY, MINUTE};
-use super::telling::clock;
 use super::zone::{self, Zone};
-use crate::engine::{Day, Maintenance, NamePattern, Schedule, Weekly};
+use engine::{Day, Maintenance, NamePattern, Schedule, Weekly};
 
 const INSTANT: &str = "a date and time, with an offset or else by the clock of zone: 2026-09-01T08:00:00+01:00 or 2026-09-01T08:00";
 const DAYS: &str =

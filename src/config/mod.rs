@@ -5,40 +5,40 @@ mod advice;
 mod changes;
 mod document;
 mod fingerprint;
-mod groups;
+mod graphite;
 mod hidden;
 mod keys;
 mod layers;
 mod mail;
 mod maintenance;
-mod outlets;
+mod notifications;
 mod problem;
 mod reader;
 mod rows;
 mod servers;
+mod services;
 mod settings;
 mod summary;
 mod tables;
-mod telling;
 mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
 pub use fingerprint::Fingerprint;
-pub use groups::{
-    BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
-};
+pub use graphite::{GraphiteSettings, ProfileSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
 pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};
 pub use layers::{MAX_FILE_BYTES, Sources};
 pub use maintenance::{MaintenanceSettings, Planned};
-pub use outlets::{GraphiteSettings, ProfileSettings, SurfaceSettings};
+pub use notifications::{DeadMan, Route, RouteTarget, TellingSettings, Webhook};
 pub use problem::{Problem, Problems};
 pub use reader::MAX_SECRET_BYTES;
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
+pub use services::{
+    BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
+};
 pub use settings::{Loaded, load, load_rules};
 pub use tables::{EXAMPLE, MAX_ROWS, TABLES, Table, tables};
-pub use telling::{DeadMan, Route, RouteTarget, TellingSettings, Webhook};
 pub use zone::Zone;
 
 use std::path::PathBuf;
@@ -46,8 +46,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::engine::{Advice, Asking, FlapRule, HoldTimes, Sampling};
-use crate::wire::Address;
+use crate::clients::Address;
+use engine::{Advice, Asking, FlapRule, HysteresisTimes, Sampling};
 
 /// Everything that can be set. Each part goes to the room that it is for; only the service sees the whole.
 #[derive(Debug, Clone)]
@@ -148,7 +148,7 @@ pub struct HealthSettings {
     /// `HEALTH_OUTAGE_HOLD`.
     pub outage_hold: Duration,
     /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`.
-    pub hold: HoldTimes,
+    pub hold: HysteresisTimes,
     /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`.
     pub flapping: FlapRule,
     /// `HEALTH_EVENTS`, at least 1.

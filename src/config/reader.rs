@@ -16,7 +16,7 @@ use super::keys;
 use super::layers::{Found, Layer, Layers, Raw};
 use super::problem::{Problem, quote};
 use super::tables::Row;
-use crate::model::parse_duration;
+use engine::model::parse_duration;
 
 /// The longest secret, in bytes.
 pub const MAX_SECRET_BYTES: u64 = 16 << 10;
@@ -100,11 +100,11 @@ impl<'a> Reader<'a> {
 
     /// One of several words, in capitals or not.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
-        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let names: Vec<&str> = words.iter().map(|(as_str, _)| *as_str).collect();
         self.parsed(key, &either(&names), |text| {
             let found = words
                 .iter()
-                .find(|(word, _)| word.eq_ignore_ascii_case(text));
+                .find(|(as_str, _)| as_str.eq_ignore_ascii_case(text));
             found
                 .map(|(_, value)| *value)
                 .ok_or_else(|| "is not one of them".to_owned())

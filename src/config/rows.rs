@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::reader::Reader;
-use crate::model::MAX_NAME_BYTES;
+use engine::model::MAX_NAME_BYTES;
 
 /// The longest name that people give to something in the settings.
 pub const MAX_SLUG_BYTES: usize = 64;

@@ -5,8 +5,8 @@ use url::Url;
 
 use super::problem::quote;
 use super::reader::Reader;
-use crate::model::SourceName;
-use crate::wire::Address;
+use crate::clients::Address;
+use engine::model::SourceName;
 
 const HOST: &str = "a host, or host:port, without scheme and path";
 const HTTP_URL: &str = "an http or https URL without user, query and fragment";

@@ -10,20 +10,20 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use super::access::api;
 use super::advice::advice;
 use super::changes::Written;
-use super::groups::{Groups, groups};
+use super::graphite::{graphite, profile, surfaces};
 use super::layers::{Layers, Sources};
 use super::maintenance::maintenance;
-use super::outlets::{graphite, profile, surfaces};
+use super::notifications::telling;
 use super::problem::Problems;
 use super::reader::{Reader, duration_within};
-use super::telling::telling;
+use super::services::{Groups, groups};
 use super::{
     BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings,
     MailSettings, MemorySettings, SampleSettings, mail, servers,
 };
-use crate::engine::{Asking, FlapRule, HoldTimes, Policy, Sampling};
-use crate::model::{SourceName, parse_duration};
-use crate::wire::Address;
+use crate::clients::Address;
+use engine::model::{SourceName, parse_duration};
+use engine::{Asking, FlapRule, HysteresisTimes, Policy, Sampling};
 
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -227,7 +227,7 @@ fn health(reader: &mut Reader<'_>) -> HealthSettings {
         startup: reader.duration("health_startup", Duration::ZERO..=DAY),
         settle: reader.duration("health_settle", Duration::ZERO..=HOUR),
         outage_hold: reader.duration("health_outage_hold", 10 * SECOND..=7 * DAY),
-        hold: HoldTimes {
+        hold: HysteresisTimes {
             down: reader.duration("health_hold_down", Duration::ZERO..=HOUR),
             up: reader.duration("health_hold_up", Duration::ZERO..=HOUR),
         },
@@ -266,7 +266,7 @@ fn flapping(reader: &mut Reader<'_>) -> FlapRule {
 
 fn log(reader: &mut Reader<'_>) -> LogSettings {
     const LEVEL: &str =
-        "off, error, warn, info, debug, trace, or a filter such as info,labwatch::feeds=debug";
+        "off, error, warn, info, debug, trace, or a filter such as info,labwatch::clients=debug";
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     LogSettings {
         level: reader
@@ -373,7 +373,10 @@ mod tests {
             ("warning", "warn"),
             ("fatal", "error"),
             ("off", "off"),
-            ("info,labwatch::feeds=debug", "info,labwatch::feeds=debug"),
+            (
+                "info,labwatch::clients=debug",
+                "info,labwatch::clients=debug",
+            ),
             ("labwatch=trace", "labwatch=trace"),
         ] {
             assert_eq!(log_level(text), Ok(level.to_owned()));

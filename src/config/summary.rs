@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::groups::{CategorySettings, Expect, PoolSettings, ServiceSettings};
 use super::maintenance::{MaintenanceSettings, Planned};
+use super::notifications::{Route, RouteTarget, TellingSettings, Webhook};
 use super::reader::short;
-use super::telling::{Route, RouteTarget, TellingSettings, Webhook};
+use super::services::{CategorySettings, Expect, PoolSettings, ServiceSettings};
 use super::{ApiRead, ApiSettings, Config, MailSettings};
-use crate::wire::Address;
+use crate::clients::Address;
 
 impl Config {
     /// What is watched, who is mailed and by which rules, in a few lines for people.

@@ -139,10 +139,10 @@ pub(super) fn rows(
         (What::One(section), false) => vec![section],
         (What::Many(sections), true) if sections.len() <= MAX_ROWS => sections,
         (What::Many(sections), true) => {
-            let told = format!("stands there {} times", sections.len());
+            let notified = format!("stands there {} times", sections.len());
             return (
                 Vec::new(),
-                vec![wrong(told, &format!("at most {MAX_ROWS} times"))],
+                vec![wrong(notified, &format!("at most {MAX_ROWS} times"))],
             );
         }
         (What::One(_), true) => {
@@ -217,7 +217,7 @@ fn row(
     problems.extend(
         strays
             .into_iter()
-            .map(|(key, origin)| stray(&row, &key, &known, flat, origin)),
+            .map(|(key, origin)| unlisted(&row, &key, &known, flat, origin)),
     );
     row
 }
@@ -230,7 +230,7 @@ fn label(table: &Table, number: usize, name: Option<&Found>) -> String {
     }
 }
 
-fn stray(row: &Row, key: &str, known: &[&str], flat: &[String], origin: String) -> Problem {
+fn unlisted(row: &Row, key: &str, known: &[&str], flat: &[String], origin: String) -> Problem {
     let heading = row.table.heading();
     let allowed = match keys::nearest(key, known) {
         _ if flat.iter().any(|name| name == key) => {

@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::STOP_GRACE;
-use crate::engine::{Input, Switch, SwitchOutcome};
-use crate::faults::{self, Point};
-use crate::model::{Bookable, Fault, ResourceName};
-use crate::wire::{BookClient, resource_is_gone};
+use crate::clients::{BookClient, resource_is_gone};
+use crate::failpoints::{self, Point};
+use engine::model::{Bookable, CallError, ResourceName};
+use engine::{Input, Switch, SwitchOutcome};
 
 /// How many switches are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 16;
@@ -70,7 +70,7 @@ async fn carry_out(switcher: Switcher, switch: Switch, inputs: mpsc::Sender<Inpu
 async fn answered(resource: ResourceName, work: impl Future<Output = SwitchOutcome>) -> Input {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
-        SwitchOutcome::Failed(Fault::Protocol(
+        SwitchOutcome::Failed(CallError::Protocol(
             "its answer broke the program that read it".into(),
         ))
     });
@@ -88,7 +88,7 @@ async fn set(client: &BookClient, switch: &Switch) -> SwitchOutcome {
 }
 
 /// Looks, writes what book does not say already, reads back. Looking first closes most of the gap in which a person's hold could be written over; book has no way to close it all.
-async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcome, Fault> {
+async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcome, CallError> {
     let before = client.availability(&switch.resource).await?;
     if before.bookable() == Bookable::Held && !switch.by_person {
         return Ok(SwitchOutcome::Held(before));
@@ -99,9 +99,9 @@ async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcom
     client
         .switch(&switch.resource, switch.available, &switch.reason)
         .await?;
-    faults::pass(Point::SwitchWritten);
+    failpoints::pass(Point::SwitchWritten);
     let after = client.availability(&switch.resource).await?;
-    faults::pass(Point::SwitchReadBack);
+    failpoints::pass(Point::SwitchReadBack);
     Ok(SwitchOutcome::Confirmed(after))
 }
 
@@ -110,8 +110,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::model::{Availability, Stub};
-    use crate::wire::fake_book::{FakeBook, Trouble};
+    use crate::clients::book::fake_book::{FakeBook, Trouble};
+    use engine::model::{Availability, Stub};
 
     const SOON: Duration = Duration::from_secs(5);
     const REASON: &str = "labwatch: the video is missing";
@@ -239,7 +239,7 @@ mod tests {
                 "a sick book",
                 (true, "new"),
                 Some(Trouble::Status(500)),
-                SwitchOutcome::Failed(Fault::Sick {
+                SwitchOutcome::Failed(CallError::Sick {
                     status: 500,
                     body: "oops".into(),
                 }),
@@ -248,7 +248,7 @@ mod tests {
                 "a slow book",
                 (true, "new"),
                 Some(Trouble::Silent),
-                SwitchOutcome::Failed(Fault::TimedOut),
+                SwitchOutcome::Failed(CallError::TimedOut),
             ),
         ];
         for (what, (available, reason), trouble, expected) in rows {
@@ -277,7 +277,7 @@ mod tests {
         );
         let wrong = set(&book.client_at("/wrong"), &withdraw("r-held")).await;
         assert!(
-            matches!(wrong, SwitchOutcome::Failed(Fault::NotFound(_))),
+            matches!(wrong, SwitchOutcome::Failed(CallError::NotFound(_))),
             "{wrong:?}"
         );
     }
@@ -290,7 +290,7 @@ mod tests {
             matches!(
                 input,
                 Input::Switched {
-                    outcome: SwitchOutcome::Failed(Fault::Protocol(_)),
+                    outcome: SwitchOutcome::Failed(CallError::Protocol(_)),
                     ..
                 }
             ),
@@ -361,7 +361,7 @@ mod tests {
         for _ in 1..(2 * AT_ONCE) {
             assert_eq!(
                 bench.outcome().await.1,
-                SwitchOutcome::Failed(Fault::TimedOut)
+                SwitchOutcome::Failed(CallError::TimedOut)
             );
         }
     }

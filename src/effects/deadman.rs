@@ -20,10 +20,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::clients::Http;
 use crate::config::DeadMan;
-use crate::engine::Snapshot;
-use crate::model::{Fault, SourceHealth};
-use crate::wire::Http;
+use engine::Snapshot;
+use engine::model::{CallError, SourceHealth};
 
 /// Where is called, and how.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub struct DeadManView {
     /// When a call was last taken.
     pub last_taken: Option<Timestamp>,
     /// Why the last call failed; `None` when it was taken.
-    pub fault: Option<Fault>,
+    pub fault: Option<CallError>,
     /// How many calls failed in a row.
     pub failures: u32,
 }
@@ -56,7 +56,7 @@ pub async fn run(
     caller: Caller,
     mut pictures: watch::Receiver<Arc<Snapshot>>,
     memory_is_well: MemoryIsWell,
-    mut told: Told,
+    mut notified: Told,
     stop: CancellationToken,
 ) {
     let calling = async {
@@ -65,7 +65,7 @@ pub async fn run(
             pictures.mark_unchanged();
             good_check(&mut pictures, &memory_is_well).await;
             view = note(call(&caller).await, &view);
-            told(&view);
+            notified(&view);
             tokio::time::sleep(caller.settings.every).await;
         }
     };
@@ -94,7 +94,7 @@ fn hears(snapshot: &Snapshot) -> bool {
             .any(|source| matches!(source.health, SourceHealth::Live | SourceHealth::Late))
 }
 
-async fn call(caller: &Caller) -> Result<(), Fault> {
+async fn call(caller: &Caller) -> Result<(), CallError> {
     let (status, said) = caller
         .http
         .exchange(
@@ -107,7 +107,7 @@ async fn call(caller: &Caller) -> Result<(), Fault> {
     if status.is_success() {
         Ok(())
     } else {
-        Err(Fault::Sick {
+        Err(CallError::Sick {
             status: status.as_u16(),
             body: said,
         })
@@ -115,7 +115,7 @@ async fn call(caller: &Caller) -> Result<(), Fault> {
 }
 
 /// What the outcome makes of the view. Says it when it is another than the last.
-fn note(outcome: Result<(), Fault>, before: &DeadManView) -> DeadManView {
+fn note(outcome: Result<(), CallError>, before: &DeadManView) -> DeadManView {
     let after = match outcome {
         Ok(()) => DeadManView {
             last_taken: Some(Timestamp::now()),
@@ -136,12 +136,12 @@ fn note(outcome: Result<(), Fault>, before: &DeadManView) -> DeadManView {
         (None, None) if before.last_taken.is_none() => info!("the dead-man's URL is reached"),
         (None, Some(fault)) => {
             warn!(
-                fault = fault.word(),
+                fault = fault.as_str(),
                 "the dead-man's URL is not reached, it is tried again; check DEAD_MAN_URL: {fault}"
             );
         }
         (Some(was), Some(is)) if was != is => warn!(
-            fault = is.word(),
+            fault = is.as_str(),
             "the dead-man's URL is still not reached: {is}"
         ),
         (Some(_), Some(_)) | (None, None) => {}
@@ -160,10 +160,10 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::clients;
     use crate::config::{Sources, load};
-    use crate::engine::{Engine, Policy};
-    use crate::model::Moment;
-    use crate::wire;
+    use engine::model::Moment;
+    use engine::{Engine, Policy};
 
     /// Somebody who waits for calls, and a loop that turns when the test wants it to.
     struct Bench {
@@ -198,13 +198,14 @@ mod tests {
             });
             let (pictures, seen) = watch::channel(Arc::new(snapshot()));
             let (sender, views) = watch::channel(DeadManView::default());
-            let told = Box::new(move |view: &DeadManView| drop(sender.send_replace(view.clone())));
+            let notified =
+                Box::new(move |view: &DeadManView| drop(sender.send_replace(view.clone())));
             let memory_is_well = Box::new(move || well.load(Ordering::SeqCst));
             tasks.spawn(run(
                 caller(&url),
                 seen,
                 memory_is_well,
-                told,
+                notified,
                 CancellationToken::new(),
             ));
             Self {
@@ -274,7 +275,7 @@ mod tests {
             settings,
             http: Http::new(
                 Duration::from_secs(5),
-                wire::client_config(false).expect("TLS"),
+                clients::client_config(false).expect("TLS"),
             )
             .expect("a client"),
         }
@@ -316,7 +317,7 @@ mod tests {
             failed = bench.called(2).await;
         }
         assert_eq!(
-            (failed.fault.map(|fault| fault.word()), failed.last_taken),
+            (failed.fault.map(|fault| fault.as_str()), failed.last_taken),
             (Some("sick"), None)
         );
         bench.answer.store(200, Ordering::SeqCst);

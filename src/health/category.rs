@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::census::Member;
+use super::category_index::CategoryMember;
 use super::state::State;
 use crate::config::CategorySettings;
-use crate::engine::matches;
+use engine::matches;
 
 /// The category of everything.
 pub const DEFAULT: &str = "default";
@@ -45,7 +45,7 @@ pub fn of_stem(stem: &str) -> CategorySettings {
 
 /// Whether a member is in a configured category by its patterns or its group.
 #[must_use]
-pub fn takes_in(category: &CategorySettings, member: &Member<'_>) -> bool {
+pub fn takes_in(category: &CategorySettings, member: &CategoryMember<'_>) -> bool {
     let by_group = !member.is_component() && category.pools.iter().any(|pool| pool == member.group);
     by_group
         || category
@@ -68,7 +68,7 @@ pub struct Verdict {
 impl Verdict {
     /// Of these members by the category's rule. No members: it fails.
     #[must_use]
-    pub fn of(category: &CategorySettings, members: &[&Member<'_>]) -> Self {
+    pub fn of(category: &CategorySettings, members: &[&CategoryMember<'_>]) -> Self {
         if members.is_empty() {
             return Self {
                 ok: false,
@@ -76,7 +76,7 @@ impl Verdict {
                 failing: vec!["nothing is in it".to_owned()],
             };
         }
-        let counting: Vec<&Member<'_>> = members
+        let counting: Vec<&CategoryMember<'_>> = members
             .iter()
             .copied()
             .filter(|member| member.counts)
@@ -89,7 +89,7 @@ impl Verdict {
         Self::by(failing)
     }
 
-    fn by(mut failing: Vec<&Member<'_>>) -> Self {
+    fn by(mut failing: Vec<&CategoryMember<'_>>) -> Self {
         failing.sort_by(|a, b| {
             (a.severity, std::cmp::Reverse(a.state), a.name).cmp(&(
                 b.severity,
@@ -127,7 +127,7 @@ impl Verdict {
 }
 
 /// Those that fail and that nobody has acknowledged.
-fn failing_members<'a, 'b>(counting: &[&'a Member<'b>]) -> Vec<&'a Member<'b>> {
+fn failing_members<'a, 'b>(counting: &[&'a CategoryMember<'b>]) -> Vec<&'a CategoryMember<'b>> {
     counting
         .iter()
         .copied()
@@ -138,9 +138,9 @@ fn failing_members<'a, 'b>(counting: &[&'a Member<'b>]) -> Vec<&'a Member<'b>> {
 /// One for each group of which too few work. What fails and is acknowledged speaks for a group only when all that fail are.
 fn failing_groups<'a, 'b>(
     category: &CategorySettings,
-    counting: &[&'a Member<'b>],
-) -> Vec<&'a Member<'b>> {
-    let mut groups: std::collections::BTreeMap<&str, Vec<&'a Member<'b>>> =
+    counting: &[&'a CategoryMember<'b>],
+) -> Vec<&'a CategoryMember<'b>> {
+    let mut groups: std::collections::BTreeMap<&str, Vec<&'a CategoryMember<'b>>> =
         std::collections::BTreeMap::new();
     for member in counting {
         groups.entry(member.group).or_default().push(member);
@@ -154,8 +154,8 @@ fn failing_groups<'a, 'b>(
 /// The member that speaks for a group that fails: the most severe that nobody has acknowledged, then by name.
 fn representative<'a, 'b>(
     category: &CategorySettings,
-    group: &[&'a Member<'b>],
-) -> Option<&'a Member<'b>> {
+    group: &[&'a CategoryMember<'b>],
+) -> Option<&'a CategoryMember<'b>> {
     let healthy = group.iter().filter(|member| member.state.is_ok()).count();
     let enough = category
         .min_healthy

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::registry::no_report_for;
 use super::state::State;
-use crate::engine::{ExperimentView, Snapshot};
-use crate::model::{Health, SourceHealth, SourceName, StreamHealth};
+use engine::model::{Health, SourceHealth, SourceName, StreamHealth};
+use engine::{ExperimentView, Snapshot};
 
 /// The state of an experiment.
 ///

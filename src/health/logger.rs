@@ -8,28 +8,34 @@ use serde::Deserialize;
 /// The components whose level can be set, each with the modules that speak for it. Relay and jump share the code of their feeds.
 pub const COMPONENTS: [(&str, &[&str]); 12] = [
     ("all", &["labwatch"]),
-    ("api", &["labwatch::api"]),
+    ("api", &["labwatch::http"]),
     (
         "book",
         &[
-            "labwatch::feeds::book",
+            "labwatch::clients::book::poll",
             "labwatch::effects::book",
-            "labwatch::wire::book",
+            "labwatch::clients::book::client",
         ],
     ),
-    ("feeds", &["labwatch::feeds"]),
+    ("feeds", &["labwatch::clients"]),
     ("health", &["labwatch::health"]),
     (
         "jump",
-        &["labwatch::feeds::subscribe", "labwatch::feeds::socket"],
+        &[
+            "labwatch::clients::subscription",
+            "labwatch::clients::socket",
+        ],
     ),
     ("journal", &["labwatch::telemetry::journal"]),
     ("mail", &["labwatch::effects::mail"]),
     (
         "relay",
-        &["labwatch::feeds::subscribe", "labwatch::feeds::socket"],
+        &[
+            "labwatch::clients::subscription",
+            "labwatch::clients::socket",
+        ],
     ),
-    ("sampling", &["labwatch::feeds::sample"]),
+    ("sampling", &["labwatch::clients::sampling"]),
     ("self", &["labwatch::driver", "labwatch::service"]),
     ("store", &["labwatch::store"]),
 ];

@@ -1,12 +1,12 @@
 //! A person opens or closes a category: what that comes to is said before, and the same is done. Stores nothing.
 
 use super::category::DEFAULT;
-use super::census::{Census, What};
-use super::desk::Desk;
-use super::picture::Picture;
+use super::category_index::{CategoryIndex, What};
+use super::handle::HealthState;
+use super::snapshot::Picture;
 use super::switches::{Cause, Change, Switch, is_enabled};
-use crate::engine::{Effect, Refusal, Role, check_text};
-use crate::model::Stub;
+use engine::model::Stub;
+use engine::{Effect, Refusal, Role, check_text};
 
 /// The most failing members that an effect names.
 const NAMED: usize = 5;
@@ -24,7 +24,7 @@ pub struct CategoryOrder {
     pub reason: String,
 }
 
-impl Desk {
+impl HealthState {
     /// What an order would do now, without doing it.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Desk {
     /// Does what is ordered, at once in every view. What changed is to be stored.
     ///
     /// # Errors
-    /// As [`Desk::preview`]: then nothing was changed.
+    /// As [`HealthState::preview`]: then nothing was changed.
     pub fn order(&self, order: &CategoryOrder) -> Result<(Change, Effect), Refusal> {
         let picture = self.picture();
         let effect = effect(order, &picture)?;
@@ -47,7 +47,7 @@ impl Desk {
             by,
             cause: Cause::Person,
             reason,
-            kept_back: std::collections::BTreeSet::new(),
+            quarantined: std::collections::BTreeSet::new(),
         };
         Ok((self.switch(&order.category, switch), effect))
     }
@@ -59,8 +59,8 @@ fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Effect, Refusal> {
         return Err(Refusal::Follower);
     }
     let name = order.category.as_str();
-    let census = Census::of(picture);
-    let Some(members) = census.in_category(name) else {
+    let category_index = CategoryIndex::of(picture);
+    let Some(members) = category_index.in_category(name) else {
         return Err(Refusal::NoCategory(name.to_owned()));
     };
     if is_enabled(name, &picture.switched) == order.open {
@@ -74,7 +74,7 @@ fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Effect, Refusal> {
         What::Component(_) => None,
     });
     let text = if order.open {
-        opening(name, &census, picture)
+        opening(name, &category_index, picture)
     } else {
         closing(name)
     };
@@ -96,12 +96,12 @@ fn closing(name: &str) -> String {
     )
 }
 
-fn opening(name: &str, census: &Census<'_>, picture: &Picture) -> String {
+fn opening(name: &str, category_index: &CategoryIndex<'_>, picture: &Picture) -> String {
     let category = picture.settings.category(name);
     let kept: Vec<&Stub> = picture
         .switched
         .get(name)
-        .map(|switch| switch.kept_back.iter().collect())
+        .map(|switch| switch.quarantined.iter().collect())
         .unwrap_or_default();
     let given_back = match kept.as_slice() {
         [] => String::new(),
@@ -110,7 +110,10 @@ fn opening(name: &str, census: &Census<'_>, picture: &Picture) -> String {
             listed(kept.iter().map(|stub| stub.as_str()))
         ),
     };
-    let fails = match census.verdict(&category).filter(|verdict| !verdict.ok) {
+    let fails = match category_index
+        .verdict(&category)
+        .filter(|verdict| !verdict.ok)
+    {
         None => String::new(),
         Some(verdict) => format!(
             "; it fails now because of {}",

@@ -182,7 +182,7 @@ impl Probe {
             }
             Err(_) => Attempt::Failed(format!(
                 "no answer within {}",
-                crate::model::format_duration(self.pace.timeout)
+                engine::model::format_duration(self.pace.timeout)
             )),
         }
     }

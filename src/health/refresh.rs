@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::desk::Desk;
-use super::picture::Picture;
+use super::handle::HealthState;
 use super::probe::Asker;
-use crate::engine::Snapshot;
-use crate::model::SourceName;
+use super::snapshot::Picture;
+use engine::Snapshot;
+use engine::model::SourceName;
 
 /// The longest that a run takes.
 pub const FRESH_WITHIN: Duration = Duration::from_secs(4);
@@ -22,7 +22,7 @@ pub type PollBook = Box<dyn Fn() + Send + Sync>;
 
 /// Runs all checks when asked.
 pub struct Refresher {
-    desk: Desk,
+    desk: HealthState,
     probes: Asker,
     poll_book: PollBook,
     /// When the last run ended.
@@ -32,7 +32,7 @@ pub struct Refresher {
 impl Refresher {
     /// A refresher of the pictures of `desk`.
     #[must_use]
-    pub fn new(desk: Desk, probes: Asker, poll_book: PollBook) -> Self {
+    pub fn new(desk: HealthState, probes: Asker, poll_book: PollBook) -> Self {
         Self {
             desk,
             probes,
@@ -65,13 +65,13 @@ impl Refresher {
     /// Waits until book has told something newer, for as long as a run may take.
     async fn read_book(&self) {
         let mut snapshots = self.desk.snapshots();
-        let told = |snapshot: &Snapshot| snapshot.source(SourceName::Book).last_report;
-        let before = told(&snapshots.borrow());
+        let notified = |snapshot: &Snapshot| snapshot.source(SourceName::Book).last_report;
+        let before = notified(&snapshots.borrow());
         (self.poll_book)();
         // Both errors mean that the last answer is the newest that there is.
         let _ = timeout(
             FRESH_WITHIN,
-            snapshots.wait_for(|snapshot| told(snapshot) > before),
+            snapshots.wait_for(|snapshot| notified(snapshot) > before),
         )
         .await;
     }

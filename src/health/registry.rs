@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::state::{Component, Finding, State};
-use crate::model::{Moment, format_duration};
+use engine::model::{Moment, format_duration};
 
 /// The most components: each is shown in every answer.
 pub const MAX_COMPONENTS: usize = 256;
@@ -194,8 +194,8 @@ impl Reporter {
     fn note(&self, finding: &Finding, was: State) {
         let (component, state, was, detail) = (
             &self.name,
-            finding.state.word(),
-            was.word(),
+            finding.state.as_str(),
+            was.as_str(),
             &finding.detail,
         );
         if finding.state.is_ok() {

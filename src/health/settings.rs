@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::category::{DEFAULT, SYSTEM, of_stem, strict};
 use crate::config::{CategorySettings, PoolSettings};
-use crate::engine::matches;
+use engine::matches;
 
 /// The components whose failure does not make the whole fail, unless set otherwise: students can work without them.
 pub const NON_FATAL: [&str; 2] = ["mail", "jump"];

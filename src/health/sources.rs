@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::registry::no_report_for;
 use super::state::{Component, Finding, State};
-use crate::engine::{Link, Snapshot, SourceView};
-use crate::model::{SourceHealth, SourceName};
+use engine::model::{SourceHealth, SourceName};
+use engine::{Link, Snapshot, SourceView};
 
 /// The name of the ways to people among the components.
 pub const MAIL: &str = "mail";
@@ -47,7 +47,7 @@ fn worse(used: Component, probed: Option<Component>) -> Component {
 
 fn component(source: &SourceView, snapshot: &Snapshot, now: Timestamp) -> Component {
     Component {
-        name: Arc::from(source.name.word()),
+        name: Arc::from(source.name.as_str()),
         finding: finding(source, snapshot, now),
         last_change: source.since,
         last_update: source.last_report,

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::category::{Verdict, is_fault};
-use super::census::{Census, Member, What, pace};
-use super::picture::Picture;
+use super::category_index::{CategoryIndex, CategoryMember, What, pace};
+use super::snapshot::Picture;
 use crate::config::CategorySettings;
-use crate::engine::KeptBack;
-use crate::model::{Moment, Stub};
+use engine::Quarantined;
+use engine::model::{Moment, Stub};
 
 /// What the key of a switch in the store starts with; the category's name follows.
 pub const KEY: &str = "category.";
@@ -33,7 +33,7 @@ pub enum Cause {
     #[default]
     Person,
     /// A fault that was seen often enough.
-    Fault,
+    CallError,
 }
 
 /// Whether a category is open, since when, and by whose word. This is also how it is stored.
@@ -52,7 +52,7 @@ pub struct Switch {
     pub reason: String,
     /// The experiments that nobody can book until a person opens it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub kept_back: BTreeSet<Stub>,
+    pub quarantined: BTreeSet<Stub>,
 }
 
 /// All switches that somebody or something has used, by category.
@@ -156,40 +156,40 @@ impl Categories {
         if watched.is_empty() || !picture.has_started() {
             return Vec::new();
         }
-        let census = Census::of(picture);
+        let category_index = CategoryIndex::of(picture);
         watched
             .into_iter()
-            .filter_map(|category| self.judge_one(category, &census, now))
+            .filter_map(|category| self.judge_one(category, &category_index, now))
             .collect()
     }
 
     fn judge_one(
         &mut self,
         category: &CategorySettings,
-        census: &Census<'_>,
+        category_index: &CategoryIndex<'_>,
         now: Moment,
     ) -> Option<Change> {
-        let members = census.in_category(&category.name)?;
+        let members = category_index.in_category(&category.name)?;
         if let Some(closed) = self
             .switched
             .get(&category.name)
             .filter(|switch| !switch.enabled)
         {
-            let kept_back: BTreeSet<Stub> = closed
-                .kept_back
+            let quarantined: BTreeSet<Stub> = closed
+                .quarantined
                 .iter()
                 .cloned()
                 .chain(faulty(&members))
                 .collect();
-            let changed = kept_back != closed.kept_back;
+            let changed = quarantined != closed.quarantined;
             return changed
                 .then(|| Switch {
-                    kept_back,
+                    quarantined,
                     ..closed.clone()
                 })
                 .map(|switch| self.switch(&category.name, switch));
         }
-        let judged: Vec<&Member<'_>> = members
+        let judged: Vec<&CategoryMember<'_>> = members
             .into_iter()
             .filter(|member| member.state.is_ok() || is_fault(member.state))
             .collect();
@@ -202,7 +202,7 @@ impl Categories {
             self.failing.remove(&category.name);
             return None;
         };
-        if self.count(category, pace(census, &judged), now) < category.failure_threshold {
+        if self.count(category, pace(category_index, &judged), now) < category.failure_threshold {
             return None;
         }
         let named = verdict
@@ -212,7 +212,7 @@ impl Categories {
             .map(String::as_str)
             .collect::<Vec<_>>()
             .join(", ");
-        let kept_back = if category.sticky_booking {
+        let quarantined = if category.sticky_booking {
             faulty(&judged).collect()
         } else {
             BTreeSet::new()
@@ -224,9 +224,9 @@ impl Categories {
                 enabled: false,
                 at: now.wall(),
                 by,
-                cause: Cause::Fault,
+                cause: Cause::CallError,
                 reason,
-                kept_back,
+                quarantined,
             },
         ))
     }
@@ -237,19 +237,19 @@ impl Categories {
             && self
                 .switched
                 .get(&category.name)
-                .is_some_and(|switch| !switch.enabled && switch.cause == Cause::Fault)
+                .is_some_and(|switch| !switch.enabled && switch.cause == Cause::CallError)
     }
 
     /// The experiments that closed categories keep back, as far as these settings still have it so.
     #[must_use]
-    pub fn kept_back(&self, settings: &[CategorySettings]) -> KeptBack {
+    pub fn quarantined(&self, settings: &[CategorySettings]) -> Quarantined {
         let keeping = settings.iter().filter(|category| self.keeps_back(category));
         let switches =
             keeping.filter_map(|category| Some((category, self.switched.get(&category.name)?)));
         switches
             .flat_map(|(category, switch)| {
                 switch
-                    .kept_back
+                    .quarantined
                     .iter()
                     .map(|stub| (stub.clone(), category.name.clone()))
             })
@@ -291,7 +291,7 @@ impl Categories {
 }
 
 /// The experiments among these that have a fault of which nobody knows.
-fn faulty(members: &[&Member<'_>]) -> impl Iterator<Item = Stub> {
+fn faulty(members: &[&CategoryMember<'_>]) -> impl Iterator<Item = Stub> {
     let faulty = members
         .iter()
         .filter(|member| member.counts && member.ack.is_none() && is_fault(member.state));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::registry::Clock;
-use crate::model::Moment;
+use engine::model::Moment;
 
 /// The hands of a clock that shows 0 at first.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::fleet::{Fleet, Link, Role, Stream, Tally, expiry};
 use super::plan::{RelayVersion, StreamPlan};
-use crate::model::format_duration;
+use engine::model::format_duration;
 
 /// What jump writes for "never": the largest duration that its language knows.
 const JUMP_NEVER: &str = "2562047h47m16.854775807s";

@@ -8,7 +8,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
-use crate::model::format_duration;
+use engine::model::format_duration;
 
 /// What a token says. Everything is optional: which claims a server needs is the server's affair.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{BookReading, ResourceReading, Switch, SwitchOutcome};
-use crate::model::{Availability, Bookable, ResourceName, Stub, Topic};
+use engine::model::{Availability, Bookable, ResourceName, Stub, Topic};
+use engine::{BookReading, ResourceReading, Switch, SwitchOutcome};
 
 /// A resource of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]

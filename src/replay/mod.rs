@@ -11,14 +11,14 @@ mod words;
 use std::io::Write;
 use std::path::Path;
 
-use crate::engine::Policy;
+use engine::Policy;
 
 pub use book::{Listed, ModelBook};
 pub use play::{Outcome, STARTUP, Switched, replay};
 pub use print::{json, text};
 pub use recording::{Exchange, MAX_FILE_BYTES, MAX_LINE_BYTES, Recorded, Recording, ReplayError};
 pub use stage::{Moved, Plan, Stage, World};
-pub use words::{Clock, Kind, Told, tell};
+pub use words::{Clock, Kind, Notified, tell};
 
 /// Reads the recording in `folder`, runs it through an engine and prints what comes of it, as text or as JSON lines.
 ///

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::book::{Listed, ModelBook};
 use super::recording::{Exchange, Recorded, Recording};
 use super::stage::{Plan, Stage, World};
-use super::words::{Kind, Told, tell};
-use crate::engine::{Action, Input, Policy, Route, Sampling, Switch};
-use crate::model::{Availability, ResourceName, Stub, Topic};
+use super::words::{Kind, Notified, tell};
+use engine::model::{Availability, ResourceName, Stub, Topic};
+use engine::{Action, Input, Policy, Route, Sampling, Switch};
 
 /// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a laboratory's life.
 pub const STARTUP: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ pub struct Outcome {
     /// When it ended.
     pub until: Timestamp,
     /// What happened and what was done, in order.
-    pub told: Vec<Told>,
+    pub notified: Vec<Notified>,
     /// How often each resource was withdrawn and given back.
     pub switches: BTreeMap<ResourceName, Switched>,
     /// How many mails were sent.
@@ -95,7 +95,7 @@ struct Player {
     manifest: BTreeMap<ResourceName, Listed>,
     /// What book says of resources that nobody has switched since the last upload.
     loaded: Option<String>,
-    told: Vec<Told>,
+    notified: Vec<Notified>,
     switches: BTreeMap<ResourceName, Switched>,
     withdrawals: Vec<(ResourceName, Stub)>,
     mails: usize,
@@ -108,7 +108,7 @@ impl Player {
             book: ModelBook::default(),
             manifest: BTreeMap::new(),
             loaded: None,
-            told: Vec::new(),
+            notified: Vec::new(),
             switches: BTreeMap::new(),
             withdrawals: Vec::new(),
             mails: 0,
@@ -123,7 +123,7 @@ impl Player {
                 .exchanged(&exchange)
                 .map_or_else(Vec::new, |()| vec![Input::Book(self.book.reading())]),
             Recorded::Did(text) => {
-                self.told.push(Told {
+                self.notified.push(Notified {
                     at: now,
                     kind: Kind::Did,
                     text,
@@ -195,10 +195,10 @@ impl Player {
 
     fn outcome(self, policy: Policy, from: Timestamp, until: Timestamp) -> Outcome {
         let did: Vec<&str> = self
-            .told
+            .notified
             .iter()
-            .filter(|told| told.kind == Kind::Did)
-            .map(|told| told.text.as_str())
+            .filter(|notified| notified.kind == Kind::Did)
+            .map(|notified| notified.text.as_str())
             .collect();
         let is_named = |stub: &Stub| did.iter().any(|text| text.contains(stub.as_str()));
         let unexplained = self
@@ -212,7 +212,7 @@ impl Player {
             policy,
             from,
             until,
-            told: self.told,
+            notified: self.notified,
             switches: self.switches,
             mails: self.mails,
             unexplained,
@@ -263,12 +263,12 @@ impl World for Player {
     }
 
     fn act(&mut self, action: Action, plan: &mut Plan<Event>) {
-        let told = tell(&action, plan.now().wall(), &|at| {
+        let notified = tell(&action, plan.now().wall(), &|at| {
             at.strftime("%H:%M:%S").to_string()
         });
-        self.told.extend(
-            told.filter(|told| !matches!(told.kind, Kind::Ask | Kind::Sample | Kind::Sampling)),
-        );
+        self.notified.extend(notified.filter(|notified| {
+            !matches!(notified.kind, Kind::Ask | Kind::Sample | Kind::Sampling)
+        }));
         match action {
             Action::Switch(switch) => {
                 self.switching(&switch);

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::play::{Outcome, Switched};
-use super::words::Told;
-use crate::model::{ResourceName, format_duration};
+use super::words::Notified;
+use engine::model::{ResourceName, format_duration};
 
 /// Prints for people.
 ///
@@ -14,8 +14,8 @@ use crate::model::{ResourceName, format_duration};
 /// Whatever the writer says.
 pub fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     header(outcome, out)?;
-    for told in &outcome.told {
-        line(told, out)?;
+    for notified in &outcome.notified {
+        line(notified, out)?;
     }
     writeln!(out)?;
     summary(outcome, out)
@@ -26,8 +26,8 @@ pub fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Whatever the writer says.
 pub fn json(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-    for told in &outcome.told {
-        writeln!(out, "{}", serde_json::to_string(told)?)?;
+    for notified in &outcome.notified {
+        writeln!(out, "{}", serde_json::to_string(notified)?)?;
     }
     let resources: serde_json::Map<String, serde_json::Value> = outcome
         .switches
@@ -72,15 +72,16 @@ fn header(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn line(told: &Told, out: &mut dyn Write) -> io::Result<()> {
+fn line(notified: &Notified, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{}  {:<8}  {}",
-        told.at.strftime("%H:%M:%S%.3f"),
-        told.kind.word(),
-        told.text
+        notified.at.strftime("%H:%M:%S%.3f"),
+        notified.kind.as_str(),
+        notified.text
     )?;
-    told.lines
+    notified
+        .lines
         .iter()
         .try_for_each(|line| writeln!(out, "{:24}{line}", ""))
 }

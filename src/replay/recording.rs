@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::engine::{Link, Report};
-use crate::feeds::parse;
-use crate::model::{Fault, SourceName};
+use crate::clients::parse;
+use engine::model::{CallError, SourceName};
+use engine::{Link, Report};
 
 /// The longest line that is read, in bytes: a report of 10,000 experiments is 6 MB.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
@@ -244,7 +244,7 @@ fn frame(source: SourceName, line: &str) -> Result<Parsed, String> {
         }
         (Some("refused"), _) => Some(Recorded::Link(
             source,
-            Link::Failed(Fault::Unreachable("connection refused".to_owned())),
+            Link::Failed(CallError::Unreachable("connection refused".to_owned())),
         )),
         (Some(other), _) => {
             return Err(format!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{Action, Engine, Input, Memory, Policy, Route};
-use crate::model::Moment;
+use engine::model::Moment;
+use engine::{Action, Engine, Input, Memory, Policy, Route};
 
 /// What stands around the engine: it makes things happen, and answers what the engine asks for.
 pub trait World {
@@ -154,13 +154,13 @@ impl<W: World> Stage<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SourceName;
+    use engine::model::SourceName;
 
     /// A world that keeps what happened when.
     #[derive(Default)]
-    struct Diary(Vec<(u64, String)>);
+    struct BookingHistory(Vec<(u64, String)>);
 
-    impl World for Diary {
+    impl World for BookingHistory {
         type Event = &'static str;
 
         fn happen(&mut self, event: Self::Event, plan: &mut Plan<Self::Event>) -> Vec<Input> {
@@ -185,7 +185,7 @@ mod tests {
             Policy::default(),
             Vec::new(),
             Timestamp::UNIX_EPOCH,
-            Diary::default(),
+            BookingHistory::default(),
         );
         for (second, event) in [
             (31, "third"),
@@ -218,7 +218,7 @@ mod tests {
             Policy::default(),
             Vec::new(),
             Timestamp::UNIX_EPOCH,
-            Diary::default(),
+            BookingHistory::default(),
         );
         stage.run_until(Duration::from_secs(10));
         stage.plan.set_clock(SignedDuration::from_secs(-7));

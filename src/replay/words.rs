@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{
-    Action, Alert, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion, Record,
-    Summary, Switch, SwitchOutcome,
-};
-use crate::model::{
+use engine::model::{
     Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub,
     format_duration,
+};
+use engine::{
+    Action, AlertLine, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion,
+    Record, Summary, Switch, SwitchOutcome,
 };
 
 /// How the time of something is written.
@@ -48,7 +48,7 @@ pub enum Kind {
 impl Kind {
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Did => "did",
             Self::Health => "health",
@@ -67,7 +67,7 @@ impl Kind {
 
 /// Something that is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Told {
+pub struct Notified {
     /// When it was.
     pub at: Timestamp,
     /// What it is about.
@@ -81,12 +81,12 @@ pub struct Told {
 
 /// An action in words. `None` where another action says the same: a record before its effect, and an effect that came out as wished.
 #[must_use]
-pub fn tell(action: &Action, at: Timestamp, clock: Clock<'_>) -> Option<Told> {
+pub fn tell(action: &Action, at: Timestamp, clock: Clock<'_>) -> Option<Notified> {
     let (kind, text) = match action {
         Action::Record(record) => recorded(record)?,
         Action::Switch(switch) => (Kind::Switch, switching(switch)),
         Action::Tell(summary) => {
-            return Some(Told {
+            return Some(Notified {
                 at,
                 kind: Kind::Mail,
                 text: subject(summary),
@@ -108,7 +108,7 @@ pub fn tell(action: &Action, at: Timestamp, clock: Clock<'_>) -> Option<Told> {
             ),
         ),
     };
-    Some(Told {
+    Some(Notified {
         at,
         kind,
         text,
@@ -126,12 +126,12 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         }
         | Record::Seen(_)
         | Record::Forgotten(_)
-        | Record::Told { .. }
+        | Record::Notified { .. }
         | Record::RouteGone(_)
         | Record::Bookings(_)
         | Record::Pools(_)
         | Record::Wished { .. }
-        | Record::Quieted { .. } => return None,
+        | Record::Suppression { .. } => return None,
         Record::Commanded { order, .. } => {
             (Kind::Command, format!("{}: {}", order.by, order.command))
         }
@@ -256,11 +256,11 @@ fn manifest(change: &ManifestChange) -> String {
         ManifestChange::Back => "book has a manifest again".to_owned(),
         ManifestChange::Changed { added, removed } => {
             let parts = [("new in book", added), ("gone from book", removed)];
-            let told = parts
+            let notified = parts
                 .iter()
                 .filter(|(_, names)| !names.is_empty())
                 .map(|(what, names)| format!("{what}: {}", list(names)));
-            told.collect::<Vec<_>>().join("; ")
+            notified.collect::<Vec<_>>().join("; ")
         }
     }
 }
@@ -347,18 +347,18 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
         (Health::Ok, None) => "ok".to_owned(),
         (health, _) => format!("{health} since {}", clock(line.since)),
     };
-    let told = match line.told {
-        told if told.is_bad() && told != line.health && line.health != Health::Ok => {
-            format!(" (told: {told})")
+    let notified = match line.notified {
+        notified if notified.is_bad() && notified != line.health && line.health != Health::Ok => {
+            format!(" (told: {notified})")
         }
         Health::Unknown | Health::Ok | Health::Degraded | Health::Flapping | Health::Down => {
             String::new()
         }
     };
-    format!("{} {how}{bookable}{unlisted}{issues}{told}", line.stub)
+    format!("{} {how}{bookable}{unlisted}{issues}{notified}", line.stub)
 }
 
-fn alert_words(alert: &Alert, clock: Clock<'_>) -> String {
+fn alert_words(alert: &AlertLine, clock: Clock<'_>) -> String {
     let new = if alert.new { "alert (new):" } else { "alert:" };
     match alert.ended {
         Some(lasted) => format!(

@@ -43,7 +43,7 @@ pub fn csv(report: &Report, by: By) -> String {
     let mut text = String::new();
     line(
         &mut text,
-        std::iter::once(by.word().to_owned()).chain(COLUMNS.map(str::to_owned)),
+        std::iter::once(by.as_str().to_owned()).chain(COLUMNS.map(str::to_owned)),
     );
     for row in report.rows(by).iter().chain([&report.total]) {
         line(

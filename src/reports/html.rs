@@ -18,7 +18,7 @@ pub fn html(report: &Report) -> String {
         report.period
     ));
     let about = escaped(&words::about(report));
-    let by = |by: By| table(&format!("By {}", by.word()), report.rows(by));
+    let by = |by: By| table(&format!("By {}", by.as_str()), report.rows(by));
     let restore = report.restore.iter().map(words::restore);
     [
         format!(

@@ -41,9 +41,9 @@ use restore::Restores;
 use timeline::{Span, Timeline, joined};
 use window::Windows;
 
-use crate::engine::Maintenance;
-use crate::model::Stub;
 use crate::store::{self, Gap, KeptBooking, Past, Range, ReadError};
+use engine::Maintenance;
+use engine::model::Stub;
 
 /// How many experiments are named as the worst.
 const WORST: usize = 5;

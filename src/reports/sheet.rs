@@ -169,7 +169,7 @@ impl By {
 
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Experiment => "experiment",
             Self::Pool => "pool",

@@ -1,8 +1,8 @@
 //! What was wrong with an experiment that could not be used, as a word under which such failures are counted together.
 
-use crate::engine::{ExperimentView, Issue};
-use crate::model::{Health, JumpHealth, StreamHealth};
 use crate::store::Change;
+use engine::model::{Health, JumpHealth, StreamHealth};
+use engine::{ExperimentView, Issue};
 
 /// What was wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +84,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::model::Topic;
+    use engine::model::Topic;
 
     fn check(health: Health, issues: &[Issue], jump: JumpHealth, expect: Symptom) {
         let change = Change {

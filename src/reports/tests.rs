@@ -4,9 +4,9 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::engine::{Booked, Issue, NamePattern, Schedule};
-use crate::model::{Health, JumpHealth, ResourceName, StreamHealth, Topic};
 use crate::store::{Change, GapCause};
+use engine::model::{Health, JumpHealth, ResourceName, StreamHealth, Topic};
+use engine::{Booked, Issue, NamePattern, Schedule};
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")

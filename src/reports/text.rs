@@ -29,7 +29,7 @@ pub fn text(report: &Report) -> String {
         );
     }
     for by in By::ALL {
-        lines.extend(table(&format!("By {}", by.word()), report.rows(by)));
+        lines.extend(table(&format!("By {}", by.as_str()), report.rows(by)));
     }
     lines.extend([String::new(), "How this is counted".to_owned()]);
     lines.extend(report.rule.lines().map(|line| format!("- {line}")));

@@ -5,8 +5,8 @@ use std::ops::AddAssign;
 use jiff::Timestamp;
 
 use super::symptom::Symptom;
-use crate::model::Health;
 use crate::store::Change;
+use engine::model::Health;
 
 /// A time, its end not included, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -265,7 +265,7 @@ pub(super) fn real(number: i64) -> f64 {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
-    use crate::model::JumpHealth;
+    use engine::model::JumpHealth;
 
     /// Changes of health, as letters at milliseconds: `o`k, de`g`raded, `f`lapping, `d`own, `u`nknown, `-` forgotten.
     pub(in crate::reports) fn changes(of: &[(i64, char)]) -> Vec<Change> {

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::timeline::{Span, joined};
-use crate::engine::{Maintenance, NamePattern, QuietEntry};
-use crate::model::Stub;
 use crate::store::Past;
+use engine::model::Stub;
+use engine::{Maintenance, NamePattern, SuppressionEntry};
 
 /// Windows, each with the times at which it was open.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ impl Windows {
             .iter()
             .map(|window| (window.pattern.clone(), openings(window, over)));
         let kept = past.windows.iter().filter_map(|(note, ended)| {
-            let QuietEntry::Maintenance(window) =
+            let SuppressionEntry::Maintenance(window) =
                 serde_json::from_value(note.content.clone()).ok()?
             else {
                 return None;

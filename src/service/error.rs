@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::{fmt, io};
 
 use super::health::HealthError;
-use crate::model::Fault;
 use crate::store::StoreError;
-use crate::{api, effects};
+use crate::{effects, http};
+use engine::model::CallError;
 
 /// Why the service could not start, or ended by itself.
 #[derive(Debug)]
@@ -22,9 +22,9 @@ pub enum ServiceError {
     /// The mail settings do not make a mailer.
     Mail(effects::mail::MailerError),
     /// The API's own certificate cannot be used.
-    Certificate(api::CertificateError),
+    Certificate(http::CertificateError),
     /// TLS or HTTP could not be set up.
-    Wire(Fault),
+    Wire(CallError),
     /// The service's own health cannot be set up.
     Health(HealthError),
     /// The memory belongs to another process, or to a newer labwatch.

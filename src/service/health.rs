@@ -12,23 +12,23 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::reload::Followed;
-use super::{Parts, front, mail_probe};
-use crate::api::{HealthState, KeepSwitch};
+use super::reload::ConfigWatch;
+use super::{TaskSet, http_server, mail_probe};
+use crate::clients::Http;
 use crate::config::{COMPONENTS, Config, ServiceSettings};
 use crate::driver::Clock;
-use crate::engine::{Engine, Input, Snapshot};
-use crate::health::views::{self, Contributor};
+use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Attempt, Categories, Change, Check, Desk, Finding, Identity, Levels, MAIL, Pace, Picture,
-    Probes, Pushed, Refresher, RegisterError, Registry, Reporter, STORE, Settings, State, attempt,
-    pace,
+    Attempt, Categories, Change, Check, Finding, HealthState, Identity, Levels, MAIL, Pace,
+    PassiveChecks, Picture, Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
+    State, attempt, pace,
 };
-use crate::model::{Fault, format_duration};
+use crate::http::{HealthRoutes, KeepSwitch};
 use crate::store::{Entry, ReadError, Store, StoreState};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
-use crate::wire::Http;
+use engine::model::{CallError, format_duration};
+use engine::{Engine, Input, Snapshot};
 
 /// How often and for how long the store is tried: something is written, and waited for.
 const STORE_PACE: Pace = Pace {
@@ -59,7 +59,7 @@ pub enum HealthError {
     /// A component cannot be registered.
     Register(RegisterError),
     /// The client for outside services cannot be made.
-    Client(Fault),
+    Client(CallError),
 }
 
 impl fmt::Display for HealthError {
@@ -74,8 +74,8 @@ impl fmt::Display for HealthError {
 impl std::error::Error for HealthError {}
 
 /// What is needed to set it up.
-pub(super) struct Needs<'a> {
-    pub(super) config: &'a Followed,
+pub(super) struct HealthDeps<'a> {
+    pub(super) config: &'a ConfigWatch,
     pub(super) clock: Clock,
     pub(super) tls: &'a rustls::ClientConfig,
     pub(super) store: Option<&'a Store>,
@@ -96,19 +96,19 @@ pub(super) struct Reporters {
 
 /// All of it, before it runs.
 struct Joined {
-    desk: Desk,
+    desk: HealthState,
     reporters: Reporters,
     probes: Probes,
     /// For the API.
-    state: HealthState,
+    state: HealthRoutes,
 }
 
 /// Starts the probes and the judgement of categories.
 pub(super) fn start(
-    needs: Needs<'_>,
-    parts: &mut Parts,
+    needs: HealthDeps<'_>,
+    parts: &mut TaskSet,
     stop: &CancellationToken,
-) -> Result<(Desk, HealthState, Reporters), HealthError> {
+) -> Result<(HealthState, HealthRoutes, Reporters), HealthError> {
     let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
     let Joined {
         desk,
@@ -128,17 +128,17 @@ pub(super) fn start(
 /// Has the engine keep back what closed categories keep back, from the start and as that changes.
 pub(super) fn keep_back(
     engine: Engine,
-    desk: &Desk,
+    desk: &HealthState,
     inputs: &mpsc::Sender<Input>,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     stop: &CancellationToken,
 ) -> Engine {
-    let (mut kept, inputs, stop) = (desk.kept_back(), inputs.clone(), stop.clone());
+    let (mut kept, inputs, stop) = (desk.quarantined(), inputs.clone(), stop.clone());
     let now = Arc::clone(&kept.borrow_and_update());
     let tell = async move {
         while kept.changed().await.is_ok() {
             let now = Arc::clone(&kept.borrow_and_update());
-            if inputs.send(Input::KeptBack(now)).await.is_err() {
+            if inputs.send(Input::Quarantined(now)).await.is_err() {
                 return;
             }
         }
@@ -146,15 +146,15 @@ pub(super) fn keep_back(
     parts.spawn("what categories keep back", async move {
         stop.run_until_cancelled(tell).await.unwrap_or_default()
     });
-    engine.keeping_back(now)
+    engine.quarantining(now)
 }
 
 /// Registers every component and joins the parts.
-fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
+fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
     let (clock, config) = (needs.clock, Arc::clone(&needs.config.borrow()));
     let registry = Registry::new(Arc::new(move || clock.now()));
     let identity = Identity::of_this_build(clock.now().wall());
-    let desk = Desk::new(
+    let desk = HealthState::new(
         settings(&config),
         identity,
         Arc::new(move || clock.now()),
@@ -214,7 +214,7 @@ fn join(needs: Needs<'_>) -> Result<Joined, HealthError> {
         .map(|levels| Arc::new(levels) as Arc<dyn Levels>);
     let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config.clone())]);
     let keep_switch = keep_switch(needs.store.cloned());
-    let state = HealthState {
+    let state = HealthRoutes {
         desk: desk.clone(),
         refresher,
         pushed: Arc::new(pushed),
@@ -236,8 +236,8 @@ fn services(
     tls: &rustls::ClientConfig,
     registry: &Registry,
     probes: &mut Probes,
-) -> Result<Pushed, HealthError> {
-    let mut pushed = Pushed::knowing(&COMPONENTS);
+) -> Result<PassiveChecks, HealthError> {
+    let mut pushed = PassiveChecks::knowing(&COMPONENTS);
     for service in &config.services {
         let registered = match &service.url {
             Some(url) => {
@@ -260,7 +260,7 @@ fn services(
 
 /// Keeps the change of a category's switch, and says whether it is on disk.
 fn keep_switch(store: Option<Store>) -> Arc<KeepSwitch> {
-    let keep = front::keep(store);
+    let keep = http_server::keep(store);
     Arc::new(move |change: Change| match change.value() {
         Ok(value) => keep(change.key(), Some(value)),
         Err(_) => Box::pin(std::future::ready(false)),
@@ -297,8 +297,8 @@ fn keep(store: Option<&Store>, change: &Change) {
 }
 
 /// The service's own health, as the figures tell it.
-pub(super) fn figures(desk: &Desk) -> metrics::Service {
-    let numbers = views::numbers(&desk.picture());
+pub(super) fn figures(desk: &HealthState) -> metrics::Service {
+    let numbers = dialects::numbers(&desk.picture());
     metrics::Service {
         state: numbers.state,
         components: numbers
@@ -313,7 +313,7 @@ pub(super) fn figures(desk: &Desk) -> metrics::Service {
 }
 
 /// The components, each with whether it can be used, as Graphite is told them.
-pub(super) fn components(desk: &Desk) -> Vec<(String, bool)> {
+pub(super) fn components(desk: &HealthState) -> Vec<(String, bool)> {
     desk.picture()
         .components
         .iter()
@@ -410,7 +410,7 @@ fn service_check(
     service: &ServiceSettings,
     url: &Url,
     tls: &rustls::ClientConfig,
-) -> Result<Check, Fault> {
+) -> Result<Check, CallError> {
     let http = Http::new(service.timeout, tls.clone())?;
     let (url, expect) = (url.clone(), service.expect);
     Ok(Box::new(move || {
@@ -427,7 +427,7 @@ fn service_check(
 }
 
 /// The rules that are in force. Everybody may read this, so it names no address and no person.
-fn contributor(config: Followed) -> Contributor {
+fn contributor(config: ConfigWatch) -> Contributor {
     (
         "config",
         Box::new(move |_: &Picture| Ok(in_force(&config.borrow()))),

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::reload::Followed;
-use super::telling;
+use super::notifications;
+use super::reload::ConfigWatch;
 use crate::config::Config;
-use crate::engine::Snapshot;
 use crate::health::{Attempt, Check, Finding, Pace};
-use crate::model::Fault;
+use engine::Snapshot;
+use engine::model::CallError;
 
 /// How often and for how long the mail server is tried. It is somebody else's: it is not asked more often than people need. A silent one
 /// is known for what it is within 25 s.
@@ -35,7 +35,7 @@ struct Login {
     at: Option<Instant>,
     /// When a mail was last sent, as was known then.
     sent: Option<Timestamp>,
-    refusal: Option<Fault>,
+    refusal: Option<CallError>,
 }
 
 impl Login {
@@ -51,7 +51,7 @@ impl Login {
 }
 
 /// Tries the mail server, as the settings are then. Where there is none, nothing is wrong with it.
-pub(super) fn check(config: Followed, snapshots: watch::Receiver<Arc<Snapshot>>) -> Check {
+pub(super) fn check(config: ConfigWatch, snapshots: watch::Receiver<Arc<Snapshot>>) -> Check {
     let latest = Arc::<Mutex<Option<Login>>>::default();
     Box::new(move || {
         let (config, latest) = (Arc::clone(&config.borrow()), Arc::clone(&latest));
@@ -70,7 +70,7 @@ async fn attempt(
     sent: Option<Timestamp>,
     latest: &Mutex<Option<Login>>,
 ) -> Attempt {
-    let mailer = match telling::mailer(&config) {
+    let mailer = match notifications::mailer(&config) {
         Ok(None) => return Attempt::Found(Finding::ok()),
         Ok(Some(mailer)) => mailer,
         Err(error) => return Attempt::Found(Finding::error(error.to_string())),
@@ -115,7 +115,7 @@ async fn attempt(
     }
 }
 
-fn unusable(fault: &Fault) -> String {
+fn unusable(fault: &CallError) -> String {
     format!("the mail server cannot be used: {fault}")
 }
 

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::ServiceError;
 use crate::config::Config;
-use crate::driver::Ledger;
-use crate::engine::Memory;
+use crate::driver::Journal;
 use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
+use engine::Memory;
 
 /// What is known from before the start, and where to write what is learnt.
 #[derive(Default)]
 pub(super) struct Remembered {
-    pub(super) ledger: Option<Ledger>,
+    pub(super) ledger: Option<Journal>,
     pub(super) memory: Memory,
     pub(super) keep: BTreeMap<String, Value>,
 }
@@ -41,7 +41,7 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     note_memory(&memory);
     let (clerk, keep) = (Clerk::with(&memory), memory.keep.clone());
     Ok(Remembered {
-        ledger: Some(Ledger::new(store, clerk)),
+        ledger: Some(Journal::new(store, clerk)),
         memory: Memory::from(memory),
         keep,
     })

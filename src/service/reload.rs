@@ -7,11 +7,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::telling;
+use super::notifications;
 use crate::config::{Changes, Config, Loaded, Problems};
-use crate::engine::Input;
-use crate::health::{Desk, Finding, Reporter, State};
+use crate::health::{Finding, HealthState, Reporter, State};
 use crate::telemetry::log::LevelHandle;
+use engine::Input;
 
 /// How the configuration is read, and what it was at the start.
 pub struct Reload {
@@ -28,13 +28,13 @@ impl fmt::Debug for Reload {
 }
 
 /// The configuration in force, for those who follow it.
-pub(super) type Followed = watch::Receiver<Arc<Config>>;
+pub(super) type ConfigWatch = watch::Receiver<Arc<Config>>;
 
 /// Whoever is handed what changes.
 pub(super) struct Hands {
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) configs: watch::Sender<Arc<Config>>,
-    pub(super) desk: Desk,
+    pub(super) desk: HealthState,
     pub(super) levels: Option<LevelHandle>,
     pub(super) reporter: Reporter,
 }
@@ -94,7 +94,7 @@ impl Reloader {
     /// Reads the configuration and hands it on. Returns what waits for a restart.
     async fn follow(&mut self) -> Result<Vec<&'static str>, String> {
         let loaded = (self.reload.read)().map_err(|problems| problems.to_string())?;
-        telling::mailer(&loaded.config).map_err(|error| error.to_string())?;
+        notifications::mailer(&loaded.config).map_err(|error| error.to_string())?;
         let Changes { at_once, .. } = self.latest.changes(&loaded);
         let Changes { at_restart, .. } = self.reload.begun.changes(&loaded);
         if let Some(levels) = self

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::reload::Followed;
-use super::{Parts, telling};
-use crate::api::{ReportSource, Reports};
+use super::reload::ConfigWatch;
+use super::{TaskSet, notifications};
 use crate::effects::mail::Circular;
+use crate::http::{ReportSource, Reports};
 use crate::reports::{self, Period, Report};
 use crate::store::{Entry, Store};
 
@@ -30,10 +30,10 @@ const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
 /// The maker of reports; and starts the monthly mail. Whether it is wanted may change with the configuration.
 pub(super) fn start(
-    config: &Followed,
+    config: &ConfigWatch,
     store: Option<&Store>,
     keep: &BTreeMap<String, Value>,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     stop: &CancellationToken,
 ) -> Reports {
     let begun = Arc::clone(&config.borrow());
@@ -56,7 +56,7 @@ pub(super) fn start(
     reports
 }
 
-fn source(folder: &Path, config: &Followed) -> ReportSource {
+fn source(folder: &Path, config: &ConfigWatch) -> ReportSource {
     let config = config.borrow();
     ReportSource {
         folder: folder.to_owned(),
@@ -68,7 +68,7 @@ fn source(folder: &Path, config: &Followed) -> ReportSource {
 /// The monthly report, and which was mailed last.
 struct Monthly {
     folder: PathBuf,
-    config: Followed,
+    config: ConfigWatch,
     store: Store,
     mailed: Option<String>,
 }
@@ -155,7 +155,8 @@ impl Monthly {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
-        let mailer = telling::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
+        let mailer =
+            notifications::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
         let Some(mailer) = mailer else {
             return Err("nobody is mailed any more".to_owned());
         };

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Parts;
+use super::TaskSet;
+use crate::clients;
+use crate::clients::{BookClient, Http};
 use crate::config::{Config, FeedSettings};
 use crate::driver::{COMMAND_QUEUE, SAMPLE_QUEUE};
-use crate::engine::{FeedCommand, Input, Sample};
-use crate::feeds;
-use crate::model::SourceName;
-use crate::wire::{BookClient, Http};
+use engine::model::SourceName;
+use engine::{FeedCommand, Input, Sample};
 
 /// What the feeds ask with.
 pub(super) struct Clients {
@@ -31,7 +31,7 @@ pub(super) struct Feeds {
 /// Starts all of them.
 pub(super) fn start(
     config: &Config,
-    parts: &mut Parts,
+    parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     clients: Clients,
     stop: &CancellationToken,
@@ -43,7 +43,7 @@ pub(super) fn start(
     } = clients;
     let mut subscribe = |name, source, settings: &FeedSettings| {
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
-        let feed = feeds::subscribe::Feed {
+        let feed = clients::subscription::Feed {
             source,
             settings: settings.clone(),
             http: access.clone(),
@@ -51,7 +51,7 @@ pub(super) fn start(
         };
         parts.spawn(
             name,
-            feeds::subscribe::run(feed, inputs.clone(), queue, stop.clone()),
+            clients::subscription::run(feed, inputs.clone(), queue, stop.clone()),
         );
         commands
     };
@@ -59,24 +59,24 @@ pub(super) fn start(
     let jump = subscribe("feed of jump", SourceName::Jump, &config.jump);
 
     let (book, polls) = mpsc::channel(1);
-    let poller = feeds::book::Poller {
+    let poller = clients::book::Poller {
         client,
         every: config.book.query_every,
     };
     parts.spawn(
         "poll of book",
-        feeds::book::run(poller, inputs.clone(), polls, stop.clone()),
+        clients::book::run(poller, inputs.clone(), polls, stop.clone()),
     );
 
     let (samples, queue) = mpsc::channel(SAMPLE_QUEUE);
-    let listening = feeds::sample::Sampler {
+    let listening = clients::sampling::Sampler {
         address: config.relay.address.clone(),
         http: access,
         tls,
     };
     parts.spawn(
         "sampling of streams",
-        feeds::sample::run(listening, inputs.clone(), queue, stop.clone()),
+        clients::sampling::run(listening, inputs.clone(), queue, stop.clone()),
     );
     Feeds {
         relay,

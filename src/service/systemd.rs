@@ -1,9 +1,9 @@
 //! What systemd and liveness are told of the loop. Decides nothing.
 
-use crate::health::Desk;
+use crate::health::HealthState;
 
 /// What is done at every turn of the loop.
-pub(super) fn turned(desk: Desk) -> impl FnMut() + Send {
+pub(super) fn turned(desk: HealthState) -> impl FnMut() + Send {
     let mut watchdog = watchdog();
     move || {
         desk.turned();

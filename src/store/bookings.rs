@@ -10,8 +10,8 @@ use super::memory;
 use super::read::{Range, Reader};
 use super::text;
 use super::write::{WriteFault, run};
-use crate::engine::{Booked, BookingChange};
-use crate::model::{ResourceName, Stub};
+use engine::model::{ResourceName, Stub};
+use engine::{Booked, BookingChange};
 
 /// The bookings that have not ended by now, in the order in which they were kept.
 pub(super) const STANDING: &str = "SELECT resource, stub, start, until, students, started, unfulfilled, ended FROM bookings \

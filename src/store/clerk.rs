@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
+use super::entry::{Delivery, Entry, Note, NoteKind, Notified, OutboxState, Outgoing};
 use super::letter::{Alerted, Letter, concern_named};
 use super::memory::{Memory, Pending};
-use crate::engine::{
-    self, DeliveryFault, Heard, HeardConcern, Issue, Known, MessageId, QuietEntry, QuietId,
-    QuietKind, Record, Rounds, RouteMemory, Strand, Summary, Wish,
+use engine::model::{Health, ResourceName, RouteName, Stub};
+use engine::{
+    self, DeliveryFault, Heard, Issue, Known, MailThread, ManualOverride, MessageId, NotifiedAlert,
+    Record, ReminderState, RouteMemory, Summary, SuppressionEntry, SuppressionId, SuppressionKind,
 };
-use crate::model::{Health, ResourceName, RouteName, Stub};
 
 /// What subjects of experiments start with.
 const EXPERIMENT: &str = "experiment/";
@@ -57,7 +57,7 @@ struct StrandRow {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RoundsRow {
-    told_at: Timestamp,
+    notified_at: Timestamp,
     reminders: u32,
     digest: Option<Timestamp>,
 }
@@ -114,12 +114,15 @@ impl Clerk {
                     value: serde_json::to_value(pools).ok(),
                 }];
             }
-            Record::Told { route, told } => return self.told(route, told, at),
+            Record::Notified { route, notified } => return self.notified(route, notified, at),
             Record::RouteGone(route) => return self.forget_route(route, at),
-            Record::Wished { resource, wish } => {
-                let value = wish
+            Record::Wished {
+                resource,
+                manual_override,
+            } => {
+                let value = manual_override
                     .as_ref()
-                    .and_then(|wish| serde_json::to_value(wish).ok());
+                    .and_then(|manual_override| serde_json::to_value(manual_override).ok());
                 return vec![Entry::Keep {
                     key: format!("{WISH}{resource}"),
                     value,
@@ -130,7 +133,7 @@ impl Clerk {
                 who: order.by.clone(),
                 what: order.command.to_string(),
             }],
-            Record::Quieted { id, entry } => return vec![Entry::Note(note(*id, entry))],
+            Record::Suppression { id, entry } => return vec![Entry::Note(note(*id, entry))],
             Record::QuietEnded(ended) => {
                 return vec![Entry::NoteEnded {
                     id: ended.id.to_string(),
@@ -234,25 +237,30 @@ impl Clerk {
     }
 
     /// What people need not hear of any more is not owed either: they heard of it, or their route does not tell of it any more.
-    fn told(&mut self, route: &RouteName, told: &engine::Told, at: Timestamp) -> Vec<Entry> {
-        let mut entries = match told {
-            engine::Told::Experiment(stub, None) => self.cross_out(
+    fn notified(
+        &mut self,
+        route: &RouteName,
+        notified: &engine::Notified,
+        at: Timestamp,
+    ) -> Vec<Entry> {
+        let mut entries = match notified {
+            engine::Notified::Experiment(stub, None) => self.cross_out(
                 at,
                 |summary| summary.route == route.as_str(),
                 &Letter::about(stub, at),
             ),
-            engine::Told::Concern(concern, None) => {
+            engine::Notified::Alert(concern, None) => {
                 let over = Letter {
                     concerns: vec![Alerted::over(*concern, at)],
                     ..Letter::default()
                 };
                 self.cross_out(at, |summary| summary.route == route.as_str(), &over)
             }
-            engine::Told::Experiment(_, Some(_))
-            | engine::Told::Concern(_, Some(_))
-            | engine::Told::Rounds(_) => Vec::new(),
+            engine::Notified::Experiment(_, Some(_))
+            | engine::Notified::Alert(_, Some(_))
+            | engine::Notified::ReminderState(_) => Vec::new(),
         };
-        entries.push(told_entry(route, told));
+        entries.push(told_entry(route, notified));
         entries
     }
 
@@ -305,11 +313,11 @@ impl OnItsWay {
     }
 }
 
-fn note(id: QuietId, entry: &QuietEntry) -> Note {
+fn note(id: SuppressionId, entry: &SuppressionEntry) -> Note {
     let kind = match entry.kind() {
-        QuietKind::Acknowledged => NoteKind::Acknowledgement,
-        QuietKind::Silenced => NoteKind::Silence,
-        QuietKind::Maintenance => NoteKind::Window,
+        SuppressionKind::Acknowledged => NoteKind::Acknowledgement,
+        SuppressionKind::Silenced => NoteKind::Silence,
+        SuppressionKind::Maintenance => NoteKind::Window,
     };
     let content = serde_json::to_value(entry).unwrap_or_default();
     Note {
@@ -322,17 +330,17 @@ fn note(id: QuietId, entry: &QuietEntry) -> Note {
 }
 
 /// What keeps quiet, as it stands in the store. What cannot be read is left out, and said: then more is told, not less.
-fn recall_note(note: &Note) -> Option<(QuietId, QuietEntry)> {
+fn recall_note(note: &Note) -> Option<(SuppressionId, SuppressionEntry)> {
     let recalled = note
         .id
         .parse()
         .ok()
-        .map(QuietId)
+        .map(SuppressionId)
         .zip(serde_json::from_value(note.content.clone()).ok());
     if recalled.is_none() {
         tracing::warn!(
             note = note.id,
-            kind = note.kind.word(),
+            kind = note.kind.as_str(),
             "what was to keep quiet cannot be read and is left out"
         );
     }
@@ -340,7 +348,7 @@ fn recall_note(note: &Note) -> Option<(QuietId, QuietEntry)> {
 }
 
 /// A person's wish of a resource, as it stands in the store.
-fn recall_wish(key: &str, value: &Value) -> Option<(ResourceName, Wish)> {
+fn recall_wish(key: &str, value: &Value) -> Option<(ResourceName, ManualOverride)> {
     let resource = ResourceName::try_new(key.strip_prefix(WISH)?).ok()?;
     Some((resource, serde_json::from_value(value.clone()).ok()?))
 }
@@ -356,21 +364,21 @@ fn recall_hold(hold: super::Hold) -> (ResourceName, engine::Hold) {
     )
 }
 
-fn told_entry(route: &RouteName, told: &engine::Told) -> Entry {
+fn told_entry(route: &RouteName, notified: &engine::Notified) -> Entry {
     let route = route.to_string();
-    let (subject, value) = match told {
-        engine::Told::Experiment(stub, heard) => (
+    let (subject, value) = match notified {
+        engine::Notified::Experiment(stub, heard) => (
             format!("{EXPERIMENT}{stub}"),
             heard.as_ref().map(heard_value),
         ),
-        engine::Told::Concern(concern, heard) => (
-            format!("{CONCERN}{}", concern.word()),
+        engine::Notified::Alert(concern, heard) => (
+            format!("{CONCERN}{}", concern.as_str()),
             heard.as_ref().map(concern_value),
         ),
-        engine::Told::Rounds(rounds) => (ROUNDS.to_owned(), Some(rounds_value(rounds))),
+        engine::Notified::ReminderState(rounds) => (ROUNDS.to_owned(), Some(rounds_value(rounds))),
     };
     match value.and_then(Result::ok) {
-        Some(value) => Entry::Told(Told {
+        Some(value) => Entry::Notified(Notified {
             route,
             subject,
             value,
@@ -395,23 +403,23 @@ fn heard_value(heard: &Heard) -> Result<Value, serde_json::Error> {
     })
 }
 
-fn concern_value(heard: &HeardConcern) -> Result<Value, serde_json::Error> {
+fn concern_value(heard: &NotifiedAlert) -> Result<Value, serde_json::Error> {
     serde_json::to_value(ConcernRow {
         since: heard.since,
         thread: heard.thread.map(StrandRow::from),
     })
 }
 
-fn rounds_value(rounds: &Rounds) -> Result<Value, serde_json::Error> {
+fn rounds_value(rounds: &ReminderState) -> Result<Value, serde_json::Error> {
     serde_json::to_value(RoundsRow {
-        told_at: rounds.told_at,
+        notified_at: rounds.notified_at,
         reminders: rounds.reminders,
         digest: rounds.digest,
     })
 }
 
-impl From<Strand> for StrandRow {
-    fn from(strand: Strand) -> Self {
+impl From<MailThread> for StrandRow {
+    fn from(strand: MailThread) -> Self {
         let pair = |message: MessageId| (message.at, message.id);
         Self {
             root: pair(strand.root),
@@ -420,7 +428,7 @@ impl From<Strand> for StrandRow {
     }
 }
 
-impl From<StrandRow> for Strand {
+impl From<StrandRow> for MailThread {
     fn from(row: StrandRow) -> Self {
         let message = |(at, id)| MessageId { at, id };
         Self {
@@ -442,7 +450,7 @@ impl From<Memory> for engine::Memory {
             last_summary: memory.next_outgoing.saturating_sub(1),
             quiet: memory.notes.iter().filter_map(recall_note).collect(),
             last_quiet: memory.last_note,
-            wishes: memory
+            manual_overrides: memory
                 .keep
                 .iter()
                 .filter_map(|(key, value)| recall_wish(key, value))
@@ -456,14 +464,14 @@ impl From<Memory> for engine::Memory {
 
 fn routes(memory: &Memory) -> BTreeMap<RouteName, RouteMemory> {
     let mut routes: BTreeMap<RouteName, RouteMemory> = BTreeMap::new();
-    for row in &memory.told {
+    for row in &memory.notified {
         let Ok(route) = RouteName::try_new(&row.route) else {
             continue;
         };
         routes
             .entry(route)
             .or_default()
-            .told
+            .notified
             .extend(recall_told(row));
     }
     for pending in &memory.outbox {
@@ -475,37 +483,37 @@ fn routes(memory: &Memory) -> BTreeMap<RouteName, RouteMemory> {
             routes.entry(route).or_default(),
         );
         memory
-            .owed
+            .unconfirmed
             .extend(letter.news.into_iter().map(|news| (news.stub, news.since)));
         memory
             .owed_concerns
-            .extend(letter.concerns.iter().filter_map(Alerted::owed));
+            .extend(letter.concerns.iter().filter_map(Alerted::unconfirmed));
     }
     routes
 }
 
 /// What people were told, as it stands in the store. What cannot be read is left out: then they are told again.
-fn recall_told(told: &Told) -> Option<engine::Told> {
-    if told.subject == ROUNDS {
+fn recall_told(notified: &Notified) -> Option<engine::Notified> {
+    if notified.subject == ROUNDS {
         let RoundsRow {
-            told_at,
+            notified_at,
             reminders,
             digest,
-        } = serde_json::from_value(told.value.clone()).ok()?;
-        return Some(engine::Told::Rounds(Rounds {
-            told_at,
+        } = serde_json::from_value(notified.value.clone()).ok()?;
+        return Some(engine::Notified::ReminderState(ReminderState {
+            notified_at,
             reminders,
             digest,
         }));
     }
-    if let Some(stub) = told.subject.strip_prefix(EXPERIMENT) {
+    if let Some(stub) = notified.subject.strip_prefix(EXPERIMENT) {
         let HeardRow {
             health,
             issues,
             listed,
             bad_since,
             thread,
-        } = serde_json::from_value(told.value.clone()).ok()?;
+        } = serde_json::from_value(notified.value.clone()).ok()?;
         let heard = Heard {
             known: Known {
                 health,
@@ -513,32 +521,32 @@ fn recall_told(told: &Told) -> Option<engine::Told> {
                 listed,
                 bad_since,
             },
-            thread: thread.map(Strand::from),
+            thread: thread.map(MailThread::from),
         };
-        return Some(engine::Told::Experiment(
+        return Some(engine::Notified::Experiment(
             Stub::try_new(stub).ok()?,
             Some(heard),
         ));
     }
-    let concern = concern_named(told.subject.strip_prefix(CONCERN)?)?;
-    Some(engine::Told::Concern(
+    let concern = concern_named(notified.subject.strip_prefix(CONCERN)?)?;
+    Some(engine::Notified::Alert(
         concern,
-        Some(recall_concern(&told.value)?),
+        Some(recall_concern(&notified.value)?),
     ))
 }
 
 /// A time alone is what was kept before summaries had threads.
-fn recall_concern(value: &Value) -> Option<HeardConcern> {
+fn recall_concern(value: &Value) -> Option<NotifiedAlert> {
     if value.is_string() {
-        return Some(HeardConcern {
+        return Some(NotifiedAlert {
             since: serde_json::from_value(value.clone()).ok()?,
             thread: None,
         });
     }
     let row: ConcernRow = serde_json::from_value(value.clone()).ok()?;
-    Some(HeardConcern {
+    Some(NotifiedAlert {
         since: row.since,
-        thread: row.thread.map(Strand::from),
+        thread: row.thread.map(MailThread::from),
     })
 }
 
@@ -548,9 +556,9 @@ mod tests {
 
     use super::OutboxState::{Pending, Refused, Sent, Superseded};
     use super::*;
-    use crate::engine::{Channel, Concern, Occasion, OwedConcern, Thread};
-    use crate::model::{Fault, StreamHealth, Topic};
     use crate::store::letter::News;
+    use engine::model::{CallError, StreamHealth, Topic};
+    use engine::{Alert, Channel, Occasion, Thread, UnconfirmedAlert};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")
@@ -564,8 +572,8 @@ mod tests {
         RouteName::try_new(name).expect("a name")
     }
 
-    fn strand() -> Strand {
-        Strand {
+    fn strand() -> MailThread {
+        MailThread {
             root: MessageId { at: at(7), id: 3 },
             last: MessageId { at: at(9), id: 5 },
         }
@@ -586,45 +594,45 @@ mod tests {
             listed: true,
             bad_since: Some(at(7)),
         };
-        let mut told: Vec<engine::Told> = Concern::ALL
+        let mut notified: Vec<engine::Notified> = Alert::ALL
             .map(|concern| {
-                engine::Told::Concern(
+                engine::Notified::Alert(
                     concern,
-                    Some(HeardConcern {
+                    Some(NotifiedAlert {
                         since: at(9),
                         thread: Some(strand()),
                     }),
                 )
             })
             .into();
-        told.push(engine::Told::Experiment(
+        notified.push(engine::Notified::Experiment(
             stub(),
             Some(Heard {
                 known,
                 thread: Some(strand()),
             }),
         ));
-        told.push(engine::Told::Rounds(Rounds {
-            told_at: at(8),
+        notified.push(engine::Notified::ReminderState(ReminderState {
+            notified_at: at(8),
             reminders: 2,
             digest: Some(at(1)),
         }));
-        for told in told {
-            let Entry::Told(entry) = told_entry(&route("pends"), &told) else {
-                panic!("{told:?} is kept")
+        for notified in notified {
+            let Entry::Notified(entry) = told_entry(&route("pends"), &notified) else {
+                panic!("{notified:?} is kept")
             };
             assert_eq!(
                 (recall_told(&entry), entry.route.as_str()),
-                (Some(told), "pends")
+                (Some(notified), "pends")
             );
         }
-        let untold = told_entry(&route("pends"), &engine::Told::Experiment(stub(), None));
+        let untold = told_entry(&route("pends"), &engine::Notified::Experiment(stub(), None));
         assert!(matches!(untold, Entry::Untold { .. }));
     }
 
     #[test]
     fn what_an_older_labwatch_kept_is_read_back() {
-        let row = |subject: &str, value| Told {
+        let row = |subject: &str, value| Notified {
             route: "everybody".into(),
             subject: subject.into(),
             value,
@@ -637,7 +645,7 @@ mod tests {
             listed: true,
             bad_since: Some(at(7)),
         };
-        let expected = engine::Told::Experiment(
+        let expected = engine::Notified::Experiment(
             stub(),
             Some(Heard {
                 known: known_then,
@@ -648,9 +656,9 @@ mod tests {
             recall_told(&row("experiment/pend00", known)),
             Some(expected)
         );
-        let expected = engine::Told::Concern(
-            Concern::Blind,
-            Some(HeardConcern {
+        let expected = engine::Notified::Alert(
+            Alert::Blind,
+            Some(NotifiedAlert {
                 since: at(9),
                 thread: None,
             }),
@@ -702,7 +710,7 @@ mod tests {
     fn a_summary_makes_those_before_it_on_its_route_needless() {
         let failed = |permanent| {
             Err(DeliveryFault {
-                fault: Fault::TimedOut,
+                fault: CallError::TimedOut,
                 permanent,
             })
         };
@@ -735,19 +743,14 @@ mod tests {
     }
 
     /// A summary with these experiments, bad since `since`, and these alerts: a concern, since when, and when it ended.
-    fn about(
-        id: u64,
-        stubs: &[&str],
-        since: i64,
-        alerts: &[(Concern, i64, Option<i64>)],
-    ) -> Record {
+    fn about(id: u64, stubs: &[&str], since: i64, alerts: &[(Alert, i64, Option<i64>)]) -> Record {
         let Record::Telling(summary) = telling(id, "a") else {
             panic!("a summary")
         };
         let line = |stub: &&str| engine::Line {
             stub: Stub::try_new(stub).expect("a name"),
             health: Health::Down,
-            told: Health::Ok,
+            notified: Health::Ok,
             bookable: None,
             listed: true,
             issues: vec![],
@@ -756,8 +759,8 @@ mod tests {
             affected: engine::Affected::default(),
             advice: None,
         };
-        let alert = |(concern, since, ended): &(Concern, i64, Option<i64>)| engine::Alert {
-            concern: Some(*concern),
+        let alert = |(concern, since, ended): &(Alert, i64, Option<i64>)| engine::AlertLine {
+            alert: Some(*concern),
             text: String::new(),
             since: at(*since),
             ended: ended.map(|ended| std::time::Duration::from_secs(ended.abs_diff(*since))),
@@ -806,7 +809,7 @@ mod tests {
             ..Memory::default()
         };
         let RouteMemory {
-            owed,
+            unconfirmed,
             owed_concerns,
             ..
         } = engine::Memory::from(memory)
@@ -814,18 +817,18 @@ mod tests {
             .remove(&route("a"))
             .unwrap_or_default();
         let second = |at: Timestamp| at.as_second();
-        let experiments = owed
+        let experiments = unconfirmed
             .into_iter()
             .map(|(stub, since)| format!("{stub} {}", second(since)));
         let concerns = owed_concerns.into_iter().map(
-            |OwedConcern {
-                 concern,
+            |UnconfirmedAlert {
+                 alert: concern,
                  since,
                  ended,
              }| {
                 format!(
                     "{} {}-{}",
-                    concern.word(),
+                    concern.as_str(),
                     second(since),
                     ended.map(|at| second(at).to_string()).unwrap_or_default()
                 )
@@ -836,7 +839,7 @@ mod tests {
 
     #[test]
     fn what_a_later_summary_does_not_tell_stays_owed() {
-        let relay = Concern::Source(crate::model::SourceName::Relay);
+        let relay = Alert::Source(engine::model::SourceName::Relay);
         let first = || about(1, &["x", "y"], 5, &[(relay, 6, None)]);
         assert_eq!(owed_after(vec![first()]), ["x 5", "y 5", "relay 6-"]);
         assert_eq!(
@@ -870,7 +873,7 @@ mod tests {
     fn what_keeps_quiet_and_what_is_wished_is_read_back() {
         let (who, text, since) = ("Ann".to_owned(), "motor".to_owned(), at(5));
         let subject = engine::Subject::Experiment(stub());
-        let entry = QuietEntry::Acknowledgement(engine::Acknowledgement {
+        let entry = SuppressionEntry::Acknowledgement(engine::Acknowledgement {
             subject,
             health: Health::Down,
             who,
@@ -880,8 +883,8 @@ mod tests {
         });
         let mut clerk = Clerk::default();
         let [Entry::Note(kept)] = &clerk.entries(
-            &Record::Quieted {
-                id: QuietId(7),
+            &Record::Suppression {
+                id: SuppressionId(7),
                 entry: Box::new(entry.clone()),
             },
             at(5),
@@ -890,13 +893,16 @@ mod tests {
         };
         assert_eq!(
             (kept.kind, recall_note(kept)),
-            (NoteKind::Acknowledgement, Some((QuietId(7), entry)))
+            (NoteKind::Acknowledgement, Some((SuppressionId(7), entry)))
         );
         let resource = ResourceName::try_new("r pend/00").expect("a name");
-        for wish in [Wish::Hold("fire: out".into()), Wish::Enable] {
+        for manual_override in [
+            ManualOverride::Hold("fire: out".into()),
+            ManualOverride::Enable,
+        ] {
             let record = Record::Wished {
                 resource: resource.clone(),
-                wish: Some(wish.clone()),
+                manual_override: Some(manual_override.clone()),
             };
             let [
                 Entry::Keep {
@@ -907,13 +913,16 @@ mod tests {
             else {
                 panic!("it is kept")
             };
-            assert_eq!(recall_wish(key, value), Some((resource.clone(), wish)));
+            assert_eq!(
+                recall_wish(key, value),
+                Some((resource.clone(), manual_override))
+            );
         }
         assert!(matches!(
             &clerk.entries(
                 &Record::Wished {
                     resource,
-                    wish: None
+                    manual_override: None
                 },
                 at(5)
             )[..],
@@ -949,13 +958,13 @@ mod tests {
             ..Memory::default()
         };
         let recalled = engine::Memory::from(memory);
-        let owed = RouteMemory {
-            owed: vec![(stub(), at(5))],
+        let unconfirmed = RouteMemory {
+            unconfirmed: vec![(stub(), at(5))],
             ..RouteMemory::default()
         };
         assert_eq!(
             (recalled.routes, recalled.last_summary),
-            (BTreeMap::from([(route("pends"), owed)]), 4)
+            (BTreeMap::from([(route("pends"), unconfirmed)]), 4)
         );
     }
 }

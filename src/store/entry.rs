@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::engine::Record;
-use crate::model::Stub;
+use engine::Record;
+use engine::model::Stub;
 
 /// One thing to keep. A batch of them is kept as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub enum Entry {
         at: Timestamp,
     },
     /// What a recipient now knows about a subject.
-    Told(Told),
+    Notified(Notified),
     /// A recipient was told that all is well, or the subject is gone: nothing to remember.
     Untold {
         /// The route.
@@ -74,7 +74,7 @@ pub enum Entry {
 
 /// What a recipient last heard about a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct Notified {
     /// The route to the recipient.
     pub route: String,
     /// The subject: an experiment, a source, a part.
@@ -128,7 +128,7 @@ impl OutboxState {
 
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Sent => "sent",
@@ -170,7 +170,7 @@ impl NoteKind {
 
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Acknowledgement => "acknowledgement",
             Self::Silence => "silence",

@@ -9,7 +9,7 @@ use super::error::ReadError;
 use super::memory::{self, EVENT_COLUMNS};
 use super::read::{MAX_ROWS, Range, Reader};
 use super::text::{self, Names};
-use crate::model::{Health, SourceHealth, SourceName, Stub};
+use engine::model::{Health, SourceHealth, SourceName, Stub};
 
 /// The most changes that one answer looks at.
 const MAX_CHANGES: usize = 100_000;
@@ -170,11 +170,7 @@ fn of_experiments(
         let known = changes.entry(Subject::Experiment(stub)).or_default();
         // That something stays well tells of no bad time, and a year has many such events.
         if turn != Turn::Well || known.last().is_none_or(|last| last.turn != Turn::Well) {
-            let causes = event
-                .issues
-                .iter()
-                .map(crate::engine::Issue::code)
-                .collect();
+            let causes = event.issues.iter().map(engine::Issue::code).collect();
             known.push(Change {
                 at: event.when,
                 turn,

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Pending;
-use crate::engine::{Concern, OwedConcern, Summary};
-use crate::model::{Health, Stub};
+use engine::model::{Health, Stub};
+use engine::{Alert, Summary, UnconfirmedAlert};
 
 /// What is kept of a summary on its way: enough to tell it again, should nobody know whether it arrived.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ impl Letter {
                 .ended
                 .and_then(|lasted| alert.since.checked_add(lasted).ok());
             Some(Alerted {
-                concern: alert.concern?.word().to_owned(),
+                concern: alert.alert?.as_str().to_owned(),
                 since: alert.since,
                 ended,
             })
@@ -100,7 +100,7 @@ impl Letter {
             !other
                 .concerns
                 .iter()
-                .any(|told| told.concern == alerted.concern)
+                .any(|notified| notified.concern == alerted.concern)
         });
         self.news.len() + self.concerns.len() < before
     }
@@ -108,17 +108,17 @@ impl Letter {
 
 impl Alerted {
     /// It has ended, or nobody is to hear of it.
-    pub(super) fn over(concern: Concern, at: Timestamp) -> Self {
+    pub(super) fn over(concern: Alert, at: Timestamp) -> Self {
         Self {
-            concern: concern.word().to_owned(),
+            concern: concern.as_str().to_owned(),
             since: at,
             ended: None,
         }
     }
 
-    pub(super) fn owed(&self) -> Option<OwedConcern> {
-        Some(OwedConcern {
-            concern: concern_named(&self.concern)?,
+    pub(super) fn unconfirmed(&self) -> Option<UnconfirmedAlert> {
+        Some(UnconfirmedAlert {
+            alert: concern_named(&self.concern)?,
             since: self.since,
             ended: self.ended,
         })
@@ -126,8 +126,8 @@ impl Alerted {
 }
 
 /// The concern with this word.
-pub(super) fn concern_named(word: &str) -> Option<Concern> {
-    Concern::ALL
+pub(super) fn concern_named(as_str: &str) -> Option<Alert> {
+    Alert::ALL
         .into_iter()
-        .find(|concern| concern.word() == word)
+        .find(|concern| concern.as_str() == as_str)
 }

@@ -9,13 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use serde_json::Value;
 
-use super::entry::{Note, NoteKind, Outgoing, Told};
+use super::entry::{Note, NoteKind, Notified, Outgoing};
 use super::error::ReadError;
 use super::read::Reader;
 use super::text::{self, EventTexts, Names};
 use super::{bookings, file};
-use crate::engine::{Booked, Event};
-use crate::model::{ResourceName, Stub};
+use engine::model::{ResourceName, Stub};
+use engine::{Booked, Event};
 
 impl Reader {
     /// What stands under a key of the small state.
@@ -51,7 +51,7 @@ pub struct Memory {
     /// Every experiment that is known, and not new.
     pub experiments: BTreeMap<Stub, Remembered>,
     /// What each recipient last heard, sorted by route and subject.
-    pub told: Vec<Told>,
+    pub notified: Vec<Notified>,
     /// What is still to be sent, or was refused and is still owed, oldest first, with the number of attempts so far.
     pub outbox: Vec<Pending>,
     /// The number for the next thing that is to be sent.
@@ -158,7 +158,7 @@ impl GapCause {
 
     /// The word for it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::Lost => "lost",
@@ -182,10 +182,10 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
         ..Memory::default()
     };
     memory.experiments = experiments(from, ring.max(1), &mut memory.unreadable)?;
-    memory.told = rows(
+    memory.notified = rows(
         from,
         "SELECT route, subject, value FROM told ORDER BY route, subject",
-        told,
+        notified,
         &mut memory.unreadable,
     )?;
     memory.outbox = rows(from, OUTBOX, pending, &mut memory.unreadable)?;
@@ -343,9 +343,9 @@ fn known(row: &Row<'_>) -> rusqlite::Result<Option<(Stub, Timestamp)>> {
         .zip(time(row, 1)?))
 }
 
-fn told(row: &Row<'_>) -> rusqlite::Result<Option<Told>> {
+fn notified(row: &Row<'_>) -> rusqlite::Result<Option<Notified>> {
     let (route, subject) = (row.get(0)?, row.get(1)?);
-    Ok(value(row, 2)?.map(|value| Told {
+    Ok(value(row, 2)?.map(|value| Notified {
         route,
         subject,
         value,
@@ -370,7 +370,9 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Option<Pending>> {
 
 pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
     let kind = row.get_ref(1)?.as_str()?;
-    let kind = NoteKind::ALL.into_iter().find(|known| known.word() == kind);
+    let kind = NoteKind::ALL
+        .into_iter()
+        .find(|known| known.as_str() == kind);
     let until: Option<i64> = row.get(3)?;
     let id = row.get(0)?;
     let parts = kind.zip(time(row, 2)?).zip(value(row, 4)?);

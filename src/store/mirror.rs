@@ -7,17 +7,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::entry::{Delivery, Entry, Note, OutboxState, Outgoing, Told};
+use super::entry::{Delivery, Entry, Note, Notified, OutboxState, Outgoing};
 use super::memory::Memory;
-use crate::engine::{Booked, BookingChange, Event, Record};
-use crate::model::{ResourceName, Stub};
+use engine::model::{ResourceName, Stub};
+use engine::{Booked, BookingChange, Event, Record};
 
 /// The state that the file holds beside the history. Events are shared with whoever else holds them.
 #[derive(Debug, Default)]
 pub(super) struct Mirror {
     ring: usize,
     experiments: BTreeMap<Stub, (Timestamp, VecDeque<Arc<Event>>)>,
-    told: BTreeMap<(String, String), Value>,
+    notified: BTreeMap<(String, String), Value>,
     outbox: BTreeMap<u64, Outgoing>,
     notes: BTreeMap<String, Note>,
     holds: BTreeMap<ResourceName, (String, Timestamp)>,
@@ -40,13 +40,13 @@ impl Mirror {
                     )
                 })
                 .collect(),
-            told: memory
-                .told
+            notified: memory
+                .notified
                 .iter()
-                .map(|told| {
+                .map(|notified| {
                     (
-                        (told.route.clone(), told.subject.clone()),
-                        told.value.clone(),
+                        (notified.route.clone(), notified.subject.clone()),
+                        notified.value.clone(),
                     )
                 })
                 .collect(),
@@ -80,14 +80,14 @@ impl Mirror {
             Entry::Seen { stub, at } => drop(self.experiment(stub, *at)),
             Entry::Forgotten { stub, .. } => drop(self.experiments.remove(stub)),
             Entry::Record { at, record } => self.note_record(*at, record),
-            Entry::Told(told) => drop(self.told.insert(
-                (told.route.clone(), told.subject.clone()),
-                told.value.clone(),
+            Entry::Notified(notified) => drop(self.notified.insert(
+                (notified.route.clone(), notified.subject.clone()),
+                notified.value.clone(),
             )),
             Entry::Untold { route, subject } => {
-                drop(self.told.remove(&(route.clone(), subject.clone())))
+                drop(self.notified.remove(&(route.clone(), subject.clone())))
             }
-            Entry::RouteForgotten(route) => self.told.retain(|(of, _), _| of != route),
+            Entry::RouteForgotten(route) => self.notified.retain(|(of, _), _| of != route),
             Entry::Outgoing(outgoing) => drop(self.outbox.insert(outgoing.id, outgoing.clone())),
             Entry::Delivery(Delivery {
                 id,
@@ -172,9 +172,9 @@ impl Mirror {
                 },
             })
         });
-        let told = self.told.iter().map(|((route, subject), value)| {
+        let notified = self.notified.iter().map(|((route, subject), value)| {
             let (route, subject, value) = (route.clone(), subject.clone(), value.clone());
-            Entry::Told(Told {
+            Entry::Notified(Notified {
                 route,
                 subject,
                 value,
@@ -206,7 +206,7 @@ impl Mirror {
         });
         let outbox = self.outbox.values().cloned().map(Entry::Outgoing);
         seen.chain(events)
-            .chain(told)
+            .chain(notified)
             .chain(held)
             .chain(booked)
             .chain(kept)

@@ -11,18 +11,18 @@ mod error;
 mod file;
 mod health;
 mod incident;
-mod keeper;
 mod letter;
 mod lock;
 mod memory;
-mod mention;
 mod mirror;
+mod outbox_query;
 mod past;
 mod prune;
 mod read;
 mod text;
 mod uptime;
 mod write;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -39,22 +39,22 @@ use tokio::sync::watch;
 pub use backup::{BackupError, Report, VerifyError, backup, verify};
 pub use bookings::BookedTimes;
 pub use clerk::Clerk;
-pub use entry::{Delivery, Entry, Note, NoteKind, OutboxState, Outgoing, Told};
+pub use entry::{Delivery, Entry, Note, NoteKind, Notified, OutboxState, Outgoing};
 pub use error::{ReadError, StoreError};
 pub use file::DATABASE_FILE;
 pub use health::{Progress, StoreHealth, StoreState};
 pub use incident::{Incident, IncidentPage, Subject};
-pub use keeper::{BACKLOG, WallClock};
 pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin, Pending, Remembered};
-pub use mention::{Mention, OutboxRow};
+pub use outbox_query::{OutboxQuery, OutboxRow};
 pub use past::{Change, KeptBooking, Past, look_back};
 pub use read::{Cursor, EventPage, MAX_ROWS, Range, Reader, SourceRow, StoredEvent, SwitchRow};
 pub use uptime::{Bucket, MAX_BUCKETS, uptime_of};
 pub use write::MAX_CONTENT_BYTES;
+pub use writer::{BACKLOG, WallClock};
 
 use file::{Folder, OpenFault, Opened};
-use keeper::{Agenda, Batch, Keeper};
 use mirror::Mirror;
+use writer::{Agenda, Batch, StoreWriter};
 
 /// How many batches may wait for the store's thread. What finds it full is lost, and counted.
 pub const WRITE_QUEUE: usize = 1_024;
@@ -85,7 +85,7 @@ struct Shared {
     overflow: AtomicU64,
     progress: watch::Receiver<Progress>,
     health: watch::Receiver<StoreHealth>,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
     reader: Reader,
 }
 
@@ -127,7 +127,7 @@ impl Store {
         let (batches, queue) = sync_channel(WRITE_QUEUE);
         let (progress, progress_seen) = watch::channel(Progress::default());
         let (health, health_seen) = watch::channel(first_health(now, fault));
-        let keeper = Keeper {
+        let writer = StoreWriter {
             agenda: Agenda::new(now, database.is_some()),
             mirror: Mirror::of(&memory, settings.ring),
             folder,
@@ -141,7 +141,7 @@ impl Store {
         };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(|| keeper.run())
+            .spawn(|| writer.run())
             .map_err(StoreError::Thread)?;
         let shared = Shared {
             queue: Mutex::new(Queue {
@@ -151,7 +151,7 @@ impl Store {
             overflow: AtomicU64::new(0),
             progress: progress_seen,
             health: health_seen,
-            keeper: Mutex::new(Some(thread)),
+            writer: Mutex::new(Some(thread)),
             reader,
         };
         Ok((Self(Arc::new(shared)), memory))
@@ -196,7 +196,7 @@ impl Store {
         health.lost += self.0.overflow.load(Ordering::Relaxed);
         let ended = self
             .0
-            .keeper
+            .writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .as_ref()
@@ -249,12 +249,12 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
             .batches = None;
         self.reader.let_go(read::PATIENCE);
-        let keeper = self
-            .keeper
+        let writer = self
+            .writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if keeper.is_some_and(|thread| thread.join().is_err()) {
+        if writer.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's thread ended in a panic");
         }
     }

@@ -14,8 +14,8 @@ use super::memory::{self, Gap, gap_between};
 use super::read::{self, Range};
 use super::text::{self, Names};
 use super::{bookings, file};
-use crate::engine::{Booked, Issue};
-use crate::model::{Health, JumpHealth, OUR_PREFIX, Stub};
+use engine::model::{Health, JumpHealth, OUR_PREFIX, Stub};
+use engine::{Booked, Issue};
 
 /// The most rows that are read: a year in which each of 130 experiments changes every quarter of an hour.
 const MAX_ROWS: usize = 5_000_000;

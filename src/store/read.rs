@@ -10,12 +10,12 @@ use tokio::sync::oneshot;
 
 use super::error::ReadError;
 use super::file;
-use super::keeper::WallClock;
 use super::memory::{self, EVENT_COLUMNS, Gap, GapCause, Hold};
 use super::text::{self, Names};
 use super::uptime::{self, Bucket, Change, MAX_BUCKETS};
-use crate::engine::Event;
-use crate::model::{ResourceName, SourceHealth, SourceName, Stub};
+use super::writer::WallClock;
+use engine::Event;
+use engine::model::{ResourceName, SourceHealth, SourceName, Stub};
 
 /// How many questions may wait.
 const READ_QUEUE: usize = 64;
@@ -447,7 +447,9 @@ fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
 
 pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<Option<Gap>> {
     let why = row.get_ref(2)?.as_str()?;
-    let why = GapCause::ALL.into_iter().find(|known| known.word() == why);
+    let why = GapCause::ALL
+        .into_iter()
+        .find(|known| known.as_str() == why);
     let parts = memory::time(row, 0)?.zip(memory::time(row, 1)?).zip(why);
     Ok(parts.map(|((since, until), why)| Gap { since, until, why }))
 }

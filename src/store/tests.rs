@@ -10,12 +10,12 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{
-    Booked, BookingChange, Event, Issue, ManifestChange, Record, Switch, SwitchOutcome, Why,
+use engine::model::{
+    Availability, CallError, Health, JumpHealth, ResourceName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
 };
-use crate::model::{
-    Availability, Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth,
-    Stub, Topic,
+use engine::{
+    Booked, BookingChange, Event, Issue, ManifestChange, Record, Switch, SwitchOutcome, Why,
 };
 
 /// Long enough for any disk; a test that waits so long has failed.
@@ -196,7 +196,7 @@ fn everything_that_matters_is_there_after_a_restart() {
         until: None,
         ..note.clone()
     };
-    let told = |subject: &str, value| Told {
+    let notified = |subject: &str, value| Notified {
         route: "team".into(),
         subject: subject.into(),
         value: json!(value),
@@ -230,9 +230,9 @@ fn everything_that_matters_is_there_after_a_restart() {
             happened("pend00", event(20, Health::Ok)),
             happened("pend00", event(15, Health::Down)),
             happened("pend00", event(30, Health::Degraded)),
-            Entry::Told(told("pend00", "ok")),
-            Entry::Told(told("pend00", "down")),
-            Entry::Told(told("spin01", "down")),
+            Entry::Notified(notified("pend00", "ok")),
+            Entry::Notified(notified("pend00", "down")),
+            Entry::Notified(notified("spin01", "down")),
             Entry::Untold {
                 route: "team".into(),
                 subject: "spin01".into(),
@@ -339,7 +339,7 @@ fn everything_that_matters_is_there_after_a_restart() {
                 },
             ),
         ]),
-        told: vec![told("pend00", "down")],
+        notified: vec![notified("pend00", "down")],
         outbox: vec![Pending {
             outgoing: outgoing(6),
             attempts: 1,
@@ -383,7 +383,7 @@ async fn the_history_answers() {
     entries.extend([
         record(7, Record::Switching(switch)),
         record(9, switched(confirmed)),
-        record(12, switched(SwitchOutcome::Failed(Fault::TimedOut))),
+        record(12, switched(SwitchOutcome::Failed(CallError::TimedOut))),
         record(
             20,
             Record::Source {
@@ -440,7 +440,7 @@ async fn the_history_answers() {
             .expect("an answer"),
         []
     );
-    let told: Vec<_> = rows
+    let notified: Vec<_> = rows
         .iter()
         .map(|s| {
             (
@@ -452,7 +452,7 @@ async fn the_history_answers() {
         })
         .collect();
     assert_eq!(
-        told,
+        notified,
         [
             (12, None, Some("failed"), None),
             (
@@ -825,12 +825,12 @@ fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
             stub: stub("b"),
             at: time(3),
         },
-        Entry::Told(Told {
+        Entry::Notified(Notified {
             route: route.clone(),
             subject: subject.clone(),
             value: json!(1),
         }),
-        Entry::Told(Told {
+        Entry::Notified(Notified {
             route: route.clone(),
             subject: "gone".into(),
             value: json!(1),
@@ -1196,7 +1196,7 @@ fn rows_that_make_no_sense_are_left_out() {
 #[derive(Debug, Clone)]
 enum Deed {
     Event(u8, i64, Health),
-    Told(u8, Option<i64>),
+    Notified(u8, Option<i64>),
     Send(u8),
     Sent(u8),
     Hold(u8, Option<u8>),
@@ -1209,7 +1209,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         (0..4_u8, 0..2_000_i64, health)
             .prop_map(|(name, at, health)| Deed::Event(name, at, health)),
         (0..4_u8, proptest::option::of(0..9_i64))
-            .prop_map(|(subject, value)| Deed::Told(subject, value)),
+            .prop_map(|(subject, value)| Deed::Notified(subject, value)),
         (0..5_u8).prop_map(Deed::Send),
         (0..5_u8).prop_map(Deed::Sent),
         (0..3_u8, proptest::option::of(0..3_u8))
@@ -1222,7 +1222,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 #[derive(Default)]
 struct Plain {
     events: BTreeMap<String, Vec<(i64, Health)>>,
-    told: BTreeMap<String, i64>,
+    notified: BTreeMap<String, i64>,
     outbox: BTreeMap<u64, bool>,
     holds: BTreeMap<String, String>,
 }
@@ -1237,16 +1237,16 @@ impl Plain {
                     .push((*at, *health));
                 happened(&format!("e{name}"), event(*at, *health))
             }
-            Deed::Told(subject, Some(value)) => {
-                self.told.insert(format!("s{subject}"), *value);
-                Entry::Told(Told {
+            Deed::Notified(subject, Some(value)) => {
+                self.notified.insert(format!("s{subject}"), *value);
+                Entry::Notified(Notified {
                     route: "r".into(),
                     subject: format!("s{subject}"),
                     value: json!(value),
                 })
             }
-            Deed::Told(subject, None) => {
-                self.told.remove(&format!("s{subject}"));
+            Deed::Notified(subject, None) => {
+                self.notified.remove(&format!("s{subject}"));
                 Entry::Untold {
                     route: "r".into(),
                     subject: format!("s{subject}"),
@@ -1305,11 +1305,13 @@ impl Plain {
             events.collect::<BTreeMap<_, _>>(),
             rings.collect::<BTreeMap<_, _>>()
         );
-        let told = memory
-            .told
-            .iter()
-            .map(|told| (told.subject.clone(), told.value.as_i64().unwrap_or(-1)));
-        assert_eq!(told.collect::<BTreeMap<_, _>>(), self.told);
+        let notified = memory.notified.iter().map(|notified| {
+            (
+                notified.subject.clone(),
+                notified.value.as_i64().unwrap_or(-1),
+            )
+        });
+        assert_eq!(notified.collect::<BTreeMap<_, _>>(), self.notified);
         let pending: Vec<_> = self
             .outbox
             .iter()
@@ -1497,17 +1499,20 @@ async fn an_experiment_was_booked_when_it_took_place() {
             })
             .collect::<Vec<_>>()
     };
-    let told = |name: &str, times: &[(i64, i64)]| (name.to_owned(), times.to_vec());
-    assert_eq!(ask(&[&a], 0, 100).await, [told("a", &[(10, 20), (30, 35)])]);
+    let notified = |name: &str, times: &[(i64, i64)]| (name.to_owned(), times.to_vec());
+    assert_eq!(
+        ask(&[&a], 0, 100).await,
+        [notified("a", &[(10, 20), (30, 35)])]
+    );
     assert_eq!(
         ask(&[&a], 15, 32).await,
-        [told("a", &[(15, 20), (30, 32)])],
+        [notified("a", &[(15, 20), (30, 32)])],
         "what is outside is cut off"
     );
     assert_eq!(ask(&[&a], 36, 100).await, []);
     assert_eq!(
         ask(&[&c, &b, &a], 0, 30).await,
-        [told("a", &[(10, 20)]), told("b", &[(10, 20)])],
+        [notified("a", &[(10, 20)]), notified("b", &[(10, 20)])],
         "several at once"
     );
     assert_eq!(ask(&[], 0, 100).await, []);

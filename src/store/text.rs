@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Event, Issue, Why};
-use crate::model::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth, Topic};
+use engine::model::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth, Topic};
+use engine::{Event, Issue, Why};
 
 const STREAM_HEALTHS: [StreamHealth; 4] = [
     StreamHealth::Unknown,
@@ -43,7 +43,10 @@ struct Pair<'a>(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Pair<'a> {
     fn new(topic: &'a Topic, health: StreamHealth) -> Self {
-        Self(Cow::Borrowed(topic.as_str()), Cow::Borrowed(health.word()))
+        Self(
+            Cow::Borrowed(topic.as_str()),
+            Cow::Borrowed(health.as_str()),
+        )
     }
 
     fn read(&self, names: &mut Names) -> Option<(Topic, StreamHealth)> {
@@ -51,7 +54,7 @@ impl<'a> Pair<'a> {
             names.topic(&self.0)?,
             STREAM_HEALTHS
                 .into_iter()
-                .find(|health| health.word() == self.1)?,
+                .find(|health| health.as_str() == self.1)?,
         ))
     }
 }
@@ -142,25 +145,27 @@ pub(super) fn why_text(why: Why) -> String {
 }
 
 pub(super) fn health(text: &str) -> Option<Health> {
-    Health::ALL.into_iter().find(|health| health.word() == text)
+    Health::ALL
+        .into_iter()
+        .find(|health| health.as_str() == text)
 }
 
 pub(super) fn source(text: &str) -> Option<SourceName> {
     SourceName::ALL
         .into_iter()
-        .find(|source| source.word() == text)
+        .find(|source| source.as_str() == text)
 }
 
 pub(super) fn source_health(text: &str) -> Option<SourceHealth> {
     SOURCE_HEALTHS
         .into_iter()
-        .find(|health| health.word() == text)
+        .find(|health| health.as_str() == text)
 }
 
 pub(super) fn jump(text: &str) -> Option<JumpHealth> {
     JUMP_HEALTHS
         .into_iter()
-        .find(|health| health.word() == text)
+        .find(|health| health.as_str() == text)
 }
 
 pub(super) fn issues(text: &str, names: &mut Names) -> Option<Vec<Issue>> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::memory::Gap;
 use super::read::Range;
-use crate::model::Health;
+use engine::model::Health;
 
 /// The most buckets of one answer.
 pub const MAX_BUCKETS: usize = 1_000;

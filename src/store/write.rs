@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, params};
 use serde_json::{Value, json};
 
-use super::entry::{Delivery, Entry, Note, OutboxState, Outgoing, Told};
+use super::entry::{Delivery, Entry, Note, Notified, OutboxState, Outgoing};
 use super::{bookings, text};
-use crate::engine::{Event, ManifestChange, Record, Summary, Switch, SwitchOutcome};
-use crate::model::{ResourceName, Stub};
+use engine::model::{ResourceName, Stub};
+use engine::{Event, ManifestChange, Record, Summary, Switch, SwitchOutcome};
 
 /// The longest content of something that is to be sent or remembered, in bytes. A mail about 130 experiments has about 100,000.
 pub const MAX_CONTENT_BYTES: usize = 4 << 20;
@@ -57,7 +57,7 @@ pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
         Entry::Record { at, record } => write_record(to, *at, record),
         Entry::Seen { stub, at } => seen(to, stub, *at),
         Entry::Forgotten { stub, at } => forgotten(to, stub, *at),
-        Entry::Told(told) => write_told(to, told),
+        Entry::Notified(notified) => write_told(to, notified),
         Entry::Untold { route, subject } => run(
             to,
             "DELETE FROM told WHERE route = ?1 AND subject = ?2",
@@ -122,19 +122,19 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
         Record::Source { name, health, note } => run(
             to,
             "INSERT INTO sources (at, source, health, note) VALUES (?1, ?2, ?3, ?4)",
-            params![text::millis(at), name.word(), health.word(), note],
+            params![text::millis(at), name.as_str(), health.as_str(), note],
         ),
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
         Record::Seen(stub) => seen(to, stub, at),
         Record::Forgotten(stub) => forgotten(to, stub, at),
         Record::Bookings(changes) => bookings::write(to, changes),
         // These are rows of their own, which the clerk makes.
-        Record::Told { .. }
+        Record::Notified { .. }
         | Record::RouteGone(_)
         | Record::Wished { .. }
         | Record::Pools(_)
         | Record::Commanded { .. }
-        | Record::Quieted { .. }
+        | Record::Suppression { .. }
         | Record::QuietEnded(_) => Ok(()),
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
@@ -182,10 +182,10 @@ fn write_event(to: &Connection, stub: &Stub, event: &Event) -> Written {
         params![
             text::millis(event.when),
             stub.as_str(),
-            event.health.word(),
-            event.was.word(),
+            event.health.as_str(),
+            event.was.as_str(),
             text::issues_text(&event.issues)?,
-            event.jump.word(),
+            event.jump.as_str(),
             text::streams_text(&event.streams)?,
             text::why_text(event.why),
         ],
@@ -214,7 +214,7 @@ fn write_switched(
     stub: &Stub,
     outcome: &SwitchOutcome,
 ) -> Written {
-    let (word, note) = match outcome {
+    let (as_str, note) = match outcome {
         SwitchOutcome::Confirmed(availability) => ("confirmed", availability.reason.clone()),
         SwitchOutcome::Held(availability) => ("held", availability.reason.clone()),
         SwitchOutcome::Gone => ("gone", String::new()),
@@ -228,7 +228,7 @@ fn write_switched(
         Some(id) => run(
             to,
             "UPDATE switches SET outcome = ?2, note = ?3, took = max(0, ?4 - at) WHERE id = ?1",
-            params![id, word, note, text::millis(at)],
+            params![id, as_str, note, text::millis(at)],
         ),
         None => run(
             to,
@@ -237,7 +237,7 @@ fn write_switched(
                 text::millis(at),
                 resource.as_str(),
                 stub.as_str(),
-                word,
+                as_str,
                 note
             ],
         ),
@@ -267,11 +267,15 @@ fn write_hold(
     }
 }
 
-fn write_told(to: &Connection, told: &Told) -> Written {
+fn write_told(to: &Connection, notified: &Notified) -> Written {
     run(
         to,
         "REPLACE INTO told (route, subject, value) VALUES (?1, ?2, ?3)",
-        [&told.route, &told.subject, &content(&told.value)?],
+        [
+            &notified.route,
+            &notified.subject,
+            &content(&notified.value)?,
+        ],
     )
 }
 
@@ -284,7 +288,7 @@ fn write_outgoing(to: &Connection, outgoing: &Outgoing) -> Written {
             number(outgoing.id)?,
             outgoing.route,
             text::millis(outgoing.created),
-            OutboxState::Pending.word(),
+            OutboxState::Pending.as_str(),
             content(&outgoing.content)?
         ],
     )
@@ -296,7 +300,7 @@ fn write_delivery(to: &Connection, delivery: &Delivery) -> Written {
         "UPDATE outbox SET state = ?2, attempts = attempts + (?2 <> 'superseded'), tried = ?3, last_error = coalesce(?4, last_error) WHERE id = ?1",
         params![
             number(delivery.id)?,
-            delivery.state.word(),
+            delivery.state.as_str(),
             text::millis(delivery.at),
             delivery.error
         ],
@@ -309,7 +313,7 @@ fn write_note(to: &Connection, note: &Note) -> Written {
         "REPLACE INTO notes (id, kind, created, until, content) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
             note.id,
-            note.kind.word(),
+            note.kind.as_str(),
             text::millis(note.created),
             note.until.map(text::millis),
             content(&note.content)?
@@ -339,7 +343,7 @@ fn mailing(summary: &Summary) -> Value {
     let news: Vec<_> = summary
         .news
         .iter()
-        .map(|line| json!([line.stub, line.told, line.health]))
+        .map(|line| json!([line.stub, line.notified, line.health]))
         .collect();
     let alerts: Vec<_> = summary
         .alerts
@@ -347,7 +351,7 @@ fn mailing(summary: &Summary) -> Value {
         .filter(|alert| alert.new)
         .map(|alert| alert.text.as_str())
         .collect();
-    json!({ "id": summary.id, "route": summary.route, "occasion": summary.occasion.word(), "news": news, "alerts": alerts, "problems": summary.problems.len() })
+    json!({ "id": summary.id, "route": summary.route, "occasion": summary.occasion.as_str(), "news": news, "alerts": alerts, "problems": summary.problems.len() })
 }
 
 fn content(value: &Value) -> Result<String, WriteFault> {

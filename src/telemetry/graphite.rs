@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Snapshot;
-use crate::model::{Health, Stub};
+use engine::Snapshot;
+use engine::model::{Health, Stub};
 
 /// How many periods wait for Graphite to come back; the oldest are dropped first.
 const MAX_WAITING: usize = 60;

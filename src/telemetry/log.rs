@@ -337,23 +337,23 @@ mod tests {
     fn a_level_is_set_while_the_log_goes_on() {
         let text = logged("warn", LogFormat::Text, |levels| {
             tracing::info!("before");
-            tracing::info!(target: "labwatch::feeds::book", "book before");
+            tracing::info!(target: "labwatch::clients::book::poll", "book before");
             levels.set(&["labwatch"], "info").expect("sets");
-            levels.set(&["labwatch::feeds"], "off").expect("sets");
+            levels.set(&["labwatch::clients"], "off").expect("sets");
             tracing::info!("between");
-            tracing::info!(target: "labwatch::feeds::book", "book between");
-            let told: Vec<_> = levels.levels().into_iter().collect();
+            tracing::info!(target: "labwatch::clients::book::poll", "book between");
+            let notified: Vec<_> = levels.levels().into_iter().collect();
             assert_eq!(
-                told,
+                notified,
                 [
                     ("", "warn"),
                     ("labwatch", "info"),
-                    ("labwatch::feeds", "off")
+                    ("labwatch::clients", "off")
                 ]
                 .map(|(t, l)| (t.to_owned(), l.to_owned()))
             );
             levels.set(&["labwatch"], "info").expect("sets");
-            tracing::info!(target: "labwatch::feeds::book", "book after");
+            tracing::info!(target: "labwatch::clients::book::poll", "book after");
             assert!(levels.set(&["labwatch"], "loud").is_err());
         });
         let said: Vec<&str> = text
@@ -419,8 +419,8 @@ mod tests {
     #[test]
     fn what_comes_too_fast_is_dropped_and_counted() {
         /// Writes nothing until it is let go.
-        struct Gate(std::sync::mpsc::Receiver<()>);
-        impl Write for Gate {
+        struct Authenticator(std::sync::mpsc::Receiver<()>);
+        impl Write for Authenticator {
             fn write(&mut self, line: &[u8]) -> io::Result<usize> {
                 let _ = self.0.recv();
                 Ok(line.len())
@@ -429,9 +429,13 @@ mod tests {
                 Ok(())
             }
         }
-        let (open, gate) = std::sync::mpsc::channel();
+        let (open, authenticator) = std::sync::mpsc::channel();
         let (_filter, handle) = reload::Layer::new(Targets::new());
-        let (mut writer, guard) = queue(Box::new(Gate(gate)), Arc::default(), LevelHandle(handle));
+        let (mut writer, guard) = queue(
+            Box::new(Authenticator(authenticator)),
+            Arc::default(),
+            LevelHandle(handle),
+        );
         for _ in 0..QUEUED_LINES + 100 {
             writer.write_all(b"x\n").expect("never fails");
         }

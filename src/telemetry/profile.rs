@@ -75,11 +75,11 @@ pub fn router() -> Router {
 }
 
 #[derive(Debug, Deserialize)]
-struct Wish {
+struct ManualOverride {
     seconds: Option<u64>,
 }
 
-type Wished = Result<Query<Wish>, QueryRejection>;
+type Wished = Result<Query<ManualOverride>, QueryRejection>;
 
 async fn folded(wished: Wished) -> Result<String, ProfileError> {
     let report = taken(wished).await?;
@@ -119,7 +119,7 @@ async fn flamegraph(wished: Wished) -> Result<Response, ProfileError> {
 /// What the process did from now on, for as long as wished.
 async fn taken(wished: Wished) -> Result<Report, ProfileError> {
     let seconds = match wished {
-        Ok(Query(Wish { seconds })) => seconds.unwrap_or(SECONDS),
+        Ok(Query(ManualOverride { seconds })) => seconds.unwrap_or(SECONDS),
         Err(fault) => return Err(ProfileError::Seconds(fault.body_text())),
     };
     if !(1..=MAX_SECONDS).contains(&seconds) {
@@ -137,8 +137,8 @@ mod tests {
 
     use super::*;
 
-    fn wish(seconds: u64) -> Query<Wish> {
-        Query(Wish {
+    fn manual_override(seconds: u64) -> Query<ManualOverride> {
+        Query(ManualOverride {
             seconds: Some(seconds),
         })
     }
@@ -165,7 +165,10 @@ mod tests {
                         .build()
                         .expect("a runtime");
                     let both = runtime.block_on(async {
-                        tokio::join!(folded(Ok(wish(2))), flamegraph(Ok(wish(1))))
+                        tokio::join!(
+                            folded(Ok(manual_override(2))),
+                            flamegraph(Ok(manual_override(1)))
+                        )
                     });
                     stop.store(true, Ordering::Relaxed);
                     both
@@ -187,7 +190,9 @@ mod tests {
     #[tokio::test]
     async fn seconds_are_bounded() {
         for seconds in [0, MAX_SECONDS + 1] {
-            let refusal = folded(Ok(wish(seconds))).await.expect_err("out of bounds");
+            let refusal = folded(Ok(manual_override(seconds)))
+                .await
+                .expect_err("out of bounds");
             assert_eq!(refusal.into_response().status(), StatusCode::BAD_REQUEST);
         }
     }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use engine::Snapshot;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use labwatch::access::{Audit, Authority, Grant, Issued, Keep, Reading, Revocations, Scope};
-use labwatch::api::{
-    AccessSettings, ApiState, Certificate, Gate, Reports, router, serve, serve_over_tls,
+use labwatch::http::auth::{Audit, Authority, Grant, Issued, Keep, Reading, Revocations, Scope};
+use labwatch::http::page::WebState;
+use labwatch::http::{
+    AccessSettings, ApiState, Authenticator, Certificate, Reports, router, serve, serve_over_tls,
 };
-use labwatch::engine::Snapshot;
-use labwatch::web::WebState;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -60,7 +60,7 @@ impl Server {
         );
         let (snapshots, receiver) = watch::channel(lab.snapshot());
         let (kept, notes) = (Arc::default(), Notes::default());
-        let gate = gate(reading, &kept, &notes);
+        let authenticator = authenticator(reading, &kept, &notes);
         let others =
             Router::new().route("/mounted/without/a/line", get(async || "nobody reads this"));
         let state = WebState {
@@ -74,8 +74,8 @@ impl Server {
             label: "lab".into(),
             zone: Arc::new(|| TimeZone::UTC),
         };
-        let others = others.merge(labwatch::web::router(state));
-        let routes = router(ApiState::new(receiver), gate, others);
+        let others = others.merge(labwatch::http::page::router(state));
+        let routes = router(ApiState::new(receiver), authenticator, others);
         let mut task = JoinSet::new();
         match certificate {
             Some(certificate) => task.spawn(serve_over_tls(
@@ -145,7 +145,11 @@ impl Server {
     }
 }
 
-fn gate(reading: Reading, kept: &Arc<Mutex<Vec<String>>>, notes: &Notes) -> Arc<Gate> {
+fn authenticator(
+    reading: Reading,
+    kept: &Arc<Mutex<Vec<String>>>,
+    notes: &Notes,
+) -> Arc<Authenticator> {
     let settings = AccessSettings {
         secret: Some(SECRET.into()),
         reading,
@@ -165,7 +169,7 @@ fn gate(reading: Reading, kept: &Arc<Mutex<Vec<String>>>, notes: &Notes) -> Arc<
             .expect("whole")
             .push((who.to_owned(), what.to_owned()))
     });
-    Arc::new(Gate::new(
+    Arc::new(Authenticator::new(
         settings,
         Revocations::recall([], Timestamp::now(), keep),
         audit,

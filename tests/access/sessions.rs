@@ -1,6 +1,6 @@
 //! Sessions of browsers: from a token, in a cookie that scripts and other sites cannot use, against pages of other sites, and over.
 
-use labwatch::access::{Reading, Scope};
+use labwatch::http::auth::{Reading, Scope};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use labwatch::access::{Reading, Scope};
-use labwatch::api::{Certificate, TlsFiles};
+use labwatch::http::auth::{Reading, Scope};
+use labwatch::http::{Certificate, TlsFiles};
 use reqwest::Client;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use labwatch::access::{Audit, Kept, Reading, Revocations};
-use labwatch::api::{AccessSettings, Gate};
-use labwatch::engine::{
+use engine::model::{
+    Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic,
+};
+use engine::{
     Affected, Cause, Connection, Counts, Event, Evidence, ExperimentView, HoldView, Issue,
     LastConnection, Link, PoolView, Report, ResourceView, Role, SamplingView, Scopes, Seen,
     Snapshot, SourceView, StreamView, Traffic, Why,
 };
-use labwatch::model::{
-    Bookable, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic,
-};
+use jiff::{SignedDuration, Timestamp};
+use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
+use labwatch::http::{AccessSettings, Authenticator};
 
 /// A gate that lets everybody read, and nobody change anything.
-pub fn open_gate() -> Arc<Gate> {
+pub fn open_gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
         secret: None,
@@ -27,7 +27,7 @@ pub fn open_gate() -> Arc<Gate> {
         base: String::new(),
     };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
-    Arc::new(Gate::new(
+    Arc::new(Authenticator::new(
         settings,
         Revocations::recall([], at(0), keep),
         Audit::new(|_, _| {}),
@@ -115,7 +115,7 @@ impl Lab {
     /// The picture, a minute after the start.
     pub fn snapshot(self) -> Arc<Snapshot> {
         let empty = self.experiments.is_empty();
-        let told = (!empty).then(|| at(60));
+        let notified = (!empty).then(|| at(60));
         Arc::new(Snapshot {
             version: 1,
             at: at(60),
@@ -125,15 +125,15 @@ impl Lab {
             counts: count(&self.experiments),
             experiments: Arc::new(self.experiments.into_iter().map(Arc::new).collect()),
             sources: [
-                source(SourceName::Relay, told, Some(self.relay)),
-                source(SourceName::Jump, told, Some(self.jump)),
-                source(SourceName::Book, told, None),
+                source(SourceName::Relay, notified, Some(self.relay)),
+                source(SourceName::Jump, notified, Some(self.jump)),
+                source(SourceName::Book, notified, None),
             ],
             standings: Arc::new(self.pools),
             holds: Arc::new(self.holds),
             causes: Arc::new(self.causes),
             routes: Vec::new(),
-            told: Arc::default(),
+            notified: Arc::default(),
             sampling: SamplingView::default(),
             manifest_lost: None,
             blind: None,
@@ -141,7 +141,7 @@ impl Lab {
             quiet: Arc::default(),
             calendar: Arc::default(),
             pools: Arc::default(),
-            kept_back: Arc::default(),
+            quarantined: Arc::default(),
         })
     }
 }
@@ -245,7 +245,7 @@ pub fn resource(name: &str, bookable: Option<Bookable>, reason: &str) -> Resourc
         reason: reason.to_owned(),
         read: None,
         fault: None,
-        wish: None,
+        manual_override: None,
     }
 }
 

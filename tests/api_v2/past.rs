@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use labwatch::engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
-use labwatch::model::{
-    Fault, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub, Topic,
+use engine::model::{
+    CallError, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub,
+    Topic,
 };
+use engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
 use labwatch::store::{Delivery, Entry, OutboxState, Outgoing, Reader, Store, StoreSettings};
 use serde_json::json;
 
@@ -100,7 +101,7 @@ fn entries() -> Vec<Entry> {
         reason: "labwatch: no data".to_owned(),
         by_person: false,
     };
-    let failed = SwitchOutcome::Failed(Fault::Unreachable(format!("{REMOTE} refused")));
+    let failed = SwitchOutcome::Failed(CallError::Unreachable(format!("{REMOTE} refused")));
     let source = |second, health, note: String| {
         record(
             second,

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::{Refusal, Snapshot};
 use jiff::Timestamp;
-use labwatch::access::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
-use labwatch::api::{AccessSettings, Answered, ApiState, Gate, OrderState, router, serve};
-use labwatch::engine::{Refusal, Snapshot};
+use labwatch::http::auth::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
+use labwatch::http::{
+    AccessSettings, Answered, ApiState, Authenticator, OrderState, router, serve,
+};
 use labwatch::store::Reader;
 use reqwest::{Method, Response};
 use serde_json::Value;
@@ -51,7 +53,7 @@ impl Server {
         tasks.spawn(Arc::clone(&state.live).follow(stop.clone()));
         let serving = serve(
             listener,
-            router(state, gate(), axum::Router::new()),
+            router(state, authenticator(), axum::Router::new()),
             stop.clone(),
         );
         tasks.spawn(async { serving.await.expect("serves") });
@@ -136,7 +138,7 @@ pub fn token() -> String {
         .token
 }
 
-fn gate() -> Arc<Gate> {
+fn authenticator() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
         secret: Some(SECRET.into()),
@@ -147,7 +149,7 @@ fn gate() -> Arc<Gate> {
         base: String::new(),
     };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
-    Arc::new(Gate::new(
+    Arc::new(Authenticator::new(
         settings,
         Revocations::recall([], Timestamp::now(), keep),
         Audit::new(|_, _| {}),
@@ -164,7 +166,7 @@ pub fn header(response: &Response, name: &str) -> String {
 
 /// Every path of the document that this server has, with names that there are. Those of health and of categories have tests of their own.
 pub fn paths() -> Vec<String> {
-    let document = serde_json::to_value(labwatch::api::document_v2()).expect("serialises");
+    let document = serde_json::to_value(labwatch::http::document_v2()).expect("serialises");
     let paths = document["paths"].as_object().expect("has paths");
     let filled = |path: &String| {
         path.replace("pools/{name}", "pools/pend")

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use labwatch::api::{KEPT_CHANGES, MAX_LISTENERS};
-use labwatch::model::Health;
+use engine::model::Health;
+use labwatch::http::{KEPT_CHANGES, MAX_LISTENERS};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -24,7 +24,7 @@ struct Listener {
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Notified {
     id: String,
     kind: String,
     data: Value,
@@ -66,15 +66,15 @@ impl Listener {
     }
 
     /// The next whole event, pings aside; `None` at the end.
-    async fn next(&mut self) -> Option<Told> {
-        let mut told = Told::default();
+    async fn next(&mut self) -> Option<Notified> {
+        let mut notified = Notified::default();
         while let Some(line) = self.line().await {
             match line.split_once(": ") {
-                Some(("id", id)) => id.clone_into(&mut told.id),
-                Some(("event", kind)) => kind.clone_into(&mut told.kind),
-                Some(("data", data)) if told.kind != "ping" => {
-                    told.data = serde_json::from_str(data).ok()?;
-                    return Some(told);
+                Some(("id", id)) => id.clone_into(&mut notified.id),
+                Some(("event", kind)) => kind.clone_into(&mut notified.kind),
+                Some(("data", data)) if notified.kind != "ping" => {
+                    notified.data = serde_json::from_str(data).ok()?;
+                    return Some(notified);
                 }
                 _ => {}
             }
@@ -82,10 +82,10 @@ impl Listener {
         None
     }
 
-    async fn expect(&mut self, kind: &str) -> Told {
-        let told = self.next().await.expect("goes on");
-        assert_eq!(told.kind, kind, "{told:?}");
-        told
+    async fn expect(&mut self, kind: &str) -> Notified {
+        let notified = self.next().await.expect("goes on");
+        assert_eq!(notified.kind, kind, "{notified:?}");
+        notified
     }
 }
 
@@ -105,9 +105,12 @@ async fn changes_are_told_as_they_happen() {
     assert_eq!(listener.status, "HTTP/1.1 200 OK");
     assert_eq!(listener.expect("reset").await.data["why"], "start");
     turn(&server, Health::Down);
-    let told = listener.expect("experiment").await;
+    let notified = listener.expect("experiment").await;
     assert_eq!(
-        (told.data["name"].as_str(), told.data["health"].as_str()),
+        (
+            notified.data["name"].as_str(),
+            notified.data["health"].as_str()
+        ),
         (Some("pend00"), Some("down"))
     );
     assert_eq!(
@@ -190,7 +193,7 @@ async fn who_does_not_read_is_cut() {
     let mut quick = Listener::start(&server, None).await;
     slow.expect("reset").await;
     quick.expect("reset").await;
-    let mut told = 0_u64;
+    let mut notified = 0_u64;
     // Together more than the buffers of both sides and what is kept.
     let long = "x".repeat(100_000);
     for n in 0..400 {
@@ -200,7 +203,7 @@ async fn who_does_not_read_is_cut() {
             Arc::make_mut(&mut list[0]).advice = Some(Arc::from(format!("{n}{long}")));
         });
         let change = quick.expect("experiment").await;
-        told = change
+        notified = change
             .id
             .rsplit('-')
             .next()
@@ -216,7 +219,7 @@ async fn who_does_not_read_is_cut() {
             .and_then(|number| number.parse().ok())
             .expect("a number");
     }
-    assert!(last < told, "it ended at {last}, before {told}");
+    assert!(last < notified, "it ended at {last}, before {notified}");
 }
 
 #[tokio::test]

@@ -35,11 +35,11 @@ async fn what_the_browser_complains_of_is_heard() {
     let monitor = Monitor::start(&lab, &[]).await;
     let page = Page::new(monitor.port()).await;
     page.open("/").await;
-    for (sin, word) in SINS {
+    for (sin, as_str) in SINS {
         // The page itself does it, as its own script would, and not the tests from outside.
         page.value::<()>(&format!("void setTimeout(() => {{ {sin} }})"))
             .await;
-        page.heard(word).await;
+        page.heard(as_str).await;
     }
     page.gone();
     monitor.stop("TERM", &lab).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::access::{Authority, Grant, Scope};
+use labwatch::http::auth::{Authority, Grant, Scope};
 use labwatch::lab::{Lab, RelayVersion};
 
 use super::axe;

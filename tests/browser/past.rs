@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use engine::model::{Availability, Health, JumpHealth, ResourceName, StreamHealth, Stub, Topic};
+use engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
 use jiff::{SignedDuration, Timestamp};
-use labwatch::engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
-use labwatch::model::{Availability, Health, JumpHealth, ResourceName, StreamHealth, Stub, Topic};
 use labwatch::store::{DATABASE_FILE, Entry, Store, StoreSettings};
 use rusqlite::Connection;
 

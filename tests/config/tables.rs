@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use engine::Pattern;
 use labwatch::config::{self, EXAMPLE, Loaded, Problems, Sources, load, load_rules};
-use labwatch::engine::Pattern;
 
 use super::{SECRET, env, secret_file, with_file};
 
@@ -20,7 +20,7 @@ pub(super) fn from_file(folder: &Path, text: &str) -> Result<Loaded, Problems> {
 }
 
 /// What is told about it, with the file's name alone.
-fn told(text: &str) -> String {
+fn notified(text: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let problems = from_file(folder.path(), text).expect_err(text).to_string();
     problems.replace(&format!("{}/", folder.path().display()), "")
@@ -189,15 +189,12 @@ fn advice_has_the_engine_s_patterns() {
         loaded("[advice]\nboth_down = \"Go there.\"\n")
             .config
             .advice,
-        labwatch::engine::Advice::default()
+        engine::Advice::default()
     );
-    assert_eq!(
-        loaded("").config.advice,
-        labwatch::engine::Advice::default()
-    );
+    assert_eq!(loaded("").config.advice, engine::Advice::default());
     let long = format!("[advice]\nboth_down = \"{}\"\n", "x".repeat(1_001));
     assert_eq!(
-        told(&long),
+        notified(&long),
         "advice: both_down is not usable; one line of at most 1000 bytes (labwatch.toml:2)"
     );
 }
@@ -281,11 +278,11 @@ const REFUSED: &[(&str, &str)] = &[
 #[test]
 fn a_wrong_table_is_refused_in_plain_words_with_its_line() {
     for (text, words) in REFUSED {
-        assert_eq!(told(text), *words, "{text}");
+        assert_eq!(notified(text), *words, "{text}");
     }
     let many = "[[pool]]\nname = \"a\"\nmembers = \"*\"\n".repeat(201);
     assert_eq!(
-        told(&many),
+        notified(&many),
         "pool stands there 201 times; at most 200 times (labwatch.toml:1)"
     );
 }

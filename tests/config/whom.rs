@@ -4,9 +4,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use engine::FlapRule;
 use jiff::civil::{Time, Weekday};
 use labwatch::config::{ApiRead, Planned, RouteTarget, load, load_rules};
-use labwatch::engine::FlapRule;
 use secrecy::ExposeSecret;
 
 use super::tables::{from_file, loaded};
@@ -14,10 +14,10 @@ use super::{SECRET, env, problems};
 
 const LONG: &str = "0123456789abcdef0123456789abcdef";
 
-fn told(text: &str) -> String {
+fn notified(text: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
-    let told = from_file(folder.path(), text).expect_err(text).to_string();
-    told.replace(&format!("{}/", folder.path().display()), "")
+    let notified = from_file(folder.path(), text).expect_err(text).to_string();
+    notified.replace(&format!("{}/", folder.path().display()), "")
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
 
 #[test]
 fn a_route_leads_to_people_or_to_a_program() {
-    let route = |more: &str| told(&format!("[[route]]\nname = \"a\"\nmatch = \"*\"\n{more}"));
+    let route = |more: &str| notified(&format!("[[route]]\nname = \"a\"\nmatch = \"*\"\n{more}"));
     for (more, words) in [
         (
             "",
@@ -154,23 +154,23 @@ fn a_route_leads_to_people_or_to_a_program() {
         format!("webhook = [\"{SECRET}\"]\n"),
         format!("to = \"a@x.org\"\nsecrt = \"{SECRET}\"\n"),
     ] {
-        let told = route(&wrong);
-        assert!(!told.contains(SECRET), "{told}");
+        let notified = route(&wrong);
+        assert!(!notified.contains(SECRET), "{notified}");
     }
     assert_eq!(
-        told("[[route]]\nname = \"mail\"\nmatch = \"*\"\nto = \"a@x.org\"\n"),
+        notified("[[route]]\nname = \"mail\"\nmatch = \"*\"\nto = \"a@x.org\"\n"),
         "route \"mail\": name is taken by labwatch itself; letters, digits, dots, dashes and underscores, at most 64, and not everybody, mail or webhook (labwatch.toml:2)"
     );
     let folder = tempfile::tempdir().expect("a folder");
     let text = "[[route]]\nname = \"a\"\nmatch = \"*\"\nto = \"a@x.org\"\n";
-    let told = load(&super::with_file(env(&[]), folder.path(), text))
+    let notified = load(&super::with_file(env(&[]), folder.path(), text))
         .expect_err("no mail")
         .to_string();
     assert!(
-        told.starts_with(
+        notified.starts_with(
             "route \"a\": to is set, but mail is off; set email_host, email_from and email_to"
         ),
-        "{told}"
+        "{notified}"
     );
 }
 
@@ -246,7 +246,7 @@ fn maintenance_is_once_or_weekly() {
         ),
     ] {
         assert_eq!(
-            told(&format!("{base}{more}")),
+            notified(&format!("{base}{more}")),
             format!("maintenance \"a\": {words}")
         );
     }
@@ -335,12 +335,12 @@ fn the_api_is_open_to_read_or_needs_a_secret() {
     );
     let closed = api(&[("API_READ", "token"), ("SECRET_API", LONG)]);
     assert!(closed.read == ApiRead::Token && closed.secret.is_some());
-    let told = problems(&env(&[("API_READ", "token")]));
+    let notified = problems(&env(&[("API_READ", "token")]));
     assert!(
-        told.starts_with(
+        notified.starts_with(
             "secret_api is missing; api_read is token: name a file with it in secret_api_file"
         ),
-        "{told}"
+        "{notified}"
     );
     assert!(
         load_rules(&super::Sources {
@@ -357,15 +357,17 @@ fn the_api_is_open_to_read_or_needs_a_secret() {
         (tls.cert.to_str(), tls.key.to_str()),
         (Some("/c"), Some("/k"))
     );
-    let told = problems(&env(&[("API_TLS_CERT", "/c")]));
+    let notified = problems(&env(&[("API_TLS_CERT", "/c")]));
     assert!(
-        told.starts_with("api_tls_key is missing; api_tls_cert is set and is of no use without it"),
-        "{told}"
+        notified
+            .starts_with("api_tls_key is missing; api_tls_cert is set and is of no use without it"),
+        "{notified}"
     );
-    let told = problems(&env(&[("API_TLS_KEY", "/k")]));
+    let notified = problems(&env(&[("API_TLS_KEY", "/k")]));
     assert!(
-        told.starts_with("api_tls_cert is missing; api_tls_key is set and is of no use without it"),
-        "{told}"
+        notified
+            .starts_with("api_tls_cert is missing; api_tls_key is set and is of no use without it"),
+        "{notified}"
     );
 }
 

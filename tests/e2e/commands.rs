@@ -180,12 +180,12 @@ async fn an_old_environment_works() {
     monitor.sees_well(&ALL).await;
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
-    let told = mail(&lab, "pend00 is down", |mail| {
+    let notified = mail(&lab, "pend00 is down", |mail| {
         mail.subject == "app.example.org/ed0 1 down: pend00"
     })
     .await;
     assert_eq!(
-        (told.from.as_str(), told.to),
+        (notified.from.as_str(), notified.to),
         (
             "lab@example.org",
             vec!["a@example.org".to_owned(), "b@example.org".to_owned()]

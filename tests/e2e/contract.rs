@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::access::{Authority, Grant, Scope};
+use labwatch::http::auth::{Authority, Grant, Scope};
 use labwatch::lab::RelayVersion;
 use tokio::process::Command;
 use tokio::time::timeout;

@@ -50,7 +50,7 @@ async fn a_person_closes_and_opens_a_category() {
     answers(&monitor, "/__gtg?categories=pend", 200).await;
     let why = |reason: &str| Some(json!({ "reason": reason }));
 
-    let (status, told) = order(
+    let (status, notified) = order(
         &monitor,
         Method::POST,
         "/api/v1/categories/pend/disable?dry_run=true",
@@ -58,23 +58,27 @@ async fn a_person_closes_and_opens_a_category() {
     )
     .await;
     assert_eq!(
-        (status, &told["done"], &told["experiments"]),
+        (status, &notified["done"], &notified["experiments"]),
         (200, &json!(false), &json!(["pend00"])),
-        "{told}"
+        "{notified}"
     );
     assert_eq!(
         category(&monitor, "pend").await["enabled"],
         true,
         "to ask for the effect changes nothing"
     );
-    let (status, told) = order(
+    let (status, notified) = order(
         &monitor,
         Method::POST,
         "/api/v1/categories/pend/disable",
         why("exam"),
     )
     .await;
-    assert_eq!((status, &told["done"]), (200, &json!(true)), "{told}");
+    assert_eq!(
+        (status, &notified["done"]),
+        (200, &json!(true)),
+        "{notified}"
+    );
     assert_eq!(
         get(monitor.port(), "/__gtg?categories=pend")
             .await
@@ -89,7 +93,7 @@ async fn a_person_closes_and_opens_a_category() {
             "closed the category pend: exam",
         ])
         .await;
-    let (status, told) = order(
+    let (status, notified) = order(
         &monitor,
         Method::POST,
         "/api/v1/categories/pend/disable",
@@ -97,7 +101,7 @@ async fn a_person_closes_and_opens_a_category() {
     )
     .await;
     assert_eq!(
-        (status, &told["message"]),
+        (status, &notified["message"]),
         (409, &json!("the category pend is closed already"))
     );
     for (path, body, expect) in [
@@ -107,8 +111,8 @@ async fn a_person_closes_and_opens_a_category() {
         ("/api/v1/categories/pend/enable?dry-run=true", why("x"), 400),
         ("/api/v1/categories/pend/open", why("x"), 404),
     ] {
-        let (status, told) = order(&monitor, Method::POST, path, body).await;
-        assert_eq!(status, expect, "{path}: {told}");
+        let (status, notified) = order(&monitor, Method::POST, path, body).await;
+        assert_eq!(status, expect, "{path}: {notified}");
     }
     monitor.kill(&lab).await;
 
@@ -125,7 +129,7 @@ async fn a_person_closes_and_opens_a_category() {
         Value::Null,
         "names are for those who have a token"
     );
-    let (status, told) = order(
+    let (status, notified) = order(
         &monitor,
         Method::POST,
         "/api/v1/categories/pend/enable",
@@ -133,9 +137,9 @@ async fn a_person_closes_and_opens_a_category() {
     )
     .await;
     assert_eq!(
-        (status, &told["effect"]),
+        (status, &notified["effect"]),
         (200, &json!("pend is open again")),
-        "{told}"
+        "{notified}"
     );
     answers(&monitor, "/__gtg?categories=pend", 200).await;
     monitor.stop("TERM", &lab).await;
@@ -184,13 +188,13 @@ async fn what_failed_cannot_be_booked_until_it_was_inspected() {
         (&json!(["spin00"]), &json!(false)),
         "{exam}"
     );
-    let (status, told) = order(&monitor, Method::DELETE, "/api/v2/holds/r-spin00", None).await;
-    assert_eq!(status, 409, "{told}");
+    let (status, notified) = order(&monitor, Method::DELETE, "/api/v2/holds/r-spin00", None).await;
+    assert_eq!(status, 409, "{notified}");
     assert!(
-        told["message"]
+        notified["message"]
             .as_str()
             .is_some_and(|said| said.contains("inspect it, then open the category")),
-        "{told}"
+        "{notified}"
     );
     monitor.stop("TERM", &lab).await;
 
@@ -201,14 +205,14 @@ async fn what_failed_cannot_be_booked_until_it_was_inspected() {
         })
         .await;
     let before = switches(&lab, "r-spin00").len();
-    let (status, told) = order(
+    let (status, notified) = order(
         &monitor,
         Method::POST,
         "/api/v1/categories/exam/enable",
         Some(json!({"reason": "inspected"})),
     )
     .await;
-    assert_eq!(status, 200, "{told}");
+    assert_eq!(status, 200, "{notified}");
     assert!(
         switched(&lab, "r-spin00", before + 1).await.available,
         "{:#?}",
@@ -253,12 +257,16 @@ async fn components_and_experiments_report_by_themselves() {
         .await
     };
 
-    let (status, told) = report("component/wiki", json!({"state": "ok"})).await;
-    assert_eq!((status, &told["changed"]), (200, &json!(true)), "{told}");
-    let (_, told) = report("component/wiki", json!({"state": "ok"})).await;
+    let (status, notified) = report("component/wiki", json!({"state": "ok"})).await;
     assert_eq!(
-        told["changed"], false,
-        "the same again is no change: {told}"
+        (status, &notified["changed"]),
+        (200, &json!(true)),
+        "{notified}"
+    );
+    let (_, notified) = report("component/wiki", json!({"state": "ok"})).await;
+    assert_eq!(
+        notified["changed"], false,
+        "the same again is no change: {notified}"
     );
     assert_eq!(
         get(monitor.port(), "/status/wiki")
@@ -302,16 +310,20 @@ async fn components_and_experiments_report_by_themselves() {
             413,
         ),
     ] {
-        let (status, told) = report(path, body).await;
-        assert_eq!(status, expect, "{path}: {told}");
+        let (status, notified) = report(path, body).await;
+        assert_eq!(status, expect, "{path}: {notified}");
     }
 
-    let (status, told) = report(
+    let (status, notified) = report(
         "experiment/pend00",
         json!({"state": "error", "detail": "encoder: no counts"}),
     )
     .await;
-    assert_eq!((status, &told["changed"]), (200, &json!(true)), "{told}");
+    assert_eq!(
+        (status, &notified["changed"]),
+        (200, &json!(true)),
+        "{notified}"
+    );
     let all = monitor.get("/__agghealth?categories=pend").await;
     let test = all["checks"]
         .as_array()
@@ -340,14 +352,14 @@ async fn who_only_watches_shows_all_and_does_nothing() {
         .sees("pend00", "is down", |it| it["health"] == "down")
         .await;
     assert_eq!(watching.get("/api/v2/lab").await["role"], "follower");
-    let (status, told) = order(
+    let (status, notified) = order(
         &watching,
         Method::POST,
         "/api/v1/categories/pend/disable",
         Some(json!({"reason": "x"})),
     )
     .await;
-    assert_eq!(status, 409, "{told}");
+    assert_eq!(status, 409, "{notified}");
 
     let acting = Monitor::start(&lab, &[("SECRET_API", SECRET)]).await;
     assert!(!switched(&lab, "r-pend00", 1).await.available);
@@ -377,16 +389,17 @@ async fn the_log_is_made_to_talk_while_it_goes_on() {
         ),
         (json!({"component": "book"}), "missing field"),
     ] {
-        let (status, told) = order(&monitor, Method::POST, "/actuator/logger", Some(body)).await;
+        let (status, notified) =
+            order(&monitor, Method::POST, "/actuator/logger", Some(body)).await;
         assert!(
             status == 400
-                && told["message"]
+                && notified["message"]
                     .as_str()
                     .is_some_and(|said| said.contains(words)),
-            "{told}"
+            "{notified}"
         );
     }
-    let (status, told) = order(
+    let (status, notified) = order(
         &monitor,
         Method::POST,
         "/actuator/logger",
@@ -396,11 +409,11 @@ async fn the_log_is_made_to_talk_while_it_goes_on() {
     assert_eq!(
         (
             status,
-            &told["components"]["book"],
-            &told["components"]["relay"]
+            &notified["components"]["book"],
+            &notified["components"]["relay"]
         ),
         (200, &json!("error"), &json!("info")),
-        "{told}"
+        "{notified}"
     );
     let levels = monitor.get("/actuator/logger").await;
     assert_eq!(

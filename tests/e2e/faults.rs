@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use labwatch::faults::Point;
+use labwatch::failpoints::Point;
 use labwatch::lab::{Lab, RelayVersion};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ async fn cut_off(point: Point, cut: Cut) {
     let pass = if cut == Cut::Good { 2 } else { 1 };
     variables.push((
         "LABWATCH_FAULT".to_owned(),
-        format!("{}:{pass}", point.word()),
+        format!("{}:{pass}", point.as_str()),
     ));
     let first = Monitor::start_with(variables).await;
     first.sees_well(&ALL).await;
@@ -92,7 +92,7 @@ async fn cut_off(point: Point, cut: Cut) {
         lab.stream_back("pend00-st-data").expect("known");
     }
     second.sees_well(&ALL).await;
-    if told(&lab, DOWN) > 0 {
+    if notified(&lab, DOWN) > 0 {
         mail(&lab, "pend00 is back", |mail| mail.subject.contains(BACK)).await;
     }
     second
@@ -109,7 +109,7 @@ const DOWN: &str = "1 down: pend00";
 const BACK: &str = "1 back: pend00";
 
 /// How many mails say this.
-fn told(lab: &Lab, what: &str) -> usize {
+fn notified(lab: &Lab, what: &str) -> usize {
     lab.mail()
         .mails()
         .iter()
@@ -128,7 +128,7 @@ fn judge(lab: &Lab, point: Point, cut: Cut) {
         "{point:?} {cut:?}: {subjects:?} {:?}",
         switches(lab, "r-pend00")
     );
-    let (down, back) = (told(lab, DOWN), told(lab, BACK));
+    let (down, back) = (notified(lab, DOWN), notified(lab, BACK));
     assert_eq!(
         down + back,
         subjects.len(),
@@ -238,7 +238,8 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
         ("DATA_DIR", folder.path().to_str().expect("a name")),
     ];
     let mut variables = environment(&lab, &settings);
-    variables.extend(end.map(|point| ("LABWATCH_FAULT".to_owned(), format!("{}:1", point.word()))));
+    variables
+        .extend(end.map(|point| ("LABWATCH_FAULT".to_owned(), format!("{}:1", point.as_str()))));
     let first = Monitor::start_with(variables).await;
     first.sees_well(&ALL).await;
     lab.stream_silent("pend00-st-data").expect("known");
@@ -252,11 +253,11 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
         assert_eq!(answer, None, "{context}: nobody is told that it is done");
         assert_eq!(first.ends(&lab).await.signal(), Some(9), "{context}");
     } else {
-        let (status, told) = answer.expect("an answer");
+        let (status, notified) = answer.expect("an answer");
         assert_eq!(
-            (status, &told["kept"]),
+            (status, &notified["kept"]),
             (200, &json!(true)),
-            "{context}: {told}"
+            "{context}: {notified}"
         );
         first.kill(&lab).await;
     }
@@ -372,7 +373,7 @@ async fn hold_cut_off(point: Point) {
         ("DATA_DIR", folder.path().to_str().expect("a name")),
     ];
     let mut variables = environment(&lab, &settings);
-    variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:1", point.word())));
+    variables.push(("LABWATCH_FAULT".to_owned(), format!("{}:1", point.as_str())));
     let first = Monitor::start_with(variables).await;
     first.sees_well(&ALL).await;
     let (path, body) = Ordered::Held.request();
@@ -417,18 +418,18 @@ async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
     let mut variables = environment(&lab, &[("SECRET_API", SECRET)]);
     variables.push((
         "LABWATCH_FAULT".to_owned(),
-        format!("{}:1:hang", Point::CommandRecorded.word()),
+        format!("{}:1:hang", Point::CommandRecorded.as_str()),
     ));
     let monitor = Monitor::start_with(variables).await;
     monitor.sees_well(&ALL).await;
     let (path, body) = Ordered::Silenced.request();
-    let (status, told) = try_order(monitor.port(), Method::POST, path, Some(body))
+    let (status, notified) = try_order(monitor.port(), Method::POST, path, Some(body))
         .await
         .expect("an answer");
     assert_eq!(
-        (status, &told["done"], &told["kept"]),
+        (status, &notified["done"], &notified["kept"]),
         (200, &json!(true), &json!(false)),
-        "{told}"
+        "{notified}"
     );
     assert_eq!(
         monitor.get("/api/v2/quiet").await.as_array().map(Vec::len),
@@ -444,7 +445,7 @@ async fn a_disk_that_stands_still_stops_nothing_else() {
     let mut variables = environment(&lab, &[]);
     variables.push((
         "LABWATCH_FAULT".to_owned(),
-        format!("{}:1:hang", Point::SwitchRecorded.word()),
+        format!("{}:1:hang", Point::SwitchRecorded.as_str()),
     ));
     let monitor = Monitor::start_with(variables).await;
     monitor.sees_well(&ALL).await;

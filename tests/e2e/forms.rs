@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::access::{Authority, Grant, Scope};
+use labwatch::http::auth::{Authority, Grant, Scope};
 use labwatch::lab::{Plan, RelayVersion};
 use reqwest::{Client, Method, RequestBuilder, Response};
 
@@ -166,10 +166,10 @@ async fn a_hold_says_whom_it_hinders_and_is_seen_in_book() {
         .send("/do/hold", &[("resource", "r-pend00"), ("reason", "x")])
         .await;
     let status = foreign.status().as_u16();
-    let told = foreign.text().await.expect("a page");
+    let notified = foreign.text().await.expect("a page");
     assert!(
-        status == 403 && told.contains("Nothing was changed."),
-        "{status} {told}"
+        status == 403 && notified.contains("Nothing was changed."),
+        "{status} {notified}"
     );
     monitor.logs(&["a command", "Ada", "enable r-pend00"]).await;
     monitor.stop("TERM", &lab).await;

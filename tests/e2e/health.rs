@@ -40,13 +40,14 @@ async fn it_gets_ready_and_says_what_fails() {
     let waited = ask(&lab, &monitor, &["wait-for-ready", "--timeout", "45s"]).await;
     assert_eq!((waited.status.code(), waited.said.as_str()), (Some(0), ""));
 
-    let told = ask(&lab, &monitor, &["status"]).await;
-    assert_eq!(told.status.code(), Some(0), "{}", told.said);
+    let notified = ask(&lab, &monitor, &["status"]).await;
+    assert_eq!(notified.status.code(), Some(0), "{}", notified.said);
     assert!(
-        told.said
+        notified
+            .said
             .starts_with(concat!("labwatch ", env!("CARGO_PKG_VERSION"), ": OK\n")),
         "{}",
-        told.said
+        notified.said
     );
     for (args, code, words) in [
         (
@@ -67,19 +68,19 @@ async fn it_gets_ready_and_says_what_fails() {
         ),
         (&["status", "--json"], 0, "\"statusChecks\""),
     ] {
-        let told = ask(&lab, &monitor, args).await;
+        let notified = ask(&lab, &monitor, args).await;
         assert_eq!(
-            (told.status.code(), told.said.contains(words)),
+            (notified.status.code(), notified.said.contains(words)),
             (Some(code), true),
             "{args:?}\n{}",
-            told.said
+            notified.said
         );
     }
 
     lab.power_off("pend00").expect("known");
     answers(&monitor, "/status/pend00", 503).await;
-    let told = ask(&lab, &monitor, &["status", "--categories", "pend"]).await;
-    assert_eq!(told.status.code(), Some(1), "{}", told.said);
+    let notified = ask(&lab, &monitor, &["status", "--categories", "pend"]).await;
+    assert_eq!(notified.status.code(), Some(1), "{}", notified.said);
     answers(&monitor, "/__gtg?categories=spin", 200).await;
     answers(&monitor, "/readiness", 200).await;
     monitor.stop("TERM", &lab).await;
@@ -104,16 +105,17 @@ async fn trap_18_who_waits_in_vain_ends_with_an_error_that_names_the_part() {
         get(monitor.port(), "/liveness").await.map(|(code, _)| code),
         Some(200)
     );
-    let told = ask(&lab, &monitor, &["status"]).await;
-    assert_eq!(told.status.code(), Some(1), "{}", told.said);
+    let notified = ask(&lab, &monitor, &["status"]).await;
+    assert_eq!(notified.status.code(), Some(1), "{}", notified.said);
     monitor.stop("TERM", &lab).await;
-    let told = ask_nobody(&lab).await;
-    assert_eq!(told.status.code(), Some(2), "{}", told.said);
+    let notified = ask_nobody(&lab).await;
+    assert_eq!(notified.status.code(), Some(2), "{}", notified.said);
     assert!(
-        told.said
+        notified
+            .said
             .starts_with("labwatch at http://127.0.0.1:1/ is not reachable: cannot connect"),
         "{}",
-        told.said
+        notified.said
     );
 }
 

@@ -174,14 +174,14 @@ async fn refused_for_a_while() {
     lab.power_off("spin00").expect("known");
     switched(&lab, "r-spin00", 1).await;
     lab.refuse(Server::Mail, false).await.expect("can");
-    let told = mail(&lab, "spin00 is down", |mail| {
+    let notified = mail(&lab, "spin00 is down", |mail| {
         mail.text.contains("\nspin00 ><   U down: ")
     })
     .await;
     assert!(
-        told.text.contains("\npend00 ok A   well again, was "),
+        notified.text.contains("\npend00 ok A   well again, was "),
         "{}",
-        told.text
+        notified.text
     );
     monitor.stop("TERM", &lab).await;
 }

@@ -38,7 +38,7 @@ async fn after_a_kill_nobody_is_told_again() {
     );
     first.kill(&lab).await;
 
-    let told = lab.mail().mails().len();
+    let notified = lab.mail().mails().len();
     // A start-up grace of an hour shows that what is known has none.
     let second = Monitor::start(&lab, &settings).await;
     let remembered = second.experiment("pend00").await;
@@ -64,7 +64,12 @@ async fn after_a_kill_nobody_is_told_again() {
             second.lines(&["experiments are ok"]).len() + 8,
         )
         .await;
-    assert_eq!(lab.mail().mails().len(), told, "{:#?}", lab.mail().mails());
+    assert_eq!(
+        lab.mail().mails().len(),
+        notified,
+        "{:#?}",
+        lab.mail().mails()
+    );
     assert_eq!(
         switches(&lab, "r-pend00"),
         [false],
@@ -174,7 +179,7 @@ async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
     checked(&lab, &settings, 0, "memory ok").await;
     first.kill(&lab).await;
 
-    let told = lab.mail().mails().len();
+    let notified = lab.mail().mails().len();
     let second = Monitor::start(&lab, &settings).await;
     assert_eq!(
         second.history("pend00").await,
@@ -188,7 +193,12 @@ async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
             second.lines(&["experiments are ok"]).len() + 8,
         )
         .await;
-    assert_eq!(lab.mail().mails().len(), told, "{:#?}", lab.mail().mails());
+    assert_eq!(
+        lab.mail().mails().len(),
+        notified,
+        "{:#?}",
+        lab.mail().mails()
+    );
     lab.stream_back("pend00-st-data").expect("known");
     mail(&lab, "pend00 is back", |mail| {
         mail.subject.contains("1 back: pend00")
@@ -290,18 +300,18 @@ async fn a_full_disk_is_said_everywhere_and_stops_nothing() {
         says(&monitor, path, words).await;
     }
     let body = json!({"experiments": "spin*", "until": jiff::Timestamp::now() + Duration::from_secs(3_600), "reason": "new cables"});
-    let (status, told) = order(&monitor, Method::POST, "/api/v2/silences", Some(body)).await;
+    let (status, notified) = order(&monitor, Method::POST, "/api/v2/silences", Some(body)).await;
     assert_eq!(
-        (status, &told["done"], &told["kept"]),
+        (status, &notified["done"], &notified["kept"]),
         (200, &json!(true), &json!(false)),
-        "{told}"
+        "{notified}"
     );
 
     std::fs::remove_file(&ballast).expect("removed");
     monitor
         .logs(&["the memory is written again", "\"lost\":0"])
         .await;
-    let told = lab.mail().mails().len();
+    let notified = lab.mail().mails().len();
     monitor.kill(&lab).await;
     let again = Monitor::start(&lab, &settings).await;
     assert_eq!(
@@ -315,7 +325,7 @@ async fn a_full_disk_is_said_everywhere_and_stops_nothing() {
     again.logs_times(&["experiments are ok"], 4).await;
     assert_eq!(
         (lab.mail().mails().len(), switches(&lab, "r-pend00")),
-        (told, vec![false]),
+        (notified, vec![false]),
         "nobody is told again"
     );
     again.kill(&lab).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::access::{Authority, Grant, Scope};
+use labwatch::http::auth::{Authority, Grant, Scope};
 use labwatch::lab::RelayVersion;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -67,29 +67,32 @@ async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_boo
     monitor.sees_well(&["pend00", "pend01"]).await;
     let text = || Some(json!({"text": "motor ordered"}));
 
-    let (status, told) = order(
+    let (status, notified) = order(
         &monitor,
         Method::POST,
         "/api/v1/experiments/pend00/ack",
         text(),
     )
     .await;
-    assert_eq!(status, 409, "what is well cannot be acknowledged: {told}");
+    assert_eq!(
+        status, 409,
+        "what is well cannot be acknowledged: {notified}"
+    );
     for (component, code) in [("jump", 409), ("nothing", 404)] {
         for mode in ["", "?dry_run=true"] {
-            let (status, told) = order(
+            let (status, notified) = order(
                 &monitor,
                 Method::POST,
                 &format!("/api/v1/components/{component}/ack{mode}"),
                 text(),
             )
             .await;
-            assert_eq!(status, code, "{component}{mode}: {told}");
+            assert_eq!(status, code, "{component}{mode}: {notified}");
         }
     }
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
-    let (status, told) = order(
+    let (status, notified) = order(
         &monitor,
         Method::POST,
         "/api/v1/experiments/pend00/ack?dry_run=true",
@@ -97,23 +100,27 @@ async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_boo
     )
     .await;
     assert_eq!(
-        (status, &told["done"], &told["experiments"]),
+        (status, &notified["done"], &notified["experiments"]),
         (200, &json!(false), &json!(["pend00"])),
-        "{told}"
+        "{notified}"
     );
     assert_eq!(
         monitor.get("/api/v2/quiet").await,
         json!([]),
         "to ask for the effect changes nothing"
     );
-    let (status, told) = order(
+    let (status, notified) = order(
         &monitor,
         Method::POST,
         "/api/v1/experiments/pend00/ack",
         text(),
     )
     .await;
-    assert_eq!((status, &told["done"]), (200, &json!(true)), "{told}");
+    assert_eq!(
+        (status, &notified["done"]),
+        (200, &json!(true)),
+        "{notified}"
+    );
     monitor.kill(&lab).await;
 
     let monitor = Monitor::start(&lab, &settings).await;
@@ -137,17 +144,17 @@ async fn a_hold_reaches_book_in_the_persons_words_and_is_let_go() {
     let monitor = Monitor::start(&lab, &[("SECRET_API", SECRET)]).await;
     monitor.sees_well(&["pend00"]).await;
     let hold = Some(json!({"resource": "r-pend00", "reason": "The motor is being replaced."}));
-    let (status, told) = order(&monitor, Method::POST, "/api/v2/holds", hold).await;
-    assert_eq!(status, 200, "{told}");
+    let (status, notified) = order(&monitor, Method::POST, "/api/v2/holds", hold).await;
+    assert_eq!(status, 200, "{notified}");
     let taken = switched(&lab, "r-pend00", 1).await;
     assert_eq!(
         (taken.available, taken.reason.as_str()),
         (false, "The motor is being replaced.")
     );
-    let (status, told) = order(&monitor, Method::DELETE, "/api/v2/holds/r-pend00", None).await;
-    assert_eq!(status, 200, "{told}");
+    let (status, notified) = order(&monitor, Method::DELETE, "/api/v2/holds/r-pend00", None).await;
+    assert_eq!(status, 200, "{notified}");
     assert!(switched(&lab, "r-pend00", 2).await.available);
-    let (status, told) = order(&monitor, Method::DELETE, "/api/v2/holds/r-nothing", None).await;
-    assert_eq!(status, 404, "{told}");
+    let (status, notified) = order(&monitor, Method::DELETE, "/api/v2/holds/r-nothing", None).await;
+    assert_eq!(status, 404, "{notified}");
     monitor.stop("TERM", &lab).await;
 }

@@ -82,8 +82,12 @@ async fn mailed_once(server: Server, words: &str) {
         Server::Jump | Server::Relay | Server::Mail => lab.mute(server, true).expect("can"),
     }
     lab.mail().wait_for(1, Duration::from_secs(90)).await;
-    let told = mail(&lab, words, |mail| mail.text.contains(words)).await;
-    assert!(told.text.contains("System alerts:\n"), "{}", told.text);
+    let notified = mail(&lab, words, |mail| mail.text.contains(words)).await;
+    assert!(
+        notified.text.contains("System alerts:\n"),
+        "{}",
+        notified.text
+    );
     assert_eq!(lab.switched(), []);
     end(&lab, server).await;
     mail(&lab, "that it has ended", |mail| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::access::{Authority, Grant, Scope};
+use labwatch::http::auth::{Authority, Grant, Scope};
 use labwatch::lab::{Lab, RelayVersion};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
@@ -157,17 +157,19 @@ async fn below_a_path_is_everything_and_outside_of_it_nothing() {
             header(&answer, "server").starts_with("labwatch/")
                 && !header(&answer, "content-security-policy").is_empty()
         );
-        let told: Value = answer.json().await.expect("JSON");
+        let notified: Value = answer.json().await.expect("JSON");
         let message =
             format!("path {outside} was not found: every path here begins with {PREFIX}/");
         assert_eq!(
-            (&told["code"], &told["message"]),
+            (&notified["code"], &notified["message"]),
             (&404.into(), &message.into()),
-            "{told}"
+            "{notified}"
         );
         assert!(
-            told["request_id"].as_str().is_some_and(|id| !id.is_empty()),
-            "{told}"
+            notified["request_id"]
+                .as_str()
+                .is_some_and(|id| !id.is_empty()),
+            "{notified}"
         );
     }
     let without_slash = below.get(&format!("{PREFIX}?a=b")).await;
@@ -360,8 +362,13 @@ async fn found_by_commands(lab: &Lab, settings: &[(&str, &str)]) {
         &["status", "--categories", "pend"],
         &["status", "--check", "book"],
     ] {
-        let told = run(arguments, lab, settings).await;
-        assert_eq!(told.status.code(), Some(0), "{arguments:?}: {}", told.said);
+        let notified = run(arguments, lab, settings).await;
+        assert_eq!(
+            notified.status.code(),
+            Some(0),
+            "{arguments:?}: {}",
+            notified.said
+        );
     }
     let port = settings
         .iter()
@@ -369,8 +376,8 @@ async fn found_by_commands(lab: &Lab, settings: &[(&str, &str)]) {
         .expect("a port")
         .1;
     let elsewhere = [settings, &[("PORT_SERVE", "1")]].concat();
-    let told = run(&["status", "--port", port], lab, &elsewhere).await;
-    assert_eq!(told.status.code(), Some(0), "{}", told.said);
+    let notified = run(&["status", "--port", port], lab, &elsewhere).await;
+    assert_eq!(notified.status.code(), Some(0), "{}", notified.said);
     assert_eq!(
         run(&["status"], lab, &elsewhere).await.status.code(),
         Some(2)
@@ -392,11 +399,11 @@ async fn found_by_commands(lab: &Lab, settings: &[(&str, &str)]) {
         &[("SECRET_API", "another-s3cr3t-of-more-than-32-bytes")],
     ]
     .concat();
-    let told = run(&["status"], lab, &strangers).await;
+    let notified = run(&["status"], lab, &strangers).await;
     assert!(
-        told.status.code() == Some(2) && told.said.contains("does not let us read"),
+        notified.status.code() == Some(2) && notified.said.contains("does not let us read"),
         "{}",
-        told.said
+        notified.said
     );
     let second = run(&["serve"], lab, settings).await;
     assert!(
@@ -431,11 +438,11 @@ async fn without_an_api_it_works_all_the_same() {
     let mut child = started(&lab, &settings, folder.path()).await;
     lab.power_off("pend00").expect("known");
     assert!(!switched(&lab, "r-pend00", 1).await.available);
-    let told = run(&["status"], &lab, &settings).await;
+    let notified = run(&["status"], &lab, &settings).await;
     assert!(
-        told.status.code() == Some(2) && told.said.contains("port_serve is none"),
+        notified.status.code() == Some(2) && notified.said.contains("port_serve is none"),
         "{}",
-        told.said
+        notified.said
     );
     let checked = run(&["check"], &lab, &settings).await;
     assert!(
@@ -485,7 +492,7 @@ async fn over_tls_the_commands_ask_without_being_told_how() {
     let mut child = started(&lab, &settings, output.path()).await;
     let ready = run(&["wait-for-ready", "--timeout", "45s"], &lab, &settings).await;
     assert_eq!(ready.status.code(), Some(0), "{}", ready.said);
-    let told = run(&["status"], &lab, &settings).await;
-    assert_eq!(told.status.code(), Some(0), "{}", told.said);
+    let notified = run(&["status"], &lab, &settings).await;
+    assert_eq!(notified.status.code(), Some(0), "{}", notified.said);
     child.kill().await.expect("killed");
 }

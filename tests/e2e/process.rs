@@ -81,11 +81,11 @@ async fn a_second_one_on_the_same_port_says_so_and_ends() {
     .await;
     assert_eq!(second.status.code(), Some(3), "{}", second.said);
     let version = env!("CARGO_PKG_VERSION");
-    let told = format!(
+    let notified = format!(
         "labwatch cannot serve: another labwatch, version {version}, answers on 127.0.0.1:{} already",
         monitor.port()
     );
-    assert!(second.said.contains(&told), "{}", second.said);
+    assert!(second.said.contains(&notified), "{}", second.said);
     monitor.sees_well(&ALL).await;
     monitor.stop("TERM", &lab).await;
 }

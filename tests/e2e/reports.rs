@@ -125,7 +125,7 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
     );
     monitor.stop("TERM", &lab).await;
 
-    let told = lab.mail().mails().len();
+    let notified = lab.mail().mails().len();
     let again = Monitor::start(&lab, &settings).await;
     again
         .logs_times(
@@ -135,7 +135,7 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
         .await;
     assert_eq!(
         lab.mail().mails().len(),
-        told,
+        notified,
         "it is mailed once: {:#?}",
         lab.mail().mails()
     );

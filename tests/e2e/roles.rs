@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jsonwebtoken::{EncodingKey, Header};
-use labwatch::access::{Authority, Grant, Need, Scope};
-use labwatch::api::{ROUTES, Rule};
+use labwatch::http::auth::{Authority, Grant, Need, Scope};
+use labwatch::http::{ROUTES, Rule};
 use labwatch::lab::RelayVersion;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};

@@ -46,12 +46,12 @@ async fn logged_in(how: &str) {
     let monitor = Monitor::start_with(through(&server, &lab, &settings)).await;
     monitor.sees_well(&ALL).await;
     lab.power_off("pend00").expect("known");
-    let told = server.mail(ANN, "1 down: pend00").await;
+    let notified = server.mail(ANN, "1 down: pend00").await;
     assert!(
-        told.raw.contains("\nTo: ann@lab.example\n")
-            && told.raw.contains("\nCc: head@lab.example\n"),
+        notified.raw.contains("\nTo: ann@lab.example\n")
+            && notified.raw.contains("\nCc: head@lab.example\n"),
         "{}",
-        told.raw
+        notified.raw
     );
     server.mail("head@lab.example", "1 down: pend00").await;
     lab.power_on("pend00").expect("known");
@@ -243,14 +243,14 @@ async fn an_outage_of_the_mail_server_ends_in_one_true_mail() {
     lab.power_on("pend00").expect("known");
     switched(&lab, "r-pend00", 2).await;
     server.start_again().await;
-    let told = server.mail(ANN, "1 down, 1 back: spin00").await;
+    let notified = server.mail(ANN, "1 down, 1 back: spin00").await;
     tokio::time::sleep(DELIVERS_WITHIN).await;
     assert_eq!(server.mails().len(), 1, "{:#?}", server.mails());
     assert!(
-        told.raw.contains("pend00 ok A   well again, was ")
-            && told.raw.contains("spin00 ><   U down: "),
+        notified.raw.contains("pend00 ok A   well again, was ")
+            && notified.raw.contains("spin00 ><   U down: "),
         "{}",
-        told.raw
+        notified.raw
     );
     monitor.stop("TERM", &lab).await;
 }

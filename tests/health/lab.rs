@@ -4,20 +4,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use labwatch::config::CategorySettings;
-use labwatch::engine::{
+use engine::model::{
+    Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
+};
+use engine::{
     Affected, Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report,
     ResourceView, Role, RouteView, SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView,
     Traffic,
 };
+use jiff::{SignedDuration, Timestamp};
+use labwatch::config::CategorySettings;
 use labwatch::health::{
-    Ack, Categories, Clock, Desk, Finding, Identity, Pushed, Registry, Reporter, STORE, Settings,
-    SingleCheck, State, strict,
-};
-use labwatch::model::{
-    Bookable, Health, JumpHealth, Moment, ResourceName, RouteName, SourceHealth, SourceName,
-    StreamHealth, Stub, Topic,
+    Ack, Categories, Clock, Finding, HealthState, Identity, Pushed, Registry, Reporter, STORE,
+    Settings, SingleCheck, State, strict,
 };
 use tokio::sync::watch;
 
@@ -53,7 +53,7 @@ impl Hands {
 /// The health of a service, with everything that tells it something.
 pub struct Bench {
     pub hands: Hands,
-    pub desk: Desk,
+    pub desk: HealthState,
     pub registry: Registry,
     pub store: Reporter,
     pub web: Reporter,
@@ -109,7 +109,7 @@ impl Bench {
             built: Some("2026-11-20T12:00:00Z"),
             started: at(0),
         };
-        let desk = Desk::new(
+        let desk = HealthState::new(
             settings,
             identity,
             hands.clock(),
@@ -238,7 +238,7 @@ pub fn quiet() -> Snapshot {
             failures: 0,
             refused: None,
         }],
-        told: Arc::default(),
+        notified: Arc::default(),
         sampling: SamplingView::default(),
         manifest_lost: None,
         blind: None,
@@ -246,7 +246,7 @@ pub fn quiet() -> Snapshot {
         quiet: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
-        kept_back: Arc::default(),
+        quarantined: Arc::default(),
     }
 }
 
@@ -387,7 +387,7 @@ fn resource(stub: &Stub, bookable: Bookable) -> ResourceView {
         reason: String::new(),
         read: Some(at(1)),
         fault: None,
-        wish: None,
+        manual_override: None,
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use labwatch::access::{Audit, Kept, Reading, Revocations};
-use labwatch::api::{AccessSettings, ApiState, Gate, HealthState, router, serve};
-use labwatch::health::views::Contributor;
+use labwatch::health::dialects::Contributor;
 use labwatch::health::{Levels, PollBook, Probes, Refresher};
+use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
+use labwatch::http::{AccessSettings, ApiState, Authenticator, HealthRoutes, router, serve};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -38,7 +38,7 @@ impl Levels for Log {
 }
 
 /// A gate that lets everybody read, and nobody change anything.
-fn open_gate() -> Arc<Gate> {
+fn open_gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
         secret: None,
@@ -49,7 +49,7 @@ fn open_gate() -> Arc<Gate> {
         base: String::new(),
     };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
-    Arc::new(Gate::new(
+    Arc::new(Authenticator::new(
         settings,
         Revocations::recall([], jiff::Timestamp::UNIX_EPOCH, keep),
         Audit::new(|_, _| {}),
@@ -72,7 +72,7 @@ impl Server {
             ("config", Box::new(|_| Ok(json!({"health_startup": "1m"})))),
             ("host", Box::new(|_| Err("it does not say".to_owned()))),
         ];
-        let health = HealthState {
+        let health = HealthRoutes {
             desk: bench.desk.clone(),
             refresher: Arc::new(Refresher::new(
                 bench.desk.clone(),
@@ -129,7 +129,7 @@ impl Server {
     }
 
     /// One answer in words: its status, its headers as far as they are ours, and its body.
-    pub async fn told(&self, path: &str, accept: &str) -> String {
+    pub async fn notified(&self, path: &str, accept: &str) -> String {
         let answer = self.ask(Method::GET, path, accept).await;
         let mut text = format!("{}", answer.status().as_u16());
         for name in [

@@ -228,7 +228,7 @@ async fn what_failed_is_kept_back_until_a_person_has_looked_at_it() {
     let kept = |bench: &Bench| {
         bench
             .desk
-            .kept_back()
+            .quarantined()
             .borrow()
             .keys()
             .map(ToString::to_string)
@@ -309,7 +309,7 @@ async fn a_person_of_our_own_name_is_no_fault() {
         })
         .expect("is open");
     assert!(bench.show(121, |lab| put(lab, down("spin00"))).is_empty());
-    assert!(bench.desk.kept_back().borrow().is_empty());
+    assert!(bench.desk.quarantined().borrow().is_empty());
 }
 
 #[tokio::test]

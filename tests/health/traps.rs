@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Issue;
+use engine::model::{CallError, SourceHealth, SourceName, StreamHealth};
 use labwatch::config::{CategorySettings, PoolSettings};
-use labwatch::engine::Issue;
 use labwatch::health::{Acks, Attempt, Finding, Pace, Probes, STORE, Settings, State, strict};
-use labwatch::model::{Fault, SourceHealth, SourceName, StreamHealth};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -312,7 +312,7 @@ async fn trap_13_what_cannot_be_reached_is_listed_as_failing() {
     bench.show(121, |lab| {
         for name in SourceName::ALL {
             lab.sources[name as usize] = source(name, SourceHealth::Down, Some(at(60)));
-            lab.sources[name as usize].link = labwatch::engine::Link::Failed(Fault::TimedOut);
+            lab.sources[name as usize].link = engine::Link::Failed(CallError::TimedOut);
         }
         for stub in ["pend00", "pend01", "spin00"] {
             put(lab, unknown(stub, None));
@@ -339,7 +339,7 @@ async fn trap_13_what_cannot_be_reached_is_listed_as_failing() {
 async fn trap_14_what_has_started_can_fail_and_recover() {
     let bench = Bench::well();
     let server = Server::start(&bench).await;
-    for (finding, code, word) in [
+    for (finding, code, as_str) in [
         (Finding::error("full"), 503, "DOWN"),
         (Finding::ok(), 200, "UP"),
         (Finding::error("full"), 503, "DOWN"),
@@ -348,7 +348,7 @@ async fn trap_14_what_has_started_can_fail_and_recover() {
         assert_eq!(server.status("/actuator/health/liveness").await, code);
         assert_eq!(
             server.json("/actuator/health/liveness").await["components"][STORE]["status"],
-            word
+            as_str
         );
     }
 }
@@ -436,7 +436,7 @@ async fn trap_19_a_picture_that_nobody_makes_anew_is_recognisably_old() {
     let bench = Bench::well();
     let server = Server::start(&bench).await;
     assert_eq!(server.status("/__gtg").await, 200);
-    let turns = || labwatch::health::views::numbers(&bench.desk.picture()).turns;
+    let turns = || labwatch::health::dialects::numbers(&bench.desk.picture()).turns;
     assert!(turns());
     bench.hands.set(162);
     assert!(!turns(), "the pilot light is out");
@@ -486,7 +486,7 @@ async fn the_list_of_what_is_not_fatal_holds_in_every_view() {
             ..settings()
         });
         bench.show(121, |lab| {
-            lab.routes[0].fault = Some(Fault::TimedOut);
+            lab.routes[0].fault = Some(CallError::TimedOut);
             lab.sources[1] = source(SourceName::Jump, SourceHealth::Down, None);
         });
         bench.store.report(Finding::ok());

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use engine::model::Stub;
+use engine::{self, Event, Record};
 use jiff::Timestamp;
-use labwatch::engine::{self, Event, Record};
-use labwatch::model::Stub;
 use labwatch::store::{
-    Clerk, Entry, Memory, Note, OutboxState, Outgoing, Pending, Remembered, Told,
+    Clerk, Entry, Memory, Note, Notified, OutboxState, Outgoing, Pending, Remembered,
 };
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 pub struct Keeper {
     clerk: Clerk,
     experiments: BTreeMap<Stub, Remembered>,
-    told: BTreeMap<(String, String), Told>,
+    notified: BTreeMap<(String, String), Notified>,
     outbox: BTreeMap<u64, (Outgoing, OutboxState)>,
     notes: BTreeMap<String, Note>,
     last_note: u64,
@@ -38,12 +38,12 @@ impl Keeper {
                 record: Record::Event { stub, event },
                 ..
             } => self.event(stub, event),
-            Entry::Told(told) => drop(
-                self.told
-                    .insert((told.route.clone(), told.subject.clone()), told),
+            Entry::Notified(notified) => drop(
+                self.notified
+                    .insert((notified.route.clone(), notified.subject.clone()), notified),
             ),
-            Entry::Untold { route, subject } => drop(self.told.remove(&(route, subject))),
-            Entry::RouteForgotten(route) => self.told.retain(|(of, _), _| *of != route),
+            Entry::Untold { route, subject } => drop(self.notified.remove(&(route, subject))),
+            Entry::RouteForgotten(route) => self.notified.retain(|(of, _), _| *of != route),
             Entry::Outgoing(outgoing) => drop(
                 self.outbox
                     .insert(outgoing.id, (outgoing, OutboxState::Pending)),
@@ -84,7 +84,7 @@ impl Keeper {
         let open = self.outbox.values().filter(|(_, state)| is_open(*state));
         let memory = Memory {
             experiments: self.experiments.clone(),
-            told: self.told.values().cloned().collect(),
+            notified: self.notified.values().cloned().collect(),
             outbox: open
                 .map(|(outgoing, _)| Pending {
                     outgoing: outgoing.clone(),

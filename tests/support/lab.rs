@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use labwatch::engine::{
-    Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, QuietId, Report,
-    Role, Rules, Sample, SampleOutcome, Schedule, Scope, Scopes, Switch, SwitchOutcome, Traffic,
+use engine::model::{CallError, Moment, ResourceName, SourceName, Stub, Topic};
+use engine::{
+    Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, Report, Role,
+    Rules, Sample, SampleOutcome, Schedule, Scope, Scopes, SuppressionId, Switch, SwitchOutcome,
+    Traffic,
 };
-use labwatch::model::{Fault, Moment, ResourceName, SourceName, Stub, Topic};
+use jiff::{SignedDuration, Timestamp};
 use labwatch::replay::{Listed, ModelBook, Plan, World};
 
 /// Something that is done to the laboratory. Names are topics (`pend00-st-data`), hosts (`pend00/jump`) or experiments (`pend00`).
@@ -327,7 +328,7 @@ impl Lab {
 
     fn poll(&self) -> Vec<Input> {
         if self.book_fails {
-            return vec![Input::BookFailed(Fault::TimedOut)];
+            return vec![Input::BookFailed(CallError::TimedOut)];
         }
         vec![Input::Book(self.book.reading())]
     }
@@ -363,7 +364,7 @@ impl Lab {
         let closed = Input::Link(name, Link::Closed("reset by peer".to_owned()));
         let failed = Input::Link(
             name,
-            Link::Failed(Fault::Unreachable("connection refused".to_owned())),
+            Link::Failed(CallError::Unreachable("connection refused".to_owned())),
         );
         vec![closed, failed]
     }
@@ -513,7 +514,7 @@ impl Lab {
 
     fn lands(&mut self, switch: &Switch) -> Input {
         let outcome = if self.switches_fail || self.book_fails {
-            SwitchOutcome::Failed(Fault::TimedOut)
+            SwitchOutcome::Failed(CallError::TimedOut)
         } else {
             self.book.switch(switch)
         };
@@ -525,7 +526,7 @@ impl Lab {
 
     fn sent(&self, id: u64, route: &str) -> Input {
         let fault = |permanent| DeliveryFault {
-            fault: Fault::Unreachable("no route".to_owned()),
+            fault: CallError::Unreachable("no route".to_owned()),
             permanent,
         };
         let outcome = match self.routes.get(route).unwrap_or(&self.mail) {
@@ -538,12 +539,12 @@ impl Lab {
 
     fn listened(&self, sample: &Sample, now: Duration) -> SampleOutcome {
         match self.streams.get(sample.topic.as_str()) {
-            _ if self.samples != Mood::Works => SampleOutcome::Failed(Fault::TimedOut),
-            _ if self.relay.mute => SampleOutcome::Quiet(sample.listen),
+            _ if self.samples != Mood::Works => SampleOutcome::Failed(CallError::TimedOut),
+            _ if self.relay.mute => SampleOutcome::ActiveSuppressions(sample.listen),
             Some(stream) if stream.connected(now) && stream.silent_since.is_none() => {
                 SampleOutcome::Heard
             }
-            Some(_) | None => SampleOutcome::Quiet(sample.listen),
+            Some(_) | None => SampleOutcome::ActiveSuppressions(sample.listen),
         }
     }
 }
@@ -640,7 +641,9 @@ fn ordered(deed: Deed, now: Timestamp) -> Option<Input> {
             schedule,
             reason: "cleaning".to_owned(),
         },
-        Deed::Remove(id) => Command::Remove { id: QuietId(id) },
+        Deed::Remove(id) => Command::Remove {
+            id: SuppressionId(id),
+        },
         Deed::OrderHold(name, reason) => Command::Hold {
             resource: resource(&name),
             reason,

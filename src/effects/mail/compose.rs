@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 
 use super::subject::{headline, subject};
 use super::{html, words};
-use crate::engine::{Alert, Background, Line, Occasion, Summary};
-use crate::model::{Health, Stub};
+use engine::model::{Health, Stub};
+use engine::{AlertLine, Background, Line, Occasion, Summary};
 
 /// How many news are spelt out.
 pub const MAX_NEWS: usize = 50;
@@ -192,11 +192,11 @@ fn words_of(line: &Line, summary: &Summary) -> Vec<String> {
     }
     words.push(words::bookable(line).to_owned());
     words.extend(words::affected(line, summary.at));
-    words.extend(words::told(line));
+    words.extend(words::notified(line));
     words
 }
 
-fn alert_words(alert: &Alert, summary: &Summary) -> String {
+fn alert_words(alert: &AlertLine, summary: &Summary) -> String {
     let text = words::clip(&alert.text, MAX_ALERT_CHARS);
     let when = alert.ended.map_or_else(
         || words::since(alert.since, summary.at),
@@ -208,8 +208,8 @@ fn alert_words(alert: &Alert, summary: &Summary) -> String {
             )
         },
     );
-    let told = if alert.new { "" } else { "; told before" };
-    format!("{}; {when}{told}", text.trim_end_matches('.'))
+    let notified = if alert.new { "" } else { "; told before" };
+    format!("{}; {when}{notified}", text.trim_end_matches('.'))
 }
 
 fn text(content: &Content) -> String {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::compose::{Content, Listing, Row};
 use super::words;
-use crate::model::Health;
+use engine::model::Health;
 
 const BODY: &str = "margin:0 auto;padding:12px;max-width:42em;font:16px/1.4 system-ui,sans-serif";
 const HEADLINE: &str = "margin:0 0 8px;font-size:18px;font-weight:bold";

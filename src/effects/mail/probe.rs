@@ -3,15 +3,15 @@
 use super::Mailer;
 use super::send::fault_of;
 use super::smtp::{self, Preflight, SmtpError};
-use crate::model::Fault;
+use engine::model::CallError;
 
 impl Mailer {
     /// Finds out whether the mail server is there: connects, protects the connection, hears one answer, says goodbye. It does not log
     /// in, so that it can be done often: servers count logins, and lock who fails with them.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it.
-    pub async fn greet(&self) -> Result<(), Fault> {
+    /// A [`CallError`] that says what to do about it.
+    pub async fn greet(&self) -> Result<(), CallError> {
         let greeted = smtp::greet(&self.settings, self.limits).await;
         greeted.map_err(|error| fault_of(&error))
     }
@@ -20,8 +20,8 @@ impl Mailer {
     /// takes our sender.
     ///
     /// # Errors
-    /// A [`Fault`] that says what to do about it.
-    pub async fn log_in(&self) -> Result<(), Fault> {
+    /// A [`CallError`] that says what to do about it.
+    pub async fn log_in(&self) -> Result<(), CallError> {
         let let_in = smtp::log_in(&self.settings, self.limits, &self.sender()).await;
         let_in.map_err(|error| fault_of(&error))
     }
@@ -123,9 +123,9 @@ mod tests {
             })
             .await;
             let found = impatient(server.port).greet().await;
-            assert_eq!(found.expect_err(word).word(), word, "{answers:?}");
+            assert_eq!(found.expect_err(word).as_str(), word, "{answers:?}");
         }
         let gone = impatient(1).greet().await;
-        assert_eq!(gone.expect_err("nobody is there").word(), "unreachable");
+        assert_eq!(gone.expect_err("nobody is there").as_str(), "unreachable");
     }
 }

@@ -19,8 +19,8 @@ use super::smtp::{
 use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
-use crate::engine::{DeliveryFault, Input, MessageId, Summary};
-use crate::model::{Fault, RouteName};
+use engine::model::{CallError, RouteName};
+use engine::{DeliveryFault, Input, MessageId, Summary};
 
 /// How many mails are under way at the same time. More wait in the queue that they come from.
 const AT_ONCE: usize = 4;
@@ -321,7 +321,7 @@ fn verdict(report: &DeliveryReport) -> Result<(), DeliveryFault> {
 
 fn no_recipients(route: &RouteName) -> DeliveryFault {
     DeliveryFault {
-        fault: Fault::Protocol(format!("the route {route} has no recipients")),
+        fault: CallError::Protocol(format!("the route {route} has no recipients")),
         permanent: true,
     }
 }
@@ -348,26 +348,26 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// What went wrong in the words that all outlets share.
-pub(super) fn fault_of(error: &SmtpError) -> Fault {
+pub(super) fn fault_of(error: &SmtpError) -> CallError {
     let said = error
         .reply
         .as_ref()
         .map(|reply| words::clip(&reply.text(), MAX_QUOTED_CHARS))
         .unwrap_or_default();
     match &error.problem {
-        Problem::TimedOut(_) | Problem::NoTimeLeft => Fault::TimedOut,
-        Problem::Dropped => Fault::Dropped,
-        Problem::LoginRefused => Fault::Credentials(said),
-        Problem::Answered => Fault::Sick {
+        Problem::TimedOut(_) | Problem::NoTimeLeft => CallError::TimedOut,
+        Problem::Dropped => CallError::Dropped,
+        Problem::LoginRefused => CallError::Credentials(said),
+        Problem::Answered => CallError::Sick {
             status: error.code().unwrap_or_default(),
             body: said,
         },
-        Problem::HelloRefused(_) | Problem::RelayDenied => Fault::Sick {
+        Problem::HelloRefused(_) | Problem::RelayDenied => CallError::Sick {
             status: error.code().unwrap_or_default(),
             body: format!("{error}; it said: {said}"),
         },
         Problem::Malformed(_) | Problem::Unasked | Problem::Injected => {
-            Fault::Protocol(error.to_string())
+            CallError::Protocol(error.to_string())
         }
         Problem::Unreachable(_)
         | Problem::NoStartTls
@@ -379,7 +379,7 @@ pub(super) fn fault_of(error: &SmtpError) -> Fault {
         | Problem::WantsLogin
         | Problem::NoLogin
         | Problem::OtherLogins(_)
-        | Problem::NeedsUtf8 => Fault::Unreachable(error.to_string()),
+        | Problem::NeedsUtf8 => CallError::Unreachable(error.to_string()),
     }
 }
 
@@ -391,8 +391,8 @@ mod tests {
 
     use super::super::tests::{FakeSmtp, Manner, settings};
     use super::*;
-    use crate::engine::Counts;
-    use crate::model::{Bookable, Health, Stub};
+    use engine::Counts;
+    use engine::model::{Bookable, Health, Stub};
 
     fn plain() -> MailAuth {
         MailAuth::Plain {
@@ -410,16 +410,16 @@ mod tests {
 
     fn summary() -> Arc<Summary> {
         let at: Timestamp = "2026-11-21T01:05:00.000000007Z".parse().expect("a time");
-        let line = crate::engine::Line {
+        let line = engine::Line {
             stub: Stub::try_new("pend03").expect("a stub"),
             health: Health::Down,
-            told: Health::Ok,
+            notified: Health::Ok,
             bookable: Some(Bookable::Withdrawn),
             listed: true,
             issues: vec![],
             since: at,
             lasted: None,
-            affected: crate::engine::Affected::default(),
+            affected: engine::Affected::default(),
             advice: None,
         };
         let counts = Counts {
@@ -431,9 +431,9 @@ mod tests {
         Arc::new(Summary {
             id: 7,
             route: RouteName::everybody(),
-            channel: crate::engine::Channel::Mail,
-            occasion: crate::engine::Occasion::News,
-            thread: crate::engine::Thread {
+            channel: engine::Channel::Mail,
+            occasion: engine::Occasion::News,
+            thread: engine::Thread {
                 id: MessageId { at, id: 7 },
                 references: vec![],
             },
@@ -442,7 +442,7 @@ mod tests {
             problems: vec![line],
             alerts: vec![],
             counts,
-            background: crate::engine::Background::default(),
+            background: engine::Background::default(),
         })
     }
 
@@ -529,7 +529,7 @@ mod tests {
             at: summary().at,
             id,
         };
-        let thread = crate::engine::Thread {
+        let thread = engine::Thread {
             id: message(7),
             references: vec![message(3), message(5)],
         };
@@ -691,7 +691,7 @@ mod tests {
             .await;
             let failure = outcome.expect_err(what);
             assert_eq!(
-                (failure.fault.word(), failure.permanent),
+                (failure.fault.as_str(), failure.permanent),
                 (word, permanent),
                 "{what}: {}",
                 failure.fault
@@ -704,7 +704,7 @@ mod tests {
             .await
             .expect_err("nobody there");
         assert_eq!(
-            (gone.fault.word(), gone.permanent),
+            (gone.fault.as_str(), gone.permanent),
             ("unreachable", false),
             "{}",
             gone.fault
@@ -763,7 +763,7 @@ mod tests {
             })
             .await;
             let failure = outcome.expect_err(what);
-            assert_eq!(failure.fault.word(), word, "{what}: {}", failure.fault);
+            assert_eq!(failure.fault.as_str(), word, "{what}: {}", failure.fault);
             assert!(
                 !failure.fault.to_string().contains("guess") && server.mails().is_empty(),
                 "{what}"
@@ -787,7 +787,7 @@ mod tests {
             .send(&summary())
             .await
             .expect_err("not trusted");
-        assert_eq!(failure.fault.word(), "unreachable", "{}", failure.fault);
+        assert_eq!(failure.fault.as_str(), "unreachable", "{}", failure.fault);
         assert!(!server.lines().iter().any(|line| line.starts_with("MAIL")));
     }
 

@@ -2,8 +2,8 @@
 
 use super::compose::MAX_ALERT_CHARS;
 use super::words;
-use crate::engine::{Line, Occasion, Summary};
-use crate::model::Health;
+use engine::model::Health;
+use engine::{Line, Occasion, Summary};
 
 /// How many experiments are named in the subject and in the first line.
 const MAX_NAMES: usize = 4;
@@ -83,7 +83,7 @@ impl Turn {
         match line.health {
             Health::Ok => Self::Back,
             Health::Unknown | Health::Degraded | Health::Flapping | Health::Down
-                if line.health == line.told =>
+                if line.health == line.notified =>
             {
                 Self::Changed
             }
@@ -93,7 +93,7 @@ impl Turn {
         }
     }
 
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Is(health) => words::state(health),
             Self::Changed => "changed",
@@ -108,7 +108,7 @@ type Group<'a> = (&'static str, Vec<&'a Line>);
 fn news_groups(summary: &Summary) -> Vec<Group<'_>> {
     let of = |turn: Turn| {
         (
-            turn.word(),
+            turn.as_str(),
             summary
                 .news
                 .iter()
@@ -152,7 +152,7 @@ fn counted(groups: &[Group<'_>]) -> Option<String> {
     let (_, worst) = groups.first()?;
     let counts: Vec<String> = groups
         .iter()
-        .map(|(word, lines)| format!("{} {word}", lines.len()))
+        .map(|(as_str, lines)| format!("{} {as_str}", lines.len()))
         .collect();
     Some(format!("{}: {}", counts.join(", "), names(worst)))
 }

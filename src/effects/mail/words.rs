@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{Counts, Issue, Line};
-pub(super) use crate::model::spell_duration as spell;
-use crate::model::{Bookable, Health, spell_time};
+pub(super) use engine::model::spell_duration as spell;
+use engine::model::{Bookable, Health, spell_time};
+use engine::{Counts, Issue, Line};
 
 /// How many of an experiment's issues are named.
 const MAX_ISSUES: usize = 4;
@@ -58,10 +58,10 @@ pub(super) fn state(health: Health) -> &'static str {
 }
 
 fn well_again(line: &Line) -> String {
-    let was = match line.told {
+    let was = match line.notified {
         Health::Ok => "not well",
-        told @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => {
-            state(told)
+        notified @ (Health::Unknown | Health::Degraded | Health::Flapping | Health::Down) => {
+            state(notified)
         }
     };
     line.lasted.map_or_else(
@@ -121,11 +121,11 @@ pub(super) fn affected(line: &Line, now: Timestamp) -> Option<String> {
 }
 
 /// What people were told about it before; `None` when they were told nothing, or when it is well again, which says it already.
-pub(super) fn told(line: &Line) -> Option<String> {
-    match (line.told, line.health) {
+pub(super) fn notified(line: &Line) -> Option<String> {
+    match (line.notified, line.health) {
         (Health::Ok, _) | (_, Health::Ok) => None,
-        (told, now) if told == now => Some("told before".to_owned()),
-        (told, _) => Some(format!("told before as {}", state(told))),
+        (notified, now) if notified == now => Some("told before".to_owned()),
+        (notified, _) => Some(format!("told before as {}", state(notified))),
     }
 }
 
@@ -166,13 +166,13 @@ pub(super) fn counts(counts: &Counts) -> String {
         (counts.held, "held by a person"),
         (counts.unlisted, "not listed in book"),
     ];
-    for (n, word) in states.into_iter().filter(|(n, _)| *n > 0) {
-        let _ = write!(text, ", {n} {word}");
+    for (n, as_str) in states.into_iter().filter(|(n, _)| *n > 0) {
+        let _ = write!(text, ", {n} {as_str}");
     }
     let others: Vec<String> = others
         .into_iter()
         .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{n} {word}"))
+        .map(|(n, as_str)| format!("{n} {as_str}"))
         .collect();
     if others.is_empty() {
         text + "."
@@ -199,16 +199,16 @@ pub(super) fn clip(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Affected;
-    use crate::model::{StreamHealth, Stub, Topic};
+    use engine::Affected;
+    use engine::model::{StreamHealth, Stub, Topic};
 
-    fn line(health: Health, told: Health, bookable: Option<Bookable>) -> Line {
+    fn line(health: Health, notified: Health, bookable: Option<Bookable>) -> Line {
         let stub = Stub::try_new("pend03").expect("a stub");
         let lasted = (health == Health::Ok).then(|| Duration::from_secs(720));
         Line {
             stub,
             health,
-            told,
+            notified,
             bookable,
             listed: true,
             issues: vec![],
@@ -288,7 +288,7 @@ mod tests {
             (Ok, Down, None),
         ] {
             assert_eq!(
-                told(&line(health, told_before, None)).as_deref(),
+                notified(&line(health, told_before, None)).as_deref(),
                 expected,
                 "{health} {told_before}"
             );
@@ -297,10 +297,10 @@ mod tests {
 
     #[test]
     fn whether_it_can_be_booked_is_said_with_whose_word() {
-        let mut stray = line(Health::Ok, Health::Ok, None);
-        assert_eq!(bookable(&stray), "not known whether bookable");
-        stray.listed = false;
-        assert_eq!(bookable(&stray), "not listed in book");
+        let mut unlisted = line(Health::Ok, Health::Ok, None);
+        assert_eq!(bookable(&unlisted), "not known whether bookable");
+        unlisted.listed = false;
+        assert_eq!(bookable(&unlisted), "not listed in book");
         let rows = [
             (Health::Down, Bookable::Yes, "still bookable"),
             (Health::Degraded, Bookable::Yes, "bookable"),
@@ -312,11 +312,11 @@ mod tests {
             ),
             (Health::Ok, Bookable::Held, "held by a person"),
         ];
-        for (health, word, expected) in rows {
+        for (health, as_str, expected) in rows {
             assert_eq!(
-                bookable(&line(health, Health::Ok, Some(word))),
+                bookable(&line(health, Health::Ok, Some(as_str))),
                 expected,
-                "{health} {word}"
+                "{health} {as_str}"
             );
         }
     }

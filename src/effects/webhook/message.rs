@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Affected, Alert, Background, Counts, Issue, Line, MessageId, Summary};
+use engine::{Affected, AlertLine, Background, Counts, Issue, Line, MessageId, Summary};
 
 /// The version of the shape.
 pub const VERSION: u32 = 1;
@@ -31,7 +31,7 @@ struct Message<'a> {
     /// Every experiment that is not well now.
     problems: Vec<Experiment<'a>>,
     /// What concerns the whole laboratory.
-    alerts: Vec<Concern<'a>>,
+    alerts: Vec<Alert<'a>>,
     /// How many experiments are in which state.
     counts: Tally,
     /// What is worth knowing beside it, in words.
@@ -45,7 +45,8 @@ struct Experiment<'a> {
     /// `ok`, `degraded`, `down`, `flapping` or `unknown`.
     health: &'static str,
     /// The health that was told last.
-    told: &'static str,
+    #[serde(rename = "told")]
+    notified: &'static str,
     /// `bookable`, `withdrawn` (by labwatch) or `held` (by a person); null when book has not told.
     bookable: Option<String>,
     /// Whether book's manifest lists it.
@@ -75,7 +76,7 @@ struct Bookings {
 
 /// Something that concerns the whole laboratory.
 #[derive(Debug, Serialize)]
-struct Concern<'a> {
+struct Alert<'a> {
     text: &'a str,
     since: Timestamp,
     /// How long it lasted, where it has ended.
@@ -126,7 +127,7 @@ fn message(summary: &Summary) -> Message<'_> {
             .map(MessageId::to_string)
             .collect(),
         route: summary.route.as_str(),
-        occasion: summary.occasion.word(),
+        occasion: summary.occasion.as_str(),
         at: summary.at,
         news: summary.news.iter().map(experiment).collect(),
         problems: summary.problems.iter().map(experiment).collect(),
@@ -139,8 +140,8 @@ fn message(summary: &Summary) -> Message<'_> {
 fn experiment(line: &Line) -> Experiment<'_> {
     Experiment {
         name: line.stub.as_str(),
-        health: line.health.word(),
-        told: line.told.word(),
+        health: line.health.as_str(),
+        notified: line.notified.as_str(),
         bookable: line.bookable.map(|bookable| bookable.to_string()),
         listed: line.listed,
         issues: line.issues.iter().map(Issue::to_string).collect(),
@@ -166,8 +167,8 @@ fn bookings(affected: &Affected) -> Bookings {
     }
 }
 
-fn concern(alert: &Alert) -> Concern<'_> {
-    Concern {
+fn concern(alert: &AlertLine) -> Alert<'_> {
+    Alert {
         text: &alert.text,
         since: alert.since,
         lasted_seconds: alert.ended.map(|lasted| lasted.as_secs()),

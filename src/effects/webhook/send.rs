@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::message;
+use crate::clients::Http;
 use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
-use crate::engine::{DeliveryFault, Input, Summary};
-use crate::faults::{self, Point};
-use crate::model::{Fault, RouteName};
-use crate::wire::Http;
+use crate::failpoints::{self, Point};
+use engine::model::{CallError, RouteName};
+use engine::{DeliveryFault, Input, Summary};
 
 /// How many calls are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 4;
@@ -97,11 +97,11 @@ impl Webhook {
             permanent: false,
         })?;
         if status.is_success() {
-            faults::pass(Point::MailHanded);
+            failpoints::pass(Point::MailHanded);
             return Ok(());
         }
         Err(DeliveryFault {
-            fault: Fault::Sick {
+            fault: CallError::Sick {
                 status: status.as_u16(),
                 body: said,
             },
@@ -163,7 +163,7 @@ fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
 /// A message that cannot be put together stays so.
 fn unfit(why: &str) -> DeliveryFault {
     DeliveryFault {
-        fault: Fault::Protocol(format!("the message cannot be put together: {why}")),
+        fault: CallError::Protocol(format!("the message cannot be put together: {why}")),
         permanent: true,
     }
 }
@@ -235,9 +235,9 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::clients;
     use crate::config::{Sources, load};
-    use crate::engine::{Background, Channel, Counts, MessageId, Occasion, Thread};
-    use crate::wire;
+    use engine::{Background, Channel, Counts, MessageId, Occasion, Thread};
 
     const SECRET: &str = "wh-s3cr3t";
 
@@ -316,7 +316,7 @@ mod tests {
         .config;
         let http = Http::new(
             Duration::from_millis(500),
-            wire::client_config(false).expect("TLS"),
+            clients::client_config(false).expect("TLS"),
         )
         .expect("a client");
         Webhook::all(&config.telling, &http).pop().expect("one")
@@ -413,15 +413,15 @@ mod tests {
             ("moved", "sick", false),
             ("slow", "timeout", false),
         ];
-        for (path, word, permanent) in rows {
+        for (path, as_str, permanent) in rows {
             let failure = program
                 .webhook(path)
                 .send(&summary())
                 .await
                 .expect_err(path);
             assert_eq!(
-                (failure.fault.word(), failure.permanent),
-                (word, permanent),
+                (failure.fault.as_str(), failure.permanent),
+                (as_str, permanent),
                 "{path}"
             );
         }
@@ -439,7 +439,7 @@ mod tests {
             .await
             .expect_err("nobody there");
         assert_eq!(
-            (failure.fault.word(), failure.permanent),
+            (failure.fault.as_str(), failure.permanent),
             ("unreachable", false)
         );
         assert!(

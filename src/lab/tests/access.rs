@@ -232,7 +232,7 @@ async fn what_is_wrong_with_a_call_is_said_before_its_token_is_read() {
 
 #[tokio::test]
 async fn the_tokens_that_labwatch_makes_are_taken() {
-    use crate::wire::{Address, booking_admin, jump_stats, mint, relay_read, relay_stats};
+    use crate::clients::{Address, booking_admin, jump_stats, mint, relay_read, relay_stats};
     let lab = lab(quiet(1)).await;
     let address = |server| Address {
         audience: lab.audience(server).to_owned(),

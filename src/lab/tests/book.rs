@@ -73,10 +73,12 @@ fn timeless(body: &Value) -> Value {
             .map(|(key, value)| (key.clone(), timeless(value)))
             .collect(),
         Value::String(text) => {
-            let words = text.split(' ').map(|word| match word.parse::<Timestamp>() {
-                Ok(_) => word.replace(|c: char| c.is_ascii_digit(), "0"),
-                Err(_) => word.to_owned(),
-            });
+            let words = text
+                .split(' ')
+                .map(|as_str| match as_str.parse::<Timestamp>() {
+                    Ok(_) => as_str.replace(|c: char| c.is_ascii_digit(), "0"),
+                    Err(_) => as_str.to_owned(),
+                });
             words.collect::<Vec<_>>().join(" ").into()
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => body.clone(),

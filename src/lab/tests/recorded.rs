@@ -6,7 +6,7 @@ use std::fs;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::*;
-use crate::model::parse_duration;
+use engine::model::parse_duration;
 
 /// The lines of a recording.
 pub(super) fn lines(file: &str) -> Vec<Value> {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::sheet::Sheet;
-use crate::engine::{Record, SwitchOutcome};
-use crate::model::Health;
+use super::encoder::Encoder;
+use engine::model::Health;
+use engine::{Record, SwitchOutcome};
 
 /// Counts since the start. One writer, many readers; nobody waits.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl Counters {
             | Record::Hold { .. }
             | Record::Seen(_)
             | Record::Forgotten(_)
-            | Record::Told { .. }
+            | Record::Notified { .. }
             | Record::RouteGone(_)
             | Record::Manifest(_)
             | Record::Bookings(_)
@@ -59,7 +59,7 @@ impl Counters {
             | Record::Sampling { .. }
             | Record::Wished { .. }
             | Record::Commanded { .. }
-            | Record::Quieted { .. }
+            | Record::Suppression { .. }
             | Record::QuietEnded(_) => None,
         };
         if let Some(counter) = counter {
@@ -72,15 +72,15 @@ impl Counters {
         self.became.get(at)
     }
 
-    pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let mut changes = sheet.counts(
+    pub(super) fn write(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
+        let mut changes = encoder.counts(
             "labwatch_health_changes",
             "How often an experiment's health became this",
         )?;
         for (health, counter) in Health::ALL.into_iter().zip(&self.became) {
-            changes.set([("health", health.word())], read(counter))?;
+            changes.set([("health", health.as_str())], read(counter))?;
         }
-        let mut switches = sheet.counts(
+        let mut switches = encoder.counts(
             "labwatch_switches",
             "How often book was told of an availability, by what came of it",
         )?;
@@ -92,7 +92,7 @@ impl Counters {
         ] {
             switches.set([("outcome", outcome)], read(counter))?;
         }
-        let mut summaries = sheet.counts(
+        let mut summaries = encoder.counts(
             "labwatch_summaries",
             "How often people were told, by what came of it: sent, refused for good, or failed and tried again",
         )?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::sheet::Sheet;
+use super::encoder::Encoder;
 
 /// The most routes that are counted apart; further ones are counted as [`OTHER`], which holds against a mistake in the router.
 const MAX_ROUTES: usize = 256;
@@ -44,14 +44,14 @@ impl HttpCounts {
         }
     }
 
-    pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    pub(super) fn write(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
         const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
         let routes = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let mut answers = sheet.counts(
+        let mut answers = encoder.counts(
             "labwatch_http_answers",
             "How often the API answered, by route and kind of status",
         )?;
@@ -64,7 +64,7 @@ impl HttpCounts {
                 answers.set([("route", route.as_str()), ("status", class)], number)?;
             }
         }
-        let mut spent = sheet.counts(
+        let mut spent = encoder.counts(
             "labwatch_http_answer_seconds",
             "The time from a request's head to its answer's head, summed up, in seconds",
         )?;

@@ -4,30 +4,30 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::sheet::Sheet;
-use crate::engine::{ExperimentView, Role, Snapshot, stem};
-use crate::model::{Bookable, Health, SourceHealth, SourceName};
+use super::encoder::Encoder;
+use engine::model::{Bookable, Health, SourceHealth, SourceName};
+use engine::{ExperimentView, Role, Snapshot, stem};
 
-pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
-    experiments(sheet, snapshot)?;
-    groups(sheet, snapshot)?;
-    counts(sheet, snapshot)?;
-    sources(sheet, snapshot)?;
-    sampling(sheet, snapshot)?;
-    sheet.gauge(
+pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    experiments(encoder, snapshot)?;
+    groups(encoder, snapshot)?;
+    counts(encoder, snapshot)?;
+    sources(encoder, snapshot)?;
+    sampling(encoder, snapshot)?;
+    encoder.gauge(
         "labwatch_blind",
         "Whether relay, jump and book are all silent, so that nothing is known (1) or not (0)",
         u64::from(snapshot.blind.is_some()),
     )?;
-    sheet.gauge(
+    encoder.gauge(
         "labwatch_leader",
         "Whether this labwatch switches and tells (1) or only watches (0)",
         u64::from(snapshot.role == Role::Leader),
     )
 }
 
-fn experiments(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mut available = sheet.gauges(
+fn experiments(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut available = encoder.gauges(
         "lab_experiment_available",
         "Whether students can use the experiment, that is whether it is ok or degraded (1) or not (0)",
     )?;
@@ -40,7 +40,7 @@ fn experiments(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
             u64::from(is_usable(view)),
         )?;
     }
-    let mut bookable = sheet.gauges(
+    let mut bookable = encoder.gauges(
         "labwatch_experiment_bookable",
         "Whether book offers the experiment (1) or not (0), where book has told",
     )?;
@@ -52,7 +52,7 @@ fn experiments(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
             )?;
         }
     }
-    let mut since = sheet.gauges(
+    let mut since = encoder.gauges(
         "labwatch_experiment_health_since_seconds",
         "Since when the experiment's health is as it is, in seconds of Unix time",
     )?;
@@ -60,7 +60,7 @@ fn experiments(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
         since.set(
             [
                 ("experiment", view.stub.as_str()),
-                ("health", view.health.word()),
+                ("health", view.health.as_str()),
             ],
             view.since.as_second(),
         )?;
@@ -69,19 +69,19 @@ fn experiments(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
 }
 
 /// Groups by the names' stems, which are beside each other because experiments are sorted.
-fn groups(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn groups(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     let groups: Vec<&[_]> = snapshot
         .experiments
         .chunk_by(|a, b| stem(a.stub.as_str()) == stem(b.stub.as_str()))
         .collect();
-    let mut size = sheet.gauges(
+    let mut size = encoder.gauges(
         "labwatch_group_experiments",
         "How many experiments share the name's stem",
     )?;
     for group in &groups {
         size.set([("group", stem_of(group))], count(group.len()))?;
     }
-    let mut usable = sheet.gauges(
+    let mut usable = encoder.gauges(
         "labwatch_group_available",
         "How many of them students can use",
     )?;
@@ -98,22 +98,22 @@ fn stem_of(group: &[Arc<ExperimentView>]) -> &str {
     group.first().map_or("", |view| stem(view.stub.as_str()))
 }
 
-fn counts(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn counts(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     let counts = &snapshot.counts;
-    let mut health = sheet.gauges(
+    let mut health = encoder.gauges(
         "labwatch_experiments",
         "How many experiments have this health",
     )?;
-    for (word, number) in [
-        (Health::Ok.word(), counts.ok),
-        (Health::Degraded.word(), counts.degraded),
-        (Health::Flapping.word(), counts.flapping),
-        (Health::Down.word(), counts.down),
-        (Health::Unknown.word(), counts.unknown),
+    for (as_str, number) in [
+        (Health::Ok.as_str(), counts.ok),
+        (Health::Degraded.as_str(), counts.degraded),
+        (Health::Flapping.as_str(), counts.flapping),
+        (Health::Down.as_str(), counts.down),
+        (Health::Unknown.as_str(), counts.unknown),
     ] {
-        health.set([("health", word)], count(number))?;
+        health.set([("health", as_str)], count(number))?;
     }
-    let mut booking = sheet.gauges(
+    let mut booking = encoder.gauges(
         "labwatch_experiments_unbookable",
         "How many experiments cannot be booked because labwatch withdrew them, because a person holds them, or because book does not list them",
     )?;
@@ -127,50 +127,50 @@ fn counts(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
     Ok(())
 }
 
-fn sources(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mut health = sheet.gauges(
+fn sources(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut health = encoder.gauges(
         "labwatch_source_health",
         "How the source is: 0 starting, 1 live, 2 late, 3 down",
     )?;
     for name in SourceName::ALL {
         health.set(
-            [("source", name.word())],
+            [("source", name.as_str())],
             code(snapshot.source(name).health),
         )?;
     }
-    let mut age = sheet.gauges(
+    let mut age = encoder.gauges(
         "labwatch_source_report_age_seconds",
         "How long ago the source last told something, in seconds; absent before its first word",
     )?;
     for name in SourceName::ALL {
         if let Some(at) = snapshot.source(name).last_report {
             age.set(
-                [("source", name.word())],
+                [("source", name.as_str())],
                 snapshot.at.duration_since(at).as_secs_f64().max(0.0),
             )?;
         }
     }
-    let mut hides = sheet.gauges(
+    let mut hides = encoder.gauges(
         "labwatch_source_hides",
         "How many experiments are not judged because of the source",
     )?;
     for name in SourceName::ALL {
         hides.set(
-            [("source", name.word())],
+            [("source", name.as_str())],
             count(snapshot.source(name).hides),
         )?;
     }
     Ok(())
 }
 
-fn sampling(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn sampling(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     let sampling = &snapshot.sampling;
-    sheet.gauge(
+    encoder.gauge(
         "labwatch_sampled_streams",
         "How many streams are listened to because relay tells nothing of their traffic",
         count(sampling.streams),
     )?;
-    sheet.gauge(
+    encoder.gauge(
         "labwatch_sampling_round_seconds",
         "How long one round over all of them takes, in seconds",
         sampling.round.as_secs_f64(),

@@ -2,11 +2,11 @@
 //! vanished from the laboratory vanishes from the answer.
 
 mod counters;
+mod encoder;
 mod http;
 mod lab;
 mod process;
 mod service;
-mod sheet;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ pub use counters::Counters;
 pub use http::HttpCounts;
 pub use service::{Component, Inside, Queue, Service, StoreFigures};
 
-use crate::engine::Snapshot;
-use sheet::Sheet;
+use encoder::Encoder;
+use engine::Snapshot;
 
 /// What [`Metrics::text`] is: `OpenMetrics`, which Prometheus reads since 2.5.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -78,11 +78,11 @@ struct Everything {
 impl Collector for Everything {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let snapshot = Arc::clone(&self.snapshots.borrow());
-        let mut sheet = Sheet::new(encoder);
-        service::write(&mut sheet, &snapshot, &self.inside)?;
-        lab::write(&mut sheet, &snapshot)?;
-        self.counters.write(&mut sheet)?;
-        self.http.write(&mut sheet)?;
-        process::write(&mut sheet, snapshot.started)
+        let mut encoder = Encoder::new(encoder);
+        service::write(&mut encoder, &snapshot, &self.inside)?;
+        lab::write(&mut encoder, &snapshot)?;
+        self.counters.write(&mut encoder)?;
+        self.http.write(&mut encoder)?;
+        process::write(&mut encoder, snapshot.started)
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use jiff::Timestamp;
 
-use super::sheet::Sheet;
+use super::encoder::Encoder;
 
 /// What Linux counts memory in here; the same on all machines that Debian runs on with few exceptions.
 const PAGE_BYTES: u64 = 4096;
@@ -13,14 +13,14 @@ const PAGE_BYTES: u64 = 4096;
 /// What Linux counts processor time in, per second (`USER_HZ`), on all machines.
 const TICKS_PER_SECOND: u64 = 100;
 
-pub(super) fn write(sheet: &mut Sheet<'_>, started: Timestamp) -> fmt::Result {
-    sheet.gauge(
+pub(super) fn write(encoder: &mut Encoder<'_>, started: Timestamp) -> fmt::Result {
+    encoder.gauge(
         "process_start_time_seconds",
         "When labwatch started, in seconds of Unix time",
         started.as_second(),
     )?;
     if let Some(pages) = resident_pages() {
-        sheet.gauge(
+        encoder.gauge(
             "process_resident_memory_bytes",
             "Memory in use, in bytes",
             pages.saturating_mul(PAGE_BYTES),
@@ -32,14 +32,14 @@ pub(super) fn write(sheet: &mut Sheet<'_>, started: Timestamp) -> fmt::Result {
             reason = "exact for as long as any machine runs"
         )]
         let seconds = ticks as f64 / TICKS_PER_SECOND as f64;
-        sheet.count(
+        encoder.count(
             "process_cpu_seconds",
             "Processor time spent, in seconds",
             seconds,
         )?;
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        sheet.gauge(
+        encoder.gauge(
             "process_open_fds",
             "Open file descriptors",
             super::lab::count(open.count()),

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use super::sheet::Sheet;
-use crate::engine::Snapshot;
+use super::encoder::Encoder;
+use engine::Snapshot;
 
 /// What is asked at the scrape. None of the functions may block.
 pub struct Inside {
@@ -71,9 +71,13 @@ pub struct StoreFigures {
     pub waiting: usize,
 }
 
-pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot, inside: &Inside) -> fmt::Result {
+pub(super) fn write(
+    encoder: &mut Encoder<'_>,
+    snapshot: &Snapshot,
+    inside: &Inside,
+) -> fmt::Result {
     let label = inside.label.as_str();
-    sheet
+    encoder
         .gauges("service_info", "Which labwatch this is; always 1")?
         .set(
             [
@@ -83,13 +87,13 @@ pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot, inside: &Inside)
             1_u64,
         )?;
     let service = (inside.service)();
-    sheet
+    encoder
         .gauges(
             "service_health",
             "labwatch's own health: 0 not known yet, 1 ok, 2 not ok",
         )?
         .set([("service", label)], u64::from(service.state))?;
-    let mut parts = sheet.gauges(
+    let mut parts = encoder.gauges(
         "service_dependency_health",
         "The health of what labwatch needs: 0 not known yet, 1 ok, 2 not ok",
     )?;
@@ -99,50 +103,50 @@ pub(super) fn write(sheet: &mut Sheet<'_>, snapshot: &Snapshot, inside: &Inside)
             u64::from(component.state),
         )?;
     }
-    let mut categories = sheet.gauges(
+    let mut categories = encoder.gauges(
         "lab_category_ok",
         "Whether the category is ok (1) or not (0)",
     )?;
     for (name, ok) in &service.categories {
         categories.set([("category", name.as_str())], u64::from(*ok))?;
     }
-    sheet.gauge(
+    encoder.gauge(
         "lab_acks",
         "How many acknowledgements hold",
         super::lab::count(service.acknowledged),
     )?;
-    sheet.gauge(
+    encoder.gauge(
         "lab_pilot_light",
         "1 while the laboratory is being judged, 0 when that stands still",
         u64::from(service.turns),
     )?;
-    sheet.count(
+    encoder.count(
         "labwatch_checks",
         "How often the laboratory was judged",
         snapshot.version,
     )?;
-    sheet.gauge(
+    encoder.gauge(
         "labwatch_snapshot_time_seconds",
         "When the newest picture was taken, in seconds of Unix time",
         snapshot.at.as_second(),
     )?;
-    telling(sheet, snapshot)?;
-    queues(sheet, &inside.queues)?;
+    telling(encoder, snapshot)?;
+    queues(encoder, &inside.queues)?;
     inside
         .store
         .as_ref()
-        .map_or(Ok(()), |store| kept(sheet, store()))
+        .map_or(Ok(()), |store| kept(encoder, store()))
 }
 
-fn telling(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mut failures = sheet.gauges(
+fn telling(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut failures = encoder.gauges(
         "labwatch_mail_failures",
         "How many attempts to tell the people of the route failed in a row",
     )?;
     for route in &snapshot.routes {
         failures.set([("route", route.name.as_str())], u64::from(route.failures))?;
     }
-    let mut waiting = sheet.gauges(
+    let mut waiting = encoder.gauges(
         "labwatch_mail_waiting_seconds",
         "How long there has been something to tell on the route that is not told, in seconds; 0 when all is told",
     )?;
@@ -155,30 +159,30 @@ fn telling(sheet: &mut Sheet<'_>, snapshot: &Snapshot) -> fmt::Result {
     Ok(())
 }
 
-fn queues(sheet: &mut Sheet<'_>, queues: &[Queue]) -> fmt::Result {
-    let mut depths = sheet.gauges("labwatch_queue_depth", "How much waits in the queue")?;
+fn queues(encoder: &mut Encoder<'_>, queues: &[Queue]) -> fmt::Result {
+    let mut depths = encoder.gauges("labwatch_queue_depth", "How much waits in the queue")?;
     for queue in queues {
         depths.set([("queue", queue.name)], super::lab::count((queue.depth)()))?;
     }
-    let mut bounds = sheet.gauges("labwatch_queue_bound", "How much fits into the queue")?;
+    let mut bounds = encoder.gauges("labwatch_queue_bound", "How much fits into the queue")?;
     for queue in queues {
         bounds.set([("queue", queue.name)], super::lab::count(queue.bound))?;
     }
     Ok(())
 }
 
-fn kept(sheet: &mut Sheet<'_>, store: StoreFigures) -> fmt::Result {
-    sheet.gauge(
+fn kept(encoder: &mut Encoder<'_>, store: StoreFigures) -> fmt::Result {
+    encoder.gauge(
         "labwatch_store_ok",
         "Whether what happens is on disk within moments (1) or the disk takes nothing (0)",
         u64::from(store.ok),
     )?;
-    sheet.gauge(
+    encoder.gauge(
         "labwatch_store_waiting",
         "How many entries wait for the disk",
         super::lab::count(store.waiting),
     )?;
-    sheet.count(
+    encoder.count(
         "labwatch_store_lost",
         "How many entries were lost because the disk took nothing for too long",
         store.lost,

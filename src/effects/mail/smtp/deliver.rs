@@ -9,7 +9,7 @@ use super::report::{DeliveryReport, Outcome, RecipientOutcome};
 use super::session::Session;
 use super::{EnvelopeAddress, Reply};
 use crate::config::MailSettings;
-use crate::faults::{self, Point};
+use crate::failpoints::{self, Point};
 
 /// Delivers a mail, whatever line ends it has. Every recipient has an outcome, whatever happens.
 pub async fn deliver(
@@ -162,7 +162,7 @@ impl Delivery<'_> {
         let (step, limit) = (Step::FinalDot, session.limits.final_dot);
         match session.connection.command(step, ".", limit).await {
             Ok(reply) if reply.is_yes() => {
-                faults::pass(Point::MailHanded);
+                failpoints::pass(Point::MailHanded);
                 self.settle(taken, &Outcome::Delivered);
                 Ok(())
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::reply::{Malformed, Reply};
+use crate::clients::ConnectError;
 use crate::config::Fingerprint;
-use crate::wire::ConnectError;
 
 /// At which step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -334,5 +334,5 @@ fn day(at: Timestamp) -> String {
 }
 
 fn seconds(time: Duration) -> String {
-    crate::model::format_duration(time)
+    engine::model::format_duration(time)
 }

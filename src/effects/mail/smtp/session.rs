@@ -9,8 +9,8 @@ use super::error::{Problem, SmtpError, Step};
 use super::limits::Limits;
 use super::reply::Reply;
 use super::{hello, login, tls};
+use crate::clients;
 use crate::config::{MailSettings, MailTls};
-use crate::wire;
 
 /// What a server offers (RFC 5321, section 4.1.1.1).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,7 +62,7 @@ impl Session {
     /// A session that is protected as the settings say, with a server that has greeted us.
     pub async fn reach(settings: &MailSettings, limits: Limits) -> Result<Self, SmtpError> {
         let step = Step::Connect;
-        let stream = wire::dial(&settings.host, settings.port, limits.command)
+        let stream = clients::dial(&settings.host, settings.port, limits.command)
             .await
             .map_err(|error| SmtpError::new(step, Problem::Unreachable(error)))?;
         // Without it the final dot would wait for the server to acknowledge what came before. Where it cannot be set, it does.

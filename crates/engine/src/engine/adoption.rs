@@ -1,0 +1,172 @@
+//! Taking up other rules while everything that is known, told and under way goes on.
+
+use std::sync::Arc;
+
+use super::{Engine, ask_every};
+use crate::model::{Moment, SourceName};
+use crate::protocol::effect::Action;
+use crate::protocol::event::Why;
+use crate::protocol::policy::Policy;
+use crate::protocol::rules::Rules;
+use crate::protocol::state::Memory;
+
+impl Engine {
+    /// An engine with these rules that goes on where another one stopped.
+    #[must_use]
+    pub fn under(rules: Rules, memory: &Memory, now: Moment) -> Self {
+        let Rules {
+            policy,
+            routes,
+            maintenance,
+            pools,
+            advice,
+            hold_overdue,
+        } = rules;
+        let mut engine = Self::resume(policy, routes, memory, now)
+            .with_maintenance(maintenance)
+            .knowing(advice, pools);
+        engine.holds.forgotten_after(hold_overdue);
+        engine
+    }
+
+    /// Goes by these rules from now on. What stays the same is not touched, so that the same rules change nothing.
+    pub(super) fn adopt(&mut self, rules: Rules, actions: &mut Vec<Action>) {
+        let Rules {
+            policy,
+            routes,
+            maintenance,
+            pools,
+            advice,
+            hold_overdue,
+        } = rules;
+        if self.telling.adopt(routes, self.now) {
+            self.consider_all();
+        }
+        if self.quiet.configured() != maintenance {
+            Arc::make_mut(&mut self.quiet).configure(maintenance);
+            self.suppressed_now = None;
+        }
+        if self.derived.adopt(advice) {
+            self.fleet.touch_all();
+        }
+        if self.holds.forgotten_after(hold_overdue) {
+            self.derived.holds_changed();
+        }
+        if self.pool_rules != pools {
+            self.pool_rules = pools;
+            // Pools are made of what book tells can be booked, which is not kept.
+            actions.push(Action::Ask(SourceName::Book));
+        }
+        if self.policy != policy {
+            self.judge_by(policy, actions);
+        }
+    }
+
+    fn judge_by(&mut self, policy: Policy, actions: &mut Vec<Action>) {
+        self.policy = policy;
+        for name in SourceName::ALL {
+            let every = ask_every(&policy, name);
+            self.source_mut(name).is_asked(every);
+        }
+        self.fleet.reconsider_all();
+        self.fleet.touch_all();
+        self.evaluate_all(Why::Rules, actions);
+    }
+
+    /// Whoever hears of more than before is told what is wrong there.
+    fn consider_all(&mut self) {
+        for (_, experiment) in self
+            .fleet
+            .iter()
+            .filter(|(_, experiment)| experiment.is_evaluated())
+        {
+            self.telling
+                .note_change(experiment, self.manifest_known, self.now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::groups::pool::PoolRule;
+    use crate::model::{Availability, ResourceName, Stub};
+    use crate::notifications::advice::Advice;
+    use crate::protocol::input::{BookReading, Input, ResourceReading};
+
+    fn rules() -> Rules {
+        let (routes, maintenance, pools, advice) =
+            (Vec::new(), Vec::new(), Vec::new(), Advice::default());
+        Rules {
+            policy: Policy::default(),
+            routes,
+            maintenance,
+            pools,
+            advice,
+            hold_overdue: Duration::from_secs(3_600),
+        }
+    }
+
+    fn at(second: u64) -> Moment {
+        Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO) + Duration::from_secs(second)
+    }
+
+    #[test]
+    fn a_hold_looks_forgotten_by_the_rule_in_force() {
+        let mut engine = Engine::under(rules(), &Memory::default(), at(0));
+        let stub = Stub::try_new("pend00").expect("a name");
+        let availability = Some(Availability {
+            available: false,
+            reason: "in the workshop".to_owned(),
+        });
+        let name = ResourceName::try_new("r-pend00").expect("a name");
+        engine.step(
+            Input::Book(BookReading {
+                resources: vec![ResourceReading {
+                    name,
+                    stub,
+                    streams: Vec::new(),
+                    availability,
+                }],
+            }),
+            at(1),
+        );
+        let mut overdue = |input, second| {
+            engine.step(input, at(second));
+            engine
+                .snapshot()
+                .holds
+                .iter()
+                .map(|hold| hold.overdue)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(overdue(Input::Wake, 3_000), [false]);
+        assert_eq!(overdue(Input::Wake, 3_700), [true]);
+        let longer = Rules {
+            hold_overdue: Duration::from_secs(7_200),
+            ..rules()
+        };
+        assert_eq!(overdue(Input::Adopt(Box::new(longer)), 3_800), [false]);
+    }
+
+    #[test]
+    fn other_pools_are_asked_of_book_and_the_same_of_nobody() {
+        let mut engine = Engine::under(rules(), &Memory::default(), at(0));
+        let mut asks = |pools| {
+            let actions = engine.step(Input::Adopt(Box::new(Rules { pools, ..rules() })), at(1));
+            actions.contains(&Action::Ask(SourceName::Book))
+        };
+        let pool = PoolRule {
+            name: "pendulums".to_owned(),
+            patterns: vec!["pend*".to_owned()],
+        };
+        assert_eq!(
+            [asks(vec![pool.clone()]), asks(vec![pool]), asks(Vec::new())],
+            [true, false, true]
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! What the history keeps for reports: who had booked what, and which pools there are.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use crate::protocol::effect::{Action, Record};
+use crate::protocol::input::Timetable;
+
+impl Engine {
+    /// Says what a timetable changes for the history. While book has lost its manifest, what it does not tell is lost too, not cancelled.
+    pub(super) fn keep_books(&mut self, timetable: &Timetable, actions: &mut Vec<Action>) {
+        if !self.manifest_known || self.manifest_lost.is_some() {
+            return;
+        }
+        if let Some(read) = timetable.bookings_read {
+            let resources = &self.resources;
+            let changes = self.booking_history.compare(
+                &timetable.bookings,
+                read,
+                |resource| resources.stub(resource),
+                self.now.wall(),
+            );
+            if !changes.is_empty() {
+                actions.push(Action::Record(Record::Bookings(changes)));
+            }
+        }
+        let pools: BTreeMap<String, Vec<_>> = self
+            .pools
+            .iter()
+            .map(|pool| (pool.name.clone(), pool.members().cloned().collect()))
+            .collect();
+        if pools != self.pools_kept {
+            self.pools_kept.clone_from(&pools);
+            actions.push(Action::Record(Record::Pools(pools)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::groups::booking_history::BookingChange;
+    use crate::groups::bookings::testing::{at, resource, timetable};
+    use crate::model::{Moment, Stub};
+    use crate::protocol::input::{BookReading, Input, ResourceReading};
+    use crate::protocol::policy::Policy;
+
+    fn moment(second: i64) -> Moment {
+        Moment::new(
+            at(second),
+            Duration::from_secs(u64::try_from(second).expect("not before the start")),
+        )
+    }
+
+    fn book(resources: &[&str]) -> Input {
+        let reading = |name: &&str| ResourceReading {
+            name: resource(name),
+            stub: Stub::try_new(name.trim_start_matches("r-")).expect("a name"),
+            streams: Vec::new(),
+            availability: None,
+        };
+        Input::Book(BookReading {
+            resources: resources.iter().map(reading).collect(),
+        })
+    }
+
+    /// What a step says about bookings and pools, in words.
+    fn kept(engine: &mut Engine, input: Input, second: i64) -> Vec<String> {
+        let words = |action| {
+            if let Action::Record(Record::Bookings(changes)) = action {
+                Some(changes.iter().map(in_words).collect::<Vec<_>>().join(", "))
+            } else if let Action::Record(Record::Pools(pools)) = action {
+                Some(format!(
+                    "pools {}",
+                    pools.into_keys().collect::<Vec<_>>().join(", ")
+                ))
+            } else {
+                None
+            }
+        };
+        engine
+            .step(input, moment(second))
+            .into_iter()
+            .filter_map(words)
+            .collect()
+    }
+
+    fn in_words(change: &BookingChange) -> String {
+        match change {
+            BookingChange::Stands(booked) => format!("{} stands", booked.stub),
+            BookingChange::Cancelled(booked) => format!("{} cancelled", booked.stub),
+            BookingChange::Ended { booked, .. } => format!("{} ended", booked.stub),
+        }
+    }
+
+    fn booked(read: i64, bookings: &[(&str, i64, i64, bool)]) -> Input {
+        let table = timetable(&[("r-a", "p", "u"), ("r-b", "p", "u")], bookings);
+        Input::Timetable(Timetable {
+            bookings_read: Timestamp::from_second(read).ok(),
+            ..table
+        })
+    }
+
+    #[test]
+    fn what_book_tells_is_kept_as_it_changes() {
+        let mut engine = Engine::new(Policy::default(), moment(0));
+        let both = [("r-a", 10, 20, false), ("r-b", 50, 60, false)];
+        assert_eq!(
+            kept(&mut engine, booked(1, &both), 1),
+            [""; 0],
+            "no manifest is known yet"
+        );
+        engine.step(book(&["r-a", "r-b"]), moment(2));
+        let first = kept(&mut engine, booked(2, &both), 2);
+        assert!(
+            matches!(first.as_slice(), [bookings, pools] if bookings == "a stands, b stands" && pools.starts_with("pools ")),
+            "{first:?}"
+        );
+        assert_eq!(
+            kept(&mut engine, booked(3, &both), 3),
+            [""; 0],
+            "nothing changed"
+        );
+        assert_eq!(
+            kept(&mut engine, booked(15, &[]), 15),
+            ["a ended, b cancelled"]
+        );
+    }
+
+    #[test]
+    fn what_book_has_lost_is_not_cancelled() {
+        let mut engine = Engine::new(Policy::default(), moment(0));
+        engine.step(book(&["r-a", "r-b"]), moment(1));
+        kept(&mut engine, booked(2, &[("r-b", 50, 60, false)]), 2);
+        engine.step(book(&[]), moment(3));
+        assert_eq!(kept(&mut engine, booked(3, &[]), 3), [""; 0]);
+        engine.step(book(&["r-a", "r-b"]), moment(4));
+        assert_eq!(
+            kept(&mut engine, booked(5, &[("r-b", 50, 60, false)]), 5),
+            [""; 0],
+            "it stood all the while"
+        );
+    }
+}

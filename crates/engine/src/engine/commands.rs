@@ -1,0 +1,74 @@
+//! Carrying out what maintainers command. What a command comes to is worked out on a picture, the same as for its preview.
+
+use std::sync::Arc;
+
+use super::Engine;
+use crate::model::{Moment, ResourceName};
+use crate::protocol::command::{ManualOverride, Order, Receipt};
+use crate::protocol::effect::{Action, Record};
+use crate::protocol::refusal::Refusal;
+use crate::suppressions::SuppressionId;
+
+impl Engine {
+    /// Why an order would be refused at this moment; `None` when it would be carried out.
+    pub fn refuses(&mut self, order: &Order, now: Moment) -> Option<Refusal> {
+        let mut picture = self.snapshot();
+        picture.at = picture.at.max(now.wall());
+        picture.plan(&order.command, &order.by).err()
+    }
+
+    /// Carries an order out. One that is refused does nothing.
+    pub(super) fn command(&mut self, order: Order, actions: &mut Vec<Action>) {
+        let Ok(plan) = self.snapshot().plan(&order.command, &order.by) else {
+            return;
+        };
+        let at = self.now.wall();
+        let mut records = Vec::new();
+        let mut ids: Vec<SuppressionId> = Vec::new();
+        for entry in plan.adds {
+            let Ok(id) = Arc::make_mut(&mut self.quiet).add(entry.clone()) else {
+                continue;
+            };
+            ids.push(id);
+            records.push(Record::Suppression {
+                id,
+                entry: Box::new(entry),
+            });
+        }
+        for id in plan.ends {
+            let Ok(ended) = Arc::make_mut(&mut self.quiet).remove(id, &order.by, at) else {
+                continue;
+            };
+            ids.push(id);
+            records.push(Record::QuietEnded(Box::new(ended)));
+        }
+        if let Some((resource, manual_override)) = plan.manual_override {
+            self.manual_override(&resource, &manual_override);
+            records.push(Record::Wished {
+                resource,
+                manual_override: Some(manual_override),
+            });
+        }
+        self.suppressed_now = None;
+        records.insert(
+            0,
+            Record::Commanded {
+                order: Box::new(order),
+                receipt: Box::new(Receipt {
+                    ids,
+                    effect: plan.effect,
+                    kept: false,
+                }),
+            },
+        );
+        actions.extend(records.into_iter().map(Action::Record));
+    }
+
+    fn manual_override(&mut self, resource: &ResourceName, manual_override: &ManualOverride) {
+        self.resources
+            .manual_override(resource.clone(), manual_override.clone());
+        if let Some(stub) = self.resources.stub(resource).cloned() {
+            self.mark_dirty(&stub);
+        }
+    }
+}

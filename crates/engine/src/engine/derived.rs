@@ -1,0 +1,574 @@
+//! What surrounds experiments, for readers: bookings, pools, holds, neighbours, common causes. Each part is counted anew only when
+//! something that it depends on changed, and is shared as long as nothing did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Engine;
+use crate::experiments::experiment::{DerivedView, Experiment};
+use crate::experiments::fleet::{Id, Repainted};
+use crate::groups::holds::HoldView;
+use crate::groups::pool::Pool;
+use crate::model::pattern::stem;
+use crate::model::{Bookable, Health, ResourceName, Stub};
+use crate::notifications::advice::{Advice, Neighbours};
+use crate::notifications::correlation::Cause;
+use crate::protocol::snapshot::{ExperimentView, PoolView, Seen};
+
+/// From so many on, neighbours that are up or lost make no further difference to the advice for one of them.
+const NEIGHBOURS_THAT_MATTER: usize = 3;
+
+/// What is known of what surrounds experiments, and what of it has to be counted anew.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DerivedViews {
+    advice: Advice,
+    /// When time alone changes the bookings that are ahead of an experiment.
+    agenda: BTreeSet<(Timestamp, Id)>,
+    /// How many experiments of each name stem have a sign of life, and how many have none.
+    pub(super) near: BTreeMap<String, Neighbours>,
+    pools_of: BTreeMap<Stub, Vec<Arc<str>>>,
+    stale_pools: BTreeSet<Arc<str>>,
+    /// When time alone changes how a pool stands.
+    pool_agenda: BTreeSet<(Timestamp, Arc<str>)>,
+    stale_holds: bool,
+    next_overdue: Option<Timestamp>,
+    stale_causes: bool,
+    pub(super) pools: Arc<Vec<PoolView>>,
+    pub(super) holds: Arc<Vec<HoldView>>,
+    pub(super) causes: Arc<Vec<Cause>>,
+}
+
+impl DerivedViews {
+    /// Sets the texts for maintainers. Returns whether they are others than before.
+    pub(super) fn adopt(&mut self, advice: Advice) -> bool {
+        let is_other = self.advice != advice;
+        self.advice = advice;
+        is_other
+    }
+
+    /// Says that the holds may be others than before.
+    pub(super) fn holds_changed(&mut self) {
+        self.stale_holds = true;
+    }
+
+    /// Takes note of what depends on an experiment that changed. Returns its stem where its neighbours' advice depends on it.
+    fn note<'a>(&mut self, change: &'a Repainted) -> Option<&'a str> {
+        let (was, is) = (change.was.as_deref(), change.is.as_deref());
+        if was.map(standing) != is.map(standing) {
+            let stub = was.or(is).map(|view| &view.stub)?;
+            self.stale_pools
+                .extend(self.pools_of.get(stub).into_iter().flatten().cloned());
+        }
+        let is_held = |view: Option<&ExperimentView>| {
+            view.and_then(ExperimentView::bookable) == Some(Bookable::Held)
+        };
+        self.stale_holds |= is_held(was) || is_held(is);
+        self.stale_causes |= match (was, is) {
+            (Some(was), Some(is)) => part_of_a_cause(was).ne(part_of_a_cause(is)),
+            (None, _) | (_, None) => true,
+        };
+        self.count_neighbours(was, is)
+    }
+
+    fn count_neighbours<'a>(
+        &mut self,
+        was: Option<&'a ExperimentView>,
+        is: Option<&'a ExperimentView>,
+    ) -> Option<&'a str> {
+        let is_lost = |view: Option<&ExperimentView>| view.map(|view| view.is_lost);
+        if is_lost(was) == is_lost(is) {
+            return None;
+        }
+        let stem = stem(was.or(is)?.stub.as_str());
+        let near = self.near.entry(stem.to_owned()).or_default();
+        let before = significance(*near);
+        match is_lost(was) {
+            Some(true) => near.lost = near.lost.saturating_sub(1),
+            Some(false) => near.up = near.up.saturating_sub(1),
+            None => {}
+        }
+        match is_lost(is) {
+            Some(true) => near.lost += 1,
+            Some(false) => near.up += 1,
+            None => {}
+        }
+        let after = significance(*near);
+        if near.up + near.lost == 0 {
+            self.near.remove(stem);
+        }
+        (before != after).then_some(stem)
+    }
+}
+
+/// What a pool depends on, beside bookings and time.
+fn standing(view: &ExperimentView) -> (Health, Option<Bookable>) {
+    (view.health, view.bookable())
+}
+
+/// What a common cause depends on: when it was lost, and where its streams come from, which may be news whenever one comes or goes.
+fn part_of_a_cause(
+    view: &ExperimentView,
+) -> impl Iterator<Item = (Option<Timestamp>, Option<Seen>)> {
+    let lost = view.health.is_unusable().then_some(view.since);
+    view.streams
+        .iter()
+        .map(|stream| Some(stream.seen))
+        .chain([None])
+        .map(move |seen| (lost, seen))
+}
+
+fn significance(near: Neighbours) -> (usize, usize) {
+    (
+        near.up.min(NEIGHBOURS_THAT_MATTER),
+        near.lost.min(NEIGHBOURS_THAT_MATTER),
+    )
+}
+
+impl Engine {
+    /// Brings the pictures up to date with everything that happened and with the time.
+    pub(super) fn refresh_views(&mut self) {
+        let now = self.now.wall();
+        while let Some((at, id)) = self
+            .derived
+            .agenda
+            .first()
+            .copied()
+            .filter(|(at, _)| *at <= now)
+        {
+            self.derived.agenda.remove(&(at, id));
+            self.fleet.mark_dirty(id);
+        }
+        // The advice for an experiment depends on its neighbours, which this may change, so some are painted twice.
+        for _ in 0..2 {
+            if self.fleet.is_touched() {
+                self.repaint_touched();
+            }
+        }
+        self.refresh_pools(now);
+        self.refresh_holds(now);
+        self.refresh_causes();
+    }
+
+    fn repaint_touched(&mut self) {
+        let (context, now) = (self.context(), self.now.wall());
+        let (mut views, touched, mut turns) = (
+            std::mem::take(&mut self.views),
+            self.fleet.take_touched(),
+            Vec::new(),
+        );
+        let changes = self
+            .fleet
+            .refresh_views(&mut views, touched, |id, experiment| {
+                turns.extend(
+                    self.calendar
+                        .next_change(&experiment.resources, now)
+                        .map(|at| (at, id)),
+                );
+                let resources = experiment
+                    .resources
+                    .iter()
+                    .map(|name| self.resources.view(name))
+                    .collect();
+                experiment.view(resources, self.derived(experiment, now), &context)
+            });
+        self.views = views;
+        self.derived.agenda.extend(turns);
+        if changes.is_empty() {
+            return;
+        }
+        self.views_version = self.version;
+        self.counts = super::snapshot::count(self.views.iter());
+        let stems: BTreeSet<&str> = changes
+            .iter()
+            .filter_map(|change| self.derived.note(change))
+            .collect();
+        for stem_of_changed in stems {
+            let near = self
+                .fleet
+                .starting_with(stem_of_changed)
+                .filter(|(_, near)| stem(near.stub.as_str()) == stem_of_changed);
+            let advised: Vec<Id> = near
+                .filter(|(_, near)| is_bad(near))
+                .map(|(id, _)| id)
+                .collect();
+            for id in advised {
+                self.fleet.mark_dirty(id);
+            }
+        }
+    }
+
+    fn derived(&self, experiment: &Experiment, now: Timestamp) -> DerivedView {
+        DerivedView {
+            quiet: self.quieted(&experiment.stub),
+            pools: self
+                .derived
+                .pools_of
+                .get(&experiment.stub)
+                .cloned()
+                .unwrap_or_default(),
+            affected: self.calendar.affected(&experiment.resources, now),
+            advice: self.derived.advice_for(experiment).map(Arc::from),
+        }
+    }
+
+    /// Takes in that another timetable has been read.
+    pub(super) fn timetable_changed(&mut self) {
+        let derived = &mut self.derived;
+        derived.agenda.clear();
+        derived.pool_agenda.clear();
+        derived.pools_of = self.pools.by_experiment();
+        derived.stale_pools = self
+            .pools
+            .iter()
+            .map(|pool| Arc::from(pool.name.as_str()))
+            .collect();
+        derived.stale_holds = true;
+        let is_gone = |view: &PoolView| self.pools.get(&view.name).is_none();
+        if derived.pools.iter().any(is_gone) {
+            Arc::make_mut(&mut derived.pools).retain(|view| !is_gone(view));
+            self.views_version = self.version;
+        }
+        self.fleet.touch_all();
+    }
+
+    fn refresh_pools(&mut self, now: Timestamp) {
+        while let Some((_, name)) = self
+            .derived
+            .pool_agenda
+            .first()
+            .filter(|(at, _)| *at <= now)
+            .cloned()
+        {
+            self.derived.pool_agenda.pop_first();
+            self.derived.stale_pools.insert(name);
+        }
+        for name in std::mem::take(&mut self.derived.stale_pools) {
+            let Some(pool) = self.pools.get(&name) else {
+                continue;
+            };
+            self.derived.pool_agenda.extend(
+                pool.next_change(&self.calendar, now)
+                    .map(|at| (at, Arc::clone(&name))),
+            );
+            let view = self.pool_view(name, pool, now);
+            let pools = &mut self.derived.pools;
+            match pools.binary_search_by(|known| known.name.cmp(&view.name)) {
+                Ok(at) if pools[at] == view => continue,
+                Ok(at) => Arc::make_mut(pools)[at] = view,
+                Err(at) => Arc::make_mut(pools).insert(at, view),
+            }
+            self.views_version = self.version;
+        }
+    }
+
+    fn pool_view(&self, name: Arc<str>, pool: &Pool, now: Timestamp) -> PoolView {
+        let members: Vec<Stub> = pool.members().cloned().collect();
+        let view = |stub: &Stub| {
+            self.views
+                .binary_search_by(|view| view.stub.cmp(stub))
+                .ok()
+                .and_then(|at| self.views.get(at))
+        };
+        let count = |rule: &dyn Fn(&ExperimentView) -> bool| {
+            members
+                .iter()
+                .filter_map(view)
+                .filter(|view| rule(view))
+                .count()
+        };
+        PoolView {
+            name,
+            healthy: count(&|view| view.health == Health::Ok),
+            bookable: count(&|view| view.bookable() == Some(Bookable::Yes)),
+            standing: pool.standing(&self.calendar, now, |stub| self.is_usable(stub)),
+            members,
+        }
+    }
+
+    fn refresh_holds(&mut self, now: Timestamp) {
+        let derived = &self.derived;
+        if !derived.stale_holds && derived.next_overdue.is_none_or(|at| now < at) {
+            return;
+        }
+        let healthy_since = |resource: &ResourceName| {
+            let experiment = self.fleet.named(self.resources.stub(resource)?.as_str())?;
+            (experiment.health == Health::Ok).then(|| experiment.since.wall())
+        };
+        let holds = self.holds.list(&self.calendar, now, healthy_since);
+        let next_overdue = self.holds.next_overdue(now);
+        self.derived.stale_holds = false;
+        self.derived.next_overdue = next_overdue;
+        if *self.derived.holds != holds {
+            self.derived.holds = Arc::new(holds);
+            self.views_version = self.version;
+        }
+    }
+
+    fn refresh_causes(&mut self) {
+        if !std::mem::take(&mut self.derived.stale_causes) {
+            return;
+        }
+        let lost: Vec<&Experiment> = self
+            .fleet
+            .iter()
+            .map(|(_, experiment)| experiment)
+            .filter(|it| it.health.is_unusable())
+            .collect();
+        let causes = self.causes(&lost);
+        if *self.derived.causes != causes {
+            self.derived.causes = Arc::new(causes);
+            self.views_version = self.version;
+        }
+    }
+
+    /// Whether students can use an experiment.
+    pub(super) fn is_usable(&self, stub: &Stub) -> bool {
+        self.fleet
+            .named(stub.as_str())
+            .is_some_and(|experiment| matches!(experiment.health, Health::Ok | Health::Degraded))
+    }
+}
+
+fn is_bad(experiment: &Experiment) -> bool {
+    experiment.health.is_bad()
+}
+
+impl DerivedViews {
+    /// What can be done about an experiment; `None` when nothing is wrong or its symptoms do not tell.
+    pub(super) fn advice_for(&self, experiment: &Experiment) -> Option<&str> {
+        let facts = || experiment.facts(self.neighbours(experiment));
+        is_bad(experiment).then(|| self.advice.of(&facts()).map(|given| given.text))?
+    }
+
+    /// The others of its name stem.
+    fn neighbours(&self, experiment: &Experiment) -> Neighbours {
+        let mut near = self
+            .near
+            .get(stem(experiment.stub.as_str()))
+            .copied()
+            .unwrap_or_default();
+        if experiment.is_wholly_lost() {
+            near.lost = near.lost.saturating_sub(1);
+        } else {
+            near.up = near.up.saturating_sub(1);
+        }
+        near
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::groups::pool::Severity;
+    use crate::model::{Availability, Moment, SourceName, Topic};
+    use crate::protocol::input::{BookReading, Booking, Input, ResourceReading, Slot, Timetable};
+    use crate::protocol::policy::Policy;
+    use crate::protocol::report::{Connection, Report, Scopes, Traffic};
+    use crate::protocol::snapshot::Snapshot;
+
+    const HOUR: i64 = 3_600;
+
+    /// Experiments of two stems. The second resource of each is booked in another way than the first.
+    const STUBS: [&str; 7] = [
+        "pend0", "pend1", "pend2", "pend3", "spin0", "spin1", "spin2",
+    ];
+
+    /// Something that happens. A set of experiments is the bits of a number.
+    #[derive(Debug, Clone)]
+    enum Deed {
+        /// Relay reports the streams of these.
+        Streams(u8),
+        /// Jump reports the hosts of these.
+        Hosts(u8),
+        /// Book lists all but these, and says that a person holds the second resource of those.
+        Manifest(u8, u8),
+        /// Book tells these bookings: experiment, start and end in hours, and whether it is started.
+        Timetable(Vec<(usize, i64, i64, bool)>),
+        /// So many minutes pass.
+        Passes(u16),
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        let booking = (0..STUBS.len(), 0..400_i64, 1..30_i64, any::<bool>());
+        prop_oneof![
+            3 => any::<u8>().prop_map(Deed::Streams),
+            3 => any::<u8>().prop_map(Deed::Hosts),
+            1 => (any::<u8>(), any::<u8>()).prop_map(|(gone, held)| Deed::Manifest(gone & 1, held)),
+            1 => prop::collection::vec(booking, 0..12).prop_map(Deed::Timetable),
+            2 => (1..2_000_u16).prop_map(Deed::Passes),
+        ]
+    }
+
+    fn chosen(set: u8) -> impl Iterator<Item = &'static str> {
+        STUBS
+            .iter()
+            .enumerate()
+            .filter(move |(at, _)| set & (1 << at) != 0)
+            .map(|(_, stub)| *stub)
+    }
+
+    fn resource(stub: &str, second: bool) -> ResourceName {
+        ResourceName::try_new(&format!("r-{stub}{}", if second { "-b" } else { "" }))
+            .expect("a name")
+    }
+
+    fn report(source: SourceName, topics: impl Iterator<Item = String>, scopes: Scopes) -> Input {
+        let mut report = Report::default();
+        for topic in topics {
+            let tx = Some(Traffic {
+                last: Some(Duration::ZERO),
+                size: 1,
+                fps: 1.0,
+            });
+            // An address for each stem, so that losses can have one in common.
+            let remote = format!("10.0.0.{}", topic.len() + topic.matches('p').count());
+            report.push(Connection {
+                topic: &topic,
+                scopes,
+                connected: "",
+                expires: "",
+                remote: &remote,
+                user_agent: "",
+                tx,
+                rx: None,
+            });
+        }
+        Input::Report(source, Arc::new(report))
+    }
+
+    fn manifest(gone: u8, held: u8) -> Input {
+        let reading = |(stub, second): (&str, bool)| {
+            let is_held = second && chosen(held).any(|held| held == stub);
+            let stub = Stub::try_new(stub).expect("a name");
+            let streams = vec![Topic::of(&stub, "st-data").expect("a name")];
+            let availability = Some(Availability {
+                available: !is_held,
+                reason: "a person's words".to_owned(),
+            });
+            ResourceReading {
+                name: resource(stub.as_str(), second),
+                stub,
+                streams,
+                availability,
+            }
+        };
+        let listed = STUBS
+            .into_iter()
+            .filter(|stub| chosen(gone).all(|gone| gone != *stub));
+        Input::Book(BookReading {
+            resources: listed
+                .flat_map(|stub| [(stub, false), (stub, true)])
+                .map(reading)
+                .collect(),
+        })
+    }
+
+    fn timetable(bookings: &[(usize, i64, i64, bool)]) -> Input {
+        let at = |hour: i64| Timestamp::from_second(hour * HOUR).expect("in range");
+        let both = STUBS
+            .into_iter()
+            .flat_map(|stub| [(stub, false), (stub, true)]);
+        let slot = |(stub, second): (&str, bool)| Slot {
+            resource: resource(stub, second),
+            policy: format!("{}{second}", stem(stub)),
+            ui_set: "ui".to_owned(),
+        };
+        let booking = |(which, start, length, started): &(usize, i64, i64, bool)| Booking {
+            start: at(*start),
+            end: at(start + length),
+            resource: resource(STUBS[*which], which % 2 == 0),
+            started: *started,
+            unfulfilled: false,
+        };
+        let (slots, bookings) = (
+            both.map(slot).collect(),
+            bookings.iter().map(booking).collect(),
+        );
+        Input::Timetable(Timetable {
+            slots,
+            bookings,
+            slots_read: Some(at(0)),
+            bookings_read: Some(at(0)),
+        })
+    }
+
+    fn input(deed: &Deed) -> Input {
+        match deed {
+            Deed::Streams(set) => report(
+                SourceName::Relay,
+                chosen(*set).map(|stub| format!("{stub}-st-data")),
+                Scopes::EXPT,
+            ),
+            Deed::Hosts(set) => report(
+                SourceName::Jump,
+                chosen(*set).map(str::to_owned),
+                Scopes::HOST,
+            ),
+            Deed::Manifest(gone, held) => manifest(*gone, *held),
+            Deed::Timetable(bookings) => timetable(bookings),
+            Deed::Passes(_) => Input::Wake,
+        }
+    }
+
+    /// The same engine with everything that surrounds experiments counted anew.
+    fn from_scratch(engine: &Engine) -> Snapshot {
+        let mut engine = engine.clone();
+        engine.views = Arc::default();
+        engine.derived = DerivedViews {
+            stale_causes: true,
+            ..DerivedViews::default()
+        };
+        engine.timetable_changed();
+        engine.snapshot()
+    }
+
+    /// A pool as it stands from `now` on: what is under way counts from now.
+    fn from_now(pool: &PoolView, now: Timestamp) -> PoolView {
+        let mut pool = pool.clone();
+        pool.standing.peak_at = pool.standing.peak_at.map(|at| at.max(now));
+        if let Severity::Short { first_at, .. } = &mut pool.standing.severity {
+            *first_at = (*first_at).max(now);
+        }
+        pool
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        /// Whatever happens, in whatever order: what is shown is what counting everything anew would show.
+        #[test]
+        fn what_is_counted_by_parts_is_what_is_counted_whole(deeds in prop::collection::vec(deed(), 1..60)) {
+            let mut now = Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO);
+            let policy = Policy { startup: Duration::ZERO, settle: Duration::ZERO, ..Policy::default() };
+            let mut engine = Engine::new(policy, now);
+            engine.step(manifest(0, 0), now);
+            for deed in deeds {
+                now = now + Duration::from_secs(if let Deed::Passes(minutes) = deed { u64::from(minutes) * 60 } else { 1 });
+                engine.step(input(&deed), now);
+                let (shown, whole, at) = (engine.snapshot(), from_scratch(&engine), now.wall());
+                prop_assert_eq!(&shown.experiments, &whole.experiments);
+                let pools = |snapshot: &Snapshot| snapshot.standings.iter().map(|pool| from_now(pool, at)).collect::<Vec<_>>();
+                prop_assert_eq!(pools(&shown), pools(&whole));
+                prop_assert_eq!(&shown.holds, &whole.holds);
+                prop_assert_eq!(&shown.causes, &whole.causes);
+                prop_assert_eq!(engine.derived.near.clone(), {
+                    let mut near: BTreeMap<String, Neighbours> = BTreeMap::new();
+                    for view in shown.experiments.iter() {
+                        let near = near.entry(stem(view.stub.as_str()).to_owned()).or_default();
+                        if view.is_lost { near.lost += 1 } else { near.up += 1 }
+                    }
+                    near
+                });
+                let again = engine.snapshot();
+                prop_assert_eq!(again.changed, shown.changed);
+                prop_assert!(Arc::ptr_eq(&again.experiments, &shown.experiments) && Arc::ptr_eq(&again.standings, &shown.standings));
+            }
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! The rules of the judgement as pure functions: what is observed goes in, a health comes out. Keeps nothing.
+
+use std::time::Duration;
+
+use crate::model::{Health, JumpHealth, Moment, StreamHealth, Topic};
+use crate::protocol::event::Issue;
+use crate::protocol::policy::Policy;
+
+/// Whether something is in the newest report of its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It is, and has been without a gap since then.
+    Newest { since: Moment },
+    /// It is not; the last report that had it came then.
+    Gone { seen: Moment },
+    /// No report ever had it; it has been expected since then.
+    Never { since: Moment },
+}
+
+/// What the newest report says about when a connected stream last transmitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transmission {
+    /// Nothing: relay v0.8 and later.
+    Unsaid,
+    /// That it never did.
+    Never,
+    /// That it did, this long before the report.
+    Ago(Duration),
+}
+
+impl Transmission {
+    /// Whether this tells of something later than `other` does: of two connections to one topic, the better one counts.
+    pub(crate) fn is_better_than(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Ago(a), Self::Ago(b)) => a < b,
+            (Self::Ago(_), Self::Unsaid | Self::Never) | (Self::Unsaid, Self::Never) => true,
+            (Self::Unsaid, Self::Ago(_) | Self::Unsaid) | (Self::Never, _) => false,
+        }
+    }
+}
+
+/// What listening to a stream has shown since it connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Nothing yet: it has not been listened to, or that was not possible.
+    Unverified,
+    /// A message, last at this moment.
+    At(Moment),
+    /// Nothing, for as long as the rule asks.
+    Nothing,
+}
+
+/// What is known about a source when something that it tells about is judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Telling {
+    /// Whether it has told nothing yet, and it has not been long: everything stays as it was.
+    pub(crate) starts: bool,
+    /// Whether what it told last still counts.
+    pub(crate) tells: bool,
+    /// Whether it restarted or came back so recently that absence means nothing.
+    pub(crate) settling: bool,
+}
+
+/// A judgement, and when to look again although nothing may have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Evaluation<H> {
+    pub(crate) health: H,
+    pub(crate) again: Option<Moment>,
+}
+
+fn settled<H>(health: H) -> Evaluation<H> {
+    Evaluation {
+        health,
+        again: None,
+    }
+}
+
+/// `then` once `since + wait` has come, and until that moment `was`.
+fn after<H>(since: Moment, wait: Duration, now: Moment, was: H, then: H) -> Evaluation<H> {
+    let due = since + wait;
+    if now >= due {
+        settled(then)
+    } else {
+        Evaluation {
+            health: was,
+            again: Some(due),
+        }
+    }
+}
+
+/// What is observed of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamFacts {
+    pub(crate) presence: Presence,
+    pub(crate) transmission: Transmission,
+    pub(crate) heard: Heard,
+    /// Whether it is being listened to at all.
+    pub(crate) sampled: bool,
+    pub(crate) was: StreamHealth,
+}
+
+/// A stream's health: design section 3, "Stream". It is judged at the newest report; only absence is judged by the passing of time.
+pub(crate) fn stream(
+    facts: &StreamFacts,
+    relay: Telling,
+    policy: &Policy,
+    now: Moment,
+) -> Evaluation<StreamHealth> {
+    if relay.starts {
+        return settled(facts.was);
+    }
+    if !relay.tells {
+        return settled(StreamHealth::Unknown);
+    }
+    match facts.presence {
+        Presence::Newest { since } => connected(facts, since, policy, now),
+        Presence::Gone { .. } | Presence::Never { .. } if relay.settling => settled(facts.was),
+        Presence::Gone { seen: since } | Presence::Never { since } => after(
+            since,
+            policy.last_checked,
+            now,
+            facts.was,
+            StreamHealth::Missing,
+        ),
+    }
+}
+
+fn connected(
+    facts: &StreamFacts,
+    since: Moment,
+    policy: &Policy,
+    now: Moment,
+) -> Evaluation<StreamHealth> {
+    use StreamHealth::{Active, Silent};
+    let recently_heard =
+        matches!(facts.heard, Heard::At(when) if now.since(when) <= policy.last_active);
+    match (facts.transmission, facts.heard) {
+        (Transmission::Ago(age), _) if age <= policy.last_active => settled(Active),
+        (Transmission::Ago(_) | Transmission::Never, _) if facts.sampled && recently_heard => {
+            settled(Active)
+        }
+        (Transmission::Ago(_), _) | (Transmission::Unsaid, Heard::Nothing) => settled(Silent),
+        // A stream that has only just connected is given the time to send its first message.
+        (Transmission::Never, _) => after(since, policy.last_active, now, facts.was, Silent),
+        (Transmission::Unsaid, Heard::Unverified) if facts.sampled => {
+            after(since, policy.last_active, now, facts.was, Active)
+        }
+        (Transmission::Unsaid, Heard::At(_) | Heard::Unverified) => settled(Active),
+    }
+}
+
+/// The health of a remote login: design section 3.
+pub(crate) fn jump(
+    presence: Presence,
+    was: JumpHealth,
+    jump: Telling,
+    policy: &Policy,
+    now: Moment,
+) -> Evaluation<JumpHealth> {
+    if jump.starts {
+        return settled(was);
+    }
+    if !jump.tells {
+        return settled(JumpHealth::Unknown);
+    }
+    match presence {
+        Presence::Newest { .. } => settled(JumpHealth::Up),
+        Presence::Gone { .. } | Presence::Never { .. } if jump.settling => settled(was),
+        Presence::Gone { seen: since } | Presence::Never { since } => {
+            after(since, policy.last_checked, now, was, JumpHealth::Lost)
+        }
+    }
+}
+
+/// An experiment's health and what is wrong with it: the table of design section 3.
+///
+/// `streams` gives each with whether it is required. `jump` is the remote login as it last was known, because the loss of the
+/// source is the source's story. `outage` says that relay has been silent beyond `HEALTH_OUTAGE_HOLD`.
+pub(crate) fn experiment<'a>(
+    streams: impl Iterator<Item = (&'a Topic, bool, StreamHealth)>,
+    jump: JumpHealth,
+    outage: bool,
+) -> (Health, Vec<Issue>) {
+    let mut issues = Vec::new();
+    let (mut bad, mut unknown) = (false, false);
+    for (topic, required, health) in streams {
+        let lost = matches!(health, StreamHealth::Silent | StreamHealth::Missing);
+        bad |= required && (lost || outage);
+        unknown |= required && health == StreamHealth::Unknown;
+        match (lost, required) {
+            (true, true) => issues.push(Issue::Required(topic.clone(), health)),
+            (true, false) => issues.push(Issue::Other(topic.clone(), health)),
+            (false, _) => {}
+        }
+    }
+    if outage && bad {
+        issues.push(Issue::RelayOutage);
+    }
+    if jump == JumpHealth::Lost {
+        issues.push(Issue::JumpLost);
+    }
+    issues.sort();
+    let health = match (bad, unknown) {
+        (true, _) => Health::Down,
+        (false, true) => Health::Unknown,
+        (false, false) if issues.is_empty() => Health::Ok,
+        (false, false) => Health::Degraded,
+    };
+    if health == Health::Unknown {
+        issues.clear();
+    }
+    (health, issues)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use StreamHealth::{Active, Missing, Silent, Unknown};
+
+    const TELLS: Telling = Telling {
+        starts: false,
+        tells: true,
+        settling: false,
+    };
+    const SETTLES: Telling = Telling {
+        settling: true,
+        ..TELLS
+    };
+    const MUTE: Telling = Telling {
+        tells: false,
+        ..TELLS
+    };
+    const STARTS: Telling = Telling {
+        starts: true,
+        ..MUTE
+    };
+
+    fn at(seconds: u64) -> Moment {
+        Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
+    }
+
+    fn ago(seconds: u64) -> Transmission {
+        Transmission::Ago(Duration::from_secs(seconds))
+    }
+
+    /// Judged at second 100, with both thresholds at 10 s.
+    #[test]
+    fn every_state_of_a_stream() {
+        let newest = |since| Presence::Newest { since: at(since) };
+        let gone = |seen| Presence::Gone { seen: at(seen) };
+        let never = |since| Presence::Never { since: at(since) };
+        let none = Heard::Unverified;
+        #[rustfmt::skip]
+        let rows = [
+            // presence, transmission, heard, sampled, was, relay → health, look again at
+            (newest(0), ago(0), none, false, Silent, TELLS, Active, None),
+            (newest(0), ago(10), none, false, Active, TELLS, Active, None),
+            (newest(0), ago(11), none, false, Active, TELLS, Silent, None),
+            (newest(0), ago(11), Heard::At(at(95)), true, Active, TELLS, Active, None),
+            (newest(0), ago(11), Heard::At(at(80)), true, Active, TELLS, Silent, None),
+            (newest(0), ago(11), none, false, Active, SETTLES, Silent, None),
+            (newest(0), ago(0), none, false, Active, MUTE, Unknown, None),
+            (never(0), Transmission::Unsaid, none, false, Missing, STARTS, Missing, None),
+            (never(0), Transmission::Unsaid, none, false, Unknown, STARTS, Unknown, None),
+            (newest(95), Transmission::Never, none, false, Unknown, TELLS, Unknown, Some(105)),
+            (newest(95), Transmission::Never, none, false, Active, TELLS, Active, Some(105)),
+            (newest(90), Transmission::Never, none, false, Active, TELLS, Silent, None),
+            (newest(0), Transmission::Unsaid, none, false, Unknown, TELLS, Active, None),
+            (newest(0), Transmission::Unsaid, none, true, Unknown, TELLS, Active, None),
+            (newest(95), Transmission::Unsaid, none, true, Missing, TELLS, Missing, Some(105)),
+            (newest(95), Transmission::Unsaid, Heard::At(at(50)), true, Missing, TELLS, Active, None),
+            (newest(95), Transmission::Unsaid, Heard::Nothing, true, Active, TELLS, Silent, None),
+            (gone(99), ago(0), none, false, Active, TELLS, Active, Some(109)),
+            (gone(90), ago(0), none, false, Active, TELLS, Missing, None),
+            (gone(90), ago(0), none, false, Active, SETTLES, Active, None),
+            (gone(90), ago(0), none, false, Active, MUTE, Unknown, None),
+            (never(95), Transmission::Unsaid, none, false, Unknown, TELLS, Unknown, Some(105)),
+            (never(90), Transmission::Unsaid, none, false, Unknown, TELLS, Missing, None),
+            (never(90), Transmission::Unsaid, none, false, Unknown, SETTLES, Unknown, None),
+        ];
+        let policy = Policy::default();
+        for (presence, transmission, heard, sampled, was, relay, health, again) in rows {
+            let facts = StreamFacts {
+                presence,
+                transmission,
+                heard,
+                sampled,
+                was,
+            };
+            let evaluate = stream(&facts, relay, &policy, at(100));
+            assert_eq!(
+                (evaluate.health, evaluate.again),
+                (health, again.map(at)),
+                "{facts:?} {relay:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_state_of_a_remote_login() {
+        use JumpHealth::{Lost, Unknown, Up};
+        let rows = [
+            (Presence::Newest { since: at(0) }, Lost, TELLS, Up, None),
+            (Presence::Newest { since: at(0) }, Up, MUTE, Unknown, None),
+            (Presence::Never { since: at(0) }, Lost, STARTS, Lost, None),
+            (Presence::Gone { seen: at(95) }, Up, TELLS, Up, Some(105)),
+            (Presence::Gone { seen: at(90) }, Up, TELLS, Lost, None),
+            (Presence::Gone { seen: at(90) }, Up, SETTLES, Up, None),
+            (
+                Presence::Never { since: at(95) },
+                Unknown,
+                TELLS,
+                Unknown,
+                Some(105),
+            ),
+            (
+                Presence::Never { since: at(90) },
+                Unknown,
+                TELLS,
+                Lost,
+                None,
+            ),
+        ];
+        for (presence, was, source, health, again) in rows {
+            let evaluate = jump(presence, was, source, &Policy::default(), at(100));
+            assert_eq!(
+                (evaluate.health, evaluate.again),
+                (health, again.map(at)),
+                "{presence:?} {was} {source:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_experiment_table() {
+        use Health::{Degraded, Down, Ok};
+        use JumpHealth::{Lost, Up};
+        let jump_unknown = JumpHealth::Unknown;
+        #[rustfmt::skip]
+        let rows = [
+            // required streams, other streams, jump, outage → health, codes of the issues
+            (vec![Active, Active], vec![Active], Up, false, Ok, vec![]),
+            (vec![Active], vec![], jump_unknown, false, Ok, vec![]),
+            (vec![Active], vec![], Lost, false, Degraded, vec!["missing jump"]),
+            (vec![Active], vec![Missing], Up, false, Degraded, vec!["unhealthy o0"]),
+            (vec![Active], vec![Silent], Lost, false, Degraded, vec!["missing jump", "unhealthy o0"]),
+            (vec![Active], vec![Unknown], Up, false, Ok, vec![]),
+            (vec![Active, Silent], vec![], Up, false, Down, vec!["unhealthy r1"]),
+            (vec![Missing, Silent], vec![Missing], Lost, false, Down, vec!["missing required r0", "unhealthy r1", "missing jump", "unhealthy o0"]),
+            (vec![Missing, Unknown], vec![], Up, false, Down, vec!["missing required r0"]),
+            (vec![Unknown, Active], vec![], Up, false, Health::Unknown, vec![]),
+            (vec![Unknown], vec![], Lost, false, Health::Unknown, vec![]),
+            (vec![Unknown], vec![], Up, true, Down, vec!["relay outage"]),
+            (vec![], vec![], Up, false, Ok, vec![]),
+            (vec![], vec![], Lost, true, Degraded, vec!["missing jump"]),
+        ];
+        for (required, others, jump, outage, health, codes) in rows {
+            let named = |prefix: &str, states: &[StreamHealth]| -> Vec<(Topic, StreamHealth)> {
+                states
+                    .iter()
+                    .enumerate()
+                    .map(|(i, h)| (Topic::try_new(&format!("{prefix}{i}")).expect("a name"), *h))
+                    .collect()
+            };
+            let (req, oth) = (named("r", &required), named("o", &others));
+            let streams = req
+                .iter()
+                .map(|(t, h)| (t, true, *h))
+                .chain(oth.iter().map(|(t, h)| (t, false, *h)));
+            let (got, issues) = experiment(streams, jump, outage);
+            let got_codes: Vec<String> = issues.iter().map(Issue::code).collect();
+            assert_eq!(
+                (got, got_codes),
+                (health, codes.into_iter().map(str::to_owned).collect()),
+                "{required:?} {others:?} {jump}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_better_of_two_connections_counts() {
+        let order = [ago(1), ago(2), Transmission::Unsaid, Transmission::Never];
+        for (i, better) in order.iter().enumerate() {
+            for (j, worse) in order.iter().enumerate() {
+                assert_eq!(better.is_better_than(*worse), i < j, "{better:?} {worse:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Which stream is listened to when: staggered, few at a time, each within `HEALTH_LAST_ACTIVE` where their number allows it.
+//!
+//! A message proves that a stream is active. That none came proves silence only once the time listened adds up to what the rule
+//! asks, so a stream that was quiet for one sample is listened to again at once, for the rest of that time. And it proves it only
+//! when relay reports afterwards as it did before: a relay that is stuck hands on nothing of any stream.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::experiments::evaluate::Heard;
+use crate::experiments::fleet::{Fleet, StreamId};
+use crate::experiments::stream::Stream;
+use crate::model::{CallError, Moment, Topic};
+use crate::protocol::effect::Sample;
+use crate::protocol::input::SampleOutcome;
+use crate::protocol::policy::Policy;
+use crate::protocol::snapshot::SamplingView;
+
+/// The longest that a stream has to be quiet in one go to count as silent, also where `HEALTH_LAST_ACTIVE` is longer.
+const SILENCE_AT_MOST: Duration = Duration::from_secs(30);
+
+/// A sample whose outcome has not come this long after it should have ended counts as failed.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(30);
+
+/// A round over all streams aims at this part of `HEALTH_LAST_ACTIVE`, in percent, so that each is sampled within it.
+const ROUND_PERCENT: u32 = 80;
+
+/// After this many failures in a row listening counts as broken, which is told; connected then counts as active.
+const BROKEN_AFTER: u32 = 10;
+
+/// The wait between samples while listening is broken.
+const BROKEN_PAUSE: Duration = Duration::from_secs(5);
+
+/// A sample under way.
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
+    give_up: Moment,
+    is_proof: bool,
+}
+
+/// The state of sampling.
+#[derive(Debug, Clone)]
+pub(crate) struct Sampler {
+    order: Vec<StreamId>,
+    order_version: Option<u64>,
+    cursor: usize,
+    /// Streams that have just connected: they are listened to first.
+    returned: VecDeque<Topic>,
+    /// How long streams that may be silent have been quiet so far.
+    doubts: BTreeMap<Topic, Duration>,
+    /// Streams that were quiet for as long as the rule asks, until the next report shows that it was not relay.
+    unconfirmed: BTreeSet<Topic>,
+    under_way: BTreeMap<Topic, UnderWay>,
+    next_at: Moment,
+    round_since: Moment,
+    round: Duration,
+    round_before: Duration,
+    failures: u32,
+    failing: Option<(Moment, CallError)>,
+}
+
+impl Sampler {
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            order: Vec::new(),
+            order_version: None,
+            cursor: 0,
+            returned: VecDeque::new(),
+            doubts: BTreeMap::new(),
+            unconfirmed: BTreeSet::new(),
+            under_way: BTreeMap::new(),
+            next_at: now,
+            round_since: now,
+            round: Duration::ZERO,
+            round_before: Duration::ZERO,
+            failures: 0,
+            failing: None,
+        }
+    }
+
+    /// Takes note of streams that have just connected.
+    pub(crate) fn returned(&mut self, topics: Vec<Topic>) {
+        for topic in &topics {
+            self.doubts.remove(topic);
+            self.unconfirmed.remove(topic);
+        }
+        self.returned.extend(topics);
+    }
+
+    /// Takes note that relay reported as it should: it was not relay that was quiet. Returns the streams that are silent.
+    pub(crate) fn confirm(&mut self) -> BTreeSet<Topic> {
+        std::mem::take(&mut self.unconfirmed)
+    }
+
+    /// Takes note that relay was stuck or away: that nothing came says nothing about any stream.
+    pub(crate) fn start_over(&mut self) {
+        self.doubts.clear();
+        self.unconfirmed.clear();
+    }
+
+    /// Stops listening; what is under way may still end.
+    pub(crate) fn pause(&mut self, now: Moment) {
+        self.returned.clear();
+        self.start_over();
+        self.order.clear();
+        self.order_version = None;
+        self.next_at = now;
+    }
+
+    /// Since when listening has failed and why, once that is more than a few passing failures.
+    pub(crate) fn broken(&self) -> Option<(Moment, &CallError)> {
+        self.failing
+            .as_ref()
+            .filter(|_| self.failures >= BROKEN_AFTER)
+            .map(|(since, fault)| (*since, fault))
+    }
+
+    fn fail(&mut self, fault: CallError, now: Moment) {
+        let since = self.failing.as_ref().map_or(now, |(since, _)| *since);
+        self.failing = Some((since, fault));
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    fn succeed(&mut self) {
+        self.failures = 0;
+        self.failing = None;
+    }
+
+    /// The samples to begin now.
+    pub(crate) fn due(&mut self, fleet: &Fleet, policy: &Policy, now: Moment) -> Vec<Sample> {
+        self.expire(now);
+        self.refresh_order(fleet, now);
+        let mut samples = Vec::new();
+        while self.under_way.len() < policy.sample_at_once {
+            let Some((topic, listen, is_proof)) = self.next(fleet, policy, now) else {
+                break;
+            };
+            self.under_way.insert(
+                topic.clone(),
+                UnderWay {
+                    give_up: now + listen + OUTCOME_WITHIN,
+                    is_proof,
+                },
+            );
+            samples.push(Sample { topic, listen });
+        }
+        samples
+    }
+
+    fn next(
+        &mut self,
+        fleet: &Fleet,
+        policy: &Policy,
+        now: Moment,
+    ) -> Option<(Topic, Duration, bool)> {
+        if self.broken().is_some() && now < self.next_at {
+            return None;
+        }
+        if let Some((topic, quiet)) = self.next_doubt(policy) {
+            return Some((
+                topic,
+                silence(policy).saturating_sub(quiet).max(policy.sample_for),
+                true,
+            ));
+        }
+        while let Some(topic) = self.returned.pop_front() {
+            if !self.under_way.contains_key(&topic) && is_connected(fleet, &topic) {
+                return Some((topic, policy.sample_for, false));
+            }
+        }
+        if now < self.next_at {
+            return None;
+        }
+        let gap = if self.broken().is_some() {
+            BROKEN_PAUSE
+        } else {
+            self.gap(policy)
+        };
+        let topic = self.next_in_turn(fleet, now);
+        let is_behind = topic.is_none() || now.since(self.next_at) > policy.last_active;
+        self.next_at = if is_behind {
+            now + gap
+        } else {
+            self.next_at + gap
+        };
+        topic.map(|topic| (topic, policy.sample_for, false))
+    }
+
+    /// Proofs take at most half of the places, so that the others still get their turn.
+    fn next_doubt(&self, policy: &Policy) -> Option<(Topic, Duration)> {
+        let proofs = self
+            .under_way
+            .values()
+            .filter(|sample| sample.is_proof)
+            .count();
+        if proofs >= policy.sample_at_once.div_ceil(2) {
+            return None;
+        }
+        let waiting = self
+            .doubts
+            .iter()
+            .find(|(topic, _)| !self.under_way.contains_key(*topic));
+        waiting.map(|(topic, quiet)| (topic.clone(), *quiet))
+    }
+
+    fn next_in_turn(&mut self, fleet: &Fleet, now: Moment) -> Option<Topic> {
+        for _ in 0..self.order.len() {
+            if self.cursor >= self.order.len() {
+                self.cursor = 0;
+                self.round_before = std::mem::replace(&mut self.round, now.since(self.round_since));
+                self.round_since = now;
+            }
+            let stream = self.order.get(self.cursor).and_then(|at| fleet.stream(*at));
+            self.cursor += 1;
+            if let Some(stream) = stream.filter(|stream| {
+                stream.is_connected() && !self.under_way.contains_key(&stream.topic)
+            }) {
+                return Some(stream.topic.clone());
+            }
+        }
+        None
+    }
+
+    fn gap(&self, policy: &Policy) -> Duration {
+        let streams = u32::try_from(self.order.len()).unwrap_or(u32::MAX).max(1);
+        policy.last_active * ROUND_PERCENT / 100 / streams
+    }
+
+    fn refresh_order(&mut self, fleet: &Fleet, now: Moment) {
+        if self.order_version == Some(fleet.streams_version) {
+            return;
+        }
+        let resumed = self.order_version.is_none();
+        self.order_version = Some(fleet.streams_version);
+        self.order = fleet.required_streams().collect();
+        self.cursor = self.cursor.min(self.order.len());
+        if resumed {
+            self.cursor = 0;
+            self.round_since = now;
+            self.round = Duration::ZERO;
+            self.round_before = Duration::ZERO;
+            self.next_at = now;
+        }
+    }
+
+    fn expire(&mut self, now: Moment) {
+        let before = self.under_way.len();
+        self.under_way.retain(|_, sample| now < sample.give_up);
+        for _ in self.under_way.len()..before {
+            self.fail(CallError::TimedOut, now);
+        }
+    }
+
+    /// Takes in what a sample came to. Returns what is now known of the stream, where that changed.
+    pub(crate) fn sampled(
+        &mut self,
+        topic: &Topic,
+        outcome: &SampleOutcome,
+        was: Heard,
+        policy: &Policy,
+        now: Moment,
+    ) -> Option<Heard> {
+        self.under_way.remove(topic)?;
+        match outcome {
+            SampleOutcome::Failed(fault) => {
+                self.fail(fault.clone(), now);
+                self.doubts.remove(topic);
+                None
+            }
+            SampleOutcome::Heard => {
+                self.succeed();
+                self.doubts.remove(topic);
+                self.unconfirmed.remove(topic);
+                Some(Heard::At(now))
+            }
+            SampleOutcome::ActiveSuppressions(listened) => {
+                self.succeed();
+                let quiet = self.doubts.get(topic).copied().unwrap_or_default() + *listened;
+                if was == Heard::Nothing {
+                    self.doubts.remove(topic);
+                } else if quiet >= silence(policy) {
+                    self.doubts.remove(topic);
+                    self.unconfirmed.insert(topic.clone());
+                } else {
+                    self.doubts.insert(topic.clone(), quiet);
+                }
+                None
+            }
+        }
+    }
+
+    /// When to look again although nothing came.
+    pub(crate) fn deadline(&self, policy: &Policy) -> Option<Moment> {
+        let give_up = self.under_way.values().map(|sample| sample.give_up).min();
+        let has_room = self.under_way.len() < policy.sample_at_once && !self.order.is_empty();
+        [give_up, has_room.then_some(self.next_at)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether a round over all streams fits into `HEALTH_LAST_ACTIVE`. One long round says nothing: many streams that come back at
+    /// once are listened to first.
+    pub(crate) fn keeps_up(&self, policy: &Policy) -> bool {
+        self.round.min(self.round_before) <= policy.last_active
+    }
+
+    pub(crate) fn view(&self, policy: &Policy) -> SamplingView {
+        SamplingView {
+            streams: self.order.len(),
+            round: self.round,
+            keeps_up: self.keeps_up(policy),
+            failures: self.failures,
+        }
+    }
+}
+
+/// How long a stream has to be quiet in one go to count as silent.
+fn silence(policy: &Policy) -> Duration {
+    policy
+        .last_active
+        .min(SILENCE_AT_MOST)
+        .max(policy.sample_for)
+}
+
+fn is_connected(fleet: &Fleet, topic: &Topic) -> bool {
+    fleet
+        .peek_stream(topic.as_str())
+        .is_some_and(Stream::is_connected)
+}

@@ -1,0 +1,197 @@
+//! A stream of an experiment: where the reports have it, what it transmits, and what is shown of it.
+
+use std::sync::Arc;
+
+use crate::experiments::evaluate::{self, Evaluation, Heard, Presence, StreamFacts, Transmission};
+use crate::experiments::experiment::{EvaluationContext, FORGET_AFTER};
+use crate::model::{Moment, StreamHealth, Topic};
+use crate::protocol::report::{Connection, Report, Traffic};
+use crate::protocol::snapshot::{Evidence, LastConnection, Seen, StreamView};
+
+/// Whether something is in the reports of its source.
+#[derive(Debug, Clone)]
+pub(crate) struct LastSeen {
+    pub(crate) presence: Presence,
+    /// The number of the last report that had it.
+    pub(crate) report: u64,
+    /// Where it stands in that report.
+    pub(crate) entry: usize,
+    /// Its last connection, kept when it is gone.
+    pub(crate) last: Option<Arc<LastConnection>>,
+}
+
+impl LastSeen {
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            presence: Presence::Never { since: now },
+            report: 0,
+            entry: 0,
+            last: None,
+        }
+    }
+
+    /// Brings the presence up to date with the newest report, number `newest`, which came at `now`; `gone` gives what the
+    /// report before it, which came at `before`, told of the connection. Returns whether that is news.
+    pub(crate) fn refresh(
+        &mut self,
+        newest: u64,
+        now: Moment,
+        before: Option<Moment>,
+        gone: impl FnOnce(usize) -> Option<LastConnection>,
+    ) -> bool {
+        let is_there = self.report == newest;
+        match (self.presence, is_there) {
+            (Presence::Newest { .. }, true)
+            | (Presence::Gone { .. } | Presence::Never { .. }, false) => return false,
+            (Presence::Gone { .. } | Presence::Never { .. }, true) => {
+                self.presence = Presence::Newest { since: now };
+                self.last = None;
+            }
+            (Presence::Newest { since }, false) => {
+                self.presence = Presence::Gone {
+                    seen: before.unwrap_or(since),
+                };
+                self.last = gone(self.entry).map(Arc::new);
+            }
+        }
+        true
+    }
+
+    /// Where its connection comes from, or last came from, as proxies wrote it.
+    pub(crate) fn remote<'a>(&'a self, newest: Option<&'a Report>) -> Option<&'a str> {
+        let connected = matches!(self.presence, Presence::Newest { .. });
+        let now = newest
+            .filter(|_| connected)
+            .and_then(|report| report.get(self.entry))
+            .map(|connection| connection.remote);
+        now.or_else(|| self.last.as_deref().map(|last| last.remote.as_str()))
+            .filter(|remote| !remote.is_empty())
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        match self.presence {
+            Presence::Newest { .. } => Seen::InNewest,
+            Presence::Gone { seen } => Seen::At(seen.wall()),
+            Presence::Never { .. } => Seen::Never,
+        }
+    }
+
+    /// When it was last seen, or expected from; `None` while it is there.
+    pub(crate) fn absent_since(&self) -> Option<Moment> {
+        match self.presence {
+            Presence::Newest { .. } => None,
+            Presence::Gone { seen: since } | Presence::Never { since } => Some(since),
+        }
+    }
+}
+
+/// A stream of an experiment.
+#[derive(Debug, Clone)]
+pub(crate) struct Stream {
+    pub(crate) topic: Topic,
+    pub(crate) required: bool,
+    pub(crate) health: StreamHealth,
+    pub(crate) sighting: LastSeen,
+    transmission: Transmission,
+    pub(crate) heard: Heard,
+}
+
+impl Stream {
+    pub(crate) fn new(topic: Topic, required: bool, now: Moment) -> Self {
+        Self {
+            topic,
+            required,
+            health: StreamHealth::Unknown,
+            sighting: LastSeen::new(now),
+            transmission: Transmission::Unsaid,
+            heard: Heard::Unverified,
+        }
+    }
+
+    /// A stream as it is remembered. Whether it is required is for book's manifest to say.
+    pub(crate) fn recalled(topic: Topic, health: StreamHealth, now: Moment) -> Self {
+        Self {
+            health,
+            ..Self::new(topic, false, now)
+        }
+    }
+
+    /// Takes note that report number `report` has a connection of it, at place `entry`. Of several, the best counts.
+    pub(crate) fn observe(&mut self, report: u64, entry: usize, tx: Option<Traffic>) {
+        let transmission = match tx {
+            None => Transmission::Unsaid,
+            Some(Traffic { last: None, .. }) => Transmission::Never,
+            Some(Traffic {
+                last: Some(age), ..
+            }) => Transmission::Ago(age),
+        };
+        if self.sighting.report != report || transmission.is_better_than(self.transmission) {
+            self.sighting.report = report;
+            self.sighting.entry = entry;
+            self.transmission = transmission;
+        }
+    }
+
+    /// Whether it is connected at the newest report.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.sighting.presence, Presence::Newest { .. })
+    }
+
+    /// Whether relay's statistics say when it last transmitted.
+    pub(crate) fn has_statistics(&self) -> bool {
+        self.transmission != Transmission::Unsaid
+    }
+
+    pub(crate) fn evaluate(&self, context: &EvaluationContext) -> Evaluation<StreamHealth> {
+        let facts = StreamFacts {
+            presence: self.sighting.presence,
+            transmission: self.transmission,
+            heard: self.heard,
+            sampled: context.sampling && self.required,
+            was: self.health,
+        };
+        evaluate::stream(&facts, context.relay, &context.policy, context.now)
+    }
+
+    /// When it may be forgotten: a day after it was last seen, unless it is required or all that an experiment has.
+    pub(crate) fn forget_at(&self, listed: bool) -> Option<Moment> {
+        (listed && !self.required)
+            .then(|| self.sighting.absent_since())
+            .flatten()
+            .map(|seen| seen + FORGET_AFTER)
+    }
+
+    fn evidence(&self) -> Evidence {
+        match (self.has_statistics(), self.heard) {
+            (true, _) => Evidence::Statistics,
+            (false, Heard::At(when)) => Evidence::Sampled(Some(when.wall())),
+            (false, Heard::Nothing) => Evidence::Sampled(None),
+            (false, Heard::Unverified) => Evidence::Unverified,
+        }
+    }
+
+    pub(crate) fn view(&self) -> StreamView {
+        StreamView {
+            topic: self.topic.clone(),
+            required: self.required,
+            health: self.health,
+            evidence: self.evidence(),
+            seen: self.sighting.seen(),
+            last: self.sighting.last.clone(),
+        }
+    }
+}
+
+impl From<Connection<'_>> for LastConnection {
+    fn from(connection: Connection<'_>) -> Self {
+        Self {
+            connected: connection.connected.to_owned(),
+            expires: connection.expires.to_owned(),
+            remote: connection.remote.to_owned(),
+            user_agent: connection.user_agent.to_owned(),
+            scopes: connection.scopes,
+            tx: connection.tx,
+            rx: connection.rx,
+        }
+    }
+}

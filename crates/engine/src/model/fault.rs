@@ -1,0 +1,90 @@
+//! What went wrong with a call to another server, told apart by what a person has to do about it.
+
+use std::fmt;
+
+/// Why a call to book, jump, relay or a mail server failed. The text of each says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallError {
+    /// No connection: name not found, refused, TLS trouble. Holds the system's words.
+    Unreachable(String),
+    /// No answer within the time limit.
+    TimedOut,
+    /// The server closed the connection without an answer.
+    Dropped,
+    /// The server does not accept our token: wrong secret, or the two clocks differ. Holds the server's words.
+    Credentials(String),
+    /// The server's own audience is another than the one we name. Holds the server's words.
+    Audience(String),
+    /// The token is fine but may not do this. Holds the server's words.
+    Forbidden(String),
+    /// There is no such thing at this address: wrong base path, or the thing is gone.
+    NotFound(String),
+    /// The server answered with an error of its own.
+    Sick {
+        /// The HTTP status, or the SMTP code.
+        status: u16,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// The answer is not what this server should send.
+    Protocol(String),
+    /// We have too much under way to try this now.
+    Busy,
+}
+
+impl CallError {
+    /// One word for it, for fields of logs and metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut => "timeout",
+            Self::Dropped => "dropped",
+            Self::Credentials(_) => "credentials",
+            Self::Audience(_) => "audience",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound(_) => "not-found",
+            Self::Sick { .. } => "sick",
+            Self::Protocol(_) => "protocol",
+            Self::Busy => "busy",
+        }
+    }
+
+    /// Whether the fault is in our settings, so that trying again cannot help until a person acts.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Credentials(_) | Self::Audience(_) | Self::Forbidden(_)
+        )
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) => write!(f, "cannot connect ({why})"),
+            Self::TimedOut => write!(f, "no answer within the time limit"),
+            Self::Dropped => write!(f, "it closed the connection without an answer"),
+            Self::Credentials(said) => {
+                write!(
+                    f,
+                    "it does not accept our token or password: check the secret and that the clocks agree (it said: {said})"
+                )
+            }
+            Self::Audience(said) => write!(
+                f,
+                "our audience is not the server's own: check host and base path (it said: {said})"
+            ),
+            Self::Forbidden(said) => write!(f, "our token may not do this (it said: {said})"),
+            Self::NotFound(said) => {
+                write!(f, "nothing there: check the base path (it said: {said})")
+            }
+            Self::Sick { status, body } => write!(f, "it answered {status} ({body})"),
+            Self::Protocol(what) => write!(f, "it does not speak as it should: {what}"),
+            Self::Busy => write!(f, "too much is under way already"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}

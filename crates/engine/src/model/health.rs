@@ -1,0 +1,131 @@
+//! The words for how things are.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How an experiment is, as people are told it. The order is from the least to the most bad; what is not judged stands before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Not judged: within its start-up grace, or its source tells nothing.
+    Unknown,
+    /// Everything that it should have is there.
+    Ok,
+    /// Usable, with a loss: no remote login, or a stream that is not required is off.
+    Degraded,
+    /// It comes and goes so often that nobody can rely on it: students cannot use it until it is steady.
+    Flapping,
+    /// A required stream is silent or missing: students cannot use it.
+    Down,
+}
+
+/// How a stream (a relay topic) is at the newest report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamHealth {
+    /// Relay tells nothing about it.
+    Unknown,
+    /// It transmitted within `HEALTH_LAST_ACTIVE`.
+    Active,
+    /// Connected, but it has not transmitted within `HEALTH_LAST_ACTIVE`.
+    Silent,
+    /// Not connected, and not seen for `HEALTH_LAST_CHECKED`.
+    Missing,
+}
+
+/// How an experiment's remote login (jump) is at the newest report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JumpHealth {
+    /// Jump tells nothing about it.
+    Unknown,
+    /// The experiment's host is connected.
+    Up,
+    /// The host is not connected, and not seen for `HEALTH_LAST_CHECKED`.
+    Lost,
+}
+
+/// A server that labwatch learns from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceName {
+    /// Data and video streams.
+    Relay,
+    /// Remote login.
+    Jump,
+    /// Bookings.
+    Book,
+}
+
+impl SourceName {
+    /// All sources, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Relay, Self::Jump, Self::Book];
+}
+
+/// How a source is, judged by the age of what it last told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceHealth {
+    /// It has not told anything yet, and it has not been long.
+    Starting,
+    /// It keeps its pace.
+    Live,
+    /// What it told last is older than its pace explains.
+    Late,
+    /// It has told nothing for so long that what it told is void.
+    Down,
+}
+
+macro_rules! words {
+    ($type:ty { $($variant:ident => $as_str:literal),+ $(,)? }) => {
+        impl $type {
+            /// The word for it, the same in logs, mails and the API.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $as_str),+ }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+words!(Health { Unknown => "unknown", Ok => "ok", Degraded => "degraded", Flapping => "flapping", Down => "down" });
+
+impl Health {
+    /// All five words.
+    pub const ALL: [Self; 5] = [
+        Self::Unknown,
+        Self::Ok,
+        Self::Degraded,
+        Self::Flapping,
+        Self::Down,
+    ];
+
+    /// Whether something is wrong that people are told of. What is not judged is not.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        match self {
+            Self::Unknown | Self::Ok => false,
+            Self::Degraded | Self::Flapping | Self::Down => true,
+        }
+    }
+
+    /// Whether students cannot use it, so that it is withdrawn. What is not judged stays as it is.
+    #[must_use]
+    pub fn is_unusable(self) -> bool {
+        match self {
+            Self::Unknown | Self::Ok | Self::Degraded => false,
+            Self::Flapping | Self::Down => true,
+        }
+    }
+}
+words!(StreamHealth { Unknown => "unknown", Active => "active", Silent => "silent", Missing => "missing" });
+words!(JumpHealth { Unknown => "unknown", Up => "up", Lost => "lost" });
+words!(SourceName { Relay => "relay", Jump => "jump", Book => "book" });
+words!(SourceHealth { Starting => "starting", Live => "live", Late => "late", Down => "down" });

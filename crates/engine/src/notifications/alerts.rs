@@ -1,0 +1,234 @@
+//! What concerns the whole laboratory, on one route: what its people were told, what they may have been told, and when it ended.
+
+use std::collections::BTreeMap;
+
+use super::context::Scene;
+use crate::model::Moment;
+use crate::protocol::state::{
+    Alert, MailThread, MessageId, Notified, NotifiedAlert, UnconfirmedAlert,
+};
+use crate::protocol::summary::AlertLine;
+
+/// What people were last told about something that concerns the whole laboratory.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    since: Moment,
+    thread: Option<MailThread>,
+}
+
+/// The concerns of a route.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Alerts {
+    notified: BTreeMap<Alert, Heard>,
+    /// Those of summaries that failed, with since when they held: nobody knows whether that was read, so people are told of them although
+    /// they may be over by now.
+    unconfirmed: BTreeMap<Alert, Moment>,
+    /// When those of both kinds ended of which people do not know that yet.
+    ended: BTreeMap<Alert, Moment>,
+    /// Since when there is something to tell.
+    pub(super) untold_since: Option<Moment>,
+}
+
+impl Alerts {
+    pub(super) fn recall(&mut self, alert: Alert, heard: &NotifiedAlert, now: Moment) {
+        self.notified.insert(
+            alert,
+            Heard {
+                since: now.back_at(heard.since),
+                thread: heard.thread,
+            },
+        );
+    }
+
+    pub(super) fn recall_owed(&mut self, unconfirmed: &UnconfirmedAlert, now: Moment) {
+        if !self.notified.contains_key(&unconfirmed.alert) {
+            self.unconfirmed
+                .insert(unconfirmed.alert, now.back_at(unconfirmed.since));
+        }
+        match unconfirmed.ended {
+            Some(at) => drop(self.ended.insert(unconfirmed.alert, now.back_at(at))),
+            None => drop(self.ended.remove(&unconfirmed.alert)),
+        }
+    }
+
+    /// Whether nothing is to be done, unless there is a trouble now.
+    pub(super) fn is_idle(&self) -> bool {
+        self.notified.is_empty() && self.unconfirmed.is_empty() && self.untold_since.is_none()
+    }
+
+    /// Whether people were told anything that they do not know to be over.
+    pub(super) fn is_any_told(&self) -> bool {
+        !self.notified.is_empty()
+    }
+
+    /// Whether people know of one of these.
+    pub(super) fn is_told_any_of(&self, holding: &BTreeMap<Alert, Moment>) -> bool {
+        self.notified
+            .keys()
+            .any(|alert| holding.contains_key(alert))
+    }
+
+    /// Whether people were told of it, or may have been, and it has not ended since.
+    pub(super) fn goes_on(&self, alert: Alert) -> bool {
+        (self.notified.contains_key(&alert) || self.unconfirmed.contains_key(&alert))
+            && !self.ended.contains_key(&alert)
+    }
+
+    /// What holds now, as far as people are to hear of it, with since when. Takes note of what began and ended.
+    pub(super) fn evaluate(&mut self, scene: &Scene<'_>) -> BTreeMap<Alert, Moment> {
+        let heard = scene
+            .active_alerts
+            .iter()
+            .filter(|active_alert| active_alert.is_tellable || self.goes_on(active_alert.alert));
+        let holding: BTreeMap<Alert, Moment> = heard
+            .map(|active_alert| {
+                (
+                    active_alert.alert,
+                    self.since(active_alert.alert).unwrap_or(active_alert.since),
+                )
+            })
+            .collect();
+        self.note(&holding, scene.now);
+        holding
+    }
+
+    fn note(&mut self, holding: &BTreeMap<Alert, Moment>, now: Moment) {
+        for (alert, since) in holding {
+            // It began anew before people could be told that it had ended: what they hear of is the later time.
+            if self.ended.remove(alert).is_some() {
+                self.unconfirmed
+                    .entry(*alert)
+                    .and_modify(|known| *known = *since);
+                self.notified
+                    .entry(*alert)
+                    .and_modify(|heard| heard.since = *since);
+            }
+        }
+        for alert in self
+            .notified
+            .keys()
+            .chain(self.unconfirmed.keys())
+            .filter(|alert| !holding.contains_key(*alert))
+        {
+            self.ended.entry(*alert).or_insert(now);
+        }
+        let differs = !self.unconfirmed.is_empty() || !holding.keys().eq(self.notified.keys());
+        self.untold_since = differs.then(|| self.untold_since.unwrap_or(now));
+    }
+
+    /// Since when it holds, by what people know or may know of it.
+    fn since(&self, alert: Alert) -> Option<Moment> {
+        self.notified
+            .get(&alert)
+            .map(|heard| heard.since)
+            .or_else(|| self.unconfirmed.get(&alert).copied())
+            .filter(|_| self.goes_on(alert))
+    }
+
+    /// What a summary says of them. Only news tell of an end.
+    pub(super) fn alerts(
+        &self,
+        is_news: bool,
+        holding: &BTreeMap<Alert, Moment>,
+        scene: &Scene<'_>,
+    ) -> Vec<AlertLine> {
+        let heard = scene
+            .active_alerts
+            .iter()
+            .filter_map(|active_alert| Some((active_alert, holding.get(&active_alert.alert)?)));
+        let open = heard.map(|(active_alert, since)| AlertLine {
+            alert: Some(active_alert.alert),
+            text: active_alert.text.clone(),
+            since: since.wall(),
+            ended: None,
+            new: is_news && !self.notified.contains_key(&active_alert.alert),
+        });
+        let known = self
+            .notified
+            .iter()
+            .map(|(alert, heard)| (*alert, heard.since));
+        let unconfirmed = self
+            .unconfirmed
+            .iter()
+            .map(|(alert, since)| (*alert, *since));
+        let all: BTreeMap<Alert, Moment> = unconfirmed.chain(known).collect();
+        let over = all
+            .into_iter()
+            .filter(|(alert, _)| is_news && !holding.contains_key(alert))
+            .map(|(alert, since)| {
+                let ended = self.ended.get(&alert).copied().unwrap_or(scene.now);
+                AlertLine {
+                    alert: Some(alert),
+                    text: alert.ended_text(),
+                    since: since.wall(),
+                    ended: Some(ended.since(since)),
+                    new: true,
+                }
+            });
+        open.chain(over).collect()
+    }
+
+    /// The summaries that told what has ended.
+    pub(super) fn strands_of_ended(
+        &self,
+        holding: &BTreeMap<Alert, Moment>,
+    ) -> impl Iterator<Item = MailThread> {
+        self.notified
+            .iter()
+            .filter(|(alert, _)| !holding.contains_key(alert))
+            .filter_map(|(_, heard)| heard.thread)
+    }
+
+    /// The summaries that told what people know.
+    pub(super) fn strands(&self) -> impl Iterator<Item = MailThread> {
+        self.notified.values().filter_map(|heard| heard.thread)
+    }
+
+    /// A summary arrived, with these: it told of all others that they have ended. Returns what changed of what people know.
+    pub(super) fn learn(
+        &mut self,
+        holding: BTreeMap<Alert, Moment>,
+        message: MessageId,
+    ) -> Vec<Notified> {
+        let before = std::mem::take(&mut self.notified);
+        self.unconfirmed.clear();
+        self.ended.retain(|alert, _| holding.contains_key(alert));
+        self.untold_since = None;
+        let ended = before
+            .keys()
+            .filter(|alert| !holding.contains_key(alert))
+            .map(|alert| Notified::Alert(*alert, None));
+        let mut notified: Vec<Notified> = ended.collect();
+        for (alert, since) in holding {
+            let fresh = Heard {
+                since,
+                thread: Some(MailThread {
+                    root: message,
+                    last: message,
+                }),
+            };
+            let heard = before.get(&alert).copied().unwrap_or(fresh);
+            if !before.contains_key(&alert) {
+                notified.push(Notified::Alert(
+                    alert,
+                    Some(NotifiedAlert {
+                        since: since.wall(),
+                        thread: heard.thread,
+                    }),
+                ));
+            }
+            self.notified.insert(alert, heard);
+        }
+        notified
+    }
+
+    /// A summary with these failed: nobody knows whether it was read.
+    pub(super) fn owe(&mut self, holding: BTreeMap<Alert, Moment>) {
+        for (alert, since) in holding
+            .into_iter()
+            .filter(|(alert, _)| !self.notified.contains_key(alert))
+        {
+            self.unconfirmed.entry(alert).or_insert(since);
+        }
+    }
+}

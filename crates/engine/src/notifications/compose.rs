@@ -1,0 +1,184 @@
+//! Putting a summary together: what is new, what is open, what concerns the whole laboratory, and which messages it belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::context::Scene;
+use super::delivery::{InFlight, NotifiedState};
+use super::route_notifier::RouteNotifier;
+use crate::experiments::experiment::Experiment;
+use crate::groups::bookings::Affected;
+use crate::model::{Health, Moment, Stub};
+use crate::protocol::state::{Alert, Known, MailThread, MessageId};
+use crate::protocol::summary::{Line, Occasion, Summary, Thread};
+
+/// The most earlier messages that one refers to. A mail program needs one of an incident's to put a message beside them.
+const MAX_REFERENCES: usize = 10;
+
+impl RouteNotifier {
+    /// Puts a summary together and takes note that it is on its way.
+    pub(super) fn send(
+        &mut self,
+        occasion: Occasion,
+        news: Vec<(Line, NotifiedState)>,
+        alert_states: BTreeMap<Alert, Moment>,
+        digest: Option<Timestamp>,
+        message: MessageId,
+        scene: &Scene<'_>,
+    ) -> Summary {
+        let (news, entries): (Vec<Line>, Vec<NotifiedState>) = news.into_iter().unzip();
+        let problems = self.problems(scene);
+        let alerts = self
+            .alert_states
+            .alerts(occasion == Occasion::News, &alert_states, scene);
+        let references = self.references(occasion, &news, &problems, &alert_states);
+        self.delivery.send(InFlight {
+            message,
+            since: scene.now,
+            occasion,
+            entries,
+            alert_states,
+            digest,
+        });
+        Summary {
+            id: message.id,
+            route: self.route.name.clone(),
+            channel: self.route.channel,
+            occasion,
+            thread: Thread {
+                id: message,
+                references,
+            },
+            at: message.at,
+            news,
+            problems,
+            alerts,
+            counts: (scene.counts)(&self.route),
+            background: (scene.background)(&self.route),
+        }
+    }
+
+    /// What is new of each experiment, problems first, with what people will know once they have read it. Of an experiment of which they
+    /// do not want to hear now, only that one is well again that they know as bad.
+    pub(super) fn news(&self, scene: &Scene<'_>) -> Vec<(Line, NotifiedState)> {
+        let known = self
+            .pending
+            .keys()
+            .filter_map(|stub| (scene.experiments)(stub))
+            .filter_map(|experiment| {
+                let known = Known::of(experiment, scene.manifest_known)?;
+                let is_recovery = known.health == Health::Ok && self.knows_bad(&experiment.stub);
+                (is_recovery || !(scene.is_quiet)(&experiment.stub)).then_some((experiment, known))
+            });
+        let mut news: Vec<_> = known
+            .map(|(experiment, known)| {
+                let entry = (!known.is_plain()).then_some((known, experiment.bad_since));
+                (
+                    self.line(experiment, scene),
+                    (experiment.stub.clone(), entry),
+                )
+            })
+            .collect();
+        news.sort_by(|(a, _), (b, _)| {
+            is_well(a)
+                .cmp(&is_well(b))
+                .then_with(|| a.stub.cmp(&b.stub))
+        });
+        news
+    }
+
+    /// Every open problem that people may hear of.
+    pub(super) fn problems(&self, scene: &Scene<'_>) -> Vec<Line> {
+        let all = (scene.all)().into_iter();
+        let open = all.filter(|experiment| {
+            self.is_problem(experiment) && self.route.hears_of(&experiment.stub)
+        });
+        let notified = open.filter(|experiment| {
+            self.notified.contains_key(&experiment.stub) || !(scene.is_quiet)(&experiment.stub)
+        });
+        notified
+            .map(|experiment| self.line(experiment, scene))
+            .collect()
+    }
+
+    /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not judged now.
+    fn is_problem(&self, experiment: &Experiment) -> bool {
+        match experiment.health {
+            Health::Degraded | Health::Flapping | Health::Down => true,
+            Health::Unknown => self
+                .notified
+                .get(&experiment.stub)
+                .is_some_and(|notified| notified.known.health != Health::Ok),
+            Health::Ok => false,
+        }
+    }
+
+    fn knows_bad(&self, stub: &Stub) -> bool {
+        self.notified
+            .get(stub)
+            .is_some_and(|notified| notified.known.health.is_bad())
+    }
+
+    fn line(&self, experiment: &Experiment, scene: &Scene<'_>) -> Line {
+        let notified = self.notified.get(&experiment.stub);
+        let unconfirmed = self.unconfirmed.get(&experiment.stub).copied();
+        let bad_since = notified
+            .and_then(|notified| notified.bad_since)
+            .or(unconfirmed);
+        let is_well = experiment.health == Health::Ok;
+        let well_since = self
+            .well_since
+            .get(&experiment.stub)
+            .copied()
+            .unwrap_or(experiment.since);
+        Line {
+            stub: experiment.stub.clone(),
+            health: experiment.health,
+            notified: notified.map_or(Health::Ok, |notified| notified.known.health),
+            bookable: (scene.bookable)(experiment),
+            listed: experiment.listed() || !scene.manifest_known,
+            issues: experiment.issues.clone(),
+            since: experiment.bad_since.unwrap_or(experiment.since).wall(),
+            lasted: bad_since
+                .filter(|_| is_well)
+                .map(|since| well_since.since(since)),
+            affected: Affected::default(),
+            advice: None,
+        }
+    }
+
+    /// Earlier messages about what this one tells, or reminds of.
+    fn references(
+        &self,
+        occasion: Occasion,
+        news: &[Line],
+        problems: &[Line],
+        alert_states: &BTreeMap<Alert, Moment>,
+    ) -> Vec<MessageId> {
+        let of_line = |line: &Line| self.notified.get(&line.stub).and_then(|heard| heard.thread);
+        let strands: Vec<MailThread> = match occasion {
+            Occasion::News => news
+                .iter()
+                .filter_map(of_line)
+                .chain(self.alert_states.strands_of_ended(alert_states))
+                .collect(),
+            Occasion::Reminder => problems
+                .iter()
+                .filter_map(of_line)
+                .chain(self.alert_states.strands())
+                .collect(),
+            Occasion::Digest => Vec::new(),
+        };
+        let all: BTreeSet<MessageId> = strands
+            .iter()
+            .flat_map(|strand| [strand.root, strand.last])
+            .collect();
+        let surplus = all.len().saturating_sub(MAX_REFERENCES);
+        all.into_iter().skip(surplus).collect()
+    }
+}
+
+fn is_well(line: &Line) -> bool {
+    line.health == Health::Ok && line.listed
+}

@@ -1,0 +1,108 @@
+//! How a route goes on across a restart of ours, and as another route of the same name: what was told stays, as far as it hears of it.
+
+use super::alerts::Alerts;
+use super::digest::Digests;
+use super::route_notifier::{Heard, RouteNotifier};
+use crate::model::Moment;
+use crate::notifications::route::Route;
+use crate::protocol::state::{Alert, Notified, RouteMemory};
+
+impl RouteNotifier {
+    /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear of any more.
+    pub(super) fn recall(&mut self, memory: &RouteMemory, now: Moment) -> Vec<Notified> {
+        let mut gone = Vec::new();
+        self.noted = None;
+        for notified in &memory.notified {
+            match notified {
+                Notified::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
+                    let bad_since = heard.known.bad_since.map(|at| now.back_at(at));
+                    self.notified.insert(
+                        stub.clone(),
+                        Heard {
+                            known: heard.known.clone(),
+                            bad_since,
+                            thread: heard.thread,
+                        },
+                    );
+                }
+                Notified::Alert(alert, Some(heard)) if self.route.alerts => {
+                    self.alert_states.recall(*alert, heard, now)
+                }
+                Notified::Experiment(stub, _) => {
+                    gone.push(Notified::Experiment(stub.clone(), None))
+                }
+                Notified::Alert(alert, _) => gone.push(Notified::Alert(*alert, None)),
+                Notified::ReminderState(reminder_state) => {
+                    (self.notified_at, self.reminders) = (
+                        Some(now.back_at(reminder_state.notified_at)),
+                        reminder_state.reminders,
+                    );
+                    self.last_digest = reminder_state.digest;
+                }
+            }
+        }
+        self.notified_at = self.notified_at.or(Some(now));
+        if let Some(digests) = &mut self.digests {
+            digests.recall(self.last_digest, now.wall());
+        }
+        for (stub, since) in &memory.unconfirmed {
+            if !self.route.hears_of(stub) {
+                gone.push(Notified::Experiment(stub.clone(), None));
+                continue;
+            }
+            let since = now.back_at(*since);
+            self.unconfirmed
+                .entry(stub.clone())
+                .and_modify(|first| *first = since.min(*first))
+                .or_insert(since);
+        }
+        for unconfirmed in &memory.owed_concerns {
+            if self.route.alerts {
+                self.alert_states.recall_owed(unconfirmed, now);
+            } else {
+                gone.push(Notified::Alert(unconfirmed.alert, None));
+            }
+        }
+        gone
+    }
+
+    /// Goes on as this route. Returns what is to be forgotten: what it does not hear of any more.
+    pub(super) fn adopt(&mut self, route: Route, now: Moment) -> Vec<Notified> {
+        if route.digest != self.route.digest {
+            self.last_digest = self.last_digest();
+            self.digests = route
+                .digest
+                .clone()
+                .map(|digest| Digests::new(digest, now.wall()));
+            if let (Some(digests), Some(_)) = (&mut self.digests, self.last_digest) {
+                digests.recall(self.last_digest, now.wall());
+            }
+            self.noted = Some(self.reminder_state(now));
+        }
+        let on_its_way = self
+            .delivery
+            .on_its_way()
+            .into_iter()
+            .flat_map(|summary| &summary.entries)
+            .map(|(stub, _)| stub);
+        let deaf_to = self
+            .notified
+            .keys()
+            .chain(self.unconfirmed.keys())
+            .chain(on_its_way)
+            .filter(|stub| !route.hears_of(stub));
+        let mut gone: Vec<Notified> = deaf_to
+            .map(|stub| Notified::Experiment(stub.clone(), None))
+            .collect();
+        self.pending.retain(|stub, _| route.hears_of(stub));
+        self.unconfirmed.retain(|stub, _| route.hears_of(stub));
+        self.well_since.retain(|stub, _| route.hears_of(stub));
+        self.notified.retain(|stub, _| route.hears_of(stub));
+        if !route.alerts {
+            self.alert_states = Alerts::default();
+            gone.extend(Alert::ALL.map(|alert| Notified::Alert(alert, None)));
+        }
+        self.route = route;
+        gone
+    }
+}

@@ -1,0 +1,102 @@
+//! Ways to people: who hears of what. Whom a route reaches, and by which address, is the effects' affair.
+
+use std::time::Duration;
+
+use crate::model::pattern::matches;
+use crate::model::{RouteName, Stub};
+use crate::notifications::Digest;
+
+/// The pattern that takes in every experiment.
+const EVERYTHING: &str = "*";
+
+/// A way to some people. What they were told is kept by its name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Its name, which no other route has.
+    pub name: RouteName,
+    /// Patterns of the experiments that it hears of: `*` stands for any text, `?` for one character.
+    pub patterns: Vec<String>,
+    /// How it is told.
+    pub channel: Channel,
+    /// Whether it hears of what concerns the whole laboratory.
+    pub alerts: bool,
+    /// `EMAIL_GATHER`: how long after the first news the summary waits for the rest of a burst.
+    pub gather: Duration,
+    /// `EMAIL_REMIND`: how long after the last summary people are reminded of what is still bad; each further reminder waits twice as
+    /// long, up to a week. `None`: never.
+    pub remind: Option<Duration>,
+    /// `EMAIL_DIGEST`: when they get a digest. `None`: never.
+    pub digest: Option<Digest>,
+}
+
+/// How a route is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    /// By mail.
+    Mail,
+    /// By an HTTP request.
+    Webhook,
+}
+
+impl Channel {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+impl Route {
+    /// The route to everybody in `EMAIL_TO`: it hears of everything, by mail.
+    #[must_use]
+    pub fn everybody() -> Self {
+        Self {
+            name: RouteName::everybody(),
+            patterns: vec![EVERYTHING.to_owned()],
+            channel: Channel::Mail,
+            alerts: true,
+            gather: Duration::ZERO,
+            remind: None,
+            digest: None,
+        }
+    }
+
+    /// Whether it hears of this experiment.
+    #[must_use]
+    pub fn hears_of(&self, stub: &Stub) -> bool {
+        self.patterns
+            .iter()
+            .any(|pattern| pattern == EVERYTHING || matches(pattern, stub.as_str()))
+    }
+
+    /// Whether it hears of every experiment.
+    #[must_use]
+    pub fn hears_of_all(&self) -> bool {
+        self.patterns.iter().any(|pattern| pattern == EVERYTHING)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_hears_of_what_its_patterns_take_in() {
+        let hears = |patterns: &[&str], stub: &str| {
+            let patterns = patterns
+                .iter()
+                .map(|pattern| (*pattern).to_owned())
+                .collect();
+            let route = Route {
+                patterns,
+                ..Route::everybody()
+            };
+            route.hears_of(&Stub::try_new(stub).expect("a name"))
+        };
+        assert!(hears(&["*"], "pend00") && hears(&["spin*", "pend0?"], "pend00"));
+        assert!(!hears(&["spin*", "pend"], "pend00") && !hears(&[], "pend00"));
+    }
+}

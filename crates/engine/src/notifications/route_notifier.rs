@@ -1,0 +1,494 @@
+//! One route: what its people were told, what they are to be told, and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::alerts::Alerts;
+use super::context::Scene;
+use super::delivery::{Delivery, InFlight};
+use super::digest::Digests;
+use crate::experiments::experiment::Experiment;
+use crate::model::{Health, Moment, Stub};
+use crate::notifications::route::Route;
+use crate::protocol::input::DeliveryFault;
+use crate::protocol::snapshot::{RouteView, ToldView};
+use crate::protocol::state::{self, Alert, Known, MailThread, MessageId, Notified, ReminderState};
+use crate::protocol::summary::{Occasion, Summary};
+
+/// A summary waits at most this long for switches that are under way, so that it can say what came of them.
+const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
+
+/// A summary waits at most this long for a source to settle after its restart or return, so that what comes back together is told together.
+const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
+
+/// What changes nothing for students is told after this time: relay and jump, each asked every five seconds, see the same power cut
+/// that far apart, and one summary is to tell it.
+const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
+
+/// Who was told that an experiment is down hears of another cause at the earliest after this time: when power goes, its remote login
+/// is often seen to be lost some seconds after its streams, and nobody needs two messages for that.
+const CAUSES_FOLLOW_AFTER: Duration = Duration::from_secs(60);
+
+/// The longest wait between two reminders, unless the first one waits longer.
+const REMIND_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What people were last told about an experiment.
+#[derive(Debug, Clone)]
+pub(super) struct Heard {
+    pub(super) known: Known,
+    /// Since when it is bad, as they were told.
+    pub(super) bad_since: Option<Moment>,
+    pub(super) thread: Option<MailThread>,
+}
+
+/// A route, and how it stands with its people.
+#[derive(Debug, Clone)]
+pub(super) struct RouteNotifier {
+    pub(super) route: Route,
+    pub(super) notified: BTreeMap<Stub, Heard>,
+    pub(super) alert_states: Alerts,
+    /// Experiments of which people must be told something, with from when on.
+    pub(super) pending: BTreeMap<Stub, Moment>,
+    /// Experiments of a summary that failed, with since when they were bad: nobody knows whether it was read, so people are told about
+    /// them although they may be again as they were told before.
+    pub(super) unconfirmed: BTreeMap<Stub, Moment>,
+    /// Since when experiments are well again of which people do not know that yet. A source may have told nothing since.
+    pub(super) well_since: BTreeMap<Stub, Moment>,
+    /// Since when there is something to tell that is not held back.
+    waiting_since: Option<Moment>,
+    pub(super) delivery: Delivery,
+    /// When a summary last arrived.
+    pub(super) notified_at: Option<Moment>,
+    pub(super) reminders: u32,
+    pub(super) digests: Option<Digests>,
+    /// The time of the last digest, from before there were none any more.
+    pub(super) last_digest: Option<Timestamp>,
+    /// What is to be kept of a digest that had nothing to say, or whose time was over when the route came to be.
+    pub(super) noted: Option<ReminderState>,
+}
+
+impl RouteNotifier {
+    pub(super) fn new(route: Route, now: Moment) -> Self {
+        let digests = route
+            .digest
+            .clone()
+            .map(|digest| Digests::new(digest, now.wall()));
+        let passed_over = digests.as_ref().and_then(|digests| digests.last);
+        Self {
+            noted: passed_over.map(|digest| ReminderState {
+                notified_at: now.wall(),
+                reminders: 0,
+                digest: Some(digest),
+            }),
+            digests,
+            last_digest: None,
+            route,
+            notified: BTreeMap::new(),
+            alert_states: Alerts::default(),
+            pending: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
+            well_since: BTreeMap::new(),
+            waiting_since: None,
+            delivery: Delivery::default(),
+            notified_at: None,
+            reminders: 0,
+        }
+    }
+
+    /// Whether nothing is to be done, unless there is a trouble now.
+    pub(super) fn is_idle(&self, now: Moment) -> bool {
+        let is_past = |at: Option<Moment>| at.is_some_and(|at| at <= now);
+        self.pending.is_empty()
+            && self.alert_states.is_idle()
+            && self.delivery.is_idle()
+            && !is_past(self.reminder_at())
+            && !is_past(self.digest_at(now))
+    }
+
+    pub(super) fn goes_on(&self, alert: Alert) -> bool {
+        self.alert_states.goes_on(alert)
+    }
+
+    /// Takes note that an experiment changed.
+    pub(super) fn note_change(
+        &mut self,
+        experiment: &Experiment,
+        manifest_known: bool,
+        now: Moment,
+    ) {
+        let stub = &experiment.stub;
+        if !self.route.hears_of(stub) {
+            return;
+        }
+        let Some(known) = Known::of(experiment, manifest_known) else {
+            return;
+        };
+        let heard = self.notified.get(stub);
+        let notified = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
+        let unconfirmed = self.unconfirmed.contains_key(stub);
+        if !unconfirmed && !known.is_worth_telling_after(&notified) {
+            self.pending.remove(stub);
+            self.well_since.remove(stub);
+            return;
+        }
+        let heard_at = heard
+            .and_then(|heard| heard.thread)
+            .map_or(now, |thread| now.back_at(thread.last.at));
+        let from = match (known.health.is_unusable(), notified.health.is_unusable()) {
+            _ if unconfirmed => now,
+            (true, true) if known.health == notified.health => {
+                (heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN)
+            }
+            (true, true) | (false, false) => now + PARTS_FOLLOW_WITHIN,
+            (true, false) | (false, true) => now,
+        };
+        self.delivery.note_change(stub, &known);
+        if known.health == Health::Ok {
+            self.well_since
+                .entry(stub.clone())
+                .or_insert(experiment.since);
+        } else {
+            self.well_since.remove(stub);
+        }
+        let entry = self.pending.entry(stub.clone()).or_insert(from);
+        *entry = from.min(*entry);
+    }
+
+    /// Takes note that an experiment is forgotten. Returns whether people knew anything of it.
+    pub(super) fn forget(&mut self, stub: &Stub) -> bool {
+        self.pending.remove(stub);
+        self.unconfirmed.remove(stub);
+        self.well_since.remove(stub);
+        self.notified.remove(stub).is_some()
+    }
+
+    /// The summary that is due now, if one is.
+    pub(super) fn due(
+        &mut self,
+        scene: &Scene<'_>,
+        switching_since: Option<Moment>,
+        next_id: u64,
+    ) -> Option<Summary> {
+        let now = scene.now;
+        if let Some(lost) = self.delivery.expired(now) {
+            self.owe(lost, now);
+        }
+        let alert_states = if self.route.alerts {
+            self.alert_states.evaluate(scene)
+        } else {
+            BTreeMap::new()
+        };
+        self.delivery.consider_concerns(&alert_states);
+        let first = self
+            .pending
+            .iter()
+            .filter(|(stub, _)| !(scene.is_quiet)(stub))
+            .map(|(_, from)| *from)
+            .min();
+        self.waiting_since = first
+            .into_iter()
+            .chain(self.alert_states.untold_since)
+            .min();
+        if !self.delivery.may_send(now) {
+            return None;
+        }
+        let message = MessageId {
+            at: now.wall(),
+            id: next_id,
+        };
+        self.notify_news(scene, switching_since, &alert_states, message)
+            .or_else(|| self.tell_digest(scene, &alert_states, message))
+            .or_else(|| self.remind(scene, &alert_states, message))
+    }
+
+    fn notify_news(
+        &mut self,
+        scene: &Scene<'_>,
+        switching_since: Option<Moment>,
+        alert_states: &BTreeMap<Alert, Moment>,
+        message: MessageId,
+    ) -> Option<Summary> {
+        let first = self.waiting_since?;
+        let switched = switching_since.map(|since| since + WAIT_FOR_SWITCHES);
+        let settled = scene
+            .settles_until
+            .map(|until| until.min(first + WAIT_FOR_SETTLING));
+        if [Some(first + self.route.gather), switched, settled]
+            .into_iter()
+            .flatten()
+            .any(|at| at > scene.now)
+        {
+            return None;
+        }
+        let news = self.news(scene);
+        let is_news = self.alert_states.untold_since.is_some()
+            || news.iter().any(|(line, _)| !(scene.is_quiet)(&line.stub));
+        is_news.then(|| {
+            self.send(
+                Occasion::News,
+                news,
+                alert_states.clone(),
+                None,
+                message,
+                scene,
+            )
+        })
+    }
+
+    /// What is new is told as news first: a digest tells only what people know.
+    fn tell_digest(
+        &mut self,
+        scene: &Scene<'_>,
+        alert_states: &BTreeMap<Alert, Moment>,
+        message: MessageId,
+    ) -> Option<Summary> {
+        let at = self.digests.as_mut()?.due(scene.now.wall())?;
+        let has_news = self.alert_states.untold_since.is_some()
+            || self
+                .news(scene)
+                .iter()
+                .any(|(line, _)| !(scene.is_quiet)(&line.stub));
+        if has_news {
+            return None;
+        }
+        let when_well = self.digests.as_ref().is_some_and(Digests::when_well);
+        let has_something = !alert_states.is_empty()
+            || !self.problems(scene).is_empty()
+            || !(scene.background)(&self.route).is_empty();
+        if has_something || when_well {
+            return Some(self.send(
+                Occasion::Digest,
+                Vec::new(),
+                alert_states.clone(),
+                Some(at),
+                message,
+                scene,
+            ));
+        }
+        self.digests.as_mut()?.done(at, scene.now.wall());
+        self.noted = Some(self.reminder_state(scene.now));
+        None
+    }
+
+    fn remind(
+        &mut self,
+        scene: &Scene<'_>,
+        alert_states: &BTreeMap<Alert, Moment>,
+        message: MessageId,
+    ) -> Option<Summary> {
+        let is_due =
+            self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= scene.now);
+        let is_open =
+            is_due && (self.alert_states.is_told_any_of(alert_states) || self.is_still_bad(scene));
+        is_open.then(|| {
+            self.send(
+                Occasion::Reminder,
+                Vec::new(),
+                alert_states.clone(),
+                None,
+                message,
+                scene,
+            )
+        })
+    }
+
+    fn is_still_bad(&self, scene: &Scene<'_>) -> bool {
+        let is_bad_now =
+            |stub| (scene.experiments)(stub).is_some_and(|experiment| experiment.health.is_bad());
+        self.notified.iter().any(|(stub, heard)| {
+            heard.known.health.is_bad() && is_bad_now(stub) && !(scene.is_quiet)(stub)
+        })
+    }
+
+    /// When to look again although nothing came.
+    pub(super) fn deadline(&self, switching_since: Option<Moment>, now: Moment) -> Option<Moment> {
+        if let Some(overdue) = self.delivery.deadline() {
+            return Some(overdue);
+        }
+        let first = self.waiting_since;
+        let switched = switching_since
+            .filter(|_| first.is_some())
+            .map(|since| since + WAIT_FOR_SWITCHES);
+        let news = first
+            .map(|first| [first + self.route.gather, first + WAIT_FOR_SETTLING])
+            .into_iter()
+            .flatten();
+        let others = [switched, self.reminder_at(), self.digest_at(now)]
+            .into_iter()
+            .flatten();
+        news.chain(others)
+            .map(|at| self.delivery.earliest(at))
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// When people are to be reminded of what they were told bad.
+    fn reminder_at(&self) -> Option<Moment> {
+        let (first, notified_at) = (self.route.remind?, self.notified_at?);
+        let knows_bad = self.alert_states.is_any_told()
+            || self
+                .notified
+                .values()
+                .any(|heard| heard.known.health.is_bad());
+        let wait = first
+            .saturating_mul(2_u32.saturating_pow(self.reminders))
+            .min(REMIND_AT_LEAST_EVERY.max(first));
+        knows_bad.then(|| notified_at + wait)
+    }
+
+    fn digest_at(&self, now: Moment) -> Option<Moment> {
+        let wait = self.digests.as_ref()?.next()?.duration_since(now.wall());
+        Some(now + Duration::try_from(wait).unwrap_or_default())
+    }
+
+    /// Takes in what a summary came to. Returns what people now know; `None` when it is not the one on its way.
+    pub(super) fn delivered(
+        &mut self,
+        id: u64,
+        outcome: &Result<(), DeliveryFault>,
+        now: Moment,
+    ) -> Option<Vec<Notified>> {
+        let summary = self.delivery.take(id)?;
+        Some(match outcome {
+            Ok(()) => self.arrived(summary, now),
+            Err(fault) => {
+                self.delivery.failed(&summary, fault, now);
+                self.owe(summary, now);
+                Vec::new()
+            }
+        })
+    }
+
+    fn arrived(&mut self, summary: InFlight, now: Moment) -> Vec<Notified> {
+        self.delivery.arrived(now);
+        self.notified_at = Some(now);
+        match summary.occasion {
+            Occasion::News => self.reminders = 0,
+            Occasion::Reminder => self.reminders = self.reminders.saturating_add(1),
+            Occasion::Digest => {}
+        }
+        if let (Some(digests), Some(at)) = (&mut self.digests, summary.digest) {
+            digests.done(at, now.wall());
+        }
+        let mut notified = Vec::new();
+        if summary.occasion == Occasion::News {
+            let alert_states = if self.route.alerts {
+                summary.alert_states
+            } else {
+                BTreeMap::new()
+            };
+            notified.extend(self.alert_states.learn(alert_states, summary.message));
+            let heard: Vec<_> = summary
+                .entries
+                .into_iter()
+                .filter(|(stub, _)| self.route.hears_of(stub))
+                .collect();
+            notified.extend(
+                heard
+                    .into_iter()
+                    .map(|(stub, entry)| self.learn(stub, entry, summary.message)),
+            );
+        }
+        notified.push(Notified::ReminderState(self.reminder_state(now)));
+        notified
+    }
+
+    pub(super) fn reminder_state(&self, now: Moment) -> ReminderState {
+        ReminderState {
+            notified_at: self.notified_at.unwrap_or(now).wall(),
+            reminders: self.reminders,
+            digest: self.last_digest(),
+        }
+    }
+
+    pub(super) fn last_digest(&self) -> Option<Timestamp> {
+        self.digests
+            .as_ref()
+            .map_or(self.last_digest, |digests| digests.last)
+    }
+
+    /// What is to be kept although no summary was sent.
+    pub(super) fn take_noted(&mut self) -> Option<Notified> {
+        self.noted.take().map(Notified::ReminderState)
+    }
+
+    fn learn(
+        &mut self,
+        stub: Stub,
+        entry: Option<(Known, Option<Moment>)>,
+        message: MessageId,
+    ) -> Notified {
+        self.pending.remove(&stub);
+        self.unconfirmed.remove(&stub);
+        self.well_since.remove(&stub);
+        let before = self.notified.remove(&stub).and_then(|heard| heard.thread);
+        let thread = Some(MailThread {
+            root: before.map_or(message, |strand| strand.root),
+            last: message,
+        });
+        let notified = entry.as_ref().map(|(known, _)| state::Heard {
+            known: known.clone(),
+            thread,
+        });
+        if let Some((known, bad_since)) = entry {
+            self.notified.insert(
+                stub.clone(),
+                Heard {
+                    known,
+                    bad_since,
+                    thread,
+                },
+            );
+        }
+        Notified::Experiment(stub, notified)
+    }
+
+    /// Nobody knows whether the summary was read: what it told is to be told again.
+    fn owe(&mut self, summary: InFlight, now: Moment) {
+        if summary.occasion == Occasion::News && self.route.alerts {
+            self.alert_states.owe(summary.alert_states);
+        }
+        for (stub, entry) in summary
+            .entries
+            .into_iter()
+            .filter(|(stub, _)| self.route.hears_of(stub))
+        {
+            let bad_since = entry.and_then(|(_, since)| since).unwrap_or(now);
+            self.unconfirmed.entry(stub.clone()).or_insert(bad_since);
+            self.pending.entry(stub).or_insert(now);
+        }
+    }
+
+    pub(super) fn view(&self) -> RouteView {
+        let waits = !self.pending.is_empty() || self.alert_states.untold_since.is_some();
+        RouteView {
+            name: self.route.name.clone(),
+            channel: self.route.channel,
+            last_sent: self.delivery.last_sent.map(Moment::wall),
+            waiting_since: self.waiting_since.filter(|_| waits).map(Moment::wall),
+            fault: self.delivery.fault.clone(),
+            failures: self.delivery.failures,
+            refused: self.delivery.refused_since().map(Moment::wall),
+        }
+    }
+
+    /// What people were told bad.
+    pub(super) fn notified(&self) -> impl Iterator<Item = ToldView> {
+        let notified_at = self.notified_at.map(Moment::wall);
+        self.notified
+            .iter()
+            .filter(|(_, heard)| heard.known.health.is_bad())
+            .map(move |(stub, heard)| ToldView {
+                stub: stub.clone(),
+                route: self.route.name.clone(),
+                health: heard.known.health,
+                at: heard
+                    .thread
+                    .map(|strand| strand.last.at)
+                    .or(notified_at)
+                    .unwrap_or(Timestamp::UNIX_EPOCH),
+            })
+    }
+}

@@ -1,0 +1,161 @@
+//! What maintainers can tell labwatch to do, in one closed list, and what they are answered. Decides nothing.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::groups::bookings::Affected;
+use crate::model::{ResourceName, Stub};
+use crate::suppressions::{NamePattern, Schedule, SuppressionId};
+
+/// What a maintainer can tell labwatch to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Somebody knows that this is bad: no mail about it until it is well again or gets worse.
+    Acknowledge {
+        /// What is bad. Of several experiments, those that are bad now.
+        scope: Scope,
+        /// What is done about it.
+        text: String,
+        /// When it ends at the latest.
+        until: Option<Timestamp>,
+    },
+    /// Takes acknowledgements back.
+    Unacknowledge {
+        /// Of what.
+        scope: Scope,
+    },
+    /// Nobody wants to hear about these experiments for a while.
+    Silence {
+        /// Which experiments.
+        pattern: NamePattern,
+        /// When it ends.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// These experiments are worked on at certain times.
+    Maintain {
+        /// Which experiments.
+        pattern: NamePattern,
+        /// When.
+        schedule: Schedule,
+        /// Why.
+        reason: String,
+    },
+    /// Ends an acknowledgement, a silence or a maintenance window before its time.
+    Remove {
+        /// Its number.
+        id: SuppressionId,
+    },
+    /// Holds a resource in book: it cannot be booked until a person lets it go. Students read the reason.
+    Hold {
+        /// The resource.
+        resource: ResourceName,
+        /// Why, in the person's own words.
+        reason: String,
+    },
+    /// Lets go of a person's hold: labwatch judges the resource again.
+    Enable {
+        /// The resource.
+        resource: ResourceName,
+    },
+}
+
+/// What an acknowledgement is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Experiments by their names.
+    Experiments(NamePattern),
+    /// The experiments of a pool, by its name.
+    Pool(String),
+    /// A part whose health is reported, by its name: `relay`, `jump`, `book`, or another.
+    Component(String),
+    /// All of the laboratory.
+    Installation,
+}
+
+/// A command, and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// What is to be done.
+    pub command: Command,
+    /// Who gave it, by the name of their token.
+    pub by: String,
+}
+
+/// What a person wants of a resource in book, until book says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ManualOverride {
+    /// To hold it, for this reason.
+    Hold(String),
+    /// To let it go.
+    Enable,
+}
+
+/// What a command does, known before it is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// The effect in plain words, for the person who is about to give the command.
+    pub text: String,
+    /// The experiments that it is about now, sorted. Empty where it is about none, or about the whole laboratory.
+    pub stubs: Vec<Stub>,
+    /// The bookings that cannot start because of it, or can again (hold and enable).
+    pub affected: Option<Affected>,
+}
+
+/// That a command is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The numbers of what was made or ended, by which it can be ended.
+    pub ids: Vec<SuppressionId>,
+    /// What it does.
+    pub effect: Effect,
+    /// Whether it survives a restart. Not while the memory cannot be written.
+    pub kept: bool,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Experiments(pattern) => f.write_str(pattern.as_str()),
+            Self::Pool(name) => write!(f, "pool {name}"),
+            Self::Component(name) => write!(f, "component {name}"),
+            Self::Installation => f.write_str("the whole laboratory"),
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    /// The command as the audit keeps it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Acknowledge {
+                scope,
+                text,
+                until: None,
+            } => write!(f, "acknowledge {scope}: {text}"),
+            Self::Acknowledge {
+                scope,
+                text,
+                until: Some(until),
+            } => write!(f, "acknowledge {scope} until {until}: {text}"),
+            Self::Unacknowledge { scope } => write!(f, "end the acknowledgement of {scope}"),
+            Self::Silence {
+                pattern,
+                until,
+                reason,
+            } => write!(f, "silence {} until {until}: {reason}", pattern.as_str()),
+            Self::Maintain {
+                pattern,
+                schedule,
+                reason,
+            } => write!(f, "maintain {} {schedule}: {reason}", pattern.as_str()),
+            Self::Remove { id } => write!(f, "end number {id}"),
+            Self::Hold { resource, reason } => write!(f, "hold {resource}: {reason}"),
+            Self::Enable { resource } => write!(f, "enable {resource}"),
+        }
+    }
+}

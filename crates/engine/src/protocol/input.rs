@@ -1,0 +1,185 @@
+//! Everything that can reach the engine, in one closed list.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::{Availability, CallError, ResourceName, SourceName, Stub, Topic};
+use crate::protocol::command::Order;
+use crate::protocol::report::Report;
+use crate::protocol::rules::Rules;
+
+/// What reaches the engine. Whoever adds a kind of input adds its handling in `Engine::step`, and nowhere else.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A report array of relay or jump.
+    Report(SourceName, Arc<Report>),
+    /// How the connection to relay or jump is.
+    Link(SourceName, Link),
+    /// A poll of book that gave the list of resources.
+    Book(BookReading),
+    /// A poll of book that failed.
+    BookFailed(CallError),
+    /// What book says about who needs what, and when.
+    Timetable(Timetable),
+    /// What a switch came to: the answer to `Action::Switch`.
+    Switched {
+        /// The resource that was to be switched.
+        resource: ResourceName,
+        /// What came of it.
+        outcome: SwitchOutcome,
+    },
+    /// What listening to a stream came to: the answer to `Action::Sample`.
+    Sampled {
+        /// The stream that was listened to.
+        topic: Topic,
+        /// What came of it.
+        outcome: SampleOutcome,
+    },
+    /// What sending a summary came to: the answer to `Action::Tell`.
+    Delivered {
+        /// The number of the summary that was to be sent.
+        id: u64,
+        /// What came of it.
+        outcome: Result<(), DeliveryFault>,
+    },
+    /// What a maintainer tells us to do. What would be refused does nothing: whoever hands it in asks before.
+    Command(Order),
+    /// The experiments that closed categories keep back now, all of them.
+    Quarantined(Arc<Quarantined>),
+    /// This replica may act, or may only watch.
+    Role(Role),
+    /// The configuration was read anew: these are the rules from now on.
+    Adopt(Box<Rules>),
+    /// Nothing came, but a deadline is reached.
+    Wake,
+}
+
+/// Experiments that nobody can book, however they are, until a person has opened a category; with its name.
+pub type Quarantined = BTreeMap<Stub, String>;
+
+/// How the connection to relay or jump is, as its feed sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// An attempt is under way.
+    Connecting,
+    /// The websocket is open. Reports are still to prove that it is alive.
+    Open,
+    /// The attempt failed; another follows by itself after a back-off.
+    Failed(CallError),
+    /// An open connection ended; another attempt follows by itself.
+    Closed(String),
+}
+
+/// Whether this replica may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It switches, mails and publishes.
+    Leader,
+    /// It observes and judges, and does nothing outward.
+    Follower,
+}
+
+/// What one poll of book gave.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BookReading {
+    /// Every resource of the manifest. Empty when book has no manifest.
+    pub resources: Vec<ResourceReading>,
+}
+
+/// A resource of book's manifest, with its availability.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceReading {
+    /// Its name in book.
+    pub name: ResourceName,
+    /// The experiment that it is.
+    pub stub: Stub,
+    /// The streams that it must have.
+    pub streams: Vec<Topic>,
+    /// Its availability; `None` when only this reading failed.
+    pub availability: Option<Availability>,
+}
+
+/// What can be booked and what is booked, as book last told it. It cannot hold a user's name: nothing here has room for one.
+///
+/// Each part stays as it was last read when a later reading of it fails; the times say how old it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Timetable {
+    /// What can be booked, sorted.
+    pub slots: Vec<Slot>,
+    /// What is booked and not cancelled, sorted by start. May hold bookings that have ended since.
+    pub bookings: Vec<Booking>,
+    /// When the slots were last read; `None` when they never were.
+    pub slots_read: Option<Timestamp>,
+    /// When the bookings were last read; `None` when they never were.
+    pub bookings_read: Option<Timestamp>,
+}
+
+/// One way in which a resource can be booked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// The resource that it gives.
+    pub resource: ResourceName,
+    /// The policy that it is booked under.
+    pub policy: String,
+    /// The user interfaces that it is shown with.
+    pub ui_set: String,
+}
+
+/// A booking that stands. Who made it is not known here.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Booking {
+    /// When it starts.
+    pub start: Timestamp,
+    /// When it ends: after the start, and no part of it.
+    pub end: Timestamp,
+    /// The resource that it is for.
+    pub resource: ResourceName,
+    /// Whether its user has started it.
+    pub started: bool,
+    /// Whether book says that it could not be started, because its resource was withdrawn.
+    pub unfulfilled: bool,
+}
+
+/// What a switch came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SwitchOutcome {
+    /// Book was told, and this is what it says now.
+    Confirmed(Availability),
+    /// A person holds the resource, found before anything was written; nothing was written.
+    Held(Availability),
+    /// Book does not know the resource.
+    Gone,
+    /// It is not known whether book was told.
+    Failed(CallError),
+}
+
+/// What listening to a stream came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SampleOutcome {
+    /// A message came.
+    Heard,
+    /// Nothing came for this long.
+    ActiveSuppressions(Duration),
+    /// Listening was not possible, so nothing is known.
+    Failed(CallError),
+}
+
+/// Why a summary was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryFault {
+    /// What went wrong.
+    pub fault: CallError,
+    /// Whether the other side refused for good (SMTP 5xx, HTTP 4xx): the same content will not go through later.
+    pub permanent: bool,
+}
+
+impl DeliveryFault {
+    /// Whether it is the content that was refused. A password or a token that is refused says nothing about it.
+    #[must_use]
+    pub fn refuses_content(&self) -> bool {
+        self.permanent && !self.fault.is_ours()
+    }
+}

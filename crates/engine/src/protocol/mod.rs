@@ -1,0 +1,13 @@
+//! What goes into the engine and what comes out of it: types without decisions.
+
+pub mod command;
+pub mod effect;
+pub mod event;
+pub mod input;
+pub mod policy;
+pub mod refusal;
+pub mod report;
+pub mod rules;
+pub mod snapshot;
+pub mod state;
+pub mod summary;

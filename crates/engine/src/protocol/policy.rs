@@ -1,0 +1,78 @@
+//! The numbers that the engine judges by. The configuration makes one; the engine only reads it.
+
+use std::time::Duration;
+
+use crate::experiments::flapping::FlapRule;
+use crate::experiments::hysteresis::HysteresisTimes;
+
+/// Thresholds and bounds of the judgement. Settings are named without their `STATUS_` prefix.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// `HEALTH_LAST_ACTIVE`: a stream that has not transmitted for longer than this is silent.
+    pub last_active: Duration,
+    /// `HEALTH_LAST_CHECKED`: what has not been in a report for this long is missing.
+    pub last_checked: Duration,
+    /// `HEALTH_STARTUP`: how long after its first sight an experiment is not judged.
+    pub startup: Duration,
+    /// `HEALTH_SETTLE`: how long after a source's restart or return absence is not held against anybody.
+    pub settle: Duration,
+    /// `HEALTH_OUTAGE_HOLD`: how long relay may tell nothing before experiments count as down.
+    pub outage_hold: Duration,
+    /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`: how long a change must last before it counts.
+    pub hold: HysteresisTimes,
+    /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`: when changes between usable and down are too many.
+    pub flap: FlapRule,
+    /// `HEALTH_EVENTS`: how many events are kept per experiment, at least 1.
+    pub events: usize,
+    /// `ASK_EVERY`: when a source has told nothing for this long, it is asked. `None`: never ask.
+    pub ask: Option<Asking>,
+    /// `SAMPLE`: whether streams are listened to.
+    pub sample: Sampling,
+    /// `SAMPLE_AT_ONCE`: how many streams are listened to at the same time, at least 1.
+    pub sample_at_once: usize,
+    /// `SAMPLE_FOR`: how long a stream is listened to at most.
+    pub sample_for: Duration,
+    /// `QUERY_BOOK_EVERY`: how often book is polled, for judging how old its last answer may be.
+    pub query_book_every: Duration,
+}
+
+/// When a source is asked for a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// As often as the rules of the policy need.
+    Auto,
+    /// When nothing came for this long.
+    Every(Duration),
+}
+
+/// When streams are listened to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampling {
+    /// When relay's reports carry no statistics.
+    Auto,
+    /// Always, beside the statistics.
+    Always,
+    /// Never: without statistics, connected counts as active.
+    Never,
+}
+
+impl Default for Policy {
+    /// The documented defaults.
+    fn default() -> Self {
+        Self {
+            last_active: Duration::from_secs(10),
+            last_checked: Duration::from_secs(10),
+            startup: Duration::from_secs(60),
+            settle: Duration::from_secs(30),
+            outage_hold: Duration::from_secs(15 * 60),
+            hold: HysteresisTimes::default(),
+            flap: FlapRule::default(),
+            events: 100,
+            ask: Some(Asking::Auto),
+            sample: Sampling::Auto,
+            sample_at_once: 8,
+            sample_for: Duration::from_secs(2),
+            query_book_every: Duration::from_secs(15 * 60),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What the engine is told by the configuration: how to judge, whom to tell, what surrounds experiments. It can be told anew while it runs.
+
+use std::time::Duration;
+
+use crate::groups::pool::PoolRule;
+use crate::notifications::advice::Advice;
+use crate::notifications::route::Route;
+use crate::protocol::policy::Policy;
+use crate::suppressions::Maintenance;
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// The numbers to judge by.
+    pub policy: Policy,
+    /// Whom to tell, each route with a name of its own.
+    pub routes: Vec<Route>,
+    /// `[[maintenance]]`: when experiments are worked on.
+    pub maintenance: Vec<Maintenance>,
+    /// `[[pool]]`: experiments that can stand in for each other, beside those that are found.
+    pub pools: Vec<PoolRule>,
+    /// `[advice]`: what maintainers are told to do.
+    pub advice: Advice,
+    /// `HOLD_OVERDUE`: after which time a person's hold looks forgotten.
+    pub hold_overdue: Duration,
+}

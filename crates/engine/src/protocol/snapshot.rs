@@ -1,0 +1,371 @@
+//! What readers see: an immutable picture of everything, shared and never changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::groups::bookings::{Affected, Calendar};
+use crate::groups::holds::HoldView;
+use crate::groups::pool::{PoolStatus, Pools};
+use crate::model::{
+    Bookable, CallError, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
+};
+use crate::notifications::correlation::Cause;
+use crate::notifications::route::Channel;
+use crate::protocol::command::ManualOverride;
+use crate::protocol::event::{Event, Issue};
+use crate::protocol::input::{Link, Quarantined, Role};
+use crate::protocol::report::{Report, Traffic};
+use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
+
+/// A picture of everything at one moment. Parts that did not change are shared with earlier pictures.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Grows with every picture.
+    pub version: u64,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// When the engine started.
+    pub started: Timestamp,
+    /// Whether this replica may act.
+    pub role: Role,
+    /// The version at which the experiments, the pools, the holds or the causes were last other than before.
+    pub changed: u64,
+    /// All experiments, sorted by stub.
+    pub experiments: Arc<Vec<Arc<ExperimentView>>>,
+    /// How many experiments are in which state.
+    pub counts: Counts,
+    /// Relay, jump and book, in this order.
+    pub sources: [SourceView; 3],
+    /// How the pools of interchangeable experiments stand, sorted by name.
+    pub standings: Arc<Vec<PoolView>>,
+    /// What people hold: first what blocks bookings, the earliest first; then the others, the oldest first.
+    pub holds: Arc<Vec<HoldView>>,
+    /// What the experiments that cannot be used now probably have in common, the earliest first.
+    pub causes: Arc<Vec<Cause>>,
+    /// The ways to people, in the order of the configuration; none when nobody is told.
+    pub routes: Vec<RouteView>,
+    /// What people were told bad, sorted by experiment and route.
+    pub notified: Arc<Vec<ToldView>>,
+    /// Sampling.
+    pub sampling: SamplingView,
+    /// Since when book has given an empty manifest.
+    pub manifest_lost: Option<Timestamp>,
+    /// Since when all sources have been silent, so that we ourselves are blind.
+    pub blind: Option<Timestamp>,
+    /// Everything that keeps mail quiet, in the order in which it is listed.
+    pub notes: Arc<Vec<NoteView>>,
+    /// The same, to be asked.
+    pub quiet: Arc<ActiveSuppressions>,
+    /// Who has booked what, without names.
+    pub calendar: Arc<Calendar>,
+    /// Which experiments can stand in for each other.
+    pub pools: Arc<Pools>,
+    /// Experiments that closed categories keep back.
+    pub quarantined: Arc<Quarantined>,
+}
+
+impl Snapshot {
+    /// The source of this name.
+    #[must_use]
+    pub fn source(&self, name: SourceName) -> &SourceView {
+        &self.sources[name as usize]
+    }
+
+    /// The experiment of this name.
+    #[must_use]
+    pub fn experiment(&self, stub: &str) -> Option<&Arc<ExperimentView>> {
+        let at = self
+            .experiments
+            .binary_search_by(|view| view.stub.as_str().cmp(stub))
+            .ok()?;
+        self.experiments.get(at)
+    }
+
+    /// How the pool of this name stands.
+    #[must_use]
+    pub fn pool(&self, name: &str) -> Option<&PoolView> {
+        let at = self
+            .standings
+            .binary_search_by(|pool| (*pool.name).cmp(name))
+            .ok()?;
+        self.standings.get(at)
+    }
+
+    /// What people were told bad about the experiment of this name, one for each route that heard of it.
+    #[must_use]
+    pub fn notified(&self, stub: &str) -> &[ToldView] {
+        let from = self
+            .notified
+            .partition_point(|view| view.stub.as_str() < stub);
+        let rest = self.notified.get(from..).unwrap_or_default();
+        rest.get(..rest.partition_point(|view| view.stub.as_str() == stub))
+            .unwrap_or_default()
+    }
+}
+
+/// How many experiments are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// All of them.
+    pub total: usize,
+    /// Those that are ok.
+    pub ok: usize,
+    /// Those that are degraded.
+    pub degraded: usize,
+    /// Those that come and go too often.
+    pub flapping: usize,
+    /// Those that are down.
+    pub down: usize,
+    /// Those that are not judged.
+    pub unknown: usize,
+    /// Those of which a resource is withdrawn by us.
+    pub withdrawn: usize,
+    /// Those of which a resource is held by a person.
+    pub held: usize,
+    /// Those that book does not list.
+    pub unlisted: usize,
+    /// Those that somebody acknowledged as bad.
+    pub acknowledged: usize,
+    /// Those of which mail is silenced, or that are worked on.
+    pub silenced: usize,
+}
+
+/// A pool of experiments that can stand in for each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolView {
+    /// Its name, which no other pool has.
+    pub name: Arc<str>,
+    /// Its experiments, sorted.
+    pub members: Vec<Stub>,
+    /// How many of them are ok.
+    pub healthy: usize,
+    /// How many of them can be booked.
+    pub bookable: usize,
+    /// What works against what is booked within 24 h.
+    pub standing: PoolStatus,
+}
+
+/// An experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExperimentView {
+    /// Its name.
+    pub stub: Stub,
+    /// The resources that it is in book, sorted by name. Empty when it is unlisted.
+    pub resources: Vec<ResourceView>,
+    /// Whether book's manifest lists it, as far as is known.
+    pub listed: bool,
+    /// Its health.
+    pub health: Health,
+    /// Since when.
+    pub since: Timestamp,
+    /// What is wrong.
+    pub issues: Vec<Issue>,
+    /// How it flaps; `None` while it is steady.
+    pub flapping: Option<FlapView>,
+    /// Why mail about it is kept quiet; `None` when it is not.
+    pub quiet: Option<Suppression>,
+    /// Its remote login.
+    pub jump: JumpHealth,
+    /// When its host was last in a report of jump.
+    pub jump_seen: Seen,
+    /// Its last connection to jump, where it is not in the newest report.
+    pub jump_last: Option<Arc<LastConnection>>,
+    /// Its streams, sorted by topic.
+    pub streams: Vec<StreamView>,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+    /// Until when it has its start-up grace; `None` when that is over.
+    pub grace_until: Option<Timestamp>,
+    /// When book's manifest last listed it.
+    pub last_listed: Option<Timestamp>,
+    /// Its latest events, oldest first, at most `HEALTH_EVENTS`.
+    pub events: Vec<Arc<Event>>,
+    /// The names of the pools that it is in.
+    pub pools: Vec<Arc<str>>,
+    /// The bookings of it that are under way or to come.
+    pub affected: Affected,
+    /// What can be done about it, where something is wrong and its symptoms tell.
+    pub advice: Option<Arc<str>>,
+    /// Whether nothing of it is to be seen: neither its login nor any stream that it must have.
+    pub is_lost: bool,
+}
+
+/// How an experiment flaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlapView {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it counts as steady if it neither comes nor goes until then.
+    pub steady_at: Timestamp,
+}
+
+impl ExperimentView {
+    /// Whether it can be booked: the worst of its resources. `None` when it has none or book has not told yet.
+    #[must_use]
+    pub fn bookable(&self) -> Option<Bookable> {
+        self.resources
+            .iter()
+            .filter_map(|resource| resource.bookable)
+            .max()
+    }
+}
+
+/// A resource of an experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceView {
+    /// Its name in book.
+    pub name: ResourceName,
+    /// Whether it can be booked, as book last said; `None` when it has not said yet.
+    pub bookable: Option<Bookable>,
+    /// The reason that book stores.
+    pub reason: String,
+    /// When book last said so.
+    pub read: Option<Timestamp>,
+    /// Why the last switch failed, where it did.
+    pub fault: Option<CallError>,
+    /// What a person wants of it, until book says so.
+    pub manual_override: Option<ManualOverride>,
+}
+
+/// A stream of an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamView {
+    /// Its topic in relay.
+    pub topic: Topic,
+    /// Whether book's manifest requires it.
+    pub required: bool,
+    /// How it is.
+    pub health: StreamHealth,
+    /// How it is known whether it transmits.
+    pub evidence: Evidence,
+    /// When it was last in a report of relay.
+    pub seen: Seen,
+    /// Its last connection, where it is not in the newest report.
+    pub last: Option<Arc<LastConnection>>,
+}
+
+/// How it is known whether a stream transmits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// Relay's statistics say so.
+    Statistics,
+    /// We listened; the time is when a message last came, if ever.
+    Sampled(Option<Timestamp>),
+    /// It is not known: connected counts as active.
+    Unverified,
+}
+
+/// When something was last in a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Never.
+    Never,
+    /// In the newest one: the time is that of the source's last report.
+    InNewest,
+    /// In an earlier one, which came at this time.
+    At(Timestamp),
+}
+
+impl Seen {
+    /// The time, given when the newest report came.
+    #[must_use]
+    pub fn time(self, newest: Option<Timestamp>) -> Option<Timestamp> {
+        match self {
+            Self::Never => None,
+            Self::InNewest => newest,
+            Self::At(when) => Some(when),
+        }
+    }
+}
+
+/// A connection that is gone, as the last report that had it told it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastConnection {
+    /// When it connected.
+    pub connected: String,
+    /// When its token ends.
+    pub expires: String,
+    /// Where it came from.
+    pub remote: String,
+    /// What program it said it was.
+    pub user_agent: String,
+    /// Its scopes.
+    pub scopes: crate::protocol::report::Scopes,
+    /// What it sent.
+    pub tx: Option<Traffic>,
+    /// What it received.
+    pub rx: Option<Traffic>,
+}
+
+/// A source.
+#[derive(Debug, Clone)]
+pub struct SourceView {
+    /// Which.
+    pub name: SourceName,
+    /// How it is.
+    pub health: SourceHealth,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it last told something.
+    pub last_report: Option<Timestamp>,
+    /// The longest time between its recent reports.
+    pub pace: Option<Duration>,
+    /// How the connection is (relay and jump).
+    pub link: Link,
+    /// What is wrong and what to do; empty when nothing is.
+    pub note: String,
+    /// When the server started, in its own words (relay and jump).
+    pub server_started: Option<String>,
+    /// How many experiments are not judged because of it.
+    pub hides: usize,
+    /// Its newest report, for details of connections (relay and jump).
+    pub report: Option<Arc<Report>>,
+}
+
+/// A way to people, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteView {
+    /// Its name.
+    pub name: RouteName,
+    /// How it is told.
+    pub channel: Channel,
+    /// When a summary last arrived, since the start.
+    pub last_sent: Option<Timestamp>,
+    /// Since when there is something to tell that has not been told.
+    pub waiting_since: Option<Timestamp>,
+    /// Why the last attempt failed, where it did.
+    pub fault: Option<CallError>,
+    /// How many attempts failed in a row.
+    pub failures: u32,
+    /// When what waits was refused for good. It is kept, and tried again when something changes, or after a day.
+    pub refused: Option<Timestamp>,
+}
+
+/// What the people of a route were told bad about an experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldView {
+    /// The experiment.
+    pub stub: Stub,
+    /// The route.
+    pub route: RouteName,
+    /// How they were told it is.
+    pub health: Health,
+    /// When they were last told.
+    pub at: Timestamp,
+}
+
+/// Sampling, as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SamplingView {
+    /// How many streams are sampled; 0 when relay's statistics make it needless or it is off.
+    pub streams: usize,
+    /// How long one round over all of them takes at the present speed.
+    pub round: Duration,
+    /// Whether a round fits into `HEALTH_LAST_ACTIVE`.
+    pub keeps_up: bool,
+    /// How many samples failed in a row; while they fail, connected counts as active.
+    pub failures: u32,
+}

@@ -1,0 +1,135 @@
+//! What people on a route are told, before anybody chooses the words: the difference between what they were last told and what is.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::groups::bookings::Affected;
+use crate::model::{Bookable, Health, RouteName, Stub};
+use crate::notifications::route::Channel;
+use crate::protocol::event::Issue;
+use crate::protocol::snapshot::Counts;
+use crate::protocol::state::{Alert, MessageId};
+
+/// One message's content.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// A number that grows by one with each attempt, whichever route it goes.
+    pub id: u64,
+    /// The route that it goes.
+    pub route: RouteName,
+    /// How that route is told.
+    pub channel: Channel,
+    /// Why it is sent.
+    pub occasion: Occasion,
+    /// Which messages it belongs to.
+    pub thread: Thread,
+    /// When it was put together.
+    pub at: Timestamp,
+    /// What is new since people were last told: problems first, the soonest booked before others; then what is well again.
+    pub news: Vec<Line>,
+    /// Every experiment that is not well, new ones included, in the same order.
+    pub problems: Vec<Line>,
+    /// What concerns the whole laboratory: sources, book's manifest, our own blindness.
+    pub alerts: Vec<AlertLine>,
+    /// How many of the experiments that the route hears of are in which state.
+    pub counts: Counts,
+    /// What is worth knowing beside the problems themselves.
+    pub background: Background,
+}
+
+/// Why people are told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Occasion {
+    /// Something differs from what they know.
+    News,
+    /// What they know is still so.
+    Reminder,
+    /// It is the time of day for it.
+    Digest,
+}
+
+impl Occasion {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::News => "news",
+            Self::Reminder => "reminder",
+            Self::Digest => "digest",
+        }
+    }
+}
+
+/// Which messages belong together, so that mail programs show them so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// The name of this one.
+    pub id: MessageId,
+    /// Earlier ones about the same incidents, oldest first.
+    pub references: Vec<MessageId>,
+}
+
+/// One experiment in a mail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// The experiment.
+    pub stub: Stub,
+    /// Its health now.
+    pub health: Health,
+    /// The health that people were last told, or [`Health::Ok`] where they were told nothing.
+    pub notified: Health,
+    /// Whether it can be booked; `None` when book does not list it or has not told yet.
+    pub bookable: Option<Bookable>,
+    /// Whether book's manifest lists it.
+    pub listed: bool,
+    /// What is wrong; empty when it is well.
+    pub issues: Vec<Issue>,
+    /// Since when it is as it is.
+    pub since: Timestamp,
+    /// How long it was bad, where it is well again.
+    pub lasted: Option<Duration>,
+    /// The bookings of it that are under way or to come.
+    pub affected: Affected,
+    /// What can be done about it, where its symptoms tell.
+    pub advice: Option<String>,
+}
+
+/// What is worth knowing beside the problems themselves, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Background {
+    /// What several new losses have in common.
+    pub causes: Vec<String>,
+    /// Pools of interchangeable experiments that have less left than is booked within 24 h.
+    pub short_pools: Vec<String>,
+    /// Resources that people have held for so long that they look forgotten.
+    pub forgotten_holds: Vec<String>,
+    /// What people have silenced, and until when.
+    pub silences: Vec<String>,
+}
+
+impl Background {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.causes.is_empty()
+            && self.short_pools.is_empty()
+            && self.forgotten_holds.is_empty()
+            && self.silences.is_empty()
+    }
+}
+
+/// Something that concerns the whole laboratory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertLine {
+    /// What it is about; `None` for a trial, which is about nothing.
+    pub alert: Option<Alert>,
+    /// What is wrong and what to do, or that it has ended.
+    pub text: String,
+    /// Since when it was or is so.
+    pub since: Timestamp,
+    /// How long it lasted, where it has ended.
+    pub ended: Option<Duration>,
+    /// Whether people have not been told this yet.
+    pub new: bool,
+}

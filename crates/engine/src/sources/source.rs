@@ -1,0 +1,502 @@
+//! A source's own health: judged by the age of what it last told against the pace it has kept, never by its socket.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::experiments::evaluate::Telling;
+use crate::model::{CallError, Moment, SourceHealth, SourceName, format_duration};
+use crate::protocol::input::Link;
+
+/// How long a source may take for its very first report before it counts as down.
+const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);
+
+/// How many of the latest intervals between reports make the pace. The longest of them counts, so that a burst of reports
+/// that somebody asked for does not make the next regular one look late.
+const PACE_OVER: usize = 8;
+
+/// How often relay and jump report by themselves in production. A quicker pace is only counted on while we ask for reports,
+/// because others ask too, and stop asking when they like.
+const OWN_PACE: Duration = Duration::from_secs(60);
+
+/// A source is late when nothing came for twice its pace and this.
+const LATE_MARGIN: Duration = Duration::from_secs(1);
+
+/// A source is down when nothing came for three times its pace and this.
+const DOWN_MARGIN: Duration = Duration::from_secs(2);
+
+/// Book is down when every poll has failed for this long.
+const BOOK_DOWN_AFTER: Duration = Duration::from_secs(30);
+
+/// How long the connection that follows a mute one may be mute before it is given up too, doubling up to [`RECONNECT_AT_MOST`].
+const RECONNECT_AFTER: Duration = Duration::from_secs(30);
+
+/// The longest wait between two such attempts.
+const RECONNECT_AT_MOST: Duration = Duration::from_secs(300);
+
+/// The state of one source.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) name: SourceName,
+    pub(crate) health: SourceHealth,
+    pub(crate) since: Moment,
+    pub(crate) link: Link,
+    /// When the last report came.
+    pub(crate) last: Option<Moment>,
+    /// When the server started, in its own words.
+    pub(crate) started: Option<String>,
+    /// Until when absence means nothing.
+    settle_until: Option<Moment>,
+    intervals: VecDeque<Duration>,
+    /// No pace is taken as quicker than this.
+    floor: Duration,
+    link_since: Moment,
+    heard_on_link: bool,
+    asked: Option<Moment>,
+    reconnect_at: Option<Moment>,
+    reconnects: u32,
+    /// Since when every poll of book has failed, and how the last one did.
+    failing: Option<(Moment, CallError)>,
+}
+
+impl Source {
+    /// A source that has told nothing yet, and that is asked when it tells nothing for `ask_every`.
+    pub(crate) fn new(name: SourceName, ask_every: Option<Duration>, now: Moment) -> Self {
+        Self {
+            name,
+            health: SourceHealth::Starting,
+            since: now,
+            link: Link::Connecting,
+            last: None,
+            started: None,
+            settle_until: None,
+            intervals: VecDeque::with_capacity(PACE_OVER),
+            floor: ask_every.unwrap_or(OWN_PACE).min(OWN_PACE),
+            link_since: now,
+            heard_on_link: false,
+            asked: None,
+            reconnect_at: None,
+            reconnects: 0,
+            failing: None,
+        }
+    }
+
+    /// Takes note of how often it is asked from now on when it tells nothing.
+    pub(crate) fn is_asked(&mut self, every: Option<Duration>) {
+        self.floor = every.unwrap_or(OWN_PACE).min(OWN_PACE);
+    }
+
+    /// What its word is worth at this moment.
+    pub(crate) fn telling(&self, now: Moment) -> Telling {
+        Telling {
+            starts: self.health == SourceHealth::Starting,
+            tells: matches!(self.health, SourceHealth::Live | SourceHealth::Late),
+            settling: self.settle_until.is_some_and(|until| now < until),
+        }
+    }
+
+    /// Until when absence means nothing.
+    pub(crate) fn settles_until(&self) -> Option<Moment> {
+        self.settle_until
+    }
+
+    /// Takes note that it told something. `settle` is how long absence is excused after a restart or an outage.
+    pub(crate) fn heard(&mut self, started: Option<&str>, settle: Duration, now: Moment) {
+        let restarted =
+            matches!((self.started.as_deref(), started), (Some(old), Some(new)) if old != new);
+        if restarted || self.health == SourceHealth::Down {
+            self.settle_until = Some(now + settle);
+        }
+        if let Some(last) = self.last.filter(|_| self.health != SourceHealth::Down) {
+            if self.intervals.len() == PACE_OVER {
+                self.intervals.pop_front();
+            }
+            self.intervals.push_back(now.since(last));
+        }
+        if self.started.as_deref() != started {
+            self.started = started.map(str::to_owned);
+        }
+        self.last = Some(now);
+        self.heard_on_link = true;
+        self.reconnect_at = None;
+        self.reconnects = 0;
+        self.failing = None;
+    }
+
+    /// Takes note of how the connection is.
+    pub(crate) fn linked(&mut self, link: Link, now: Moment) {
+        if link == Link::Open {
+            self.heard_on_link = false;
+            self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
+        }
+        // An attempt under way tells less than why the last one failed.
+        if !(link == Link::Connecting && matches!(self.link, Link::Failed(_) | Link::Closed(_))) {
+            self.link = link;
+        }
+        self.link_since = now;
+    }
+
+    /// Takes note that a poll failed.
+    pub(crate) fn failed(&mut self, fault: CallError, now: Moment) {
+        let since = self.failing.as_ref().map_or(now, |(since, _)| *since);
+        self.failing = Some((since, fault));
+    }
+
+    /// The longest of the latest intervals between reports.
+    pub(crate) fn pace(&self) -> Option<Duration> {
+        self.intervals.iter().max().copied()
+    }
+
+    /// Brings the health up to date. Returns whether it changed.
+    pub(crate) fn evaluate(&mut self, now: Moment) -> bool {
+        if self.settle_until.is_some_and(|until| now >= until) {
+            self.settle_until = None;
+        }
+        let health = self.health_at(now);
+        let changed = health != self.health;
+        if changed {
+            self.since = now;
+            self.health = health;
+            self.reconnect_at = (health == SourceHealth::Down).then_some(now);
+        }
+        changed
+    }
+
+    fn health_at(&self, now: Moment) -> SourceHealth {
+        let (late, down) = self.bounds();
+        match (late, down) {
+            (_, Some(down)) if now >= down => SourceHealth::Down,
+            (Some(late), _) if now >= late => SourceHealth::Late,
+            _ if self.last.is_none() => SourceHealth::Starting,
+            _ => SourceHealth::Live,
+        }
+    }
+
+    /// When it becomes late and when it becomes down if nothing comes.
+    fn bounds(&self) -> (Option<Moment>, Option<Moment>) {
+        if self.name == SourceName::Book {
+            let since = self.failing.as_ref().map(|(since, _)| *since);
+            return (
+                since.filter(|_| self.last.is_some()),
+                since.map(|since| since + BOOK_DOWN_AFTER),
+            );
+        }
+        match self.last {
+            None => (None, Some(self.link_first_expected() + FIRST_REPORT_WITHIN)),
+            Some(last) => {
+                let pace = self.pace().unwrap_or_default().max(self.floor);
+                (
+                    Some(last + pace * 2 + LATE_MARGIN),
+                    Some(last + pace * 3 + DOWN_MARGIN),
+                )
+            }
+        }
+    }
+
+    /// When the wait for the very first report began.
+    fn link_first_expected(&self) -> Moment {
+        if self.health == SourceHealth::Starting {
+            self.since
+        } else {
+            self.since.before(FIRST_REPORT_WITHIN)
+        }
+    }
+
+    /// Whether it is to be asked for a report now: nothing came for `every` on an open connection.
+    pub(crate) fn ask_due(&mut self, every: Duration, now: Moment) -> bool {
+        let due = self.ask_at(every).is_some_and(|at| now >= at);
+        if due {
+            self.asked = Some(now);
+        }
+        due
+    }
+
+    fn ask_at(&self, every: Duration) -> Option<Moment> {
+        (self.link == Link::Open).then(|| {
+            let latest = [self.last, self.asked]
+                .into_iter()
+                .flatten()
+                .max()
+                .map_or(self.link_since, |at| at.max(self.link_since));
+            latest + every
+        })
+    }
+
+    /// Whether a connection that is open but tells nothing is to be given up now.
+    pub(crate) fn reconnect_due(&mut self, now: Moment) -> bool {
+        let due = self.link == Link::Open && self.reconnect_at.is_some_and(|at| now >= at);
+        if due {
+            self.reconnects = self.reconnects.saturating_add(1);
+            self.reconnect_at = Some(now + self.reconnect_wait());
+            self.asked = Some(now);
+        }
+        due
+    }
+
+    fn reconnect_wait(&self) -> Duration {
+        (RECONNECT_AFTER * 2_u32.saturating_pow(self.reconnects.saturating_sub(1).min(8)))
+            .min(RECONNECT_AT_MOST)
+    }
+
+    /// When it must be looked at again although nothing came.
+    pub(crate) fn deadline(&self, ask_every: Option<Duration>) -> Option<Moment> {
+        let (late, down) = self.bounds();
+        let late =
+            late.filter(|_| matches!(self.health, SourceHealth::Live | SourceHealth::Starting));
+        let down = down.filter(|_| self.health != SourceHealth::Down);
+        let ask = ask_every.and_then(|every| self.ask_at(every));
+        let reconnect = self.reconnect_at.filter(|_| self.link == Link::Open);
+        [late, down, ask, reconnect, self.settle_until]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// What is wrong and what to do; empty when it is live.
+    pub(crate) fn note(&self) -> String {
+        match self.health {
+            SourceHealth::Live => String::new(),
+            SourceHealth::Starting => format!("{} has not told anything yet", self.name),
+            SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
+                self.book_note()
+            }
+            SourceHealth::Late | SourceHealth::Down => self.feed_note(),
+        }
+    }
+
+    fn book_note(&self) -> String {
+        let why = self.failing.as_ref().map_or_else(
+            || "it has not answered".to_owned(),
+            |(_, fault)| fault.to_string(),
+        );
+        format!("book cannot be read: {why}")
+    }
+
+    fn feed_note(&self) -> String {
+        let name = self.name;
+        match &self.link {
+            Link::Failed(fault) => format!("{name} gives no access: {fault}"),
+            Link::Closed(why) => format!("the connection to {name} ended: {why}"),
+            Link::Connecting => format!("connecting to {name}"),
+            Link::Open if !self.heard_on_link => match name {
+                SourceName::Jump => "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump (with \
+                                     SIGKILL, it does not stop on SIGTERM)"
+                    .to_owned(),
+                SourceName::Relay | SourceName::Book => format!(
+                    "{name} accepts the connection but sends no reports: it may not have accepted our access code, or its hub is stuck; \
+                     restart {name} if this stays"
+                ),
+            },
+            Link::Open => {
+                let whole = |pace: Duration| format_duration(Duration::from_secs((pace + Duration::from_millis(500)).as_secs().max(1)));
+                let pace = self.pace().map_or_else(String::new, |pace| format!(", after one at least every {}", whole(pace)));
+                format!("the reports of {name} have stopped although the connection is open{pace}")
+            }
+        }
+    }
+
+    /// When it last told something, for people.
+    pub(crate) fn last_wall(&self) -> Option<Timestamp> {
+        self.last.map(Moment::wall)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_secs(30);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
+    }
+
+    fn reporting(name: SourceName, times: &[u64]) -> Source {
+        let mut source = Source::new(name, Some(Duration::from_secs(1)), at(0));
+        source.linked(Link::Open, at(0));
+        for &time in times {
+            source.heard(Some("s1"), SETTLE, at(time));
+            source.evaluate(at(time));
+        }
+        source
+    }
+
+    fn health_at(source: &mut Source, second: u64) -> SourceHealth {
+        source.evaluate(at(second));
+        source.health
+    }
+
+    #[test]
+    fn late_and_down_follow_the_pace() {
+        let mut source = reporting(SourceName::Relay, &[2, 4, 6]);
+        for (second, health) in [
+            (10, SourceHealth::Live),
+            (11, SourceHealth::Late),
+            (13, SourceHealth::Late),
+            (14, SourceHealth::Down),
+        ] {
+            assert_eq!(health_at(&mut source, second), health, "{second}");
+        }
+        let mut slow = reporting(SourceName::Relay, &[61, 122, 123, 124]);
+        for (second, health) in [
+            (246, SourceHealth::Live),
+            (247, SourceHealth::Late),
+            (309, SourceHealth::Down),
+        ] {
+            assert_eq!(health_at(&mut slow, second), health, "{second}");
+        }
+    }
+
+    #[test]
+    fn a_burst_that_somebody_asked_for_is_no_pace() {
+        let burst: Vec<u64> = (61..80).collect();
+        let mut asked = Source::new(SourceName::Relay, Some(Duration::from_secs(5)), at(0));
+        let mut left_alone = Source::new(SourceName::Relay, None, at(0));
+        for source in [&mut asked, &mut left_alone] {
+            for &second in &burst {
+                source.heard(None, SETTLE, at(second));
+                source.evaluate(at(second));
+            }
+        }
+        for (second, health) in [
+            (89, SourceHealth::Live),
+            (90, SourceHealth::Late),
+            (96, SourceHealth::Down),
+        ] {
+            assert_eq!(health_at(&mut asked, second), health, "{second}");
+        }
+        for (second, health) in [
+            (140, SourceHealth::Live),
+            (200, SourceHealth::Late),
+            (261, SourceHealth::Down),
+        ] {
+            assert_eq!(health_at(&mut left_alone, second), health, "{second}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_never_told_is_down_after_its_time() {
+        let mut source = Source::new(SourceName::Jump, None, at(0));
+        assert_eq!(health_at(&mut source, 29), SourceHealth::Starting);
+        assert_eq!(health_at(&mut source, 30), SourceHealth::Down);
+        assert_eq!(health_at(&mut source, 31), SourceHealth::Down);
+    }
+
+    #[test]
+    fn absence_is_excused_after_a_restart_and_after_an_outage() {
+        let mut restarted = reporting(SourceName::Relay, &[2, 4]);
+        restarted.heard(Some("s2"), SETTLE, at(6));
+        restarted.evaluate(at(6));
+        assert!(restarted.telling(at(35)).settling && !restarted.telling(at(36)).settling);
+
+        let mut back = reporting(SourceName::Relay, &[2, 4]);
+        back.evaluate(at(60));
+        assert!(!back.telling(at(60)).tells);
+        back.heard(Some("s1"), SETTLE, at(61));
+        back.evaluate(at(61));
+        assert!(back.telling(at(61)).tells && back.telling(at(90)).settling);
+        assert_eq!(
+            back.pace(),
+            Some(Duration::from_secs(2)),
+            "an outage is no pace"
+        );
+    }
+
+    #[test]
+    fn it_is_asked_when_it_is_too_slow_for_the_rule() {
+        let every = Duration::from_secs(5);
+        let mut source = reporting(SourceName::Relay, &[10]);
+        assert!(!source.ask_due(every, at(14)));
+        assert!(source.ask_due(every, at(15)));
+        assert!(!source.ask_due(every, at(19)));
+        assert!(source.ask_due(every, at(20)));
+        source.linked(Link::Closed("gone".into()), at(21));
+        assert!(!source.ask_due(every, at(60)));
+    }
+
+    #[test]
+    fn a_mute_connection_is_given_up_less_and_less_often() {
+        let mut source = reporting(SourceName::Jump, &[1, 2]);
+        source.evaluate(at(100));
+        let due: Vec<u64> = (100..1000)
+            .filter(|&second| source.reconnect_due(at(second)))
+            .collect();
+        assert_eq!(due, [100, 130, 190, 310, 550, 850]);
+    }
+
+    #[test]
+    fn the_connection_that_follows_a_mute_one_has_half_a_minute() {
+        let mut source = reporting(SourceName::Jump, &[1, 2]);
+        source.evaluate(at(100));
+        let due: Vec<u64> = (100..400)
+            .filter(|&second| {
+                let due = source.reconnect_due(at(second));
+                if due {
+                    source.linked(Link::Closed("given up".into()), at(second));
+                    source.linked(Link::Open, at(second + 1));
+                }
+                due
+            })
+            .collect();
+        assert_eq!(due, [100, 131, 192, 313]);
+    }
+
+    #[test]
+    fn each_trouble_has_words_of_its_own() {
+        let mut source = reporting(SourceName::Jump, &[1, 2]);
+        source.evaluate(at(100));
+        assert_eq!(
+            source.note(),
+            "the reports of jump have stopped although the connection is open, after one at least every 1s"
+        );
+        source.linked(Link::Closed("reset by peer".into()), at(100));
+        source.linked(Link::Connecting, at(100));
+        assert_eq!(source.note(), "the connection to jump ended: reset by peer");
+        source.linked(Link::Failed(CallError::TimedOut), at(100));
+        assert_eq!(
+            source.note(),
+            "jump gives no access: no answer within the time limit"
+        );
+        source.linked(Link::Open, at(101));
+        assert!(
+            source
+                .note()
+                .contains("hub is probably stuck; restart jump")
+        );
+    }
+
+    #[test]
+    fn book_is_late_at_once_and_down_when_it_stays_so() {
+        let mut book = Source::new(SourceName::Book, None, at(0));
+        book.heard(None, SETTLE, at(1));
+        assert_eq!(health_at(&mut book, 800), SourceHealth::Live);
+        book.failed(CallError::TimedOut, at(900));
+        assert_eq!(health_at(&mut book, 900), SourceHealth::Late);
+        book.failed(CallError::Dropped, at(920));
+        assert_eq!(health_at(&mut book, 930), SourceHealth::Down);
+        assert_eq!(
+            book.note(),
+            "book cannot be read: it closed the connection without an answer"
+        );
+        book.heard(None, SETTLE, at(940));
+        assert_eq!(health_at(&mut book, 940), SourceHealth::Live);
+    }
+
+    #[test]
+    fn the_next_look_is_never_in_the_past() {
+        let mut source = reporting(SourceName::Relay, &[2, 4, 6]);
+        for second in 6..2000 {
+            let now = at(second);
+            source.evaluate(now);
+            source.ask_due(Duration::from_secs(5), now);
+            source.reconnect_due(now);
+            assert!(
+                source
+                    .deadline(Some(Duration::from_secs(5)))
+                    .is_none_or(|next| next > now),
+                "{second} {source:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! All that keeps mail quiet, in one place: whether an experiment is to be kept quiet now, and why. Sends and tells nothing.
+//!
+//! Quiet is a level, asked anew each time, and not an event. What is not told while it is quiet stays untold and is told when the quiet
+//! ends, if it still differs from what people know. So nobody needs to remember what happened inside a window.
+//!
+//! Times are the wall clock's, because people and calendars mean that one. The answer to [`ActiveSuppressions::quiet`] depends on the time alone, not on
+//! whether [`ActiveSuppressions::expire`] was called meanwhile.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::entry::{
+    Acknowledgement, Ended, Ending, Maintenance, NamePattern, Silence, Subject, Suppression,
+    SuppressionEntry, SuppressionId, SuppressionKind,
+};
+use super::refusal::{Refused, SuppressionLimit};
+use super::window::Schedule;
+use crate::model::Stub;
+
+/// The most acknowledgements: one each for as many experiments as a large laboratory has.
+pub const MAX_ACKNOWLEDGEMENTS: usize = 10_000;
+
+/// The most silences. Each is compared with each experiment that changes.
+pub const MAX_SILENCES: usize = 200;
+
+/// The most maintenance windows, of all kinds. Each is compared with each experiment that changes.
+pub const MAX_MAINTENANCES: usize = 200;
+
+/// The most bytes of a text or a name that somebody gives.
+pub const MAX_TEXT_BYTES: usize = 500;
+
+/// The most days that a silence or a single window lasts: what is quiet for longer is forgotten.
+pub const MAX_DAYS: i64 = 366;
+
+/// All that keeps mail quiet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ActiveSuppressions {
+    acknowledgements: BTreeMap<Subject, (SuppressionId, Acknowledgement)>,
+    silences: BTreeMap<SuppressionId, Silence>,
+    maintenances: BTreeMap<SuppressionId, Maintenance>,
+    /// Maintenance that stands in the configuration: it has no number, and nobody can end it but there.
+    configured: Vec<Maintenance>,
+    last_id: u64,
+}
+
+impl ActiveSuppressions {
+    /// What was kept by a store. `last_id` is the highest number ever given, so that none is given twice; 0 when none was.
+    ///
+    /// All is taken, however much: bounds are for what is added. What has ended meanwhile is reported by [`ActiveSuppressions::expire`].
+    #[must_use]
+    pub fn restore(
+        entries: impl IntoIterator<Item = (SuppressionId, SuppressionEntry)>,
+        last_id: u64,
+    ) -> Self {
+        let mut quiet = Self {
+            last_id,
+            ..Self::default()
+        };
+        for (id, entry) in entries {
+            quiet.last_id = quiet.last_id.max(id.0);
+            quiet.insert(id, entry);
+        }
+        quiet
+    }
+
+    /// Sets the maintenance that stands in the configuration.
+    pub fn configure(&mut self, windows: Vec<Maintenance>) {
+        self.configured = windows;
+    }
+
+    /// The maintenance that stands in the configuration.
+    #[must_use]
+    pub fn configured(&self) -> &[Maintenance] {
+        &self.configured
+    }
+
+    /// Why `stub` is to be kept quiet at `at`; `None` when it is not.
+    ///
+    /// Of several reasons the most personal one is given: an acknowledgement, else the silence or else the window that ends last.
+    #[must_use]
+    pub fn quiet(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
+        let acknowledged = self.acknowledged(&Subject::Experiment(stub.clone()), at);
+        acknowledged
+            .or_else(|| self.silenced(stub.as_str(), at))
+            .or_else(|| self.maintained(stub.as_str(), at))
+    }
+
+    /// Who knows that `subject` is bad, at `at`; `None` when nobody said so.
+    #[must_use]
+    pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
+        let (id, entry) = self.acknowledgements.get(subject)?;
+        let holds = entry.until.is_none_or(|until| at < until);
+        let quieted = || Suppression {
+            id: Some(*id),
+            kind: SuppressionKind::Acknowledged,
+            by: entry.who.clone(),
+            text: entry.text.clone(),
+            until: entry.until,
+        };
+        holds.then(quieted)
+    }
+
+    /// The acknowledgement of `subject`, also one that is over and was not let go of yet.
+    #[must_use]
+    pub fn acknowledgement(&self, subject: &Subject) -> Option<(SuppressionId, &Acknowledgement)> {
+        self.acknowledgements
+            .get(subject)
+            .map(|(id, entry)| (*id, entry))
+    }
+
+    /// The patterns of all silences that hold and all windows that are open at `at`. They change only at [`ActiveSuppressions::next_change`].
+    #[must_use]
+    pub fn open_at(&self, at: Timestamp) -> Vec<NamePattern> {
+        let silences = self
+            .silences
+            .values()
+            .filter(|silence| at < silence.until)
+            .map(|silence| &silence.pattern);
+        let open = self
+            .windows()
+            .filter(|(_, maintenance)| maintenance.schedule.open_until(at).is_some());
+        silences
+            .chain(open.map(|(_, maintenance)| &maintenance.pattern))
+            .cloned()
+            .collect()
+    }
+
+    /// When something begins or ends to keep quiet next, strictly after `at`.
+    ///
+    /// Looks at every entry: ask again only when that time has come, or something was added, removed or ended.
+    #[must_use]
+    pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
+        let acknowledged = self
+            .acknowledgements
+            .values()
+            .filter_map(|(_, entry)| entry.until);
+        let ends = acknowledged
+            .chain(self.silences.values().map(|entry| entry.until))
+            .filter(|end| *end > at);
+        let windows = self
+            .windows()
+            .filter_map(|(_, entry)| entry.schedule.next_change(at));
+        ends.chain(windows).min()
+    }
+
+    /// A copy of everything that is kept, by kind and then by subject or number, for lists and digests. What stands in the configuration
+    /// has no number.
+    pub fn entries(&self) -> impl Iterator<Item = (Option<SuppressionId>, SuppressionEntry)> {
+        let acknowledgements = self
+            .acknowledgements
+            .values()
+            .map(|(id, entry)| (Some(*id), SuppressionEntry::Acknowledgement(entry.clone())));
+        let silences = self
+            .silences
+            .iter()
+            .map(|(id, entry)| (Some(*id), SuppressionEntry::Silence(entry.clone())));
+        acknowledgements.chain(silences).chain(
+            self.windows()
+                .map(|(id, entry)| (id, SuppressionEntry::Maintenance(entry.clone()))),
+        )
+    }
+
+    /// Whether something has this number.
+    #[must_use]
+    pub fn has(&self, id: SuppressionId) -> bool {
+        self.silences.contains_key(&id)
+            || self.maintenances.contains_key(&id)
+            || self
+                .acknowledgements
+                .values()
+                .any(|(other, _)| *other == id)
+    }
+
+    /// Whether this can be added, made at its `since`.
+    ///
+    /// # Errors
+    /// [`Refused`] for what cannot be, and for an experiment that is not bad or anything that is acknowledged already. What is over counts
+    /// until [`ActiveSuppressions::expire`] lets go of it, so that its end is reported.
+    pub fn check(&self, entry: &SuppressionEntry) -> Result<(), Refused> {
+        check_text("who", entry.who())?;
+        match entry {
+            SuppressionEntry::Acknowledgement(acknowledgement) => {
+                self.check_acknowledgement(acknowledgement)
+            }
+            SuppressionEntry::Silence(silence) => {
+                check_text("reason", &silence.reason)?;
+                check_end(silence.until, silence.since)?;
+                check_length(silence.since, silence.until)?;
+                check_room("silences", self.silences.len(), MAX_SILENCES)
+            }
+            SuppressionEntry::Maintenance(maintenance) => {
+                check_text("reason", &maintenance.reason)?;
+                if let Schedule::Once { from, until } = maintenance.schedule {
+                    check_order(from, until)?;
+                    check_end(until, maintenance.since)?;
+                    check_length(from, until)?;
+                }
+                check_room(
+                    "maintenance windows",
+                    self.maintenances.len(),
+                    MAX_MAINTENANCES,
+                )
+            }
+        }
+    }
+
+    fn check_acknowledgement(&self, entry: &Acknowledgement) -> Result<(), Refused> {
+        check_text("text", &entry.text)?;
+        match &entry.subject {
+            Subject::Experiment(stub) if !entry.health.is_bad() => {
+                return Err(Refused::NotBad {
+                    stub: stub.clone(),
+                    health: entry.health,
+                });
+            }
+            Subject::Component(name) => check_text("component", name)?,
+            Subject::Experiment(_) | Subject::Installation => {}
+        }
+        entry
+            .until
+            .map_or(Ok(()), |until| check_end(until, entry.since))?;
+        if let Some((id, other)) = self.acknowledgements.get(&entry.subject) {
+            return Err(Refused::AlreadyAcknowledged {
+                subject: entry.subject.clone(),
+                id: *id,
+                who: other.who.clone(),
+            });
+        }
+        check_room(
+            "acknowledgements",
+            self.acknowledgements.len(),
+            MAX_ACKNOWLEDGEMENTS,
+        )
+    }
+
+    /// Adds what can be added: see [`ActiveSuppressions::check`].
+    ///
+    /// # Errors
+    /// [`Refused`] where it cannot be.
+    pub fn add(&mut self, entry: SuppressionEntry) -> Result<SuppressionId, Refused> {
+        self.check(&entry)?;
+        self.last_id += 1;
+        let id = SuppressionId(self.last_id);
+        self.insert(id, entry);
+        Ok(id)
+    }
+
+    /// Ends something because a person says so.
+    ///
+    /// # Errors
+    /// [`Refused::NotFound`] when there is nothing with this number; [`Refused::Text`] when nobody says who.
+    pub fn remove(
+        &mut self,
+        id: SuppressionId,
+        who: &str,
+        at: Timestamp,
+    ) -> Result<Ended, Refused> {
+        check_text("who", who)?;
+        let entry = self.take(id).ok_or(Refused::NotFound(id))?;
+        Ok(ended(
+            id,
+            entry,
+            Ending::Removed {
+                who: who.to_owned(),
+            },
+            at,
+        ))
+    }
+
+    /// Ends the acknowledgement of something that is well again.
+    pub fn recovered(&mut self, subject: &Subject, at: Timestamp) -> Option<Ended> {
+        self.end_acknowledgement(subject, Ending::Recovered, at)
+    }
+
+    /// Ends the acknowledgement of something that got worse than it was then.
+    pub fn worsened(&mut self, subject: &Subject, at: Timestamp) -> Option<Ended> {
+        self.end_acknowledgement(subject, Ending::Worse, at)
+    }
+
+    /// Ends the acknowledgement of something that is forgotten.
+    pub fn gone(&mut self, subject: &Subject, at: Timestamp) -> Option<Ended> {
+        self.end_acknowledgement(subject, Ending::Gone, at)
+    }
+
+    /// Lets go of everything that is over at `at`, in the order in which it ended. What returns every week is never over.
+    pub fn expire(&mut self, at: Timestamp) -> Vec<Ended> {
+        let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= at);
+        let subjects: Vec<Subject> = self
+            .acknowledgements
+            .values()
+            .filter(|(_, e)| is_over(e.until))
+            .map(|(_, e)| e.subject.clone())
+            .collect();
+        let silences = self
+            .silences
+            .iter()
+            .filter(|(_, entry)| is_over(Some(entry.until)))
+            .map(|(id, _)| *id);
+        let windows = self
+            .maintenances
+            .iter()
+            .filter(|(_, entry)| is_over(entry.schedule.over_at()))
+            .map(|(id, _)| *id);
+        let ids: Vec<SuppressionId> = silences.chain(windows).collect();
+        let mut over: Vec<Ended> = subjects
+            .iter()
+            .filter_map(|subject| self.end_acknowledgement(subject, Ending::Expired, at))
+            .collect();
+        over.extend(
+            ids.into_iter()
+                .filter_map(|id| Some(ended(id, self.take(id)?, Ending::Expired, at))),
+        );
+        over.sort_by_key(|ended| (ended.at, ended.id));
+        over
+    }
+
+    fn silenced(&self, stub: &str, at: Timestamp) -> Option<Suppression> {
+        let holding = self
+            .silences
+            .iter()
+            .filter(|(_, silence)| at < silence.until && silence.pattern.matches(stub));
+        let (
+            id,
+            Silence {
+                who, reason, until, ..
+            },
+        ) = holding.max_by_key(|(_, silence)| silence.until)?;
+        Some(Suppression {
+            id: Some(*id),
+            kind: SuppressionKind::Silenced,
+            by: who.clone(),
+            text: reason.clone(),
+            until: Some(*until),
+        })
+    }
+
+    fn maintained(&self, stub: &str, at: Timestamp) -> Option<Suppression> {
+        let matching = self
+            .windows()
+            .filter(|(_, maintenance)| maintenance.pattern.matches(stub));
+        let open = matching.filter_map(|(id, maintenance)| {
+            Some((id, maintenance, maintenance.schedule.open_until(at)?))
+        });
+        let (id, Maintenance { who, reason, .. }, until) =
+            open.max_by_key(|(_, _, until)| *until)?;
+        Some(Suppression {
+            id,
+            kind: SuppressionKind::Maintenance,
+            by: who.clone(),
+            text: reason.clone(),
+            until: Some(until),
+        })
+    }
+
+    /// All maintenance, of people and of the configuration.
+    fn windows(&self) -> impl Iterator<Item = (Option<SuppressionId>, &Maintenance)> {
+        self.maintenances
+            .iter()
+            .map(|(id, entry)| (Some(*id), entry))
+            .chain(self.configured.iter().map(|entry| (None, entry)))
+    }
+
+    fn insert(&mut self, id: SuppressionId, entry: SuppressionEntry) {
+        match entry {
+            SuppressionEntry::Acknowledgement(entry) => drop(
+                self.acknowledgements
+                    .insert(entry.subject.clone(), (id, entry)),
+            ),
+            SuppressionEntry::Silence(entry) => drop(self.silences.insert(id, entry)),
+            SuppressionEntry::Maintenance(entry) => drop(self.maintenances.insert(id, entry)),
+        }
+    }
+
+    fn take(&mut self, id: SuppressionId) -> Option<SuppressionEntry> {
+        if let Some(silence) = self.silences.remove(&id) {
+            return Some(SuppressionEntry::Silence(silence));
+        }
+        if let Some(maintenance) = self.maintenances.remove(&id) {
+            return Some(SuppressionEntry::Maintenance(maintenance));
+        }
+        let subject = self
+            .acknowledgements
+            .iter()
+            .find(|(_, (other, _))| *other == id)
+            .map(|(subject, _)| subject.clone())?;
+        self.acknowledgements
+            .remove(&subject)
+            .map(|(_, entry)| SuppressionEntry::Acknowledgement(entry))
+    }
+
+    fn end_acknowledgement(
+        &mut self,
+        subject: &Subject,
+        ending: Ending,
+        at: Timestamp,
+    ) -> Option<Ended> {
+        let (id, entry) = self.acknowledgements.remove(subject)?;
+        Some(ended(
+            id,
+            SuppressionEntry::Acknowledgement(entry),
+            ending,
+            at,
+        ))
+    }
+}
+
+/// What ended at `at` by this ending or, where its own time was over before, by that.
+fn ended(id: SuppressionId, entry: SuppressionEntry, ending: Ending, at: Timestamp) -> Ended {
+    match entry.over_at().filter(|end| *end <= at) {
+        Some(end) => Ended {
+            id,
+            entry,
+            at: end,
+            ending: Ending::Expired,
+        },
+        None => Ended {
+            id,
+            entry,
+            at,
+            ending,
+        },
+    }
+}
+
+/// Checks a text that people give: one line, not empty, not too long.
+///
+/// # Errors
+/// [`Refused::Text`] names the field.
+pub fn check_text(field: &'static str, text: &str) -> Result<(), Refused> {
+    let is_fine = !text.trim().is_empty()
+        && text.len() <= MAX_TEXT_BYTES
+        && !text.chars().any(char::is_control);
+    if is_fine {
+        Ok(())
+    } else {
+        Err(Refused::Text {
+            field,
+            most: MAX_TEXT_BYTES,
+        })
+    }
+}
+
+fn check_order(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
+    if from < until {
+        Ok(())
+    } else {
+        Err(Refused::EndsBeforeItBegins { from, until })
+    }
+}
+
+fn check_end(until: Timestamp, now: Timestamp) -> Result<(), Refused> {
+    if now < until {
+        Ok(())
+    } else {
+        Err(Refused::Past { until })
+    }
+}
+
+fn check_length(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
+    let is_fine = until.duration_since(from) <= SignedDuration::from_hours(24 * MAX_DAYS);
+    if is_fine {
+        Ok(())
+    } else {
+        Err(Refused::TooLong {
+            most_days: MAX_DAYS,
+        })
+    }
+}
+
+fn check_room(what: &'static str, count: usize, most: usize) -> Result<(), Refused> {
+    if count < most {
+        Ok(())
+    } else {
+        Err(Refused::Full(SuppressionLimit { what, most }))
+    }
+}

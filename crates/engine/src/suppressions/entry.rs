@@ -1,0 +1,305 @@
+//! What keeps mail quiet, as plain data that a store can keep and an API can take. Decides nothing.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::window::{Occurrence, Schedule};
+use crate::model::pattern;
+use crate::model::{Health, MAX_NAME_BYTES, NameError, Stub};
+
+/// The number of an entry. None is given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SuppressionId(pub u64);
+
+impl fmt::Display for SuppressionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A pattern of experiments' names: `*` stands for any text, `?` for one character, all else for itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NamePattern(String);
+
+impl NamePattern {
+    /// Checks the text and takes it as a pattern.
+    ///
+    /// # Errors
+    /// [`NameError`] when the text is empty, too long, or holds a control character, so that it could never match a name.
+    pub fn try_new(text: &str) -> Result<Self, NameError> {
+        match text {
+            "" => Err(NameError::Empty),
+            long if long.len() > MAX_NAME_BYTES => Err(NameError::TooLong(long.len())),
+            garbled if garbled.chars().any(char::is_control) => Err(NameError::Control),
+            fine => Ok(Self(fine.to_owned())),
+        }
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it takes in this whole name.
+    #[must_use]
+    pub fn matches(&self, stub: &str) -> bool {
+        pattern::matches(&self.0, stub)
+    }
+}
+
+impl TryFrom<String> for NamePattern {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::try_new(&text)
+    }
+}
+
+impl From<NamePattern> for String {
+    fn from(pattern: NamePattern) -> Self {
+        pattern.0
+    }
+}
+
+/// What somebody knows to be bad.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// An experiment, as bad as it was then.
+    Experiment(Stub),
+    /// A part whose health is reported, by its name: a source, mail, an outside service.
+    Component(String),
+    /// All of the laboratory: it is moved today.
+    Installation,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Experiment(stub) => stub.fmt(f),
+            Self::Component(name) => name.fmt(f),
+            Self::Installation => f.write_str("the whole laboratory"),
+        }
+    }
+}
+
+/// Somebody knows that this is bad.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// What is bad.
+    pub subject: Subject,
+    /// How bad it was then: what gets worse is not acknowledged by this. [`Health::Down`] for what is no experiment.
+    pub health: Health,
+    /// Who knows.
+    pub who: String,
+    /// What is done about it.
+    pub text: String,
+    /// When it was acknowledged.
+    pub since: Timestamp,
+    /// When it ends at the latest; `None`: when it is well again.
+    pub until: Option<Timestamp>,
+}
+
+/// Nobody wants to hear about these experiments for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// Which experiments.
+    pub pattern: NamePattern,
+    /// Who wants it.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+    /// When it was made. It holds from then on.
+    pub since: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+/// These experiments are worked on at certain times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// Which experiments.
+    pub pattern: NamePattern,
+    /// Who works.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+    /// When it was planned.
+    pub since: Timestamp,
+    /// When it is done.
+    pub schedule: Schedule,
+}
+
+/// Any of what keeps mail quiet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SuppressionEntry {
+    /// Of one thing that is bad.
+    Acknowledgement(Acknowledgement),
+    /// Of experiments by a pattern, for a while.
+    Silence(Silence),
+    /// Of experiments by a pattern, at certain times.
+    Maintenance(Maintenance),
+}
+
+impl SuppressionEntry {
+    /// Which of them it is.
+    #[must_use]
+    pub fn kind(&self) -> SuppressionKind {
+        match self {
+            Self::Acknowledgement(_) => SuppressionKind::Acknowledged,
+            Self::Silence(_) => SuppressionKind::Silenced,
+            Self::Maintenance(_) => SuppressionKind::Maintenance,
+        }
+    }
+
+    /// What it is called: `acknowledgement`, `silence`, `maintenance`.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Acknowledgement(_) => "acknowledgement",
+            Self::Silence(_) => "silence",
+            Self::Maintenance(_) => "maintenance",
+        }
+    }
+
+    /// What it is about: a name, a pattern of names, or all.
+    #[must_use]
+    pub fn about(&self) -> String {
+        match self {
+            Self::Acknowledgement(acknowledgement) => acknowledgement.subject.to_string(),
+            Self::Silence(Silence { pattern, .. })
+            | Self::Maintenance(Maintenance { pattern, .. }) => pattern.as_str().to_owned(),
+        }
+    }
+
+    /// Who made it.
+    #[must_use]
+    pub fn who(&self) -> &str {
+        match self {
+            Self::Acknowledgement(acknowledgement) => &acknowledgement.who,
+            Self::Silence(silence) => &silence.who,
+            Self::Maintenance(maintenance) => &maintenance.who,
+        }
+    }
+
+    /// What they said.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Acknowledgement(acknowledgement) => &acknowledgement.text,
+            Self::Silence(silence) => &silence.reason,
+            Self::Maintenance(maintenance) => &maintenance.reason,
+        }
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        match self {
+            Self::Acknowledgement(acknowledgement) => acknowledgement.since,
+            Self::Silence(silence) => silence.since,
+            Self::Maintenance(maintenance) => maintenance.since,
+        }
+    }
+
+    /// When it is over for good by itself; `None` where time alone does not end it.
+    #[must_use]
+    pub fn over_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Acknowledgement(acknowledgement) => acknowledgement.until,
+            Self::Silence(silence) => Some(silence.until),
+            Self::Maintenance(maintenance) => maintenance.schedule.over_at(),
+        }
+    }
+}
+
+/// In which way something is kept quiet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SuppressionKind {
+    /// Somebody knows that it is bad.
+    Acknowledged,
+    /// Nobody wants to hear of it for a while.
+    Silenced,
+    /// It is worked on.
+    Maintenance,
+}
+
+impl SuppressionKind {
+    /// The word for it, the same in logs, mails and the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Silenced => "silenced",
+            Self::Maintenance => "maintenance",
+        }
+    }
+}
+
+/// Why something is kept quiet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppression {
+    /// The number of what keeps it quiet; `None` for maintenance that stands in the configuration.
+    pub id: Option<SuppressionId>,
+    /// In which way.
+    pub kind: SuppressionKind,
+    /// Who wants it.
+    pub by: String,
+    /// Why, or what is done about it.
+    pub text: String,
+    /// When it ends; `None`: when it is well again.
+    pub until: Option<Timestamp>,
+}
+
+/// Something that keeps mail quiet, or will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteView {
+    /// Its number, by which it can be ended; `None` for what stands in the configuration.
+    pub id: Option<SuppressionId>,
+    /// What it is.
+    pub entry: SuppressionEntry,
+    /// Whether it keeps quiet now.
+    pub active: bool,
+    /// When a maintenance window is or will be open next; `None` for other kinds.
+    pub next: Option<Occurrence>,
+    /// When it was last open; `None` for other kinds, and when it never was.
+    pub last: Option<Occurrence>,
+}
+
+/// Something ended, for the records and for the people who forgot it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Its number.
+    pub id: SuppressionId,
+    /// What it was.
+    pub entry: SuppressionEntry,
+    /// When it ended, which may be before anybody looked.
+    pub at: Timestamp,
+    /// How.
+    pub ending: Ending,
+}
+
+/// How something ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// Its time was over.
+    Expired,
+    /// What it was about is well again.
+    Recovered,
+    /// The experiment got worse than what was acknowledged.
+    Worse,
+    /// The experiment is not there any more.
+    Gone,
+    /// A person ended it.
+    Removed {
+        /// Who.
+        who: String,
+    },
+}

@@ -1,0 +1,678 @@
+//! book's admin interface: resources, availability, status, bookings and manifest. Asks and parses; decides nothing, repeats nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::clients::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
+use engine::model::{Availability, CallError, NameError, ResourceName, Stub, Topic};
+
+/// Where the admin interface starts, behind the server's base path.
+const ADMIN: [&str; 3] = ["api", "v1", "admin"];
+
+/// A token is used for this part of its life only, so that none ends under way.
+const TOKEN_USED_FOR: i64 = MAX_TOKEN_LIFE.as_secs().cast_signed() / 2;
+
+/// How much of a stored reason is kept, in bytes.
+pub const MAX_REASON_BYTES: usize = 1_000;
+
+/// A client of one book. Clones share the connections and the token.
+#[derive(Debug, Clone)]
+pub struct BookClient {
+    address: Address,
+    http: Http,
+    token: Arc<Mutex<Option<Token>>>,
+}
+
+/// A token that was signed, kept for the calls that follow.
+struct Token {
+    text: String,
+    minted: Timestamp,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token")
+            .field("minted", &self.minted)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The resources of book's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resources {
+    /// Those that can be watched, by name. Empty when book has no manifest.
+    pub listed: BTreeMap<ResourceName, Listed>,
+    /// How many were left out, because a name is empty, too long or otherwise unusable.
+    pub skipped: usize,
+}
+
+/// What the manifest says of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The experiment that it is.
+    pub stub: Stub,
+    /// The streams that it must have, sorted.
+    pub streams: Vec<Topic>,
+}
+
+/// book's word about itself. Numbers that it does not give are 0.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct BookStatus {
+    /// How many bookings are current.
+    pub bookings: u64,
+    /// How many bookings are past.
+    pub old_bookings: u64,
+    /// How many resources there are; 0 when book has no manifest.
+    pub resources: u64,
+    /// How many slots there are.
+    pub slots: u64,
+    /// How many users there are.
+    pub users: u64,
+    /// Whether users are locked out.
+    pub locked: bool,
+    /// What users are told on entering.
+    pub message: String,
+    /// book's clock.
+    #[serde(deserialize_with = "lenient_time")]
+    pub now: Option<Timestamp>,
+}
+
+/// What book answers for its bookings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bookings {
+    /// Those that can be read, in book's order.
+    pub listed: Vec<Booking>,
+    /// How many could not be read.
+    pub skipped: usize,
+}
+
+/// A booking. Who made it is none of our business and is not read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Booking {
+    /// The slot that is booked.
+    pub slot: String,
+    /// From when until when.
+    #[serde(default)]
+    pub when: Interval,
+    /// Whether it was started.
+    #[serde(default)]
+    pub started: bool,
+    /// Whether book could not give it to its user, because the resource was withdrawn.
+    #[serde(default)]
+    pub unfulfilled: bool,
+    /// Whether it was cancelled.
+    #[serde(default)]
+    pub cancelled: bool,
+}
+
+/// A stretch of time. An end that book does not give is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Interval {
+    /// Its start.
+    #[serde(deserialize_with = "lenient_time")]
+    pub start: Option<Timestamp>,
+    /// Its end.
+    #[serde(deserialize_with = "lenient_time")]
+    pub end: Option<Timestamp>,
+}
+
+/// The parts of book's manifest that tell what can stand in for what.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Manifest {
+    /// What can be booked, by name.
+    #[serde(deserialize_with = "null_is_none")]
+    pub slots: BTreeMap<String, Slot>,
+    /// What the streams are, by key.
+    #[serde(deserialize_with = "null_is_none")]
+    pub streams: BTreeMap<String, StreamKind>,
+}
+
+/// Something that can be booked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Slot {
+    /// The resource that it gives.
+    pub resource: String,
+    /// The policy that it is booked under.
+    pub policy: String,
+    /// The user interfaces that it is shown with.
+    pub ui_set: String,
+}
+
+/// What a stream is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct StreamKind {
+    /// What the user interface uses it for: `video`, `data`.
+    #[serde(rename = "for")]
+    pub purpose: String,
+    /// `session` for a stream of relay.
+    pub connection_type: String,
+    /// Where access to it is requested.
+    pub url: String,
+}
+
+#[derive(Deserialize)]
+struct RawResource {
+    topic_stub: String,
+    streams: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct RawAvailability {
+    available: bool,
+    #[serde(default)]
+    reason: String,
+}
+
+/// One of many, or nothing where it cannot be read: an odd one must not hide the rest.
+struct Readable<T>(Option<T>);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Readable<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(
+            serde_json::from_value(Value::deserialize(deserializer)?).ok(),
+        ))
+    }
+}
+
+impl BookClient {
+    /// A client of the book at `address`. `http` bounds how long each call may take.
+    #[must_use]
+    pub fn new(address: Address, http: Http) -> Self {
+        Self {
+            address,
+            http,
+            token: Arc::default(),
+        }
+    }
+
+    /// The resources of the manifest, without their availability, which book gives one by one only.
+    ///
+    /// # Errors
+    /// A [`CallError`] that says what to do about it.
+    pub async fn resources(&self) -> Result<Resources, CallError> {
+        let raw: Option<BTreeMap<String, Readable<RawResource>>> = self.get(&["resources"]).await?;
+        Ok(read_resources(raw.unwrap_or_default()))
+    }
+
+    /// Whether a resource may be booked.
+    ///
+    /// # Errors
+    /// A [`CallError`]; [`resource_is_gone`] tells whether it means that book does not know the resource.
+    pub async fn availability(&self, resource: &ResourceName) -> Result<Availability, CallError> {
+        let raw: RawAvailability = self.get(&["resources", resource.as_str()]).await?;
+        Ok(Availability::from_book(raw.available, bounded(&raw.reason)))
+    }
+
+    /// Sets whether a resource may be booked. Students read the reason, which must not be empty.
+    ///
+    /// # Errors
+    /// A [`CallError`]; unless [`resource_is_gone`] of it, book may have been told or not.
+    pub async fn switch(
+        &self,
+        resource: &ResourceName,
+        available: bool,
+        reason: &str,
+    ) -> Result<(), CallError> {
+        let mut url = self.admin(&["resources", resource.as_str()]);
+        // book takes every word but a few for false, so nothing but the literal words goes out
+        let available = if available { "true" } else { "false" };
+        url.query_pairs_mut()
+            .append_pair("available", available)
+            .append_pair("reason", reason);
+        self.call(Method::PUT, url).await.map(drop)
+    }
+
+    /// book's word about itself.
+    ///
+    /// # Errors
+    /// A [`CallError`] that says what to do about it.
+    pub async fn status(&self) -> Result<BookStatus, CallError> {
+        self.get(&["status"]).await
+    }
+
+    /// All current bookings.
+    ///
+    /// # Errors
+    /// A [`CallError`] that says what to do about it, and quotes nothing of the answer, which names users.
+    pub async fn bookings(&self) -> Result<Bookings, CallError> {
+        let raw: Option<Vec<Readable<Booking>>> =
+            self.get(&["bookings"]).await.map_err(without_answer)?;
+        let raw = raw.unwrap_or_default();
+        let all = raw.len();
+        let listed: Vec<Booking> = raw.into_iter().filter_map(|booking| booking.0).collect();
+        Ok(Bookings {
+            skipped: all - listed.len(),
+            listed,
+        })
+    }
+
+    /// The manifest's slots and streams.
+    ///
+    /// # Errors
+    /// A [`CallError`] that says what to do about it.
+    pub async fn manifest(&self) -> Result<Manifest, CallError> {
+        self.get(&["manifest"]).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CallError> {
+        let body = self.call(Method::GET, self.admin(path)).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            CallError::Protocol(format!("its answer for {} is odd: {error}", path.join("/")))
+        })
+    }
+
+    fn admin(&self, path: &[&str]) -> url::Url {
+        self.address.at(&[&ADMIN, path].concat())
+    }
+
+    async fn call(&self, method: Method, url: url::Url) -> Result<Vec<u8>, CallError> {
+        let outcome = self.http.call(method, url, &self.token()?).await;
+        if matches!(outcome, Err(CallError::Credentials(_))) {
+            self.kept().take();
+        }
+        outcome
+    }
+
+    /// The kept token, or a new one where that is old or from before the clock was set back.
+    fn token(&self) -> Result<String, CallError> {
+        let now = Timestamp::now();
+        let mut kept = self.kept();
+        if let Some(token) = kept.as_ref().filter(|token| is_fresh(token.minted, now)) {
+            return Ok(token.text.clone());
+        }
+        let claims = booking_admin(&self.address, now, MAX_TOKEN_LIFE);
+        let text = mint(&self.address, &claims)
+            .map_err(|error| CallError::Credentials(error.to_string()))?;
+        *kept = Some(Token {
+            text: text.clone(),
+            minted: now,
+        });
+        Ok(text)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Token>> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the fault of a call for one resource means that book does not know the resource, and not that the path is wrong:
+/// both are a 404, and only the words differ.
+#[must_use]
+pub fn resource_is_gone(fault: &CallError) -> bool {
+    matches!(fault, CallError::NotFound(said) if said.starts_with("resource "))
+}
+
+/// The fault without what it quotes of the answer.
+fn without_answer(fault: CallError) -> CallError {
+    match fault {
+        CallError::Protocol(_) => CallError::Protocol("its answer for bookings is odd".to_owned()),
+        CallError::Sick { status, .. } => CallError::Sick {
+            status,
+            body: "its words are not shown".to_owned(),
+        },
+        CallError::Unreachable(_)
+        | CallError::TimedOut
+        | CallError::Dropped
+        | CallError::Credentials(_)
+        | CallError::Audience(_)
+        | CallError::Forbidden(_)
+        | CallError::NotFound(_)
+        | CallError::Busy => fault,
+    }
+}
+
+/// The beginning of a reason: whoever types one into book may paste anything.
+fn bounded(reason: &str) -> &str {
+    let end = (0..=MAX_REASON_BYTES.min(reason.len()))
+        .rev()
+        .find(|&at| reason.is_char_boundary(at))
+        .unwrap_or(0);
+    &reason[..end]
+}
+
+fn is_fresh(minted: Timestamp, now: Timestamp) -> bool {
+    (0..TOKEN_USED_FOR).contains(&now.as_second().saturating_sub(minted.as_second()))
+}
+
+/// Takes what can be watched. A resource with an unusable stream is left out whole: judged without that stream it would pass for well.
+fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Resources {
+    let mut resources = Resources::default();
+    for (name, Readable(resource)) in raw {
+        match resource.and_then(|resource| read_resource(&name, resource)) {
+            Some((name, listed)) => drop(resources.listed.insert(name, listed)),
+            None => resources.skipped += 1,
+        }
+    }
+    resources
+}
+
+fn read_resource(name: &str, raw: RawResource) -> Option<(ResourceName, Listed)> {
+    // a path segment of dots is taken for a step through the path, so book could not be asked about it
+    let name = ResourceName::try_new(name)
+        .ok()
+        .filter(|name| !matches!(name.as_str(), "." | ".."))?;
+    let stub = Stub::try_new(&raw.topic_stub).ok()?;
+    let keys = raw.streams.unwrap_or_default();
+    let mut streams = keys
+        .iter()
+        .map(|key| Topic::of(&stub, key))
+        .collect::<Result<Vec<_>, NameError>>()
+        .ok()?;
+    streams.sort();
+    streams.dedup();
+    Some((name, Listed { stub, streams }))
+}
+
+/// A list or map, empty where book writes `null` for it.
+fn null_is_none<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A time, or nothing where the text is none: a strange time must not hide the rest of the answer.
+fn lenient_time<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let value = Option::<Value>::deserialize(deserializer)?;
+    Ok(value
+        .as_ref()
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::clients::book::fake_book::{FakeBook, Trouble};
+
+    fn name(text: &str) -> ResourceName {
+        ResourceName::try_new(text).expect("a name")
+    }
+
+    #[test]
+    fn only_what_can_be_watched_is_listed() {
+        let raw = json!({
+            "r-a": {"description": "d", "streams": ["st-video", "st-data", "st-data"], "tests": null, "topic_stub": "aaaa00"},
+            "r-b": {"topic_stub": "bbbb00", "streams": null, "config_url": "https://x.org/c.json"},
+            "": {"topic_stub": "x", "streams": []},
+            "..": {"topic_stub": "x", "streams": []},
+            "no stub": {"streams": []},
+            "empty stub": {"topic_stub": "", "streams": []},
+            "long stream": {"topic_stub": "x", "streams": ["st-data", "x".repeat(300)]},
+            "not an object": 7,
+            "x".repeat(300): {"topic_stub": "x", "streams": []},
+        });
+        let resources = read_resources(serde_json::from_value(raw).expect("a map"));
+        let listed: Vec<_> = resources
+            .listed
+            .iter()
+            .map(|(name, listed)| format!("{name} {} {:?}", listed.stub, listed.streams))
+            .collect();
+        assert_eq!(
+            listed,
+            [
+                r#"r-a aaaa00 ["aaaa00-st-data", "aaaa00-st-video"]"#,
+                "r-b bbbb00 []"
+            ]
+        );
+        assert_eq!(resources.skipped, 7);
+    }
+
+    #[test]
+    fn a_reason_is_cut_at_a_character() {
+        assert_eq!(bounded("fire"), "fire");
+        assert_eq!(bounded(&"\u{20ac}".repeat(10_000)).len(), 999);
+    }
+
+    #[test]
+    fn a_token_is_used_for_half_its_life() {
+        let minted = Timestamp::from_second(1_000_000).expect("in range");
+        for (age, fresh) in [
+            (0, true),
+            (1_799, true),
+            (1_800, false),
+            (9_999, false),
+            (-1, false),
+        ] {
+            let now = minted + jiff::SignedDuration::from_secs(age);
+            assert_eq!(is_fresh(minted, now), fresh, "{age}");
+        }
+    }
+
+    #[test]
+    fn bookings_and_manifest_are_read_as_far_as_they_are_needed() {
+        let booking = json!({
+            "name": "b1", "user": "somebody", "policy": "p", "slot": "sl-a", "started": true, "cancelled_by": "user",
+            "when": {"start": "2026-11-21T00:00:00Z", "end": "2026-11-21T00:30:00.5Z"},
+        });
+        let booking: Booking = serde_json::from_value(booking).expect("a booking");
+        assert!(booking.started && !booking.cancelled && booking.slot == "sl-a");
+        assert_eq!(booking.when.end, "2026-11-21T00:30:00.5Z".parse().ok());
+        assert!(!format!("{booking:?}").contains("somebody"));
+        let manifest = json!({
+            "slots": {"sl-a": {"resource": "r-a", "policy": "p", "ui_set": "us", "window": "w", "description": "d"}},
+            "streams": {"st-data": {"for": "data", "connection_type": "session", "url": "https://x/session", "scopes": []}},
+            "windows": {"w": {"allowed": []}},
+        });
+        let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
+        assert_eq!(
+            manifest.slots["sl-a"],
+            Slot {
+                resource: "r-a".into(),
+                policy: "p".into(),
+                ui_set: "us".into()
+            }
+        );
+        assert_eq!(manifest.streams["st-data"].purpose, "data");
+        let none: Manifest =
+            serde_json::from_value(json!({"slots": null, "streams": {}, "uis": null}))
+                .expect("an empty manifest");
+        assert_eq!(none, Manifest::default());
+    }
+
+    #[test]
+    fn a_strange_clock_does_not_hide_the_status() {
+        let status: BookStatus =
+            serde_json::from_value(json!({"locked": true, "resources": 12, "now": "soon"}))
+                .expect("a status");
+        assert_eq!(
+            status,
+            BookStatus {
+                locked: true,
+                resources: 12,
+                ..BookStatus::default()
+            }
+        );
+    }
+
+    /// What book says in the recordings, call by call, is understood as it was meant.
+    #[test]
+    fn the_recordings_are_understood() {
+        let mut read = 0;
+        for version in ["relay-v0.7", "relay-v0.8"] {
+            let path = format!(
+                "{}/tests/recordings/{version}/book.jsonl",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            for line in std::fs::read_to_string(path).expect("a recording").lines() {
+                let line: Value = serde_json::from_str(line).expect("a line");
+                let (path, body) = (
+                    line["path"].as_str().unwrap_or_default(),
+                    line["body"].clone(),
+                );
+                match (line["method"].as_str(), path, line["status"].as_u64()) {
+                    (Some("GET"), "/admin/resources", Some(200)) => {
+                        let resources =
+                            read_resources(serde_json::from_value(body.clone()).expect("a map"));
+                        assert_eq!(
+                            resources.listed.len(),
+                            body.as_object().map_or(0, serde_json::Map::len)
+                        );
+                    }
+                    (Some("GET"), "/admin/status", Some(200)) => {
+                        let status: BookStatus = serde_json::from_value(body).expect("a status");
+                        assert!(
+                            status.now.is_some()
+                                && !status.locked
+                                && [0, 12].contains(&status.resources),
+                            "{status:?}"
+                        );
+                    }
+                    (Some("GET"), "/admin/bookings", Some(200)) => {
+                        serde_json::from_value::<Vec<Readable<Booking>>>(body).expect("bookings");
+                    }
+                    (Some("GET"), _, Some(200)) => {
+                        let raw: RawAvailability =
+                            serde_json::from_value(body).expect("an availability");
+                        assert!(
+                            !Availability::from_book(raw.available, &raw.reason)
+                                .reason
+                                .is_empty()
+                        );
+                    }
+                    _ => continue,
+                }
+                read += 1;
+            }
+        }
+        assert!(read > 20, "{read}");
+    }
+
+    #[tokio::test]
+    async fn what_is_set_is_read_back_whatever_the_name() {
+        let book = FakeBook::start().await;
+        let client = book.client(Duration::from_secs(5));
+        for text in [
+            "r-pend00",
+            "spin 01/a",
+            "50% off?",
+            "\u{e9}t\u{e9}",
+            "a+b&c=d#e",
+        ] {
+            book.put(text, "pend00", true, "new");
+            let resource = name(text);
+            client
+                .switch(
+                    &resource,
+                    false,
+                    "labwatch: no video & sound = sorry + 100%",
+                )
+                .await
+                .expect("switches");
+            let availability = client.availability(&resource).await.expect("reads");
+            assert!(!availability.available, "{text}");
+            assert_eq!(
+                availability.reason, "labwatch: no video & sound = sorry + 100%",
+                "{text}"
+            );
+            assert_eq!(
+                book.stored(text),
+                Some((false, availability.reason)),
+                "{text}"
+            );
+        }
+        assert_eq!(client.resources().await.expect("lists").listed.len(), 5);
+        assert_eq!(client.status().await.expect("tells").resources, 5);
+    }
+
+    #[tokio::test]
+    async fn bookings_name_nobody_whatever_comes() {
+        let book = FakeBook::start().await;
+        let client = book.client(Duration::from_secs(5));
+        let good = json!({"user": "alice", "slot": "sl-a", "cancelled_by": "alice", "when": {"start": "2026-11-21T00:00:00Z"}});
+        book.set_document(
+            "bookings",
+            Ok(json!(["alice", good, {"user": "alice"}, {"slot": "sl-a", "started": "alice"}])),
+        );
+        let bookings = client.bookings().await.expect("reads");
+        assert_eq!((bookings.listed.len(), bookings.skipped), (1, 3));
+        assert!(!format!("{bookings:?}").contains("alice"), "{bookings:?}");
+        for trouble in [
+            Trouble::Body("\"alice\""),
+            Trouble::Body("{\"alice\": 1}"),
+            Trouble::Said(503, "alice broke it"),
+        ] {
+            book.set_document("bookings", Err(trouble));
+            let fault = client.bookings().await.expect_err("trouble");
+            assert!(!format!("{fault:?} {fault}").contains("alice"), "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_resource_that_is_gone_is_not_a_wrong_path() {
+        let book = FakeBook::start().await;
+        let client = book.client(Duration::from_secs(5));
+        let fault = client
+            .availability(&name("r-nope"))
+            .await
+            .expect_err("is not there");
+        assert!(resource_is_gone(&fault), "{fault:?}");
+        let fault = client
+            .switch(&name("r-nope"), true, "labwatch: x")
+            .await
+            .expect_err("is not there");
+        assert!(resource_is_gone(&fault), "{fault:?}");
+        let fault = book
+            .client_at("/wrong")
+            .resources()
+            .await
+            .expect_err("a wrong path");
+        assert_eq!(fault.as_str(), "not-found");
+        assert!(!resource_is_gone(&fault), "{fault:?}");
+    }
+
+    #[tokio::test]
+    async fn trouble_is_told_apart() {
+        let rows = [
+            (Trouble::Silent, "timeout"),
+            (Trouble::BadToken, "credentials"),
+            (Trouble::Status(503), "sick"),
+            (Trouble::Body("[]"), "protocol"),
+        ];
+        for (trouble, as_str) in rows {
+            let book = FakeBook::start().await;
+            book.set_trouble(Some(trouble));
+            let fault = book
+                .client(Duration::from_millis(200))
+                .resources()
+                .await
+                .expect_err("trouble");
+            assert_eq!(fault.as_str(), as_str, "{fault}");
+        }
+        let dead = FakeBook::dead_address().await;
+        let fault = dead.resources().await.expect_err("nobody there");
+        assert_eq!(fault.as_str(), "unreachable", "{fault}");
+    }
+
+    #[tokio::test]
+    async fn one_token_serves_many_calls_and_is_dropped_when_refused() {
+        let book = FakeBook::start().await;
+        let client = book.client(Duration::from_secs(5));
+        client.status().await.expect("tells");
+        client.clone().status().await.expect("tells");
+        assert_eq!(book.tokens_seen(), 1);
+        assert!(
+            !format!("{client:?}").contains("eyJ"),
+            "a token is not shown"
+        );
+        book.set_trouble(Some(Trouble::BadToken));
+        client.status().await.expect_err("refused");
+        assert!(client.kept().is_none());
+    }
+}

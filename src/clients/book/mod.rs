@@ -1,0 +1,9 @@
+//! Book: its HTTP API, the poll of its resources, manifest and bookings.
+
+pub(crate) mod client;
+#[cfg(test)]
+pub(crate) mod fake_book;
+mod poll;
+pub(crate) mod timetable;
+
+pub use poll::*;

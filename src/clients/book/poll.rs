@@ -1,0 +1,594 @@
+//! Polls book: the list of resources and the availability of each, and behind that its timetable. Judges nothing and writes nothing.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::clients::BookClient;
+use crate::clients::book::timetable::Reader;
+use engine::model::{Availability, CallError};
+use engine::{BookReading, Input, ResourceReading};
+
+/// How many availabilities are asked for at the same time.
+pub const AT_ONCE: usize = 16;
+
+/// When so many availabilities in a row fail alike, it is book that fails: the rest is not asked for.
+pub const ALIKE_FAILURES: usize = AT_ONCE;
+
+/// The pause after the first failed poll. It doubles with each that follows, up to [`LONGEST_BACK_OFF`] or the usual interval.
+pub const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+
+/// The longest pause after a failed poll.
+pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+
+/// The longest pause after an empty manifest: somebody is about to upload one.
+pub const EMPTY_PAUSE: Duration = Duration::from_secs(10);
+
+/// When book's clock is further from ours than this, somebody should look at the clocks: tokens depend on them.
+pub const MAX_SKEW: SignedDuration = SignedDuration::from_secs(5);
+
+/// What is polled, and how often.
+#[derive(Debug, Clone)]
+pub struct Poller {
+    /// The book.
+    pub client: BookClient,
+    /// `QUERY_BOOK_EVERY`: the pause after a poll that went well.
+    pub every: Duration,
+}
+
+/// Polls at once, then again and again until `stop`; sooner when a poll failed, and at once on `poll_now`.
+/// Each poll ends in one `Input::Book` or `Input::BookFailed`; behind one that found resources comes an `Input::Timetable`, where
+/// book tells it. Ends by itself when nobody takes the inputs.
+pub async fn run(
+    poller: Poller,
+    inputs: mpsc::Sender<Input>,
+    mut poll_now: mpsc::Receiver<()>,
+    stop: CancellationToken,
+) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = poll_on(&poller, &inputs, &mut poll_now) => {}
+    }
+}
+
+async fn poll_on(poller: &Poller, inputs: &mpsc::Sender<Input>, poll_now: &mut mpsc::Receiver<()>) {
+    let mut story = Story::default();
+    let mut reader = Reader::default();
+    let mut failures = 0;
+    loop {
+        let reading = poll(&poller.client, &mut story).await;
+        let outcome = Outcome::of(&reading);
+        story.tell(outcome, &reading);
+        let input = reading.map_or_else(Input::BookFailed, Input::Book);
+        if inputs.send(input).await.is_err() {
+            return;
+        }
+        if outcome.has_resources()
+            && let Some(timetable) = reader.read(&poller.client).await
+            && inputs.send(Input::Timetable(timetable)).await.is_err()
+        {
+            return;
+        }
+        if outcome != Outcome::Failed {
+            compare_clocks(&poller.client, &mut story).await;
+        }
+        failures = if outcome.is_whole() { 0 } else { failures + 1 };
+        wait(jittered(pause(outcome, failures, poller.every)), poll_now).await;
+    }
+}
+
+/// How a poll went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Everything was read.
+    Whole,
+    /// Book has no manifest.
+    Empty,
+    /// Some availabilities could not be read.
+    Partial,
+    /// Book did not answer as it should.
+    Failed,
+}
+
+impl Outcome {
+    fn of(polled: &Result<BookReading, CallError>) -> Self {
+        match polled {
+            Err(_) => Self::Failed,
+            Ok(reading) if reading.resources.is_empty() => Self::Empty,
+            Ok(reading)
+                if reading
+                    .resources
+                    .iter()
+                    .any(|resource| resource.availability.is_none()) =>
+            {
+                Self::Partial
+            }
+            Ok(_) => Self::Whole,
+        }
+    }
+
+    fn has_resources(self) -> bool {
+        matches!(self, Self::Whole | Self::Partial)
+    }
+
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Whole | Self::Empty)
+    }
+}
+
+/// How long to wait after a poll that went like this, the last of `failures` in a row that were not whole.
+fn pause(outcome: Outcome, failures: u32, every: Duration) -> Duration {
+    match outcome {
+        Outcome::Whole => every,
+        Outcome::Empty => every.min(EMPTY_PAUSE),
+        Outcome::Partial | Outcome::Failed => {
+            let doubled =
+                FIRST_BACK_OFF.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+            doubled.min(LONGEST_BACK_OFF).min(every)
+        }
+    }
+}
+
+/// Between three quarters of the pause and all of it, so that replicas do not poll in step.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.75 + fastrand::f64() / 4.0)
+}
+
+async fn wait(pause: Duration, poll_now: &mut mpsc::Receiver<()>) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        Some(()) = poll_now.recv() => {}
+    }
+    while poll_now.try_recv().is_ok() {}
+}
+
+async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, CallError> {
+    let resources = client.resources().await?;
+    story.tell_skipped(resources.skipped);
+    let asked = resources
+        .listed
+        .into_iter()
+        .map(|(name, listed)| async move {
+            let answer = client.availability(&name).await;
+            (name, listed, answer)
+        });
+    let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
+    let mut failures = Failures::default();
+    let mut reading = BookReading::default();
+    while let Some((name, listed, answer)) = answers.next().await {
+        failures.note(&answer)?;
+        let availability = answer
+            .inspect_err(|fault| debug!(resource = %name, %fault, "no availability from book"))
+            .ok();
+        reading.resources.push(ResourceReading {
+            name,
+            stub: listed.stub,
+            streams: listed.streams,
+            availability,
+        });
+    }
+    failures.conclude()?;
+    reading.resources.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(reading)
+}
+
+/// Tells a book that fails from single resources that do.
+#[derive(Default)]
+struct Failures {
+    row: usize,
+    last: Option<CallError>,
+    any_good: bool,
+}
+
+impl Failures {
+    /// Takes an answer in. What book says about one resource, that it is not there, is no failure of book.
+    fn note(&mut self, answer: &Result<Availability, CallError>) -> Result<(), CallError> {
+        match answer {
+            Ok(_) => {
+                *self = Self {
+                    any_good: true,
+                    ..Self::default()
+                }
+            }
+            Err(CallError::NotFound(_)) => {}
+            Err(fault) => {
+                let alike = self
+                    .last
+                    .as_ref()
+                    .is_some_and(|last| last.as_str() == fault.as_str());
+                self.row = if alike { self.row + 1 } else { 1 };
+                self.last = Some(fault.clone());
+            }
+        }
+        if self.row >= ALIKE_FAILURES {
+            self.failed()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether it is book that failed, when all have been asked for.
+    fn conclude(self) -> Result<(), CallError> {
+        if self.any_good { Ok(()) } else { self.failed() }
+    }
+
+    fn failed(&self) -> Result<(), CallError> {
+        self.last.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// What the log was last told, so that it is told changes only.
+#[derive(Default)]
+struct Story {
+    notified: Option<&'static str>,
+    skipped: usize,
+    skewed: bool,
+}
+
+impl Story {
+    fn tell(&mut self, outcome: Outcome, polled: &Result<BookReading, CallError>) {
+        let as_str = match polled {
+            Err(fault) => fault.as_str(),
+            Ok(_) if outcome == Outcome::Whole => "whole",
+            Ok(_) if outcome == Outcome::Empty => "empty",
+            Ok(_) => "partial",
+        };
+        if self.notified.replace(as_str) == Some(as_str) {
+            debug!(outcome = as_str, "book polled, as before");
+            return;
+        }
+        match polled {
+            Err(fault) if fault.is_ours() => error!(
+                source = "book",
+                fault = as_str,
+                "polling book failed: {fault}"
+            ),
+            Err(fault) => warn!(
+                source = "book",
+                fault = as_str,
+                "polling book failed: {fault}"
+            ),
+            Ok(reading) => tell_reading(outcome, reading),
+        }
+    }
+
+    fn tell_skipped(&mut self, skipped: usize) {
+        if std::mem::replace(&mut self.skipped, skipped) != skipped && skipped > 0 {
+            warn!(
+                source = "book",
+                skipped,
+                "resources of book's manifest are left out: their names are empty, too long or not usable"
+            );
+        }
+    }
+
+    fn tell_skew(&mut self, skew: SignedDuration) {
+        let skewed = skew.abs() > MAX_SKEW;
+        if std::mem::replace(&mut self.skewed, skewed) == skewed {
+            return;
+        }
+        if skewed {
+            warn!(
+                source = "book",
+                ahead_seconds = skew.as_secs(),
+                "book's clock and ours differ: tokens fail when they drift apart further"
+            );
+        } else {
+            info!(source = "book", "book's clock and ours agree again");
+        }
+    }
+}
+
+fn tell_reading(outcome: Outcome, reading: &BookReading) {
+    let resources = reading.resources.len();
+    let unread = reading
+        .resources
+        .iter()
+        .filter(|resource| resource.availability.is_none())
+        .count();
+    match outcome {
+        Outcome::Whole | Outcome::Failed => info!(source = "book", resources, "book polled"),
+        Outcome::Empty => warn!(
+            source = "book",
+            "book has no manifest: somebody must upload one"
+        ),
+        Outcome::Partial => warn!(
+            source = "book",
+            resources, unread, "book does not tell the availability of some resources"
+        ),
+    }
+}
+
+/// Looks at book's clock. A failure to do so is none of the poll's.
+async fn compare_clocks(client: &BookClient, story: &mut Story) {
+    let before = Timestamp::now();
+    let Ok(status) = client.status().await else {
+        return;
+    };
+    if let Some(theirs) = status.now {
+        story.tell_skew(skew(before, theirs, Timestamp::now()));
+    }
+}
+
+/// How far their clock is ahead of ours, given that they read it between our two readings.
+fn skew(before: Timestamp, theirs: Timestamp, after: Timestamp) -> SignedDuration {
+    if theirs < before {
+        theirs.duration_since(before)
+    } else if theirs > after {
+        theirs.duration_since(after)
+    } else {
+        SignedDuration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::book::fake_book::{FakeBook, Trouble};
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    async fn poll_once(client: &BookClient) -> Result<BookReading, CallError> {
+        poll(client, &mut Story::default()).await
+    }
+
+    #[test]
+    fn the_pause_follows_the_outcome() {
+        use Outcome::{Empty, Failed, Partial, Whole};
+        let rows = [
+            (Whole, 0, 900, 900),
+            (Empty, 0, 900, 10),
+            (Empty, 0, 3, 3),
+            (Failed, 1, 900, 1),
+            (Failed, 2, 900, 2),
+            (Partial, 3, 900, 4),
+            (Failed, 7, 900, 60),
+            (Failed, u32::MAX, 900, 60),
+            (Failed, 7, 5, 5),
+        ];
+        for (outcome, failures, every, expected) in rows {
+            assert_eq!(
+                pause(outcome, failures, seconds(every)),
+                seconds(expected),
+                "{outcome:?} {failures} {every}"
+            );
+        }
+        for _ in 0..100 {
+            let jittered = jittered(seconds(60));
+            assert!(
+                jittered >= seconds(45) && jittered <= seconds(60),
+                "{jittered:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_is_ahead_only_beyond_what_the_call_took() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        for (theirs, expected) in [(90, -10), (100, 0), (101, 0), (102, 0), (112, 10)] {
+            assert_eq!(
+                skew(at(100), at(theirs), at(102)).as_secs(),
+                expected,
+                "{theirs}"
+            );
+        }
+    }
+
+    #[test]
+    fn book_fails_when_many_fail_alike_or_none_is_good() {
+        let good = || {
+            Ok(Availability {
+                available: true,
+                reason: String::new(),
+            })
+        };
+        let slow = || Err(CallError::TimedOut);
+        let gone = || Err(CallError::NotFound("resource x not found".into()));
+        let rows = [
+            (vec![good(), slow()], false),
+            (vec![slow(), gone()], true),
+            (vec![gone(), gone()], false),
+            (vec![], false),
+            (
+                [vec![good()], vec![slow(); ALIKE_FAILURES - 1]].concat(),
+                false,
+            ),
+            ([vec![good()], vec![slow(); ALIKE_FAILURES]].concat(), true),
+            (
+                [
+                    vec![good()],
+                    vec![slow(); ALIKE_FAILURES - 1],
+                    vec![good()],
+                    vec![slow()],
+                ]
+                .concat(),
+                false,
+            ),
+            (
+                [
+                    vec![good()],
+                    vec![[slow(), Err(CallError::Dropped)]; ALIKE_FAILURES].concat(),
+                ]
+                .concat(),
+                false,
+            ),
+        ];
+        for (answers, fails) in rows {
+            let mut failures = Failures::default();
+            let noted = answers.iter().try_for_each(|answer| failures.note(answer));
+            assert_eq!(
+                noted.and_then(|()| failures.conclude()).is_err(),
+                fails,
+                "{answers:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poll_reads_every_resource() {
+        let book = FakeBook::start().await;
+        assert_eq!(
+            poll_once(&book.client(SOON)).await,
+            Ok(BookReading::default())
+        );
+        for n in 0..40 {
+            book.put(
+                &format!("r-pend{n:02}"),
+                &format!("pend{n:02}"),
+                n != 3,
+                "labwatch: no video",
+            );
+        }
+        let reading = poll_once(&book.client(SOON)).await.expect("reads");
+        assert_eq!(reading.resources.len(), 40);
+        assert!(
+            reading
+                .resources
+                .is_sorted_by_key(|resource| &resource.name)
+        );
+        let third = &reading.resources[3];
+        assert_eq!(
+            (third.name.as_str(), third.stub.as_str()),
+            ("r-pend03", "pend03")
+        );
+        assert_eq!(
+            third.availability,
+            Some(Availability {
+                available: false,
+                reason: "labwatch: no video".into()
+            })
+        );
+        assert!(
+            reading
+                .resources
+                .iter()
+                .all(|resource| resource.streams.len() == 2 && resource.availability.is_some())
+        );
+    }
+
+    #[tokio::test]
+    async fn one_odd_resource_does_not_spoil_the_poll() {
+        let book = FakeBook::start().await;
+        for name in ["r-a", "r-b", "r-c"] {
+            book.put(name, "stub", true, "new");
+        }
+        book.set_trouble_of("r-b", Trouble::Status(500));
+        let polled = poll_once(&book.client(SOON)).await;
+        assert_eq!(Outcome::of(&polled), Outcome::Partial);
+        let known: Vec<_> = polled
+            .expect("reads")
+            .resources
+            .iter()
+            .map(|resource| resource.availability.is_some())
+            .collect();
+        assert_eq!(known, [true, false, true]);
+    }
+
+    #[tokio::test]
+    async fn a_book_that_tells_only_the_list_has_failed_and_is_not_asked_to_the_end() {
+        let book = FakeBook::start().await;
+        for n in 0..200 {
+            book.put(&format!("r-{n:03}"), "stub", true, "new");
+            book.set_trouble_of(&format!("r-{n:03}"), Trouble::Silent);
+        }
+        let polled = poll_once(&book.client(Duration::from_millis(300))).await;
+        assert_eq!(polled, Err(CallError::TimedOut));
+        assert!(book.take_calls().len() < 4 * ALIKE_FAILURES);
+    }
+
+    #[tokio::test]
+    async fn failures_and_recoveries_come_as_inputs() {
+        let book = FakeBook::start().await;
+        book.set_trouble(Some(Trouble::BadToken));
+        let (sender, mut inputs) = mpsc::channel(1);
+        let (now, poll_now) = mpsc::channel(1);
+        let stop = CancellationToken::new();
+        let poller = Poller {
+            client: book.client(SOON),
+            every: seconds(3_600),
+        };
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(run(poller, sender, poll_now, stop.clone()));
+        assert!(matches!(
+            inputs.recv().await,
+            Some(Input::BookFailed(CallError::Credentials(_)))
+        ));
+        book.set_trouble(None);
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty()),
+            "polled again by itself"
+        );
+        book.put("r-a", "aaaa00", true, "new");
+        now.send(()).await.expect("listens");
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1)
+        );
+        book.forget();
+        now.send(()).await.expect("listens");
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty())
+        );
+        stop.cancel();
+        tasks
+            .join_next()
+            .await
+            .expect("one task")
+            .expect("it ended well");
+    }
+
+    #[tokio::test]
+    async fn a_timetable_follows_a_poll_that_found_resources() {
+        let book = FakeBook::start().await;
+        let (sender, mut inputs) = mpsc::channel(1);
+        let (now, poll_now) = mpsc::channel(1);
+        let mut tasks = tokio::task::JoinSet::new();
+        let poller = Poller {
+            client: book.client(SOON),
+            every: seconds(3_600),
+        };
+        tasks.spawn(run(poller, sender, poll_now, CancellationToken::new()));
+        book.set_document(
+            "manifest",
+            Ok(serde_json::json!({"slots": {"sl-a": {"resource": "r-a"}}})),
+        );
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty())
+        );
+        book.put("r-a", "aaaa00", true, "new");
+        now.send(()).await.expect("listens");
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1)
+        );
+        assert!(
+            matches!(inputs.recv().await, Some(Input::Timetable(timetable)) if timetable.slots.len() == 1)
+        );
+        book.set_document("manifest", Err(Trouble::Status(500)));
+        for _ in 0..2 {
+            now.send(()).await.expect("listens");
+            assert!(
+                matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_off_is_told_once() {
+        let book = FakeBook::start().await;
+        let client = book.client(SOON);
+        let mut story = Story::default();
+        for (ahead, skewed) in [(0, false), (20, true), (20, true), (0, false), (-20, true)] {
+            book.set_ahead(SignedDuration::from_secs(ahead));
+            compare_clocks(&client, &mut story).await;
+            assert_eq!(story.skewed, skewed, "{ahead}");
+        }
+    }
+}

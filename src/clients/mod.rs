@@ -1,0 +1,64 @@
+//! Clients of relay, jump and book: subscriptions, samples and polls, with the addresses, tokens and HTTP calls that they share.
+//!
+//! A client reads, decodes and hands over; it evaluates nothing and never waits for the engine: what the engine has not taken yet is
+//! replaced by what is newer.
+
+mod backoff;
+pub mod book;
+mod connect;
+mod http;
+mod parse;
+mod proxy;
+pub mod sampling;
+mod socket;
+pub mod subscription;
+#[cfg(test)]
+mod testing;
+mod ticket;
+mod tls;
+mod token;
+
+pub use book::client::{
+    BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest,
+    Resources, Slot, StreamKind, resource_is_gone,
+};
+pub use book::timetable::{MAX_BOOKINGS, MAX_SLOTS};
+pub use connect::{ConnectError, ConnectFailure, dial};
+pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
+pub use parse::entry::MAX_CONNECTIONS;
+pub use parse::{MAX_BROKEN, MAX_REREAD_BYTES, Parsed, parse};
+pub use proxy::connect;
+pub use socket::MAX_MESSAGE_BYTES;
+pub use tls::client_config;
+pub use token::{
+    Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint,
+    relay_read, relay_stats,
+};
+
+use secrecy::SecretString;
+use url::Url;
+
+/// Where a server is and how it wants to be spoken to.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// What the server calls itself: the `aud` of every token, to the byte. Has no trailing slash.
+    pub audience: String,
+    /// Where its HTTP API is reached. Differs from the audience when the monitor is on the same host and the proxy is not in between.
+    pub connect: Url,
+    /// Scheme, host and port that replace those of the websocket addresses it hands out; `None` to use them as they come.
+    pub websocket: Option<Url>,
+    /// The secret that its tokens are signed with.
+    pub secret: SecretString,
+}
+
+impl Address {
+    /// The address of a call: the base with `segments` behind it, each percent-encoded.
+    #[must_use]
+    pub fn at(&self, segments: &[&str]) -> Url {
+        let mut url = self.connect.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+}

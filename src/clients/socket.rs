@@ -1,0 +1,520 @@
+//! One websocket, with a bound on everything: opening it, keeping it alive, noticing that it is dead, closing it.
+//! Knows nothing of what its messages mean, and never dials again by itself.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, error::ProtocolError};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+
+use crate::clients;
+use crate::clients::ticket::WebsocketTicket;
+use engine::model::CallError;
+
+/// The largest message that is taken, in bytes: ten times relay's report of 10,000 experiments.
+pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// The largest frame, in bytes: relay sends a message of more than 8 KiB as one frame that holds all of it.
+const MAX_FRAME_BYTES: usize = MAX_MESSAGE_BYTES;
+
+/// How much is read at once from a connection that carries reports, in bytes.
+const REPORT_BUFFER_BYTES: usize = 16 << 10;
+
+/// How much is read at once from a stream that is sampled, in bytes: its first message is enough.
+const SAMPLE_BUFFER_BYTES: usize = 4 << 10;
+
+/// What may wait to be sent, in bytes. We send only commands of a few bytes, pings and pongs.
+const MAX_WRITE_BUFFER_BYTES: usize = 16 << 10;
+
+/// The longest that connecting may take, TLS and upgrade included.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// The longest that sending a few bytes may take. Longer means that the other side does not read.
+const SEND_WAIT: Duration = Duration::from_millis(500);
+
+/// The longest that is waited for the other side to close too. Two of these fit into the second that stopping may take.
+const CLOSE_WAIT: Duration = Duration::from_millis(300);
+
+/// What a connection is for, which decides how much memory it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Reports of some megabytes, over hours.
+    Reports,
+    /// The first message of a stream.
+    Sample,
+}
+
+/// How a connection is kept alive, and when it counts as dead.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How often we ping.
+    pub ping_every: Duration,
+    /// After this long without any message, ping or pong it is dead. A message counts when it is whole.
+    pub dead_after: Duration,
+}
+
+/// The servers ping every 54 s and answer ours at once.
+pub const PACE: Pace = Pace {
+    ping_every: Duration::from_secs(20),
+    dead_after: Duration::from_secs(50),
+};
+
+/// How an open connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The other side closed it properly.
+    Closed {
+        /// The code of its close frame; 1005 when it gave none.
+        code: u16,
+        /// The reason of its close frame; may be empty.
+        reason: String,
+    },
+    /// It was cut without a close frame: the server died or restarted, our token ended, or the network broke.
+    Cut,
+    /// Nothing came for this long, not even an answer to our pings.
+    Dead(Duration),
+    /// The other side does not take what we send.
+    Stuck,
+    /// What came is no websocket traffic, or is larger than it may be.
+    Broken(String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed { code, reason } if reason.is_empty() => {
+                write!(f, "it closed the connection (code {code})")
+            }
+            Self::Closed { code, reason } => {
+                write!(f, "it closed the connection (code {code}: {reason})")
+            }
+            Self::Cut => write!(f, "the connection was cut"),
+            Self::Dead(silence) => write!(
+                f,
+                "nothing came for {} s, not even an answer to pings",
+                silence.as_secs()
+            ),
+            Self::Stuck => write!(f, "it does not take what is sent to it"),
+            Self::Broken(what) => write!(f, "what came is no proper websocket traffic: {what}"),
+        }
+    }
+}
+
+/// An open websocket.
+#[derive(Debug)]
+pub struct Socket {
+    stream: Box<WebSocketStream<MaybeTlsStream<TcpStream>>>,
+    pace: Pace,
+    heard: Instant,
+    next_ping: Instant,
+}
+
+impl Socket {
+    /// Opens the websocket that the invitation is for.
+    ///
+    /// # Errors
+    /// [`CallError::TimedOut`], [`CallError::Unreachable`] without a connection or TLS, [`CallError::Dropped`] when the upgrade gets no answer, and by its
+    /// status what answers in plain HTTP.
+    pub async fn open(
+        ticket: &WebsocketTicket,
+        tls: &Arc<ClientConfig>,
+        purpose: Use,
+        pace: Pace,
+    ) -> Result<Self, CallError> {
+        let stream = timeout(CONNECT_WAIT, connect(ticket, tls, purpose))
+            .await
+            .map_err(|_| CallError::TimedOut)??;
+        let now = Instant::now();
+        Ok(Self {
+            stream: Box::new(stream),
+            pace,
+            heard: now,
+            next_ping: now + pace.ping_every,
+        })
+    }
+
+    /// The next message, text or binary, joined from its fragments. Pings and answers pings meanwhile. Loses nothing when it is
+    /// dropped before it is done.
+    ///
+    /// # Errors
+    /// The connection's [`End`]; it is of no more use then.
+    pub async fn next(&mut self) -> Result<Bytes, End> {
+        loop {
+            tokio::select! {
+                message = self.stream.next() => {
+                    self.heard = Instant::now();
+                    if let Some(data) = data_of(message)? {
+                        return Ok(data);
+                    }
+                }
+                () = sleep_until(self.next_ping) => self.ping().await?,
+            }
+        }
+    }
+
+    /// Sends a text.
+    ///
+    /// # Errors
+    /// [`End::Stuck`], or how the connection ended meanwhile.
+    pub async fn send(&mut self, text: &'static str) -> Result<(), End> {
+        self.put(Message::text(text)).await
+    }
+
+    /// Says goodbye (1000), and waits a moment for the other side to close too.
+    pub async fn close(mut self) {
+        let goodbye = async {
+            if self.say_goodbye().await.is_ok() {
+                while self
+                    .stream
+                    .next()
+                    .await
+                    .is_some_and(|message| message.is_ok())
+                {}
+            }
+        };
+        let _ = timeout(CLOSE_WAIT, goodbye).await;
+    }
+
+    /// Says goodbye (1000) and waits for nothing.
+    pub async fn leave(mut self) {
+        let _ = self.say_goodbye().await;
+    }
+
+    async fn say_goodbye(&mut self) -> Result<(), End> {
+        self.put(Message::Close(Some(CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        })))
+        .await
+    }
+
+    /// Pings, unless the other side has been silent for too long.
+    async fn ping(&mut self) -> Result<(), End> {
+        let silence = self.heard.elapsed();
+        if silence >= self.pace.dead_after {
+            return Err(End::Dead(silence));
+        }
+        self.next_ping = Instant::now() + self.pace.ping_every;
+        self.put(Message::Ping(Bytes::new())).await
+    }
+
+    async fn put(&mut self, message: Message) -> Result<(), End> {
+        match timeout(SEND_WAIT, self.stream.send(message)).await {
+            Ok(sent) => sent.map_err(|error| end_of(&error)),
+            Err(_) => Err(End::Stuck),
+        }
+    }
+}
+
+async fn connect(
+    ticket: &WebsocketTicket,
+    tls: &Arc<ClientConfig>,
+    purpose: Use,
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, CallError> {
+    let url = ticket.url();
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        return Err(CallError::Protocol(
+            "the uri that it hands out has no host".to_owned(),
+        ));
+    };
+    let unreachable = |error: std::io::Error| CallError::Unreachable(format!("websocket: {error}"));
+    let tcp = clients::connect(url.scheme() == "wss", host, port)
+        .await
+        .map_err(unreachable)?;
+    tcp.set_nodelay(true).map_err(unreachable)?;
+    let connector = Connector::Rustls(Arc::clone(tls));
+    let opened =
+        client_async_tls_with_config(url.as_str(), tcp, Some(limits(purpose)), Some(connector))
+            .await;
+    opened
+        .map(|(stream, _)| stream)
+        .map_err(|error| refusal(&error, host, port))
+}
+
+fn limits(purpose: Use) -> WebSocketConfig {
+    let read = match purpose {
+        Use::Reports => REPORT_BUFFER_BYTES,
+        Use::Sample => SAMPLE_BUFFER_BYTES,
+    };
+    WebSocketConfig::default()
+        .read_buffer_size(read)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_FRAME_BYTES))
+}
+
+/// Why the upgrade to a websocket failed. Says nothing of the address beyond host and port: it holds a code.
+fn refusal(error: &Error, host: &str, port: u16) -> CallError {
+    if let Error::Http(answer) = error {
+        refused_by(answer.status().as_u16())
+    } else if was_cut(error) {
+        CallError::Dropped
+    } else if matches!(error, Error::Io(_) | Error::Tls(_)) {
+        CallError::Unreachable(format!("websocket at {host}:{port}: {error}"))
+    } else {
+        CallError::Protocol(format!("no websocket: {error}"))
+    }
+}
+
+/// The address of a websocket was answered in plain HTTP.
+fn refused_by(status: u16) -> CallError {
+    let said = format!(
+        "{status} to the opening of a websocket; does the proxy pass upgrades on to the server?"
+    );
+    match status {
+        401 | 403 => CallError::Forbidden(said),
+        404 => CallError::NotFound(said),
+        _ => CallError::Sick { status, body: said },
+    }
+}
+
+/// The payload of a message that carries one.
+fn data_of(message: Option<Result<Message, Error>>) -> Result<Option<Bytes>, End> {
+    match message {
+        Some(Ok(Message::Text(text))) => Ok(Some(text.into())),
+        Some(Ok(Message::Binary(bytes))) => Ok(Some(bytes)),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+        Some(Ok(Message::Close(frame))) => Err(closed(frame)),
+        Some(Err(error)) => Err(end_of(&error)),
+        None => Err(End::Cut),
+    }
+}
+
+fn closed(frame: Option<CloseFrame>) -> End {
+    match frame {
+        Some(frame) => End::Closed {
+            code: frame.code.into(),
+            reason: frame.reason.chars().filter(|c| !c.is_control()).collect(),
+        },
+        None => End::Closed {
+            code: CloseCode::Status.into(),
+            reason: String::new(),
+        },
+    }
+}
+
+fn end_of(error: &Error) -> End {
+    if was_cut(error) {
+        End::Cut
+    } else if matches!(error, Error::WriteBufferFull(_)) {
+        End::Stuck
+    } else {
+        End::Broken(error.to_string())
+    }
+}
+
+/// Whether the other side is gone, without a word.
+fn was_cut(error: &Error) -> bool {
+    use ProtocolError::{HandshakeIncomplete, ResetWithoutClosingHandshake, SendAfterClosing};
+    use std::io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof,
+    };
+    if let Error::Io(error) = error {
+        return matches!(
+            error.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof
+        );
+    }
+    let cut = |error: &ProtocolError| {
+        matches!(
+            error,
+            HandshakeIncomplete | ResetWithoutClosingHandshake | SendAfterClosing
+        )
+    };
+    matches!(error, Error::ConnectionClosed | Error::AlreadyClosed)
+        || matches!(error, Error::Protocol(error) if cut(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener as StdListener};
+    use std::thread;
+
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::clients::client_config;
+    use crate::clients::testing::{listener, open, pair, ticket};
+
+    const QUICK: Pace = Pace {
+        ping_every: Duration::from_millis(40),
+        dead_after: Duration::from_millis(100),
+    };
+
+    #[tokio::test]
+    async fn messages_come_and_pings_are_answered_meanwhile() {
+        let (mut socket, mut peer) = pair(PACE).await;
+        peer.send(Message::Ping(Bytes::from_static(b"x"))).await;
+        peer.say("hello").await;
+        assert_eq!(socket.next().await, Ok(Bytes::from_static(b"hello")));
+        let (_, heard) = tokio::join!(
+            timeout(Duration::from_millis(50), socket.next()),
+            peer.hear()
+        );
+        assert_eq!(heard, "pong");
+        socket.send("text").await.expect("sent");
+        assert_eq!(peer.hear().await, "text");
+    }
+
+    #[tokio::test]
+    async fn silence_without_pongs_is_death_and_with_pongs_is_not() {
+        let (mut socket, peer) = pair(QUICK).await;
+        assert!(
+            matches!(socket.next().await, Err(End::Dead(silence)) if silence >= QUICK.dead_after)
+        );
+        drop(peer);
+        let (mut socket, mut peer) = pair(QUICK).await;
+        let alive = timeout(3 * QUICK.dead_after, async {
+            tokio::join!(socket.next(), async {
+                while peer.hear().await == "ping" {}
+            })
+        });
+        assert!(alive.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn every_end_is_told_apart() {
+        let (mut socket, peer) = pair(PACE).await;
+        drop(peer);
+        assert_eq!(socket.next().await, Err(End::Cut));
+        let (mut socket, mut peer) = pair(PACE).await;
+        peer.send(Message::Close(Some(CloseFrame {
+            code: CloseCode::Away,
+            reason: "bye\n".into(),
+        })))
+        .await;
+        assert_eq!(
+            socket.next().await,
+            Err(End::Closed {
+                code: 1001,
+                reason: "bye".to_owned()
+            })
+        );
+        let too_large = [0x82, 0x7f, 0, 0, 0, 0, 0x04, 0, 0, 1];
+        for bytes in [too_large.as_slice(), &[b'H'; 200]] {
+            let (mut socket, peer) = pair(PACE).await;
+            let mut stream = peer.0.into_inner();
+            stream.write_all(bytes).await.expect("written");
+            assert!(
+                matches!(socket.next().await, Err(End::Broken(_))),
+                "{bytes:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn both_sides_close_properly() {
+        let (socket, mut peer) = pair(PACE).await;
+        let (heard, ()) = tokio::join!(peer.hear(), socket.close());
+        assert_eq!(heard, "close 1000");
+    }
+
+    /// The fault of an opening that is answered with these bytes, or with nothing.
+    async fn refused_with(answer: &'static [u8]) -> CallError {
+        let (listener, address) = listener().await;
+        let server = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            stream.readable().await.expect("a request");
+            let _ = stream.try_read(&mut [0; 1024]);
+            stream.write_all(answer).await.expect("written");
+        };
+        let (opened, ()) = tokio::join!(open(address, PACE), server);
+        opened.expect_err("no websocket")
+    }
+
+    #[tokio::test]
+    async fn what_is_no_websocket_is_told_apart_without_the_code() {
+        let rows: [(&[u8], &str); 5] = [
+            (b"", "dropped"),
+            (
+                b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+                "not-found",
+            ),
+            (
+                b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n",
+                "forbidden",
+            ),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "sick"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "protocol"),
+        ];
+        for (answer, as_str) in rows {
+            let fault = refused_with(answer).await;
+            assert_eq!(fault.as_str(), as_str, "{fault}");
+            assert!(!fault.to_string().contains("c0de"), "{fault}");
+        }
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        assert_eq!(
+            open(nowhere, PACE)
+                .await
+                .map(|_| ())
+                .map_err(|fault| fault.as_str()),
+            Err("unreachable")
+        );
+    }
+
+    /// A server for one websocket over TLS, which says hello. Gives its address and the certificate to trust.
+    fn tls_server() -> (SocketAddr, rustls::pki_types::CertificateDer<'static>) {
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .expect("a certificate");
+        let certificate = signed.cert.der().clone();
+        let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let config = Arc::new(
+            builder
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate.clone()], key)
+                .expect("a server configuration"),
+        );
+        let listener = StdListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        thread::spawn(move || {
+            for stream in listener.incoming().take(2).flatten() {
+                let tls = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+                if let Ok(mut socket) =
+                    tokio_tungstenite::tungstenite::accept(StreamOwned::new(tls, stream))
+                {
+                    socket.send(Message::text("hello")).expect("sent");
+                    while socket.read().is_ok() {}
+                }
+            }
+        });
+        (address, certificate)
+    }
+
+    #[tokio::test]
+    async fn tls_goes_by_the_configuration_that_is_given() {
+        let (address, certificate) = tls_server();
+        let untrusted = Arc::new(client_config(false).expect("a client configuration"));
+        let refused = Socket::open(&ticket("wss", address), &untrusted, Use::Reports, PACE).await;
+        assert_eq!(
+            refused.map(|_| ()).map_err(|fault| fault.as_str()),
+            Err("unreachable")
+        );
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).expect("a root");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let trusting = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
+        let mut socket = Socket::open(&ticket("wss", address), &trusting, Use::Reports, PACE)
+            .await
+            .expect("opens");
+        assert_eq!(socket.next().await, Ok(Bytes::from_static(b"hello")));
+        socket.close().await;
+    }
+}

@@ -1,0 +1,784 @@
+//! The subscription to the reports of relay or of jump: kept up for as long as the program runs.
+//!
+//! It dials, asks for a report, hands reports over, and dials again when the connection ends, before its token does, or when it is
+//! told to. Whether a source is late or down is not judged here. It never waits for the engine: of what the engine has not taken yet,
+//! only the newest report and the newest state of the connection are kept.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem::{discriminant, replace};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join, pending};
+use rustls::ClientConfig;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use crate::clients::backoff::{Backoff, jittered};
+use crate::clients::parse::parse;
+use crate::clients::socket::{End, PACE, Socket, Use};
+use crate::clients::ticket;
+use crate::clients::{Http, MAX_TOKEN_LIFE};
+use crate::config::FeedSettings;
+use engine::model::{CallError, SourceName};
+use engine::{FeedCommand, Input, Link, Report};
+
+/// What asks relay or jump for a report now.
+const UPDATE: &str = r#"{"cmd":"update"}"#;
+
+/// How long before the end of its token a connection is renewed at the latest: time for several attempts.
+const TOKEN_SPARE: Duration = Duration::from_secs(5 * 60);
+
+/// The shortest time between two renewals, whatever the settings say.
+const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
+
+/// How long after a failed renewal the next one is tried, while the connection that it is to replace still serves.
+const RENEWAL_RETRY: Duration = Duration::from_secs(30);
+
+/// How long a new connection may take to its first report before the old one is given up, or it. An answer to a command takes a second.
+const PROOF_WAIT: Duration = Duration::from_secs(10);
+
+/// What a subscription needs.
+#[derive(Debug)]
+pub struct Feed {
+    /// Relay or jump.
+    pub source: SourceName,
+    /// Where it is, and how often the connection is made anew.
+    pub settings: FeedSettings,
+    /// For the access request.
+    pub http: Http,
+    /// For the websocket.
+    pub tls: Arc<ClientConfig>,
+}
+
+/// Keeps up the subscription until `stop`, or until nobody takes `inputs` any more.
+pub async fn run(
+    feed: Feed,
+    inputs: mpsc::Sender<Input>,
+    mut commands: mpsc::Receiver<FeedCommand>,
+    stop: CancellationToken,
+) {
+    let mut subscription = Subscription::new(feed);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            place = inputs.reserve(), if !subscription.outbox.is_empty() => {
+                let Ok(place) = place else { break };
+                if let Some(input) = subscription.outbox.take() {
+                    place.send(input);
+                }
+            }
+            Some(command) = commands.recv() => subscription.obey(command).await,
+            heard = hear(subscription.line.as_mut()) => subscription.heard(heard),
+            turn = subscription.plan.turn() => subscription.turn(turn).await,
+        }
+    }
+    subscription.close().await;
+}
+
+/// The next message on the line; never, while there is none.
+async fn hear(line: Option<&mut Socket>) -> Result<Bytes, End> {
+    match line {
+        Some(socket) => socket.next().await,
+        None => pending().await,
+    }
+}
+
+struct Subscription {
+    feed: Arc<Feed>,
+    /// The connection that serves.
+    line: Option<Socket>,
+    /// Whether a report has come over the line.
+    proven: bool,
+    plan: Plan,
+    backoff: Backoff,
+    /// The kind of the failure that was logged last: a failure that goes on is logged once.
+    logged: Option<&'static str>,
+    outbox: Outbox,
+}
+
+/// What is under way beside the line: for a new line where there is none, for its successor where there is.
+enum Plan {
+    /// To dial at this time.
+    Wait(Instant),
+    /// Dialling.
+    Dial(BoxFuture<'static, Result<Socket, CallError>>),
+    /// The successor is open. It must bring a report by this time, and then the line is dropped.
+    Verifying {
+        replacement: Socket,
+        until: Instant,
+        /// Whether the line has brought one meanwhile.
+        line_told: bool,
+    },
+}
+
+/// What came of a plan.
+enum Turn {
+    Due,
+    Dialled(Result<Socket, CallError>),
+    HeirHeard(Result<Bytes, End>),
+}
+
+impl Plan {
+    fn wait(time: Duration) -> Self {
+        Self::Wait(Instant::now() + time)
+    }
+
+    /// Waits for what comes of it. Loses nothing when it is dropped before it is done.
+    async fn turn(&mut self) -> Turn {
+        match self {
+            Self::Wait(when) => {
+                sleep_until(*when).await;
+                Turn::Due
+            }
+            Self::Dial(dial) => Turn::Dialled(dial.await),
+            Self::Verifying {
+                replacement, until, ..
+            } => tokio::select! {
+                heard = replacement.next() => Turn::HeirHeard(heard),
+                () = sleep_until(*until) => Turn::Due,
+            },
+        }
+    }
+}
+
+impl Subscription {
+    fn new(feed: Feed) -> Self {
+        Self {
+            feed: Arc::new(feed),
+            line: None,
+            proven: false,
+            plan: Plan::wait(Duration::ZERO),
+            backoff: Backoff::default(),
+            logged: None,
+            outbox: Outbox::default(),
+        }
+    }
+
+    async fn obey(&mut self, command: FeedCommand) {
+        match (command, &mut self.line) {
+            (FeedCommand::Ask, Some(socket)) => {
+                if let Err(end) = socket.send(UPDATE).await {
+                    self.lost(&end);
+                }
+            }
+            (FeedCommand::Reconnect, Some(_)) => {
+                self.plan = Plan::wait(Duration::ZERO);
+                self.line = None;
+                tracing::info!(source = %self.feed.source, "the connection is open but tells nothing: dialling anew");
+                self.outbox.put(self.link(Link::Closed(
+                    "given up: it was open but told nothing".to_owned(),
+                )));
+            }
+            (FeedCommand::Ask | FeedCommand::Reconnect, None) => {}
+        }
+    }
+
+    fn heard(&mut self, heard: Result<Bytes, End>) {
+        match heard {
+            Ok(message) => {
+                let Some(report) = self.read(&message) else {
+                    return;
+                };
+                self.tell(report);
+                if let Plan::Verifying { line_told, .. } = &mut self.plan {
+                    *line_told = true;
+                }
+            }
+            Err(end) => self.lost(&end),
+        }
+    }
+
+    async fn turn(&mut self, turn: Turn) {
+        match turn {
+            Turn::Due => match self.take_plan() {
+                Plan::Verifying {
+                    replacement,
+                    line_told,
+                    ..
+                } => self.not_proven(replacement, line_told).await,
+                Plan::Wait(_) | Plan::Dial(_) => self.dial(),
+            },
+            Turn::Dialled(Ok(replacement)) if self.line.is_some() => {
+                self.plan = Plan::Verifying {
+                    replacement,
+                    until: Instant::now() + PROOF_WAIT,
+                    line_told: false,
+                };
+            }
+            Turn::Dialled(Ok(socket)) => {
+                self.take_line(socket);
+                self.outbox.put(self.link(Link::Open));
+            }
+            Turn::Dialled(Err(fault)) => self.not_dialled(fault),
+            Turn::HeirHeard(Ok(message)) => {
+                let Some(report) = self.read(&message) else {
+                    return;
+                };
+                if let Plan::Verifying { replacement, .. } = self.take_plan() {
+                    let old = self.succeed(replacement);
+                    self.tell(report);
+                    close(old).await;
+                }
+            }
+            Turn::HeirHeard(Err(end)) => self.not_renewed("ended", &end),
+        }
+    }
+
+    fn dial(&mut self) {
+        if self.line.is_none() {
+            self.outbox.put(self.link(Link::Connecting));
+        }
+        self.plan = Plan::Dial(Box::pin(dial(Arc::clone(&self.feed))));
+    }
+
+    fn take_line(&mut self, socket: Socket) {
+        self.line = Some(socket);
+        self.proven = false;
+        self.plan = Plan::wait(renew_after(&self.feed.settings));
+    }
+
+    /// The successor takes the line's place. Gives the old line, to be closed only now.
+    fn succeed(&mut self, replacement: Socket) -> Option<Socket> {
+        let old = self.line.take();
+        self.take_line(replacement);
+        old
+    }
+
+    /// The successor has told nothing. Where the line has, it is the successor that is mute; else they are alike, and the newer one
+    /// has the token that lives longer.
+    async fn not_proven(&mut self, replacement: Socket, line_told: bool) {
+        let dropped = if line_told {
+            self.not_renewed("mute", &"the new connection told nothing");
+            Some(replacement)
+        } else {
+            self.succeed(replacement)
+        };
+        close(dropped).await;
+    }
+
+    /// The line has ended. A successor that is open takes its place; one that is being dialled will.
+    fn lost(&mut self, end: &End) {
+        self.line = None;
+        if self.is_news("lost") {
+            tracing::warn!(source = %self.feed.source, "connection lost: {end}");
+        }
+        self.outbox.put(self.link(Link::Closed(end.to_string())));
+        match self.take_plan() {
+            Plan::Verifying { replacement, .. } => {
+                self.take_line(replacement);
+                self.outbox.put(self.link(Link::Open));
+            }
+            Plan::Dial(dial) => {
+                self.plan = Plan::Dial(dial);
+                self.outbox.put(self.link(Link::Connecting));
+            }
+            Plan::Wait(_) => self.plan = Plan::wait(self.backoff.after(None, Instant::now())),
+        }
+    }
+
+    fn not_dialled(&mut self, fault: CallError) {
+        if self.line.is_some() {
+            return self.not_renewed(fault.as_str(), &fault);
+        }
+        self.plan = Plan::wait(self.backoff.after(Some(&fault), Instant::now()));
+        if self.is_news(fault.as_str()) {
+            if fault.is_ours() {
+                tracing::error!(source = %self.feed.source, fault = fault.as_str(), "cannot subscribe: {fault}");
+            } else {
+                tracing::warn!(source = %self.feed.source, fault = fault.as_str(), "cannot subscribe: {fault}");
+            }
+        }
+        self.outbox.put(self.link(Link::Failed(fault)));
+    }
+
+    fn not_renewed(&mut self, as_str: &'static str, why: &dyn fmt::Display) {
+        self.plan = Plan::wait(jittered(RENEWAL_RETRY));
+        if self.is_news(as_str) {
+            tracing::warn!(source = %self.feed.source, fault = as_str, "cannot renew the connection, the old one still serves: {why}");
+        }
+    }
+
+    /// Whether this kind of failure is another than the one before.
+    fn is_news(&mut self, as_str: &'static str) -> bool {
+        self.logged.replace(as_str) != Some(as_str)
+    }
+
+    /// The report in a message, where there is one.
+    fn read(&self, message: &[u8]) -> Option<Report> {
+        let parsed = parse(self.feed.source, message);
+        if parsed.ignored > 0 {
+            let (bytes, reports, ignored) = (message.len(), parsed.arrays, parsed.ignored);
+            tracing::debug!(source = %self.feed.source, bytes, reports, ignored, "a message holds other things than a report");
+        }
+        parsed.report
+    }
+
+    /// Hands a report over. The first one of a connection proves it good: an open websocket alone does not, for one with a bad code is
+    /// open too.
+    fn tell(&mut self, report: Report) {
+        if !replace(&mut self.proven, true) {
+            tracing::info!(source = %self.feed.source, connections = report.len(), "reports are coming");
+            self.backoff.reset();
+            self.logged = None;
+        }
+        self.outbox
+            .put(Input::Report(self.feed.source, Arc::new(report)));
+    }
+
+    fn link(&self, link: Link) -> Input {
+        Input::Link(self.feed.source, link)
+    }
+
+    fn take_plan(&mut self) -> Plan {
+        replace(&mut self.plan, Plan::wait(Duration::ZERO))
+    }
+
+    async fn close(self) {
+        let replacement = if let Plan::Verifying { replacement, .. } = self.plan {
+            Some(replacement)
+        } else {
+            None
+        };
+        join(close(self.line), close(replacement)).await;
+    }
+}
+
+async fn close(socket: Option<Socket>) {
+    if let Some(socket) = socket {
+        socket.close().await;
+    }
+}
+
+/// A new connection that has been asked for a report.
+async fn dial(feed: Arc<Feed>) -> Result<Socket, CallError> {
+    let life = renew_after(&feed.settings) + TOKEN_SPARE;
+    let ticket = ticket::to_reports(&feed.http, &feed.settings.address, feed.source, life).await?;
+    let mut socket = Socket::open(&ticket, &feed.tls, Use::Reports, PACE).await?;
+    match socket.send(UPDATE).await {
+        Ok(()) => Ok(socket),
+        Err(_) => Err(CallError::Dropped),
+    }
+}
+
+/// When a connection is renewed: as the settings say, but in good time before its token can end.
+fn renew_after(settings: &FeedSettings) -> Duration {
+    settings
+        .reconnect_every
+        .clamp(SHORTEST_RENEWAL, MAX_TOKEN_LIFE.saturating_sub(TOKEN_SPARE))
+}
+
+/// What the engine has not taken yet: at most the newest report and the newest state of the connection, in the order in which they came.
+#[derive(Debug, Default)]
+struct Outbox(VecDeque<Input>);
+
+impl Outbox {
+    /// Puts an input in, in the place of an older one of its kind.
+    fn put(&mut self, input: Input) {
+        self.0
+            .retain(|waiting| discriminant(waiting) != discriminant(&input));
+        self.0.push_back(input);
+    }
+
+    fn take(&mut self) -> Option<Input> {
+        self.0.pop_front()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::task::JoinSet;
+    use tokio::time::timeout;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+    use super::*;
+    use crate::clients::testing::{FakeServer, PATIENCE, Peer, address, http, listener, pair};
+    use crate::clients::{Address, client_config};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const A: &str = r#"[{"topic":"a"}]"#;
+    const B: &str = r#"[{"topic":"b"},{"topic":"c"}]"#;
+
+    /// A subscription under way.
+    struct Running {
+        inputs: mpsc::Receiver<Input>,
+        commands: mpsc::Sender<FeedCommand>,
+        stop: CancellationToken,
+        tasks: JoinSet<()>,
+    }
+
+    impl Running {
+        fn start(
+            source: SourceName,
+            address: Address,
+            reconnect_every: Duration,
+            queue: usize,
+        ) -> Self {
+            let (give, inputs) = mpsc::channel(queue);
+            let (commands, obeyed) = mpsc::channel(4);
+            let stop = CancellationToken::new();
+            let tls = Arc::new(client_config(false).expect("a client configuration"));
+            let feed = Feed {
+                source,
+                settings: FeedSettings {
+                    address,
+                    reconnect_every,
+                },
+                http: http(),
+                tls,
+            };
+            let mut tasks = JoinSet::new();
+            tasks.spawn(run(feed, give, obeyed, stop.clone()));
+            Self {
+                inputs,
+                commands,
+                stop,
+                tasks,
+            }
+        }
+
+        fn relay(server: &FakeServer) -> Self {
+            Self::start(SourceName::Relay, server.address(), HOUR, 16)
+        }
+
+        /// The next inputs, each in words.
+        async fn expect(&mut self, inputs: &[&str]) {
+            for expected in inputs {
+                let input = timeout(PATIENCE, self.inputs.recv())
+                    .await
+                    .unwrap_or_else(|_| panic!("in time: {expected}"));
+                assert_eq!(words(&input.expect("an input")), *expected);
+            }
+        }
+
+        async fn stopped_within(mut self, time: Duration) {
+            self.stop.cancel();
+            timeout(time, self.tasks.join_next())
+                .await
+                .expect("stops in time")
+                .expect("a task")
+                .expect("no panic");
+        }
+    }
+
+    fn words(input: &Input) -> String {
+        if let Input::Report(source, report) = input {
+            return report
+                .iter()
+                .fold(format!("{source} reports"), |words, connection| {
+                    format!("{words} {}", connection.topic)
+                });
+        }
+        let Input::Link(_, link) = input else {
+            panic!("not from a feed: {input:?}")
+        };
+        match link {
+            Link::Connecting => "connecting".to_owned(),
+            Link::Open => "open".to_owned(),
+            Link::Failed(fault) => format!("failed: {}", fault.as_str()),
+            Link::Closed(why) => format!("closed: {why}"),
+        }
+    }
+
+    async fn accept(server: &mut FakeServer) -> Peer {
+        let mut peer = server.accept().await;
+        assert_eq!(peer.hear().await, UPDATE);
+        peer
+    }
+
+    #[tokio::test]
+    async fn it_asks_at_once_and_hands_reports_over() {
+        for (source, path) in [
+            (SourceName::Relay, "/session/stats *"),
+            (SourceName::Jump, "/api/v1/connect/stats *"),
+        ] {
+            let mut server = FakeServer::start().await;
+            let mut feed = Running::start(source, server.address(), HOUR, 16);
+            let mut peer = accept(&mut server).await;
+            assert_eq!(server.request().await, path);
+            peer.say(A).await;
+            feed.expect(&["connecting", "open", &format!("{source} reports a")])
+                .await;
+            feed.commands.send(FeedCommand::Ask).await.expect("it runs");
+            assert_eq!(peer.hear().await, UPDATE);
+        }
+    }
+
+    #[tokio::test]
+    async fn reports_come_in_every_dress() {
+        let mut server = FakeServer::start().await;
+        let mut feed = Running::relay(&server);
+        let mut peer = accept(&mut server).await;
+        feed.expect(&["connecting", "open"]).await;
+        peer.say("not json").await;
+        peer.say(r#"{"action":"disconnect","uri":"","uuid":"86fb"}"#)
+            .await;
+        peer.say(&format!("{UPDATE}{A}{B}")).await;
+        feed.expect(&["relay reports b c"]).await;
+        peer.send(Message::binary(format!("BINTXT{A}").into_bytes()))
+            .await;
+        feed.expect(&["relay reports a"]).await;
+        for (payload, opcode, last) in [(B, Data::Text, false), ("", Data::Continue, true)] {
+            peer.send(Message::Frame(Frame::message(
+                payload.to_owned(),
+                OpCode::Data(opcode),
+                last,
+            )))
+            .await;
+        }
+        feed.expect(&["relay reports b c"]).await;
+        let large = format!("[{}]", vec![r#"{"topic":"x"}"#; 50_000].join(","));
+        peer.say(&large).await;
+        let input = timeout(PATIENCE, feed.inputs.recv())
+            .await
+            .expect("in time");
+        assert!(matches!(input, Some(Input::Report(_, report)) if report.len() == 50_000));
+    }
+
+    #[tokio::test]
+    async fn what_refuses_access_is_told_apart() {
+        for (status, body, as_str) in [
+            (
+                500,
+                r#"{"code":500,"message":"token invalid"}"#,
+                "credentials",
+            ),
+            (
+                500,
+                r#"{"code":500,"message":"aud [x] does not match this host y"}"#,
+                "audience",
+            ),
+            (401, r#""Token Wrong Topic""#, "forbidden"),
+            (
+                404,
+                r#"{"code":404,"message":"path /nope was not found"}"#,
+                "not-found",
+            ),
+            (200, "<html></html>", "protocol"),
+        ] {
+            let server = FakeServer::start().await;
+            server.refuse(status, body);
+            let mut feed = Running::relay(&server);
+            feed.expect(&["connecting", &format!("failed: {as_str}")])
+                .await;
+        }
+    }
+
+    #[tokio::test]
+    async fn access_that_hangs_up_or_is_not_there_is_told_apart() {
+        let (listener, there) = listener().await;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { while listener.accept().await.is_ok() {} });
+        let mut dropped = Running::start(SourceName::Relay, address(there), HOUR, 16);
+        dropped.expect(&["connecting", "failed: dropped"]).await;
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut unreachable = Running::start(SourceName::Relay, address(nowhere), HOUR, 16);
+        unreachable
+            .expect(&[
+                "connecting",
+                "failed: unreachable",
+                "connecting",
+                "failed: unreachable",
+            ])
+            .await;
+    }
+
+    #[tokio::test]
+    async fn a_mute_connection_is_dropped_on_command() {
+        let mut server = FakeServer::start().await;
+        let mut feed = Running::relay(&server);
+        let mut mute = accept(&mut server).await;
+        feed.expect(&["connecting", "open"]).await;
+        feed.commands
+            .send(FeedCommand::Reconnect)
+            .await
+            .expect("it runs");
+        feed.expect(&[
+            "closed: given up: it was open but told nothing",
+            "connecting",
+            "open",
+        ])
+        .await;
+        assert_eq!(mute.hear().await, "gone");
+        accept(&mut server).await.say(A).await;
+        feed.expect(&["relay reports a"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_is_made_again() {
+        let mut server = FakeServer::start().await;
+        let mut feed = Running::relay(&server);
+        let mut peer = accept(&mut server).await;
+        peer.say(A).await;
+        feed.expect(&["connecting", "open", "relay reports a"])
+            .await;
+        drop(peer);
+        feed.expect(&["closed: the connection was cut", "connecting", "open"])
+            .await;
+        let mut peer = accept(&mut server).await;
+        peer.say(B).await;
+        feed.expect(&["relay reports b c"]).await;
+        peer.send(Message::Close(None)).await;
+        feed.expect(&[
+            "closed: it closed the connection (code 1005)",
+            "connecting",
+            "open",
+        ])
+        .await;
+    }
+
+    #[tokio::test]
+    async fn the_new_connection_is_good_before_the_old_one_is_dropped() {
+        let mut server = FakeServer::start().await;
+        let mut feed = Running::start(SourceName::Relay, server.address(), SHORTEST_RENEWAL, 16);
+        let mut old = accept(&mut server).await;
+        old.say(A).await;
+        feed.expect(&["connecting", "open", "relay reports a"])
+            .await;
+        let mut new = accept(&mut server).await;
+        old.say(B).await;
+        feed.expect(&["relay reports b c"]).await;
+        new.say(r#"{"action":"disconnect"}"#).await;
+        old.say(A).await;
+        feed.expect(&["relay reports a"]).await;
+        new.say(B).await;
+        feed.expect(&["relay reports b c"]).await;
+        assert_eq!(old.hear().await, "close 1000");
+        new.say(A).await;
+        feed.expect(&["relay reports a"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_renewal_that_fails_leaves_the_old_connection_alone() {
+        let mut server = FakeServer::start().await;
+        let mut feed = Running::start(SourceName::Relay, server.address(), SHORTEST_RENEWAL, 16);
+        let mut old = accept(&mut server).await;
+        feed.expect(&["connecting", "open"]).await;
+        drop(accept(&mut server).await);
+        old.say(A).await;
+        feed.expect(&["relay reports a"]).await;
+        assert!(!server.has_visitor());
+    }
+
+    #[tokio::test]
+    async fn a_successor_that_is_open_takes_the_place_of_a_line_that_ends() {
+        let mut server = FakeServer::start().await;
+        let mut feed = Running::start(SourceName::Relay, server.address(), SHORTEST_RENEWAL, 16);
+        let old = accept(&mut server).await;
+        feed.expect(&["connecting", "open"]).await;
+        let mut new = accept(&mut server).await;
+        drop(old);
+        feed.expect(&["open"]).await;
+        new.say(A).await;
+        feed.expect(&["relay reports a"]).await;
+    }
+
+    #[tokio::test]
+    async fn of_two_that_tell_nothing_the_newer_stays_and_of_two_the_one_that_tells() {
+        for line_told in [false, true] {
+            let tls = Arc::new(client_config(false).expect("a client configuration"));
+            let settings = FeedSettings {
+                address: address(SocketAddr::from(([127, 0, 0, 1], 1))),
+                reconnect_every: HOUR,
+            };
+            let mut subscription = Subscription::new(Feed {
+                source: SourceName::Relay,
+                settings,
+                http: http(),
+                tls,
+            });
+            let (line, mut line_peer) = pair(PACE).await;
+            let (replacement, mut heir_peer) = pair(PACE).await;
+            subscription.line = Some(line);
+            let (dropped, kept) = if line_told {
+                (&mut heir_peer, &mut line_peer)
+            } else {
+                (&mut line_peer, &mut heir_peer)
+            };
+            let (heard, ()) = join(
+                dropped.hear(),
+                subscription.not_proven(replacement, line_told),
+            )
+            .await;
+            assert_eq!(heard, "close 1000", "{line_told}");
+            subscription.obey(FeedCommand::Ask).await;
+            assert_eq!(kept.hear().await, UPDATE, "{line_told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_stops_within_a_second_and_says_goodbye() {
+        let mut server = FakeServer::start().await;
+        let mut feed = Running::relay(&server);
+        let mut peer = accept(&mut server).await;
+        feed.expect(&["connecting", "open"]).await;
+        let stopping = feed.stopped_within(Duration::from_secs(1));
+        let (heard, ()) = join(peer.hear(), stopping).await;
+        assert_eq!(heard, "close 1000");
+    }
+
+    #[tokio::test]
+    async fn it_stops_within_a_second_even_when_nobody_answers() {
+        let mut server = FakeServer::start().await;
+        let mut feed = Running::relay(&server);
+        let _never_read_again = accept(&mut server).await;
+        feed.expect(&["connecting", "open"]).await;
+        feed.stopped_within(Duration::from_secs(1)).await;
+        let (_never_accepts, there) = listener().await;
+        let mut feed = Running::start(SourceName::Jump, address(there), HOUR, 16);
+        feed.expect(&["connecting"]).await;
+        feed.stopped_within(Duration::from_secs(1)).await;
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_does_not_take_gets_the_newest_only() {
+        let mut server = FakeServer::start().await;
+        let mut feed = Running::start(SourceName::Relay, server.address(), HOUR, 1);
+        let mut peer = accept(&mut server).await;
+        for n in 0..50 {
+            peer.say(&format!(r#"[{{"topic":"report-{n}"}}]"#)).await;
+        }
+        peer.send(Message::Ping(vec![].into())).await;
+        assert_eq!(peer.hear().await, "pong");
+        feed.expect(&["connecting", "open", "relay reports report-49"])
+            .await;
+        assert!(feed.inputs.is_empty());
+        peer.say(A).await;
+        feed.expect(&["relay reports a"]).await;
+    }
+
+    #[test]
+    fn a_connection_is_renewed_in_good_time_before_its_token_ends() {
+        let rows = [
+            (0, 1),
+            (600, 600),
+            (3_300, 3_300),
+            (3_600, 3_300),
+            (86_400, 3_300),
+        ];
+        for (every, after) in rows {
+            let address = address(SocketAddr::from(([127, 0, 0, 1], 1)));
+            let settings = FeedSettings {
+                address,
+                reconnect_every: Duration::from_secs(every),
+            };
+            assert_eq!(
+                renew_after(&settings),
+                Duration::from_secs(after),
+                "{every}"
+            );
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! How labwatch shows its health to others: names, what is fatal and what is grave, metrics, Graphite, profiling. Sends nothing.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::keys::nearest;
+use super::mail::{PORTS, bare_host};
+use super::reader::Reader;
+use super::rows::{MAX_SLUG_BYTES, PATTERNS, pattern, slug};
+use super::services::{COMPONENTS, ServiceSettings};
+use super::settings::{HOUR, SECOND};
+
+const NON_FATAL: &str =
+    "names of components, separated by commas or white space, or a list of them; or none";
+const LABEL: &str =
+    "letters, digits, dots, dashes and underscores, also with slashes between them, at most 64";
+const PREFIX: &str = "names of letters, digits, dashes and underscores with dots between them";
+
+/// How health is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurfaceSettings {
+    /// `LABEL`: the installation's name in titles and metrics.
+    pub label: String,
+    /// `NON_FATAL`: the components whose failure does not make the whole not ok; each is a built-in one or a service.
+    pub non_fatal: Vec<String>,
+    /// `SEVERITY_1`: patterns of the experiments, pools and categories whose failure is of the highest severity; may be empty.
+    pub severity_1: Vec<String>,
+    /// `METRICS`: whether Prometheus is answered.
+    pub metrics: bool,
+}
+
+/// Sending to Graphite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphiteSettings {
+    /// `GRAPHITE_HOST`: a name or an address without brackets.
+    pub host: String,
+    /// `GRAPHITE_PORT`.
+    pub port: u16,
+    /// `GRAPHITE_PREFIX`: what every metric's name starts with, without a dot at its end.
+    pub prefix: String,
+    /// `GRAPHITE_EVERY`.
+    pub every: Duration,
+}
+
+/// Profiling on request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProfileSettings {
+    /// `PORT_PROFILE`, on this host only.
+    pub listen: SocketAddr,
+}
+
+pub(super) fn surfaces(reader: &mut Reader<'_>, services: &[ServiceSettings]) -> SurfaceSettings {
+    let own = COMPONENTS.into_iter().map(str::to_owned);
+    let known: Vec<String> = own
+        .chain(services.iter().map(|service| service.name.clone()))
+        .collect();
+    SurfaceSettings {
+        label: reader.parsed("label", LABEL, label).unwrap_or_default(),
+        non_fatal: reader
+            .list("non_fatal", NON_FATAL, |text| component(text, &known))
+            .into_iter()
+            .flatten()
+            .collect(),
+        severity_1: reader.list("severity_1", PATTERNS, pattern),
+        metrics: reader.switch("metrics"),
+    }
+}
+
+pub(super) fn graphite(reader: &mut Reader<'_>) -> Option<GraphiteSettings> {
+    let host = reader.parsed("graphite_host", "a host without port", |text| {
+        bare_host(text, "graphite_port")
+    });
+    let port = reader.number("graphite_port", PORTS);
+    let prefix = reader.parsed("graphite_prefix", PREFIX, prefix);
+    let every = reader.duration("graphite_every", 10 * SECOND..=HOUR);
+    Some(GraphiteSettings {
+        host: host?,
+        port,
+        prefix: prefix?,
+        every,
+    })
+}
+
+pub(super) fn profile(reader: &mut Reader<'_>) -> Option<ProfileSettings> {
+    let profile = reader.switch("profile");
+    let port = reader.number("port_profile", 0..=65_535);
+    profile.then(|| ProfileSettings {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+    })
+}
+
+/// Names with slashes between them, as app.example.org/ed0.
+fn label(text: &str) -> Result<String, String> {
+    if text.len() > MAX_SLUG_BYTES {
+        return Err("is too long".to_owned());
+    }
+    if text.split('/').any(str::is_empty) {
+        return Err("has an empty part".to_owned());
+    }
+    text.split('/')
+        .try_for_each(|part| slug(part).map(drop))
+        .map(|()| text.to_owned())
+}
+
+/// One component, or nothing where the word is none.
+fn component(text: &str, known: &[String]) -> Result<Option<String>, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    if known.iter().any(|name| name == text) {
+        return Ok(Some(text.to_owned()));
+    }
+    let meant = nearest(text, known).map(|name| format!(": did you mean {name}?"));
+    Err(format!("is not a component{}", meant.unwrap_or_default()))
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if text.split('.').all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("has an empty part or other characters".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels() {
+        for good in ["lab", "app.practable.io/ed0", "a/b/c"] {
+            assert_eq!(label(good), Ok(good.to_owned()));
+        }
+        for bad in ["/a", "a/", "a//b", "a b", &"a/".repeat(40)] {
+            assert!(label(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn prefixes() {
+        for good in ["lab.health", "a", "a-b.c_d.0"] {
+            assert_eq!(prefix(good), Ok(good.to_owned()));
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", "a b", "a/b"] {
+            assert!(prefix(bad).is_err(), "{bad}");
+        }
+    }
+}

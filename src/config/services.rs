@@ -1,0 +1,265 @@
+//! `[[pool]]`, `[[category]]` and `[[service]]`: what belongs together, and outside services that belong to it. Asks nobody anything.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use url::Url;
+
+use super::hidden::{self, callable};
+use super::keys::nearest;
+use super::mail::{LINK, link};
+use super::reader::Reader;
+use super::rows::{NAMES, PATTERNS, pattern, slug};
+use super::settings::{HOUR, MILLI, MINUTE, SECOND};
+use engine::PoolRule;
+
+/// The components that labwatch can have by itself, by their names.
+pub const COMPONENTS: [&str; 9] = [
+    "self",
+    "store",
+    "configuration",
+    "dead_man",
+    "book",
+    "relay",
+    "jump",
+    "mail",
+    "cluster",
+];
+
+/// The categories that are always there: all experiments, and all components.
+pub const BUILT_IN_CATEGORIES: [&str; 2] = ["default", "system"];
+
+/// Experiments that can stand in for each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Its name, which no other pool has.
+    pub name: String,
+    /// Patterns of the experiments in it; at least one.
+    pub members: Vec<String>,
+    /// With fewer of them healthy the pool is bad; at least 1.
+    pub min_healthy: usize,
+}
+
+impl PoolSettings {
+    /// What the engine needs of it.
+    #[must_use]
+    pub fn rule(&self) -> PoolRule {
+        PoolRule {
+            name: self.name.clone(),
+            patterns: self.members.clone(),
+        }
+    }
+}
+
+/// Experiments and components whose health is asked for as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CategorySettings {
+    /// Its name, which no other category has. `default` and `system` stand for all experiments and all components: those two have
+    /// neither patterns nor pools here.
+    pub name: String,
+    /// Patterns of the experiments and components in it.
+    pub patterns: Vec<String>,
+    /// Names of pools whose experiments are in it: of `[[pool]]`, or of pools that labwatch finds in book.
+    pub pools: Vec<String>,
+    /// Whether enough healthy experiments in each pool are enough.
+    pub resilient: bool,
+    /// How many are enough; `None`: as the pool says, else 1.
+    pub min_healthy: Option<usize>,
+    /// How often it is checked.
+    pub period: Duration,
+    /// Whether it stays switched off after a failure until a person switches it on.
+    pub sticky: bool,
+    /// After how many bad checks in a row it is switched off, at least 1.
+    pub failure_threshold: u32,
+    /// Whether the experiments that failed stay withdrawn in book until then.
+    pub sticky_booking: bool,
+    /// Where it is written what to do.
+    pub panic_guide: Option<Url>,
+    /// What a failure means for people; may be empty.
+    pub business_impact: String,
+}
+
+/// A service outside of labwatch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceSettings {
+    /// Its name, which neither another service nor one of [`COMPONENTS`] has.
+    pub name: String,
+    /// What is asked; `None`: it reports by itself.
+    pub url: Option<Url>,
+    /// How often it is asked, or for how long its report counts.
+    pub period: Duration,
+    /// The longest that an answer may take.
+    pub timeout: Duration,
+    /// Which answer is healthy.
+    pub expect: Expect,
+    /// The categories that it is in: each is configured or one of [`BUILT_IN_CATEGORIES`].
+    pub categories: Vec<String>,
+    /// How often it is asked again before it counts as failed.
+    pub retries: u32,
+    /// How long to wait before it is asked again.
+    pub retry_after: Duration,
+}
+
+/// Which answer of an outside service is healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Status 200.
+    Ok200,
+    /// Any status from 200 to 299.
+    Any2xx,
+    /// A health document of the FT standard in which every check is ok.
+    FtStandard,
+}
+
+/// All three.
+pub(super) struct Groups {
+    pub(super) pools: Vec<PoolSettings>,
+    pub(super) categories: Vec<CategorySettings>,
+    pub(super) services: Vec<ServiceSettings>,
+}
+
+pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
+    let pools = reader.named_rows("pool", &[], |reader, name| {
+        Some(PoolSettings {
+            name,
+            members: reader.required_patterns("members"),
+            min_healthy: reader.number("min_healthy", 1..=10_000),
+        })
+    });
+    let known = category_names(reader);
+    let services = reader.named_rows("service", &COMPONENTS, |reader, name| {
+        service(reader, name, &known)
+    });
+    let used: BTreeSet<&str> = services
+        .iter()
+        .flat_map(|service| &service.categories)
+        .map(String::as_str)
+        .collect();
+    let categories = reader.named_rows("category", &[], |reader, name| {
+        Some(category(reader, name, &used))
+    });
+    Groups {
+        pools,
+        categories,
+        services,
+    }
+}
+
+/// The names that a service can name, before it is known whether all else of these categories is right.
+fn category_names(reader: &Reader<'_>) -> Vec<String> {
+    let configured = reader
+        .rows_of("category")
+        .iter()
+        .filter_map(|row| row.text("name"));
+    BUILT_IN_CATEGORIES
+        .into_iter()
+        .map(str::to_owned)
+        .chain(configured)
+        .collect()
+}
+
+fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> CategorySettings {
+    let category = CategorySettings {
+        patterns: reader.list("match", PATTERNS, pattern),
+        pools: reader.list("pools", NAMES, slug),
+        resilient: reader.switch("resilient"),
+        min_healthy: reader
+            .is_set("min_healthy")
+            .then(|| reader.number("min_healthy", 1..=10_000)),
+        period: reader.duration("period", SECOND..=5 * MINUTE),
+        sticky: reader.switch("sticky"),
+        failure_threshold: reader.number("failure_threshold", 1..=100),
+        sticky_booking: reader.switch("sticky_booking"),
+        panic_guide: reader.parsed("panic_guide", LINK, |text| {
+            link(text).and_then(|url| callable(&url))
+        }),
+        business_impact: reader.sentences("business_impact").unwrap_or_default(),
+        name,
+    };
+    check_members(reader, &category, used);
+    if category.min_healthy.is_some() && !category.resilient {
+        reader.wrong(
+            "min_healthy",
+            "is set, but the category is not resilient",
+            "write resilient = true, or leave it out",
+        );
+    }
+    for key in ["failure_threshold", "sticky_booking"] {
+        if reader.is_set(key) && !category.sticky {
+            reader.wrong(
+                key,
+                "is set, but the category is not sticky",
+                "write sticky = true, or leave it out",
+            );
+        }
+    }
+    category
+}
+
+fn check_members(reader: &mut Reader<'_>, category: &CategorySettings, used: &BTreeSet<&str>) {
+    let named = ["match", "pools"]
+        .into_iter()
+        .find(|key| reader.find(key).is_some());
+    match (BUILT_IN_CATEGORIES.contains(&category.name.as_str()), named) {
+        (true, Some(key)) => reader.wrong(
+            key,
+            "is set, but what is in this category is fixed",
+            "leave it out, or give it another name",
+        ),
+        (false, None) if !used.contains(category.name.as_str()) => {
+            reader.missing(
+                "match",
+                "nothing is in it: write pools, name it in a [[service]], or ",
+            );
+        }
+        (true, None) | (false, _) => {}
+    }
+}
+
+fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<ServiceSettings> {
+    const EXPECT: [(&str, Expect); 3] = [
+        ("200", Expect::Ok200),
+        ("2xx", Expect::Any2xx),
+        ("ft", Expect::FtStandard),
+    ];
+    let asked = reader.find("url").is_some();
+    let url = reader.parsed("url", hidden::ALLOWED, callable);
+    for key in ["timeout", "expect", "retries", "retry_after"] {
+        if reader.is_set(key) && !asked {
+            reader.wrong(
+                key,
+                "is set, but the service has no url, so it is not asked: it reports by itself",
+                "write its url, or leave it out",
+            );
+        }
+    }
+    let (period, timeout) = (
+        reader.duration("period", SECOND..=HOUR),
+        reader.duration("timeout", 100 * MILLI..=MINUTE),
+    );
+    let expect = reader.choice("expect", &EXPECT);
+    let categories = reader.list("categories", NAMES, |text| category_name(text, known));
+    let (retries, retry_after) = (
+        reader.number("retries", 0..=10),
+        reader.duration("retry_after", 100 * MILLI..=MINUTE),
+    );
+    // A url that is wrong is said; it is not the same as none.
+    Some(ServiceSettings {
+        name,
+        url,
+        period,
+        timeout,
+        expect: expect?,
+        categories,
+        retries,
+        retry_after,
+    })
+}
+
+fn category_name(text: &str, known: &[String]) -> Result<String, String> {
+    if known.iter().any(|name| name == text) {
+        return Ok(text.to_owned());
+    }
+    let meant = nearest(text, known).map(|name| format!(": did you mean {name}?"));
+    Err(format!("is not a category{}", meant.unwrap_or_default()))
+}

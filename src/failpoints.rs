@@ -1,0 +1,230 @@
+//! Named points on the way from a decision to its mark, at which a test can kill the process or make a step stand still. Does nothing else.
+//!
+//! They act only in builds with debug assertions. A cargo feature would be switched on by `--all-features`, or by whoever packages
+//! labwatch with it; debug assertions are off in every release build, and whoever switches them on says so in the profile.
+//!
+//! `LABWATCH_FAULT=mail-recorded:2` kills the process, as `kill -9` would, when it passes `mail-recorded` for the second time;
+//! `mail-recorded:2:hang` lets the thread that passes stand still from then on.
+
+use engine::Record;
+
+/// The points, in the order in which what is told, switched or ordered passes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// A message, by mail or webhook, is decided and nothing of that is written.
+    MailDecided,
+    /// That it is to be sent is on disk; it is not sent.
+    MailRecorded,
+    /// The other side has it; nobody here knows that yet.
+    MailHanded,
+    /// The engine is about to hear how it went; nothing of that is written.
+    MailAnswered,
+    /// What people know is on disk.
+    MailMarked,
+    /// A switch is decided and nothing of that is written.
+    SwitchDecided,
+    /// That it is to be made is on disk; book has heard nothing.
+    SwitchRecorded,
+    /// It is written to book and not read back.
+    SwitchWritten,
+    /// It is read back; the engine does not know it.
+    SwitchReadBack,
+    /// The engine has heard how it went; nothing of that is written.
+    SwitchAnswered,
+    /// What came of it is on disk.
+    SwitchMarked,
+    /// An order of a person is carried out and nothing of that is written.
+    CommandDecided,
+    /// It is on disk; the person has no receipt.
+    CommandRecorded,
+}
+
+impl Point {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::MailDecided,
+        Self::MailRecorded,
+        Self::MailHanded,
+        Self::MailAnswered,
+        Self::MailMarked,
+        Self::SwitchDecided,
+        Self::SwitchRecorded,
+        Self::SwitchWritten,
+        Self::SwitchReadBack,
+        Self::SwitchAnswered,
+        Self::SwitchMarked,
+        Self::CommandDecided,
+        Self::CommandRecorded,
+    ];
+
+    /// Its name in `LABWATCH_FAULT`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MailDecided => "mail-decided",
+            Self::MailRecorded => "mail-recorded",
+            Self::MailHanded => "mail-handed",
+            Self::MailAnswered => "mail-answered",
+            Self::MailMarked => "mail-marked",
+            Self::SwitchDecided => "switch-decided",
+            Self::SwitchRecorded => "switch-recorded",
+            Self::SwitchWritten => "switch-written",
+            Self::SwitchReadBack => "switch-read-back",
+            Self::SwitchAnswered => "switch-answered",
+            Self::SwitchMarked => "switch-marked",
+            Self::CommandDecided => "command-decided",
+            Self::CommandRecorded => "command-recorded",
+        }
+    }
+
+    /// The points before a record is written, and after.
+    fn around(record: &Record) -> Option<[Self; 2]> {
+        match record {
+            Record::Telling(_) => Some([Self::MailDecided, Self::MailRecorded]),
+            Record::Delivered { .. } => Some([Self::MailAnswered, Self::MailMarked]),
+            Record::Switching(_) => Some([Self::SwitchDecided, Self::SwitchRecorded]),
+            Record::Switched { .. } => Some([Self::SwitchAnswered, Self::SwitchMarked]),
+            Record::Commanded { .. } => Some([Self::CommandDecided, Self::CommandRecorded]),
+            Record::Event { .. }
+            | Record::Source { .. }
+            | Record::Hold { .. }
+            | Record::Seen(_)
+            | Record::Forgotten(_)
+            | Record::Notified { .. }
+            | Record::RouteGone(_)
+            | Record::Wished { .. }
+            | Record::Suppression { .. }
+            | Record::QuietEnded(_)
+            | Record::Manifest(_)
+            | Record::Bookings(_)
+            | Record::Pools(_)
+            | Record::Blind(_)
+            | Record::Sampling { .. } => None,
+        }
+    }
+}
+
+/// A step is passed.
+pub fn pass(point: Point) {
+    if cfg!(debug_assertions) {
+        armed::pass(point);
+    }
+}
+
+/// A record is about to be written.
+pub fn pass_before(record: &Record) {
+    if let Some([before, _]) = Point::around(record) {
+        pass(before);
+    }
+}
+
+/// A record is on disk.
+pub fn pass_after(record: &Record) {
+    if let Some([_, after]) = Point::around(record) {
+        pass(after);
+    }
+}
+
+/// What the environment asks for.
+mod armed {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::Point;
+
+    const VARIABLE: &str = "LABWATCH_FAULT";
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) struct Plan {
+        pub(super) point: Point,
+        pub(super) pass: u32,
+        pub(super) hang: bool,
+    }
+
+    pub(super) fn pass(point: Point) {
+        static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
+        static PASSED: AtomicU32 = AtomicU32::new(0);
+        let plan = PLAN.get_or_init(|| std::env::var(VARIABLE).ok().as_deref().and_then(parse));
+        let Some(plan) = plan.filter(|plan| plan.point == point) else {
+            return;
+        };
+        let passed = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
+        match plan.hang {
+            true if passed >= plan.pass => stand_still(),
+            false if passed == plan.pass => kill(),
+            true | false => {}
+        }
+    }
+
+    /// `point:pass` or `point:pass:hang`. What names no point changes nothing.
+    pub(super) fn parse(text: &str) -> Option<Plan> {
+        let mut parts = text.split(':');
+        let name = parts.next()?;
+        let point = Point::ALL
+            .into_iter()
+            .find(|point| point.as_str() == name)?;
+        let pass = parts.next()?.parse().ok()?;
+        Some(Plan {
+            point,
+            pass,
+            hang: parts.next() == Some("hang"),
+        })
+    }
+
+    fn stand_still() {
+        loop {
+            std::thread::park();
+        }
+    }
+
+    /// Ends the process as a stranger's `kill -9` would: nothing is flushed, closed or said.
+    #[cfg(unix)]
+    #[allow(
+        unsafe_code,
+        reason = "kill is only reached through C; it is called for this process with a constant"
+    )]
+    fn kill() {
+        unsafe {
+            libc::kill(libc::getpid(), libc::SIGKILL);
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn kill() {
+        std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_read_or_left_alone() {
+        let plan = |text| armed::parse(text).map(|plan| (plan.point, plan.pass, plan.hang));
+        assert_eq!(
+            plan("mail-recorded:2"),
+            Some((Point::MailRecorded, 2, false))
+        );
+        assert_eq!(
+            plan("switch-written:1:hang"),
+            Some((Point::SwitchWritten, 1, true))
+        );
+        for text in [
+            "",
+            "mail-recorded",
+            "mail-recorded:",
+            "mail:1",
+            "mail-recorded:x",
+        ] {
+            assert_eq!(plan(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<_> =
+            Point::ALL.map(Point::as_str).into_iter().collect();
+        assert_eq!(names.len(), Point::ALL.len());
+    }
+}

@@ -1,0 +1,113 @@
+//! What people have acknowledged, as the views need it. It changes what is counted, never what is so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use engine::{Acknowledgement, Snapshot, Subject, SuppressionEntry, SuppressionKind};
+
+/// An acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// Who gave it.
+    pub by: String,
+    /// What they said.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
+    /// Until when it holds; `None` without end.
+    pub until: Option<Timestamp>,
+}
+
+impl Ack {
+    /// Who said what, as the views show it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        if self.by.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{}: {}", self.by, self.text)
+        }
+    }
+
+    fn holds(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// All acknowledgements. Whoever keeps them gives a new set at each change; nothing here ends one but its own time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Acks {
+    /// Of the whole installation.
+    pub installation: Option<Ack>,
+    /// Of experiments, by name.
+    pub experiments: BTreeMap<String, Ack>,
+    /// Of components, by name.
+    pub components: BTreeMap<String, Ack>,
+    /// Experiments that are away on purpose, as in a maintenance window: they count neither for nor against anything.
+    pub away: BTreeSet<String>,
+}
+
+impl Acks {
+    /// Those that hold in this picture of the laboratory.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let mut acks = Self::default();
+        for note in snapshot.notes.iter().filter(|note| note.active) {
+            if let SuppressionEntry::Acknowledgement(given) = &note.entry {
+                acks.add(given);
+            }
+        }
+        let away = snapshot.experiments.iter().filter(|view| {
+            view.quiet
+                .as_ref()
+                .is_some_and(|quiet| quiet.kind == SuppressionKind::Maintenance)
+        });
+        acks.away = away.map(|view| view.stub.as_str().to_owned()).collect();
+        acks
+    }
+
+    fn add(&mut self, given: &Acknowledgement) {
+        let ack = Ack {
+            by: given.who.clone(),
+            text: given.text.clone(),
+            at: given.since,
+            until: given.until,
+        };
+        match &given.subject {
+            Subject::Experiment(stub) => {
+                drop(self.experiments.insert(stub.as_str().to_owned(), ack))
+            }
+            Subject::Component(name) => drop(self.components.insert(name.clone(), ack)),
+            Subject::Installation => self.installation = Some(ack),
+        }
+    }
+
+    /// That of the whole installation, while it holds.
+    #[must_use]
+    pub fn installation(&self, now: Timestamp) -> Option<&Ack> {
+        self.installation.as_ref().filter(|ack| ack.holds(now))
+    }
+
+    /// That of an experiment, while it holds.
+    #[must_use]
+    pub fn experiment(&self, name: &str, now: Timestamp) -> Option<&Ack> {
+        self.experiments.get(name).filter(|ack| ack.holds(now))
+    }
+
+    /// That of a component, while it holds.
+    #[must_use]
+    pub fn component(&self, name: &str, now: Timestamp) -> Option<&Ack> {
+        self.components.get(name).filter(|ack| ack.holds(now))
+    }
+
+    /// How many experiments and components are acknowledged.
+    #[must_use]
+    pub fn count(&self, now: Timestamp) -> usize {
+        self.experiments
+            .values()
+            .chain(self.components.values())
+            .filter(|ack| ack.holds(now))
+            .count()
+    }
+}

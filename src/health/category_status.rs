@@ -1,0 +1,70 @@
+//! How every category stands, in one list. Judges as `/__gtg` does.
+
+use super::category_index::CategoryIndex;
+use super::snapshot::Picture;
+use super::switches::{Switch, is_enabled};
+use crate::config::CategorySettings;
+use engine::Snapshot;
+
+/// How a category stands.
+#[derive(Debug, Clone)]
+pub struct CategoryStatus {
+    /// Its rules: as configured, or the built-in ones.
+    pub rules: CategorySettings,
+    /// Whether it is open and its members are well by its rule, as far as they are its own.
+    pub ok: bool,
+    /// Whether it is open.
+    pub enabled: bool,
+    /// The worst of what fails: 1 critical, 2 warning, 3 remark; 2 when nothing does.
+    pub severity: u8,
+    /// How many experiments and components are in it.
+    pub members: usize,
+    /// What fails, the worst first.
+    pub failing: Vec<String>,
+    /// The last use of its switch.
+    pub switch: Option<Switch>,
+    /// Experiments that nobody can book until it is opened.
+    pub quarantined: Vec<String>,
+}
+
+/// All categories that there are, sorted by name.
+#[must_use]
+pub fn standings(picture: &Picture) -> Vec<CategoryStatus> {
+    let category_index = CategoryIndex::of(picture);
+    category_index
+        .categories()
+        .iter()
+        .filter_map(|name| category_status(name, &category_index, picture))
+        .collect()
+}
+
+fn category_status(
+    name: &str,
+    category_index: &CategoryIndex<'_>,
+    picture: &Picture,
+) -> Option<CategoryStatus> {
+    let rules = picture.settings.category(name);
+    let verdict = category_index.verdict(&rules)?;
+    let enabled = is_enabled(name, &picture.switched);
+    Some(CategoryStatus {
+        ok: enabled && verdict.ok,
+        enabled,
+        severity: verdict.severity,
+        members: category_index
+            .in_category(name)
+            .map_or(0, |members| members.len()),
+        failing: verdict.failing,
+        switch: picture.switched.get(name).cloned(),
+        quarantined: quarantined(name, &picture.snapshot),
+        rules,
+    })
+}
+
+/// As the engine has it, which is what book is told.
+fn quarantined(name: &str, snapshot: &Snapshot) -> Vec<String> {
+    let by_it = snapshot
+        .quarantined
+        .iter()
+        .filter(|(_, category)| *category == name);
+    by_it.map(|(stub, _)| stub.as_str().to_owned()).collect()
+}

@@ -1,0 +1,227 @@
+//! The experiments in an answer about the whole: how many are how, and those that fail, up to a bound; all of them where that is asked for.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{LISTED, Query};
+use crate::health::experiment;
+use crate::health::snapshot::Picture;
+use engine::model::{SourceName, StreamHealth};
+use engine::{Connection, Evidence, ExperimentView, Report, Scopes, Seen, Snapshot, StreamView};
+
+/// How many experiments are how.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthTally)]
+pub(crate) struct Tally {
+    /// All of them.
+    total: usize,
+    /// Those that are well.
+    ok: usize,
+    /// Those that can be used, with a loss.
+    degraded: usize,
+    /// Those that cannot be used.
+    down: usize,
+    /// Those of which too little is known.
+    unknown: usize,
+    /// Those that labwatch has made unavailable in book.
+    withdrawn: usize,
+    /// Those that a person has made unavailable in book.
+    held: usize,
+    /// Those that book does not list.
+    unlisted: usize,
+}
+
+impl Tally {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let it = snapshot.counts;
+        Self {
+            total: it.total,
+            ok: it.ok,
+            degraded: it.degraded,
+            down: it.down,
+            unknown: it.unknown,
+            withdrawn: it.withdrawn,
+            held: it.held,
+            unlisted: it.unlisted,
+        }
+    }
+}
+
+/// The experiments of an answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthExperiments)]
+pub(crate) struct Experiments<'a> {
+    #[serde(flatten)]
+    counts: Tally,
+    /// Those that are listed, sorted by name: the first 100 that fail, or all where `full` is true.
+    listed: Vec<Experiment<'a>>,
+}
+
+/// How an experiment is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthExperiment)]
+pub(crate) struct Experiment<'a> {
+    /// Its name.
+    #[schema(example = "pend00")]
+    name: &'a str,
+    /// `ok`, `warn`, `init`, `stale` or `error`; the first two can be used.
+    #[schema(pattern = "^(ok|warn|init|stale|error)$", example = "ok")]
+    state: &'static str,
+    /// What is wrong, and how many of its streams are active.
+    details: String,
+    /// When its health last changed.
+    last_change: Timestamp,
+    /// When there was last evidence of it; null before the first.
+    #[schema(required)]
+    last_update: Option<Timestamp>,
+}
+
+/// The experiments to list: all, or the first that fail.
+pub(super) fn listed<'a>(picture: &'a Picture, query: &Query) -> Vec<&'a ExperimentView> {
+    let fails =
+        |view: &&ExperimentView| !experiment::state(view, &picture.snapshot, picture.at).is_ok();
+    let all = picture.snapshot.experiments.iter().map(|view| &**view);
+    if query.full {
+        all.collect()
+    } else {
+        all.filter(fails).take(LISTED).collect()
+    }
+}
+
+impl<'a> Experiments<'a> {
+    pub(super) fn of(picture: &'a Picture, listed: &[&'a ExperimentView]) -> Self {
+        let (snapshot, now) = (&*picture.snapshot, picture.at);
+        let row = |view: &&'a ExperimentView| Experiment {
+            name: view.stub.as_str(),
+            state: experiment::state(view, snapshot, now).as_str(),
+            details: experiment::output(view, snapshot, now),
+            last_change: view.since,
+            last_update: experiment::last_update(view, snapshot),
+        };
+        Self {
+            counts: Tally::of(snapshot),
+            listed: listed.iter().map(row).collect(),
+        }
+    }
+}
+
+/// A stream, in the place of a network interface.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthStream)]
+pub(crate) struct Stream<'a> {
+    /// Its topic.
+    #[schema(example = "pend00-st-data")]
+    internal_name: &'a str,
+    /// Its number in this answer, from 1.
+    index: usize,
+    /// `UP`, `DOWN`, `NEVER` seen, or `UNKNOWN`.
+    #[schema(pattern = "^(UP|DOWN|NEVER|UNKNOWN)$", example = "UP")]
+    status: &'static str,
+    /// Whose stream it is.
+    #[schema(example = "pend00")]
+    experiment: &'a str,
+    /// Whether the experiment cannot be used without it.
+    required: bool,
+    /// When relay last reported it.
+    #[schema(required)]
+    last_seen: Option<Timestamp>,
+    /// When it last sent something, as far as that is known.
+    #[schema(required)]
+    last_transmit: Option<Timestamp>,
+    /// Messages a second; absent when relay does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<f32>,
+}
+
+/// The streams of these experiments, numbered from 1. Where they come from is left out: everybody may read this.
+pub(super) fn streams<'a>(
+    snapshot: &'a Snapshot,
+    experiments: &[&'a ExperimentView],
+) -> Vec<Stream<'a>> {
+    let relay = snapshot.source(SourceName::Relay);
+    let sending = if experiments.is_empty() {
+        HashMap::new()
+    } else {
+        sending(relay.report.as_deref())
+    };
+    let all = experiments
+        .iter()
+        .flat_map(|view| view.streams.iter().map(move |stream| (view, stream)));
+    all.zip(1..)
+        .map(|((view, stream), index)| {
+            row(
+                view,
+                stream,
+                index,
+                relay.last_report,
+                sending.get(stream.topic.as_str()),
+            )
+        })
+        .collect()
+}
+
+fn row<'a>(
+    view: &'a ExperimentView,
+    stream: &'a StreamView,
+    index: usize,
+    newest: Option<Timestamp>,
+    connection: Option<&Connection<'_>>,
+) -> Stream<'a> {
+    let idle = connection
+        .and_then(|connection| connection.tx)
+        .and_then(|tx| tx.last)
+        .and_then(|idle| SignedDuration::try_from(idle).ok());
+    let heard = match stream.evidence {
+        Evidence::Sampled(heard) => heard,
+        Evidence::Statistics | Evidence::Unverified => None,
+    };
+    Stream {
+        internal_name: stream.topic.as_str(),
+        index,
+        status: as_str(stream),
+        experiment: view.stub.as_str(),
+        required: stream.required,
+        last_seen: stream.seen.time(newest),
+        last_transmit: heard.or_else(|| {
+            idle.zip(newest)
+                .and_then(|(idle, newest)| newest.checked_sub(idle).ok())
+        }),
+        rate: connection
+            .and_then(|connection| connection.tx)
+            .map(|tx| tx.fps),
+    }
+}
+
+fn as_str(stream: &StreamView) -> &'static str {
+    match (stream.health, stream.seen) {
+        (StreamHealth::Active, _) => "UP",
+        (_, Seen::Never) => "NEVER",
+        (StreamHealth::Silent | StreamHealth::Missing, _) => "DOWN",
+        (StreamHealth::Unknown, _) => "UNKNOWN",
+    }
+}
+
+/// Of each topic the experiment's connection that sent last.
+fn sending(report: Option<&Report>) -> HashMap<&str, Connection<'_>> {
+    let mut best: HashMap<&str, Connection<'_>> = HashMap::new();
+    let idle = |connection: &Connection<'_>| {
+        connection
+            .tx
+            .and_then(|tx| tx.last)
+            .unwrap_or(std::time::Duration::MAX)
+    };
+    for connection in report
+        .into_iter()
+        .flat_map(Report::iter)
+        .filter(|connection| connection.scopes.has(Scopes::EXPT))
+    {
+        let known = best.entry(connection.topic).or_insert(connection);
+        if idle(&connection) < idle(known) {
+            *known = connection;
+        }
+    }
+    best
+}

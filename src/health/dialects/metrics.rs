@@ -1,0 +1,49 @@
+//! What Prometheus and Graphite are told of a picture, as numbers. How they are written is not known here.
+
+use super::probes::number;
+use crate::health::category_index::CategoryIndex;
+use crate::health::snapshot::{Picture, SELF};
+use crate::health::state::State;
+use crate::health::switches::is_enabled;
+
+/// A picture in numbers: 0 init, 1 ok, 2 error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers {
+    /// The whole.
+    pub state: u8,
+    /// Each component.
+    pub components: Vec<(String, u8)>,
+    /// Each category, with whether it is open and works.
+    pub categories: Vec<(String, bool)>,
+    /// How many experiments and components are acknowledged.
+    pub acknowledged: usize,
+    /// Whether the laboratory is being judged.
+    pub turns: bool,
+}
+
+/// The picture in numbers.
+#[must_use]
+pub fn numbers(picture: &Picture) -> Numbers {
+    let (overall, _) = picture.overall();
+    let category_index = CategoryIndex::of(picture);
+    let categories = category_index.categories().into_iter().map(|name| {
+        let category = picture.settings.category(&name);
+        let works = category_index
+            .verdict(&category)
+            .is_some_and(|verdict| verdict.ok);
+        (name, works && is_enabled(&category.name, &picture.switched))
+    });
+    Numbers {
+        state: number(overall),
+        components: picture
+            .components
+            .iter()
+            .map(|one| (one.name.to_string(), number(one.state())))
+            .collect(),
+        categories: categories.collect(),
+        acknowledged: picture.acks.count(picture.at),
+        turns: picture
+            .component(SELF)
+            .is_none_or(|one| !matches!(one.state(), State::Stale | State::Error)),
+    }
+}

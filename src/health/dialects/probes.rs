@@ -1,0 +1,198 @@
+//! `/liveness` and `/readiness`, as cn-infra's status check tells them. In each answer `state` is the worst of the parts in `PluginStatus`
+//! that are not in `NonFatalPlugins`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::listing::{self, Experiments, Stream};
+use super::{Answer, Query, Refused};
+use crate::health::snapshot::{LIVENESS, Picture, worst};
+use crate::health::state::{Component, State, age};
+
+/// The status of labwatch, in cn-infra's form. Times are seconds since 1970.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentStatus)]
+#[expect(clippy::struct_field_names, reason = "cn-infra's name")]
+pub(crate) struct Status<'a> {
+    /// The version of labwatch.
+    #[schema(example = "0.1.0")]
+    build_version: &'a str,
+    /// When it was built, where the build said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build_date: Option<&'a str>,
+    /// 0 init, 1 ok, 2 error: the worst of the parts that are not in `NonFatalPlugins`.
+    #[schema(maximum = 2, example = 1)]
+    state: u8,
+    /// When the process started.
+    #[schema(example = 1_795_218_976)]
+    start_time: i64,
+    /// When the state of a part or of an experiment last changed.
+    #[schema(example = 1_795_218_980)]
+    last_change: i64,
+    /// When there was last evidence of anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_update: Option<i64>,
+    /// The streams of the experiments that are listed; of readiness alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface_stats: Option<Interfaces<'a>>,
+    /// The experiments; of readiness alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    experiments: Option<Experiments<'a>>,
+    /// The commit it was built from, where the build said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit_hash: Option<&'a str>,
+    /// The parts that have reported at least once.
+    plugins: Vec<Plugin<'a>>,
+    /// All parts, by name.
+    #[serde(rename = "PluginStatus")]
+    plugin_status: BTreeMap<&'a str, PluginStatus<'a>>,
+    /// The parts whose failure does not count here.
+    #[serde(rename = "NonFatalPlugins")]
+    #[schema(example = json!(["jump", "mail"]))]
+    non_fatal: Vec<&'a str>,
+}
+
+/// The streams, in the place of network interfaces.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentInterfaces)]
+pub(crate) struct Interfaces<'a> {
+    /// One for each stream.
+    interfaces: Vec<Stream<'a>>,
+}
+
+/// A part that has reported.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentPlugin)]
+pub(crate) struct Plugin<'a> {
+    /// Its name.
+    #[schema(example = "book")]
+    name: &'a str,
+    /// 0 init, 1 ok, 2 error.
+    #[schema(maximum = 2, example = 1)]
+    state: u8,
+    /// What is wrong, where it is in error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+/// How a part is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentPluginStatus)]
+pub(crate) struct PluginStatus<'a> {
+    /// 0 init, 1 ok, 2 error.
+    #[schema(maximum = 2, example = 1)]
+    state: u8,
+    /// When its state last changed.
+    #[schema(example = 1_795_218_980)]
+    last_change: i64,
+    /// When there was last evidence of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_update: Option<i64>,
+    /// How old that evidence is, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age: Option<i64>,
+    /// What is wrong, where it is in error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+/// Whether the process must be started anew. It depends on the loop and the store, and on nothing of the laboratory; *init* is alive.
+///
+/// # Errors
+/// [`Refused::Unwritable`].
+pub fn liveness(picture: &Picture) -> Result<Answer, Refused> {
+    let (state, _) = worst(picture.vital());
+    let counts = |component: &Component| {
+        LIVENESS.contains(&&*component.name) && picture.settings.is_fatal(&component.name)
+    };
+    Answer::json(
+        state.is_ok() || state == State::Init,
+        &Status::of(picture, state, counts),
+    )
+}
+
+/// Whether labwatch can do its work: everything fatal is ok, and the first evaluation is done.
+///
+/// # Errors
+/// [`Refused::Unwritable`].
+pub fn readiness(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
+    let (state, _) = picture.overall();
+    let listed = listing::listed(picture, query);
+    let mut status = Status::of(picture, state, |component| {
+        picture.settings.is_fatal(&component.name)
+    });
+    status.interface_stats = Some(Interfaces {
+        interfaces: listing::streams(&picture.snapshot, &listed),
+    });
+    status.experiments = Some(Experiments::of(picture, &listed));
+    Answer::json(state.is_ok(), &status)
+}
+
+impl<'a> Status<'a> {
+    fn of(picture: &'a Picture, state: State, counts: impl Fn(&Component) -> bool) -> Self {
+        let identity = &*picture.identity;
+        let reported = picture
+            .components
+            .iter()
+            .filter(|component| component.last_update.is_some());
+        Self {
+            build_version: identity.version,
+            build_date: identity.built,
+            state: number(state),
+            start_time: identity.started.as_second(),
+            last_change: picture.last_change().as_second(),
+            last_update: picture.last_update().map(Timestamp::as_second),
+            interface_stats: None,
+            experiments: None,
+            commit_hash: identity.commit,
+            plugins: reported
+                .map(|one| Plugin {
+                    name: &one.name,
+                    state: number(one.state()),
+                    error: error(one),
+                })
+                .collect(),
+            plugin_status: picture
+                .components
+                .iter()
+                .map(|one| (&*one.name, part(one, picture.at)))
+                .collect(),
+            non_fatal: picture
+                .components
+                .iter()
+                .filter(|one| !counts(one))
+                .map(|one| &*one.name)
+                .collect(),
+        }
+    }
+}
+
+fn part(component: &Component, now: Timestamp) -> PluginStatus<'_> {
+    PluginStatus {
+        state: number(component.state()),
+        last_change: component.last_change.as_second(),
+        last_update: component.last_update.map(Timestamp::as_second),
+        age: component.last_update.map(|at| age(at, now)),
+        error: error(component),
+    }
+}
+
+/// What is wrong; what can be used has no error.
+fn error(component: &Component) -> Option<&str> {
+    let is_wrong = matches!(component.state(), State::Stale | State::Error);
+    is_wrong
+        .then_some(component.detail())
+        .filter(|detail| !detail.is_empty())
+}
+
+/// 0 init, 1 ok, 2 error. It is always written, so that absent does not mean init.
+pub(super) fn number(state: State) -> u8 {
+    match state {
+        State::Init => 0,
+        State::Ok | State::Warn => 1,
+        State::Stale | State::Error => 2,
+    }
+}

@@ -1,0 +1,290 @@
+//! Where the rest of labwatch tells the health room something, and where readers get a picture. Nothing here waits.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::acknowledgements::Acks;
+use super::passive_checks::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
+use super::registry::{Clock, RegisterError, Registry, Reporter, no_report_for};
+use super::settings::{Identity, Settings};
+use super::snapshot::{Picture, SELF, STARTUP};
+use super::sources;
+use super::state::{Component, Finding, State};
+use super::switches::{Categories, Change, Switch, Switched};
+use engine::model::{Moment, SourceHealth};
+use engine::{Quarantined, Role, Snapshot};
+
+/// The loop turns every 5 s at least; when it has not for this long, it hangs.
+pub const LOOP_WITHIN: Duration = Duration::from_secs(15);
+
+/// Stands for a loop that has not turned yet.
+const NEVER: u64 = u64::MAX;
+
+/// The health of the service. A clone is the same one.
+#[derive(Clone)]
+pub struct HealthState(Arc<Inner>);
+
+struct Inner {
+    label: String,
+    settings: Mutex<Arc<Settings>>,
+    identity: Arc<Identity>,
+    clock: Clock,
+    registry: Registry,
+    startup: Reporter,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The monotonic time of the loop's last turn in milliseconds, or [`NEVER`].
+    turned: AtomicU64,
+    begun: Moment,
+    life: Mutex<Life>,
+    acks: Mutex<Arc<Acks>>,
+    self_tests: Mutex<Arc<SelfTests>>,
+    /// Held while categories are judged: a picture takes `switched` instead.
+    categories: Mutex<Categories>,
+    switched: Mutex<Arc<Switched>>,
+    quarantined: watch::Sender<Arc<Quarantined>>,
+}
+
+/// How far the service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Starting,
+    Running,
+    Stopping,
+}
+
+impl HealthState {
+    /// A desk at which components can be registered.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when `registry` knows `runtime_startup` already.
+    pub fn new(
+        settings: Settings,
+        identity: Identity,
+        clock: Clock,
+        registry: Registry,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        categories: Categories,
+    ) -> Result<Self, RegisterError> {
+        let startup = registry.register(STARTUP, None, &[])?;
+        let begun = clock();
+        let quarantined = Arc::new(categories.quarantined(&settings.categories));
+        Ok(Self(Arc::new(Inner {
+            label: settings.label.clone(),
+            settings: Mutex::new(Arc::new(settings)),
+            identity: Arc::new(identity),
+            clock,
+            registry,
+            startup,
+            snapshots,
+            turned: AtomicU64::new(NEVER),
+            begun,
+            life: Mutex::new(Life::Starting),
+            acks: Mutex::default(),
+            self_tests: Mutex::default(),
+            switched: Mutex::new(categories.switched()),
+            quarantined: watch::Sender::new(quarantined),
+            categories: Mutex::new(categories),
+        })))
+    }
+
+    /// What the installation is called.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// Goes by these settings from now on. What the installation is called stays.
+    pub fn adopt(&self, settings: Settings) {
+        *locked(&self.0.settings) = Arc::new(settings);
+        // What a category keeps back that is gone is let go.
+        self.switching(|_| ());
+        // Other categories keep back other experiments.
+        self.switching(|_| ());
+    }
+
+    /// The loop has turned. Cheap: one store of a number.
+    pub fn turned(&self) {
+        let now = (self.0.clock)().mono().as_millis();
+        self.0
+            .turned
+            .store(u64::try_from(now).unwrap_or(NEVER - 1), Ordering::Relaxed);
+    }
+
+    /// The service is about to end: readiness says so, so that nobody sends anybody here any more.
+    pub fn stopping(&self) {
+        let mut life = locked(&self.0.life);
+        *life = Life::Stopping;
+        self.0.startup.report(Finding::error("shutdown"));
+    }
+
+    /// Takes in what people have acknowledged; the former set is gone.
+    pub fn acknowledge(&self, acks: Acks) {
+        *locked(&self.0.acks) = Arc::new(acks);
+    }
+
+    /// Takes what an experiment found when it tested itself.
+    ///
+    /// # Errors
+    /// [`NotTaken::Experiment`]: there is none of this name.
+    pub fn tested(&self, experiment: &str, finding: Finding) -> Result<Taken, NotTaken> {
+        let snapshot = Arc::clone(&self.0.snapshots.borrow());
+        let is_known = |name: &str| snapshot.experiment(name).is_some();
+        if !is_known(experiment) {
+            return Err(NotTaken::Experiment(experiment.to_owned()));
+        }
+        let test = SelfTest {
+            finding,
+            at: (self.0.clock)().wall(),
+        };
+        let changed =
+            passive_checks::take(&mut locked(&self.0.self_tests), experiment, test, is_known);
+        Ok(Taken {
+            changed,
+            fresh: SELF_TEST_FRESH,
+        })
+    }
+
+    /// The state of everything now.
+    #[must_use]
+    pub fn picture(&self) -> Picture {
+        let snapshot = Arc::clone(&self.0.snapshots.borrow());
+        self.picture_of(snapshot)
+    }
+
+    /// The state of everything, with this snapshot as the newest.
+    fn picture_of(&self, snapshot: Arc<Snapshot>) -> Picture {
+        let now = (self.0.clock)();
+        let mut components = self.0.registry.components();
+        components.push(self.own(now));
+        sources::join(&mut components, &snapshot, now.wall());
+        components.sort_by(|a, b| a.name.cmp(&b.name));
+        Picture {
+            at: now.wall(),
+            settings: Arc::clone(&locked(&self.0.settings)),
+            identity: Arc::clone(&self.0.identity),
+            components,
+            snapshot,
+            switched: Arc::clone(&locked(&self.0.switched)),
+            acks: Arc::clone(&locked(&self.0.acks)),
+            self_tests: Arc::clone(&locked(&self.0.self_tests)),
+            is_fresh: false,
+        }
+    }
+
+    /// Whether the loop turns. It is looked at whenever somebody asks, so a hanging loop cannot hide it.
+    fn own(&self, now: Moment) -> Component {
+        let turned = self.0.turned.load(Ordering::Relaxed);
+        let age = now.mono().saturating_sub(Duration::from_millis(turned));
+        let last = (turned != NEVER).then(|| now.before(age));
+        let (finding, changed) = match last {
+            None => (Finding::new(State::Init, "starting"), self.0.begun),
+            Some(last) if age > LOOP_WITHIN => {
+                let detail = format!("the loop does not turn: {}", no_report_for(age));
+                (Finding::new(State::Stale, detail), last + LOOP_WITHIN)
+            }
+            Some(_) => (Finding::ok(), self.0.begun),
+        };
+        Component {
+            name: Arc::from(SELF),
+            finding,
+            last_change: changed.wall(),
+            last_update: last.map(Moment::wall),
+            categories: Arc::default(),
+        }
+    }
+
+    /// Looks at a snapshot: whether the service has started, and which categories have failed often enough. To be called with every
+    /// snapshot that there is; what changed is to be stored. Who only watches closes nothing.
+    #[must_use]
+    pub fn evaluate(&self, snapshot: &Arc<Snapshot>) -> Vec<Change> {
+        self.note_start(snapshot);
+        if snapshot.role == Role::Follower {
+            return Vec::new();
+        }
+        let picture = self.picture_of(Arc::clone(snapshot));
+        let now = (self.0.clock)();
+        self.switching(|categories| categories.judge(&picture, now))
+    }
+
+    /// The service has started once every source has told something or failed to and every experiment is judged, at the latest after
+    /// the start-up time. It does not go back.
+    fn note_start(&self, snapshot: &Snapshot) {
+        let mut life = locked(&self.0.life);
+        if *life != Life::Starting {
+            return;
+        }
+        let waited = (self.0.clock)().since(self.0.begun) >= locked(&self.0.settings).startup;
+        let notified = snapshot
+            .sources
+            .iter()
+            .all(|source| source.health != SourceHealth::Starting);
+        let judged = notified && snapshot.counts.unknown == 0;
+        if waited || judged {
+            *life = Life::Running;
+            self.0.startup.report(Finding::ok());
+        }
+    }
+
+    /// Opens or closes a category by the word of a person. What changed is to be stored.
+    pub(super) fn switch(&self, name: &str, switch: Switch) -> Change {
+        self.switching(|categories| categories.switch(name, switch))
+    }
+
+    /// The experiments that closed categories keep back, now and as that changes.
+    #[must_use]
+    pub fn quarantined(&self) -> watch::Receiver<Arc<Quarantined>> {
+        self.0.quarantined.subscribe()
+    }
+
+    /// Follows the snapshots until there are no more, and hands every change of a category's switch to `changed`.
+    pub async fn follow(
+        self,
+        mut snapshots: watch::Receiver<Arc<Snapshot>>,
+        changed: impl Fn(Change) + Send,
+    ) {
+        loop {
+            let snapshot = Arc::clone(&snapshots.borrow_and_update());
+            self.acknowledge(Acks::of(&snapshot));
+            for change in self.evaluate(&snapshot) {
+                let (reason, quarantined) =
+                    (&change.switch.reason, change.switch.quarantined.len());
+                tracing::warn!(
+                    category = change.category,
+                    reason,
+                    quarantined,
+                    "the category is closed until a person opens it"
+                );
+                changed(change);
+            }
+            if snapshots.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.0.snapshots.clone()
+    }
+
+    fn switching<T>(&self, act: impl FnOnce(&mut Categories) -> T) -> T {
+        let mut categories = locked(&self.0.categories);
+        let outcome = act(&mut categories);
+        *locked(&self.0.switched) = categories.switched();
+        let kept = categories.quarantined(&locked(&self.0.settings).categories);
+        self.0.quarantined.send_if_modified(|known| {
+            let differs = **known != kept;
+            if differs {
+                *known = Arc::new(kept);
+            }
+            differs
+        });
+        outcome
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

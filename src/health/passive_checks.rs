@@ -1,0 +1,175 @@
+//! What others report by themselves: components that nobody asks, and the self-tests of experiments. The last report counts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::registry::{RegisterError, Registry, Reporter, no_report_for};
+use super::state::{Finding, State};
+
+/// How long the result of a self-test tells something: they are run once a day or more often.
+pub const SELF_TEST_FRESH: Duration = Duration::from_secs(24 * 3_600);
+
+/// What a report can be about.
+pub const REPORT_KINDS: [&str; 2] = ["component", "experiment"];
+
+/// The components that report by themselves. Nobody probes them: a component has one reporter, so never both.
+#[derive(Default)]
+pub struct PassiveChecks {
+    components: BTreeMap<String, Reported>,
+    /// Those that labwatch asks or knows itself.
+    others: Vec<String>,
+}
+
+struct Reported {
+    reporter: Reporter,
+    fresh: Duration,
+}
+
+/// Why a report is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// There is no such kind.
+    Kind(String),
+    /// No component of this name reports by itself.
+    Component(String),
+    /// Labwatch finds out itself how this component is.
+    Asked(String),
+    /// There is no such experiment.
+    Experiment(String),
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => write!(
+                f,
+                "reports about {kind:?} are not known, but about {} are",
+                REPORT_KINDS.join(" and ")
+            ),
+            Self::Component(name) => {
+                write!(
+                    f,
+                    "no component {name} reports by itself: write a [[service]] of this name without a url into the configuration"
+                )
+            }
+            Self::Asked(name) => {
+                write!(
+                    f,
+                    "labwatch finds out itself how {name} is: to have it report instead, leave out the url of its [[service]]"
+                )
+            }
+            Self::Experiment(name) => write!(
+                f,
+                "experiment {name} was not found: neither book nor relay nor jump knows it"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotTaken {}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether it says something else than the last.
+    pub changed: bool,
+    /// For how long it tells something.
+    pub fresh: Duration,
+}
+
+impl PassiveChecks {
+    /// No component yet, besides those that labwatch has by itself.
+    #[must_use]
+    pub fn knowing(own: &[&str]) -> Self {
+        Self {
+            others: own.iter().map(|name| (*name).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes in a component that is *stale* when no report came for `fresh`.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn add(
+        &mut self,
+        registry: &Registry,
+        name: &str,
+        categories: &[String],
+        fresh: Duration,
+    ) -> Result<(), RegisterError> {
+        let reporter = registry.register(name, Some(fresh), categories)?;
+        self.components
+            .insert(name.to_owned(), Reported { reporter, fresh });
+        Ok(())
+    }
+
+    /// Takes note of a component that labwatch asks or knows itself.
+    pub fn is_asked(&mut self, name: &str) {
+        self.others.push(name.to_owned());
+    }
+
+    /// Takes a report about a component.
+    ///
+    /// # Errors
+    /// [`NotTaken`]: it is not known, or asked.
+    pub fn report(&self, name: &str, finding: Finding) -> Result<Taken, NotTaken> {
+        match self.components.get(name) {
+            Some(Reported { reporter, fresh }) => Ok(Taken {
+                changed: reporter.report(finding),
+                fresh: *fresh,
+            }),
+            None if self.others.iter().any(|other| other == name) => {
+                Err(NotTaken::Asked(name.to_owned()))
+            }
+            None => Err(NotTaken::Component(name.to_owned())),
+        }
+    }
+}
+
+/// The result of an experiment's test of itself, as it reported it. It is shown as one more check, and changes no judgement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SelfTest {
+    /// What it found.
+    pub finding: Finding,
+    /// When it was reported.
+    pub at: Timestamp,
+}
+
+/// The results of self-tests, by experiment.
+pub type SelfTests = BTreeMap<String, SelfTest>;
+
+impl SelfTest {
+    /// What is known now: an old result says nothing.
+    #[must_use]
+    pub fn finding(&self, now: Timestamp) -> Finding {
+        let age = now.duration_since(self.at);
+        let limit = SignedDuration::try_from(SELF_TEST_FRESH).unwrap_or(SignedDuration::MAX);
+        if age > limit {
+            Finding::new(State::Stale, no_report_for(age.unsigned_abs()))
+        } else {
+            self.finding.clone()
+        }
+    }
+}
+
+/// Takes in the result of a self-test, and says whether it is other than the last. Results of experiments that `is_known` does not know
+/// any more go.
+pub(super) fn take(
+    tests: &mut Arc<SelfTests>,
+    name: &str,
+    test: SelfTest,
+    is_known: impl Fn(&str) -> bool,
+) -> bool {
+    let tests = Arc::make_mut(tests);
+    tests.retain(|name, _| is_known(name));
+    let changed = tests
+        .get(name)
+        .is_none_or(|last| last.finding != test.finding);
+    tests.insert(name.to_owned(), test);
+    changed
+}

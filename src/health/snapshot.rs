@@ -1,0 +1,113 @@
+//! The one picture that all views are made of. Taking it copies a few components and counts some readers; it never looks at an experiment.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::acknowledgements::Acks;
+use super::passive_checks::SelfTests;
+use super::settings::{Identity, Settings};
+use super::state::{Component, State};
+use super::switches::Switched;
+use engine::Snapshot;
+
+/// The component that says whether the loop turns.
+pub const SELF: &str = "self";
+
+/// The component that says whether what is remembered and recorded is kept.
+pub const STORE: &str = "store";
+
+/// The component that says whether the service has started, or is about to end.
+pub const STARTUP: &str = "runtime_startup";
+
+/// The components on which liveness depends: nothing of the laboratory is among them.
+pub const LIVENESS: [&str; 2] = [SELF, STORE];
+
+/// The state of everything at one moment.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// Names, and whose failure counts how much.
+    pub settings: Arc<Settings>,
+    /// What runs here.
+    pub identity: Arc<Identity>,
+    /// All components, sorted by name.
+    pub components: Vec<Component>,
+    /// The experiments and the sources.
+    pub snapshot: Arc<Snapshot>,
+    /// Categories that were closed or opened.
+    pub switched: Arc<Switched>,
+    /// What people have acknowledged.
+    pub acks: Arc<Acks>,
+    /// What experiments found when they tested themselves.
+    pub self_tests: Arc<SelfTests>,
+    /// Whether everything was checked for this picture, instead of being read from the last results.
+    pub is_fresh: bool,
+}
+
+impl Picture {
+    /// The component of this name.
+    #[must_use]
+    pub fn component(&self, name: &str) -> Option<&Component> {
+        self.components
+            .iter()
+            .find(|component| &*component.name == name)
+    }
+
+    /// The components whose failure makes the whole fail.
+    pub fn fatal(&self) -> impl Iterator<Item = &Component> {
+        self.components
+            .iter()
+            .filter(|component| self.settings.is_fatal(&component.name))
+    }
+
+    /// The components on which liveness depends.
+    pub fn vital(&self) -> impl Iterator<Item = &Component> {
+        self.fatal()
+            .filter(|component| LIVENESS.contains(&&*component.name))
+    }
+
+    /// How the whole is: the worst of what is fatal, and which component that is, the first by name where there are several.
+    #[must_use]
+    pub fn overall(&self) -> (State, String) {
+        worst(self.fatal())
+    }
+
+    /// Whether the service has started, and does not end.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.component(STARTUP)
+            .is_none_or(|startup| startup.state().is_ok())
+    }
+
+    /// When any component last changed.
+    #[must_use]
+    pub fn last_change(&self) -> Timestamp {
+        self.components
+            .iter()
+            .map(|component| component.last_change)
+            .max()
+            .unwrap_or(self.identity.started)
+    }
+
+    /// When there was last evidence of any component.
+    #[must_use]
+    pub fn last_update(&self) -> Option<Timestamp> {
+        self.components
+            .iter()
+            .filter_map(|component| component.last_update)
+            .max()
+    }
+}
+
+/// The worst state and the component that has it. Nothing at all is ok.
+#[must_use]
+pub fn worst<'a>(components: impl Iterator<Item = &'a Component>) -> (State, String) {
+    let worst = components.min_by(|a, b| (b.state(), &a.name).cmp(&(a.state(), &b.name)));
+    match worst {
+        None => (State::Ok, String::new()),
+        Some(one) if one.detail().is_empty() => (one.state(), String::new()),
+        Some(one) => (one.state(), format!("{}: {}", one.name, one.detail())),
+    }
+}

@@ -1,0 +1,95 @@
+//! Who asks. A handler takes it as an argument; whoever let the request in has put it there.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::scope::Scope;
+use super::token::{AccessToken, Session};
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Caller {
+    /// Nobody known.
+    #[default]
+    Anonymous,
+    /// Who has a token.
+    Token(AccessToken),
+    /// A browser in which somebody showed a token.
+    Session(Session),
+}
+
+impl Caller {
+    /// What their token says, if they have one.
+    #[must_use]
+    pub fn pass(&self) -> Option<&AccessToken> {
+        match self {
+            Self::Anonymous => None,
+            Self::Token(pass) => Some(pass),
+            Self::Session(session) => Some(&session.pass),
+        }
+    }
+
+    /// Whether their token allows this.
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        self.pass().is_some_and(|pass| pass.allows(scope))
+    }
+
+    /// Whether they may see remote addresses, user agents, user names and mail addresses.
+    #[must_use]
+    pub fn may_see_private(&self) -> bool {
+        self.may(Scope::Read)
+    }
+
+    /// The name for the audit record.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.pass().map_or("anonymous", |pass| pass.name.as_str())
+    }
+
+    /// What each form of a page must carry in the field `csrf`, or each request of a script in the header `X-CSRF-Token`. Only sessions need it.
+    #[must_use]
+    pub fn csrf(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous | Self::Token(_) => None,
+            Self::Session(session) => Some(&session.csrf),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn private_things_are_for_readers() {
+        let with = |scope| {
+            Caller::Token(AccessToken {
+                id: "a".into(),
+                name: "b".into(),
+                scopes: [scope].into_iter().collect(),
+                expires: Timestamp::MAX,
+            })
+        };
+        assert!(!Caller::Anonymous.may_see_private());
+        for (scope, expect) in [
+            (Scope::Read, true),
+            (Scope::Report, false),
+            (Scope::Admin, true),
+        ] {
+            assert_eq!(with(scope).may_see_private(), expect, "{scope}");
+        }
+    }
+}

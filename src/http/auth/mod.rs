@@ -1,0 +1,27 @@
+//! Who may use the API: tokens, sessions made from them, what is revoked, who failed too often, and the record of who did what.
+//!
+//! Knows no path and no answer: the API asks it. It keeps nothing itself either: what must outlive a restart goes through the ports
+//! [`Keep`] and [`Audit`], which the service joins to the memory.
+
+mod audit;
+mod caller;
+mod place;
+mod random;
+mod revoked;
+mod scope;
+mod throttle;
+mod token;
+
+pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
+pub use caller::Caller;
+pub use place::{MAX_PLACE_BYTES, is_place};
+pub use random::{ID_LETTERS, id, same};
+pub use revoked::{
+    Keep, Kept, MAX_REVOKED, Revocations, RevokeError, Revoked, revocation, revoked_in,
+};
+pub use scope::{Need, Reading, Scope, Scopes};
+pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, Throttle, WINDOW};
+pub use token::{
+    AUDIENCE, AccessToken, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES,
+    MAX_TOKEN_BYTES, Refusal, Session, SignError, has_form, is_id,
+};

@@ -1,0 +1,598 @@
+//! Tokens and sessions: their claims, their signing and their verification (JWT, HS256 and nothing else). Asks no clock.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::random;
+use super::scope::{Scope, Scopes};
+
+/// The audience of tokens, so that one of book, jump or relay never fits, should the secrets be the same.
+pub const AUDIENCE: &str = "labwatch";
+
+/// The audience of sessions, so that neither can stand for the other.
+const SESSION_AUDIENCE: &str = "labwatch session";
+
+/// How far the clocks of who issues and who verifies may differ.
+pub const LEEWAY: Duration = Duration::from_secs(10);
+
+/// The longest life of a token. What is revoked is remembered for so long.
+pub const MAX_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// The longest token that is looked at, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 2_048;
+
+/// The longest name of a token, in bytes.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// The longest id that is looked at, in bytes. Ours have [`super::ID_LETTERS`].
+const MAX_ID_BYTES: usize = 64;
+
+/// What somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Whose token it is; stands in the audit record.
+    pub name: String,
+    /// What it allows.
+    pub scopes: Scopes,
+    /// How long it is valid.
+    pub life: Duration,
+}
+
+/// A new token.
+pub struct Issued {
+    /// The token itself. Whoever has it may what it allows.
+    pub token: String,
+    /// What it says.
+    pub pass: AccessToken,
+}
+
+/// What a valid token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// Its id, by which it is revoked.
+    pub id: String,
+    /// Whose it is.
+    pub name: String,
+    /// What it allows.
+    pub scopes: Scopes,
+    /// Until when.
+    pub expires: Timestamp,
+}
+
+/// A browser's session, made from a token and never longer than it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its own id, by which signing out ends it.
+    pub id: String,
+    /// What the token says that it was made from.
+    pub pass: AccessToken,
+    /// What a form must repeat, so that no other site can make the browser send it.
+    pub csrf: String,
+    /// Until when.
+    pub expires: Timestamp,
+}
+
+/// Why a token or a session is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is no token, or not signed with our secret.
+    Forged,
+    /// It is for something else.
+    Audience,
+    /// Its time is over.
+    Expired,
+    /// It says that it was issued in the future.
+    Future,
+    /// It would live longer than [`MAX_LIFE`].
+    TooLong,
+    /// It was revoked.
+    Revoked,
+    /// There is no secret, so there are no tokens.
+    NoSecret,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Forged,
+        Self::Audience,
+        Self::Expired,
+        Self::Future,
+        Self::TooLong,
+        Self::Revoked,
+        Self::NoSecret,
+    ];
+
+    /// The word for it in addresses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forged => "forged",
+            Self::Audience => "audience",
+            Self::Expired => "expired",
+            Self::Future => "future",
+            Self::TooLong => "too-long",
+            Self::Revoked => "revoked",
+            Self::NoSecret => "no-secret",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forged => "this is not a token of this labwatch",
+            Self::Audience => "this token is for something else",
+            Self::Expired => "this token has expired",
+            Self::Future => "this token was issued in the future: the clocks differ",
+            Self::TooLong => "this token lives longer than a token may",
+            Self::Revoked => "this token was revoked",
+            Self::NoSecret => "this labwatch takes no tokens: it has no secret_api",
+        })
+    }
+}
+
+/// Nothing could be signed.
+#[derive(Debug)]
+pub enum SignError {
+    /// The name is empty, too long, or has letters that a line of a log should not have.
+    Name,
+    /// The life is nothing, or longer than [`MAX_LIFE`].
+    Life,
+    /// The system gives no randomness.
+    Random,
+    /// The signing library refuses.
+    Library(jsonwebtoken::errors::Error),
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name => write!(
+                f,
+                "the name must have 1 to {MAX_NAME_BYTES} printable letters"
+            ),
+            Self::Life => write!(f, "from 1s to {}d is allowed", MAX_LIFE.as_secs() / 86_400),
+            Self::Random => write!(f, "the system gives no random numbers"),
+            Self::Library(error) => write!(f, "it cannot be signed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SignError {}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TokenClaims {
+    aud: String,
+    exp: i64,
+    iat: i64,
+    jti: String,
+    sub: String,
+    scopes: Scopes,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SessionClaims {
+    #[serde(flatten)]
+    common: TokenClaims,
+    /// When the token ends.
+    token_exp: i64,
+    sid: String,
+    csrf: String,
+}
+
+/// Signs and verifies with one secret.
+pub struct Authority {
+    sign: EncodingKey,
+    verify: DecodingKey,
+}
+
+impl Authority {
+    /// The authority that this secret makes.
+    #[must_use]
+    pub fn new(secret: &SecretString) -> Self {
+        let secret = secret.expose_secret().as_bytes();
+        Self {
+            sign: EncodingKey::from_secret(secret),
+            verify: DecodingKey::from_secret(secret),
+        }
+    }
+
+    /// A new token.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn issue(&self, grant: &Grant, now: Timestamp) -> Result<Issued, SignError> {
+        let name = grant.name.trim();
+        if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+            return Err(SignError::Name);
+        }
+        if grant.life < Duration::from_secs(1) || grant.life > MAX_LIFE {
+            return Err(SignError::Life);
+        }
+        let id = random::id().ok_or(SignError::Random)?;
+        let expires = whole(later(now, grant.life));
+        let pass = AccessToken {
+            id,
+            name: name.to_owned(),
+            scopes: grant.scopes.clone(),
+            expires,
+        };
+        let token = self.sign(&claims(AUDIENCE, &pass, now, expires))?;
+        Ok(Issued { token, pass })
+    }
+
+    /// What a token says, if it is a valid one. Whether it was revoked is another question.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<AccessToken, Refusal> {
+        let claims: TokenClaims = self.read(token, AUDIENCE)?;
+        in_time(&claims, now)?;
+        Ok(pass(claims))
+    }
+
+    /// A session for who showed this token, and the text for its cookie.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn open(
+        &self,
+        pass: &AccessToken,
+        life: Duration,
+        now: Timestamp,
+    ) -> Result<(Session, String), SignError> {
+        let (id, csrf) = random::id().zip(random::id()).ok_or(SignError::Random)?;
+        let expires = whole(later(now, life)).min(pass.expires);
+        let common = claims(SESSION_AUDIENCE, pass, now, expires);
+        let text = self.sign(&SessionClaims {
+            common,
+            token_exp: pass.expires.as_second(),
+            sid: id.clone(),
+            csrf: csrf.clone(),
+        })?;
+        Ok((
+            Session {
+                id,
+                pass: pass.clone(),
+                csrf,
+                expires,
+            },
+            text,
+        ))
+    }
+
+    /// What the text of a session's cookie says, if it is a valid one.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn session(&self, text: &str, now: Timestamp) -> Result<Session, Refusal> {
+        let SessionClaims {
+            common,
+            token_exp,
+            sid,
+            csrf,
+        } = self.read(text, SESSION_AUDIENCE)?;
+        in_time(&common, now)?;
+        let of_session = pass(common);
+        let expires = of_session.expires;
+        let pass = AccessToken {
+            expires: second(token_exp).ok_or(Refusal::Forged)?,
+            ..of_session
+        };
+        Ok(Session {
+            id: sid,
+            pass,
+            csrf,
+            expires,
+        })
+    }
+
+    fn sign(&self, claims: &impl Serialize) -> Result<String, SignError> {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.sign)
+            .map_err(SignError::Library)
+    }
+
+    /// The claims of what is signed with our secret. The library compares signatures in constant time, and takes no algorithm but the one named.
+    fn read<T: DeserializeOwned>(&self, text: &str, audience: &str) -> Result<T, Refusal> {
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::Forged);
+        }
+        let mut rules = Validation::new(Algorithm::HS256);
+        // Times are compared here, with a clock that the caller chooses.
+        (rules.validate_exp, rules.leeway) = (false, 0);
+        rules.set_required_spec_claims(&["exp", "aud", "sub"]);
+        rules.set_audience(&[audience]);
+        let read = jsonwebtoken::decode(text, &self.verify, &rules);
+        read.map(|data| data.claims).map_err(|error| {
+            // A wrong audience is found behind a right signature: only who has a token of ours learns it.
+            let audience = matches!(error.kind(), ErrorKind::InvalidAudience);
+            if audience {
+                Refusal::Audience
+            } else {
+                Refusal::Forged
+            }
+        })
+    }
+}
+
+fn claims(audience: &str, pass: &AccessToken, now: Timestamp, expires: Timestamp) -> TokenClaims {
+    TokenClaims {
+        aud: audience.to_owned(),
+        exp: expires.as_second(),
+        iat: now.as_second(),
+        jti: pass.id.clone(),
+        sub: pass.name.clone(),
+        scopes: pass.scopes.clone(),
+    }
+}
+
+/// Whether now is in the time of these claims. A life beyond the longest is refused, because a revocation is not remembered for so long.
+fn in_time(claims: &TokenClaims, now: Timestamp) -> Result<(), Refusal> {
+    let (now, leeway) = (now.as_second(), LEEWAY.as_secs().cast_signed());
+    let life = claims.exp.checked_sub(claims.iat).ok_or(Refusal::Forged)?;
+    if !is_id(&claims.jti) || claims.sub.len() > MAX_NAME_BYTES || second(claims.exp).is_none() {
+        Err(Refusal::Forged)
+    } else if life > MAX_LIFE.as_secs().cast_signed() {
+        Err(Refusal::TooLong)
+    } else if claims.iat > now.saturating_add(leeway) {
+        Err(Refusal::Future)
+    } else if claims.exp.saturating_add(leeway) <= now {
+        Err(Refusal::Expired)
+    } else {
+        Ok(())
+    }
+}
+
+fn pass(claims: TokenClaims) -> AccessToken {
+    let expires = second(claims.exp).unwrap_or(Timestamp::MIN);
+    AccessToken {
+        id: claims.jti,
+        name: claims.sub,
+        scopes: claims.scopes,
+        expires,
+    }
+}
+
+/// Whether a text has the form of a token or a session (three parts of base64url, of which the first is a JSON object), so that it cannot be
+/// meant as something else. Says nothing about whether it is good.
+#[must_use]
+pub fn has_form(text: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    text.starts_with("eyJ") && text.split('.').count() == 3 && text.split('.').all(is_part)
+}
+
+/// Whether this can be the id of a token or a session.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// The time to the second, as a token tells it.
+fn whole(time: Timestamp) -> Timestamp {
+    second(time.as_second()).unwrap_or(time)
+}
+
+fn second(second: i64) -> Option<Timestamp> {
+    Timestamp::from_second(second).ok()
+}
+
+impl AccessToken {
+    /// Whether it allows what `scope` does.
+    #[must_use]
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.scopes.allow(scope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SECRET: &str = "a-secret-for-the-tests-of-tokens";
+
+    fn authority() -> Authority {
+        Authority::new(&SECRET.into())
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).expect("in range")
+    }
+
+    fn grant(scope: Scope) -> Grant {
+        Grant {
+            name: "wall display".into(),
+            scopes: [scope].into_iter().collect(),
+            life: Duration::from_secs(100),
+        }
+    }
+
+    fn signed(algorithm: Algorithm, claims: &Value) -> String {
+        jsonwebtoken::encode(
+            &Header::new(algorithm),
+            claims,
+            &EncodingKey::from_secret(SECRET.as_bytes()),
+        )
+        .expect("signs")
+    }
+
+    fn good() -> Value {
+        json!({"aud": AUDIENCE, "exp": at(100).as_second(), "iat": at(0).as_second(), "jti": "abc", "sub": "x", "scopes": ["read"]})
+    }
+
+    /// What becomes of a token whose claims are good but for one.
+    fn check(name: &str, value: Value, expect: Result<(), Refusal>) {
+        let mut claims = good();
+        claims[name] = value;
+        let got = authority()
+            .verify(&signed(Algorithm::HS256, &claims), at(0))
+            .map(|_| ());
+        assert_eq!(got, expect, "{claims}");
+    }
+
+    #[test]
+    fn what_is_issued_is_valid_until_it_expires() {
+        let issued = authority()
+            .issue(&grant(Scope::Report), at(0))
+            .expect("issues");
+        for (second, expect) in [
+            (-11, Err(Refusal::Future)),
+            (-10, Ok(())),
+            (0, Ok(())),
+            (109, Ok(())),
+            (110, Err(Refusal::Expired)),
+        ] {
+            let got = authority().verify(&issued.token, at(second));
+            assert_eq!(got.clone().map(|_| ()), expect, "{second}");
+            if let Ok(pass) = got {
+                assert_eq!(pass, issued.pass);
+                assert!(pass.allows(Scope::Report) && !pass.allows(Scope::Read));
+            }
+        }
+    }
+
+    #[test]
+    fn claims_that_do_not_fit_are_refused() {
+        check("jti", json!("abc"), Ok(()));
+        check("aud", json!("book"), Err(Refusal::Audience));
+        check("aud", json!(SESSION_AUDIENCE), Err(Refusal::Audience));
+        check("aud", Value::Null, Err(Refusal::Forged));
+        check("exp", json!("soon"), Err(Refusal::Forged));
+        check("exp", json!(i64::MAX), Err(Refusal::Forged));
+        check(
+            "exp",
+            json!(at(0).as_second() + 367 * 86_400),
+            Err(Refusal::TooLong),
+        );
+        check("iat", json!(i64::MIN), Err(Refusal::Forged));
+        check("iat", json!(at(3_600).as_second()), Err(Refusal::Future));
+        check("jti", json!("../x"), Err(Refusal::Forged));
+        check("jti", json!(""), Err(Refusal::Forged));
+        check("sub", json!("x".repeat(65)), Err(Refusal::Forged));
+        check("scopes", json!(["root"]), Err(Refusal::Forged));
+        check("scopes", json!("admin"), Err(Refusal::Forged));
+    }
+
+    #[test]
+    fn other_algorithms_and_secrets_are_refused() {
+        let (good, authority) = (good(), authority());
+        for algorithm in [Algorithm::HS384, Algorithm::HS512] {
+            assert_eq!(
+                authority.verify(&signed(algorithm, &good), at(0)),
+                Err(Refusal::Forged)
+            );
+        }
+        let other = Authority::new(&"another secret".into())
+            .issue(&grant(Scope::Admin), at(0))
+            .expect("issues")
+            .token;
+        let whole = signed(Algorithm::HS256, &good);
+        let (_, unsigned) = whole.split_once('.').expect("parts");
+        // {"typ":"JWT","alg":"none"}, with and without a signature
+        let none = format!("eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.{unsigned}");
+        let bare = format!("{}.", none.rsplit_once('.').expect("parts").0);
+        for bad in [
+            other.as_str(),
+            &none,
+            &bare,
+            "",
+            ".",
+            "..",
+            "a.b.c",
+            "\u{0}",
+            &"x".repeat(MAX_TOKEN_BYTES + 1),
+        ] {
+            assert_eq!(authority.verify(bad, at(0)), Err(Refusal::Forged), "{bad}");
+        }
+        assert!(authority.verify(&whole, at(0)).is_ok());
+    }
+
+    #[test]
+    fn grants_have_bounds() {
+        let (good, day) = (grant(Scope::Read), Duration::from_secs(86_400));
+        for name in ["", " ", "a\nb", &"x".repeat(65)] {
+            let issued = authority().issue(
+                &Grant {
+                    name: name.to_owned(),
+                    ..good.clone()
+                },
+                at(0),
+            );
+            assert!(matches!(issued, Err(SignError::Name)), "{name}");
+        }
+        for life in [Duration::ZERO, MAX_LIFE + day] {
+            assert!(
+                matches!(
+                    authority().issue(
+                        &Grant {
+                            life,
+                            ..good.clone()
+                        },
+                        at(0)
+                    ),
+                    Err(SignError::Life)
+                ),
+                "{life:?}"
+            );
+        }
+        let longest = authority()
+            .issue(
+                &Grant {
+                    life: MAX_LIFE,
+                    ..good
+                },
+                at(0),
+            )
+            .expect("issues");
+        assert!(authority().verify(&longest.token, at(1)).is_ok());
+    }
+
+    #[test]
+    fn a_session_is_no_token_and_ends_with_its_token() {
+        let authority = authority();
+        let issued = authority
+            .issue(&grant(Scope::Admin), at(0))
+            .expect("issues");
+        let (session, text) = authority
+            .open(&issued.pass, Duration::from_secs(3_600), at(1))
+            .expect("opens");
+        assert_eq!(
+            session.expires, issued.pass.expires,
+            "not longer than its token"
+        );
+        assert_eq!(authority.session(&text, at(2)), Ok(session));
+        assert_eq!(authority.verify(&text, at(2)), Err(Refusal::Audience));
+        assert_eq!(
+            authority.session(&issued.token, at(2)),
+            Err(Refusal::Forged),
+            "it lacks what a session has"
+        );
+        let (short, text) = authority
+            .open(&issued.pass, Duration::from_secs(5), at(1))
+            .expect("opens");
+        assert_eq!(
+            (short.expires, short.pass.expires),
+            (at(6), issued.pass.expires)
+        );
+        assert_eq!(authority.session(&text, at(16)), Err(Refusal::Expired));
+    }
+}

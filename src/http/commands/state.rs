@@ -1,0 +1,68 @@
+//! The way of commands to the engine, one for the API and for the page: what is said before a command and what is done passes the same
+//! checks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use engine::{Command, Effect, Receipt, Refusal, Scope, Snapshot};
+
+/// What comes of a command, later.
+pub type Answered = Pin<Box<dyn Future<Output = Result<Receipt, Refusal>> + Send>>;
+
+/// Gives a command to the engine, in somebody's name.
+pub type Give = dyn Fn(Command, String) -> Answered + Send + Sync;
+
+/// Where commands go, and the picture that says what they would do.
+#[derive(Clone)]
+pub struct OrderState {
+    /// The newest snapshot.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Whether labwatch has a component of this name. The engine knows only the sources.
+    pub is_component: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Gives a command.
+    pub give: Arc<Give>,
+}
+
+impl std::fmt::Debug for OrderState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OrderState")
+    }
+}
+
+impl OrderState {
+    /// What a command would do if `by` gave it now, without doing it.
+    ///
+    /// # Errors
+    /// As [`OrderState::give`].
+    pub fn preview(&self, command: &Command, by: &str) -> Result<Effect, Refusal> {
+        self.check(command)?;
+        self.snapshots.borrow().preview(command, by)
+    }
+
+    /// Gives a command in the name of `by`.
+    ///
+    /// # Errors
+    /// [`Refusal`]: there is no such component, or the engine's own.
+    pub async fn give(&self, command: Command, by: String) -> Result<Receipt, Refusal> {
+        self.check(&command)?;
+        (self.give)(command, by).await
+    }
+
+    fn check(&self, command: &Command) -> Result<(), Refusal> {
+        let Command::Acknowledge {
+            scope: Scope::Component(name),
+            ..
+        } = command
+        else {
+            return Ok(());
+        };
+        if (self.is_component)(name) {
+            Ok(())
+        } else {
+            Err(Refusal::NoComponent(name.clone()))
+        }
+    }
+}

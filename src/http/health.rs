@@ -1,0 +1,337 @@
+//! The paths of the service's own health, in the dialects of four other systems. What an answer says is the business of the health room;
+//! here it only becomes HTTP.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use super::error::{self, ApiError};
+use super::middleware::OwnWords;
+use crate::health::dialects::{self, Answer, Contributor, Query, Refused, forms};
+use crate::health::{
+    Change, HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
+    targets_of,
+};
+use crate::http::auth::{Caller, Kept, Scope};
+
+/// Takes the change of a category's switch to keep.
+pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
+
+/// What the paths of health answer from.
+#[derive(Clone)]
+pub struct HealthRoutes {
+    /// Gives pictures.
+    pub desk: HealthState,
+    /// Gives pictures for which everything was checked.
+    pub refresher: Arc<Refresher>,
+    /// The components that report by themselves.
+    pub pushed: Arc<PassiveChecks>,
+    /// Who contributes to `/actuator/info`.
+    pub contributors: Arc<[Contributor]>,
+    /// Keeps the change of a category's switch, and says whether it is on disk.
+    pub keep_switch: Arc<KeepSwitch>,
+    /// The levels of the log; without them there is no `/actuator/logger`.
+    pub levels: Option<Arc<dyn Levels>>,
+}
+
+impl std::fmt::Debug for HealthRoutes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HealthRoutes")
+    }
+}
+
+/// Which categories are meant, and whether everything is checked first.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it documents what `Query` reads")]
+struct CategoriesAsked {
+    /// Names of categories, separated by commas; without them `default`, which holds everything.
+    #[param(example = "default")]
+    categories: Option<String>,
+    /// `false`: everything is checked before the answer, but not more often than is good.
+    cache: Option<bool>,
+}
+
+/// A level of the log to set.
+#[derive(utoipa::ToSchema)]
+#[schema(as = SetLevel)]
+#[expect(dead_code, reason = "it documents what `parse_set_level` reads")]
+pub(super) struct SetLevelBody {
+    /// Of which component: `GET` lists them.
+    #[schema(example = "relay")]
+    component: String,
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    #[schema(example = "debug")]
+    level: String,
+}
+
+/// All paths.
+pub(super) fn routes(state: HealthRoutes) -> Router {
+    let mut routes = Router::new()
+        .route("/liveness", get(liveness))
+        .route("/readiness", get(readiness))
+        .route("/actuator", get(actuator))
+        .route("/actuator/health/{kind}", get(actuator_health))
+        .route("/actuator/health/{kind}/{name}", get(actuator_health_of))
+        .route("/actuator/info", get(info))
+        .route("/__health", get(health))
+        .route("/__gtg", get(gtg))
+        .route("/__agghealth", get(agg_health))
+        .route("/status", get(status))
+        .route("/status/{name}", get(status_of));
+    if let Some(levels) = &state.levels {
+        let set = post(set_level).with_state(Arc::clone(levels));
+        routes = routes.route("/actuator/logger", get(logger).merge(set));
+    }
+    routes.with_state(state)
+}
+
+/// Whether the process must be started anew (cn-infra's form): it depends on the loop and the store, never on the laboratory.
+#[utoipa::path(get, path = "/liveness", tag = "health", responses(
+    (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
+    (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
+))]
+pub(super) async fn liveness(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
+    answered(dialects::liveness(&state.desk.picture()))
+}
+
+/// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is well. Experiments are listed with their streams.
+#[utoipa::path(get, path = "/readiness", tag = "health", params(("full" = Option<bool>, Query, description = "List all experiments, not only those that fail")), responses(
+    (status = 200, description = "It is ready", body = forms::Status),
+    (status = 503, description = "It is not, in the same form", body = forms::Status),
+))]
+pub(super) async fn readiness(
+    State(state): State<HealthRoutes>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    answered(dialects::readiness(&state.desk.picture(), &asked(query)))
+}
+
+/// The endpoints of the actuator.
+#[utoipa::path(get, path = "/actuator", tag = "health", responses(
+    (status = 200, description = "Each with its path", body = forms::Endpoints),
+))]
+pub(super) async fn actuator() -> Result<Response, ApiError> {
+    answered(dialects::actuator())
+}
+
+/// Health by kind (Layotto's form): UP, INIT or DOWN of every component.
+#[utoipa::path(get, path = "/actuator/health/{kind}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("full" = Option<bool>, Query, description = "List all experiments, not only those that fail")), responses(
+    (status = 200, description = "UP; of liveness also INIT", body = forms::Health),
+    (status = 404, description = "There is no such kind", body = ApiError),
+    (status = 503, description = "DOWN; of readiness also INIT", body = forms::Health),
+))]
+pub(super) async fn actuator_health(
+    State(state): State<HealthRoutes>,
+    kind: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let Path(kind) = kind.map_err(|_| error::no_such_path(&uri))?;
+    answered(dialects::health(
+        &state.desk.picture(),
+        &kind,
+        &asked(query),
+    ))
+}
+
+/// The health of one component or, by readiness, of one experiment with its streams.
+#[utoipa::path(get, path = "/actuator/health/{kind}/{name}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("name" = String, Path, description = "A component or an experiment", example = "book")), responses(
+    (status = 200, description = "UP; of liveness also INIT", body = forms::Indicator),
+    (status = 404, description = "There is no such kind, component or experiment", body = ApiError),
+    (status = 503, description = "DOWN; of readiness also INIT", body = forms::Indicator),
+))]
+pub(super) async fn actuator_health_of(
+    State(state): State<HealthRoutes>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
+    answered(dialects::health_of(&state.desk.picture(), &kind, &name))
+}
+
+/// What runs here: the program, the laboratory in numbers, the rules in force.
+#[utoipa::path(get, path = "/actuator/info", tag = "health", responses(
+    (status = 200, description = "A member that cannot be told shows its error", body = forms::Info),
+))]
+pub(super) async fn info(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
+    answered(dialects::info(&state.desk.picture(), &state.contributors))
+}
+
+/// The levels of the log.
+#[utoipa::path(get, path = "/actuator/logger", tag = "health", responses(
+    (status = 200, description = "By component, and by target where that is finer", body = forms::Logger),
+))]
+pub(super) async fn logger(
+    State(state): State<HealthRoutes>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let levels = state.levels.ok_or_else(|| error::no_such_path(&uri))?;
+    answered(dialects::logger(&*levels))
+}
+
+/// Sets the level of a component of the log, until the next start.
+#[utoipa::path(post, path = "/actuator/logger", tag = "health", request_body = SetLevelBody, responses(
+    (status = 200, description = "It is set: the levels as they are now", body = forms::Logger),
+    (status = 400, description = "There is no such component or level", body = ApiError),
+))]
+pub(super) async fn set_level(
+    State(levels): State<Arc<dyn Levels>>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let set = parse_set_level(&body).and_then(|asked| {
+        let targets = targets_of(&asked.component).unwrap_or_default();
+        levels
+            .set(targets, &asked.level)
+            .map_err(LevelRefused::Log)?;
+        Ok(asked)
+    });
+    match set {
+        Ok(asked) => {
+            tracing::info!(
+                component = asked.component,
+                level = asked.level,
+                "the level of the log was set"
+            );
+            answered(dialects::logger(&*levels))
+        }
+        Err(LevelRefused::Log(why)) => {
+            tracing::error!(why, "the level of the log cannot be set");
+            Err(error::internal())
+        }
+        Err(
+            refused @ (LevelRefused::Form(_) | LevelRefused::Component(_) | LevelRefused::Level(_)),
+        ) => Err(error::malformed(refused)),
+    }
+}
+
+/// The health of categories (FT's form): 200 whether good or bad, the verdict is in `ok`. JSON where it is asked for, else a page.
+#[utoipa::path(get, path = "/__health", tag = "health", params(CategoriesAsked), responses(
+    (status = 200, description = "One check for each experiment and component", content((forms::Document = "application/json"), (String = "text/html"))),
+    (status = 400, description = "None of the categories exists", body = ApiError),
+))]
+pub(super) async fn health(
+    State(state): State<HealthRoutes>,
+    RawQuery(query): RawQuery,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let query = asked(query);
+    let picture = picture(&state, &query).await;
+    let accepted: Vec<&str> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let wants_json = dialects::wants_json(&accepted.join(","));
+    let reader = if caller.may(Scope::Admin) {
+        dialects::Reader::Maintainer
+    } else {
+        dialects::Reader::Anybody
+    };
+    answered(if wants_json {
+        dialects::health_json(&picture, &query)
+    } else {
+        dialects::health_page(&picture, &query, reader)
+    })
+}
+
+/// Whether the categories can be used now. Never has a body.
+#[utoipa::path(get, path = "/__gtg", tag = "health", params(CategoriesAsked), responses(
+    (status = 200, description = "They can"), (status = 400, description = "None of the categories exists"),
+    (status = 503, description = "They cannot, or one of them is closed"),
+))]
+pub(super) async fn gtg(
+    State(state): State<HealthRoutes>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = asked(query);
+    answered(Ok(dialects::gtg(&picture(&state, &query).await, &query)))
+}
+
+/// Every single check of the categories: each stream, each remote login, each component, each self-test.
+#[utoipa::path(get, path = "/__agghealth", tag = "health", params(CategoriesAsked), responses(
+    (status = 200, description = "What cannot be reached is among them, failing", body = forms::Aggregate),
+    (status = 400, description = "None of the categories exists", body = ApiError),
+))]
+pub(super) async fn agg_health(
+    State(state): State<HealthRoutes>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = asked(query);
+    answered(dialects::agg_health(&picture(&state, &query).await, &query))
+}
+
+/// OK or FAIL of every component and experiment (Axway's form). The components decide.
+#[utoipa::path(get, path = "/status", tag = "health", responses(
+    (status = 200, description = "OK", body = forms::Whole),
+    (status = 503, description = "FAIL, in the same form", body = forms::Whole),
+))]
+pub(super) async fn status(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
+    answered(dialects::status(&state.desk.picture()))
+}
+
+/// OK or FAIL of one component or experiment.
+#[utoipa::path(get, path = "/status/{name}", tag = "health", params(("name" = String, Path, description = "Its endpoint, as `/status` tells it", example = "book")), responses(
+    (status = 200, description = "OK", body = forms::CheckStatus),
+    (status = 404, description = "There is no such check", body = ApiError), (status = 503, description = "FAIL", body = forms::CheckStatus),
+))]
+pub(super) async fn status_of(
+    State(state): State<HealthRoutes>,
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
+    answered(dialects::status_of(&state.desk.picture(), &name))
+}
+
+/// The picture from the last results, or after everything was checked where that is asked for.
+async fn picture(state: &HealthRoutes, query: &Query) -> Picture {
+    if query.fresh {
+        state.refresher.picture().await
+    } else {
+        state.desk.picture()
+    }
+}
+
+fn asked(query: Option<String>) -> Query {
+    Query::parse(&query.unwrap_or_default())
+}
+
+fn answered(answer: Result<Answer, Refused>) -> Result<Response, ApiError> {
+    match answer {
+        Ok(answer) => Ok(response(answer)),
+        Err(Refused::Unknown(what)) => Err(error::unknown(what)),
+        Err(Refused::Senseless(why)) => Err(error::malformed(why)),
+        Err(fault @ Refused::Unwritable(_)) => {
+            tracing::error!(%fault, "a health view cannot be written");
+            Err(error::internal())
+        }
+    }
+}
+
+fn response(answer: Answer) -> Response {
+    let mut response = Body::from(answer.body).into_response();
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.extensions_mut().insert(OwnWords);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(content_type) = answer.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    for (name, value) in answer.headers {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    response
+}

@@ -1,0 +1,358 @@
+//! What every answer has in common: an id, one form of errors, bounds on size and time, compression, the headers that browsers are told to
+//! be careful by, and a panic that ends nothing.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, SERVER,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use tower_http::CompressionLevel;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::limit::RequestBodyLimitLayer;
+use tracing::Instrument as _;
+
+use super::client::Peer;
+use super::error::{self, ApiError};
+use super::etag::{freshen, keeping};
+use super::port_probe;
+
+/// The longest body of a request, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// How long a handler may take until its answer begins. Events that are sent as they come begin at once.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Shorter answers are not compressed: it would not make them fewer packets.
+const COMPRESSED_FROM: u64 = 1_024;
+
+/// The longest id of a request that is taken from its sender, in bytes.
+const MAX_REQUEST_ID: usize = 64;
+
+/// The id of a request, and of its answer.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a page may load and do, unless its handler says otherwise: what it brings itself, and no text that becomes a script.
+pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+    font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// What anything else may do when it is shown as a page: nothing.
+const NO_PAGE_POLICY: &str =
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/// What no page of ours needs.
+const PERMISSIONS: &str = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), midi=(), \
+    accelerometer=(), gyroscope=(), magnetometer=(), display-capture=()";
+
+/// A year, in which browsers that once came over TLS come by nothing else.
+const ONLY_TLS: &str = "max-age=31536000";
+
+/// Where other sites' pages may read, as the old web page does: the reading routes of version 1, without anybody's cookies.
+const OPEN_PATHS: [&str; 2] = ["/api/v1/", "/swagger.json"];
+
+/// Marks an answer whose status is its message, as 503 is that of health: it is no error, and keeps its body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnWords;
+
+/// Puts around the routes what every answer has in common.
+pub(super) fn dressed(routes: Router) -> Router {
+    let worth = SizeAbove::new(COMPRESSED_FROM)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::IMAGES);
+    // The fastest level: the processor belongs to the judgement, and JSON shrinks to a tenth in any case.
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(worth);
+    routes
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(in_time))
+        .layer(from_fn(freshen))
+        .layer(compression)
+        .layer(from_fn(with_common_layers))
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the layer's"
+)]
+fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("it did not say why");
+    tracing::error!(
+        panic = text,
+        "a handler of the API panicked; the reader got a 500, everything else goes on"
+    );
+    error::internal().into_response()
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    tokio::time::timeout(ANSWER_WITHIN, next.run(request))
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!(path, "a handler of the API took too long and was given up");
+            error::too_slow().into_response()
+        })
+}
+
+/// What is known of a request when its answer goes out.
+struct Asked {
+    id: String,
+    open: bool,
+    tls: bool,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let (method, path) = (request.method(), request.uri().path());
+        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
+        Self {
+            id: request_id(request.headers()),
+            open: reads && OPEN_PATHS.iter().any(|open| path.starts_with(open)),
+            tls: request
+                .extensions()
+                .get::<Peer>()
+                .is_some_and(|peer| peer.tls),
+        }
+    }
+}
+
+/// An answer to this request that no route gave, as [`dressed`] would have it.
+pub(super) fn dressed_alone(request: &Request, answer: Response) -> Response {
+    finished(answer, &Asked::of(request))
+}
+
+/// Answers the browser's question whether another site's page may read here, gives errors their form and every answer its headers.
+async fn with_common_layers(request: Request, next: Next) -> Response {
+    let asked = Asked::of(&request);
+    if asked.open && request.method() == Method::OPTIONS {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, OPTIONS"),
+        );
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+        return finished(response, &asked);
+    }
+    let span = tracing::info_span!("request", id = asked.id);
+    let response = next.run(request).instrument(span).await;
+    finished(response, &asked)
+}
+
+fn finished(response: Response, asked: &Asked) -> Response {
+    let mut response = explained(response, &asked.id);
+    let headers = response.headers_mut();
+    headers.insert(SERVER, HeaderValue::from_static(port_probe::SERVER));
+    keeping(headers);
+    if let Ok(id) = HeaderValue::from_str(&asked.id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.append(VARY, HeaderValue::from_static("authorization, cookie"));
+    protect(headers, asked);
+    response
+}
+
+/// An error in the API's form, whoever made it. What tells it in its own words stays as it is: a page, or what is marked so.
+fn explained(mut response: Response, id: &str) -> Response {
+    let status = response.status();
+    let ours = response.extensions_mut().remove::<ApiError>();
+    let own_words =
+        response.extensions().get::<OwnWords>().is_some() || is_page(response.headers());
+    let error = match ours {
+        Some(error) => error,
+        None if (status.is_client_error() || status.is_server_error()) && !own_words => {
+            error::of_status(status)
+        }
+        None => return response,
+    };
+    let Ok(body) = serde_json::to_vec(&error.of_request(id)) else {
+        return response;
+    };
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    parts
+        .headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// The headers that browsers are careful by. What a handler has set stays.
+fn protect(headers: &mut HeaderMap, asked: &Asked) {
+    let policy = if is_page(headers) {
+        PAGE_POLICY
+    } else {
+        NO_PAGE_POLICY
+    };
+    let resource = if asked.open {
+        "cross-origin"
+    } else {
+        "same-origin"
+    };
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, policy),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("permissions-policy"), PERMISSIONS),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            resource,
+        ),
+    ] {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    if asked.open {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    if asked.tls {
+        headers.insert(
+            STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static(ONLY_TLS),
+        );
+    }
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("text/html"))
+}
+
+/// The id that the sender gave, where it is harmless in a log, or a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let sane = |id: &&str| {
+        (1..=MAX_REQUEST_ID).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    let given = headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(sane);
+    given.map_or_else(|| format!("{:016x}", fastrand::u64(..)), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::JoinSet;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_and_not_the_end() {
+        let routes = Router::new()
+            .route("/boom", get(boom))
+            .route("/", get(async || "fine"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("has an address");
+        let mut server = JoinSet::new();
+        server.spawn(super::super::serve(
+            listener,
+            dressed(routes),
+            CancellationToken::new(),
+        ));
+
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        let requests = "GET /boom HTTP/1.1\r\nhost: x\r\nx-request-id: 7\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(requests.as_bytes()).await.expect("sends");
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.expect("reads");
+        assert!(answers.starts_with("HTTP/1.1 500"), "{answers}");
+        assert!(answers.contains(r#"{"code":500,"message":"labwatch made a mistake; its log says which","request_id":"7"}"#), "{answers}");
+        assert!(!answers.contains("secret"), "{answers}");
+        assert!(
+            answers.ends_with("fine"),
+            "the same connection goes on: {answers}"
+        );
+    }
+
+    async fn boom() {
+        panic!("the secret inner life");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_never_ends_is_given_up() {
+        let routes =
+            dressed(Router::new().route("/", get(async || std::future::pending::<&str>().await)));
+        let request = Request::builder()
+            .uri("/")
+            .body(Body::empty())
+            .expect("a request");
+        let response = ask(routes, request).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    async fn ask(routes: Router, request: Request) -> Response {
+        TowerToHyperService::new(routes)
+            .call(request)
+            .await
+            .unwrap_or_else(|never| match never {})
+    }
+
+    #[test]
+    fn an_id_is_taken_if_it_is_sane() {
+        for (given, taken) in [
+            ("abc-1.2_X", true),
+            ("a b", false),
+            ("", false),
+            ("<x>", false),
+            (&"a".repeat(65), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(given).expect("a value"));
+            assert_eq!(request_id(&headers) == given, taken, "{given}");
+            assert!(!request_id(&headers).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_handlers_own_policy_stays() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("frame-ancestors *"),
+        );
+        protect(
+            &mut headers,
+            &Asked {
+                id: String::new(),
+                open: false,
+                tls: false,
+            },
+        );
+        assert_eq!(
+            headers.get(CONTENT_SECURITY_POLICY).expect("one"),
+            "frame-ancestors *"
+        );
+        assert_eq!(headers.get_all(CONTENT_SECURITY_POLICY).iter().count(), 1);
+    }
+}

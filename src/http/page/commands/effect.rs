@@ -1,0 +1,97 @@
+//! The effect of an order in words, before it is given. The words are the engine's; what a person asks next stands beside them.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::request::{Asked, Order};
+use crate::http::page::components;
+use crate::http::page::layout::Frame;
+use crate::http::page::words::{self, clip};
+use engine::model::Stub;
+use engine::{Affected, Command, Effect, Snapshot, SuppressionId};
+
+/// The most experiments that are listed by name, beyond those that the engine's words name.
+const MAX_LISTED: usize = 200;
+
+/// Up to how many experiments the engine's words name themselves.
+const NAMED: usize = 5;
+
+/// What an order does, as a list of sentences.
+pub(super) fn sentences(frame: &Frame<'_>, asked: &Asked, effect: &Effect) -> Markup {
+    let now = frame.now;
+    html! {
+        ul.does {
+            @match &asked.order {
+                Order::Engine(command) => (of_engine(frame, command, effect)),
+                Order::Category { reason, .. } => {
+                    li { "The category " (words::timed(&words::sentence(&effect.text), now)) }
+                    li { "Others read: “" (clip(reason)) "”" }
+                },
+            }
+        }
+        @if effect.stubs.len() > NAMED { (names(&effect.stubs)) }
+    }
+}
+
+fn of_engine(frame: &Frame<'_>, command: &Command, effect: &Effect) -> Markup {
+    let now = frame.now;
+    html! {
+        @if let Command::Remove { id } = command { li { (ended(frame, *id)) } }
+        li { (words::timed(&capital(&words::sentence(&effect.text)), now)) }
+        @if let Some(affected) = &effect.affected { (bookings(affected, now)) }
+        @match command {
+            Command::Hold { reason, .. } => li { "Students read: “" (clip(reason)) "”" },
+            Command::Enable { .. } => {},
+            Command::Acknowledge { text: said, .. } | Command::Silence { reason: said, .. } | Command::Maintain { reason: said, .. } => {
+                li { "Book is not changed: what can be booked stays as it is." }
+                li { "Others read: “" (clip(said)) "”" }
+            },
+            Command::Unacknowledge { .. } | Command::Remove { .. } => li { "Book is not changed: what can be booked stays as it is." },
+        }
+    }
+}
+
+/// When the first booking that is affected starts.
+fn bookings(affected: &Affected, now: Timestamp) -> Markup {
+    html! {
+        @match affected.first_start.filter(|_| affected.next_week > 0) {
+            Some(start) if start > now => li { "The first of them starts at " (words::time(start, now)) ", in " (words::spell_between(now, start)) "." },
+            Some(start) => li { "The first of them is under way " (words::since(start, now)) "." },
+            None => li { "Nobody has booked it within 7 days." },
+        }
+    }
+}
+
+/// What is about to end.
+fn ended(frame: &Frame<'_>, id: SuppressionId) -> Markup {
+    let snapshot: &Snapshot = frame.snapshot;
+    html! {
+        @if let Some(note) = snapshot.notes.iter().find(|note| note.id == Some(id)) {
+            "It ends: the " (note.entry.noun()) " of " strong { (clip(&note.entry.about())) } ", made " (words::ago(note.entry.since(), frame.now))
+            @if frame.private { " by " (clip(note.entry.who())) }
+            ". “" (clip(note.entry.text())) "”"
+        } @else { "It ends: number " (id) "." }
+    }
+}
+
+fn names(stubs: &[Stub]) -> Markup {
+    html! {
+        details {
+            summary { "All " (words::count(stubs.len(), "experiment")) }
+            p { @for stub in stubs.iter().take(MAX_LISTED) { (components::link(stub.as_str())) " " } }
+            @if stubs.len() > MAX_LISTED { p.soft { (stubs.len() - MAX_LISTED) " more." } }
+        }
+    }
+}
+
+/// The sentence with a capital at its start, unless it starts with a name.
+fn capital(sentence: &str) -> String {
+    let as_str = sentence.split(' ').next().unwrap_or_default();
+    if !as_str.chars().all(|letter| letter.is_ascii_lowercase()) {
+        return sentence.to_owned();
+    }
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}

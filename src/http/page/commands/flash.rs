@@ -1,0 +1,203 @@
+//! That an order was carried out, on the page to which its giver is sent. The address says only which order; the words come from the picture.
+
+use maud::{Markup, html};
+
+use super::fields::Fields;
+use crate::http::page::filter::address_of;
+use crate::http::page::layout::Frame;
+use crate::http::page::shapes::shape;
+use crate::http::page::words::{self, clip};
+use engine::model::Bookable;
+use engine::{ManualOverride, Receipt, Snapshot, SuppressionId};
+
+/// The most numbers that an address holds.
+const MAX_IDS: usize = 20;
+
+/// An order that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::http::page) struct Said {
+    /// What it was about.
+    pub(super) about: About,
+    /// Whether it survives a restart.
+    pub(super) kept: bool,
+}
+
+/// What an order was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum About {
+    /// It keeps quiet.
+    Suppression(Vec<SuppressionId>),
+    /// It keeps quiet no longer.
+    Ended(SuppressionId),
+    /// Something is to be done to this resource in book.
+    Wished(String),
+    /// A category was opened or closed.
+    Category {
+        /// Its name.
+        name: String,
+        /// Whether it was opened.
+        open: bool,
+    },
+}
+
+impl Said {
+    /// What the query of an address says was done, if anything.
+    pub(in crate::http::page) fn of(query: Option<&str>) -> Option<Self> {
+        let fields = Fields::of(query?.as_bytes());
+        let mut ids = fields
+            .get("of")
+            .split(',')
+            .filter_map(|id| id.parse().ok())
+            .map(SuppressionId)
+            .take(MAX_IDS);
+        let about = match fields.get("did") {
+            "quieted" => Some(About::Suppression(ids.collect())),
+            "ended" => ids.next().map(About::Ended),
+            "wished" => Some(About::Wished(fields.get("of").to_owned())),
+            did @ ("opened" | "closed") => Some(About::Category {
+                name: fields.get("of").to_owned(),
+                open: did == "opened",
+            }),
+            _ => None,
+        };
+        about.map(|about| Self {
+            about,
+            kept: fields.get("kept") != "no",
+        })
+    }
+
+    /// The address of the page that says so: the experiment's where it is about one, or else the list of holds and silences.
+    pub(super) fn address(&self, receipt: &Receipt) -> String {
+        let page = match receipt.effect.stubs.as_slice() {
+            _ if matches!(self.about, About::Category { .. }) => "/pools".to_owned(),
+            [stub] => address_of("/experiments", stub.as_str()),
+            _ => "/holds".to_owned(),
+        };
+        let list = |ids: &[SuppressionId]| {
+            ids.iter()
+                .take(MAX_IDS)
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let (did, of) = match &self.about {
+            About::Suppression(ids) => ("quieted", list(ids)),
+            About::Ended(id) => ("ended", id.to_string()),
+            About::Wished(resource) => ("wished", resource.clone()),
+            About::Category { name, open } => {
+                (if *open { "opened" } else { "closed" }, name.clone())
+            }
+        };
+        let kept = (!self.kept).then_some(("kept", "no"));
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("did", did), ("of", &of)].into_iter().chain(kept))
+            .finish();
+        format!("{page}?{query}")
+    }
+
+    /// The words for it.
+    pub(in crate::http::page) fn note(&self, frame: &Frame<'_>) -> Markup {
+        html! { div.banner.is-ok #done role="status" { (shape("ok")) p {
+            strong { "Done. " } (self.words(frame))
+            @if !self.kept { " The memory cannot be written: after a restart it is forgotten, unless it is said again." }
+        } } }
+    }
+
+    fn words(&self, frame: &Frame<'_>) -> Markup {
+        let snapshot = frame.snapshot;
+        let known = |id: &SuppressionId| snapshot.notes.iter().find(|note| note.id == Some(*id));
+        html! {
+            @match &self.about {
+                About::Suppression(ids) => {
+                    @for note in ids.iter().filter_map(known) {
+                        "The " (note.entry.noun()) " of " strong { (clip(&note.entry.about())) } " stands"
+                        @if let Some(until) = note.entry.over_at() { " until " (words::time(until, frame.now)) }
+                        ". "
+                    }
+                    @if !ids.iter().any(|id| known(id).is_some()) { "It is over already." }
+                },
+                About::Ended(id) if known(id).is_some() => "It is about to end.",
+                About::Ended(_) => "It is over: what is bad is told again.",
+                About::Wished(resource) => (wished(snapshot, resource)),
+                About::Category { name, open } => (switched(frame, name, *open)),
+            }
+        }
+    }
+}
+
+/// How a resource is after a person wanted something of it.
+fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
+    let found = snapshot
+        .experiments
+        .iter()
+        .flat_map(|view| &view.resources)
+        .find(|of| of.name.as_str() == resource);
+    let words = match found.map(|of| (&of.manual_override, of.bookable)) {
+        None => "is not in book any more.",
+        Some((Some(ManualOverride::Hold(_)), _)) => "is being held: book is told now.",
+        Some((Some(ManualOverride::Enable), _)) => "is being enabled: book is told now.",
+        Some((None, Some(Bookable::Held))) => "is held by a person: book has taken it.",
+        Some((None, Some(Bookable::Yes))) => "can be booked again: book has taken it.",
+        Some((None, Some(Bookable::Withdrawn))) => {
+            "is held by nobody any more. labwatch keeps it withdrawn until it works."
+        }
+        Some((None, None)) => "waits for book.",
+    };
+    html! { strong { (clip(resource)) } " " (words) }
+}
+
+/// How a category is after a person opened or closed it.
+fn switched(frame: &Frame<'_>, name: &str, open: bool) -> Markup {
+    let enabled = frame
+        .categories
+        .and_then(|known| {
+            known
+                .standings()
+                .into_iter()
+                .find(|of| of.rules.name == name)
+        })
+        .map(|of| of.enabled);
+    let words = match (enabled, open) {
+        (None, _) => "is not there any more.",
+        (Some(true), true) => "is open.",
+        (Some(false), false) => "is closed until a person opens it.",
+        (Some(true), false) => "has been opened since.",
+        (Some(false), true) => "has been closed since.",
+    };
+    html! { "The category " strong { (clip(name)) } " " (words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_we_write_is_understood() {
+        let said = |about| Some(Said { about, kept: true });
+        assert_eq!(
+            Said::of(Some("did=quieted&of=7%2C8")),
+            said(About::Suppression(vec![SuppressionId(7), SuppressionId(8)]))
+        );
+        assert_eq!(
+            Said::of(Some("did=ended&of=7")),
+            said(About::Ended(SuppressionId(7)))
+        );
+        assert_eq!(
+            Said::of(Some("did=wished&of=r-a&kept=no")),
+            Some(Said {
+                about: About::Wished("r-a".into()),
+                kept: false
+            })
+        );
+        assert_eq!(
+            Said::of(Some("did=closed&of=pend")),
+            said(About::Category {
+                name: "pend".into(),
+                open: false
+            })
+        );
+        assert_eq!(Said::of(Some("did=ended&of=x")), None);
+        assert_eq!(Said::of(Some("did=everything")), None);
+        assert_eq!(Said::of(None), None);
+    }
+}

@@ -1,0 +1,266 @@
+//! The page of an order: the form that asks for it, and what it does with the button that confirms it. It works without a script; with one,
+//! the effect appears while the form is filled in.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use super::fields::Fields;
+use super::request::{Asked, DAYS, LENGTHS, Problem, WHATS};
+use super::{Kind, effect, owner};
+use crate::http::page::filter::address_of;
+use crate::http::page::layout::Frame;
+use crate::http::page::shapes::shape;
+use crate::http::page::words::{self, clip};
+use engine::Effect;
+
+/// What stands below the form.
+pub(super) enum Outcome {
+    /// Nothing yet.
+    Open,
+    /// What is to be mended.
+    Wrong(Problem),
+    /// What would be done.
+    Would(Box<(Asked, Effect)>),
+}
+
+/// An order as far as it is filled in.
+pub(super) struct Form<'a> {
+    pub(super) kind: Kind,
+    pub(super) fields: &'a Fields,
+    pub(super) zone: &'a TimeZone,
+    pub(super) outcome: Outcome,
+}
+
+/// The page.
+pub(super) fn page(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
+    let settled =
+        matches!(form.outcome, Outcome::Would(..)) || matches!(form.kind, Kind::Enable | Kind::End);
+    html! {
+        div.order {
+            h1 { (form.kind.verb()) (subject(form)) }
+            p.soft { (form.kind.about()) }
+            @if !settled { (fields(form)) }
+            section.effect #effect aria-label="What it does" aria-live="polite" { (below(frame, form)) }
+        }
+    }
+}
+
+/// What the form is about, where it is filled in.
+fn subject(form: &Form<'_>) -> String {
+    let name = match form.kind {
+        Kind::Acknowledge => form.fields.get("name"),
+        Kind::Silence | Kind::Maintenance => form.fields.get("experiments"),
+        Kind::Hold | Kind::Enable => form.fields.get("resource"),
+        Kind::End => form.fields.get("id"),
+        Kind::Open | Kind::Close => form.fields.get("category"),
+    };
+    match (form.kind, name) {
+        (_, "") => String::new(),
+        (Kind::End, id) => format!(" number {}", clip(id)),
+        (Kind::Open | Kind::Close, name) => format!(" the category {}", clip(name)),
+        (Kind::Maintenance, name) => format!(" of {}", clip(name)),
+        (Kind::Acknowledge | Kind::Silence | Kind::Hold | Kind::Enable, name) => {
+            format!(" {}", clip(name))
+        }
+    }
+}
+
+fn below(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
+    html! {
+        @match &form.outcome {
+            Outcome::Open => {},
+            Outcome::Wrong(problem) => {
+                p.problem #problem role="alert" { (shape("down")) span { (words::timed(&words::sentence(&problem.words), frame.now)) } }
+                @if matches!(form.kind, Kind::Enable | Kind::End) { p { a href=(back(frame, form)) { "Go back" } } }
+            },
+            Outcome::Would(would) => {
+                @let (asked, effect) = &**would;
+                h2 { "What it does" }
+                (effect::sentences(frame, asked, effect))
+                (confirmation(frame, form, asked))
+            },
+        }
+    }
+}
+
+/// The button that does it, and the ways out.
+fn confirmation(frame: &Frame<'_>, form: &Form<'_>, asked: &Asked) -> Markup {
+    let change = format!("{}?{}", form.kind.path(), form.fields.without("check"));
+    html! {
+        form.confirm method="post" action=(form.kind.path()) {
+            @if let Some(csrf) = frame.caller.csrf() { input type="hidden" name="csrf" value=(csrf); }
+            @for (name, value) in &asked.fields { input type="hidden" name=(name) value=(value); }
+            button.main #confirm type="submit" { (form.kind.verb()) (subject(form)) }
+            @if !matches!(form.kind, Kind::Enable | Kind::End) { a #change href=(change) { "Change it" } }
+            a #leave href=(back(frame, form)) { "Leave it as it is" }
+        }
+    }
+}
+
+/// Where somebody goes who does not want it after all.
+fn back(frame: &Frame<'_>, form: &Form<'_>) -> String {
+    let name = match form.kind {
+        Kind::Acknowledge => form.fields.get("name"),
+        Kind::Silence | Kind::Maintenance => form.fields.get("experiments"),
+        Kind::Hold | Kind::Enable => {
+            owner(frame.snapshot, form.fields.get("resource")).map_or("", |view| view.stub.as_str())
+        }
+        Kind::End | Kind::Open | Kind::Close => "",
+    };
+    if frame.snapshot.experiment(name).is_some() {
+        address_of("/experiments", name)
+    } else {
+        form.kind.home().to_owned()
+    }
+}
+
+fn fields(form: &Form<'_>) -> Markup {
+    html! {
+        form #order method="get" action=(form.kind.path()) data-preview {
+            @match form.kind {
+                Kind::Acknowledge => {
+                    (choice(form, "what", "Of", &WHATS))
+                    (line(form, "name", "Name", "Not needed for the whole laboratory.", false))
+                    (line(form, "text", "What is done about it", "For example: motor ordered, here on Friday.", true))
+                    (until(form, "until it is well again"))
+                },
+                Kind::Silence => {
+                    (line(form, "experiments", "Experiments", "A name, or a pattern: * stands for any text, ? for one character.", true))
+                    (line(form, "reason", "Why", "Others read it beside the silence.", true))
+                    (until(form, "choose"))
+                },
+                Kind::Maintenance => {
+                    (line(form, "experiments", "Experiments", "A name, or a pattern: * stands for any text, ? for one character.", true))
+                    (line(form, "reason", "Why", "Others read it beside the experiments.", true))
+                    (times(form))
+                },
+                Kind::Hold => {
+                    (line(form, "resource", "Resource in book", "", true))
+                    (line(form, "reason", "Why", "In words that students read. For example: the motor is being replaced, back on Friday.", true))
+                },
+                Kind::Open | Kind::Close => {
+                    (line(form, "category", "Category", "", true))
+                    (line(form, "reason", "Why", "Others read it beside the category.", true))
+                },
+                Kind::Enable | Kind::End => {},
+            }
+            input type="hidden" name="check" value="1";
+            p.confirm { button.main #check type="submit" { "Show what it does" } a href=(form.kind.home()) { "Leave it" } }
+        }
+    }
+}
+
+/// The end of something: a length, or a time by the clocks of the laboratory.
+fn until(form: &Form<'_>, open: &str) -> Markup {
+    let chosen = form.fields.get("for");
+    html! {
+        div.pair {
+            div.field {
+                label for="for" { "For" }
+                select #for name="for" aria-describedby=[described(form, "for")] aria-invalid=[invalid(form, "for")] {
+                    option value="" { (open) }
+                    @for (value, words) in LENGTHS { option value=(value) selected[value == chosen] { (words) } }
+                }
+            }
+            (time(form, "until", "or until"))
+        }
+    }
+}
+
+/// When maintenance is: once, or every week.
+fn times(form: &Form<'_>) -> Markup {
+    let weekly = form.fields.get("when") == "weekly";
+    let zone = zone(form);
+    html! {
+        fieldset {
+            legend { input #once type="radio" name="when" value="once" checked[!weekly]; label for="once" { "Once" } }
+            div.pair { (time(form, "from", "From, if not from now on")) (time(form, "until", "Until")) }
+        }
+        fieldset {
+            legend { input #weekly type="radio" name="when" value="weekly" checked[weekly]; label for="weekly" { "Every week" } }
+            div.days {
+                @for (day, name) in DAYS {
+                    span {
+                        input type="checkbox" name="day" id={ "day-" (day.as_str()) } value=(day.as_str()) checked[form.fields.all("day").any(|of| of == day.as_str())];
+                        label for={ "day-" (day.as_str()) } { (name) }
+                    }
+                }
+            }
+            div.pair {
+                div.field {
+                    label for="starts" { "Starts at (" (zone) ")" }
+                    input #starts type="time" name="starts" value=(form.fields.get("starts")) aria-describedby=[described(form, "starts")] aria-invalid=[invalid(form, "starts")];
+                }
+                div.field {
+                    label for="lasts" { "Lasts" }
+                    input #lasts name="lasts" value=(form.fields.get("lasts")) placeholder="2h" autocomplete="off" aria-describedby=[described(form, "lasts")] aria-invalid=[invalid(form, "lasts")];
+                }
+            }
+        }
+    }
+}
+
+fn line(form: &Form<'_>, name: &'static str, label: &str, hint: &str, required: bool) -> Markup {
+    let hints = format!("{name}-hint");
+    let described = [
+        (!hint.is_empty()).then_some(hints.as_str()),
+        described(form, name),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(" ");
+    html! {
+        div.field {
+            label for=(name) { (label) }
+            input id=(name) name=(name) value=(form.fields.get(name)) required[required] maxlength="500" autocomplete="off"
+                aria-describedby=[(!described.is_empty()).then_some(described)] aria-invalid=[invalid(form, name)];
+            @if !hint.is_empty() { p.hint id=(hints) { (hint) } }
+        }
+    }
+}
+
+fn choice(form: &Form<'_>, name: &'static str, label: &str, options: &[(&str, &str)]) -> Markup {
+    let chosen = form.fields.get(name);
+    html! {
+        div.field {
+            label for=(name) { (label) }
+            select id=(name) name=(name) { @for (value, words) in options { option value=(value) selected[*value == chosen] { (words) } } }
+        }
+    }
+}
+
+/// A date and a time by the clocks of the laboratory, in the browser's own field for it.
+fn time(form: &Form<'_>, name: &'static str, label: &str) -> Markup {
+    let text = form.fields.get(name);
+    let local = text.parse::<Timestamp>().map(|moment| {
+        form.zone
+            .to_datetime(moment)
+            .strftime("%Y-%m-%dT%H:%M")
+            .to_string()
+    });
+    html! {
+        div.field {
+            label for=(name) { (label) " (" (zone(form)) ")" }
+            input id=(name) type="datetime-local" name=(name) value=(local.unwrap_or_else(|_| text.to_owned()))
+                aria-describedby=[described(form, name)] aria-invalid=[invalid(form, name)];
+        }
+    }
+}
+
+fn zone<'a>(form: &Form<'a>) -> &'a str {
+    form.zone
+        .iana_name()
+        .filter(|name| *name != "Etc/UTC")
+        .unwrap_or("UTC")
+}
+
+/// Where it is said what is wrong with a field, if anything is.
+fn described(form: &Form<'_>, field: &str) -> Option<&'static str> {
+    invalid(form, field).map(|_| "problem")
+}
+
+fn invalid(form: &Form<'_>, field: &str) -> Option<&'static str> {
+    matches!(&form.outcome, Outcome::Wrong(problem) if problem.field == field).then_some("true")
+}

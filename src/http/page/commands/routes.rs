@@ -1,0 +1,287 @@
+//! The addresses of orders: the form and its effect by GET, the order itself by POST. The gate lets in only who may change something, and
+//! only with the text that our own pages know.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use axum::{Extension, Router};
+
+use super::Kind;
+use super::fields::Fields;
+use super::flash::{About, Said};
+use super::form::{self, Form, Outcome};
+use super::request::{Asked, Clock, Order, Problem};
+use crate::health::CategoryOrder;
+use crate::http::OrderState;
+use crate::http::auth::{Caller, Noted};
+use crate::http::page::layout;
+use crate::http::page::routes::{Moment, WebState};
+use engine::{Command, Effect, Receipt, Refusal, Refused};
+
+/// How long an answer waits at most for the picture that shows what was done. The order is carried out in any case.
+const SHOWN_WITHIN: Duration = Duration::from_secs(2);
+
+/// The routes with those of orders, where there is a way for them.
+pub(in crate::http::page) fn add(routes: Router<WebState>, state: &WebState) -> Router<WebState> {
+    let Some(orders) = &state.orders else {
+        return routes;
+    };
+    Kind::ALL.into_iter().fold(routes, |routes, kind| {
+        let methods: MethodRouter<WebState> = get(ask).post(order);
+        routes.route(
+            kind.path(),
+            methods.layer((Extension(kind), Extension(orders.clone()))),
+        )
+    })
+}
+
+/// The form and, where it is filled in, what it would do.
+async fn ask(
+    State(state): State<WebState>,
+    Extension(kind): Extension<Kind>,
+    Extension(orders): Extension<OrderState>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
+    let fields = Fields::of(query.unwrap_or_default().as_bytes());
+    let wanted = !fields.get("check").is_empty() || matches!(kind, Kind::Enable | Kind::End);
+    let outcome = if wanted {
+        look(&state, &moment, &orders, (kind, &fields))
+    } else {
+        Outcome::Open
+    };
+    shown(&state, &moment, kind, &fields, outcome)
+}
+
+/// Gives the order, and sends its giver to where it is seen. What is refused comes back with all that was typed.
+async fn order(
+    State(state): State<WebState>,
+    Extension(kind): Extension<Kind>,
+    Extension(orders): Extension<OrderState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
+    let fields = Fields::of(&body);
+    let asked = Asked::read(
+        kind,
+        &fields,
+        Clock {
+            zone: &(state.zone)(),
+            now: moment.now,
+        },
+    );
+    let (status, problem) = match asked {
+        Err(problem) => (StatusCode::BAD_REQUEST, problem),
+        Ok(asked) => match carry_out(&state, &moment, &orders, asked.order).await {
+            Ok(done) => return done,
+            Err(refusal) => (status_of(&refusal), refused(&refusal)),
+        },
+    };
+    (
+        status,
+        shown(&state, &moment, kind, &fields, Outcome::Wrong(problem)),
+    )
+        .into_response()
+}
+
+/// Hands an order to whoever carries it out.
+async fn carry_out(
+    state: &WebState,
+    moment: &Moment,
+    orders: &OrderState,
+    order: Order,
+) -> Result<Response, Refusal> {
+    match order {
+        Order::Engine(command) => {
+            let receipt = orders
+                .give(command.clone(), moment.caller.name().to_owned())
+                .await?;
+            Ok(done(state, moment, &command, &receipt).await)
+        }
+        Order::Category { name, open, reason } => {
+            let order = CategoryOrder {
+                category: name,
+                open,
+                by: moment.caller.name().to_owned(),
+                reason,
+            };
+            let categories = state
+                .categories
+                .as_ref()
+                .ok_or_else(|| Refusal::NoCategory(order.category.clone()))?;
+            let (noted, receipt) = categories.order(&moment.caller, &order).await?;
+            let said = Said {
+                about: About::Category {
+                    name: order.category,
+                    open,
+                },
+                kept: receipt.kept,
+            };
+            Ok(sent_to(state, noted, &said.address(&receipt)))
+        }
+    }
+}
+
+/// What an order would do. Nothing is changed.
+fn look(
+    state: &WebState,
+    moment: &Moment,
+    orders: &OrderState,
+    (kind, fields): (Kind, &Fields),
+) -> Outcome {
+    let read = Asked::read(
+        kind,
+        fields,
+        Clock {
+            zone: &(state.zone)(),
+            now: moment.now,
+        },
+    );
+    let seen = read.and_then(|asked| {
+        let effect =
+            effect_of(state, moment, orders, &asked.order).map_err(|refusal| refused(&refusal))?;
+        Ok(Outcome::Would(Box::new((asked, effect))))
+    });
+    seen.unwrap_or_else(Outcome::Wrong)
+}
+
+fn effect_of(
+    state: &WebState,
+    moment: &Moment,
+    orders: &OrderState,
+    order: &Order,
+) -> Result<Effect, Refusal> {
+    let by = moment.caller.name();
+    match order {
+        Order::Engine(command) => orders.preview(command, by),
+        Order::Category { name, open, reason } => {
+            let order = CategoryOrder {
+                category: name.clone(),
+                open: *open,
+                by: by.to_owned(),
+                reason: reason.clone(),
+            };
+            state
+                .categories
+                .as_ref()
+                .ok_or_else(|| Refusal::NoCategory(name.clone()))?
+                .preview(&order)
+        }
+    }
+}
+
+fn shown(
+    state: &WebState,
+    moment: &Moment,
+    kind: Kind,
+    fields: &Fields,
+    outcome: Outcome,
+) -> Response {
+    let frame = moment.frame();
+    let form = Form {
+        kind,
+        fields,
+        zone: &(state.zone)(),
+        outcome,
+    };
+    moment.framed(layout::still(
+        &frame,
+        "",
+        kind.verb(),
+        &form::page(&frame, &form),
+    ))
+}
+
+/// Sends the giver to where it is seen, when it is.
+async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Receipt) -> Response {
+    let mut snapshots = state.snapshots.clone();
+    // Where no picture comes in time the page shows the next one by itself.
+    let _ = tokio::time::timeout(
+        SHOWN_WITHIN,
+        snapshots.wait_for(|picture| picture.version > moment.snapshot.version),
+    )
+    .await;
+    let about = match (command, receipt.ids.as_slice()) {
+        (Command::Hold { resource, .. } | Command::Enable { resource }, _) => {
+            About::Wished(resource.as_str().to_owned())
+        }
+        (Command::Remove { id }, _) => About::Ended(*id),
+        (
+            Command::Acknowledge { .. }
+            | Command::Unacknowledge { .. }
+            | Command::Silence { .. }
+            | Command::Maintain { .. },
+            ids,
+        ) => About::Suppression(ids.to_vec()),
+    };
+    let said = Said {
+        about,
+        kept: receipt.kept,
+    };
+    // The engine's own record of the command says who gave it.
+    sent_to(state, Noted::elsewhere(), &said.address(receipt))
+}
+
+fn sent_to(state: &WebState, noted: Noted, address: &str) -> Response {
+    let there = HeaderValue::from_str(&format!("{}{address}", state.base))
+        .unwrap_or(HeaderValue::from_static("/holds"));
+    (StatusCode::SEE_OTHER, noted, [(LOCATION, there)]).into_response()
+}
+
+/// A refusal at the field that it is about.
+fn refused(refusal: &Refusal) -> Problem {
+    let field = match refusal {
+        Refusal::ActiveSuppressions(Refused::Text { field, .. }) => field,
+        Refusal::ActiveSuppressions(
+            Refused::Past { .. } | Refused::TooLong { .. } | Refused::EndsBeforeItBegins { .. },
+        )
+        | Refusal::NeedsEnd(_) => "until",
+        Refusal::NoExperiment(_)
+        | Refusal::NoPool(_)
+        | Refusal::NoComponent(_)
+        | Refusal::ComponentIsWell(_)
+        | Refusal::NothingBad { .. } => "name",
+        Refusal::NoResource(_) => "resource",
+        Refusal::NoCategory(_) => "category",
+        Refusal::OurPrefix | Refusal::HeldAlready(_) => "reason",
+        Refusal::ActiveSuppressions(
+            Refused::NotBad { .. }
+            | Refused::AlreadyAcknowledged { .. }
+            | Refused::Full(_)
+            | Refused::NotFound(_),
+        )
+        | Refusal::Follower
+        | Refusal::NotAcknowledged(_)
+        | Refusal::NotRead(_)
+        | Refusal::Bookable(_)
+        | Refusal::Ours { .. }
+        | Refusal::Quarantined { .. }
+        | Refusal::CategoryAlready { .. }
+        | Refusal::Busy
+        | Refusal::Stopping => "",
+    };
+    Problem {
+        field,
+        words: refusal.to_string(),
+    }
+}
+
+fn status_of(refusal: &Refusal) -> StatusCode {
+    if matches!(
+        refusal,
+        Refusal::Busy | Refusal::Stopping | Refusal::NotRead(_)
+    ) {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::CONFLICT
+    }
+}

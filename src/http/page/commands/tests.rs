@@ -1,0 +1,306 @@
+//! Orders of maintainers as their browser sends them: forms, effects, what is done and what is refused.
+
+use std::future::ready;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
+use axum::http::{Request, StatusCode};
+use tower::ServiceExt;
+
+use super::Kind;
+use crate::http::auth::Scope;
+use crate::http::page::tests::{CSRF, ask, attribute, page, session, sick_lab, tags, web_of};
+use crate::http::{Answered, Give};
+use engine::model::Health;
+use engine::{Command, Effect, Receipt, Refusal, Refused};
+
+/// What the engine was told to do, and by whom.
+type Given = Arc<Mutex<Vec<String>>>;
+
+/// A way for orders that notes them and answers all of them so.
+fn giving(answer: Result<(), Refusal>) -> (Arc<Give>, Given) {
+    let given = Given::default();
+    let noted = Arc::clone(&given);
+    let give = move |command: Command, by: String| {
+        noted
+            .lock()
+            .expect("whole")
+            .push(format!("{by}: {command}"));
+        let effect = Effect {
+            text: String::new(),
+            stubs: Vec::new(),
+            affected: None,
+        };
+        Box::pin(ready(answer.clone().map(|()| Receipt {
+            ids: Vec::new(),
+            effect,
+            kept: true,
+        }))) as Answered
+    };
+    (Arc::new(give), given)
+}
+
+fn web(scope: Scope) -> Router {
+    web_of(sick_lab(), session(scope), Some(giving(Ok(())).0))
+}
+
+async fn send(web: &Router, path: &str, body: &str) -> (StatusCode, String, String) {
+    let request = Request::post(path)
+        .header(ACCEPT, "text/html")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let response = web
+        .clone()
+        .oneshot(
+            request
+                .body(Body::from(body.to_owned()))
+                .expect("a request"),
+        )
+        .await
+        .expect("answers");
+    let (head, body) = response.into_parts();
+    let location = head
+        .headers
+        .get(LOCATION)
+        .and_then(|to| to.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .expect("has a body");
+    (
+        head.status,
+        location,
+        String::from_utf8(body.to_vec()).expect("is text"),
+    )
+}
+
+#[tokio::test]
+async fn links_to_orders_are_for_those_who_may_give_them() {
+    let links = |page: &str| {
+        tags(page)
+            .filter(|tag| attribute(tag, "href").is_some_and(|to| to.starts_with("/do/")))
+            .count()
+    };
+    for path in ["/", "/experiments/pend00", "/holds"] {
+        assert!(links(&page(&web(Scope::Admin), path).await) > 0, "{path}");
+        let reader = page(&web(Scope::Read), path).await;
+        assert_eq!(links(&reader), 0, "{path}");
+        assert!(
+            path == "/" || reader.contains("/login?next="),
+            "{path} says how to sign in"
+        );
+        let without = web_of(sick_lab(), session(Scope::Admin), None);
+        assert_eq!(
+            links(&page(&without, path).await),
+            0,
+            "{path} where there is no way for orders"
+        );
+    }
+    let held = page(&web(Scope::Admin), "/experiments/spin00").await;
+    assert!(
+        held.contains("href=\"/do/enable?resource=r-spin00\"") && !held.contains("/do/hold"),
+        "{held}"
+    );
+}
+
+#[tokio::test]
+async fn the_effect_is_said_before_anything_is_done() {
+    let (give, given) = giving(Ok(()));
+    let web = web_of(sick_lab(), session(Scope::Admin), Some(give));
+    for (path, words) in [
+        (
+            "/do/acknowledge?name=pend00&text=motor+ordered&check=1",
+            "No mail about pend00 until it is well again or gets worse.",
+        ),
+        (
+            "/do/acknowledge?what=pool&name=nothing&text=x&check=1",
+            "there is no pool nothing",
+        ),
+        (
+            "/do/acknowledge?what=component&name=jmup&text=x&check=1",
+            "there is no component jmup",
+        ),
+        (
+            "/do/silence?experiments=spin*&reason=x&for=4h&check=1",
+            "No mail about spin00, spin01, until <time",
+        ),
+        (
+            "/do/silence?experiments=spin*&reason=x&for=4h&check=1",
+            "Book is not changed",
+        ),
+        (
+            "/do/maintenance?experiments=spin*&reason=x&when=weekly&day=mon&starts=18:00&lasts=2h&check=1",
+            "every mon at 18:00 for 2 h (UTC)",
+        ),
+        (
+            "/do/hold?resource=r-pend04&reason=new+motor&check=1",
+            "r-pend04 cannot be booked until a person enables it",
+        ),
+        (
+            "/do/hold?resource=r-pend04&reason=new+motor&check=1",
+            "Students read: “new motor”",
+        ),
+        (
+            "/do/enable?resource=r-spin00",
+            "r-spin00 can be booked again",
+        ),
+    ] {
+        let page = page(&web, path).await;
+        assert!(page.contains(words), "{path}: {page}");
+        let confirms = page.contains("id=\"confirm\"");
+        assert_eq!(confirms, !page.contains("id=\"problem\""), "{path}");
+        assert!(
+            !confirms || page.contains(&format!("name=\"csrf\" value=\"{CSRF}\"")),
+            "{path}"
+        );
+    }
+    assert_eq!(*given.lock().expect("whole"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_form_keeps_what_was_typed_and_says_what_to_mend() {
+    let web = web(Scope::Admin);
+    let form = page(
+        &web,
+        "/do/silence?experiments=spin*&reason=new+%3Cmotor%3E&until=2020-01-01T10:00&check=1",
+    )
+    .await;
+    assert!(
+        form.contains("its end, <time datetime=\"2020-01-01T10:00:00Z\""),
+        "{form}"
+    );
+    assert!(
+        form.contains("value=\"spin*\"")
+            && form.contains("value=\"new &lt;motor&gt;\"")
+            && form.contains("value=\"2020-01-01T10:00\""),
+        "{form}"
+    );
+    let until = tags(&form)
+        .find(|tag| attribute(tag, "id") == Some("until"))
+        .expect("the field");
+    assert_eq!(
+        (
+            attribute(until, "aria-invalid"),
+            attribute(until, "aria-describedby")
+        ),
+        (Some("true"), Some("problem"))
+    );
+    let open = page(&web, "/do/silence?experiments=spin*").await;
+    assert!(
+        !open.contains("id=\"problem\"") && !open.contains("id=\"confirm\""),
+        "nothing is wrong before it is asked: {open}"
+    );
+}
+
+#[tokio::test]
+async fn a_confirmed_order_is_given_and_leads_to_where_it_is_seen() {
+    let (give, given) = giving(Ok(()));
+    let web = web_of(sick_lab(), session(Scope::Admin), Some(give));
+    let (status, to, _) = send(&web, "/do/hold", "resource=r-pend04&reason=new+motor").await;
+    assert_eq!(
+        (status, to.as_str()),
+        (StatusCode::SEE_OTHER, "/holds?did=wished&of=r-pend04")
+    );
+    let (status, to, _) = send(&web, "/do/end", "id=7").await;
+    assert_eq!(
+        (status, to.as_str()),
+        (StatusCode::SEE_OTHER, "/holds?did=ended&of=7")
+    );
+    assert_eq!(
+        *given.lock().expect("whole"),
+        ["Ada: hold r-pend04: new motor", "Ada: end number 7"]
+    );
+    let seen = page(&web, "/holds?did=wished&of=r-pend04").await;
+    assert!(
+        seen.contains("id=\"done\"")
+            && seen.contains("<strong>r-pend04</strong> can be booked again"),
+        "the words come from the picture: {seen}"
+    );
+    assert!(
+        !page(
+            &web_of(sick_lab(), session(Scope::Read), None),
+            "/holds?did=ended&of=7"
+        )
+        .await
+        .contains("id=\"done\"")
+    );
+}
+
+#[tokio::test]
+async fn what_is_refused_comes_back_on_the_form() {
+    let stub = sick_lab().experiments.first().expect("one").stub.clone();
+    let refusals = [
+        (
+            Refusal::ActiveSuppressions(Refused::NotBad {
+                stub,
+                health: Health::Ok,
+            }),
+            StatusCode::CONFLICT,
+            "only what is bad can be acknowledged",
+        ),
+        (
+            Refusal::Busy,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many commands are waiting",
+        ),
+    ];
+    for (refusal, expected, words) in refusals {
+        let web = web_of(
+            sick_lab(),
+            session(Scope::Admin),
+            Some(giving(Err(refusal)).0),
+        );
+        let (status, _, page) = send(
+            &web,
+            "/do/acknowledge",
+            "name=pend00&text=motor+ordered&until=2030-01-01T10:00:00Z",
+        )
+        .await;
+        assert_eq!(status, expected, "{page}");
+        assert!(
+            page.contains(words)
+                && page.contains("value=\"motor ordered\"")
+                && page.contains("value=\"2030-01-01T10:00\""),
+            "{page}"
+        );
+    }
+    for kind in Kind::ALL {
+        let (status, _, page) = send(&web(Scope::Admin), kind.path(), "").await;
+        assert_eq!(
+            status,
+            StatusCode::BAD_REQUEST,
+            "{} says what is missing: {page}",
+            kind.path()
+        );
+        assert!(page.contains("id=\"problem\""), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_orders_are_as_careful_as_others() {
+    let web = web(Scope::Admin);
+    for kind in Kind::ALL {
+        let (status, headers, page) = ask(&web, kind.path(), "").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(
+            headers["content-security-policy"]
+                .to_str()
+                .expect("text")
+                .contains("form-action 'self'")
+        );
+        assert_eq!(page.matches("<h1").count(), 1, "{page}");
+        let ids: Vec<_> = tags(&page).filter_map(|tag| attribute(tag, "id")).collect();
+        for tag in tags(&page).filter(|tag| tag.starts_with("label")) {
+            assert!(
+                attribute(tag, "for").is_some_and(|of| ids.contains(&of)),
+                "{tag}"
+            );
+        }
+        assert!(
+            !page.contains("data-stream"),
+            "it is not renewed under the hands of who types"
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! Small parts that several pages share: state and bookability with shape and word, tables, what there is none of.
+
+use jiff::Timestamp;
+use maud::{Markup, Render, html};
+
+use super::filter::address_of;
+use super::layout::Frame;
+use super::shapes::shape;
+use super::state::{Booking, State};
+use super::view::{Experiment, Told};
+use super::words::{self, clip};
+use engine::Suppression;
+
+/// A state: shape, word, colour.
+pub(super) fn state(state: State) -> Markup {
+    html! { span class={ "state is-" (state.as_str()) } { (shape(state.as_str())) (state.as_str()) } }
+}
+
+/// Whether something can be booked: shape and words.
+pub(super) fn booking(booking: Booking) -> Markup {
+    html! { span.booking { (shape(booking.shape())) (booking.words()) } }
+}
+
+/// Health and bookability side by side, and that they do not fit together where they do not.
+pub(super) fn mismatch(experiment: &Experiment<'_>) -> Markup {
+    html! {
+        @if let Some(words) = experiment.mismatch { span.clash { (shape("clash")) (words) } }
+    }
+}
+
+/// A link to the page of an experiment.
+pub(super) fn link(name: &str) -> Markup {
+    html! { a.name href=(address_of("/experiments", name)) { (clip(name)) } }
+}
+
+/// How people were told.
+pub(super) fn notified(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
+    html! {
+        @match experiment.notified() {
+            Told::Nobody => "nobody told: no route to people is set",
+            Told::By(routes) => {
+                "told "
+                @for (at, notified) in routes.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    (clip(notified.route.as_str())) " " (words::ago(notified.at, now))
+                    @if State::from(notified.health) != experiment.state { " as " (notified.health) }
+                }
+            },
+            Told::Waits(since) => { "nobody told yet: it waits " (words::since(since, now)) },
+            Told::NotYet => "nobody told yet",
+        }
+    }
+}
+
+/// That mail about something is kept quiet, and why. Who wants it is for those who may know names.
+pub(super) fn quiet(quieted: &Suppression, private: bool, now: Timestamp) -> Markup {
+    html! {
+        span.quiet {
+            strong { (quieted.kind.as_str()) }
+            @if private { " by " (clip(&quieted.by)) }
+            @if let Some(until) = quieted.until { " until " (words::time(until, now)) }
+            @if !quieted.text.is_empty() { ": " (clip(&quieted.text)) }
+        }
+    }
+}
+
+/// Who needs it, where somebody does.
+pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
+    let affected = experiment.affected();
+    html! {
+        @if affected.in_session { strong { "in session now" } br; }
+        @if let Some(start) = affected.first_start.filter(|start| *start > now) {
+            strong { "booked in " (words::spell_between(now, start)) } br;
+            span.soft { (words::time(start, now)) } br;
+        }
+        @if affected.next_day > 0 { span.soft { (words::count(affected.next_day, "booking")) " in 24\u{a0}h" } }
+        @else if affected.next_week > 0 { span.soft { (words::count(affected.next_week, "booking")) " in 7\u{a0}days" } }
+    }
+}
+
+/// What the reader can order, each a link to a form that first says what it does.
+pub(super) fn actions(orders: &[(String, String)]) -> Markup {
+    html! {
+        @if !orders.is_empty() {
+            ul.actions { @for (words, address) in orders { li { a.action href=(address) { (clip(words)) } } } }
+        }
+    }
+}
+
+/// How somebody who may only read gets to do something. Nothing where there is no way for orders.
+pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
+    let path = "/login?";
+    let query = url::form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len())
+        .append_pair("next", next)
+        .finish();
+    html! {
+        @if frame.takes_orders { p.soft { "To " (what) ", " a.sign-in href=(query) { "sign in" } " with a token of the scope admin." } }
+    }
+}
+
+/// A table with a caption for those who do not see the heading above it. The first cell of a row names it.
+/// On a narrow page a row becomes a card, which the labels of the cells are for; the roles keep it a table to those who hear it.
+pub(super) fn table<const N: usize>(
+    caption: &str,
+    heads: [&str; N],
+    rows: impl Iterator<Item = [Markup; N]>,
+) -> Markup {
+    html! {
+        div.scroll {
+            table role="table" {
+                caption.unseen { (caption) }
+                thead role="rowgroup" { tr role="row" { @for head in heads { th scope="col" role="columnheader" { (head) } } } }
+                tbody role="rowgroup" {
+                    @for row in rows {
+                        tr role="row" data-row {
+                            @for (at, (head, cell)) in heads.iter().zip(row).enumerate() {
+                                @if at == 0 { th scope="row" role="rowheader" { (cell) } }
+                                @else { td role="cell" data-label=(head) { (cell) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A shape and a word beside it, in the colours of a state.
+pub(super) fn marked(shape_of: &str, words: impl Render) -> Markup {
+    html! { span class={ "state is-" (shape_of) } { (shape(shape_of)) (words) } }
+}
+
+/// What is said where there is nothing.
+pub(super) fn none(words: &str) -> Markup {
+    html! { p.none { (words) } }
+}

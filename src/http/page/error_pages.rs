@@ -1,0 +1,104 @@
+//! What a person gets in place of an answer: a page that says why, and what to do. A program gets what it got.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::layout;
+use super::routes::{framed, theme};
+
+/// The longest error that is read for its words, in bytes.
+const MAX_ERROR_BYTES: usize = 4 << 10;
+
+/// What is read of an error of the API.
+#[derive(Debug, Default, Deserialize)]
+struct Told {
+    #[serde(default)]
+    message: String,
+}
+
+/// Puts around everything that is served that a person who gets no answer gets a page.
+/// `base` is the path below which people reach the pages.
+pub fn with_lost_page(all: Router, base: Arc<str>) -> Router {
+    all.layer(from_fn_with_state(base, explain))
+}
+
+/// A page that says one thing.
+pub(super) fn page(theme: Option<&'static str>, title: &str, words: &str) -> Markup {
+    layout::bare(
+        theme,
+        title,
+        &html! { p { (words) } p { a href="/" { "Go to the overview" } ", where you can search." } },
+    )
+}
+
+async fn explain(State(base): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let person = !request.uri().path().starts_with("/api/") && wants_page(request.headers());
+    let (theme, reads) = (
+        theme(request.headers()),
+        [Method::GET, Method::HEAD].contains(request.method()),
+    );
+    let response = next.run(request).await;
+    let status = response.status();
+    if !person || is_page(&response) || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    if status == StatusCode::NOT_FOUND {
+        return (
+            status,
+            framed(&base, page(theme, "Not found", "There is no such page.")),
+        )
+            .into_response();
+    }
+    let error = response.into_body();
+    let notified: Told = to_bytes(error, MAX_ERROR_BYTES)
+        .await
+        .ok()
+        .and_then(|body| serde_json::from_slice(&body).ok())
+        .unwrap_or_default();
+    (
+        status,
+        framed(&base, refusal(theme, status, &notified.message, reads)),
+    )
+        .into_response()
+}
+
+fn refusal(theme: Option<&'static str>, status: StatusCode, why: &str, reads: bool) -> Markup {
+    let title = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "You may not do this",
+        StatusCode::TOO_MANY_REQUESTS => "Too many failures",
+        _ => "This cannot be answered",
+    };
+    let content = html! {
+        p { (super::words::sentence(why)) @if !reads { " Nothing was changed." } }
+        p {
+            @if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) { a href="/login" { "Sign in" } " with a token that allows it, or " }
+            a href="/" { "go to the overview" } "."
+        }
+    };
+    layout::bare(theme, title, &content)
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn is_page(response: &Response) -> bool {
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    response.headers().contains_key(CONTENT_SECURITY_POLICY)
+        && kind.is_some_and(|kind| kind.starts_with("text/html"))
+}

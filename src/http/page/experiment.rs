@@ -1,0 +1,330 @@
+//! The page of one experiment: the five answers, its bars, its streams, and what happened to it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{Markup, html};
+
+use super::commands;
+use super::components;
+use super::filter::{MAX_ROWS, address, address_of};
+use super::history::Past;
+use super::layout::Frame;
+use super::outbox;
+use super::state::State;
+use super::view::Experiment;
+use super::words::{self, clip};
+use crate::reports::{self, Restore};
+use crate::store::{OutboxQuery, SwitchRow};
+use engine::model::{JumpHealth, SourceName, StreamHealth};
+use engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
+
+/// The page.
+pub(super) fn page(
+    frame: &Frame<'_>,
+    experiment: &Experiment<'_>,
+    past: &Past,
+    usual: &[Restore],
+) -> Markup {
+    html! {
+        (head(experiment))
+        (answers(frame, experiment, usual))
+        (orders(frame, experiment))
+        section #part-time aria-labelledby="time" {
+            h2.unseen #time { "Over time" }
+            (past.day.draw("24 hours", frame.now))
+            @if let Some(long) = &past.long { (long.draw("90 days", frame.now)) }
+            @else if past.trouble.is_none() { (components::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
+            @if let Some(trouble) = &past.trouble { (components::none(&format!("The history cannot be shown now: {trouble}."))) }
+        }
+        section #part-bookings aria-labelledby="bookings" {
+            h2 #bookings { "Booked in the next 24 h" }
+            (bookings(frame, experiment))
+        }
+        section #part-streams aria-labelledby="streams" {
+            h2 #streams { "Streams and remote login" }
+            (streams(frame, experiment))
+        }
+        section #part-events aria-labelledby="events" {
+            h2 #events { "What happened" }
+            (events(experiment, past, frame.now))
+        }
+        section #part-switches aria-labelledby="switches" {
+            h2 #switches { "What labwatch switched" }
+            (switches(&past.switches, frame.now))
+        }
+        section #part-mentions aria-labelledby="mentions" {
+            h2 #mentions { "What people were told" }
+            (mentions(&past.mentions, frame.now))
+        }
+    }
+}
+
+fn head(experiment: &Experiment<'_>) -> Markup {
+    let resources: Vec<_> = experiment
+        .view
+        .resources
+        .iter()
+        .map(|resource| clip(resource.name.as_str()))
+        .collect();
+    html! {
+        div.title {
+            h1 { (clip(experiment.name())) }
+            (components::state(experiment.state)) (components::booking(experiment.booking)) (components::mismatch(experiment))
+            p.soft {
+                @for pool in experiment.pools() { "Pool " a href=(address("pool", pool)) { (clip(pool)) } " · " }
+                @if resources.is_empty() { "not in book" } @else { "in book " (resources.join(", ")) }
+            }
+        }
+    }
+}
+
+/// Since when, why, what we did, whom we told, what you can do.
+fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) -> Markup {
+    let (view, now) = (experiment.view, frame.now);
+    html! {
+        dl class={ "answers edge-" (experiment.state.as_str()) } {
+            div { dt { "Since when" } dd { (words::lasting(view.since, now)) @if let Some(until) = view.grace_until { ", judged from " (words::time(until, now)) } } }
+            div { dt { "Why" } dd { (clip(&experiment.why())) } }
+            div { dt { "What we did" } dd {
+                (clip(&experiment.done(frame.snapshot.role)))
+                @if let Some(reason) = experiment.reason() { span.soft.small { "Students read: “" (clip(reason)) "”" } }
+            } }
+            @if experiment.is_problem() {
+                div { dt { "Whom we told" } dd { (components::notified(experiment, now)) } }
+            }
+            @if let Some(advice) = experiment.advice() { div { dt { "What you can do" } dd { (clip(advice)) } } }
+            @if let Some(words) = lasts(experiment, usual) { div { dt { "Usually" } dd { (words) } } }
+            @if let Some(cause) = cause(frame, experiment) { div { dt { "Not alone" } dd { (cause) } } }
+            @if let Some(flapping) = &view.flapping {
+                div { dt { "Flapping" } dd { (words::since(flapping.since, now)) ". It counts as steady if nothing happens until " (words::time(flapping.steady_at, now)) "." } }
+            }
+            @if let Some(quieted) = &view.quiet { div { dt { "Mail is kept quiet" } dd { (components::quiet(quieted, frame.private, now)) } } }
+            @if experiment.affected().next_week > 0 { div { dt { "Who needs it" } dd { (components::needed(experiment, now)) } } }
+        }
+    }
+}
+
+/// How long failures such as this one usually last, where enough of them were seen.
+fn lasts(experiment: &Experiment<'_>, usual: &[Restore]) -> Option<String> {
+    let cause = reports::cause(experiment.view)?;
+    let usual = usual
+        .iter()
+        .find(|restore| restore.cause == cause && restore.median_minutes.is_some())?;
+    Some(format!(
+        "{} (90 days, all experiments)",
+        reports::words::restore(usual)
+    ))
+}
+
+/// What it probably has in common with others that were lost with it. Whole addresses are for those who signed in.
+fn cause(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Option<Markup> {
+    let cause = frame
+        .snapshot
+        .causes
+        .iter()
+        .find(|cause| cause.stubs.binary_search(&experiment.view.stub).is_ok())?;
+    let label = if frame.private {
+        &cause.label_private
+    } else {
+        &cause.label_public
+    };
+    Some(html! {
+        (cause.stubs.len()) " of " (cause.of) " at " strong { (clip(label)) } " were lost together, first at "
+        (words::time(cause.began.wall(), frame.now)) ": probably one cause."
+    })
+}
+
+/// What the reader can order about it, or how to become one who can.
+fn orders(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
+    html! {
+        @if frame.acts { (components::actions(&commands::about(experiment.view))) }
+        @else { (components::sign_in(frame, &address_of("/experiments", experiment.name()), "acknowledge, silence, plan maintenance or hold it")) }
+    }
+}
+
+/// Who needs it next, without names.
+fn bookings(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
+    let now = frame.now;
+    let resources: Vec<_> = experiment
+        .view
+        .resources
+        .iter()
+        .map(|resource| resource.name.clone())
+        .collect();
+    let booked = frame.snapshot.calendar.next_day(&resources, now);
+    let rows = booked.iter().take(MAX_ROWS).map(|of| {
+        let begins = match (of.start > now, of.started) {
+            (true, _) => html! { "in " (words::spell_between(now, of.start)) },
+            (false, true) => html! { strong { "in session now" } },
+            (false, false) => html! { "under way, not started" },
+        };
+        [
+            words::time(of.start, now),
+            words::time(of.end, now),
+            html! { (words::spell_between(of.start, of.end)) },
+            begins,
+        ]
+    });
+    html! {
+        @if booked.is_empty() { (components::none(if resources.is_empty() { "Book does not list it, so nobody can book it." } else { "Nobody." })) }
+        @else { (components::table("Bookings of the next 24 h", ["From", "Until", "For", "Begins"], rows)) }
+    }
+}
+
+fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
+    let (view, now) = (experiment.view, frame.now);
+    let (relay, jump) = (
+        frame.snapshot.source(SourceName::Relay),
+        frame.snapshot.source(SourceName::Jump),
+    );
+    let jump_shape = match view.jump {
+        JumpHealth::Up => "ok",
+        JumpHealth::Lost => "degraded",
+        JumpHealth::Unknown => "unknown",
+    };
+    let login = [
+        html! { "Remote login" },
+        components::marked(jump_shape, view.jump.as_str()),
+        html! { "–" },
+        html! { "–" },
+        words::ago_or_never(view.jump_seen.time(jump.last_report), now),
+    ];
+    let rows = view
+        .streams
+        .iter()
+        .map(|stream| stream_row(stream, relay, now))
+        .chain([login]);
+    html! {
+        @if view.streams.is_empty() { (components::none("No stream of it is known.")) }
+        (components::table("Streams and remote login", ["Stream", "State", "Last sent", "Rate", "Last reported"], rows))
+    }
+}
+
+fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Markup; 5] {
+    let shape_of = match (stream.health, stream.required) {
+        (StreamHealth::Active, _) => "ok",
+        (StreamHealth::Unknown, _) => "unknown",
+        (StreamHealth::Silent | StreamHealth::Missing, true) => "down",
+        (StreamHealth::Silent | StreamHealth::Missing, false) => "degraded",
+    };
+    let connection = relay
+        .report
+        .as_deref()
+        .and_then(|report| connection(report, stream.topic.as_str()));
+    let traffic = connection.and_then(|connection| connection.tx);
+    // Relay tells it of the moment of its report: counted from now it would seem to grow where only the next report is awaited.
+    let before = traffic.and_then(|traffic| traffic.last);
+    let last_sent = match (before, stream.evidence) {
+        (Some(before), _) => {
+            html! { (words::spell(SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX))) " before the newest report" }
+        }
+        (None, Evidence::Sampled(Some(heard))) => {
+            html! { (words::ago(heard, now)) span.soft { " as heard by listening" } }
+        }
+        (None, Evidence::Sampled(None)) => html! { "never heard by listening" },
+        (None, Evidence::Unverified) => {
+            html! { span.soft { "not known: connected counts as active" } }
+        }
+        (None, Evidence::Statistics) => html! { "never" },
+    };
+    let traffic = traffic.filter(|traffic| traffic.fps > 0.0);
+    [
+        html! { (clip(stream.topic.as_str())) @if !stream.required { span.soft { " not required" } } },
+        components::marked(shape_of, stream.health.as_str()),
+        last_sent,
+        html! { (traffic.map_or_else(|| "–".to_owned(), |traffic| rate(traffic.fps, traffic.size))) },
+        words::ago_or_never(stream.seen.time(relay.last_report), now),
+    ]
+}
+
+/// The connection of a stream that sent last.
+fn connection<'a>(report: &'a Report, topic: &str) -> Option<Connection<'a>> {
+    let own = report.iter().filter(|connection| connection.topic == topic);
+    let own = own.filter(|connection| {
+        connection.scopes.has(Scopes::EXPT) || connection.scopes.has(Scopes::UNSAID)
+    });
+    own.min_by_key(|connection| {
+        connection
+            .tx
+            .and_then(|tx| tx.last)
+            .unwrap_or(Duration::MAX)
+    })
+}
+
+/// Messages a second and their mean size, since it connected.
+fn rate(fps: f32, size: u32) -> String {
+    let bits = f64::from(fps) * f64::from(size) * 8.0;
+    let (amount, unit) = if bits >= 1e6 {
+        (bits / 1e6, "Mbit/s")
+    } else {
+        (bits / 1e3, "kbit/s")
+    };
+    format!("{fps:.1}/s, {amount:.1} {unit}")
+}
+
+fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
+    let events: Vec<&Event> = match &past.events {
+        Some(page) => page.events.iter().map(|stored| &stored.event).collect(),
+        None => experiment
+            .view
+            .events
+            .iter()
+            .rev()
+            .map(|event| &**event)
+            .collect(),
+    };
+    let rows = events.iter().map(|event| {
+        let issues: Vec<_> = event.issues.iter().map(Issue::to_string).collect();
+        [
+            words::ago(event.when, now),
+            components::state(State::from(event.was)),
+            components::state(State::from(event.health)),
+            html! { (clip(&issues.join("; "))) @if !issues.is_empty() { " " } span.soft { (event.why) } },
+        ]
+    });
+    html! {
+        @if events.is_empty() { (components::none("Nothing yet.")) }
+        @else {
+            (components::table("Events, newest first", ["When", "Was", "Is", "Why"], rows))
+            @if past.events.as_ref().is_some_and(|page| page.next.is_some()) { p.soft { "Older ones are in the history." } }
+        }
+    }
+}
+
+fn switches(switches: &[SwitchRow], now: Timestamp) -> Markup {
+    let rows = switches.iter().map(|switch| {
+        let what = match switch.available {
+            Some(true) => "given back",
+            Some(false) => "withdrawn",
+            None => "switched",
+        };
+        let note = switch.note.as_ref().filter(|note| **note != switch.reason);
+        [
+            words::ago(switch.at, now),
+            html! { (clip(switch.resource.as_str())) " " (what) },
+            html! { (switch.outcome.as_deref().unwrap_or("not known")) @if let Some(note) = note { span.soft { " " (clip(note)) } } },
+            html! { (clip(&switch.reason)) },
+        ]
+    });
+    html! {
+        @if switches.is_empty() { (components::none("Nothing in the last 30 days, as far as is kept.")) }
+        @else { (components::table("Switches, newest first", ["When", "What", "Outcome", "What students read"], rows)) }
+    }
+}
+
+/// The messages that told of it. They carry the names of routes, and nobody's address.
+fn mentions(mentions: &[OutboxQuery], now: Timestamp) -> Markup {
+    let rows = mentions.iter().map(|OutboxQuery { message, said }| {
+        [
+            words::ago(message.created, now),
+            html! { (clip(&message.route)) },
+            components::state(State::from(*said)),
+            components::marked(outbox::shape_of(message.state), message.state.as_str()),
+        ]
+    });
+    html! {
+        @if mentions.is_empty() { (components::none("Nothing in the last 30 days, as far as is kept.")) }
+        @else { (components::table("Messages, newest first", ["Put together", "Route", "Said", "State"], rows)) }
+    }
+}

@@ -1,0 +1,188 @@
+//! What the reader of the overview asks for, kept in the address, so that a link to it can be mailed.
+
+use serde::Deserialize;
+
+use super::state::{Booking, State};
+use super::view::Experiment;
+
+/// The most experiments that a page lists unless it is asked for all.
+pub(super) const MAX_ROWS: usize = 100;
+
+/// The longest text that is searched for, in characters.
+const MAX_SEARCH: usize = 100;
+
+/// The query of the overview's address. What it does not understand it leaves out.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Filter {
+    /// A part of the name of an experiment or a resource.
+    #[serde(default)]
+    q: String,
+    /// A state.
+    #[serde(default)]
+    state: String,
+    /// Whether it can be booked.
+    #[serde(default)]
+    booking: String,
+    /// A pool.
+    #[serde(default)]
+    pool: String,
+    /// Whether all rows are wanted, however many.
+    #[serde(default)]
+    all: Option<String>,
+    /// Whether the page hangs on a wall.
+    #[serde(default)]
+    wall: Option<String>,
+}
+
+impl Filter {
+    /// What is searched for.
+    pub(super) fn search(&self) -> String {
+        self.q.trim().chars().take(MAX_SEARCH).collect()
+    }
+
+    /// The state that is asked for.
+    pub(super) fn state(&self) -> Option<State> {
+        State::named(&self.state)
+    }
+
+    /// The bookability that is asked for.
+    pub(super) fn booking(&self) -> Option<Booking> {
+        Booking::ALL
+            .into_iter()
+            .find(|booking| booking.as_str() == self.booking)
+    }
+
+    /// The pool that is asked for.
+    pub(super) fn pool(&self) -> Option<&str> {
+        Some(self.pool.trim()).filter(|pool| !pool.is_empty())
+    }
+
+    /// Whether the page hangs on a wall.
+    pub(super) fn wall(&self) -> bool {
+        self.wall.is_some()
+    }
+
+    /// How many rows the page may have.
+    pub(super) fn most_rows(&self) -> usize {
+        if self.all.is_some() {
+            usize::MAX
+        } else {
+            MAX_ROWS
+        }
+    }
+
+    /// Whether anything is asked for.
+    pub(super) fn is_set(&self) -> bool {
+        !self.search().is_empty()
+            || self.state().is_some()
+            || self.booking().is_some()
+            || self.pool().is_some()
+    }
+
+    /// Whether an experiment is among what is asked for.
+    pub(super) fn takes(&self, experiment: &Experiment<'_>) -> bool {
+        let search = self.search().to_lowercase();
+        let named = |name: &str| name.to_lowercase().contains(&search);
+        self.state().is_none_or(|state| state == experiment.state)
+            && self
+                .booking()
+                .is_none_or(|booking| booking == experiment.booking)
+            && self
+                .pool()
+                .is_none_or(|pool| experiment.pools().any(|of| of == pool))
+            && (search.is_empty()
+                || named(experiment.name())
+                || experiment
+                    .view
+                    .resources
+                    .iter()
+                    .any(|resource| named(resource.name.as_str())))
+    }
+
+    /// The address of the same with all rows.
+    pub(super) fn address_of_all(&self) -> String {
+        let mut query = query();
+        let search = self.search();
+        let parts = [
+            ("q", search.as_str()),
+            ("state", self.state().map_or("", State::as_str)),
+            ("booking", self.booking().map_or("", Booking::as_str)),
+            ("pool", self.pool().unwrap_or_default()),
+        ];
+        query.extend_pairs(parts.into_iter().filter(|(_, value)| !value.is_empty()));
+        query.append_pair("all", "1");
+        query.finish()
+    }
+}
+
+/// The address of the overview with one thing asked for.
+pub(super) fn address(key: &str, value: &str) -> String {
+    query().append_pair(key, value).finish()
+}
+
+/// The query of an address of the overview, to be written.
+fn query() -> url::form_urlencoded::Serializer<'static, String> {
+    let overview = "/?";
+    url::form_urlencoded::Serializer::for_suffix(overview.to_owned(), overview.len())
+}
+
+/// The address below `folder` of something with this name, whatever is in it.
+pub(super) fn address_of(folder: &str, name: &str) -> String {
+    const HEX: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+    ];
+    let mut address = format!("{folder}/");
+    for byte in name.bytes() {
+        // A name of dots alone would be taken for a folder.
+        let plain = byte.is_ascii_alphanumeric()
+            || b"-_~".contains(&byte)
+            || (byte == b'.' && !name.trim_matches('.').is_empty());
+        if plain {
+            address.push(char::from(byte));
+        } else {
+            let digit = |at: u8| HEX.get(usize::from(at)).copied().unwrap_or('0');
+            address.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_addresses() {
+        let rows = [
+            ("pend00", "/experiments/pend00"),
+            ("a/b c", "/experiments/a%2Fb%20c"),
+            ("..", "/experiments/%2E%2E"),
+            ("a.b", "/experiments/a.b"),
+            ("<é>", "/experiments/%3C%C3%A9%3E"),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(address_of("/experiments", name), expected);
+        }
+        assert_eq!(address("pool", "a&b"), "/?pool=a%26b");
+    }
+
+    #[test]
+    fn the_address_holds_what_is_asked_for() {
+        let filter = Filter {
+            q: " Pend ".into(),
+            state: "down".into(),
+            booking: "nonsense".into(),
+            ..Filter::default()
+        };
+        assert_eq!(filter.address_of_all(), "/?q=Pend&state=down&all=1");
+        assert!(filter.is_set());
+        assert!(
+            !Filter {
+                state: "x".into(),
+                wall: Some(String::new()),
+                ..Filter::default()
+            }
+            .is_set()
+        );
+    }
+}

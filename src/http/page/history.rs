@@ -1,0 +1,178 @@
+//! What the pages ask of the memory. Where there is none, the events that the snapshot holds are all there is.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::overview::{Rows, Sketches};
+use super::timeline::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
+use super::view::Experiment;
+use crate::store::{
+    BookedTimes, EventPage, Gap, Hold, OutboxQuery, OutboxRow, Range, ReadError, Reader, SourceRow,
+    SwitchRow, uptime_of,
+};
+use engine::ExperimentView;
+use engine::model::Health;
+
+/// The most events and switches that the page of an experiment lists.
+const MAX_EVENTS: usize = 50;
+
+/// How far back the lists of a page go.
+const LISTED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How far ahead of the present the lists go, for a clock that was set back.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the memory told, or why it did not.
+pub(super) type Told<T> = Result<T, ReadError>;
+
+/// The past of one experiment.
+pub(super) struct Past {
+    /// The last day.
+    pub(super) day: Bar,
+    /// The last quarter of a year, where there is a memory.
+    pub(super) long: Option<Bar>,
+    /// What happened, newest first, where there is a memory.
+    pub(super) events: Option<EventPage>,
+    /// What was switched, newest first.
+    pub(super) switches: Vec<SwitchRow>,
+    /// What people were told of it, newest first.
+    pub(super) mentions: Vec<OutboxQuery>,
+    /// Why something of this is missing.
+    pub(super) trouble: Option<ReadError>,
+}
+
+/// The past of one experiment.
+pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Timestamp) -> Past {
+    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let mut past = Past {
+        day: sketch(view, &[], now),
+        long: None,
+        events: None,
+        switches: Vec::new(),
+        mentions: Vec::new(),
+        trouble: None,
+    };
+    let Some(reader) = reader else { return past };
+    let found = async {
+        let long = timeline::range(now, LONG_STEP, LONG_CELLS);
+        let booked = reader
+            .booked([&view.stub], so_far(now, long))
+            .await?
+            .remove(&view.stub)
+            .unwrap_or_default();
+        let of_day = booked
+            .iter()
+            .filter(|of| of.until > day.from)
+            .map(|of| Range {
+                from: of.from.max(day.from),
+                ..*of
+            });
+        past.day = Bar::new(
+            day,
+            DAY_STEP,
+            reader.uptime(&view.stub, day, DAY_STEP).await?,
+            view.first_seen,
+        )
+        .booked(of_day.collect());
+        past.long = Some(
+            Bar::new(
+                long,
+                LONG_STEP,
+                reader.uptime(&view.stub, long, LONG_STEP).await?,
+                view.first_seen,
+            )
+            .booked(booked),
+        );
+        past.events = Some(reader.events(&view.stub, long, None, MAX_EVENTS).await?);
+        past.switches = reader.switches_of(&view.stub, lately(now)).await?;
+        past.switches.truncate(MAX_EVENTS);
+        past.mentions = reader.mentions(&view.stub, lately(now)).await?;
+        past.mentions.truncate(MAX_EVENTS);
+        Ok(())
+    };
+    past.trouble = found.await.err();
+    past
+}
+
+/// The last day of the first rows of a list.
+pub(super) async fn sketches<'a>(
+    reader: Option<&Reader>,
+    rows: &Rows<'a>,
+    now: Timestamp,
+) -> Sketches<'a> {
+    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    // Without the gaps the sketch shows what was known through them, and the page of the experiment shows them.
+    let gaps = match reader {
+        Some(reader) => reader.gaps(day).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let mut booked = match reader {
+        Some(reader) => reader
+            .booked(rows.sketched().map(|of| &of.view.stub), so_far(now, day))
+            .await
+            .unwrap_or_default(),
+        None => BookedTimes::new(),
+    };
+    let sketch = |of: &Experiment<'a>| {
+        (
+            of.name(),
+            sketch(of.view, &gaps, now).booked(booked.remove(&of.view.stub).unwrap_or_default()),
+        )
+    };
+    rows.sketched().map(sketch).collect()
+}
+
+/// Changes of sources and times without history.
+pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Told<(Vec<SourceRow>, Vec<Gap>)> {
+    Ok((
+        reader.sources(lately(now)).await?,
+        reader.gaps(lately(now)).await?,
+    ))
+}
+
+/// Holds of people, newest first.
+pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Told<Vec<Hold>> {
+    reader.holds(lately(now)).await
+}
+
+/// What was to be sent, newest first.
+pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Told<Vec<OutboxRow>> {
+    reader.outbox(lately(now)).await
+}
+
+/// The last day, from the events that the snapshot holds.
+fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
+    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let before = view.events.first().map_or(view.health, |event| event.was);
+    let start = (
+        view.first_seen,
+        if view.events.is_empty() {
+            Health::Unknown
+        } else {
+            before
+        },
+    );
+    let changes =
+        std::iter::once(start).chain(view.events.iter().map(|event| (event.when, event.health)));
+    Bar::new(
+        day,
+        DAY_STEP,
+        uptime_of(changes, gaps, day, DAY_STEP, now),
+        view.first_seen,
+    )
+}
+
+/// The part of a range that is not ahead.
+fn so_far(now: Timestamp, range: Range) -> Range {
+    Range {
+        until: now.max(range.from),
+        ..range
+    }
+}
+
+fn lately(now: Timestamp) -> Range {
+    let from = now.checked_sub(LISTED).unwrap_or(Timestamp::MIN);
+    Range {
+        from,
+        until: now.checked_add(AHEAD).unwrap_or(Timestamp::MAX),
+    }
+}

@@ -1,0 +1,197 @@
+//! What cannot be booked, by whose word: the holds of people, and what labwatch withdrew.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::commands::{self, Kind};
+use super::components;
+use super::filter::MAX_ROWS;
+use super::history::Told;
+use super::layout::Frame;
+use super::shapes::shape;
+use super::view::{self, Experiment};
+use super::words::{self, clip};
+use crate::store::Hold;
+use engine::model::Bookable;
+use engine::{Affected, ExperimentView, Maintenance, Schedule, Snapshot, SuppressionEntry};
+
+/// The page. `past` holds the holds that are remembered, newest first.
+pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup {
+    html! {
+        h1 { "Holds and silences" }
+        @if frame.acts { (components::actions(&commands::at_large())) }
+        @else { (components::sign_in(frame, "/holds", "hold, acknowledge, silence or plan maintenance")) }
+        section #part-people aria-labelledby="people" {
+            h2 #people { "Held by a person" }
+            p.soft { "A person withdrew these. labwatch never gives them back by itself, however well they work." }
+            (held(frame))
+        }
+        section #part-ours aria-labelledby="ours" {
+            h2 #ours { "Withdrawn by labwatch" }
+            p.soft { "labwatch gives these back by itself as soon as they work." }
+            (ours(frame))
+        }
+        section #part-quiet aria-labelledby="quiet" {
+            h2 #quiet { "Kept quiet" }
+            p.soft { "What maintainers acknowledged or silenced, and when they work. People are not told of it until it ends." }
+            (notes(frame))
+        }
+        section #part-past aria-labelledby="past" {
+            h2 #past { "Ended holds" }
+            @match past {
+                None => (components::none("No history is kept (data_dir is none).")),
+                Some(Err(error)) => (components::none(&format!("The history cannot be shown now: {error}."))),
+                Some(Ok(holds)) => (ended(holds, frame.now)),
+            }
+        }
+    }
+}
+
+/// What people hold: first what blocks bookings, as the engine sorts it.
+fn held(frame: &Frame<'_>) -> Markup {
+    let (holds, now) = (&frame.snapshot.holds, frame.now);
+    let owners = owners(frame.snapshot);
+    let rows = holds.iter().take(MAX_ROWS).map(|view| {
+        let owner = owners.get(view.resource.as_str()).map(|owner| Experiment::of(frame.snapshot, owner));
+        [
+            html! {
+                (clip(view.resource.as_str()))
+                @if let Some(owner) = &owner { span.soft.small { (components::link(owner.name())) } }
+            },
+            html! {
+                @if let Some(owner) = &owner { (components::state(owner.state)) }
+                @if let Some(since) = view.healthy_since { span.soft.small { (words::since(since, now)) } }
+            },
+            html! {
+                (words::lasting(view.hold.since, now))
+                @if view.overdue { span.small { span.clash { (shape("clash")) "looks forgotten" } } }
+            },
+            html! { (clip(&view.hold.reason)) },
+            blocked(&view.blocked, now),
+            order(frame, Kind::Enable, "resource", view.resource.as_str()),
+        ]
+    });
+    html! {
+        @if holds.is_empty() { (components::none("None.")) }
+        @else {
+            (components::table("Held by a person", ["Resource", "Health", "Held since", "What students read", "Blocks", "Do"], rows))
+            @if holds.len() > MAX_ROWS { p.soft { (holds.len() - MAX_ROWS) " more." } }
+        }
+    }
+}
+
+/// The experiments, by the resources that they are in book.
+fn owners(snapshot: &Snapshot) -> BTreeMap<&str, &ExperimentView> {
+    snapshot
+        .experiments
+        .iter()
+        .flat_map(|view| {
+            view.resources
+                .iter()
+                .map(move |of| (of.name.as_str(), view.as_ref()))
+        })
+        .collect()
+}
+
+/// The bookings that cannot start.
+fn blocked(blocked: &Affected, now: Timestamp) -> Markup {
+    html! {
+        @match blocked.first_start {
+            Some(start) if blocked.next_week > 0 => {
+                strong.is-down { (words::count(blocked.next_week, "booking")) } " in 7 days"
+                span.small { @if start > now { "the first in " (words::spell_between(now, start)) ", " (words::time(start, now)) } @else { "one is under way" } }
+            },
+            _ => "no booking in 7 days",
+        }
+    }
+}
+
+/// What labwatch withdrew.
+fn ours(frame: &Frame<'_>) -> Markup {
+    let now = frame.now;
+    let all = view::experiments(frame.snapshot)
+        .flat_map(|experiment| {
+            experiment
+                .view
+                .resources
+                .iter()
+                .map(move |resource| (experiment, resource))
+        })
+        .filter(|(_, resource)| resource.bookable == Some(Bookable::Withdrawn));
+    let all: Vec<_> = all.collect();
+    let rows = all.iter().take(MAX_ROWS).map(|(experiment, resource)| {
+        [
+            html! { (clip(resource.name.as_str())) span.soft.small { (components::link(experiment.name())) } },
+            html! { (components::state(experiment.state)) span.soft.small { (words::since(experiment.view.since, now)) } (components::mismatch(experiment)) },
+            html! { (clip(&resource.reason)) },
+            components::needed(experiment, now),
+        ]
+    });
+    html! {
+        @if all.is_empty() { (components::none("None.")) }
+        @else {
+            (components::table("Withdrawn by labwatch", ["Resource", "Health", "What students read", "Needed"], rows))
+            @if all.len() > MAX_ROWS { p.soft { (all.len() - MAX_ROWS) " more." } }
+        }
+    }
+}
+
+/// The link to an order about one thing, where the reader may give it.
+fn order(frame: &Frame<'_>, kind: Kind, field: &str, of: &str) -> Markup {
+    html! {
+        @if frame.acts { a.action href=(kind.address(&[(field, of)])) { (kind.verb()) span.unseen { " " (clip(of)) } } }
+    }
+}
+
+fn notes(frame: &Frame<'_>) -> Markup {
+    let now = frame.now;
+    let rows = frame.snapshot.notes.iter().take(MAX_ROWS).map(|note| {
+        let until = note.next.map(|next| next.until).or_else(|| note.entry.over_at());
+        let from = note.next.map_or_else(|| note.entry.since(), |next| next.from);
+        [
+            html! { (clip(&note.entry.about())) },
+            html! { (note.entry.noun()) @if !note.active { span.soft { " not now" } } (weekly(&note.entry)) },
+            words::time(from, now),
+            until.map_or_else(|| html! { "it is well again" }, |until| words::time(until, now)),
+            html! { (clip(note.entry.text())) @if frame.private { span.soft { " (" (clip(note.entry.who())) ")" } } },
+            html! { @if let Some(id) = note.id { (order(frame, Kind::End, "id", &id.to_string())) } @else { span.soft { "in the configuration" } } },
+        ]
+    });
+    html! {
+        @if frame.snapshot.notes.is_empty() { (components::none("Nothing.")) }
+        @else { (components::table("What is kept quiet", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
+    }
+}
+
+/// When maintenance returns, where it does.
+fn weekly(entry: &SuppressionEntry) -> Markup {
+    html! {
+        @match entry {
+            SuppressionEntry::Maintenance(Maintenance { schedule: Schedule::Weekly(weekly), .. }) => span.soft.small { (weekly) },
+            SuppressionEntry::Maintenance(_) | SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Silence(_) => {},
+        }
+    }
+}
+
+fn ended(holds: &[Hold], now: Timestamp) -> Markup {
+    let ended: Vec<_> = holds
+        .iter()
+        .filter_map(|hold| Some((hold, hold.until?)))
+        .take(MAX_ROWS)
+        .collect();
+    let rows = ended.iter().map(|(hold, until)| {
+        [
+            html! { (clip(hold.resource.as_str())) },
+            words::time(hold.since, now),
+            words::time(*until, now),
+            html! { (words::spell_between(hold.since, *until)) },
+            html! { (clip(&hold.reason)) },
+        ]
+    });
+    html! {
+        @if ended.is_empty() { (components::none("None in the last 30 days.")) }
+        @else { (components::table("Ended holds, newest first", ["Resource", "From", "Until", "For", "Reason"], rows)) }
+    }
+}

@@ -1,0 +1,310 @@
+//! What every page has around it: head, navigation, what is wrong with labwatch itself, and the meaning of the words.
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets;
+use super::shapes::{shape, sprite};
+use super::state::State;
+use super::view;
+use super::words;
+use crate::http::Categories;
+use crate::http::auth::{Caller, Scope};
+use crate::store::{StoreHealth, StoreState};
+use engine::model::{SourceHealth, SourceName};
+use engine::{Channel, Role, RouteView, Snapshot, SourceView};
+
+/// The places that the navigation leads to.
+const PLACES: [(&str, &str); 7] = [
+    ("/", "Overview"),
+    ("/pools", "Pools"),
+    ("/sources", "Sources"),
+    ("/holds", "Holds"),
+    ("/outbox", "Outbox"),
+    ("/reports", "Reports"),
+    ("/lab", "Students"),
+];
+
+/// A picture that is older than this says that labwatch itself has stopped: it takes one at every turn, and turns at least this often.
+const STANDS_STILL: SignedDuration = SignedDuration::from_mins(10);
+
+/// The keys, and what they do.
+const KEYS: [(&str, &str); 5] = [
+    ("/", "go to the search"),
+    ("j, k", "go to the next or the previous row"),
+    ("Enter", "open the row"),
+    ("g", "go to the overview"),
+    ("?", "show this"),
+];
+
+/// What an installation is called to which nobody has given a name.
+const UNNAMED: &str = "lab";
+
+/// The class of a page that is not renewed while it is open.
+const STILL: &str = "still";
+
+/// The class of a page for students. Many have it open, and may not be allowed to listen: it asks anew by itself.
+const PLAIN: &str = "plain";
+
+/// What a page knows about the moment in which it is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame<'a> {
+    /// The newest picture.
+    pub(super) snapshot: &'a Snapshot,
+    /// What the installation is called.
+    pub(super) label: &'a str,
+    /// How the memory is; `None` when there is none.
+    pub(super) memory: Option<&'a StoreHealth>,
+    /// The theme that the reader chose, where they did.
+    pub(super) theme: Option<&'static str>,
+    /// Where news are streamed from, where they are.
+    pub(super) stream: Option<&'a str>,
+    /// How categories stand, where there are any.
+    pub(super) categories: Option<&'a Categories>,
+    /// Who reads.
+    pub(super) caller: &'a Caller,
+    /// Whether the reader may know names and addresses of people.
+    pub(super) private: bool,
+    /// Whether there is a way for orders.
+    pub(super) takes_orders: bool,
+    /// Whether the reader may give orders, and there is a way for them.
+    pub(super) acts: bool,
+    /// How many experiments need somebody.
+    pub(super) problems: usize,
+    /// The present.
+    pub(super) now: Timestamp,
+}
+
+/// A page as the admins see it.
+pub(super) fn page(frame: &Frame<'_>, place: &str, title: &str, content: &Markup) -> Markup {
+    document(frame, title, "", &around(frame, place, content))
+}
+
+/// A page that stays as it was made: somebody fills in a form on it, or it tells of what is over.
+pub(super) fn still(frame: &Frame<'_>, place: &str, title: &str, content: &Markup) -> Markup {
+    document(frame, title, STILL, &around(frame, place, content))
+}
+
+fn around(frame: &Frame<'_>, place: &str, content: &Markup) -> Markup {
+    html! {
+        a.skip href="#main" { "Skip to the content" }
+        (header(frame, place))
+        main #main tabindex="-1" { (banners(frame)) (content) }
+        (footer(frame))
+    }
+}
+
+/// The overview as it hangs on a wall: nothing to click.
+pub(super) fn wall(frame: &Frame<'_>, content: &Markup) -> Markup {
+    document(
+        frame,
+        "",
+        "wall",
+        &html! {
+            header { (live()) }
+            main #main { (banners(frame)) (content) }
+        },
+    )
+}
+
+/// A page for students, to stand alone or inside of another site.
+pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup {
+    document(
+        frame,
+        title,
+        PLAIN,
+        &html! { main #main { (content) } footer.foot { p { "As of " (words::time(frame.snapshot.at, frame.now)) "." } } },
+    )
+}
+
+/// A page that shows nothing of the laboratory, for whoever may see nothing of it.
+pub(super) fn bare(theme: Option<&'static str>, title: &str, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=[theme] {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (title) " – Lab status" }
+                link rel="icon" type="image/svg+xml" href=(assets::icon(State::Unknown));
+                link rel="stylesheet" href=(assets::style());
+            }
+            body.bare {
+                (sprite())
+                header.top { a.brand href="/" { "Lab status" } }
+                main #main { h1 { (title) } (content) }
+            }
+        }
+    }
+}
+
+fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Markup {
+    let problems = if class == PLAIN { 0 } else { frame.problems };
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=[frame.theme] {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title {
+                    @if problems > 0 { "(" (problems) ") " }
+                    @if !title.is_empty() { (title) " – " }
+                    (name(frame.label))
+                }
+                link rel="icon" type="image/svg+xml" href=(assets::icon(view::worst(frame.snapshot)));
+                link rel="stylesheet" href=(assets::style());
+                script type="module" src=(assets::script()) {}
+                @if class == "wall" { noscript { meta http-equiv="refresh" content="30"; } }
+            }
+            body class=(class) data-stream=[frame.stream.filter(|_| ![STILL, PLAIN].contains(&class))] {
+                (sprite())
+                div.lost #lost role="status" data-keep hidden {}
+                (body)
+            }
+        }
+    }
+}
+
+/// What stands above every page. An installation that nobody has given a name is the only one.
+fn name(label: &str) -> String {
+    if label == UNNAMED {
+        "Lab status".to_owned()
+    } else {
+        format!("{label} status")
+    }
+}
+
+fn header(frame: &Frame<'_>, place: &str) -> Markup {
+    html! {
+        header.top {
+            a.brand href="/" { (name(frame.label)) }
+            nav aria-label="Pages" {
+                @for (address, name) in PLACES {
+                    a href=(address) aria-current=[(address == place).then_some("page")] { (name) }
+                }
+            }
+            div.tools {
+                (live())
+                button.theme #theme type="button" data-keep hidden { "Dark" }
+                (who(frame.caller))
+            }
+        }
+    }
+}
+
+/// Who is signed in, and the way out; or the way in.
+fn who(caller: &Caller) -> Markup {
+    html! {
+        @if let (Some(pass), Some(csrf)) = (caller.pass(), caller.csrf()) {
+            form.who method="post" action="/logout" {
+                span title={ "May " (pass.scopes.words().collect::<Vec<_>>().join(", ")) } {
+                    (words::clip(&pass.name)) @if caller.may(Scope::Admin) { span.soft { " (admin)" } }
+                }
+                input type="hidden" name="csrf" value=(csrf);
+                button.theme #sign-out type="submit" { "Sign out" }
+            }
+        } @else { a.who #sign-in href="/login" { "Sign in" } }
+    }
+}
+
+/// How fresh the page is. Without a script it is as old as the picture says below.
+fn live() -> Markup {
+    html! { span.live #live data-keep hidden {} }
+}
+
+/// What is wrong with labwatch itself, or with what it learns from.
+fn banners(frame: &Frame<'_>) -> Markup {
+    let snapshot = frame.snapshot;
+    let since = |moment| words::since(moment, frame.now);
+    html! {
+        @if frame.now.duration_since(snapshot.at) > STANDS_STILL {
+            (banner("down", &html! { "labwatch itself stands still " (since(snapshot.at)) ": what you see is from then. Look at its log and start it anew." }))
+        }
+        @if let Some(blind) = snapshot.blind {
+            (banner("down", &html! { "labwatch hears nothing from anywhere " (since(blind)) ": it is probably cut off itself. Nothing is judged and nothing is switched." }))
+        } @else {
+            @for source in &snapshot.sources {
+                @match source.health {
+                    SourceHealth::Down => (banner("down", &html! {
+                        strong { (source.name) } " is down " (since(source.since)) ". " (words::sentence(&source.note)) " "
+                        @if source.hides > 0 { (hidden(source)) }
+                        a href="/sources" { "Sources" }
+                    })),
+                    SourceHealth::Late => (banner("degraded", &html! {
+                        strong { (source.name) } " is late " (since(source.since)) ". " (words::sentence(&source.note)) " " a href="/sources" { "Sources" }
+                    })),
+                    SourceHealth::Starting | SourceHealth::Live => {},
+                }
+            }
+        }
+        @if let Some(lost) = snapshot.manifest_lost {
+            (banner("degraded", &html! { strong { "book" } " has an empty manifest " (since(lost)) ": what was known is kept, nothing is switched. Upload the manifest." }))
+        }
+        @for route in &snapshot.routes { (route_banner(frame, route)) }
+        @if let Some(memory) = frame.memory.filter(|memory| memory.state == StoreState::Degraded) {
+            (banner("degraded", &html! {
+                strong { "The memory" } " cannot be written " (since(memory.since)) ". Everything goes on, but the history has a gap. "
+                @if let Some(error) = &memory.last_error { (words::sentence(error)) }
+            }))
+        }
+        @if snapshot.role == Role::Follower {
+            (banner("unknown", &html! { "This labwatch only watches. Another one switches and mails." }))
+        }
+    }
+}
+
+/// What cannot be known while a source is down. Only relay tells of what experiments are judged by.
+fn hidden(source: &SourceView) -> Markup {
+    let those = words::count(source.hides, "experiment");
+    html! {
+        @if source.name == SourceName::Jump { "Whether " (those) " can be logged into is not known meanwhile. " }
+        @else { (those) " cannot be judged meanwhile. " }
+    }
+}
+
+fn route_banner(frame: &Frame<'_>, route: &RouteView) -> Markup {
+    let Some(fault) = route.fault.as_ref().filter(|_| route.failures > 0) else {
+        return html! {};
+    };
+    banner(
+        "down",
+        &html! {
+            @if route.channel == Channel::Mail { strong { "Mail cannot be sent" } } @else { strong { "A webhook cannot be called" } }
+            " (" (words::clip(route.name.as_str())) ")"
+            @if let Some(waiting) = route.waiting_since { ": something waits to be told " (words::since(waiting, frame.now)) }
+            ". " @if frame.private { (words::sentence(&fault.to_string())) } @else { "Why is for those who sign in." }
+            " Tried " (words::count(route.failures as usize, "time")) " in a row. " a href="/outbox" { "Outbox" }
+        },
+    )
+}
+
+fn banner(kind: &str, content: &Markup) -> Markup {
+    html! { div class={ "banner is-" (kind) } { (shape(kind)) p { (content) } } }
+}
+
+fn footer(frame: &Frame<'_>) -> Markup {
+    html! {
+        footer.foot {
+            p {
+                "As of " (words::time(frame.snapshot.at, frame.now)) ". Running " (words::since(frame.snapshot.started, frame.now)) ". "
+                "labwatch " (env!("CARGO_PKG_VERSION")) ". " noscript { "Without a script this page is renewed only when you load it again. " }
+                a href="/?wall" { "For the wall" } " · " a href="/api/v1/experiments" { "JSON" }
+            }
+            details #help {
+                summary { "Words, shapes and keys" }
+                dl {
+                    @for state in State::ALL.into_iter().rev() {
+                        dt { (super::components::state(state)) }
+                        dd { (state.meaning()) }
+                    }
+                    dt { span.clash { (shape("clash")) "mismatch" } }
+                    dd { "Health and bookability do not fit together: it works and cannot be booked, or the other way round." }
+                }
+                p { @for (key, does) in KEYS { kbd { (key) } " " (does) ". " } }
+            }
+        }
+    }
+}

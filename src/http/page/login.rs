@@ -1,0 +1,83 @@
+//! The page by which people sign in: a form for a token. It works without a script, shows nothing of the laboratory, and sends the token
+//! nowhere but here.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::layout;
+use super::routes::{WebState, framed, theme};
+use super::shapes::shape;
+use super::words::{self, clip};
+use crate::http::auth::{Caller, Refusal, is_place};
+
+/// What the address of the form says.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    /// Where to go afterwards.
+    #[serde(default)]
+    next: String,
+    /// Why the last token was refused, in one word.
+    #[serde(default)]
+    refused: String,
+}
+
+/// The page; also for who is signed in already, with another token.
+pub(super) async fn page(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    framed(
+        &state.base,
+        layout::bare(theme(&headers), "Sign in", &form(&caller, &asked)),
+    )
+}
+
+fn form(caller: &Caller, asked: &Asked) -> Markup {
+    let refused = Refusal::ALL
+        .into_iter()
+        .find(|why| why.as_str() == asked.refused);
+    let trouble = match asked.refused.as_str() {
+        "" => None,
+        "wait" => Some("Too many tokens were refused. Wait for some minutes.".to_owned()),
+        _ => Some(refused.map_or_else(
+            || "That was no token.".to_owned(),
+            |why| words::sentence(&capital(&why.to_string())),
+        )),
+    };
+    html! {
+        @if let (Some(pass), Some(csrf)) = (caller.pass(), caller.csrf()) {
+            form.signed method="post" action="/logout" {
+                p { "You are signed in as " strong { (clip(&pass.name)) } " (" (pass.scopes.words().collect::<Vec<_>>().join(", ")) ")." }
+                input type="hidden" name="csrf" value=(csrf);
+                p.confirm { button type="submit" { "Sign out" } a href="/" { "Go to the overview" } }
+            }
+            h2 { "With another token" }
+        }
+        form.card #login method="post" action="/login" {
+            @if let Some(trouble) = &trouble { p.problem #problem role="alert" { (shape("down")) span { (trouble) } } }
+            div.field {
+                label for="token" { "Your token" }
+                input #token name="token" type="password" autocomplete="current-password" required autofocus
+                    aria-invalid=[trouble.is_some().then_some("true")] aria-describedby=(if trouble.is_some() { "problem token-hint" } else { "token-hint" });
+                p.hint #token-hint { "Whoever runs labwatch makes one: " code { "labwatch token --scope admin --for 30d --name NAME" } }
+            }
+            @if let Some(csrf) = caller.csrf() { input type="hidden" name="csrf" value=(csrf); }
+            @if is_place(&asked.next) { input type="hidden" name="next" value=(asked.next); }
+            p.confirm { button.main type="submit" { "Sign in" } }
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}

@@ -1,0 +1,35 @@
+//! The page that people look at: HTML from the binary, whole without a script, kept up to date by a small one. It reads snapshots and the
+//! history; orders of maintainers it hands on the way that those of the API go.
+//!
+//! A page is built in three steps: a handler takes the newest snapshot and asks the memory (`history`), views pick what people ask for
+//! (`view`), and markup is made of it. Nothing is loaded from elsewhere, and nothing is said by colour alone.
+
+mod assets;
+mod categories;
+mod commands;
+mod components;
+mod error_pages;
+mod experiment;
+mod filter;
+mod history;
+mod holds;
+mod layout;
+mod login;
+mod outbox;
+mod overview;
+mod palette;
+mod pools;
+mod reports;
+mod routes;
+mod shapes;
+mod sources;
+mod state;
+mod timeline;
+mod view;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use error_pages::with_lost_page;
+pub use routes::{WebState, router};

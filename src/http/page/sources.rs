@@ -1,0 +1,160 @@
+//! What labwatch learns from and what it keeps: relay, jump, book, listening to streams, the memory.
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{Markup, html};
+
+use super::commands::Kind;
+use super::components;
+use super::filter::MAX_ROWS;
+use super::history::Told;
+use super::layout::Frame;
+use super::overview::source_shape;
+use super::words::{self, clip, spell};
+use crate::store::{Gap, GapCause, SourceRow, StoreState};
+use engine::model::{SourceHealth, SourceName};
+use engine::{Link, SamplingView, SourceView};
+
+/// What the memory told of the sources: their changes, and the times without history.
+pub(super) type Changes = Told<(Vec<SourceRow>, Vec<Gap>)>;
+
+/// The page.
+pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
+    let (snapshot, now) = (frame.snapshot, frame.now);
+    let rows = SourceName::ALL
+        .into_iter()
+        .map(|name| row(frame, snapshot.source(name)));
+    html! {
+        h1 { "Sources" }
+        p.soft { "What labwatch learns from. While one tells nothing, what it tells about is not judged." }
+        (components::table("Sources", ["Source", "State", "Last told", "Connection", "Hides", "What is wrong and what to do"], rows))
+        p { (sampling(&snapshot.sampling)) }
+        section #part-memory aria-labelledby="memory" {
+            h2 #memory { "Memory" }
+            (memory(frame))
+        }
+        section #part-changes aria-labelledby="changes" {
+            h2 #changes { "What happened" }
+            @match changes {
+                None => (components::none("No history is kept (data_dir is none).")),
+                Some(Err(error)) => (components::none(&format!("The history cannot be shown now: {error}."))),
+                Some(Ok((changes, gaps))) => { (list(changes, now)) (missing(gaps, now)) },
+            }
+        }
+    }
+}
+
+fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
+    let now = frame.now;
+    let connection = if source.name == SourceName::Book {
+        "asked again and again".to_owned()
+    } else {
+        link(&source.link)
+    };
+    [
+        html! { (source.name) },
+        html! { (health(source.health)) " " span.soft.small { (words::since(source.since, now)) } },
+        html! {
+            (words::ago_or_never(source.last_report, now))
+            @if let Some(pace) = source.pace { span.soft.small { "about every " (pace_words(pace)) } }
+        },
+        html! {
+            (connection)
+            @if let Some(started) = &source.server_started { span.soft.small { "server started " (words::timed(&clip(started), now)) } }
+        },
+        html! { @if source.hides > 0 { (words::count(source.hides, "experiment")) } @else { "nothing" } },
+        html! {
+            @if source.note.is_empty() { "nothing" } @else { (clip(&source.note)) }
+            @if frame.acts && matches!(source.health, SourceHealth::Late | SourceHealth::Down) {
+                " " a.action href=(Kind::Acknowledge.address(&[("what", "component"), ("name", source.name.as_str())])) { "Acknowledge" span.unseen { " " (source.name) } }
+            }
+        },
+    ]
+}
+
+fn health(health: SourceHealth) -> Markup {
+    components::marked(source_shape(health), health.as_str())
+}
+
+fn pace_words(pace: std::time::Duration) -> String {
+    SignedDuration::try_from(pace).map_or_else(
+        |_| "never".to_owned(),
+        |pace| spell(pace.max(SignedDuration::from_secs(1))),
+    )
+}
+
+fn link(link: &Link) -> String {
+    match link {
+        Link::Connecting => "connecting".to_owned(),
+        Link::Open => "open".to_owned(),
+        Link::Failed(fault) => format!("failed: {}", clip(&fault.to_string())),
+        Link::Closed(why) => format!("closed: {}", clip(why)),
+    }
+}
+
+fn sampling(view: &SamplingView) -> String {
+    match (view.streams, view.failures, view.keeps_up) {
+        (0, ..) => "labwatch does not listen to streams itself: relay says who transmits, or listening is off.".to_owned(),
+        (streams, 1.., _) => format!("labwatch listens to {streams} streams itself, in vain: connected counts as active meanwhile."),
+        (streams, 0, keeps_up) => {
+            let round = pace_words(view.round);
+            let enough = if keeps_up { "often enough" } else { "not as often as it should: raise sample_at_once or health_last_active" };
+            format!("Relay does not say who transmits, so labwatch listens to {streams} streams in turn: a round takes {round}, {enough}.")
+        }
+    }
+}
+
+fn memory(frame: &Frame<'_>) -> Markup {
+    let Some(memory) = frame.memory else {
+        return components::none("Nothing is kept for a restart (data_dir is none).");
+    };
+    let (shape_of, words_of) = match memory.state {
+        StoreState::Ok => ("ok", "written"),
+        StoreState::Degraded => ("degraded", "cannot be written"),
+    };
+    html! {
+        p {
+            (components::marked(shape_of, words_of)) " " (words::since(memory.since, frame.now)) "."
+            @if memory.waiting > 0 { " " (memory.waiting) " entries wait for the disk." }
+            @if memory.lost > 0 { " " (memory.lost) " entries are lost for good." }
+            @if let Some(error) = &memory.last_error { " The last failure: " (words::sentence(error)) }
+            @if memory.set_aside.is_some() { " A broken file was set aside, and the history begins anew." }
+        }
+    }
+}
+
+fn list(changes: &[SourceRow], now: Timestamp) -> Markup {
+    let rows = changes.iter().take(MAX_ROWS).map(|change| {
+        [
+            words::ago(change.at, now),
+            html! { (change.source) },
+            health(change.health),
+            html! { (clip(&change.note)) },
+        ]
+    });
+    html! {
+        @if changes.is_empty() { (components::none("Nothing in the last 30 days.")) }
+        @else { (components::table("Changes of sources, newest first", ["When", "Source", "State", "What was wrong"], rows)) }
+    }
+}
+
+fn missing(gaps: &[Gap], now: Timestamp) -> Markup {
+    let rows = gaps.iter().take(MAX_ROWS).map(|gap| {
+        let why = match gap.why {
+            GapCause::Off => "labwatch did not run",
+            GapCause::Lost => "the disk took nothing",
+        };
+        let length = words::spell_between(gap.since, gap.until);
+        [
+            words::time(gap.since, now),
+            words::time(gap.until, now),
+            html! { (length) },
+            html! { (why) },
+        ]
+    });
+    html! {
+        @if !gaps.is_empty() {
+            h3 { "Times without history" }
+            (components::table("Times without history, newest first", ["From", "Until", "For", "Because"], rows))
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What the pages show, taken from a snapshot: experiments with the answers that people ask for, and pools. Reads, and decides nothing.
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
+
+use super::state::{Booking, State, mismatch};
+use engine::model::CallError;
+use engine::{Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView};
+
+/// An experiment as it is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Experiment<'a> {
+    snapshot: &'a Snapshot,
+    /// What the engine says of it.
+    pub(super) view: &'a ExperimentView,
+    /// How it is.
+    pub(super) state: State,
+    /// Whether it can be booked.
+    pub(super) booking: Booking,
+    /// Health and bookability that do not fit together, in words.
+    pub(super) mismatch: Option<&'static str>,
+}
+
+impl<'a> Experiment<'a> {
+    /// An experiment of a snapshot.
+    pub(super) fn of(snapshot: &'a Snapshot, view: &'a ExperimentView) -> Self {
+        let (state, booking) = (State::of(view), Booking::of(view));
+        Self {
+            snapshot,
+            view,
+            state,
+            booking,
+            mismatch: mismatch(state, booking),
+        }
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &'a str {
+        self.view.stub.as_str()
+    }
+
+    /// The pools that it is in: one, unless its resources can be booked in different ways.
+    pub(super) fn pools(&self) -> impl Iterator<Item = &'a str> {
+        self.view.pools.iter().map(|pool| &**pool)
+    }
+
+    /// The bookings that need it: under way, or still to come.
+    pub(super) fn affected(&self) -> &'a Affected {
+        &self.view.affected
+    }
+
+    /// What a maintainer can do about it, where its symptoms tell.
+    pub(super) fn advice(&self) -> Option<&'a str> {
+        self.view.advice.as_deref()
+    }
+
+    /// How people were told that it is as it is.
+    pub(super) fn notified(&self) -> Told<'a> {
+        let notified = self.snapshot.notified(self.name());
+        let waiting = self
+            .snapshot
+            .routes
+            .iter()
+            .filter_map(|route| route.waiting_since)
+            .min();
+        if self.snapshot.routes.is_empty() {
+            Told::Nobody
+        } else if notified.is_empty() {
+            waiting.map_or(Told::NotYet, Told::Waits)
+        } else {
+            Told::By(notified)
+        }
+    }
+
+    /// Whether somebody should look at it.
+    pub(super) fn is_problem(&self) -> bool {
+        self.state.is_problem() || self.mismatch.is_some()
+    }
+
+    /// Why it is not ok, in plain words.
+    pub(super) fn why(&self) -> String {
+        let issues: Vec<String> = self.view.issues.iter().map(Issue::to_string).collect();
+        match (issues.is_empty(), self.state, self.view.grace_until) {
+            (_, State::Flapping, _) => [vec!["it comes and goes too often".to_owned()], issues]
+                .concat()
+                .join("; "),
+            (false, ..) => issues.join("; "),
+            (true, State::Unknown, Some(_)) => {
+                "new: it is not judged before its start-up grace is over".to_owned()
+            }
+            (true, State::Unknown, None) => "not judged: a source tells nothing".to_owned(),
+            (true, ..) => "everything is there".to_owned(),
+        }
+    }
+
+    /// What labwatch did about it.
+    pub(super) fn done(&self, role: Role) -> String {
+        if role == Role::Follower {
+            return "nothing: this labwatch only watches, another one acts".to_owned();
+        }
+        let fault = self.fault();
+        match (self.state, self.booking) {
+            (_, Booking::Held) => "left as it is: a person holds it".to_owned(),
+            (_, Booking::Unlisted) => "nothing: book does not list it".to_owned(),
+            (_, Booking::Unsaid) => {
+                "nothing yet: book has not said whether it can be booked".to_owned()
+            }
+            (State::Unknown, Booking::Bookable | Booking::Withdrawn) => {
+                "left as it is until it is judged".to_owned()
+            }
+            (State::Down | State::Flapping, Booking::Withdrawn) => {
+                "withdrawn, so that nobody books it".to_owned()
+            }
+            (State::Down | State::Flapping, Booking::Bookable) => fault.map_or_else(
+                || "being withdrawn".to_owned(),
+                |fault| format!("could not withdraw it: {fault}"),
+            ),
+            (State::Ok | State::Degraded, Booking::Withdrawn) => fault.map_or_else(
+                || "being given back".to_owned(),
+                |fault| format!("could not give it back: {fault}"),
+            ),
+            (State::Ok | State::Degraded, Booking::Bookable) => "left bookable".to_owned(),
+        }
+    }
+
+    /// Whether what labwatch did says more than whether it can be booked does.
+    pub(super) fn done_is_news(&self) -> bool {
+        self.mismatch.is_some() || matches!(self.booking, Booking::Held | Booking::Unlisted)
+    }
+
+    /// The reason that students read, where one is stored and it cannot be booked.
+    pub(super) fn reason(&self) -> Option<&'a str> {
+        let deciding = self
+            .view
+            .resources
+            .iter()
+            .find(|resource| resource.bookable == self.view.bookable())?;
+        let closed = matches!(self.booking, Booking::Withdrawn | Booking::Held);
+        (closed && !deciding.reason.is_empty()).then_some(deciding.reason.as_str())
+    }
+
+    fn fault(&self) -> Option<&'a CallError> {
+        self.view
+            .resources
+            .iter()
+            .find_map(|resource| resource.fault.as_ref())
+    }
+}
+
+/// How people were told about an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told<'a> {
+    /// There is nobody to tell.
+    Nobody,
+    /// These routes were told.
+    By(&'a [ToldView]),
+    /// There is news that waits.
+    Waits(Timestamp),
+    /// Nothing went out.
+    NotYet,
+}
+
+/// Experiments that can stand in for each other, folded into one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PoolCard<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// How each of its experiments is, in the order of their names.
+    pub(super) states: Vec<State>,
+    /// How many can be used.
+    pub(super) usable: usize,
+    /// How many can be used and booked.
+    pub(super) bookable: usize,
+    /// What works against what is booked within 24 h.
+    pub(super) severity: Severity,
+    /// How many are booked at the same time within 24 h at the busiest, and when that is so first; nothing where nothing is booked.
+    pub(super) busiest: Option<(usize, Timestamp)>,
+    /// How many are in each state, in the order of [`State::ALL`].
+    counts: [usize; State::ALL.len()],
+}
+
+impl<'a> PoolCard<'a> {
+    /// All pools, sorted by name.
+    pub(super) fn all(snapshot: &'a Snapshot) -> Vec<Self> {
+        snapshot
+            .standings
+            .iter()
+            .map(|pool| Self::of(snapshot, pool))
+            .collect()
+    }
+
+    fn of(snapshot: &'a Snapshot, pool: &'a PoolView) -> Self {
+        let (severity, counts) = (pool.standing.severity, [0; State::ALL.len()]);
+        let busiest = pool.standing.peak_at.map(|at| (pool.standing.peak, at));
+        let mut card = Self {
+            name: &pool.name,
+            states: Vec::new(),
+            usable: 0,
+            bookable: 0,
+            severity,
+            busiest,
+            counts,
+        };
+        for view in pool
+            .members
+            .iter()
+            .filter_map(|stub| snapshot.experiment(stub.as_str()))
+        {
+            card.take_in(&Experiment::of(snapshot, view));
+        }
+        card
+    }
+
+    fn take_in(&mut self, experiment: &Experiment<'_>) {
+        let usable = experiment.state.is_usable();
+        self.states.push(experiment.state);
+        self.usable += usize::from(usable);
+        self.bookable += usize::from(usable && experiment.booking == Booking::Bookable);
+        for (state, count) in State::ALL.into_iter().zip(&mut self.counts) {
+            *count += usize::from(state == experiment.state);
+        }
+    }
+
+    /// How many experiments it has.
+    pub(super) fn total(&self) -> usize {
+        self.states.len()
+    }
+
+    /// How many are not judged.
+    pub(super) fn unknown(&self) -> usize {
+        self.tally()
+            .find(|(state, _)| *state == State::Unknown)
+            .map_or(0, |(_, count)| count)
+    }
+
+    /// The states that there are in it, from bad to good, each with how many.
+    pub(super) fn tally(&self) -> impl Iterator<Item = (State, usize)> {
+        State::ALL
+            .into_iter()
+            .zip(self.counts)
+            .rev()
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// The worst that it has.
+    pub(super) fn worst(&self) -> State {
+        self.tally()
+            .next()
+            .map_or(State::Unknown, |(state, _)| state)
+    }
+}
+
+/// All experiments, sorted by name.
+pub(super) fn experiments(snapshot: &Snapshot) -> impl Iterator<Item = Experiment<'_>> {
+    snapshot
+        .experiments
+        .iter()
+        .map(|view| Experiment::of(snapshot, view))
+}
+
+/// What somebody should look at, what is needed first first; then the worst, then the newest.
+pub(super) fn problems(snapshot: &Snapshot) -> Vec<Experiment<'_>> {
+    let mut problems: Vec<_> = experiments(snapshot)
+        .filter(Experiment::is_problem)
+        .collect();
+    problems.sort_by_key(|problem| {
+        (
+            problem.affected().first_start.unwrap_or(Timestamp::MAX),
+            Reverse(problem.state),
+            Reverse(problem.view.since),
+        )
+    });
+    problems
+}
+
+/// The worst state of all, for the icon of the tab.
+pub(super) fn worst(snapshot: &Snapshot) -> State {
+    let counts = &snapshot.counts;
+    if counts.down > 0 {
+        State::Down
+    } else if counts.flapping > 0 {
+        State::Flapping
+    } else if counts.degraded > 0 {
+        State::Degraded
+    } else if counts.unknown > 0 || counts.total == 0 || snapshot.blind.is_some() {
+        State::Unknown
+    } else {
+        State::Ok
+    }
+}

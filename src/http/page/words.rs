@@ -1,0 +1,157 @@
+//! Times and lengths of time as people read them. The server says them in UTC; a script may say them in the reader's zone.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{Markup, html};
+
+use engine::model::{spell_duration, spell_time};
+
+/// How much is shown of a text from outside, in characters.
+const MAX_CHARS: usize = 300;
+
+/// A moment: `08:04 UTC`, with the date where it is not today's.
+pub(super) fn time(moment: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(iso(moment)) title=(iso(moment)) { (spell_time(moment, now)) } }
+}
+
+/// A moment and how long ago it is: `08:04 UTC (3 min ago)`.
+pub(super) fn ago(moment: Timestamp, now: Timestamp) -> Markup {
+    html! { (time(moment, now)) " " span.ago data-ago=(iso(moment)) { "(" (spell_between(moment, now)) " ago)" } }
+}
+
+/// Since when and for how long: `since 08:04 UTC (3 min)`.
+pub(super) fn since(moment: Timestamp, now: Timestamp) -> Markup {
+    html! { "since " (lasting(moment, now)) }
+}
+
+/// A moment and how long it has been since: `08:04 UTC (3 min)`.
+pub(super) fn lasting(moment: Timestamp, now: Timestamp) -> Markup {
+    html! { (time(moment, now)) " " span.ago data-for=(iso(moment)) { "(" (spell_between(moment, now)) ")" } }
+}
+
+/// A moment that may never have been.
+pub(super) fn ago_or_never(moment: Option<Timestamp>, now: Timestamp) -> Markup {
+    html! { @if let Some(moment) = moment { (ago(moment, now)) } @else { "never" } }
+}
+
+/// A moment to the second, as the API gives it.
+pub(super) fn iso(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// How long it is between two moments; nothing when the first is the later one.
+pub(super) fn spell_between(from: Timestamp, until: Timestamp) -> String {
+    spell(until.duration_since(from))
+}
+
+/// A length of time as people say it; nothing for one below zero.
+pub(super) fn spell(length: SignedDuration) -> String {
+    spell_duration(Duration::try_from(length).unwrap_or_default())
+}
+
+/// A text from outside, without control characters and not too long.
+pub(super) fn clip(text: &str) -> String {
+    let text = text.trim_matches(|c: char| c.is_control() || c.is_whitespace());
+    let mut clipped: String = text
+        .chars()
+        .take(MAX_CHARS)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        clipped.push('…');
+    }
+    clipped
+}
+
+/// A text from outside as a sentence of its own.
+pub(super) fn sentence(text: &str) -> String {
+    let mut sentence = clip(text);
+    if !sentence.is_empty() && !sentence.ends_with(['.', '!', '?', '…']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// A text of ours, in which moments are written as the API writes them, with moments as people read them.
+pub(super) fn timed(text: &str, now: Timestamp) -> Markup {
+    let moment = |as_str: &str| {
+        let bare = as_str.trim_end_matches(['.', ',', ';', ':', ')']);
+        Some((
+            bare.parse::<Timestamp>().ok()?,
+            as_str.get(bare.len()..)?.to_owned(),
+        ))
+    };
+    html! {
+        @for (at, as_str) in text.split(' ').enumerate() {
+            @if at > 0 { " " }
+            @match moment(as_str) {
+                Some((moment, rest)) => { (time(moment, now)) (rest) },
+                None => (as_str),
+            }
+        }
+    }
+}
+
+/// A number and its noun: `1 booking`, `2 bookings`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn times_are_absolute_with_zone_and_relative_beside() {
+        let now = at("2026-11-21T08:04:12Z");
+        let markup = since(at("2026-11-21T07:00:00.5Z"), now).into_string();
+        assert_eq!(
+            markup,
+            "since <time datetime=\"2026-11-21T07:00:00Z\" title=\"2026-11-21T07:00:00Z\">07:00 UTC</time> \
+             <span class=\"ago\" data-for=\"2026-11-21T07:00:00Z\">(1 h 4 min)</span>"
+        );
+        assert!(
+            time(at("2026-11-20T23:59:00Z"), now)
+                .into_string()
+                .contains(">20 Nov 23:59 UTC<")
+        );
+        assert!(
+            time(at("2025-11-20T23:59:00Z"), now)
+                .into_string()
+                .contains(">20 Nov 2025 23:59 UTC<")
+        );
+        assert_eq!(ago_or_never(None, now).into_string(), "never");
+    }
+
+    #[test]
+    fn moments_in_a_text_are_said_as_people_read_them() {
+        let now = at("2026-11-21T08:04:12Z");
+        let markup = timed(
+            "no mail about <a>, from 2026-11-21T09:00:00Z until 2026-11-22T09:00:00Z.",
+            now,
+        )
+        .into_string();
+        assert!(
+            markup.starts_with(
+                "no mail about &lt;a&gt;, from <time datetime=\"2026-11-21T09:00:00Z\""
+            ),
+            "{markup}"
+        );
+        assert!(markup.ends_with(">22 Nov 09:00 UTC</time>."), "{markup}");
+    }
+
+    #[test]
+    fn texts_from_outside_are_bounded() {
+        assert_eq!(clip(" a\nb\u{0} "), "a b");
+        assert_eq!(clip(&"x".repeat(1_000)).chars().count(), MAX_CHARS + 1);
+    }
+}

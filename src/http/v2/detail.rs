@@ -1,0 +1,327 @@
+//! One experiment whole: what a list tells of it, and everything that only a look at the sources' newest reports can tell.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::Uri;
+use axum::response::Response;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::params::Params;
+use super::summary::{self, Line};
+use super::{Visibility, history};
+use crate::http::error::{self, ApiError};
+use crate::http::lookup;
+use crate::http::routes::{Served, answer};
+use engine::model::{CallError, SourceName};
+use engine::{
+    Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot,
+    SourceView, StreamView, ToldView, Traffic,
+};
+
+/// Everything about an experiment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WholeExperiment)]
+pub(super) struct Whole<'a> {
+    /// What a list tells of it.
+    experiment: Line<'a>,
+    /// When it was first seen.
+    first_seen: Timestamp,
+    /// When book's manifest last listed it; null for never.
+    #[schema(required)]
+    last_listed: Option<Timestamp>,
+    /// What it is in book.
+    resources: Vec<Resource<'a>>,
+    /// Its streams, in the order of `experiment.streams`.
+    streams: Vec<Contact<'a>>,
+    /// Its remote login.
+    jump: Contact<'a>,
+    /// What people were told bad about it and not yet good again, one for each way to people that heard of it.
+    notified: Vec<Told>,
+    /// Its bookings that are under way or start within 24 h, in the order of their starts.
+    booked: Vec<Slot>,
+    /// Its latest events, newest first. `/api/v2/experiments/{name}/events` tells older ones.
+    events: Vec<history::Event<'a>>,
+}
+
+/// A booking. Whose it is is not known here.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BookedSlot)]
+struct Slot {
+    /// When it starts.
+    start: Timestamp,
+    /// When it ends.
+    end: Timestamp,
+    /// Whether its user has started it.
+    started: bool,
+}
+
+/// What the people of one way were told.
+#[derive(Debug, Serialize, ToSchema)]
+struct Told {
+    /// The way.
+    #[schema(example = "mail")]
+    route: String,
+    /// How they were told it is.
+    #[schema(example = "down")]
+    health: &'static str,
+    /// When they were last told.
+    at: Timestamp,
+}
+
+impl Told {
+    fn new(view: &ToldView) -> Self {
+        Self {
+            route: view.route.to_string(),
+            health: view.health.as_str(),
+            at: view.at,
+        }
+    }
+}
+
+/// A resource of book.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Resource<'a> {
+    /// Its name in book.
+    #[schema(example = "r-pend00")]
+    name: &'a str,
+    /// Whether it can be booked: `bookable`, `withdrawn`, `held` or `unknown`.
+    #[schema(example = "bookable")]
+    bookable: &'static str,
+    /// The reason that book stores with that.
+    reason: &'a str,
+    /// When book last said so; null when it has not said yet.
+    #[schema(required)]
+    read: Option<Timestamp>,
+    /// Why the last switch failed, in one word; null when it did not.
+    #[schema(required)]
+    fault: Option<&'static str>,
+    /// Why the last switch failed, in book's words. Null for readers who may not see it.
+    #[schema(required)]
+    fault_text: Option<String>,
+}
+
+/// Where and when a stream or a login was seen. While it is not connected: the last connection that there was.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Contact)]
+pub(super) struct Contact<'a> {
+    /// The topic, or the experiment's name for a login.
+    topic: &'a str,
+    /// Whether it is in the newest report.
+    connected: bool,
+    /// When it was last in a report; null for never.
+    #[schema(required)]
+    seen: Option<Timestamp>,
+    /// When a message of it last went, as the report or, where labwatch listens, our ears tell; null when that is not known or none did.
+    #[schema(required)]
+    transmitted: Option<Timestamp>,
+    /// Messages a second since it connected; null without statistics.
+    #[schema(required)]
+    rate: Option<f32>,
+    /// Mean size of a message, in bytes; null without statistics.
+    #[schema(required)]
+    size: Option<u32>,
+    /// When it connected, by the server's clock; null when there never was a connection.
+    #[schema(required)]
+    since: Option<Timestamp>,
+    /// When its token ends, by the server's clock.
+    #[schema(required)]
+    expires: Option<Timestamp>,
+    /// Where it comes from. Null for readers who may not see it.
+    #[schema(required)]
+    remote: Option<&'a str>,
+    /// What program it says it is. Null for readers who may not see it.
+    #[schema(required)]
+    user_agent: Option<&'a str>,
+}
+
+/// Everything about an experiment that is known now.
+#[utoipa::path(
+    get,
+    path = "/api/v2/experiments/{name}",
+    tag = "experiments",
+    params(("name" = String, Path, description = "The experiment's name", example = "pend00")),
+    responses(
+        (status = 200, description = "The experiment", body = Whole<'static>),
+        (status = 400, description = "There are no parameters here", body = ApiError),
+        (status = 404, description = "There is no such experiment", body = ApiError),
+    )
+)]
+pub(in crate::http) async fn experiment(
+    State(served): State<Arc<Served>>,
+    name: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+    sight: Visibility,
+) -> Result<Response, ApiError> {
+    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
+    Params::parse(query.as_deref(), &[])?;
+    let snapshot = served.snapshot();
+    let view = snapshot
+        .experiment(&name)
+        .ok_or_else(|| error::no_such_experiment(&name))?;
+    answer(&Whole::new(view, &snapshot, sight))
+}
+
+impl<'a> Whole<'a> {
+    fn new(view: &'a ExperimentView, snapshot: &'a Snapshot, sight: Visibility) -> Self {
+        let resources: Vec<_> = view
+            .resources
+            .iter()
+            .map(|resource| resource.name.clone())
+            .collect();
+        let booked = snapshot
+            .calendar
+            .next_day(&resources, snapshot.at)
+            .into_iter();
+        Self {
+            experiment: Line::new(view),
+            first_seen: view.first_seen,
+            last_listed: view.last_listed,
+            resources: view
+                .resources
+                .iter()
+                .map(|resource| Resource::new(resource, sight))
+                .collect(),
+            streams: view
+                .streams
+                .iter()
+                .map(|stream| Contact::stream(stream, snapshot.source(SourceName::Relay), sight))
+                .collect(),
+            jump: Contact::login(view, snapshot.source(SourceName::Jump), sight),
+            notified: snapshot
+                .notified(view.stub.as_str())
+                .iter()
+                .map(Told::new)
+                .collect(),
+            booked: booked
+                .map(|of| Slot {
+                    start: of.start,
+                    end: of.end,
+                    started: of.started,
+                })
+                .collect(),
+            events: view
+                .events
+                .iter()
+                .rev()
+                .map(|event| history::Event::new(None, event))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> Resource<'a> {
+    fn new(resource: &'a ResourceView, sight: Visibility) -> Self {
+        Self {
+            name: resource.name.as_str(),
+            bookable: summary::bookable(resource.bookable),
+            reason: &resource.reason,
+            read: resource.read,
+            fault: resource.fault.as_ref().map(CallError::as_str),
+            fault_text: resource
+                .fault
+                .as_ref()
+                .filter(|_| sight.is_whole())
+                .map(ToString::to_string),
+        }
+    }
+}
+
+impl<'a> Contact<'a> {
+    fn stream(stream: &'a StreamView, relay: &'a SourceView, sight: Visibility) -> Self {
+        let topic = stream.topic.as_str();
+        let seen = stream.seen.time(relay.last_report);
+        let notified = match lookup::best(relay, Scopes::EXPT, topic) {
+            Some(connection) => Self::now(&connection, relay.last_report),
+            None => stream
+                .last
+                .as_deref()
+                .map(|last| Self::last(last, seen))
+                .unwrap_or_default(),
+        };
+        let heard = match stream.evidence {
+            Evidence::Sampled(heard) => heard,
+            Evidence::Statistics | Evidence::Unverified => None,
+        };
+        Self {
+            topic,
+            seen,
+            transmitted: heard.or(notified.transmitted),
+            ..notified
+        }
+        .for_eyes_of(sight)
+    }
+
+    fn login(view: &'a ExperimentView, jump: &'a SourceView, sight: Visibility) -> Self {
+        let topic = view.stub.as_str();
+        let seen = view.jump_seen.time(jump.last_report);
+        let notified = match lookup::best(jump, Scopes::HOST, topic) {
+            Some(connection) => Self::now(&connection, jump.last_report),
+            None => view
+                .jump_last
+                .as_deref()
+                .map(|last| Self::last(last, seen))
+                .unwrap_or_default(),
+        };
+        Self {
+            topic,
+            seen,
+            ..notified
+        }
+        .for_eyes_of(sight)
+    }
+
+    fn now(connection: &Connection<'a>, reported: Option<Timestamp>) -> Self {
+        Self {
+            connected: true,
+            since: connection.connected.parse().ok(),
+            expires: connection.expires.parse().ok(),
+            remote: Some(connection.remote),
+            user_agent: Some(connection.user_agent),
+            ..Self::default()
+        }
+        .with_traffic(connection.tx, reported)
+    }
+
+    fn last(last: &'a LastConnection, reported: Option<Timestamp>) -> Self {
+        Self {
+            since: last.connected.parse().ok(),
+            expires: last.expires.parse().ok(),
+            remote: Some(&last.remote),
+            user_agent: Some(&last.user_agent),
+            ..Self::default()
+        }
+        .with_traffic(last.tx, reported)
+    }
+
+    fn with_traffic(self, tx: Option<Traffic>, reported: Option<Timestamp>) -> Self {
+        let ago = |last: Duration| {
+            reported?
+                .checked_sub(SignedDuration::try_from(last).ok()?)
+                .ok()
+        };
+        Self {
+            transmitted: tx.and_then(|tx| tx.last).and_then(ago),
+            rate: tx.map(|tx| tx.fps).filter(|rate| rate.is_finite()),
+            size: tx.map(|tx| tx.size),
+            ..self
+        }
+    }
+
+    fn for_eyes_of(self, sight: Visibility) -> Self {
+        if sight.is_whole() {
+            self
+        } else {
+            Self {
+                remote: None,
+                user_agent: None,
+                ..self
+            }
+        }
+    }
+}

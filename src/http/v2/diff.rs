@@ -1,0 +1,113 @@
+//! What is other in a picture than in the one before, as listeners are told it. Costs next to nothing when nothing is.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Visibility;
+use super::json_cache::List;
+use super::lab::{Counts, Source};
+use super::live::json;
+use super::summary::Line;
+use engine::{ExperimentView, Snapshot};
+
+/// More changed experiments than this in one picture are told as one `reset`: to read the list once is cheaper.
+const MAX_CHANGES_AT_ONCE: usize = 256;
+
+/// The kind of a change and its data.
+pub(super) type Change = (&'static str, String);
+
+/// What was last told.
+#[derive(Debug)]
+pub(super) struct Differ {
+    changed: u64,
+    experiments: List,
+    counts: Counts,
+    sources: Vec<(&'static str, &'static str, usize)>,
+}
+
+#[derive(Serialize)]
+struct Gone<'a> {
+    name: &'a str,
+}
+
+impl Differ {
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
+        Self {
+            changed: snapshot.changed,
+            experiments: Arc::clone(&snapshot.experiments),
+            counts: Counts::of(snapshot),
+            sources: Source::all(snapshot, Visibility::Open)
+                .iter()
+                .map(Source::standing)
+                .collect(),
+        }
+    }
+
+    /// What is other than in the picture before, in the order in which it is told.
+    pub(super) fn changes(&mut self, snapshot: &Snapshot) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if snapshot.changed != self.changed {
+            self.changed = snapshot.changed;
+            changes = between(&self.experiments, &snapshot.experiments);
+            self.experiments = Arc::clone(&snapshot.experiments);
+            if changes.len() > MAX_CHANGES_AT_ONCE {
+                changes = vec![("reset", r#"{"why":"too-much"}"#.to_owned())];
+            }
+            let counts = Counts::of(snapshot);
+            if counts != self.counts {
+                self.counts = counts;
+                changes.push(("counts", json(&counts)));
+            }
+        }
+        let sources = Source::all(snapshot, Visibility::Open);
+        if !sources
+            .iter()
+            .map(Source::standing)
+            .eq(self.sources.iter().copied())
+        {
+            self.sources = sources.iter().map(Source::standing).collect();
+            changes.push(("sources", json(&sources)));
+        }
+        changes
+    }
+}
+
+/// What changed between two lists, which are sorted by name.
+fn between(before: &List, now: &List) -> Vec<Change> {
+    let (mut was, mut is) = (before.iter().peekable(), now.iter().peekable());
+    let mut changes = Vec::new();
+    loop {
+        let order = match (was.peek(), is.peek()) {
+            (None, None) => return changes,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(was), Some(is)) => was.stub.cmp(&is.stub),
+        };
+        let old = was.next_if(|_| order.is_le());
+        let new = is.next_if(|_| order.is_ge());
+        changes.extend(change(old, new));
+        if changes.len() > MAX_CHANGES_AT_ONCE {
+            return changes;
+        }
+    }
+}
+
+fn change(old: Option<&Arc<ExperimentView>>, new: Option<&Arc<ExperimentView>>) -> Option<Change> {
+    let line = |view: &ExperimentView| json(&Line::new(view));
+    match (old, new) {
+        (Some(old), Some(new)) if Arc::ptr_eq(old, new) => None,
+        (Some(old), Some(new)) => Some(line(new))
+            .filter(|now| *now != line(old))
+            .map(|now| ("experiment", now)),
+        (None, Some(new)) => Some(("experiment", line(new))),
+        (Some(old), None) => Some((
+            "gone",
+            json(&Gone {
+                name: old.stub.as_str(),
+            }),
+        )),
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,185 @@
+//! The way in for people: joins the API's gate to the settings, the memory and the log, and serves with the certificate that is set.
+
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{ServiceError, Stops, TaskSet};
+use crate::config::{ApiRead, ApiSettings};
+use crate::driver::CommandSender;
+use crate::health::HealthState;
+use crate::http::auth::{Audit, Keep, Reading, Revocations};
+use crate::http::{
+    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, OrderState,
+    TlsFiles,
+};
+use crate::store::{Entry, Store};
+use engine::Snapshot;
+
+/// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
+pub(super) fn authenticator(
+    settings: &ApiSettings,
+    memory: &BTreeMap<String, Value>,
+    store: Option<Store>,
+) -> Authenticator {
+    let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
+    Authenticator::new(access(settings), revocations, audit(store))
+}
+
+fn access(settings: &ApiSettings) -> AccessSettings {
+    let reading = match settings.read {
+        ApiRead::Open => Reading::Open,
+        ApiRead::Token => Reading::Token,
+        ApiRead::Students => Reading::Students,
+    };
+    AccessSettings {
+        secret: settings.secret.clone(),
+        reading,
+        session: settings.session,
+        trusted_proxies: settings.trusted_proxies.clone(),
+        url: settings.url.as_deref().and_then(|url| Url::parse(url).ok()),
+        base: base(settings).to_string(),
+    }
+}
+
+/// The path below which people reach the pages, without a slash at its end: a proxy may have put something in front of our own.
+pub(super) fn base(settings: &ApiSettings) -> Arc<str> {
+    let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
+    url.as_ref()
+        .map_or(&*settings.prefix, |url| url.path().trim_end_matches('/'))
+        .into()
+}
+
+/// Keeps small state in the memory, and says whether it is on disk.
+pub(super) fn keep(store: Option<Store>) -> Keep {
+    Box::new(move |key, value| {
+        let Some(store) = store.clone() else {
+            return Box::pin(ready(false));
+        };
+        let lost = store.health().lost;
+        let ticket = store.write(vec![Entry::Keep { key, value }]);
+        Box::pin(async move {
+            store.durable(ticket).await;
+            store.health().lost == lost
+        })
+    })
+}
+
+fn audit(store: Option<Store>) -> Audit {
+    Audit::new(move |who, what| {
+        tracing::info!(who, what, "a change was made over the API");
+        let entry = Entry::Audit {
+            at: Timestamp::now(),
+            who: who.to_owned(),
+            what: what.to_owned(),
+        };
+        let taken = store
+            .as_ref()
+            .is_none_or(|store| store.write(vec![entry]).is_taken());
+        if !taken {
+            tracing::error!(
+                who,
+                what,
+                "the memory does not take the record of a change; it stands in the log alone"
+            );
+        }
+    })
+}
+
+/// Takes the API's address, where it is to have one, and tells what it is then. Where somebody has it, finds out who.
+pub(super) async fn listen(
+    asked: Option<SocketAddr>,
+) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
+    let Some(address) = asked else {
+        return Ok(None);
+    };
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            let listen = listener
+                .local_addr()
+                .map_err(|error| ServiceError::Listen(address, error))?;
+            Ok(Some((listener, listen)))
+        }
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            match http::labwatch_on(address).await {
+                Some(version) => Err(ServiceError::Another(address, version)),
+                None => Err(ServiceError::Listen(address, error)),
+            }
+        }
+        Err(error) => Err(ServiceError::Listen(address, error)),
+    }
+}
+
+/// The way of commands to the engine.
+pub(super) fn orders(
+    orders: CommandSender,
+    desk: HealthState,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+) -> OrderState {
+    let give = move |command, by| {
+        let orders = orders.clone();
+        Box::pin(async move { orders.give(command, by).await }) as Answered
+    };
+    let is_component = move |name: &str| desk.picture().component(name).is_some();
+    OrderState {
+        snapshots,
+        is_component: Arc::new(is_component),
+        give: Arc::new(give),
+    }
+}
+
+/// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.
+pub(super) fn start(
+    settings: &ApiSettings,
+    parts: &mut TaskSet,
+    listener: Option<TcpListener>,
+    router: Router,
+    stops: &Stops<'_>,
+) -> Result<(), CertificateError> {
+    let Some(listener) = listener else {
+        return Ok(());
+    };
+    let router = http::below(&settings.prefix, router);
+    let files = settings.tls.as_ref().map(|tls| TlsFiles {
+        certificate: tls.cert.clone(),
+        key: tls.key.clone(),
+    });
+    let certificate = files.map(Certificate::load).transpose()?;
+    if let Some(certificate) = &certificate {
+        parts.spawn(
+            "look-out for a new certificate",
+            Arc::clone(certificate).follow(http::RELOAD_EVERY, stops.all.clone()),
+        );
+    }
+    parts.spawn(
+        "API",
+        serve(listener, certificate, router, stops.api.clone()),
+    );
+    Ok(())
+}
+
+/// Serves until `stop`, over TLS where there is a certificate.
+pub(super) async fn serve(
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let served = match certificate {
+        Some(certificate) => http::serve_over_tls(certificate, listener, router, stop).await,
+        None => http::serve(listener, router, stop).await,
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "a listener for HTTP cannot go on");
+    }
+}

@@ -1,0 +1,136 @@
+//! The boot story of what is measured: who is asked at the scrape, who counts, what is sent to Graphite, and profiles.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{RecordHook, ServiceError, TaskSet, health, http_server};
+use crate::config::Config;
+use crate::driver::Outlets;
+use crate::health::HealthState;
+use crate::http;
+use crate::store::{Store, StoreHealth, StoreState};
+use crate::telemetry;
+use crate::telemetry::graphite::Graphite;
+use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, StoreFigures};
+use engine::{Input, Snapshot};
+
+/// Everything that is measured, and who counts answers.
+pub(super) fn figures(
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    counters: &Arc<Counters>,
+    queues: Vec<Queue>,
+    kept: Option<Store>,
+    desk: HealthState,
+) -> http::Figures {
+    let http = Arc::new(HttpCounts::default());
+    let store = kept.map(|store| {
+        Box::new(move || store_figures(&store.health()))
+            as Box<dyn Fn() -> StoreFigures + Send + Sync>
+    });
+    let label = desk.label().to_owned();
+    let inside = Inside {
+        label,
+        service: Box::new(move || health::figures(&desk)),
+        queues,
+        store,
+    };
+    let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
+    http::Figures {
+        content_type: telemetry::metrics::CONTENT_TYPE,
+        text: Arc::new(move || metrics.text().ok()),
+        count: Arc::new(move |route, status, took| http.note(route, status, took)),
+    }
+}
+
+fn store_figures(health: &StoreHealth) -> StoreFigures {
+    StoreFigures {
+        ok: health.state == StoreState::Ok,
+        lost: health.lost,
+        waiting: health.waiting,
+    }
+}
+
+/// A record goes to the counters, then on.
+pub(super) fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> RecordHook {
+    let counters = Arc::clone(counters);
+    Box::new(move |seen| {
+        counters.note(seen);
+        record(seen);
+    })
+}
+
+/// The queues before the engine and behind it.
+pub(super) fn queues(inputs: &mpsc::Sender<Input>, outlets: &Outlets) -> Vec<Queue> {
+    vec![
+        queue("inputs", inputs),
+        queue("switches", &outlets.switches),
+        queue("samples", &outlets.samples),
+        queue("mails", &outlets.mails),
+        queue("webhooks", &outlets.webhooks),
+    ]
+}
+
+/// Looks at how much waits in a queue without keeping it open.
+fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
+    let (bound, sender) = (sender.max_capacity(), sender.downgrade());
+    let depth = move || {
+        sender.upgrade().map_or(0, |sender| {
+            sender.max_capacity().saturating_sub(sender.capacity())
+        })
+    };
+    Queue {
+        name,
+        depth: Box::new(depth),
+        bound,
+    }
+}
+
+/// Sends figures to Graphite where that is wanted: of experiments, and of labwatch's own components.
+pub(super) fn start_graphite(
+    config: &Config,
+    parts: &mut TaskSet,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    desk: &HealthState,
+    stop: &CancellationToken,
+) {
+    let Some(settings) = &config.graphite else {
+        return;
+    };
+    let graphite = Graphite {
+        host: settings.host.clone(),
+        port: settings.port,
+        prefix: settings.prefix.clone(),
+        label: config.surfaces.label.clone(),
+        every: settings.every,
+    };
+    let desk = desk.clone();
+    let components = Box::new(move || health::components(&desk));
+    parts.spawn(
+        "figures for Graphite",
+        telemetry::graphite::run(graphite, pictures, components, stop.clone()),
+    );
+}
+
+/// Profiles have a port of their own: a port that cannot be had is an error at the start, as for the API.
+pub(super) fn start_profiling(
+    config: &Config,
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) -> Result<(), ServiceError> {
+    let Some(settings) = &config.profile else {
+        return Ok(());
+    };
+    let refused = |error| ServiceError::Profile(settings.listen, error);
+    let listener = std::net::TcpListener::bind(settings.listen).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    let listener = TcpListener::from_std(listener).map_err(refused)?;
+    tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
+    parts.spawn(
+        "profiling",
+        http_server::serve(listener, None, telemetry::profile::router(), stop.clone()),
+    );
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! The boot story of telling people and programs: mail, webhooks and the dead-man's call, as they are set.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::reload::ConfigWatch;
+use super::{ServiceError, TaskSet};
+use crate::clients::Http;
+use crate::config::{Config, MailSettings};
+use crate::driver::TELL_QUEUE;
+use crate::effects::deadman::DeadManView;
+use crate::effects::mail::{Mailer, MailerError, Recipients};
+use crate::effects::webhook::Webhook;
+use crate::effects::{self, deadman, webhook};
+use crate::health::{Finding, Reporter, State};
+use crate::store::{Store, StoreState};
+use engine::{Input, Snapshot, Summary};
+
+/// The mailer of a configuration; `None` where nobody is mailed.
+pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
+    let of =
+        |settings: &MailSettings| Mailer::new(settings.clone(), &Recipients::of(&config.telling));
+    config.mail.as_ref().map(of).transpose()
+}
+
+/// Starts mail. Whether anybody is mailed may change with the configuration.
+pub(super) fn start_mail(
+    config: ConfigWatch,
+    parts: &mut TaskSet,
+    inputs: &mpsc::Sender<Input>,
+    stop: &CancellationToken,
+) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
+    mailer(&config.borrow()).map_err(ServiceError::Mail)?;
+    let (mails, queue) = mpsc::channel(TELL_QUEUE);
+    // A configuration whose settings make no mailer does not come into force.
+    let current = move || mailer(&config.borrow()).ok().flatten();
+    parts.spawn(
+        "mail",
+        effects::mail::run(current, queue, inputs.clone(), stop.clone()),
+    );
+    Ok(mails)
+}
+
+/// Starts the webhooks. Which there are may change with the configuration.
+pub(super) fn start_webhooks(
+    config: ConfigWatch,
+    tls: &rustls::ClientConfig,
+    parts: &mut TaskSet,
+    inputs: &mpsc::Sender<Input>,
+    stop: &CancellationToken,
+) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
+    let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
+    let (summaries, queue) = mpsc::channel(TELL_QUEUE);
+    let current = move || Webhook::all(&config.borrow().telling, &http);
+    parts.spawn(
+        "webhooks",
+        webhook::run(current, queue, inputs.clone(), stop.clone()),
+    );
+    Ok(summaries)
+}
+
+/// Starts the dead-man's call, where there is one. Without a store there is nothing that could fail to be written.
+pub(super) fn start_deadman(
+    config: &Config,
+    http: Http,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    store: Option<Store>,
+    reporter: Option<Reporter>,
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) {
+    let (Some(settings), Some(reporter)) = (config.telling.dead_man.clone(), reporter) else {
+        return;
+    };
+    let notified = Box::new(move |view: &DeadManView| {
+        reporter.report(how_calling_goes(view));
+    });
+    let memory_is_well = Box::new(move || {
+        store
+            .as_ref()
+            .is_none_or(|store| store.health().state == StoreState::Ok)
+    });
+    let caller = deadman::Caller { settings, http };
+    parts.spawn(
+        "dead-man's call",
+        deadman::run(caller, pictures, memory_is_well, notified, stop.clone()),
+    );
+}
+
+/// A call that is not taken is no reason to call labwatch not ok: whoever waits for it raises the alarm.
+fn how_calling_goes(view: &DeadManView) -> Finding {
+    let Some(fault) = &view.fault else {
+        return Finding::ok();
+    };
+    let last = view.last_taken.map_or_else(
+        || "no call was ever taken".to_owned(),
+        |at| format!("the last call was taken at {at}"),
+    );
+    Finding::new(
+        State::Warn,
+        format!(
+            "{} calls in a row were not taken: {fault}; {last}",
+            view.failures
+        ),
+    )
+}

@@ -1,0 +1,110 @@
+//! Questions about what was to be sent: all of it, or what told of one experiment.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::entry::OutboxState;
+use super::error::ReadError;
+use super::read::{MAX_ROWS, Range, Reader};
+use super::{file, memory, text};
+use engine::model::{Health, Stub};
+
+/// Something that was or is to be sent, without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Its number.
+    pub id: u64,
+    /// The route that it goes.
+    pub route: String,
+    /// When it was put together.
+    pub created: Timestamp,
+    /// How it stands.
+    pub state: OutboxState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was last tried.
+    pub tried: Option<Timestamp>,
+    /// Why it last failed.
+    pub last_error: Option<String>,
+}
+
+/// What a message said of an experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxQuery {
+    /// The message.
+    pub message: OutboxRow,
+    /// The health that it told.
+    pub said: Health,
+}
+
+const COLUMNS: &str = "outbox.id, route, created, state, attempts, tried, last_error";
+
+impl Reader {
+    /// What was put together to be sent, newest first, at most [`MAX_ROWS`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn outbox(&self, range: Range) -> Result<Vec<OutboxRow>, ReadError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM outbox WHERE created >= ?1 AND created < ?2 ORDER BY outbox.id DESC"
+        );
+        self.list(range, sql, outgoing).await
+    }
+
+    /// What was put together to be sent and told of this experiment, newest first, at most [`MAX_ROWS`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn mentions(&self, stub: &Stub, range: Range) -> Result<Vec<OutboxQuery>, ReadError> {
+        let stub = stub.clone();
+        self.ask(move |from| mentions(from, &stub, range)).await
+    }
+}
+
+/// The news stand in the content as a letter has them.
+fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<OutboxQuery>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, news.value ->> 'health' FROM outbox, json_each(outbox.content, '$.news') AS news \
+         WHERE created >= ?1 AND created < ?2 AND news.value ->> 'stub' = ?3 ORDER BY outbox.id DESC LIMIT {MAX_ROWS}"
+    );
+    let mut statement = from.prepare_cached(&sql)?;
+    let mut found = statement.query(params![
+        text::millis(range.from),
+        text::millis(range.until),
+        stub.as_str()
+    ])?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        let said = Health::ALL.into_iter().find(|health| {
+            row.get_ref(7)
+                .is_ok_and(|as_str| as_str.as_str() == Ok(health.as_str()))
+        });
+        all.extend(
+            outgoing(row)?
+                .zip(said)
+                .map(|(message, said)| OutboxQuery { message, said }),
+        );
+    }
+    Ok(all)
+}
+
+fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
+    let state = row.get_ref(3)?.as_str()?;
+    let state = OutboxState::ALL
+        .into_iter()
+        .find(|known| known.as_str() == state);
+    let tried: Option<i64> = row.get(5)?;
+    let (id, route, attempts, last_error) =
+        (file::unsigned(row)?, row.get(1)?, row.get(4)?, row.get(6)?);
+    let parts = memory::time(row, 2)?.zip(state);
+    let tried = tried.and_then(text::time);
+    Ok(parts.map(|(created, state)| OutboxRow {
+        id,
+        route,
+        created,
+        state,
+        attempts,
+        tried,
+        last_error,
+    }))
+}

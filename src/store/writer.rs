@@ -1,0 +1,465 @@
+//! The one thread that writes: takes batches, commits what waits as one group, keeps what the disk does not take and tries again,
+//! notes that labwatch runs, and forgets what is too old. Nobody waits for it, and it waits for nobody.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::watch;
+
+use super::entry::Entry;
+use super::file::{self, Database, Folder, OpenFault};
+use super::health::{Progress, StoreHealth, StoreState};
+use super::memory::{Gap, GapCause, HEARTBEAT, gap_between};
+use super::mirror::Mirror;
+use super::prune::{self, Walk};
+use super::write::{self, WriteFault};
+use crate::failpoints;
+
+/// The most entries that wait in memory while the disk takes none. When more come, the oldest are lost.
+pub const BACKLOG: usize = 8_192;
+
+/// The most batches that are committed as one group.
+const GROUP: usize = 256;
+
+/// The most gaps that wait to be noted; beyond that, the latest grows.
+const MAX_GAPS: usize = 16;
+
+/// The pause before the first new attempt; each further one is twice as long.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+
+/// The longest pause between two attempts.
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// Tells the time. The store takes it as a value so that tests can set the clock.
+pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Entries that are kept as a whole or not at all.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) ticket: u64,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// What the thread owns.
+pub(super) struct StoreWriter {
+    pub(super) folder: Folder,
+    pub(super) database: Option<Database>,
+    pub(super) batches: Receiver<Batch>,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) health: watch::Sender<StoreHealth>,
+    pub(super) clock: WallClock,
+    pub(super) history: SignedDuration,
+    /// Times in which nothing was kept, not yet noted.
+    pub(super) gaps: Vec<Gap>,
+    pub(super) agenda: Agenda,
+    /// What a file that is begun anew is told first.
+    pub(super) mirror: Mirror,
+}
+
+/// What is due when.
+#[derive(Debug)]
+pub(super) struct Agenda {
+    waiting: VecDeque<Batch>,
+    /// When the first and the last entries of this trouble were lost.
+    lost: Option<(Timestamp, Timestamp)>,
+    beat: (Timestamp, Instant),
+    next_beat: Instant,
+    retry: Option<(Instant, Duration)>,
+    walk: Walk,
+    next_step: Instant,
+}
+
+/// Why an attempt to write came to nothing.
+struct Failure {
+    why: String,
+    broken: bool,
+}
+
+impl Agenda {
+    /// The agenda at the start; `healthy` says whether the file is open.
+    pub(super) fn new(now: Timestamp, healthy: bool) -> Self {
+        let start = Instant::now();
+        Self {
+            waiting: VecDeque::new(),
+            lost: None,
+            beat: (now, start),
+            next_beat: start,
+            retry: (!healthy).then(|| (start + FIRST_RETRY, FIRST_RETRY)),
+            walk: Walk::default(),
+            next_step: start + HEARTBEAT,
+        }
+    }
+
+    fn next(&self) -> Instant {
+        self.retry
+            .map_or(self.next_beat.min(self.next_step), |(at, _)| at)
+    }
+
+    fn may_try(&self) -> bool {
+        self.retry.is_none_or(|(at, _)| at <= Instant::now())
+    }
+}
+
+impl StoreWriter {
+    /// Runs until nobody can write any more, and then writes the rest.
+    pub(super) fn run(mut self) {
+        loop {
+            let pause = self.agenda.next().saturating_duration_since(Instant::now());
+            match self.batches.recv_timeout(pause) {
+                Ok(batch) => self.take(batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.turn();
+        }
+        self.agenda.retry = None;
+        self.agenda.next_beat = Instant::now();
+        self.turn();
+        self.give_up();
+    }
+
+    /// Takes a batch and those that wait behind it.
+    fn take(&mut self, first: Batch) {
+        self.agenda.waiting.push_back(first);
+        for _ in 1..GROUP {
+            match self.batches.try_recv() {
+                Ok(batch) => self.agenda.waiting.push_back(batch),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        let last = self.agenda.waiting.back().map(|batch| batch.ticket);
+        self.note_sleep();
+        if self.agenda.may_try() {
+            match self.attempt() {
+                Ok(()) => self.recovered(),
+                Err(failure) => self.failed(&failure),
+            }
+        }
+        self.drop_oldest();
+        self.report(last);
+    }
+
+    /// Everything that is to be written now.
+    fn attempt(&mut self) -> Result<(), Failure> {
+        self.reopen()?;
+        while !self.agenda.waiting.is_empty() {
+            self.commit_group()?;
+        }
+        self.commit_chores()
+    }
+
+    /// Makes sure that the file is open and is the one that others find.
+    fn reopen(&mut self) -> Result<(), Failure> {
+        if self.database.as_ref().is_some_and(Database::still_there) {
+            return Ok(());
+        }
+        if self.database.take().is_some() {
+            tracing::error!(file = %self.folder.path().display(), "somebody removed the data file while labwatch ran");
+        }
+        let mut opened = self.folder.open(|_| Ok(())).map_err(|fault| Failure {
+            why: words(fault),
+            broken: false,
+        })?;
+        if opened.new || opened.aside.is_some() {
+            self.begun_anew(opened.aside);
+            fill(&mut opened.database.connection, &self.mirror)?;
+        }
+        self.database = Some(opened.database);
+        Ok(())
+    }
+
+    fn begun_anew(&self, aside: Option<(PathBuf, String)>) {
+        tracing::warn!(file = %self.folder.path().display(), "a new data file is begun and told what is true now; the history begins today");
+        let now = (self.clock)();
+        self.health.send_modify(|health| {
+            health.anew = Some(now);
+            if let Some((path, why)) = aside {
+                tracing::error!(aside = %path.display(), why, "the data file is broken and was moved aside");
+                (health.set_aside, health.last_error) = (Some(path), Some(why));
+            }
+        });
+    }
+
+    /// Writes the oldest batches as one transaction. A batch that cannot be kept is left out, and counted.
+    fn commit_group(&mut self) -> Result<(), Failure> {
+        let Some(database) = self.database.as_mut() else {
+            return Ok(());
+        };
+        let group = self.agenda.waiting.len().min(GROUP);
+        let mut transaction = database
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut refused = 0;
+        for batch in self.agenda.waiting.iter().take(group) {
+            let savepoint = transaction.savepoint()?;
+            match batch
+                .entries
+                .iter()
+                .try_for_each(|entry| write::write(&savepoint, entry))
+            {
+                Ok(()) => savepoint.commit()?,
+                Err(WriteFault::Disk(error)) => return Err(error.into()),
+                Err(fault @ WriteFault::Refused(_)) => {
+                    tracing::error!(ticket = batch.ticket, entries = batch.entries.len(), %fault, "entries are lost");
+                    refused += batch.entries.len();
+                }
+            }
+        }
+        transaction.commit()?;
+        for entry in self
+            .agenda
+            .waiting
+            .drain(..group)
+            .flat_map(|batch| batch.entries)
+        {
+            self.mirror.note(&entry);
+            passed(&entry);
+        }
+        self.count_lost(refused);
+        Ok(())
+    }
+
+    /// The heartbeat, the gaps that are to be noted, and a step of forgetting, each when it is due.
+    fn commit_chores(&mut self) -> Result<(), Failure> {
+        let (now, instant) = ((self.clock)(), Instant::now());
+        let (beat_due, step_due) = (
+            self.agenda.next_beat <= instant,
+            self.agenda.next_step <= instant,
+        );
+        let Some(database) = self
+            .database
+            .as_mut()
+            .filter(|_| beat_due || step_due || !self.gaps.is_empty())
+        else {
+            return Ok(());
+        };
+        let transaction = database
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for gap in &self.gaps {
+            write::write_gap(&transaction, gap.since, gap.until, gap.why.as_str())?;
+        }
+        if beat_due {
+            write::write_alive(&transaction, now)?;
+        }
+        let mut over = false;
+        if let Some(before) = now.checked_sub(self.history).ok().filter(|_| step_due) {
+            over = self.agenda.walk.step(&transaction, before)?;
+            if over {
+                prune::ended_notes(&transaction, before)?;
+            }
+        }
+        transaction.commit()?;
+        self.gaps.clear();
+        self.plan(instant, beat_due, step_due, over);
+        Ok(())
+    }
+
+    fn plan(&mut self, now: Instant, beat: bool, step: bool, over: bool) {
+        if beat {
+            self.agenda.next_beat = now + HEARTBEAT;
+        }
+        if step {
+            self.agenda.next_step = now
+                + if over {
+                    prune::BETWEEN_WALKS
+                } else {
+                    prune::PAUSE
+                };
+        }
+        if over {
+            self.agenda.walk = Walk::default();
+        }
+    }
+
+    /// A machine that slept, or a clock that was set forward, leaves a time for which there is no history.
+    fn note_sleep(&mut self) {
+        let now = ((self.clock)(), Instant::now());
+        let (last, last_instant) = self.agenda.beat;
+        self.agenda.beat = now;
+        let ran = SignedDuration::try_from(now.1 - last_instant).unwrap_or(SignedDuration::MAX);
+        let awake_since = now.0.checked_sub(ran).unwrap_or(now.0);
+        if let Some(gap) = gap_between(last, awake_since) {
+            tracing::warn!(since = %gap.since, until = %gap.until, "the machine slept or the clock was set forward: the history has a gap");
+            self.note_gap(gap);
+        }
+    }
+
+    fn note_gap(&mut self, gap: Gap) {
+        let full = self.gaps.len() >= MAX_GAPS;
+        match self.gaps.last_mut().filter(|_| full) {
+            Some(last) => last.until = last.until.max(gap.until),
+            None => self.gaps.push(gap),
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure) {
+        let pause = self
+            .agenda
+            .retry
+            .map_or(FIRST_RETRY, |(_, pause)| (pause * 2).min(LONGEST_RETRY));
+        self.agenda.retry = Some((Instant::now() + pause, pause));
+        (self.agenda.next_beat, self.agenda.next_step) =
+            (Instant::now() + HEARTBEAT, Instant::now() + HEARTBEAT);
+        self.database = None;
+        let aside = failure
+            .broken
+            .then(|| self.folder.set_aside())
+            .and_then(Result::ok);
+        if let Some(path) = &aside {
+            tracing::error!(aside = %path.display(), why = failure.why, "the data file is broken and was moved aside");
+        }
+        let now = (self.clock)();
+        self.health.send_modify(|health| {
+            if health.state == StoreState::Ok {
+                tracing::error!(
+                    error = failure.why,
+                    "the memory cannot be written and is tried again; judging, switching and telling go on. \
+                     Free space on its disk, or mend it, before the next restart"
+                );
+                (health.state, health.since) = (StoreState::Degraded, now);
+            }
+            health.last_error = Some(failure.why.clone());
+            health.set_aside = aside.or_else(|| health.set_aside.take());
+        });
+    }
+
+    fn recovered(&mut self) {
+        self.agenda.retry = None;
+        let now = (self.clock)();
+        if let Some((since, until)) = self.agenda.lost.take() {
+            self.note_gap(Gap {
+                since,
+                until,
+                why: GapCause::Lost,
+            });
+            self.agenda.next_beat = Instant::now();
+        }
+        self.health.send_if_modified(|health| {
+            let was_degraded = health.state == StoreState::Degraded;
+            if was_degraded {
+                tracing::info!(lost = health.lost, since = %health.since, "the memory is written again");
+                (health.state, health.since) = (StoreState::Ok, now);
+            }
+            was_degraded
+        });
+    }
+
+    /// Keeps the backlog within its bound.
+    fn drop_oldest(&mut self) {
+        let mut entries: usize = self
+            .agenda
+            .waiting
+            .iter()
+            .map(|batch| batch.entries.len())
+            .sum();
+        let mut lost = 0;
+        while entries > BACKLOG {
+            let Some(batch) = self.agenda.waiting.pop_front() else {
+                break;
+            };
+            entries -= batch.entries.len();
+            lost += batch.entries.len();
+        }
+        if lost > 0 {
+            // The oldest are from the beginning of the trouble, the newest are older than now.
+            let since = self
+                .agenda
+                .lost
+                .map_or(self.health.borrow().since, |(since, _)| since);
+            self.agenda.lost = Some((since, (self.clock)()));
+        }
+        self.count_lost(lost);
+    }
+
+    fn count_lost(&self, entries: usize) {
+        if entries > 0 {
+            self.health
+                .send_modify(|health| health.lost += entries as u64);
+        }
+    }
+
+    fn report(&self, last: Option<u64>) {
+        let waiting = self
+            .agenda
+            .waiting
+            .iter()
+            .map(|batch| batch.entries.len())
+            .sum();
+        self.health
+            .send_if_modified(|health| std::mem::replace(&mut health.waiting, waiting) != waiting);
+        self.progress.send_if_modified(|progress| {
+            let settled = last.map_or(progress.settled, |last| last.max(progress.settled));
+            let durable = self
+                .agenda
+                .waiting
+                .front()
+                .map_or(settled, |batch| batch.ticket.saturating_sub(1));
+            let next = Progress { settled, durable };
+            std::mem::replace(progress, next) != next
+        });
+    }
+
+    /// What still waits at the end is lost, and it is said.
+    fn give_up(mut self) {
+        let lost: usize = self
+            .agenda
+            .waiting
+            .drain(..)
+            .map(|batch| batch.entries.len())
+            .sum();
+        if lost > 0 {
+            tracing::error!(
+                lost,
+                "labwatch stops while the disk takes nothing: these entries are lost"
+            );
+        }
+        self.count_lost(lost);
+        self.report(None);
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self {
+            why: error.to_string(),
+            broken: file::is_broken(&error),
+        }
+    }
+}
+
+/// Tells a file that is begun anew what is true, all or nothing.
+fn fill(file: &mut Connection, mirror: &Mirror) -> Result<(), Failure> {
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for entry in mirror.entries() {
+        match write::write(&transaction, &entry) {
+            Ok(()) => {}
+            Err(WriteFault::Disk(error)) => return Err(error.into()),
+            Err(fault @ WriteFault::Refused(_)) => {
+                tracing::error!(%fault, "something that is remembered cannot be written again")
+            }
+        }
+    }
+    transaction.commit().map_err(Failure::from)
+}
+
+fn passed(entry: &Entry) {
+    if let Entry::Record { record, .. } = entry {
+        failpoints::pass_after(record);
+    }
+}
+
+fn words(fault: OpenFault) -> String {
+    match fault {
+        OpenFault::Fatal(error) => error.to_string(),
+        OpenFault::Disk(why) => why,
+    }
+}

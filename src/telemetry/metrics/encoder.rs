@@ -1,0 +1,96 @@
+//! A sheet that figures are written on: one family after the other, each with its help, its labels and its values. Knows no figure.
+
+#![expect(clippy::needless_pass_by_value, reason = "the values are numbers")]
+
+use std::fmt;
+
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder,
+};
+use prometheus_client::metrics::MetricType;
+
+/// One label's name and value.
+pub(super) type Label<'a> = (&'a str, &'a str);
+
+/// The sheet of one scrape.
+pub(super) struct Encoder<'a>(DescriptorEncoder<'a>);
+
+/// A family of gauges that is being written.
+pub(super) struct Gauges<'a>(MetricEncoder<'a>);
+
+/// A family of counters that is being written.
+pub(super) struct Counts<'a>(MetricEncoder<'a>);
+
+impl<'a> Encoder<'a> {
+    pub(super) fn new(encoder: DescriptorEncoder<'a>) -> Self {
+        Self(encoder)
+    }
+
+    /// Begins a family of gauges.
+    pub(super) fn gauges(
+        &mut self,
+        name: &'static str,
+        help: &str,
+    ) -> Result<Gauges<'_>, fmt::Error> {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Gauge)
+            .map(Gauges)
+    }
+
+    /// Begins a family of counters; the format puts `_total` behind the name.
+    pub(super) fn counts(
+        &mut self,
+        name: &'static str,
+        help: &str,
+    ) -> Result<Counts<'_>, fmt::Error> {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Counter)
+            .map(Counts)
+    }
+
+    /// A gauge without labels.
+    pub(super) fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl EncodeGaugeValue,
+    ) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?
+            .encode_gauge(&value)
+    }
+
+    /// A counter without labels.
+    pub(super) fn count(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl EncodeCounterValue,
+    ) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Counter)?
+            .encode_counter::<[Label<'_>; 0], _, u64>(&value, None)
+    }
+}
+
+impl Gauges<'_> {
+    pub(super) fn set<const N: usize>(
+        &mut self,
+        labels: [Label<'_>; N],
+        value: impl EncodeGaugeValue,
+    ) -> fmt::Result {
+        self.0.encode_family(&labels)?.encode_gauge(&value)
+    }
+}
+
+impl Counts<'_> {
+    pub(super) fn set<const N: usize>(
+        &mut self,
+        labels: [Label<'_>; N],
+        value: impl EncodeCounterValue,
+    ) -> fmt::Result {
+        self.0
+            .encode_family(&labels)?
+            .encode_counter::<[Label<'_>; 0], _, u64>(&value, None)
+    }
+}
