@@ -6,6 +6,7 @@
 mod backoff;
 pub mod book;
 mod classify;
+mod connect;
 mod http;
 mod newest;
 mod parse;
@@ -25,6 +26,7 @@ pub use book::client::{
 };
 pub use book::timetable::{MAX_BOOKINGS, MAX_SLOTS};
 pub use classify::error_of_status;
+pub use connect::{ConnectError, ConnectFailure, dial};
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
 pub use parse::entry::MAX_CONNECTIONS;
 pub use parse::{MAX_BROKEN, MAX_REREAD_BYTES, Parsed, parse};

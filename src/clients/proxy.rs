@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use hyper::Uri;
 use hyper::service::Service as _;
@@ -13,10 +14,14 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 
 use super::classify::{not_connected, place_of};
+use super::connect::{ConnectError, ConnectFailure, dial};
 use engine::model::CallError;
 
 /// Where a SOCKS proxy listens unless its address says so.
 const SOCKS_PORT: u16 = 1080;
+
+/// The longest that connecting straight may take, all addresses together.
+const STRAIGHT_WAIT: Duration = Duration::from_secs(10);
 
 /// A connection to a host, for a websocket. `secure` says whether TLS will go over it, which decides whose proxy it is.
 ///
@@ -31,6 +36,19 @@ pub fn no_websocket(error: &(dyn Error + 'static), host: &str, port: u16) -> Cal
     not_connected(error, format!("websocket at {host}:{port}: {error}"), None)
 }
 
+fn not_dialled(error: &ConnectError) -> CallError {
+    let what = format!("websocket: {error}");
+    match error.failure {
+        ConnectFailure::Lookup(_)
+        | ConnectFailure::LookupTimedOut(_)
+        | ConnectFailure::NoAddress => CallError::NameLookup(what),
+        ConnectFailure::NoRoute => CallError::NoRoute(what),
+        ConnectFailure::Refused => CallError::Refused(what),
+        ConnectFailure::TimedOut(_) => CallError::TimedOut,
+        ConnectFailure::Other(_) => CallError::Unreachable(what),
+    }
+}
+
 async fn connect_by(
     proxies: &Matcher,
     secure: bool,
@@ -42,9 +60,9 @@ async fn connect_by(
         .parse()
         .map_err(|error| CallError::Protocol(format!("websocket at {host}:{port}: {error}")))?;
     match proxies.intercept(&there) {
-        None => TcpStream::connect(format!("{host}:{port}"))
+        None => dial(host, port, STRAIGHT_WAIT)
             .await
-            .map_err(|error| no_websocket(&error, host, port)),
+            .map_err(|error| not_dialled(&error)),
         Some(proxy) => through(&proxy, there).await.map_err(|error| {
             let what = format!("websocket at {host}:{port}: {error}");
             not_connected(&error, what, Some(&place_of(&proxy)))
@@ -53,7 +71,7 @@ async fn connect_by(
 }
 
 async fn through(proxy: &Intercept, there: Uri) -> io::Result<TcpStream> {
-    let refused = |why: &dyn std::fmt::Display| io::Error::other(format!("by the proxy: {why}"));
+    let refused = |why: &dyn std::fmt::Display| io::Error::other(why.to_string());
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     let stream = match proxy.uri().scheme_str() {

@@ -131,6 +131,9 @@ mod tests {
             host: "127.0.0.1".into(),
             port,
             tls: MailTls::None,
+            hello: None,
+            tls_ca: None,
+            tls_fingerprint: None,
             auth: MailAuth::Plain {
                 user: "lab".into(),
                 password: "right".into(),

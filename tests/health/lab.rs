@@ -16,8 +16,8 @@ use engine::{
 use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::health::{
-    Ack, Categories, Clock, Finding, HealthState, Identity, PassiveChecks, Registry, Reporter, STORE,
-    Settings, SingleCheck, State, strict,
+    Ack, Categories, Clock, Finding, HealthState, Identity, PassiveChecks, Registry, Reporter,
+    STORE, Settings, SingleCheck, State, strict,
 };
 use tokio::sync::watch;
 
