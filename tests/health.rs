@@ -31,7 +31,7 @@ mod truth;
 use std::path::Path;
 
 use engine::Link;
-use engine::model::{CallError, SourceHealth, SourceName};
+use engine::model::{CallError, ConnectError, SourceHealth, SourceName};
 use labwatch::health::dialects::{
     Query, Reader, actuator, health_json, health_page, info, of_endpoint,
 };
@@ -192,7 +192,7 @@ async fn stale() {
         }
         lab.sources[0] = source(SourceName::Relay, SourceHealth::Down, Some(at(118)));
         lab.sources[1] = source(SourceName::Jump, SourceHealth::Down, Some(at(118)));
-        lab.sources[1].link = Link::Failed(CallError::TimedOut);
+        lab.sources[1].link = Link::Failed(ConnectError::access(CallError::TimedOut));
         lab.sources[1].note = "jump does not answer: no answer within the time limit".to_owned();
     });
     check("stale", &bench, &ASKED).await;
