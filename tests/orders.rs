@@ -16,8 +16,8 @@ use engine::{
     Receipt, Record, Role, Route, Schedule, Scope, Slot, SuppressionId, Timetable,
 };
 use jiff::Timestamp;
+use lab::Stage;
 use labwatch::driver::{self, Clock, CommandSender, Driver, Ledger, Observers, Outlets};
-use labwatch::replay::Stage;
 use labwatch::store::{Clerk, Store, StoreSettings};
 use support::lab::{Deed, Event, Lab, resource};
 use tokio::sync::{mpsc, watch};

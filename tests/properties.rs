@@ -25,7 +25,7 @@ use engine::{
     Traffic,
 };
 use jiff::Timestamp;
-use labwatch::replay::{Moved, Stage};
+use lab::{Moved, Stage};
 use proptest::prelude::*;
 use support::lab::{Deed, Event, Lab, Mood, resource};
 
@@ -389,7 +389,7 @@ proptest! {
             let said = known.get(&view.stub).copied().unwrap_or(Health::Ok);
             prop_assert_eq!(said, view.health, "what people know of {}", view.stub);
             for shown in &view.resources {
-                let is = stage.world.book.said(&shown.name).map(Availability::bookable);
+                let is = stage.world.book.stored(shown.name.as_str()).map(Availability::bookable);
                 prop_assert_eq!(is, shown.bookable, "what is shown of {}", shown.name);
                 let right = match is {
                     Some(Bookable::Held) => true,

@@ -22,8 +22,9 @@ use engine::{
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use lab::Stage;
 use labwatch::effects::mail::{Letter, compose};
-use labwatch::replay::{Kind, Notified, STARTUP, Stage, run, tell};
+use labwatch::replay::{Kind, Notified, STARTUP, run, tell};
 use support::keeper::Keeper;
 use support::lab::{Deed, Event, Lab, Mood};
 

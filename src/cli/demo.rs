@@ -13,10 +13,10 @@ use super::token::authority;
 use super::{Failure, say};
 use crate::config::{Config, Sources, load};
 use crate::http::auth::{self, Grant, Scope};
-use crate::lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
 use crate::service::{self, ServiceOptions};
 use engine::model::{Health, SourceHealth};
 use engine::{Record, SwitchOutcome};
+use lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
 
 /// How often the demonstration looks whether a mail came.
 const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);

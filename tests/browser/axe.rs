@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use labwatch::lab::{ExperimentPlan, Lab, RelayVersion, Server};
+use lab::{ExperimentPlan, Lab, RelayVersion, Server};
 use serde_json::Value;
 
 use super::laboratory::{laboratory, switched};
@@ -95,7 +95,7 @@ async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
     lab.jump_lost("pend01").expect("known");
     lab.hold("r-spin00", "The motor is being replaced.")
         .expect("known");
-    lab.experiment_appears(&ExperimentPlan::unlisted("newx00"));
+    lab.experiment_appears("newx00");
     lab.kill(Server::Mail).await;
     switched(lab, "r-pend00", 1).await;
     monitor

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::response::Html;
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

@@ -3,7 +3,7 @@
 use super::laboratory::laboratory;
 use super::monitor::Monitor;
 use super::page::Page;
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 
 /// What a careless page would do, and a word of the complaint.
 const SINS: [(&str, &str); 5] = [

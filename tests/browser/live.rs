@@ -1,6 +1,6 @@
 //! The page stays up to date by itself: from the first moment, through failures one after another, and through the loss of its connection.
 
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 
 use super::laboratory::{laboratory, switched};
 use super::monitor::Monitor;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::{Lab, RelayVersion};
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::{Lab, RelayVersion};
 
 use super::axe;
 use super::laboratory::{laboratory, switched, switches};

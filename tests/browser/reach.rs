@@ -1,6 +1,6 @@
 //! Everybody can use it: with the keyboard alone, and on a phone.
 
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 
 use super::laboratory::{laboratory, switched};
 use super::monitor::Monitor;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::RelayVersion;
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::RelayVersion;
 use tokio::process::Command;
 use tokio::time::timeout;
 

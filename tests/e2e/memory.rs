@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 use reqwest::Method;
 use serde_json::json;
 
@@ -250,7 +250,7 @@ async fn the_memory_can_be_checked() {
     assert_eq!(skipped.status.code(), Some(0), "{}", skipped.said);
 }
 
-async fn checked(lab: &labwatch::lab::Lab, settings: &[(&str, &str)], code: i32, words: &str) {
+async fn checked(lab: &lab::Lab, settings: &[(&str, &str)], code: i32, words: &str) {
     let checked = run(&["check"], lab, settings).await;
     assert!(
         checked.status.code() == Some(code) && checked.said.contains(words),

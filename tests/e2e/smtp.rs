@@ -1,6 +1,6 @@
 //! The real program, a real mail server: encrypted, logged in, refused, away and back.
 
-use labwatch::lab::{Lab, RelayVersion};
+use lab::{Lab, RelayVersion};
 use labwatch::store::DATABASE_FILE;
 use rusqlite::{Connection, OpenFlags};
 

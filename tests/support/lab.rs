@@ -11,7 +11,7 @@ use engine::{
     Traffic,
 };
 use jiff::{SignedDuration, Timestamp};
-use labwatch::replay::{Listed, ModelBook, Plan, World};
+use lab::{Book, Manifest, Resource, Timeline, World};
 
 /// Something that is done to the laboratory. Names are topics (`pend00-st-data`), hosts (`pend00/jump`) or experiments (`pend00`).
 #[derive(Debug, Clone)]
@@ -125,8 +125,8 @@ pub struct Lab {
     jump: Server,
     statistics: bool,
     junk: bool,
-    manifest: BTreeMap<ResourceName, Listed>,
-    pub book: ModelBook,
+    manifest: Manifest,
+    pub book: Book,
     book_every: Duration,
     book_ticks: u64,
     book_fails: bool,
@@ -160,8 +160,8 @@ impl Lab {
             jump: server(1),
             statistics: true,
             junk: false,
-            manifest: BTreeMap::new(),
-            book: ModelBook::default(),
+            manifest: Manifest::new(),
+            book: Book::default(),
             book_every: Duration::from_secs(60),
             book_ticks: 0,
             book_fails: false,
@@ -179,7 +179,7 @@ impl Lab {
     }
 
     /// What is to happen for the laboratory to come to life.
-    pub fn begin(plan: &mut Plan<Event>) {
+    pub fn begin(plan: &mut Timeline<Event>) {
         for name in [SourceName::Relay, SourceName::Jump] {
             plan.after(Duration::from_millis(100), Event::Opens(name));
             plan.after(Duration::from_millis(200), Event::Tick(name, 0));
@@ -333,7 +333,7 @@ impl Lab {
         vec![Input::Book(self.book.reading())]
     }
 
-    fn tick(&mut self, name: SourceName, ticks: u64, plan: &mut Plan<Event>) -> Vec<Input> {
+    fn tick(&mut self, name: SourceName, ticks: u64, plan: &mut Timeline<Event>) -> Vec<Input> {
         let (current, every) = match name {
             SourceName::Book => (
                 self.book_ticks,
@@ -370,7 +370,7 @@ impl Lab {
     }
 
     /// What was connected comes back one after the other, within eight seconds.
-    fn starts(&mut self, name: SourceName, plan: &mut Plan<Event>) {
+    fn starts(&mut self, name: SourceName, plan: &mut Timeline<Event>) {
         self.server(name).up = true;
         self.server(name).mute = false;
         self.server(name).started += 1;
@@ -392,7 +392,7 @@ impl Lab {
     }
 
     /// The feed asks for a report as soon as it is connected.
-    fn opens(&mut self, name: SourceName, plan: &mut Plan<Event>) -> Vec<Input> {
+    fn opens(&mut self, name: SourceName, plan: &mut Timeline<Event>) -> Vec<Input> {
         if !self.server(name).up {
             return Vec::new();
         }
@@ -409,25 +409,21 @@ impl Lab {
     }
 
     fn list(&mut self, name: &str, stub: &str, keys: &[String]) {
-        let stub = Stub::try_new(stub).expect("a stub");
-        let streams = keys
-            .iter()
-            .map(|key| Topic::of(&stub, key).expect("a topic"))
-            .collect();
-        let listed = Listed { stub, streams };
-        let before = self.manifest.insert(resource(name), listed.clone());
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let listed = Resource::new(stub, &keys);
+        let before = self.manifest.insert(name.to_owned(), listed.clone());
         if before != Some(listed) || self.book.is_empty() {
             self.book.upload(&self.manifest, "Loaded");
         }
     }
 
-    fn act_on(&mut self, deed: Deed, plan: &mut Plan<Event>) -> Vec<Input> {
+    fn act_on(&mut self, deed: Deed, plan: &mut Timeline<Event>) -> Vec<Input> {
         let now = plan.now().mono();
         match deed {
             Deed::Experiment(stub, keys) => self.experiment(&stub, &keys),
             Deed::List(name, stub, keys) => self.list(&name, &stub, &keys),
             Deed::Unlist(name) => {
-                self.manifest.remove(&resource(&name));
+                self.manifest.remove(&name);
                 self.book.upload(&self.manifest, "Loaded");
             }
             Deed::Connect(name) => self.connect(&name, Some(now)),
@@ -446,8 +442,8 @@ impl Lab {
             Deed::Starts(name) => self.starts(name, plan),
             Deed::Mute(name, mute) => self.server(name).mute = mute,
             Deed::Blinks(name) => self.server(name).started += 1,
-            Deed::Hold(name, reason) => drop(self.book.set(&resource(&name), false, &reason)),
-            Deed::Release(name) => drop(self.book.set(&resource(&name), true, "free again")),
+            Deed::Hold(name, reason) => drop(self.book.set(&name, false, &reason)),
+            Deed::Release(name) => drop(self.book.set(&name, true, "free again")),
             Deed::Upload => self.book.upload(&self.manifest, "Loaded again"),
             Deed::Empty => self.book.restart(),
             Deed::Poll => return self.poll(),
@@ -492,7 +488,7 @@ impl Lab {
         }
     }
 
-    fn pace(&mut self, name: SourceName, every: Duration, plan: &mut Plan<Event>) {
+    fn pace(&mut self, name: SourceName, every: Duration, plan: &mut Timeline<Event>) {
         let is_start = plan.now().mono().is_zero();
         let ticks = match name {
             SourceName::Book => {
@@ -552,7 +548,7 @@ impl Lab {
 impl World for Lab {
     type Event = Event;
 
-    fn happen(&mut self, event: Event, plan: &mut Plan<Event>) -> Vec<Input> {
+    fn happen(&mut self, event: Event, plan: &mut Timeline<Event>) -> Vec<Input> {
         match event {
             Event::Do(deed) => self.act_on(deed, plan),
             Event::Tick(name, ticks) => self.tick(name, ticks, plan),
@@ -581,7 +577,7 @@ impl World for Lab {
         }
     }
 
-    fn act(&mut self, action: Action, plan: &mut Plan<Event>) {
+    fn act(&mut self, action: Action, plan: &mut Timeline<Event>) {
         self.log.push((plan.now(), action.clone()));
         self.next_attempt += 1;
         let attempt = self.next_attempt;

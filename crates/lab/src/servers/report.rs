@@ -5,8 +5,8 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::fleet::{Fleet, Link, Role, Stream, Tally, expiry};
-use super::plan::{RelayVersion, StreamPlan};
+use crate::model::{Fleet, Link, Role, Stream, Tally, expiry};
+use crate::{RelayVersion, StreamPlan};
 use engine::model::format_duration;
 
 /// What jump writes for "never": the largest duration that its language knows.
@@ -18,7 +18,7 @@ const AGENT: &str = "Go-http-client/1.1";
 /// About how long an entry is, in bytes.
 const ENTRY_BYTES: usize = 330;
 
-/// Somebody who is really connected.
+/// A client on a real socket.
 #[derive(Debug, Clone)]
 pub(super) struct Guest {
     pub topic: String,
@@ -190,7 +190,10 @@ impl<'a> Entry<'a> {
 
 impl Flow {
     /// The mean rate is the one at the last message, so it stands still when nothing is sent.
-    #[expect(clippy::cast_precision_loss, reason = "nobody sends 2^53 messages")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a client does not send 2^53 messages"
+    )]
     fn of(tally: Tally, connected: Timestamp) -> Self {
         let Some(last) = tally.last else {
             return Self::default();

@@ -5,7 +5,6 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -16,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::frames::cut;
-use super::http::Request;
+use super::http::{Request, Stream};
 use super::hub::{Hub, Kind, Mood, Parcel, STATS, Seat};
 
 /// How often the servers ping.
@@ -34,27 +33,34 @@ const MUTE_FOR: Duration = Duration::from_secs(110);
 /// How often a topic on which nothing is sent is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// A byte that no UTF-8 has.
+const NOT_UTF_8: [u8; 1] = [0xff];
+
 /// The largest write that is buffered: a report of 10,000 experiments is about 7 MB.
 const MAX_WRITE_BYTES: usize = 64 << 20;
 
-/// The answer that accepts an upgrade; `None` when the peer did not ask for one properly.
-pub(super) fn acceptance(request: &Request) -> Option<String> {
+/// The key and the protocol that accept an upgrade; `None` when the peer did not ask for one properly.
+pub(super) fn acceptance(request: &Request) -> Option<(String, Option<&'static str>)> {
     let accept = derive_accept_key(request.header("sec-websocket-key")?.as_bytes());
-    let null = request
-        .header("sec-websocket-protocol")
-        .is_some_and(|offered| offered.split(',').any(|one| one.trim() == "null"));
-    let protocol = if null {
-        "Sec-WebSocket-Protocol: null\r\n"
-    } else {
-        ""
-    };
-    Some(format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{protocol}\r\n"
-    ))
+    let offered = request.header("sec-websocket-protocol").unwrap_or_default();
+    let null = offered.split(',').any(|one| one.trim() == "null");
+    Some((accept, null.then_some("null")))
+}
+
+/// Talks with a client after the upgrade until it leaves or is cut.
+pub(super) async fn converse(
+    hub: &Hub,
+    seat: Seat,
+    stream: Stream,
+    topic: String,
+    expires: Timestamp,
+) {
+    let conversation = Conversation::new(hub, seat, stream, topic).await;
+    conversation.run(expires).await;
 }
 
 /// Holds a socket open without a word, as the servers do after a bad code.
-pub(super) async fn stay_mute(mut stream: TcpStream) {
+pub(super) async fn stay_mute(mut stream: Stream) {
     let mut thrown_away = [0; 1024];
     let silence = async {
         while stream
@@ -67,14 +73,16 @@ pub(super) async fn stay_mute(mut stream: TcpStream) {
 }
 
 /// A listener's connection.
-pub(super) struct Conversation<'a> {
+struct Conversation<'a> {
     hub: &'a Hub,
     seat: Seat,
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Stream>,
     mood: watch::Receiver<Mood>,
     topic: String,
     /// The number of the last message of the topic's stream that was sent.
     sent: u64,
+    /// When the connection is closed, where that is its fault.
+    close_at: Option<Instant>,
 }
 
 /// What happens next in a conversation.
@@ -89,13 +97,7 @@ enum Turn {
 
 impl<'a> Conversation<'a> {
     /// Takes the stream over after the upgrade.
-    pub async fn new(
-        hub: &'a Hub,
-        seat: Seat,
-        stream: TcpStream,
-        rest: Vec<u8>,
-        topic: String,
-    ) -> Self {
+    async fn new(hub: &'a Hub, seat: Seat, stream: Stream, topic: String) -> Self {
         let max_message = if hub.kind == Kind::Jump {
             65_535
         } else {
@@ -105,8 +107,7 @@ impl<'a> Conversation<'a> {
             .max_write_buffer_size(MAX_WRITE_BYTES)
             .max_message_size(Some(max_message))
             .read_buffer_size(4 << 10);
-        let socket =
-            WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config)).await;
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         Self {
             hub,
             seat,
@@ -114,11 +115,12 @@ impl<'a> Conversation<'a> {
             mood: hub.mood(),
             topic,
             sent: 0,
+            close_at: None,
         }
     }
 
     /// Runs it until the client leaves or is cut: `expires` ends it without a close frame.
-    pub async fn run(mut self, expires: Timestamp) {
+    async fn run(mut self, expires: Timestamp) {
         let start = Instant::now();
         let life = expires.duration_since(Timestamp::now()).unsigned_abs();
         let end = start.checked_add(life);
@@ -137,6 +139,7 @@ impl<'a> Conversation<'a> {
                 biased;
                 _ = self.mood.changed() => Turn::MoodChanged,
                 () = until(end) => Turn::Over,
+                () = until(self.close_at) => Turn::Over,
                 () = sleep_until(last_pong + PONG_WITHIN) => Turn::Over,
                 parcel = self.seat.parcels.recv() => Turn::Queued(parcel),
                 message = self.socket.next() => Turn::Came(message),
@@ -178,27 +181,33 @@ impl<'a> Conversation<'a> {
         } else {
             Data::Text
         };
+        if let Some(due) = first.due {
+            sleep_until(due).await;
+        }
+        let mut is_report = first.report;
         let mut pieces = vec![first.body];
         if self.hub.kind != Kind::Jump {
             while let Ok(next) = self.seat.parcels.try_recv() {
+                is_report |= next.report;
                 pieces.push(next.body);
             }
+        }
+        let quirks = self.hub.quirks();
+        if quirks.garbled && opcode == Data::Text {
+            pieces.insert(0, Bytes::from_static(&NOT_UTF_8));
+        }
+        if let Some(wait) = quirks.close_after.filter(|_| is_report) {
+            self.close_at.get_or_insert(Instant::now() + wait);
         }
         self.write(framed(opcode, &pieces, self.buffer())).await
     }
 
     fn receive(&self, message: Message) {
         match message {
-            Message::Text(text) => self.hub.receive(
-                self.seat.id,
-                &Parcel {
-                    binary: false,
-                    body: text.into(),
-                },
-            ),
-            Message::Binary(body) => self
+            Message::Text(text) => self
                 .hub
-                .receive(self.seat.id, &Parcel { binary: true, body }),
+                .receive(self.seat.id, &Parcel::of(false, Bytes::from(text))),
+            Message::Binary(body) => self.hub.receive(self.seat.id, &Parcel::of(true, body)),
             // After a close frame the next read sends ours and ends.
             Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
@@ -212,7 +221,9 @@ impl<'a> Conversation<'a> {
                 .fleet
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            fleet.newest_frame(&self.topic, Timestamp::now())
+            let delay = self.hub.forwards(&self.topic, true);
+            let sent = delay.and_then(|delay| Timestamp::now().checked_sub(delay).ok());
+            sent.and_then(|sent| fleet.newest_frame(&self.topic, sent))
         };
         let Some(frame) =
             frame.filter(|frame| frame.number != self.sent && *self.mood.borrow() == Mood::Well)

@@ -42,9 +42,9 @@ mod tests {
     use tokio::time::{Instant, sleep_until};
 
     use super::super::hub::{Pace, Parcel, SharedFleet, guest};
-    use super::super::plan::RelayVersion;
     use super::super::token::Claims;
     use super::*;
+    use crate::RelayVersion;
 
     #[test]
     fn what_comes_in_decides_how_many_reports_go_out() {

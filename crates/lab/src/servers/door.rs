@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::error::{LabError, Server};
+use super::error::LabError;
+use crate::Server;
 
 /// How many connections a port takes at once; further ones are dropped.
 const MAX_CONNECTIONS: usize = 4096;
@@ -49,7 +50,7 @@ impl Door {
         self.tasks.lock().await.spawn(task);
     }
 
-    /// Whether somebody serves it.
+    /// Whether it is served.
     pub async fn is_open(&self) -> bool {
         !self.tasks.lock().await.is_empty()
     }

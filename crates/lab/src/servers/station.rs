@@ -1,17 +1,20 @@
 //! relay or jump as a process: two ports and a reporter around a hub. Starts, stops and breaks as the real one does.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use tokio::io::AsyncWriteExt;
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::access::{self, Rules};
 use super::door::{Door, accept};
-use super::error::{LabError, Server};
-use super::http::{Answer, Request, read_request};
+use super::error::LabError;
+use super::http::{Answer, HttpFaults, Request, serve};
 use super::hub::{Hub, Kind, Mood, Seat, guest};
-use super::socket::{Conversation, acceptance, stay_mute};
+use super::socket::{self, acceptance, stay_mute};
 use super::{reporter, token::Claims};
+use crate::{HttpFault, Place, Server};
 
 /// What a station is made from.
 pub(super) struct Setup {
@@ -30,6 +33,9 @@ pub(super) struct Station {
     rules: Arc<Rules>,
     access: Door,
     socket: Door,
+    access_faults: watch::Sender<HttpFaults>,
+    socket_faults: watch::Sender<HttpFaults>,
+    running: AtomicBool,
 }
 
 impl Station {
@@ -44,12 +50,16 @@ impl Station {
             secret: setup.secret.into(),
             socket: format!("ws://{}", socket.address),
             allow_no_booking_id: setup.allow_no_booking_id,
+            refuse_all: AtomicBool::new(false),
         };
         let station = Self {
             hub: Arc::new(setup.hub),
             rules: Arc::new(rules),
             access,
             socket,
+            access_faults: watch::Sender::default(),
+            socket_faults: watch::Sender::default(),
+            running: AtomicBool::new(true),
         };
         station.open_access(access_listener).await;
         station.open_socket(socket_listener).await;
@@ -77,50 +87,74 @@ impl Station {
         );
     }
 
+    /// Refuses every token, or checks them again.
+    pub fn refuse_tokens(&self, refuse: bool) {
+        self.rules.refuse_all.store(refuse, Ordering::Relaxed);
+    }
+
+    /// Sets how calls to a path are answered.
+    pub fn set_http(&self, place: Place, path: &str, fault: HttpFault) {
+        let faults = match place {
+            Place::Api(_) => &self.access_faults,
+            Place::Socket(_) => &self.socket_faults,
+        };
+        faults.send_modify(|faults| faults.set(path, fault));
+    }
+
     /// Kills the process: the ports are closed, and every socket is dropped without a close frame.
     pub async fn kill(&self) {
+        self.running.store(false, Ordering::Relaxed);
         self.access.close().await;
         self.socket.close().await;
     }
 
-    /// Starts it again on the same ports, knowing nobody. `false` and nothing else when it was running.
+    /// Starts it again on the same ports, with nothing known. `false` and nothing else when it was running.
     pub async fn start_again(&self) -> Result<bool, LabError> {
-        if self.socket.is_open().await {
+        if self.running.load(Ordering::Relaxed) {
             return Ok(false);
         }
         let (access, socket) = (self.access.listen().await?, self.socket.listen().await?);
+        self.running.store(true, Ordering::Relaxed);
         self.hub.restart();
         self.open_access(access).await;
         self.open_socket(socket).await;
         Ok(true)
     }
 
-    /// Closes the access API alone, as a server does that was asked to stop; open sockets go on.
-    pub async fn refuse(&self) {
-        self.access.close().await;
+    /// Closes the access API alone, as a server does that was asked to stop, or opens it again; open sockets go on.
+    pub async fn refuse(&self, refuse: bool) -> Result<(), LabError> {
+        if refuse {
+            self.access.close().await;
+        } else if self.running.load(Ordering::Relaxed) && !self.access.is_open().await {
+            self.open_access(self.access.listen().await?).await;
+        }
+        Ok(())
     }
 
-    /// Opens the access API again.
-    pub async fn welcome(&self) -> Result<(), LabError> {
-        if !self.access.is_open().await && self.socket.is_open().await {
-            self.open_access(self.access.listen().await?).await;
+    /// Closes the websocket port alone and drops its connections, or opens it again.
+    pub async fn refuse_sockets(&self, refuse: bool) -> Result<(), LabError> {
+        if refuse {
+            self.socket.close().await;
+            self.hub.drop_listeners();
+        } else if self.running.load(Ordering::Relaxed) && !self.socket.is_open().await {
+            self.open_socket(self.socket.listen().await?).await;
         }
         Ok(())
     }
 
     async fn open_access(&self, listener: TcpListener) {
         let (hub, rules) = (Arc::clone(&self.hub), Arc::clone(&self.rules));
-        let handle = move |stream| serve_access(stream, Arc::clone(&hub), Arc::clone(&rules));
+        let faults = self.access_faults.subscribe();
+        let handle = move |stream| {
+            serve_access(stream, faults.clone(), Arc::clone(&hub), Arc::clone(&rules))
+        };
         self.access.run(accept(listener, handle)).await;
     }
 
     async fn open_socket(&self, listener: TcpListener) {
-        let hub = Arc::clone(&self.hub);
-        self.socket
-            .run(accept(listener, move |stream| {
-                serve_socket(stream, Arc::clone(&hub))
-            }))
-            .await;
+        let (hub, faults) = (Arc::clone(&self.hub), self.socket_faults.subscribe());
+        let handle = move |stream| serve_socket(stream, faults.clone(), Arc::clone(&hub));
+        self.socket.run(accept(listener, handle)).await;
         let hub = Arc::clone(&self.hub);
         self.socket
             .run(async move { reporter::run(&hub).await })
@@ -128,49 +162,58 @@ impl Station {
     }
 }
 
-async fn serve_access(mut stream: TcpStream, hub: Arc<Hub>, rules: Arc<Rules>) {
-    let Some(request) = read_request(&mut stream).await else {
-        return;
+async fn serve_access(
+    stream: TcpStream,
+    faults: watch::Receiver<HttpFaults>,
+    hub: Arc<Hub>,
+    rules: Arc<Rules>,
+) {
+    let handle = async |request| {
+        thawed(&hub).await;
+        access::answer(&request, &rules, &hub)
     };
-    thawed(&hub).await;
-    access::answer(&request, &rules, &hub).send(stream).await;
+    serve(stream, faults, handle).await;
 }
 
-async fn serve_socket(mut stream: TcpStream, hub: Arc<Hub>) {
-    let Some(request) = read_request(&mut stream).await else {
-        return;
+async fn serve_socket(stream: TcpStream, faults: watch::Receiver<HttpFaults>, hub: Arc<Hub>) {
+    let handle = async |request| {
+        thawed(&hub).await;
+        take_socket(&hub, request)
     };
-    thawed(&hub).await;
+    serve(stream, faults, handle).await;
+}
+
+fn take_socket(hub: &Arc<Hub>, request: Request) -> Answer {
+    let refusal = |status, body: &str| Answer::Say {
+        status,
+        body: body.into(),
+    };
     let Some((topic, code)) = door_of(&request, hub.kind) else {
-        return Answer::Say {
-            status: 404,
-            body: "Not Found".into(),
-        }
-        .send(stream)
-        .await;
+        return refusal(404, "Not Found");
     };
-    let Some(accepted) = acceptance(&request) else {
-        return Answer::Say {
-            status: 400,
-            body: "Bad Request\n".into(),
-        }
-        .send(stream)
-        .await;
+    let Some((accept, protocol)) = acceptance(&request) else {
+        return refusal(400, "Bad Request\n");
     };
     // A client that has its answer has its seat, so that it misses nothing from then on.
     let seated = hub
         .take_code(&code, &topic)
-        .and_then(|claims| Some((enter(&hub, &claims, &request)?, claims.expires())));
-    let answered = stream.write_all(accepted.as_bytes()).await.is_ok();
-    match seated {
-        Some((seat, _)) if !answered => hub.leave(seat.id),
-        Some((seat, expires)) => {
-            Conversation::new(&hub, seat, stream, request.rest, topic)
-                .await
-                .run(expires)
-                .await
+        .and_then(|claims| Some((enter(hub, &claims, &request)?, claims.expires())));
+    let (hub, upgrade) = (Arc::clone(hub), request.upgrade);
+    let afterwards = Box::pin(async move {
+        let stream = upgrade.await.map(TokioIo::new);
+        match (seated, stream) {
+            (Some((seat, _)), Err(_)) => hub.leave(seat.id),
+            (Some((seat, expires)), Ok(stream)) => {
+                socket::converse(&hub, seat, stream, topic, expires).await;
+            }
+            (None, Ok(stream)) => stay_mute(stream).await,
+            (None, Err(_)) => {}
         }
-        None => stay_mute(stream).await,
+    });
+    Answer::Upgrade {
+        accept,
+        protocol,
+        afterwards,
     }
 }
 

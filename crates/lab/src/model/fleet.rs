@@ -7,35 +7,36 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::plan::{ExperimentPlan, StreamPlan};
+use crate::fault::Fault;
+use crate::plan::{ExperimentPlan, StreamPlan};
 
-/// How long the tokens of experiments live. The real ones live for years.
+/// How long the tokens of experiments are valid. The real ones are for years.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(24 * 365);
 
-/// All experiments by their stub.
+/// All streams by their topic, and all jump connections by the experiment's stub.
 #[derive(Debug, Default)]
-pub(super) struct Fleet {
-    experiments: BTreeMap<String, Experiment>,
+pub struct Fleet {
+    streams: BTreeMap<String, Stream>,
+    hosts: BTreeMap<String, Option<Timestamp>>,
 }
 
+/// A topic of relay, with its connections.
 #[derive(Debug)]
-struct Experiment {
-    streams: Vec<Stream>,
-    host: Option<Timestamp>,
-}
-
-/// A topic of relay, with those who are connected to it.
-#[derive(Debug)]
-pub(super) struct Stream {
+pub struct Stream {
+    /// What it sends.
     pub plan: StreamPlan,
+    stub: String,
     topic: String,
+    /// Its connections.
     pub links: Vec<Link>,
 }
 
 /// A simulated connection to relay.
 #[derive(Debug, Clone)]
-pub(super) struct Link {
+pub struct Link {
+    /// What it belongs to.
     pub role: Role,
+    /// Since when it is there; a moment to come for one that is on its way back.
     pub connected: Timestamp,
     /// Since when it transmits without a pause.
     sending: Option<Timestamp>,
@@ -43,28 +44,36 @@ pub(super) struct Link {
     before: Tally,
 }
 
-/// Who is connected.
+/// What a simulated connection belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
+    /// The experiment itself.
     Experiment,
     /// A second connection of the experiment, which never sends.
     Twin,
+    /// A student.
     User,
 }
 
-/// How much somebody has sent or received.
+/// How much a connection has sent or received.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Tally {
+pub struct Tally {
+    /// How many messages.
     pub count: u64,
+    /// Their bytes together.
     pub bytes: u64,
+    /// When the last of them was.
     pub last: Option<Timestamp>,
 }
 
 /// A message of a stream that is due.
 #[derive(Debug, PartialEq)]
-pub(super) struct Frame {
+pub struct Frame {
+    /// Its number on this connection, from 1.
     pub number: u64,
+    /// Its size in bytes.
     pub size: u32,
+    /// Whether it is a frame of video.
     pub video: bool,
 }
 
@@ -96,6 +105,28 @@ impl Stream {
                 sending,
                 before: Tally::default(),
             });
+        }
+    }
+
+    fn resume(&mut self, now: Timestamp) {
+        self.connect(Role::Experiment, now);
+        self.resume_connected(now);
+    }
+
+    fn resume_connected(&mut self, now: Timestamp) {
+        if let Some(link) = self.link(Role::Experiment) {
+            link.sending = link.sending.or(Some(now));
+        }
+    }
+
+    fn vanish(&mut self) {
+        self.links.retain(|link| link.role == Role::User);
+    }
+
+    fn silence(&mut self, now: Timestamp) {
+        let plan = self.plan.clone();
+        if let Some(link) = self.link(Role::Experiment) {
+            link.stop(&plan, now);
         }
     }
 
@@ -132,7 +163,7 @@ impl Link {
 }
 
 /// When such a connection's token ends.
-pub(super) fn expiry(connected: Timestamp) -> Timestamp {
+pub fn expiry(connected: Timestamp) -> Timestamp {
     connected.checked_add(TOKEN_LIFE).unwrap_or(Timestamp::MAX)
 }
 
@@ -148,46 +179,37 @@ impl Fleet {
 
     /// Adds an experiment and connects it.
     pub fn add(&mut self, plan: &ExperimentPlan, now: Timestamp) {
-        let stream = |stream: &StreamPlan| {
+        for stream in &plan.streams {
             let topic = format!("{}-{}", plan.stub, stream.key);
-            let mut stream = Stream {
+            let mut added = Stream {
                 plan: stream.clone(),
-                topic,
+                stub: plan.stub.clone(),
+                topic: topic.clone(),
                 links: Vec::with_capacity(1),
             };
-            stream.connect(Role::Experiment, now);
-            stream
-        };
-        let experiment = Experiment {
-            streams: plan.streams.iter().map(stream).collect(),
-            host: Some(now),
-        };
-        self.experiments.insert(plan.stub.clone(), experiment);
+            added.connect(Role::Experiment, now);
+            self.streams.insert(topic, added);
+        }
+        self.hosts.insert(plan.stub.clone(), Some(now));
     }
 
-    /// Disconnects an experiment and forgets it.
+    /// Disconnects an experiment and forgets it. Whether there was one.
     pub fn remove(&mut self, stub: &str) -> bool {
-        self.experiments.remove(stub).is_some()
+        self.streams.retain(|_, stream| stream.stub != stub);
+        self.hosts.remove(stub).is_some()
     }
 
-    /// All streams, whoever is connected to them.
+    /// All streams, with whatever connections they have.
     pub fn streams(&self) -> impl Iterator<Item = &Stream> {
-        self.experiments
-            .values()
-            .flat_map(|experiment| &experiment.streams)
+        self.streams.values()
     }
 
-    /// The experiments that jump sees, and since when.
+    /// The experiments that are connected to jump, and since when.
     pub fn hosts(&self, now: Timestamp) -> impl Iterator<Item = (&str, Timestamp)> {
-        let connected = move |(stub, experiment)| -> Option<(&str, Timestamp)> {
-            let experiment: &Experiment = experiment;
-            let stub: &String = stub;
-            experiment
-                .host
-                .filter(|&since| since <= now)
-                .map(|since| (stub.as_str(), since))
-        };
-        self.experiments.iter().filter_map(connected)
+        self.hosts.iter().filter_map(move |(stub, since)| {
+            let since = since.filter(|&since| since <= now)?;
+            Some((stub.as_str(), since))
+        })
     }
 
     /// The newest message of a topic, when the experiment is transmitting on it.
@@ -211,130 +233,77 @@ impl Fleet {
         Duration::try_from_secs_f64(1.0 / self.stream(topic)?.plan.fps).ok()
     }
 
-    /// The stream stays connected, but transmits nothing.
-    pub fn silence(&mut self, topic: &str, now: Timestamp) -> bool {
-        self.change(topic, |stream| {
-            let plan = stream.plan.clone();
-            if let Some(link) = stream.link(Role::Experiment) {
-                link.stop(&plan, now);
+    /// Applies a fault of experiments: whether there is what it names. `None` for all other faults.
+    pub fn apply(&mut self, fault: &Fault, now: Timestamp) -> Option<bool> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the others are not about experiments"
+        )]
+        Some(match fault {
+            Fault::Vanish(name) => self.each(name, None, Stream::vanish),
+            Fault::Back(name) => self.each(name, Some(now), |stream| stream.resume(now)),
+            Fault::Silent(name) => self.streams_of(name, |stream| stream.silence(now)),
+            Fault::Sends(name) => self.streams_of(name, |stream| stream.resume_connected(now)),
+            Fault::Twin(topic) => self.streams_of(topic, |stream| stream.connect(Role::Twin, now)),
+            Fault::Untwin(topic) => self.streams_of(topic, |stream| stream.disconnect(Role::Twin)),
+            Fault::Join(topic) => self.streams_of(topic, |stream| stream.connect(Role::User, now)),
+            Fault::Leave(topic) => self.streams_of(topic, |stream| stream.disconnect(Role::User)),
+            Fault::Goes(stub) => self.remove(stub),
+            Fault::Appears(stub) => {
+                self.add(&ExperimentPlan::unlisted(stub), now);
+                true
             }
+            _ => return None,
         })
     }
 
-    /// The stream is connected and transmits.
-    pub fn resume(&mut self, topic: &str, now: Timestamp) -> bool {
-        self.change(topic, |stream| {
-            stream.connect(Role::Experiment, now);
-            if let Some(link) = stream.link(Role::Experiment) {
-                link.sending = link.sending.or(Some(now));
-            }
-        })
+    /// Changes the streams, and sets the jump connections, that a name means. Whether there are any.
+    fn each(
+        &mut self,
+        name: &str,
+        host: Option<Timestamp>,
+        change: impl FnMut(&mut Stream),
+    ) -> bool {
+        let stub = name.strip_suffix("/jump");
+        let found = stub.is_none() && self.streams_of(name, change);
+        let wanted = stub.unwrap_or(name);
+        let hosts = self.hosts.iter_mut();
+        let meant = hosts.filter(|(stub, _)| wanted == "*" || *stub == wanted);
+        meant.map(|(_, since)| *since = host).count() > 0 || found
     }
 
-    /// Somebody connects to a topic.
-    pub fn join(&mut self, topic: &str, role: Role, now: Timestamp) -> bool {
-        self.change(topic, |stream| stream.connect(role, now))
+    /// Changes the streams that a name means. Whether there are any.
+    fn streams_of(&mut self, name: &str, change: impl FnMut(&mut Stream)) -> bool {
+        let streams = self.streams.values_mut();
+        let meant =
+            streams.filter(|stream| name == "*" || stream.topic == name || stream.stub == name);
+        meant.map(change).count() > 0
     }
 
-    /// Somebody leaves a topic.
-    pub fn leave(&mut self, topic: &str, role: Role) -> bool {
-        self.change(topic, |stream| stream.disconnect(role))
-    }
-
-    /// Connects or disconnects an experiment and jump.
-    pub fn set_host(&mut self, stub: &str, since: Option<Timestamp>) -> bool {
-        self.experiments.get_mut(stub).is_some_and(|experiment| {
-            experiment.host = since;
-            true
-        })
-    }
-
-    /// Switches an experiment off: every connection of it is gone.
-    pub fn power_off(&mut self, stub: &str) -> bool {
-        self.experiments.get_mut(stub).is_some_and(|experiment| {
-            experiment.host = None;
-            experiment
-                .streams
-                .iter_mut()
-                .for_each(|stream| stream.links.retain(|link| link.role == Role::User));
-            true
-        })
-    }
-
-    /// Switches it on again.
-    pub fn power_on(&mut self, stub: &str, now: Timestamp) -> bool {
-        self.experiments.get_mut(stub).is_some_and(|experiment| {
-            experiment.host = Some(now);
-            experiment
-                .streams
-                .iter_mut()
-                .for_each(|stream| stream.connect(Role::Experiment, now));
-            true
-        })
-    }
-
-    /// relay was restarted: everybody connects to it again, each at some moment up to `within` from now.
-    pub fn return_to_relay(&mut self, now: Timestamp, within: Duration) {
-        let streams = self
-            .experiments
+    /// relay was restarted: all connect to it again, each after the time that `wait` gives.
+    pub fn return_to_relay(&mut self, now: Timestamp, wait: impl FnMut() -> Duration) {
+        let mut wait = wait;
+        for link in self
+            .streams
             .values_mut()
-            .flat_map(|experiment| &mut experiment.streams);
-        streams
             .flat_map(|stream| &mut stream.links)
-            .for_each(|link| link.reconnect(later(now, within)));
-    }
-
-    /// The same for jump.
-    pub fn return_to_jump(&mut self, now: Timestamp, within: Duration) {
-        for experiment in self.experiments.values_mut() {
-            experiment.host = experiment.host.map(|_| later(now, within));
+        {
+            link.reconnect(now.checked_add(wait()).unwrap_or(now));
         }
     }
 
-    fn change(&mut self, topic: &str, change: impl FnOnce(&mut Stream)) -> bool {
-        let Some(stub) = self.stub_of(topic).map(str::to_owned) else {
-            return false;
-        };
-        let streams = self
-            .experiments
-            .get_mut(&stub)
-            .map(|experiment| &mut experiment.streams);
-        streams
-            .into_iter()
-            .flatten()
-            .find(|stream| stream.topic == topic)
-            .map(change)
-            .is_some()
+    /// The same for jump.
+    pub fn return_to_jump(&mut self, now: Timestamp, wait: impl FnMut() -> Duration) {
+        let mut wait = wait;
+        for host in self.hosts.values_mut() {
+            *host = host.map(|_| now.checked_add(wait()).unwrap_or(now));
+        }
     }
 
-    fn stream(&self, topic: &str) -> Option<&Stream> {
-        let experiment = self.experiments.get(self.stub_of(topic)?)?;
-        experiment
-            .streams
-            .iter()
-            .find(|stream| stream.topic == topic)
+    /// The stream of a topic.
+    pub fn stream(&self, topic: &str) -> Option<&Stream> {
+        self.streams.get(topic)
     }
-
-    /// The experiment that has this topic. Both stubs and keys may contain dashes.
-    fn stub_of<'a>(&self, topic: &'a str) -> Option<&'a str> {
-        let has = |stub: &str| {
-            self.experiments.get(stub).is_some_and(|experiment| {
-                experiment
-                    .streams
-                    .iter()
-                    .any(|stream| stream.topic == topic)
-            })
-        };
-        topic
-            .match_indices('-')
-            .map(|(at, _)| &topic[..at])
-            .find(|stub| has(stub))
-    }
-}
-
-fn later(now: Timestamp, within: Duration) -> Timestamp {
-    now.checked_add(within.mul_f64(fastrand::f64()))
-        .unwrap_or(now)
 }
 
 #[expect(
@@ -379,19 +348,24 @@ mod tests {
         .collect()
     }
 
+    fn apply(fleet: &mut Fleet, fault: &str, now: i64) -> bool {
+        let fault: Fault = fault.parse().expect("a fault");
+        fleet.apply(&fault, at(now)).expect("about experiments")
+    }
+
     #[test]
     fn what_a_stream_has_sent_follows_from_the_time() {
         let mut fleet = fleet();
         assert_eq!(last_ms(&fleet, 0), [Some(0)]);
         assert_eq!(last_ms(&fleet, 250), [Some(200)]);
-        assert!(fleet.silence("pend00-st-data", at(250)));
+        assert!(apply(&mut fleet, "silent pend00-st-data", 250));
         assert_eq!(
             last_ms(&fleet, 9_000),
             [Some(200)],
             "silent, but it stays connected"
         );
         assert_eq!(fleet.newest_frame("pend00-st-data", at(9_000)), None);
-        assert!(fleet.resume("pend00-st-data", at(9_050)));
+        assert!(apply(&mut fleet, "sends pend00-st-data", 9_050));
         assert_eq!(last_ms(&fleet, 9_200), [Some(9_150)]);
         let frame = fleet
             .newest_frame("pend00-st-data", at(9_200))
@@ -409,16 +383,15 @@ mod tests {
     #[test]
     fn connections_come_and_go() {
         let mut fleet = fleet();
-        assert!(fleet.join("pend00-st-data", Role::Twin, at(0)));
+        assert!(apply(&mut fleet, "twin pend00-st-data", 0));
         assert_eq!(last_ms(&fleet, 100), [Some(100), None]);
-        assert!(
-            fleet.leave("pend00-st-data", Role::Twin)
-                && fleet.leave("pend00-st-data", Role::Experiment)
-        );
+        assert!(apply(&mut fleet, "untwin pend00-st-data", 100));
+        assert!(apply(&mut fleet, "vanish pend00-st-data", 100));
         assert!(last_ms(&fleet, 100).is_empty());
-        assert!(fleet.power_off("pend00"));
+        assert_eq!(fleet.hosts(at(100)).count(), 1);
+        assert!(apply(&mut fleet, "vanish pend00", 100));
         assert_eq!(fleet.hosts(at(100)).count(), 0);
-        assert!(fleet.power_on("pend00", at(500)));
+        assert!(apply(&mut fleet, "back *", 500));
         assert_eq!(
             (last_ms(&fleet, 400), last_ms(&fleet, 600)),
             (vec![], vec![Some(600)])
@@ -427,19 +400,26 @@ mod tests {
             fleet.hosts(at(600)).collect::<Vec<_>>(),
             [("pend00", at(500))]
         );
-        assert!(
-            !fleet.silence("nope", at(0))
-                && !fleet.power_off("nope")
-                && !fleet.set_host("nope", None)
+        assert!(apply(&mut fleet, "vanish pend00/jump", 600));
+        assert_eq!(
+            (last_ms(&fleet, 600).len(), fleet.hosts(at(600)).count()),
+            (1, 0)
         );
+        for unknown in ["silent nope", "vanish nope", "back nope/jump", "goes nope"] {
+            assert!(!apply(&mut fleet, unknown, 0), "{unknown}");
+        }
     }
 
     #[test]
     fn a_restarted_server_gets_its_experiments_back_in_time() {
         let mut fleet = fleet();
-        fleet.silence("pend00-st-video", at(10));
-        fleet.return_to_relay(at(1_000), Duration::from_secs(2));
-        fleet.return_to_jump(at(1_000), Duration::from_secs(2));
+        assert!(apply(&mut fleet, "silent pend00-st-video", 10));
+        let mut waits = [0, 700, 2_000]
+            .map(Duration::from_millis)
+            .into_iter()
+            .cycle();
+        fleet.return_to_relay(at(1_000), || waits.next().expect("endless"));
+        fleet.return_to_jump(at(1_000), || Duration::from_secs(2));
         assert!(
             fleet
                 .streams()

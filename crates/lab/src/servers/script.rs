@@ -4,49 +4,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Lab;
-use super::error::{LabError, Server};
-use super::plan::{ExperimentPlan, Plan};
+use super::{Lab, LabError};
+use crate::plan::{ExperimentPlan, Plan};
+use crate::{Fault, Server};
 
 /// The name of the experiment that turns up in the demonstration without being listed in book.
 const STRANGER: &str = "newx00";
-
-/// Something that is done to the laboratory.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fault {
-    /// [`Lab::stream_silent`]
-    StreamSilent(String),
-    /// [`Lab::stream_vanishes`]
-    StreamVanishes(String),
-    /// [`Lab::stream_back`]
-    StreamBack(String),
-    /// [`Lab::jump_lost`]
-    JumpLost(String),
-    /// [`Lab::jump_back`]
-    JumpBack(String),
-    /// [`Lab::power_off`]
-    PowerOff(String),
-    /// [`Lab::power_on`]
-    PowerOn(String),
-    /// [`Lab::experiment_appears`]
-    Appears(ExperimentPlan),
-    /// [`Lab::experiment_goes`]
-    Goes(String),
-    /// [`Lab::hold`], with the reason.
-    Hold(String, String),
-    /// [`Lab::release`], with the reason.
-    Release(String, String),
-    /// [`Lab::upload_manifest`]
-    UploadManifest,
-    /// [`Lab::kill`]
-    Kill(Server),
-    /// [`Lab::start_again`]
-    StartAgain(Server),
-    /// [`Lab::mute`], on or off.
-    Mute(Server, bool),
-    /// [`Lab::flood`], with the number of updates.
-    Flood(Server, usize),
-}
 
 /// A fault, when it comes, and how to say it.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,22 +61,22 @@ impl Script {
             self.step(
                 10,
                 format!("{stub}'s camera freezes: {topic} is connected but sends nothing"),
-                Fault::StreamSilent(topic.clone()),
+                Fault::Silent(topic.clone()),
             );
             self.step(
                 25,
                 format!("{stub}'s camera is back"),
-                Fault::StreamBack(topic.clone()),
+                Fault::Back(topic.clone()),
             );
             self.step(
                 5,
                 format!("{stub}'s video cable comes loose: {topic} disconnects"),
-                Fault::StreamVanishes(topic.clone()),
+                Fault::Vanish(topic.clone()),
             );
             self.step(
                 20,
                 format!("somebody plugs {stub}'s video cable in"),
-                Fault::StreamBack(topic),
+                Fault::Back(topic),
             );
         }
     }
@@ -123,31 +86,30 @@ impl Script {
         self.step(
             10,
             format!("{one} loses its remote login"),
-            Fault::JumpLost(one.clone()),
+            Fault::Vanish(format!("{one}/jump")),
         );
         self.step(
             5,
             format!("somebody trips over {other}'s power cable"),
-            Fault::PowerOff(other.clone()),
+            Fault::Vanish(other.clone()),
         );
         self.step(
             25,
             format!("{other} is plugged in again"),
-            Fault::PowerOn(other.clone()),
+            Fault::Back(other.clone()),
         );
         self.step(
             5,
             format!("{one}'s remote login is back"),
-            Fault::JumpBack(one.clone()),
+            Fault::Back(format!("{one}/jump")),
         );
     }
 
     fn people(&mut self, experiment: &ExperimentPlan) {
-        let stranger = ExperimentPlan::unlisted(STRANGER);
         self.step(
             5,
             format!("{STRANGER} appears, which book does not list"),
-            Fault::Appears(stranger),
+            Fault::Appears(STRANGER.into()),
         );
         if let Some(resource) = &experiment.resource {
             let (stub, reason) = (&experiment.stub, "maintenance until Friday");
@@ -165,7 +127,7 @@ impl Script {
         self.step(
             5,
             "an admin uploads the manifest, which makes everything bookable".into(),
-            Fault::UploadManifest,
+            Fault::Upload,
         );
         self.step(5, format!("{STRANGER} goes"), Fault::Goes(STRANGER.into()));
     }
@@ -180,7 +142,7 @@ impl Script {
         self.step(
             20,
             "relay is started again".into(),
-            Fault::StartAgain(Server::Relay),
+            Fault::Start(Server::Relay),
         );
         self.step(
             25,
@@ -191,7 +153,7 @@ impl Script {
         self.step(
             2,
             "jump is started again".into(),
-            Fault::StartAgain(Server::Jump),
+            Fault::Start(Server::Jump),
         );
         self.step(
             20,
@@ -201,13 +163,9 @@ impl Script {
         self.step(
             10,
             "book is started again, empty".into(),
-            Fault::StartAgain(Server::Book),
+            Fault::Start(Server::Book),
         );
-        self.step(
-            15,
-            "an admin uploads the manifest".into(),
-            Fault::UploadManifest,
-        );
+        self.step(15, "an admin uploads the manifest".into(), Fault::Upload);
     }
 
     fn step(&mut self, after_seconds: u64, say: String, fault: Fault) {
@@ -220,40 +178,6 @@ impl Script {
 }
 
 impl Lab {
-    /// Does what the fault says.
-    ///
-    /// # Errors
-    /// As the method that the fault stands for.
-    pub async fn cause(&self, fault: &Fault) -> Result<(), LabError> {
-        match fault {
-            Fault::StreamSilent(topic) => self.stream_silent(topic),
-            Fault::StreamVanishes(topic) => self.stream_vanishes(topic),
-            Fault::StreamBack(topic) => self.stream_back(topic),
-            Fault::JumpLost(stub) => self.jump_lost(stub),
-            Fault::JumpBack(stub) => self.jump_back(stub),
-            Fault::PowerOff(stub) => self.power_off(stub),
-            Fault::PowerOn(stub) => self.power_on(stub),
-            Fault::Goes(stub) => self.experiment_goes(stub),
-            Fault::Hold(resource, reason) => self.hold(resource, reason),
-            Fault::Release(resource, reason) => self.release(resource, reason),
-            Fault::StartAgain(server) => self.start_again(*server).await,
-            Fault::Mute(server, mute) => self.mute(*server, *mute),
-            Fault::Flood(server, updates) => self.flood(*server, *updates),
-            Fault::Appears(plan) => {
-                self.experiment_appears(plan);
-                Ok(())
-            }
-            Fault::UploadManifest => {
-                self.upload_manifest();
-                Ok(())
-            }
-            Fault::Kill(server) => {
-                self.kill(*server).await;
-                Ok(())
-            }
-        }
-    }
-
     /// Plays a script again and again, telling of each step as it is done; at once for an empty one.
     ///
     /// # Errors

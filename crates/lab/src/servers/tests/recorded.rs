@@ -6,11 +6,15 @@ use std::fs;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::*;
+use crate::RelayVersion;
 use engine::model::parse_duration;
 
 /// The lines of a recording.
 pub(super) fn lines(file: &str) -> Vec<Value> {
-    let path = format!("{}/tests/recordings/{file}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/../../tests/recordings/{file}",
+        env!("CARGO_MANIFEST_DIR")
+    );
     let text = fs::read_to_string(&path).expect("the recording is there");
     text.lines()
         .map(|line| serde_json::from_str(line).expect("json"))

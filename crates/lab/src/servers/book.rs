@@ -1,22 +1,21 @@
-//! The simulated book: resources, their availability, and the answers of its admin API. Forgets everything when it is restarted, as the real one does.
+//! The simulated book: the answers of its admin API. Forgets everything when it is restarted, as the real one does.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::sleep;
 
 use super::bookings::bookings;
 use super::door::{Door, accept};
-use super::error::{LabError, Server};
-use super::http::{Answer, Request, read_request};
-use super::plan::Plan;
+use super::error::LabError;
+use super::http::{Answer, HttpFaults, Request, serve};
 use super::token::{Trouble, verify};
+use crate::model::{Book, Manifest, Resource};
+use crate::plan::Plan;
+use crate::{HttpFault, Server};
 
 /// How many switches the journal keeps; the oldest go first.
 const MAX_JOURNAL: usize = 100_000;
@@ -24,26 +23,7 @@ const MAX_JOURNAL: usize = 100_000;
 /// What it says to a healthy-looking `/admin/status`.
 const WELCOME: &str = "Welcome to the interval booking store";
 
-/// A resource of the manifest, as book lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Resource {
-    /// Where its user interface finds its configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub config_url: Option<String>,
-    /// The name of its description.
-    pub description: String,
-    /// The keys of its required streams.
-    pub streams: Vec<String>,
-    /// Always `null` here.
-    pub tests: Option<Vec<String>>,
-    /// The experiment behind it.
-    pub topic_stub: String,
-}
-
-/// Book's resources by name.
-pub type Manifest = BTreeMap<String, Resource>;
-
-/// A switch that somebody asked for over HTTP and got.
+/// A switch that a client asked for over HTTP and got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switched {
     /// When.
@@ -56,51 +36,30 @@ pub struct Switched {
     pub reason: String,
 }
 
-/// How book misbehaves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Ailments {
-    pub frozen: bool,
-    pub failing: bool,
-    pub delay: Duration,
-}
-
 /// A running book.
-pub(super) struct Book {
+pub(super) struct BookServer {
     door: Door,
-    desk: Arc<Desk>,
+    office: Arc<Office>,
 }
 
 /// What its connections share.
-struct Desk {
+struct Office {
     audience: String,
     secret: Mutex<String>,
+    refuses_tokens: Mutex<bool>,
     store: Mutex<Store>,
-    ailments: watch::Sender<Ailments>,
+    faults: watch::Sender<HttpFaults>,
     /// From when its bookings are counted, where it has some.
     booked_from: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
 struct Store {
-    manifest: Manifest,
-    availability: BTreeMap<String, (bool, String)>,
+    book: Book,
     journal: VecDeque<Switched>,
 }
 
 impl Store {
-    fn upload(&mut self, manifest: Manifest, reason: &str) {
-        self.manifest = manifest;
-        self.reset(reason);
-    }
-
-    fn reset(&mut self, reason: &str) {
-        self.availability = self
-            .manifest
-            .keys()
-            .map(|name| (name.clone(), (true, reason.to_owned())))
-            .collect();
-    }
-
     fn note(&mut self, switched: Switched) {
         if self.journal.len() == MAX_JOURNAL {
             self.journal.pop_front();
@@ -109,7 +68,7 @@ impl Store {
     }
 }
 
-impl Book {
+impl BookServer {
     /// Takes the port and starts, without a manifest.
     pub async fn start(plan: &Plan) -> Result<Self, LabError> {
         let (door, listener) = Door::bind(Server::Book, plan.ports.book).await?;
@@ -120,16 +79,17 @@ impl Book {
             .unwrap_or_else(|| format!("http://{}", door.address));
         let secret = Mutex::new(plan.secrets.book.clone());
         let booked_from = plan.booked.then(Timestamp::now);
-        let desk = Desk {
+        let office = Office {
             audience,
             secret,
             store: Mutex::default(),
-            ailments: watch::Sender::default(),
+            refuses_tokens: Mutex::default(),
+            faults: watch::Sender::default(),
             booked_from,
         };
         let book = Self {
             door,
-            desk: Arc::new(desk),
+            office: Arc::new(office),
         };
         book.open(listener).await;
         Ok(book)
@@ -142,14 +102,14 @@ impl Book {
 
     /// What it wants to find in `aud`.
     pub fn audience(&self) -> &str {
-        &self.desk.audience
+        &self.office.audience
     }
 
     /// Changes the secret.
     pub fn set_secret(&self, secret: &str) {
         secret.clone_into(
             &mut self
-                .desk
+                .office
                 .secret
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
@@ -159,87 +119,80 @@ impl Book {
     /// Kills it: manifest and availability are lost. What was asked of it stays in the journal, which is ours.
     pub async fn kill(&self) {
         self.door.close().await;
-        self.desk.store().upload(Manifest::new(), "");
+        self.office.store().book.restart();
     }
 
-    /// Closes the port alone.
-    pub async fn refuse(&self) {
-        self.door.close().await;
-    }
-
-    /// Listens again. Does nothing while it listens.
-    pub async fn open_again(&self) -> Result<(), LabError> {
-        if !self.door.is_open().await {
+    /// Closes the port alone, or listens again.
+    pub async fn refuse(&self, refuse: bool) -> Result<(), LabError> {
+        if refuse {
+            self.door.close().await;
+        } else if !self.door.is_open().await {
             self.open(self.door.listen().await?).await;
         }
         Ok(())
     }
 
-    /// Changes how it misbehaves.
-    pub fn ail(&self, change: impl FnOnce(&mut Ailments)) {
-        self.desk.ailments.send_modify(change);
+    /// Stands still, or goes on.
+    pub fn freeze(&self, frozen: bool) {
+        let change = |faults: &mut HttpFaults| faults.frozen = frozen;
+        self.office.faults.send_modify(change);
+    }
+
+    /// Sets how calls to a path are answered.
+    pub fn set_http(&self, path: &str, fault: HttpFault) {
+        self.office
+            .faults
+            .send_modify(|faults| faults.set(path, fault));
+    }
+
+    /// Refuses every token, or checks them again.
+    pub fn refuse_tokens(&self, refuse: bool) {
+        let refuses = &self.office.refuses_tokens;
+        *refuses.lock().unwrap_or_else(PoisonError::into_inner) = refuse;
     }
 
     /// An admin uploads a manifest: everything can be booked again.
-    pub fn upload_manifest(&self, manifest: Manifest) {
-        self.desk
-            .store()
-            .upload(manifest, &format!("Loaded at {:.0}", Timestamp::now()));
+    pub fn upload_manifest(&self, manifest: &Manifest) {
+        let reason = format!("Loaded at {:.0}", Timestamp::now());
+        self.office.store().book.upload(manifest, &reason);
     }
 
     /// An admin uploads bookings: everything can be booked again.
     pub fn upload_bookings(&self) {
-        self.desk.store().reset("new");
+        self.office.store().book.reset("new");
     }
 
     /// An admin switches a resource by hand; whether it is known.
     pub fn set(&self, resource: &str, available: bool, reason: &str) -> bool {
-        let mut store = self.desk.store();
-        store
-            .availability
-            .get_mut(resource)
-            .map(|state| *state = (available, reason.to_owned()))
-            .is_some()
+        self.office.store().book.set(resource, available, reason)
     }
 
     /// Whether a resource can be booked, and the reason as stored.
     pub fn availability(&self, resource: &str) -> Option<(bool, String)> {
-        self.desk.store().availability.get(resource).cloned()
+        let store = self.office.store();
+        let stored = store.book.stored(resource)?;
+        Some((stored.available, stored.reason.clone()))
     }
 
     /// Every switch over HTTP so far, oldest first.
     pub fn journal(&self) -> Vec<Switched> {
-        self.desk.store().journal.iter().cloned().collect()
+        self.office.store().journal.iter().cloned().collect()
     }
 
     async fn open(&self, listener: TcpListener) {
-        let desk = Arc::clone(&self.desk);
-        self.door
-            .run(accept(listener, move |stream| {
-                serve(stream, Arc::clone(&desk))
-            }))
-            .await;
+        let office = Arc::clone(&self.office);
+        let handle = move |stream| {
+            let office = Arc::clone(&office);
+            async move {
+                let faults = office.faults.subscribe();
+                serve(stream, faults, async |request| office.answer(&request)).await;
+            }
+        };
+        self.door.run(accept(listener, handle)).await;
     }
 }
 
-async fn serve(mut stream: TcpStream, desk: Arc<Desk>) {
-    let Some(request) = read_request(&mut stream).await else {
-        return;
-    };
-    let delay = desk.ailments.borrow().delay;
-    if !delay.is_zero() {
-        sleep(delay).await;
-    }
-    // An error would mean that the desk is gone, and this holds it.
-    let _ = desk
-        .ailments
-        .subscribe()
-        .wait_for(|ailments| !ailments.frozen)
-        .await;
-    desk.answer(&request).send(stream).await;
-}
-
-impl Desk {
+impl Office {
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -265,21 +218,18 @@ impl Desk {
         match (request.method.as_str(), route) {
             ("PUT", [_, name]) => self.switch(name, request),
             (_, [_, name]) => self.show(name),
-            (_, ["resources"]) => said(&json!(self.store().manifest)),
+            (_, ["resources"]) => said(&json!(self.store().book.manifest())),
             (_, ["status"]) => self.status(),
             (_, ["manifest"]) => self.whole_manifest(),
             _ => said(&self.booked_from.map_or_else(
                 || json!([]),
-                |opened| bookings(&self.store().manifest, opened),
+                |opened| bookings(self.store().book.manifest(), opened),
             )),
         }
     }
 
     /// Why the call is not answered, if there is a reason.
     fn refusal(&self, request: &Request) -> Option<Answer> {
-        if self.ailments.borrow().failing {
-            return Some(Answer::framework(500, "internal server error"));
-        }
         let Some(token) = request.header("authorization") else {
             return Some(Answer::unauthenticated());
         };
@@ -288,7 +238,16 @@ impl Desk {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        match verify(token, &secret, &self.audience, Timestamp::now()) {
+        let refuses = *self
+            .refuses_tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let verified = if refuses {
+            Err(Trouble::Signature)
+        } else {
+            verify(token, &secret, &self.audience, Timestamp::now())
+        };
+        match verified {
             Ok(claims) if claims.may("booking:admin") => None,
             Ok(_) => Some(Answer::handler(401, "no scope booking:admin")),
             Err(trouble @ Trouble::Audience { .. }) => {
@@ -303,10 +262,11 @@ impl Desk {
 
     fn show(&self, name: &str) -> Answer {
         let store = self.store();
-        let Some((available, reason)) = store.availability.get(name) else {
+        let Some(stored) = store.book.stored(name) else {
             return unknown(name);
         };
-        let reason = match (available, reason.as_str()) {
+        let available = stored.available;
+        let reason = match (available, stored.reason.as_str()) {
             (true, stored) => stored.to_owned(),
             (false, "") => "unavailable".to_owned(),
             (false, stored) => format!("unavailable because {stored}"),
@@ -324,10 +284,9 @@ impl Desk {
             (Err(answer), _) | (_, Err(answer)) => return answer,
         };
         let mut store = self.store();
-        let Some(state) = store.availability.get_mut(name) else {
+        if !store.book.set(name, available, &reason) {
             return unknown(name);
-        };
-        *state = (available, reason.clone());
+        }
         store.note(Switched {
             at: Timestamp::now(),
             resource: name.to_owned(),
@@ -350,16 +309,18 @@ impl Desk {
             let slot = json!({"resource": name, "policy": "p-lab", "ui_set": format!("us-{kind}"), "window": "w-always"});
             (format!("sl-{}", resource.topic_stub), slot)
         };
-        let slots: BTreeMap<String, serde_json::Value> = store.manifest.iter().map(slot).collect();
-        said(&json!({"resources": store.manifest, "slots": slots}))
+        let slots: BTreeMap<String, serde_json::Value> =
+            store.book.manifest().iter().map(slot).collect();
+        said(&json!({"resources": store.book.manifest(), "slots": slots}))
     }
 
     /// The counts of the real one's own example: apart from the resources, what a small manifest has.
     fn status(&self) -> Answer {
         let store = self.store();
-        let resources = store.manifest.len();
+        let resources = store.book.manifest().len();
         let streams: std::collections::BTreeSet<&String> = store
-            .manifest
+            .book
+            .manifest()
             .values()
             .flat_map(|resource| &resource.streams)
             .collect();

@@ -14,15 +14,15 @@ pub trait World {
     type Event;
 
     /// Lets something happen. Returns what reaches the engine of it.
-    fn happen(&mut self, event: Self::Event, plan: &mut Plan<Self::Event>) -> Vec<Input>;
+    fn happen(&mut self, event: Self::Event, plan: &mut Timeline<Self::Event>) -> Vec<Input>;
 
     /// Takes what the engine asks for; answers are planned for later.
-    fn act(&mut self, action: Action, plan: &mut Plan<Self::Event>);
+    fn act(&mut self, action: Action, plan: &mut Timeline<Self::Event>);
 }
 
 /// The virtual time, and what is to happen when.
 #[derive(Debug)]
-pub struct Plan<E> {
+pub struct Timeline<E> {
     origin: Timestamp,
     elapsed: Duration,
     shift: SignedDuration,
@@ -30,7 +30,7 @@ pub struct Plan<E> {
     planned: u64,
 }
 
-impl<E> Plan<E> {
+impl<E> Timeline<E> {
     fn new(origin: Timestamp) -> Self {
         Self {
             origin,
@@ -87,13 +87,13 @@ pub struct Stage<W: World> {
     /// What stands around it.
     pub world: W,
     /// The virtual time.
-    pub plan: Plan<W::Event>,
+    pub plan: Timeline<W::Event>,
 }
 
 impl<W: World> Stage<W> {
     /// A stage whose time starts when the wall clock shows `origin`.
     pub fn new(policy: Policy, routes: Vec<Route>, origin: Timestamp, world: W) -> Self {
-        let plan = Plan::new(origin);
+        let plan = Timeline::new(origin);
         Self {
             engine: Engine::resume(policy, routes, &Memory::default(), plan.now()),
             world,
@@ -163,12 +163,12 @@ mod tests {
     impl World for BookingHistory {
         type Event = &'static str;
 
-        fn happen(&mut self, event: Self::Event, plan: &mut Plan<Self::Event>) -> Vec<Input> {
+        fn happen(&mut self, event: Self::Event, plan: &mut Timeline<Self::Event>) -> Vec<Input> {
             self.0.push((plan.now().mono().as_secs(), event.to_owned()));
             Vec::new()
         }
 
-        fn act(&mut self, action: Action, plan: &mut Plan<Self::Event>) {
+        fn act(&mut self, action: Action, plan: &mut Timeline<Self::Event>) {
             if action == Action::Ask(SourceName::Book) {
                 self.0.push((
                     plan.now().mono().as_secs(),

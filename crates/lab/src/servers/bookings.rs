@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::book::Manifest;
+use crate::Manifest;
 
 /// Whose turn it is: of so many resources each has another timetable.
 const TURNS: usize = 4;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::codes::{Codes, uuid};
-use super::fleet::{Fleet, Tally};
-use super::plan::RelayVersion;
 use super::report::{self, Guest};
 use super::token::Claims;
+use crate::model::{Fleet, Tally};
+use crate::{Forwarding, RelayVersion};
 
 /// The topic of the reports.
 pub(super) const STATS: &str = "stats";
@@ -57,7 +58,29 @@ pub(super) struct Pace {
 pub(super) struct Parcel {
     pub binary: bool,
     pub body: Bytes,
+    /// Whether it is a report.
+    pub report: bool,
+    /// When it is sent; at once without.
+    pub due: Option<Instant>,
 }
+
+/// What is wrong with a hub beside its mood.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Quirks {
+    pub forwarding: Forwarding,
+    /// How many entries of each report cannot be read.
+    pub unreadable: u32,
+    pub garbled: bool,
+    /// How long after its first report a connection is closed.
+    pub close_after: Option<Duration>,
+}
+
+/// Entries of a report that cannot be read.
+const UNREADABLE: [&str; 3] = [
+    r#"{"topic":7,"scopes":"expt"}"#,
+    "null",
+    r#"{"topic":"pend00-st-data","scopes":["expt"],"stats":{"tx":{"last":"soon"}}}"#,
+];
 
 /// A listener's end of its queue.
 pub(super) struct Seat {
@@ -72,6 +95,7 @@ pub(super) struct Hub {
     pub fleet: SharedFleet,
     state: Mutex<State>,
     mood: watch::Sender<Mood>,
+    quirks: Mutex<Quirks>,
     /// Wakes the reporter when something came in on the topic of the reports.
     poked: Notify,
 }
@@ -99,20 +123,24 @@ pub(super) struct Pokes {
 }
 
 impl Parcel {
+    /// A message that is sent at once.
+    pub fn of(binary: bool, body: impl Into<Bytes>) -> Self {
+        Self {
+            binary,
+            body: body.into(),
+            report: false,
+            due: None,
+        }
+    }
+
     /// A text message.
     pub fn text(body: &'static str) -> Self {
-        Self {
-            binary: false,
-            body: Bytes::from_static(body.as_bytes()),
-        }
+        Self::of(false, Bytes::from_static(body.as_bytes()))
     }
 
     /// A binary message.
     pub fn binary(body: &'static str) -> Self {
-        Self {
-            binary: true,
-            ..Self::text(body)
-        }
+        Self::of(true, Bytes::from_static(body.as_bytes()))
     }
 }
 
@@ -148,17 +176,50 @@ impl Hub {
             fleet,
             state,
             mood: watch::Sender::new(Mood::Well),
+            quirks: Mutex::default(),
             poked: Notify::new(),
         }
     }
 
-    /// The process starts anew: everybody and everything is forgotten.
+    /// The process starts anew: all is forgotten, and it forwards again.
     pub fn restart(&self) {
         let mut state = self.lock();
         // Ids go on, so that a connection of the old process that ends late cannot be taken for one of the new.
         *state = State::new(Timestamp::now(), state.next_id);
         drop(state);
+        self.change_quirks(|quirks| quirks.forwarding = Forwarding::Works);
         self.mood.send_replace(Mood::Well);
+    }
+
+    /// What is wrong with it beside its mood.
+    pub fn quirks(&self) -> Quirks {
+        self.quirks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Changes that.
+    pub fn change_quirks(&self, change: impl FnOnce(&mut Quirks)) {
+        change(&mut self.quirks.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Forgets who is connected, when their sockets are gone.
+    pub fn drop_listeners(&self) {
+        self.lock().listeners.clear();
+    }
+
+    /// Whether messages of a topic are forwarded, and how late.
+    pub fn forwards(&self, topic: &str, of_experiment: bool) -> Option<Duration> {
+        let stops = match self.quirks().forwarding {
+            Forwarding::Works => false,
+            Forwarding::After(delay) => return Some(delay),
+            Forwarding::Nothing => true,
+            Forwarding::NothingOf(stopped) => stopped == topic,
+            Forwarding::NothingToStudents => of_experiment,
+            Forwarding::NothingToExperiments => !of_experiment,
+        };
+        (!stops).then_some(Duration::ZERO)
     }
 
     /// Changes how it is doing.
@@ -232,25 +293,18 @@ impl Hub {
         Some(Seat { id, parcels })
     }
 
-    /// A client has left. jump tells everybody on the topic, and hears it itself.
+    /// A client has left. jump tells all on the topic, and hears it itself.
     pub fn leave(&self, id: u64) {
         let left = self.lock().listeners.remove(&id);
         if let (Kind::Jump, Some(left)) = (self.kind, left) {
             let notice = format!(r#"{{"action":"disconnect","uri":"","uuid":"{}"}}"#, uuid());
-            self.hear(
-                id,
-                &left.guest.topic,
-                &Parcel {
-                    binary: false,
-                    body: notice.into(),
-                },
-            );
+            self.hear(id, &left.guest.topic, &Parcel::of(false, notice));
         }
     }
 
     /// A client has sent something: the others on its topic get it, if it may write.
     pub fn receive(&self, id: u64, parcel: &Parcel) {
-        let topic = {
+        let (topic, of_experiment) = {
             let mut state = self.lock();
             let Some(listener) = state
                 .listeners
@@ -260,12 +314,26 @@ impl Hub {
                 return;
             };
             listener.guest.sent.add(parcel.body.len(), Timestamp::now());
-            listener.guest.topic.clone()
+            (listener.guest.topic.clone(), listener.guest.may("expt"))
         };
-        self.hear(id, &topic, parcel);
+        // Commands on the topic of reports are for relay itself.
+        let delay = if topic == STATS {
+            Some(Duration::ZERO)
+        } else {
+            self.forwards(&topic, of_experiment)
+        };
+        let Some(delay) = delay else {
+            return;
+        };
+        let due = (!delay.is_zero()).then(|| Instant::now() + delay);
+        let parcel = Parcel {
+            due,
+            ..parcel.clone()
+        };
+        self.hear(id, &topic, &parcel);
     }
 
-    /// Somebody who is no client of ours sends on the topic of the reports.
+    /// A client that is not simulated on a socket sends on the topic of the reports.
     pub fn hear_stranger(&self, parcel: &Parcel) {
         self.hear(u64::MAX, STATS, parcel);
     }
@@ -277,17 +345,18 @@ impl Hub {
         }
     }
 
-    /// Sends a report to everybody who listens for reports.
+    /// Sends a report to all who listen for reports.
     pub fn report(&self) {
-        let body = self.write_report();
-        self.broadcast(
-            None,
-            STATS,
-            &Parcel {
-                binary: false,
-                body: body.into(),
-            },
-        );
+        let mut body = self.write_report();
+        let unreadable = UNREADABLE.iter().cycle();
+        for entry in unreadable.take(self.quirks().unreadable as usize) {
+            body.insert_str(1, &format!("{entry},"));
+        }
+        let parcel = Parcel {
+            report: true,
+            ..Parcel::of(false, body)
+        };
+        self.broadcast(None, STATS, &parcel);
     }
 
     /// The next report, as it would be now.

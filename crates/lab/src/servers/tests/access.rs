@@ -231,65 +231,6 @@ async fn what_is_wrong_with_a_call_is_said_before_its_token_is_read() {
 }
 
 #[tokio::test]
-async fn the_tokens_that_labwatch_makes_are_taken() {
-    use crate::clients::{Address, booking_admin, jump_stats, mint, relay_read, relay_stats};
-    let lab = lab(quiet(1)).await;
-    let address = |server| Address {
-        audience: lab.audience(server).to_owned(),
-        connect: lab.address(server).parse().expect("a url"),
-        websocket: None,
-        secret: secret(&lab, server).into(),
-    };
-    let (now, life) = (Timestamp::now(), Duration::from_secs(60));
-    let (relay, jump, book) = (
-        address(Server::Relay),
-        address(Server::Jump),
-        address(Server::Book),
-    );
-    let rows = [
-        (
-            &relay,
-            relay_stats(&relay, now, life),
-            "POST",
-            "/session/stats/",
-        ),
-        (
-            &relay,
-            relay_read(&relay, now, life, "pend00-st-data"),
-            "POST",
-            "/session/pend00-st-data",
-        ),
-        (
-            &jump,
-            jump_stats(&jump, now, life),
-            "POST",
-            "/api/v1/connect/stats",
-        ),
-        (
-            &book,
-            booking_admin(&book, now, life),
-            "GET",
-            "/api/v1/admin/resources",
-        ),
-    ];
-    for (address, claims, method, path) in rows {
-        let token = mint(address, &claims).expect("signs");
-        let answer = call(
-            address.connect.as_str().trim_end_matches('/'),
-            method,
-            path,
-            Some(&token),
-        )
-        .await;
-        assert_eq!(
-            answer.as_ref().map(|(status, _)| *status),
-            Some(200),
-            "{path} {answer:?}"
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_wrong_prefix_is_only_noticed_by_the_websocket() {
     let lab = lab(quiet(1)).await;
     let uri = uri(

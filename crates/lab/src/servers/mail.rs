@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use mail_parser::{MessageParser, PartType};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::door::{Door, accept};
-use super::error::{LabError, Server};
-use super::mime::{base64, header, text_of};
+use super::error::LabError;
+use crate::Server;
 
 /// The longest mail that is taken, in bytes.
 const MAX_MAIL_BYTES: usize = 4 << 20;
@@ -56,10 +59,10 @@ pub enum MailMood {
 /// The mail server. It stops when it is dropped.
 pub struct MailCatcher {
     door: Door,
-    desk: Arc<Desk>,
+    office: Arc<Office>,
 }
 
-struct Desk {
+struct Office {
     mails: Mutex<Vec<CaughtMail>>,
     count: watch::Sender<usize>,
     mood: watch::Sender<MailMood>,
@@ -81,7 +84,7 @@ impl MailCatcher {
     /// [`LabError::Port`] when the port is taken.
     pub async fn start_on(port: u16) -> Result<Self, LabError> {
         let (door, listener) = Door::bind(Server::Mail, port).await?;
-        let desk = Desk {
+        let office = Office {
             mails: Mutex::default(),
             count: watch::Sender::new(0),
             mood: watch::Sender::default(),
@@ -89,7 +92,7 @@ impl MailCatcher {
         };
         let catcher = Self {
             door,
-            desk: Arc::new(desk),
+            office: Arc::new(office),
         };
         catcher.open(listener).await;
         Ok(catcher)
@@ -102,7 +105,7 @@ impl MailCatcher {
 
     /// What was caught so far, oldest first.
     pub fn mails(&self) -> Vec<CaughtMail> {
-        self.desk
+        self.office
             .mails
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -111,7 +114,7 @@ impl MailCatcher {
 
     /// Waits until there are at least `count` mails, but not longer than `longest`; what was caught by then.
     pub async fn wait_for(&self, count: usize, longest: Duration) -> Vec<CaughtMail> {
-        let mut caught = self.desk.count.subscribe();
+        let mut caught = self.office.count.subscribe();
         // A timeout is seen by the caller in the number of mails.
         let _ = timeout(longest, caught.wait_for(|caught| *caught >= count)).await;
         self.mails()
@@ -119,14 +122,14 @@ impl MailCatcher {
 
     /// Changes how it behaves, from the next command or connection on.
     pub fn set_mood(&self, mood: MailMood) {
-        self.desk.mood.send_replace(mood);
+        self.office.mood.send_replace(mood);
     }
 
     /// Wants to see this user name and password before a mail; with `None` it wants nothing.
     pub fn set_login(&self, login: Option<(&str, &str)>) {
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
         *self
-            .desk
+            .office
             .login
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = login;
@@ -140,7 +143,7 @@ impl MailCatcher {
     /// Opens it again.
     ///
     /// # Errors
-    /// [`LabError::Port`] when somebody else has taken the port.
+    /// [`LabError::Port`] when the port was taken meanwhile.
     pub async fn open_again(&self) -> Result<(), LabError> {
         if !self.door.is_open().await {
             self.open(self.door.listen().await?).await;
@@ -149,11 +152,11 @@ impl MailCatcher {
     }
 
     async fn open(&self, listener: TcpListener) {
-        let desk = Arc::clone(&self.desk);
+        let office = Arc::clone(&self.office);
         let handle = move |stream| {
-            let desk = Arc::clone(&desk);
+            let office = Arc::clone(&office);
             async move {
-                let _ = Session::new(stream, &desk).run().await;
+                let _ = Session::new(stream, &office).run().await;
             }
         };
         self.door.run(accept(listener, handle)).await;
@@ -163,17 +166,17 @@ impl MailCatcher {
 /// A client's connection; `None` from any step ends it.
 struct Session<'a> {
     stream: BufStream<TcpStream>,
-    desk: &'a Desk,
+    office: &'a Office,
     logged_in: bool,
     from: Option<String>,
     to: Vec<String>,
 }
 
 impl<'a> Session<'a> {
-    fn new(stream: TcpStream, desk: &'a Desk) -> Self {
+    fn new(stream: TcpStream, office: &'a Office) -> Self {
         Self {
             stream: BufStream::new(stream),
-            desk,
+            office,
             logged_in: false,
             from: None,
             to: Vec::new(),
@@ -182,7 +185,7 @@ impl<'a> Session<'a> {
 
     async fn run(mut self) -> Option<()> {
         self.wait_while_hanging().await?;
-        if *self.desk.mood.borrow() == MailMood::Busy {
+        if *self.office.mood.borrow() == MailMood::Busy {
             return self.say("421 too busy, try again later").await;
         }
         self.say("220 lab ESMTP").await?;
@@ -218,7 +221,7 @@ impl<'a> Session<'a> {
                 let answer = if initial.is_empty() {
                     self.ask("334 ").await?
                 } else {
-                    base64(initial)
+                    decoded(initial)
                 };
                 let fields: Vec<String> = answer
                     .split(|byte| *byte == 0)
@@ -230,7 +233,7 @@ impl<'a> Session<'a> {
                 let user = if initial.is_empty() {
                     self.ask("334 VXNlcm5hbWU6").await?
                 } else {
-                    base64(initial)
+                    decoded(initial)
                 };
                 let password = self.ask("334 UGFzc3dvcmQ6").await?;
                 Some((
@@ -241,7 +244,7 @@ impl<'a> Session<'a> {
             _ => return self.say("504 unrecognized authentication type").await,
         };
         let wanted = self
-            .desk
+            .office
             .login
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -257,7 +260,7 @@ impl<'a> Session<'a> {
 
     async fn begin(&mut self, rest: &str) -> Option<()> {
         let needs_login = self
-            .desk
+            .office
             .login
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -265,7 +268,7 @@ impl<'a> Session<'a> {
         if needs_login && !self.logged_in {
             return self.say("530 authentication required").await;
         }
-        if *self.desk.mood.borrow() == MailMood::Busy {
+        if *self.office.mood.borrow() == MailMood::Busy {
             return self.say("421 too busy, try again later").await.and(None);
         }
         self.forget();
@@ -277,7 +280,7 @@ impl<'a> Session<'a> {
         if self.from.is_none() {
             return self.say("503 MAIL first").await;
         }
-        if *self.desk.mood.borrow() == MailMood::Rejecting {
+        if *self.office.mood.borrow() == MailMood::Rejecting {
             return self.say("550 no such user here").await;
         }
         self.to.push(path_of(rest));
@@ -294,7 +297,7 @@ impl<'a> Session<'a> {
         };
         let to = std::mem::take(&mut self.to);
         self.forget();
-        let kept = self.desk.keep(CaughtMail::new(from, to, raw));
+        let kept = self.office.keep(CaughtMail::new(from, to, raw));
         self.say(if kept { "250 caught" } else { "452 full" }).await
     }
 
@@ -322,7 +325,7 @@ impl<'a> Session<'a> {
 
     async fn ask(&mut self, question: &str) -> Option<Vec<u8>> {
         self.say(question).await?;
-        Some(base64(&self.line().await?))
+        Some(decoded(&self.line().await?))
     }
 
     async fn say(&mut self, reply: &str) -> Option<()> {
@@ -345,7 +348,7 @@ impl<'a> Session<'a> {
     }
 
     async fn wait_while_hanging(&self) -> Option<()> {
-        self.desk
+        self.office
             .mood
             .subscribe()
             .wait_for(|mood| *mood != MailMood::Hanging)
@@ -355,7 +358,7 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Desk {
+impl Office {
     fn keep(&self, mail: CaughtMail) -> bool {
         let mut mails = self.mails.lock().unwrap_or_else(PoisonError::into_inner);
         let room = mails.len() < MAX_MAILS;
@@ -369,9 +372,20 @@ impl Desk {
 
 impl CaughtMail {
     fn new(from: String, to: Vec<String>, raw: String) -> Self {
-        let subject = header(&raw, "subject");
-        let text = text_of(&raw, "text/plain").unwrap_or_default();
-        let html = text_of(&raw, "text/html");
+        let parsed = MessageParser::default().parse(raw.as_bytes());
+        let (mut subject, mut text, mut html) = (String::new(), String::new(), None);
+        if let Some(mail) = &parsed {
+            mail.subject().unwrap_or_default().clone_into(&mut subject);
+            for part in &mail.parts {
+                match &part.body {
+                    PartType::Text(body) if text.is_empty() => text = body.replace("\r\n", "\n"),
+                    PartType::Html(body) if html.is_none() => {
+                        html = Some(body.replace("\r\n", "\n"));
+                    }
+                    _ => {}
+                }
+            }
+        }
         Self {
             from,
             to,
@@ -381,6 +395,11 @@ impl CaughtMail {
             html,
         }
     }
+}
+
+/// Decodes base64; nothing for what is none.
+fn decoded(text: &str) -> Vec<u8> {
+    STANDARD.decode(text.trim()).unwrap_or_default()
 }
 
 /// The address between the angle brackets of `FROM:<a@b.org> SIZE=12`.

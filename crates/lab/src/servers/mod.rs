@@ -1,43 +1,42 @@
-//! A simulated laboratory: book, jump and relay on real sockets, speaking their real protocols, with faults on demand, and a server that catches mail.
+//! The laboratory on real sockets: book, jump and relay, speaking their real protocols, and a server that catches mail.
 //!
-//! `labwatch demo` and the end-to-end tests run against it. It never reaches beyond 127.0.0.1, and it judges nothing.
+//! It never reaches beyond 127.0.0.1.
 
 mod access;
+mod apply;
 mod book;
 mod bookings;
-mod chaos;
 mod codes;
 mod door;
 mod error;
-mod fleet;
 mod frames;
 mod http;
 mod hub;
 mod mail;
-mod mime;
-mod plan;
 mod report;
 mod reporter;
 mod script;
+mod shorthand;
 mod socket;
 mod station;
 #[cfg(test)]
 mod tests;
 mod token;
 
-pub use book::{Manifest, Resource, Switched};
-pub use error::{LabError, Server};
+pub use book::Switched;
+pub use error::LabError;
 pub use mail::{CaughtMail, MailCatcher, MailMood};
-pub use plan::{Audiences, ExperimentPlan, Plan, Ports, RelayVersion, Secrets, StreamPlan};
-pub use script::{Fault, Script, Step};
+pub use script::{Script, Step};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use book::Book;
-use fleet::Fleet;
+use crate::Server;
+use crate::model::{Fleet, Manifest, Resource};
+use crate::plan::{ExperimentPlan, Plan};
+use book::BookServer;
 use hub::{Hub, Kind, Pace, STATS, SharedFleet};
 use station::{Setup, Station};
 
@@ -45,13 +44,13 @@ use station::{Setup, Station};
 const MAIL_FROM: &str = "labwatch@lab.example";
 const MAIL_TO: &str = "maintainers@lab.example";
 
-/// A running laboratory. Everything stops when it is dropped; faults are in the methods of `faults.rs`.
+/// A running laboratory. Everything stops when it is dropped; faults come by [`Lab::cause`].
 pub struct Lab {
     plan: Plan,
     fleet: SharedFleet,
     relay: Station,
     jump: Station,
-    book: Book,
+    book: BookServer,
     mail: MailCatcher,
 }
 
@@ -64,7 +63,7 @@ impl Lab {
         let fleet = Arc::new(Mutex::new(Fleet::new(&plan.experiments, Timestamp::now())));
         let relay = Station::start(relay_setup(&plan, Arc::clone(&fleet))).await?;
         let jump = Station::start(jump_setup(&plan, Arc::clone(&fleet))).await?;
-        let book = Book::start(&plan).await?;
+        let book = BookServer::start(&plan).await?;
         let mail = MailCatcher::start_on(plan.ports.mail).await?;
         let lab = Self {
             plan,
@@ -214,11 +213,6 @@ fn jump_setup(plan: &Plan, fleet: SharedFleet) -> Setup {
 
 fn resource_of(experiment: &ExperimentPlan) -> Resource {
     let required = experiment.streams.iter().filter(|stream| stream.required);
-    Resource {
-        config_url: None,
-        description: format!("d-r-{}", experiment.stub),
-        streams: required.map(|stream| stream.key.clone()).collect(),
-        tests: None,
-        topic_stub: experiment.stub.clone(),
-    }
+    let keys: Vec<&str> = required.map(|stream| stream.key.as_str()).collect();
+    Resource::new(&experiment.stub, &keys)
 }

@@ -312,7 +312,7 @@ async fn a_stream_is_heard_while_it_transmits_and_only_then() {
         while !is_silent(&mut socket).await {}
     }
     assert!(
-        matches!(lab.stream_silent("nope-st-data"), Err(LabError::Unknown(name)) if name == "nope-st-data")
+        matches!(lab.stream_silent("nope-st-data"), Err(LabError::Unknown(name)) if name == "silent nope-st-data")
     );
 }
 
@@ -372,7 +372,7 @@ async fn each_fault_of_an_experiment_shows_in_the_reports() {
     .await;
     lab.jump_lost("pend00").expect("is there");
     report_until(&mut jump, |entries| count(entries, "pend00") == 0).await;
-    lab.experiment_appears(&ExperimentPlan::unlisted("newx00"));
+    lab.experiment_appears("newx00");
     report_until(&mut relay, |entries| count(entries, "newx00-st-video") == 1).await;
     lab.power_on("spin00")
         .and(lab.jump_back("pend00"))

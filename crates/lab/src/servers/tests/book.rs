@@ -2,6 +2,7 @@
 
 use super::recorded::lines;
 use super::*;
+use crate::StreamPlan;
 
 fn admin(lab: &Lab) -> String {
     sign(
@@ -91,7 +92,7 @@ async fn book_answers_as_recorded() {
     let mut timeline = lines("relay-v0.7/timeline.jsonl").into_iter().peekable();
     let time = |line: &Value| line["t"].as_f64().expect("a time");
     let lab = lab(recorded_plan(&exchanges[2]["body"])).await;
-    lab.upload(Manifest::new());
+    lab.upload(&Manifest::new());
     for exchange in &exchanges {
         while let Some(event) = timeline.next_if(|event| time(event) < time(exchange)) {
             let did = event["did"].as_str().expect("words");
@@ -292,7 +293,7 @@ async fn some_experiments_are_booked_where_the_plan_wants_it() {
         .map(|of| of["slot"].to_string())
         .collect();
     assert_eq!(slots.len(), 3, "one of four is not booked: {slots:?}");
-    lab.upload(Manifest::new());
+    lab.upload(&Manifest::new());
     assert_eq!(
         ask(&lab, "GET", "/bookings").await.1,
         "[]\n",

@@ -1,0 +1,16 @@
+//! A simulated laboratory. The model (experiments, book) is pure and stands in virtual time; `servers` puts it on real sockets as book, jump,
+//! relay and a mail server that speak the real protocols. What can go wrong is listed once, in [`Fault`].
+
+mod fault;
+mod model;
+mod plan;
+#[cfg(feature = "servers")]
+mod servers;
+mod stage;
+
+pub use fault::{Fault, Forwarding, HttpFault, Place, Server, UnknownFault};
+pub use model::{Book, Fleet, Frame, Link, Manifest, Resource, Role, Stream, Tally, expiry};
+pub use plan::{Audiences, ExperimentPlan, Plan, Ports, RelayVersion, Secrets, StreamPlan};
+#[cfg(feature = "servers")]
+pub use servers::{CaughtMail, Lab, LabError, MailCatcher, MailMood, Script, Step, Switched};
+pub use stage::{Moved, Stage, Timeline, World};
