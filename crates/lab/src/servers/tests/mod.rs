@@ -2,6 +2,7 @@
 
 mod access;
 mod book;
+mod faults;
 mod feeds;
 mod recorded;
 mod scripts;
@@ -117,6 +118,11 @@ fn access_path(server: Server, topic: &str) -> String {
     } else {
         format!("/session/{topic}")
     }
+}
+
+/// Causes a fault by its text.
+async fn cause(lab: &Lab, fault: &str) {
+    lab.cause(&fault.parse().expect(fault)).await.expect(fault);
 }
 
 /// Gets the address of a websocket.
