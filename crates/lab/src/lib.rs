@@ -4,6 +4,7 @@
 mod fault;
 mod model;
 mod plan;
+mod script;
 #[cfg(feature = "servers")]
 mod servers;
 mod stage;
@@ -11,6 +12,7 @@ mod stage;
 pub use fault::{Fault, Forwarding, HttpFault, Place, Server, UnknownFault};
 pub use model::{Book, Fleet, Frame, Link, Manifest, Resource, Role, Stream, Tally, expiry};
 pub use plan::{Audiences, ExperimentPlan, Plan, Ports, RelayVersion, Secrets, StreamPlan};
+pub use script::{Script, Step};
 #[cfg(feature = "servers")]
-pub use servers::{CaughtMail, Lab, LabError, MailCatcher, MailMood, Script, Step, Switched};
+pub use servers::{CaughtMail, Lab, LabError, MailCatcher, MailMood, Switched};
 pub use stage::{Moved, Stage, Timeline, World};

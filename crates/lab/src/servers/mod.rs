@@ -13,9 +13,9 @@ mod frames;
 mod http;
 mod hub;
 mod mail;
+mod play;
 mod report;
 mod reporter;
-mod script;
 mod shorthand;
 mod socket;
 mod station;
@@ -26,7 +26,6 @@ mod token;
 pub use book::Switched;
 pub use error::LabError;
 pub use mail::{CaughtMail, MailCatcher, MailMood};
-pub use script::{Script, Step};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -16,7 +16,10 @@ async fn gets_through(from: &mut Socket, to: &mut Socket) -> bool {
     say(from, "canary").await;
     match timeout(SILENCE, to.next()).await {
         Ok(message) => {
-            assert_eq!(message.expect("open").expect("a message"), Message::text("canary"));
+            assert_eq!(
+                message.expect("open").expect("a message"),
+                Message::text("canary")
+            );
             true
         }
         Err(_) => false,
@@ -42,13 +45,19 @@ async fn relay_stops_forwarding_while_it_reports_on() {
         assert!(!report(&mut reports).await.is_empty(), "{fault}");
     }
     cause(&lab, "relay forwards after 400ms").await;
-    assert!(!gets_through(&mut one, &mut other).await, "not within 300 ms");
+    assert!(
+        !gets_through(&mut one, &mut other).await,
+        "not within 300 ms"
+    );
     assert_eq!(next(&mut other).await, Message::text("canary"));
     cause(&lab, "relay forwards nothing").await;
     cause(&lab, "relay dies").await;
     cause(&lab, "relay starts").await;
     let (mut one, mut other) = pair(&lab, "canary").await;
-    assert!(gets_through(&mut one, &mut other).await, "a restart ends it");
+    assert!(
+        gets_through(&mut one, &mut other).await,
+        "a restart ends it"
+    );
 }
 
 #[tokio::test]
@@ -56,7 +65,10 @@ async fn what_is_not_forwarded_of_an_experiment_is_not_heard() {
     let lab = lab(quick(1)).await;
     let claims = claims(&lab, Server::Relay, TOPIC, &["read"]);
     let mut socket = open(&uri(&lab, Server::Relay, &claims).await).await;
-    for fault in ["relay forwards nothing", "relay forwards nothing to students"] {
+    for fault in [
+        "relay forwards nothing",
+        "relay forwards nothing to students",
+    ] {
         next(&mut socket).await;
         cause(&lab, fault).await;
         while !is_silent(&mut socket).await {}
@@ -89,9 +101,7 @@ async fn text_that_is_not_utf_8_is_refused_by_the_client() {
     for (server, name) in [(Server::Relay, "relay"), (Server::Jump, "jump")] {
         let mut socket = listen(&lab, server).await;
         cause(&lab, &format!("{name} garbled")).await;
-        let seen = async {
-            while let Some(Ok(_)) = socket.next().await {}
-        };
+        let seen = async { while let Some(Ok(_)) = socket.next().await {} };
         timeout(PATIENCE, seen).await.expect("it ends in an error");
         cause(&lab, &format!("{name} clear")).await;
         report(&mut listen(&lab, server).await).await;
@@ -119,13 +129,21 @@ async fn websockets_are_refused_while_the_access_api_answers() {
         let mut old = listen(&lab, server).await;
         cause(&lab, &format!("{name} refuses sockets")).await;
         assert!(is_cut(&mut old).await);
-        let scopes: &[&str] = if server == Server::Jump { &["stats"] } else { &["read"] };
+        let scopes: &[&str] = if server == Server::Jump {
+            &["stats"]
+        } else {
+            &["read"]
+        };
         let claims = claims(&lab, server, "stats", scopes);
         let refused = connect_async(uri(&lab, server, &claims).await).await;
         assert!(matches!(refused, Err(Error::Io(_))), "{refused:?}");
         cause(&lab, &format!("{name} accepts sockets")).await;
         let entries = report(&mut listen(&lab, server).await).await;
-        assert_eq!(count(&entries, "stats"), 2, "its own and ours: the old one is gone");
+        assert_eq!(
+            count(&entries, "stats"),
+            2,
+            "its own and ours: the old one is gone"
+        );
     }
 }
 
@@ -133,15 +151,40 @@ async fn websockets_are_refused_while_the_access_api_answers() {
 async fn tokens_are_refused_in_the_words_of_each_server() {
     let lab = lab(quick(1)).await;
     let rows = [
-        (Server::Relay, "relay", "POST", "/session/stats", "token invalid"),
-        (Server::Jump, "jump", "POST", "/api/v1/connect/stats", "error reading token was signature is invalid"),
-        (Server::Book, "book", "GET", "/api/v1/admin/resources", "error parsing claims was signature is invalid"),
+        (
+            Server::Relay,
+            "relay",
+            "POST",
+            "/session/stats",
+            "token invalid",
+        ),
+        (
+            Server::Jump,
+            "jump",
+            "POST",
+            "/api/v1/connect/stats",
+            "error reading token was signature is invalid",
+        ),
+        (
+            Server::Book,
+            "book",
+            "GET",
+            "/api/v1/admin/resources",
+            "error parsing claims was signature is invalid",
+        ),
     ];
     for (server, name, method, path, words) in rows {
         let scopes = ["read", "stats", "booking:admin"];
-        let token = sign(secret(&lab, server), &claims(&lab, server, "stats", &scopes));
+        let token = sign(
+            secret(&lab, server),
+            &claims(&lab, server, "stats", &scopes),
+        );
         let address = lab.address(server);
-        let answer = async || call(&address, method, path, Some(&token)).await.expect("an answer");
+        let answer = async || {
+            call(&address, method, path, Some(&token))
+                .await
+                .expect("an answer")
+        };
         assert_eq!(answer().await.0, 200, "{name}");
         cause(&lab, &format!("{name} refuses tokens")).await;
         let refusal = format!(r#"{{"code":500,"message":"{words}"}}"#);
@@ -161,7 +204,10 @@ async fn a_proxy_answers_for_the_server_behind_it() {
     assert!(code == 502 && page.starts_with("<!DOCTYPE html>"), "{page}");
     cause(&lab, "http book /api/v1/admin/resources status 503").await;
     let unavailable = r#"{"code":503,"message":"service unavailable"}"#;
-    assert_eq!(status("/api/v1/admin/resources").await, Some((503, unavailable.into())));
+    assert_eq!(
+        status("/api/v1/admin/resources").await,
+        Some((503, unavailable.into()))
+    );
     cause(&lab, "http book * drops").await;
     assert_eq!(status("/elsewhere").await, None);
     for path in ["*", "/api/v1/admin/resources"] {
@@ -177,7 +223,8 @@ async fn a_proxy_answers_for_the_server_behind_it() {
     };
     assert_eq!(response.status().as_u16(), 502);
     assert!(matches!(
-        lab.cause(&"http mail * drops".parse().expect("a fault")).await,
+        lab.cause(&"http mail * drops".parse().expect("a fault"))
+            .await,
         Err(LabError::NotFor(Server::Mail))
     ));
 }
@@ -204,8 +251,14 @@ async fn a_kept_connection_is_reset_at_its_second_call() {
     let mut answer = [0; 1024];
     let read = stream.read(&mut answer).await.expect("answers");
     let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
-    assert!(answer.contains(" 404 ") && !answer.contains("close"), "{answer}");
+    assert!(
+        answer.contains(" 404 ") && !answer.contains("close"),
+        "{answer}"
+    );
     stream.write_all(request.as_bytes()).await.expect("writes");
-    let error = stream.read(&mut [0; 1024]).await.expect_err("no second answer");
+    let error = stream
+        .read(&mut [0; 1024])
+        .await
+        .expect_err("no second answer");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }

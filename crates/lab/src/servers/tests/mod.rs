@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::*;
+use crate::Script;
 
 /// Longer than anything that is waited for takes.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,15 +1,18 @@
-//! A timeline of faults with a sentence for each: what `labwatch demo` shows. Data, and one loop that plays it.
+//! A timeline of faults with a sentence for each: what `labwatch demo` shows. Data only.
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
-use super::{Lab, LabError};
 use crate::plan::{ExperimentPlan, Plan};
 use crate::{Fault, Server};
 
 /// The name of the experiment that turns up in the demonstration without being listed in book.
 const STRANGER: &str = "newx00";
+
+/// How often the flapping experiment loses its data, and for how long it has it and not, in seconds: each loss must be long enough to
+/// count, and all of them must fall into the demonstration's time for flapping.
+const FLAPS: usize = 6;
+const GONE_FOR: u64 = 9;
+const BACK_FOR: u64 = 4;
 
 /// A fault, when it comes, and how to say it.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +48,7 @@ impl Script {
         script.stream_faults(at(0), at(1));
         script.experiment_faults(at(2), at(3));
         script.people(at(4));
+        script.flapping(at(5));
         script.server_faults();
         script
     }
@@ -75,7 +79,7 @@ impl Script {
             );
             self.step(
                 20,
-                format!("somebody plugs {stub}'s video cable in"),
+                format!("{stub}'s video cable is plugged in"),
                 Fault::Back(topic),
             );
         }
@@ -90,7 +94,7 @@ impl Script {
         );
         self.step(
             5,
-            format!("somebody trips over {other}'s power cable"),
+            format!("{other}'s power cable is pulled"),
             Fault::Vanish(other.clone()),
         );
         self.step(
@@ -132,9 +136,32 @@ impl Script {
         self.step(5, format!("{STRANGER} goes"), Fault::Goes(STRANGER.into()));
     }
 
+    /// The only experiment that flaps: the others fail too seldom for that.
+    fn flapping(&mut self, experiment: &ExperimentPlan) {
+        let Some(stream) = experiment.streams.first() else {
+            return;
+        };
+        let (stub, topic) = (
+            &experiment.stub,
+            format!("{}-{}", experiment.stub, stream.key),
+        );
+        for number in 1..=FLAPS {
+            let say = match number {
+                1 => format!("{stub} has a bad cable: its data comes and goes"),
+                _ => format!("{stub}'s data is gone again"),
+            };
+            self.step(BACK_FOR, say, Fault::Vanish(topic.clone()));
+            let say = match number {
+                FLAPS => format!("{stub}'s cable is replaced"),
+                _ => format!("{stub}'s data is back"),
+            };
+            self.step(GONE_FOR, say, Fault::Back(topic.clone()));
+        }
+    }
+
     fn server_faults(&mut self) {
         self.step(
-            10,
+            30,
             "another client floods relay's topic of reports".into(),
             Fault::Flood(Server::Relay, 40),
         );
@@ -149,7 +176,7 @@ impl Script {
             "jump's hub gets stuck: it answers, but reports nothing".into(),
             Fault::Mute(Server::Jump, true),
         );
-        self.step(25, "somebody kills jump".into(), Fault::Kill(Server::Jump));
+        self.step(25, "jump is killed".into(), Fault::Kill(Server::Jump));
         self.step(
             2,
             "jump is started again".into(),
@@ -174,31 +201,5 @@ impl Script {
             say,
             fault,
         });
-    }
-}
-
-impl Lab {
-    /// Plays a script again and again, telling of each step as it is done; at once for an empty one.
-    ///
-    /// # Errors
-    /// That of the first step that fails; the script stops there.
-    pub async fn play(&self, script: &Script, tell: impl Fn(&Step)) -> Result<(), LabError> {
-        while !script.steps.is_empty() {
-            self.play_once(script, &tell).await?;
-        }
-        Ok(())
-    }
-
-    /// Plays it once.
-    ///
-    /// # Errors
-    /// That of the first step that fails; the script stops there.
-    pub async fn play_once(&self, script: &Script, tell: impl Fn(&Step)) -> Result<(), LabError> {
-        for step in &script.steps {
-            sleep(step.after).await;
-            tell(step);
-            self.cause(&step.fault).await?;
-        }
-        Ok(())
     }
 }
