@@ -4,8 +4,9 @@ use std::sync::{MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::hub::{Mood, Parcel, Quirks};
+use super::hub::Mood;
 use super::mail::MailMood;
+use super::quirks::{Parcel, Quirks};
 use super::station::Station;
 use super::{Lab, LabError};
 use crate::model::{Fleet, Manifest};

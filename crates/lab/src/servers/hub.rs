@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Bytes;
 
 use super::codes::{Codes, uuid};
+use super::quirks::{Parcel, Quirks};
 use super::report::{self, Guest};
 use super::token::Claims;
 use crate::model::{Fleet, Tally};
@@ -53,35 +53,6 @@ pub(super) struct Pace {
     pub pause: Duration,
 }
 
-/// A message on its way to a listener.
-#[derive(Debug, Clone)]
-pub(super) struct Parcel {
-    pub binary: bool,
-    pub body: Bytes,
-    /// Whether it is a report.
-    pub report: bool,
-    /// When it is sent; at once without.
-    pub due: Option<Instant>,
-}
-
-/// What is wrong with a hub beside its mood.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Quirks {
-    pub forwarding: Forwarding,
-    /// How many entries of each report cannot be read.
-    pub unreadable: u32,
-    pub garbled: bool,
-    /// How long after its first report a connection is closed.
-    pub close_after: Option<Duration>,
-}
-
-/// Entries of a report that cannot be read.
-const UNREADABLE: [&str; 3] = [
-    r#"{"topic":7,"scopes":"expt"}"#,
-    "null",
-    r#"{"topic":"pend00-st-data","scopes":["expt"],"stats":{"tx":{"last":"soon"}}}"#,
-];
-
 /// A listener's end of its queue.
 pub(super) struct Seat {
     pub id: u64,
@@ -120,28 +91,6 @@ struct Listener {
 pub(super) struct Pokes {
     pub updates: u32,
     pub junk: u32,
-}
-
-impl Parcel {
-    /// A message that is sent at once.
-    pub fn of(binary: bool, body: impl Into<Bytes>) -> Self {
-        Self {
-            binary,
-            body: body.into(),
-            report: false,
-            due: None,
-        }
-    }
-
-    /// A text message.
-    pub fn text(body: &'static str) -> Self {
-        Self::of(false, Bytes::from_static(body.as_bytes()))
-    }
-
-    /// A binary message.
-    pub fn binary(body: &'static str) -> Self {
-        Self::of(true, Bytes::from_static(body.as_bytes()))
-    }
 }
 
 impl Kind {
@@ -207,19 +156,6 @@ impl Hub {
     /// Forgets who is connected, when their sockets are gone.
     pub fn drop_listeners(&self) {
         self.lock().listeners.clear();
-    }
-
-    /// Whether messages of a topic are forwarded, and how late.
-    pub fn forwards(&self, topic: &str, of_experiment: bool) -> Option<Duration> {
-        let stops = match self.quirks().forwarding {
-            Forwarding::Works => false,
-            Forwarding::After(delay) => return Some(delay),
-            Forwarding::Nothing => true,
-            Forwarding::NothingOf(stopped) => stopped == topic,
-            Forwarding::NothingToStudents => of_experiment,
-            Forwarding::NothingToExperiments => !of_experiment,
-        };
-        (!stops).then_some(Duration::ZERO)
     }
 
     /// Changes how it is doing.
@@ -320,7 +256,7 @@ impl Hub {
         let delay = if topic == STATS {
             Some(Duration::ZERO)
         } else {
-            self.forwards(&topic, of_experiment)
+            self.quirks().forwards(&topic, of_experiment)
         };
         let Some(delay) = delay else {
             return;
@@ -347,11 +283,7 @@ impl Hub {
 
     /// Sends a report to all who listen for reports.
     pub fn report(&self) {
-        let mut body = self.write_report();
-        let unreadable = UNREADABLE.iter().cycle();
-        for entry in unreadable.take(self.quirks().unreadable as usize) {
-            body.insert_str(1, &format!("{entry},"));
-        }
+        let body = self.quirks().spoil(self.write_report());
         let parcel = Parcel {
             report: true,
             ..Parcel::of(false, body)

@@ -14,9 +14,11 @@ mod http;
 mod hub;
 mod mail;
 mod play;
+mod quirks;
 mod report;
 mod reporter;
 mod shorthand;
+mod smtp;
 mod socket;
 mod station;
 #[cfg(test)]

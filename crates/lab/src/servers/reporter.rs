@@ -41,7 +41,8 @@ mod tests {
 
     use tokio::time::{Instant, sleep_until};
 
-    use super::super::hub::{Pace, Parcel, SharedFleet, guest};
+    use super::super::hub::{Pace, SharedFleet, guest};
+    use super::super::quirks::Parcel;
     use super::super::token::Claims;
     use super::*;
     use crate::RelayVersion;

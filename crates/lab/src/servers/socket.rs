@@ -16,7 +16,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::frames::cut;
 use super::http::{Request, Stream};
-use super::hub::{Hub, Kind, Mood, Parcel, STATS, Seat};
+use super::hub::{Hub, Kind, Mood, STATS, Seat};
+use super::quirks::Parcel;
 
 /// How often the servers ping.
 const PING_EVERY: Duration = Duration::from_secs(54);
@@ -221,7 +222,7 @@ impl<'a> Conversation<'a> {
                 .fleet
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            let delay = self.hub.forwards(&self.topic, true);
+            let delay = self.hub.quirks().forwards(&self.topic, true);
             let sent = delay.and_then(|delay| Timestamp::now().checked_sub(delay).ok());
             sent.and_then(|sent| fleet.newest_frame(&self.topic, sent))
         };
