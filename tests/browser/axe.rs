@@ -63,6 +63,7 @@ static AXE: LazyLock<String> = LazyLock::new(|| {
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn axe_finds_nothing_while_much_is_wrong() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;
@@ -77,6 +78,7 @@ async fn axe_finds_nothing_while_much_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn axe_finds_nothing_while_all_is_well() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;

@@ -30,6 +30,7 @@ const SINS: [(&str, &str); 5] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn what_the_browser_complains_of_is_heard() {
     let lab = laboratory(RelayVersion::V08, &["pend00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;

@@ -7,6 +7,7 @@ use super::monitor::Monitor;
 use super::page::Page;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn without_a_script_one_reads_searches_and_goes_from_page_to_page() {
     let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;

@@ -262,6 +262,7 @@ async fn checked(lab: &lab::Lab, settings: &[(&str, &str)], code: i32, words: &s
 /// The disk fills up while something breaks: what is decided is done and told, everybody who asks hears of the disk, and when there is
 /// room again nothing is lost. Needs the superuser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the superuser; scripts/test.sh runs it"]
 async fn a_full_disk_is_said_everywhere_and_stops_nothing() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");

@@ -33,6 +33,7 @@ fn through(server: &Exim, lab: &Lab, settings: &[(&str, &str)]) -> Vec<Variable>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs exim; scripts/test.sh runs it"]
 async fn mails_go_encrypted_and_logged_in() {
     tokio::join!(logged_in("plain"), logged_in("login"));
 }
@@ -70,6 +71,7 @@ async fn logged_in(how: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs exim; scripts/test.sh runs it"]
 async fn what_is_refused_for_good_is_kept_and_shown_and_left() {
     tokio::join!(
         // A person mends the password, and then the same mail goes through; nobody mends an address that is gone.
@@ -88,6 +90,7 @@ async fn what_is_refused_for_good_is_kept_and_shown_and_left() {
 
 /// The server is asked seldom whether it lets us in, so a wrong password locks nobody out, and nothing need be sent to find it out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs exim; scripts/test.sh runs it"]
 async fn a_wrong_password_is_found_out_before_anything_is_sent() {
     let (server, lab) = (
         Exim::start().await,
@@ -199,6 +202,7 @@ async fn refused(settings: &[(&str, &str)], why: &str, state: &str) {
 
 /// While the server is away one breaks and is mended and another breaks: one mail says what is true when the server is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs exim; scripts/test.sh runs it"]
 async fn an_outage_of_the_mail_server_ends_in_one_true_mail() {
     let (mut server, lab) = (
         Exim::start().await,
