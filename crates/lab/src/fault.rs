@@ -165,6 +165,22 @@ impl Server {
     }
 }
 
+impl Forwarding {
+    /// Whether messages of a topic are forwarded, and how late; `of_experiment` are those that its experiment sends.
+    #[must_use]
+    pub fn of(&self, topic: &str, of_experiment: bool) -> Option<Duration> {
+        let stops = match self {
+            Self::Works => false,
+            Self::After(delay) => return Some(*delay),
+            Self::Nothing => true,
+            Self::NothingOf(stopped) => stopped == topic,
+            Self::NothingToStudents => of_experiment,
+            Self::NothingToExperiments => !of_experiment,
+        };
+        (!stops).then_some(Duration::ZERO)
+    }
+}
+
 impl Place {
     /// The server that it belongs to.
     #[must_use]

@@ -7,6 +7,7 @@ mod plan;
 mod script;
 #[cfg(feature = "servers")]
 mod servers;
+mod simulator;
 mod stage;
 
 pub use fault::{Fault, Forwarding, HttpFault, Place, Server, UnknownFault};
@@ -15,4 +16,5 @@ pub use plan::{Audiences, ExperimentPlan, Plan, Ports, RelayVersion, Secrets, St
 pub use script::{Script, Step};
 #[cfg(feature = "servers")]
 pub use servers::{CaughtMail, Lab, LabError, MailCatcher, MailMood, Switched};
+pub use simulator::{Deed, Event, Mood, Simulator, Wanted};
 pub use stage::{Moved, Stage, Timeline, World};

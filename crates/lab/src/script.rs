@@ -203,3 +203,80 @@ impl Script {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use engine::model::{Health, SourceName};
+    use engine::{Action, FlapRule, Policy, Record, Role, Route};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{Deed, Event, Simulator, Stage};
+
+    /// How often the story is told in the test: for three hours.
+    const ROUNDS: u32 = 25;
+
+    fn demo_policy() -> Policy {
+        let five = Duration::from_secs(5);
+        Policy {
+            startup: five,
+            last_active: five,
+            last_checked: five,
+            settle: five * 2,
+            flap: FlapRule {
+                window: Duration::from_secs(90),
+                ..FlapRule::default()
+            },
+            ..Policy::default()
+        }
+    }
+
+    #[test]
+    fn the_story_can_go_on_for_hours_and_flapping_stays_in_its_scene() {
+        let plan = Plan::fleet(6);
+        let script = Script::demo(&plan);
+        let length: Duration = script.steps.iter().map(|step| step.after).sum();
+        let mut stage = Stage::new(
+            demo_policy(),
+            vec![Route::everybody()],
+            Timestamp::UNIX_EPOCH,
+            Simulator::default(),
+        );
+        let mut at = |time, deed| stage.plan.at(time, Event::Do(deed));
+        for experiment in &plan.experiments {
+            let keys = experiment.streams.iter().map(|stream| stream.key.clone());
+            let deed = Deed::Experiment(experiment.stub.clone(), keys.collect());
+            at(Duration::ZERO, deed);
+        }
+        at(Duration::ZERO, Deed::Role(Role::Leader));
+        at(
+            Duration::ZERO,
+            Deed::Every(SourceName::Book, Duration::from_secs(5)),
+        );
+        let mut time = Duration::ZERO;
+        for _ in 0..ROUNDS {
+            for step in &script.steps {
+                time += step.after;
+                at(time, Deed::Fault(step.fault.clone()));
+            }
+        }
+        Simulator::begin(&mut stage.plan);
+        stage.run_until(length * ROUNDS + Duration::from_secs(15));
+        let mut flapped = BTreeSet::new();
+        let mut times = 0;
+        for (_, action) in &stage.world.log {
+            if let Action::Record(Record::Event { stub, event }) = action
+                && event.health == Health::Flapping
+            {
+                flapped.insert(stub.to_string());
+                times += 1;
+            }
+        }
+        assert_eq!(flapped, BTreeSet::from(["trus01".to_owned()]));
+        assert_eq!(times, ROUNDS, "once in each round");
+        let counts = stage.engine.snapshot().counts;
+        assert_eq!((counts.ok, counts.unlisted), (6, 1), "{counts:?}");
+    }
+}

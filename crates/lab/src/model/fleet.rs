@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use engine::model::Stub;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fault::Fault;
@@ -280,23 +281,35 @@ impl Fleet {
         meant.map(change).count() > 0
     }
 
-    /// relay was restarted: all connect to it again, each after the time that `wait` gives.
-    pub fn return_to_relay(&mut self, now: Timestamp, wait: impl FnMut() -> Duration) {
-        let mut wait = wait;
-        for link in self
-            .streams
-            .values_mut()
-            .flat_map(|stream| &mut stream.links)
-        {
-            link.reconnect(now.checked_add(wait()).unwrap_or(now));
+    /// Connects a stream that belongs to no experiment of the plan.
+    pub fn add_stray(&mut self, topic: &str, now: Timestamp) {
+        let stub = Stub::of_stray_topic(topic).unwrap_or(topic).to_owned();
+        let mut stream = Stream {
+            plan: StreamPlan::data(),
+            stub,
+            topic: topic.to_owned(),
+            links: Vec::new(),
+        };
+        stream.connect(Role::Experiment, now);
+        self.streams.insert(topic.to_owned(), stream);
+    }
+
+    /// relay was restarted: all connect to it again, those of each stream after the time that `wait` gives.
+    pub fn return_to_relay(&mut self, now: Timestamp, mut wait: impl FnMut() -> Duration) {
+        for stream in self.streams.values_mut() {
+            let back = now.checked_add(wait()).unwrap_or(now);
+            stream
+                .links
+                .iter_mut()
+                .for_each(|link| link.reconnect(back));
         }
     }
 
-    /// The same for jump.
-    pub fn return_to_jump(&mut self, now: Timestamp, wait: impl FnMut() -> Duration) {
-        let mut wait = wait;
+    /// The same for jump and each experiment.
+    pub fn return_to_jump(&mut self, now: Timestamp, mut wait: impl FnMut() -> Duration) {
         for host in self.hosts.values_mut() {
-            *host = host.map(|_| now.checked_add(wait()).unwrap_or(now));
+            let back = now.checked_add(wait()).unwrap_or(now);
+            *host = host.map(|_| back);
         }
     }
 

@@ -256,7 +256,7 @@ impl Hub {
         let delay = if topic == STATS {
             Some(Duration::ZERO)
         } else {
-            self.quirks().forwards(&topic, of_experiment)
+            self.quirks().forwarding.of(&topic, of_experiment)
         };
         let Some(delay) = delay else {
             return;

@@ -59,19 +59,6 @@ pub(super) struct Quirks {
 }
 
 impl Quirks {
-    /// Whether messages of a topic are forwarded, and how late.
-    pub fn forwards(&self, topic: &str, of_experiment: bool) -> Option<Duration> {
-        let stops = match &self.forwarding {
-            Forwarding::Works => false,
-            Forwarding::After(delay) => return Some(*delay),
-            Forwarding::Nothing => true,
-            Forwarding::NothingOf(stopped) => stopped == topic,
-            Forwarding::NothingToStudents => of_experiment,
-            Forwarding::NothingToExperiments => !of_experiment,
-        };
-        (!stops).then_some(Duration::ZERO)
-    }
-
     /// Puts the entries that cannot be read into a report.
     pub fn spoil(&self, mut report: String) -> String {
         let unreadable = UNREADABLE.iter().cycle();

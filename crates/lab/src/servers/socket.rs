@@ -222,7 +222,7 @@ impl<'a> Conversation<'a> {
                 .fleet
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            let delay = self.hub.quirks().forwards(&self.topic, true);
+            let delay = self.hub.quirks().forwarding.of(&self.topic, true);
             let sent = delay.and_then(|delay| Timestamp::now().checked_sub(delay).ok());
             sent.and_then(|sent| fleet.newest_frame(&self.topic, sent))
         };
