@@ -7,8 +7,9 @@ use std::path::Path;
 const BEGIN: &str = "=== ";
 
 /// Fields whose values are only the time of the test, which moves from state to state.
-const TIMES: [&str; 6] = [
+const TIMES: [&str; 7] = [
     "\"age\"",
+    "\"_age\"",
     "\"last_update\"",
     "\"last_change\"",
     "\"lastUpdated\"",

@@ -28,6 +28,10 @@ impl Lab {
     /// [`LabError::Unknown`] for a name that the laboratory does not have, [`LabError::NotFor`] for a server that cannot have the
     /// fault, [`LabError::Port`] when a port was taken meanwhile.
     pub async fn cause(&self, fault: &Fault) -> Result<(), LabError> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all others leave the ports as they are"
+        )]
         match fault {
             Fault::Kill(server) => self.kill(*server).await,
             Fault::Start(server) => self.start_again(*server).await?,
@@ -73,7 +77,7 @@ impl Lab {
             }
             Fault::Forwarding(forwarding) => {
                 self.quirk(Server::Relay, |quirks| {
-                    quirks.forwarding = forwarding.clone()
+                    quirks.forwarding = forwarding.clone();
                 })?;
             }
             Fault::Deny(booking) => self.relay.hub.deny(booking),

@@ -310,9 +310,11 @@ mod tests {
 
     #[test]
     fn errors_have_the_servers_two_shapes() {
-        let body = |answer| match answer {
-            Answer::Say { status, body } => (status, body),
-            _ => panic!("not an answer"),
+        let body = |answer| {
+            let Answer::Say { status, body } = answer else {
+                panic!("not an answer")
+            };
+            (status, body)
         };
         let framework = r#"{"code":404,"message":"path /nope was not found"}"#;
         assert_eq!(

@@ -13,7 +13,7 @@ use super::codes::{Codes, uuid};
 use super::quirks::{Parcel, Quirks};
 use super::report::{self, Guest};
 use super::token::Claims;
-use crate::model::{Fleet, Tally};
+use crate::model::Fleet;
 use crate::{Forwarding, RelayVersion};
 
 /// The topic of the reports.
@@ -380,20 +380,6 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A guest as the hub first sees it.
-pub(super) fn guest(claims: &Claims, agent: &str, remote: &str) -> Guest {
-    Guest {
-        topic: claims.topic.clone(),
-        scopes: claims.scopes.clone(),
-        agent: agent.to_owned(),
-        remote: remote.to_owned(),
-        connected: Timestamp::now(),
-        expires: claims.expires(),
-        sent: Tally::default(),
-        received: Tally::default(),
     }
 }
 

@@ -182,7 +182,12 @@ impl CaughtMail {
                     PartType::Html(body) if html.is_none() => {
                         html = Some(body.replace("\r\n", "\n"));
                     }
-                    _ => {}
+                    PartType::Text(_)
+                    | PartType::Html(_)
+                    | PartType::Binary(_)
+                    | PartType::InlineBinary(_)
+                    | PartType::Message(_)
+                    | PartType::Multipart(_) => {}
                 }
             }
         }

@@ -1,10 +1,11 @@
-//! Writes the reports of relay and jump, key for key as the real ones. Pure.
+//! Writes the reports of relay and jump, key for key as the real ones.
 
 use std::fmt::Write;
 
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::token::Claims;
 use crate::model::{Fleet, Link, Role, Stream, Tally, expiry};
 use crate::{RelayVersion, StreamPlan};
 use engine::model::format_duration;
@@ -33,6 +34,20 @@ pub(super) struct Guest {
 }
 
 impl Guest {
+    /// A client that has just connected.
+    pub fn new(claims: &Claims, agent: &str, remote: &str) -> Self {
+        Self {
+            topic: claims.topic.clone(),
+            scopes: claims.scopes.clone(),
+            agent: agent.to_owned(),
+            remote: remote.to_owned(),
+            connected: Timestamp::now(),
+            expires: claims.expires(),
+            sent: Tally::default(),
+            received: Tally::default(),
+        }
+    }
+
     /// Whether the scope is among the guest's.
     pub fn may(&self, scope: &str) -> bool {
         self.scopes.iter().any(|has| has == scope)

@@ -41,8 +41,9 @@ mod tests {
 
     use tokio::time::{Instant, sleep_until};
 
-    use super::super::hub::{Pace, SharedFleet, guest};
+    use super::super::hub::{Pace, SharedFleet};
     use super::super::quirks::Parcel;
+    use super::super::report::Guest;
     use super::super::token::Claims;
     use super::*;
     use crate::RelayVersion;
@@ -88,7 +89,7 @@ mod tests {
             ..Claims::default()
         };
         let mut seat = hub
-            .enter(guest(&claims, "", ""), String::new())
+            .enter(Guest::new(&claims, "", ""), String::new())
             .expect("the hub is well");
         let start = Instant::now();
         let (mut reports, mut sends) = (Vec::new(), sends.iter().peekable());

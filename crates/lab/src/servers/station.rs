@@ -11,7 +11,8 @@ use super::access::{self, Rules};
 use super::door::{Door, accept};
 use super::error::LabError;
 use super::http::{Answer, HttpFaults, Request, serve};
-use super::hub::{Hub, Kind, Mood, Seat, guest};
+use super::hub::{Hub, Kind, Mood, Seat};
+use super::report::Guest;
 use super::socket::{self, acceptance, stay_mute};
 use super::{reporter, token::Claims};
 use crate::{HttpFault, Place, Server};
@@ -220,7 +221,7 @@ fn take_socket(hub: &Arc<Hub>, request: Request) -> Answer {
 fn enter(hub: &Hub, claims: &Claims, request: &Request) -> Option<Seat> {
     let agent = request.header("user-agent").unwrap_or_default();
     let remote = request.header("x-forwarded-for").unwrap_or_default();
-    hub.enter(guest(claims, agent, remote), claims.booking_id.clone())
+    hub.enter(Guest::new(claims, agent, remote), claims.booking_id.clone())
 }
 
 /// The topic and the code of a websocket's address; `None` for a path that is not there.

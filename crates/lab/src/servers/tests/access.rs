@@ -139,6 +139,7 @@ async fn jump_answers_as_the_table_says() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of calls and answers")]
 async fn what_is_wrong_with_a_call_is_said_before_its_token_is_read() {
     let lab = lab(quiet(1)).await;
     let unauthenticated = r#"{"code":401,"message":"unauthenticated for invalid credentials"}"#;

@@ -125,6 +125,7 @@ async fn book_answers_as_recorded() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of calls and answers")]
 async fn book_refuses_as_the_table_says() {
     let lab = lab(quiet(1)).await;
     let aud = lab.audience(Server::Book).to_owned();
