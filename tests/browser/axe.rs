@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use lab::{ExperimentPlan, Lab, RelayVersion, Server};
+use lab::{Lab, RelayVersion, Server};
 use serde_json::Value;
 
 use super::laboratory::{laboratory, switched};

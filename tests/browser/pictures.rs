@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lab::{ExperimentPlan, Lab, RelayVersion, Server};
+use lab::{Lab, RelayVersion, Server};
 
 use super::laboratory::laboratory;
 use super::monitor::Monitor;

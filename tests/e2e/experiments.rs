@@ -1,7 +1,7 @@
 //! What happens to single experiments: each fault on one of its own, at the same time, with both versions of relay.
 
 use jiff::{SignedDuration, Timestamp};
-use lab::{ExperimentPlan, Lab, RelayVersion, Server};
+use lab::{Lab, RelayVersion, Server};
 use serde_json::{Value, json};
 
 use super::laboratory::{RULE, laboratory, mail, reaction, switched, switches};

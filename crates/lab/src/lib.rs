@@ -15,6 +15,9 @@ pub use model::{Book, Fleet, Frame, Link, Manifest, Resource, Role, Stream, Tall
 pub use plan::{Audiences, ExperimentPlan, Plan, Ports, RelayVersion, Secrets, StreamPlan};
 pub use script::{Script, Step};
 #[cfg(feature = "servers")]
-pub use servers::{CaughtMail, Lab, LabError, MailCatcher, MailMood, Switched};
+pub use servers::{
+    Answer, AwkwardSetup, AwkwardSmtp, CaughtMail, GREETING, Lab, LabError, MailCatcher, MailMood,
+    Rule, Switched, TakenMail,
+};
 pub use simulator::{Deed, Event, Mood, Simulator, Wanted};
 pub use stage::{Moved, Stage, Timeline, World};

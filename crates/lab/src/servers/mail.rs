@@ -1,21 +1,18 @@
 //! A mail server that keeps what it gets instead of delivering it, and that can misbehave.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail_parser::{MessageParser, PartType};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::awkward_smtp::{AwkwardSetup, Shared, TakenMail, locked, talk};
 use super::door::{Door, accept};
 use super::error::LabError;
-use super::smtp::Session;
+use super::smtp_script::{Answer, GREETING, Rule};
 use crate::Server;
-
-/// How many mails are kept; further ones are refused.
-const MAX_MAILS: usize = 10_000;
 
 /// A mail that was caught.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,15 +48,19 @@ pub enum MailMood {
 /// The mail server. It stops when it is dropped.
 pub struct MailCatcher {
     door: Door,
-    office: Arc<Office>,
+    shared: Arc<Shared>,
 }
 
-/// What its connections share.
-pub(super) struct Office {
-    mails: Mutex<Vec<CaughtMail>>,
-    count: watch::Sender<usize>,
-    pub mood: watch::Sender<MailMood>,
-    pub login: Mutex<Option<(String, String)>>,
+impl MailMood {
+    fn rules(self) -> Vec<Rule> {
+        let busy = || Answer::line("421 too busy, try again later").then_hang_up();
+        match self {
+            Self::Well => Vec::new(),
+            Self::Busy => vec![Rule::on(GREETING, busy()), Rule::on("MAIL", busy())],
+            Self::Rejecting => vec![Rule::on("RCPT", Answer::line("550 no such user here"))],
+            Self::Hanging => vec![Rule::on("", Answer::hang())],
+        }
+    }
 }
 
 impl MailCatcher {
@@ -77,16 +78,15 @@ impl MailCatcher {
     /// [`LabError::Port`] when the port is taken.
     pub async fn start_on(port: u16) -> Result<Self, LabError> {
         let (door, listener) = Door::bind(Server::Mail, port).await?;
-        let office = Office {
-            mails: Mutex::default(),
-            count: watch::Sender::new(0),
-            mood: watch::Sender::default(),
-            login: Mutex::default(),
+        let setup = AwkwardSetup {
+            offers: ["8BITMIME", "SMTPUTF8", "SIZE 4194304"]
+                .map(str::to_owned)
+                .into(),
+            logins: ["PLAIN", "LOGIN"].map(str::to_owned).into(),
+            ..AwkwardSetup::default()
         };
-        let catcher = Self {
-            door,
-            office: Arc::new(office),
-        };
+        let shared = Arc::new(Shared::new(setup));
+        let catcher = Self { door, shared };
         catcher.open(listener).await;
         Ok(catcher)
     }
@@ -98,16 +98,13 @@ impl MailCatcher {
 
     /// What was caught so far, oldest first.
     pub fn mails(&self) -> Vec<CaughtMail> {
-        self.office
-            .mails
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let mails = locked(&self.shared.mails);
+        mails.iter().map(CaughtMail::new).collect()
     }
 
     /// Waits until there are at least `count` mails, but not longer than `longest`; what was caught by then.
     pub async fn wait_for(&self, count: usize, longest: Duration) -> Vec<CaughtMail> {
-        let mut caught = self.office.count.subscribe();
+        let mut caught = self.shared.taken.subscribe();
         // A timeout is seen by the caller in the number of mails.
         let _ = timeout(longest, caught.wait_for(|caught| *caught >= count)).await;
         self.mails()
@@ -115,17 +112,13 @@ impl MailCatcher {
 
     /// Changes how it behaves, from the next command or connection on.
     pub fn set_mood(&self, mood: MailMood) {
-        self.office.mood.send_replace(mood);
+        *locked(&self.shared.rules) = mood.rules();
     }
 
     /// Wants to see this user name and password before a mail; with `None` it wants nothing.
     pub fn set_login(&self, login: Option<(&str, &str)>) {
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-        *self
-            .office
-            .login
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = login;
+        *locked(&self.shared.credentials) = login;
     }
 
     /// Closes its port: connections are refused.
@@ -145,34 +138,21 @@ impl MailCatcher {
     }
 
     async fn open(&self, listener: TcpListener) {
-        let office = Arc::clone(&self.office);
+        let shared = Arc::clone(&self.shared);
         let handle = move |stream| {
-            let office = Arc::clone(&office);
+            let shared = Arc::clone(&shared);
             async move {
-                let _ = Session::new(stream, &office).run().await;
+                let _ = talk(stream, shared).await;
             }
         };
         self.door.run(accept(listener, handle)).await;
     }
 }
 
-impl Office {
-    /// Keeps a mail; `false` where there are too many.
-    pub fn keep(&self, mail: CaughtMail) -> bool {
-        let mut mails = self.mails.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = mails.len() < MAX_MAILS;
-        if room {
-            mails.push(mail);
-            self.count.send_replace(mails.len());
-        }
-        room
-    }
-}
-
 impl CaughtMail {
     /// Takes a mail apart.
-    pub(super) fn new(from: String, to: Vec<String>, raw: String) -> Self {
-        let parsed = MessageParser::default().parse(raw.as_bytes());
+    fn new(mail: &TakenMail) -> Self {
+        let parsed = MessageParser::default().parse(mail.content.as_bytes());
         let (mut subject, mut text, mut html) = (String::new(), String::new(), None);
         if let Some(mail) = &parsed {
             mail.subject().unwrap_or_default().clone_into(&mut subject);
@@ -191,10 +171,11 @@ impl CaughtMail {
                 }
             }
         }
+        let path = mail.from.split(['<', '>']).nth(1);
         Self {
-            from,
-            to,
-            raw,
+            from: path.unwrap_or_default().to_owned(),
+            to: mail.to.clone(),
+            raw: mail.content.replace('\n', "\r\n"),
             subject,
             text,
             html,

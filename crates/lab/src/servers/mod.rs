@@ -4,6 +4,7 @@
 
 mod access;
 mod apply;
+mod awkward_smtp;
 mod book;
 mod bookings;
 mod codes;
@@ -18,16 +19,18 @@ mod quirks;
 mod report;
 mod reporter;
 mod shorthand;
-mod smtp;
+mod smtp_script;
 mod socket;
 mod station;
 #[cfg(test)]
 mod tests;
 mod token;
 
+pub use awkward_smtp::{AwkwardSetup, AwkwardSmtp, TakenMail};
 pub use book::Switched;
 pub use error::LabError;
 pub use mail::{CaughtMail, MailCatcher, MailMood};
+pub use smtp_script::{Answer, GREETING, Rule};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use engine::model::{ResourceName, SourceName};
-use engine::{Command, Input, NamePattern, Order, Role, Rules, Schedule, Scope, SuppressionId};
+use engine::{
+    Command, Input, Link, NamePattern, Order, Role, Rules, Schedule, Scope, SuppressionId,
+};
 use jiff::Timestamp;
 
 use crate::Fault;
@@ -19,6 +21,8 @@ pub enum Deed {
     List(String, String, Vec<String>),
     /// Takes a resource out of the manifest.
     Unlist(String),
+    /// The connection to a source ends, and whatever is tried from then on shows this, until it starts.
+    Fails(SourceName, Link),
     /// relay's reports have entries with strange topics.
     Junk(bool),
     /// How often a source reports, or is polled.

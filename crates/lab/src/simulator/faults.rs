@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::model::{CallError, SourceName};
+use engine::model::{CallError, ConnectError, SourceName};
 use engine::{Input, Link};
 
 use super::{Event, Simulator, steady};
@@ -11,6 +11,9 @@ use crate::{Fault, Forwarding, Server, Timeline};
 /// How long the experiments take to return to a restarted server, and how far apart they come.
 const RETURN_WITHIN: Duration = Duration::from_secs(8);
 const RETURN_APART: Duration = Duration::from_millis(700);
+
+/// How often the client tries a source that fails.
+const TRIES_EVERY: Duration = Duration::from_secs(20);
 
 impl Simulator {
     /// Whether a fault can be simulated without sockets.
@@ -113,15 +116,62 @@ impl Simulator {
         let closed = Input::Link(name, Link::Closed("reset by peer".to_owned()));
         let failed = Input::Link(
             name,
-            Link::Failed(CallError::Unreachable("connection refused".to_owned())),
+            Link::Failed(ConnectError::access(CallError::Refused(
+                "connection refused".to_owned(),
+            ))),
         );
         vec![closed, failed]
+    }
+
+    /// It is connected as before, and cannot be heard from here.
+    pub(super) fn fails(
+        &mut self,
+        name: SourceName,
+        link: Link,
+        plan: &mut Timeline<Event>,
+    ) -> Vec<Input> {
+        let source = self.source(name);
+        let was_up = std::mem::replace(&mut source.up, false);
+        source.failures += 1;
+        source.fails = Some(link);
+        let failures = source.failures;
+        let mut inputs = self.tries(name, failures, plan);
+        if was_up {
+            let closed = Link::Closed("reset by peer".to_owned());
+            inputs.insert(0, Input::Link(name, closed));
+        }
+        inputs
+    }
+
+    /// One attempt after the other. What cannot be read comes over an open connection.
+    pub(super) fn tries(
+        &mut self,
+        name: SourceName,
+        failures: u32,
+        plan: &mut Timeline<Event>,
+    ) -> Vec<Input> {
+        let source = self.source(name);
+        let is_this = source.failures == failures;
+        let Some(link) = source.fails.clone().filter(|_| is_this) else {
+            return Vec::new();
+        };
+        plan.after(TRIES_EVERY, Event::Tries(name, failures));
+        let mut links = vec![Link::Connecting];
+        if matches!(
+            link,
+            Link::Unreadable(_) | Link::Closed(_) | Link::Broken(_)
+        ) {
+            links.push(Link::Open);
+        }
+        links.push(link);
+        let inputs = links.into_iter().map(|link| Input::Link(name, link));
+        inputs.collect()
     }
 
     /// What was connected comes back one after the other.
     fn starts(&mut self, name: SourceName, plan: &mut Timeline<Event>) {
         let source = self.source(name);
-        (source.up, source.mute) = (true, false);
+        (source.up, source.mute, source.fails) = (true, false, None);
         source.started += 1;
         let now = steady(plan.now().mono());
         let mut next = Duration::ZERO;

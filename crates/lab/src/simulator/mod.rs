@@ -32,6 +32,10 @@ pub enum Event {
     Answer(SourceName),
     /// A connection is open.
     Opens(SourceName),
+    /// The client gives a mute connection up and dials anew.
+    Redials(SourceName),
+    /// The client tries a source that fails; the number says which of the failures.
+    Tries(SourceName, u32),
     /// A switch has been tried.
     Lands(Switch, u64),
     /// A notification has been sent: its id, its route, the attempt.
@@ -45,6 +49,9 @@ struct Source {
     every: Duration,
     up: bool,
     mute: bool,
+    /// What each attempt shows while it fails, and how often it has begun to fail.
+    fails: Option<Link>,
+    failures: u32,
     started: u32,
     ticks: u64,
 }
@@ -55,6 +62,8 @@ impl Source {
             every: Duration::from_secs(seconds),
             up: true,
             mute: false,
+            fails: None,
+            failures: 0,
             started: 1,
             ticks: 0,
         }
@@ -197,6 +206,16 @@ impl Simulator {
         vec![Input::Link(name, Link::Open)]
     }
 
+    fn redials(&mut self, name: SourceName, plan: &mut Timeline<Event>) -> Vec<Input> {
+        if !self.source(name).up {
+            return Vec::new();
+        }
+        plan.after(Duration::from_millis(300), Event::Opens(name));
+        [Link::GivenUp, Link::Connecting]
+            .map(|link| Input::Link(name, link))
+            .to_vec()
+    }
+
     fn experiment(&mut self, stub: &str, keys: &[String]) {
         let stream = |key: &String| StreamPlan {
             key: key.clone(),
@@ -228,6 +247,7 @@ impl Simulator {
                 self.manifest.remove(&name);
                 self.book.upload(&self.manifest, "Loaded");
             }
+            Deed::Fails(name, link) => return self.fails(name, link, plan),
             Deed::Junk(junk) => self.junk = junk,
             Deed::Every(name, every) => self.pace(name, every, plan),
             Deed::Statistics(statistics) => self.statistics = statistics,
@@ -282,6 +302,8 @@ impl World for Simulator {
             Event::Answer(SourceName::Book) => self.poll(),
             Event::Answer(name) => self.report(name, plan.now().mono()),
             Event::Opens(name) => self.opens(name, plan),
+            Event::Redials(name) => self.redials(name, plan),
+            Event::Tries(name, failures) => self.tries(name, failures, plan),
             Event::Lands(switch, attempt) => {
                 self.switching.remove(&attempt);
                 vec![self.lands(&switch)]
@@ -322,7 +344,7 @@ impl World for Simulator {
                 );
             }
             Action::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
-            Action::Reconnect(name) => plan.after(Duration::from_millis(300), Event::Opens(name)),
+            Action::Reconnect(name) => plan.after(Duration::ZERO, Event::Redials(name)),
             Action::Sample(sample) => {
                 let now = plan.now().mono();
                 let heard = self.sampled(&sample, now) == SampleOutcome::Heard;
