@@ -94,6 +94,7 @@ fn hostile_names_stay_labels() {
 }
 
 #[tokio::test]
+#[ignore = "needs prometheus; scripts/test.sh runs it"]
 async fn a_real_prometheus_reads_them() {
     let bench = Bench::new(busy());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
@@ -145,6 +146,7 @@ async fn a_real_prometheus_reads_them() {
 }
 
 #[tokio::test]
+#[ignore = "needs carbon; scripts/test.sh runs it"]
 async fn a_real_carbon_keeps_them_and_what_it_missed() {
     let port = free_port();
     let (snapshots, pictures) = watch::channel(now(&busy()));
