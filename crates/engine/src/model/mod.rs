@@ -2,6 +2,7 @@
 
 mod availability;
 mod clock;
+mod deceptive;
 mod duration;
 mod fault;
 mod health;
@@ -12,6 +13,7 @@ pub(crate) mod pattern;
 
 pub use availability::{Availability, Bookable, OUR_PREFIX};
 pub use clock::spell_time;
+pub use deceptive::{escape_deceptive, is_deceptive};
 pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
 pub use fault::CallError;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
