@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::token::authority;
 use super::{Failure, say};
 use crate::config::{Config, Sources, load};
-use crate::http::auth::{self, Grant, Scope};
+use crate::http::auth::{self, Grant, Reportable, Scope};
 use crate::lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
 use crate::service::{self, ServiceOptions};
 use engine::model::{Health, SourceHealth};
@@ -168,6 +168,7 @@ fn token(config: &Config) -> Result<String, Failure> {
     let grant = Grant {
         name: "you".to_owned(),
         scopes: [Scope::Admin].into_iter().collect(),
+        reports: Reportable::default(),
         life: TOKEN_LIFE,
     };
     let issued = authority(config)?.issue(&grant, Timestamp::now());

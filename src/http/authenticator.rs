@@ -1,4 +1,7 @@
-//! The gate: who asks, whether they may, and that a change leaves a record. Every routed request goes through it once, before its handler.
+//! Decides who asks, whether they may, and that a change leaves a record. Every routed request passes here once, before its handler.
+//!
+//! What is shown is verified first, and only what is bad is slowed down: a valid token or session is never refused for what others send.
+//! A request without either leaves no audit row, and no line of the log of its own.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, LOCATION};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HOST, LOCATION, SET_COOKIE};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
@@ -18,14 +21,14 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use url::{Url, form_urlencoded};
 
-use super::client::Client;
+use super::client::{self, Client, Peer, ProxyWarning};
 use super::cookie::SessionCookie;
 use super::error::{self, ApiError};
 use super::origin::{self, Origin};
 use super::table::{ROUTES, Table, Verdict};
 use crate::http::auth::{
-    AccessToken, Audit, Authority, Caller, Need, Noted, Reading, Refusal, Revocations, Scope,
-    Session, Throttle, has_form, is_place,
+    AccessToken, Audit, Authority, Caller, Need, Noted, RateLimit, Reading, Refusal, RefusalLog,
+    Revocations, Scope, Session, Throttle, has_form, is_place,
 };
 
 /// What is set about access.
@@ -50,23 +53,39 @@ pub struct Authenticator {
     authority: Option<Authority>,
     pub(super) cookie: SessionCookie,
     pub(super) settings: AccessSettings,
-    pub(super) throttle: Throttle,
+    throttle: Throttle,
+    refusals: RefusalLog,
+    proxies: ProxyWarning,
+    /// How many sign-ins and sign-outs of each token are still recorded.
+    recorded: RateLimit<String>,
     pub(super) revocations: Revocations,
     pub(super) audit: Audit,
     table: Table,
 }
 
+/// How many sign-ins and sign-outs of one token are recorded in [`RECORDED_WITHIN`], so that no holder of a token can fill the audit.
+const RECORDED_SESSIONS: u32 = 10;
+
+/// For how long they count.
+const RECORDED_WITHIN: Duration = Duration::from_secs(3_600);
+
+/// Of how many tokens they are counted at the same time.
+const RECORDED_TOKENS: usize = 1_024;
+
 impl Authenticator {
-    /// A gate with these settings, that asks and tells these.
+    /// An authenticator with these settings.
     #[must_use]
     pub fn new(settings: AccessSettings, revocations: Revocations, audit: Audit) -> Self {
         let authority = settings.secret.as_ref().map(Authority::new);
-        let cookie = SessionCookie::below(&settings.base);
+        let cookie = SessionCookie::new(&settings.base, settings.secret.as_ref());
         Self {
             authority,
             cookie,
             settings,
             throttle: Throttle::default(),
+            refusals: RefusalLog::default(),
+            proxies: ProxyWarning::default(),
+            recorded: RateLimit::new(RECORDED_SESSIONS, RECORDED_WITHIN, RECORDED_TOKENS),
             revocations,
             audit,
             table: Table::new(ROUTES),
@@ -76,7 +95,7 @@ impl Authenticator {
     /// What a token says, if it is good and not revoked.
     pub(super) fn token(&self, token: &str, now: Timestamp) -> Result<AccessToken, Refusal> {
         let pass = self.authority()?.verify(token, now)?;
-        if self.revocations.has(&pass.id) {
+        if self.revocations.has_token(&pass) {
             Err(Refusal::Revoked)
         } else {
             Ok(pass)
@@ -85,11 +104,21 @@ impl Authenticator {
 
     fn session(&self, text: &str, now: Timestamp) -> Result<Session, Refusal> {
         let session = self.authority()?.session(text, now)?;
-        let revoked = self.revocations.has(&session.id) || self.revocations.has(&session.pass.id);
-        if revoked {
+        if self.revocations.has_session(&session) {
             Err(Refusal::Revoked)
         } else {
             Ok(session)
+        }
+    }
+
+    /// Whether what a caller showed is still good: for answers that last.
+    pub(super) fn still_holds(&self, caller: &Caller, now: Timestamp) -> bool {
+        match caller {
+            Caller::Anonymous => true,
+            Caller::Token(pass) => pass.expires > now && !self.revocations.has_token(pass),
+            Caller::Session(session) => {
+                session.expires > now && !self.revocations.has_session(session)
+            }
         }
     }
 
@@ -103,76 +132,69 @@ impl Authenticator {
             .unwrap_or(HeaderValue::from_static("/"))
     }
 
-    /// Counts and tells a token that was refused.
+    /// The answer to a bad token: why it is refused, or how long to wait where its address has shown too many.
     pub(super) fn refuse(&self, client: Client, why: Refusal) -> ApiError {
-        self.count(client, why);
+        let now = Instant::now();
+        self.refusals.count(why, now);
+        if let Some(wait) = self.throttle.wait(client.address, now) {
+            return error::too_many_failures(wait);
+        }
+        self.throttle.failed(client.address, now);
         error::refused(why)
     }
 
-    fn count(&self, client: Client, why: Refusal) {
-        self.throttle.failed(client.address, Instant::now());
-        tracing::warn!(address = %client.address, "a request to the API was refused: {why}");
+    /// Whether this client is to wait before another bad token of it is answered.
+    pub(super) fn has_to_wait(&self, client: Client) -> bool {
+        self.throttle.wait(client.address, Instant::now()).is_some()
     }
 
-    /// Whether this client failed too often, so that nothing it shows is looked at.
-    pub(super) fn not_yet(&self, client: Client) -> Result<(), ApiError> {
-        self.throttle
-            .wait(client.address, Instant::now())
-            .map_or(Ok(()), |wait| Err(error::too_many_failures(wait)))
+    /// Records that somebody signed in or out, unless the same token did so too often.
+    pub(super) fn record_session(&self, session: Session, what: &str) -> Noted {
+        match self.recorded.take(&session.pass.id, Instant::now()) {
+            Ok(()) => self.audit.note(&Caller::Session(session), what),
+            Err(_) => Noted::elsewhere(),
+        }
     }
 
-    /// Who asks. Who shows nothing is anonymous, and so is who shows a session that is no good: browsers show an old one for hours,
-    /// and a page stays readable where reading is open.
+    /// Who asks. Without anything shown it is nobody known; so it is with a session that is no good, because browsers show an old one for
+    /// hours, and a page stays readable where reading is open.
     fn identify(
         &self,
         method: &Method,
         headers: &HeaderMap,
         client: Client,
-    ) -> Result<Caller, ApiError> {
+    ) -> Result<Identified, ApiError> {
         let now = Timestamp::now();
         if let Some(token) = shown(method, headers) {
-            self.not_yet(client)?;
-            return self
-                .token(&token, now)
-                .map(Caller::Token)
-                .map_err(|why| self.refuse(client, why));
+            return match self.token(&token, now) {
+                Ok(pass) => Ok(Identified::good(Caller::Token(pass))),
+                Err(why) => Err(self.refuse(client, why)),
+            };
         }
-        let Some(text) = self
-            .cookie
-            .read(headers, client.secure)
-            .filter(|_| self.not_yet(client).is_ok())
-        else {
-            return Ok(Caller::Anonymous);
+        let Some(text) = self.cookie.read(headers, client.secure) else {
+            return Ok(Identified::good(Caller::Anonymous));
         };
-        self.session(text, now).map(Caller::Session).or_else(|why| {
-            if why == Refusal::Forged {
-                self.count(client, why);
-            }
-            Ok(Caller::Anonymous)
+        Ok(match self.session(text, now) {
+            Ok(session) => Identified::good(Caller::Session(session)),
+            Err(_) => Identified {
+                caller: Caller::Anonymous,
+                stale_cookie: true,
+            },
         })
     }
 
-    /// Who asks, if they may; the request is given back because a form's field may be in its body.
-    async fn judge(
+    /// Whether this caller may send this request; it is given back because a form's field may be in its body.
+    async fn authorize(
         &self,
         request: Request,
-        client: Client,
+        caller: &Caller,
         need: Need,
-    ) -> Result<(Request, Caller), ApiError> {
-        let changes = !request.method().is_safe();
-        let caller = match (
-            self.identify(request.method(), request.headers(), client),
-            need,
-        ) {
-            (Ok(caller), _) => caller,
-            (Err(_), Need::Always) => Caller::Anonymous,
-            (Err(error), Need::Read | Need::Students | Need::Scope(_)) => return Err(error),
-        };
+    ) -> Result<Request, ApiError> {
         if let Some(scope) = need.scope(self.settings.reading) {
-            allowed(&caller, scope)?;
+            allowed(caller, scope)?;
         }
-        if !changes {
-            return Ok((request, caller));
+        if request.method().is_safe() {
+            return Ok(request);
         }
         if !matches!(caller, Caller::Token(_))
             && origin::of(request.headers(), self.settings.url.as_ref()) == Origin::Other
@@ -180,8 +202,74 @@ impl Authenticator {
             return Err(error::other_site());
         }
         match caller.csrf() {
-            Some(csrf) => Ok((origin::confirmed(request, csrf).await?, caller)),
-            None => Ok((request, caller)),
+            Some(csrf) => origin::confirmed(request, csrf).await,
+            None => Ok(request),
+        }
+    }
+
+    /// Whether the request is for us. A page of another site can have its own name lead to this host, and then read as we do: so a program
+    /// on this host that comes without a proxy names us by an address, as `localhost`, or as `API_URL` does.
+    fn is_meant(&self, request: &Request) -> bool {
+        let is_local = request
+            .extensions()
+            .get::<Peer>()
+            .is_some_and(|peer| peer.address.ip().to_canonical().is_loopback());
+        let host = request.headers().get(HOST);
+        let host = host.and_then(|host| host.to_str().ok());
+        !is_local
+            || client::is_forwarded(request.headers())
+            || host.is_none_or(|host| origin::is_own_host(host, self.settings.url.as_ref()))
+    }
+
+    /// Who sent the request, by its connection and by what trusted proxies say.
+    fn client(&self, request: &Request) -> Client {
+        let client = Client::of(request, &self.settings.trusted_proxies);
+        if let Some(proxy) = client.silent_proxy {
+            self.proxies.warn_once(proxy);
+        }
+        let https = self
+            .settings
+            .url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "https");
+        Client {
+            secure: client.secure || (https && client.forwarded),
+            ..client
+        }
+    }
+}
+
+/// Tells answers that last whether their reader may still have them.
+#[derive(Clone)]
+pub(super) struct Validity {
+    authenticator: Arc<Authenticator>,
+    caller: Caller,
+}
+
+impl Validity {
+    /// Whether the reader's token or session holds at this time.
+    pub(super) fn holds(&self, now: Timestamp) -> bool {
+        self.authenticator.still_holds(&self.caller, now)
+    }
+
+    /// How long it will hold from this time unless it is revoked; `None` without end.
+    pub(super) fn lasts(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.caller.expires()?.duration_since(now);
+        Some(Duration::try_from(left).unwrap_or_default())
+    }
+}
+
+/// Who asks, and whether their browser holds a session that is no good.
+struct Identified {
+    caller: Caller,
+    stale_cookie: bool,
+}
+
+impl Identified {
+    fn good(caller: Caller) -> Self {
+        Self {
+            caller,
+            stale_cookie: false,
         }
     }
 }
@@ -212,14 +300,14 @@ fn shown<'a>(method: &Method, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
     has_form(password).then(|| password.to_owned().into())
 }
 
-/// Puts the gate before these routes, behind which only they are.
+/// Puts the authenticator before these routes.
 pub(super) fn before(routes: Router, authenticator: Arc<Authenticator>) -> Router {
     routes
         .fallback(|uri: Uri| async move { error::no_such_path(&uri) })
         .layer(from_fn_with_state(authenticator, authenticate))
 }
 
-/// Lets a routed request through to its handler, or answers why not.
+/// Passes a routed request to its handler, or answers why not.
 async fn authenticate(
     State(authenticator): State<Arc<Authenticator>>,
     request: Request,
@@ -236,41 +324,93 @@ async fn authenticate(
         Verdict::Unlisted => {
             tracing::error!(
                 path = path.as_str(),
-                "a route is not in the table of who may do what, so it answers nobody"
+                "a route without a rule of access was asked for, and not answered"
             );
             return error::no_such_path(request.uri()).into_response();
         }
     };
-    let client = Client::of(&request, &authenticator.settings.trusted_proxies);
-    let page = (request.method() == Method::GET && accepts_pages(request.headers()))
-        .then(|| request.uri().clone());
-    match authenticator.judge(request, client, need).await {
-        Ok((request, caller)) => pass_on(&authenticator, request, (client, caller), next).await,
-        Err(error) => {
-            let response = error.into_response();
-            match page.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
-                Some(wanted) => to(authenticator.page(&way_in(
-                    wanted.path_and_query().map_or("", PathAndQuery::as_str),
-                    None,
-                ))),
-                None => response,
-            }
-        }
+    if !authenticator.is_meant(&request) {
+        return error::other_host().into_response();
+    }
+    let client = authenticator.client(&request);
+    let identified = authenticator.identify(request.method(), request.headers(), client);
+    let stale_cookie = matches!(&identified, Ok(identified) if identified.stale_cookie);
+    let caller = match identified {
+        Ok(identified) => Ok(identified.caller),
+        Err(_) if need == Need::Always => Ok(Caller::Anonymous),
+        Err(error) => Err(error),
+    };
+    let response = match caller {
+        Ok(caller) => answer(&authenticator, request, need, (client, caller), next).await,
+        Err(error) => refused(&authenticator, page_asked_for(&request).as_ref(), error),
+    };
+    if stale_cookie {
+        without_cookie(response, authenticator.cookie.remove(client.secure))
+    } else {
+        response
     }
 }
 
-/// Runs the handler. A change that it made without noting it is noted by its path.
+/// Answers a known or unknown caller.
+async fn answer(
+    authenticator: &Arc<Authenticator>,
+    request: Request,
+    need: Need,
+    (client, caller): (Client, Caller),
+    next: Next,
+) -> Response {
+    let page = page_asked_for(&request);
+    match authenticator.authorize(request, &caller, need).await {
+        Ok(request) => pass_on(authenticator, request, (client, caller), next).await,
+        Err(error) => refused(authenticator, page.as_ref(), error),
+    }
+}
+
+/// The address of the page that a browser asked for.
+fn page_asked_for(request: &Request) -> Option<Uri> {
+    (request.method() == Method::GET && accepts_pages(request.headers()))
+        .then(|| request.uri().clone())
+}
+
+/// A refusal: for a browser that could sign in, the form.
+fn refused(authenticator: &Authenticator, page: Option<&Uri>, error: ApiError) -> Response {
+    let response = error.into_response();
+    match page.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+        Some(wanted) => to(authenticator.page(&way_in(
+            wanted.path_and_query().map_or("", PathAndQuery::as_str),
+            None,
+        ))),
+        None => response,
+    }
+}
+
+/// The answer, which also removes the browser's cookie, unless it sets a new one.
+fn without_cookie(mut response: Response, removal: Option<HeaderValue>) -> Response {
+    if let Some(removal) = removal {
+        response.headers_mut().entry(SET_COOKIE).or_insert(removal);
+    }
+    response
+}
+
+/// Runs the handler. A change that a known caller made and that the handler did not note is noted by its path.
 async fn pass_on(
-    authenticator: &Authenticator,
+    authenticator: &Arc<Authenticator>,
     mut request: Request,
     (client, caller): (Client, Caller),
     next: Next,
 ) -> Response {
-    let change = (!request.method().is_safe())
-        .then(|| format!("{} {}", request.method(), request.uri().path()));
+    let changes = !request.method().is_safe() && caller != Caller::Anonymous;
+    let change = changes.then(|| format!("{} {}", request.method(), request.uri().path()));
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(caller.clone());
-    let response = next.run(request).await;
+    request.extensions_mut().insert(Validity {
+        authenticator: Arc::clone(authenticator),
+        caller: caller.clone(),
+    });
+    let mut response = next.run(request).await;
+    if caller != Caller::Anonymous {
+        keep_private(response.headers_mut());
+    }
     let worked = response.status().is_success() || response.status().is_redirection();
     if let Some(change) =
         change.filter(|_| worked && response.extensions().get::<Noted>().is_none())
@@ -278,6 +418,18 @@ async fn pass_on(
         let _noted: Noted = authenticator.audit.note(&caller, &change);
     }
     response
+}
+
+/// What a token or a session was needed for, or could have changed, is for no cache that others share.
+fn keep_private(headers: &mut HeaderMap) {
+    let shared = headers
+        .get(CACHE_CONTROL)
+        .and_then(|keeping| keeping.to_str().ok())
+        .and_then(|keeping| keeping.strip_prefix("public"))
+        .map(|rest| format!("private{rest}"));
+    if let Some(private) = shared.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(CACHE_CONTROL, private);
+    }
 }
 
 /// The address of the form by which people sign in: where they go then, and why their last token was refused.
@@ -308,6 +460,7 @@ pub(super) fn to(page: HeaderValue) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Mutex;
 
     use axum::body::Body;
@@ -316,24 +469,44 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
+    use crate::http::auth::{Grant, Reportable};
 
     type Notes = Arc<Mutex<Vec<String>>>;
 
-    /// What a request is answered by these routes behind a gate, and what is noted.
+    const SECRET: &str = "the-secret-of-the-tests-of-the-authenticator";
+
+    /// What an admin's request is answered by these routes, and what is noted.
     async fn ask(routes: Router, method: Method, path: &str) -> (StatusCode, Vec<String>) {
+        let grant = Grant {
+            name: "Ada".to_owned(),
+            scopes: [Scope::Admin].into_iter().collect(),
+            reports: Reportable::default(),
+            life: Duration::from_secs(60),
+        };
+        let issued = Authority::new(&SECRET.into()).issue(&grant, Timestamp::now());
+        let token = issued.expect("issues").token;
+        ask_as(routes, method, path, Some(&token)).await
+    }
+
+    async fn ask_as(
+        routes: Router,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+    ) -> (StatusCode, Vec<String>) {
         let notes = Notes::default();
         let audit = {
             let notes = Arc::clone(&notes);
             Audit::new(move |who, what| notes.lock().expect("whole").push(format!("{who} {what}")))
         };
         let revocations = Revocations::recall(
-            [],
+            &BTreeMap::new(),
             Timestamp::UNIX_EPOCH,
             Box::new(|_, _| Box::pin(std::future::ready(true))),
         );
         let session = Duration::from_secs(60);
         let settings = AccessSettings {
-            secret: None,
+            secret: Some(SECRET.into()),
             reading: Reading::Open,
             session,
             trusted_proxies: Vec::new(),
@@ -344,11 +517,11 @@ mod tests {
             routes,
             Arc::new(Authenticator::new(settings, revocations, audit)),
         );
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .body(Body::empty())
-            .expect("a request");
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Body::empty()).expect("a request");
         let response = TowerToHyperService::new(routes)
             .call(request)
             .await
@@ -362,7 +535,13 @@ mod tests {
         let silent = Router::new().route("/logout", post(async || "done"));
         assert_eq!(
             ask(silent, Method::POST, "/logout?x=y").await,
-            (StatusCode::OK, vec!["anonymous POST /logout".to_owned()])
+            (StatusCode::OK, vec!["Ada POST /logout".to_owned()])
+        );
+        let silent = Router::new().route("/logout", post(async || "done"));
+        assert_eq!(
+            ask_as(silent, Method::POST, "/logout", None).await,
+            (StatusCode::OK, vec![]),
+            "a stranger leaves no record"
         );
         let failing = Router::new().route("/logout", post(async || StatusCode::CONFLICT));
         assert_eq!(
@@ -391,6 +570,20 @@ mod tests {
             ask(strange, Method::PUT, "/login").await.0,
             StatusCode::METHOD_NOT_ALLOWED
         );
+    }
+
+    #[test]
+    fn what_a_token_got_is_for_no_shared_cache() {
+        for (keeping, expect) in [
+            ("public, max-age=60", "private, max-age=60"),
+            ("private, no-cache", "private, no-cache"),
+            ("no-store", "no-store"),
+        ] {
+            let value = HeaderValue::from_static(keeping);
+            let mut headers = HeaderMap::from_iter([(CACHE_CONTROL, value)]);
+            keep_private(&mut headers);
+            assert_eq!(headers[CACHE_CONTROL], expect);
+        }
     }
 
     #[test]

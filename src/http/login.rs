@@ -1,4 +1,4 @@
-//! The way in for browsers: takes a token from the form of the page and gives a session; and the way out.
+//! Signing in, for browsers: takes a token from the form of the page and gives a session; and signing out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use super::client::Client;
 use super::error::{self, ApiError};
 use super::origin;
 use super::routes::answer;
-use crate::http::auth::{Caller, Noted, SignError, is_place};
+use crate::http::auth::{AccessToken, Caller, Noted, Refusal, Scope, SignError, is_place};
 
 /// The field of the form that holds the token.
 const TOKEN_FIELD: &str = "token";
@@ -53,21 +53,26 @@ pub(super) struct Who<'a> {
     responses((status = 200, description = "Who the token or the session says that you are", body = Who<'static>))
 )]
 pub(super) async fn who(caller: Caller) -> Result<Response, ApiError> {
-    let expires = match &caller {
-        Caller::Anonymous => None,
-        Caller::Token(pass) => Some(pass.expires),
-        Caller::Session(session) => Some(session.expires),
-    };
     let scopes = caller
         .pass()
         .map(|pass| pass.scopes.words().collect())
         .unwrap_or_default();
-    answer(&Who {
+    let answer = answer(&Who {
         csrf: caller.csrf().unwrap_or_default(),
-        expires,
+        expires: caller.expires(),
         name: caller.name(),
         scopes,
-    })
+    })?;
+    Ok(never_kept(answer))
+}
+
+/// What is about tokens and sessions is kept nowhere.
+pub(super) fn never_kept(answer: Response) -> Response {
+    (
+        [(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        answer,
+    )
+        .into_response()
 }
 
 /// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
@@ -86,23 +91,20 @@ pub(super) async fn sign_in(
             .into_response()
     };
     let person = authenticator::accepts_pages(&headers);
-    match authenticator.not_yet(client) {
-        Err(_) if person => return Ok(back(WAIT)),
-        other => other?,
-    }
     let token = origin::is_form(&headers)
         .then(|| origin::field(&body, TOKEN_FIELD))
         .flatten();
     let token = token.ok_or_else(|| error::malformed("a form with the field token is needed"))?;
     let now = Timestamp::now();
-    let pass = match authenticator.token(token.trim(), now) {
+    let pass = match may_sign_in(&authenticator, token.trim(), now) {
         Ok(pass) => pass,
         Err(why) => {
+            let wait = authenticator.has_to_wait(client);
             let refused = authenticator.refuse(client, why);
-            return if person {
-                Ok(back(why.as_str()))
-            } else {
-                Err(refused)
+            return match (person, wait) {
+                (true, true) => Ok(back(WAIT)),
+                (true, false) => Ok(back(why.as_str())),
+                (false, _) => Err(refused),
             };
         }
     };
@@ -117,9 +119,7 @@ pub(super) async fn sign_in(
         .cookie
         .set(&text, life, client.secure)
         .ok_or_else(error::internal)?;
-    let noted = authenticator
-        .audit
-        .note(&Caller::Session(session), "signed in");
+    let noted = authenticator.record_session(session, "signed in");
     let there = if is_place(&next) { &next } else { "/" };
     Ok((
         noted,
@@ -129,26 +129,41 @@ pub(super) async fn sign_in(
         .into_response())
 }
 
-/// Ends the session.
+/// What a good token says that a session can be made from: one that can only report is on a device, and not for reading.
+fn may_sign_in(
+    authenticator: &Authenticator,
+    token: &str,
+    now: Timestamp,
+) -> Result<AccessToken, Refusal> {
+    let pass = authenticator.token(token, now)?;
+    if pass.allows(Scope::Read) {
+        Ok(pass)
+    } else {
+        Err(Refusal::ReportOnly)
+    }
+}
+
+/// Ends the session, if there is one, and removes the cookie in any case.
 pub(super) async fn sign_out(
     State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if let Caller::Session(session) = &caller {
-        let revoked =
+    let noted = match caller {
+        Caller::Session(session) => {
             authenticator
                 .revocations
-                .revoke(&session.id, Some(session.expires), Timestamp::now());
-        // It holds at once; whether it is kept for a restart is not worth a wait, because the browser forgets the session too.
-        revoked.map(drop).map_err(error::not_revoked)?;
-    }
+                .sign_out(&session, Timestamp::now());
+            authenticator.record_session(session, "signed out")
+        }
+        // There is no session to end, so nothing changes.
+        Caller::Anonymous | Caller::Token(_) => Noted::elsewhere(),
+    };
     let cookie = authenticator
         .cookie
         .remove(client.secure)
         .ok_or_else(error::internal)?;
-    let noted = authenticator.audit.note(&caller, "signed out");
     Ok((
         noted,
         [(SET_COOKIE, cookie)],

@@ -23,8 +23,10 @@ mod lookup;
 mod metrics;
 mod middleware;
 mod origin;
+mod packed;
 pub mod page;
 mod passive_checks;
+mod places;
 mod port_probe;
 mod prefix;
 mod response_cache;
@@ -33,6 +35,7 @@ mod server;
 mod table;
 mod tls;
 mod tokens;
+mod unread_body;
 mod v2;
 
 pub use authenticator::{AccessSettings, Authenticator};
@@ -46,14 +49,16 @@ pub use port_probe::labwatch_on;
 pub use prefix::below;
 pub use routes::{ApiState, router};
 pub use server::{
-    CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS,
-    MAX_HEAD_BYTES, STREAM_LIFE, serve, serve_over_tls,
+    CONNECTION_LIFE, CONNECTIONS_FOR_THIS_HOST, DRAIN, Door, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT,
+    MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_HEAD_BYTES, STREAM_LIFE,
+    serve, serve_through,
 };
 pub use table::{ROUTES, Rule};
 pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
 pub use v2::{
-    DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, NoReport, PING_EVERY, ReportSource,
-    ReportSourcing, Reports, document_v2, report_routes,
+    DOCUMENT_V2_JSON, KEPT_CHANGES, LISTENERS_FOR_THIS_HOST, Live, MAX_LISTENERS,
+    MAX_LISTENERS_OF_ONE, NoReport, PING_EVERY, ReportSource, ReportSourcing, Reports, document_v2,
+    report_routes,
 };
 
 use jiff::Timestamp;

@@ -5,7 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
-use url::{Url, form_urlencoded};
+use url::{Host, Url, form_urlencoded};
 
 use super::error::{self, ApiError};
 use super::middleware::MAX_BODY_BYTES;
@@ -46,6 +46,22 @@ pub(super) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
         (None, None) => true,
     };
     if ours { Origin::Ours } else { Origin::Other }
+}
+
+/// Whether a host that a request names is ours: an address, `localhost`, or that of `public`.
+pub(super) fn is_own_host(host: &str, public: Option<&Url>) -> bool {
+    let Ok(named) = Url::parse(&format!("http://{host}/")) else {
+        return false;
+    };
+    match named.host() {
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        Some(Host::Domain(name)) => {
+            name == "localhost"
+                || name.ends_with(".localhost")
+                || public.and_then(Url::host_str) == Some(name)
+        }
+        None => false,
+    }
 }
 
 /// The request, if it repeats the session's text in its header or in the field of its form.
@@ -132,6 +148,26 @@ mod tests {
             ],
             Ours,
         );
+    }
+
+    #[test]
+    fn our_own_hosts() {
+        let public = Url::parse("https://public.example/lab").expect("a URL");
+        for (host, expect) in [
+            ("127.0.0.1:3007", true),
+            ("[::1]:3007", true),
+            ("192.0.2.1", true),
+            ("localhost:3007", true),
+            ("LOCALHOST", true),
+            ("public.example", true),
+            ("evil.example:3007", false),
+            ("localhost.evil.example", false),
+            ("public.example.evil", false),
+            ("", false),
+            ("a b", false),
+        ] {
+            assert_eq!(is_own_host(host, Some(&public)), expect, "{host}");
+        }
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::authenticator::Authenticator;
 use super::error::{self, ApiError};
+use super::login::never_kept;
 use super::routes::answer;
 use crate::http::auth::{Caller, is_id};
 
@@ -23,7 +24,7 @@ const KEEP_WITHIN: Duration = Duration::from_secs(5);
 /// Something that is revoked.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RevokedToken {
-    /// The id of the token, or of a session that somebody signed out of.
+    /// The id of the token.
     #[schema(example = "9f86d081884c7d659a2feaa0")]
     id: String,
     /// Until when that is remembered: nothing with this id is valid for longer.
@@ -60,7 +61,7 @@ pub(super) async fn revoked(
             until: revoked.until,
         })
         .collect();
-    answer(&all)
+    Ok(never_kept(answer(&all)?))
 }
 
 /// Revokes a token, and every session made from it. Revoking one that was never issued does no harm.
@@ -74,7 +75,6 @@ pub(super) async fn revoked(
         (status = 400, description = "This is no id", body = ApiError),
         (status = 401, body = ApiError),
         (status = 403, body = ApiError),
-        (status = 507, description = "No more can be revoked", body = ApiError),
     )
 )]
 pub(super) async fn revoke(
@@ -87,10 +87,7 @@ pub(super) async fn revoke(
     if !is_id(&id) {
         return Err(error::malformed("this is not the id of a token"));
     }
-    let (revoked, kept) = authenticator
-        .revocations
-        .revoke(&id, None, Timestamp::now())
-        .map_err(error::not_revoked)?;
+    let (revoked, kept) = authenticator.revocations.revoke(&id, Timestamp::now());
     let noted = authenticator
         .audit
         .note(&caller, &format!("revoked the token {id}"));

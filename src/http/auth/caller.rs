@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use jiff::Timestamp;
 
 use super::scope::Scope;
 use super::token::{AccessToken, Session};
@@ -43,6 +44,16 @@ impl Caller {
         self.may(Scope::Read)
     }
 
+    /// When what they showed ends.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        match self {
+            Self::Anonymous => None,
+            Self::Token(pass) => Some(pass.expires),
+            Self::Session(session) => Some(session.expires),
+        }
+    }
+
     /// The name for the audit record.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -69,8 +80,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
+    use super::super::reportable::Reportable;
     use super::*;
 
     #[test]
@@ -80,6 +90,8 @@ mod tests {
                 id: "a".into(),
                 name: "b".into(),
                 scopes: [scope].into_iter().collect(),
+                reports: Reportable::default(),
+                issued: Timestamp::UNIX_EPOCH,
                 expires: Timestamp::MAX,
             })
         };

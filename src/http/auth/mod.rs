@@ -7,6 +7,8 @@ mod audit;
 mod caller;
 mod place;
 mod random;
+mod refusal_log;
+mod reportable;
 mod revoked;
 mod scope;
 mod throttle;
@@ -16,11 +18,14 @@ pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
 pub use caller::Caller;
 pub use place::{MAX_PLACE_BYTES, is_place};
 pub use random::{ID_LETTERS, id, same};
+pub use refusal_log::RefusalLog;
+pub use reportable::{MAX_REPORTABLE, Reportable, ReportableError};
 pub use revoked::{
-    Keep, Kept, MAX_REVOKED, Revocations, RevokeError, Revoked, revocation, revoked_in,
+    Keep, Kept, MAX_REVOKED, MAX_SIGNED_OUT, MAX_SIGNED_OUT_OF_ONE, Revocations, Revoked,
+    revocation, revoked_in,
 };
 pub use scope::{Need, Reading, Scope, Scopes};
-pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, Throttle, WINDOW};
+pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, RateLimit, Throttle, WINDOW, customer};
 pub use token::{
     AUDIENCE, AccessToken, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES,
     MAX_TOKEN_BYTES, Refusal, Session, SignError, has_form, is_id,

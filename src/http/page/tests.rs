@@ -355,6 +355,8 @@ pub(super) fn session(scope: Scope) -> Caller {
         id: "a".into(),
         name: "Ada".into(),
         scopes: [scope].into_iter().collect(),
+        reports: crate::http::auth::Reportable::default(),
+        issued: Timestamp::UNIX_EPOCH,
         expires: Timestamp::MAX,
     };
     Caller::Session(Session {

@@ -37,7 +37,7 @@ use crate::http::auth::Caller;
 
 pub use document::{DOCUMENT_V2_JSON, document_v2};
 pub(super) use json_cache::Sheets;
-pub use live::{KEPT_CHANGES, Live, MAX_LISTENERS};
+pub use live::{KEPT_CHANGES, LISTENERS_FOR_THIS_HOST, Live, MAX_LISTENERS, MAX_LISTENERS_OF_ONE};
 pub use reports::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
 pub(super) use stored::Past;
 pub use stream::PING_EVERY;
