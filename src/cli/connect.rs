@@ -11,7 +11,7 @@ use url::Url;
 use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings};
 use crate::effects;
-use engine::model::{CallError, SourceName, format_duration};
+use engine::model::{CallError, SourceName, Visibility, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
 const TRY_FOR: Duration = Duration::from_secs(10);
@@ -39,7 +39,13 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
         try_feed(&config.relay, SourceName::Relay)
     );
     let named = |server: SourceName, outcome: Result<String, CallError>| {
-        let outcome = outcome.map_err(|fault| format!("{fault}{}", advice(&fault, server)));
+        let outcome = outcome.map_err(|fault| {
+            format!(
+                "{}{}",
+                fault.words(Visibility::MAINTAINER),
+                advice(&fault, server)
+            )
+        });
         Finding {
             server: server.as_str(),
             outcome,
@@ -153,7 +159,8 @@ async fn try_mail(mail: &MailSettings) -> Result<String, String> {
             "{server} takes our connection and lets us in; send a real mail to be sure that it is delivered"
         )),
         Err(fault) => Err(format!(
-            "{server}: {fault}; check email_host, email_port, email_tls and email_auth_type"
+            "{server}: {}; check email_host, email_port, email_tls and email_auth_type",
+            fault.words(Visibility::MAINTAINER)
         )),
     }
 }

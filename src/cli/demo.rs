@@ -15,7 +15,7 @@ use crate::config::{Config, Sources, load};
 use crate::http::auth::{self, Grant, Reportable, Scope};
 use crate::lab::{self, CaughtMail, Lab, MailCatcher, Plan, Script, Server};
 use crate::service::{self, ServiceOptions};
-use engine::model::{Health, SourceHealth};
+use engine::model::{Health, SourceHealth, Visibility};
 use engine::{Record, SwitchOutcome};
 
 /// How often the demonstration looks whether a mail came.
@@ -320,7 +320,13 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
             resource,
             outcome: SwitchOutcome::Failed(fault),
             ..
-        } => ("switches", format!("cannot switch {resource} now: {fault}")),
+        } => (
+            "switches",
+            format!(
+                "cannot switch {resource} now: {}",
+                fault.words(Visibility::MAINTAINER)
+            ),
+        ),
         Record::Switched {
             resource,
             outcome: SwitchOutcome::Held(_),
@@ -348,7 +354,10 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         Record::Delivered {
             outcome: Err(fault),
             ..
-        } => ("mails", format!("could not: {}", fault.fault)),
+        } => (
+            "mails",
+            format!("could not: {}", fault.fault.words(Visibility::MAINTAINER)),
+        ),
         Record::Sampling {
             streams,
             keeps_up: true,

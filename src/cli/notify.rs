@@ -9,7 +9,7 @@ use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
 use crate::effects::webhook::{self, Webhook};
 use crate::service;
-use engine::model::RouteName;
+use engine::model::{RouteName, Visibility};
 use engine::{AlertLine, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
 
 /// What is sent.
@@ -58,7 +58,10 @@ async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Fail
         Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
     let sent = mailer.send(summary).await;
     sent.map_err(|fault| {
-        Failure::Failed(format!("{server} does not take the mail: {}.", fault.fault))
+        Failure::Failed(format!(
+            "{server} does not take the mail: {}.",
+            fault.fault.words(Visibility::MAINTAINER)
+        ))
     })?;
     say(&format!(
         "{server} took a test mail for {}; look whether it arrives",
@@ -72,7 +75,7 @@ async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> 
     sent.map_err(|fault| {
         Failure::Failed(format!(
             "{url} (route {route}) does not take the message: {}.",
-            fault.fault
+            fault.fault.words(Visibility::MAINTAINER)
         ))
     })?;
     say(&format!("{url} (route {route}) took a test message"))

@@ -22,6 +22,7 @@ mod snapshot;
 mod sources;
 mod state;
 mod switches;
+mod visible;
 
 #[cfg(test)]
 mod testing;

@@ -19,7 +19,7 @@ use crate::health::{
     Change, HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
     targets_of,
 };
-use crate::http::auth::{Caller, Kept, Scope};
+use crate::http::auth::{Caller, Kept, Reader, Scope};
 
 /// Takes the change of a category's switch to keep.
 pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
@@ -98,8 +98,11 @@ pub(super) fn routes(state: HealthRoutes) -> Router {
     (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
     (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
 ))]
-pub(super) async fn liveness(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
-    answered(dialects::liveness(&state.desk.picture()))
+pub(super) async fn liveness(
+    State(state): State<HealthRoutes>,
+    Reader(reader): Reader,
+) -> Result<Response, ApiError> {
+    answered(dialects::liveness(&state.desk.picture().seen_by(reader)))
 }
 
 /// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is well. Experiments are listed with their streams.
@@ -109,9 +112,13 @@ pub(super) async fn liveness(State(state): State<HealthRoutes>) -> Result<Respon
 ))]
 pub(super) async fn readiness(
     State(state): State<HealthRoutes>,
+    Reader(reader): Reader,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    answered(dialects::readiness(&state.desk.picture(), &asked(query)))
+    answered(dialects::readiness(
+        &state.desk.picture().seen_by(reader),
+        &asked(query),
+    ))
 }
 
 /// The endpoints of the actuator.
@@ -130,13 +137,14 @@ pub(super) async fn actuator() -> Result<Response, ApiError> {
 ))]
 pub(super) async fn actuator_health(
     State(state): State<HealthRoutes>,
+    Reader(reader): Reader,
     kind: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path(kind) = kind.map_err(|_| error::no_such_path(&uri))?;
     answered(dialects::health(
-        &state.desk.picture(),
+        &state.desk.picture().seen_by(reader),
         &kind,
         &asked(query),
     ))
@@ -150,19 +158,30 @@ pub(super) async fn actuator_health(
 ))]
 pub(super) async fn actuator_health_of(
     State(state): State<HealthRoutes>,
+    Reader(reader): Reader,
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
-    answered(dialects::health_of(&state.desk.picture(), &kind, &name))
+    answered(dialects::health_of(
+        &state.desk.picture().seen_by(reader),
+        &kind,
+        &name,
+    ))
 }
 
 /// What runs here: the program, the laboratory in numbers, the rules in force.
 #[utoipa::path(get, path = "/actuator/info", tag = "health", responses(
     (status = 200, description = "A member that cannot be told shows its error", body = forms::Info),
 ))]
-pub(super) async fn info(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
-    answered(dialects::info(&state.desk.picture(), &state.contributors))
+pub(super) async fn info(
+    State(state): State<HealthRoutes>,
+    Reader(reader): Reader,
+) -> Result<Response, ApiError> {
+    answered(dialects::info(
+        &state.desk.picture().seen_by(reader),
+        &state.contributors,
+    ))
 }
 
 /// The levels of the log.
@@ -278,8 +297,11 @@ pub(super) async fn agg_health(
     (status = 200, description = "OK", body = forms::Whole),
     (status = 503, description = "FAIL, in the same form", body = forms::Whole),
 ))]
-pub(super) async fn status(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
-    answered(dialects::status(&state.desk.picture()))
+pub(super) async fn status(
+    State(state): State<HealthRoutes>,
+    Reader(reader): Reader,
+) -> Result<Response, ApiError> {
+    answered(dialects::status(&state.desk.picture().seen_by(reader)))
 }
 
 /// OK or FAIL of one component or experiment.
@@ -289,21 +311,26 @@ pub(super) async fn status(State(state): State<HealthRoutes>) -> Result<Response
 ))]
 pub(super) async fn status_of(
     State(state): State<HealthRoutes>,
+    Reader(reader): Reader,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
-    answered(dialects::status_of(&state.desk.picture(), &name))
+    answered(dialects::status_of(
+        &state.desk.picture().seen_by(reader),
+        &name,
+    ))
 }
 
 /// The picture from the last results; or, for readers with a token who ask for it, after everything was checked. Others could have book
 /// polled without end.
 async fn picture(state: &HealthRoutes, query: &Query, caller: &Caller) -> Picture {
-    if query.fresh && caller.may(Scope::Read) {
+    let picture = if query.fresh && caller.may(Scope::Read) {
         state.refresher.picture().await
     } else {
         state.desk.picture()
-    }
+    };
+    picture.seen_by(caller.visibility())
 }
 
 fn asked(query: Option<String>) -> Query {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use engine::model::Visibility;
 use jiff::Timestamp;
 
 use super::scope::Scope;
@@ -44,6 +45,12 @@ impl Caller {
         self.may(Scope::Read)
     }
 
+    /// What they may see.
+    #[must_use]
+    pub fn visibility(&self) -> Visibility {
+        Visibility::of_reader(self.may_see_private())
+    }
+
     /// When what they showed ends.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
@@ -75,6 +82,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+/// What the reader of an answer may see. A handler takes it as an argument.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader(pub Visibility);
+
+impl<S: Send + Sync> FromRequestParts<S> for Reader {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let caller = parts.extensions.get::<Caller>();
+        Ok(Self(caller.map_or(Visibility::PUBLIC, Caller::visibility)))
     }
 }
 

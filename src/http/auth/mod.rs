@@ -15,7 +15,7 @@ mod throttle;
 mod token;
 
 pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
-pub use caller::Caller;
+pub use caller::{Caller, Reader};
 pub use place::{MAX_PLACE_BYTES, is_place};
 pub use random::{ID_LETTERS, id, same};
 pub use refusal_log::RefusalLog;

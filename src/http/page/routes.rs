@@ -142,6 +142,7 @@ impl Moment {
             categories: self.categories.as_ref(),
             caller: &self.caller,
             private: self.caller.may_see_private(),
+            visibility: self.caller.visibility(),
             takes_orders: self.takes_orders,
             acts: self.takes_orders && self.caller.may(Scope::Admin),
             problems: self.problems,

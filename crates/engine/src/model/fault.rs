@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::private::Visibility;
+
 /// Why a call to book, jump, relay or a mail server failed. The text of each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError {
@@ -60,31 +62,85 @@ impl CallError {
     }
 }
 
+/// What went wrong in our own words alone, for logs and every reader. What the other side or the system said is private.
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(why) => write!(f, "cannot connect ({why})"),
+            Self::Unreachable(_) => write!(f, "cannot connect"),
             Self::TimedOut => write!(f, "no answer within the time limit"),
             Self::Dropped => write!(f, "it closed the connection without an answer"),
-            Self::Credentials(said) => {
-                write!(
-                    f,
-                    "it does not accept our token or password: check the secret and that the clocks agree (it said: {said})"
-                )
-            }
-            Self::Audience(said) => write!(
+            Self::Credentials(_) => write!(
                 f,
-                "our audience is not the server's own: check host and base path (it said: {said})"
+                "it does not accept our token or password: check the secret and that the clocks agree"
             ),
-            Self::Forbidden(said) => write!(f, "our token may not do this (it said: {said})"),
-            Self::NotFound(said) => {
-                write!(f, "nothing there: check the base path (it said: {said})")
-            }
-            Self::Sick { status, body } => write!(f, "it answered {status} ({body})"),
-            Self::Protocol(what) => write!(f, "it does not speak as it should: {what}"),
+            Self::Audience(_) => write!(
+                f,
+                "our audience is not the server's own: check host and base path"
+            ),
+            Self::Forbidden(_) => write!(f, "our token may not do this"),
+            Self::NotFound(_) => write!(f, "nothing there: check the base path"),
+            Self::Sick { status, .. } => write!(f, "it answered {status}"),
+            Self::Protocol(_) => write!(f, "it does not speak as it should"),
             Self::Busy => write!(f, "too much is under way already"),
         }
     }
 }
 
+impl CallError {
+    /// What went wrong, with what the other side or the system said where the reader may see that.
+    #[must_use]
+    pub fn words(&self, reader: Visibility) -> String {
+        match self
+            .quote()
+            .filter(|quote| reader.is_full() && !quote.is_empty())
+        {
+            Some(quote) => format!("{self} ({quote})"),
+            None => self.to_string(),
+        }
+    }
+
+    /// What the other side or the system said.
+    fn quote(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable(said)
+            | Self::Credentials(said)
+            | Self::Audience(said)
+            | Self::Forbidden(said)
+            | Self::NotFound(said)
+            | Self::Protocol(said)
+            | Self::Sick { body: said, .. } => Some(said),
+            Self::TimedOut | Self::Dropped | Self::Busy => None,
+        }
+    }
+}
+
 impl std::error::Error for CallError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_said_is_for_maintainers_alone() {
+        let said = || "alice@lab.example".to_owned();
+        for error in [
+            CallError::Unreachable(said()),
+            CallError::Credentials(said()),
+            CallError::Audience(said()),
+            CallError::Forbidden(said()),
+            CallError::NotFound(said()),
+            CallError::Protocol(said()),
+            CallError::Sick {
+                status: 550,
+                body: said(),
+            },
+        ] {
+            let public = [error.to_string(), error.words(Visibility::PUBLIC)];
+            assert!(
+                public.iter().all(|words| !words.contains("alice")),
+                "{public:?}"
+            );
+            assert!(error.words(Visibility::MAINTAINER).contains("alice"));
+        }
+    }
+}

@@ -10,6 +10,7 @@ pub(crate) mod index;
 mod moment;
 mod name;
 pub(crate) mod pattern;
+mod private;
 
 pub use availability::{Availability, Bookable, OUR_PREFIX};
 pub use clock::spell_time;
@@ -19,3 +20,4 @@ pub use fault::CallError;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
 pub use name::{MAX_NAME_BYTES, NameError, ResourceName, RouteName, Stub, Topic};
+pub use private::{Private, Visibility};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::experiments::evaluate::Telling;
-use crate::model::{CallError, Moment, SourceHealth, SourceName, format_duration};
+use crate::model::{CallError, Moment, SourceHealth, SourceName, Visibility, format_duration};
 use crate::protocol::input::Link;
 
 /// How long a source may take for its very first report before it counts as down.
@@ -253,31 +253,34 @@ impl Source {
             .min()
     }
 
-    /// What is wrong and what to do; empty when it is live.
-    pub(crate) fn note(&self) -> String {
+    /// What is wrong and what to do, for this reader; empty when it is live.
+    pub(crate) fn note(&self, reader: Visibility) -> String {
         match self.health {
             SourceHealth::Live => String::new(),
             SourceHealth::Starting => format!("{} has not told anything yet", self.name),
             SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
-                self.book_note()
+                self.book_note(reader)
             }
-            SourceHealth::Late | SourceHealth::Down => self.feed_note(),
+            SourceHealth::Late | SourceHealth::Down => self.feed_note(reader),
         }
     }
 
-    fn book_note(&self) -> String {
+    fn book_note(&self, reader: Visibility) -> String {
         let why = self.failing.as_ref().map_or_else(
             || "it has not answered".to_owned(),
-            |(_, fault)| fault.to_string(),
+            |(_, fault)| fault.words(reader),
         );
         format!("book cannot be read: {why}")
     }
 
-    fn feed_note(&self) -> String {
+    fn feed_note(&self, reader: Visibility) -> String {
         let name = self.name;
         match &self.link {
-            Link::Failed(fault) => format!("{name} gives no access: {fault}"),
-            Link::Closed(why) => format!("the connection to {name} ended: {why}"),
+            Link::Failed(fault) => format!("{name} gives no access: {}", fault.words(reader)),
+            Link::Closed(why) if reader.is_full() => {
+                format!("the connection to {name} ended: {why}")
+            }
+            Link::Closed(_) => format!("the connection to {name} ended"),
             Link::Connecting => format!("connecting to {name}"),
             Link::Open if !self.heard_on_link => match name {
                 SourceName::Jump => "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump (with \
