@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::model::{RouteName, SourceName, parse_duration};
+use engine::model::{RouteName, SourceName, Visibility, parse_duration};
 use engine::{
     Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Policy, Role, Route,
     RouteView, Rules, Sampling, Schedule,
@@ -388,7 +388,12 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
         };
         let fault = fault
             .as_ref()
-            .map(|fault| format!(", failed {failures} times: {fault}"))
+            .map(|fault| {
+                format!(
+                    ", failed {failures} times: {}",
+                    fault.words(Visibility::MAINTAINER)
+                )
+            })
             .unwrap_or_default();
         let times = [
             time("last sent", last_sent),

@@ -48,7 +48,8 @@ pub(super) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
     if ours { Origin::Ours } else { Origin::Other }
 }
 
-/// Whether a host that a request names is ours: an address, `localhost`, or that of `public`.
+/// Whether a host that a request names can be ours: an address, that of `public`, or a name without a dot, such as `localhost`, which no
+/// other site has.
 pub(super) fn is_own_host(host: &str, public: Option<&Url>) -> bool {
     let Ok(named) = Url::parse(&format!("http://{host}/")) else {
         return false;
@@ -56,7 +57,7 @@ pub(super) fn is_own_host(host: &str, public: Option<&Url>) -> bool {
     match named.host() {
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         Some(Host::Domain(name)) => {
-            name == "localhost"
+            !name.contains('.')
                 || name.ends_with(".localhost")
                 || public.and_then(Url::host_str) == Some(name)
         }
@@ -159,6 +160,7 @@ mod tests {
             ("192.0.2.1", true),
             ("localhost:3007", true),
             ("LOCALHOST", true),
+            ("labpc:3007", true),
             ("public.example", true),
             ("evil.example:3007", false),
             ("localhost.evil.example", false),

@@ -110,7 +110,7 @@ async fn start(lab: &Lab, peers: &Peers, mode: &str) -> Monitor {
 fn lab_file(peers: &Peers) -> std::path::PathBuf {
     let file = std::env::temp_dir().join(format!("labwatch-exposure-{}.toml", peers.smtp));
     let text = format!(
-        "[[service]]\nname = \"wiki\"\nurl = \"{}/service/health\"\nexpect = \"ft-health\"\nperiod = \"10s\"\n",
+        "[[service]]\nname = \"wiki\"\nurl = \"{}/service/health\"\nexpect = \"ft\"\nperiod = \"10s\"\n",
         peers.http
     );
     fs::write(&file, text).expect("writes");

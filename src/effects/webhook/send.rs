@@ -471,7 +471,7 @@ mod tests {
         };
         assert!(
             lost.fault
-                .to_string()
+                .words(engine::model::Visibility::MAINTAINER)
                 .contains("the route everybody has no webhook")
                 && program.heard().len() == 1
         );

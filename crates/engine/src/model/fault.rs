@@ -90,12 +90,15 @@ impl CallError {
     /// What went wrong, with what the other side or the system said where the reader may see that.
     #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
-        match self
-            .quote()
-            .filter(|quote| reader.is_full() && !quote.is_empty())
-        {
-            Some(quote) => format!("{self} ({quote})"),
-            None => self.to_string(),
+        let quote = self.quote().filter(|quote| !quote.is_empty());
+        match (quote.filter(|_| reader.is_full()), self) {
+            (None, _) => self.to_string(),
+            (Some(said), Self::Protocol(_)) => format!("{self}: {said}"),
+            (
+                Some(said),
+                Self::Credentials(_) | Self::Audience(_) | Self::Forbidden(_) | Self::NotFound(_),
+            ) => format!("{self} (it said: {said})"),
+            (Some(said), _) => format!("{self} ({said})"),
         }
     }
 
