@@ -5,24 +5,19 @@
 //! the history's reader, so a slow or hostile reader can stall nobody. Every error is JSON.
 
 pub mod auth;
-mod authenticator;
 mod categories;
-mod client;
 mod commands;
 mod complete;
 mod connection;
-mod cookie;
 mod document;
 mod error;
 mod etag;
 mod event;
 mod experiment;
 mod health;
-mod login;
 mod lookup;
 mod metrics;
 mod middleware;
-mod origin;
 mod packed;
 pub mod page;
 mod passive_checks;
@@ -34,11 +29,10 @@ mod routes;
 mod server;
 mod table;
 mod tls;
-mod tokens;
 mod unread_body;
 mod v2;
 
-pub use authenticator::{AccessSettings, Authenticator};
+pub use auth::authenticator::{AccessSettings, Authenticator};
 pub use categories::Categories;
 pub use commands::{Answered, Give, OrderState};
 pub use document::{DOCUMENT_JSON, document};
@@ -61,6 +55,7 @@ pub use v2::{
     report_routes,
 };
 
+use auth::{authenticator, client, layer, login, tokens};
 use jiff::Timestamp;
 
 /// What stands for a time that never was, as in the program that labwatch replaces: `0001-01-01T00:00:00Z`.

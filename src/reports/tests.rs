@@ -321,7 +321,9 @@ fn csv_has_a_line_for_each_and_one_for_all() {
         "{csv}"
     );
     assert!(
-        lines.last().is_some_and(|line| line.starts_with("\"all\",2,")),
+        lines
+            .last()
+            .is_some_and(|line| line.starts_with("\"all\",2,")),
         "{csv}"
     );
 }

@@ -1,10 +1,17 @@
-//! Who may use the API: tokens, sessions made from them, what is revoked, who failed too often, and the record of who did what.
+//! Who may use the API. [`Authenticator`](authenticator::Authenticator) decides, `layer` asks it before every handler, `login` makes and ends
+//! sessions.
 //!
-//! Knows no path and no answer: the API asks it. It keeps nothing itself either: what must outlive a restart goes through the ports
-//! [`Keep`] and [`Audit`], which the service joins to the memory.
+//! Below them are parts that know neither path nor answer: tokens and sessions, what is revoked, rates, the audit, clients behind proxies. They
+//! keep nothing themselves: what must outlive a restart goes through the ports [`Keep`] and [`Audit`], which the service joins to the store.
 
 mod audit;
+pub(in crate::http) mod authenticator;
 mod caller;
+pub(in crate::http) mod client;
+mod cookie;
+pub(in crate::http) mod layer;
+pub(in crate::http) mod login;
+mod origin;
 mod place;
 mod random;
 mod refusal_log;
@@ -13,6 +20,7 @@ mod revoked;
 mod scope;
 mod throttle;
 mod token;
+pub(in crate::http) mod tokens;
 
 pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
 pub use caller::{Caller, Reader};

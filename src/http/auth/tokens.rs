@@ -13,17 +13,17 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::authenticator::Authenticator;
-use super::error::{self, ApiError};
 use super::login::never_kept;
-use super::routes::answer;
-use crate::http::auth::{Caller, is_id};
+use super::{Caller, is_id};
+use crate::http::error::{self, ApiError};
+use crate::http::routes::answer;
 
 /// How long an answer waits for the disk. It holds in any case; the answer says whether it is kept.
 const KEEP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Something that is revoked.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RevokedToken {
+pub(in crate::http) struct RevokedToken {
     /// The id of the token.
     #[schema(example = "9f86d081884c7d659a2feaa0")]
     id: String,
@@ -33,7 +33,7 @@ pub(super) struct RevokedToken {
 
 /// What came of revoking.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Revocation {
+pub(in crate::http) struct Revocation {
     /// The id of the token.
     id: String,
     /// Whether it is on disk. Where not, the token is refused only until the next start.
@@ -49,7 +49,7 @@ pub(super) struct Revocation {
     tag = "access",
     responses((status = 200, description = "What is revoked", body = Vec<RevokedToken>), (status = 401, body = ApiError), (status = 403, body = ApiError))
 )]
-pub(super) async fn revoked(
+pub(in crate::http) async fn revoked(
     State(authenticator): State<Arc<Authenticator>>,
 ) -> Result<Response, ApiError> {
     let all: Vec<_> = authenticator
@@ -77,7 +77,7 @@ pub(super) async fn revoked(
         (status = 403, body = ApiError),
     )
 )]
-pub(super) async fn revoke(
+pub(in crate::http) async fn revoke(
     State(authenticator): State<Arc<Authenticator>>,
     caller: Caller,
     id: Result<Path<String>, PathRejection>,

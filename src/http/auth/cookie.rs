@@ -17,7 +17,7 @@ const HASH_BYTES: usize = 3;
 
 /// The cookie of one labwatch.
 #[derive(Debug)]
-pub(super) struct SessionCookie {
+pub(in crate::http) struct SessionCookie {
     plain_name: String,
     secure_name: String,
 }
@@ -25,7 +25,7 @@ pub(super) struct SessionCookie {
 impl SessionCookie {
     /// Of the labwatch with this secret that browsers reach below this path, which is empty or begins with a slash. Cookies know no ports,
     /// so another labwatch on the same host, or this one with a new secret, has a cookie of another name.
-    pub(super) fn new(base: &str, secret: Option<&SecretString>) -> Self {
+    pub(in crate::http) fn new(base: &str, secret: Option<&SecretString>) -> Self {
         let place = base.chars().map(|c| match c {
             '/' => '.',
             c if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~') => c,
@@ -48,7 +48,11 @@ impl SessionCookie {
     }
 
     /// What a request holds as the cookie.
-    pub(super) fn read<'a>(&self, headers: &'a HeaderMap, secure: bool) -> Option<&'a str> {
+    pub(in crate::http) fn read<'a>(
+        &self,
+        headers: &'a HeaderMap,
+        secure: bool,
+    ) -> Option<&'a str> {
         let lists = headers
             .get_all(COOKIE)
             .iter()
@@ -62,7 +66,12 @@ impl SessionCookie {
     }
 
     /// What sets it for so long.
-    pub(super) fn set(&self, text: &str, life: Duration, secure: bool) -> Option<HeaderValue> {
+    pub(in crate::http) fn set(
+        &self,
+        text: &str,
+        life: Duration,
+        secure: bool,
+    ) -> Option<HeaderValue> {
         let flags = if secure { "; Secure" } else { "" };
         let cookie = format!(
             "{}={text}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{flags}",
@@ -75,7 +84,7 @@ impl SessionCookie {
     }
 
     /// What removes it.
-    pub(super) fn remove(&self, secure: bool) -> Option<HeaderValue> {
+    pub(in crate::http) fn remove(&self, secure: bool) -> Option<HeaderValue> {
         self.set("", Duration::ZERO, secure)
     }
 }

@@ -29,29 +29,29 @@ const MAX_WARNED: usize = 16;
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Peer {
+pub(in crate::http) struct Peer {
     /// Its address.
-    pub(super) address: SocketAddr,
+    pub(in crate::http) address: SocketAddr,
     /// Whether the connection is ours over TLS.
-    pub(super) tls: bool,
+    pub(in crate::http) tls: bool,
 }
 
 /// Who sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Client {
+pub(in crate::http) struct Client {
     /// Their address, as far as it is known.
-    pub(super) address: IpAddr,
+    pub(in crate::http) address: IpAddr,
     /// Whether they use TLS, up to us or up to a proxy. Only makes cookies stricter, so every sender's word will do.
-    pub(super) secure: bool,
+    pub(in crate::http) secure: bool,
     /// Whether the request came through a trusted proxy.
-    pub(super) forwarded: bool,
+    pub(in crate::http) forwarded: bool,
     /// A trusted proxy that did not say whom it serves.
-    pub(super) silent_proxy: Option<IpAddr>,
+    pub(in crate::http) silent_proxy: Option<IpAddr>,
 }
 
 impl Client {
     /// The sender of `request`, believing these proxies.
-    pub(super) fn of<B>(request: &Request<B>, trusted: &[IpNet]) -> Self {
+    pub(in crate::http) fn of<B>(request: &Request<B>, trusted: &[IpNet]) -> Self {
         let peer = request.extensions().get::<Peer>();
         let headers = request.headers();
         let peer_address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
@@ -72,17 +72,17 @@ impl Client {
 }
 
 /// Whether a proxy has put a header of its own to these.
-pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn is_forwarded(headers: &HeaderMap) -> bool {
     PROXY_HEADERS.iter().any(|name| headers.contains_key(name))
 }
 
 /// Says once of each proxy that it does not tell whom it serves.
 #[derive(Debug, Default)]
-pub(super) struct ProxyWarning(Mutex<BTreeSet<IpAddr>>);
+pub(in crate::http) struct ProxyWarning(Mutex<BTreeSet<IpAddr>>);
 
 impl ProxyWarning {
     /// Warns of this proxy, unless that was done.
-    pub(super) fn warn_once(&self, proxy: IpAddr) {
+    pub(in crate::http) fn warn_once(&self, proxy: IpAddr) {
         if self.is_new(proxy) {
             tracing::warn!(
                 %proxy,

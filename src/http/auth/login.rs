@@ -13,12 +13,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::authenticator::{self, Authenticator};
+use super::authenticator::Authenticator;
 use super::client::Client;
-use super::error::{self, ApiError};
+use super::layer;
 use super::origin;
-use super::routes::answer;
-use crate::http::auth::{AccessToken, Caller, Noted, Refusal, Scope, SignError, is_place};
+use super::{AccessToken, Caller, Noted, Refusal, Scope, SignError, is_place};
+use crate::http::error::{self, ApiError};
+use crate::http::routes::answer;
 
 /// The field of the form that holds the token.
 const TOKEN_FIELD: &str = "token";
@@ -31,7 +32,7 @@ const WAIT: &str = "wait";
 
 /// Who asks, as the API tells them.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Who<'a> {
+pub(in crate::http) struct Who<'a> {
     /// What forms and scripts of a session repeat with each change; empty for others, who need none.
     csrf: &'a str,
     /// Until when; null for who showed nothing.
@@ -52,7 +53,7 @@ pub(super) struct Who<'a> {
     tag = "access",
     responses((status = 200, description = "Who the token or the session says that you are", body = Who<'static>))
 )]
-pub(super) async fn who(caller: Caller) -> Result<Response, ApiError> {
+pub(in crate::http) async fn who(caller: Caller) -> Result<Response, ApiError> {
     let scopes = caller
         .pass()
         .map(|pass| pass.scopes.words().collect())
@@ -67,7 +68,7 @@ pub(super) async fn who(caller: Caller) -> Result<Response, ApiError> {
 }
 
 /// What is about tokens and sessions is kept nowhere.
-pub(super) fn never_kept(answer: Response) -> Response {
+pub(in crate::http) fn never_kept(answer: Response) -> Response {
     (
         [(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
         answer,
@@ -76,7 +77,7 @@ pub(super) fn never_kept(answer: Response) -> Response {
 }
 
 /// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
-pub(super) async fn sign_in(
+pub(in crate::http) async fn sign_in(
     State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
@@ -86,11 +87,11 @@ pub(super) async fn sign_in(
     let back = |why: &str| {
         (
             Noted::elsewhere(),
-            authenticator::to(authenticator.page(&authenticator::way_in(&next, Some(why)))),
+            layer::to(authenticator.page(&layer::way_in(&next, Some(why)))),
         )
             .into_response()
     };
-    let person = authenticator::accepts_pages(&headers);
+    let person = layer::accepts_pages(&headers);
     let token = origin::is_form(&headers)
         .then(|| origin::field(&body, TOKEN_FIELD))
         .flatten();
@@ -144,7 +145,7 @@ fn may_sign_in(
 }
 
 /// Ends the session, if there is one, and removes the cookie in any case.
-pub(super) async fn sign_out(
+pub(in crate::http) async fn sign_out(
     State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
     caller: Caller,
@@ -179,8 +180,8 @@ fn cannot_sign(fault: &SignError) -> ApiError {
 
 /// A browser goes to a page; a program only wants to know that it worked.
 fn went(authenticator: &Authenticator, headers: &HeaderMap, page: &str) -> Response {
-    if authenticator::accepts_pages(headers) {
-        authenticator::to(authenticator.page(page))
+    if layer::accepts_pages(headers) {
+        layer::to(authenticator.page(page))
     } else {
         StatusCode::NO_CONTENT.into_response()
     }
