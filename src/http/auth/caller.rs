@@ -87,9 +87,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// What the reader of an answer may see. A handler takes it as an argument.
 #[derive(Debug, Clone, Copy)]
-pub struct Reader(pub Visibility);
+pub struct Viewer(pub Visibility);
 
-impl<S: Send + Sync> FromRequestParts<S> for Reader {
+impl<S: Send + Sync> FromRequestParts<S> for Viewer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {

@@ -179,14 +179,18 @@ pub(in crate::http) fn to(page: HeaderValue) -> Response {
 mod tests {
     use std::collections::BTreeMap;
     use std::sync::Mutex;
+    use std::time::Duration;
 
     use axum::body::Body;
+    use axum::http::header::AUTHORIZATION;
     use axum::routing::{get, post};
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
+    use jiff::Timestamp;
 
     use super::*;
-    use crate::http::auth::{Grant, Reportable};
+    use crate::http::AccessSettings;
+    use crate::http::auth::{Audit, Authority, Grant, Reading, Reportable, Revocations, Scope};
 
     type Notes = Arc<Mutex<Vec<String>>>;
 

@@ -23,7 +23,7 @@ mod token;
 pub(in crate::http) mod tokens;
 
 pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
-pub use caller::{Caller, Reader};
+pub use caller::{Caller, Viewer};
 pub use place::{MAX_PLACE_BYTES, is_place};
 pub use random::{ID_LETTERS, id, same};
 pub use refusal_log::RefusalLog;

@@ -86,9 +86,16 @@ fn link(link: &Link, reader: Visibility) -> String {
     match link {
         Link::Connecting => "connecting".to_owned(),
         Link::Open => "open".to_owned(),
-        Link::Failed(fault) => format!("failed: {}", clip(&fault.words(reader))),
-        Link::Closed(why) if reader.is_full() => format!("closed: {}", clip(why)),
-        Link::Closed(_) => "closed".to_owned(),
+        Link::Unreadable(why) if reader.is_full() => {
+            format!("open, and what comes cannot be read: {}", clip(why))
+        }
+        Link::Unreadable(_) => "open, and what comes cannot be read".to_owned(),
+        Link::Failed(failure) => format!("failed: {}", clip(&failure.words(reader))),
+        Link::Closed(why) | Link::Broken(why) if reader.is_full() => {
+            format!("closed: {}", clip(why))
+        }
+        Link::Closed(_) | Link::Broken(_) => "closed".to_owned(),
+        Link::GivenUp => "closed: it was open but brought no reports".to_owned(),
     }
 }
 

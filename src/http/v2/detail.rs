@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::history;
 use super::params::Params;
 use super::summary::{self, Line};
-use crate::http::auth::Reader;
+use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError};
 use crate::http::lookup;
 use crate::http::routes::{Served, answer};
@@ -157,7 +157,7 @@ pub(in crate::http) async fn experiment(
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
-    Reader(sight): Reader,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::history::paged;
 use super::params;
-use crate::http::auth::Reader;
+use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::routes::{Served, answer};
 use crate::store::{self, Subject};
@@ -70,7 +70,7 @@ struct Incident {
 pub(in crate::http) async fn incidents(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    Reader(sight): Reader,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     incidents_of(&served, None, query.as_deref(), sight).await
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::params::Params;
-use crate::http::auth::Reader;
+use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::routes::{Served, answer};
 use engine::model::{CallError, SourceName, Visibility};
@@ -204,7 +204,7 @@ struct Sampling {
 pub(in crate::http) async fn lab(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    Reader(sight): Reader,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
@@ -276,7 +276,7 @@ pub(super) struct Source {
     /// The connection: `connecting`, `open`, `failed` or `closed`. Book is polled, and its connection is not told.
     #[schema(example = "open")]
     link: &'static str,
-    /// Why the connection failed, in one word; null when it did not.
+    /// Why the connection failed, or why nothing can be learnt from it, in one word; null when that is not so.
     #[schema(required)]
     fault: Option<&'static str>,
     /// What is wrong and what to do, also in the server's words; empty when nothing is. Null for readers who may not see those.
@@ -301,8 +301,10 @@ impl Source {
         let (link, fault) = match &source.link {
             Link::Connecting => ("connecting", None),
             Link::Open => ("open", None),
-            Link::Failed(fault) => ("failed", Some(fault.as_str())),
-            Link::Closed(_) => ("closed", None),
+            Link::Unreadable(_) => ("open", Some("unreadable")),
+            Link::Failed(failure) => ("failed", Some(failure.error.as_str())),
+            Link::Broken(_) => ("closed", Some("unreadable")),
+            Link::Closed(_) | Link::GivenUp => ("closed", None),
         };
         Self {
             name: source.name.as_str(),
@@ -337,7 +339,7 @@ impl Source {
 pub(in crate::http) async fn sources(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    Reader(sight): Reader,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     answer(&Source::all(&served.snapshot(), sight))

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::history::range;
-use crate::http::auth::Reader;
+use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::routes::{Served, answer};
 use crate::store::{self, MAX_ROWS, OutboxRow, SourceRow, SwitchRow};
@@ -71,7 +71,7 @@ struct Switch {
 pub(in crate::http) async fn switches(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    Reader(sight): Reader,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.switches(range)).await?;
@@ -142,7 +142,7 @@ struct SourceChange {
 pub(in crate::http) async fn sources(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    Reader(sight): Reader,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.sources(range)).await?;
@@ -327,7 +327,7 @@ struct Message {
 pub(in crate::http) async fn outbox(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    Reader(sight): Reader,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.outbox(range)).await?;
