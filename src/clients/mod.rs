@@ -7,6 +7,7 @@ mod backoff;
 pub mod book;
 mod classify;
 mod connect;
+mod frames;
 mod http;
 mod newest;
 mod parse;

@@ -2,20 +2,24 @@
 //! Knows nothing of what its messages mean, and never dials again by itself.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_tungstenite::tungstenite::{Bytes, Error, error::ProtocolError};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_with_config};
 
 use crate::clients;
+use crate::clients::frames::AsBinary;
 use crate::clients::ticket::WebsocketTicket;
 use engine::model::CallError;
 
@@ -108,10 +112,13 @@ impl fmt::Display for End {
     }
 }
 
+/// What a websocket goes over.
+type Wire = AsBinary<MaybeTlsStream<TcpStream>>;
+
 /// An open websocket.
 #[derive(Debug)]
 pub struct Socket {
-    stream: Box<WebSocketStream<MaybeTlsStream<TcpStream>>>,
+    stream: Box<WebSocketStream<Wire>>,
     pace: Pace,
     heard: Instant,
     next_ping: Instant,
@@ -158,6 +165,11 @@ impl Socket {
                 () = sleep_until(self.next_ping) => self.ping().await?,
             }
         }
+    }
+
+    /// Whether any data has come, be it of a message that is not whole yet, or of one that is too long to be taken.
+    pub fn has_carried(&self) -> bool {
+        self.stream.get_ref().has_carried()
     }
 
     /// Sends a text.
@@ -218,23 +230,38 @@ async fn connect(
     ticket: &WebsocketTicket,
     tls: &Arc<ClientConfig>,
     purpose: Use,
-) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, CallError> {
+) -> Result<WebSocketStream<Wire>, CallError> {
     let url = ticket.url();
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return Err(CallError::Protocol(
             "the uri that it hands out has no host".to_owned(),
         ));
     };
-    let tcp = clients::connect(url.scheme() == "wss", host, port).await?;
+    let secure = url.scheme() == "wss";
+    let tcp = clients::connect(secure, host, port).await?;
     tcp.set_nodelay(true)
         .map_err(|error| clients::no_websocket(&error, host, port))?;
-    let connector = Connector::Rustls(Arc::clone(tls));
-    let opened =
-        client_async_tls_with_config(url.as_str(), tcp, Some(limits(purpose)), Some(connector))
-            .await;
-    opened
+    let failed = |error: Error| refusal(&error, host, port);
+    let wire = if secure {
+        over_tls(tcp, tls, host).await.map_err(failed)?
+    } else {
+        MaybeTlsStream::Plain(tcp)
+    };
+    client_async_with_config(url.as_str(), AsBinary::new(wire), Some(limits(purpose)))
+        .await
         .map(|(stream, _)| stream)
-        .map_err(|error| refusal(&error, host, port))
+        .map_err(failed)
+}
+
+async fn over_tls(
+    tcp: TcpStream,
+    tls: &Arc<ClientConfig>,
+    host: &str,
+) -> Result<MaybeTlsStream<TcpStream>, Error> {
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
+    Ok(MaybeTlsStream::Rustls(stream.await?))
 }
 
 fn limits(purpose: Use) -> WebSocketConfig {
@@ -303,6 +330,9 @@ fn end_of(error: &Error) -> End {
         End::Cut
     } else if matches!(error, Error::WriteBufferFull(_)) {
         End::Stuck
+    } else if matches!(error, Error::Utf8(_)) {
+        // Data is read as bytes, so that it is the reason of a close frame.
+        closed(None)
     } else {
         End::Broken(error.to_string())
     }
@@ -338,6 +368,8 @@ mod tests {
     use rustls::pki_types::PrivateKeyDer;
     use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
     use tokio::io::AsyncWriteExt;
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
     use super::*;
     use crate::clients::client_config;
@@ -361,6 +393,25 @@ mod tests {
         assert_eq!(heard, "pong");
         socket.send("text").await.expect("sent");
         assert_eq!(peer.hear().await, "text");
+    }
+
+    /// A data frame with these bytes, whatever its opcode promises of them.
+    fn frame(opcode: Data, is_final: bool, bytes: &'static [u8]) -> Message {
+        Message::Frame(Frame::message(bytes, OpCode::Data(opcode), is_final))
+    }
+
+    #[tokio::test]
+    async fn text_that_is_no_utf8_is_taken_as_bytes() {
+        let (mut socket, mut peer) = pair(PACE).await;
+        assert!(!socket.has_carried());
+        peer.send(frame(Data::Text, true, b"21\xb0C")).await;
+        assert_eq!(socket.next().await, Ok(Bytes::from_static(b"21\xb0C")));
+        peer.send(frame(Data::Text, false, b"\xff")).await;
+        peer.send(frame(Data::Continue, true, b"\xfe")).await;
+        assert_eq!(socket.next().await, Ok(Bytes::from_static(b"\xff\xfe")));
+        peer.say("and on").await;
+        assert_eq!(socket.next().await, Ok(Bytes::from_static(b"and on")));
+        assert!(socket.has_carried());
     }
 
     #[tokio::test]
