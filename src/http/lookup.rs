@@ -129,6 +129,7 @@ mod tests {
             note: String::new(),
             server_started: None,
             hides: 0,
+            unreadable_entries: 0,
             report: Some(Arc::new(report)),
         }
     }

@@ -174,6 +174,7 @@ fn source(name: SourceName, last_report: Option<Timestamp>, report: Option<Repor
         note: String::new(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: report.map(Arc::new),
     }
 }

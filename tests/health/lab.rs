@@ -296,6 +296,7 @@ pub fn source(
         note: String::new(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: None,
     }
 }

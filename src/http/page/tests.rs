@@ -164,6 +164,7 @@ fn source(name: SourceName) -> SourceView {
         note: String::new(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: None,
     }
 }

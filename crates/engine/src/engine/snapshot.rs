@@ -66,6 +66,7 @@ impl Engine {
             note: source.note(),
             server_started: source.started.clone(),
             hides: self.hides(name),
+            unreadable_entries: source.unreadable_total,
             report: match name {
                 SourceName::Relay => self.fleet.relay_report(),
                 SourceName::Jump => self.fleet.jump_report(),

@@ -10,13 +10,24 @@ impl Source {
     /// What is wrong and what to do; empty when it is live.
     pub(crate) fn note(&self) -> String {
         match self.health {
-            SourceHealth::Live => String::new(),
+            SourceHealth::Live => self.entries_note(),
             SourceHealth::Starting => format!("{} has not told anything yet", self.name),
             SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
                 self.book_note()
             }
             SourceHealth::Late | SourceHealth::Down => self.feed_note(),
         }
+    }
+
+    fn entries_note(&self) -> String {
+        let Some((count, why)) = &self.unreadable_entries else {
+            return String::new();
+        };
+        let entries = if *count == 1 { "entry" } else { "entries" };
+        format!(
+            "{count} {entries} of the last report of {} cannot be read, in part or at all: {why}",
+            self.name
+        )
     }
 
     fn book_note(&self) -> String {
