@@ -78,7 +78,14 @@ async fn answer(sampler: &Sampler, request: Sample) -> Input {
     }
 }
 
-async fn listen(sampler: &Sampler, request: &Sample) -> Result<SampleOutcome, CallError> {
+/// Listens to one stream.
+///
+/// # Errors
+/// What keeps from listening.
+pub(super) async fn listen(
+    sampler: &Sampler,
+    request: &Sample,
+) -> Result<SampleOutcome, CallError> {
     let life = request.listen + TOKEN_SPARE;
     let ticket = ticket::to_stream(&sampler.http, &sampler.address, &request.topic, life).await?;
     let mut socket = Socket::open(&ticket, &sampler.tls, Use::Sample, PACE).await?;

@@ -12,6 +12,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::http::{Response, header::LOCATION};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
@@ -46,6 +47,9 @@ const SEND_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest that is waited for the other side to close too. Two of these fit into the second that stopping may take.
 const CLOSE_WAIT: Duration = Duration::from_millis(300);
+
+/// How much is kept of where an answer redirects to.
+const MAX_LOCATION_CHARS: usize = 200;
 
 /// What a connection is for, which decides how much memory it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,9 +140,8 @@ impl Socket {
         purpose: Use,
         pace: Pace,
     ) -> Result<Self, CallError> {
-        let stream = timeout(CONNECT_WAIT, connect(ticket, tls, purpose))
-            .await
-            .map_err(|_| CallError::TimedOut)??;
+        let opened = timeout(CONNECT_WAIT, connect(ticket, tls, purpose)).await;
+        let stream = opened.unwrap_or_else(|_| Err(silent(ticket)))?;
         let now = Instant::now();
         Ok(Self {
             stream: Box::new(stream),
@@ -226,6 +229,14 @@ impl Socket {
     }
 }
 
+fn silent(ticket: &WebsocketTicket) -> CallError {
+    let (host, port) = (
+        ticket.url().host_str(),
+        ticket.url().port_or_known_default(),
+    );
+    clients::silent(host.unwrap_or_default(), port.unwrap_or_default())
+}
+
 async fn connect(
     ticket: &WebsocketTicket,
     tls: &Arc<ClientConfig>,
@@ -280,24 +291,35 @@ fn limits(purpose: Use) -> WebSocketConfig {
 /// Why the upgrade to a websocket failed. Says nothing of the address beyond host and port: it holds a code.
 fn refusal(error: &Error, host: &str, port: u16) -> CallError {
     if let Error::Http(answer) = error {
-        refused_by(answer.status().as_u16())
+        refused_by(answer.status().as_u16(), location_of(answer), host, port)
     } else if was_cut(error) {
         CallError::Dropped
     } else if matches!(error, Error::Io(_) | Error::Tls(_)) {
         clients::no_websocket(error, host, port)
+    } else if matches!(error, Error::Protocol(ProtocolError::HttparseError(_))) {
+        CallError::Protocol(format!(
+            "what answers at {host}:{port} is no HTTP: is it TLS? Set url_relay_socket or url_jump_socket to wss://{host}:{port}"
+        ))
     } else {
-        CallError::Protocol(format!("no websocket: {error}"))
+        CallError::Protocol(format!("no websocket at {host}:{port}: {error}"))
     }
 }
 
 /// The address of a websocket was answered in plain HTTP.
-fn refused_by(status: u16) -> CallError {
-    clients::error_of_status(
-        status,
-        format!(
-            "{status} to the opening of a websocket; does the proxy pass upgrades on to the server?"
-        ),
-    )
+fn refused_by(status: u16, location: Option<String>, host: &str, port: u16) -> CallError {
+    let place = format!("at {host}:{port} to the opening of a websocket");
+    let words = match location {
+        Some(location) => format!("{place}: it redirects to {location}"),
+        None => format!("{place}; does the proxy pass upgrades on to the server?"),
+    };
+    clients::error_of_status(status, words)
+}
+
+/// Where an answer redirects to, without the query, which may hold a code.
+fn location_of<B>(answer: &Response<B>) -> Option<String> {
+    let location = answer.headers().get(LOCATION)?.to_str().ok()?;
+    let bare = location.split(['?', '#']).next()?;
+    Some(bare.chars().take(MAX_LOCATION_CHARS).collect())
 }
 
 /// The payload of a message that carries one.

@@ -27,7 +27,7 @@ use engine::model::{CallError, ConnectError, SourceName};
 use engine::{FeedCommand, Input, Link, Report};
 
 /// What asks relay or jump for a report now.
-const UPDATE: &str = r#"{"cmd":"update"}"#;
+pub(super) const UPDATE: &str = r#"{"cmd":"update"}"#;
 
 /// How long before the end of its token a connection is renewed at the latest: time for several attempts.
 const TOKEN_SPARE: Duration = Duration::from_secs(5 * 60);
