@@ -21,9 +21,9 @@ use engine::{
     Route,
 };
 use jiff::Timestamp;
-use labwatch::replay::Stage;
+use lab::Stage;
 use support::keeper::Keeper;
-use support::lab::{Deed, Event, Lab};
+use support::lab::{Deed, Event, Lab, fault};
 
 use FaultClass::{Ours, Theirs, Undecided};
 
@@ -107,7 +107,7 @@ const VARIANTS: usize = 17;
 fn open_ends() -> Vec<(Deed, FaultClass)> {
     let fails = |link| Deed::Fails(SourceName::Relay, link);
     vec![
-        (Deed::Mute(SourceName::Relay, true), Theirs),
+        (fault("relay mute"), Theirs),
         (fails(Link::Unreadable(words())), Ours),
         (fails(Link::Broken(words())), Ours),
         (fails(Link::Closed(words())), Undecided),
@@ -135,7 +135,12 @@ fn laboratory(memory: &Memory) -> Stage<Lab> {
         ..Policy::default()
     };
     let routes = vec![Route::everybody()];
-    let mut stage = Stage::new(policy, routes.clone(), Timestamp::UNIX_EPOCH, Lab::new());
+    let mut stage = Stage::new(
+        policy,
+        routes.clone(),
+        Timestamp::UNIX_EPOCH,
+        Lab::default(),
+    );
     stage.engine = Engine::resume(policy, routes, memory, stage.plan.now());
     for stub in STUBS {
         let streams = vec!["st-data".to_owned(), "st-video".to_owned()];
@@ -349,7 +354,7 @@ fn a_relay_that_has_never_reported_is_no_evidence() {
     for deed in [
         Deed::Fails(SourceName::Relay, failed(CallError::Refused(words()))),
         Deed::Fails(SourceName::Relay, failed(sick(502))),
-        Deed::Mute(SourceName::Relay, true),
+        fault("relay mute"),
     ] {
         let fresh = from_the_start(deed.clone(), &Memory::default());
         assert!(fresh.withdrawn.is_empty(), "{deed:?}");

@@ -239,7 +239,7 @@ mod tests {
     use super::*;
     use crate::clients::testing::FakeServer;
     use crate::config::{Sources, load};
-    use crate::lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
+    use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
 
     /// A configuration whose three servers are all at `port` of this host.
     fn config_at(port: u16, more: &[(&str, &str)]) -> Config {

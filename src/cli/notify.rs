@@ -121,7 +121,7 @@ fn test_summary(now: Timestamp) -> Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
+    use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
 
     #[tokio::test]
     async fn a_test_mail_names_those_who_do_not_get_it_and_why() {

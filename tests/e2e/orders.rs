@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::RelayVersion;
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::RelayVersion;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 

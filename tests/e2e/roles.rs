@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jsonwebtoken::{EncodingKey, Header};
+use lab::RelayVersion;
 use labwatch::http::auth::{Authority, Grant, Need, Scope};
 use labwatch::http::{ROUTES, Rule};
-use labwatch::lab::RelayVersion;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
