@@ -67,17 +67,7 @@ pub struct ApiTls {
 }
 
 pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
-    let parse = |text: &str| {
-        text.parse::<IpAddr>()
-            .map_err(|_| "is not an IP address".to_owned())
-    };
-    let address = reader
-        .parsed("address_serve", "an IP address", parse)
-        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let listen = reader
-        .parsed("port_serve", PORT, port)
-        .flatten()
-        .map(|port| SocketAddr::new(address, port));
+    let listen = listen(reader, "address_serve", "port_serve");
     let words = [
         ("open", ApiRead::Open),
         ("token", ApiRead::Token),
@@ -104,6 +94,23 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
         url,
         session: reader.duration("api_session", SESSION),
     }
+}
+
+/// Where something listens; `None` where its port is none.
+pub(super) fn listen(
+    reader: &mut Reader<'_>,
+    address_key: &str,
+    port_key: &str,
+) -> Option<SocketAddr> {
+    let parse = |text: &str| {
+        text.parse::<IpAddr>()
+            .map_err(|_| "is not an IP address".to_owned())
+    };
+    let address = reader
+        .parsed(address_key, "an IP address", parse)
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let port = reader.parsed(port_key, PORT, port).flatten()?;
+    Some(SocketAddr::new(address, port))
 }
 
 /// One port, or nothing where the word is none.

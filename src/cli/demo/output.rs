@@ -67,8 +67,7 @@ impl Output {
                     records.line_of(who, &what);
                 }
             }),
-            levels: None,
-            reload: None,
+            ..ServiceOptions::default()
         }
     }
 
