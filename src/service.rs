@@ -312,7 +312,6 @@ fn start(
     http_server::start(&config.api, &mut parts, listener, router, stops)
         .map_err(ServiceError::Certificate)?;
     metrics::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
-    metrics::start_profiling(config, &mut parts, stop)?;
     parts.spawn(
         "summary in the log",
         telemetry::record_log::summarise(pictures, config.health.log_every, stop.clone()),

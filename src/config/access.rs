@@ -1,7 +1,7 @@
 //! The HTTP API: where it listens, who may read and change, and what is believed of a proxy. Opens nothing.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,26 +10,19 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::hidden::callable;
-use super::mail::LINK;
 use super::reader::Reader;
 use super::servers::base_path;
 
 /// The shortest secret that access tokens of the API are signed with, in bytes: as long as what HS256 makes of it (RFC 7518, 3.2).
 pub const MIN_API_SECRET_BYTES: usize = 32;
 
-const SESSION: RangeInclusive<Duration> =
-    Duration::from_secs(300)..=Duration::from_secs(30 * 86_400);
-const PATH: &str = "an absolute path";
-const PORT: &str = "a number from 0 to 65535, or none";
-const PREFIX: &str = "a path such as /labwatch, of letters, digits, dashes, dots, underscores and tildes between slashes";
-const NETWORKS: &str =
-    "IP addresses and networks, separated by commas or white space, or a list of them; or none";
-
 /// The HTTP API.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
     /// `ADDRESS_SERVE` and `PORT_SERVE`; `None`: there is no API and no page.
     pub listen: Option<SocketAddr>,
+    /// The further addresses of `ADDRESS_SERVE`, which this host need not have.
+    pub listen_also: Vec<SocketAddr>,
     /// `API_PREFIX`: the path below which requests come in: empty, or with a slash in front and none behind.
     pub prefix: String,
     /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nobody can change anything.
@@ -67,17 +60,7 @@ pub struct ApiTls {
 }
 
 pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
-    let parse = |text: &str| {
-        text.parse::<IpAddr>()
-            .map_err(|_| "is not an IP address".to_owned())
-    };
-    let address = reader
-        .parsed("address_serve", "an IP address", parse)
-        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let listen = reader
-        .parsed("port_serve", PORT, port)
-        .flatten()
-        .map(|port| SocketAddr::new(address, port));
+    let mut listen = listen(reader).into_iter();
     let words = [
         ("open", ApiRead::Open),
         ("token", ApiRead::Token),
@@ -85,25 +68,44 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
     ];
     let read = reader.choice("api_read", &words).unwrap_or(ApiRead::Token);
     let (prefix, url) = (
-        reader.parsed("api_prefix", PREFIX, prefix),
-        reader.parsed("api_url", LINK, public_url),
+        reader.parsed("api_prefix", prefix),
+        reader.parsed("api_url", public_url),
     );
     let prefix = prefix.unwrap_or_default();
     warn_of_path(reader, &prefix, url.as_deref());
     ApiSettings {
-        listen,
+        listen: listen.next(),
+        listen_also: listen.collect(),
         prefix,
         secret: secret(reader, read),
         read,
         tls: tls(reader),
         trusted_proxies: reader
-            .list("api_trusted_proxy", NETWORKS, network)
+            .list("api_trusted_proxy", network)
             .into_iter()
             .flatten()
             .collect(),
         url,
-        session: reader.duration("api_session", SESSION),
+        session: reader.duration("api_session"),
     }
+}
+
+/// Every address to listen on; none without a port.
+fn listen(reader: &mut Reader<'_>) -> Vec<SocketAddr> {
+    let mut addresses = reader.list("address_serve", |text| {
+        text.trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .map_err(|_| "is not an IP address".to_owned())
+    });
+    let port = reader.parsed("port_serve", port).flatten();
+    let mut seen = BTreeSet::new();
+    addresses.retain(|address| seen.insert(*address));
+    let addresses = port.map(|port| {
+        addresses
+            .into_iter()
+            .map(move |ip| SocketAddr::new(ip, port))
+    });
+    addresses.into_iter().flatten().collect()
 }
 
 /// One port, or nothing where the word is none.
@@ -169,8 +171,8 @@ fn secret(reader: &mut Reader<'_>, read: ApiRead) -> Option<SecretString> {
 
 fn tls(reader: &mut Reader<'_>) -> Option<ApiTls> {
     let (cert_set, key_set) = (reader.is_set("api_tls_cert"), reader.is_set("api_tls_key"));
-    let cert = reader.parsed("api_tls_cert", PATH, absolute);
-    let key = reader.parsed("api_tls_key", PATH, absolute);
+    let cert = reader.parsed("api_tls_cert", absolute);
+    let key = reader.parsed("api_tls_key", absolute);
     match (cert_set, key_set) {
         (true, false) => reader.missing(
             "api_tls_key",

@@ -1,27 +1,21 @@
 //! The settings of mail: read whole, then put together if there is somebody to mail. Sends nothing.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::document::Raw;
+use super::problem::quote;
 use super::reader::Reader;
-use super::settings::{DAY, SECOND};
 use super::{MailAuth, MailSettings, MailTls};
-
-pub(super) const ADDRESSES: &str =
-    "mail addresses, separated by commas or white space, or a list of them";
-pub(super) const LINK: &str = "an http or https URL";
-pub(super) const PORTS: RangeInclusive<u16> = 1..=65_535;
-const TIMEOUTS: RangeInclusive<Duration> = SECOND..=Duration::from_secs(300);
-pub(super) const GATHERING: RangeInclusive<Duration> = Duration::ZERO..=DAY;
-const SENDER: &str = "a mail address, or a name with a mail address: Lab <lab@example.org>";
 
 /// How to show who we are, before it is known whether what that needs is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AuthType {
+    /// By the password, if there is one and the connection is fit for it.
+    Auto,
     None,
     Plain,
     Login,
@@ -60,22 +54,22 @@ pub(super) fn mail(reader: &mut Reader<'_>, gather: Duration) -> Option<MailSett
 
 /// How long news wait for the rest of a burst, by mail or otherwise.
 pub(super) fn gather(reader: &mut Reader<'_>) -> Duration {
-    reader.duration("email_gather", GATHERING)
+    reader.duration("email_gather")
 }
 
 /// Mail to nobody, with the rules that matter for what would be sent and when.
 pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSettings {
     MailSettings {
         host: "mail.invalid".to_owned(),
-        port: reader.number("email_port", PORTS),
+        port: reader.number("email_port"),
         tls: MailTls::None,
         auth: MailAuth::None,
         from: "labwatch@mail.invalid".to_owned(),
         to: vec!["nobody@mail.invalid".to_owned()],
         cc: Vec::new(),
         subject: reader.text("email_subject").unwrap_or_default(),
-        link: reader.parsed("email_link", LINK, link).unwrap_or_default(),
-        timeout: reader.duration("email_timeout", TIMEOUTS),
+        link: email_link(reader),
+        timeout: reader.duration("email_timeout"),
         gather,
     }
 }
@@ -88,27 +82,26 @@ fn draft(reader: &mut Reader<'_>) -> Draft {
         ("implicit", Some(MailTls::Implicit)),
     ];
     let auth = [
+        ("auto", AuthType::Auto),
         ("none", AuthType::None),
         ("plain", AuthType::Plain),
         ("login", AuthType::Login),
     ];
     Draft {
-        host: reader.parsed("email_host", "a host without port", |text| {
-            bare_host(text, "email_port")
-        }),
-        port: reader.number("email_port", PORTS),
+        host: reader.parsed("email_host", |text| bare_host(text, "email_port")),
+        port: reader.number("email_port"),
         tls: reader.choice("email_tls", &tls).flatten(),
         auth: reader
             .choice("email_auth_type", &auth)
-            .unwrap_or(AuthType::None),
+            .unwrap_or(AuthType::Auto),
         user: reader.text("email_username"),
         password: reader.secret("email_password"),
-        from: reader.parsed("email_from", SENDER, sender),
-        to: reader.list("email_to", ADDRESSES, recipient),
-        cc: reader.list("email_cc", ADDRESSES, recipient),
+        from: reader.parsed("email_from", sender),
+        to: recipients(reader, "email_to"),
+        cc: recipients(reader, "email_cc"),
         subject: reader.text("email_subject").unwrap_or_default(),
-        link: reader.parsed("email_link", LINK, link).unwrap_or_default(),
-        timeout: reader.duration("email_timeout", TIMEOUTS),
+        link: email_link(reader),
+        timeout: reader.duration("email_timeout"),
     }
 }
 
@@ -128,7 +121,9 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
     if draft.from.is_none() {
         reader.missing("email_from", "mail needs a sender: ");
     }
-    if draft.auth != AuthType::None && tls == MailTls::None && draft.host.is_some() && !local {
+    let is_fit = tls != MailTls::None || local;
+    let asks = matches!(draft.auth, AuthType::Plain | AuthType::Login);
+    if asks && !is_fit && draft.host.is_some() {
         let wrong = "is none, which would send the password over the network for all to read";
         reader.wrong(
             "email_tls",
@@ -136,7 +131,7 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
             "starttls or implicit is allowed with email_auth_type, or a mail server on this host",
         );
     }
-    let auth = auth(reader, &draft);
+    let auth = auth(reader, &draft, is_fit);
     Some(MailSettings {
         host: draft.host?,
         port: draft.port,
@@ -152,12 +147,17 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
     })
 }
 
-fn auth(reader: &mut Reader<'_>, draft: &Draft) -> Option<MailAuth> {
-    if draft.auth == AuthType::None {
+fn auth(reader: &mut Reader<'_>, draft: &Draft, is_fit: bool) -> Option<MailAuth> {
+    let unused = match draft.auth {
+        AuthType::None => Some("email_auth_type is none"),
+        AuthType::Auto if !is_fit => Some("the connection is not protected (email_tls is none)"),
+        AuthType::Auto if draft.password.is_none() => return Some(MailAuth::None),
+        AuthType::Auto | AuthType::Plain | AuthType::Login => None,
+    };
+    if let Some(why) = unused {
         if draft.password.is_some() {
-            reader
-                .warnings
-                .push("email_password is set but not used: email_auth_type is none".to_owned());
+            let warning = format!("email_password is set but not used: {why}");
+            reader.warnings.push(warning);
         }
         return Some(MailAuth::None);
     }
@@ -170,10 +170,10 @@ fn auth(reader: &mut Reader<'_>, draft: &Draft) -> Option<MailAuth> {
         .user
         .clone()
         .or_else(|| draft.from.as_ref().map(|(address, _)| address.clone()))?;
-    Some(if draft.auth == AuthType::Plain {
-        MailAuth::Plain { user, password }
-    } else {
+    Some(if draft.auth == AuthType::Login {
         MailAuth::Login { user, password }
+    } else {
+        MailAuth::Plain { user, password }
     })
 }
 
@@ -222,8 +222,43 @@ fn sender(text: &str) -> Result<(String, String), String> {
     Ok((mailbox.email.to_string(), text.to_owned()))
 }
 
-pub(super) fn recipient(text: &str) -> Result<String, String> {
-    sender(text).map(|(_, whole)| whole)
+/// The addresses of a list. In a text they are separated by white space, so that a name has no place there.
+pub(super) fn recipients(reader: &mut Reader<'_>, key: &str) -> Vec<String> {
+    let named = reader.find(key).and_then(|found| match &found.raw {
+        Raw::Text(text) => Some((text, sender(text).ok()?)),
+        Raw::Literal(_) | Raw::List(_) | Raw::Other => None,
+    });
+    if let Some((text, (address, _))) = named.filter(|(text, _)| text.contains('<')) {
+        let wrong = format!(
+            "has {}, which has a name: names are not taken here: {address} alone",
+            quote(text)
+        );
+        reader.wrong(key, &wrong, &reader.kind(key).allowed());
+        return Vec::new();
+    }
+    reader.list(key, |text| sender(text).map(|(_, whole)| whole))
+}
+
+/// Where the page is. The replaced program took any text, so an address without scheme is put right.
+fn email_link(reader: &mut Reader<'_>) -> String {
+    let Some((link, is_whole)) = reader.parsed("email_link", with_scheme) else {
+        return String::new();
+    };
+    if !is_whole {
+        let warning = format!("email_link has no scheme: {link} is taken");
+        reader.warnings.push(warning);
+    }
+    link
+}
+
+/// The link, with https:// in front where it starts with a host; and whether it was whole.
+fn with_scheme(text: &str) -> Result<(String, bool), String> {
+    let host = text.split(['/', ':', '?', '#']).next().unwrap_or_default();
+    if !text.contains("://") && host.contains('.') {
+        link(&format!("https://{text}")).map(|link| (link, false))
+    } else {
+        link(text).map(|link| (link, true))
+    }
 }
 
 pub(super) fn link(text: &str) -> Result<String, String> {

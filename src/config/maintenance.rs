@@ -7,14 +7,8 @@ use jiff::civil::{DateTime, Time, Weekday};
 
 use super::notifications::clock;
 use super::reader::Reader;
-use super::settings::{DAY, MINUTE};
 use super::zone::{self, Zone};
 use engine::{Day, Maintenance, NamePattern, Schedule, Weekly};
-
-const INSTANT: &str = "a date and time, with an offset or else by the clock of zone: 2026-09-01T08:00:00+01:00 or 2026-09-01T08:00";
-const DAYS: &str =
-    "mon, tue, wed, thu, fri, sat or sun, separated by commas or white space, or a list of them";
-const CLOCK: &str = "a time such as 07:30";
 
 /// The longest that work once may last.
 const MAX_ONCE: Duration = Duration::from_secs(366 * 86_400);
@@ -180,10 +174,10 @@ fn planned(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
 
 fn once(reader: &mut Reader<'_>, zone: &Zone) -> Option<Planned> {
     let from = required(reader, "from", |reader, key| {
-        reader.parsed(key, INSTANT, |text| instant(text, zone))
+        reader.parsed(key, |text| instant(text, zone))
     });
     let until = required(reader, "until", |reader, key| {
-        reader.parsed(key, INSTANT, |text| instant(text, zone))
+        reader.parsed(key, |text| instant(text, zone))
     });
     let (from, until) = (from?, until?);
     if until <= from {
@@ -199,13 +193,9 @@ fn once(reader: &mut Reader<'_>, zone: &Zone) -> Option<Planned> {
 }
 
 fn weekly(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
-    let days = required(reader, "days", |reader, key| {
-        Some(reader.list(key, DAYS, day))
-    });
-    let at = required(reader, "at", |reader, key| reader.parsed(key, CLOCK, clock));
-    let lasts = required(reader, "for", |reader, key| {
-        Some(reader.duration(key, MINUTE..=7 * DAY))
-    });
+    let days = required(reader, "days", |reader, key| Some(reader.list(key, day)));
+    let at = required(reader, "at", |reader, key| reader.parsed(key, clock));
+    let lasts = required(reader, "for", |reader, key| Some(reader.duration(key)));
     let named = days?;
     let days = WEEK
         .iter()

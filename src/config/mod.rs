@@ -2,41 +2,52 @@
 
 mod access;
 mod advice;
+mod bounds;
 mod changes;
+mod declared;
 mod document;
 mod graphite;
 mod hidden;
-mod keys;
 mod layers;
+mod log;
 mod mail;
 mod maintenance;
+mod nearest;
 mod notifications;
 mod problem;
 mod reader;
 mod rows;
+mod secret;
 mod servers;
 mod services;
 mod settings;
+mod sources;
 mod summary;
+mod suspicion;
 mod tables;
+mod unknown;
 mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
-pub use graphite::{GraphiteSettings, ProfileSettings, SurfaceSettings};
+pub use declared::{
+    ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
+    settings, variable,
+};
+pub use graphite::{GraphiteSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
-pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};
-pub use layers::{MAX_FILE_BYTES, Sources};
+pub use layers::MAX_FILE_BYTES;
 pub use maintenance::{MaintenanceSettings, Planned};
 pub use notifications::{DeadMan, Route, RouteTarget, TellingSettings, Webhook};
 pub use problem::{Problem, Problems};
-pub use reader::MAX_SECRET_BYTES;
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
+pub use secret::MAX_SECRET_BYTES;
 pub use services::{
     BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
 };
 pub use settings::{Loaded, load, load_rules};
-pub use tables::{EXAMPLE, MAX_ROWS, TABLES, Table, tables};
+pub use sources::{ENV_CONFIG, Sources};
+pub use tables::{EXAMPLE, MAX_ROWS};
 pub use zone::Zone;
 
 use std::path::PathBuf;
@@ -80,8 +91,6 @@ pub struct Config {
     pub surfaces: SurfaceSettings,
     /// Sending to Graphite; `None`: off.
     pub graphite: Option<GraphiteSettings>,
-    /// Profiling on request; `None`: off.
-    pub profile: Option<ProfileSettings>,
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
     pub observe: bool,
     /// The HTTP API.
@@ -231,8 +240,19 @@ pub struct LogSettings {
     pub level: String,
     /// `LOG_FORMAT`.
     pub format: LogFormat,
-    /// `LOG_FILE`: `None` for standard output.
-    pub file: Option<LogFile>,
+    /// `LOG_FILE`.
+    pub target: LogTarget,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone)]
+pub enum LogTarget {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+    /// A file, or a device, pipe or socket.
+    File(LogFile),
 }
 
 /// How a line of the log is written.

@@ -6,8 +6,6 @@ use jiff::tz::TimeZone;
 
 use super::reader::Reader;
 
-const ZONE: &str = "a time zone by its IANA name, such as Europe/London";
-
 /// A time zone whose name and rules are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
@@ -40,7 +38,7 @@ impl fmt::Display for Zone {
 
 /// The zone that a setting names.
 pub(super) fn configured(reader: &mut Reader<'_>, key: &str) -> Option<Zone> {
-    reader.parsed(key, ZONE, named)
+    reader.parsed(key, named)
 }
 
 fn named(text: &str) -> Result<Zone, String> {

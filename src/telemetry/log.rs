@@ -21,7 +21,8 @@ use tracing_subscriber::{Layer as _, Registry, reload};
 
 use super::line::{OneLine, remark};
 use super::rotate::{Bounds, RotatingFile, Surroundings};
-use crate::config::{LogFile, LogFormat, LogSettings};
+use super::special;
+use crate::config::{LogFile, LogFormat, LogSettings, LogTarget};
 
 /// How many lines wait to be written; more are dropped and counted. Some MB at most.
 pub const QUEUED_LINES: usize = 4_096;
@@ -165,7 +166,7 @@ pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
     subscriber(settings.format, filter, writer)
         .try_init()
         .map_err(|_| LogError::Started)?;
-    if let (Some(error), Some(file)) = (refused, &settings.file) {
+    if let (Some(error), LogTarget::File(file)) = (refused, &settings.target) {
         tracing::warn!(file = %file.path.display(), %error, "the log file cannot be opened: the log goes to standard error instead");
     }
     Ok(guard)
@@ -186,18 +187,23 @@ impl Sink {
             unwritten: Arc::default(),
             refused,
         };
-        match settings
-            .file
-            .as_ref()
-            .map(|file| open_file(file, settings.format))
-        {
-            None => plain(Box::new(io::stdout()), None),
-            Some(Ok(file)) => Self {
+        let file = match &settings.target {
+            LogTarget::Output => return plain(Box::new(io::stdout()), None),
+            LogTarget::Error => return plain(Box::new(io::stderr()), None),
+            LogTarget::File(file) => file,
+        };
+        match special::open(&file.path) {
+            Ok(Some(writer)) => return plain(writer, None),
+            Ok(None) => {}
+            Err(error) => return plain(Box::new(io::stderr()), Some(error)),
+        }
+        match open_file(file, settings.format) {
+            Ok(file) => Self {
                 unwritten: file.lost(),
                 writer: Box::new(file),
                 refused: None,
             },
-            Some(Err(error)) => plain(Box::new(io::stderr()), Some(error)),
+            Err(error) => plain(Box::new(io::stderr()), Some(error)),
         }
     }
 }
@@ -293,7 +299,7 @@ mod tests {
         let settings = LogSettings {
             level: level.to_owned(),
             format,
-            file: Some(file),
+            target: LogTarget::File(file),
         };
         let sink = Sink::open(&settings);
         let (filter, handle) = reload::Layer::new(filter(level).expect("a level"));
@@ -411,7 +417,7 @@ mod tests {
         let sink = Sink::open(&LogSettings {
             level: "info".to_owned(),
             format: LogFormat::Text,
-            file: Some(file),
+            target: LogTarget::File(file),
         });
         assert!(sink.refused.is_some());
     }

@@ -4,8 +4,8 @@ pub mod graphite;
 mod line;
 pub mod log;
 pub mod metrics;
-pub mod profile;
 pub mod record_log;
 mod rotate;
+mod special;
 
 pub use rotate::{Bounds, Remark, RotatingFile, Surroundings};
