@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::build;
 use crate::clients::{self, BookClient, Http};
 use crate::config::Config;
 use crate::driver::{self, Clock, Driver, INPUT_QUEUE, Journal, Observers, Outlets, SWITCH_QUEUE};
@@ -84,15 +85,12 @@ impl Default for ServiceOptions {
 ///
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-pub fn run(config: Config, options: ServiceOptions) -> Result<(), ServiceError> {
-    let runtime = runtime().map_err(ServiceError::Runtime)?;
-    let outcome = runtime.block_on(async {
+pub fn run(runtime: &Runtime, config: Config, options: ServiceOptions) -> Result<(), ServiceError> {
+    runtime.block_on(async {
         let stop = CancellationToken::new();
         let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
         serve(config, stop, options).await
-    });
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    outcome
+    })
 }
 
 /// The runtime that the service is made for.
@@ -136,10 +134,13 @@ pub async fn serve(
     options: ServiceOptions,
 ) -> Result<(), ServiceError> {
     let (listener, listen) = http_server::listen(config.api.listen).await?.unzip();
+    let port = listen.map(|listen: SocketAddr| listen.port());
+    let also = http_server::listen_also(&config.api.listen_also, port).await;
+    let listeners = listener.into_iter().chain(also).collect();
     let close = CancellationToken::new();
     let (mut parts, desk) = start(
         config,
-        listener,
+        listeners,
         &Stops {
             all: &stop,
             api: &close,
@@ -149,7 +150,9 @@ pub async fn serve(
     )?;
     tracing::info!(
         listen = listen.map(tracing::field::display),
-        version = env!("CARGO_PKG_VERSION"),
+        version = build::VERSION,
+        commit = build::COMMIT,
+        built = build::BUILT,
         "labwatch is running"
     );
     notify(&[sd_notify::NotifyState::Ready]);
@@ -180,7 +183,7 @@ struct Stops<'a> {
 /// Makes every part and joins them.
 fn start(
     config: Config,
-    listener: Option<TcpListener>,
+    listeners: Vec<TcpListener>,
     stops: &Stops<'_>,
     record: RecordHook,
     (levels, reload): (Option<LevelHandle>, Option<Reload>),
@@ -259,9 +262,7 @@ fn start(
         };
         parts.spawn(
             "reading of the configuration",
-            Reloader::new(reload, hands)
-                .map_err(ServiceError::Runtime)?
-                .run(stop.clone()),
+            Reloader::new(reload, hands).run(stop.clone()),
         );
     }
 
@@ -309,7 +310,7 @@ fn start(
         ),
         base,
     );
-    http_server::start(&config.api, &mut parts, listener, router, stops)
+    http_server::start(&config.api, &mut parts, listeners, router, stops)
         .map_err(ServiceError::Certificate)?;
     metrics::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     parts.spawn(

@@ -257,7 +257,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "TIME_ZONE",
         "Edinburgh",
-        r#"time_zone is "Edinburgh", which is not known here: is tzdata installed?; a time zone by its IANA name, such as Europe/London"#,
+        r#"time_zone is "Edinburgh", which is not known: zones are named after large cities, and timedatectl list-timezones lists them; a time zone by its IANA name, such as Europe/London"#,
     ),
     (
         "WEBHOOK_URL",

@@ -23,7 +23,7 @@ fn unit() -> String {
     fs::read_to_string(shipped("labwatch.service")).expect("reads")
 }
 
-/// Runs systemd-analyze on a copy of the unit whose program is there; `None` where it is not installed.
+/// Runs systemd-analyze on a copy of the unit whose program is there; `None` where it is not installed, unless this is CI.
 fn analyze(args: &[&str]) -> Option<Output> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("labwatch.service");
@@ -32,11 +32,18 @@ fn analyze(args: &[&str]) -> Option<Output> {
         unit().replace("/usr/local/bin/labwatch", env!("CARGO_BIN_EXE_labwatch")),
     )
     .expect("writes");
-    Command::new("systemd-analyze")
+    let output = Command::new("systemd-analyze")
         .args(args)
         .arg(&path)
-        .output()
-        .ok()
+        .output();
+    match output {
+        Ok(output) => Some(output),
+        Err(error) if std::env::var_os("CI").is_some() => panic!("systemd-analyze: {error}"),
+        Err(error) => {
+            eprintln!("NOT CHECKED: systemd-analyze cannot be run: {error}");
+            None
+        }
+    }
 }
 
 fn complaints(output: &Output) -> String {
@@ -94,8 +101,8 @@ fn every_line_of_the_hardening_has_its_reason() {
         "Type=notify",
         "NotifyAccess=main",
         "WatchdogSec=30",
-        "ExecStartPre=/usr/local/bin/labwatch check --no-memory",
-        "ExecReload=/bin/kill -HUP $MAINPID",
+        "ExecStartPre=/usr/local/bin/labwatch check --quiet",
+        "ExecReload=/usr/local/bin/labwatch reload",
         "DynamicUser=yes",
     ] {
         assert!(unit.lines().any(|there| there == line), "{line}");

@@ -153,7 +153,10 @@ fn secret(reader: &mut Reader<'_>, read: ApiRead) -> Option<SecretString> {
             );
             reader.wrong(KEY, "is too short, so that it could be guessed", &allowed);
         }
-        None if reader.secrets && read != ApiRead::Open && reader.problems.len() == before => {
+        None if (reader.secrets)(KEY)
+            && read != ApiRead::Open
+            && reader.problems.len() == before =>
+        {
             let as_str = if read == ApiRead::Token {
                 "token"
             } else {

@@ -61,15 +61,23 @@ enum Named {
 
 fn named(text: &str) -> Result<Named, String> {
     let link = fs::read_link(text).ok();
-    let name = link.as_deref().and_then(Path::to_str).unwrap_or(text);
-    match name.to_ascii_lowercase().as_str() {
-        "stdout" | "-" => Ok(Named::Output),
-        "stderr" => Ok(Named::Error),
-        // Reopened by name, a pipe or socket may refuse; as the stream that it is, it does not.
-        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Ok(Named::Output),
-        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Ok(Named::Error),
-        _ if text.ends_with('/') || Path::new(text).is_dir() => Err("is a folder".to_owned()),
-        _ => Ok(Named::Path(PathBuf::from(text))),
+    let behind = link.as_deref().and_then(Path::to_str).and_then(stream);
+    if let Some(stream) = stream(text).or(behind) {
+        Ok(stream)
+    } else if text.ends_with('/') || Path::new(text).is_dir() {
+        Err("is a folder".to_owned())
+    } else {
+        Ok(Named::Path(PathBuf::from(text)))
+    }
+}
+
+/// The standard stream that a word or a path stands for. Opened by its path, a pipe or socket may refuse; as the stream that it is, it
+/// does not.
+fn stream(text: &str) -> Option<Named> {
+    match text.to_ascii_lowercase().as_str() {
+        "stdout" | "-" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(Named::Output),
+        "stderr" | "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(Named::Error),
+        _ => None,
     }
 }
 
@@ -101,7 +109,7 @@ mod tests {
 
     #[test]
     fn levels() {
-        for (text, level) in [
+        for (text, expected) in [
             ("INFO", "info"),
             ("warning", "warn"),
             ("fatal", "error"),
@@ -112,7 +120,7 @@ mod tests {
             ),
             ("labwatch=trace", "labwatch=trace"),
         ] {
-            assert_eq!(level(text), Ok(level.to_owned()));
+            assert_eq!(level(text), Ok(expected.to_owned()));
         }
         for bad in ["infoo", "info,feeds", "labwatch=loud", "", ","] {
             assert!(level(bad).is_err(), "{bad}");

@@ -235,10 +235,23 @@ fn instant(text: &str, zone: &Zone) -> Result<Timestamp, String> {
         .map_err(|error| format!("is not possible: {error}"))
 }
 
+/// The whole name of a day.
+fn whole_name(short: &str) -> String {
+    let rest = match short {
+        "tue" => "s",
+        "wed" => "nes",
+        "thu" => "rs",
+        "sat" => "ur",
+        _ => "",
+    };
+    format!("{short}{rest}day")
+}
+
 fn day(text: &str) -> Result<Weekday, String> {
+    let lower = text.to_ascii_lowercase();
     let found = WEEK
         .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(text));
+        .find(|(name, _)| lower == *name || lower == whole_name(name));
     found
         .map(|(_, day)| *day)
         .ok_or_else(|| "is not a day of the week".to_owned())
@@ -248,6 +261,25 @@ fn day(text: &str) -> Result<Weekday, String> {
 mod tests {
     use super::*;
     use jiff::tz::{TimeZone, offset};
+
+    #[test]
+    fn a_day_has_a_short_and_a_whole_name() {
+        for (text, expected) in [
+            ("mon", Weekday::Monday),
+            ("Monday", Weekday::Monday),
+            ("TUESDAY", Weekday::Tuesday),
+            ("wednesday", Weekday::Wednesday),
+            ("Thursday", Weekday::Thursday),
+            ("friday", Weekday::Friday),
+            ("Saturday", Weekday::Saturday),
+            ("Sun", Weekday::Sunday),
+        ] {
+            assert_eq!(day(text), Ok(expected), "{text}");
+        }
+        for bad in ["mo", "day", "mondays", ""] {
+            assert!(day(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn an_instant_has_an_offset_or_takes_the_zone_s() {

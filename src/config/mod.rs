@@ -45,7 +45,7 @@ pub use secret::MAX_SECRET_BYTES;
 pub use services::{
     BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
 };
-pub use settings::{Loaded, load, load_rules};
+pub use settings::{Loaded, load, load_api, load_rules};
 pub use sources::{ENV_CONFIG, Sources};
 pub use tables::{EXAMPLE, MAX_ROWS};
 pub use zone::Zone;

@@ -17,8 +17,8 @@ pub(super) struct Reader<'a> {
     layers: &'a Layers,
     /// The table that is read now; `None`: the settings outside of tables.
     pub(super) row: Option<&'a Row>,
-    /// Whether secrets are looked at.
-    pub(super) secrets: bool,
+    /// Which secrets are looked at, by their keys.
+    pub(super) secrets: fn(&str) -> bool,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
 }
@@ -41,7 +41,7 @@ impl WordOr {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(layers: &'a Layers, secrets: bool) -> Self {
+    pub(super) fn new(layers: &'a Layers, secrets: fn(&str) -> bool) -> Self {
         Self {
             layers,
             row: None,

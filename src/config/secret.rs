@@ -20,7 +20,7 @@ pub const MAX_SECRET_BYTES: u64 = 16 << 10;
 impl Reader<'_> {
     /// A secret, from its own setting or from the file that `<key>_file` names; the later layer wins.
     pub(super) fn secret(&mut self, key: &str) -> Option<SecretString> {
-        if !self.secrets {
+        if !(self.secrets)(key) {
             return None;
         }
         let file_key = format!("{key}_file");

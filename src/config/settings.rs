@@ -53,7 +53,21 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
         &Whole {
             address: servers::address,
             mail: mail::mail,
-            secrets: true,
+            secrets: |_| true,
+        },
+    )
+}
+
+/// The same, for what needs only the API and the store: as [`load_rules`], with the secret of the API.
+///
+/// # Errors
+/// [`Problems`], all at once, none with a secret in it.
+pub fn load_api(sources: &Sources) -> Result<Loaded, Problems> {
+    assemble(
+        sources,
+        &Whole {
+            secrets: |key| key == "secret_api",
+            ..RULES
         },
     )
 }
@@ -64,22 +78,21 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
 pub fn load_rules(sources: &Sources) -> Result<Loaded, Problems> {
-    let mail = |reader: &mut Reader<'_>, gather| Some(mail::rules_only(reader, gather));
-    assemble(
-        sources,
-        &Whole {
-            address: |_, server| servers::nowhere(server),
-            mail,
-            secrets: false,
-        },
-    )
+    assemble(sources, &RULES)
 }
+
+const RULES: Whole = Whole {
+    address: |_, server| servers::nowhere(server),
+    mail: |reader, gather| Some(mail::rules_only(reader, gather)),
+    secrets: |_| false,
+};
 
 /// How the two parts are read that differ between a whole configuration and its rules alone.
 struct Whole {
     address: fn(&mut Reader<'_>, SourceName) -> Option<Address>,
     mail: fn(&mut Reader<'_>, Duration) -> Option<MailSettings>,
-    secrets: bool,
+    /// Which secrets are looked at, by their keys.
+    secrets: fn(&str) -> bool,
 }
 
 fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {

@@ -40,7 +40,10 @@ fn is_placeholder(text: &str) -> bool {
 /// Whether a `$` starts the name of a variable: one capital letter alone, as a password can have it, is none.
 fn is_name_behind_dollar(text: &str) -> bool {
     text.split('$').skip(1).any(|after| {
-        let name = after.trim_start_matches(['{', '(']);
+        if after.starts_with('(') {
+            return true;
+        }
+        let name = after.trim_start_matches('{');
         let length = name
             .bytes()
             .take_while(|b| b.is_ascii_uppercase() || *b == b'_')

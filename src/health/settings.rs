@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::category::{DEFAULT, SYSTEM, of_stem, strict};
+use crate::build;
 use crate::config::{CategorySettings, PoolSettings};
 use engine::matches;
 
@@ -102,9 +103,9 @@ impl Identity {
     pub fn of_this_build(started: Timestamp) -> Self {
         Self {
             name: env!("CARGO_PKG_NAME"),
-            version: env!("CARGO_PKG_VERSION"),
-            commit: option_env!("LABWATCH_COMMIT"),
-            built: option_env!("LABWATCH_BUILT"),
+            version: build::VERSION,
+            commit: build::COMMIT,
+            built: build::BUILT,
             started,
         }
     }
