@@ -10,6 +10,7 @@ mod local_instance;
 mod manual;
 mod notify;
 mod ready;
+mod recipients;
 mod reload;
 mod replay;
 mod report;

@@ -193,7 +193,7 @@ fn tls(reader: &mut Reader<'_>) -> Option<ApiTls> {
     })
 }
 
-fn absolute(text: &str) -> Result<PathBuf, String> {
+pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_absolute() {
         Ok(path)

@@ -1,15 +1,17 @@
 //! The settings of mail: read whole, then put together if there is somebody to mail. Sends nothing.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::access::absolute;
 use super::document::Raw;
 use super::problem::quote;
 use super::reader::Reader;
-use super::{MailAuth, MailSettings, MailTls};
+use super::{Fingerprint, MailAuth, MailSettings, MailTls};
 
 /// How to show who we are, before it is known whether what that needs is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,9 @@ struct Draft {
     host: Option<String>,
     port: u16,
     tls: Option<MailTls>,
+    hello: Option<String>,
+    ca: Option<PathBuf>,
+    fingerprint: Option<Fingerprint>,
     auth: AuthType,
     user: Option<String>,
     password: Option<SecretString>,
@@ -63,6 +68,9 @@ pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSetti
         host: "mail.invalid".to_owned(),
         port: reader.number("email_port"),
         tls: MailTls::None,
+        hello: None,
+        tls_ca: None,
+        tls_fingerprint: None,
         auth: MailAuth::None,
         from: "labwatch@mail.invalid".to_owned(),
         to: vec!["nobody@mail.invalid".to_owned()],
@@ -91,6 +99,9 @@ fn draft(reader: &mut Reader<'_>) -> Draft {
         host: reader.parsed("email_host", |text| bare_host(text, "email_port")),
         port: reader.number("email_port"),
         tls: reader.choice("email_tls", &tls).flatten(),
+        hello: reader.parsed("email_hello", hello),
+        ca: reader.parsed("email_tls_ca", absolute),
+        fingerprint: reader.parsed("email_tls_fingerprint", Fingerprint::parse),
         auth: reader
             .choice("email_auth_type", &auth)
             .unwrap_or(AuthType::Auto),
@@ -131,11 +142,19 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
             "starttls or implicit is allowed with email_auth_type, or a mail server on this host",
         );
     }
+    if tls == MailTls::None && (draft.ca.is_some() || draft.fingerprint.is_some()) {
+        reader.warnings.push(
+            "email_tls_ca and email_tls_fingerprint are not used: email_tls is none".to_owned(),
+        );
+    }
     let auth = auth(reader, &draft, is_fit);
     Some(MailSettings {
         host: draft.host?,
         port: draft.port,
         tls,
+        hello: draft.hello,
+        tls_ca: draft.ca,
+        tls_fingerprint: draft.fingerprint,
         auth: auth?,
         from: draft.from.map(|(_, whole)| whole)?,
         to: draft.to,
@@ -170,10 +189,11 @@ fn auth(reader: &mut Reader<'_>, draft: &Draft, is_fit: bool) -> Option<MailAuth
         .user
         .clone()
         .or_else(|| draft.from.as_ref().map(|(address, _)| address.clone()))?;
-    Some(if draft.auth == AuthType::Login {
-        MailAuth::Login { user, password }
-    } else {
-        MailAuth::Plain { user, password }
+    Some(match draft.auth {
+        AuthType::None => MailAuth::None,
+        AuthType::Plain => MailAuth::Plain { user, password },
+        AuthType::Login => MailAuth::Login { user, password },
+        AuthType::Auto => MailAuth::Auto { user, password },
     })
 }
 
@@ -205,6 +225,34 @@ pub(super) fn bare_host(text: &str, port_key: &str) -> Result<String, String> {
     }
     Host::parse(text).map_err(|error| format!("is not a host: {error}"))?;
     Ok(text.to_owned())
+}
+
+/// A name for EHLO: one that servers can look up, or an address literal.
+fn hello(text: &str) -> Result<String, String> {
+    let literal = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    if let Some(literal) = literal {
+        let address = literal.strip_prefix("IPv6:").unwrap_or(literal);
+        let parsed = address.parse::<std::net::IpAddr>();
+        let marked = literal.starts_with("IPv6:");
+        return match parsed {
+            Ok(address) if address.is_ipv6() == marked => Ok(text.to_owned()),
+            Ok(_) => Err("is an IPv6 address without IPv6: before it, or the other way".to_owned()),
+            Err(_) => Err("is no address".to_owned()),
+        };
+    }
+    let is_name = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if text.contains('.') && text.split('.').all(is_name) {
+        Ok(text.to_owned())
+    } else {
+        Err("is no full host name".to_owned())
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -287,6 +335,24 @@ mod tests {
         }
         for bad in ["smtp.example.org:587", "smtp://x", "a b", "me@x", "x/y"] {
             assert!(bare_host(bad, "p").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_for_the_greeting_is_full_or_an_address() {
+        for good in ["lab.example.org", "[192.0.2.1]", "[IPv6:2001:db8::1]"] {
+            assert_eq!(hello(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "vm",
+            "a..b",
+            "a b.org",
+            "[vm]",
+            "[2001:db8::1]",
+            "[IPv6:192.0.2.1]",
+            ".org",
+        ] {
+            assert!(hello(bad).is_err(), "{bad}");
         }
     }
 

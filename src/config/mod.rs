@@ -6,6 +6,7 @@ mod bounds;
 mod changes;
 mod declared;
 mod document;
+mod fingerprint;
 mod graphite;
 mod hidden;
 mod layers;
@@ -34,6 +35,7 @@ pub use declared::{
     ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
     settings, variable,
 };
+pub use fingerprint::Fingerprint;
 pub use graphite::{GraphiteSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
 pub use layers::MAX_FILE_BYTES;
@@ -173,6 +175,12 @@ pub struct MailSettings {
     pub port: u16,
     /// `EMAIL_TLS`.
     pub tls: MailTls,
+    /// `EMAIL_HELLO`: the name by which the server is greeted; `None`: this host's own.
+    pub hello: Option<String>,
+    /// `EMAIL_TLS_CA`: a file with CA certificates that are trusted beside the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// `EMAIL_TLS_FINGERPRINT`: the one certificate that is accepted.
+    pub tls_fingerprint: Option<Fingerprint>,
     /// `EMAIL_AUTH_TYPE`, with the user name and password that it needs.
     pub auth: MailAuth,
     /// `EMAIL_FROM`, as written: an address, or a name with an address.
@@ -185,7 +193,7 @@ pub struct MailSettings {
     pub subject: String,
     /// `EMAIL_LINK`: where the whole status can be seen; may be empty.
     pub link: String,
-    /// `EMAIL_TIMEOUT`: the longest that one attempt may take.
+    /// `EMAIL_TIMEOUT`: the longest that connecting, and each answer before the content, may take.
     pub timeout: Duration,
     /// `EMAIL_GATHER`.
     pub gather: Duration,
@@ -226,6 +234,13 @@ pub enum MailAuth {
     },
     /// AUTH LOGIN.
     Login {
+        /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
+        user: String,
+        /// `EMAIL_PASSWORD`.
+        password: SecretString,
+    },
+    /// By whichever of the two the server offers.
+    Auto {
         /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
         user: String,
         /// `EMAIL_PASSWORD`.

@@ -39,6 +39,8 @@ const AUDIENCE: &str = "a text without control characters";
 const ADVICE: &str = "one line of at most 1000 bytes";
 const BASE_PATH: &str = "a path such as /ed0/book";
 const CALLABLE_URL: &str = "an http or https URL without user and fragment";
+const FINGERPRINT: &str =
+    "the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons";
 const HOST: &str = "a host without port";
 const HOST_AND_PORT: &str = "a host, or host:port, without scheme and path";
 const INSTANT: &str = "a date and time, with an offset or else by the clock of zone: \

@@ -1,8 +1,8 @@
 //! The settings of notifications.
 
 use super::{
-    ADDRESSES, CALLABLE_URL, HOST, Kind, Section, URL, ZONE, days, hours, minutes, seconds, secret,
-    setting,
+    ADDRESSES, CALLABLE_URL, FINGERPRINT, HOST, Kind, Section, URL, ZONE, days, hours, minutes,
+    seconds, secret, setting,
 };
 
 pub(super) const MAIL: Section = Section {
@@ -26,6 +26,33 @@ pub(super) const MAIL: Section = Section {
             "How the connection to the mail server is protected: not at all; by STARTTLS, \
                    without which nothing is sent; from the first byte. auto is implicit on port \
                    465, none for a mail server on this host, and otherwise starttls.",
+        ),
+        setting("email_tls_ca", Kind::Path)
+            .example("/etc/labwatch/mail-ca.pem")
+            .at_once()
+            .says(
+                "A file in PEM with certificates of CAs that the mail server's certificate may be \
+                 of, beside the system's.",
+            ),
+        setting("email_tls_fingerprint", Kind::Value(FINGERPRINT))
+            .example(
+                "3F:64:89:AE:D3:F8:1D:42:67:8C:B1:D6:FB:20:45:6A:\
+                 8F:B4:D9:FE:23:48:6D:92:B7:DC:01:26:4B:70:95:BA",
+            )
+            .at_once()
+            .says(
+                "The mail server's own certificate, which is then accepted whoever signed it, and \
+                 no other: as openssl x509 -noout -fingerprint -sha256 shows it.",
+            ),
+        setting(
+            "email_hello",
+            Kind::Value("a full host name, or an address in brackets: [192.0.2.1]"),
+        )
+        .example("lab.example.org")
+        .at_once()
+        .says(
+            "The name by which labwatch greets the mail server (EHLO). Without it: this host's \
+             full name, or else its address.",
         ),
         setting(
             "email_auth_type",
@@ -76,7 +103,10 @@ pub(super) const MAIL: Section = Section {
         setting("email_timeout", Kind::Duration(seconds(1), minutes(5)))
             .default("30s")
             .at_once()
-            .says("The longest time that one attempt to send may take."),
+            .says(
+                "How long connecting to the mail server may take, and each of its answers. Behind \
+                   the whole mail it may take 10 minutes to answer.",
+            ),
         setting("email_gather", Kind::Duration(seconds(0), days(1)))
             .default("0s")
             .at_once()

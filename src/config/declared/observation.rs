@@ -67,7 +67,10 @@ pub(super) const EVALUATION: Section = Section {
         setting("health_outage_hold", Kind::Duration(seconds(10), days(7)))
             .default("15m")
             .at_once()
-            .says("How long relay may send no reports before its experiments count as down."),
+            .says(
+                "How long relay must be dead by its own fault, without a break, before its \
+                   experiments count as down.",
+            ),
         setting("health_hold_down", Kind::Duration(seconds(0), hours(1)))
             .default("0s")
             .at_once()

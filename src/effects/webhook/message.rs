@@ -45,6 +45,7 @@ struct Experiment<'a> {
     /// `ok`, `degraded`, `down`, `flapping` or `unknown`.
     health: &'static str,
     /// The health that was told last.
+    #[serde(rename = "told")]
     notified: &'static str,
     /// `bookable`, `withdrawn` (by labwatch) or `held` (by a person); null when book has not told.
     bookable: Option<String>,
