@@ -1,7 +1,6 @@
 //! The boot story of the service's own health: who reports, who is asked, where changes are kept. Judges nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,24 +53,15 @@ const STORE_KEY: &str = "health.probe";
 const MAX_DOCUMENT_BYTES: usize = 256 << 10;
 
 /// Why the service's own health cannot be set up.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     /// A component cannot be registered.
+    #[error("{0}")]
     Register(RegisterError),
     /// The client for outside services cannot be made.
+    #[error("cannot set up asking outside services: {0}")]
     Client(CallError),
 }
-
-impl fmt::Display for HealthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Register(error) => write!(f, "{error}"),
-            Self::Client(fault) => write!(f, "cannot set up asking outside services: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for HealthError {}
 
 /// What is needed to set it up.
 pub(super) struct HealthDeps<'a> {

@@ -1,7 +1,6 @@
 //! What is revoked: ids of tokens and sessions, each remembered until what it names would have expired anyway.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{PoisonError, RwLock};
@@ -40,24 +39,12 @@ pub struct Revoked {
 }
 
 /// Nothing was revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RevokeError {
     /// There are [`MAX_REVOKED`] already.
+    #[error("{max_revoked} ids are revoked, which is the most: change secret_api, which ends all tokens", max_revoked = MAX_REVOKED)]
     Full,
 }
-
-impl fmt::Display for RevokeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => write!(
-                f,
-                "{MAX_REVOKED} ids are revoked, which is the most: change secret_api, which ends all tokens"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for RevokeError {}
 
 impl Revocations {
     /// What the memory holds of them. What is over is forgotten there.
