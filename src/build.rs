@@ -8,6 +8,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit; `None` where the build did not know.
 pub const COMMIT: Option<&str> = option_env!("LABWATCH_COMMIT");
 
+/// When that was committed, in RFC 3339.
+pub const COMMITTED: Option<&str> = option_env!("LABWATCH_COMMITTED");
+
 /// When it was built, in RFC 3339; a repeatable build says when it was committed.
 pub const BUILT: Option<&str> = option_env!("LABWATCH_BUILT");
 

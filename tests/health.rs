@@ -19,16 +19,22 @@ mod paths;
 mod schema;
 #[path = "health/server.rs"]
 mod server;
+#[path = "health/services.rs"]
+mod services;
 #[path = "health/switches.rs"]
 mod switches;
 #[path = "health/traps.rs"]
 mod traps;
+#[path = "health/truth.rs"]
+mod truth;
 
 use std::path::Path;
 
 use engine::Link;
 use engine::model::{CallError, ConnectError, SourceHealth, SourceName};
-use labwatch::health::dialects::{Query, Reader, health_page};
+use labwatch::health::dialects::{
+    Query, Reader, actuator, health_json, health_page, info, of_endpoint,
+};
 use labwatch::health::{Acks, Finding, State};
 
 use serde_json::Value;
@@ -306,11 +312,85 @@ async fn without_a_component_that_fails_nothing_is_wrong() {
         (State::Ok, String::new())
     );
     let bench = Bench::well();
-    bench.web.report(Finding::new(State::Warn, "slow"));
+    bench.store.report(Finding::new(State::Warn, "slow"));
     assert_eq!(
         bench.desk.picture().overall(),
-        (State::Warn, "web: slow".to_owned())
+        (State::Warn, "store: slow".to_owned())
     );
+}
+
+/// Names of people are for readers who may see them.
+#[tokio::test]
+async fn names_are_shown_to_those_who_may_see_them() {
+    let bench = Bench::well();
+    bench.show(121, |lab| put(lab, down("pend00")));
+    bench
+        .desk
+        .order(&switches::order("exam", false, "moved"))
+        .expect("is open");
+    bench.desk.acknowledge(Acks {
+        experiments: [("pend00".to_owned(), ack("known"))].into(),
+        installation: Some(ack("lab move")),
+        ..Acks::default()
+    });
+    let picture = bench.desk.picture();
+    let query = Query::parse("categories=exam,default");
+    for (reader, is_named) in [
+        (Reader::Public, false),
+        (Reader::Full, true),
+        (Reader::Maintainer, true),
+    ] {
+        let answers = [
+            health_json(&picture, &query, reader),
+            health_page(&picture, &query, reader),
+            info(&picture, &[], reader),
+        ];
+        let answers = answers.map(|answer| String::from_utf8(answer.expect("an answer").body));
+        let text = answers.map(|text| text.expect("text")).concat();
+        for name in ["bob: known", "bob: lab move", "(ann, "] {
+            assert_eq!(text.contains(name), is_named, "{name} {reader:?}");
+        }
+        for words in ["known", "lab move", "moved"] {
+            assert!(text.contains(words), "{words} {reader:?}");
+        }
+    }
+}
+
+/// A restart does not end what another program does with the database.
+#[tokio::test]
+async fn liveness_does_not_fail_by_a_store_that_is_busy() {
+    let bench = Bench::well();
+    let server = Server::start(&bench).await;
+    let busy = || Finding::error("another program holds the database").external();
+    bench.store.report(busy());
+    assert_eq!(server.status("/liveness").await, 200);
+    assert_eq!(server.status("/actuator/health/liveness").await, 200);
+    assert_eq!(server.status("/readiness").await, 503, "something is lost");
+    bench.store.report(Finding::error("disk full"));
+    assert_eq!(server.status("/liveness").await, 503);
+}
+
+/// A logger is listed only where there is one, and what is added answers.
+#[tokio::test]
+async fn the_actuator_lists_what_it_has() {
+    let names = |answer: labwatch::health::dialects::Answer| {
+        let list: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let list = list["endpoints"].as_array().expect("a list").clone();
+        let names = list
+            .iter()
+            .map(|one| one["name"].as_str().expect("a name").to_owned());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let added = [labwatch::health::dialects::Endpoint {
+        name: "motd".to_owned(),
+        answer: std::sync::Arc::new(|picture| Ok(Value::from(picture.settings.label.clone()))),
+    }];
+    let base = "health/liveness health/readiness info";
+    assert_eq!(names(actuator(false, &[]).expect("a list")), base);
+    let all = actuator(true, &added).expect("a list");
+    assert_eq!(names(all), format!("{base} logger motd"));
+    let answer = of_endpoint(&added[0], &Bench::well().desk.picture());
+    assert_eq!(answer.expect("an answer").body, b"\"test-lab\"");
 }
 
 /// Row 37: whoever reads a check knows where to read more, wherever labwatch is served.
@@ -353,7 +433,7 @@ async fn the_page_leads_maintainers_to_the_forms() {
         String::from_utf8(answer.body).expect("text")
     };
     let (shown, led) = (
-        page(Reader::Anybody, ""),
+        page(Reader::Public, ""),
         page(Reader::Maintainer, "categories=exam,pendulums"),
     );
     assert!(!shown.contains("href=\"do/"), "{shown}");

@@ -255,8 +255,7 @@ impl Stage {
                     records.tell(who, &what);
                 }
             }),
-            levels: None,
-            reload: None,
+            ..ServiceOptions::default()
         }
     }
 

@@ -92,11 +92,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
 
 /// Every address to listen on; none without a port.
 fn listen(reader: &mut Reader<'_>) -> Vec<SocketAddr> {
-    let mut addresses = reader.list("address_serve", |text| {
-        text.trim_matches(['[', ']'])
-            .parse::<IpAddr>()
-            .map_err(|_| "is not an IP address".to_owned())
-    });
+    let mut addresses = reader.list("address_serve", ip);
     let port = reader.parsed("port_serve", port).flatten();
     let mut seen = BTreeSet::new();
     addresses.retain(|address| seen.insert(*address));
@@ -108,8 +104,14 @@ fn listen(reader: &mut Reader<'_>) -> Vec<SocketAddr> {
     addresses.into_iter().flatten().collect()
 }
 
+pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
+    text.trim_matches(['[', ']'])
+        .parse()
+        .map_err(|_| "is not an IP address".to_owned())
+}
+
 /// One port, or nothing where the word is none.
-fn port(text: &str) -> Result<Option<u16>, String> {
+pub(super) fn port(text: &str) -> Result<Option<u16>, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(None);
     }

@@ -124,7 +124,6 @@ impl Config {
                 ..later.telling
             },
             mail,
-            services: now.services,
             surfaces: SurfaceSettings {
                 non_fatal: later.surfaces.non_fatal,
                 severity_1: later.surfaces.severity_1,
@@ -133,6 +132,7 @@ impl Config {
             graphite: now.graphite,
             api: now.api,
             memory: now.memory,
+            laboratory: now.laboratory,
             observe: now.observe,
             log: LogSettings {
                 level: later.log.level,

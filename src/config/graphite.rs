@@ -1,7 +1,9 @@
 //! How labwatch shows its health to others: names, what is fatal and what is grave, metrics, Graphite. Sends nothing.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::access::{ip, port};
 use super::mail::bare_host;
 use super::nearest::nearest;
 use super::reader::Reader;
@@ -19,6 +21,8 @@ pub struct SurfaceSettings {
     pub severity_1: Vec<String>,
     /// `METRICS`: whether Prometheus is answered.
     pub metrics: bool,
+    /// `ADDRESS_ACTUATOR` and `PORT_ACTUATOR`: where the health endpoints are served besides; `None`: nowhere else.
+    pub actuator: Option<SocketAddr>,
 }
 
 /// Sending to Graphite.
@@ -48,7 +52,14 @@ pub(super) fn surfaces(reader: &mut Reader<'_>, services: &[ServiceSettings]) ->
             .collect(),
         severity_1: reader.list("severity_1", pattern),
         metrics: reader.switch("metrics"),
+        actuator: actuator(reader),
     }
+}
+
+fn actuator(reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    let address = reader.parsed("address_actuator", ip);
+    let port = reader.parsed("port_actuator", port).flatten();
+    address.zip(port).map(SocketAddr::from)
 }
 
 pub(super) fn graphite(reader: &mut Reader<'_>) -> Option<GraphiteSettings> {

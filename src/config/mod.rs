@@ -47,7 +47,7 @@ pub use secret::MAX_SECRET_BYTES;
 pub use services::{
     BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
 };
-pub use settings::{Loaded, load, load_api, load_rules};
+pub use settings::{Loaded, load, load_api, load_rules, load_without_laboratory};
 pub use sources::{ENV_CONFIG, Sources};
 pub use tables::{EXAMPLE, MAX_ROWS};
 pub use zone::Zone;
@@ -93,6 +93,8 @@ pub struct Config {
     pub surfaces: SurfaceSettings,
     /// Sending to Graphite; `None`: off.
     pub graphite: Option<GraphiteSettings>,
+    /// Whether a laboratory is watched. Without one relay, jump and book are not connected to, whatever their addresses say.
+    pub laboratory: bool,
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
     pub observe: bool,
     /// The HTTP API.

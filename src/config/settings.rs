@@ -87,6 +87,17 @@ const RULES: Whole = Whole {
     secrets: |_| false,
 };
 
+/// The configuration of a program that uses labwatch for its own health: no laboratory is watched, and no mail is sent. Hosts and secrets
+/// of relay, jump and book are not looked at.
+///
+/// # Errors
+/// [`Problems`], all at once, none with a secret in it.
+pub fn load_without_laboratory(sources: &Sources) -> Result<Loaded, Problems> {
+    let mut loaded = load_rules(sources)?;
+    loaded.config.mail = None;
+    Ok(loaded)
+}
+
 /// How the two parts are read that differ between a whole configuration and its rules alone.
 struct Whole {
     address: fn(&mut Reader<'_>, SourceName) -> Option<Address>,
@@ -180,6 +191,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         advice,
         surfaces,
         graphite,
+        laboratory: (parts.secrets)("secret_relay"),
         observe,
         api,
         memory,

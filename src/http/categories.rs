@@ -1,4 +1,4 @@
-//! Categories: how they stand, and opening and closing them by a person's word. What that comes to is the health room's word.
+//! Categories: how they stand, and opening and closing them by a person's command. What that comes to is decided in `health`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::commands::{Asked, Given, Mode, Named, Outcome, mode, read, refused};
 use super::error::{self, ApiError};
 use super::health::{HealthRoutes, KeepSwitch};
 use super::routes::answer;
-use crate::health::{CategoryOrder, CategoryStatus, HealthState, standings};
+use crate::health::{Ack, CategoryOrder, CategoryStatus, Component, HealthState, standings};
 use crate::http::auth::{Caller, Noted};
 use engine::{Effect, Receipt, Refusal};
 
@@ -59,6 +59,18 @@ impl Categories {
         standings(&self.desk.picture())
     }
 
+    /// All outside services, sorted by name.
+    #[must_use]
+    pub fn services(&self) -> Vec<ServiceRow> {
+        let picture = self.desk.picture();
+        let services = picture.components.iter().filter(|one| one.is_service());
+        let row = |component: &Component| ServiceRow {
+            ack: picture.acks.component(&component.name, picture.at).cloned(),
+            component: component.clone(),
+        };
+        services.map(row).collect()
+    }
+
     /// What an order would do now, without doing it.
     ///
     /// # Errors
@@ -88,7 +100,7 @@ impl Categories {
         if !kept {
             tracing::error!(
                 category = order.category,
-                "a category's switch holds only until the next start, because the memory takes nothing"
+                "a category's switch holds only until the next start, because the store takes nothing"
             );
             effect.text += "; it is not on disk, so it holds only until the next start";
         }
@@ -101,6 +113,15 @@ impl Categories {
             },
         ))
     }
+}
+
+/// An outside service, as the page shows it.
+#[derive(Debug, Clone)]
+pub struct ServiceRow {
+    /// How it is.
+    pub component: Component,
+    /// Its acknowledgement, while it holds.
+    pub ack: Option<Ack>,
 }
 
 /// All paths.

@@ -36,15 +36,15 @@ mod tokens;
 mod v2;
 
 pub use authenticator::{AccessSettings, Authenticator};
-pub use categories::Categories;
+pub use categories::{Categories, ServiceRow};
 pub use commands::{Answered, Give, OrderState};
 pub use document::{DOCUMENT_JSON, document};
 pub use health::{HealthRoutes, KeepSwitch};
 pub use metrics::{Count, Figures};
 pub use middleware::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
-pub use port_probe::labwatch_on;
+pub use port_probe::{StatusAnswer, labwatch_on, status_on};
 pub use prefix::below;
-pub use routes::{ApiState, router};
+pub use routes::{ApiState, health_router, router};
 pub use server::{
     CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS,
     MAX_HEAD_BYTES, STREAM_LIFE, serve, serve_over_tls,

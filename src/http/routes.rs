@@ -115,6 +115,11 @@ pub fn router(state: ApiState, authenticator: Arc<Authenticator>, others: Router
     middleware::dressed(routes)
 }
 
+/// The health endpoints alone, behind the same gate: for a listener of their own.
+pub fn health_router(health: HealthRoutes, authenticator: Arc<Authenticator>) -> Router {
+    middleware::dressed(authenticator::before(health::routes(health), authenticator))
+}
+
 /// What the handlers share.
 pub(super) struct Served {
     snapshots: watch::Receiver<Arc<Snapshot>>,

@@ -18,7 +18,7 @@ use url::Url;
 use super::{ServiceError, Stops, TaskSet};
 use crate::config::{ApiRead, ApiSettings};
 use crate::driver::CommandSender;
-use crate::health::HealthState;
+use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
     self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, OrderState,
@@ -149,16 +149,51 @@ pub(super) fn orders(
         let orders = orders.clone();
         Box::pin(async move { orders.give(command, by).await }) as Answered
     };
-    let is_component = move |name: &str| desk.picture().component(name).is_some();
+    let component = move |name: &str| {
+        let picture = desk.picture();
+        picture
+            .component(name)
+            .map(|component| component.state() == State::Ok)
+    };
     OrderState {
         snapshots,
-        is_component: Arc::new(is_component),
+        component: Arc::new(component),
         give: Arc::new(give),
     }
 }
 
 /// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.
 pub(super) fn start(
+    settings: &ApiSettings,
+    parts: &mut TaskSet,
+    listeners: Vec<TcpListener>,
+    router: Router,
+    stops: &Stops<'_>,
+) -> Result<(), CertificateError> {
+    start_as("API", settings, parts, listeners, router, stops)
+}
+
+/// Starts the listener of the health endpoints, where they have one, with the path and the certificate of the API.
+pub(super) fn start_actuator(
+    settings: &ApiSettings,
+    parts: &mut TaskSet,
+    listener: Option<TcpListener>,
+    router: Router,
+    stops: &Stops<'_>,
+) -> Result<(), CertificateError> {
+    let listeners = listener.into_iter().collect();
+    start_as(
+        "health endpoints",
+        settings,
+        parts,
+        listeners,
+        router,
+        stops,
+    )
+}
+
+fn start_as(
+    name: &'static str,
     settings: &ApiSettings,
     parts: &mut TaskSet,
     listeners: Vec<TcpListener>,
@@ -189,7 +224,7 @@ pub(super) fn start(
         )
     });
     let serving = join_all(serving.collect::<Vec<_>>());
-    parts.spawn("API", async move {
+    parts.spawn(name, async move {
         serving.await;
     });
     Ok(())

@@ -111,11 +111,11 @@ fn another(setting: &Setting) -> Option<String> {
         Kind::Secret => "another secret of more than 32 bytes".to_owned(),
         Kind::Text | Kind::Path | Kind::Value(_) | Kind::Values(_) | Kind::Hidden(_) => {
             match setting.name {
-                "address_serve" => "0.0.0.0".to_owned(),
+                "address_serve" | "address_actuator" => "0.0.0.0".to_owned(),
                 "api_prefix" | "basepath_book" | "basepath_jump" | "basepath_relay" => {
                     "/x".to_owned()
                 }
-                "port_serve" => "1".to_owned(),
+                "port_serve" | "port_actuator" => "1".to_owned(),
                 "api_trusted_proxy" => "10.0.0.1".to_owned(),
                 "email_digest" => "07:30".to_owned(),
                 "email_from" => "c@x.org".to_owned(),
@@ -147,10 +147,11 @@ fn a_reload_takes_over_what_says_so_and_nothing_else() {
         "log_max_age",
         "log_max_total",
     ];
-    let base: [(&str, &str); 7] = [
+    let base: [(&str, &str); 8] = [
         ("GRAPHITE_HOST", "graphite.example.org"),
         ("WEBHOOK_URL", "https://hooks.example.org/x"),
         ("SECRET_WEBHOOK", "signed"),
+        ("PORT_ACTUATOR", "3008"),
         ("SECRET_API", "a secret of the API of more than 32 bytes"),
         ("DEAD_MAN_URL", "https://alive.example.org/x"),
         ("EMAIL_PASSWORD", "pw"),

@@ -184,7 +184,7 @@ async fn what_failed_cannot_be_booked_until_it_was_inspected() {
         .await;
     let exam = category(&monitor, "exam").await;
     assert_eq!(
-        (&exam["kept_back"], &exam["ok"]),
+        (&exam["quarantined"], &exam["ok"]),
         (&json!(["spin00"]), &json!(false)),
         "{exam}"
     );

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::health::{
     Ack, Categories, Clock, Finding, HealthState, Identity, PassiveChecks, Registry, Reporter,
-    STORE, Settings, SingleCheck, State, strict,
+    STORE, Settings, SingleCheck, strict,
 };
 use tokio::sync::watch;
 
@@ -106,6 +106,8 @@ impl Bench {
             name: "labwatch",
             version: "1.2.3",
             commit: Some("abc1234"),
+            committed: Some("2026-11-20T11:00:00Z"),
+            git_state: Some("clean"),
             built: Some("2026-11-20T12:00:00Z"),
             started: at(0),
         };
@@ -196,9 +198,8 @@ pub fn ailing_service() -> Finding {
         ..SingleCheck::default()
     });
     Finding {
-        state: State::Error,
-        detail: "1 of its checks failing (mail)".into(),
         checks: Arc::from(checks),
+        ..Finding::error("1 of its checks failing (mail)")
     }
 }
 

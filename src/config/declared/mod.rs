@@ -47,6 +47,7 @@ const INSTANT: &str = "a date and time, with an offset or else by the clock of z
                        2026-09-01T08:00:00+01:00 or 2026-09-01T08:00";
 const NAMES: &str = "names, separated by commas or white space, or a list of them";
 const PATTERNS: &str = "patterns of names, separated by commas or white space, or a list of them";
+const PORT_OR_NONE: &str = "a number from 0 to 65535, or none";
 const PLAIN_URL: &str = "an http or https URL without user, query and fragment";
 const SENTENCES: &str = "a text without control characters of at most 500 bytes";
 const SLUG: &str = "letters, digits, dots, dashes and underscores, at most 64";

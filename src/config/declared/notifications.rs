@@ -5,6 +5,9 @@ use super::{
     seconds, secret, setting,
 };
 
+const HELLO: &str = "a full host name, or an address in brackets: [192.0.2.1]";
+const SENDER: &str = "a mail address, or a name with a mail address: Lab <lab@example.org>";
+
 pub(super) const MAIL: Section = Section {
     title: "Mail: off unless email_host and email_to are set",
     settings: &[
@@ -44,16 +47,13 @@ pub(super) const MAIL: Section = Section {
                 "The mail server's own certificate, which is then accepted whoever signed it, and \
                  no other: as openssl x509 -noout -fingerprint -sha256 shows it.",
             ),
-        setting(
-            "email_hello",
-            Kind::Value("a full host name, or an address in brackets: [192.0.2.1]"),
-        )
-        .example("lab.example.org")
-        .at_once()
-        .says(
-            "The name by which labwatch greets the mail server (EHLO). Without it: this host's \
+        setting("email_hello", Kind::Value(HELLO))
+            .example("lab.example.org")
+            .at_once()
+            .says(
+                "The name by which labwatch greets the mail server (EHLO). Without it: this host's \
              full name, or else its address.",
-        ),
+            ),
         setting(
             "email_auth_type",
             Kind::Choice(&["auto", "none", "plain", "login"]),
@@ -77,13 +77,10 @@ pub(super) const MAIL: Section = Section {
             .example("/etc/labwatch/secrets/email_password")
             .at_once()
             .says("A file with the password for the mail server."),
-        setting(
-            "email_from",
-            Kind::Value("a mail address, or a name with a mail address: Lab <lab@example.org>"),
-        )
-        .example("labwatch@example.org")
-        .at_once()
-        .says("Sender. Required for mail."),
+        setting("email_from", Kind::Value(SENDER))
+            .example("labwatch@example.org")
+            .at_once()
+            .says("Sender. Required for mail."),
         setting("email_to", Kind::Values(ADDRESSES))
             .example("maintainer@example.org, lab@example.org")
             .at_once()

@@ -5,6 +5,14 @@ use super::{
     Table, URL, ZONE, days, hours, millis, minutes, seconds, secret, setting,
 };
 
+const SERVICE_NAME: &str = "letters, digits, dots, dashes and underscores, at most 64, and not \
+    self, store, configuration, dead_man, book, relay, jump, mail or \
+    cluster";
+const DAYS: &str = "mon, tue, wed, thu, fri, sat or sun, separated by commas or white \
+    space, or a list of them";
+const ROUTE_NAME: &str = "letters, digits, dots, dashes and underscores, at most 64, and not \
+    everybody, mail or webhook";
+
 /// Every kind of table, in the order of the documentation.
 pub const TABLES: &[Table] = &[
     Table {
@@ -14,7 +22,7 @@ pub const TABLES: &[Table] = &[
         text: "Further recipients, or a webhook, that get the notifications about some experiments. \
            email_to always gets every notification.",
         keys: &[
-            setting("name", Kind::Value("letters, digits, dots, dashes and underscores, at most 64, and not everybody, mail or webhook"))
+            setting("name", Kind::Value(ROUTE_NAME))
                 .example("pendulums")
                 .says("Its name, which no other route has. Keep it when the route changes, so \
                        that nothing is notified twice."),
@@ -74,7 +82,7 @@ pub const TABLES: &[Table] = &[
             setting("until", Kind::Value(INSTANT))
                 .example("2026-09-01T12:00")
                 .says("When it ends, at most 366 days later."),
-            setting("days", Kind::Values("mon, tue, wed, thu, fri, sat or sun, separated by commas or white space, or a list of them"))
+            setting("days", Kind::Values(DAYS))
                 .example("[\"mon\", \"wed\"]")
                 .says("The days of the week on which it begins."),
             setting("at", Kind::Value("a time such as 07:30"))
@@ -113,8 +121,8 @@ pub const TABLES: &[Table] = &[
         reload: Reload::AtOnce,
         text: "A named set of experiments and components whose health is asked for as one, with \
            rules of its own. What is in no [[category]] is in one named after its stem: pend00 \
-           in pend. default, all experiments, and system, all components, are always there; to \
-           change their rules name them here without match and pools.",
+           in pend. default, all experiments, and system, all components of labwatch, are \
+           always there; to change their rules name them here without match and pools.",
         keys: &[
             setting("name", Kind::Value(SLUG))
                 .example("teaching")
@@ -160,12 +168,13 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "service",
         repeats: true,
-        reload: Reload::AtRestart,
+        reload: Reload::AtOnce,
         text: "A service outside of labwatch whose health is asked for, or reported by itself, and \
-           shown as a component. As with any component, its failure makes labwatch as a whole \
-           unhealthy, unless it stands in non_fatal.",
+           shown as a component. It counts in its own categories and only there; a resilient \
+           category works while one of its instances does, whose names differ by a number: \
+           wiki-1 and wiki-2.",
         keys: &[
-            setting("name", Kind::Value("letters, digits, dots, dashes and underscores, at most 64, and not self, store, configuration, dead_man, book, relay, jump, mail or cluster"))
+            setting("name", Kind::Value(SERVICE_NAME))
                 .example("wiki")
                 .says("Its name, which neither another service nor a part of labwatch has."),
             setting("url", Kind::Value(CALLABLE_URL))
@@ -174,8 +183,8 @@ pub const TABLES: &[Table] = &[
                        to /api/v1/reports/component/NAME with a token of the scope report."),
             setting("period", Kind::Duration(seconds(1), hours(1)))
                 .default("30s")
-                .says("How often it is asked; of one that reports by itself, how long a report \
-                       counts."),
+                .says("The longest time between two checks, where none of its categories has a shorter \
+                       period; of one that reports by itself, how long a report counts."),
             setting("timeout", Kind::Duration(millis(100), minutes(1)))
                 .default("5s")
                 .says("The longest that an answer may take."),
@@ -185,7 +194,8 @@ pub const TABLES: &[Table] = &[
                        health document of the FT standard that says so."),
             setting("categories", Kind::Values(NAMES))
                 .example("[\"teaching\"]")
-                .says("The categories that it is in, each default, system or one of [[category]]."),
+                .says("The categories in which it counts, each default, system or one of [[category]]; \
+                       without any it counts in default."),
             setting("retries", Kind::Number(0, 10))
                 .default("2")
                 .says("How often it is asked again before it counts as failed."),

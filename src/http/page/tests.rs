@@ -326,10 +326,10 @@ fn web_called(
 ) -> Router {
     // The sender may go: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
-    let is_component = Arc::new(|name: &str| name == "jump");
+    let component = Arc::new(|name: &str| (name == "jump").then_some(false));
     let orders = give.map(|give| OrderState {
         snapshots: snapshots.clone(),
-        is_component,
+        component,
         give,
     });
     let pages = router(WebState {
