@@ -31,6 +31,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::build;
 use crate::clients::{self, BookClient, Http};
 use crate::config::Config;
 use crate::driver::{self, Clock, Driver, INPUT_QUEUE, Journal, Observers, Outlets, SWITCH_QUEUE};
@@ -94,15 +95,12 @@ impl Default for ServiceOptions {
 ///
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-pub fn run(config: Config, options: ServiceOptions) -> Result<(), ServiceError> {
-    let runtime = runtime().map_err(ServiceError::Runtime)?;
-    let outcome = runtime.block_on(async {
+pub fn run(runtime: &Runtime, config: Config, options: ServiceOptions) -> Result<(), ServiceError> {
+    runtime.block_on(async {
         let stop = CancellationToken::new();
         let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
         serve(config, stop, options).await
-    });
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    outcome
+    })
 }
 
 /// The runtime that the service is made for.
@@ -146,12 +144,14 @@ pub async fn serve(
     options: ServiceOptions,
 ) -> Result<(), ServiceError> {
     let (listener, listen) = http_server::listen(config.api.listen).await?.unzip();
+    let port = listen.map(|listen: SocketAddr| listen.port());
+    let also = http_server::listen_also(&config.api.listen_also, port).await;
     let (actuator, actuator_listen) = http_server::listen(config.surfaces.actuator).await?.unzip();
     let close = CancellationToken::new();
     let (mut parts, desk) = start(
         config,
         Listeners {
-            api: listener,
+            api: listener.into_iter().chain(also).collect(),
             actuator,
         },
         &Stops {
@@ -165,7 +165,9 @@ pub async fn serve(
     tracing::info!(
         listen = listen.map(tracing::field::display),
         actuator = actuator_listen.map(tracing::field::display),
-        version = env!("CARGO_PKG_VERSION"),
+        version = build::VERSION,
+        commit = build::COMMIT,
+        built = build::BUILT,
         "labwatch is running"
     );
     notify(&[sd_notify::NotifyState::Ready]);
@@ -190,7 +192,7 @@ pub async fn serve(
 /// Where requests come in.
 struct Listeners {
     /// Everything.
-    api: Option<TcpListener>,
+    api: Vec<TcpListener>,
     /// The health endpoints alone, beside the API.
     actuator: Option<TcpListener>,
 }
@@ -285,9 +287,7 @@ fn start(
         };
         parts.spawn(
             "reading of the configuration",
-            Reloader::new(reload, hands)
-                .map_err(ServiceError::Runtime)?
-                .run(stop.clone()),
+            Reloader::new(reload, hands).run(stop.clone()),
         );
     }
 
@@ -350,7 +350,6 @@ fn start(
     http_server::start(&config.api, &mut parts, listeners.api, router, stops)
         .map_err(ServiceError::Certificate)?;
     metrics::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
-    metrics::start_profiling(config, &mut parts, stop)?;
     parts.spawn(
         "summary in the log",
         telemetry::record_log::summarise(pictures, config.health.log_every, stop.clone()),

@@ -31,7 +31,7 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
         Err(error @ (StoreError::InUse { .. } | StoreError::TooNew { .. })) => {
-            return Err(ServiceError::Memory(error));
+            return Err(ServiceError::Store(error));
         }
         Err(error @ (StoreError::Folder { .. } | StoreError::Thread(_))) => {
             tracing::error!(folder = %settings.dir.display(), "nothing is kept for a restart: {error}");
