@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use labwatch::http::auth::Scope;
-use labwatch::lab::{Lab, RelayVersion};
+use lab::{Lab, RelayVersion};
 use labwatch::store::DATABASE_FILE;
 use reqwest::{Client, StatusCode};
 use rusqlite::{Connection, OpenFlags};

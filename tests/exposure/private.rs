@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use labwatch::http::ROUTES;
 use labwatch::http::auth::Scope;
-use labwatch::lab::{Lab, RelayVersion};
+use lab::{Lab, RelayVersion};
 use reqwest::{Client, Method};
 use serde_json::json;
 use tokio::time::timeout;
