@@ -41,10 +41,10 @@ fn services() -> Services {
     let second = register("document-store-api-2", &["docs"]);
     let wiki = register("wiki", &["latch"]);
     Services {
+        bench,
         first,
         second,
         wiki,
-        bench,
     }
 }
 
