@@ -13,7 +13,7 @@ use super::recipients::refusals;
 use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
 use crate::effects::mail::{Mailer, Recipients};
-use engine::model::{CallError, SourceName, format_duration};
+use engine::model::{CallError, SourceName, Visibility, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
 const TRY_FOR: Duration = Duration::from_secs(10);
@@ -41,7 +41,13 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
         try_feed(&config.relay, SourceName::Relay)
     );
     let named = |server: SourceName, outcome: Result<String, CallError>| {
-        let outcome = outcome.map_err(|fault| format!("{fault}{}", advice(&fault, server)));
+        let outcome = outcome.map_err(|fault| {
+            format!(
+                "{}{}",
+                fault.words(Visibility::MAINTAINER),
+                advice(&fault, server)
+            )
+        });
         Finding {
             server: server.as_str(),
             outcome,

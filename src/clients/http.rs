@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, Response};
 use url::Url;
 
-use super::classify::{Way, error_of, error_of_answer, root_cause, said};
+use super::classify::{Way, error_of, error_of_answer, root_cause};
 use engine::model::CallError;
 
 /// The largest answer that is read, in bytes. Book's list of 10,000 resources is about 2 MB.
@@ -31,7 +31,35 @@ impl Http {
     /// # Errors
     /// [`CallError::Unreachable`] when no TLS set-up can be made, for example without any CA certificates.
     pub fn new(timeout: Duration, tls: rustls::ClientConfig) -> Result<Self, CallError> {
-        let client = reqwest::Client::builder()
+        Self::build(
+            reqwest::Client::builder(),
+            Matcher::from_env(),
+            timeout,
+            tls,
+        )
+    }
+
+    /// A client that never goes through a proxy, whatever the environment says: for this host, where a proxy would lead to another one and
+    /// would be shown our token.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn without_proxy(timeout: Duration, tls: rustls::ClientConfig) -> Result<Self, CallError> {
+        Self::build(
+            reqwest::Client::builder().no_proxy(),
+            Matcher::builder().build(),
+            timeout,
+            tls,
+        )
+    }
+
+    fn build(
+        builder: reqwest::ClientBuilder,
+        proxies: Matcher,
+        timeout: Duration,
+        tls: rustls::ClientConfig,
+    ) -> Result<Self, CallError> {
+        let client = builder
             .timeout(timeout)
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -40,7 +68,7 @@ impl Http {
             .map_err(|error| CallError::Unreachable(root_cause(&error)))?;
         Ok(Self {
             client,
-            proxies: Arc::new(Matcher::from_env()),
+            proxies: Arc::new(proxies),
         })
     }
 
@@ -67,33 +95,31 @@ impl Http {
         }
     }
 
-    /// Sends a request as it is, and takes the status with the beginning of what the answer says, whatever they are.
+    /// Sends a request to an address that may hold a secret, and takes the status alone: what the other side says may repeat the address.
     ///
     /// # Errors
-    /// A [`CallError`] when there is no whole answer within the time limit.
-    pub async fn exchange(
+    /// A [`CallError`] when there is no good answer within the time limit. It quotes nothing.
+    pub async fn call_hidden(
         &self,
         method: Method,
         url: Url,
         headers: HeaderMap,
         body: Vec<u8>,
-    ) -> Result<(StatusCode, String), CallError> {
+    ) -> Result<(), CallError> {
         let way = Way::to(&self.proxies, &url);
         let request = self.client.request(method, url).headers(headers).body(body);
-        let mut response = request
+        let response = request
             .send()
             .await
             .map_err(|error| error_of(&error, &way))?;
-        let mut beginning = Vec::new();
-        while beginning.len() < MAX_QUOTED_BYTES
-            && let Some(chunk) = response
-                .chunk()
-                .await
-                .map_err(|error| error_of(&error, &way))?
-        {
-            beginning.extend_from_slice(chunk.get(..MAX_QUOTED_BYTES).unwrap_or(&chunk));
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
         }
-        Ok((response.status(), said(&beginning)))
+        Err(CallError::Sick {
+            status: status.as_u16(),
+            body: "what it said is not kept, because it may repeat the address".to_owned(),
+        })
     }
 
     /// Sends a request, with a bearer's token or without, and takes the answer's status and body, whatever the status.

@@ -80,6 +80,7 @@ mod snapshot;
 mod sources;
 mod state;
 mod switches;
+mod visible;
 mod waiting;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::model::{Bookable, Health, Moment, SourceName};
+use crate::model::{Bookable, Health, Moment, Private, SourceName, Visibility};
 use crate::notifications::route::Route;
 use crate::protocol::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
 use crate::suppressions::SuppressionKind;
@@ -63,7 +63,8 @@ impl Engine {
             last_report: source.last_wall(),
             pace: source.pace(),
             link: source.link(),
-            note: source.note(),
+            note: source.note(Visibility::PUBLIC),
+            said: Private::new(source.note(Visibility::MAINTAINER)),
             server_started: source.started.clone(),
             hides: self.hides(name),
             report: match name {

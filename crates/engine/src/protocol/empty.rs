@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::{SourceHealth, SourceName};
+use crate::model::{Private, SourceHealth, SourceName};
 use crate::protocol::input::{Link, Role};
 use crate::protocol::snapshot::{Counts, SamplingView, Snapshot, SourceView};
 
@@ -28,6 +28,7 @@ impl Snapshot {
                 pace: None,
                 link: Link::Connecting,
                 note: String::new(),
+                said: Private::default(),
                 server_started: None,
                 hides: 0,
                 report: None,
