@@ -130,6 +130,7 @@ mod tests {
             said: Default::default(),
             server_started: None,
             hides: 0,
+            unreadable_entries: 0,
             report: Some(Arc::new(report)),
         }
     }

@@ -175,6 +175,7 @@ fn source(name: SourceName, last_report: Option<Timestamp>, report: Option<Repor
         said: Default::default(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: report.map(Arc::new),
     }
 }

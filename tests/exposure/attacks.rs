@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
+use lab::{Lab, RelayVersion};
 use labwatch::http::auth::Scope;
-use labwatch::lab::{Lab, RelayVersion};
 use labwatch::store::DATABASE_FILE;
 use reqwest::{Client, StatusCode};
 use rusqlite::{Connection, OpenFlags};

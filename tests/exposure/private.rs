@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use lab::{Lab, RelayVersion};
 use labwatch::http::ROUTES;
 use labwatch::http::auth::Scope;
-use labwatch::lab::{Lab, RelayVersion};
 use reqwest::{Client, Method};
 use serde_json::json;
 use tokio::time::timeout;

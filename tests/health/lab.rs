@@ -298,6 +298,7 @@ pub fn source(
         said: Default::default(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: None,
     }
 }

@@ -165,6 +165,7 @@ fn source(name: SourceName) -> SourceView {
         said: Default::default(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: None,
     }
 }

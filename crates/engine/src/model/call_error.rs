@@ -23,6 +23,8 @@ pub enum CallError {
     TimedOut,
     /// The server closed the connection without an answer.
     Dropped,
+    /// No answer, for one of these two reasons; holds which, and on what way.
+    NoAnswer(String),
     /// The server does not accept our token: wrong secret, or the two clocks differ. Holds the server's words.
     Credentials(String),
     /// The server's own audience is another than the one we name. Holds the server's words.
@@ -157,6 +159,7 @@ impl CallError {
             Self::Proxy(_) => "proxy",
             Self::TimedOut => "timeout",
             Self::Dropped => "dropped",
+            Self::NoAnswer(_) => "no-answer",
             Self::Credentials(_) => "credentials",
             Self::Audience(_) => "audience",
             Self::Forbidden(_) => "forbidden",
@@ -184,7 +187,9 @@ impl CallError {
                 Step::Access => Undecided,
                 Step::Websocket => Ours,
             },
-            Self::TimedOut | Self::Dropped | Self::SickByProxy { .. } => Undecided,
+            Self::TimedOut | Self::Dropped | Self::NoAnswer(_) | Self::SickByProxy { .. } => {
+                Undecided
+            }
             Self::Sick { status, .. } => class_of_status(*status),
             Self::NameLookup(_)
             | Self::NoRoute(_)
@@ -269,6 +274,7 @@ impl CallError {
             | Self::Tls(said)
             | Self::Unreachable(said)
             | Self::Proxy(said)
+            | Self::NoAnswer(said)
             | Self::Credentials(said)
             | Self::Audience(said)
             | Self::Forbidden(said)
@@ -298,16 +304,14 @@ impl CallError {
                 f,
                 "there is no way to it from here{said}: check the network and the firewall of this host"
             ),
-            Self::Tls(_) => write!(
-                f,
-                "cannot connect by TLS{said}: check its certificate, the certificates that this host trusts, and that it speaks TLS there"
-            ),
+            Self::Tls(_) => write!(f, "cannot connect by TLS{said}"),
             Self::Proxy(_) => write!(
                 f,
                 "our proxy does not let us through{said}: check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
             ),
             Self::TimedOut => write!(f, "no answer within the time limit"),
             Self::Dropped => write!(f, "it closed the connection without an answer"),
+            Self::NoAnswer(_) => write!(f, "no answer{said}"),
             Self::Credentials(_) => write!(
                 f,
                 "it does not accept our token or password: check the secret and that the clocks agree{said}"

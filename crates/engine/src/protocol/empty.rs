@@ -30,6 +30,7 @@ impl Snapshot {
                 note: String::new(),
                 said: Private::default(),
                 server_started: None,
+                unreadable_entries: 0,
                 hides: 0,
                 report: None,
             }),

@@ -323,6 +323,8 @@ pub struct SourceView {
     pub server_started: Option<String>,
     /// How many experiments are not judged because of it.
     pub hides: usize,
+    /// In how many entries of its reports something could not be read, since the start (relay and jump).
+    pub unreadable_entries: u64,
     /// Its newest report, for details of connections (relay and jump).
     pub report: Option<Arc<Report>>,
 }

@@ -49,6 +49,10 @@ pub(crate) struct Source {
     link: Link,
     /// Why what came over the open connection since the last report is none.
     unreadable: Option<String>,
+    /// In how many entries of the last report something could not be read, and why not.
+    unreadable_entries: Option<(usize, String)>,
+    /// In how many entries of all reports something could not be read.
+    pub(crate) unreadable_total: u64,
     /// Whose fault it is that nothing comes, as far as the connection shows.
     class: FaultClass,
     /// Since when it is down and all that is seen says that this is its own fault.
@@ -82,6 +86,8 @@ impl Source {
             since: now,
             link: Link::Connecting,
             unreadable: None,
+            unreadable_entries: None,
+            unreadable_total: 0,
             class: FaultClass::Undecided,
             down_by_itself: None,
             is_proven: false,
@@ -142,6 +148,13 @@ impl Source {
         self.reconnect_at = None;
         self.reconnects = 0;
         self.failing = None;
+    }
+
+    /// Takes note of what could not be read of the report that it has just told.
+    pub(crate) fn told_unreadably(&mut self, entries: Option<(usize, &str)>) {
+        self.unreadable_entries = entries.map(|(count, why)| (count, why.to_owned()));
+        let count = entries.map_or(0, |(count, _)| count as u64);
+        self.unreadable_total = self.unreadable_total.saturating_add(count);
     }
 
     /// Takes note that it has reported in an earlier run.
@@ -402,6 +415,26 @@ mod tests {
     fn health_at(source: &mut Source, second: u64) -> SourceHealth {
         source.evaluate(at(second));
         source.health
+    }
+
+    #[test]
+    fn entries_that_cannot_be_read_are_counted_and_told() {
+        let mut source = reporting(SourceName::Relay, &[1]);
+        source.told_unreadably(Some((2, "entry 5: duplicate field")));
+        source.told_unreadably(Some((1, "entry 5: duplicate field")));
+        assert_eq!(source.health, SourceHealth::Live);
+        assert_eq!(
+            source.note(Visibility::MAINTAINER),
+            "1 entry of the last report of relay cannot be read, in part or at all: entry 5: duplicate field"
+        );
+        source.told_unreadably(None);
+        assert_eq!(
+            (
+                source.note(Visibility::MAINTAINER).as_str(),
+                source.unreadable_total
+            ),
+            ("", 3)
+        );
     }
 
     #[test]

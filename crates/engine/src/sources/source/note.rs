@@ -10,13 +10,29 @@ impl Source {
     /// What is wrong and what to do, for this reader; empty when it is live.
     pub(crate) fn note(&self, reader: Visibility) -> String {
         match self.health {
-            SourceHealth::Live => String::new(),
+            SourceHealth::Live => self.entries_note(reader),
             SourceHealth::Starting => format!("{} has not told anything yet", self.name),
             SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
                 self.book_note(reader)
             }
             SourceHealth::Late | SourceHealth::Down => self.feed_note(reader),
         }
+    }
+
+    fn entries_note(&self, reader: Visibility) -> String {
+        let Some((count, why)) = &self.unreadable_entries else {
+            return String::new();
+        };
+        let entries = if *count == 1 { "entry" } else { "entries" };
+        let why = if reader.is_full() {
+            format!(": {why}")
+        } else {
+            String::new()
+        };
+        format!(
+            "{count} {entries} of the last report of {} cannot be read, in part or at all{why}",
+            self.name
+        )
     }
 
     fn book_note(&self, reader: Visibility) -> String {
