@@ -11,6 +11,7 @@ mod mail_probe;
 mod memory;
 mod metrics;
 mod notifications;
+mod outlets;
 mod reload;
 mod reports;
 mod services;
@@ -32,10 +33,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::build;
-use crate::clients::{self, BookClient, Http};
+use crate::clients::{self, Http};
 use crate::config::Config;
-use crate::driver::{self, Clock, Driver, INPUT_QUEUE, Journal, Observers, Outlets, SWITCH_QUEUE};
-use crate::effects;
+use crate::driver::{self, Clock, Driver, INPUT_QUEUE, Journal, Observers};
 use crate::health::HealthState;
 use crate::http;
 use crate::http::page;
@@ -43,7 +43,7 @@ use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics::Counters;
-use engine::{Engine, Input, Memory, Record};
+use engine::{Engine, Memory, Record};
 
 pub use error::ServiceError;
 pub use extensions::{Extensions, serve_with};
@@ -51,7 +51,7 @@ pub use health::HealthError;
 pub use reload::Reload;
 
 use memory::{Remembered, remember};
-use reload::{ConfigWatch, Reloader};
+use reload::Reloader;
 use systemd::{notify, turned};
 use task_set::TaskSet;
 
@@ -232,7 +232,7 @@ fn start(
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = TaskSet::default();
 
-    let outlets = start_ways(&followed, &access, &tls, &mut parts, &inputs, stop)?;
+    let outlets = outlets::start(&followed, &access, &tls, &mut parts, &inputs, stop)?;
     let queues = metrics::queues(&inputs, &outlets);
     let needs = health::HealthDeps {
         config: &followed,
@@ -355,51 +355,6 @@ fn start(
         telemetry::record_log::summarise(pictures, config.health.log_every, stop.clone()),
     );
     Ok((parts, desk))
-}
-
-/// Starts what tells the engine of the laboratory, and what carries out what it asks for.
-fn start_ways(
-    followed: &ConfigWatch,
-    access: &Http,
-    tls: &Arc<rustls::ClientConfig>,
-    parts: &mut TaskSet,
-    inputs: &mpsc::Sender<Input>,
-    stop: &CancellationToken,
-) -> Result<Outlets, ServiceError> {
-    let config = Arc::clone(&followed.borrow());
-    let to_book = Http::new(config.book.timeout, (**tls).clone()).map_err(ServiceError::Wire)?;
-    let book = BookClient::new(config.book.address.clone(), to_book);
-    let clients = sources::Clients {
-        book: book.clone(),
-        access: access.clone(),
-        tls: Arc::clone(tls),
-    };
-    let feeds = if config.laboratory {
-        sources::start(&config, parts, inputs, clients, stop)
-    } else {
-        sources::none(parts, stop)
-    };
-    let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
-    parts.spawn(
-        "switching",
-        effects::book::run(
-            effects::book::Switcher { client: book },
-            switch_queue,
-            inputs.clone(),
-            stop.clone(),
-        ),
-    );
-    let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
-    let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
-    Ok(Outlets {
-        switches,
-        mails,
-        webhooks,
-        samples: feeds.samples,
-        relay: feeds.relay,
-        jump: feeds.jump,
-        book: feeds.book,
-    })
 }
 
 /// The engine, as it was left.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use labwatch::health::dialects::Contributor;
 use labwatch::health::{Levels, PollBook, Probes, Refresher};
-use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
+use labwatch::http::auth::{
+    Audit, Authority, Grant, Kept, Reading, Reportable, Revocations, Scope,
+};
 use labwatch::http::{AccessSettings, ApiState, Authenticator, HealthRoutes, router, serve};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -37,11 +39,26 @@ impl Levels for Log {
     }
 }
 
-/// A gate that lets everybody read, and nobody change anything.
+/// What the tokens of these tests are signed with.
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A token of a reader.
+fn reader() -> String {
+    let grant = Grant {
+        name: "reader".to_owned(),
+        scopes: [Scope::Read].into_iter().collect(),
+        reports: Reportable::default(),
+        life: Duration::from_secs(600),
+    };
+    let issued = Authority::new(&SECRET.into()).issue(&grant, jiff::Timestamp::now());
+    issued.expect("a token").token
+}
+
+/// A gate that lets every caller read.
 fn open_gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
-        secret: None,
+        secret: Some(SECRET.into()),
         reading: Reading::Open,
         session,
         trusted_proxies: Vec::new(),
@@ -131,6 +148,15 @@ impl Server {
         let answer = self.ask(Method::GET, path, "application/json").await;
         serde_json::from_str(&answer.text().await.expect("a body"))
             .unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// What a reader with a token gets.
+    pub async fn json_as_reader(&self, path: &str) -> Value {
+        let request = self.client.get(format!("{}{path}", self.address));
+        let request = request.header("accept", "application/json");
+        let answer = request.bearer_auth(reader()).send().await;
+        let body = answer.expect("answers").text().await.expect("a body");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// One answer in words: its status, its headers as far as they are ours, and its body.
