@@ -89,6 +89,7 @@ impl Snapshot {
                 note: String::new(),
                 server_started: None,
                 hides: 0,
+                unreadable_entries: 0,
                 report: None,
             }),
             standings: Arc::default(),
