@@ -7,7 +7,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use url::Url;
 
-use super::classify::{Sent, Way, error_of, error_of_answer, root_cause, said};
+use super::answer::{error_of_answer, said};
+use super::classify::{Sent, Way, error_of, root_cause};
 use super::proxies::Proxies;
 use engine::model::{CallError, SourceName};
 
