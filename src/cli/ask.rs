@@ -10,7 +10,7 @@ use url::Url;
 use super::{Failure, local_instance};
 use crate::clients::{self, Http};
 use crate::config::{ApiRead, ApiTls, Sources, load, load_rules};
-use crate::http::auth::{Authority, Grant, Scope};
+use crate::http::auth::{Authority, Grant, Reportable, Scope};
 use crate::service;
 
 /// The longest that one answer may take.
@@ -153,6 +153,7 @@ fn own_token(authority: &Authority) -> Option<String> {
     let grant = Grant {
         name: "command line".to_owned(),
         scopes: [Scope::Read].into_iter().collect(),
+        reports: Reportable::default(),
         life: OWN_LIFE,
     };
     authority

@@ -14,7 +14,7 @@ use crate::clients::probe::{Doing, Found, probe};
 use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
 use crate::effects::mail::{Mailer, Recipients};
-use engine::model::{CallError, SourceName, format_duration};
+use engine::model::{CallError, SourceName, Visibility, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
 const TRY_FOR: Duration = Duration::from_secs(10);
@@ -44,7 +44,8 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
     let book = book.map_err(|error| {
         let advice = advice(&error, SourceName::Book);
         let place = &config.book.address.connect;
-        format!("{error}{advice}; at the call to {place}")
+        let what = error.words(Visibility::MAINTAINER);
+        format!("{what}{advice}; at the call to {place}")
     });
     let named = |server: SourceName, outcome| Finding {
         server: server.as_str(),
@@ -131,7 +132,10 @@ async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Str
                 Doing::Websocket(_) => advice_of_websocket(&error, server),
                 Doing::Report(_) | Doing::Sample(_) => String::new(),
             };
-            Err(format!("{error}{advice}; at the {doing}"))
+            Err(format!(
+                "{}{advice}; at the {doing}",
+                error.words(Visibility::MAINTAINER)
+            ))
         }
     }
 }

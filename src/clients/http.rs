@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use url::Url;
 
-use super::answer::{error_of_answer, said};
+use super::answer::error_of_answer;
 use super::classify::{Sent, Way, error_of, root_cause};
 use super::proxies::Proxies;
 use engine::model::{CallError, SourceName};
@@ -138,35 +138,33 @@ impl Http {
         }
     }
 
-    /// Sends a request as it is, and takes the status with the beginning of what the answer says, whatever they are.
+    /// Sends a request to an address that may hold a secret, and takes the status alone: what the other side says may repeat the address.
     ///
     /// # Errors
-    /// A [`CallError`] when there is no whole answer within the time limit.
-    pub async fn exchange(
+    /// A [`CallError`] when there is no good answer within the time limit. It quotes nothing.
+    pub async fn call_hidden(
         &self,
         method: Method,
         url: Url,
         headers: HeaderMap,
         body: Vec<u8>,
-    ) -> Result<(StatusCode, String), CallError> {
+    ) -> Result<(), CallError> {
         let sent = Sent::new(&self.0.proxies, None, &url);
         let request = self.0.to(&sent).kept.request(method, url);
-        let mut response = request
+        let response = request
             .headers(headers)
             .body(body)
             .send()
             .await
             .map_err(|error| error_of(&error, &sent))?;
-        let mut beginning = Vec::new();
-        while beginning.len() < MAX_QUOTED_BYTES
-            && let Some(chunk) = response
-                .chunk()
-                .await
-                .map_err(|error| error_of(&error, &sent))?
-        {
-            beginning.extend_from_slice(chunk.get(..MAX_QUOTED_BYTES).unwrap_or(&chunk));
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
         }
-        Ok((response.status(), said(&beginning)))
+        Err(CallError::Sick {
+            status: status.as_u16(),
+            body: "what it said is not kept, because it may repeat the address".to_owned(),
+        })
     }
 
     /// Sends a request, with a bearer's token or without, and takes the answer's status and body, whatever the status.

@@ -25,6 +25,7 @@ fn token(scope: Scope) -> String {
     let grant = Grant {
         name: "Ada".into(),
         scopes: [scope].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(600),
     };
     Authority::new(&SECRET.into())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::model::{Bookable, Health, Moment, SourceHealth, SourceName};
+use crate::model::{Bookable, Health, Moment, Private, SourceHealth, SourceName, Visibility};
 use crate::notifications::route::Route;
 use crate::protocol::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
 use crate::sources::source::Source;
@@ -67,7 +67,8 @@ impl Engine {
             last_report: source.last_wall(),
             pace: source.pace(),
             link: source.link(),
-            note: self.note_of(source),
+            note: self.note_of(source, Visibility::PUBLIC),
+            said: Private::new(self.note_of(source, Visibility::MAINTAINER)),
             server_started: source.started.clone(),
             hides: self.hides(name),
             unreadable_entries: source.unreadable_total,
@@ -82,8 +83,8 @@ impl Engine {
 
 impl Engine {
     /// What is wrong with a source; of book that tells all but the availability of something, what that keeps us from.
-    fn note_of(&self, source: &Source) -> String {
-        let note = source.note();
+    fn note_of(&self, source: &Source, reader: Visibility) -> String {
+        let note = source.note(reader);
         if source.name == SourceName::Book && source.health == SourceHealth::Live {
             [note, self.cannot_be_withdrawn()].concat()
         } else {

@@ -394,6 +394,7 @@ impl Source {
 mod tests {
     use super::*;
     use crate::model::ConnectError;
+    use crate::model::Visibility;
 
     const SETTLE: Duration = Duration::from_secs(30);
 
@@ -423,11 +424,17 @@ mod tests {
         source.told_unreadably(Some((1, "entry 5: duplicate field")));
         assert_eq!(source.health, SourceHealth::Live);
         assert_eq!(
-            source.note(),
+            source.note(Visibility::MAINTAINER),
             "1 entry of the last report of relay cannot be read, in part or at all: entry 5: duplicate field"
         );
         source.told_unreadably(None);
-        assert_eq!((source.note().as_str(), source.unreadable_total), ("", 3));
+        assert_eq!(
+            (
+                source.note(Visibility::MAINTAINER).as_str(),
+                source.unreadable_total
+            ),
+            ("", 3)
+        );
     }
 
     #[test]
@@ -550,24 +557,31 @@ mod tests {
         let mut source = reporting(SourceName::Jump, &[1, 2]);
         source.evaluate(at(100));
         assert_eq!(
-            source.note(),
+            source.note(Visibility::MAINTAINER),
             "the reports of jump have stopped although the connection is open, after one at least every 1s"
         );
         source.linked(Link::Closed("reset by peer".into()), at(100));
         source.linked(Link::Connecting, at(100));
-        assert_eq!(source.note(), "the connection to jump ended: reset by peer");
+        assert_eq!(
+            source.note(Visibility::MAINTAINER),
+            "the connection to jump ended: reset by peer"
+        );
+        assert_eq!(
+            source.note(Visibility::PUBLIC),
+            "the connection to jump ended"
+        );
         source.linked(
             Link::Failed(ConnectError::access(CallError::TimedOut)),
             at(100),
         );
         assert_eq!(
-            source.note(),
+            source.note(Visibility::MAINTAINER),
             "jump gives no access: no answer within the time limit"
         );
         source.linked(Link::Open, at(101));
         assert!(
             source
-                .note()
+                .note(Visibility::MAINTAINER)
                 .contains("hub is probably stuck; restart jump")
         );
     }
@@ -581,7 +595,7 @@ mod tests {
             source.linked(Link::Unreadable("duplicate field".into()), at(1));
             assert_eq!(health_at(&mut source, 30), SourceHealth::Down);
             assert_eq!(
-                source.note(),
+                source.note(Visibility::MAINTAINER),
                 format!("what {name} sends cannot be read: duplicate field")
             );
             assert_eq!(
@@ -603,7 +617,7 @@ mod tests {
             source.heard(None, SETTLE, at(332));
             source.evaluate(at(332));
             assert_eq!(
-                (source.note(), source.down_by_itself()),
+                (source.note(Visibility::MAINTAINER), source.down_by_itself()),
                 (String::new(), None)
             );
         }
@@ -685,7 +699,7 @@ mod tests {
         book.failed(CallError::Dropped, at(920));
         assert_eq!(health_at(&mut book, 930), SourceHealth::Down);
         assert_eq!(
-            book.note(),
+            book.note(Visibility::MAINTAINER),
             "book cannot be read: it closed the connection without an answer"
         );
         book.heard(None, SETTLE, at(940));

@@ -13,17 +13,18 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::authenticator::Authenticator;
-use super::error::{self, ApiError};
-use super::routes::answer;
-use crate::http::auth::{Caller, is_id};
+use super::login::never_kept;
+use super::{Caller, is_id};
+use crate::http::error::{self, ApiError};
+use crate::http::routes::answer;
 
 /// How long an answer waits for the disk. It holds in any case; the answer says whether it is kept.
 const KEEP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Something that is revoked.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RevokedToken {
-    /// The id of the token, or of a session that somebody signed out of.
+pub(in crate::http) struct RevokedToken {
+    /// The id of the token.
     #[schema(example = "9f86d081884c7d659a2feaa0")]
     id: String,
     /// Until when that is remembered: nothing with this id is valid for longer.
@@ -32,7 +33,7 @@ pub(super) struct RevokedToken {
 
 /// What came of revoking.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Revocation {
+pub(in crate::http) struct Revocation {
     /// The id of the token.
     id: String,
     /// Whether it is on disk. Where not, the token is refused only until the next start.
@@ -48,7 +49,7 @@ pub(super) struct Revocation {
     tag = "access",
     responses((status = 200, description = "What is revoked", body = Vec<RevokedToken>), (status = 401, body = ApiError), (status = 403, body = ApiError))
 )]
-pub(super) async fn revoked(
+pub(in crate::http) async fn revoked(
     State(authenticator): State<Arc<Authenticator>>,
 ) -> Result<Response, ApiError> {
     let all: Vec<_> = authenticator
@@ -60,7 +61,7 @@ pub(super) async fn revoked(
             until: revoked.until,
         })
         .collect();
-    answer(&all)
+    Ok(never_kept(answer(&all)?))
 }
 
 /// Revokes a token, and every session made from it. Revoking one that was never issued does no harm.
@@ -74,10 +75,9 @@ pub(super) async fn revoked(
         (status = 400, description = "This is no id", body = ApiError),
         (status = 401, body = ApiError),
         (status = 403, body = ApiError),
-        (status = 507, description = "No more can be revoked", body = ApiError),
     )
 )]
-pub(super) async fn revoke(
+pub(in crate::http) async fn revoke(
     State(authenticator): State<Arc<Authenticator>>,
     caller: Caller,
     id: Result<Path<String>, PathRejection>,
@@ -87,10 +87,7 @@ pub(super) async fn revoke(
     if !is_id(&id) {
         return Err(error::malformed("this is not the id of a token"));
     }
-    let (revoked, kept) = authenticator
-        .revocations
-        .revoke(&id, None, Timestamp::now())
-        .map_err(error::not_revoked)?;
+    let (revoked, kept) = authenticator.revocations.revoke(&id, Timestamp::now());
     let noted = authenticator
         .audit
         .note(&caller, &format!("revoked the token {id}"));

@@ -1,4 +1,4 @@
-//! The way in for browsers: takes a token from the form of the page and gives a session; and the way out.
+//! Signing in, for browsers: takes a token from the form of the page and gives a session; and signing out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,19 +6,20 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::authenticator::{self, Authenticator};
+use super::authenticator::Authenticator;
 use super::client::Client;
-use super::error::{self, ApiError};
+use super::layer;
 use super::origin;
-use super::routes::answer;
-use crate::http::auth::{Caller, Noted, SignError, is_place};
+use super::{AccessToken, Caller, Noted, Refusal, Scope, SignError, is_place};
+use crate::http::error::{self, ApiError};
+use crate::http::routes::answer;
 
 /// The field of the form that holds the token.
 const TOKEN_FIELD: &str = "token";
@@ -31,7 +32,7 @@ const WAIT: &str = "wait";
 
 /// Who asks, as the API tells them.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Who<'a> {
+pub(in crate::http) struct Who<'a> {
     /// What forms and scripts of a session repeat with each change; empty for others, who need none.
     csrf: &'a str,
     /// Until when; null for who showed nothing.
@@ -52,26 +53,31 @@ pub(super) struct Who<'a> {
     tag = "access",
     responses((status = 200, description = "Who the token or the session says that you are", body = Who<'static>))
 )]
-pub(super) async fn who(caller: Caller) -> Result<Response, ApiError> {
-    let expires = match &caller {
-        Caller::Anonymous => None,
-        Caller::Token(pass) => Some(pass.expires),
-        Caller::Session(session) => Some(session.expires),
-    };
+pub(in crate::http) async fn who(caller: Caller) -> Result<Response, ApiError> {
     let scopes = caller
         .pass()
         .map(|pass| pass.scopes.words().collect())
         .unwrap_or_default();
-    answer(&Who {
+    let answer = answer(&Who {
         csrf: caller.csrf().unwrap_or_default(),
-        expires,
+        expires: caller.expires(),
         name: caller.name(),
         scopes,
-    })
+    })?;
+    Ok(never_kept(answer))
+}
+
+/// What is about tokens and sessions is kept nowhere.
+pub(in crate::http) fn never_kept(answer: Response) -> Response {
+    (
+        [(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        answer,
+    )
+        .into_response()
 }
 
 /// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
-pub(super) async fn sign_in(
+pub(in crate::http) async fn sign_in(
     State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
@@ -81,28 +87,25 @@ pub(super) async fn sign_in(
     let back = |why: &str| {
         (
             Noted::elsewhere(),
-            authenticator::to(authenticator.page(&authenticator::way_in(&next, Some(why)))),
+            layer::to(authenticator.page(&layer::way_in(&next, Some(why)))),
         )
             .into_response()
     };
-    let person = authenticator::accepts_pages(&headers);
-    match authenticator.not_yet(client) {
-        Err(_) if person => return Ok(back(WAIT)),
-        other => other?,
-    }
+    let person = layer::accepts_pages(&headers);
     let token = origin::is_form(&headers)
         .then(|| origin::field(&body, TOKEN_FIELD))
         .flatten();
     let token = token.ok_or_else(|| error::malformed("a form with the field token is needed"))?;
     let now = Timestamp::now();
-    let pass = match authenticator.token(token.trim(), now) {
+    let pass = match may_sign_in(&authenticator, token.trim(), now) {
         Ok(pass) => pass,
         Err(why) => {
+            let wait = authenticator.has_to_wait(client);
             let refused = authenticator.refuse(client, why);
-            return if person {
-                Ok(back(why.as_str()))
-            } else {
-                Err(refused)
+            return match (person, wait) {
+                (true, true) => Ok(back(WAIT)),
+                (true, false) => Ok(back(why.as_str())),
+                (false, _) => Err(refused),
             };
         }
     };
@@ -117,9 +120,7 @@ pub(super) async fn sign_in(
         .cookie
         .set(&text, life, client.secure)
         .ok_or_else(error::internal)?;
-    let noted = authenticator
-        .audit
-        .note(&Caller::Session(session), "signed in");
+    let noted = authenticator.record_session(session, "signed in");
     let there = if is_place(&next) { &next } else { "/" };
     Ok((
         noted,
@@ -129,26 +130,41 @@ pub(super) async fn sign_in(
         .into_response())
 }
 
-/// Ends the session.
-pub(super) async fn sign_out(
+/// What a good token says that a session can be made from: one that can only report is on a device, and not for reading.
+fn may_sign_in(
+    authenticator: &Authenticator,
+    token: &str,
+    now: Timestamp,
+) -> Result<AccessToken, Refusal> {
+    let pass = authenticator.token(token, now)?;
+    if pass.allows(Scope::Read) {
+        Ok(pass)
+    } else {
+        Err(Refusal::ReportOnly)
+    }
+}
+
+/// Ends the session, if there is one, and removes the cookie in any case.
+pub(in crate::http) async fn sign_out(
     State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if let Caller::Session(session) = &caller {
-        let revoked =
+    let noted = match caller {
+        Caller::Session(session) => {
             authenticator
                 .revocations
-                .revoke(&session.id, Some(session.expires), Timestamp::now());
-        // It holds at once; whether it is kept for a restart is not worth a wait, because the browser forgets the session too.
-        revoked.map(drop).map_err(error::not_revoked)?;
-    }
+                .sign_out(&session, Timestamp::now());
+            authenticator.record_session(session, "signed out")
+        }
+        // There is no session to end, so nothing changes.
+        Caller::Anonymous | Caller::Token(_) => Noted::elsewhere(),
+    };
     let cookie = authenticator
         .cookie
         .remove(client.secure)
         .ok_or_else(error::internal)?;
-    let noted = authenticator.audit.note(&caller, "signed out");
     Ok((
         noted,
         [(SET_COOKIE, cookie)],
@@ -164,8 +180,8 @@ fn cannot_sign(fault: &SignError) -> ApiError {
 
 /// A browser goes to a page; a program only wants to know that it worked.
 fn went(authenticator: &Authenticator, headers: &HeaderMap, page: &str) -> Response {
-    if authenticator::accepts_pages(headers) {
-        authenticator::to(authenticator.page(page))
+    if layer::accepts_pages(headers) {
+        layer::to(authenticator.page(page))
     } else {
         StatusCode::NO_CONTENT.into_response()
     }
