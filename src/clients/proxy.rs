@@ -14,7 +14,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::classify::{not_connected, place_of, root_cause, words_of_tls};
+use super::certificate::words_of_tls;
+use super::classify::{not_connected, place_of, root_cause};
 use super::connect::{ConnectError, ConnectFailure, dial};
 use super::proxies::Proxies;
 use engine::model::CallError;
