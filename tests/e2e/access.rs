@@ -151,7 +151,7 @@ async fn refused_access_and_a_denied_booking() {
         .logs(&[
             "\"source\":\"relay\"",
             "\"fault\":\"forbidden\"",
-            "deny-listed",
+            "our token may not do this",
         ])
         .await;
     monitor

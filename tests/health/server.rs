@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use labwatch::health::dialects::Contributor;
 use labwatch::health::{Levels, PollBook, Probes, Refresher};
-use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
+use labwatch::http::auth::{
+    Audit, Authority, Grant, Kept, Reading, Reportable, Revocations, Scope,
+};
 use labwatch::http::{AccessSettings, ApiState, Authenticator, HealthRoutes, router, serve};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -41,7 +43,7 @@ impl Levels for Log {
 fn open_gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
-        secret: None,
+        secret: Some(SECRET.into()),
         reading: Reading::Open,
         session,
         trusted_proxies: Vec::new(),
@@ -58,6 +60,20 @@ fn open_gate() -> Arc<Authenticator> {
         ),
         Audit::new(|_, _| {}),
     ))
+}
+
+/// What the token of a reader is signed with.
+const SECRET: &str = "the-secret-of-the-tests-of-health";
+
+fn reader() -> String {
+    let grant = Grant {
+        name: "reader".to_owned(),
+        scopes: [Scope::Read].into_iter().collect(),
+        reports: Reportable::default(),
+        life: Duration::from_secs(600),
+    };
+    let issued = Authority::new(&SECRET.into()).issue(&grant, jiff::Timestamp::now());
+    issued.expect("issues").token
 }
 
 pub struct Server {
@@ -118,6 +134,17 @@ impl Server {
             .header("accept", accept)
             .header("x-request-id", "7");
         request.send().await.expect("answers")
+    }
+
+    /// The answer to a reader with a token.
+    pub async fn json_for_reader(&self, path: &str) -> Value {
+        let request = self
+            .client
+            .get(format!("{}{path}", self.address))
+            .header("accept", "application/json")
+            .bearer_auth(reader());
+        let answer = request.send().await.expect("answers");
+        answer.json().await.expect("JSON")
     }
 
     pub async fn status(&self, path: &str) -> u16 {
