@@ -230,12 +230,7 @@ fn start_as(
 }
 
 /// Serves until `stop`, over TLS where there is a certificate.
-async fn serve(
-    door: Door,
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) {
+async fn serve(door: Door, listener: TcpListener, router: Router, stop: CancellationToken) {
     if let Err(error) = http::serve_through(door, listener, router, stop).await {
         tracing::error!(%error, "a listener for HTTP cannot go on");
     }

@@ -137,6 +137,17 @@ impl Server {
         request.send().await.expect("answers")
     }
 
+    /// The answer to a reader with a token.
+    pub async fn json_for_reader(&self, path: &str) -> Value {
+        let request = self
+            .client
+            .get(format!("{}{path}", self.address))
+            .header("accept", "application/json")
+            .bearer_auth(reader());
+        let answer = request.send().await.expect("answers");
+        answer.json().await.expect("JSON")
+    }
+
     pub async fn status(&self, path: &str) -> u16 {
         self.ask(Method::GET, path, "application/json")
             .await
@@ -148,15 +159,6 @@ impl Server {
         let answer = self.ask(Method::GET, path, "application/json").await;
         serde_json::from_str(&answer.text().await.expect("a body"))
             .unwrap_or_else(|error| panic!("{path}: {error}"))
-    }
-
-    /// What a reader with a token gets.
-    pub async fn json_as_reader(&self, path: &str) -> Value {
-        let request = self.client.get(format!("{}{path}", self.address));
-        let request = request.header("accept", "application/json");
-        let answer = request.bearer_auth(reader()).send().await;
-        let body = answer.expect("answers").text().await.expect("a body");
-        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// One answer in words: its status, its headers as far as they are ours, and its body.
