@@ -23,7 +23,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
-use labwatch::http::{AccessSettings, ApiState, Gate, router};
+use labwatch::http::{AccessSettings, ApiState, Authenticator, router};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -158,7 +158,7 @@ impl Front {
 }
 
 /// A gate that stands open.
-fn gate() -> Arc<Gate> {
+fn gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
         secret: None,
@@ -169,7 +169,7 @@ fn gate() -> Arc<Gate> {
         base: String::new(),
     };
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
-    Arc::new(Gate::new(
+    Arc::new(Authenticator::new(
         settings,
         Revocations::recall([], Timestamp::UNIX_EPOCH, keep),
         Audit::new(|_, _| {}),

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use crate::store::Ticket;
 use engine::model::{CallError, Moment, SourceName};
 use engine::{
-    Action, Channel, Command, DeliveryFault, Engine, FeedCommand, Input, Order, Receipt, Record,
-    Refusal, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
+    Channel, Command, DeliveryFault, Effect, Engine, FeedCommand, Input, Order, Receipt, Record,
+    Refusal, Sample, SampleOutcome, Snapshot, Step, Summary, Switch, SwitchOutcome,
 };
 
 pub use journal::Journal;
@@ -178,7 +178,7 @@ fn signed(duration: Duration) -> SignedDuration {
 struct Held {
     ticket: Option<Ticket>,
     until: Instant,
-    effects: Vec<Action>,
+    effects: Vec<Effect>,
     answer: Option<Answer>,
 }
 
@@ -264,7 +264,7 @@ impl Driver {
             .map_or(latest, |held| held.until.min(latest));
         self.engine
             .next_deadline()
-            .map_or(latest, |(at, _)| self.clock.instant(at).min(latest))
+            .map_or(latest, |at| self.clock.instant(at).min(latest))
     }
 
     /// Takes an input and those that wait behind it, up to a bound, so that a burst makes few pictures.
@@ -304,17 +304,7 @@ impl Driver {
 
     fn act(&mut self, input: Input, waiting: Option<oneshot::Sender<Result<Receipt, Refusal>>>) {
         let now = self.clock.now();
-        let (mut records, mut effects) = (Vec::new(), Vec::new());
-        for action in self.engine.step(input, now) {
-            match action {
-                Action::Record(record) => records.push(record),
-                Action::Switch(_)
-                | Action::Tell(_)
-                | Action::Ask(_)
-                | Action::Reconnect(_)
-                | Action::Sample(_) => effects.push(action),
-            }
-        }
+        let Step { records, effects } = self.engine.step(input, now);
         for record in &records {
             (self.hooks.record)(record);
         }
@@ -361,14 +351,13 @@ impl Driver {
         }
     }
 
-    fn carry_out(&mut self, effect: Action) {
+    fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Action::Record(record) => (self.hooks.record)(&record),
-            Action::Switch(switch) => self.switch(switch),
-            Action::Tell(summary) => self.tell(summary),
-            Action::Sample(sample) => self.sample(sample),
-            Action::Ask(source) => self.command(source, FeedCommand::Ask),
-            Action::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
+            Effect::Switch(switch) => self.switch(switch),
+            Effect::Notify(summary) => self.notify(summary),
+            Effect::Sample(sample) => self.sample(sample),
+            Effect::Ask(source) => self.command(source, FeedCommand::Ask),
+            Effect::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
         }
     }
 
@@ -382,7 +371,7 @@ impl Driver {
         }
     }
 
-    fn tell(&mut self, summary: Arc<Summary>) {
+    fn notify(&mut self, summary: Arc<Summary>) {
         let id = summary.id;
         let outlet = match summary.channel {
             Channel::Mail => &self.outlets.mails,

@@ -67,8 +67,8 @@ fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
     engine.step(Input::Book(reading(experiments)), at(0));
     for second in 1..30 {
         engine.step(relay(experiments, broken), at(second));
-        for action in engine.step(jump(experiments), at(second)) {
-            if let engine::Action::Tell(mail) = action {
+        for effect in engine.step(jump(experiments), at(second)).effects {
+            if let engine::Effect::Notify(mail) = effect {
                 engine.step(
                     Input::Delivered {
                         id: mail.id,
@@ -82,7 +82,7 @@ fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
     let reports = [relay(experiments, broken), jump(experiments)];
     let before = COUNT.with(Cell::get);
     for report in reports {
-        assert!(engine.step(report, at(30)).is_empty());
+        assert_eq!(engine.step(report, at(30)), engine::Step::default());
     }
     COUNT.with(Cell::get) - before
 }

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use engine::model::{ResourceName, SourceName};
 use engine::{
-    Action, Booking, Command, Engine, Input, ManualOverride, Memory, NamePattern, Order, Policy,
-    Receipt, Record, Role, Route, Schedule, Scope, Slot, SuppressionId, Timetable,
+    Booking, Command, Engine, Input, ManualOverride, Memory, NamePattern, Order, Policy, Receipt,
+    Record, Role, Route, Schedule, Scope, Slot, SuppressionId, Timetable,
 };
 use jiff::Timestamp;
-use labwatch::driver::{self, Clock, CommandSender, Driver, Ledger, Observers, Outlets};
+use labwatch::driver::{self, Clock, CommandSender, Driver, Journal, Observers, Outlets};
 use labwatch::replay::Stage;
 use labwatch::store::{Clerk, Store, StoreSettings};
 use support::lab::{Deed, Event, Lab, resource};
@@ -171,10 +171,10 @@ fn each_refusal_says_why_and_what_to_do() {
             "{command}"
         );
         let before = stage.engine.snapshot();
-        let actions = stage
+        let step = stage
             .engine
             .step(Input::Command(order(command.clone())), now);
-        assert_eq!(actions, [], "{command} does nothing");
+        assert_eq!(step, engine::Step::default(), "{command} does nothing");
         assert_eq!(stage.engine.snapshot().notes, before.notes);
     }
     let nobody = Order {
@@ -291,11 +291,11 @@ impl CloneEngine for Stage<Lab> {
 
 /// Gives an order to the engine. Returns the receipt.
 fn give(stage: &mut Stage<Lab>, command: Command) -> Receipt {
-    let actions = stage
+    let step = stage
         .engine
         .step(Input::Command(order(command)), stage.plan.now());
-    let receipts = actions.into_iter().filter_map(|action| {
-        if let Action::Record(Record::Commanded { receipt, .. }) = action {
+    let receipts = step.records.into_iter().filter_map(|record| {
+        if let Record::Commanded { receipt, .. } = record {
             Some(*receipt)
         } else {
             None
@@ -425,7 +425,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl
         record: Box::new(|_| {}),
         turned: Box::new(|| {}),
     };
-    let ledger = Ledger::new(store, clerk);
+    let ledger = Journal::new(store, clerk);
     let driver = Driver::new(
         engine,
         clock,

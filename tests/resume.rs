@@ -16,8 +16,8 @@ use engine::model::{
     Availability, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
 };
 use engine::{
-    Action, BookReading, Connection, Engine, Input, Memory, Policy, Record, Report,
-    ResourceReading, Route, Scopes, SwitchOutcome, Traffic,
+    BookReading, Connection, Effect, Engine, Input, Memory, Policy, Record, Report,
+    ResourceReading, Route, Scopes, Step, SwitchOutcome, Traffic,
 };
 use jiff::Timestamp;
 use support::keeper::Keeper;
@@ -135,10 +135,13 @@ impl World {
     }
 
     fn give(&mut self, input: Input) {
-        for action in self.engine.step(input, self.now) {
-            match action {
-                Action::Record(record) => self.note(&record),
-                Action::Switch(switch) => {
+        let Step { records, effects } = self.engine.step(input, self.now);
+        for record in &records {
+            self.note(record);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Switch(switch) => {
                     self.log
                         .push(format!("switch {} {}", switch.resource, switch.available));
                     let said = Availability {
@@ -151,7 +154,7 @@ impl World {
                         outcome: SwitchOutcome::Confirmed(said),
                     });
                 }
-                Action::Tell(summary) => {
+                Effect::Notify(summary) => {
                     let lines = summary
                         .news
                         .iter()
@@ -174,7 +177,7 @@ impl World {
                         outcome: if self.mail_works { Ok(()) } else { Err(fault) },
                     });
                 }
-                Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => {}
+                Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => {}
             }
         }
     }

@@ -17,15 +17,15 @@ use std::time::Duration;
 
 use engine::model::{RouteName, SourceName, parse_duration};
 use engine::{
-    Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Policy, Role, Route,
-    RouteView, Rules, Sampling, Schedule,
+    Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Effect, Engine, Policy, Record, Role,
+    Route, RouteView, Rules, Sampling, Schedule,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::effects::mail::{Letter, compose};
-use labwatch::replay::{Kind, Notified, STARTUP, Stage, run, tell};
+use labwatch::replay::{Kind, Notified, STARTUP, Stage, run};
 use support::keeper::Keeper;
-use support::lab::{Deed, Event, Lab, Mood};
+use support::lab::{Deed, Event, Lab, Mood, Output};
 
 /// How many lines of a mail are kept in a brief scenario.
 const BRIEF_LINES: usize = 3;
@@ -325,10 +325,13 @@ impl Scenario {
     ) -> usize {
         let clock = |at: Timestamp| seconds(at.duration_since(self.origin).as_secs_f64());
         for (at, action) in stage.world.log.iter().skip(seen) {
-            if let Action::Record(record) = action {
+            if let Output::Record(record) = action {
                 keeper.keep(record, at.wall());
             }
-            let notified = tell(action, at.wall(), &clock);
+            let notified = match action {
+                Output::Record(record) => Notified::of_record(record, at.wall(), &clock),
+                Output::Effect(effect) => Notified::of_effect(effect, at.wall()),
+            };
             let Some(mut notified) =
                 notified.filter(|notified| self.shown.contains(&notified.kind))
             else {
@@ -347,8 +350,8 @@ impl Scenario {
 }
 
 /// The subject of a mail, and which mails it stands beside.
-fn subject(action: &Action) -> Vec<String> {
-    let Action::Tell(summary) = action else {
+fn subject(action: &Output) -> Vec<String> {
+    let Output::Record(Record::Notifying(summary)) = action else {
         return Vec::new();
     };
     let references: Vec<String> = summary
@@ -439,7 +442,7 @@ fn write(out: &mut String, at: &str, notified: &Notified) {
 
 /// How things stand when the scenario ends.
 fn ending(stage: &mut Stage<Lab>) -> String {
-    let count = |is_meant: fn(&Action) -> bool| {
+    let count = |is_meant: fn(&Output) -> bool| {
         stage
             .world
             .log
@@ -447,10 +450,10 @@ fn ending(stage: &mut Stage<Lab>) -> String {
             .filter(|(_, action)| is_meant(action))
             .count()
     };
-    let switches = count(|action| matches!(action, Action::Switch(_)));
-    let mails = count(|action| matches!(action, Action::Tell(_)));
-    let asks = count(|action| matches!(action, Action::Ask(_)));
-    let samples = count(|action| matches!(action, Action::Sample(_)));
+    let switches = count(|action| matches!(action, Output::Effect(Effect::Switch(_))));
+    let mails = count(|action| matches!(action, Output::Effect(Effect::Notify(_))));
+    let asks = count(|action| matches!(action, Output::Effect(Effect::Ask(_))));
+    let samples = count(|action| matches!(action, Output::Effect(Effect::Sample(_))));
     let end = seconds(stage.plan.now().mono().as_secs_f64());
     let counts = stage.engine.snapshot().counts;
     let flapping = if counts.flapping == 0 {

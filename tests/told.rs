@@ -19,9 +19,9 @@ use engine::model::{
     Availability, CallError, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
 };
 use engine::{
-    Action, Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault,
-    Digest, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes,
-    Summary, SwitchOutcome, Traffic,
+    Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault, Digest,
+    Effect, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes,
+    Step, Summary, SwitchOutcome, Traffic,
 };
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -277,7 +277,7 @@ impl World {
             ));
         }
         self.poll();
-        while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at < end) {
+        while let Some(at) = self.engine.next_deadline().filter(|at| *at < end) {
             self.now = at;
             self.give(Input::Wake);
         }
@@ -288,20 +288,23 @@ impl World {
     fn give(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let actions = self.engine.step(input, self.now);
-            inputs.extend(actions.into_iter().filter_map(|action| self.do_as(action)));
+            let Step { records, effects } = self.engine.step(input, self.now);
+            for record in &records {
+                self.keeper.keep(record, self.now.wall());
+            }
+            inputs.extend(
+                effects
+                    .into_iter()
+                    .filter_map(|effect| self.carry_out(effect)),
+            );
         }
     }
 
     /// Does what the engine asks for. Returns what it hears of that.
-    fn do_as(&mut self, action: Action) -> Option<Input> {
-        match action {
-            Action::Record(record) => {
-                self.keeper.keep(&record, self.now.wall());
-                None
-            }
-            Action::Tell(summary) => self.send(summary),
-            Action::Switch(switch) => {
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Notify(summary) => self.send(summary),
+            Effect::Switch(switch) => {
                 let said = Availability {
                     available: switch.available,
                     reason: switch.reason,

@@ -6,7 +6,7 @@ use super::handle::HealthState;
 use super::snapshot::Picture;
 use super::switches::{Cause, Change, Switch, is_enabled};
 use engine::model::Stub;
-use engine::{Effect, Refusal, Role, check_text};
+use engine::{Impact, Refusal, Role, check_text};
 
 /// The most failing members that an effect names.
 const NAMED: usize = 5;
@@ -29,7 +29,7 @@ impl HealthState {
     ///
     /// # Errors
     /// [`Refusal`]: there is no such category, it is so already, the reason cannot be kept, or this labwatch only watches.
-    pub fn preview(&self, order: &CategoryOrder) -> Result<Effect, Refusal> {
+    pub fn preview(&self, order: &CategoryOrder) -> Result<Impact, Refusal> {
         effect(order, &self.picture())
     }
 
@@ -37,7 +37,7 @@ impl HealthState {
     ///
     /// # Errors
     /// As [`HealthState::preview`]: then nothing was changed.
-    pub fn order(&self, order: &CategoryOrder) -> Result<(Change, Effect), Refusal> {
+    pub fn order(&self, order: &CategoryOrder) -> Result<(Change, Impact), Refusal> {
         let picture = self.picture();
         let effect = effect(order, &picture)?;
         let (by, reason) = (order.by.clone(), order.reason.clone());
@@ -53,7 +53,7 @@ impl HealthState {
     }
 }
 
-fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Effect, Refusal> {
+fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Impact, Refusal> {
     check_text("reason", &order.reason)?;
     if picture.snapshot.role == Role::Follower {
         return Err(Refusal::Follower);
@@ -78,7 +78,7 @@ fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Effect, Refusal> {
     } else {
         closing(name)
     };
-    Ok(Effect {
+    Ok(Impact {
         text,
         stubs: stubs.collect(),
         affected: None,

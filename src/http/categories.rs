@@ -20,7 +20,7 @@ use super::health::{HealthRoutes, KeepSwitch};
 use super::routes::answer;
 use crate::health::{CategoryOrder, CategoryStatus, HealthState, standings};
 use crate::http::auth::{Caller, Noted};
-use engine::{Effect, Receipt, Refusal};
+use engine::{Impact, Receipt, Refusal};
 
 /// How long an answer waits for the disk. The switch holds in any case; the answer says whether it is kept.
 const KEEP_WITHIN: Duration = Duration::from_secs(5);
@@ -63,7 +63,7 @@ impl Categories {
     ///
     /// # Errors
     /// As [`HealthState::preview`].
-    pub fn preview(&self, order: &CategoryOrder) -> Result<Effect, Refusal> {
+    pub fn preview(&self, order: &CategoryOrder) -> Result<Impact, Refusal> {
         self.desk.preview(order)
     }
 

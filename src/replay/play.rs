@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::book::{Listed, ModelBook};
 use super::recording::{Exchange, Recorded, Recording};
 use super::stage::{Plan, Stage, World};
-use super::words::{Kind, Notified, tell};
+use super::words::{Kind, Notified};
 use engine::model::{Availability, ResourceName, Stub, Topic};
-use engine::{Action, Input, Policy, Route, Sampling, Switch};
+use engine::{Effect, Input, Policy, Record, Route, Sampling, Switch};
 
 /// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a laboratory's life.
 pub const STARTUP: Duration = Duration::from_secs(5);
@@ -262,23 +262,25 @@ impl World for Player {
         }
     }
 
-    fn act(&mut self, action: Action, plan: &mut Plan<Event>) {
-        let notified = tell(&action, plan.now().wall(), &|at| {
+    fn record(&mut self, record: Record, plan: &Plan<Event>) {
+        let notified = Notified::of_record(&record, plan.now().wall(), &|at| {
             at.strftime("%H:%M:%S").to_string()
         });
-        self.notified.extend(notified.filter(|notified| {
-            !matches!(notified.kind, Kind::Ask | Kind::Sample | Kind::Sampling)
-        }));
-        match action {
-            Action::Switch(switch) => {
+        self.notified
+            .extend(notified.filter(|notified| notified.kind != Kind::Sampling));
+    }
+
+    fn act(&mut self, effect: Effect, plan: &mut Plan<Event>) {
+        match effect {
+            Effect::Switch(switch) => {
                 self.switching(&switch);
                 plan.after(SWITCH_TAKES, Event::Lands(switch));
             }
-            Action::Tell(summary) => {
+            Effect::Notify(summary) => {
                 self.mails += 1;
                 plan.after(MAIL_TAKES, Event::Sent(summary.id));
             }
-            Action::Record(_) | Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => {}
+            Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => {}
         }
     }
 }

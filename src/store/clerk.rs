@@ -116,7 +116,7 @@ impl Clerk {
             }
             Record::Notified { route, notified } => return self.notified(route, notified, at),
             Record::RouteGone(route) => return self.forget_route(route, at),
-            Record::Wished {
+            Record::Requested {
                 resource,
                 manual_override,
             } => {
@@ -134,13 +134,13 @@ impl Clerk {
                 what: order.command.to_string(),
             }],
             Record::Suppression { id, entry } => return vec![Entry::Note(note(*id, entry))],
-            Record::QuietEnded(ended) => {
+            Record::SuppressionEnded(ended) => {
                 return vec![Entry::NoteEnded {
                     id: ended.id.to_string(),
                     at: ended.at,
                 }];
             }
-            Record::Telling(summary) => self.send(summary, at),
+            Record::Notifying(summary) => self.send(summary, at),
             Record::Delivered { id, outcome } => self.delivered(*id, outcome, at),
             Record::Event { .. }
             | Record::Switching(_)
@@ -670,7 +670,7 @@ mod tests {
     }
 
     fn telling(id: u64, on: &str) -> Record {
-        Record::Telling(std::sync::Arc::new(Summary {
+        Record::Notifying(std::sync::Arc::new(Summary {
             id,
             route: route(on),
             channel: Channel::Mail,
@@ -744,7 +744,7 @@ mod tests {
 
     /// A summary with these experiments, bad since `since`, and these alerts: a concern, since when, and when it ended.
     fn about(id: u64, stubs: &[&str], since: i64, alerts: &[(Alert, i64, Option<i64>)]) -> Record {
-        let Record::Telling(summary) = telling(id, "a") else {
+        let Record::Notifying(summary) = telling(id, "a") else {
             panic!("a summary")
         };
         let line = |stub: &&str| engine::Line {
@@ -770,7 +770,7 @@ mod tests {
             stubs.iter().map(line).collect(),
             alerts.iter().map(alert).collect(),
         );
-        Record::Telling(std::sync::Arc::new(Summary {
+        Record::Notifying(std::sync::Arc::new(Summary {
             news,
             alerts,
             ..(*summary).clone()
@@ -900,7 +900,7 @@ mod tests {
             ManualOverride::Hold("fire: out".into()),
             ManualOverride::Enable,
         ] {
-            let record = Record::Wished {
+            let record = Record::Requested {
                 resource: resource.clone(),
                 manual_override: Some(manual_override.clone()),
             };
@@ -920,7 +920,7 @@ mod tests {
         }
         assert!(matches!(
             &clerk.entries(
-                &Record::Wished {
+                &Record::Requested {
                     resource,
                     manual_override: None
                 },

@@ -131,14 +131,14 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
         // These are rows of their own, which the clerk makes.
         Record::Notified { .. }
         | Record::RouteGone(_)
-        | Record::Wished { .. }
+        | Record::Requested { .. }
         | Record::Pools(_)
         | Record::Commanded { .. }
         | Record::Suppression { .. }
-        | Record::QuietEnded(_) => Ok(()),
+        | Record::SuppressionEnded(_) => Ok(()),
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
-        Record::Telling(summary) => notice(to, at, "mailing", &mailing(summary)),
+        Record::Notifying(summary) => notice(to, at, "mailing", &mailing(summary)),
         Record::Delivered { id, outcome } => {
             let error = outcome.as_ref().err().map(|fault| fault.fault.to_string());
             notice(to, at, "mailed", &json!({ "id": id, "error": error }))

@@ -16,8 +16,8 @@ use engine::{
 use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::health::{
-    Ack, Categories, Clock, Finding, HealthState, Identity, Pushed, Registry, Reporter, STORE,
-    Settings, SingleCheck, State, strict,
+    Ack, Categories, Clock, Finding, HealthState, Identity, PassiveChecks, Registry, Reporter,
+    STORE, Settings, SingleCheck, State, strict,
 };
 use tokio::sync::watch;
 
@@ -57,7 +57,7 @@ pub struct Bench {
     pub registry: Registry,
     pub store: Reporter,
     pub web: Reporter,
-    pub pushed: Arc<Pushed>,
+    pub pushed: Arc<PassiveChecks>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     last: Mutex<Snapshot>,
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use engine::model::{CallError, Moment, ResourceName, SourceName, Stub, Topic};
 use engine::{
-    Action, Command, Connection, DeliveryFault, Input, Link, NamePattern, Order, Report, Role,
-    Rules, Sample, SampleOutcome, Schedule, Scope, Scopes, SuppressionId, Switch, SwitchOutcome,
-    Traffic,
+    Command, Connection, DeliveryFault, Effect, Input, Link, NamePattern, Order, Record, Report,
+    Role, Rules, Sample, SampleOutcome, Schedule, Scope, Scopes, SuppressionId, Switch,
+    SwitchOutcome, Traffic,
 };
 use jiff::{SignedDuration, Timestamp};
 use labwatch::replay::{Listed, ModelBook, Plan, World};
@@ -140,8 +140,15 @@ pub struct Lab {
     /// Switches and mails whose outcome has not reached the engine.
     pub switching: BTreeMap<u64, Switch>,
     pub mailing: BTreeSet<u64>,
-    /// Everything that the engine asked for.
-    pub log: Vec<(Moment, Action)>,
+    /// Everything that came out of the engine.
+    pub log: Vec<(Moment, Output)>,
+}
+
+/// What came out of the engine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    Record(Record),
+    Effect(Effect),
 }
 
 impl Lab {
@@ -581,26 +588,29 @@ impl World for Lab {
         }
     }
 
-    fn act(&mut self, action: Action, plan: &mut Plan<Event>) {
-        self.log.push((plan.now(), action.clone()));
+    fn record(&mut self, record: Record, plan: &Plan<Event>) {
+        self.log.push((plan.now(), Output::Record(record)));
+    }
+
+    fn act(&mut self, effect: Effect, plan: &mut Plan<Event>) {
+        self.log.push((plan.now(), Output::Effect(effect.clone())));
         self.next_attempt += 1;
         let attempt = self.next_attempt;
-        match action {
-            Action::Record(_) => {}
-            Action::Switch(switch) => {
+        match effect {
+            Effect::Switch(switch) => {
                 self.switching.insert(attempt, switch.clone());
                 plan.after(self.switches_take, Event::Lands(switch, attempt));
             }
-            Action::Tell(summary) => {
+            Effect::Notify(summary) => {
                 self.mailing.insert(attempt);
                 plan.after(
                     self.mail_takes,
                     Event::Sent(summary.id, summary.route.to_string(), attempt),
                 );
             }
-            Action::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
-            Action::Reconnect(name) => plan.after(Duration::from_millis(300), Event::Opens(name)),
-            Action::Sample(sample) => {
+            Effect::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
+            Effect::Reconnect(name) => plan.after(Duration::from_millis(300), Event::Opens(name)),
+            Effect::Sample(sample) => {
                 let now = plan.now().mono();
                 let heard = self.listened(&sample, now) == SampleOutcome::Heard;
                 let takes = if heard {

@@ -12,7 +12,7 @@ mod sources;
 mod suppressions;
 mod switching;
 
-pub use engine::{Engine, Reason};
+pub use engine::Engine;
 pub use experiments::flapping::FlapRule;
 pub use experiments::hysteresis::{Hysteresis, HysteresisTimes, Settled};
 pub use groups::booking_history::{Booked, BookingChange};
@@ -26,14 +26,15 @@ pub use notifications::advice::{
 };
 pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
 pub use notifications::route::{Channel, Route};
-pub use protocol::command::{Command, Effect, ManualOverride, Order, Receipt, Scope};
-pub use protocol::effect::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
+pub use protocol::command::{Command, Impact, ManualOverride, Order, Receipt, Scope};
+pub use protocol::effect::{Effect, FeedCommand, Sample, Step, Switch};
 pub use protocol::event::{Event, Issue, Why};
 pub use protocol::input::{
     BookReading, Booking, DeliveryFault, Input, Link, Quarantined, ResourceReading, Role,
     SampleOutcome, Slot, SwitchOutcome, Timetable,
 };
 pub use protocol::policy::{Asking, Policy, Sampling};
+pub use protocol::record::{Level, ManifestChange, Record};
 pub use protocol::refusal::Refusal;
 pub use protocol::report::{Connection, Report, Scopes, Traffic};
 pub use protocol::rules::Rules;

@@ -55,12 +55,12 @@ impl Counters {
             | Record::Bookings(_)
             | Record::Pools(_)
             | Record::Blind(_)
-            | Record::Telling(_)
+            | Record::Notifying(_)
             | Record::Sampling { .. }
-            | Record::Wished { .. }
+            | Record::Requested { .. }
             | Record::Commanded { .. }
             | Record::Suppression { .. }
-            | Record::QuietEnded(_) => None,
+            | Record::SuppressionEnded(_) => None,
         };
         if let Some(counter) = counter {
             counter.fetch_add(1, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Engine, ask_every};
 use crate::model::{Moment, SourceName};
-use crate::protocol::effect::Action;
+use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
 use crate::protocol::policy::Policy;
 use crate::protocol::rules::Rules;
@@ -30,7 +30,7 @@ impl Engine {
     }
 
     /// Goes by these rules from now on. What stays the same is not touched, so that the same rules change nothing.
-    pub(super) fn adopt(&mut self, rules: Rules, actions: &mut Vec<Action>) {
+    pub(super) fn adopt(&mut self, rules: Rules, step: &mut Step) {
         let Rules {
             policy,
             routes,
@@ -55,14 +55,14 @@ impl Engine {
         if self.pool_rules != pools {
             self.pool_rules = pools;
             // Pools are made of what book tells can be booked, which is not kept.
-            actions.push(Action::Ask(SourceName::Book));
+            step.effect(Effect::Ask(SourceName::Book));
         }
         if self.policy != policy {
-            self.judge_by(policy, actions);
+            self.judge_by(policy, step);
         }
     }
 
-    fn judge_by(&mut self, policy: Policy, actions: &mut Vec<Action>) {
+    fn judge_by(&mut self, policy: Policy, step: &mut Step) {
         self.policy = policy;
         for name in SourceName::ALL {
             let every = ask_every(&policy, name);
@@ -70,7 +70,7 @@ impl Engine {
         }
         self.fleet.reconsider_all();
         self.fleet.touch_all();
-        self.evaluate_all(Why::Rules, actions);
+        self.evaluate_all(Why::Rules, step);
     }
 
     /// Whoever hears of more than before is told what is wrong there.
@@ -157,8 +157,8 @@ mod tests {
     fn other_pools_are_asked_of_book_and_the_same_of_nobody() {
         let mut engine = Engine::under(rules(), &Memory::default(), at(0));
         let mut asks = |pools| {
-            let actions = engine.step(Input::Adopt(Box::new(Rules { pools, ..rules() })), at(1));
-            actions.contains(&Action::Ask(SourceName::Book))
+            let step = engine.step(Input::Adopt(Box::new(Rules { pools, ..rules() })), at(1));
+            step.effects.contains(&Effect::Ask(SourceName::Book))
         };
         let pool = PoolRule {
             name: "pendulums".to_owned(),

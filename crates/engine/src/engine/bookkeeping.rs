@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
-use crate::protocol::effect::{Action, Record};
+use crate::protocol::effect::Step;
 use crate::protocol::input::Timetable;
+use crate::protocol::record::Record;
 
 impl Engine {
     /// Says what a timetable changes for the history. While book has lost its manifest, what it does not tell is lost too, not cancelled.
-    pub(super) fn keep_books(&mut self, timetable: &Timetable, actions: &mut Vec<Action>) {
+    pub(super) fn keep_books(&mut self, timetable: &Timetable, step: &mut Step) {
         if !self.manifest_known || self.manifest_lost.is_some() {
             return;
         }
@@ -21,7 +22,7 @@ impl Engine {
                 self.now.wall(),
             );
             if !changes.is_empty() {
-                actions.push(Action::Record(Record::Bookings(changes)));
+                step.record(Record::Bookings(changes));
             }
         }
         let pools: BTreeMap<String, Vec<_>> = self
@@ -31,7 +32,7 @@ impl Engine {
             .collect();
         if pools != self.pools_kept {
             self.pools_kept.clone_from(&pools);
-            actions.push(Action::Record(Record::Pools(pools)));
+            step.record(Record::Pools(pools));
         }
     }
 }
@@ -70,10 +71,10 @@ mod tests {
 
     /// What a step says about bookings and pools, in words.
     fn kept(engine: &mut Engine, input: Input, second: i64) -> Vec<String> {
-        let words = |action| {
-            if let Action::Record(Record::Bookings(changes)) = action {
+        let words = |record| {
+            if let Record::Bookings(changes) = record {
                 Some(changes.iter().map(in_words).collect::<Vec<_>>().join(", "))
-            } else if let Action::Record(Record::Pools(pools)) = action {
+            } else if let Record::Pools(pools) = record {
                 Some(format!(
                     "pools {}",
                     pools.into_keys().collect::<Vec<_>>().join(", ")
@@ -84,6 +85,7 @@ mod tests {
         };
         engine
             .step(input, moment(second))
+            .records
             .into_iter()
             .filter_map(words)
             .collect()

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Engine;
 use crate::model::{Moment, ResourceName};
 use crate::protocol::command::{ManualOverride, Order, Receipt};
-use crate::protocol::effect::{Action, Record};
+use crate::protocol::effect::Step;
+use crate::protocol::record::Record;
 use crate::protocol::refusal::Refusal;
 use crate::suppressions::SuppressionId;
 
@@ -18,7 +19,7 @@ impl Engine {
     }
 
     /// Carries an order out. One that is refused does nothing.
-    pub(super) fn command(&mut self, order: Order, actions: &mut Vec<Action>) {
+    pub(super) fn command(&mut self, order: Order, step: &mut Step) {
         let Ok(plan) = self.snapshot().plan(&order.command, &order.by) else {
             return;
         };
@@ -40,11 +41,11 @@ impl Engine {
                 continue;
             };
             ids.push(id);
-            records.push(Record::QuietEnded(Box::new(ended)));
+            records.push(Record::SuppressionEnded(Box::new(ended)));
         }
         if let Some((resource, manual_override)) = plan.manual_override {
             self.manual_override(&resource, &manual_override);
-            records.push(Record::Wished {
+            records.push(Record::Requested {
                 resource,
                 manual_override: Some(manual_override),
             });
@@ -61,7 +62,7 @@ impl Engine {
                 }),
             },
         );
-        actions.extend(records.into_iter().map(Action::Record));
+        step.records.extend(records);
     }
 
     fn manual_override(&mut self, resource: &ResourceName, manual_override: &ManualOverride) {

@@ -6,15 +6,16 @@ use super::Engine;
 use crate::experiments::experiment::{EvaluationContext, Experiment};
 use crate::experiments::fleet::{Fleet, Id};
 use crate::model::{Health, Moment, SourceHealth, SourceName, Stub};
-use crate::protocol::effect::{Action, Record};
+use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::{Event, Why};
 use crate::protocol::input::Quarantined;
+use crate::protocol::record::Record;
 use crate::switching::availability::Wanted;
 use crate::switching::reason;
 
 impl Engine {
     /// Brings a source's health up to date. Where that changes what its word is worth, looks at all experiments and returns true.
-    pub(super) fn evaluate_source(&mut self, name: SourceName, actions: &mut Vec<Action>) -> bool {
+    pub(super) fn evaluate_source(&mut self, name: SourceName, step: &mut Step) -> bool {
         let now = self.now;
         let source = self.source_mut(name);
         let (was, was_settling) = (source.health, source.settles_until().is_some());
@@ -25,44 +26,44 @@ impl Engine {
         );
         if changed {
             let note = source.note();
-            actions.push(Action::Record(Record::Source { name, health, note }));
+            step.record(Record::Source { name, health, note });
             if health == SourceHealth::Live {
-                self.source_is_well(name, actions);
+                self.source_is_well(name, step);
             }
         }
         if name == SourceName::Book {
             let decides = changed && health == SourceHealth::Down && !self.manifest_known;
             if decides {
                 self.fleet.reconsider_all();
-                self.evaluate_all(Why::SourceDown(name), actions);
+                self.evaluate_all(Why::SourceDown(name), step);
             }
             return decides;
         }
         let why = match (was, health) {
             (_, SourceHealth::Down) if changed => {
-                actions.push(Action::Ask(SourceName::Book));
+                step.effect(Effect::Ask(SourceName::Book));
                 Why::SourceDown(name)
             }
             (SourceHealth::Down, _) if changed => Why::SourceBack(name),
             _ if has_settled => Why::SourceBack(name),
             _ => return false,
         };
-        self.evaluate_all(why, actions);
+        self.evaluate_all(why, step);
         true
     }
 
-    pub(super) fn evaluate_cut_off(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn evaluate_cut_off(&mut self, step: &mut Step) {
         let blind = SourceName::ALL
             .iter()
             .all(|name| self.source(*name).health == SourceHealth::Down);
         if blind != self.blind.is_some() {
             self.blind = blind.then_some(self.now);
-            actions.push(Action::Record(Record::Blind(blind)));
+            step.record(Record::Blind(blind));
         }
     }
 
     /// A relay that stays silent makes its experiments unusable; when we are blind, we know nothing of that.
-    pub(super) fn evaluate_outage(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn evaluate_outage(&mut self, step: &mut Step) {
         let outage = self.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
         if outage != self.outage {
             self.outage = outage;
@@ -72,7 +73,7 @@ impl Engine {
                 } else {
                     Why::SourceBack(SourceName::Relay)
                 },
-                actions,
+                step,
             );
         }
     }
@@ -82,38 +83,38 @@ impl Engine {
             .then(|| self.relay.since + self.policy.outage_hold)
     }
 
-    pub(super) fn maintain_sources(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn maintain_sources(&mut self, step: &mut Step) {
         for name in [SourceName::Relay, SourceName::Jump] {
             let (now, every) = (self.now, self.ask_every(name));
             let source = self.source_mut(name);
             if source.reconnect_due(now) {
-                actions.push(Action::Reconnect(name));
+                step.effect(Effect::Reconnect(name));
             } else if every.is_some_and(|every| source.ask_due(every, now)) {
-                actions.push(Action::Ask(name));
+                step.effect(Effect::Ask(name));
             }
         }
     }
 
-    pub(super) fn maintain_sampling(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn maintain_sampling(&mut self, step: &mut Step) {
         if !self.is_listening() {
             return;
         }
         let samples = self.sampler.due(&self.fleet, &self.policy, self.now);
-        actions.extend(samples.into_iter().map(Action::Sample));
+        step.effects.extend(samples.into_iter().map(Effect::Sample));
         let keeps_up = self.sampler.keeps_up(&self.policy) && self.sampler.broken().is_none();
         if self.sampling_told != Some(keeps_up) {
             self.sampling_told = Some(keeps_up);
             let view = self.sampler.view(&self.policy);
-            actions.push(Action::Record(Record::Sampling {
+            step.record(Record::Sampling {
                 streams: view.streams,
                 round: view.round,
                 keeps_up,
                 failures: view.failures,
-            }));
+            });
         }
     }
 
-    pub(super) fn switch(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn switch(&mut self, step: &mut Step) {
         if !self.may_switch() {
             return;
         }
@@ -125,8 +126,8 @@ impl Engine {
             None => wanted(fleet.named(stub.as_str())),
         });
         for switch in due {
-            actions.push(Action::Record(Record::Switching(switch.clone())));
-            actions.push(Action::Switch(switch));
+            step.record(Record::Switching(switch.clone()));
+            step.effect(Effect::Switch(switch));
         }
     }
 
@@ -162,31 +163,31 @@ impl Engine {
             && self.book.health != SourceHealth::Down
     }
 
-    pub(super) fn evaluate(&mut self, id: Id, why: Why, actions: &mut Vec<Action>) {
-        self.evaluating(actions, |fleet, context, events| {
+    pub(super) fn evaluate(&mut self, id: Id, why: Why, step: &mut Step) {
+        self.evaluating(step, |fleet, context, events| {
             fleet.evaluate(id, why, context, events)
         });
     }
 
-    pub(super) fn evaluate_all(&mut self, why: Why, actions: &mut Vec<Action>) {
-        self.evaluating(actions, |fleet, context, events| {
+    pub(super) fn evaluate_all(&mut self, why: Why, step: &mut Step) {
+        self.evaluating(step, |fleet, context, events| {
             fleet.evaluate_all(why, context, events)
         });
     }
 
-    pub(super) fn evaluate_due(&mut self, actions: &mut Vec<Action>) {
-        self.evaluating(actions, Fleet::evaluate_due);
+    pub(super) fn evaluate_due(&mut self, step: &mut Step) {
+        self.evaluating(step, Fleet::evaluate_due);
     }
 
     pub(super) fn evaluating(
         &mut self,
-        actions: &mut Vec<Action>,
+        step: &mut Step,
         evaluate: impl FnOnce(&mut Fleet, &EvaluationContext, &mut Vec<(Id, Arc<Event>)>),
     ) {
         let mut events = Vec::new();
         let context = self.context();
         evaluate(&mut self.fleet, &context, &mut events);
-        self.let_go_of_gone(actions);
+        self.let_go_of_gone(step);
         for (id, event) in events {
             let Some(experiment) = self.fleet.get(id) else {
                 continue;
@@ -195,36 +196,30 @@ impl Engine {
                 .note_change(experiment, self.manifest_known, self.now);
             self.resources.reconsider(&experiment.resources);
             let (stub, health) = (experiment.stub.clone(), event.health);
-            actions.push(Action::Record(Record::Event {
+            step.record(Record::Event {
                 stub: stub.clone(),
                 event,
-            }));
-            self.health_changed(&stub, health, actions);
+            });
+            self.health_changed(&stub, health, step);
         }
     }
 
     /// Says which experiments have become known or were forgotten, and what people need not be remembered to know, for the history.
-    pub(super) fn keep_track(&mut self, actions: &mut Vec<Action>) {
-        actions.extend(
-            self.fleet
-                .take_seen()
-                .into_iter()
-                .map(|stub| Action::Record(Record::Seen(stub))),
-        );
+    pub(super) fn keep_track(&mut self, step: &mut Step) {
+        step.records
+            .extend(self.fleet.take_seen().into_iter().map(Record::Seen));
         let done = self.resources.take_fulfilled().into_iter();
-        actions.extend(done.map(|resource| {
-            Action::Record(Record::Wished {
-                resource,
-                manual_override: None,
-            })
+        step.records.extend(done.map(|resource| Record::Requested {
+            resource,
+            manual_override: None,
         }));
-        actions.extend(
+        step.records.extend(
             self.fleet
                 .take_forgotten()
                 .into_iter()
-                .map(|stub| Action::Record(Record::Forgotten(stub))),
+                .map(Record::Forgotten),
         );
-        actions.extend(self.telling.take_records().into_iter().map(Action::Record));
+        step.records.extend(self.telling.take_records());
     }
 
     pub(super) fn mark_dirty(&mut self, stub: &Stub) {
@@ -233,17 +228,17 @@ impl Engine {
         }
     }
 
-    pub(super) fn forget(&mut self, id: Id, actions: &mut Vec<Action>) {
+    pub(super) fn forget(&mut self, id: Id, step: &mut Step) {
         self.fleet.forget(id);
-        self.let_go_of_gone(actions);
+        self.let_go_of_gone(step);
     }
 
-    fn let_go_of_gone(&mut self, actions: &mut Vec<Action>) {
+    fn let_go_of_gone(&mut self, step: &mut Step) {
         let gone = self.fleet.gone().to_vec();
         for stub in &gone {
             self.telling.forget(stub);
         }
-        self.stubs_are_gone(&gone, actions);
+        self.stubs_are_gone(&gone, step);
     }
 }
 

@@ -10,10 +10,11 @@ use crate::groups::booking_history::BookingHistory;
 use crate::model::{
     Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
 };
-use crate::protocol::effect::{Action, ManifestChange, Record};
+use crate::protocol::effect::Step;
 use crate::protocol::event::Why;
 use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
 use crate::protocol::policy::Sampling;
+use crate::protocol::record::{ManifestChange, Record};
 use crate::protocol::report::Report;
 use crate::protocol::state::{Memory, Notified};
 use crate::suppressions::ActiveSuppressions;
@@ -45,12 +46,7 @@ impl Engine {
         self.booking_history = BookingHistory::recall(&memory.bookings);
     }
 
-    pub(super) fn report(
-        &mut self,
-        source: SourceName,
-        report: &Arc<Report>,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, step: &mut Step) {
         let (now, settle) = (self.now, self.policy.settle);
         let was = self.source(source).health;
         self.source_mut(source).heard(report.started(), settle, now);
@@ -68,8 +64,8 @@ impl Engine {
             SourceName::Jump => self.fleet.apply_jump_report(report, now),
             SourceName::Book => return,
         }
-        if !self.evaluate_source(source, actions) {
-            self.evaluate_all(Why::Observed, actions);
+        if !self.evaluate_source(source, step) {
+            self.evaluate_all(Why::Observed, step);
         }
     }
 
@@ -100,42 +96,39 @@ impl Engine {
         }
     }
 
-    pub(super) fn read_book(&mut self, reading: &BookReading, actions: &mut Vec<Action>) {
+    pub(super) fn read_book(&mut self, reading: &BookReading, step: &mut Step) {
         let now = self.now;
         self.book.heard(None, self.policy.settle, now);
-        self.evaluate_source(SourceName::Book, actions);
+        self.evaluate_source(SourceName::Book, step);
         if reading.resources.is_empty() {
-            self.lose_manifest(actions);
+            self.lose_manifest(step);
             return;
         }
         if self.manifest_lost.take().is_some() {
-            actions.push(Action::Record(Record::Manifest(ManifestChange::Back)));
+            step.record(Record::Manifest(ManifestChange::Back));
         }
         if !std::mem::replace(&mut self.manifest_known, true) {
             self.fleet.touch_all();
         }
         let (added, removed) = self.resources.list(&reading.resources);
-        self.end_holds(&removed, actions);
+        self.end_holds(&removed, step);
         if !added.is_empty() || !removed.is_empty() {
-            actions.push(Action::Record(Record::Manifest(ManifestChange::Changed {
-                added,
-                removed,
-            })));
+            step.record(Record::Manifest(ManifestChange::Changed { added, removed }));
         }
-        self.enlist(actions);
+        self.enlist(step);
         for resource in &reading.resources {
             let Some(said) = &resource.availability else {
                 continue;
             };
             let hold = self.resources.read(&resource.name, said, now);
-            self.note_hold(hold, actions);
+            self.note_hold(hold, step);
             self.mark_dirty(&resource.stub);
         }
-        self.end_remembered_holds(actions);
+        self.end_remembered_holds(step);
     }
 
     /// A hold that is only remembered has ended while nobody looked.
-    fn end_remembered_holds(&mut self, actions: &mut Vec<Action>) {
+    fn end_remembered_holds(&mut self, step: &mut Step) {
         let has_ended = |resource: &&ResourceName| {
             self.resources
                 .bookable(resource)
@@ -154,21 +147,21 @@ impl Engine {
                     resource,
                     reason: None,
                 }),
-                actions,
+                step,
             );
         }
     }
 
     /// An empty manifest means that book has lost it: what was known stays.
-    pub(super) fn lose_manifest(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn lose_manifest(&mut self, step: &mut Step) {
         if self.manifest_lost.is_none() {
             self.manifest_lost = Some(self.now);
-            actions.push(Action::Record(Record::Manifest(ManifestChange::Lost)));
+            step.record(Record::Manifest(ManifestChange::Lost));
         }
     }
 
     /// Brings what experiments must have in line with book's list.
-    pub(super) fn enlist(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn enlist(&mut self, step: &mut Step) {
         let now = self.now;
         let mut listed = self.resources.by_stub();
         let mut changed = Vec::new();
@@ -192,9 +185,9 @@ impl Engine {
         }
         for id in changed {
             if self.fleet.get(id).is_some_and(Experiment::is_phantom) {
-                self.forget(id, actions);
+                self.forget(id, step);
             } else {
-                self.evaluate(id, Why::Manifest, actions);
+                self.evaluate(id, Why::Manifest, step);
             }
         }
         self.consider_unlisted();
@@ -212,27 +205,22 @@ impl Engine {
         &mut self,
         resource: ResourceName,
         outcome: SwitchOutcome,
-        actions: &mut Vec<Action>,
+        step: &mut Step,
     ) {
         let stub = self.resources.stub(&resource).cloned();
         let hold = self.resources.switched(&resource, &outcome, self.now);
         if let Some(stub) = stub {
             self.mark_dirty(&stub);
-            actions.push(Action::Record(Record::Switched {
+            step.record(Record::Switched {
                 resource,
                 stub,
                 outcome,
-            }));
+            });
         }
-        self.note_hold(hold, actions);
+        self.note_hold(hold, step);
     }
 
-    pub(super) fn sampled(
-        &mut self,
-        topic: &Topic,
-        outcome: &SampleOutcome,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn sampled(&mut self, topic: &Topic, outcome: &SampleOutcome, step: &mut Step) {
         let (now, owner) = (self.now, self.fleet.owner(topic.as_str()));
         let was = self
             .fleet
@@ -247,7 +235,7 @@ impl Engine {
             {
                 stream.heard = heard;
             }
-            self.evaluate(id, Why::Observed, actions);
+            self.evaluate(id, Why::Observed, step);
         }
     }
 
@@ -255,12 +243,12 @@ impl Engine {
         &mut self,
         id: u64,
         outcome: &Result<(), DeliveryFault>,
-        actions: &mut Vec<Action>,
+        step: &mut Step,
     ) {
-        actions.push(Action::Record(Record::Delivered {
+        step.record(Record::Delivered {
             id,
             outcome: outcome.clone(),
-        }));
+        });
         let (route, news) = self
             .telling
             .delivered(id, outcome, self.now)
@@ -275,10 +263,10 @@ impl Engine {
                     None => self.telling.forget(stub),
                 }
             }
-            actions.push(Action::Record(Record::Notified {
+            step.record(Record::Notified {
                 route: route.clone(),
                 notified,
-            }));
+            });
         }
     }
 
@@ -291,7 +279,7 @@ impl Engine {
     }
 
     /// Lets go of the holds of resources that book does not list any more: when they come back, book says anew how they are.
-    fn end_holds(&mut self, removed: &[ResourceName], actions: &mut Vec<Action>) {
+    fn end_holds(&mut self, removed: &[ResourceName], step: &mut Step) {
         let held: Vec<&ResourceName> = removed
             .iter()
             .filter(|resource| self.holds.is_held(resource))
@@ -302,13 +290,13 @@ impl Engine {
                     resource: resource.clone(),
                     reason: None,
                 }),
-                actions,
+                step,
             );
         }
     }
 
     /// Takes note of a person's hold, or of its end.
-    fn note_hold(&mut self, change: Option<HoldChange>, actions: &mut Vec<Action>) {
+    fn note_hold(&mut self, change: Option<HoldChange>, step: &mut Step) {
         let Some(HoldChange { resource, reason }) = change else {
             return;
         };
@@ -317,6 +305,6 @@ impl Engine {
             None => drop(self.holds.released(&resource)),
         }
         self.derived.holds_changed();
-        actions.push(Action::Record(Record::Hold { resource, reason }));
+        step.record(Record::Hold { resource, reason });
     }
 }

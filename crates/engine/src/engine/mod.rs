@@ -28,7 +28,7 @@ use crate::model::{Moment, SourceName, Stub};
 use crate::notifications::Telling;
 use crate::notifications::advice::Advice;
 use crate::notifications::route::Route;
-use crate::protocol::effect::Action;
+use crate::protocol::effect::Step;
 use crate::protocol::input::{Input, Quarantined, Role};
 use crate::protocol::policy::{Asking, Policy};
 use crate::protocol::snapshot::{Counts, ExperimentView};
@@ -43,25 +43,6 @@ const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// The shortest time between two wakes, so that no deadline can make the loop spin.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
-
-/// What the engine wants to be woken for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// An experiment's grace, absence or memory runs out.
-    Experiment,
-    /// A source becomes late or down, is to be asked, or has settled.
-    Source(SourceName),
-    /// Relay's outage becomes the experiments'.
-    Outage,
-    /// A failed switch is to be tried again.
-    Switch,
-    /// Something begins or ends to keep mail quiet.
-    ActiveSuppressions,
-    /// There is something to tell.
-    Tell,
-    /// A stream is to be listened to.
-    Sample,
-}
 
 /// The judgement's whole state. One owner, one loop.
 #[derive(Debug, Clone)]
@@ -177,92 +158,80 @@ impl Engine {
     }
 
     /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.
-    pub fn step(&mut self, input: Input, now: Moment) -> Vec<Action> {
+    pub fn step(&mut self, input: Input, now: Moment) -> Step {
         self.now = self.now.max(now);
         let now = self.now;
         self.version += 1;
-        let mut actions = Vec::new();
+        let mut step = Step::default();
         match input {
-            Input::Report(source, report) => self.report(source, &report, &mut actions),
+            Input::Report(source, report) => self.report(source, &report, &mut step),
             Input::Link(source, link) => self.source_mut(source).linked(link, now),
-            Input::Book(reading) => self.read_book(&reading, &mut actions),
+            Input::Book(reading) => self.read_book(&reading, &mut step),
             Input::BookFailed(fault) => self.book.failed(fault, now),
             Input::Timetable(timetable) => {
                 self.read_timetable(&timetable);
-                self.keep_books(&timetable, &mut actions);
+                self.keep_books(&timetable, &mut step);
             }
-            Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
-            Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
-            Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut actions),
-            Input::Command(order) => self.command(order, &mut actions),
+            Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut step),
+            Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut step),
+            Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),
+            Input::Command(order) => self.command(order, &mut step),
             Input::Quarantined(kept) => self.quarantine(kept),
             Input::Role(role) => self.take_role(role),
-            Input::Adopt(rules) => self.adopt(*rules, &mut actions),
+            Input::Adopt(rules) => self.adopt(*rules, &mut step),
             Input::Wake => {}
         }
-        self.settle(&mut actions);
-        self.keep_track(&mut actions);
-        actions
+        self.settle(&mut step);
+        self.keep_track(&mut step);
+        step
     }
 
-    /// When to call `step` with [`Input::Wake`] if nothing else comes, and what for. Always after the last step.
+    /// When to call `step` with [`Input::Wake`] if no other input comes. Always after the last step.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<(Moment, Reason)> {
+    pub fn next_deadline(&self) -> Option<Moment> {
         let leads = self.role == Role::Leader;
         let outage = self
             .outage_at()
             .filter(|_| !self.outage && self.blind.is_none());
+        let switch = self
+            .resources
+            .deadline()
+            .filter(|_| leads && self.may_switch());
+        let notify = self
+            .notify_deadline()
+            .filter(|_| leads && self.may_notify());
+        let sample = self
+            .sampler
+            .deadline(&self.policy)
+            .filter(|_| self.is_listening());
         let candidates = [
-            (self.fleet.deadline(), Reason::Experiment),
-            (
-                self.relay.deadline(self.ask_every(SourceName::Relay)),
-                Reason::Source(SourceName::Relay),
-            ),
-            (
-                self.jump.deadline(self.ask_every(SourceName::Jump)),
-                Reason::Source(SourceName::Jump),
-            ),
-            (self.book.deadline(None), Reason::Source(SourceName::Book)),
-            (outage, Reason::Outage),
-            (self.suppression_deadline(), Reason::ActiveSuppressions),
-            (
-                self.resources
-                    .deadline()
-                    .filter(|_| leads && self.may_switch()),
-                Reason::Switch,
-            ),
-            (
-                self.notify_deadline()
-                    .filter(|_| leads && self.may_notify()),
-                Reason::Tell,
-            ),
-            (
-                self.sampler
-                    .deadline(&self.policy)
-                    .filter(|_| self.is_listening()),
-                Reason::Sample,
-            ),
+            self.fleet.deadline(),
+            self.relay.deadline(self.ask_every(SourceName::Relay)),
+            self.jump.deadline(self.ask_every(SourceName::Jump)),
+            self.book.deadline(None),
+            outage,
+            self.suppression_deadline(),
+            switch,
+            notify,
+            sample,
         ];
-        let next = candidates
-            .into_iter()
-            .filter_map(|(at, reason)| Some((at?, reason)))
-            .min()?;
-        Some((next.0.max(self.now + SHORTEST_WAIT), next.1))
+        let next = candidates.into_iter().flatten().min()?;
+        Some(next.max(self.now + SHORTEST_WAIT))
     }
 
-    fn settle(&mut self, actions: &mut Vec<Action>) {
+    fn settle(&mut self, step: &mut Step) {
         for name in SourceName::ALL {
-            self.evaluate_source(name, actions);
+            self.evaluate_source(name, step);
         }
-        self.evaluate_cut_off(actions);
-        self.evaluate_outage(actions);
-        self.evaluate_due(actions);
-        self.maintain_sources(actions);
-        self.maintain_sampling(actions);
-        self.maintain_suppressions(actions);
+        self.evaluate_cut_off(step);
+        self.evaluate_outage(step);
+        self.evaluate_due(step);
+        self.maintain_sources(step);
+        self.maintain_sampling(step);
+        self.maintain_suppressions(step);
         if self.role == Role::Leader {
-            self.switch(actions);
-            self.notify(actions);
+            self.switch(step);
+            self.notify(step);
         }
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Engine;
 use crate::model::{Moment, SourceHealth, SourceName};
 use crate::notifications::{ActiveAlert, Scene};
-use crate::protocol::effect::{Action, Record};
+use crate::protocol::effect::{Effect, Step};
+use crate::protocol::record::Record;
 use crate::protocol::state::Alert;
 use crate::sources::source::Source;
 
@@ -18,7 +19,7 @@ impl Engine {
             && self.relay.health != SourceHealth::Starting
     }
 
-    pub(super) fn notify(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn notify(&mut self, step: &mut Step) {
         let active_alerts = self.active_alerts();
         let is_troubled = active_alerts
             .iter()
@@ -61,8 +62,8 @@ impl Engine {
         for mut summary in summaries {
             self.add_context(&mut summary);
             let summary = Arc::new(summary);
-            actions.push(Action::Record(Record::Telling(Arc::clone(&summary))));
-            actions.push(Action::Tell(summary));
+            step.record(Record::Notifying(Arc::clone(&summary)));
+            step.effect(Effect::Notify(summary));
         }
     }
 

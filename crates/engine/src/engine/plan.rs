@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::groups::bookings::Affected;
 use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub};
-use crate::protocol::command::{Command, Effect, ManualOverride, Scope};
+use crate::protocol::command::{Command, Impact, ManualOverride, Scope};
 use crate::protocol::input::Role;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::snapshot::{ExperimentView, ResourceView, Snapshot};
@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     pub(crate) ends: Vec<SuppressionId>,
     /// What a person wants of a resource.
     pub(crate) manual_override: Option<(ResourceName, ManualOverride)>,
-    pub(crate) effect: Effect,
+    pub(crate) effect: Impact,
 }
 
 impl Plan {
@@ -35,7 +35,7 @@ impl Plan {
             adds: Vec::new(),
             ends: Vec::new(),
             manual_override: None,
-            effect: Effect {
+            effect: Impact {
                 text,
                 stubs,
                 affected: None,
@@ -49,7 +49,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Refusal`] where it would be refused.
-    pub fn preview(&self, command: &Command, by: &str) -> Result<Effect, Refusal> {
+    pub fn preview(&self, command: &Command, by: &str) -> Result<Impact, Refusal> {
         self.plan(command, by).map(|plan| plan.effect)
     }
 
@@ -397,7 +397,7 @@ fn wishing(
     affected: Affected,
 ) -> Plan {
     let plan = Plan::of(text, vec![view.stub.clone()]);
-    let effect = Effect {
+    let effect = Impact {
         affected: Some(affected),
         ..plan.effect
     };

@@ -9,8 +9,9 @@ use super::Engine;
 use crate::experiments::fleet::Fleet;
 use crate::model::{Health, Moment, SourceName, Stub};
 use crate::notifications::route::Route;
-use crate::protocol::effect::{Action, Record};
+use crate::protocol::effect::Step;
 use crate::protocol::event::Issue;
+use crate::protocol::record::Record;
 use crate::protocol::state::Alert;
 use crate::suppressions::{
     Acknowledgement, ActiveSuppressions, Ended, Maintenance, NamePattern, NoteView, Silence,
@@ -121,7 +122,7 @@ impl Engine {
     }
 
     /// Lets go of what is over, and takes note of what begins or ends to keep quiet.
-    pub(super) fn maintain_suppressions(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn maintain_suppressions(&mut self, step: &mut Step) {
         let at = self.now.wall();
         if self
             .suppressed_now
@@ -131,9 +132,9 @@ impl Engine {
             return;
         }
         let over = Arc::make_mut(&mut self.quiet).expire(at);
-        actions.extend(
+        step.records.extend(
             over.into_iter()
-                .map(|ended| Action::Record(Record::QuietEnded(Box::new(ended)))),
+                .map(|ended| Record::SuppressionEnded(Box::new(ended))),
         );
         self.suppressed_now = Some(SuppressedNow::of(&self.quiet, at));
         self.fleet.touch_all();
@@ -178,12 +179,7 @@ impl Engine {
     }
 
     /// Ends the acknowledgement of an experiment that is well again, or worse than it was.
-    pub(super) fn health_changed(
-        &mut self,
-        stub: &Stub,
-        health: Health,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn health_changed(&mut self, stub: &Stub, health: Health, step: &mut Step) {
         let subject = Subject::Experiment(stub.clone());
         let Some((_, known)) = self.quiet.acknowledgement(&subject) else {
             return;
@@ -197,32 +193,32 @@ impl Engine {
             }
             Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => None,
         };
-        self.quiet_ended(ended, actions);
+        self.quiet_ended(ended, step);
     }
 
     /// Ends the acknowledgement of a source that tells again.
-    pub(super) fn source_is_well(&mut self, name: SourceName, actions: &mut Vec<Action>) {
+    pub(super) fn source_is_well(&mut self, name: SourceName, step: &mut Step) {
         let subject = component_of(name);
         if self.quiet.acknowledgement(&subject).is_some() {
             let ended = Arc::make_mut(&mut self.quiet).recovered(&subject, self.now.wall());
-            self.quiet_ended(ended, actions);
+            self.quiet_ended(ended, step);
         }
     }
 
     /// Ends the acknowledgements of experiments that are forgotten.
-    pub(super) fn stubs_are_gone(&mut self, stubs: &[Stub], actions: &mut Vec<Action>) {
+    pub(super) fn stubs_are_gone(&mut self, stubs: &[Stub], step: &mut Step) {
         for subject in stubs.iter().map(|stub| Subject::Experiment(stub.clone())) {
             if self.quiet.acknowledgement(&subject).is_some() {
                 let ended = Arc::make_mut(&mut self.quiet).gone(&subject, self.now.wall());
-                self.quiet_ended(ended, actions);
+                self.quiet_ended(ended, step);
             }
         }
     }
 
-    fn quiet_ended(&mut self, ended: Option<Ended>, actions: &mut Vec<Action>) {
+    fn quiet_ended(&mut self, ended: Option<Ended>, step: &mut Step) {
         if let Some(ended) = ended {
             self.suppressed_now = None;
-            actions.push(Action::Record(Record::QuietEnded(Box::new(ended))));
+            step.record(Record::SuppressionEnded(Box::new(ended)));
         }
     }
 

@@ -97,7 +97,7 @@ pub enum ManualOverride {
 
 /// What a command does, known before it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effect {
+pub struct Impact {
     /// The effect in plain words, for the person who is about to give the command.
     pub text: String,
     /// The experiments that it is about now, sorted. Empty where it is about none, or about the whole laboratory.
@@ -112,7 +112,7 @@ pub struct Receipt {
     /// The numbers of what was made or ended, by which it can be ended.
     pub ids: Vec<SuppressionId>,
     /// What it does.
-    pub effect: Effect,
+    pub effect: Impact,
     /// Whether it survives a restart. Not while the memory cannot be written.
     pub kept: bool,
 }

@@ -24,21 +24,21 @@ pub enum Input {
     BookFailed(CallError),
     /// What book says about who needs what, and when.
     Timetable(Timetable),
-    /// What a switch came to: the answer to `Action::Switch`.
+    /// What a switch came to: the answer to `Effect::Switch`.
     Switched {
         /// The resource that was to be switched.
         resource: ResourceName,
         /// What came of it.
         outcome: SwitchOutcome,
     },
-    /// What listening to a stream came to: the answer to `Action::Sample`.
+    /// What listening to a stream came to: the answer to `Effect::Sample`.
     Sampled {
         /// The stream that was listened to.
         topic: Topic,
         /// What came of it.
         outcome: SampleOutcome,
     },
-    /// What sending a summary came to: the answer to `Action::Tell`.
+    /// What sending a summary came to: the answer to `Effect::Notify`.
     Delivered {
         /// The number of the summary that was to be sent.
         id: u64,

@@ -5,6 +5,7 @@ pub mod effect;
 pub mod event;
 pub mod input;
 pub mod policy;
+pub mod record;
 pub mod refusal;
 pub mod report;
 pub mod rules;

@@ -1,5 +1,6 @@
 //! What readers see: an immutable picture of everything, shared and never changed.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -131,6 +132,21 @@ pub struct Counts {
     pub acknowledged: usize,
     /// Those of which mail is silenced, or that are worked on.
     pub silenced: usize,
+}
+
+impl fmt::Display for Counts {
+    /// How many are in which health. Those that flap are named only where there are some: most laboratories have none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} experiments: {} ok, {} degraded, ",
+            self.total, self.ok, self.degraded
+        )?;
+        if self.flapping > 0 {
+            write!(f, "{} flapping, ", self.flapping)?;
+        }
+        write!(f, "{} down, {} unknown", self.down, self.unknown)
+    }
 }
 
 /// A pool of experiments that can stand in for each other.

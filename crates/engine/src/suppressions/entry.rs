@@ -303,3 +303,21 @@ pub enum Ending {
         who: String,
     },
 }
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the {} of {} ends: ",
+            self.entry.noun(),
+            self.entry.about()
+        )?;
+        match &self.ending {
+            Ending::Expired => f.write_str("its time is over"),
+            Ending::Recovered => f.write_str("it is well again"),
+            Ending::Worse => f.write_str("it got worse"),
+            Ending::Gone => f.write_str("it is forgotten"),
+            Ending::Removed { who } => write!(f, "{who} ended it"),
+        }
+    }
+}

@@ -21,7 +21,7 @@ use crate::http::OrderState;
 use crate::http::auth::{Caller, Noted};
 use crate::http::page::layout;
 use crate::http::page::routes::{Moment, WebState};
-use engine::{Command, Effect, Receipt, Refusal, Refused};
+use engine::{Command, Impact, Receipt, Refusal, Refused};
 
 /// How long an answer waits at most for the picture that shows what was done. The order is carried out in any case.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -159,7 +159,7 @@ fn effect_of(
     moment: &Moment,
     orders: &OrderState,
     order: &Order,
-) -> Result<Effect, Refusal> {
+) -> Result<Impact, Refusal> {
     let by = moment.caller.name();
     match order {
         Order::Engine(command) => orders.preview(command, by),
