@@ -212,9 +212,10 @@ fn start(
         clock,
         tls: &tls,
         store: kept.as_ref(),
-        keep: &keep,
         snapshots: pictures.clone(),
         poll_book: outlets.book.clone(),
+        inputs: &inputs,
+        give: http_server::give(orders.clone()),
         levels: levels.clone(),
     };
     let (desk, state, reporters) =
@@ -228,7 +229,6 @@ fn start(
         &mut parts,
         stop,
     );
-    let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
 
     let counters = Arc::new(Counters::default());
     let hooks = Observers {
@@ -277,14 +277,14 @@ fn start(
             desk.clone(),
         )
     });
-    let orders = http_server::orders(orders, desk.clone(), pictures.clone());
+    let orders = http_server::orders(http_server::give(orders), desk.clone(), pictures.clone());
     let base = http_server::base(&config.api);
     let pages = page::router(page::WebState {
         snapshots: pictures.clone(),
         store: kept,
         stream: Some("/api/v2/stream"),
         orders: Some(orders.clone()),
-        categories: Some(http::Categories::new(&state, Arc::clone(&authenticator))),
+        categories: Some(http::Categories::new(&state)),
         reports: reports.clone(),
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),

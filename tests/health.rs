@@ -25,6 +25,7 @@ mod switches;
 mod traps;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use engine::Link;
 use engine::model::{CallError, SourceHealth, SourceName};
@@ -34,8 +35,8 @@ use labwatch::health::{Acks, Finding, State};
 use serde_json::Value;
 
 use lab::{
-    Bench, ack, ailing_service, at, degraded, down, held, live, put, quiet, settings, source,
-    unknown,
+    Bench, ack, ailing_service, at, closed, degraded, down, held, live, put, quiet, settings,
+    source, unknown,
 };
 use server::Server;
 
@@ -203,14 +204,11 @@ async fn empty() {
 #[tokio::test]
 async fn disabled() {
     let bench = Bench::well();
-    bench
-        .desk
-        .order(&switches::order(
-            "pendulums",
-            false,
-            "moved to the <other> site",
-        ))
-        .expect("is known");
+    bench.show(120, |lab| {
+        closed(lab, "pendulums", "moved to the <other> site", &[]);
+        let states = Arc::make_mut(&mut lab.categories);
+        states.get_mut("pendulums").expect("closed").by = "ann".into();
+    });
     check("disabled", &bench, &ASKED).await;
 }
 
@@ -232,14 +230,14 @@ async fn acked() {
         components: components.into(),
         ..Acks::default()
     };
-    bench.desk.acknowledge(acks.clone());
+    bench.acknowledge(&acks);
     check("acked", &bench, &ASKED).await;
 
     bench.show(131, |lab| {
         put(lab, down("spin00"));
     });
     bench.turn(131);
-    bench.desk.acknowledge(Acks {
+    bench.acknowledge(&Acks {
         installation: Some(ack("lab move today")),
         ..Acks::default()
     });

@@ -224,6 +224,7 @@ impl Scenario {
                     Advice::default(),
                 );
                 let rules = Rules {
+                    categories: engine::CategoryRules::default(),
                     policy: self.reloaded,
                     routes,
                     maintenance,

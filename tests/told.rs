@@ -157,6 +157,7 @@ fn rules(routes: Vec<Route>) -> Rules {
     let (maintenance, pools, advice) = (Vec::new(), Vec::new(), Advice::default());
     Rules {
         policy: policy(),
+        categories: engine::CategoryRules::default(),
         routes,
         maintenance,
         pools,

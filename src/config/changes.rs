@@ -9,10 +9,10 @@ use super::layers::Layers;
 use super::settings::Loaded;
 use super::tables::Row;
 use super::{
-    Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings, SurfaceSettings,
-    TellingSettings, keys, tables,
+    CategorySettings, Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings,
+    SurfaceSettings, TellingSettings, keys, tables,
 };
-use engine::{Maintenance, Rules};
+use engine::{CategoryRules, Maintenance, Rules};
 
 /// What the names of settings start with that take effect when the configuration is read anew while labwatch runs.
 const AT_ONCE_STARTS: [&str; 3] = ["email_", "health_", "sample"];
@@ -110,7 +110,17 @@ impl Config {
             maintenance: self.planned(),
             pools: self.pools.iter().map(PoolSettings::rule).collect(),
             advice: self.advice.clone(),
+            categories: self.category_rules(),
             hold_overdue: self.telling.hold_overdue,
+        }
+    }
+
+    /// What the engine needs of the categories.
+    fn category_rules(&self) -> CategoryRules {
+        CategoryRules {
+            categories: self.categories.iter().map(CategorySettings::rule).collect(),
+            pools: self.pools.iter().map(PoolSettings::group).collect(),
+            non_fatal: self.surfaces.non_fatal.iter().cloned().collect(),
         }
     }
 

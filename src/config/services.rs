@@ -11,7 +11,7 @@ use super::mail::{LINK, link};
 use super::reader::Reader;
 use super::rows::{NAMES, PATTERNS, pattern, slug};
 use super::settings::{HOUR, MILLI, MINUTE, SECOND};
-use engine::PoolRule;
+use engine::{CategoryPool, CategoryRule, PoolRule};
 
 /// The components that labwatch can have by itself, by their names.
 pub const COMPONENTS: [&str; 9] = [
@@ -40,7 +40,35 @@ pub struct PoolSettings {
     pub min_healthy: usize,
 }
 
+impl CategorySettings {
+    /// What the engine needs of it.
+    #[must_use]
+    pub fn rule(&self) -> CategoryRule {
+        CategoryRule {
+            name: self.name.clone(),
+            patterns: self.patterns.clone(),
+            pools: self.pools.clone(),
+            resilient: self.resilient,
+            min_healthy: self.min_healthy,
+            period: self.period,
+            sticky: self.sticky,
+            failure_threshold: self.failure_threshold,
+            sticky_booking: self.sticky_booking,
+        }
+    }
+}
+
 impl PoolSettings {
+    /// It as a group of interchangeable experiments.
+    #[must_use]
+    pub fn group(&self) -> CategoryPool {
+        CategoryPool {
+            name: self.name.clone(),
+            members: self.members.clone(),
+            min_healthy: self.min_healthy,
+        }
+    }
+
     /// What the engine needs of it.
     #[must_use]
     pub fn rule(&self) -> PoolRule {

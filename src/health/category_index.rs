@@ -324,26 +324,6 @@ fn group_of<'a>(name: &'a str, settings: &'a Settings) -> (&'a str, usize) {
     configured.map_or_else(|| (stem(name), 1), |pool| (&pool.name, pool.min_healthy))
 }
 
-/// The shortest period of the categories of any of these members, which is how often they are judged.
-pub(super) fn pace(
-    category_index: &CategoryIndex<'_>,
-    members: &[&CategoryMember<'_>],
-) -> std::time::Duration {
-    let default = category_index.settings.category(DEFAULT).period;
-    let of_members = category_index
-        .settings
-        .categories
-        .iter()
-        .filter(|category| {
-            members
-                .iter()
-                .any(|member| category_index.is_in(member, &category.name))
-        });
-    of_members
-        .map(|category| category.period)
-        .fold(default, std::time::Duration::min)
-}
-
 /// When there was last evidence of a member.
 pub(super) fn last_update(member: &CategoryMember<'_>, picture: &Picture) -> Option<Timestamp> {
     match member.what {

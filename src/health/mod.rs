@@ -1,6 +1,6 @@
 //! The service's own health: a registry of components, and views of one picture in the four dialects that other systems speak.
 //!
-//! It judges no experiment: that is the engine's work, and what it says is read from its snapshot. It fetches nothing: what a probe
+//! It decides nothing about experiments and categories: that is the engine's work, and what it says is read from its snapshot. It fetches nothing: what a probe
 //! does is given to it. No lock is held while anything is checked, so that an answer never waits for the laboratory or the disk.
 
 mod acknowledgements;
@@ -46,4 +46,4 @@ pub use settings::{Identity, NON_FATAL, Settings};
 pub use snapshot::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};
 pub use sources::MAIL;
 pub use state::{Component, Finding, SingleCheck, State};
-pub use switches::{Categories, Cause, Change, KEY, Switch, Switched, Unreadable, is_enabled};
+pub use switches::{Switch, Switched, is_enabled};

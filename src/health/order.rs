@@ -1,10 +1,10 @@
-//! A person opens or closes a category: what that comes to is said before, and the same is done. Stores nothing.
+//! What opening or closing a category would come to. The engine does it; which categories there are is known here.
 
 use super::category::DEFAULT;
 use super::category_index::{CategoryIndex, What};
 use super::handle::HealthState;
 use super::snapshot::Picture;
-use super::switches::{Cause, Change, Switch, is_enabled};
+use super::switches::is_enabled;
 use engine::model::Stub;
 use engine::{Impact, Refusal, Role, check_text};
 
@@ -31,25 +31,6 @@ impl HealthState {
     /// [`Refusal`]: there is no such category, it is so already, the reason cannot be kept, or this labwatch only watches.
     pub fn preview(&self, order: &CategoryOrder) -> Result<Impact, Refusal> {
         effect(order, &self.picture())
-    }
-
-    /// Does what is ordered, at once in every view. What changed is to be stored.
-    ///
-    /// # Errors
-    /// As [`HealthState::preview`]: then nothing was changed.
-    pub fn order(&self, order: &CategoryOrder) -> Result<(Change, Impact), Refusal> {
-        let picture = self.picture();
-        let effect = effect(order, &picture)?;
-        let (by, reason) = (order.by.clone(), order.reason.clone());
-        let switch = Switch {
-            enabled: order.open,
-            at: picture.at,
-            by,
-            cause: Cause::Person,
-            reason,
-            quarantined: std::collections::BTreeSet::new(),
-        };
-        Ok((self.switch(&order.category, switch), effect))
     }
 }
 

@@ -8,11 +8,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
 use super::state::{Component, Finding, State};
 use engine::model::{Moment, format_duration};
+use engine::{ComponentHealth, Fitness};
 
 /// The most components: each is shown in every answer.
 pub const MAX_COMPONENTS: usize = 256;
+
+/// How often it is looked whether a component has become stale.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
@@ -53,10 +60,14 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     clock: Clock,
     entries: Mutex<BTreeMap<Arc<str>, Entry>>,
+    /// Says that a state changed.
+    changed: Notify,
 }
 
 struct Entry {
     finding: Finding,
+    /// Whether it failed since it was last followed: a short failure counts although it is over.
+    has_failed: bool,
     changed: Moment,
     updated: Option<Moment>,
     stale_after: Option<Duration>,
@@ -76,6 +87,7 @@ impl Registry {
         Self(Arc::new(Inner {
             clock,
             entries: Mutex::default(),
+            changed: Notify::new(),
         }))
     }
 
@@ -109,6 +121,7 @@ impl Registry {
                 let finding = Finding::new(State::Init, "starting");
                 slot.insert(Entry {
                     finding,
+                    has_failed: false,
                     changed,
                     updated: None,
                     stale_after,
@@ -130,6 +143,41 @@ impl Registry {
             .iter()
             .map(|(name, entry)| entry.component(name, now))
             .collect()
+    }
+
+    /// Hands how each component is to `tell`, at first and whenever that changes, until `tell` says that it is not needed any more.
+    pub async fn follow<F: Future<Output = bool>>(&self, tell: impl Fn(ComponentHealth) -> F) {
+        let mut known: BTreeMap<Arc<str>, Fitness> = BTreeMap::new();
+        loop {
+            for change in self.changes(&mut known) {
+                if !tell(change).await {
+                    return;
+                }
+            }
+            // A component becomes stale without a report.
+            drop(timeout(LOOK_EVERY, self.0.changed.notified()).await);
+        }
+    }
+
+    /// What changed against what is known, a failure that is over included.
+    fn changes(&self, known: &mut BTreeMap<Arc<str>, Fitness>) -> Vec<ComponentHealth> {
+        let now = (self.0.clock)();
+        let mut changes = Vec::new();
+        for (name, entry) in self.entries().iter_mut() {
+            let fitness = fitness(entry.component(name, now).state());
+            let has_failed = std::mem::take(&mut entry.has_failed);
+            let blip = (has_failed && fitness != Fitness::Fails).then_some(Fitness::Fails);
+            for fitness in blip.into_iter().chain([fitness]) {
+                if known.insert(Arc::clone(name), fitness) != Some(fitness) {
+                    changes.push(ComponentHealth {
+                        name: Arc::clone(name),
+                        fitness,
+                        categories: Arc::clone(&entry.categories),
+                    });
+                }
+            }
+        }
+        changes
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {
@@ -185,6 +233,8 @@ impl Reporter {
                 return false;
             }
             entry.changed = now;
+            entry.has_failed |= finding.state == State::Error;
+            self.registry.0.changed.notify_one();
             std::mem::replace(&mut entry.finding, finding.clone()).state
         };
         self.note(&finding, was);
@@ -203,6 +253,15 @@ impl Reporter {
         } else {
             tracing::warn!(%component, state, was, detail, "{component} is {state}: {detail}");
         }
+    }
+}
+
+/// What a state says to the categories: what is not known is no fault.
+fn fitness(state: State) -> Fitness {
+    match state {
+        State::Ok | State::Warn => Fitness::Works,
+        State::Init | State::Stale => Fitness::Unknown,
+        State::Error => Fitness::Fails,
     }
 }
 
@@ -277,5 +336,27 @@ mod tests {
         );
         assert!(store.report(Finding::error("disk full")));
         assert_eq!(seen(), (State::Error, "disk full".into(), 172, Some(172)));
+    }
+
+    #[test]
+    fn a_failure_that_is_over_is_told_too() {
+        let registry = Registry::new(Hands::default().clock());
+        let door = registry.register("door", None, &[]).expect("free");
+        let mut known = BTreeMap::new();
+        let mut told = || -> Vec<Fitness> {
+            let changes = registry.changes(&mut known).into_iter();
+            changes.map(|change| change.fitness).collect()
+        };
+        assert_eq!(told(), [Fitness::Unknown]);
+        door.report(Finding::ok());
+        assert_eq!(told(), [Fitness::Works]);
+        door.report(Finding::error("open"));
+        door.report(Finding::ok());
+        assert_eq!(told(), [Fitness::Fails, Fitness::Works]);
+        assert_eq!(told(), []);
+        door.report(Finding::error("open"));
+        assert_eq!(told(), [Fitness::Fails]);
+        door.report(Finding::error("still open"));
+        assert_eq!(told(), []);
     }
 }

@@ -16,13 +16,11 @@ use super::error::{self, ApiError};
 use super::middleware::OwnWords;
 use crate::health::dialects::{self, Answer, Contributor, Query, Refused, forms};
 use crate::health::{
-    Change, HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
+    HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
     targets_of,
 };
-use crate::http::auth::{Caller, Kept, Scope};
-
-/// Takes the change of a category's switch to keep.
-pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
+use crate::http::auth::{Caller, Scope};
+use crate::http::commands::Give;
 
 /// What the paths of health answer from.
 #[derive(Clone)]
@@ -35,8 +33,8 @@ pub struct HealthRoutes {
     pub pushed: Arc<PassiveChecks>,
     /// Who contributes to `/actuator/info`.
     pub contributors: Arc<[Contributor]>,
-    /// Keeps the change of a category's switch, and says whether it is on disk.
-    pub keep_switch: Arc<KeepSwitch>,
+    /// The way of commands to the engine.
+    pub give: Arc<Give>,
     /// The levels of the log; without them there is no `/actuator/logger`.
     pub levels: Option<Arc<dyn Levels>>,
 }

@@ -61,7 +61,9 @@ impl Kind {
             | Record::Requested { .. }
             | Record::Suppression { .. } => return None,
             Record::Switching(_) | Record::Switched { .. } => Kind::Switch,
-            Record::Commanded { .. } | Record::SuppressionEnded(_) => Kind::Command,
+            Record::Commanded { .. } | Record::Category { .. } | Record::SuppressionEnded(_) => {
+                Kind::Command
+            }
             Record::Source { .. } | Record::Blind(_) => Kind::Source,
             Record::Hold { .. } => Kind::Hold,
             Record::Manifest(_) => Kind::Manifest,

@@ -13,22 +13,21 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::reload::ConfigWatch;
-use super::{TaskSet, http_server, mail_probe};
+use super::{TaskSet, mail_probe};
 use crate::clients::Http;
 use crate::config::{COMPONENTS, Config, ServiceSettings};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Attempt, Categories, Change, Check, Finding, HealthState, Identity, Levels, MAIL, Pace,
-    PassiveChecks, Picture, Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
-    State, attempt, pace,
+    Attempt, Check, Finding, HealthState, Identity, Levels, MAIL, Pace, PassiveChecks, Picture,
+    Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings, State, attempt, pace,
 };
-use crate::http::{HealthRoutes, KeepSwitch};
+use crate::http::{Give, HealthRoutes};
 use crate::store::{Entry, ReadError, Store, StoreState};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
 use engine::model::{CallError, format_duration};
-use engine::{Engine, Input, Snapshot};
+use engine::{Input, Snapshot};
 
 /// How often and for how long the store is tried: something is written, and waited for.
 const STORE_PACE: Pace = Pace {
@@ -79,10 +78,12 @@ pub(super) struct HealthDeps<'a> {
     pub(super) clock: Clock,
     pub(super) tls: &'a rustls::ClientConfig,
     pub(super) store: Option<&'a Store>,
-    /// The small state that the store remembers.
-    pub(super) keep: &'a BTreeMap<String, Value>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) poll_book: mpsc::Sender<()>,
+    /// Where the engine is told how components are.
+    pub(super) inputs: &'a mpsc::Sender<Input>,
+    /// The way of commands to the engine.
+    pub(super) give: Arc<Give>,
     pub(super) levels: Option<LevelHandle>,
 }
 
@@ -97,56 +98,40 @@ pub(super) struct Reporters {
 /// All of it, before it runs.
 struct Joined {
     desk: HealthState,
+    registry: Registry,
     reporters: Reporters,
     probes: Probes,
     /// For the API.
     state: HealthRoutes,
 }
 
-/// Starts the probes and the judgement of categories.
+/// Starts the probes, and tells the engine how components are.
 pub(super) fn start(
     needs: HealthDeps<'_>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) -> Result<(HealthState, HealthRoutes, Reporters), HealthError> {
-    let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
+    let inputs = needs.inputs.clone();
     let Joined {
         desk,
+        registry,
         reporters,
         probes,
         state,
     } = join(needs)?;
     parts.spawn("probes", probes.run(stop.clone()));
-    parts.spawn(
-        "categories",
-        desk.clone()
-            .follow(pictures, move |change| keep(keeper.as_ref(), &change)),
-    );
-    Ok((desk, state, reporters))
-}
-
-/// Has the engine keep back what closed categories keep back, from the start and as that changes.
-pub(super) fn keep_back(
-    engine: Engine,
-    desk: &HealthState,
-    inputs: &mpsc::Sender<Input>,
-    parts: &mut TaskSet,
-    stop: &CancellationToken,
-) -> Engine {
-    let (mut kept, inputs, stop) = (desk.quarantined(), inputs.clone(), stop.clone());
-    let now = Arc::clone(&kept.borrow_and_update());
-    let tell = async move {
-        while kept.changed().await.is_ok() {
-            let now = Arc::clone(&kept.borrow_and_update());
-            if inputs.send(Input::Quarantined(now)).await.is_err() {
-                return;
-            }
-        }
+    let stop = stop.clone();
+    let follow = async move {
+        let tell = |component| async {
+            let input = Input::Component(component);
+            inputs.send(input).await.is_ok()
+        };
+        registry.follow(tell).await;
     };
-    parts.spawn("what categories keep back", async move {
-        stop.run_until_cancelled(tell).await.unwrap_or_default()
+    parts.spawn("components", async move {
+        stop.run_until_cancelled(follow).await.unwrap_or_default();
     });
-    engine.quarantining(now)
+    Ok((desk, state, reporters))
 }
 
 /// Registers every component and joins the parts.
@@ -160,7 +145,6 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         Arc::new(move || clock.now()),
         registry.clone(),
         needs.snapshots.clone(),
-        restore(needs.keep),
     )
     .map_err(HealthError::Register)?;
     let configuration = registry
@@ -213,17 +197,17 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         .levels
         .map(|levels| Arc::new(levels) as Arc<dyn Levels>);
     let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config.clone())]);
-    let keep_switch = keep_switch(needs.store.cloned());
     let state = HealthRoutes {
         desk: desk.clone(),
         refresher,
         pushed: Arc::new(pushed),
         contributors,
-        keep_switch,
+        give: needs.give,
         levels,
     };
     Ok(Joined {
         desk,
+        registry,
         reporters,
         probes,
         state,
@@ -256,44 +240,6 @@ fn services(
         registered.map_err(HealthError::Register)?;
     }
     Ok(pushed)
-}
-
-/// Keeps the change of a category's switch, and says whether it is on disk.
-fn keep_switch(store: Option<Store>) -> Arc<KeepSwitch> {
-    let keep = http_server::keep(store);
-    Arc::new(move |change: Change| match change.value() {
-        Ok(value) => keep(change.key(), Some(value)),
-        Err(_) => Box::pin(std::future::ready(false)),
-    })
-}
-
-/// Keeps a category's switch that a fault has used, with a record of it, where anything is kept.
-fn keep(store: Option<&Store>, change: &Change) {
-    let (Some(store), Ok(value)) = (store, change.value()) else {
-        return;
-    };
-    let Change { category, switch } = change;
-    let what = format!("closed the category {category}: {}", switch.reason);
-    let audit = Entry::Audit {
-        at: switch.at,
-        who: switch.by.clone(),
-        what,
-    };
-    if !store
-        .write(vec![
-            audit,
-            Entry::Keep {
-                key: change.key(),
-                value: Some(value),
-            },
-        ])
-        .is_taken()
-    {
-        tracing::error!(
-            category = change.category,
-            "the category's switch is not kept: the store takes nothing"
-        );
-    }
 }
 
 /// The service's own health, as the figures tell it.
@@ -350,17 +296,6 @@ pub(super) fn settings(config: &Config) -> Settings {
             .clone()
             .unwrap_or_else(|| config.api.prefix.clone()),
     }
-}
-
-/// The switches of categories, as they were. One that makes no sense is said and left as the settings have it.
-fn restore(keep: &BTreeMap<String, Value>) -> Categories {
-    let mut categories = Categories::default();
-    for (key, value) in keep {
-        if let Err(error) = categories.restore(key, value) {
-            tracing::error!("{error}");
-        }
-    }
-    categories
 }
 
 /// Writes something, waits until it is on disk and reads it back, however long that takes: the probe bounds it.

@@ -20,7 +20,7 @@ use crate::driver::CommandSender;
 use crate::health::HealthState;
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, OrderState,
+    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Give, OrderState,
     TlsFiles,
 };
 use crate::store::{Entry, Store};
@@ -121,20 +121,24 @@ pub(super) async fn listen(
 }
 
 /// The way of commands to the engine.
+pub(super) fn give(orders: CommandSender) -> Arc<Give> {
+    Arc::new(move |command, by| {
+        let orders = orders.clone();
+        Box::pin(async move { orders.give(command, by).await }) as Answered
+    })
+}
+
+/// The same, with what says before what a command would do.
 pub(super) fn orders(
-    orders: CommandSender,
+    give: Arc<Give>,
     desk: HealthState,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> OrderState {
-    let give = move |command, by| {
-        let orders = orders.clone();
-        Box::pin(async move { orders.give(command, by).await }) as Answered
-    };
     let is_component = move |name: &str| desk.picture().component(name).is_some();
     OrderState {
         snapshots,
         is_component: Arc::new(is_component),
-        give: Arc::new(give),
+        give,
     }
 }
 

@@ -11,8 +11,9 @@ use super::letter::{Alerted, Letter, concern_named};
 use super::memory::{Memory, Pending};
 use engine::model::{Health, ResourceName, RouteName, Stub};
 use engine::{
-    self, DeliveryFault, Heard, Issue, Known, MailThread, ManualOverride, MessageId, NotifiedAlert,
-    Record, ReminderState, RouteMemory, Summary, SuppressionEntry, SuppressionId, SuppressionKind,
+    self, CategoryCause, CategoryState, DeliveryFault, Heard, Issue, Known, MailThread,
+    ManualOverride, MessageId, NotifiedAlert, Record, ReminderState, RouteMemory, Summary,
+    SuppressionEntry, SuppressionId, SuppressionKind,
 };
 
 /// What subjects of experiments start with.
@@ -26,6 +27,9 @@ pub(super) const POOLS: &str = "pools";
 
 /// What keys of people's wishes start with: the resource follows.
 const WISH: &str = "wish.";
+
+/// What keys of categories start with: the name follows.
+const CATEGORY: &str = "category.";
 
 /// The subject of when people last heard anything.
 const ROUNDS: &str = "rounds";
@@ -128,6 +132,7 @@ impl Clerk {
                     value,
                 }];
             }
+            Record::Category { name, state } => return category(name, state, at),
             Record::Commanded { order, .. } => vec![Entry::Audit {
                 at,
                 who: order.by.clone(),
@@ -313,6 +318,21 @@ impl OnItsWay {
     }
 }
 
+/// A fault that closes a category is in the audit too.
+fn category(name: &str, state: &CategoryState, at: Timestamp) -> Vec<Entry> {
+    let keep = Entry::Keep {
+        key: format!("{CATEGORY}{name}"),
+        value: serde_json::to_value(state).ok(),
+    };
+    let audit = Entry::Audit {
+        at,
+        who: state.by.clone(),
+        what: format!("closed the category {name}: {}", state.reason),
+    };
+    let by_fault = (state.cause == CategoryCause::Fault).then_some(audit);
+    by_fault.into_iter().chain([keep]).collect()
+}
+
 fn note(id: SuppressionId, entry: &SuppressionEntry) -> Note {
     let kind = match entry.kind() {
         SuppressionKind::Acknowledged => NoteKind::Acknowledgement,
@@ -454,6 +474,14 @@ impl From<Memory> for engine::Memory {
                 .keep
                 .iter()
                 .filter_map(|(key, value)| recall_wish(key, value))
+                .collect(),
+            categories: memory
+                .keep
+                .iter()
+                .filter_map(|(key, value)| {
+                    let name = key.strip_prefix(CATEGORY)?.to_owned();
+                    Some((name, serde_json::from_value(value.clone()).ok()?))
+                })
                 .collect(),
             holds: memory.holds.into_iter().map(recall_hold).collect(),
             bookings: memory.bookings,

@@ -133,6 +133,7 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
         | Record::RouteGone(_)
         | Record::Requested { .. }
         | Record::Pools(_)
+        | Record::Category { .. }
         | Record::Commanded { .. }
         | Record::Suppression { .. }
         | Record::SuppressionEnded(_) => Ok(()),

@@ -82,6 +82,7 @@ impl<'a> Fields<'a> {
             Record::Hold { resource, .. } | Record::Requested { resource, .. } => {
                 fields.resource = Some(resource.as_str());
             }
+            Record::Category { state, .. } => fields.by = Some(&state.by),
             Record::Commanded { order, .. } => fields.by = Some(&order.by),
             Record::Suppression { id, entry } => {
                 fields.number = Some(id.0);

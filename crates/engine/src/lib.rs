@@ -26,6 +26,10 @@ pub use notifications::advice::{
 };
 pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
 pub use notifications::route::{Channel, Route};
+pub use protocol::category::{
+    CategoryPool, CategoryRule, CategoryRules, CategoryState, CategoryStates,
+    Cause as CategoryCause, ComponentHealth, Fitness,
+};
 pub use protocol::command::{Command, Impact, ManualOverride, Order, Receipt, Scope};
 pub use protocol::effect::{Effect, FeedCommand, Sample, Step, Switch};
 pub use protocol::event::{Event, Issue, Why};

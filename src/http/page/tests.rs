@@ -214,6 +214,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         quiet: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
+        categories: Arc::default(),
         quarantined: Arc::default(),
         changed: 1,
         standings: Arc::new(pools),

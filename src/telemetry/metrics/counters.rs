@@ -58,6 +58,7 @@ impl Counters {
             | Record::Notifying(_)
             | Record::Sampling { .. }
             | Record::Requested { .. }
+            | Record::Category { .. }
             | Record::Commanded { .. }
             | Record::Suppression { .. }
             | Record::SuppressionEnded(_) => None,

@@ -20,12 +20,14 @@ impl Engine {
             maintenance,
             pools,
             advice,
+            categories,
             hold_overdue,
         } = rules;
         let mut engine = Self::resume(policy, routes, memory, now)
             .with_maintenance(maintenance)
             .knowing(advice, pools);
         engine.holds.forgotten_after(hold_overdue);
+        engine.categories.adopt(categories);
         engine
     }
 
@@ -37,6 +39,7 @@ impl Engine {
             maintenance,
             pools,
             advice,
+            categories,
             hold_overdue,
         } = rules;
         if self.telling.adopt(routes, self.now) {
@@ -57,6 +60,8 @@ impl Engine {
             // Pools are made of what book tells can be booked, which is not kept.
             step.effect(Effect::Ask(SourceName::Book));
         }
+        let released = self.categories.adopt(categories);
+        self.reconsider_quarantined(released);
         if self.policy != policy {
             self.judge_by(policy, step);
         }
@@ -96,6 +101,7 @@ mod tests {
     use crate::groups::pool::PoolRule;
     use crate::model::{Availability, ResourceName, Stub};
     use crate::notifications::advice::Advice;
+    use crate::protocol::category::CategoryRules;
     use crate::protocol::input::{BookReading, Input, ResourceReading};
 
     fn rules() -> Rules {
@@ -107,6 +113,7 @@ mod tests {
             maintenance,
             pools,
             advice,
+            categories: CategoryRules::default(),
             hold_overdue: Duration::from_secs(3_600),
         }
     }

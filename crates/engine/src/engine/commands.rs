@@ -50,6 +50,9 @@ impl Engine {
                 manual_override: Some(manual_override),
             });
         }
+        if let Some((name, state)) = plan.category {
+            self.set_category(name, state, &mut records);
+        }
         self.suppressed_now = None;
         records.insert(
             0,

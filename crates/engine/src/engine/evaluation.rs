@@ -8,7 +8,6 @@ use crate::experiments::fleet::{Fleet, Id};
 use crate::model::{Health, Moment, SourceHealth, SourceName, Stub};
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::{Event, Why};
-use crate::protocol::input::Quarantined;
 use crate::protocol::record::Record;
 use crate::switching::availability::Wanted;
 use crate::switching::reason;
@@ -25,7 +24,8 @@ impl Engine {
             was_settling && source.settles_until().is_none(),
         );
         if changed {
-            let note = source.note();
+            self.categories.mark_dirty();
+            let note = self.source(name).note();
             step.record(Record::Source { name, health, note });
             if health == SourceHealth::Live {
                 self.source_is_well(name, step);
@@ -118,7 +118,7 @@ impl Engine {
         if !self.may_switch() {
             return;
         }
-        let (fleet, kept) = (&self.fleet, &self.quarantined);
+        let (fleet, kept) = (&self.fleet, self.categories.quarantined());
         let due = self.resources.due(self.now, |stub| match kept.get(stub) {
             Some(_) => Wanted::Withdrawn {
                 reason: reason::to_be_inspected(),
@@ -128,25 +128,6 @@ impl Engine {
         for switch in due {
             step.record(Record::Switching(switch.clone()));
             step.effect(Effect::Switch(switch));
-        }
-    }
-
-    /// Takes in which experiments are kept back now: those that were not before, and those that are no more, may have to be switched.
-    pub(super) fn quarantine(&mut self, kept: Arc<Quarantined>) {
-        let was = std::mem::replace(&mut self.quarantined, kept);
-        let differ = |a: &Quarantined, b: &Quarantined| {
-            a.keys()
-                .filter(|stub| !b.contains_key(*stub))
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        for stub in differ(&was, &self.quarantined)
-            .into_iter()
-            .chain(differ(&self.quarantined, &was))
-        {
-            if let Some(experiment) = self.fleet.named(stub.as_str()) {
-                self.resources.reconsider(&experiment.resources);
-            }
         }
     }
 
@@ -188,6 +169,9 @@ impl Engine {
         let context = self.context();
         evaluate(&mut self.fleet, &context, &mut events);
         self.let_go_of_gone(step);
+        if !events.is_empty() {
+            self.categories.mark_dirty();
+        }
         for (id, event) in events {
             let Some(experiment) = self.fleet.get(id) else {
                 continue;

@@ -43,6 +43,9 @@ impl Engine {
         for (resource, hold) in &memory.holds {
             self.holds.restore(resource.clone(), hold.clone());
         }
+        for (name, state) in &memory.categories {
+            self.categories.restore(name.clone(), state.clone());
+        }
         self.booking_history = BookingHistory::recall(&memory.bookings);
     }
 
@@ -249,6 +252,7 @@ impl Engine {
             id,
             outcome: outcome.clone(),
         });
+        self.categories.mark_dirty();
         let (route, news) = self
             .telling
             .delivered(id, outcome, self.now)
@@ -305,6 +309,7 @@ impl Engine {
             None => drop(self.holds.released(&resource)),
         }
         self.derived.holds_changed();
+        self.categories.mark_dirty();
         step.record(Record::Hold { resource, reason });
     }
 }

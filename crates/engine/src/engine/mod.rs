@@ -2,6 +2,7 @@
 
 mod adoption;
 mod bookkeeping;
+mod categories;
 mod commands;
 mod context;
 mod derived;
@@ -22,14 +23,16 @@ use crate::experiments::fleet::Fleet;
 use crate::experiments::sampling::Sampler;
 use crate::groups::booking_history::BookingHistory;
 use crate::groups::bookings::Calendar;
+use crate::groups::category::Categories;
 use crate::groups::holds::{DEFAULT_OVERDUE_AFTER, ManualHolds};
 use crate::groups::pool::{PoolRule, Pools};
 use crate::model::{Moment, SourceName, Stub};
 use crate::notifications::Telling;
 use crate::notifications::advice::Advice;
 use crate::notifications::route::Route;
+use crate::protocol::category::ComponentHealth;
 use crate::protocol::effect::Step;
-use crate::protocol::input::{Input, Quarantined, Role};
+use crate::protocol::input::{Input, Role};
 use crate::protocol::policy::{Asking, Policy};
 use crate::protocol::snapshot::{Counts, ExperimentView};
 use crate::protocol::state::Memory;
@@ -53,7 +56,11 @@ pub struct Engine {
     role: Role,
     fleet: Fleet,
     resources: Resources,
-    quarantined: Arc<Quarantined>,
+    categories: Categories,
+    /// The components that the engine is told of.
+    components: BTreeMap<Arc<str>, ComponentHealth>,
+    /// Whether the start is over.
+    has_started: bool,
     relay: Source,
     jump: Source,
     book: Source,
@@ -96,7 +103,9 @@ impl Engine {
             role: Role::Leader,
             fleet: Fleet::new(),
             resources: Resources::default(),
-            quarantined: Arc::default(),
+            categories: Categories::default(),
+            components: BTreeMap::new(),
+            has_started: false,
             relay,
             jump,
             book,
@@ -150,13 +159,6 @@ impl Engine {
         self
     }
 
-    /// The same engine, with experiments that are kept back from the start.
-    #[must_use]
-    pub fn quarantining(mut self, kept: Arc<Quarantined>) -> Self {
-        self.quarantine(kept);
-        self
-    }
-
     /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
         self.now = self.now.max(now);
@@ -176,7 +178,7 @@ impl Engine {
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut step),
             Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),
             Input::Command(order) => self.command(order, &mut step),
-            Input::Quarantined(kept) => self.quarantine(kept),
+            Input::Component(component) => self.component(component),
             Input::Role(role) => self.take_role(role),
             Input::Adopt(rules) => self.adopt(*rules, &mut step),
             Input::Wake => {}
@@ -214,6 +216,9 @@ impl Engine {
             switch,
             notify,
             sample,
+            self.categories
+                .deadline()
+                .filter(|_| leads && self.has_started),
         ];
         let next = candidates.into_iter().flatten().min()?;
         Some(next.max(self.now + SHORTEST_WAIT))
@@ -229,6 +234,8 @@ impl Engine {
         self.maintain_sources(step);
         self.maintain_sampling(step);
         self.maintain_suppressions(step);
+        // What is quarantined must be known before it is decided what to switch.
+        self.evaluate_categories(step);
         if self.role == Role::Leader {
             self.switch(step);
             self.notify(step);

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::groups::bookings::Affected;
 use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub};
+use crate::protocol::category::CategoryState;
 use crate::protocol::command::{Command, Impact, ManualOverride, Scope};
 use crate::protocol::input::Role;
 use crate::protocol::refusal::Refusal;
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) ends: Vec<SuppressionId>,
     /// What a person wants of a resource.
     pub(crate) manual_override: Option<(ResourceName, ManualOverride)>,
+    /// A category, and how it is to be.
+    pub(crate) category: Option<(String, CategoryState)>,
     pub(crate) effect: Impact,
 }
 
@@ -35,6 +38,7 @@ impl Plan {
             adds: Vec::new(),
             ends: Vec::new(),
             manual_override: None,
+            category: None,
             effect: Impact {
                 text,
                 stubs,
@@ -101,6 +105,9 @@ impl Snapshot {
                 ..Plan::of("what it kept quiet is told again".to_owned(), Vec::new())
             }),
             Command::Remove { id } => Err(Refused::NotFound(*id).into()),
+            Command::Category { name, open, reason } => {
+                self.switching_category(name, *open, by, reason)
+            }
             Command::Hold { resource, reason } => self.holding(resource, reason),
             Command::Enable { resource } => self.enabling(resource),
         }
@@ -243,6 +250,36 @@ impl Snapshot {
             None if until.is_none() => Err(Refusal::NeedsEnd(name.to_owned())),
             None => Ok(Subject::Component(name.to_owned())),
         }
+    }
+
+    /// Which categories there are is known to the shell, which checks that before; here only those that were used are.
+    fn switching_category(
+        &self,
+        name: &str,
+        open: bool,
+        by: &str,
+        reason: &str,
+    ) -> Result<Plan, Refusal> {
+        check_text("reason", reason)?;
+        let known = self.categories.get(name);
+        if known.is_none_or(|state| state.enabled) == open {
+            return Err(Refusal::CategoryAlready {
+                category: name.to_owned(),
+                open,
+            });
+        }
+        let quarantined = known.into_iter().flat_map(|state| &state.quarantined);
+        let stubs = quarantined.filter(|_| open).cloned().collect();
+        let text = if open {
+            format!("{name} is open again")
+        } else {
+            format!("{name} is closed until a person opens it; book is not changed")
+        };
+        let state = CategoryState::by_person(open, by, reason, self.at);
+        Ok(Plan {
+            category: Some((name.to_owned(), state)),
+            ..Plan::of(text, stubs)
+        })
     }
 
     fn unacknowledging(&self, scope: &Scope) -> Result<Plan, Refusal> {

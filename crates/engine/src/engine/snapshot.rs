@@ -41,7 +41,8 @@ impl Engine {
             quiet: Arc::clone(&self.quiet),
             calendar: Arc::clone(&self.calendar),
             pools: Arc::clone(&self.pools),
-            quarantined: Arc::clone(&self.quarantined),
+            categories: Arc::clone(self.categories.states()),
+            quarantined: Arc::clone(self.categories.quarantined()),
         }
     }
 

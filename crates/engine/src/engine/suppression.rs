@@ -15,7 +15,7 @@ use crate::protocol::record::Record;
 use crate::protocol::state::Alert;
 use crate::suppressions::{
     Acknowledgement, ActiveSuppressions, Ended, Maintenance, NamePattern, NoteView, Silence,
-    Subject, Suppression, SuppressionEntry,
+    Subject, Suppression, SuppressionEntry, SuppressionKind,
 };
 
 /// An acknowledgement that is older than this looks forgotten.
@@ -79,15 +79,32 @@ pub(super) struct SuppressionLookup<'a> {
 impl SuppressionLookup<'_> {
     /// Whether it is: by its name, or because relay's outage, of which somebody knows, is what is wrong with it.
     pub(super) fn covers(self, stub: &Stub) -> bool {
+        self.is_open(stub)
+            || self.is_acknowledged(stub)
+            || (self.knows_of_relay && self.suffers_from_relay(stub))
+    }
+
+    /// Whether it is acknowledged itself.
+    pub(super) fn is_acknowledged(self, stub: &Stub) -> bool {
+        self.quiet
+            .acknowledged(&Subject::Experiment(stub.clone()), self.at)
+            .is_some()
+    }
+
+    /// Whether it is in a maintenance window, and by nothing else suppressed that goes before that.
+    pub(super) fn is_in_maintenance(self, stub: &Stub) -> bool {
+        self.is_open(stub)
+            && self
+                .quiet
+                .quiet(stub, self.at)
+                .is_some_and(|suppression| suppression.kind == SuppressionKind::Maintenance)
+    }
+
+    fn is_open(self, stub: &Stub) -> bool {
         self.suppressed_now
             .iter()
             .flat_map(|suppressed_now| &suppressed_now.open)
             .any(|open| open.matches(stub.as_str()))
-            || self
-                .quiet
-                .acknowledged(&Subject::Experiment(stub.clone()), self.at)
-                .is_some()
-            || (self.knows_of_relay && self.suffers_from_relay(stub))
     }
 
     fn suffers_from_relay(self, stub: &Stub) -> bool {
@@ -137,6 +154,7 @@ impl Engine {
                 .map(|ended| Record::SuppressionEnded(Box::new(ended))),
         );
         self.suppressed_now = Some(SuppressedNow::of(&self.quiet, at));
+        self.categories.mark_dirty();
         self.fleet.touch_all();
     }
 
@@ -168,6 +186,13 @@ impl Engine {
         };
         self.quiet
             .acknowledged(&component_of(component), self.now.wall())
+            .is_some()
+    }
+
+    /// Whether a component is acknowledged itself.
+    pub(super) fn is_component_acknowledged(&self, name: &str) -> bool {
+        self.quiet
+            .acknowledged(&Subject::Component(name.to_owned()), self.now.wall())
             .is_some()
     }
 

@@ -56,7 +56,16 @@ pub enum Command {
         /// Why, in the person's own words.
         reason: String,
     },
-    /// Lets go of a person's hold: labwatch judges the resource again.
+    /// Opens or closes a category. Book is not changed by closing one.
+    Category {
+        /// The category.
+        name: String,
+        /// Whether to open it.
+        open: bool,
+        /// Why: one line.
+        reason: String,
+    },
+    /// Lets go of a person's hold: labwatch evaluates the resource again.
     Enable {
         /// The resource.
         resource: ResourceName,
@@ -155,6 +164,10 @@ impl fmt::Display for Command {
             } => write!(f, "maintain {} {schedule}: {reason}", pattern.as_str()),
             Self::Remove { id } => write!(f, "end number {id}"),
             Self::Hold { resource, reason } => write!(f, "hold {resource}: {reason}"),
+            Self::Category { name, open, reason } => {
+                let verb = if *open { "open" } else { "close" };
+                write!(f, "{verb} the category {name}: {reason}")
+            }
             Self::Enable { resource } => write!(f, "enable {resource}"),
         }
     }

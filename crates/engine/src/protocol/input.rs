@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{Availability, CallError, ResourceName, SourceName, Stub, Topic};
+use crate::protocol::category::ComponentHealth;
 use crate::protocol::command::Order;
 use crate::protocol::report::Report;
 use crate::protocol::rules::Rules;
@@ -47,8 +48,8 @@ pub enum Input {
     },
     /// What a maintainer tells us to do. What would be refused does nothing: whoever hands it in asks before.
     Command(Order),
-    /// The experiments that closed categories keep back now, all of them.
-    Quarantined(Arc<Quarantined>),
+    /// How a component is of which the engine knows nothing by itself.
+    Component(ComponentHealth),
     /// This replica may act, or may only watch.
     Role(Role),
     /// The configuration was read anew: these are the rules from now on.

@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out of it: types without decisions.
 
+pub mod category;
 pub mod command;
 pub mod effect;
 pub mod event;

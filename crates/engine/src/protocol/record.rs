@@ -9,6 +9,7 @@ use crate::groups::booking_history::BookingChange;
 use crate::model::{
     Availability, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub, format_duration,
 };
+use crate::protocol::category::{CategoryState, Cause};
 use crate::protocol::command::{ManualOverride, Order, Receipt};
 use crate::protocol::effect::Switch;
 use crate::protocol::event::Event;
@@ -60,6 +61,13 @@ pub enum Record {
         resource: ResourceName,
         /// What is wanted.
         manual_override: Option<ManualOverride>,
+    },
+    /// A category was closed or opened, or quarantines more than before.
+    Category {
+        /// The category.
+        name: String,
+        /// How it is now.
+        state: Box<CategoryState>,
     },
     /// A maintainer gave a command, and it was carried out.
     Commanded {
@@ -178,12 +186,16 @@ impl Record {
                 Err(fault) if fault.permanent => Level::Error,
                 Err(_) => Level::Warn,
             },
+            Self::Category { state, .. } if !state.enabled && state.cause == Cause::Fault => {
+                Level::Warn
+            }
             Self::Manifest(ManifestChange::Lost) | Self::Blind(true) => Level::Error,
             Self::Sampling {
                 keeps_up: false, ..
             } => Level::Warn,
             Self::Switching(_)
             | Self::Hold { .. }
+            | Self::Category { .. }
             | Self::Commanded { .. }
             | Self::SuppressionEnded(_)
             | Self::Forgotten(_)
@@ -217,6 +229,7 @@ impl fmt::Display for Record {
                 resource,
                 manual_override,
             } => requested(f, resource, manual_override.as_ref()),
+            Self::Category { name, state } => category(f, name, state),
             Self::Commanded { order, .. } => write!(f, "{}: {}", order.by, order.command),
             Self::Suppression { entry, .. } => {
                 write!(f, "the {} of {} begins", entry.noun(), entry.about())
@@ -282,6 +295,23 @@ fn switched(
         }
         SwitchOutcome::Gone => write!(f, "{resource} not switched: book does not know it"),
         SwitchOutcome::Failed(fault) => write!(f, "{resource} not switched: {fault}"),
+    }
+}
+
+fn category(f: &mut fmt::Formatter<'_>, name: &str, state: &CategoryState) -> fmt::Result {
+    let CategoryState {
+        by,
+        reason,
+        quarantined,
+        ..
+    } = state;
+    if state.enabled {
+        return write!(f, "category {name} is opened by {by}: {reason}");
+    }
+    write!(f, "category {name} is closed by {by}: {reason}")?;
+    match quarantined.len() {
+        0 => Ok(()),
+        n => write!(f, "; {n} experiments stay withdrawn until it is opened"),
     }
 }
 

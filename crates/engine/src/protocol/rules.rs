@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::groups::pool::PoolRule;
 use crate::notifications::advice::Advice;
 use crate::notifications::route::Route;
+use crate::protocol::category::CategoryRules;
 use crate::protocol::policy::Policy;
 use crate::suppressions::Maintenance;
 
@@ -21,6 +22,8 @@ pub struct Rules {
     pub pools: Vec<PoolRule>,
     /// `[advice]`: what maintainers are told to do.
     pub advice: Advice,
+    /// `[[category]]`: which of them close by themselves.
+    pub categories: CategoryRules,
     /// `HOLD_OVERDUE`: after which time a person's hold looks forgotten.
     pub hold_overdue: Duration,
 }

@@ -15,6 +15,7 @@ use crate::model::{
 };
 use crate::notifications::correlation::Cause;
 use crate::notifications::route::Channel;
+use crate::protocol::category::CategoryStates;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::input::{Link, Quarantined, Role};
@@ -64,7 +65,9 @@ pub struct Snapshot {
     pub calendar: Arc<Calendar>,
     /// Which experiments can stand in for each other.
     pub pools: Arc<Pools>,
-    /// Experiments that closed categories keep back.
+    /// Categories that were closed or opened.
+    pub categories: Arc<CategoryStates>,
+    /// Experiments that stay withdrawn until a category is opened.
     pub quarantined: Arc<Quarantined>,
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
 use crate::model::{Health, ResourceName, RouteName, SourceName, Stub};
+use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::suppressions::{SuppressionEntry, SuppressionId};
@@ -30,6 +31,8 @@ pub struct Memory {
     pub manual_overrides: Vec<(ResourceName, ManualOverride)>,
     /// Resources that people hold, with since when and why.
     pub holds: Vec<(ResourceName, Hold)>,
+    /// Categories that were closed or opened.
+    pub categories: Vec<(String, CategoryState)>,
     /// The bookings that are kept and not over.
     pub bookings: Vec<Booked>,
 }

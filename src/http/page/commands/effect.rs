@@ -41,7 +41,7 @@ fn of_engine(frame: &Frame<'_>, command: &Command, effect: &Impact) -> Markup {
         @if let Some(affected) = &effect.affected { (bookings(affected, now)) }
         @match command {
             Command::Hold { reason, .. } => li { "Students read: “" (clip(reason)) "”" },
-            Command::Enable { .. } => {},
+            Command::Enable { .. } | Command::Category { .. } => {},
             Command::Acknowledge { text: said, .. } | Command::Silence { reason: said, .. } | Command::Maintain { reason: said, .. } => {
                 li { "Book is not changed: what can be booked stays as it is." }
                 li { "Others read: “" (clip(said)) "”" }

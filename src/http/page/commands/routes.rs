@@ -118,7 +118,7 @@ async fn carry_out(
                 .categories
                 .as_ref()
                 .ok_or_else(|| Refusal::NoCategory(order.category.clone()))?;
-            let (noted, receipt) = categories.order(&moment.caller, &order).await?;
+            let (noted, receipt) = categories.order(&order).await?;
             let said = Said {
                 about: About::Category {
                     name: order.category,
@@ -215,6 +215,10 @@ async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Re
             About::Wished(resource.as_str().to_owned())
         }
         (Command::Remove { id }, _) => About::Ended(*id),
+        (Command::Category { name, open, .. }, _) => About::Category {
+            name: name.clone(),
+            open: *open,
+        },
         (
             Command::Acknowledge { .. }
             | Command::Unacknowledge { .. }
