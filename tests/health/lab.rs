@@ -144,8 +144,8 @@ impl Bench {
     pub fn show(&self, seconds: u64, change: impl FnOnce(&mut Snapshot)) {
         self.hands.set(seconds);
         let mut last = self.last.lock().expect("no panic");
-        change(&mut last);
         last.at = at(seconds);
+        change(&mut last);
         last.version += 1;
         last.counts = count(&last);
         self.snapshots.send_replace(Arc::new(last.clone()));
