@@ -304,7 +304,11 @@ impl Driver {
 
     fn act(&mut self, input: Input, waiting: Option<oneshot::Sender<Result<Receipt, Refusal>>>) {
         let now = self.clock.now();
-        let Step { records, effects } = self.engine.step(input, now);
+        let Step {
+            changes,
+            records,
+            effects,
+        } = self.engine.step(input, now);
         for record in &records {
             (self.hooks.record)(record);
         }
@@ -312,7 +316,7 @@ impl Driver {
         let ticket = self
             .journal
             .as_mut()
-            .and_then(|journal| journal.enter(&records, now.wall()));
+            .and_then(|journal| journal.enter(&records, changes, now.wall()));
         if !effects.is_empty() || answer.is_some() {
             self.held.push_back(Held {
                 ticket,

@@ -98,6 +98,7 @@ impl Point {
             | Record::Manifest(_)
             | Record::Bookings(_)
             | Record::Pools(_)
+            | Record::Superseded(_)
             | Record::Category { .. }
             | Record::Blind(_)
             | Record::Sampling { .. } => None,

@@ -37,7 +37,7 @@ use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics::Counters;
-use engine::{Engine, Input, Memory, Record};
+use engine::{Engine, History, Input, Record, State};
 
 pub use error::ServiceError;
 pub use reload::Reload;
@@ -195,11 +195,12 @@ fn start(
     let clock = Clock::start();
     let Remembered {
         ledger,
-        memory,
+        state: remembered,
+        history,
         keep,
     } = remember(config)?;
     let kept = ledger.as_ref().map(Journal::store);
-    let mut engine = resumed(config, &memory, clock);
+    let mut engine = resumed(config, &remembered, history, clock);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -362,8 +363,8 @@ fn start_ways(
 }
 
 /// The engine, as it was left.
-fn resumed(config: &Config, memory: &Memory, clock: Clock) -> Engine {
-    let engine = Engine::under(config.rules(), memory, clock.now());
+fn resumed(config: &Config, state: &State, history: History, clock: Clock) -> Engine {
+    let engine = Engine::resume(config.rules(), state, clock.now()).with_history(history);
     if config.observe {
         engine.only_watching()
     } else {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use engine::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
 use engine::{
-    BookReading, Connection, Engine, Input, Memory, Policy, Report, ResourceReading, Route, Scopes,
-    Traffic,
+    BookReading, Connection, Engine, Input, Policy, Report, ResourceReading, Route, Rules, Scopes,
+    State, Traffic,
 };
 use jiff::Timestamp;
 
@@ -63,7 +63,11 @@ fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
         startup: Duration::ZERO,
         ..Policy::default()
     };
-    let mut engine = Engine::resume(policy, vec![Route::everybody()], &Memory::default(), at(0));
+    let mut engine = Engine::resume(
+        Rules::new(policy, vec![Route::everybody()]),
+        &State::new(),
+        at(0),
+    );
     engine.step(Input::Book(reading(experiments)), at(0));
     for second in 1..30 {
         engine.step(relay(experiments, broken), at(second));

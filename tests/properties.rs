@@ -20,9 +20,9 @@ use engine::model::{
     Availability, Bookable, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
 };
 use engine::{
-    BookReading, Connection, DeliveryFault, Effect, Engine, FlapRule, Input, Link, Memory, Policy,
-    Record, Report, ResourceReading, Role, Route, SampleOutcome, Schedule, Scopes, SwitchOutcome,
-    Traffic,
+    BookReading, Connection, DeliveryFault, Effect, Engine, FlapRule, Input, Link, Policy, Record,
+    Report, ResourceReading, Role, Route, Rules, SampleOutcome, Schedule, Scopes, State,
+    SwitchOutcome, Traffic,
 };
 use jiff::Timestamp;
 use labwatch::replay::{Moved, Stage};
@@ -450,7 +450,7 @@ proptest! {
 
     #[test]
     fn no_row_of_inputs_makes_a_step_panic(inputs in proptest::collection::vec((0_u64..400_000, input()), 0..120)) {
-        let mut engine = Engine::resume(quick(), vec![Route::everybody()], &Memory::default(), moment(0));
+        let mut engine = Engine::resume(Rules::new(quick(), vec![Route::everybody()]), &State::new(), moment(0));
         for (millis, input) in inputs {
             let now = moment(millis);
             engine.step(input, now);

@@ -6,8 +6,6 @@
     reason = "a test stops at what it does not expect"
 )]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +14,17 @@ use engine::model::{
     Availability, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
 };
 use engine::{
-    BookReading, Connection, Effect, Engine, Input, Memory, Policy, Record, Report,
-    ResourceReading, Route, Scopes, Step, SwitchOutcome, Traffic,
+    BookReading, Connection, Effect, Engine, History, Input, Policy, Record, Report,
+    ResourceReading, Route, Rules, Scopes, State, Step, SwitchOutcome, Traffic,
 };
 use jiff::Timestamp;
-use support::keeper::Keeper;
 
 /// Three experiments with a data stream each, a book that holds state, and a mail server that works or does not.
 struct World {
     engine: Engine,
     now: Moment,
-    keeper: Keeper,
+    kept: State,
+    history: History,
     silent: Vec<&'static str>,
     book: BTreeMap<String, Availability>,
     mail_works: bool,
@@ -42,6 +40,10 @@ fn policy() -> Policy {
     }
 }
 
+fn rules() -> Rules {
+    Rules::new(policy(), vec![Route::everybody()])
+}
+
 impl World {
     fn new() -> Self {
         let now = Moment::new(
@@ -51,11 +53,12 @@ impl World {
         let book = STUBS
             .map(|stub| (format!("r-{stub}"), Availability::from_book(true, "new")))
             .into();
-        let engine = Engine::resume(policy(), vec![Route::everybody()], &Memory::default(), now);
+        let engine = Engine::resume(rules(), &State::new(), now);
         Self {
             engine,
             now,
-            keeper: Keeper::default(),
+            kept: State::new(),
+            history: History::default(),
             silent: vec![],
             book,
             mail_works: true,
@@ -66,12 +69,8 @@ impl World {
     /// The program is off for a while and starts again, with what was kept.
     fn restart(&mut self, off: Duration) {
         self.now = self.now + off;
-        self.engine = Engine::resume(
-            policy(),
-            vec![Route::everybody()],
-            &self.keeper.restart(),
-            self.now,
-        );
+        self.engine =
+            Engine::resume(rules(), &self.kept, self.now).with_history(self.history.clone());
         self.log.clear();
     }
 
@@ -135,7 +134,15 @@ impl World {
     }
 
     fn give(&mut self, input: Input) {
-        let Step { records, effects } = self.engine.step(input, self.now);
+        let Step {
+            changes,
+            records,
+            effects,
+        } = self.engine.step(input, self.now);
+        for change in changes {
+            change.apply(&mut self.kept);
+        }
+        assert_eq!(&self.kept, self.engine.state());
         for record in &records {
             self.note(record);
         }
@@ -183,8 +190,9 @@ impl World {
     }
 
     fn note(&mut self, record: &Record) {
-        self.keeper.keep(record, self.now.wall());
         if let Record::Event { stub, event } = record {
+            let events = self.history.events.entry(stub.clone()).or_default();
+            events.push(Arc::clone(event));
             self.log
                 .push(format!("event {stub} {}→{}", event.was, event.health));
         }

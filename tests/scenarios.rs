@@ -24,7 +24,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::effects::mail::{Letter, compose};
 use labwatch::replay::{Kind, Notified, STARTUP, Stage, run};
-use support::keeper::Keeper;
 use support::lab::{Deed, Event, Lab, Mood, Output};
 
 /// How many lines of a mail are kept in a brief scenario.
@@ -285,10 +284,10 @@ impl Scenario {
             stage.plan.at(at, Event::Do(deed));
         }
         Lab::begin(&mut stage.plan);
-        let (mut out, mut keeper, mut seen) = (String::new(), Keeper::default(), 0);
+        let (mut out, mut seen) = (String::new(), 0);
         for (at, pause) in &self.pauses {
             stage.run_until(*at);
-            seen = self.tell(&stage, seen, &mut keeper, &mut out);
+            seen = self.tell(&stage, seen, &mut out);
             match pause {
                 Pause::Look => out.push_str(&look(&mut stage, self.origin)),
                 Pause::Restart(off, routes) => {
@@ -302,33 +301,23 @@ impl Scenario {
                     stage.world.mailing.clear();
                     stage.idle_until(*at + *off);
                     stage.engine = Engine::resume(
-                        self.policy,
-                        routes.clone(),
-                        &keeper.restart(),
+                        Rules::new(self.policy, routes.clone()),
+                        &stage.world.kept,
                         stage.plan.now(),
                     );
                 }
             }
         }
         stage.run_until(self.end);
-        self.tell(&stage, seen, &mut keeper, &mut out);
+        self.tell(&stage, seen, &mut out);
         out.push_str(&ending(&mut stage));
         out
     }
 
     /// Writes what the engine asked for since it was last written. Returns how much that is in all.
-    fn tell(
-        &self,
-        stage: &Stage<Lab>,
-        seen: usize,
-        keeper: &mut Keeper,
-        out: &mut String,
-    ) -> usize {
+    fn tell(&self, stage: &Stage<Lab>, seen: usize, out: &mut String) -> usize {
         let clock = |at: Timestamp| seconds(at.duration_since(self.origin).as_secs_f64());
         for (at, action) in stage.world.log.iter().skip(seen) {
-            if let Output::Record(record) = action {
-                keeper.keep(record, at.wall());
-            }
             let notified = match action {
                 Output::Record(record) => Notified::of_record(record, at.wall(), &clock),
                 Output::Effect(effect) => Notified::of_effect(effect, at.wall()),

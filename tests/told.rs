@@ -9,8 +9,6 @@
     reason = "a test stops at what it does not expect"
 )]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +18,11 @@ use engine::model::{
 };
 use engine::{
     Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault, Digest,
-    Effect, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes,
-    Step, Summary, SwitchOutcome, Traffic,
+    Effect, Engine, Input, Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes, State,
+    StateKey, StateValue, Step, Summary, SwitchOutcome, Traffic,
 };
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use support::keeper::Keeper;
 
 const STUBS: [&str; 3] = ["a0", "a1", "b0"];
 
@@ -169,7 +166,7 @@ fn rules(routes: Vec<Route>) -> Rules {
 struct World {
     engine: Engine,
     routes: Vec<Route>,
-    keeper: Keeper,
+    kept: State,
     now: Moment,
     streams: [bool; 3],
     hosts: [bool; 3],
@@ -191,9 +188,9 @@ impl World {
         let start = "2026-01-10T06:55:00Z".parse().expect("a time");
         let now = Moment::new(start, Duration::from_secs(1_000_000));
         let mut world = Self {
-            engine: Engine::under(rules(routes()), &Memory::default(), now),
+            engine: Engine::resume(rules(routes()), &State::new(), now),
             routes: routes(),
-            keeper: Keeper::default(),
+            kept: State::new(),
             now,
             streams: [true; 3],
             hosts: [true; 3],
@@ -227,7 +224,10 @@ impl World {
     }
 
     fn restart(&mut self) {
-        self.engine = Engine::under(rules(self.routes.clone()), &self.keeper.restart(), self.now);
+        let kept = written_and_read(&self.kept);
+        assert_eq!(kept, self.kept);
+        self.engine = Engine::resume(rules(self.routes.clone()), &kept, self.now);
+        assert_eq!(self.engine.state(), &kept, "to resume changes nothing");
         self.poll();
     }
 
@@ -289,10 +289,13 @@ impl World {
     fn give(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let Step { records, effects } = self.engine.step(input, self.now);
-            for record in &records {
-                self.keeper.keep(record, self.now.wall());
+            let Step {
+                changes, effects, ..
+            } = self.engine.step(input, self.now);
+            for change in changes {
+                change.apply(&mut self.kept);
             }
+            assert_eq!(&self.kept, self.engine.state());
             inputs.extend(
                 effects
                     .into_iter()
@@ -395,6 +398,19 @@ fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
     experiments
         .chain(concerns)
         .map(|thing| (summary.route.clone(), thing))
+}
+
+/// A state as a store keeps it, read back.
+fn written_and_read(state: &State) -> State {
+    let texts = state.iter().map(|(key, value)| {
+        let value = serde_json::to_string(value).expect("it is written");
+        (key.to_string(), value)
+    });
+    let read = |(key, value): (String, String)| -> (StateKey, StateValue) {
+        let value = serde_json::from_str(&value).expect("it is read");
+        (key.parse().expect("a key"), value)
+    };
+    texts.map(read).collect()
 }
 
 fn policy() -> Policy {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use engine::model::Moment;
-use engine::{Effect, Engine, Input, Memory, Policy, Record, Route, Step};
+use engine::{Effect, Engine, Input, Policy, Record, Route, Rules, State, StateChange, Step};
 
 /// What stands around the engine: it makes things happen, and answers what the engine asks for.
 pub trait World {
@@ -15,6 +15,9 @@ pub trait World {
 
     /// Lets something happen. Returns what reaches the engine of it.
     fn happen(&mut self, event: Self::Event, plan: &mut Plan<Self::Event>) -> Vec<Input>;
+
+    /// Keeps what of the durable state changed. A world in which no engine is started again has no need to.
+    fn keep(&mut self, _changes: Vec<StateChange>) {}
 
     /// Keeps a record.
     fn record(&mut self, record: Record, plan: &Plan<Self::Event>);
@@ -98,7 +101,7 @@ impl<W: World> Stage<W> {
     pub fn new(policy: Policy, routes: Vec<Route>, origin: Timestamp, world: W) -> Self {
         let plan = Plan::new(origin);
         Self {
-            engine: Engine::resume(policy, routes, &Memory::default(), plan.now()),
+            engine: Engine::resume(Rules::new(policy, routes), &State::new(), plan.now()),
             world,
             plan,
         }
@@ -148,7 +151,12 @@ impl<W: World> Stage<W> {
     }
 
     fn step(&mut self, input: Input) {
-        let Step { records, effects } = self.engine.step(input, self.plan.now());
+        let Step {
+            changes,
+            records,
+            effects,
+        } = self.engine.step(input, self.plan.now());
+        self.world.keep(changes);
         for record in records {
             self.world.record(record, &self.plan);
         }

@@ -58,6 +58,7 @@ impl Kind {
             | Record::RouteGone(_)
             | Record::Bookings(_)
             | Record::Pools(_)
+            | Record::Superseded(_)
             | Record::Requested { .. }
             | Record::Suppression { .. } => return None,
             Record::Switching(_) | Record::Switched { .. } => Kind::Switch,

@@ -100,6 +100,7 @@ impl<'a> Fields<'a> {
                 fields.summary = Some(summary.id);
                 fields.route = Some(summary.route.as_str());
             }
+            Record::Superseded(id) => fields.summary = Some(*id),
             Record::Delivered { id, outcome } => {
                 fields.summary = Some(*id);
                 fields.fault = outcome.as_ref().err().map(|fault| fault.fault.as_str());

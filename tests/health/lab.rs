@@ -150,7 +150,7 @@ impl Bench {
         last.counts = count(&last);
         self.snapshots.send_replace(Arc::new(last.clone()));
         // The start is over when it is seen that it is.
-        self.desk.picture();
+        drop(self.desk.picture());
     }
 
     /// What people have acknowledged is this.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use engine::model::{CallError, Moment, ResourceName, SourceName, Stub, Topic};
 use engine::{
     Command, Connection, DeliveryFault, Effect, Input, Link, NamePattern, Order, Record, Report,
-    Role, Rules, Sample, SampleOutcome, Schedule, Scope, Scopes, SuppressionId, Switch,
-    SwitchOutcome, Traffic,
+    Role, Rules, Sample, SampleOutcome, Schedule, Scope, Scopes, State, StateChange, SuppressionId,
+    Switch, SwitchOutcome, Traffic,
 };
 use jiff::{SignedDuration, Timestamp};
 use labwatch::replay::{Listed, ModelBook, Plan, World};
@@ -142,6 +142,8 @@ pub struct Lab {
     pub mailing: BTreeSet<u64>,
     /// Everything that came out of the engine.
     pub log: Vec<(Moment, Output)>,
+    /// The durable state, as it was told change by change.
+    pub kept: State,
 }
 
 /// What came out of the engine.
@@ -182,6 +184,7 @@ impl Lab {
             switching: BTreeMap::new(),
             mailing: BTreeSet::new(),
             log: Vec::new(),
+            kept: State::new(),
         }
     }
 
@@ -585,6 +588,12 @@ impl World for Lab {
                     outcome,
                 }]
             }
+        }
+    }
+
+    fn keep(&mut self, changes: Vec<StateChange>) {
+        for change in changes {
+            change.apply(&mut self.kept);
         }
     }
 

@@ -47,8 +47,9 @@ pub use protocol::snapshot::{
     SamplingView, Seen, Snapshot, SourceView, StreamView, ToldView,
 };
 pub use protocol::state::{
-    Alert, Heard, Known, MailThread, Memory, MessageId, Notified, NotifiedAlert, Remembered,
-    ReminderState, RouteMemory, UnconfirmedAlert,
+    Alert, Counter, ExperimentState, Heard, History, Known, MailThread, MessageId, Notified,
+    NotifiedAlert, OutboxEntry, OutboxNews, ReminderState, State, StateChange, StateKey,
+    StateValue, Subject as NotificationSubject, UnconfirmedAlert,
 };
 pub use protocol::summary::{AlertLine, Background, Line, Occasion, Summary, Thread};
 pub use suppressions::{

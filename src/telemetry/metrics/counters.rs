@@ -54,6 +54,7 @@ impl Counters {
             | Record::Manifest(_)
             | Record::Bookings(_)
             | Record::Pools(_)
+            | Record::Superseded(_)
             | Record::Blind(_)
             | Record::Notifying(_)
             | Record::Sampling { .. }

@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
+use super::durable::DurableState;
+use super::memory::Memory;
 use super::{Engine, ask_every};
+use crate::groups::booking_history::BookingHistory;
 use crate::model::{Moment, SourceName};
+use crate::notifications::Telling;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
 use crate::protocol::policy::Policy;
 use crate::protocol::rules::Rules;
-use crate::protocol::state::Memory;
+use crate::protocol::state::{History, State};
 
 impl Engine {
-    /// An engine with these rules that goes on where another one stopped.
+    /// An engine with these rules that goes on where the one with this state stopped. What a route is not notified of any more leaves the
+    /// state with the first step.
     #[must_use]
-    pub fn under(rules: Rules, memory: &Memory, now: Moment) -> Self {
+    pub fn resume(rules: Rules, state: &State, now: Moment) -> Self {
         let Rules {
             policy,
             routes,
@@ -23,12 +28,28 @@ impl Engine {
             categories,
             hold_overdue,
         } = rules;
-        let mut engine = Self::resume(policy, routes, memory, now)
-            .with_maintenance(maintenance)
-            .knowing(advice, pools);
+        let mut engine = Self {
+            telling: Telling::new(routes, now),
+            durable: DurableState::new(state.clone()),
+            ..Self::new(policy, now)
+        };
+        engine.recall(Memory::of(state), now);
+        Arc::make_mut(&mut engine.quiet).configure(maintenance);
+        engine.derived.adopt(advice);
+        engine.pool_rules = pools;
         engine.holds.forgotten_after(hold_overdue);
         engine.categories.adopt(categories);
         engine
+    }
+
+    /// The same engine, which shows and continues the history that was kept beside the state.
+    #[must_use]
+    pub fn with_history(mut self, history: History) -> Self {
+        self.booking_history = BookingHistory::recall(&history.bookings);
+        for (stub, events) in history.events {
+            self.fleet.show_events(&stub, events);
+        }
+        self
     }
 
     /// Goes by these rules from now on. What stays the same is not touched, so that the same rules change nothing.
@@ -124,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_hold_looks_forgotten_by_the_rule_in_force() {
-        let mut engine = Engine::under(rules(), &Memory::default(), at(0));
+        let mut engine = Engine::resume(rules(), &State::new(), at(0));
         let stub = Stub::try_new("pend00").expect("a name");
         let availability = Some(Availability {
             available: false,
@@ -162,7 +183,7 @@ mod tests {
 
     #[test]
     fn other_pools_are_asked_of_book_and_the_same_of_nobody() {
-        let mut engine = Engine::under(rules(), &Memory::default(), at(0));
+        let mut engine = Engine::resume(rules(), &State::new(), at(0));
         let mut asks = |pools| {
             let step = engine.step(Input::Adopt(Box::new(Rules { pools, ..rules() })), at(1));
             step.effects.contains(&Effect::Ask(SourceName::Book))

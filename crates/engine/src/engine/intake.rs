@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::memory::Memory;
 use crate::experiments::evaluate::Heard;
 use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Id;
-use crate::groups::booking_history::BookingHistory;
 use crate::model::{
     Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
 };
@@ -16,37 +16,36 @@ use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, Sw
 use crate::protocol::policy::Sampling;
 use crate::protocol::record::{ManifestChange, Record};
 use crate::protocol::report::Report;
-use crate::protocol::state::{Memory, Notified};
+use crate::protocol::state::Notified;
 use crate::suppressions::ActiveSuppressions;
 use crate::switching::availability::HoldChange;
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.
-    pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
+    pub(super) fn recall(&mut self, memory: Memory, now: Moment) {
         self.telling
             .recall(&memory.routes, memory.last_summary, now);
-        for known in &memory.experiments {
-            let id = self.fleet.recall(known, self.policy.flap, now);
+        for (stub, state) in &memory.experiments {
+            let id = self.fleet.recall(stub, state, self.policy.flap, now);
             if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
                 self.telling.note_change(experiment, false, now);
             }
         }
         self.fleet.take_seen();
         self.quiet = Arc::new(ActiveSuppressions::restore(
-            memory.quiet.iter().cloned(),
-            memory.last_quiet,
+            memory.suppressions,
+            memory.last_suppression,
         ));
-        for (resource, manual_override) in &memory.manual_overrides {
-            self.resources
-                .manual_override(resource.clone(), manual_override.clone());
+        for (resource, manual_override) in memory.manual_overrides {
+            self.resources.manual_override(resource, manual_override);
         }
-        for (resource, hold) in &memory.holds {
-            self.holds.restore(resource.clone(), hold.clone());
+        for (resource, hold) in memory.holds {
+            self.holds.restore(resource, hold);
         }
-        for (name, state) in &memory.categories {
-            self.categories.restore(name.clone(), state.clone());
+        for (name, state) in memory.categories {
+            self.categories.restore(name, state);
         }
-        self.booking_history = BookingHistory::recall(&memory.bookings);
+        self.pools_kept = memory.pools;
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, step: &mut Step) {

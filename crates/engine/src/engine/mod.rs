@@ -6,9 +6,12 @@ mod categories;
 mod commands;
 mod context;
 mod derived;
+mod durable;
 mod evaluation;
 mod intake;
+pub(crate) mod memory;
 mod notification;
+mod outbox;
 mod plan;
 mod snapshot;
 mod suppression;
@@ -18,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::derived::DerivedViews;
+use self::durable::DurableState;
 use crate::experiments::experiment::EvaluationContext;
 use crate::experiments::fleet::Fleet;
 use crate::experiments::sampling::Sampler;
@@ -29,13 +33,12 @@ use crate::groups::pool::{PoolRule, Pools};
 use crate::model::{Moment, SourceName, Stub};
 use crate::notifications::Telling;
 use crate::notifications::advice::Advice;
-use crate::notifications::route::Route;
 use crate::protocol::category::ComponentHealth;
 use crate::protocol::effect::Step;
 use crate::protocol::input::{Input, Role};
 use crate::protocol::policy::{Asking, Policy};
 use crate::protocol::snapshot::{Counts, ExperimentView};
-use crate::protocol::state::Memory;
+use crate::protocol::state::State;
 use crate::sources::source::Source;
 use crate::suppressions::ActiveSuppressions;
 use crate::switching::availability::Resources;
@@ -86,6 +89,7 @@ pub struct Engine {
     /// How quiet it is now; `None` when that is to be found out anew.
     suppressed_now: Option<SuppressedNow>,
     booking_history: BookingHistory,
+    durable: DurableState,
     /// The pools that the history knows.
     pools_kept: BTreeMap<String, Vec<Stub>>,
 }
@@ -129,19 +133,9 @@ impl Engine {
             quiet: Arc::default(),
             suppressed_now: None,
             booking_history: BookingHistory::default(),
+            durable: DurableState::default(),
             pools_kept: BTreeMap::new(),
         }
-    }
-
-    /// An engine that tells people on these routes, each with a name of its own, and goes on where another one stopped.
-    #[must_use]
-    pub fn resume(policy: Policy, routes: Vec<Route>, memory: &Memory, now: Moment) -> Self {
-        let mut engine = Self {
-            telling: Telling::new(routes, now),
-            ..Self::new(policy, now)
-        };
-        engine.recall(memory, now);
-        engine
     }
 
     /// The same engine with these texts for maintainers, and with these pools beside those that it finds itself.
@@ -185,7 +179,14 @@ impl Engine {
         }
         self.settle(&mut step);
         self.keep_track(&mut step);
+        self.durable.follow(&mut step, now.wall());
         step
+    }
+
+    /// Everything that survives a restart. [`Engine::resume`] is its inverse.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        self.durable.map()
     }
 
     /// When to call `step` with [`Input::Wake`] if no other input comes. Always after the last step.

@@ -130,14 +130,6 @@ impl Engine {
         }
     }
 
-    /// The same engine, with the maintenance that stands in the configuration.
-    #[must_use]
-    pub fn with_maintenance(mut self, windows: Vec<Maintenance>) -> Self {
-        Arc::make_mut(&mut self.quiet).configure(windows);
-        self.suppressed_now = None;
-        self
-    }
-
     /// Lets go of what is over, and takes note of what begins or ends to keep quiet.
     pub(super) fn maintain_suppressions(&mut self, step: &mut Step) {
         let at = self.now.wall();

@@ -15,6 +15,7 @@ use crate::protocol::policy::Policy;
 use crate::protocol::snapshot::{
     ExperimentView, FlapView, LastConnection, ResourceView, StreamView,
 };
+use crate::protocol::state::ExperimentState;
 use crate::suppressions::Suppression;
 
 /// How long after it was last seen an experiment (or a stream) that book does not list is forgotten.
@@ -111,54 +112,39 @@ impl Experiment {
     }
 
     /// Takes up what is remembered of it: how it was stays until something else is observed.
-    pub(crate) fn recall(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
-        let Some(last) = events.last() else { return };
-        let then = |event: &Arc<Event>| now.back_at(event.when);
-        let first_of = |rule: &dyn Fn(&Arc<Event>) -> bool| {
-            events
-                .iter()
-                .rev()
-                .take_while(|event| rule(event))
-                .last()
-                .map(then)
-        };
+    pub(crate) fn recall(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
+        let Some(last) = &known.last else { return };
         self.first_judged = true;
         self.health = last.health;
         self.issues.clone_from(&last.issues);
-        self.since = first_of(&|event| event.health == last.health).unwrap_or(now);
-        self.bad_since = first_of(&|event| event.health != Health::Ok);
+        self.since = now.back_at(known.since.unwrap_or(last.when));
+        self.bad_since = known.bad_since.map(|at| now.back_at(at));
         self.jump = last.jump;
-        self.known_jump = events
-            .iter()
-            .rev()
-            .map(|event| event.jump)
-            .find(|jump| *jump != JumpHealth::Unknown)
-            .unwrap_or(last.jump);
+        self.known_jump = known.jump;
         self.streams = last
             .streams
             .iter()
             .map(|(topic, health)| Stream::recalled(topic.clone(), *health, now))
             .collect();
-        self.recall_flapping(events, rule, now);
-        self.events = events.iter().cloned().collect();
+        self.recall_flapping(known, rule, now);
+        self.events = [Arc::clone(last)].into();
     }
 
-    /// What has happened before counts for flapping, as far as events tell; what flapped goes on to flap until it has been calm.
-    fn recall_flapping(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
-        let mut by_itself = events.iter().filter(|event| {
-            event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage)
-        });
-        for event in by_itself.clone().filter(|event| {
-            event.was != Health::Unknown && event.was.is_unusable() != event.health.is_unusable()
-        }) {
-            self.flapping.note(now.back_at(event.when), rule);
+    /// Shows these events, oldest first, as its latest.
+    pub(crate) fn show_events(&mut self, events: Vec<Arc<Event>>) {
+        self.events = events.into();
+    }
+
+    /// What has happened before counts for flapping; what flapped goes on to flap until it has been calm.
+    fn recall_flapping(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
+        for at in &known.flips {
+            self.flapping.note(now.back_at(*at), rule);
         }
-        let last = by_itself.next_back();
-        self.flapping = match last.filter(|event| event.health == Health::Flapping) {
-            Some(event) => std::mem::take(&mut self.flapping).resumed(now.back_at(event.when), now),
+        self.flapping = match known.flaps_since {
+            Some(since) => std::mem::take(&mut self.flapping).resumed(now.back_at(since), now),
             None => std::mem::take(&mut self.flapping).steady(),
         };
-        self.last_loss = last.map(|event| event.issues.clone()).unwrap_or_default();
+        self.last_loss.clone_from(&known.own_issues);
     }
 
     /// The remote login as it last was known.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::groups::bookings::{Affected, Calendar, ahead};
 use crate::model::ResourceName;
@@ -19,7 +20,7 @@ pub struct ManualHolds {
 }
 
 /// A hold, as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// When it was first seen.
     pub since: Timestamp,

@@ -17,13 +17,14 @@ use std::sync::Arc;
 pub(super) use context::{ActiveAlert, Scene};
 pub use digest::Digest;
 
+use crate::engine::memory::RouteMemory;
 use crate::experiments::experiment::Experiment;
 use crate::model::{Moment, RouteName, Stub};
 use crate::notifications::route::Route;
 use crate::protocol::input::DeliveryFault;
 use crate::protocol::record::Record;
 use crate::protocol::snapshot::{RouteView, ToldView};
-use crate::protocol::state::{Alert, Notified, RouteMemory};
+use crate::protocol::state::{Alert, Notified};
 use crate::protocol::summary::Summary;
 use route_notifier::RouteNotifier;
 

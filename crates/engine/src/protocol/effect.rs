@@ -8,11 +8,14 @@ use crate::model::{
     Availability, Bookable, ResourceName, SourceName, Stub, Topic, format_duration,
 };
 use crate::protocol::record::Record;
+use crate::protocol::state::StateChange;
 use crate::protocol::summary::Summary;
 
 /// What a step comes to. The records are kept before the effects are carried out: a restart in between then knows what was decided.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Step {
+    /// The entries of the durable state that changed. They are kept together with the records, before the effects are carried out.
+    pub changes: Vec<StateChange>,
     /// What happened and what was decided, in its order.
     pub records: Vec<Record>,
     /// What is to be done, in its order.

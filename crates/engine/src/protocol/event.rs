@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Health, JumpHealth, SourceName, StreamHealth, Topic};
 
 /// A change of an experiment's health, causes or remote login, as it was at that moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When it was decided.
     pub when: Timestamp,
@@ -39,7 +39,8 @@ impl fmt::Display for Event {
 }
 
 /// What led to an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Why {
     /// The start-up grace is over: this is the first evaluation.
     FirstJudged,

@@ -12,4 +12,5 @@ pub mod report;
 pub mod rules;
 pub mod snapshot;
 pub mod state;
+mod state_key;
 pub mod summary;

@@ -108,6 +108,8 @@ pub enum Record {
     Blind(bool),
     /// A summary is about to be sent.
     Notifying(Arc<Summary>),
+    /// A summary that is not known to have arrived has nothing left to tell: a later one tells it, or its route is not notified of it.
+    Superseded(u64),
     /// A summary was tried.
     Delivered {
         /// The number of the summary.
@@ -166,6 +168,7 @@ impl Record {
             | Self::Notified { .. }
             | Self::Requested { .. }
             | Self::Suppression { .. }
+            | Self::Superseded(_)
             | Self::Bookings(_) => Level::Debug,
             Self::Event { event, .. } => match event.health {
                 Health::Ok | Health::Unknown => Level::Info,
@@ -253,6 +256,7 @@ impl fmt::Display for Record {
             ),
             Self::Blind(false) => f.write_str("labwatch hears from the laboratory again"),
             Self::Notifying(summary) => write!(f, "{summary}"),
+            Self::Superseded(id) => write!(f, "#{id} has nothing left to tell"),
             Self::Delivered { id, outcome } => match outcome {
                 Ok(()) => write!(f, "#{id} sent"),
                 Err(DeliveryFault { fault, permanent }) => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::groups::holds::DEFAULT_OVERDUE_AFTER;
 use crate::groups::pool::PoolRule;
 use crate::notifications::advice::Advice;
 use crate::notifications::route::Route;
@@ -26,4 +27,20 @@ pub struct Rules {
     pub categories: CategoryRules,
     /// `HOLD_OVERDUE`: after which time a person's hold looks forgotten.
     pub hold_overdue: Duration,
+}
+
+impl Rules {
+    /// These numbers and routes, and nothing else configured.
+    #[must_use]
+    pub fn new(policy: Policy, routes: Vec<Route>) -> Self {
+        Self {
+            policy,
+            routes,
+            maintenance: Vec::new(),
+            pools: Vec::new(),
+            advice: Advice::default(),
+            categories: CategoryRules::default(),
+            hold_overdue: DEFAULT_OVERDUE_AFTER,
+        }
+    }
 }

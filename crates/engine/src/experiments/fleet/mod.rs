@@ -15,7 +15,7 @@ use crate::model::index::Index;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 use crate::protocol::event::{Event, Why};
 use crate::protocol::report::{Report, Scopes};
-use crate::protocol::state::Remembered;
+use crate::protocol::state::ExperimentState;
 
 /// The most experiments that are kept. A feed that names more is not a laboratory's; the rest is passed over.
 pub(crate) const MAX_EXPERIMENTS: usize = 50_000;
@@ -204,10 +204,16 @@ impl Fleet {
     }
 
     /// Makes an experiment known as it is remembered.
-    pub(crate) fn recall(&mut self, known: &Remembered, rule: FlapRule, now: Moment) -> Option<Id> {
-        let id = self.add(&known.stub, now.back_at(known.first_seen))?;
+    pub(crate) fn recall(
+        &mut self,
+        stub: &Stub,
+        known: &ExperimentState,
+        rule: FlapRule,
+        now: Moment,
+    ) -> Option<Id> {
+        let id = self.add(stub, now.back_at(known.first_seen))?;
         let experiment = self.get_mut(id)?;
-        experiment.recall(&known.events, rule, now);
+        experiment.recall(known, rule, now);
         let topics: Vec<Topic> = experiment
             .streams
             .iter()
@@ -224,6 +230,13 @@ impl Fleet {
         }
         self.streams_version += 1;
         Some(id)
+    }
+
+    /// Shows these events of a known experiment, oldest first, as its latest.
+    pub(crate) fn show_events(&mut self, stub: &Stub, events: Vec<Arc<Event>>) {
+        if let Some(experiment) = self.find(stub.as_str()).and_then(|id| self.get_mut(id)) {
+            experiment.show_events(events);
+        }
     }
 
     fn add_stray(&mut self, topic: &str, now: Moment) -> Option<StreamId> {
