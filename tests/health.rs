@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine::Link;
-use engine::model::{CallError, SourceHealth, SourceName};
+use engine::model::{CallError, ConnectError, SourceHealth, SourceName};
 use labwatch::health::dialects::{Query, Reader, health_page};
 use labwatch::health::{Acks, Finding, State};
 
@@ -187,7 +187,7 @@ async fn stale() {
         }
         lab.sources[0] = source(SourceName::Relay, SourceHealth::Down, Some(at(118)));
         lab.sources[1] = source(SourceName::Jump, SourceHealth::Down, Some(at(118)));
-        lab.sources[1].link = Link::Failed(CallError::TimedOut);
+        lab.sources[1].link = Link::Failed(ConnectError::access(CallError::TimedOut));
         lab.sources[1].note = "jump does not answer: no answer within the time limit".to_owned();
     });
     check("stale", &bench, &ASKED).await;

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::model::{
-    Availability, Bookable, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
+    Availability, Bookable, CallError, ConnectError, Health, Moment, ResourceName, SourceName,
+    Stub, Topic,
 };
 use engine::{
     BookReading, Connection, DeliveryFault, Effect, Engine, FlapRule, Input, Link, Policy, Record,
@@ -523,7 +524,7 @@ fn link() -> impl Strategy<Value = Link> {
     prop_oneof![
         Just(Link::Connecting),
         Just(Link::Open),
-        Just(Link::Failed(CallError::TimedOut)),
+        Just(Link::Failed(ConnectError::access(CallError::TimedOut))),
         Just(Link::Closed("gone".to_owned())),
     ]
 }

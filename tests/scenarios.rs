@@ -15,10 +15,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::model::{RouteName, SourceName, parse_duration};
+use engine::model::{CallError, ConnectError, RouteName, SourceName, Step, parse_duration};
 use engine::{
-    Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Effect, Engine, Policy, Record, Role,
-    Route, RouteView, Rules, Sampling, Schedule,
+    Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Effect, Engine, Link, Policy, Record,
+    Role, Route, RouteView, Rules, Sampling, Schedule,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -629,9 +629,46 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         [name, "mute"] => Deed::Mute(source(name)?, true),
         [name, "speaks"] => Deed::Mute(source(name)?, false),
         [name, "blinks"] => Deed::Blinks(source(name)?),
-        _ => return None,
+        _ => failing(words)?,
     };
     Some(vec![deed])
+}
+
+/// A source that cannot be heard: `relay fails websocket refused`.
+fn failing(words: &[&str]) -> Option<Deed> {
+    let (name, link) = match words {
+        [name, "fails", step, error] => {
+            let (step, error) = (step_of(step)?, error_of(error)?);
+            (name, Link::Failed(ConnectError { step, error }))
+        }
+        [name, "sends", "garbage"] => {
+            let why = "duplicate field `connected`";
+            (name, Link::Unreadable(why.to_owned()))
+        }
+        _ => return None,
+    };
+    Some(Deed::Fails(source(name)?, link))
+}
+
+fn step_of(as_str: &str) -> Option<Step> {
+    match as_str {
+        "access" => Some(Step::Access),
+        "websocket" => Some(Step::Websocket),
+        _ => None,
+    }
+}
+
+fn error_of(as_str: &str) -> Option<CallError> {
+    match as_str {
+        "refused" => Some(CallError::Refused("connection refused".to_owned())),
+        "credentials" => Some(CallError::Credentials("token invalid".to_owned())),
+        "timeout" => Some(CallError::TimedOut),
+        _ => {
+            let status = as_str.parse().ok()?;
+            let body = "bad gateway".to_owned();
+            Some(CallError::Sick { status, body })
+        }
+    }
 }
 
 fn mood(as_str: &str) -> Option<Mood> {

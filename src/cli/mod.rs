@@ -8,6 +8,7 @@ mod demo;
 mod local_instance;
 mod notify;
 mod ready;
+mod recipients;
 mod replay;
 mod report;
 mod revoke;

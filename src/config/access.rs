@@ -19,7 +19,7 @@ pub const MIN_API_SECRET_BYTES: usize = 32;
 
 const SESSION: RangeInclusive<Duration> =
     Duration::from_secs(300)..=Duration::from_secs(30 * 86_400);
-const PATH: &str = "an absolute path";
+pub(super) const PATH: &str = "an absolute path";
 const PORT: &str = "a number from 0 to 65535, or none";
 const PREFIX: &str = "a path such as /labwatch, of letters, digits, dashes, dots, underscores and tildes between slashes";
 const NETWORKS: &str =
@@ -188,7 +188,7 @@ fn tls(reader: &mut Reader<'_>) -> Option<ApiTls> {
     })
 }
 
-fn absolute(text: &str) -> Result<PathBuf, String> {
+pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_absolute() {
         Ok(path)

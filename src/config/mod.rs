@@ -4,6 +4,7 @@ mod access;
 mod advice;
 mod changes;
 mod document;
+mod fingerprint;
 mod graphite;
 mod hidden;
 mod keys;
@@ -23,6 +24,7 @@ mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
+pub use fingerprint::Fingerprint;
 pub use graphite::{GraphiteSettings, ProfileSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
 pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};
@@ -164,6 +166,12 @@ pub struct MailSettings {
     pub port: u16,
     /// `EMAIL_TLS`.
     pub tls: MailTls,
+    /// `EMAIL_HELLO`: the name by which the server is greeted; `None`: this host's own.
+    pub hello: Option<String>,
+    /// `EMAIL_TLS_CA`: a file with CA certificates that are trusted beside the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// `EMAIL_TLS_FINGERPRINT`: the one certificate that is accepted.
+    pub tls_fingerprint: Option<Fingerprint>,
     /// `EMAIL_AUTH_TYPE`, with the user name and password that it needs.
     pub auth: MailAuth,
     /// `EMAIL_FROM`, as written: an address, or a name with an address.
@@ -176,7 +184,7 @@ pub struct MailSettings {
     pub subject: String,
     /// `EMAIL_LINK`: where the whole status can be seen; may be empty.
     pub link: String,
-    /// `EMAIL_TIMEOUT`: the longest that one attempt may take.
+    /// `EMAIL_TIMEOUT`: the longest that connecting, and each answer before the content, may take.
     pub timeout: Duration,
     /// `EMAIL_GATHER`.
     pub gather: Duration,
@@ -217,6 +225,13 @@ pub enum MailAuth {
     },
     /// AUTH LOGIN.
     Login {
+        /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
+        user: String,
+        /// `EMAIL_PASSWORD`.
+        password: SecretString,
+    },
+    /// By whichever of the two the server offers.
+    Auto {
         /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
         user: String,
         /// `EMAIL_PASSWORD`.

@@ -3,6 +3,7 @@
 //! `labwatch demo` and the end-to-end tests run against it. It never reaches beyond 127.0.0.1, and it judges nothing.
 
 mod access;
+mod awkward_smtp;
 mod book;
 mod bookings;
 mod chaos;
@@ -19,17 +20,20 @@ mod plan;
 mod report;
 mod reporter;
 mod script;
+mod smtp_script;
 mod socket;
 mod station;
 #[cfg(test)]
 mod tests;
 mod token;
 
+pub use awkward_smtp::{AwkwardSetup, AwkwardSmtp, TakenMail};
 pub use book::{Manifest, Resource, Switched};
 pub use error::{LabError, Server};
 pub use mail::{CaughtMail, MailCatcher, MailMood};
 pub use plan::{Audiences, ExperimentPlan, Plan, Ports, RelayVersion, Secrets, StreamPlan};
 pub use script::{Fault, Script, Step};
+pub use smtp_script::{Answer, GREETING, Rule};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::memory;
 use super::write;
-use engine::model::{Health, ResourceName, RouteName, Stub};
+use engine::model::{Health, ResourceName, RouteName, SourceName, StreamHealth, Stub};
 use engine::{
     Alert, CategoryState, Counter, ExperimentState, Heard, Hold, Issue, Known, MailThread,
     MessageId, NotificationSubject, NotifiedAlert, OutboxEntry, OutboxNews, ReminderState,
@@ -143,6 +143,7 @@ fn each(
 }
 
 fn experiments(database: &Connection) -> rusqlite::Result<()> {
+    let mut has_heard_relay = None;
     let mut statement = database.prepare("SELECT stub, first_seen FROM experiments")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -152,12 +153,24 @@ fn experiments(database: &Connection) -> rusqlite::Result<()> {
         };
         let mut state = ExperimentState::new(first_seen);
         for event in memory::latest_events(database, &stub, EVENTS, &mut 0)? {
+            let mut streams = event.streams.iter();
+            if streams.any(|(_, health)| *health != StreamHealth::Unknown) {
+                has_heard_relay = Some(event.when);
+            }
             state.note(event);
         }
         let value = StateValue::Experiment(Box::new(state));
         put(database, &StateKey::Experiment(stub), &value)?;
     }
-    Ok(())
+    // Relay has reported if an experiment was once evaluated by a stream of which relay said how it was.
+    match has_heard_relay {
+        Some(at) => put(
+            database,
+            &StateKey::Source(SourceName::Relay),
+            &StateValue::Source(at),
+        ),
+        None => Ok(()),
+    }
 }
 
 fn told(database: &Connection) -> rusqlite::Result<()> {

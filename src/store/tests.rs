@@ -1611,6 +1611,7 @@ fn a_database_of_0_1_is_taken_over() {
             "category/exam",
             "hold/r-spin00",
             "request/r-pend01",
+            "source/relay",
             "pools",
             "last/summary",
             "last/suppression",

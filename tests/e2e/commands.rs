@@ -50,7 +50,7 @@ async fn check_tries_the_servers() {
         .await;
     }
     lab.kill(Server::Mail).await;
-    fails(&lab, &[], &["mail"], "cannot connect").await;
+    fails(&lab, &[], &["mail"], "refused the connection").await;
     lab.start_again(Server::Mail).await.expect("starts");
     for server in [Server::Book, Server::Jump, Server::Relay] {
         lab.freeze(server, true);

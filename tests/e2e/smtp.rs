@@ -69,21 +69,48 @@ async fn logged_in(how: &str) {
     monitor.stop("TERM", &lab).await;
 }
 
+/// A person mends the password, and then the same mail goes through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_refused_for_good_is_kept_and_shown_and_left() {
-    tokio::join!(
-        // A person mends the password, and then the same mail goes through; nobody mends an address that is gone.
-        refused(
-            &[("EMAIL_PASSWORD", "wr0ng-passw0rd-x6")],
-            "it does not accept our token or password: check the secret",
-            "pending"
-        ),
-        refused(
-            &[("EMAIL_TO", GONE)],
-            "it answered 550 (no such user here)",
-            "refused"
-        )
+async fn a_refused_password_is_shown_and_not_tried_again_and_again() {
+    refused(
+        &[("EMAIL_PASSWORD", "wr0ng-passw0rd-x6")],
+        "it does not accept our token or password: check the secret",
+        "pending",
+    )
+    .await;
+}
+
+/// Nobody mends an address that is gone: the others have the mail, and it is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_address_keeps_the_mail_from_nobody_else() {
+    let (server, lab) = (
+        Exim::start().await,
+        laboratory(RelayVersion::V07, &ALL).await,
     );
+    let everybody = format!("{ANN} {GONE}");
+    let settings = [
+        ("EMAIL_TO", everybody.as_str()),
+        ("EMAIL_AUTH_TYPE", "auto"),
+    ];
+    let monitor = Monitor::start_with(through(&server, &lab, &settings)).await;
+    monitor.sees_well(&ALL).await;
+    lab.power_off("pend00").expect("known");
+    server.mail(ANN, "1 down: pend00").await;
+    monitor
+        .logs(&[
+            "mail not delivered to this recipient: it answered 550 to RCPT (it said: 550 no such user here)",
+            GONE,
+        ])
+        .await;
+    tokio::time::sleep(DELIVERS_WITHIN).await;
+    assert_eq!(server.mails().len(), 1, "{:#?}", server.mails());
+    let connections = server.log();
+    assert_eq!(
+        connections.matches("<= ").count(),
+        1,
+        "one transaction: {connections}"
+    );
+    monitor.stop("TERM", &lab).await;
 }
 
 /// The server is asked seldom whether it lets us in, so a wrong password locks nobody out, and nothing need be sent to find it out.

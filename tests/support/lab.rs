@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::model::{CallError, Moment, ResourceName, SourceName, Stub, Topic};
+use engine::model::{CallError, ConnectError, Moment, ResourceName, SourceName, Stub, Topic};
 use engine::{
     Command, Connection, DeliveryFault, Effect, Input, Link, NamePattern, Order, Record, Report,
     Role, Rules, Sample, SampleOutcome, Schedule, Scope, Scopes, State, StateChange, SuppressionId,
@@ -35,6 +35,8 @@ pub enum Deed {
     Dies(SourceName),
     /// The server is started again; what was connected comes back within some seconds.
     Starts(SourceName),
+    /// The connection ends, and whatever is tried from then on shows this; until it starts.
+    Fails(SourceName, Link),
     /// The connection stays open, reports stop (or go on).
     Mute(SourceName, bool),
     /// Restarted so quickly that only its start time tells.
@@ -85,6 +87,10 @@ pub enum Event {
     Tick(SourceName, u64),
     Answer(SourceName),
     Opens(SourceName),
+    /// The feed gives a mute connection up and dials anew.
+    Redials(SourceName),
+    /// The feed tries a server that fails; the number says which of the failures.
+    Tries(SourceName, u32),
     Lands(Switch, u64),
     Sent(u64, String, u64),
     Listened(Sample),
@@ -108,6 +114,9 @@ struct Server {
     every: Duration,
     up: bool,
     mute: bool,
+    /// What each attempt shows while it fails, and how often it has begun to fail.
+    fails: Option<Link>,
+    failures: u32,
     started: u32,
     ticks: u64,
 }
@@ -159,6 +168,8 @@ impl Lab {
             every: Duration::from_secs(seconds),
             up: true,
             mute: false,
+            fails: None,
+            failures: 0,
             started: 1,
             ticks: 0,
         };
@@ -374,15 +385,54 @@ impl Lab {
         let closed = Input::Link(name, Link::Closed("reset by peer".to_owned()));
         let failed = Input::Link(
             name,
-            Link::Failed(CallError::Unreachable("connection refused".to_owned())),
+            Link::Failed(ConnectError::access(CallError::Refused(
+                "connection refused".to_owned(),
+            ))),
         );
         vec![closed, failed]
+    }
+
+    /// It is connected as before, and cannot be heard from here.
+    fn fails(&mut self, name: SourceName, link: Link, plan: &mut Plan<Event>) -> Vec<Input> {
+        let server = self.server(name);
+        let was_up = std::mem::replace(&mut server.up, false);
+        server.failures += 1;
+        server.fails = Some(link);
+        let failures = server.failures;
+        let mut inputs = self.tries(name, failures, plan);
+        if was_up {
+            let closed = Link::Closed("reset by peer".to_owned());
+            inputs.insert(0, Input::Link(name, closed));
+        }
+        inputs
+    }
+
+    /// One attempt after the other. What cannot be read comes over an open connection.
+    fn tries(&mut self, name: SourceName, failures: u32, plan: &mut Plan<Event>) -> Vec<Input> {
+        let server = self.server(name);
+        let Some(link) = server.fails.clone().filter(|_| server.failures == failures) else {
+            return Vec::new();
+        };
+        plan.after(Duration::from_secs(20), Event::Tries(name, failures));
+        let mut links = vec![Link::Connecting];
+        if matches!(
+            link,
+            Link::Unreadable(_) | Link::Closed(_) | Link::Broken(_)
+        ) {
+            links.push(Link::Open);
+        }
+        links.push(link);
+        links
+            .into_iter()
+            .map(|link| Input::Link(name, link))
+            .collect()
     }
 
     /// What was connected comes back one after the other, within eight seconds.
     fn starts(&mut self, name: SourceName, plan: &mut Plan<Event>) {
         self.server(name).up = true;
         self.server(name).mute = false;
+        self.server(name).fails = None;
         self.server(name).started += 1;
         let now = plan.now().mono();
         let back =
@@ -408,6 +458,16 @@ impl Lab {
         }
         plan.after(Duration::from_millis(100), Event::Answer(name));
         vec![Input::Link(name, Link::Open)]
+    }
+
+    fn redials(&mut self, name: SourceName, plan: &mut Plan<Event>) -> Vec<Input> {
+        if !self.server(name).up {
+            return Vec::new();
+        }
+        plan.after(Duration::from_millis(300), Event::Opens(name));
+        [Link::GivenUp, Link::Connecting]
+            .map(|link| Input::Link(name, link))
+            .to_vec()
     }
 
     fn experiment(&mut self, stub: &str, keys: &[String]) {
@@ -454,6 +514,7 @@ impl Lab {
             Deed::Statistics(statistics) => self.statistics = statistics,
             Deed::Dies(name) => return self.dies(name),
             Deed::Starts(name) => self.starts(name, plan),
+            Deed::Fails(name, link) => return self.fails(name, link, plan),
             Deed::Mute(name, mute) => self.server(name).mute = mute,
             Deed::Blinks(name) => self.server(name).started += 1,
             Deed::Hold(name, reason) => drop(self.book.set(&resource(&name), false, &reason)),
@@ -569,6 +630,8 @@ impl World for Lab {
             Event::Answer(SourceName::Book) => self.poll(),
             Event::Answer(name) => self.report(name, plan.now().mono()),
             Event::Opens(name) => self.opens(name, plan),
+            Event::Redials(name) => self.redials(name, plan),
+            Event::Tries(name, failures) => self.tries(name, failures, plan),
             Event::Lands(switch, attempt) => {
                 self.switching.remove(&attempt);
                 vec![self.lands(&switch)]
@@ -618,7 +681,7 @@ impl World for Lab {
                 );
             }
             Effect::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
-            Effect::Reconnect(name) => plan.after(Duration::from_millis(300), Event::Opens(name)),
+            Effect::Reconnect(name) => plan.after(Duration::ZERO, Event::Redials(name)),
             Effect::Sample(sample) => {
                 let now = plan.now().mono();
                 let heard = self.listened(&sample, now) == SampleOutcome::Heard;

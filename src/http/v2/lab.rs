@@ -276,7 +276,7 @@ pub(super) struct Source {
     /// The connection: `connecting`, `open`, `failed` or `closed`. Book is polled, and its connection is not told.
     #[schema(example = "open")]
     link: &'static str,
-    /// Why the connection failed, in one word; null when it did not.
+    /// Why the connection failed, or why nothing can be learnt from it, in one word; null when that is not so.
     #[schema(required)]
     fault: Option<&'static str>,
     /// What is wrong and what to do, also in the server's words; empty when nothing is. Null for readers who may not see those.
@@ -301,8 +301,10 @@ impl Source {
         let (link, fault) = match &source.link {
             Link::Connecting => ("connecting", None),
             Link::Open => ("open", None),
-            Link::Failed(fault) => ("failed", Some(fault.as_str())),
-            Link::Closed(_) => ("closed", None),
+            Link::Unreadable(_) => ("open", Some("unreadable")),
+            Link::Failed(failure) => ("failed", Some(failure.error.as_str())),
+            Link::Broken(_) => ("closed", Some("unreadable")),
+            Link::Closed(_) | Link::GivenUp => ("closed", None),
         };
         Self {
             name: source.name.as_str(),

@@ -1,13 +1,11 @@
 //! Taking up other rules while everything that is known, told and under way goes on.
 
-use std::sync::Arc;
-
+use super::Engine;
 use super::durable::DurableState;
 use super::memory::Memory;
-use super::{Engine, ask_every};
 use crate::groups::booking_history::BookingHistory;
 use crate::model::{Moment, SourceName};
-use crate::notifications::Telling;
+use crate::notifications::Notifications;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
 use crate::protocol::policy::Policy;
@@ -29,25 +27,25 @@ impl Engine {
             hold_overdue,
         } = rules;
         let mut engine = Self {
-            telling: Telling::new(routes, now),
+            notifications: Notifications::new(routes, now),
             durable: DurableState::new(state.clone()),
             ..Self::new(policy, now)
         };
         engine.recall(Memory::of(state), now);
-        Arc::make_mut(&mut engine.quiet).configure(maintenance);
-        engine.derived.adopt(advice);
-        engine.pool_rules = pools;
-        engine.holds.forgotten_after(hold_overdue);
-        engine.categories.adopt(categories);
+        engine.suppressions.configure(maintenance);
+        engine.views.derived.adopt(advice);
+        engine.groups.pool_rules = pools;
+        engine.groups.holds.forgotten_after(hold_overdue);
+        engine.groups.categories.adopt(categories);
         engine
     }
 
     /// The same engine, which shows and continues the history that was kept beside the state.
     #[must_use]
     pub fn with_history(mut self, history: History) -> Self {
-        self.booking_history = BookingHistory::recall(&history.bookings);
+        self.groups.booking_history = BookingHistory::recall(&history.bookings);
         for (stub, events) in history.events {
-            self.fleet.show_events(&stub, events);
+            self.experiments.fleet.show_events(&stub, events);
         }
         self
     }
@@ -63,25 +61,22 @@ impl Engine {
             categories,
             hold_overdue,
         } = rules;
-        if self.telling.adopt(routes, self.now) {
+        if self.notifications.adopt(routes, self.now) {
             self.consider_all();
         }
-        if self.quiet.configured() != maintenance {
-            Arc::make_mut(&mut self.quiet).configure(maintenance);
-            self.suppressed_now = None;
+        self.suppressions.configure(maintenance);
+        if self.views.derived.adopt(advice) {
+            self.experiments.fleet.touch_all();
         }
-        if self.derived.adopt(advice) {
-            self.fleet.touch_all();
+        if self.groups.holds.forgotten_after(hold_overdue) {
+            self.views.derived.holds_changed();
         }
-        if self.holds.forgotten_after(hold_overdue) {
-            self.derived.holds_changed();
-        }
-        if self.pool_rules != pools {
-            self.pool_rules = pools;
+        if self.groups.pool_rules != pools {
+            self.groups.pool_rules = pools;
             // Pools are made of what book tells can be booked, which is not kept.
             step.effect(Effect::Ask(SourceName::Book));
         }
-        let released = self.categories.adopt(categories);
+        let released = self.groups.categories.adopt(categories);
         self.reconsider_quarantined(released);
         if self.policy != policy {
             self.judge_by(policy, step);
@@ -90,24 +85,22 @@ impl Engine {
 
     fn judge_by(&mut self, policy: Policy, step: &mut Step) {
         self.policy = policy;
-        for name in SourceName::ALL {
-            let every = ask_every(&policy, name);
-            self.source_mut(name).is_asked(every);
-        }
-        self.fleet.reconsider_all();
-        self.fleet.touch_all();
+        self.sources.adopt(&policy);
+        self.experiments.fleet.reconsider_all();
+        self.experiments.fleet.touch_all();
         self.evaluate_all(Why::Rules, step);
     }
 
     /// Whoever hears of more than before is told what is wrong there.
     fn consider_all(&mut self) {
         for (_, experiment) in self
+            .experiments
             .fleet
             .iter()
             .filter(|(_, experiment)| experiment.is_evaluated())
         {
-            self.telling
-                .note_change(experiment, self.manifest_known, self.now);
+            self.notifications
+                .note_change(experiment, self.switching.manifest_known, self.now);
         }
     }
 }

@@ -1,39 +1,28 @@
 //! What the history keeps for reports: who had booked what, and which pools there are.
 
-use std::collections::BTreeMap;
-
 use super::Engine;
 use crate::protocol::effect::Step;
 use crate::protocol::input::Timetable;
-use crate::protocol::record::Record;
 
 impl Engine {
+    /// Takes in what book says about bookings and pools.
+    pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
+        self.groups.read(timetable, &self.switching.resources);
+        self.timetable_changed();
+    }
+
+    pub(super) fn timetable_changed(&mut self) {
+        self.views.timetable_changed(&self.groups);
+        self.experiments.fleet.touch_all();
+    }
+
     /// Says what a timetable changes for the history. While book has lost its manifest, what it does not tell is lost too, not cancelled.
     pub(super) fn keep_books(&mut self, timetable: &Timetable, step: &mut Step) {
-        if !self.manifest_known || self.manifest_lost.is_some() {
+        if !self.switching.manifest_known || self.switching.manifest_lost.is_some() {
             return;
         }
-        if let Some(read) = timetable.bookings_read {
-            let resources = &self.resources;
-            let changes = self.booking_history.compare(
-                &timetable.bookings,
-                read,
-                |resource| resources.stub(resource),
-                self.now.wall(),
-            );
-            if !changes.is_empty() {
-                step.record(Record::Bookings(changes));
-            }
-        }
-        let pools: BTreeMap<String, Vec<_>> = self
-            .pools
-            .iter()
-            .map(|pool| (pool.name.clone(), pool.members().cloned().collect()))
-            .collect();
-        if pools != self.pools_kept {
-            self.pools_kept.clone_from(&pools);
-            step.record(Record::Pools(pools));
-        }
+        self.groups
+            .record(timetable, &self.switching.resources, self.now, step);
     }
 }
 
@@ -49,6 +38,7 @@ mod tests {
     use crate::model::{Moment, Stub};
     use crate::protocol::input::{BookReading, Input, ResourceReading};
     use crate::protocol::policy::Policy;
+    use crate::protocol::record::Record;
 
     fn moment(second: i64) -> Moment {
         Moment::new(

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Engine;
-use super::suppression::SuppressionLookup;
 use crate::experiments::experiment::Experiment;
 use crate::groups::category::{Kind, Member};
 use crate::model::{Bookable, Health, SourceHealth, SourceName, Stub};
@@ -13,6 +12,7 @@ use crate::protocol::effect::Step;
 use crate::protocol::input::{Link, Role};
 use crate::protocol::record::Record;
 use crate::sources::source::Source;
+use crate::suppressions::SuppressionLookup;
 
 /// The name of the routes as one component.
 const MAIL: &str = "mail";
@@ -20,40 +20,44 @@ const MAIL: &str = "mail";
 impl Engine {
     /// Takes in how a component is.
     pub(super) fn component(&mut self, component: ComponentHealth) {
-        self.components
+        self.groups
+            .components
             .insert(Arc::clone(&component.name), component);
-        self.categories.mark_dirty();
+        self.groups.categories.mark_dirty();
     }
 
     /// Closes the sticky categories that have failed often enough. A follower closes none, and nothing is closed before the start is over:
     /// until then it is not known how things are.
     pub(super) fn evaluate_categories(&mut self, step: &mut Step) {
-        self.has_started = self.has_started || self.is_start_over();
-        let may_close = self.has_started && self.role == Role::Leader;
-        if !may_close || !self.categories.is_due(self.now) {
+        self.groups.has_started = self.groups.has_started || self.is_start_over();
+        let may_close = self.groups.has_started && self.role == Role::Leader;
+        if !may_close || !self.groups.categories.is_due(self.now) {
             return;
         }
         let own = self.own_components();
-        let lookup = self.suppression_lookup();
+        let lookup = self
+            .suppressions
+            .lookup(&self.experiments.fleet, self.now.wall());
         let mut members: Vec<Member<'_>> = own
             .iter()
             .map(|(name, fitness)| self.component_member(name, *fitness, &[]))
             .collect();
-        let reported = self.components.values();
+        let reported = self.groups.components.values();
         members.extend(
             reported
                 .filter(|component| !own.contains_key(&*component.name))
                 .map(|one| self.component_member(&one.name, one.fitness, &one.categories)),
         );
         members.extend(
-            self.fleet
+            self.experiments
+                .fleet
                 .iter()
                 .map(|(_, experiment)| self.experiment_member(experiment, &lookup)),
         );
         members.sort_by(|a, b| a.name.cmp(b.name));
-        let mut categories = self.categories.clone();
+        let mut categories = self.groups.categories.clone();
         let changed = categories.evaluate(&members, self.now);
-        self.categories = categories;
+        self.groups.categories = categories;
         for (name, state) in changed {
             self.reconsider_quarantined(state.quarantined.iter().cloned());
             step.record(Record::Category {
@@ -70,7 +74,7 @@ impl Engine {
         state: CategoryState,
         step: &mut Vec<Record>,
     ) {
-        let released = self.categories.set(&name, state.clone());
+        let released = self.groups.categories.set(&name, state.clone());
         self.reconsider_quarantined(released);
         step.push(Record::Category {
             name,
@@ -81,19 +85,20 @@ impl Engine {
     /// What is or was quarantined may have to be switched.
     pub(super) fn reconsider_quarantined(&mut self, stubs: impl IntoIterator<Item = Stub>) {
         for stub in stubs {
-            if let Some(experiment) = self.fleet.named(stub.as_str()) {
-                self.resources.reconsider(&experiment.resources);
+            if let Some(experiment) = self.experiments.fleet.named(stub.as_str()) {
+                self.switching.resources.reconsider(&experiment.resources);
             }
         }
     }
 
     /// The start is over once every source has reported or failed to and every experiment is evaluated, at the latest after the grace.
     fn is_start_over(&self) -> bool {
-        let is_heard = |name: &SourceName| self.source(*name).health != SourceHealth::Starting;
+        let is_heard = |name: &SourceName| self.sources.get(*name).health != SourceHealth::Starting;
         let is_known = |experiment: &Experiment| experiment.health != Health::Unknown;
         self.now.since(self.started) >= self.policy.startup
             || (SourceName::ALL.iter().all(is_heard)
                 && self
+                    .experiments
                     .fleet
                     .iter()
                     .all(|(_, experiment)| is_known(experiment)))
@@ -102,16 +107,24 @@ impl Engine {
     /// The components that the engine knows by itself. Of mail, what a probe found counts too, the worse of both.
     fn own_components(&self) -> BTreeMap<&'static str, Fitness> {
         let mut own: BTreeMap<&'static str, Fitness> = SourceName::ALL
-            .map(|name| (name.as_str(), self.source(name).fitness()))
+            .map(|name| (name.as_str(), self.sources.get(name).fitness()))
             .into();
-        if self.telling.has_routes() {
-            let fails = self.telling.views().iter().any(|view| view.fault.is_some());
+        if self.notifications.has_routes() {
+            let fails = self
+                .notifications
+                .views()
+                .iter()
+                .any(|view| view.fault.is_some());
             let used = if fails {
                 Fitness::Fails
             } else {
                 Fitness::Works
             };
-            let probed = self.components.get(MAIL).map(|probed| probed.fitness);
+            let probed = self
+                .groups
+                .components
+                .get(MAIL)
+                .map(|probed| probed.fitness);
             let probed = probed.filter(|fitness| *fitness == Fitness::Fails);
             own.insert(MAIL, probed.unwrap_or(used));
         }
@@ -128,8 +141,10 @@ impl Engine {
             name,
             kind: Kind::Component(categories),
             fitness,
-            counts: self.categories.is_fatal(name),
-            acknowledged: self.is_component_acknowledged(name),
+            counts: self.groups.categories.is_fatal(name),
+            acknowledged: self
+                .suppressions
+                .is_component_acknowledged(name, self.now.wall()),
         }
     }
 
@@ -141,7 +156,7 @@ impl Engine {
         let stub = &experiment.stub;
         let resources = experiment.resources.iter();
         let is_held = resources
-            .filter_map(|name| self.resources.bookable(name))
+            .filter_map(|name| self.switching.resources.bookable(name))
             .max()
             == Some(Bookable::Held);
         Member {
@@ -167,7 +182,7 @@ impl Source {
             SourceHealth::Down
                 if self.name != SourceName::Book
                     && self.last_wall().is_some()
-                    && self.link == Link::Open =>
+                    && self.link() == Link::Open =>
             {
                 Fitness::Unknown
             }
@@ -203,7 +218,7 @@ mod tests {
             ..Policy::default()
         };
         let mut engine = Engine::new(policy, at(0));
-        engine.categories.adopt(CategoryRules {
+        engine.groups.categories.adopt(CategoryRules {
             categories: vec![CategoryRule {
                 sticky_booking: true,
                 ..rule("exam")
@@ -283,7 +298,7 @@ mod tests {
             if !fatal {
                 rules.non_fatal.insert("door".to_owned());
             }
-            engine.categories.adopt(rules);
+            engine.groups.categories.adopt(rules);
             engine.step(report(true), at(1));
             let door = ComponentHealth {
                 name: Arc::from("door"),

@@ -1,7 +1,5 @@
 //! Carrying out what maintainers command. What a command comes to is worked out on a picture, the same as for its preview.
 
-use std::sync::Arc;
-
 use super::Engine;
 use crate::model::{Moment, ResourceName};
 use crate::protocol::command::{ManualOverride, Order, Receipt};
@@ -27,7 +25,7 @@ impl Engine {
         let mut records = Vec::new();
         let mut ids: Vec<SuppressionId> = Vec::new();
         for entry in plan.adds {
-            let Ok(id) = Arc::make_mut(&mut self.quiet).add(entry.clone()) else {
+            let Some(id) = self.suppressions.add(entry.clone()) else {
                 continue;
             };
             ids.push(id);
@@ -37,7 +35,7 @@ impl Engine {
             });
         }
         for id in plan.ends {
-            let Ok(ended) = Arc::make_mut(&mut self.quiet).remove(id, &order.by, at) else {
+            let Some(ended) = self.suppressions.remove(id, &order.by, at) else {
                 continue;
             };
             ids.push(id);
@@ -53,7 +51,6 @@ impl Engine {
         if let Some((name, state)) = plan.category {
             self.set_category(name, state, &mut records);
         }
-        self.suppressed_now = None;
         records.insert(
             0,
             Record::Commanded {
@@ -69,9 +66,10 @@ impl Engine {
     }
 
     fn manual_override(&mut self, resource: &ResourceName, manual_override: &ManualOverride) {
-        self.resources
+        self.switching
+            .resources
             .manual_override(resource.clone(), manual_override.clone());
-        if let Some(stub) = self.resources.stub(resource).cloned() {
+        if let Some(stub) = self.switching.resources.stub(resource).cloned() {
             self.mark_dirty(&stub);
         }
     }

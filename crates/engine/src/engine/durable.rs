@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::outbox;
 use crate::groups::holds::Hold;
-use crate::model::{ResourceName, RouteName, Stub};
+use crate::model::{ResourceName, RouteName, SourceHealth, Stub};
 use crate::protocol::effect::Step;
 use crate::protocol::event::Event;
 use crate::protocol::record::Record;
@@ -78,7 +78,7 @@ impl DurableState {
             } => self.remove(&StateKey::Outbox(*id)),
             Record::Suppression { id, entry } => self.suppression(*id, entry),
             Record::SuppressionEnded(ended) => {
-                self.remove(&suppression_key(ended.id, &ended.entry))
+                self.remove(&suppression_key(ended.id, &ended.entry));
             }
             Record::Category { name, state } => self.set(
                 StateKey::Category(name.clone()),
@@ -93,6 +93,16 @@ impl DurableState {
                 self.put(StateKey::Request(resource.clone()), value);
             }
             Record::Pools(pools) => self.set(StateKey::Pools, StateValue::Pools(pools.clone())),
+            Record::Source {
+                name,
+                health: SourceHealth::Live,
+                ..
+            } => {
+                let key = StateKey::Source(*name);
+                if !self.map.contains_key(&key) {
+                    self.set(key, StateValue::Source(at));
+                }
+            }
             Record::Switching(_)
             | Record::Switched { .. }
             | Record::Source { .. }
@@ -152,7 +162,9 @@ impl DurableState {
             .filter(|entry| of_route(*entry))
             .map(|(key, _)| key.clone())
             .collect();
-        gone.iter().for_each(|key| self.remove(key));
+        for key in &gone {
+            self.remove(key);
+        }
         gone.iter().filter_map(outbox::id).collect()
     }
 

@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::experiments::experiment::{EvaluationContext, Experiment};
+use crate::experiments::experiment::EvaluationContext;
 use crate::experiments::fleet::{Fleet, Id};
-use crate::model::{Health, Moment, SourceHealth, SourceName, Stub};
+use crate::model::{Moment, SourceHealth, SourceName, Stub};
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::{Event, Why};
 use crate::protocol::record::Record;
-use crate::switching::availability::Wanted;
-use crate::switching::reason;
 
 impl Engine {
     /// Brings a source's health up to date. Where that changes what its word is worth, looks at all experiments and returns true.
     pub(super) fn evaluate_source(&mut self, name: SourceName, step: &mut Step) -> bool {
         let now = self.now;
-        let source = self.source_mut(name);
+        let source = self.sources.get_mut(name);
         let (was, was_settling) = (source.health, source.settles_until().is_some());
         let changed = source.evaluate(now);
         let (health, has_settled) = (
@@ -24,17 +22,17 @@ impl Engine {
             was_settling && source.settles_until().is_none(),
         );
         if changed {
-            self.categories.mark_dirty();
-            let note = self.source(name).note();
+            self.groups.categories.mark_dirty();
+            let note = self.sources.get(name).note();
             step.record(Record::Source { name, health, note });
             if health == SourceHealth::Live {
-                self.source_is_well(name, step);
+                self.suppressions.source_is_well(name, now.wall(), step);
             }
         }
         if name == SourceName::Book {
-            let decides = changed && health == SourceHealth::Down && !self.manifest_known;
+            let decides = changed && health == SourceHealth::Down && !self.switching.manifest_known;
             if decides {
-                self.fleet.reconsider_all();
+                self.experiments.fleet.reconsider_all();
                 self.evaluate_all(Why::SourceDown(name), step);
             }
             return decides;
@@ -52,26 +50,20 @@ impl Engine {
         true
     }
 
-    pub(super) fn evaluate_cut_off(&mut self, step: &mut Step) {
-        let blind = SourceName::ALL
-            .iter()
-            .all(|name| self.source(*name).health == SourceHealth::Down);
-        if blind != self.blind.is_some() {
-            self.blind = blind.then_some(self.now);
-            step.record(Record::Blind(blind));
-        }
-    }
-
-    /// A relay that stays silent makes its experiments unusable; when we are blind, we know nothing of that.
+    /// A relay that stays silent by its own fault makes its experiments unusable. Where the fault may be ours, and when we are blind, its
+    /// silence says nothing about them: they are not evaluated, and nothing is switched.
     pub(super) fn evaluate_outage(&mut self, step: &mut Step) {
-        let outage = self.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
-        if outage != self.outage {
-            self.outage = outage;
+        let outage =
+            self.sources.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
+        if outage != self.sources.outage {
+            self.sources.outage = outage;
             self.evaluate_all(
-                if outage {
-                    Why::Outage(SourceName::Relay)
-                } else {
-                    Why::SourceBack(SourceName::Relay)
+                match (outage, self.sources.relay.health) {
+                    (true, _) => Why::Outage(SourceName::Relay),
+                    (false, SourceHealth::Down) => Why::SourceDown(SourceName::Relay),
+                    (false, SourceHealth::Starting | SourceHealth::Live | SourceHealth::Late) => {
+                        Why::SourceBack(SourceName::Relay)
+                    }
                 },
                 step,
             );
@@ -79,80 +71,19 @@ impl Engine {
     }
 
     pub(super) fn outage_at(&self) -> Option<Moment> {
-        (self.relay.health == SourceHealth::Down)
-            .then(|| self.relay.since + self.policy.outage_hold)
-    }
-
-    pub(super) fn maintain_sources(&mut self, step: &mut Step) {
-        for name in [SourceName::Relay, SourceName::Jump] {
-            let (now, every) = (self.now, self.ask_every(name));
-            let source = self.source_mut(name);
-            if source.reconnect_due(now) {
-                step.effect(Effect::Reconnect(name));
-            } else if every.is_some_and(|every| source.ask_due(every, now)) {
-                step.effect(Effect::Ask(name));
-            }
-        }
-    }
-
-    pub(super) fn maintain_sampling(&mut self, step: &mut Step) {
-        if !self.is_listening() {
-            return;
-        }
-        let samples = self.sampler.due(&self.fleet, &self.policy, self.now);
-        step.effects.extend(samples.into_iter().map(Effect::Sample));
-        let keeps_up = self.sampler.keeps_up(&self.policy) && self.sampler.broken().is_none();
-        if self.sampling_told != Some(keeps_up) {
-            self.sampling_told = Some(keeps_up);
-            let view = self.sampler.view(&self.policy);
-            step.record(Record::Sampling {
-                streams: view.streams,
-                round: view.round,
-                keeps_up,
-                failures: view.failures,
-            });
-        }
-    }
-
-    pub(super) fn switch(&mut self, step: &mut Step) {
-        if !self.may_switch() {
-            return;
-        }
-        let (fleet, kept) = (&self.fleet, self.categories.quarantined());
-        let due = self.resources.due(self.now, |stub| match kept.get(stub) {
-            Some(_) => Wanted::Withdrawn {
-                reason: reason::to_be_inspected(),
-            },
-            None => wanted(fleet.named(stub.as_str())),
-        });
-        for switch in due {
-            step.record(Record::Switching(switch.clone()));
-            step.effect(Effect::Switch(switch));
-        }
-    }
-
-    /// Whether it is known what experiments must have, or book will not say so soon.
-    pub(super) fn may_evaluate(&self) -> bool {
-        self.manifest_known || self.book.health == SourceHealth::Down
-    }
-
-    /// Whether it makes sense to write into book now.
-    pub(super) fn may_switch(&self) -> bool {
-        self.relay.health != SourceHealth::Starting
-            && self.blind.is_none()
-            && self.manifest_lost.is_none()
-            && self.book.health != SourceHealth::Down
+        let since = self.sources.relay.down_by_itself()?;
+        Some(since + self.policy.outage_hold)
     }
 
     pub(super) fn evaluate(&mut self, id: Id, why: Why, step: &mut Step) {
         self.evaluating(step, |fleet, context, events| {
-            fleet.evaluate(id, why, context, events)
+            fleet.evaluate(id, why, context, events);
         });
     }
 
     pub(super) fn evaluate_all(&mut self, why: Why, step: &mut Step) {
         self.evaluating(step, |fleet, context, events| {
-            fleet.evaluate_all(why, context, events)
+            fleet.evaluate_all(why, context, events);
         });
     }
 
@@ -167,80 +98,68 @@ impl Engine {
     ) {
         let mut events = Vec::new();
         let context = self.context();
-        evaluate(&mut self.fleet, &context, &mut events);
+        evaluate(&mut self.experiments.fleet, &context, &mut events);
         self.let_go_of_gone(step);
         if !events.is_empty() {
-            self.categories.mark_dirty();
+            self.groups.categories.mark_dirty();
         }
         for (id, event) in events {
-            let Some(experiment) = self.fleet.get(id) else {
+            let Some(experiment) = self.experiments.fleet.get(id) else {
                 continue;
             };
-            self.telling
-                .note_change(experiment, self.manifest_known, self.now);
-            self.resources.reconsider(&experiment.resources);
+            self.notifications
+                .note_change(experiment, self.switching.manifest_known, self.now);
+            self.switching.resources.reconsider(&experiment.resources);
             let (stub, health) = (experiment.stub.clone(), event.health);
             step.record(Record::Event {
                 stub: stub.clone(),
                 event,
             });
-            self.health_changed(&stub, health, step);
+            self.suppressions
+                .health_changed(&stub, health, self.now.wall(), step);
         }
     }
 
     /// Says which experiments have become known or were forgotten, and what people need not be remembered to know, for the history.
     pub(super) fn keep_track(&mut self, step: &mut Step) {
-        step.records
-            .extend(self.fleet.take_seen().into_iter().map(Record::Seen));
-        let done = self.resources.take_fulfilled().into_iter();
+        step.records.extend(
+            self.experiments
+                .fleet
+                .take_seen()
+                .into_iter()
+                .map(Record::Seen),
+        );
+        let done = self.switching.resources.take_fulfilled().into_iter();
         step.records.extend(done.map(|resource| Record::Requested {
             resource,
             manual_override: None,
         }));
         step.records.extend(
-            self.fleet
+            self.experiments
+                .fleet
                 .take_forgotten()
                 .into_iter()
                 .map(Record::Forgotten),
         );
-        step.records.extend(self.telling.take_records());
+        step.records.extend(self.notifications.take_records());
     }
 
     pub(super) fn mark_dirty(&mut self, stub: &Stub) {
-        if let Some(id) = self.fleet.find(stub.as_str()) {
-            self.fleet.mark_dirty(id);
+        if let Some(id) = self.experiments.fleet.find(stub.as_str()) {
+            self.experiments.fleet.mark_dirty(id);
         }
     }
 
     pub(super) fn forget(&mut self, id: Id, step: &mut Step) {
-        self.fleet.forget(id);
+        self.experiments.fleet.forget(id);
         self.let_go_of_gone(step);
     }
 
     fn let_go_of_gone(&mut self, step: &mut Step) {
-        let gone = self.fleet.gone().to_vec();
+        let gone = self.experiments.fleet.gone().to_vec();
         for stub in &gone {
-            self.telling.forget(stub);
+            self.notifications.forget(stub);
         }
-        self.stubs_are_gone(&gone, step);
-    }
-}
-
-/// What book should say of an experiment's resources: the last column of the table of design section 3.
-fn wanted(experiment: Option<&Experiment>) -> Wanted {
-    let Some(experiment) = experiment.filter(|experiment| experiment.is_evaluated()) else {
-        return Wanted::AsItIs;
-    };
-    match experiment.health {
-        Health::Unknown => Wanted::AsItIs,
-        Health::Ok | Health::Degraded => Wanted::Bookable {
-            reason: reason::given_back(),
-        },
-        Health::Flapping => Wanted::Withdrawn {
-            reason: reason::comes_and_goes(&experiment.stub, &experiment.issues),
-        },
-        Health::Down => Wanted::Withdrawn {
-            reason: reason::withdrawn(&experiment.stub, &experiment.issues),
-        },
+        self.suppressions.forget(&gone, self.now.wall(), step);
     }
 }

@@ -13,57 +13,62 @@ use crate::model::{
 use crate::protocol::effect::Step;
 use crate::protocol::event::Why;
 use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
-use crate::protocol::policy::Sampling;
 use crate::protocol::record::{ManifestChange, Record};
 use crate::protocol::report::Report;
 use crate::protocol::state::Notified;
-use crate::suppressions::ActiveSuppressions;
 use crate::switching::availability::HoldChange;
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.
     pub(super) fn recall(&mut self, memory: Memory, now: Moment) {
-        self.telling
+        self.notifications
             .recall(&memory.routes, memory.last_summary, now);
         for (stub, state) in &memory.experiments {
-            let id = self.fleet.recall(stub, state, self.policy.flap, now);
-            if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
-                self.telling.note_change(experiment, false, now);
+            let id = self
+                .experiments
+                .fleet
+                .recall(stub, state, self.policy.flap, now);
+            if let Some(experiment) = id.and_then(|id| self.experiments.fleet.get(id)) {
+                self.notifications.note_change(experiment, false, now);
             }
         }
-        self.fleet.take_seen();
-        self.quiet = Arc::new(ActiveSuppressions::restore(
-            memory.suppressions,
-            memory.last_suppression,
-        ));
+        for name in memory.proven {
+            self.sources.get_mut(name).prove();
+        }
+        self.experiments.fleet.take_seen();
+        self.suppressions
+            .restore(memory.suppressions, memory.last_suppression);
         for (resource, manual_override) in memory.manual_overrides {
-            self.resources.manual_override(resource, manual_override);
+            self.switching
+                .resources
+                .manual_override(resource, manual_override);
         }
         for (resource, hold) in memory.holds {
-            self.holds.restore(resource, hold);
+            self.groups.holds.restore(resource, hold);
         }
         for (name, state) in memory.categories {
-            self.categories.restore(name, state);
+            self.groups.categories.restore(name, state);
         }
-        self.pools_kept = memory.pools;
+        self.groups.pools_kept = memory.pools;
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, step: &mut Step) {
         let (now, settle) = (self.now, self.policy.settle);
-        let was = self.source(source).health;
-        self.source_mut(source).heard(report.started(), settle, now);
+        let was = self.sources.get(source).health;
+        self.sources
+            .get_mut(source)
+            .heard(report.started(), settle, now);
         match source {
             SourceName::Relay => {
-                let returned = self.fleet.apply_relay_report(report, now);
-                self.sampling = self.wants_sampling();
-                if self.sampling {
-                    self.sampler.returned(returned);
+                let returned = self.experiments.fleet.apply_relay_report(report, now);
+                if self.experiments.decide_sampling(&self.policy) {
+                    self.experiments.sampler.returned(returned);
                     self.confirm_silence(was);
                 } else {
-                    self.sampler.pause(now);
+                    self.experiments.sampler.pause(now);
                 }
             }
-            SourceName::Jump => self.fleet.apply_jump_report(report, now),
+            SourceName::Jump => self.experiments.fleet.apply_jump_report(report, now),
             SourceName::Book => return,
         }
         if !self.evaluate_source(source, step) {
@@ -74,45 +79,38 @@ impl Engine {
     /// Streams that were quiet count as silent now that relay, which was live all the while, reports again.
     fn confirm_silence(&mut self, relay_was: SourceHealth) {
         if relay_was != SourceHealth::Live {
-            return self.sampler.start_over();
+            return self.experiments.sampler.start_over();
         }
-        for topic in self.sampler.confirm() {
+        for topic in self.experiments.sampler.confirm() {
             let stream = self
+                .experiments
                 .fleet
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected());
             if let Some(stream) = stream {
                 stream.heard = Heard::Nothing;
             }
-            if let Some(id) = self.fleet.owner(topic.as_str()) {
-                self.fleet.mark_dirty(id);
+            if let Some(id) = self.experiments.fleet.owner(topic.as_str()) {
+                self.experiments.fleet.mark_dirty(id);
             }
-        }
-    }
-
-    pub(super) fn wants_sampling(&self) -> bool {
-        match self.policy.sample {
-            Sampling::Always => true,
-            Sampling::Never => false,
-            Sampling::Auto => self.fleet.lacks_statistics(),
         }
     }
 
     pub(super) fn read_book(&mut self, reading: &BookReading, step: &mut Step) {
         let now = self.now;
-        self.book.heard(None, self.policy.settle, now);
+        self.sources.book.heard(None, self.policy.settle, now);
         self.evaluate_source(SourceName::Book, step);
         if reading.resources.is_empty() {
             self.lose_manifest(step);
             return;
         }
-        if self.manifest_lost.take().is_some() {
+        if self.switching.manifest_lost.take().is_some() {
             step.record(Record::Manifest(ManifestChange::Back));
         }
-        if !std::mem::replace(&mut self.manifest_known, true) {
-            self.fleet.touch_all();
+        if !std::mem::replace(&mut self.switching.manifest_known, true) {
+            self.experiments.fleet.touch_all();
         }
-        let (added, removed) = self.resources.list(&reading.resources);
+        let (added, removed) = self.switching.resources.list(&reading.resources);
         self.end_holds(&removed, step);
         if !added.is_empty() || !removed.is_empty() {
             step.record(Record::Manifest(ManifestChange::Changed { added, removed }));
@@ -122,7 +120,7 @@ impl Engine {
             let Some(said) = &resource.availability else {
                 continue;
             };
-            let hold = self.resources.read(&resource.name, said, now);
+            let hold = self.switching.resources.read(&resource.name, said, now);
             self.note_hold(hold, step);
             self.mark_dirty(&resource.stub);
         }
@@ -132,11 +130,13 @@ impl Engine {
     /// A hold that is only remembered has ended while nobody looked.
     fn end_remembered_holds(&mut self, step: &mut Step) {
         let has_ended = |resource: &&ResourceName| {
-            self.resources
+            self.switching
+                .resources
                 .bookable(resource)
                 .is_some_and(|now| now != Bookable::Held)
         };
         let ended: Vec<ResourceName> = self
+            .groups
             .holds
             .iter()
             .map(|(resource, _)| resource)
@@ -156,8 +156,8 @@ impl Engine {
 
     /// An empty manifest means that book has lost it: what was known stays.
     pub(super) fn lose_manifest(&mut self, step: &mut Step) {
-        if self.manifest_lost.is_none() {
-            self.manifest_lost = Some(self.now);
+        if self.switching.manifest_lost.is_none() {
+            self.switching.manifest_lost = Some(self.now);
             step.record(Record::Manifest(ManifestChange::Lost));
         }
     }
@@ -165,28 +165,34 @@ impl Engine {
     /// Brings what experiments must have in line with book's list.
     pub(super) fn enlist(&mut self, step: &mut Step) {
         let now = self.now;
-        let mut listed = self.resources.by_stub();
+        let mut listed = self.switching.resources.by_stub();
         let mut changed = Vec::new();
         let known: Vec<(Id, Stub)> = self
+            .experiments
             .fleet
             .iter()
             .map(|(id, e)| (id, e.stub.clone()))
             .collect();
         for (id, stub) in known {
             let (resources, streams) = listed.remove(&stub).unwrap_or_default();
-            if self.fleet.enlist(id, resources, &streams, now) {
+            if self.experiments.fleet.enlist(id, resources, &streams, now) {
                 changed.push(id);
             }
         }
         for (stub, (resources, streams)) in listed {
-            let Some(id) = self.fleet.add(&stub, now) else {
+            let Some(id) = self.experiments.fleet.add(&stub, now) else {
                 continue;
             };
-            self.fleet.enlist(id, resources, &streams, now);
+            self.experiments.fleet.enlist(id, resources, &streams, now);
             changed.push(id);
         }
         for id in changed {
-            if self.fleet.get(id).is_some_and(Experiment::is_phantom) {
+            if self
+                .experiments
+                .fleet
+                .get(id)
+                .is_some_and(Experiment::is_phantom)
+            {
                 self.forget(id, step);
             } else {
                 self.evaluate(id, Why::Manifest, step);
@@ -197,9 +203,9 @@ impl Engine {
 
     /// Whether an experiment is listed is itself something to tell.
     pub(super) fn consider_unlisted(&mut self) {
-        for (_, experiment) in self.fleet.iter().filter(|(_, e)| !e.listed()) {
-            self.telling
-                .note_change(experiment, self.manifest_known, self.now);
+        for (_, experiment) in self.experiments.fleet.iter().filter(|(_, e)| !e.listed()) {
+            self.notifications
+                .note_change(experiment, self.switching.manifest_known, self.now);
         }
     }
 
@@ -209,8 +215,11 @@ impl Engine {
         outcome: SwitchOutcome,
         step: &mut Step,
     ) {
-        let stub = self.resources.stub(&resource).cloned();
-        let hold = self.resources.switched(&resource, &outcome, self.now);
+        let stub = self.switching.resources.stub(&resource).cloned();
+        let hold = self
+            .switching
+            .resources
+            .switched(&resource, &outcome, self.now);
         if let Some(stub) = stub {
             self.mark_dirty(&stub);
             step.record(Record::Switched {
@@ -223,14 +232,19 @@ impl Engine {
     }
 
     pub(super) fn sampled(&mut self, topic: &Topic, outcome: &SampleOutcome, step: &mut Step) {
-        let (now, owner) = (self.now, self.fleet.owner(topic.as_str()));
+        let (now, owner) = (self.now, self.experiments.fleet.owner(topic.as_str()));
         let was = self
+            .experiments
             .fleet
             .peek_stream(topic.as_str())
             .map_or(Heard::Unverified, |stream| stream.heard);
-        let heard = self.sampler.sampled(topic, outcome, was, &self.policy, now);
+        let heard = self
+            .experiments
+            .sampler
+            .sampled(topic, outcome, was, &self.policy, now);
         if let (Some(heard), Some(id)) = (heard, owner) {
             if let Some(stream) = self
+                .experiments
                 .fleet
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected())
@@ -251,19 +265,20 @@ impl Engine {
             id,
             outcome: outcome.clone(),
         });
-        self.categories.mark_dirty();
+        self.groups.categories.mark_dirty();
         let (route, news) = self
-            .telling
+            .notifications
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
         for notified in news {
             if let Notified::Experiment(stub, _) = &notified {
-                match self.fleet.named(stub.as_str()) {
-                    Some(experiment) => {
-                        self.telling
-                            .note_change(experiment, self.manifest_known, self.now)
-                    }
-                    None => self.telling.forget(stub),
+                match self.experiments.fleet.named(stub.as_str()) {
+                    Some(experiment) => self.notifications.note_change(
+                        experiment,
+                        self.switching.manifest_known,
+                        self.now,
+                    ),
+                    None => self.notifications.forget(stub),
                 }
             }
             step.record(Record::Notified {
@@ -277,7 +292,7 @@ impl Engine {
     pub(super) fn take_role(&mut self, role: Role) {
         self.role = role;
         if role == Role::Leader {
-            self.resources.reconsider_all();
+            self.switching.resources.reconsider_all();
         }
     }
 
@@ -285,7 +300,7 @@ impl Engine {
     fn end_holds(&mut self, removed: &[ResourceName], step: &mut Step) {
         let held: Vec<&ResourceName> = removed
             .iter()
-            .filter(|resource| self.holds.is_held(resource))
+            .filter(|resource| self.groups.holds.is_held(resource))
             .collect();
         for resource in held {
             self.note_hold(
@@ -304,11 +319,16 @@ impl Engine {
             return;
         };
         match &reason {
-            Some(reason) => drop(self.holds.held(&resource, reason, self.now.wall()).cloned()),
-            None => drop(self.holds.released(&resource)),
+            Some(reason) => drop(
+                self.groups
+                    .holds
+                    .held(&resource, reason, self.now.wall())
+                    .cloned(),
+            ),
+            None => drop(self.groups.holds.released(&resource)),
         }
-        self.derived.holds_changed();
-        self.categories.mark_dirty();
+        self.views.derived.holds_changed();
+        self.groups.categories.mark_dirty();
         step.record(Record::Hold { resource, reason });
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::groups::holds::Hold;
-use crate::model::{ResourceName, RouteName, Stub};
+use crate::model::{ResourceName, RouteName, SourceName, Stub};
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::state::{
@@ -30,6 +30,8 @@ pub(crate) struct Memory {
     pub(crate) manual_overrides: Vec<(ResourceName, ManualOverride)>,
     /// Resources that people hold, with since when and why.
     pub(crate) holds: Vec<(ResourceName, Hold)>,
+    /// The sources that have reported.
+    pub(crate) proven: Vec<SourceName>,
     /// The pools that the history knows.
     pub(crate) pools: BTreeMap<String, Vec<Stub>>,
     /// Categories that were closed or opened.
@@ -98,6 +100,7 @@ impl Memory {
             (StateKey::Request(resource), StateValue::Request(manual_override)) => {
                 self.manual_overrides.push((resource, manual_override));
             }
+            (StateKey::Source(name), StateValue::Source(_)) => self.proven.push(name),
             (StateKey::Pools, StateValue::Pools(pools)) => self.pools = pools,
             (StateKey::Last(Counter::Summary), StateValue::Last(number)) => {
                 self.last_summary = number;

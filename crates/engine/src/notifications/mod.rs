@@ -1,4 +1,4 @@
-//! Telling people: on each route the difference between what they were last told and what is, until both are the same.
+//! Notifications people: on each route the difference between what they were last told and what is, until both are the same.
 
 pub(crate) mod advice;
 mod alerts;
@@ -14,7 +14,7 @@ mod route_notifier;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) use context::{ActiveAlert, Scene};
+pub(super) use context::{ActiveAlert, NotificationContext};
 pub use digest::Digest;
 
 use crate::engine::memory::RouteMemory;
@@ -30,7 +30,7 @@ use route_notifier::RouteNotifier;
 
 /// All routes, each with what its people were told. Nothing that happens on one of them touches another.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Telling {
+pub(super) struct Notifications {
     notifiers: Vec<RouteNotifier>,
     next_id: u64,
     switching_since: Option<Moment>,
@@ -40,7 +40,7 @@ pub(super) struct Telling {
     told_changed: bool,
 }
 
-impl Telling {
+impl Notifications {
     /// Routes whose people were told nothing yet.
     pub(super) fn new(routes: Vec<Route>, now: Moment) -> Self {
         Self {
@@ -68,15 +68,12 @@ impl Telling {
                 .find(|notifier| notifier.route.name == *name)
             {
                 Some(notifier) => {
-                    let notified =
-                        notifier
-                            .recall(memory, now)
-                            .into_iter()
-                            .map(|notified| Record::Notified {
-                                route: name.clone(),
-                                notified,
-                            });
-                    self.records.extend(notified);
+                    let gone = notifier.recall(memory, now);
+                    self.records
+                        .extend(gone.into_iter().map(|notified| Record::Notified {
+                            route: name.clone(),
+                            notified,
+                        }));
                 }
                 None => self.records.push(Record::RouteGone(name.clone())),
             }
@@ -164,13 +161,13 @@ impl Telling {
     }
 
     /// The summaries that are due now, at most one for each route.
-    pub(super) fn due(&mut self, scene: &Scene<'_>) -> Vec<Summary> {
-        self.switching_since = scene
+    pub(super) fn due(&mut self, context: &NotificationContext<'_>) -> Vec<Summary> {
+        self.switching_since = context
             .is_switching
-            .then(|| self.switching_since.unwrap_or(scene.now));
+            .then(|| self.switching_since.unwrap_or(context.now));
         let mut summaries = Vec::new();
         for notifier in &mut self.notifiers {
-            if let Some(summary) = notifier.due(scene, self.switching_since, self.next_id + 1) {
+            if let Some(summary) = notifier.due(context, self.switching_since, self.next_id + 1) {
                 self.next_id = summary.id;
                 summaries.push(summary);
             }

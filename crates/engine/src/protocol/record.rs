@@ -176,7 +176,7 @@ impl Record {
             },
             Self::Switched { outcome, .. } => match outcome {
                 SwitchOutcome::Confirmed(_) | SwitchOutcome::Held(_) => Level::Info,
-                SwitchOutcome::Failed(fault) if fault.is_ours() => Level::Error,
+                SwitchOutcome::Failed(fault) if fault.refuses_us() => Level::Error,
                 SwitchOutcome::Gone | SwitchOutcome::Failed(_) => Level::Warn,
             },
             Self::Source { health, .. } => match health {
@@ -356,9 +356,9 @@ impl fmt::Display for ManifestChange {
 const NAMED: usize = 10;
 
 fn list(names: &[ResourceName]) -> String {
-    let named: Vec<&str> = names.iter().take(NAMED).map(ResourceName::as_str).collect();
+    let first: Vec<&str> = names.iter().take(NAMED).map(ResourceName::as_str).collect();
     match names.len().saturating_sub(NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }

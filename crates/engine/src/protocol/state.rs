@@ -63,6 +63,8 @@ pub enum StateKey {
     Hold(ResourceName),
     /// What a maintainer asked of a resource and book has not confirmed.
     Request(ResourceName),
+    /// A source that has reported: what then says that it is at fault is believed.
+    Source(SourceName),
     /// The pools of experiments.
     Pools,
     /// The highest number of each kind that was ever given.
@@ -113,6 +115,8 @@ pub enum StateValue {
     Hold(Hold),
     /// Of [`StateKey::Request`].
     Request(ManualOverride),
+    /// Of [`StateKey::Source`]: when its first report was noticed.
+    Source(Timestamp),
     /// Of [`StateKey::Pools`].
     Pools(BTreeMap<String, Vec<Stub>>),
     /// Of [`StateKey::Last`].

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::{ResourceName, RouteName, Stub};
+use crate::model::{ResourceName, RouteName, SourceName, Stub};
 use crate::protocol::state::{Alert, Counter, StateKey, Subject};
 use crate::suppressions::{Subject as Acknowledged, SuppressionId};
 
@@ -26,6 +26,7 @@ impl fmt::Display for StateKey {
             Self::Category(name) => write!(f, "category/{name}"),
             Self::Hold(resource) => write!(f, "hold/{resource}"),
             Self::Request(resource) => write!(f, "request/{resource}"),
+            Self::Source(name) => write!(f, "source/{name}"),
             Self::Pools => f.write_str("pools"),
             Self::Last(Counter::Summary) => f.write_str("last/summary"),
             Self::Last(Counter::Suppression) => f.write_str("last/suppression"),
@@ -72,6 +73,10 @@ fn key(text: &str) -> Option<StateKey> {
         "category" if !rest.is_empty() => Some(StateKey::Category(rest.to_owned())),
         "hold" => ResourceName::try_new(rest).ok().map(StateKey::Hold),
         "request" => ResourceName::try_new(rest).ok().map(StateKey::Request),
+        "source" => SourceName::ALL
+            .into_iter()
+            .find(|name| name.as_str() == rest)
+            .map(StateKey::Source),
         "pools" if rest.is_empty() => Some(StateKey::Pools),
         "last" => match rest {
             "summary" => Some(StateKey::Last(Counter::Summary)),
@@ -142,6 +147,7 @@ mod tests {
             StateKey::Category("exam/1".to_owned()),
             StateKey::Hold(resource.clone()),
             StateKey::Request(resource),
+            StateKey::Source(SourceName::Relay),
             StateKey::Pools,
             StateKey::Last(Counter::Summary),
             StateKey::Last(Counter::Suppression),
