@@ -67,6 +67,8 @@ mod reports;
 mod restarts;
 #[path = "e2e/roles.rs"]
 mod roles;
+#[path = "e2e/services.rs"]
+mod services;
 #[path = "e2e/smtp.rs"]
 mod smtp;
 #[path = "support/tools.rs"]

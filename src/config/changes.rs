@@ -18,10 +18,11 @@ use engine::{CategoryRules, Maintenance, Rules};
 const AT_ONCE_STARTS: [&str; 3] = ["email_", "health_", "sample"];
 
 /// Further settings, and tables, that do. All others wait for a restart.
-const AT_ONCE: [&str; 15] = [
+const AT_ONCE: [&str; 17] = [
     "ask_every",
     "time_zone",
     "webhook_url",
+    "webhook_url_file",
     "secret_webhook",
     "secret_webhook_file",
     "hold_overdue",
@@ -33,6 +34,7 @@ const AT_ONCE: [&str; 15] = [
     "maintenance",
     "pool",
     "category",
+    "service",
     "advice",
 ];
 
@@ -149,7 +151,6 @@ impl Config {
                 dead_man: now.telling.dead_man,
                 ..later.telling
             },
-            services: now.services,
             surfaces: SurfaceSettings {
                 non_fatal: later.surfaces.non_fatal,
                 severity_1: later.surfaces.severity_1,
@@ -159,6 +160,7 @@ impl Config {
             profile: now.profile,
             api: now.api,
             memory: now.memory,
+            laboratory: now.laboratory,
             observe: now.observe,
             log: LogSettings {
                 level: later.log.level,

@@ -37,7 +37,7 @@ pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use services::{
     BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
 };
-pub use settings::{Loaded, load, load_rules};
+pub use settings::{Loaded, load, load_rules, load_without_laboratory};
 pub use tables::{EXAMPLE, MAX_ROWS, TABLES, Table, tables};
 pub use zone::Zone;
 
@@ -84,6 +84,8 @@ pub struct Config {
     pub graphite: Option<GraphiteSettings>,
     /// Profiling on request; `None`: off.
     pub profile: Option<ProfileSettings>,
+    /// Whether a laboratory is watched. Without one relay, jump and book are not connected to, whatever their addresses say.
+    pub laboratory: bool,
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
     pub observe: bool,
     /// The HTTP API.

@@ -1,4 +1,4 @@
-//! Categories: how they stand, and opening and closing them by a person's word. What that comes to is the health room's word.
+//! Categories: how they stand, and opening and closing them by a person's command. What that comes to is decided in `health`.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::commands::{Asked, Give, Given, Mode, Named, Outcome, mode, read, refu
 use super::error::{self, ApiError};
 use super::health::HealthRoutes;
 use super::routes::answer;
-use crate::health::{CategoryOrder, CategoryStatus, HealthState, standings};
+use crate::health::{Ack, CategoryOrder, CategoryStatus, Component, HealthState, standings};
 use crate::http::auth::{Caller, Noted};
 use engine::{Command, Impact, Receipt, Refusal};
 
@@ -51,6 +51,18 @@ impl Categories {
         standings(&self.desk.picture())
     }
 
+    /// All outside services, sorted by name.
+    #[must_use]
+    pub fn services(&self) -> Vec<ServiceRow> {
+        let picture = self.desk.picture();
+        let services = picture.components.iter().filter(|one| one.is_service());
+        let row = |component: &Component| ServiceRow {
+            ack: picture.acks.component(&component.name, picture.at).cloned(),
+            component: component.clone(),
+        };
+        services.map(row).collect()
+    }
+
     /// What an order would do now, without doing it.
     ///
     /// # Errors
@@ -76,6 +88,15 @@ impl Categories {
         }
         Ok((Noted::elsewhere(), Receipt { effect, ..receipt }))
     }
+}
+
+/// An outside service, as the page shows it.
+#[derive(Debug, Clone)]
+pub struct ServiceRow {
+    /// How it is.
+    pub component: Component,
+    /// Its acknowledgement, while it holds.
+    pub ack: Option<Ack>,
 }
 
 /// All paths.

@@ -1,5 +1,5 @@
-//! The paths of the service's own health, in the dialects of four other systems. What an answer says is the business of the health room;
-//! here it only becomes HTTP.
+//! The paths of the service's own health, in the dialects of four other systems. What an answer says stands in
+//! `health::dialects`; here it only becomes HTTP.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use axum::routing::{get, post};
 
 use super::error::{self, ApiError};
 use super::middleware::OwnWords;
-use crate::health::dialects::{self, Answer, Contributor, Query, Refused, forms};
+use crate::health::dialects::{self, Answer, Contributor, Endpoint, Query, Reader, Refused, forms};
 use crate::health::{
     HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
     targets_of,
 };
-use crate::http::auth::{Caller, Scope};
+use crate::http::auth::{Caller, Scope, Viewer};
 use crate::http::commands::Give;
 
 /// What the paths of health answer from.
@@ -31,8 +31,10 @@ pub struct HealthRoutes {
     pub refresher: Arc<Refresher>,
     /// The components that report by themselves.
     pub pushed: Arc<PassiveChecks>,
-    /// Who contributes to `/actuator/info`.
+    /// What is contributed to `/actuator/info`.
     pub contributors: Arc<[Contributor]>,
+    /// What is added to the actuator.
+    pub endpoints: Arc<[Endpoint]>,
     /// The way of commands to the engine.
     pub give: Arc<Give>,
     /// The levels of the log; without them there is no `/actuator/logger`.
@@ -79,6 +81,7 @@ pub(super) fn routes(state: HealthRoutes) -> Router {
         .route("/actuator/health/{kind}", get(actuator_health))
         .route("/actuator/health/{kind}/{name}", get(actuator_health_of))
         .route("/actuator/info", get(info))
+        .route("/actuator/{name}", get(added))
         .route("/__health", get(health))
         .route("/__gtg", get(gtg))
         .route("/__agghealth", get(agg_health))
@@ -96,8 +99,11 @@ pub(super) fn routes(state: HealthRoutes) -> Router {
     (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
     (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
 ))]
-pub(super) async fn liveness(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
-    answered(dialects::liveness(&state.desk.picture()))
+pub(super) async fn liveness(
+    State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
+) -> Result<Response, ApiError> {
+    answered(dialects::liveness(&state.desk.picture().seen_by(viewer)))
 }
 
 /// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is well. Experiments are listed with their streams.
@@ -107,17 +113,40 @@ pub(super) async fn liveness(State(state): State<HealthRoutes>) -> Result<Respon
 ))]
 pub(super) async fn readiness(
     State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    answered(dialects::readiness(&state.desk.picture(), &asked(query)))
+    answered(dialects::readiness(
+        &state.desk.picture().seen_by(viewer),
+        &asked(query),
+    ))
 }
 
 /// The endpoints of the actuator.
 #[utoipa::path(get, path = "/actuator", tag = "health", responses(
     (status = 200, description = "Each with its path", body = forms::Endpoints),
 ))]
-pub(super) async fn actuator() -> Result<Response, ApiError> {
-    answered(dialects::actuator())
+pub(super) async fn actuator(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
+    answered(dialects::actuator(state.levels.is_some(), &state.endpoints))
+}
+
+/// An endpoint that a program around labwatch adds to the actuator.
+#[utoipa::path(get, path = "/actuator/{name}", tag = "health", params(("name" = String, Path, description = "The endpoint, as `/actuator` lists it", example = "motd")), responses(
+    (status = 200, description = "What the endpoint answers", body = forms::Added),
+    (status = 404, description = "There is no such endpoint", body = ApiError),
+    (status = 503, description = "It has no answer: `error` says why", body = forms::Added),
+))]
+pub(super) async fn added(
+    State(state): State<HealthRoutes>,
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
+    let mut endpoints = state.endpoints.iter();
+    let endpoint = endpoints
+        .find(|endpoint| endpoint.name == name)
+        .ok_or_else(|| error::no_such_path(&uri))?;
+    answered(dialects::of_endpoint(endpoint, &state.desk.picture()))
 }
 
 /// Health by kind (Layotto's form): UP, INIT or DOWN of every component.
@@ -128,13 +157,14 @@ pub(super) async fn actuator() -> Result<Response, ApiError> {
 ))]
 pub(super) async fn actuator_health(
     State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
     kind: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path(kind) = kind.map_err(|_| error::no_such_path(&uri))?;
     answered(dialects::health(
-        &state.desk.picture(),
+        &state.desk.picture().seen_by(viewer),
         &kind,
         &asked(query),
     ))
@@ -148,19 +178,32 @@ pub(super) async fn actuator_health(
 ))]
 pub(super) async fn actuator_health_of(
     State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
-    answered(dialects::health_of(&state.desk.picture(), &kind, &name))
+    answered(dialects::health_of(
+        &state.desk.picture().seen_by(viewer),
+        &kind,
+        &name,
+    ))
 }
 
 /// What runs here: the program, the laboratory in numbers, the rules in force.
 #[utoipa::path(get, path = "/actuator/info", tag = "health", responses(
     (status = 200, description = "A member that cannot be told shows its error", body = forms::Info),
 ))]
-pub(super) async fn info(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
-    answered(dialects::info(&state.desk.picture(), &state.contributors))
+pub(super) async fn info(
+    State(state): State<HealthRoutes>,
+    caller: Caller,
+) -> Result<Response, ApiError> {
+    let picture = state.desk.picture().seen_by(caller.visibility());
+    answered(dialects::info(
+        &picture,
+        &state.contributors,
+        reader(&caller),
+    ))
 }
 
 /// The levels of the log.
@@ -222,23 +265,30 @@ pub(super) async fn health(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
-    let picture = picture(&state, &query).await;
+    let picture = picture(&state, &query, &caller).await;
     let accepted: Vec<&str> = headers
         .get_all(ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .collect();
     let wants_json = dialects::wants_json(&accepted.join(","));
-    let reader = if caller.may(Scope::Admin) {
-        dialects::Reader::Maintainer
-    } else {
-        dialects::Reader::Anybody
-    };
+    let reader = reader(&caller);
     answered(if wants_json {
-        dialects::health_json(&picture, &query)
+        dialects::health_json(&picture, &query, reader)
     } else {
         dialects::health_page(&picture, &query, reader)
     })
+}
+
+/// What a caller may see and do.
+fn reader(caller: &Caller) -> Reader {
+    if caller.may(Scope::Admin) {
+        Reader::Maintainer
+    } else if caller.may_see_private() {
+        Reader::Full
+    } else {
+        Reader::Public
+    }
 }
 
 /// Whether the categories can be used now. Never has a body.
@@ -248,10 +298,12 @@ pub(super) async fn health(
 ))]
 pub(super) async fn gtg(
     State(state): State<HealthRoutes>,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
-    answered(Ok(dialects::gtg(&picture(&state, &query).await, &query)))
+    let picture = picture(&state, &query, &caller).await;
+    answered(Ok(dialects::gtg(&picture, &query)))
 }
 
 /// Every single check of the categories: each stream, each remote login, each component, each self-test.
@@ -261,10 +313,12 @@ pub(super) async fn gtg(
 ))]
 pub(super) async fn agg_health(
     State(state): State<HealthRoutes>,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
-    answered(dialects::agg_health(&picture(&state, &query).await, &query))
+    let picture = picture(&state, &query, &caller).await;
+    answered(dialects::agg_health(&picture, &query))
 }
 
 /// OK or FAIL of every component and experiment (Axway's form). The components decide.
@@ -272,8 +326,11 @@ pub(super) async fn agg_health(
     (status = 200, description = "OK", body = forms::Whole),
     (status = 503, description = "FAIL, in the same form", body = forms::Whole),
 ))]
-pub(super) async fn status(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
-    answered(dialects::status(&state.desk.picture()))
+pub(super) async fn status(
+    State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
+) -> Result<Response, ApiError> {
+    answered(dialects::status(&state.desk.picture().seen_by(viewer)))
 }
 
 /// OK or FAIL of one component or experiment.
@@ -283,20 +340,26 @@ pub(super) async fn status(State(state): State<HealthRoutes>) -> Result<Response
 ))]
 pub(super) async fn status_of(
     State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
-    answered(dialects::status_of(&state.desk.picture(), &name))
+    answered(dialects::status_of(
+        &state.desk.picture().seen_by(viewer),
+        &name,
+    ))
 }
 
-/// The picture from the last results, or after everything was checked where that is asked for.
-async fn picture(state: &HealthRoutes, query: &Query) -> Picture {
-    if query.fresh {
+/// The picture from the last results; or, for readers with a token who ask for it, after everything was checked. Others could have book
+/// polled without end.
+async fn picture(state: &HealthRoutes, query: &Query, caller: &Caller) -> Picture {
+    let picture = if query.fresh && caller.may(Scope::Read) {
         state.refresher.picture().await
     } else {
         state.desk.picture()
-    }
+    };
+    picture.seen_by(caller.visibility())
 }
 
 fn asked(query: Option<String>) -> Query {

@@ -63,6 +63,7 @@ pub const ROUTES: &[Rule] = &[
     (Method::GET, "/actuator/health/{kind}/{name}", Need::Always),
     (Method::GET, "/actuator/info", Need::Read),
     (Method::GET, "/actuator/logger", Need::Read),
+    (Method::GET, "/actuator/{name}", Need::Read),
     (Method::POST, "/actuator/logger", Need::Scope(Scope::Admin)),
     (Method::GET, "/__gtg", Need::Always),
     (Method::GET, "/__health", Need::Read),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use engine::model::{Bookable, Health, format_duration};
-use engine::{AlertLine, Effect, Line, Record, Summary, SwitchOutcome};
+use engine::model::{Bookable, Health, Visibility, format_duration};
+use engine::{AlertLine, Effect, Line, Record, RecordFor, Summary, SwitchOutcome};
 
 /// How the time of something is written.
 pub type Clock<'a> = &'a dyn Fn(Timestamp) -> String;
@@ -118,7 +118,7 @@ impl Notified {
         Some(Self {
             at,
             kind: Kind::of(record)?,
-            text: record.to_string(),
+            text: RecordFor(record, Visibility::MAINTAINER).to_string(),
             lines,
         })
     }

@@ -17,11 +17,11 @@ use url::Url;
 use super::{ServiceError, Stops, TaskSet};
 use crate::config::{ApiRead, ApiSettings};
 use crate::driver::CommandSender;
-use crate::health::HealthState;
+use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Give, OrderState,
-    TlsFiles,
+    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Door, Give,
+    OrderState, TlsFiles,
 };
 use crate::store::{Entry, Store};
 use engine::Snapshot;
@@ -134,16 +134,43 @@ pub(super) fn orders(
     desk: HealthState,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> OrderState {
-    let is_component = move |name: &str| desk.picture().component(name).is_some();
+    let component = move |name: &str| {
+        let picture = desk.picture();
+        picture
+            .component(name)
+            .map(|component| component.state() == State::Ok)
+    };
     OrderState {
         snapshots,
-        is_component: Arc::new(is_component),
+        component: Arc::new(component),
         give,
     }
 }
 
 /// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.
 pub(super) fn start(
+    settings: &ApiSettings,
+    parts: &mut TaskSet,
+    listener: Option<TcpListener>,
+    router: Router,
+    stops: &Stops<'_>,
+) -> Result<(), CertificateError> {
+    start_as("API", settings, parts, listener, router, stops)
+}
+
+/// Starts the listener of the health endpoints, where they have one, with the path and the certificate of the API.
+pub(super) fn start_actuator(
+    settings: &ApiSettings,
+    parts: &mut TaskSet,
+    listener: Option<TcpListener>,
+    router: Router,
+    stops: &Stops<'_>,
+) -> Result<(), CertificateError> {
+    start_as("health endpoints", settings, parts, listener, router, stops)
+}
+
+fn start_as(
+    name: &'static str,
     settings: &ApiSettings,
     parts: &mut TaskSet,
     listener: Option<TcpListener>,
@@ -165,25 +192,22 @@ pub(super) fn start(
             Arc::clone(certificate).follow(http::RELOAD_EVERY, stops.all.clone()),
         );
     }
-    parts.spawn(
-        "API",
-        serve(listener, certificate, router, stops.api.clone()),
-    );
+    let door = Door {
+        certificate,
+        trusted_proxies: settings.trusted_proxies.as_slice().into(),
+    };
+    parts.spawn(name, serve(door, listener, router, stops.api.clone()));
     Ok(())
 }
 
 /// Serves until `stop`, over TLS where there is a certificate.
 pub(super) async fn serve(
+    door: Door,
     listener: TcpListener,
-    certificate: Option<Arc<Certificate>>,
     router: Router,
     stop: CancellationToken,
 ) {
-    let served = match certificate {
-        Some(certificate) => http::serve_over_tls(certificate, listener, router, stop).await,
-        None => http::serve(listener, router, stop).await,
-    };
-    if let Err(error) = served {
+    if let Err(error) = http::serve_through(door, listener, router, stop).await {
         tracing::error!(%error, "a listener for HTTP cannot go on");
     }
 }

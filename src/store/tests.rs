@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::*;
 use engine::model::{
-    Availability, CallError, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
-    StreamHealth, Stub, Topic,
+    Availability, CallError, Health, JumpHealth, Private, ResourceName, RouteName, SourceHealth,
+    SourceName, StreamHealth, Stub, Topic,
 };
 use engine::{
     Affected, Background, Booked, BookingChange, Channel, Counts, DeliveryFault, Event,
@@ -288,7 +288,7 @@ async fn everything_that_matters_is_there_after_a_restart() {
         .into_iter()
         .map(|row| (row.id, row.state, row.attempts, row.last_error))
         .collect();
-    let error = Some(CallError::TimedOut.to_string());
+    let error = Some(Private::new(CallError::TimedOut.to_string()));
     assert_eq!(
         outbox,
         [
@@ -394,6 +394,7 @@ async fn the_history_answers() {
                 name: SourceName::Relay,
                 health: SourceHealth::Late,
                 note: "slow".into(),
+                said: Private::new("slow".into()),
             },
         ),
         record(21, Record::Manifest(ManifestChange::Lost)),
@@ -474,7 +475,7 @@ async fn the_history_answers() {
             at: time(20),
             source: SourceName::Relay,
             health: SourceHealth::Late,
-            note: "slow".into()
+            note: Private::new("slow".into())
         }]
     );
     let outbox = reader.outbox(ever()).await.expect("an answer");
@@ -571,6 +572,7 @@ async fn bad_times_are_put_together_from_changes() {
                 name: SourceName::Jump,
                 health,
                 note: note.into(),
+                said: Private::new(note.into()),
             },
         )
     };
@@ -643,6 +645,38 @@ async fn bad_times_are_put_together_from_changes() {
         ask(Some(Subject::Source(SourceName::Relay)), 0, 100, 9).await,
         []
     );
+    store.close();
+}
+
+/// A start with a clock that is years ahead, and one that is right again.
+#[tokio::test]
+async fn a_gap_of_a_wrong_clock_ends_when_the_clock_is_right_again() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    write_and_wait(&store, vec![keep("x", 1)]);
+    drop(store);
+    let six_years = 6 * 365 * 86_400_000;
+    bench.set_clock(1_000_000 + six_years);
+    let (store, memory) = bench.open();
+    assert!(memory.gap.is_some());
+    write_and_wait(&store, vec![keep("x", 2)]);
+    drop(store);
+    bench.set_clock(1_600_000);
+    let past = look(&bench, 0, 10_000_000, 1_600_000).expect("an answer");
+    let gap = Gap {
+        since: time(1_000_000),
+        until: time(1_600_000),
+        why: GapCause::Off,
+    };
+    assert_eq!(
+        past.gaps,
+        [gap],
+        "a report does not wait for the next start"
+    );
+    let (store, memory) = bench.open();
+    assert_eq!(memory.gap, None);
+    write_and_wait(&store, vec![keep("x", 3)]);
+    assert_eq!(store.reader().gaps(ever()).await, Ok(vec![gap]));
     store.close();
 }
 

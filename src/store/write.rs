@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::entry::{Entry, NoteKind, OutboxState};
 use super::{bookings, text};
-use engine::model::{ResourceName, Stub};
+use engine::model::{ResourceName, Stub, Visibility};
 use engine::{
     CategoryCause, DeliveryFault, Event, ManifestChange, Record, StateChange, Summary,
     SuppressionEntry, SuppressionId, SuppressionKind, Switch, SwitchOutcome,
@@ -100,6 +100,18 @@ pub(super) fn write_gap(
         .map(|_| ())
 }
 
+/// Cuts what gaps say of the time after `now`, which a clock that was wrong has noted. Returns how many gaps that were.
+pub(super) fn cut_gaps(to: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    let now = text::millis(now);
+    let dropped = to
+        .prepare_cached("DELETE FROM gaps WHERE since >= ?1")?
+        .execute([now])?;
+    let cut = to
+        .prepare_cached("UPDATE gaps SET until = ?1 WHERE until > ?1")?
+        .execute([now])?;
+    Ok(dropped + cut)
+}
+
 /// Notes that labwatch runs.
 pub(super) fn write_alive(to: &Connection, at: Timestamp) -> rusqlite::Result<()> {
     to.prepare_cached("REPLACE INTO alive (one, at) VALUES (1, ?1)")?
@@ -117,10 +129,17 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
             stub,
             outcome,
         } => write_switched(to, at, resource, stub, outcome),
-        Record::Source { name, health, note } => run(
+        Record::Source {
+            name, health, said, ..
+        } => run(
             to,
             "INSERT INTO sources (at, source, health, note) VALUES (?1, ?2, ?3, ?4)",
-            params![text::millis(at), name.as_str(), health.as_str(), note],
+            params![
+                text::millis(at),
+                name.as_str(),
+                health.as_str(),
+                said.show(Visibility::MAINTAINER)
+            ],
         ),
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
         Record::Forgotten(stub) => run(
@@ -147,7 +166,10 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         Record::Superseded(id) => write_delivery(to, at, *id, OutboxState::Superseded, None),
         Record::Delivered { id, outcome } => {
             write_outcome(to, at, *id, outcome)?;
-            let error = outcome.as_ref().err().map(|fault| fault.fault.to_string());
+            let error = outcome
+                .as_ref()
+                .err()
+                .map(|fault| fault.fault.words(Visibility::MAINTAINER));
             notice(to, at, "mailed", &json!({ "id": id, "error": error }))
         }
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
@@ -214,7 +236,7 @@ fn write_switched(
         SwitchOutcome::Confirmed(availability) => ("confirmed", availability.reason.clone()),
         SwitchOutcome::Held(availability) => ("held", availability.reason.clone()),
         SwitchOutcome::Gone => ("gone", String::new()),
-        SwitchOutcome::Failed(fault) => ("failed", fault.to_string()),
+        SwitchOutcome::Failed(fault) => ("failed", fault.words(Visibility::MAINTAINER)),
     };
     let open: Option<i64> = to
         .prepare_cached("SELECT id FROM switches WHERE resource = ?1 AND outcome IS NULL ORDER BY id DESC LIMIT 1")?
@@ -296,7 +318,8 @@ fn write_outcome(
             } else {
                 OutboxState::Pending
             };
-            write_delivery(to, at, id, state, Some(&failed.fault.to_string()))
+            let words = failed.fault.words(Visibility::MAINTAINER);
+            write_delivery(to, at, id, state, Some(&words))
         }
     }
 }

@@ -111,6 +111,7 @@ fn entries() -> Vec<Entry> {
             Record::Source {
                 name: SourceName::Jump,
                 health,
+                said: note.clone().into(),
                 note,
             },
         )

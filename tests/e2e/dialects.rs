@@ -1,7 +1,7 @@
 //! What people and other programs tell about health: categories opened and closed, reports that come in, a second labwatch that only
 //! watches.
 
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -184,7 +184,7 @@ async fn what_failed_cannot_be_booked_until_it_was_inspected() {
         .await;
     let exam = category(&monitor, "exam").await;
     assert_eq!(
-        (&exam["kept_back"], &exam["ok"]),
+        (&exam["quarantined"], &exam["ok"]),
         (&json!(["spin00"]), &json!(false)),
         "{exam}"
     );

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::health::{
     Ack, Acks, Clock, Finding, HealthState, Identity, PassiveChecks, Registry, Reporter, STORE,
-    Settings, SingleCheck, State, strict,
+    Settings, SingleCheck, strict,
 };
 use tokio::sync::watch;
 
@@ -102,6 +102,8 @@ impl Bench {
             name: "labwatch",
             version: "1.2.3",
             commit: Some("abc1234"),
+            committed: Some("2026-11-20T11:00:00Z"),
+            git_state: Some("clean"),
             built: Some("2026-11-20T12:00:00Z"),
             started: at(0),
         };
@@ -247,9 +249,8 @@ pub fn ailing_service() -> Finding {
         ..SingleCheck::default()
     });
     Finding {
-        state: State::Error,
-        detail: "1 of its checks failing (mail)".into(),
         checks: Arc::from(checks),
+        ..Finding::error("1 of its checks failing (mail)")
     }
 }
 
@@ -346,8 +347,10 @@ pub fn source(
         pace: None,
         link: Link::Open,
         note: String::new(),
+        said: Default::default(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: None,
     }
 }

@@ -38,7 +38,7 @@ pub use protocol::input::{
     SampleOutcome, Slot, SwitchOutcome, Timetable,
 };
 pub use protocol::policy::{Asking, Policy, Sampling};
-pub use protocol::record::{Level, ManifestChange, Record};
+pub use protocol::record::{Level, ManifestChange, Record, RecordFor};
 pub use protocol::refusal::Refusal;
 pub use protocol::report::{Connection, Report, Scopes, Traffic};
 pub use protocol::rules::Rules;

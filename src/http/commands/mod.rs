@@ -387,9 +387,7 @@ pub(super) fn refused(why: Refusal) -> ApiError {
         | Refusal::Quarantined { .. }
         | Refusal::CategoryAlready { .. }
         | Refusal::Ours { .. } => error::conflict(why),
-        Refusal::ActiveSuppressions(_) | Refusal::OurPrefix | Refusal::NeedsEnd(_) => {
-            error::malformed(why)
-        }
+        Refusal::ActiveSuppressions(_) | Refusal::OurPrefix => error::malformed(why),
         Refusal::Busy | Refusal::Stopping | Refusal::NotRead(_) => error::unavailable(why),
     }
 }

@@ -9,6 +9,7 @@ use super::components;
 use super::filter::{Filter, address, address_of};
 use super::layout::Frame;
 use super::pools;
+use super::services;
 use super::shapes::shape;
 use super::state::{Booking, State};
 use super::timeline::Bar;
@@ -78,6 +79,7 @@ pub(super) fn page(
                     (table(frame, rows, days, filter))
                 }
             }
+            (services::section(frame))
             (rest(frame, &pools))
         }
     }
@@ -252,7 +254,7 @@ fn causes(frame: &Frame<'_>) -> Markup {
         @for cause in frame.snapshot.causes.iter() {
             p.cause {
                 (shape("clash")) " " strong { (cause.stubs.len()) " of " (cause.of) } " at "
-                strong { (clip(if frame.private { &cause.label_private } else { &cause.label_public })) }
+                strong { (clip(cause.label_private.show(frame.visibility).unwrap_or(&cause.label_public))) }
                 " were lost together, first at " (words::time(cause.began.wall(), frame.now)) ": probably one cause."
             }
         }

@@ -162,8 +162,10 @@ fn source(name: SourceName) -> SourceView {
         pace: None,
         link: Link::Open,
         note: String::new(),
+        said: Default::default(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: None,
     }
 }
@@ -279,6 +281,7 @@ pub(super) fn sick_lab() -> Snapshot {
     lab.sources[0] = SourceView {
         health: SourceHealth::Down,
         note: HOSTILE.to_owned(),
+        said: Default::default(),
         hides: 3,
         ..source(SourceName::Relay)
     };
@@ -327,10 +330,10 @@ fn web_called(
 ) -> Router {
     // The sender may go: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
-    let is_component = Arc::new(|name: &str| name == "jump");
+    let component = Arc::new(|name: &str| (name == "jump").then_some(false));
     let orders = give.map(|give| OrderState {
         snapshots: snapshots.clone(),
-        is_component,
+        component,
         give,
     });
     let pages = router(WebState {
@@ -356,6 +359,8 @@ pub(super) fn session(scope: Scope) -> Caller {
         id: "a".into(),
         name: "Ada".into(),
         scopes: [scope].into_iter().collect(),
+        reports: crate::http::auth::Reportable::default(),
+        issued: Timestamp::UNIX_EPOCH,
         expires: Timestamp::MAX,
     };
     Caller::Session(Session {

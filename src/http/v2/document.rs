@@ -50,7 +50,7 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         badge::badge,
         commands::list, commands::remove, commands::acknowledge, commands::silence, commands::maintain, commands::hold, commands::enable,
         categories::list, categories::enable, categories::disable, passive_checks::report,
-        health::liveness, health::readiness, health::actuator, health::actuator_health, health::actuator_health_of, health::info,
+        health::liveness, health::readiness, health::actuator, health::actuator_health, health::actuator_health_of, health::info, health::added,
         health::logger, health::set_level, health::health, health::gtg, health::agg_health, health::status, health::status_of,
         metrics::text, metrics::text_too,
         commands::acknowledge_one, commands::unacknowledge_one, commands::acknowledge_component, commands::unacknowledge_component, commands::acknowledge_all, commands::unacknowledge_all,

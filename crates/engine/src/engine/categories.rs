@@ -141,7 +141,7 @@ impl Engine {
             name,
             kind: Kind::Component(categories),
             fitness,
-            counts: self.groups.categories.is_fatal(name),
+            counts: !categories.is_empty() || self.groups.categories.is_fatal(name),
             acknowledged: self
                 .suppressions
                 .is_component_acknowledged(name, self.now.wall()),
@@ -290,7 +290,7 @@ mod tests {
             let mut engine = engine();
             let mut rules = CategoryRules {
                 categories: vec![CategoryRule {
-                    patterns: Vec::new(),
+                    patterns: vec!["door".to_owned()],
                     ..rule("exam")
                 }],
                 ..CategoryRules::default()
@@ -303,7 +303,7 @@ mod tests {
             let door = ComponentHealth {
                 name: Arc::from("door"),
                 fitness: Fitness::Fails,
-                categories: Arc::new(["exam".to_owned()]),
+                categories: Arc::default(),
             };
             engine.step(Input::Component(door), at(2));
             let closed = engine.snapshot().categories.contains_key("exam");

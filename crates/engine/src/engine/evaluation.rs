@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use crate::experiments::experiment::EvaluationContext;
 use crate::experiments::fleet::{Fleet, Id};
-use crate::model::{Moment, SourceHealth, SourceName, Stub};
+use crate::model::{Moment, Private, SourceHealth, SourceName, Stub, Visibility};
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::{Event, Why};
 use crate::protocol::record::Record;
@@ -23,8 +23,13 @@ impl Engine {
         );
         if changed {
             self.groups.categories.mark_dirty();
-            let note = self.sources.get(name).note();
-            step.record(Record::Source { name, health, note });
+            let source = self.sources.get(name);
+            step.record(Record::Source {
+                name,
+                health,
+                note: source.note(Visibility::PUBLIC),
+                said: Private::new(source.note(Visibility::MAINTAINER)),
+            });
             if health == SourceHealth::Live {
                 self.suppressions.source_is_well(name, now.wall(), step);
             }

@@ -55,9 +55,9 @@ impl Engine {
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, step: &mut Step) {
         let (now, settle) = (self.now, self.policy.settle);
         let was = self.sources.get(source).health;
-        self.sources
-            .get_mut(source)
-            .heard(report.started(), settle, now);
+        let its = self.sources.get_mut(source);
+        its.heard(report.started(), settle, now);
+        its.told_unreadably(report.unreadable());
         match source {
             SourceName::Relay => {
                 let returned = self.experiments.fleet.apply_relay_report(report, now);

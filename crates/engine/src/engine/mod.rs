@@ -109,6 +109,10 @@ impl Engine {
             Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),
             Input::Command(order) => self.command(order, &mut step),
             Input::Component(component) => self.component(component),
+            Input::ComponentGone(name) => {
+                self.groups.components.remove(&name);
+                self.groups.categories.mark_dirty();
+            }
             Input::Role(role) => self.take_role(role),
             Input::Adopt(rules) => self.adopt(*rules, &mut step),
             Input::Wake => {}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::model::{FaultClass, Moment, SourceHealth, SourceName};
+use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility};
 use crate::notifications::{ActiveAlert, NotificationContext};
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::record::Record;
@@ -81,7 +81,8 @@ impl Engine {
             .filter(|_| self.experiments.is_listening(&self.sources, self.now))
         {
             let text = format!(
-                "streams cannot be listened to: {fault}. A stream that is connected counts as active, whether it sends or not"
+                "streams cannot be listened to: {}. A stream that is connected counts as active, whether it sends or not",
+                fault.words(Visibility::MAINTAINER)
             );
             active_alerts.push(self.active_alert(Alert::Sampling, text, since));
         }
@@ -103,7 +104,7 @@ impl Engine {
     }
 
     pub(super) fn outage_text(&self, name: SourceName) -> String {
-        let note = self.sources.get(name).note();
+        let note = self.sources.get(name).note(Visibility::MAINTAINER);
         match (name, self.hides(name)) {
             (SourceName::Relay, hidden) if self.sources.outage => {
                 format!("{note}. {hidden} experiments are withdrawn until it tells again")

@@ -265,41 +265,50 @@ impl Member<'_> {
     }
 }
 
+/// Whether a pattern takes in a member. One that fits every name means every experiment and every part of labwatch; an outside service
+/// counts only where it is meant.
+fn takes_in(pattern: &str, member: &Member<'_>) -> bool {
+    let is_service = std::matches!(member.kind, Kind::Component([_, ..]));
+    let is_meant = pattern.chars().any(|sign| !std::matches!(sign, '*' | '?'));
+    (is_meant || !is_service) && matches(pattern, member.name)
+}
+
 impl CategoryRules {
     fn is_in(&self, member: &Member<'_>, category: &str) -> bool {
         let configured = self.categories.iter().find(|rule| rule.name == category);
-        let is_own = match member.kind {
-            Kind::Component(categories) => {
-                category == SYSTEM || categories.iter().any(|name| name == category)
-            }
-            Kind::Experiment(_) => false,
-        };
-        category == DEFAULT || is_own || configured.is_some_and(|rule| self.takes_in(rule, member))
+        let is_taken_in = configured.is_some_and(|rule| self.takes_in(rule, member));
+        match member.kind {
+            Kind::Component([]) => category == DEFAULT || category == SYSTEM || is_taken_in,
+            Kind::Component(own) => own.iter().any(|name| name == category) || is_taken_in,
+            Kind::Experiment(_) => category == DEFAULT || is_taken_in,
+        }
     }
 
     fn takes_in(&self, rule: &CategoryRule, member: &Member<'_>) -> bool {
         let by_pool = match member.kind {
-            Kind::Experiment(_) => rule.pools.iter().any(|pool| pool == self.pool(member).0),
+            Kind::Experiment(_) => rule.pools.iter().any(|pool| pool == self.pool(member).1),
             Kind::Component(_) => false,
         };
         by_pool
             || rule
                 .patterns
                 .iter()
-                .any(|pattern| matches(pattern, member.name))
+                .any(|pattern| takes_in(pattern, member))
     }
 
-    /// The group of interchangeable members that one is in, and how many of it are enough. A component is a group of its own.
-    fn pool<'a>(&'a self, member: &Member<'a>) -> (&'a str, usize) {
+    /// The group of interchangeable members that one is in, apart from groups of the same name of another kind, and how many of it are
+    /// enough. The instances of a service are a group; any other component is one of its own.
+    fn pool<'a>(&'a self, member: &Member<'a>) -> (bool, &'a str, usize) {
         match member.kind {
-            Kind::Component(_) => (member.name, 1),
+            Kind::Component([]) => (true, member.name, 1),
+            Kind::Component(_) => (true, stem(member.name), 1),
             Kind::Experiment(_) => self
                 .pools
                 .iter()
                 .find(|pool| pool.members.iter().any(|one| matches(one, member.name)))
                 .map_or_else(
-                    || (stem(member.name), 1),
-                    |pool| (&pool.name, pool.min_healthy),
+                    || (false, stem(member.name), 1),
+                    |pool| (false, &pool.name, pool.min_healthy),
                 ),
         }
     }
@@ -311,9 +320,10 @@ impl CategoryRules {
             let failing = counting.filter(|member| member.fails());
             return failing.map(|member| member.name).collect();
         }
-        let mut groups: BTreeMap<&str, Vec<&Member<'a>>> = BTreeMap::new();
+        let mut groups: BTreeMap<(bool, &str), Vec<&Member<'a>>> = BTreeMap::new();
         for member in counting {
-            groups.entry(self.pool(member).0).or_default().push(member);
+            let (kind, group, _) = self.pool(member);
+            groups.entry((kind, group)).or_default().push(member);
         }
         let short = groups.into_values().filter_map(|group| {
             let healthy = group
@@ -322,7 +332,7 @@ impl CategoryRules {
                 .count();
             let enough = rule
                 .min_healthy
-                .or_else(|| group.first().map(|member| self.pool(member).1))
+                .or_else(|| group.first().map(|member| self.pool(member).2))
                 .unwrap_or(1);
             // A group that has been made small on purpose cannot be asked for more than it has.
             let is_short = healthy < enough.clamp(1, group.len().max(1));
@@ -536,5 +546,44 @@ pub(crate) mod tests {
         );
         closes(&mut closed, 2, &["spin00"]);
         assert!(names(&closed).is_empty(), "a person closed it, not a fault");
+    }
+
+    /// An outside service counts in its own categories and where a pattern means it; its instances stand in for each other.
+    #[test]
+    fn a_service_counts_in_its_own_categories_alone() {
+        let own = ["exam".to_owned()];
+        let service = |name, fitness| Member {
+            name,
+            kind: Kind::Component(&own),
+            fitness,
+            counts: true,
+            acknowledged: false,
+        };
+        let fails = service("web0", Fitness::Fails);
+        let closes = |rule: CategoryRule, members: &[Member<'_>]| {
+            let mut categories = categories(vec![rule]);
+            !categories.evaluate(members, at(1)).is_empty()
+        };
+        for (name, pattern, expected) in [
+            ("exam", "none", true),
+            ("default", "*", false),
+            ("system", "*", false),
+            ("other", "*", false),
+            ("other", "web*", true),
+        ] {
+            let rule = CategoryRule {
+                patterns: vec![pattern.to_owned()],
+                ..rule(name)
+            };
+            assert_eq!(closes(rule, &[fails.clone()]), expected, "{name} {pattern}");
+        }
+        let resilient = CategoryRule {
+            resilient: true,
+            patterns: Vec::new(),
+            ..rule("exam")
+        };
+        let both = [fails.clone(), service("web1", Fitness::Works)];
+        assert!(!closes(resilient.clone(), &both));
+        assert!(closes(resilient, &[fails]));
     }
 }

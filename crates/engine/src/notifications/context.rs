@@ -9,7 +9,7 @@ use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Fleet;
 use crate::groups::Groups;
 use crate::groups::pool::Severity;
-use crate::model::{Bookable, Health, Moment, Stub};
+use crate::model::{Bookable, Health, Moment, Stub, Visibility};
 use crate::notifications::correlation::Cause;
 use crate::notifications::route::Route;
 use crate::protocol::snapshot::Counts;
@@ -192,7 +192,10 @@ fn cause_words(cause: &Cause) -> String {
         cause.stubs.len(),
         cause.of,
         cause.kind,
-        cause.label_private
+        cause
+            .label_private
+            .show(Visibility::MAINTAINER)
+            .map_or("", String::as_str)
     )
 }
 

@@ -72,7 +72,7 @@ pub struct ComponentHealth {
     pub name: Arc<str>,
     /// How it is now.
     pub fitness: Fitness,
-    /// The categories that it is in by its own settings.
+    /// The categories that it is in by its own settings. One that names some is an outside service: it counts in those alone.
     pub categories: Arc<[String]>,
 }
 

@@ -50,6 +50,8 @@ pub enum Input {
     Command(Order),
     /// How a component is of which the engine knows nothing by itself.
     Component(ComponentHealth),
+    /// A component that was let go.
+    ComponentGone(Arc<str>),
     /// This replica may act, or may only watch.
     Role(Role),
     /// The configuration was read anew: these are the rules from now on.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::groups::booking_history::BookingChange;
 use crate::model::{
-    Availability, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub, format_duration,
+    Availability, Health, Private, ResourceName, RouteName, SourceHealth, SourceName, Stub,
+    Visibility, format_duration,
 };
 use crate::protocol::category::{CategoryState, Cause};
 use crate::protocol::command::{ManualOverride, Order, Receipt};
@@ -47,6 +48,8 @@ pub enum Record {
         health: SourceHealth,
         /// What is wrong and what to do, or that all is well again.
         note: String,
+        /// The same with what the source said.
+        said: Private<String>,
     },
     /// A person holds a resource, or lets it go.
     Hold {
@@ -213,14 +216,36 @@ impl Record {
 }
 
 impl fmt::Display for Record {
+    /// In the words that every reader may see.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.words(Visibility::PUBLIC, f)
+    }
+}
+
+/// A record in the words for a reader.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordFor<'a>(pub &'a Record, pub Visibility);
+
+impl fmt::Display for RecordFor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.words(self.1, f)
+    }
+}
+
+impl Record {
+    fn words(&self, reader: Visibility, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event { stub, event } => write!(f, "{stub} {event}"),
             Self::Switching(switch) => write!(f, "{switch}"),
             Self::Switched {
                 resource, outcome, ..
-            } => switched(f, resource, outcome),
-            Self::Source { name, health, note } => match note.as_str() {
+            } => switched(f, resource, outcome, reader),
+            Self::Source {
+                name,
+                health,
+                note,
+                said,
+            } => match said.show(reader).unwrap_or(note).as_str() {
                 "" => write!(f, "{name} is {health}"),
                 note => write!(f, "{name} is {health}: {note}"),
             },
@@ -261,7 +286,7 @@ impl fmt::Display for Record {
                 Ok(()) => write!(f, "#{id} sent"),
                 Err(DeliveryFault { fault, permanent }) => {
                     let how = if *permanent { " (for good)" } else { "" };
-                    write!(f, "#{id} not sent: {fault}{how}")
+                    write!(f, "#{id} not sent: {}{how}", fault.words(reader))
                 }
             },
             Self::Sampling {
@@ -289,6 +314,7 @@ fn switched(
     f: &mut fmt::Formatter<'_>,
     resource: &ResourceName,
     outcome: &SwitchOutcome,
+    reader: Visibility,
 ) -> fmt::Result {
     match outcome {
         SwitchOutcome::Confirmed(said) => {
@@ -298,7 +324,9 @@ fn switched(
             write!(f, "{resource} left alone, a person holds it: \"{reason}\"")
         }
         SwitchOutcome::Gone => write!(f, "{resource} not switched: book does not know it"),
-        SwitchOutcome::Failed(fault) => write!(f, "{resource} not switched: {fault}"),
+        SwitchOutcome::Failed(fault) => {
+            write!(f, "{resource} not switched: {}", fault.words(reader))
+        }
     }
 }
 

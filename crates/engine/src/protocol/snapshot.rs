@@ -10,8 +10,8 @@ use crate::groups::bookings::{Affected, Calendar};
 use crate::groups::holds::HoldView;
 use crate::groups::pool::{PoolStatus, Pools};
 use crate::model::{
-    Bookable, CallError, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
-    StreamHealth, Stub, Topic,
+    Bookable, CallError, Health, JumpHealth, Private, ResourceName, RouteName, SourceHealth,
+    SourceName, StreamHealth, Stub, Topic,
 };
 use crate::notifications::correlation::Cause;
 use crate::notifications::route::Channel;
@@ -72,6 +72,48 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// That of a laboratory of which nothing is known: the first one, and that of a program which watches none.
+    #[must_use]
+    pub fn empty(at: Timestamp) -> Self {
+        Self {
+            version: 0,
+            at,
+            started: at,
+            role: Role::Leader,
+            changed: 0,
+            experiments: Arc::default(),
+            counts: Counts::default(),
+            sources: SourceName::ALL.map(|name| SourceView {
+                name,
+                health: SourceHealth::Starting,
+                since: at,
+                last_report: None,
+                pace: None,
+                link: Link::Connecting,
+                note: String::new(),
+                said: Private::default(),
+                server_started: None,
+                unreadable_entries: 0,
+                hides: 0,
+                report: None,
+            }),
+            standings: Arc::default(),
+            holds: Arc::default(),
+            causes: Arc::default(),
+            routes: Vec::new(),
+            notified: Arc::default(),
+            sampling: SamplingView::default(),
+            manifest_lost: None,
+            blind: None,
+            notes: Arc::default(),
+            quiet: Arc::default(),
+            calendar: Arc::default(),
+            pools: Arc::default(),
+            categories: Arc::default(),
+            quarantined: Arc::default(),
+        }
+    }
+
     /// The source of this name.
     #[must_use]
     pub fn source(&self, name: SourceName) -> &SourceView {
@@ -336,10 +378,14 @@ pub struct SourceView {
     pub link: Link,
     /// What is wrong and what to do; empty when nothing is.
     pub note: String,
+    /// The same with what the source said.
+    pub said: Private<String>,
     /// When the server started, in its own words (relay and jump).
     pub server_started: Option<String>,
     /// How many experiments are not judged because of it.
     pub hides: usize,
+    /// In how many entries of its reports something could not be read, since the start (relay and jump).
+    pub unreadable_entries: u64,
     /// Its newest report, for details of connections (relay and jump).
     pub report: Option<Arc<Report>>,
 }

@@ -1,0 +1,109 @@
+//! What the demonstration prints: the laboratory's faults, what labwatch does, and the mails.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use lab::{CaughtMail, Lab, Server};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::say;
+use crate::replay::Kind;
+use crate::service::ServiceOptions;
+use engine::model::Visibility;
+use engine::{Record, RecordFor};
+
+/// Standard output, a line at a time, with the time since the start.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    begun: Instant,
+    // Lines of the laboratory, of the service and of the mails come from different tasks.
+    writing: Arc<Mutex<()>>,
+    stop: CancellationToken,
+}
+
+impl Output {
+    pub(super) fn new(stop: &CancellationToken) -> Self {
+        Self {
+            begun: Instant::now(),
+            writing: Arc::default(),
+            stop: stop.clone(),
+        }
+    }
+
+    /// Says what is simulated, and where the files for a second labwatch are.
+    pub(super) fn open(&self, lab: &Lab, rehearsal: Option<&str>) {
+        let servers = [Server::Relay, Server::Jump, Server::Book, Server::Mail]
+            .map(|server| lab.address(server));
+        let experiments = lab.plan().experiments.len();
+        self.line(&format!(
+            "A simulated laboratory with {experiments} experiments: relay {}, jump {}, book {}, mail {}.\n\
+             labwatch watches it, with rules of 5 s instead of the usual 10 s and 1 m. Stop with Ctrl-C.",
+            servers[0], servers[1], servers[2], servers[3]
+        ));
+        if let Some(rehearsal) = rehearsal {
+            self.line(rehearsal);
+        }
+        self.line("");
+    }
+
+    /// How the service reports what it does.
+    pub(super) fn options(&self, token: String, prefix: String) -> ServiceOptions {
+        let (started, records) = (self.clone(), self.clone());
+        ServiceOptions {
+            started: Box::new(move |listen| {
+                let place = format!("http://{listen}{prefix}");
+                started.line_of(
+                    "labwatch",
+                    &format!(
+                        "is running; look at {place}/ or ask it: curl {place}/api/v1/experiments"
+                    ),
+                );
+                started.line_of(
+                    "labwatch",
+                    &format!("takes commands from who signs in there with this token: {token}"),
+                );
+            }),
+            record: Box::new(move |record| {
+                // What is sent is shown as it arrives.
+                let kind = Kind::of(record).filter(|_| !matches!(record, Record::Notifying(_)));
+                if let Some(kind) = kind {
+                    let words = RecordFor(record, Visibility::MAINTAINER).to_string();
+                    records.line_of(kind.as_str(), &words);
+                }
+            }),
+            ..ServiceOptions::default()
+        }
+    }
+
+    /// A line about what one of the parts does.
+    pub(super) fn line_of(&self, who: &str, what: &str) {
+        let seconds = self.begun.elapsed().as_secs();
+        self.line(&format!(
+            "{:02}:{:02}  {who:<9} {what}",
+            seconds / 60,
+            seconds % 60
+        ));
+    }
+
+    /// A mail, whole.
+    pub(super) fn mail(&self, mail: &CaughtMail) {
+        self.line_of(
+            "mail",
+            &format!("to {}: {}", mail.to.join(", "), mail.subject),
+        );
+        let body: Vec<String> = mail
+            .text
+            .lines()
+            .map(|line| format!("                 | {line}"))
+            .collect();
+        self.line(&body.join("\n"));
+    }
+
+    fn line(&self, text: &str) {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if say(text).is_err() {
+            // The output is closed, as when the output is piped into `head`.
+            self.stop.cancel();
+        }
+    }
+}
