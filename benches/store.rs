@@ -12,7 +12,9 @@ use engine::{Event, Issue, Record, Why};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::reports::{self, Period};
-use labwatch::store::{DATABASE_FILE, Entry, Range, Store, StoreSettings, Notified, backup, verify};
+use labwatch::store::{
+    DATABASE_FILE, Entry, Notified, Range, Store, StoreSettings, backup, verify,
+};
 use serde_json::json;
 
 const EVENTS: i64 = 1_000_000;

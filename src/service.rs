@@ -279,7 +279,7 @@ fn start(
     });
     let orders = http_server::orders(orders, desk.clone(), pictures.clone());
     let base = http_server::base(&config.api);
-    let pages = page::router(page::WebState {
+    let pages = page::routes(&page::WebState {
         snapshots: pictures.clone(),
         store: kept,
         stream: Some("/api/v2/stream"),
@@ -295,6 +295,7 @@ fn start(
         figures: measured,
         health: Some(state),
         orders: Some(orders),
+        cors: http_server::cors(&config.api),
         ..http::ApiState::new(pictures.clone())
     };
     parts.spawn(

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::cors::{ApiCors, cors};
 use super::hidden::callable;
 use super::mail::LINK;
 use super::reader::Reader;
@@ -42,6 +43,8 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// `API_URL`: where people reach the API and the page, without a slash at its end; `None`: not known.
     pub url: Option<String>,
+    /// `API_CORS`: which other sites' pages may use the API.
+    pub cors: ApiCors,
     /// `API_SESSION`: how long a session of a browser lasts.
     pub session: Duration,
 }
@@ -102,6 +105,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
             .flatten()
             .collect(),
         url,
+        cors: cors(reader),
         session: reader.duration("api_session", SESSION),
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod advice;
 mod changes;
+mod cors;
 mod document;
 mod graphite;
 mod hidden;
@@ -23,6 +24,7 @@ mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
+pub use cors::ApiCors;
 pub use graphite::{GraphiteSettings, ProfileSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
 pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};

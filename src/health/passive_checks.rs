@@ -113,6 +113,18 @@ impl PassiveChecks {
         self.others.push(name.to_owned());
     }
 
+    /// The components that report by themselves, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.components.keys().map(String::as_str)
+    }
+
+    /// Forgets the last report about a component: it is *init* again.
+    pub fn withdraw(&self, name: &str) {
+        if let Some(Reported { reporter, .. }) = self.components.get(name) {
+            reporter.withdraw();
+        }
+    }
+
     /// Takes a report about a component.
     ///
     /// # Errors

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, LOCATION};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,7 +21,6 @@ use super::client::Client;
 use super::cookie::SessionCookie;
 use super::error::{self, ApiError};
 use super::origin::{self, Origin};
-use super::table::{ROUTES, Table, Verdict};
 use crate::http::auth::{
     AccessToken, Audit, Authority, Caller, Need, Noted, Reading, Refusal, Revocations, Scope,
     Session, Throttle, has_form, is_place,
@@ -53,7 +51,6 @@ pub struct Authenticator {
     pub(super) throttle: Throttle,
     pub(super) revocations: Revocations,
     pub(super) audit: Audit,
-    table: Table,
 }
 
 impl Authenticator {
@@ -69,7 +66,6 @@ impl Authenticator {
             throttle: Throttle::default(),
             revocations,
             audit,
-            table: Table::new(ROUTES),
         }
     }
 
@@ -212,35 +208,12 @@ fn shown<'a>(method: &Method, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
     has_form(password).then(|| password.to_owned().into())
 }
 
-/// Puts the gate before these routes, behind which only they are.
-pub(super) fn before(routes: Router, authenticator: Arc<Authenticator>) -> Router {
-    routes
-        .fallback(|uri: Uri| async move { error::no_such_path(&uri) })
-        .layer(from_fn_with_state(authenticator, authenticate))
-}
-
-/// Lets a routed request through to its handler, or answers why not.
-async fn authenticate(
-    State(authenticator): State<Arc<Authenticator>>,
+/// Lets a request through to the handler of a route that needs this, or answers why not.
+pub(super) async fn authenticate(
+    State((authenticator, need)): State<(Arc<Authenticator>, Need)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
-        return next.run(request).await;
-    };
-    let need = match authenticator.table.verdict(request.method(), path.as_str()) {
-        Verdict::Needs(need) => need,
-        Verdict::WrongMethod(allowed) => {
-            return error::wrong_method(request.method(), allowed).into_response();
-        }
-        Verdict::Unlisted => {
-            tracing::error!(
-                path = path.as_str(),
-                "a route is not in the table of who may do what, so it answers nobody"
-            );
-            return error::no_such_path(request.uri()).into_response();
-        }
-    };
     let client = Client::of(&request, &authenticator.settings.trusted_proxies);
     let page = (request.method() == Method::GET && accepts_pages(request.headers()))
         .then(|| request.uri().clone());
@@ -311,16 +284,16 @@ mod tests {
     use std::sync::Mutex;
 
     use axum::body::Body;
-    use axum::routing::{get, post};
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
+    use crate::http::Routes;
 
     type Notes = Arc<Mutex<Vec<String>>>;
 
     /// What a request is answered by these routes behind a gate, and what is noted.
-    async fn ask(routes: Router, method: Method, path: &str) -> (StatusCode, Vec<String>) {
+    async fn ask(routes: Routes, method: Method, path: &str) -> (StatusCode, Vec<String>) {
         let notes = Notes::default();
         let audit = {
             let notes = Arc::clone(&notes);
@@ -340,10 +313,7 @@ mod tests {
             url: None,
             base: String::new(),
         };
-        let routes = before(
-            routes,
-            Arc::new(Authenticator::new(settings, revocations, audit)),
-        );
+        let routes = routes.guarded(&Arc::new(Authenticator::new(settings, revocations, audit)));
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -359,37 +329,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_that_its_handler_does_not_note_is_noted_by_its_path() {
-        let silent = Router::new().route("/logout", post(async || "done"));
+        let silent = Routes::default().add_page(Method::POST, "/logout", async || "done");
         assert_eq!(
             ask(silent, Method::POST, "/logout?x=y").await,
             (StatusCode::OK, vec!["anonymous POST /logout".to_owned()])
         );
-        let failing = Router::new().route("/logout", post(async || StatusCode::CONFLICT));
+        let failing =
+            Routes::default().add_page(Method::POST, "/logout", async || StatusCode::CONFLICT);
         assert_eq!(
             ask(failing, Method::POST, "/logout").await,
             (StatusCode::CONFLICT, vec![]),
             "what did not happen is not noted"
         );
-        let reading = Router::new().route("/login", get(async || "a form"));
+        let reading = Routes::default().add_page(Method::GET, "/login", async || "a form");
         assert_eq!(
             ask(reading, Method::GET, "/login").await,
             (StatusCode::OK, vec![]),
             "nor is what changes nothing"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_route_without_a_line_in_the_table_answers_nobody() {
-        let strange = Router::new()
-            .route("/strange", get(async || "secret"))
-            .route("/login", axum::routing::put(async || "secret"));
-        assert_eq!(
-            ask(strange.clone(), Method::GET, "/strange").await.0,
-            StatusCode::NOT_FOUND
-        );
-        assert_eq!(
-            ask(strange, Method::PUT, "/login").await.0,
-            StatusCode::METHOD_NOT_ALLOWED
         );
     }
 

@@ -1,25 +1,24 @@
-//! The paths of the service's own health, in the dialects of four other systems. What an answer says is the business of the health room;
-//! here it only becomes HTTP.
+//! The health endpoints, in the dialects of four other systems. What an answer says is made by `health`; here it becomes HTTP.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use utoipa_axum::routes;
 
-use super::error::{self, ApiError};
+use super::error::{self, ApiError, Reason};
 use super::middleware::OwnWords;
+use super::routes::Routes;
 use crate::health::dialects::{self, Answer, Contributor, Query, Refused, forms};
 use crate::health::{
     Change, HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
     targets_of,
 };
-use crate::http::auth::{Caller, Kept, Scope};
+use crate::http::auth::{Caller, Kept, Need, Scope};
 
 /// Takes the change of a category's switch to keep.
 pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
@@ -72,25 +71,39 @@ pub(super) struct SetLevelBody {
     level: String,
 }
 
-/// All paths.
-pub(super) fn routes(state: HealthRoutes) -> Router {
-    let mut routes = Router::new()
-        .route("/liveness", get(liveness))
-        .route("/readiness", get(readiness))
-        .route("/actuator", get(actuator))
-        .route("/actuator/health/{kind}", get(actuator_health))
-        .route("/actuator/health/{kind}/{name}", get(actuator_health_of))
-        .route("/actuator/info", get(info))
-        .route("/__health", get(health))
-        .route("/__gtg", get(gtg))
-        .route("/__agghealth", get(agg_health))
-        .route("/status", get(status))
-        .route("/status/{name}", get(status_of));
-    if let Some(levels) = &state.levels {
-        let set = post(set_level).with_state(Arc::clone(levels));
-        routes = routes.route("/actuator/logger", get(logger).merge(set));
-    }
-    routes.with_state(state)
+/// All routes.
+pub(super) fn routes(state: HealthRoutes) -> Routes {
+    let levels = state.levels.clone();
+    let routes = documented().with_state(&state);
+    levels.into_iter().fold(routes, |routes, levels| {
+        let logger = Routes::needing(Need::Read).add(routes!(logger));
+        routes
+            .merge(logger.with_state(&state))
+            .merge(changing().with_state(&levels))
+    })
+}
+
+/// The routes that read.
+pub(super) fn documented() -> Routes<HealthRoutes> {
+    let always = Routes::needing(Need::Always)
+        .add(routes!(liveness))
+        .add(routes!(readiness))
+        .add(routes!(actuator))
+        .add(routes!(actuator_health))
+        .add(routes!(actuator_health_of))
+        .add(routes!(gtg));
+    Routes::needing(Need::Read)
+        .add(routes!(info))
+        .add(routes!(health))
+        .add(routes!(agg_health))
+        .add(routes!(status))
+        .add(routes!(status_of))
+        .merge(always)
+}
+
+/// The route that sets a level of the log.
+pub(super) fn changing() -> Routes<Arc<dyn Levels>> {
+    Routes::needing(Need::Scope(Scope::Admin)).add(routes!(set_level))
 }
 
 /// Whether the process must be started anew (cn-infra's form): it depends on the loop and the store, never on the laboratory.
@@ -125,7 +138,6 @@ pub(super) async fn actuator() -> Result<Response, ApiError> {
 /// Health by kind (Layotto's form): UP, INIT or DOWN of every component.
 #[utoipa::path(get, path = "/actuator/health/{kind}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("full" = Option<bool>, Query, description = "List all experiments, not only those that fail")), responses(
     (status = 200, description = "UP; of liveness also INIT", body = forms::Health),
-    (status = 404, description = "There is no such kind", body = ApiError),
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Health),
 ))]
 pub(super) async fn actuator_health(
@@ -145,7 +157,6 @@ pub(super) async fn actuator_health(
 /// The health of one component or, by readiness, of one experiment with its streams.
 #[utoipa::path(get, path = "/actuator/health/{kind}/{name}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("name" = String, Path, description = "A component or an experiment", example = "book")), responses(
     (status = 200, description = "UP; of liveness also INIT", body = forms::Indicator),
-    (status = 404, description = "There is no such kind, component or experiment", body = ApiError),
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Indicator),
 ))]
 pub(super) async fn actuator_health_of(
@@ -180,7 +191,6 @@ pub(super) async fn logger(
 /// Sets the level of a component of the log, until the next start.
 #[utoipa::path(post, path = "/actuator/logger", tag = "health", request_body = SetLevelBody, responses(
     (status = 200, description = "It is set: the levels as they are now", body = forms::Logger),
-    (status = 400, description = "There is no such component or level", body = ApiError),
 ))]
 pub(super) async fn set_level(
     State(levels): State<Arc<dyn Levels>>,
@@ -215,7 +225,6 @@ pub(super) async fn set_level(
 /// The health of categories (FT's form): 200 whether good or bad, the verdict is in `ok`. JSON where it is asked for, else a page.
 #[utoipa::path(get, path = "/__health", tag = "health", params(CategoriesAsked), responses(
     (status = 200, description = "One check for each experiment and component", content((forms::Document = "application/json"), (String = "text/html"))),
-    (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
 pub(super) async fn health(
     State(state): State<HealthRoutes>,
@@ -259,7 +268,6 @@ pub(super) async fn gtg(
 /// Every single check of the categories: each stream, each remote login, each component, each self-test.
 #[utoipa::path(get, path = "/__agghealth", tag = "health", params(CategoriesAsked), responses(
     (status = 200, description = "What cannot be reached is among them, failing", body = forms::Aggregate),
-    (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
 pub(super) async fn agg_health(
     State(state): State<HealthRoutes>,
@@ -280,8 +288,7 @@ pub(super) async fn status(State(state): State<HealthRoutes>) -> Result<Response
 
 /// OK or FAIL of one component or experiment.
 #[utoipa::path(get, path = "/status/{name}", tag = "health", params(("name" = String, Path, description = "Its endpoint, as `/status` tells it", example = "book")), responses(
-    (status = 200, description = "OK", body = forms::CheckStatus),
-    (status = 404, description = "There is no such check", body = ApiError), (status = 503, description = "FAIL", body = forms::CheckStatus),
+    (status = 200, description = "OK", body = forms::CheckStatus), (status = 503, description = "FAIL", body = forms::CheckStatus),
 ))]
 pub(super) async fn status_of(
     State(state): State<HealthRoutes>,
@@ -308,7 +315,7 @@ fn asked(query: Option<String>) -> Query {
 fn answered(answer: Result<Answer, Refused>) -> Result<Response, ApiError> {
     match answer {
         Ok(answer) => Ok(response(answer)),
-        Err(Refused::Unknown(what)) => Err(error::unknown(what)),
+        Err(Refused::Unknown(what)) => Err(ApiError::new(Reason::NotFound, what)),
         Err(Refused::Senseless(why)) => Err(error::malformed(why)),
         Err(fault @ Refused::Unwritable(_)) => {
             tracing::error!(%fault, "a health view cannot be written");

@@ -10,14 +10,11 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::authenticator::{self, Authenticator};
 use super::client::Client;
 use super::error::{self, ApiError};
 use super::origin;
-use super::routes::answer;
 use crate::http::auth::{Caller, Noted, SignError, is_place};
 
 /// The field of the form that holds the token.
@@ -28,47 +25,6 @@ const NEXT_FIELD: &str = "next";
 
 /// What the form is told where too many failed.
 const WAIT: &str = "wait";
-
-/// Who asks, as the API tells them.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Who<'a> {
-    /// What forms and scripts of a session repeat with each change; empty for others, who need none.
-    csrf: &'a str,
-    /// Until when; null for who showed nothing.
-    #[schema(required)]
-    expires: Option<Timestamp>,
-    /// The name of their token.
-    #[schema(example = "anonymous")]
-    name: &'a str,
-    /// What their token allows: `read`, `report`, `admin`, which holds the others.
-    #[schema(value_type = Vec<String>, example = json!([]))]
-    scopes: Vec<&'static str>,
-}
-
-/// Who asks, and what they may.
-#[utoipa::path(
-    get,
-    path = "/api/v1/session",
-    tag = "access",
-    responses((status = 200, description = "Who the token or the session says that you are", body = Who<'static>))
-)]
-pub(super) async fn who(caller: Caller) -> Result<Response, ApiError> {
-    let expires = match &caller {
-        Caller::Anonymous => None,
-        Caller::Token(pass) => Some(pass.expires),
-        Caller::Session(session) => Some(session.expires),
-    };
-    let scopes = caller
-        .pass()
-        .map(|pass| pass.scopes.words().collect())
-        .unwrap_or_default();
-    answer(&Who {
-        csrf: caller.csrf().unwrap_or_default(),
-        expires,
-        name: caller.name(),
-        scopes,
-    })
-}
 
 /// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
 pub(super) async fn sign_in(

@@ -9,9 +9,11 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use utoipa_axum::routes;
 
 use super::error;
+use super::routes::Routes;
+use crate::http::auth::Need;
 
 /// Counts an answer: the router's path that took it if one did, its status, and how long it took.
 pub type Count = dyn Fn(Option<&str>, u16, Duration) + Send + Sync;
@@ -34,15 +36,14 @@ impl std::fmt::Debug for Figures {
 }
 
 /// The paths of the figures: Prometheus' usual one, and cn-infra's.
-pub(super) fn routes(figures: Figures) -> Router {
-    Router::new()
-        .route("/metrics", get(text))
-        .route("/health", get(text_too))
-        .with_state(figures)
+pub(super) fn routes() -> Routes<Figures> {
+    Routes::needing(Need::Always)
+        .add(routes!(text))
+        .add(routes!(text_too))
 }
 
 /// The figures for Prometheus, by cn-infra's path.
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "As `/metrics`", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+#[utoipa::path(get, path = "/health", operation_id = "metrics_too", tag = "health", responses((status = 200, description = "As `/metrics`", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(super) async fn text_too(figures: State<Figures>) -> Response {
     text(figures).await
 }
@@ -53,7 +54,7 @@ pub(super) fn counted(routes: Router, figures: Figures) -> Router {
 }
 
 /// The figures for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "In the OpenMetrics text format", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health", responses((status = 200, description = "In the OpenMetrics text format", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(super) async fn text(State(figures): State<Figures>) -> Response {
     let Some(text) = (figures.text)() else {
         tracing::error!("the figures for Prometheus cannot be written");

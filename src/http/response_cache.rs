@@ -11,6 +11,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::Mutex;
 
+use super::etag::Tag;
+
 /// The rendering of the newest thing that was asked for: compressed as it is, for that is a thirtieth; and whole as long as somebody is
 /// being sent it.
 ///
@@ -23,6 +25,7 @@ struct Rendered<T> {
     of: Weak<T>,
     body: Weak<Vec<u8>>,
     packed: Option<Bytes>,
+    tag: Option<Tag>,
 }
 
 impl<T> Default for Shared<T> {
@@ -39,6 +42,7 @@ impl<T> Rendered<T> {
             of: Weak::new(),
             body: Weak::new(),
             packed: None,
+            tag: None,
         }
     }
 
@@ -64,12 +68,13 @@ impl<T> Rendered<T> {
         }
         let body = Arc::new(render(thing)?);
         self.body = Arc::downgrade(&body);
+        self.tag.get_or_insert_with(|| Tag::of(&body));
         Ok(body)
     }
 }
 
 impl<T> Shared<T> {
-    /// The rendering of this thing, which is JSON, as an answer to a reader who asked with these headers.
+    /// The rendering of this thing, which is JSON, as an answer to a reader who asked with these headers. Its tag changes only with its bytes.
     ///
     /// # Errors
     /// What `render` says.
@@ -81,19 +86,27 @@ impl<T> Shared<T> {
     ) -> Result<Response, E> {
         let mut latest = self.latest.lock().await;
         latest.turn_to(thing);
+        if let Some(tag) = latest.tag.as_ref().filter(|tag| tag.is_known(asked)) {
+            return Ok(tag.unchanged());
+        }
         let packed = takes_gzip(asked);
-        if let Some(body) = latest.packed.clone().filter(|_| packed) {
-            return Ok(compressed(body));
+        if let (Some(tag), Some(body)) = (&latest.tag, latest.packed.clone().filter(|_| packed)) {
+            return Ok(tag.on(compressed(body)));
         }
         let whole = latest.whole(thing, render)?;
+        let tag = latest.tag.get_or_insert_with(|| Tag::of(&whole)).clone();
+        if tag.is_known(asked) {
+            return Ok(tag.unchanged());
+        }
         if packed {
             latest.packed = pack(Arc::clone(&whole)).await;
         }
         let short = latest.packed.clone().filter(|_| packed);
-        Ok(short.map_or_else(
-            || super::routes::json(Bytes::from_owner(Body(whole))),
+        let answer = short.map_or_else(
+            || super::state::json(Bytes::from_owner(Body(whole))),
             compressed,
-        ))
+        );
+        Ok(tag.on(answer))
     }
 }
 

@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::diff::Differ;
 use crate::http::server::Seat;
@@ -75,9 +76,20 @@ pub(super) struct Listener {
     _place: OwnedSemaphorePermit,
 }
 
-#[derive(Debug, Serialize)]
-struct Reset {
-    why: &'static str,
+/// The list has to be read anew; changes behind this event follow.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Reset {
+    /// Why.
+    pub(super) why: ResetReason,
+}
+
+/// Why the list has to be read anew: the stream begins, what came meanwhile is not kept any more, or too much changed at once.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ResetReason {
+    Start,
+    TooOld,
+    TooMuch,
 }
 
 impl Live {
@@ -161,7 +173,11 @@ impl Live {
         match known {
             Some(number) if number + 1 >= ring.first && number <= latest => (number, None),
             Some(_) | None => {
-                let why = if seen.is_some() { "too-old" } else { "start" };
+                let why = if seen.is_some() {
+                    ResetReason::TooOld
+                } else {
+                    ResetReason::Start
+                };
                 (
                     latest,
                     Some(frame(&self.id(latest), "reset", &json(&Reset { why }))),

@@ -1,0 +1,398 @@
+//! Categories: how they stand, and closing and opening them. A category that is closed has a closure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::Visibility;
+use super::body::Json;
+use super::outcome::{self, DryRun, IdempotencyKey, IfMatch, Outcome, is_dry_run};
+use super::page::{Page, PageParams, Paging};
+use super::params::Params;
+use super::time::Timestamp;
+use crate::health::{CategoryOrder, CategoryStatus, HealthState, standings};
+use crate::http::auth::{Caller, Need, Noted, Scope};
+use crate::http::authenticator::Authenticator;
+use crate::http::error::{self, ApiError, Reason};
+use crate::http::health::{HealthRoutes, KeepSwitch};
+use crate::http::routes::Routes;
+use crate::http::state::answer;
+use engine::{Effect, Receipt, Refusal};
+
+type Named = Result<Path<String>, PathRejection>;
+
+/// The name of the list, and its path.
+const LIST: &str = "/api/v2/categories";
+
+/// How long an answer waits for the disk. The switch holds in any case; the answer says whether it is kept.
+const KEEP_WITHIN: Duration = Duration::from_secs(5);
+
+/// The most failing members that a category lists.
+const MAX_FAILING: usize = 100;
+
+/// How categories stand, and the way by which people open and close them: one for the API and for the page.
+#[derive(Clone)]
+pub struct Categories {
+    desk: HealthState,
+    keep: Arc<KeepSwitch>,
+    authenticator: Arc<Authenticator>,
+}
+
+impl std::fmt::Debug for Categories {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Categories")
+    }
+}
+
+impl Categories {
+    /// Of this health, with the gate's record of who did what.
+    #[must_use]
+    pub fn new(health: &HealthRoutes, authenticator: Arc<Authenticator>) -> Self {
+        Self {
+            desk: health.desk.clone(),
+            keep: Arc::clone(&health.keep_switch),
+            authenticator,
+        }
+    }
+
+    /// All categories, sorted by name.
+    #[must_use]
+    pub fn standings(&self) -> Vec<CategoryStatus> {
+        standings(&self.desk.picture())
+    }
+
+    /// The category that a path names.
+    fn find(&self, name: Named, uri: &Uri) -> Result<CategoryStatus, ApiError> {
+        let Path(name) = name.map_err(|_| error::no_such_path(uri))?;
+        let mut all = self.standings().into_iter();
+        all.find(|standing| standing.rules.name == name)
+            .ok_or_else(|| Refusal::NoCategory(name).into())
+    }
+
+    /// What an order would do now, without doing it.
+    ///
+    /// # Errors
+    /// As [`HealthState::preview`].
+    pub fn preview(&self, order: &CategoryOrder) -> Result<Effect, Refusal> {
+        self.desk.preview(order)
+    }
+
+    /// Does what is ordered, notes who did it, and waits a moment for the disk.
+    ///
+    /// # Errors
+    /// As [`HealthState::order`]: then nothing was changed.
+    pub async fn order(
+        &self,
+        caller: &Caller,
+        order: &CategoryOrder,
+    ) -> Result<(Noted, Receipt), Refusal> {
+        let (change, mut effect) = self.desk.order(order)?;
+        let did = if order.open { "opened" } else { "closed" };
+        let noted = self.authenticator.audit.note(
+            caller,
+            &format!("{did} the category {}: {}", order.category, order.reason),
+        );
+        let kept = timeout(KEEP_WITHIN, (self.keep)(change))
+            .await
+            .unwrap_or(false);
+        if !kept {
+            tracing::error!(
+                category = order.category,
+                "cannot keep the switch of a category, so it holds only until the next start"
+            );
+            effect.text += "; it is not on disk, so it holds only until the next start";
+        }
+        Ok((
+            noted,
+            Receipt {
+                ids: Vec::new(),
+                effect,
+                kept,
+            },
+        ))
+    }
+}
+
+/// All routes that read.
+pub(super) fn reading() -> Routes<Categories> {
+    Routes::needing(Need::Read)
+        .add(routes!(list_categories))
+        .add(routes!(category))
+        .add(routes!(closure))
+}
+
+/// All routes that change something.
+pub(super) fn changing() -> Routes<Categories> {
+    Routes::needing(Need::Scope(Scope::Admin)).add(routes!(close_category, open_category))
+}
+
+/// A named set of experiments and components with a rule for what makes it fail.
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the answer"
+)]
+pub(super) struct Category {
+    /// Its name.
+    #[schema(example = "pendulums")]
+    name: String,
+    /// Whether it can be used: it is open, and enough of what is in it works.
+    ok: bool,
+    /// Whether it is open.
+    enabled: bool,
+    /// The worst of what fails: 1 critical, 2 warning, 3 remark; 2 when nothing does.
+    severity: u8,
+    /// How many experiments and components are in it.
+    members: usize,
+    /// What makes it fail, the worst first; at most 100.
+    #[schema(example = json!(["pend00"]))]
+    failing: Vec<String>,
+    /// Whether it works while enough experiments of each pool do.
+    resilient: bool,
+    /// How often it is judged, in seconds.
+    period_seconds: u64,
+    /// Whether a fault closes it until a person opens it.
+    sticky: bool,
+    /// After how many bad checks in a row.
+    failure_threshold: u32,
+    /// Whether the experiments that failed cannot be booked until then.
+    sticky_booking: bool,
+    /// The experiments that cannot be booked until it is opened.
+    quarantined: Vec<String>,
+    /// The last use of its switch; null when it never was used.
+    #[schema(required = true)]
+    switched: Option<Switched>,
+}
+
+/// The last use of a category's switch.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CategorySwitch)]
+struct Switched {
+    /// When.
+    at: Timestamp,
+    /// The name of the token, or `labwatch` for a fault; null for readers without a token.
+    #[schema(required)]
+    by: Option<String>,
+    /// Why; null for readers without a token.
+    #[schema(required)]
+    reason: Option<String>,
+}
+
+/// That a category is closed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Closure)]
+struct Closure {
+    /// The category.
+    #[schema(example = "pendulums")]
+    category: String,
+    /// Since when.
+    since: Timestamp,
+    /// The name of the token, or `labwatch` for a fault; null for readers without a token.
+    #[schema(required)]
+    by: Option<String>,
+    /// Why; null for readers without a token.
+    #[schema(required)]
+    reason: Option<String>,
+    /// The experiments that are kept withdrawn while it lasts.
+    quarantined: Vec<String>,
+}
+
+/// A category to be closed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CloseCategory {
+    /// Why: one line.
+    #[schema(example = "exam", min_length = 1, max_length = 500)]
+    reason: String,
+}
+
+/// Why a category is opened.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it documents what `open_category` reads")]
+struct OpenReason {
+    /// Why: one line.
+    #[param(example = "inspected", min_length = 1, max_length = 500)]
+    reason: String,
+}
+
+impl Category {
+    fn new(standing: CategoryStatus, sight: Visibility) -> Self {
+        let CategoryStatus {
+            rules,
+            ok,
+            enabled,
+            severity,
+            members,
+            mut failing,
+            switch,
+            quarantined,
+        } = standing;
+        failing.truncate(MAX_FAILING);
+        Self {
+            name: rules.name,
+            ok,
+            enabled,
+            severity,
+            members,
+            failing,
+            resilient: rules.resilient,
+            period_seconds: rules.period.as_secs(),
+            sticky: rules.sticky,
+            failure_threshold: rules.failure_threshold,
+            sticky_booking: rules.sticky_booking,
+            quarantined,
+            switched: switch.map(|switch| Switched {
+                at: switch.at.into(),
+                by: sight.is_whole().then_some(switch.by),
+                reason: sight.is_whole().then_some(switch.reason),
+            }),
+        }
+    }
+}
+
+impl Closure {
+    /// How the category is closed; `None` where it is open.
+    fn of(standing: CategoryStatus, sight: Visibility) -> Option<Self> {
+        let switch = standing.switch.filter(|switch| !switch.enabled)?;
+        Some(Self {
+            category: standing.rules.name,
+            since: switch.at.into(),
+            by: sight.is_whole().then_some(switch.by),
+            reason: sight.is_whole().then_some(switch.reason),
+            quarantined: standing.quarantined,
+        })
+    }
+}
+
+/// All categories.
+#[utoipa::path(get, path = "/api/v2/categories", tag = "categories", params(PageParams), responses(
+    (status = 200, description = "A page, by name: those of the configuration, `default` and `system`, and one for each stem of other experiments", body = Page<Category>),
+))]
+async fn list_categories(
+    State(state): State<Categories>,
+    sight: Visibility,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
+    let paging: Paging<String> = Paging::of(&params, LIST)?;
+    let all = state.standings().into_iter();
+    let all = all.map(|it| (it.rules.name.clone(), Category::new(it, sight)));
+    paging.pick(LIST, all).answer(&uri)
+}
+
+/// One category.
+#[utoipa::path(get, path = "/api/v2/categories/{name}", tag = "categories",
+    params(("name" = String, Path, description = "The category", example = "pendulums")), responses(
+    (status = 200, description = "The category", body = Category),
+))]
+async fn category(
+    State(state): State<Categories>,
+    name: Named,
+    RawQuery(query): RawQuery,
+    sight: Visibility,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    Params::parse(query.as_deref(), &[])?;
+    answer(&Category::new(state.find(name, &uri)?, sight))
+}
+
+/// How a category is closed.
+#[utoipa::path(get, path = "/api/v2/categories/{name}/closure", tag = "categories",
+    params(("name" = String, Path, description = "The category", example = "pendulums")), responses(
+    (status = 200, description = "Since when and why. 404 where it is open", body = Closure),
+))]
+async fn closure(
+    State(state): State<Categories>,
+    name: Named,
+    RawQuery(query): RawQuery,
+    sight: Visibility,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    Params::parse(query.as_deref(), &[])?;
+    let closure = Closure::of(state.find(name, &uri)?, sight);
+    answer(&closure.ok_or_else(|| ApiError::new(Reason::NotFound, "the category is open"))?)
+}
+
+/// Closes a category until a person opens it: good-to-go and health say that it cannot be used. Book is not changed.
+#[utoipa::path(post, path = "/api/v2/categories/{name}/closure", tag = "categories", request_body = CloseCategory,
+    params(("name" = String, Path, description = "The category", example = "pendulums"), DryRun, IdempotencyKey), responses(
+    (status = 200, description = "What it would do", body = Outcome),
+    (status = 201, description = "What it did", body = Outcome, headers(("Location" = String, description = "What was made"))),
+))]
+async fn close_category(
+    State(state): State<Categories>,
+    caller: Caller,
+    name: Named,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+    Json(body): Json<CloseCategory>,
+) -> Result<Response, ApiError> {
+    let dry_run = is_dry_run(query.as_deref())?;
+    let category = state.find(name, &uri)?.rules.name;
+    let order = CategoryOrder {
+        category,
+        open: false,
+        by: caller.name().to_owned(),
+        reason: body.reason,
+    };
+    let (noted, outcome) = carry_out(&state, &caller, &order, dry_run).await?;
+    Ok((noted, outcome.made_at(uri.path())?).into_response())
+}
+
+/// Opens a category that a fault or a person has closed.
+#[utoipa::path(delete, path = "/api/v2/categories/{name}/closure", tag = "categories",
+    params(("name" = String, Path, description = "The category", example = "pendulums"), OpenReason, DryRun, IfMatch), responses(
+    (status = 200, description = "What it did, or would do", body = Outcome),
+))]
+async fn open_category(
+    State(state): State<Categories>,
+    caller: Caller,
+    name: Named,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(query.as_deref(), &["reason", "dry_run"])?;
+    let (dry_run, reason) = (params.flag("dry_run")?, params.text("reason"));
+    let reason = reason.ok_or_else(|| {
+        ApiError::new(
+            Reason::InvalidParameter,
+            "say why, with the parameter reason",
+        )
+    })?;
+    let standing = state.find(name, &uri)?;
+    let category = standing.rules.name.clone();
+    if let Some(closure) = Closure::of(standing, Visibility::Whole) {
+        outcome::check(&headers, &closure)?;
+    }
+    let order = CategoryOrder {
+        category,
+        open: true,
+        by: caller.name().to_owned(),
+        reason: reason.to_owned(),
+    };
+    let (noted, outcome) = carry_out(&state, &caller, &order, dry_run).await?;
+    Ok((noted, outcome.ended()?).into_response())
+}
+
+async fn carry_out(
+    state: &Categories,
+    caller: &Caller,
+    order: &CategoryOrder,
+    dry_run: bool,
+) -> Result<(Noted, Outcome), ApiError> {
+    if dry_run {
+        return Ok((Noted::elsewhere(), Outcome::would(state.preview(order)?)));
+    }
+    let (noted, receipt) = state.order(caller, order).await?;
+    Ok((noted, Outcome::did(receipt)))
+}
