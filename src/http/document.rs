@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::Value;
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, ResponseBuilder};
 
@@ -34,6 +34,7 @@ pub(super) fn put_together(
     let headers = refusal == PROBLEM;
     let mut document = parts.into_iter().fold(head, OpenApi::merge_from);
     let components = document.components.get_or_insert_default();
+    name_items(components);
     let bearer = Http::builder()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some(
@@ -112,6 +113,22 @@ fn can_be_known_already(operation: &mut Operation) {
     }));
 }
 
+/// What the names of pages begin with; the name of their items follows.
+const PAGE: &str = "Page_";
+
+/// Says by name what the items of pages are: the derive writes their whole form into each page.
+fn name_items(components: &mut Components) {
+    for (name, schema) in &mut components.schemas {
+        let (Some(item), RefOr::T(Schema::Object(page))) = (name.strip_prefix(PAGE), schema) else {
+            continue;
+        };
+        if let Some(RefOr::T(Schema::Array(items))) = page.properties.get_mut("items") {
+            let item = RefOr::Ref(Ref::from_schema_name(item));
+            items.items = ArrayItems::RefOrSchema(Box::new(item));
+        }
+    }
+}
+
 /// Puts each parameter that several operations have among the components, once.
 fn share_parameters(document: &mut OpenApi) {
     let mut counts: BTreeMap<String, (usize, Parameter)> = BTreeMap::new();
@@ -175,30 +192,62 @@ pub fn written(document: &OpenApi) -> serde_json::Result<String> {
 
 fn write(value: &Value, depth: usize, text: &mut String) {
     let line = value.to_string();
-    let (open, close, parts): (_, _, Vec<(String, &Value)>) = match value {
-        Value::Array(items) if !fits(&line, depth) => {
+    let is_scalar = |item: &Value| !item.is_array() && !item.is_object();
+    match value {
+        _ if fits(&line, depth) => text.push_str(&line),
+        Value::Array(items) if items.iter().all(is_scalar) => fill(items, depth, text),
+        Value::Array(items) => {
             let parts = items.iter().map(|item| (String::new(), item));
-            ('[', ']', parts.collect())
+            spread(('[', ']'), parts, depth, text);
         }
-        Value::Object(fields) if !fits(&line, depth) => {
-            let name = |name: &String| format!("{}: ", Value::from(name.as_str()));
+        Value::Object(fields) => {
+            let name = |name: &str| format!("{}: ", Value::from(name));
             let parts = fields.iter().map(|(key, field)| (name(key), field));
-            ('{', '}', parts.collect())
+            spread(('{', '}'), parts, depth, text);
         }
-        _ => return text.push_str(&line),
-    };
+        _ => text.push_str(&line),
+    }
+}
+
+/// Each part on lines of its own.
+fn spread<'a>(
+    (open, close): (char, char),
+    parts: impl Iterator<Item = (String, &'a Value)>,
+    depth: usize,
+    text: &mut String,
+) {
     text.push(open);
-    for (at, (name, part)) in parts.iter().enumerate() {
-        let comma = if at > 0 { "," } else { "" };
-        text.push_str(comma);
-        text.push('\n');
-        text.push_str(&"  ".repeat(depth + 1));
-        text.push_str(name);
+    for (at, (name, part)) in parts.enumerate() {
+        text.push_str(if at > 0 { "," } else { "" });
+        indent(depth + 1, text);
+        text.push_str(&name);
         write(part, depth + 1, text);
     }
+    indent(depth, text);
+    text.push(close);
+}
+
+/// Words side by side, as many as a line takes.
+fn fill(words: &[Value], depth: usize, text: &mut String) {
+    text.push('[');
+    let mut room = 0;
+    for (at, word) in words.iter().enumerate() {
+        let comma = if at + 1 < words.len() { "," } else { "" };
+        let word = format!("{word}{comma}");
+        if word.len() > room {
+            indent(depth + 1, text);
+            room = WIDTH.saturating_sub(depth * 2 + 2);
+        }
+        room = room.saturating_sub(word.len());
+        text.push_str(&word);
+    }
+    indent(depth, text);
+    text.push(']');
+}
+
+fn indent(depth: usize, text: &mut String) {
     text.push('\n');
     text.push_str(&"  ".repeat(depth));
-    text.push(close);
 }
 
 fn fits(line: &str, depth: usize) -> bool {
@@ -212,10 +261,13 @@ mod tests {
     #[test]
     fn what_fits_stands_on_one_line() {
         let long = "x".repeat(WIDTH);
-        let value = serde_json::json!({"a": {"b": [1, 2]}, "c": [long, {}]});
+        let words = vec!["word"; 30];
+        let value = serde_json::json!({"a": {"b": [1, 2]}, "c": [long, {}], "d": words});
         let mut text = String::new();
         write(&value, 0, &mut text);
-        let expect = format!("{{\n  \"a\": {{\"b\":[1,2]}},\n  \"c\": [\n    \"{long}\",\n    {{}}\n  ]\n}}");
+        let expect = format!(
+            "{{\n  \"a\": {{\"b\":[1,2]}},\n  \"c\": [\n    \"{long}\",\n    {{}}\n  ]\n}}"
+        );
         assert_eq!(text, expect);
         assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
     }

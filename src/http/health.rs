@@ -76,9 +76,8 @@ pub(super) fn routes(state: HealthRoutes) -> Routes {
     let levels = state.levels.clone();
     let routes = documented().with_state(&state);
     levels.into_iter().fold(routes, |routes, levels| {
-        let logger = Routes::needing(Need::Read).add(routes!(logger));
         routes
-            .merge(logger.with_state(&state))
+            .merge(log().with_state(&state))
             .merge(changing().with_state(&levels))
     })
 }
@@ -99,6 +98,11 @@ pub(super) fn documented() -> Routes<HealthRoutes> {
         .add(routes!(status))
         .add(routes!(status_of))
         .merge(always)
+}
+
+/// The route that shows the levels of the log.
+pub(super) fn log() -> Routes<HealthRoutes> {
+    Routes::needing(Need::Read).add(routes!(logger))
 }
 
 /// The route that sets a level of the log.

@@ -25,7 +25,7 @@ use super::client::Peer;
 use super::cors::{self, Cors};
 use super::error::{self, ApiError};
 use super::etag::{freshen, keeping};
-use super::{options, port_probe, unread};
+use super::{port_probe, unread};
 
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
@@ -72,7 +72,6 @@ pub(super) fn dressed(routes: Router, cors: Cors) -> Router {
         .quality(CompressionLevel::Fastest)
         .compress_when(worth);
     routes
-        .layer(from_fn(options::answer))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))

@@ -1,6 +1,7 @@
 //! Routes in groups: what the routes of a group need is said once, for the group. The list of all routes is made of the same declarations as
 //! the router and the OpenAPI document, so none of the three can lack one that the others have.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,6 +17,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::authenticator::{self, Authenticator};
 use super::document::TOKEN;
+use super::options;
 use crate::http::auth::Need;
 
 /// A route, as the router and the OpenAPI document have it. `HEAD` and `OPTIONS` are answered where others are.
@@ -167,16 +169,31 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 impl Routes {
     /// A router of them that asks this authenticator before each handler.
     pub(super) fn guarded(self, authenticator: &Arc<Authenticator>) -> Router {
-        self.entries
+        self.router(|need, handlers| {
+            let gate = (Arc::clone(authenticator), need);
+            handlers.route_layer(from_fn_with_state(gate, authenticator::authenticate))
+        })
+    }
+
+    /// A router of them. `wrap` puts around the handlers of a group what they need.
+    fn router(self, wrap: impl Fn(Need, MethodRouter) -> MethodRouter) -> Router {
+        let mut paths: BTreeMap<String, (Vec<Method>, MethodRouter)> = BTreeMap::new();
+        for entry in self.entries {
+            // All methods of one declaration stand in one group, so the first rule speaks for all.
+            let Some(first) = entry.rules.first() else {
+                continue;
+            };
+            let (methods, handlers) = paths.entry(first.path.clone()).or_default();
+            let more = wrap(first.need, entry.handlers);
+            *handlers = std::mem::take(handlers).merge(more);
+            methods.extend(entry.rules.into_iter().map(|rule| rule.method));
+        }
+        paths
             .into_iter()
-            .fold(Router::new(), |router, entry| {
-                // Both methods of one declaration stand in one group, so the first rule speaks for all.
-                let Some(rule) = entry.rules.first() else {
-                    return router;
-                };
-                let gate = (Arc::clone(authenticator), rule.need);
-                let asked = from_fn_with_state(gate, authenticator::authenticate);
-                router.route(&rule.path, entry.handlers.route_layer(asked))
+            .fold(Router::new(), |router, (path, (methods, handlers))| {
+                let allow = options::allow(&methods);
+                let other = move |method: Method| async move { options::answer(&method, &allow) };
+                router.route(&path, handlers.fallback(other))
             })
     }
 }
@@ -185,12 +202,7 @@ impl Routes {
 impl Routes {
     /// A router of them that lets every request through.
     pub(super) fn open(self) -> Router {
-        self.entries
-            .into_iter()
-            .fold(Router::new(), |router, entry| match entry.rules.first() {
-                Some(rule) => router.route(&rule.path, entry.handlers),
-                None => router,
-            })
+        self.router(|_, handlers| handlers)
     }
 }
 

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use engine::model::{Bookable, Health, JumpHealth, Moment, Stub};
 use engine::{
-    Acknowledgement, Command, Hold, HoldView, Issue, Maintenance, NoteView, Receipt, Refusal,
-    Silence, Snapshot, Subject, SuppressionEntry, SuppressionId,
+    Acknowledgement, ActiveSuppressions, Command, Hold, HoldView, Issue, Maintenance, NoteView,
+    Receipt, Refusal, Silence, Snapshot, Subject, SuppressionEntry, SuppressionId,
 };
 use jiff::Timestamp;
 use labwatch::health::{
-    Categories, HealthState, Identity, Levels, PassiveChecks, Probes, Refresher, Registry,
-    Settings,
+    Categories, HealthState, Identity, Levels, PassiveChecks, Probes, Refresher, Registry, Settings,
 };
 use labwatch::http::auth::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
 use labwatch::http::page::WebState;
@@ -34,13 +33,22 @@ const SECRET: &str = "the-secret-of-the-tests-of-documents";
 
 /// A laboratory of 250 experiments, of which `pend000` is down.
 pub fn large() -> Arc<Snapshot> {
-    let lab = (0..250).fold(Lab::new(), |lab, n| {
+    of(250)
+}
+
+/// A laboratory of so many experiments, of which `pend000` is down.
+pub fn of(count: usize) -> Arc<Snapshot> {
+    let lab = (0..count).fold(Lab::new(), |lab, n| {
         let mut view = healthy(&format!("pend{n:03}"));
         if n == 0 {
             (view.health, view.jump) = (Health::Down, JumpHealth::Lost);
             view.issues = vec![Issue::JumpLost];
         }
-        view.resources = vec![resource(&format!("r-pend{n:03}"), Some(Bookable::Yes), "new")];
+        view.resources = vec![resource(
+            &format!("r-pend{n:03}"),
+            Some(Bookable::Yes),
+            "new",
+        )];
         lab.with(view)
     });
     lab.snapshot()
@@ -126,6 +134,8 @@ pub struct Server {
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     /// The commands that were given.
     pub given: Arc<Mutex<Vec<String>>>,
+    /// The token of a maintainer.
+    pub admin: String,
     _tasks: JoinSet<()>,
 }
 
@@ -155,6 +165,7 @@ impl Server {
             client,
             snapshots: parts.snapshots,
             given: parts.given,
+            admin: token(Scope::Admin),
             _tasks: tasks,
         }
     }
@@ -171,7 +182,7 @@ impl Server {
     /// A request of a maintainer with a body.
     pub fn post(&self, path: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
         self.ask(reqwest::Method::POST, path)
-            .bearer_auth(token(Scope::Admin))
+            .bearer_auth(&self.admin)
             .header("content-type", "application/json")
             .body(body.to_string())
     }
@@ -256,10 +267,7 @@ fn health(pictures: &watch::Receiver<Arc<Snapshot>>) -> HealthRoutes {
 }
 
 /// Commands that are checked as the engine does, and change the picture at once.
-fn orders(
-    snapshots: &watch::Sender<Arc<Snapshot>>,
-    given: Arc<Mutex<Vec<String>>>,
-) -> OrderState {
+fn orders(snapshots: &watch::Sender<Arc<Snapshot>>, given: Arc<Mutex<Vec<String>>>) -> OrderState {
     let (pictures, changing) = (snapshots.subscribe(), snapshots.clone());
     let give = move |command: Command, by: String| {
         let outcome = carried_out(&changing, &command, &by);
@@ -323,6 +331,19 @@ fn carried_out(
             | Command::Silence { .. }
             | Command::Maintain { .. } => {}
         }
+        if let Command::Hold { resource, .. } | Command::Enable { resource } = command {
+            let held = matches!(command, Command::Hold { .. });
+            for view in Arc::make_mut(&mut snapshot.experiments) {
+                let of = view.resources.iter().position(|of| of.name == *resource);
+                if let Some(at) = of {
+                    let bookable = if held { Bookable::Held } else { Bookable::Yes };
+                    Arc::make_mut(view).resources[at].bookable = Some(bookable);
+                }
+            }
+        }
+        let notes = snapshot.notes.iter();
+        let entries = notes.filter_map(|note| Some((note.id?, note.entry.clone())));
+        snapshot.quiet = Arc::new(ActiveSuppressions::restore(entries, 0));
     });
     Ok(Receipt {
         ids,

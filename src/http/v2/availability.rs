@@ -118,8 +118,8 @@ struct AvailabilityParams {
     /// Only these rows. CSV has those by experiment where nothing is said.
     #[param(inline)]
     by: Option<Rows>,
-    /// The form of the report.
-    #[param(inline, default = "json")]
+    /// The form of the report; without, JSON.
+    #[param(inline)]
     format: Option<Format>,
 }
 

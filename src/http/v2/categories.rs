@@ -14,7 +14,9 @@ use utoipa_axum::routes;
 
 use super::Visibility;
 use super::body::Json;
-use super::outcome::{self, DryRun, IdempotencyKey, IfMatch, Outcome, is_dry_run};
+use super::outcome::{
+    self, Done, DryRun, IdempotencyKey, IfMatch, Made, Outcome, Would, is_dry_run,
+};
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
@@ -325,8 +327,8 @@ async fn closure(
 /// Closes a category until a person opens it: good-to-go and health say that it cannot be used. Book is not changed.
 #[utoipa::path(post, path = "/api/v2/categories/{name}/closure", tag = "categories", request_body = CloseCategory,
     params(("name" = String, Path, description = "The category", example = "pendulums"), DryRun, IdempotencyKey), responses(
-    (status = 200, description = "What it would do", body = Outcome),
-    (status = 201, description = "What it did", body = Outcome, headers(("Location" = String, description = "What was made"))),
+    (status = 200, response = Would),
+    (status = 201, response = Made),
 ))]
 async fn close_category(
     State(state): State<Categories>,
@@ -351,7 +353,7 @@ async fn close_category(
 /// Opens a category that a fault or a person has closed.
 #[utoipa::path(delete, path = "/api/v2/categories/{name}/closure", tag = "categories",
     params(("name" = String, Path, description = "The category", example = "pendulums"), OpenReason, DryRun, IfMatch), responses(
-    (status = 200, description = "What it did, or would do", body = Outcome),
+    (status = 200, response = Done),
 ))]
 async fn open_category(
     State(state): State<Categories>,

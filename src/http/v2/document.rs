@@ -2,6 +2,7 @@
 
 use utoipa::OpenApi;
 
+use super::outcome::{Done, Made, Outcome, Would};
 use super::{availability, categories, reading, reports, suppressions};
 use crate::http::document::{PROBLEM, put_together};
 use crate::http::error::Problem;
@@ -44,7 +45,7 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
             Each answer is made of one picture, so no two of them disagree"),
         (name = "badges", description = "Small pictures for other pages"),
     ),
-    components(schemas(Problem))
+    components(schemas(Problem, Outcome), responses(Done, Made, Would))
 )]
 struct Head;
 
@@ -63,6 +64,7 @@ pub fn document_v2() -> utoipa::openapi::OpenApi {
         reports::reporting().into_document(),
         availability::documented().into_document(),
         health::documented().into_document(),
+        health::log().into_document(),
         health::changing().into_document(),
         metrics::routes().into_document(),
     ];

@@ -153,8 +153,8 @@ pub(super) enum Step {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `uptime` reads")]
 pub(super) struct UptimeParams {
-    /// The length of a bucket.
-    #[param(inline, default = "day")]
+    /// The length of a bucket; without, a day.
+    #[param(inline)]
     step: Option<Step>,
     /// From when, taken back to the beginning of its hour or day in UTC; without, 24 h before `until` by hours, 90 days by days.
     from: Option<Timestamp>,

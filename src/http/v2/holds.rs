@@ -12,7 +12,9 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::body::Json;
-use super::outcome::{self, DryRun, IdempotencyKey, IfMatch, Outcome, carry_out, is_dry_run};
+use super::outcome::{
+    self, Done, DryRun, IdempotencyKey, IfMatch, Made, Would, carry_out, is_dry_run,
+};
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::summary::Bookings;
@@ -164,8 +166,8 @@ struct MakeHold {
 
 /// Holds a resource in book: it cannot be booked or started until a person ends the hold. Students read the reason.
 #[utoipa::path(post, path = "/api/v2/holds", tag = "holds", request_body = MakeHold, params(DryRun, IdempotencyKey), responses(
-    (status = 200, description = "What it would do", body = Outcome),
-    (status = 201, description = "What it did", body = Outcome, headers(("Location" = String, description = "What was made"))),
+    (status = 200, response = Would),
+    (status = 201, response = Made),
 ))]
 async fn make_hold(
     State(state): State<OrderState>,
@@ -185,7 +187,7 @@ async fn make_hold(
 /// Ends a person's hold: labwatch evaluates the resource again and switches it as its experiment is.
 #[utoipa::path(delete, path = "/api/v2/holds/{resource}", tag = "holds",
     params(("resource" = String, Path, description = "Book's name of the resource", example = "r-pend00"), DryRun, IfMatch), responses(
-    (status = 200, description = "What it did, or would do", body = Outcome),
+    (status = 200, response = Done),
 ))]
 async fn end_hold(
     State(state): State<OrderState>,

@@ -51,12 +51,10 @@ pub(super) async fn list_experiments(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let snapshot = served.snapshot();
-    let params = Params::parse(
-        uri.query(),
-        &[
-            "state", "bookable", "pool", "category", "search", "limit", "cursor",
-        ],
-    )?;
+    let allowed = [
+        "state", "bookable", "pool", "category", "search", "limit", "cursor",
+    ];
+    let params = Params::parse_lists(uri.query(), &allowed, &["state", "bookable"])?;
     let filter = Filter::new(&params, &snapshot, served.desk.as_ref())?;
     let paging = Paging::of(&params, LIST)?;
     let (body, next) = page(&served, &snapshot, &filter, &paging)?;

@@ -4,7 +4,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToResponse, ToSchema};
 
 use super::params::Params;
 use super::summary::Bookings;
@@ -34,6 +34,7 @@ pub(super) struct IdempotencyKey {
     /// again; another request is refused with 422.
     #[param(
         rename = "Idempotency-Key",
+        nullable = false,
         min_length = 1,
         max_length = 255,
         pattern = "^[!-~]+$"
@@ -47,7 +48,7 @@ pub(super) struct IdempotencyKey {
 #[expect(dead_code, reason = "it documents what `check` reads")]
 pub(super) struct IfMatch {
     /// The `ETag` of what is to be changed, as `GET` told it: where it is another now, nothing is changed and the answer is 412.
-    #[param(rename = "If-Match")]
+    #[param(rename = "If-Match", nullable = false)]
     tag: Option<String>,
 }
 
@@ -72,6 +73,27 @@ pub(super) struct Outcome {
     #[schema(required)]
     bookings: Option<Bookings>,
 }
+
+/// The answer to what makes something.
+#[derive(ToResponse)]
+#[response(
+    description = "What it did",
+    headers(("Location" = String, description = "The path of what was made; of several things, that of their list"))
+)]
+#[expect(dead_code, reason = "it documents what `made` answers")]
+pub(super) struct Made(Outcome);
+
+/// The answer to a dry run.
+#[derive(ToResponse)]
+#[response(description = "What it would do, where that alone was asked for")]
+#[expect(dead_code, reason = "it documents what `made` answers")]
+pub(super) struct Would(Outcome);
+
+/// The answer to what ends something.
+#[derive(ToResponse)]
+#[response(description = "What it did, or would do")]
+#[expect(dead_code, reason = "it documents what `ended` answers")]
+pub(super) struct Done(Outcome);
 
 impl Outcome {
     pub(super) fn did(receipt: Receipt) -> Self {

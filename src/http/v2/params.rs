@@ -20,6 +20,15 @@ pub(super) struct Params(Vec<(String, String)>);
 impl Params {
     /// Takes a query apart. Whatever is not among `allowed` is an error that says what is.
     pub(super) fn parse(query: Option<&str>, allowed: &[&str]) -> Result<Self, ApiError> {
+        Self::parse_lists(query, allowed, &[])
+    }
+
+    /// The same, where those of `lists` take several values: joined by commas, or each by itself as some clients send them.
+    pub(super) fn parse_lists(
+        query: Option<&str>,
+        allowed: &[&str],
+        lists: &[&str],
+    ) -> Result<Self, ApiError> {
         let mut given: Vec<(String, String)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !allowed.contains(&&*name) {
@@ -33,12 +42,16 @@ impl Params {
                     format!("parameter {name:?} is not known here; there are: {allowed}"),
                 ));
             }
-            if given.iter().any(|(known, _)| *known == name) {
-                return Err(invalid(format!(
-                    "parameter {name} is given twice; several values are joined by commas"
-                )));
+            match given.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) if lists.contains(&&*name) => {
+                    known.push(',');
+                    known.push_str(&value);
+                }
+                Some(_) => {
+                    return Err(invalid(format!("parameter {name} is given twice")));
+                }
+                None => given.push((name.into_owned(), value.into_owned())),
             }
-            given.push((name.into_owned(), value.into_owned()));
         }
         Ok(Self(given))
     }
@@ -163,8 +176,10 @@ mod tests {
         );
         assert_eq!(
             parse("state=a&state=b").err().as_deref(),
-            Some("parameter state is given twice; several values are joined by commas")
+            Some("parameter state is given twice")
         );
+        let several = Params::parse_lists(Some("state=a&state=b"), &["state"], &["state"]);
+        assert_eq!(several.expect("fine").text("state"), Some("a,b"));
         assert_eq!(
             Params::parse(Some("a"), &[])
                 .err()

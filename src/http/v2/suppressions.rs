@@ -13,7 +13,9 @@ use utoipa_axum::routes;
 
 use super::Visibility;
 use super::body::Json;
-use super::outcome::{self, DryRun, IdempotencyKey, IfMatch, Outcome, carry_out, is_dry_run};
+use super::outcome::{
+    self, Done, DryRun, IdempotencyKey, IfMatch, Made, Would, carry_out, is_dry_run,
+};
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::schedule::Schedule;
@@ -429,7 +431,7 @@ macro_rules! nouns {
 
         #[doc = $ended]
         #[utoipa::path(delete, path = $one, tag = "suppressions", params(("id" = u64, Path, description = "Its number"), DryRun, IfMatch), responses(
-            (status = 200, description = "What it did, or would do", body = Outcome),
+            (status = 200, response = Done),
         ))]
         async fn $end(
             State(state): State<OrderState>,
@@ -459,8 +461,8 @@ nouns! {
 /// Of several experiments each that is bad gets an acknowledgement of its own; `Location` is then the list.
 #[utoipa::path(post, path = "/api/v2/acknowledgements", tag = "suppressions", request_body = AcknowledgeForm,
     params(DryRun, IdempotencyKey), responses(
-    (status = 200, description = "What it would do", body = Outcome),
-    (status = 201, description = "What it did", body = Outcome, headers(("Location" = String, description = "What was made"))),
+    (status = 200, response = Would),
+    (status = 201, response = Made),
 ))]
 async fn acknowledge(
     State(state): State<OrderState>,
@@ -474,8 +476,8 @@ async fn acknowledge(
 
 /// Suppresses notifications about some experiments for a while.
 #[utoipa::path(post, path = "/api/v2/silences", tag = "suppressions", request_body = MakeSilence, params(DryRun, IdempotencyKey), responses(
-    (status = 200, description = "What it would do", body = Outcome),
-    (status = 201, description = "What it did", body = Outcome, headers(("Location" = String, description = "What was made"))),
+    (status = 200, response = Would),
+    (status = 201, response = Made),
 ))]
 async fn make_silence(
     State(state): State<OrderState>,
@@ -501,8 +503,8 @@ async fn make_silence(
 /// Plans maintenance: once, or every week by the clock of a time zone.
 #[utoipa::path(post, path = "/api/v2/maintenance-windows", tag = "suppressions", request_body = PlanMaintenance,
     params(DryRun, IdempotencyKey), responses(
-    (status = 200, description = "What it would do", body = Outcome),
-    (status = 201, description = "What it did", body = Outcome, headers(("Location" = String, description = "What was made"))),
+    (status = 200, response = Would),
+    (status = 201, response = Made),
 ))]
 async fn plan_maintenance(
     State(state): State<OrderState>,
