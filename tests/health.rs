@@ -259,7 +259,7 @@ async fn the_list_of_experiments_takes_a_category() {
         let list = server
             .json(&format!("/api/v2/experiments?category={category}"))
             .await;
-        let names: Vec<_> = list["experiments"]
+        let names: Vec<_> = list["items"]
             .as_array()
             .expect("a list")
             .iter()
@@ -269,8 +269,8 @@ async fn the_list_of_experiments_takes_a_category() {
     }
     let refused = server.json("/api/v2/experiments?category=nope").await;
     assert_eq!(
-        refused["message"],
-        "there is no category \"nope\"; there are: default, exam, pendulums, system"
+        refused["detail"],
+        "there is no category nope: /api/v2/categories lists them"
     );
 }
 

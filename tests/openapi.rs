@@ -273,7 +273,7 @@ fn every_route_for_programs_is_documented() {
         let way_in = ["/login", "/logout"].contains(&rule.path.as_str());
         assert!(
             rule.method == Method::GET || way_in || !scope.is_null(),
-            "{at} changes something for everybody"
+            "{at} changes something without a scope"
         );
     }
     for (path, methods) in documents

@@ -16,7 +16,7 @@ use engine::{
     Receipt, Record, Role, Route, Schedule, Scope, Slot, SuppressionId, Timetable,
 };
 use jiff::Timestamp;
-use labwatch::driver::{self, Clock, CommandSender, Driver, Ledger, Observers, Outlets};
+use labwatch::driver::{self, Clock, CommandSender, Driver, Journal, Observers, Outlets};
 use labwatch::replay::Stage;
 use labwatch::store::{Clerk, Store, StoreSettings};
 use support::lab::{Deed, Event, Lab, resource};
@@ -425,7 +425,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl
         record: Box::new(|_| {}),
         turned: Box::new(|| {}),
     };
-    let ledger = Ledger::new(store, clerk);
+    let ledger = Journal::new(store, clerk);
     let driver = Driver::new(
         engine,
         clock,

@@ -116,8 +116,8 @@ fn table(body: &Value) -> String {
         });
         return lines(&text(body, "description"), rows);
     }
-    match body.get("message").and_then(Value::as_str) {
-        Some(message) => message.to_owned(),
+    match body.get("detail").and_then(Value::as_str) {
+        Some(detail) => detail.to_owned(),
         None => format!("{}  {}", text(body, "result"), text(body, "details")),
     }
 }
@@ -163,7 +163,7 @@ mod tests {
             "OK  fine"
         );
         assert_eq!(
-            table(&json!({"code": 404, "message": "check x was not found"})),
+            table(&json!({"code": 404, "detail": "check x was not found"})),
             "check x was not found"
         );
     }

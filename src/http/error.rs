@@ -395,7 +395,7 @@ fn is_for_later(status: StatusCode) -> bool {
     .contains(&status)
 }
 
-/// Sees to it that an answer that is for later says when, whoever made it.
+/// Adds `Retry-After` to an answer that is for later and does not say when.
 pub(super) fn say_when(status: StatusCode, headers: &mut HeaderMap) {
     if is_for_later(status) && !headers.contains_key(RETRY_AFTER) {
         headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::error;
 
-/// The longest body that gets a tag made from its bytes. Whoever sends longer ones gives them a tag of their own.
+/// The longest body that gets a tag made from its bytes. A handler that sends longer ones gives them a tag of its own.
 pub(super) const MAX_DIGESTED_BYTES: usize = 4 << 20;
 
 /// How many bytes of a body's digest make its tag.

@@ -1,4 +1,5 @@
-//! One rendering, and one compression, for all who read the same thing at the same time. What is long is kept only while somebody reads it.
+//! Single-flight response cache: one rendering and one compression for all readers of one snapshot. The uncompressed one is kept only while it is
+//! being sent.
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, Weak};
@@ -13,8 +14,8 @@ use tokio::sync::Mutex;
 
 use super::etag::Tag;
 
-/// The rendering of the newest thing that was asked for: compressed as it is, for that is a thirtieth; and whole as long as somebody is
-/// being sent it.
+/// The rendering of the newest thing that was asked for: compressed as it is, for that is a thirtieth; and whole as long as it is being
+/// sent.
 ///
 /// It bounds what many readers cost: one rendering and one compression for each thing, and one copy in memory, however many read.
 pub(super) struct Shared<T> {
@@ -228,7 +229,7 @@ mod tests {
             .expect("gzip");
         assert_eq!(plain, [1]);
         let second = bytes(shared.answer(&asking("gzip"), &thing, &mut render).await).await;
-        assert_eq!(first.as_ptr(), second.as_ptr(), "kept, with nobody reading");
+        assert_eq!(first.as_ptr(), second.as_ptr(), "kept without readers");
         let other = bytes(
             shared
                 .answer(&asking("gzip"), &Arc::new(1), &mut render)

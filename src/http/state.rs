@@ -37,7 +37,7 @@ pub struct ApiState {
     pub history: Option<Reader>,
     /// What changes, for those who listen.
     pub live: Arc<Live>,
-    /// The figures for Prometheus; without them there is no `/metrics`.
+    /// The metrics for Prometheus; without them there is no `/metrics`.
     pub figures: Option<Figures>,
     /// The service's own health; without it there are no paths of it.
     pub health: Option<HealthRoutes>,
@@ -143,7 +143,7 @@ pub(super) struct Served {
     pub(super) live: Arc<Live>,
     /// What knows the categories, where there is one.
     pub(super) desk: Option<HealthState>,
-    /// The list of version 1 as everybody may see it.
+    /// The list of version 1 without what is private.
     pub(super) open: Shared<Snapshot>,
     /// The list of version 1 with what is private.
     pub(super) whole: Shared<Snapshot>,

@@ -25,7 +25,7 @@ async fn signed_in(server: &Server, scope: Scope) -> String {
 
 async fn csrf(server: &Server, cookie: &str) -> String {
     let who: Value = server
-        .get("/api/v1/session")
+        .get("/api/v2/session")
         .header("cookie", cookie)
         .send()
         .await
@@ -62,7 +62,7 @@ async fn a_token_makes_a_session_that_reads() {
         .expect("answers");
     assert_eq!(read.status(), StatusCode::OK);
     let who: Value = server
-        .get("/api/v1/session")
+        .get("/api/v2/session")
         .header("cookie", &cookie)
         .send()
         .await
@@ -222,7 +222,7 @@ async fn a_session_changes_something_only_from_its_own_pages() {
     let csrf = csrf(&server, &cookie).await;
     let revoke = |id: &str| {
         server
-            .ask(Method::DELETE, &format!("/api/v1/tokens/{id}"))
+            .ask(Method::DELETE, &format!("/api/v2/tokens/{id}"))
             .header("cookie", &cookie)
     };
     for (request, code) in [
@@ -338,7 +338,7 @@ async fn a_session_ends_by_signing_out_and_with_its_token() {
     let issued = server.issue(Scope::Read, std::time::Duration::from_secs(60));
     let cookie = given(&server.sign_in(&issued.token).send().await.expect("answers"));
     assert_eq!(read(&cookie).await, 200);
-    let path = format!("/api/v1/tokens/{}", issued.pass.id);
+    let path = format!("/api/v2/tokens/{}", issued.pass.id);
     server
         .ask(Method::DELETE, &path)
         .bearer_auth(server.token(Scope::Admin))

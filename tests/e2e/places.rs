@@ -250,7 +250,7 @@ async fn leads_below(below: &Below) {
         "experiments/pend00",
         "do/silence",
         "__health",
-        "api/v2/docs",
+        "api/v2/docs/",
         "nope",
     ] {
         let text = below.get(page).await.text().await.expect("a page");
@@ -336,7 +336,10 @@ async fn told_to_programs(below: &Below) {
             .expect("JSON");
         assert!(list.is_array(), "{list}");
     }
-    let ack = below.start.join("api/v1/ack").expect("an address");
+    let ack = below
+        .start
+        .join("api/v2/acknowledgements")
+        .expect("an address");
     let unmarked = below
         .client
         .post(ack)

@@ -172,7 +172,7 @@ async fn every_role(monitor: &Monitor) -> Vec<Role> {
     let asker = Asker::of(monitor);
     let admin = issue(Scope::Admin, 0);
     let response = asker
-        .ask(Method::DELETE, &format!("/api/v1/tokens/{id}"))
+        .ask(Method::DELETE, &format!("/api/v2/tokens/{id}"))
         .bearer_auth(&admin)
         .send()
         .await
@@ -274,7 +274,7 @@ async fn tokens_from_the_command_line_are_revoked_there_whether_it_runs_or_not()
     let monitor = Monitor::start(&lab, &settings).await;
     let tokens = async |monitor: &Monitor| {
         let asked = Asker::of(monitor)
-            .ask(Method::GET, "/api/v1/tokens")
+            .ask(Method::GET, "/api/v2/tokens")
             .bearer_auth(&token);
         asked.send().await.expect("answers").status().as_u16()
     };

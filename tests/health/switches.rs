@@ -336,7 +336,7 @@ async fn a_person_closes_a_category_and_is_told_before_what_it_does() {
     for (wrong, why) in [
         (
             order("nope", false, "x"),
-            "there is no category nope: /api/v1/categories lists them",
+            "there is no category nope: /api/v2/categories lists them",
         ),
         (
             order("pendulums", true, "x"),

@@ -26,7 +26,7 @@ pub(in crate::http) struct Experiment<'a> {
     bookable: &'static str,
     /// When it was first seen.
     first_checked: Timestamp,
-    /// How it is: `ok`, `degraded` (usable, with a loss), `down` or `unknown` (not judged).
+    /// How it is: `ok`, `degraded` (usable, with a loss), `down` or `unknown` (not evaluated).
     #[schema(example = "ok")]
     health: &'static str,
     /// How many events are kept of it.

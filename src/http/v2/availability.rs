@@ -54,11 +54,11 @@ const USUAL_FOR: Duration = Duration::from_secs(3_600);
 /// The days that are looked back to tell how long failures usually last.
 const USUAL_DAYS: i64 = 90;
 
-/// Makes reports, one at a time, for everybody who asks. A clone shares the turn.
+/// Makes reports, one at a time. A clone shares the turn.
 #[derive(Clone)]
 pub struct Reports {
     source: Option<ReportSourcing>,
-    /// Whoever holds its one permit makes a report.
+    /// The holder of its one permit makes a report.
     turn: Arc<Semaphore>,
     usual: Arc<Mutex<Option<Usual>>>,
     wanted: Arc<Notify>,
@@ -202,7 +202,7 @@ impl Reports {
             .unwrap_or_default()
     }
 
-    /// Counts what [`Reports::usual`] tells whenever somebody asks for it, until `stop`.
+    /// Counts what [`Reports::usual`] tells whenever it is asked for, until `stop`.
     pub async fn follow(self, stop: CancellationToken) {
         let counting = async {
             loop {
@@ -302,7 +302,7 @@ async fn made(
         .map_err(|_| error::too_slow())?
         .map_err(|_| error::internal())?;
     let making = tokio::task::spawn_blocking(move || {
-        // Kept until the report is made, also where nobody waits for it any more.
+        // Kept until the report is made, also where no request waits for it any more.
         let _turn = turn;
         reports::of_folder(
             &source.folder,
@@ -456,7 +456,7 @@ mod tests {
         assert_eq!(
             *reports.usual(),
             [],
-            "nothing is counted before somebody asks"
+            "nothing is counted before it is asked for"
         );
         assert!(
             tokio::time::timeout(MAKE_WITHIN, reports.wanted.notified())

@@ -159,7 +159,7 @@ pub(super) struct Category {
     failing: Vec<String>,
     /// Whether it works while enough experiments of each pool do.
     resilient: bool,
-    /// How often it is judged, in seconds.
+    /// How often it is evaluated, in seconds.
     period_seconds: u64,
     /// Whether a fault closes it until a person opens it.
     sticky: bool,
@@ -293,7 +293,7 @@ async fn list_categories(
 
 /// One category.
 #[utoipa::path(get, path = "/api/v2/categories/{name}", tag = "categories",
-    params(("name" = String, Path, description = "The category", example = "pendulums")), responses(
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums")), responses(
     (status = 200, description = "The category", body = Category),
 ))]
 async fn category(
@@ -309,7 +309,7 @@ async fn category(
 
 /// How a category is closed.
 #[utoipa::path(get, path = "/api/v2/categories/{name}/closure", tag = "categories",
-    params(("name" = String, Path, description = "The category", example = "pendulums")), responses(
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums")), responses(
     (status = 200, description = "Since when and why. 404 where it is open", body = Closure),
 ))]
 async fn closure(
@@ -326,7 +326,7 @@ async fn closure(
 
 /// Closes a category until a person opens it: good-to-go and health say that it cannot be used. Book is not changed.
 #[utoipa::path(post, path = "/api/v2/categories/{name}/closure", tag = "categories", request_body = CloseCategory,
-    params(("name" = String, Path, description = "The category", example = "pendulums"), DryRun, IdempotencyKey), responses(
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums"), DryRun, IdempotencyKey), responses(
     (status = 200, response = Would),
     (status = 201, response = Made),
 ))]
@@ -352,7 +352,7 @@ async fn close_category(
 
 /// Opens a category that a fault or a person has closed.
 #[utoipa::path(delete, path = "/api/v2/categories/{name}/closure", tag = "categories",
-    params(("name" = String, Path, description = "The category", example = "pendulums"), OpenReason, DryRun, IfMatch), responses(
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums"), OpenReason, DryRun, IfMatch), responses(
     (status = 200, response = Done),
 ))]
 async fn open_category(

@@ -148,7 +148,7 @@ pub(super) struct Contact<'a> {
     get,
     path = "/api/v2/experiments/{name}",
     tag = "experiments",
-    params(("name" = String, Path, description = "The experiment's name", example = "pend00")),
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name", example = "pend00")),
     responses((status = 200, description = "The experiment", body = Whole<'static>))
 )]
 pub(super) async fn experiment(

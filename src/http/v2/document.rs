@@ -27,7 +27,7 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
             safe to send again, `If-Match` keeps a `DELETE` from what has changed since it was read.\n\n\
             **Refusals** are problem details (RFC 9457) with a `reason` that never changes. A parameter or field that is not known is an error. An unknown \
             name is 404, another method 405, a body of more than 64 KiB 413; a head of more than 16 KiB is answered 431, without a body.\n\n\
-            **Tokens.** Where reading is not open to everybody it needs a token with the scope `read`; what changes something names its scope.",
+            **Tokens.** Where reading is not open it needs a token with the scope `read`; what changes something names its scope.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     // Where a document stands says where its paths begin: a proxy may serve us below a path of its own.

@@ -76,7 +76,7 @@ impl<'a> Event<'a> {
 
 /// What happened to an experiment, newest first.
 #[utoipa::path(get, path = "/api/v2/experiments/{name}/events", tag = "history",
-    params(("name" = String, Path, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
     responses((status = 200, description = "A page, newest first", body = Page<Event<'static>>)))]
 pub(super) async fn list_events(
     State(served): State<Arc<Served>>,
@@ -164,7 +164,7 @@ pub(super) struct UptimeParams {
 
 /// How long an experiment was in which state, by hours or days.
 #[utoipa::path(get, path = "/api/v2/experiments/{name}/uptime", tag = "history",
-    params(("name" = String, Path, description = "The experiment's name, also of one that is forgotten", example = "pend00"), UptimeParams),
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that is forgotten", example = "pend00"), UptimeParams),
     responses((status = 200, description = "The buckets, at most 1000", body = Uptime)))]
 pub(super) async fn uptime(
     State(served): State<Arc<Served>>,
@@ -242,7 +242,7 @@ impl Share {
 
 /// The incidents of an experiment, newest first: each from the first time that it was degraded or down until it was ok again.
 #[utoipa::path(get, path = "/api/v2/experiments/{name}/incidents", tag = "history", operation_id = "list_incidents_of_experiment",
-    params(("name" = String, Path, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
     responses((status = 200, description = "A page of those that touch the range, newest first", body = Page<Incident>)))]
 pub(super) async fn list_incidents(
     State(served): State<Arc<Served>>,
@@ -256,7 +256,7 @@ pub(super) async fn list_incidents(
 
 /// What labwatch did to the availability of an experiment in book, newest first.
 #[utoipa::path(get, path = "/api/v2/experiments/{name}/switches", tag = "history", operation_id = "list_switches_of_experiment",
-    params(("name" = String, Path, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
     responses((status = 200, description = "A page, newest first", body = Page<Switch>)))]
 pub(super) async fn list_switches(
     State(served): State<Arc<Served>>,

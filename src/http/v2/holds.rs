@@ -129,7 +129,7 @@ async fn list_holds(State(served): State<Arc<Served>>, uri: Uri) -> Result<Respo
 
 /// A hold.
 #[utoipa::path(get, path = "/api/v2/holds/{resource}", tag = "holds",
-    params(("resource" = String, Path, description = "Book's name of the resource", example = "r-pend00")), responses(
+    params(("resource" = String, Path, min_length = 1, max_length = 256, description = "Book's name of the resource", example = "r-pend00")), responses(
     (status = 200, description = "The hold", body = Hold<'static>),
 ))]
 async fn hold(
@@ -186,7 +186,7 @@ async fn make_hold(
 
 /// Ends a person's hold: labwatch evaluates the resource again and switches it as its experiment is.
 #[utoipa::path(delete, path = "/api/v2/holds/{resource}", tag = "holds",
-    params(("resource" = String, Path, description = "Book's name of the resource", example = "r-pend00"), DryRun, IfMatch), responses(
+    params(("resource" = String, Path, min_length = 1, max_length = 256, description = "Book's name of the resource", example = "r-pend00"), DryRun, IfMatch), responses(
     (status = 200, response = Done),
 ))]
 async fn end_hold(

@@ -1,5 +1,5 @@
 //! What changes, said once to all who listen: compares each picture with the one before, and keeps the latest changes so that a listener
-//! that lost its connection goes on where it was. Nobody's slowness costs others anything.
+//! that lost its connection goes on where it was. A slow listener costs the others nothing.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,7 +93,7 @@ pub(super) enum ResetReason {
 }
 
 impl Live {
-    /// Nothing has changed yet, and nobody listens. [`Live::follow`] has to run beside it.
+    /// Nothing has changed yet, and there are no listeners. [`Live::follow`] has to run beside it.
     #[must_use]
     pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Arc<Self> {
         let boot = format!("{:x}", snapshots.borrow().started.as_nanosecond());

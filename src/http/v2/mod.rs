@@ -65,7 +65,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// How much a reader may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visibility {
-    /// What everybody may see: no addresses of connections, no programs' names, no other server's own words.
+    /// What is public: no addresses of connections, no programs' names, no other server's own words.
     Open,
     /// Everything that the API tells.
     Whole,

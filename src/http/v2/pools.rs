@@ -87,7 +87,7 @@ pub(super) async fn list_pools(
 
 /// A pool.
 #[utoipa::path(get, path = "/api/v2/pools/{name}", tag = "now",
-    params(("name" = String, Path, description = "The pool's name", example = "pend")), responses(
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The pool's name", example = "pend")), responses(
     (status = 200, description = "The pool", body = Pool<'static>),
 ))]
 pub(super) async fn pool(

@@ -180,7 +180,7 @@ async fn list_reports(
 
 /// The last report of one component or experiment.
 #[utoipa::path(get, path = "/api/v2/reports/{kind}/{name}", tag = "reports",
-    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, description = "Its name", example = "wiki")), responses(
+    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki")), responses(
     (status = 200, description = "The report", body = Report),
 ))]
 async fn report(
@@ -200,7 +200,7 @@ async fn report(
 /// A component is a `[[service]]` of the configuration without a `url`; its `period` is how long a report counts. The result of a
 /// self-test counts for a day and is one more check of the experiment in `/__agghealth`; it changes no evaluation.
 #[utoipa::path(post, path = "/api/v2/reports/{kind}/{name}", tag = "reports", request_body = MakeReport,
-    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, description = "Its name", example = "wiki"), IdempotencyKey),
+    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki"), IdempotencyKey),
     responses(
     (status = 201, description = "It is taken", body = ReportTaken, headers(("Location" = String, description = "The report"))),
 ))]
@@ -244,7 +244,7 @@ async fn make_report(
 
 /// Withdraws the last report: as if none had come.
 #[utoipa::path(delete, path = "/api/v2/reports/{kind}/{name}", tag = "reports",
-    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, description = "Its name", example = "wiki"), IfMatch),
+    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki"), IfMatch),
     responses((status = 204, description = "It is withdrawn")))]
 async fn withdraw_report(
     State(state): State<ReportState>,

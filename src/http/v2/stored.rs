@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::http::error::{self, ApiError, Reason};
 use crate::store::{ReadError, Reader};
 
-/// How long a question to the history may take. It waits beside the runtime's threads, so a disk that hangs delays nobody else.
+/// How long a question to the history may take. It waits beside the runtime's threads, so a disk that hangs delays no other request.
 pub(in crate::http) const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The history, where one is kept.

@@ -25,7 +25,7 @@ pub(super) struct Line<'a> {
     /// How it flaps; null when it does not.
     #[schema(required)]
     flapping: Option<Flapping>,
-    /// Why nobody is notified of it; null when they are.
+    /// What suppresses notifications about it; null when nothing does.
     #[schema(required)]
     suppression: Option<Suppression>,
     /// Whether book's manifest lists it.
@@ -72,7 +72,7 @@ struct Flapping {
     steady_at: Timestamp,
 }
 
-/// Why nobody is notified of an experiment.
+/// What suppresses notifications about an experiment.
 #[derive(Debug, Serialize, ToSchema)]
 struct Suppression {
     /// What suppresses it.

@@ -53,7 +53,7 @@ pub(super) fn changing() -> Routes<OrderState> {
         .add(routes!(end_maintenance))
 }
 
-/// What is known to be bad, so that nobody is notified of it until it is well again or gets worse.
+/// What is known to be bad: no notification about it until it is well again or gets worse.
 #[derive(Debug, Serialize, ToSchema)]
 struct Acknowledgement {
     /// Its number.
@@ -80,7 +80,7 @@ struct Acknowledgement {
     active: bool,
 }
 
-/// Experiments about which nobody is notified for a while.
+/// Experiments about which nothing is notified for a while.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Silence)]
 struct SilenceView {

@@ -80,7 +80,7 @@ async fn list_tokens(
 
 /// Whether a token is revoked.
 #[utoipa::path(get, path = "/api/v2/tokens/{id}", tag = "access",
-    params(("id" = String, Path, description = "The id of the token, as `labwatch token` told it", example = "9f86d081884c7d659a2feaa0")),
+    params(("id" = String, Path, pattern = "^[0-9A-Za-z]{1,64}$", description = "The id of the token, as `labwatch token` told it", example = "9f86d081884c7d659a2feaa0")),
     responses((status = 200, description = "It is. 404 where it is not", body = RevokedToken)))]
 async fn token(
     State(authenticator): State<Arc<Authenticator>>,
@@ -101,7 +101,7 @@ async fn token(
 
 /// Revokes a token, and every session made from it. Revoking one that was never issued does no harm.
 #[utoipa::path(delete, path = "/api/v2/tokens/{id}", tag = "access",
-    params(("id" = String, Path, description = "The id of the token, as `labwatch token` told it", example = "9f86d081884c7d659a2feaa0")),
+    params(("id" = String, Path, pattern = "^[0-9A-Za-z]{1,64}$", description = "The id of the token, as `labwatch token` told it", example = "9f86d081884c7d659a2feaa0")),
     responses((status = 200, description = "It is revoked", body = Revocation)))]
 async fn revoke_token(
     State(authenticator): State<Arc<Authenticator>>,
