@@ -1,6 +1,9 @@
 //! labwatch watches the experiments of a remote laboratory: it subscribes to relay and jump, polls book, judges each experiment,
 //! switches its availability in book, mails its maintainers, and answers admins over HTTP.
 //!
+//! A program of its own can use it in two ways: [`health`] alone, for the health of its components in the dialects of other systems, or
+//! [`service::serve_with`], which runs the whole service inside of it. `examples/embed.rs` does the latter, with no laboratory configured.
+//!
 //! The modules stand in the order in which data flows: from the wire through the feeds into the pure engine, and as actions out to the effects.
 //! `tests/house.rs` checks which room may use which.
 
@@ -12,7 +15,6 @@ pub mod effects;
 pub mod failpoints;
 pub mod health;
 pub mod http;
-pub mod lab;
 pub mod replay;
 pub mod reports;
 pub mod service;

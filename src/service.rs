@@ -1,7 +1,10 @@
 //! The boot story, top to bottom: what is made, how it is joined, how it is stopped. This file and its rooms are the only ones that know
 //! all others.
 
+mod component_acks;
+mod component_history;
 mod error;
+mod extensions;
 mod health;
 mod http_server;
 mod mail_probe;
@@ -10,7 +13,9 @@ mod metrics;
 mod notifications;
 mod reload;
 mod reports;
+mod services;
 mod sources;
+mod store_probe;
 mod systemd;
 mod task_set;
 
@@ -40,6 +45,8 @@ use crate::telemetry::metrics::Counters;
 use engine::{Engine, Input, Memory, Record};
 
 pub use error::ServiceError;
+pub use extensions::{Extensions, serve_with};
+pub use health::HealthError;
 pub use reload::Reload;
 
 use memory::{Remembered, remember};
@@ -66,6 +73,8 @@ pub struct ServiceOptions {
     pub levels: Option<LevelHandle>,
     /// How the configuration is read anew at SIGHUP; `None`: it is not.
     pub reload: Option<Reload>,
+    /// What a program around labwatch adds to its health.
+    pub extensions: Extensions,
 }
 
 impl Default for ServiceOptions {
@@ -76,6 +85,7 @@ impl Default for ServiceOptions {
             record: Box::new(telemetry::record_log::note),
             levels: None,
             reload: None,
+            extensions: Extensions::default(),
         }
     }
 }
@@ -136,19 +146,25 @@ pub async fn serve(
     options: ServiceOptions,
 ) -> Result<(), ServiceError> {
     let (listener, listen) = http_server::listen(config.api.listen).await?.unzip();
+    let (actuator, actuator_listen) = http_server::listen(config.surfaces.actuator).await?.unzip();
     let close = CancellationToken::new();
     let (mut parts, desk) = start(
         config,
-        listener,
+        Listeners {
+            api: listener,
+            actuator,
+        },
         &Stops {
             all: &stop,
             api: &close,
         },
         options.record,
         (options.levels, options.reload),
+        options.extensions,
     )?;
     tracing::info!(
         listen = listen.map(tracing::field::display),
+        actuator = actuator_listen.map(tracing::field::display),
         version = env!("CARGO_PKG_VERSION"),
         "labwatch is running"
     );
@@ -171,6 +187,14 @@ pub async fn serve(
     outcome
 }
 
+/// Where requests come in.
+struct Listeners {
+    /// Everything.
+    api: Option<TcpListener>,
+    /// The health endpoints alone, beside the API.
+    actuator: Option<TcpListener>,
+}
+
 /// What ends the parts. The API ends last, so that whoever asks meanwhile hears that the service is about to end.
 struct Stops<'a> {
     all: &'a CancellationToken,
@@ -180,10 +204,11 @@ struct Stops<'a> {
 /// Makes every part and joins them.
 fn start(
     config: Config,
-    listener: Option<TcpListener>,
+    listeners: Listeners,
     stops: &Stops<'_>,
     record: RecordHook,
     (levels, reload): (Option<LevelHandle>, Option<Reload>),
+    extensions: Extensions,
 ) -> Result<(TaskSet, HealthState), ServiceError> {
     let config = Arc::new(config);
     let (configs, followed) = watch::channel(Arc::clone(&config));
@@ -216,6 +241,7 @@ fn start(
         snapshots: pictures.clone(),
         poll_book: outlets.book.clone(),
         levels: levels.clone(),
+        extensions,
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
@@ -277,6 +303,10 @@ fn start(
             desk.clone(),
         )
     });
+    parts.spawn(
+        "acknowledgements of components",
+        component_acks::follow(desk.clone(), pictures.clone(), orders.clone(), stop.clone()),
+    );
     let orders = http_server::orders(orders, desk.clone(), pictures.clone());
     let base = http_server::base(&config.api);
     let pages = page::routes(&page::WebState {
@@ -290,6 +320,14 @@ fn start(
         label: config.surfaces.label.as_str().into(),
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
+    http_server::start_actuator(
+        &config.api,
+        &mut parts,
+        listeners.actuator,
+        http::health_router(state.clone(), &authenticator),
+        stops,
+    )
+    .map_err(ServiceError::Certificate)?;
     let answers = http::ApiState {
         history,
         figures: measured,
@@ -310,7 +348,7 @@ fn start(
         ),
         base,
     );
-    http_server::start(&config.api, &mut parts, listener, router, stops)
+    http_server::start(&config.api, &mut parts, listeners.api, router, stops)
         .map_err(ServiceError::Certificate)?;
     metrics::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
     metrics::start_profiling(config, &mut parts, stop)?;
@@ -338,7 +376,11 @@ fn start_ways(
         access: access.clone(),
         tls: Arc::clone(tls),
     };
-    let feeds = sources::start(&config, parts, inputs, clients, stop);
+    let feeds = if config.laboratory {
+        sources::start(&config, parts, inputs, clients, stop)
+    } else {
+        sources::none(parts, stop)
+    };
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
     parts.spawn(
         "switching",

@@ -25,7 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::model::{
-    Bookable, CallError, Health, JumpHealth, Moment, RouteName, SourceHealth, StreamHealth, Stub,
+    Bookable, CallError, ConnectError, Health, JumpHealth, Moment, RouteName, SourceHealth,
+    StreamHealth, Stub,
 };
 use engine::{
     Affected, Cause, CauseKind, Channel, Hold, HoldView, Issue, Link, PoolStatus, PoolView,
@@ -110,7 +111,9 @@ fn everything() -> Arc<Snapshot> {
     let jump = &mut picture.sources[1];
     (jump.health, jump.link, jump.hides) = (
         SourceHealth::Down,
-        Link::Failed(CallError::Unreachable(format!("{REMOTE}:443"))),
+        Link::Failed(ConnectError::access(CallError::Unreachable(format!(
+            "{REMOTE}:443"
+        )))),
         3,
     );
     jump.note = format!("jump cannot be reached: {REMOTE}:443");

@@ -646,6 +646,30 @@ fn mail_is_off_on_or_told_what_it_lacks() {
         matches!(mail(&login).expect("loads").auth, MailAuth::Login { user, .. } if user == "me")
     );
 
+    let auto = [
+        ("EMAIL_AUTH_TYPE", "auto"),
+        plain[1],
+        ("EMAIL_HELLO", "lab.x.org"),
+        ("EMAIL_TLS_CA", "/etc/ca.pem"),
+        ("EMAIL_TLS_FINGERPRINT", &"0A:".repeat(32)[..95]),
+    ];
+    let loaded = mail(&auto).expect("loads");
+    assert!(matches!(loaded.auth, MailAuth::Auto { user, .. } if user == "lab@x.org"));
+    assert_eq!(loaded.hello.as_deref(), Some("lab.x.org"));
+    assert_eq!(loaded.tls_ca.as_deref(), Some(Path::new("/etc/ca.pem")));
+    assert_eq!(
+        loaded.tls_fingerprint.map(|shown| shown.to_string()),
+        Some("0A:".repeat(32)[..95].to_owned())
+    );
+    for (key, value) in [
+        ("EMAIL_HELLO", "vm"),
+        ("EMAIL_TLS_CA", "ca.pem"),
+        ("EMAIL_TLS_FINGERPRINT", "0A:0B"),
+    ] {
+        let told = mail(&[(key, value)]).expect_err("wrong").to_string();
+        assert!(told.contains(value), "{told}");
+    }
+
     let notified = mail(&[plain[0]]).expect_err("no password").to_string();
     assert!(
         notified.starts_with("email_password is missing; email_auth_type needs it"),

@@ -26,6 +26,9 @@ mod dialects;
 mod disk;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "openapi/support.rs"]
+#[allow(dead_code, reason = "the tests of the documents use all of it")]
+mod every_route;
 #[path = "e2e/exim.rs"]
 mod exim;
 #[path = "e2e/experiments.rs"]
@@ -67,6 +70,8 @@ mod reports;
 mod restarts;
 #[path = "e2e/roles.rs"]
 mod roles;
+#[path = "e2e/services.rs"]
+mod services;
 #[path = "e2e/smtp.rs"]
 mod smtp;
 #[path = "support/tools.rs"]

@@ -11,9 +11,6 @@ use serde_json::{Map, Value};
 
 #[path = "openapi/client.rs"]
 mod client;
-#[path = "api_v1/lab.rs"]
-#[allow(dead_code, reason = "the tests of the API use all of it")]
-mod lab;
 #[path = "openapi/problems.rs"]
 mod problems;
 #[path = "openapi/support.rs"]

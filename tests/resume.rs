@@ -334,7 +334,7 @@ fn an_outage_that_was_told_ends_in_a_mail_after_a_restart_too() {
         world
             .log
             .iter()
-            .any(|line| line.contains("3 experiments are not judged")),
+            .any(|line| line.contains("3 experiments are not evaluated")),
         "{:?}",
         world.log
     );

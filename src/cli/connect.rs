@@ -1,5 +1,6 @@
 //! Tries the servers of a configuration, each once and within a time limit, and says of each in one line what is wrong and what to do.
-//! Reads only: asks book for its counts, jump and relay for access that is never used, the mail server for nothing.
+//! Reads only: asks book for its counts, jump and relay for access that is never used, the mail server whether it would
+//! take a mail.
 
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use reqwest::Method;
 use serde::Deserialize;
 use url::Url;
 
+use super::recipients::refusals;
 use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
-use crate::config::{BookSettings, Config, FeedSettings, MailSettings};
-use crate::effects;
+use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
+use crate::effects::mail::{Mailer, Recipients};
 use engine::model::{CallError, SourceName, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
@@ -53,7 +55,7 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
     if let Some(mail) = &config.mail {
         findings.push(Finding {
             server: "mail",
-            outcome: try_mail(mail).await,
+            outcome: try_mail(mail, &config.telling).await,
         });
     }
     findings
@@ -146,16 +148,33 @@ async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, Cal
     )) // the rest holds a code
 }
 
-async fn try_mail(mail: &MailSettings) -> Result<String, String> {
+/// As far as one can go without sending.
+async fn try_mail(mail: &MailSettings, telling: &TellingSettings) -> Result<String, String> {
     let server = format!("{}:{}", mail.host, mail.port);
-    match effects::mail::probe(mail.clone()).await {
-        Ok(()) => Ok(format!(
-            "{server} takes our connection and lets us in; send a real mail to be sure that it is delivered"
-        )),
-        Err(fault) => Err(format!(
-            "{server}: {fault}; check email_host, email_port, email_tls and email_auth_type"
-        )),
+    let mailer = Mailer::new(mail.clone(), &Recipients::of(telling))
+        .map_err(|error| format!("{server}: {error}"))?;
+    let found = mailer
+        .preflight()
+        .await
+        .map_err(|error| error.at(&server))?;
+    let failures = || {
+        let answers = found.recipients.iter();
+        answers.filter_map(|(recipient, answer)| Some((recipient, answer.as_ref().err()?)))
+    };
+    let (passing, lasting): (Vec<_>, Vec<_>) =
+        failures().partition(|(_, error)| error.code().is_some_and(|code| code < 500));
+    if !lasting.is_empty() {
+        let why = refusals(lasting.into_iter()).join("; ");
+        return Err(format!("{server} does not take mail for {why}"));
     }
+    let put_off = refusals(passing.into_iter());
+    let put_off = match put_off.as_slice() {
+        [] => String::new(),
+        some => format!("; it does not take it at once for {}", some.join("; ")),
+    };
+    Ok(format!(
+        "{server} takes our connection, lets us in and knows the recipients{put_off}; send a real mail to be sure that it is delivered"
+    ))
 }
 
 fn token(address: &Address, claims: &Claims) -> Result<String, CallError> {
@@ -169,14 +188,21 @@ fn http(timeout: Duration) -> Result<Http, CallError> {
 /// What to do, where the fault does not say it itself.
 fn advice(fault: &CallError, server: SourceName) -> String {
     match fault {
-        CallError::Unreachable(_) | CallError::TimedOut => {
+        CallError::NameLookup(_)
+        | CallError::Refused(_)
+        | CallError::NoRoute(_)
+        | CallError::Tls(_)
+        | CallError::Unreachable(_)
+        | CallError::TimedOut => {
             format!(": check host_{server}, scheme_{server} and url_{server}, and that it runs")
         }
         CallError::Dropped | CallError::Protocol(_) => {
             format!(": check that the address is {server}'s own")
         }
         CallError::Sick { .. } => ": look into its log".to_owned(),
-        CallError::Credentials(_)
+        CallError::Proxy(_)
+        | CallError::SickByProxy { .. }
+        | CallError::Credentials(_)
         | CallError::Audience(_)
         | CallError::Forbidden(_)
         | CallError::NotFound(_)
@@ -193,6 +219,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Sources, load};
+    use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
 
     /// A configuration whose three servers are all at `port` of this host.
     fn config_at(port: u16, more: &[(&str, &str)]) -> Config {
@@ -280,12 +307,55 @@ mod tests {
             r#"book Err("it does not speak as it should: its status is not that of a book: check that the address is book's own")"#,
             r#"jump Err("nothing there: check the base path"#,
             r#"relay Err("it does not accept our token or password: check the secret and that the clocks agree (it said: token invalid)")"#,
-            r#"mail Err("127.0.0.1:1: cannot connect ("#,
+            r#"mail Err("127.0.0.1:1 refused the connection")"#,
         ];
         for (outcome, expected) in outcomes.iter().zip(expected) {
             assert!(outcome.starts_with(expected), "{outcome}");
         }
         assert_eq!(outcomes.len(), expected.len());
+    }
+
+    /// Who is answered what is said before anything is sent, those who are put off apart from those who are refused.
+    #[tokio::test]
+    async fn a_mail_server_is_asked_about_each_recipient() {
+        let bob = Rule::on("RCPT TO:<bob@", Answer::line("550 5.1.1 no such user"));
+        let cy = Rule::on("RCPT TO:<cy@", Answer::line("450 4.2.0 greylisted"));
+        for (rules, start, end) in [
+            (
+                vec![],
+                "Ok(\"127.0.0.1:",
+                "knows the recipients; send a real mail to be sure that it is delivered\")",
+            ),
+            (
+                vec![cy.clone()],
+                "Ok(\"127.0.0.1:",
+                "; it does not take it at once for cy@x.org: it answered 450 to RCPT (it said: 450 4.2.0 greylisted); send a real mail to be sure \
+                 that it is delivered\")",
+            ),
+            (
+                vec![bob, cy],
+                "Err(\"127.0.0.1:",
+                "does not take mail for bob@x.org: it answered 550 to RCPT (it said: 550 5.1.1 no such user)\")",
+            ),
+        ] {
+            let setup = AwkwardSetup {
+                rules,
+                ..AwkwardSetup::default()
+            };
+            let server = AwkwardSmtp::start(setup).await.expect("starts");
+            let port = server.address().port().to_string();
+            let mail = [
+                ("email_host", "127.0.0.1"),
+                ("email_port", port.as_str()),
+                ("email_to", "ann@x.org bob@x.org cy@x.org"),
+                ("email_from", "lab@x.org"),
+            ];
+            let config = config_at(1, &mail);
+            let found = try_mail(config.mail.as_ref().expect("mail"), &config.telling).await;
+            let found = format!("{found:?}");
+            assert!(found.starts_with(start) && found.ends_with(end), "{found}");
+            assert!(server.mails().is_empty());
+        }
     }
 
     #[tokio::test]

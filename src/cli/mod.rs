@@ -4,10 +4,12 @@ mod ask;
 mod backup;
 mod check;
 mod connect;
+#[cfg(feature = "demo")]
 mod demo;
 mod local_instance;
 mod notify;
 mod ready;
+mod recipients;
 mod replay;
 mod report;
 mod revoke;
@@ -61,6 +63,7 @@ enum Command {
         label: Option<String>,
     },
     /// Watch a simulated laboratory in which things break and are mended, without any network.
+    #[cfg(feature = "demo")]
     Demo(demo::DemoArgs),
     /// Check the configuration, and with --connect also what it leads to.
     Check(check::CheckArgs),
@@ -186,6 +189,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let sources = Sources::from_process(cli.settings.config, set);
     match cli.command {
         Command::Serve { .. } => serve::run(&sources),
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &sources),
         Command::Check(args) => check::run(&args, &sources),
         Command::Replay(args) => replay::run(&args, &sources),

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use jiff::Timestamp;
 
+use super::recipients::{list, refusals};
 use super::{Failure, say};
 use crate::clients::{self, Http};
 use crate::config::{MailSettings, Sources, load};
@@ -52,18 +53,28 @@ fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Fai
 }
 
 async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Failure> {
-    let everybody: Vec<String> = settings.to.iter().chain(&settings.cc).cloned().collect();
     let server = format!("{}:{}", settings.host, settings.port);
     let mailer =
         Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
-    let sent = mailer.send(summary).await;
-    sent.map_err(|fault| {
-        Failure::Failed(format!("{server} does not take the mail: {}.", fault.fault))
-    })?;
-    say(&format!(
-        "{server} took a test mail for {}; look whether it arrives",
-        everybody.join(", ")
-    ))
+    let report = mailer
+        .deliver(summary)
+        .await
+        .map_err(|fault| Failure::Failed(format!("{}.", fault.fault)))?;
+    let took = list(report.delivered());
+    if !took.is_empty() {
+        say(&format!(
+            "{server} took a test mail for {took}; look whether it arrives"
+        ))?;
+    }
+    let failures = refusals(report.failures());
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Failed(format!(
+            "{server} does not take the mail for {}.",
+            failures.join("; ")
+        )))
+    }
 }
 
 async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> {
@@ -104,5 +115,49 @@ fn test_summary(now: Timestamp) -> Summary {
         alerts,
         counts,
         background,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
+
+    #[tokio::test]
+    async fn a_test_mail_names_those_who_do_not_get_it_and_why() {
+        let setup = AwkwardSetup {
+            rules: vec![Rule::on(
+                "RCPT TO:<bob@",
+                Answer::line("550 5.1.1 no such user"),
+            )],
+            ..AwkwardSetup::default()
+        };
+        let server = AwkwardSmtp::start(setup).await.expect("starts");
+        let mut overrides = vec![
+            ("email_host".to_owned(), "127.0.0.1".to_owned()),
+            ("email_port".to_owned(), server.address().port().to_string()),
+            ("email_to".to_owned(), "ann@x.org bob@x.org".to_owned()),
+            ("email_from".to_owned(), "lab@x.org".to_owned()),
+        ];
+        for server in ["book", "jump", "relay"] {
+            overrides.push((format!("host_{server}"), "127.0.0.1:1".to_owned()));
+            overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
+        }
+        let sources = Sources {
+            overrides,
+            ..Sources::default()
+        };
+        let mail = load(&sources).expect("loads").config.mail.expect("mail");
+        let failed = mail_test(mail, &test_summary(Timestamp::now())).await;
+        let Err(Failure::Failed(said)) = failed else {
+            panic!("{failed:?}")
+        };
+        assert!(
+            said.ends_with(
+                " does not take the mail for bob@x.org: it answered 550 to RCPT (it said: 550 5.1.1 no such user)."
+            ) && !said.contains("ann@x.org"),
+            "{said}"
+        );
+        assert_eq!(server.mails()[0].to, ["ann@x.org"]);
     }
 }

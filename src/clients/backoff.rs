@@ -39,8 +39,10 @@ impl Backoff {
     pub fn after(&mut self, fault: Option<&CallError>, now: Instant) -> Duration {
         let since = *self.failing_since.get_or_insert(now);
         let longest = match fault {
-            Some(fault) if fault.is_ours() => LONGEST_WAIT_WHEN_OURS,
-            Some(CallError::Unreachable(_)) if now.duration_since(since) < RESTART_TAKES => {
+            Some(fault) if fault.refuses_us() => LONGEST_WAIT_WHEN_OURS,
+            Some(fault)
+                if fault.is_without_connection() && now.duration_since(since) < RESTART_TAKES =>
+            {
                 LONGEST_WAIT_IN_A_RESTART
             }
             _ => LONGEST_WAIT,

@@ -5,7 +5,10 @@
 
 mod backoff;
 pub mod book;
+mod classify;
+mod connect;
 mod http;
+mod newest;
 mod parse;
 mod proxy;
 pub mod sampling;
@@ -22,10 +25,12 @@ pub use book::client::{
     Resources, Slot, StreamKind, resource_is_gone,
 };
 pub use book::timetable::{MAX_BOOKINGS, MAX_SLOTS};
+pub use classify::error_of_status;
+pub use connect::{ConnectError, ConnectFailure, dial};
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
 pub use parse::entry::MAX_CONNECTIONS;
 pub use parse::{MAX_BROKEN, MAX_REREAD_BYTES, Parsed, parse};
-pub use proxy::connect;
+pub use proxy::{connect, no_websocket};
 pub use socket::MAX_MESSAGE_BYTES;
 pub use tls::client_config;
 pub use token::{

@@ -1,7 +1,9 @@
 //! The way out for what is no HTTP call: straight, or through the proxy that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`,
 //! `ALL_PROXY`, `NO_PROXY`), as HTTP calls go by themselves.
 
+use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use hyper::Uri;
 use hyper::service::Service as _;
@@ -11,15 +13,40 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 
+use super::classify::{not_connected, place_of};
+use super::connect::{ConnectError, ConnectFailure, dial};
+use engine::model::CallError;
+
 /// Where a SOCKS proxy listens unless its address says so.
 const SOCKS_PORT: u16 = 1080;
 
-/// A connection to a host. `secure` says whether TLS will go over it, which decides whose proxy it is.
+/// The longest that connecting straight may take, all addresses together.
+const STRAIGHT_WAIT: Duration = Duration::from_secs(10);
+
+/// A connection to a host, for a websocket. `secure` says whether TLS will go over it, which decides whose proxy it is.
 ///
 /// # Errors
 /// When neither the host nor its proxy can be reached, or the proxy refuses. The text names no secret.
-pub async fn connect(secure: bool, host: &str, port: u16) -> io::Result<TcpStream> {
+pub async fn connect(secure: bool, host: &str, port: u16) -> Result<TcpStream, CallError> {
     connect_by(&Matcher::from_env(), secure, host, port).await
+}
+
+/// Why there is no connection for a websocket at this place.
+pub fn no_websocket(error: &(dyn Error + 'static), host: &str, port: u16) -> CallError {
+    not_connected(error, format!("websocket at {host}:{port}: {error}"), None)
+}
+
+fn not_dialled(error: &ConnectError) -> CallError {
+    let what = format!("websocket: {error}");
+    match error.failure {
+        ConnectFailure::Lookup(_)
+        | ConnectFailure::LookupTimedOut(_)
+        | ConnectFailure::NoAddress => CallError::NameLookup(what),
+        ConnectFailure::NoRoute => CallError::NoRoute(what),
+        ConnectFailure::Refused => CallError::Refused(what),
+        ConnectFailure::TimedOut(_) => CallError::TimedOut,
+        ConnectFailure::Other(_) => CallError::Unreachable(what),
+    }
 }
 
 async fn connect_by(
@@ -27,19 +54,24 @@ async fn connect_by(
     secure: bool,
     host: &str,
     port: u16,
-) -> io::Result<TcpStream> {
+) -> Result<TcpStream, CallError> {
     let scheme = if secure { "https" } else { "http" };
     let there: Uri = format!("{scheme}://{host}:{port}")
         .parse()
-        .map_err(io::Error::other)?;
+        .map_err(|error| CallError::Protocol(format!("websocket at {host}:{port}: {error}")))?;
     match proxies.intercept(&there) {
-        None => TcpStream::connect(format!("{host}:{port}")).await,
-        Some(proxy) => through(&proxy, there).await,
+        None => dial(host, port, STRAIGHT_WAIT)
+            .await
+            .map_err(|error| not_dialled(&error)),
+        Some(proxy) => through(&proxy, there).await.map_err(|error| {
+            let what = format!("websocket at {host}:{port}: {error}");
+            not_connected(&error, what, Some(&place_of(&proxy)))
+        }),
     }
 }
 
 async fn through(proxy: &Intercept, there: Uri) -> io::Result<TcpStream> {
-    let refused = |why: &dyn std::fmt::Display| io::Error::other(format!("by the proxy: {why}"));
+    let refused = |why: &dyn std::fmt::Display| io::Error::other(why.to_string());
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     let stream = match proxy.uri().scheme_str() {
@@ -147,21 +179,37 @@ mod tests {
             .build();
         let error = connect_by(&proxies, true, "relay.example", 443)
             .await
-            .expect_err("is refused")
-            .to_string();
+            .expect_err("is refused");
+        let said = error.to_string();
+        assert_eq!(error.as_str(), "proxy");
         assert!(
-            error.starts_with("by the proxy: ") && !error.contains("pa55"),
-            "{error}"
+            said.contains("websocket at relay.example:443") && !said.contains("pa55"),
+            "{said}"
         );
-        let proxies = Matcher::builder().all("https://127.0.0.1:1").build();
-        let error = connect_by(&proxies, true, "relay.example", 443)
-            .await
-            .expect_err("is not supported")
-            .to_string();
-        assert_eq!(
-            error,
-            "by the proxy: https is not supported for websockets: use http, socks5 or socks5h"
-        );
+        for (proxy, words) in [
+            (
+                "https://127.0.0.1:1",
+                "https is not supported for websockets: use http, socks5 or socks5h",
+            ),
+            ("http://127.0.0.1:1", "127.0.0.1:1"),
+            ("socks5://127.0.0.1:1", "127.0.0.1:1"),
+        ] {
+            let proxies = Matcher::builder().all(proxy).build();
+            let error = connect_by(&proxies, true, "relay.example", 443)
+                .await
+                .expect_err("there is no such proxy");
+            assert_eq!(error.as_str(), "proxy", "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_keeps_us_from_a_host_is_told_apart() {
+        let straight = Matcher::builder().build();
+        let refused = connect_by(&straight, false, "127.0.0.1", 1).await;
+        assert_eq!(refused.expect_err("nothing there").as_str(), "refused");
+        let lost = connect_by(&straight, false, "no-such-host.invalid", 80).await;
+        assert_eq!(lost.expect_err("no such name").as_str(), "name-lookup");
     }
 
     #[tokio::test]

@@ -121,8 +121,8 @@ impl Socket {
     /// Opens the websocket that the invitation is for.
     ///
     /// # Errors
-    /// [`CallError::TimedOut`], [`CallError::Unreachable`] without a connection or TLS, [`CallError::Dropped`] when the upgrade gets no answer, and by its
-    /// status what answers in plain HTTP.
+    /// [`CallError::TimedOut`], by its cause what keeps us from a connection or from TLS, [`CallError::Dropped`] when the upgrade gets no
+    /// answer, and by its status what answers in plain HTTP.
     pub async fn open(
         ticket: &WebsocketTicket,
         tls: &Arc<ClientConfig>,
@@ -225,13 +225,9 @@ async fn connect(
             "the uri that it hands out has no host".to_owned(),
         ));
     };
-    let unreachable = |error: std::io::Error| {
-        CallError::Unreachable(format!("websocket at {host}:{port}: {error}"))
-    };
-    let tcp = clients::connect(url.scheme() == "wss", host, port)
-        .await
-        .map_err(unreachable)?;
-    tcp.set_nodelay(true).map_err(unreachable)?;
+    let tcp = clients::connect(url.scheme() == "wss", host, port).await?;
+    tcp.set_nodelay(true)
+        .map_err(|error| clients::no_websocket(&error, host, port))?;
     let connector = Connector::Rustls(Arc::clone(tls));
     let opened =
         client_async_tls_with_config(url.as_str(), tcp, Some(limits(purpose)), Some(connector))
@@ -261,7 +257,7 @@ fn refusal(error: &Error, host: &str, port: u16) -> CallError {
     } else if was_cut(error) {
         CallError::Dropped
     } else if matches!(error, Error::Io(_) | Error::Tls(_)) {
-        CallError::Unreachable(format!("websocket at {host}:{port}: {error}"))
+        clients::no_websocket(error, host, port)
     } else {
         CallError::Protocol(format!("no websocket: {error}"))
     }
@@ -269,14 +265,12 @@ fn refusal(error: &Error, host: &str, port: u16) -> CallError {
 
 /// The address of a websocket was answered in plain HTTP.
 fn refused_by(status: u16) -> CallError {
-    let said = format!(
-        "{status} to the opening of a websocket; does the proxy pass upgrades on to the server?"
-    );
-    match status {
-        401 | 403 => CallError::Forbidden(said),
-        404 => CallError::NotFound(said),
-        _ => CallError::Sick { status, body: said },
-    }
+    clients::error_of_status(
+        status,
+        format!(
+            "{status} to the opening of a websocket; does the proxy pass upgrades on to the server?"
+        ),
+    )
 }
 
 /// The payload of a message that carries one.
@@ -461,7 +455,7 @@ mod tests {
                 .await
                 .map(|_| ())
                 .map_err(|fault| fault.as_str()),
-            Err("unreachable")
+            Err("refused")
         );
     }
 
@@ -504,7 +498,7 @@ mod tests {
         let refused = Socket::open(&ticket("wss", address), &untrusted, Use::Reports, PACE).await;
         assert_eq!(
             refused.map(|_| ()).map_err(|fault| fault.as_str()),
-            Err("unreachable")
+            Err("tls")
         );
         let mut roots = RootCertStore::empty();
         roots.add(certificate).expect("a root");

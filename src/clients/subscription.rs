@@ -4,9 +4,8 @@
 //! told to. Whether a source is late or down is not judged here. It never waits for the engine: of what the engine has not taken yet,
 //! only the newest report and the newest state of the connection are kept.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::mem::{discriminant, replace};
+use std::mem::replace;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +16,14 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use super::newest::Outbox;
 use crate::clients::backoff::{Backoff, jittered};
 use crate::clients::parse::parse;
 use crate::clients::socket::{End, PACE, Socket, Use};
 use crate::clients::ticket;
 use crate::clients::{Http, MAX_TOKEN_LIFE};
 use crate::config::FeedSettings;
-use engine::model::{CallError, SourceName};
+use engine::model::{CallError, ConnectError, SourceName};
 use engine::{FeedCommand, Input, Link, Report};
 
 /// What asks relay or jump for a report now.
@@ -106,7 +106,7 @@ enum Plan {
     /// To dial at this time.
     Wait(Instant),
     /// Dialling.
-    Dial(BoxFuture<'static, Result<Socket, CallError>>),
+    Dial(BoxFuture<'static, Result<Socket, ConnectError>>),
     /// The successor is open. It must bring a report by this time, and then the line is dropped.
     Verifying {
         replacement: Socket,
@@ -119,7 +119,7 @@ enum Plan {
 /// What came of a plan.
 enum Turn {
     Due,
-    Dialled(Result<Socket, CallError>),
+    Dialled(Result<Socket, ConnectError>),
     HeirHeard(Result<Bytes, End>),
 }
 
@@ -170,9 +170,7 @@ impl Subscription {
                 self.plan = Plan::wait(Duration::ZERO);
                 self.line = None;
                 tracing::info!(source = %self.feed.source, "the connection is open but tells nothing: dialling anew");
-                self.outbox.put(self.link(Link::Closed(
-                    "given up: it was open but told nothing".to_owned(),
-                )));
+                self.outbox.put(self.link(Link::GivenUp));
             }
             (FeedCommand::Ask | FeedCommand::Reconnect, None) => {}
         }
@@ -180,15 +178,17 @@ impl Subscription {
 
     fn heard(&mut self, heard: Result<Bytes, End>) {
         match heard {
-            Ok(message) => {
-                let Some(report) = self.read(&message) else {
-                    return;
-                };
-                self.tell(report);
-                if let Plan::Verifying { line_told, .. } = &mut self.plan {
-                    *line_told = true;
+            Ok(message) => match self.read(&message) {
+                Ok(report) => {
+                    self.tell(report);
+                    if let Plan::Verifying { line_told, .. } = &mut self.plan {
+                        *line_told = true;
+                    }
                 }
-            }
+                // That something comes at all shows that the other side is not mute.
+                Err(Some(why)) => self.outbox.put(self.link(Link::Unreadable(why))),
+                Err(None) => {}
+            },
             Err(end) => self.lost(&end),
         }
     }
@@ -216,7 +216,7 @@ impl Subscription {
             }
             Turn::Dialled(Err(fault)) => self.not_dialled(fault),
             Turn::HeirHeard(Ok(message)) => {
-                let Some(report) = self.read(&message) else {
+                let Ok(report) = self.read(&message) else {
                     return;
                 };
                 if let Plan::Verifying { replacement, .. } = self.take_plan() {
@@ -267,7 +267,12 @@ impl Subscription {
         if self.is_news("lost") {
             tracing::warn!(source = %self.feed.source, "connection lost: {end}");
         }
-        self.outbox.put(self.link(Link::Closed(end.to_string())));
+        self.outbox.put(self.link(match end {
+            End::Broken(_) => Link::Broken(end.to_string()),
+            End::Closed { .. } | End::Cut | End::Dead(_) | End::Stuck => {
+                Link::Closed(end.to_string())
+            }
+        }));
         match self.take_plan() {
             Plan::Verifying { replacement, .. } => {
                 self.take_line(replacement);
@@ -281,19 +286,20 @@ impl Subscription {
         }
     }
 
-    fn not_dialled(&mut self, fault: CallError) {
+    fn not_dialled(&mut self, failure: ConnectError) {
+        let as_str = failure.error.as_str();
         if self.line.is_some() {
-            return self.not_renewed(fault.as_str(), &fault);
+            return self.not_renewed(as_str, &failure);
         }
-        self.plan = Plan::wait(self.backoff.after(Some(&fault), Instant::now()));
-        if self.is_news(fault.as_str()) {
-            if fault.is_ours() {
-                tracing::error!(source = %self.feed.source, fault = fault.as_str(), "cannot subscribe: {fault}");
+        self.plan = Plan::wait(self.backoff.after(Some(&failure.error), Instant::now()));
+        if self.is_news(as_str) {
+            if failure.error.refuses_us() {
+                tracing::error!(source = %self.feed.source, fault = as_str, "cannot subscribe: {failure}");
             } else {
-                tracing::warn!(source = %self.feed.source, fault = fault.as_str(), "cannot subscribe: {fault}");
+                tracing::warn!(source = %self.feed.source, fault = as_str, "cannot subscribe: {failure}");
             }
         }
-        self.outbox.put(self.link(Link::Failed(fault)));
+        self.outbox.put(self.link(Link::Failed(failure)));
     }
 
     fn not_renewed(&mut self, as_str: &'static str, why: &dyn fmt::Display) {
@@ -308,14 +314,20 @@ impl Subscription {
         self.logged.replace(as_str) != Some(as_str)
     }
 
-    /// The report in a message, where there is one.
-    fn read(&self, message: &[u8]) -> Option<Report> {
+    /// The report in a message.
+    ///
+    /// # Errors
+    /// Why there is none; `None` of an empty message.
+    fn read(&self, message: &[u8]) -> Result<Report, Option<String>> {
         let parsed = parse(self.feed.source, message);
         if parsed.ignored > 0 {
             let (bytes, reports, ignored) = (message.len(), parsed.arrays, parsed.ignored);
-            tracing::debug!(source = %self.feed.source, bytes, reports, ignored, "a message holds other things than a report");
+            tracing::debug!(
+                source = %self.feed.source, bytes, reports, ignored, why = parsed.unreadable,
+                "a message holds other things than a report"
+            );
         }
-        parsed.report
+        parsed.report.ok_or(parsed.unreadable)
     }
 
     /// Hands a report over. The first one of a connection proves it good: an open websocket alone does not, for one with a bad code is
@@ -355,13 +367,17 @@ async fn close(socket: Option<Socket>) {
 }
 
 /// A new connection that has been asked for a report.
-async fn dial(feed: Arc<Feed>) -> Result<Socket, CallError> {
+async fn dial(feed: Arc<Feed>) -> Result<Socket, ConnectError> {
     let life = renew_after(&feed.settings) + TOKEN_SPARE;
-    let ticket = ticket::to_reports(&feed.http, &feed.settings.address, feed.source, life).await?;
-    let mut socket = Socket::open(&ticket, &feed.tls, Use::Reports, PACE).await?;
+    let ticket = ticket::to_reports(&feed.http, &feed.settings.address, feed.source, life)
+        .await
+        .map_err(ConnectError::access)?;
+    let mut socket = Socket::open(&ticket, &feed.tls, Use::Reports, PACE)
+        .await
+        .map_err(ConnectError::websocket)?;
     match socket.send(UPDATE).await {
         Ok(()) => Ok(socket),
-        Err(_) => Err(CallError::Dropped),
+        Err(_) => Err(ConnectError::websocket(CallError::Dropped)),
     }
 }
 
@@ -372,31 +388,11 @@ fn renew_after(settings: &FeedSettings) -> Duration {
         .clamp(SHORTEST_RENEWAL, MAX_TOKEN_LIFE.saturating_sub(TOKEN_SPARE))
 }
 
-/// What the engine has not taken yet: at most the newest report and the newest state of the connection, in the order in which they came.
-#[derive(Debug, Default)]
-struct Outbox(VecDeque<Input>);
-
-impl Outbox {
-    /// Puts an input in, in the place of an older one of its kind.
-    fn put(&mut self, input: Input) {
-        self.0
-            .retain(|waiting| discriminant(waiting) != discriminant(&input));
-        self.0.push_back(input);
-    }
-
-    fn take(&mut self) -> Option<Input> {
-        self.0.pop_front()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::task::JoinSet;
     use tokio::time::timeout;
     use tokio_tungstenite::tungstenite::Message;
@@ -406,6 +402,7 @@ mod tests {
     use super::*;
     use crate::clients::testing::{FakeServer, PATIENCE, Peer, address, http, listener, pair};
     use crate::clients::{Address, client_config};
+    use engine::model::Step;
 
     const HOUR: Duration = Duration::from_secs(3600);
     const A: &str = r#"[{"topic":"a"}]"#;
@@ -487,8 +484,17 @@ mod tests {
         match link {
             Link::Connecting => "connecting".to_owned(),
             Link::Open => "open".to_owned(),
-            Link::Failed(fault) => format!("failed: {}", fault.as_str()),
-            Link::Closed(why) => format!("closed: {why}"),
+            Link::Unreadable(why) => format!("unreadable: {why}"),
+            Link::Failed(failure) => words_of(failure),
+            Link::Closed(why) | Link::Broken(why) => format!("closed: {why}"),
+            Link::GivenUp => "given up".to_owned(),
+        }
+    }
+
+    fn words_of(failure: &ConnectError) -> String {
+        match failure.step {
+            Step::Access => format!("failed: {}", failure.error.as_str()),
+            Step::Websocket => format!("websocket failed: {}", failure.error.as_str()),
         }
     }
 
@@ -525,6 +531,13 @@ mod tests {
         peer.say("not json").await;
         peer.say(r#"{"action":"disconnect","uri":"","uuid":"86fb"}"#)
             .await;
+        peer.say(r#"[{"topic":"a","scopes":7}]"#).await;
+        feed.expect(&[
+            "unreadable: expected ident at line 1 column 2",
+            "unreadable: it is no array of connections",
+            "unreadable: invalid type: integer `7`, expected a list of scopes at line 1 column 24",
+        ])
+        .await;
         peer.say(&format!("{UPDATE}{A}{B}")).await;
         feed.expect(&["relay reports b c"]).await;
         peer.send(Message::binary(format!("BINTXT{A}").into_bytes()))
@@ -576,6 +589,130 @@ mod tests {
         }
     }
 
+    /// The fault of the first attempt to subscribe there, with its step and its class.
+    async fn first_failure(there: Address) -> String {
+        let mut feed = Running::start(SourceName::Relay, there, HOUR, 16);
+        loop {
+            let input = timeout(PATIENCE, feed.inputs.recv()).await;
+            if let Input::Link(_, Link::Failed(failure)) =
+                input.expect("in time").expect("an input")
+            {
+                return format!("{} {}", words_of(&failure), failure.class().as_str());
+            }
+        }
+    }
+
+    /// A server that answers every connection with these bytes, once it has been asked something.
+    async fn answering(answer: &'static str, tasks: &mut JoinSet<()>) -> SocketAddr {
+        let (listener, there) = listener().await;
+        tasks.spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = [0; 4096];
+                let _ = stream.read(&mut asked).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        there
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_the_access_request_is_given_its_class() {
+        const HTML: &str = "<html><title>502 Bad Gateway</title></html>";
+        for (status, body, expected) in [
+            (
+                500,
+                r#"{"code":500,"message":"token invalid"}"#,
+                "failed: credentials ours",
+            ),
+            (
+                500,
+                r#"{"code":500,"message":"aud [x] does not match this host y"}"#,
+                "failed: audience ours",
+            ),
+            (403, "blocked by the firewall", "failed: forbidden ours"),
+            (404, "nothing here", "failed: not-found ours"),
+            (301, "moved", "failed: sick ours"),
+            (407, "who are you?", "failed: proxy ours"),
+            (408, "too slow", "failed: sick undecided"),
+            (429, "too often", "failed: sick undecided"),
+            (501, "no POST here", "failed: sick ours"),
+            (500, "panic", "failed: sick theirs"),
+            (502, HTML, "failed: sick theirs"),
+            (503, HTML, "failed: sick theirs"),
+            (200, "<html>a login page</html>", "failed: protocol ours"),
+            (200, r#"{"uri":"http://h/"}"#, "failed: protocol ours"),
+        ] {
+            let server = FakeServer::start().await;
+            server.refuse(status, body);
+            assert_eq!(
+                first_failure(server.address()).await,
+                expected,
+                "{status} {body}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_access_api_that_cannot_be_reached_is_given_its_class() {
+        let mut tasks = JoinSet::new();
+        let no_http = answering("SSH-2.0-OpenSSH_9.2\r\n\r\n", &mut tasks).await;
+        let rows = [
+            ("http://127.0.0.1:1".to_owned(), "failed: refused theirs"),
+            (
+                "http://no-such-host.invalid".to_owned(),
+                "failed: name-lookup ours",
+            ),
+            (format!("https://{no_http}"), "failed: tls ours"),
+            (format!("http://{no_http}"), "failed: protocol ours"),
+        ];
+        for (there, expected) in rows {
+            let there = Address {
+                connect: there.parse().expect("a url"),
+                ..address(SocketAddr::from(([127, 0, 0, 1], 1)))
+            };
+            assert_eq!(first_failure(there.clone()).await, expected, "{there:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_the_websocket_is_given_its_class() {
+        let mut tasks = JoinSet::new();
+        let mut answers = Vec::new();
+        for answer in [
+            "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>",
+            "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+            "",
+        ] {
+            answers.push(answering(answer, &mut tasks).await);
+        }
+        let rows = [
+            (format!("ws://{}", answers[0]), "sick theirs"),
+            (format!("ws://{}", answers[1]), "sick ours"),
+            (format!("ws://{}", answers[2]), "forbidden ours"),
+            (format!("ws://{}", answers[3]), "sick ours"),
+            (format!("ws://{}", answers[4]), "protocol ours"),
+            (format!("ws://{}", answers[5]), "dropped undecided"),
+            (format!("wss://{}", answers[4]), "tls ours"),
+            ("ws://127.0.0.1:1".to_owned(), "refused ours"),
+            ("ws://no-such-host.invalid".to_owned(), "name-lookup ours"),
+        ];
+        for (origin, expected) in rows {
+            let server = FakeServer::start().await;
+            server.refuse(
+                200,
+                &format!(r#"{{"uri":"{origin}/session/stats?code=c0de"}}"#),
+            );
+            assert_eq!(
+                first_failure(server.address()).await,
+                format!("websocket failed: {expected}"),
+                "{origin}"
+            );
+        }
+    }
+
     #[tokio::test]
     async fn access_that_hangs_up_or_is_not_there_is_told_apart() {
         let (listener, there) = listener().await;
@@ -588,9 +725,9 @@ mod tests {
         unreachable
             .expect(&[
                 "connecting",
-                "failed: unreachable",
+                "failed: refused",
                 "connecting",
-                "failed: unreachable",
+                "failed: refused",
             ])
             .await;
     }
@@ -605,12 +742,7 @@ mod tests {
             .send(FeedCommand::Reconnect)
             .await
             .expect("it runs");
-        feed.expect(&[
-            "closed: given up: it was open but told nothing",
-            "connecting",
-            "open",
-        ])
-        .await;
+        feed.expect(&["given up", "connecting", "open"]).await;
         assert_eq!(mute.hear().await, "gone");
         accept(&mut server).await.say(A).await;
         feed.expect(&["relay reports a"]).await;

@@ -20,7 +20,7 @@ pub const MIN_API_SECRET_BYTES: usize = 32;
 
 const SESSION: RangeInclusive<Duration> =
     Duration::from_secs(300)..=Duration::from_secs(30 * 86_400);
-const PATH: &str = "an absolute path";
+pub(super) const PATH: &str = "an absolute path";
 const PORT: &str = "a number from 0 to 65535, or none";
 const PREFIX: &str = "a path such as /labwatch, of letters, digits, dashes, dots, underscores and tildes between slashes";
 const NETWORKS: &str =
@@ -70,17 +70,7 @@ pub struct ApiTls {
 }
 
 pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
-    let parse = |text: &str| {
-        text.parse::<IpAddr>()
-            .map_err(|_| "is not an IP address".to_owned())
-    };
-    let address = reader
-        .parsed("address_serve", "an IP address", parse)
-        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let listen = reader
-        .parsed("port_serve", PORT, port)
-        .flatten()
-        .map(|port| SocketAddr::new(address, port));
+    let listen = listen(reader, "address_serve", "port_serve");
     let words = [
         ("open", ApiRead::Open),
         ("token", ApiRead::Token),
@@ -108,6 +98,23 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
         cors: cors(reader),
         session: reader.duration("api_session", SESSION),
     }
+}
+
+/// Where something listens; `None` where its port is none.
+pub(super) fn listen(
+    reader: &mut Reader<'_>,
+    address_key: &str,
+    port_key: &str,
+) -> Option<SocketAddr> {
+    let parse = |text: &str| {
+        text.parse::<IpAddr>()
+            .map_err(|_| "is not an IP address".to_owned())
+    };
+    let address = reader
+        .parsed(address_key, "an IP address", parse)
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let port = reader.parsed(port_key, PORT, port).flatten()?;
+    Some(SocketAddr::new(address, port))
 }
 
 /// One port, or nothing where the word is none.
@@ -192,7 +199,7 @@ fn tls(reader: &mut Reader<'_>) -> Option<ApiTls> {
     })
 }
 
-fn absolute(text: &str) -> Result<PathBuf, String> {
+pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_absolute() {
         Ok(path)

@@ -18,7 +18,7 @@ use engine::{Maintenance, Rules};
 const AT_ONCE_STARTS: [&str; 3] = ["email_", "health_", "sample"];
 
 /// Further settings, and tables, that do. All others wait for a restart.
-const AT_ONCE: [&str; 15] = [
+const AT_ONCE: [&str; 16] = [
     "ask_every",
     "time_zone",
     "webhook_url",
@@ -33,6 +33,7 @@ const AT_ONCE: [&str; 15] = [
     "maintenance",
     "pool",
     "category",
+    "service",
     "advice",
 ];
 
@@ -139,7 +140,6 @@ impl Config {
                 dead_man: now.telling.dead_man,
                 ..later.telling
             },
-            services: now.services,
             surfaces: SurfaceSettings {
                 non_fatal: later.surfaces.non_fatal,
                 severity_1: later.surfaces.severity_1,
@@ -149,6 +149,7 @@ impl Config {
             profile: now.profile,
             api: now.api,
             memory: now.memory,
+            laboratory: now.laboratory,
             observe: now.observe,
             log: LogSettings {
                 level: later.log.level,

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::access::listen;
 use super::keys::nearest;
 use super::mail::{PORTS, bare_host};
 use super::reader::Reader;
@@ -27,6 +28,8 @@ pub struct SurfaceSettings {
     pub severity_1: Vec<String>,
     /// `METRICS`: whether Prometheus is answered.
     pub metrics: bool,
+    /// `ADDRESS_ACTUATOR` and `PORT_ACTUATOR`: where the health endpoints are served besides; `None`: nowhere else.
+    pub actuator: Option<SocketAddr>,
 }
 
 /// Sending to Graphite.
@@ -63,6 +66,7 @@ pub(super) fn surfaces(reader: &mut Reader<'_>, services: &[ServiceSettings]) ->
             .collect(),
         severity_1: reader.list("severity_1", PATTERNS, pattern),
         metrics: reader.switch("metrics"),
+        actuator: listen(reader, "address_actuator", "port_actuator"),
     }
 }
 

@@ -1,15 +1,17 @@
 //! The settings of mail: read whole, then put together if there is somebody to mail. Sends nothing.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::access::{PATH, absolute};
 use super::reader::Reader;
 use super::settings::{DAY, SECOND};
-use super::{MailAuth, MailSettings, MailTls};
+use super::{Fingerprint, MailAuth, MailSettings, MailTls};
 
 pub(super) const ADDRESSES: &str =
     "mail addresses, separated by commas or white space, or a list of them";
@@ -17,6 +19,9 @@ pub(super) const LINK: &str = "an http or https URL";
 pub(super) const PORTS: RangeInclusive<u16> = 1..=65_535;
 const TIMEOUTS: RangeInclusive<Duration> = SECOND..=Duration::from_secs(300);
 pub(super) const GATHERING: RangeInclusive<Duration> = Duration::ZERO..=DAY;
+const FINGERPRINT: &str =
+    "the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons";
+const HELLO: &str = "a full host name, or an address in brackets: [192.0.2.1]";
 const SENDER: &str = "a mail address, or a name with a mail address: Lab <lab@example.org>";
 
 /// How to show who we are, before it is known whether what that needs is there.
@@ -25,6 +30,7 @@ enum AuthType {
     None,
     Plain,
     Login,
+    Auto,
 }
 
 /// Every setting of mail, each good by itself.
@@ -32,6 +38,9 @@ struct Draft {
     host: Option<String>,
     port: u16,
     tls: Option<MailTls>,
+    hello: Option<String>,
+    ca: Option<PathBuf>,
+    fingerprint: Option<Fingerprint>,
     auth: AuthType,
     user: Option<String>,
     password: Option<SecretString>,
@@ -69,6 +78,9 @@ pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSetti
         host: "mail.invalid".to_owned(),
         port: reader.number("email_port", PORTS),
         tls: MailTls::None,
+        hello: None,
+        tls_ca: None,
+        tls_fingerprint: None,
         auth: MailAuth::None,
         from: "labwatch@mail.invalid".to_owned(),
         to: vec!["nobody@mail.invalid".to_owned()],
@@ -91,6 +103,7 @@ fn draft(reader: &mut Reader<'_>) -> Draft {
         ("none", AuthType::None),
         ("plain", AuthType::Plain),
         ("login", AuthType::Login),
+        ("auto", AuthType::Auto),
     ];
     Draft {
         host: reader.parsed("email_host", "a host without port", |text| {
@@ -98,6 +111,9 @@ fn draft(reader: &mut Reader<'_>) -> Draft {
         }),
         port: reader.number("email_port", PORTS),
         tls: reader.choice("email_tls", &tls).flatten(),
+        hello: reader.parsed("email_hello", HELLO, hello),
+        ca: reader.parsed("email_tls_ca", PATH, absolute),
+        fingerprint: reader.parsed("email_tls_fingerprint", FINGERPRINT, Fingerprint::parse),
         auth: reader
             .choice("email_auth_type", &auth)
             .unwrap_or(AuthType::None),
@@ -136,11 +152,19 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
             "starttls or implicit is allowed with email_auth_type, or a mail server on this host",
         );
     }
+    if tls == MailTls::None && (draft.ca.is_some() || draft.fingerprint.is_some()) {
+        reader.warnings.push(
+            "email_tls_ca and email_tls_fingerprint are not used: email_tls is none".to_owned(),
+        );
+    }
     let auth = auth(reader, &draft);
     Some(MailSettings {
         host: draft.host?,
         port: draft.port,
         tls,
+        hello: draft.hello,
+        tls_ca: draft.ca,
+        tls_fingerprint: draft.fingerprint,
         auth: auth?,
         from: draft.from.map(|(_, whole)| whole)?,
         to: draft.to,
@@ -170,10 +194,11 @@ fn auth(reader: &mut Reader<'_>, draft: &Draft) -> Option<MailAuth> {
         .user
         .clone()
         .or_else(|| draft.from.as_ref().map(|(address, _)| address.clone()))?;
-    Some(if draft.auth == AuthType::Plain {
-        MailAuth::Plain { user, password }
-    } else {
-        MailAuth::Login { user, password }
+    Some(match draft.auth {
+        AuthType::None => MailAuth::None,
+        AuthType::Plain => MailAuth::Plain { user, password },
+        AuthType::Login => MailAuth::Login { user, password },
+        AuthType::Auto => MailAuth::Auto { user, password },
     })
 }
 
@@ -205,6 +230,34 @@ pub(super) fn bare_host(text: &str, port_key: &str) -> Result<String, String> {
     }
     Host::parse(text).map_err(|error| format!("is not a host: {error}"))?;
     Ok(text.to_owned())
+}
+
+/// A name for EHLO: one that servers can look up, or an address literal.
+fn hello(text: &str) -> Result<String, String> {
+    let literal = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    if let Some(literal) = literal {
+        let address = literal.strip_prefix("IPv6:").unwrap_or(literal);
+        let parsed = address.parse::<std::net::IpAddr>();
+        let marked = literal.starts_with("IPv6:");
+        return match parsed {
+            Ok(address) if address.is_ipv6() == marked => Ok(text.to_owned()),
+            Ok(_) => Err("is an IPv6 address without IPv6: before it, or the other way".to_owned()),
+            Err(_) => Err("is no address".to_owned()),
+        };
+    }
+    let is_name = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if text.contains('.') && text.split('.').all(is_name) {
+        Ok(text.to_owned())
+    } else {
+        Err("is no full host name".to_owned())
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -252,6 +305,24 @@ mod tests {
         }
         for bad in ["smtp.example.org:587", "smtp://x", "a b", "me@x", "x/y"] {
             assert!(bare_host(bad, "p").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_for_the_greeting_is_full_or_an_address() {
+        for good in ["lab.example.org", "[192.0.2.1]", "[IPv6:2001:db8::1]"] {
+            assert_eq!(hello(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "vm",
+            "a..b",
+            "a b.org",
+            "[vm]",
+            "[2001:db8::1]",
+            "[IPv6:192.0.2.1]",
+            ".org",
+        ] {
+            assert!(hello(bad).is_err(), "{bad}");
         }
     }
 

@@ -5,6 +5,7 @@ mod advice;
 mod changes;
 mod cors;
 mod document;
+mod fingerprint;
 mod graphite;
 mod hidden;
 mod keys;
@@ -25,6 +26,7 @@ mod zone;
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
 pub use cors::ApiCors;
+pub use fingerprint::Fingerprint;
 pub use graphite::{GraphiteSettings, ProfileSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
 pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};
@@ -37,7 +39,7 @@ pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use services::{
     BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
 };
-pub use settings::{Loaded, load, load_rules};
+pub use settings::{Loaded, load, load_rules, load_without_laboratory};
 pub use tables::{EXAMPLE, MAX_ROWS, TABLES, Table, tables};
 pub use zone::Zone;
 
@@ -84,6 +86,8 @@ pub struct Config {
     pub graphite: Option<GraphiteSettings>,
     /// Profiling on request; `None`: off.
     pub profile: Option<ProfileSettings>,
+    /// Whether a laboratory is watched. Without one relay, jump and book are not connected to, whatever their addresses say.
+    pub laboratory: bool,
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
     pub observe: bool,
     /// The HTTP API.
@@ -166,6 +170,12 @@ pub struct MailSettings {
     pub port: u16,
     /// `EMAIL_TLS`.
     pub tls: MailTls,
+    /// `EMAIL_HELLO`: the name by which the server is greeted; `None`: this host's own.
+    pub hello: Option<String>,
+    /// `EMAIL_TLS_CA`: a file with CA certificates that are trusted beside the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// `EMAIL_TLS_FINGERPRINT`: the one certificate that is accepted.
+    pub tls_fingerprint: Option<Fingerprint>,
     /// `EMAIL_AUTH_TYPE`, with the user name and password that it needs.
     pub auth: MailAuth,
     /// `EMAIL_FROM`, as written: an address, or a name with an address.
@@ -178,7 +188,7 @@ pub struct MailSettings {
     pub subject: String,
     /// `EMAIL_LINK`: where the whole status can be seen; may be empty.
     pub link: String,
-    /// `EMAIL_TIMEOUT`: the longest that one attempt may take.
+    /// `EMAIL_TIMEOUT`: the longest that connecting, and each answer before the content, may take.
     pub timeout: Duration,
     /// `EMAIL_GATHER`.
     pub gather: Duration,
@@ -219,6 +229,13 @@ pub enum MailAuth {
     },
     /// AUTH LOGIN.
     Login {
+        /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
+        user: String,
+        /// `EMAIL_PASSWORD`.
+        password: SecretString,
+    },
+    /// By whichever of the two the server offers.
+    Auto {
         /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
         user: String,
         /// `EMAIL_PASSWORD`.

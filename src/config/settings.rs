@@ -84,6 +84,17 @@ pub fn load_rules(sources: &Sources) -> Result<Loaded, Problems> {
     )
 }
 
+/// The configuration of a program that uses labwatch for its own health: no laboratory is watched, and no mail is sent. Hosts and secrets
+/// of relay, jump and book are not looked at.
+///
+/// # Errors
+/// [`Problems`], all at once, none with a secret in it.
+pub fn load_without_laboratory(sources: &Sources) -> Result<Loaded, Problems> {
+    let mut loaded = load_rules(sources)?;
+    loaded.config.mail = None;
+    Ok(loaded)
+}
+
 /// How the two parts are read that differ between a whole configuration and its rules alone.
 struct Whole {
     address: fn(&mut Reader<'_>, SourceName) -> Option<Address>,
@@ -157,6 +168,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         surfaces,
         graphite,
         profile,
+        laboratory: parts.secrets,
         observe,
         api,
         memory,

@@ -20,10 +20,10 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// Who said what, as the views show it.
+    /// What was said, as the views show it, with the name of who said it where the reader may see names.
     #[must_use]
-    pub fn words(&self) -> String {
-        if self.by.is_empty() {
+    pub fn words(&self, with_name: bool) -> String {
+        if self.by.is_empty() || !with_name {
             self.text.clone()
         } else {
             format!("{}: {}", self.by, self.text)
@@ -35,7 +35,7 @@ impl Ack {
     }
 }
 
-/// All acknowledgements. Whoever keeps them gives a new set at each change; nothing here ends one but its own time.
+/// All acknowledgements. A new set is given at each change; nothing here ends one but its own time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Acks {
     /// Of the whole installation.
@@ -76,7 +76,7 @@ impl Acks {
         };
         match &given.subject {
             Subject::Experiment(stub) => {
-                drop(self.experiments.insert(stub.as_str().to_owned(), ack))
+                drop(self.experiments.insert(stub.as_str().to_owned(), ack));
             }
             Subject::Component(name) => drop(self.components.insert(name.clone(), ack)),
             Subject::Installation => self.installation = Some(ack),

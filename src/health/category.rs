@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::category_index::CategoryMember;
+use super::category_member::CategoryMember;
 use super::state::State;
 use crate::config::CategorySettings;
 use engine::matches;
@@ -46,12 +46,27 @@ pub fn of_stem(stem: &str) -> CategorySettings {
 /// Whether a member is in a configured category by its patterns or its group.
 #[must_use]
 pub fn takes_in(category: &CategorySettings, member: &CategoryMember<'_>) -> bool {
+    if member.is_service() {
+        return takes_in_service(category, member.name);
+    }
     let by_group = !member.is_component() && category.pools.iter().any(|pool| pool == member.group);
     by_group
         || category
             .patterns
             .iter()
             .any(|pattern| matches(pattern, member.name))
+}
+
+/// Whether a configured category takes in an outside service by a pattern. One that fits every name means every experiment, and a
+/// service counts only where it is meant.
+#[must_use]
+pub fn takes_in_service(category: &CategorySettings, name: &str) -> bool {
+    let is_meant = |pattern: &&String| pattern.chars().any(|sign| !matches!(sign, '*' | '?'));
+    category
+        .patterns
+        .iter()
+        .filter(is_meant)
+        .any(|pattern| matches(pattern, name))
 }
 
 /// How a set of experiments and components is, by the rule of a category.
@@ -89,7 +104,8 @@ impl Verdict {
         Self::by(failing)
     }
 
-    fn by(mut failing: Vec<&CategoryMember<'_>>) -> Self {
+    /// Of what fails; nothing is ok.
+    pub(super) fn by(mut failing: Vec<&CategoryMember<'_>>) -> Self {
         failing.sort_by(|a, b| {
             (a.severity, std::cmp::Reverse(a.state), a.name).cmp(&(
                 b.severity,
@@ -108,11 +124,21 @@ impl Verdict {
         }
     }
 
-    /// Both.
+    /// That nothing fails.
+    pub(super) fn nothing_fails() -> Self {
+        Self::by(Vec::new())
+    }
+
+    /// Both; what fails in both is named once.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let mut failing = self.failing;
-        failing.extend(other.failing);
+        let more: Vec<String> = other
+            .failing
+            .into_iter()
+            .filter(|name| !failing.contains(name))
+            .collect();
+        failing.extend(more);
         let severity = match (self.ok, other.ok) {
             (false, false) => self.severity.min(other.severity),
             (true, false) => other.severity,
@@ -126,7 +152,7 @@ impl Verdict {
     }
 }
 
-/// Those that fail and that nobody has acknowledged.
+/// Those that fail and are not acknowledged.
 fn failing_members<'a, 'b>(counting: &[&'a CategoryMember<'b>]) -> Vec<&'a CategoryMember<'b>> {
     counting
         .iter()
@@ -140,10 +166,11 @@ fn failing_groups<'a, 'b>(
     category: &CategorySettings,
     counting: &[&'a CategoryMember<'b>],
 ) -> Vec<&'a CategoryMember<'b>> {
-    let mut groups: std::collections::BTreeMap<&str, Vec<&'a CategoryMember<'b>>> =
+    let mut groups: std::collections::BTreeMap<(bool, &str), Vec<&'a CategoryMember<'b>>> =
         std::collections::BTreeMap::new();
     for member in counting {
-        groups.entry(member.group).or_default().push(member);
+        let group = (member.is_component(), member.group);
+        groups.entry(group).or_default().push(member);
     }
     groups
         .into_values()
@@ -151,7 +178,7 @@ fn failing_groups<'a, 'b>(
         .collect()
 }
 
-/// The member that speaks for a group that fails: the most severe that nobody has acknowledged, then by name.
+/// The member that speaks for a group that fails: the most severe that is not acknowledged, then by name.
 fn representative<'a, 'b>(
     category: &CategorySettings,
     group: &[&'a CategoryMember<'b>],

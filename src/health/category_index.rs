@@ -1,57 +1,15 @@
-//! All that can be in a category, counted once for an answer: experiments with their groups, and components.
+//! All that can be in a category, counted once for an answer: experiments with their groups, components, and outside services.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use jiff::Timestamp;
-
-use super::acknowledgements::Ack;
 use super::category::{DEFAULT, SYSTEM, Verdict, takes_in};
-use super::experiment;
+use super::category_member::{CategoryMember, What, of_component, of_experiment};
 use super::settings::Settings;
 use super::snapshot::Picture;
-use super::state::{Component, State};
+use super::switches::{Switched, is_enabled};
 use crate::config::CategorySettings;
-use engine::model::Bookable;
-use engine::{ExperimentView, matches, stem};
-
-/// An experiment or a component, as a category counts it.
-#[derive(Debug, Clone)]
-pub struct CategoryMember<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// What it is.
-    pub what: What<'a>,
-    /// How it is.
-    pub state: State,
-    /// The group of interchangeable experiments that it is in; a component is one of its own.
-    pub group: &'a str,
-    /// How many of its group are enough, where its category does not say.
-    pub enough: usize,
-    /// Whether it counts for or against anything: what is away on purpose and what is not fatal do not.
-    pub counts: bool,
-    /// 1 critical, 2 warning, 3 remark: what its failure is or would be.
-    pub severity: u8,
-    /// Its acknowledgement, while it holds.
-    pub ack: Option<&'a Ack>,
-}
-
-/// What a member is.
-#[derive(Debug, Clone, Copy)]
-pub enum What<'a> {
-    /// An experiment.
-    Experiment(&'a ExperimentView),
-    /// A component.
-    Component(&'a Component),
-}
-
-impl CategoryMember<'_> {
-    /// Whether it is a component.
-    #[must_use]
-    pub fn is_component(&self) -> bool {
-        matches!(self.what, What::Component(_))
-    }
-}
+use engine::{matches, stem};
 
 /// All members, and how many of each group work.
 #[derive(Debug)]
@@ -59,13 +17,13 @@ pub struct CategoryIndex<'a> {
     settings: &'a Settings,
     /// Sorted by name; a component stands before an experiment of the same name.
     pub members: Vec<CategoryMember<'a>>,
-    groups: BTreeMap<&'a str, Group>,
-    /// The members, as places in `members`, of each category that nobody configured; found when they are first asked for. Without it
-    /// the judgement of all categories looks at every member for each.
+    groups: BTreeMap<(bool, &'a str), Group>,
+    /// The members, as places in `members`, of each category that is not configured; found when they are first asked for. Without
+    /// it the evaluation of all categories looks at every member for each.
     unconfigured: OnceLock<BTreeMap<&'a str, Vec<usize>>>,
 }
 
-/// How many experiments of a group there are, those that are away on purpose left out.
+/// How many members a group has, those that are away on purpose left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Group {
     /// All that count.
@@ -95,12 +53,14 @@ impl<'a> CategoryIndex<'a> {
                 .map(|view| of_experiment(view, picture)),
         );
         members.sort_by(|a, b| a.name.cmp(b.name));
-        let mut groups: BTreeMap<&'a str, Group> = BTreeMap::new();
+        let mut groups: BTreeMap<(bool, &'a str), Group> = BTreeMap::new();
         for member in members
             .iter()
-            .filter(|member| member.counts && !member.is_component())
+            .filter(|member| member.counts && (!member.is_component() || member.is_service()))
         {
-            let group = groups.entry(member.group).or_default();
+            let group = groups
+                .entry((member.is_component(), member.group))
+                .or_default();
             group.members += 1;
             group.usable += usize::from(member.state.is_ok());
         }
@@ -114,10 +74,13 @@ impl<'a> CategoryIndex<'a> {
         category_index
     }
 
-    /// The group of an experiment.
+    /// The group of an experiment or of an outside service.
     #[must_use]
-    pub fn group(&self, name: &str) -> Group {
-        self.groups.get(name).copied().unwrap_or_default()
+    pub fn group(&self, member: &CategoryMember<'_>) -> Group {
+        self.groups
+            .get(&member.group_key())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The members of a category; `None` when there is no such category.
@@ -147,7 +110,7 @@ impl<'a> CategoryIndex<'a> {
             for (place, member) in self.members.iter().enumerate() {
                 match member.what {
                     What::Experiment(_) if !self.is_configured(member) => {
-                        places.entry(stem(member.name)).or_default().push(place)
+                        places.entry(stem(member.name)).or_default().push(place);
                     }
                     What::Experiment(_) => {}
                     What::Component(component) => {
@@ -168,8 +131,58 @@ impl<'a> CategoryIndex<'a> {
     pub fn verdict(&self, category: &CategorySettings) -> Option<Verdict> {
         let members = self.in_category(&category.name)?;
         let lacks = !members.iter().any(|member| !member.is_component())
+            && self.settings.laboratory
             && wants_experiments(category, &members);
         Some(Verdict::of(category, if lacks { &[] } else { &members }))
+    }
+
+    /// Whether a category can be used, which is what every view says of it: it is open, its members are well by its rule, and so is
+    /// labwatch itself. `None` when there is no such category.
+    #[must_use]
+    pub fn evaluate(&self, name: &str, switched: &Switched) -> Option<Evaluated> {
+        let rules = self.settings.category(name);
+        let verdict = self.verdict(&rules)?.and(self.labwatch(name));
+        let enabled = is_enabled(name, switched);
+        Some(Evaluated {
+            ok: enabled && verdict.ok,
+            enabled,
+            verdict,
+            rules,
+        })
+    }
+
+    /// What fails a category besides its members: the parts of labwatch on which its evaluation rests. A category that holds outside
+    /// services alone rests on their own checks.
+    fn labwatch(&self, name: &str) -> Verdict {
+        let failing: Vec<&CategoryMember<'_>> = if self.is_of_services(name) {
+            Vec::new()
+        } else {
+            self.members
+                .iter()
+                .filter(|member| fails_all(member))
+                .collect()
+        };
+        Verdict::by(failing)
+    }
+
+    /// Whether there is nothing but outside services in a category.
+    fn is_of_services(&self, name: &str) -> bool {
+        self.in_category(name).is_some_and(|members| {
+            !members.is_empty() && members.iter().all(|member| member.is_service())
+        })
+    }
+
+    /// All outside services.
+    pub(super) fn services(&self) -> impl Iterator<Item = &CategoryMember<'a>> {
+        self.members.iter().filter(|member| member.is_service())
+    }
+
+    /// The parts of labwatch that fail a category without being in it, to be shown beside its members.
+    pub(super) fn failing_labwatch(&self, name: &str) -> impl Iterator<Item = &CategoryMember<'a>> {
+        let counts = !self.is_of_services(name);
+        self.members
+            .iter()
+            .filter(move |member| counts && fails_all(member))
     }
 
     /// Every category that there is, sorted.
@@ -215,16 +228,17 @@ impl<'a> CategoryIndex<'a> {
 
     fn is_in(&self, member: &CategoryMember<'_>, category: &str) -> bool {
         match (member.what, self.settings.configured(category)) {
+            (What::Component(component), configured) if component.is_service() => {
+                component.categories.iter().any(|name| name == category)
+                    || configured.is_some_and(|configured| takes_in(configured, member))
+            }
             _ if category == DEFAULT => true,
             (What::Component(_), _) if category == SYSTEM => true,
             (_, Some(configured)) if takes_in(configured, member) => true,
-            (What::Component(component), _) => {
-                component.categories.iter().any(|name| name == category)
-            }
             (What::Experiment(_), None) => {
                 stem(member.name) == category && !self.is_configured(member)
             }
-            (What::Experiment(_), Some(_)) => false,
+            (What::Component(_), _) | (What::Experiment(_), Some(_)) => false,
         }
     }
 
@@ -254,7 +268,7 @@ impl<'a> CategoryIndex<'a> {
         {
             let by_name = settings.is_critical(member.name) || settings.is_critical(member.group);
             let by_category = critical.iter().any(|category| takes_in(category, member));
-            let is_last = !member.is_component() && is_last(self.groups.get(member.group), member);
+            let is_last = is_last(self.groups.get(&member.group_key()), member);
             if by_name || by_category || is_last {
                 member.severity = 1;
             }
@@ -274,54 +288,32 @@ fn wants_experiments(category: &CategorySettings, members: &[&CategoryMember<'_>
         || category.patterns.iter().any(fits_none)
 }
 
-/// Whether no other experiment of the group can be used. A group of one has no last.
+/// What every view says of a category.
+#[derive(Debug, Clone)]
+pub struct Evaluated {
+    /// Its rules: as configured, or the built-in ones.
+    pub rules: CategorySettings,
+    /// Whether it can be used.
+    pub ok: bool,
+    /// Whether it is open.
+    pub enabled: bool,
+    /// What fails in it, and of labwatch.
+    pub verdict: Verdict,
+}
+
+/// Whether it fails every category of the laboratory: a fatal part of labwatch that is not ok and that is not acknowledged.
+fn fails_all(member: &CategoryMember<'_>) -> bool {
+    member.is_component()
+        && !member.is_service()
+        && member.counts
+        && !member.state.is_ok()
+        && member.ack.is_none()
+}
+
+/// Whether no other member of the group can be used. A group of one has no last.
 fn is_last(group: Option<&Group>, member: &CategoryMember<'_>) -> bool {
     group
         .is_some_and(|group| group.members > 1 && group.usable <= usize::from(member.state.is_ok()))
-}
-
-fn of_component<'a>(component: &'a Component, picture: &'a Picture) -> CategoryMember<'a> {
-    let is_fatal = picture.settings.is_fatal(&component.name);
-    CategoryMember {
-        name: &component.name,
-        what: What::Component(component),
-        state: component.state(),
-        group: &component.name,
-        enough: 1,
-        counts: is_fatal,
-        severity: if is_fatal { 2 } else { 3 },
-        ack: picture.acks.component(&component.name, picture.at),
-    }
-}
-
-fn of_experiment<'a>(view: &'a ExperimentView, picture: &'a Picture) -> CategoryMember<'a> {
-    let name = view.stub.as_str();
-    let state = experiment::state(view, &picture.snapshot, picture.at);
-    let (group, enough) = group_of(name, &picture.settings);
-    CategoryMember {
-        name,
-        what: What::Experiment(view),
-        state,
-        group,
-        enough,
-        counts: !is_away(view, picture),
-        severity: if state == State::Warn { 3 } else { 2 },
-        ack: picture.acks.experiment(name, picture.at),
-    }
-}
-
-/// Whether a person has taken it away: held in book, or expected to be off.
-pub(super) fn is_away(view: &ExperimentView, picture: &Picture) -> bool {
-    view.bookable() == Some(Bookable::Held) || picture.acks.away.contains(view.stub.as_str())
-}
-
-/// The configured group of an experiment, or the stem of its name; and how many of the group are enough.
-fn group_of<'a>(name: &'a str, settings: &'a Settings) -> (&'a str, usize) {
-    let configured = settings
-        .pools
-        .iter()
-        .find(|pool| pool.members.iter().any(|pattern| matches(pattern, name)));
-    configured.map_or_else(|| (stem(name), 1), |pool| (&pool.name, pool.min_healthy))
 }
 
 /// The shortest period of the categories of any of these members, which is how often they are judged.
@@ -342,12 +334,4 @@ pub(super) fn pace(
     of_members
         .map(|category| category.period)
         .fold(default, std::time::Duration::min)
-}
-
-/// When there was last evidence of a member.
-pub(super) fn last_update(member: &CategoryMember<'_>, picture: &Picture) -> Option<Timestamp> {
-    match member.what {
-        What::Experiment(view) => experiment::last_update(view, &picture.snapshot),
-        What::Component(component) => component.last_update,
-    }
 }

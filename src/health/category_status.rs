@@ -1,8 +1,8 @@
-//! How every category stands, in one list. Judges as `/__gtg` does.
+//! How every category stands, in one list: what `/__gtg` says of each.
 
-use super::category_index::CategoryIndex;
+use super::category_index::{CategoryIndex, Evaluated};
 use super::snapshot::Picture;
-use super::switches::{Switch, is_enabled};
+use super::switches::Switch;
 use crate::config::CategorySettings;
 use engine::Snapshot;
 
@@ -11,7 +11,7 @@ use engine::Snapshot;
 pub struct CategoryStatus {
     /// Its rules: as configured, or the built-in ones.
     pub rules: CategorySettings,
-    /// Whether it is open and its members are well by its rule, as far as they are its own.
+    /// Whether it can be used: it is open, its members are well by its rule, and so is labwatch itself.
     pub ok: bool,
     /// Whether it is open.
     pub enabled: bool,
@@ -19,11 +19,11 @@ pub struct CategoryStatus {
     pub severity: u8,
     /// How many experiments and components are in it.
     pub members: usize,
-    /// What fails, the worst first.
+    /// What fails, the worst first; then what fails of labwatch itself.
     pub failing: Vec<String>,
     /// The last use of its switch.
     pub switch: Option<Switch>,
-    /// Experiments that nobody can book until it is opened.
+    /// Experiments that cannot be booked until it is opened.
     pub quarantined: Vec<String>,
 }
 
@@ -43,11 +43,14 @@ fn category_status(
     category_index: &CategoryIndex<'_>,
     picture: &Picture,
 ) -> Option<CategoryStatus> {
-    let rules = picture.settings.category(name);
-    let verdict = category_index.verdict(&rules)?;
-    let enabled = is_enabled(name, &picture.switched);
+    let Evaluated {
+        rules,
+        ok,
+        enabled,
+        verdict,
+    } = category_index.evaluate(name, &picture.switched)?;
     Some(CategoryStatus {
-        ok: enabled && verdict.ok,
+        ok,
         enabled,
         severity: verdict.severity,
         members: category_index

@@ -1,4 +1,4 @@
-//! Where the rest of labwatch tells the health room something, and where readers get a picture. Nothing here waits.
+//! The shared handle of the service's own health: other parts say here what they know, and readers get a picture.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +35,8 @@ struct Inner {
     registry: Registry,
     startup: Reporter,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Whether there is a loop whose turns are watched.
+    has_loop: bool,
     /// The monotonic time of the loop's last turn in milliseconds, or [`NEVER`].
     turned: AtomicU64,
     begun: Moment,
@@ -56,7 +58,7 @@ enum Life {
 }
 
 impl HealthState {
-    /// A desk at which components can be registered.
+    /// The health of a service whose loop is watched, with the components of `registry`.
     ///
     /// # Errors
     /// [`RegisterError`] when `registry` knows `runtime_startup` already.
@@ -67,6 +69,45 @@ impl HealthState {
         registry: Registry,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         categories: Categories,
+    ) -> Result<Self, RegisterError> {
+        Self::made(
+            settings, identity, clock, registry, snapshots, categories, true,
+        )
+    }
+
+    /// The health of a program that watches no laboratory: its own components alone, which are ready once each has said that it is well.
+    /// There is nothing to wait for besides, and no loop.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when `registry` knows `runtime_startup` already.
+    pub fn standalone(
+        settings: Settings,
+        identity: Identity,
+        registry: Registry,
+    ) -> Result<Self, RegisterError> {
+        let settings = Settings {
+            laboratory: false,
+            ..settings
+        };
+        let clock = registry.clock();
+        let (_, snapshots) = watch::channel(Arc::new(Snapshot::empty(identity.started)));
+        let categories = Categories::default();
+        let health = Self::made(
+            settings, identity, clock, registry, snapshots, categories, false,
+        )?;
+        *locked(&health.0.life) = Life::Running;
+        health.0.startup.report(Finding::ok());
+        Ok(health)
+    }
+
+    fn made(
+        settings: Settings,
+        identity: Identity,
+        clock: Clock,
+        registry: Registry,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        categories: Categories,
+        has_loop: bool,
     ) -> Result<Self, RegisterError> {
         let startup = registry.register(STARTUP, None, &[])?;
         let begun = clock();
@@ -79,6 +120,7 @@ impl HealthState {
             registry,
             startup,
             snapshots,
+            has_loop,
             turned: AtomicU64::new(NEVER),
             begun,
             life: Mutex::new(Life::Starting),
@@ -99,8 +141,6 @@ impl HealthState {
     /// Goes by these settings from now on. What the installation is called stays.
     pub fn adopt(&self, settings: Settings) {
         *locked(&self.0.settings) = Arc::new(settings);
-        // What a category keeps back that is gone is let go.
-        self.switching(|_| ());
         // Other categories keep back other experiments.
         self.switching(|_| ());
     }
@@ -113,7 +153,7 @@ impl HealthState {
             .store(u64::try_from(now).unwrap_or(NEVER - 1), Ordering::Relaxed);
     }
 
-    /// The service is about to end: readiness says so, so that nobody sends anybody here any more.
+    /// The service is about to end: readiness says so, so that no further reader is sent here.
     pub fn stopping(&self) {
         let mut life = locked(&self.0.life);
         *life = Life::Stopping;
@@ -160,15 +200,18 @@ impl HealthState {
     }
 
     /// The state of everything, with this snapshot as the newest.
-    fn picture_of(&self, snapshot: Arc<Snapshot>) -> Picture {
+    pub(super) fn picture_of(&self, snapshot: Arc<Snapshot>) -> Picture {
         let now = (self.0.clock)();
         let mut components = self.0.registry.components();
-        components.push(self.own(now));
-        sources::join(&mut components, &snapshot, now.wall());
+        let settings = Arc::clone(&locked(&self.0.settings));
+        if self.0.has_loop {
+            components.push(self.own(now));
+        }
+        sources::join(&mut components, &snapshot, settings.laboratory, now.wall());
         components.sort_by(|a, b| a.name.cmp(&b.name));
         Picture {
             at: now.wall(),
-            settings: Arc::clone(&locked(&self.0.settings)),
+            settings,
             identity: Arc::clone(&self.0.identity),
             components,
             snapshot,
@@ -179,7 +222,7 @@ impl HealthState {
         }
     }
 
-    /// Whether the loop turns. It is looked at whenever somebody asks, so a hanging loop cannot hide it.
+    /// Whether the loop turns. It is found out at each question, so a hanging loop cannot hide it.
     fn own(&self, now: Moment) -> Component {
         let turned = self.0.turned.load(Ordering::Relaxed);
         let age = now.mono().saturating_sub(Duration::from_millis(turned));
@@ -198,6 +241,7 @@ impl HealthState {
             last_change: changed.wall(),
             last_update: last.map(Moment::wall),
             categories: Arc::default(),
+            results: Arc::default(),
         }
     }
 
@@ -221,16 +265,24 @@ impl HealthState {
         if *life != Life::Starting {
             return;
         }
-        let waited = (self.0.clock)().since(self.0.begun) >= locked(&self.0.settings).startup;
-        let notified = snapshot
-            .sources
-            .iter()
-            .all(|source| source.health != SourceHealth::Starting);
+        let settings = Arc::clone(&locked(&self.0.settings));
+        let waited = (self.0.clock)().since(self.0.begun) >= settings.startup;
+        let notified = !settings.laboratory
+            || snapshot
+                .sources
+                .iter()
+                .all(|source| source.health != SourceHealth::Starting);
         let judged = notified && snapshot.counts.unknown == 0;
         if waited || judged {
             *life = Life::Running;
             self.0.startup.report(Finding::ok());
         }
+    }
+
+    /// Shows whenever a component comes, goes, or changes its state or detail.
+    #[must_use]
+    pub fn component_changes(&self) -> watch::Receiver<u64> {
+        self.0.registry.changes()
     }
 
     /// Opens or closes a category by the word of a person. What changed is to be stored.
@@ -250,6 +302,7 @@ impl HealthState {
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
         changed: impl Fn(Change) + Send,
     ) {
+        let mut components = self.component_changes();
         loop {
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
             self.acknowledge(Acks::of(&snapshot));
@@ -264,8 +317,10 @@ impl HealthState {
                 );
                 changed(change);
             }
-            if snapshots.changed().await.is_err() {
-                return;
+            // A component changes also between two snapshots, and a sticky category closes by that too.
+            tokio::select! {
+                changed = snapshots.changed() => if changed.is_err() { return },
+                changed = components.changed() => if changed.is_err() { return },
             }
         }
     }

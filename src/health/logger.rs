@@ -43,7 +43,7 @@ pub const COMPONENTS: [(&str, &[&str]); 12] = [
 /// The words for levels, from silent to talkative.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// A level that somebody wants to set.
+/// A level that is to be set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetLevel {

@@ -1,12 +1,71 @@
-//! The service's own health: a registry of components, and views of one picture in the four dialects that other systems speak.
+//! The service's own health: a registry of components, and answers about one picture in the dialects that other systems speak.
 //!
-//! It judges no experiment: that is the engine's work, and what it says is read from its snapshot. It fetches nothing: what a probe
+//! It evaluates no experiment: that is the engine's work, and its results are read from its snapshot. It fetches nothing: what a probe
 //! does is given to it. No lock is held while anything is checked, so that an answer never waits for the laboratory or the disk.
+//!
+//! As a library, for a program that watches no laboratory:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use labwatch::health::dialects::{self, Query};
+//! use labwatch::health::{Attempt, Components, Finding, HealthState, Identity, Pace, Settings, State};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // components: one is pushed, one is probed
+//! let mut components = Components::default();
+//! let queue = components.push("queue", None, &[])?;
+//! let pace = Pace {
+//!     period: Duration::from_secs(30),
+//!     timeout: Duration::from_secs(5),
+//!     retries: 1,
+//!     cooldown: Duration::from_secs(1),
+//! };
+//! let check = Box::new(|| Box::pin(async { Attempt::Found(Finding::ok()) }) as _);
+//! components.probe("disk", &[], pace, check)?;
+//!
+//! // name and version
+//! let identity = Identity {
+//!     name: "robot-fleet",
+//!     version: "1.2.3",
+//!     ..Identity::of_this_build(jiff::Timestamp::now())
+//! };
+//! let (registry, probes) = components.into_parts();
+//! let health = HealthState::standalone(Settings::default(), identity, registry)?;
+//!
+//! // run the checks, and wait until all is well
+//! let (asker, stop) = (probes.asker(), CancellationToken::new());
+//! let running = tokio::spawn(probes.run(stop.clone()));
+//! asker.ask_all(Duration::from_secs(5)).await;
+//! let missing = health.wait_until_ready(Duration::from_millis(10)).await;
+//! assert_eq!(missing, Err(vec!["queue".to_owned()]));
+//! queue.report(Finding::ok());
+//! assert_eq!(health.wait_until_ready(Duration::from_secs(5)).await, Ok(()));
+//!
+//! // the global status, a single one, and the answers of the dialects
+//! queue.report(Finding::error("it is full"));
+//! assert_eq!(health.overall(), (State::Error, "queue: it is full".to_owned()));
+//! assert_eq!(health.status_of("disk").map(|disk| disk.state()), Some(State::Ok));
+//! let picture = health.picture();
+//! assert_eq!(dialects::readiness(&picture, &Query::default())?.status, 503);
+//! assert_eq!(dialects::status_of(&picture, "disk")?.status, 200);
+//! stop.cancel();
+//! running.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Whether another instance runs on a port, and how it is, say [`labwatch_on`](crate::http::labwatch_on) and
+//! [`status_on`](crate::http::status_on).
 
 mod acknowledgements;
 mod category;
 mod category_index;
+mod category_member;
 mod category_status;
+mod components;
 pub mod dialects;
 mod experiment;
 mod handle;
@@ -22,14 +81,17 @@ mod snapshot;
 mod sources;
 mod state;
 mod switches;
+mod waiting;
 
 #[cfg(test)]
 mod testing;
 
 pub use acknowledgements::{Ack, Acks};
 pub use category::{DEFAULT, PERIOD, SYSTEM, Verdict, of_stem, strict};
-pub use category_index::{CategoryIndex, CategoryMember, Group, What};
+pub use category_index::{CategoryIndex, Evaluated, Group};
+pub use category_member::{CategoryMember, What};
 pub use category_status::{CategoryStatus, standings};
+pub use components::Components;
 pub use handle::{HealthState, LOOP_WITHIN};
 pub use logger::{
     COMPONENTS as LOG_COMPONENTS, LevelRefused, Levels, SetLevel, parse_set_level, targets_of,
@@ -38,12 +100,12 @@ pub use order::CategoryOrder;
 pub use passive_checks::{
     NotTaken, PassiveChecks, REPORT_KINDS, SELF_TEST_FRESH, SelfTest, SelfTests, Taken,
 };
-pub use probe::{Asker, Attempt, Check, Pace, Probes};
+pub use probe::{Asker, Attempt, Check, LiveProbes, Pace, Probes};
 pub use refresh::{FRESH_WITHIN, NOT_AGAIN_WITHIN, PollBook, Refresher};
-pub use registry::{Clock, MAX_COMPONENTS, RegisterError, Registry, Reporter};
-pub use services::{MAX_SINGLE_CHECKS, attempt, pace};
+pub use registry::{Clock, MAX_COMPONENTS, MAX_RESULTS, RegisterError, Registry, Reporter};
+pub use services::{MAX_SINGLE_CHECKS, attempt, categories_of, pace};
 pub use settings::{Identity, NON_FATAL, Settings};
 pub use snapshot::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};
 pub use sources::MAIL;
-pub use state::{Component, Finding, SingleCheck, State};
+pub use state::{About, Component, Finding, PastResult, Results, SingleCheck, State};
 pub use switches::{Categories, Cause, Change, KEY, Switch, Switched, Unreadable, is_enabled};

@@ -1,7 +1,8 @@
 //! A person opens or closes a category: what that comes to is said before, and the same is done. Stores nothing.
 
 use super::category::DEFAULT;
-use super::category_index::{CategoryIndex, What};
+use super::category_index::CategoryIndex;
+use super::category_member::What;
 use super::handle::HealthState;
 use super::snapshot::Picture;
 use super::switches::{Cause, Change, Switch, is_enabled};

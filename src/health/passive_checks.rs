@@ -1,8 +1,8 @@
-//! What others report by themselves: components that nobody asks, and the self-tests of experiments. The last report counts.
+//! What others report by themselves: components that are not probed, and the self-tests of experiments. The last report counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,12 +16,12 @@ pub const SELF_TEST_FRESH: Duration = Duration::from_secs(24 * 3_600);
 /// What a report can be about.
 pub const REPORT_KINDS: [&str; 2] = ["component", "experiment"];
 
-/// The components that report by themselves. Nobody probes them: a component has one reporter, so never both.
+/// The components that report by themselves. They are not probed: a component has one reporter, so never both.
 #[derive(Default)]
 pub struct PassiveChecks {
-    components: BTreeMap<String, Reported>,
-    /// Those that labwatch asks or knows itself.
-    others: Vec<String>,
+    components: Mutex<BTreeMap<String, Reported>>,
+    /// Those that labwatch probes or knows itself.
+    others: Mutex<BTreeSet<String>>,
 }
 
 struct Reported {
@@ -86,7 +86,7 @@ impl PassiveChecks {
     #[must_use]
     pub fn knowing(own: &[&str]) -> Self {
         Self {
-            others: own.iter().map(|name| (*name).to_owned()).collect(),
+            others: Mutex::new(own.iter().map(|name| (*name).to_owned()).collect()),
             ..Self::default()
         }
     }
@@ -96,31 +96,39 @@ impl PassiveChecks {
     /// # Errors
     /// As [`Registry::register`].
     pub fn add(
-        &mut self,
+        &self,
         registry: &Registry,
         name: &str,
         categories: &[String],
         fresh: Duration,
     ) -> Result<(), RegisterError> {
         let reporter = registry.register(name, Some(fresh), categories)?;
-        self.components
-            .insert(name.to_owned(), Reported { reporter, fresh });
+        locked(&self.components).insert(name.to_owned(), Reported { reporter, fresh });
         Ok(())
     }
 
-    /// Takes note of a component that labwatch asks or knows itself.
-    pub fn is_asked(&mut self, name: &str) {
-        self.others.push(name.to_owned());
+    /// Takes note of a component that labwatch probes or knows itself.
+    pub fn is_asked(&self, name: &str) {
+        locked(&self.others).insert(name.to_owned());
     }
 
-    /// The components that report by themselves, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.components.keys().map(String::as_str)
+    /// Lets go of a component, however it is found out how it is.
+    pub fn remove(&self, registry: &Registry, name: &str) {
+        locked(&self.others).remove(name);
+        if locked(&self.components).remove(name).is_some() {
+            registry.remove(name);
+        }
+    }
+
+    /// The components that report by themselves.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        locked(&self.components).keys().cloned().collect()
     }
 
     /// Forgets the last report about a component: it is *init* again.
     pub fn withdraw(&self, name: &str) {
-        if let Some(Reported { reporter, .. }) = self.components.get(name) {
+        if let Some(Reported { reporter, .. }) = locked(&self.components).get(name) {
             reporter.withdraw();
         }
     }
@@ -130,17 +138,19 @@ impl PassiveChecks {
     /// # Errors
     /// [`NotTaken`]: it is not known, or asked.
     pub fn report(&self, name: &str, finding: Finding) -> Result<Taken, NotTaken> {
-        match self.components.get(name) {
+        match locked(&self.components).get(name) {
             Some(Reported { reporter, fresh }) => Ok(Taken {
                 changed: reporter.report(finding),
                 fresh: *fresh,
             }),
-            None if self.others.iter().any(|other| other == name) => {
-                Err(NotTaken::Asked(name.to_owned()))
-            }
+            None if locked(&self.others).contains(name) => Err(NotTaken::Asked(name.to_owned())),
             None => Err(NotTaken::Component(name.to_owned())),
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The result of an experiment's test of itself, as it reported it. It is shown as one more check, and changes no judgement.

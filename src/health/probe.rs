@@ -1,13 +1,15 @@
 //! Pulled components: each probe is a task of its own, with a period, a time limit and a bound on attempts; one that hangs or panics
 //! harms no other. Knows nothing of what is checked.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -61,10 +63,10 @@ impl Pace {
 #[derive(Default)]
 pub struct Probes {
     probes: Vec<Probe>,
-    asking: Vec<mpsc::Sender<Asked>>,
+    asker: Asker,
 }
 
-/// Somebody who waits for a check to be done.
+/// What waits for a check to be done.
 type Asked = oneshot::Sender<()>;
 
 struct Probe {
@@ -74,9 +76,9 @@ struct Probe {
     asked: mpsc::Receiver<Asked>,
 }
 
-/// Has every probe check at once.
+/// Has every probe check at once. A clone is the same one.
 #[derive(Debug, Clone, Default)]
-pub struct Asker(Vec<mpsc::Sender<Asked>>);
+pub struct Asker(Arc<Mutex<BTreeMap<Arc<str>, mpsc::Sender<Asked>>>>);
 
 impl Probes {
     /// Takes in a component that is pulled.
@@ -91,22 +93,15 @@ impl Probes {
         pace: Pace,
         check: Check,
     ) -> Result<(), RegisterError> {
-        let reporter = registry.register(name, Some(pace.stale_after()), categories)?;
-        let (ask, asked) = mpsc::channel(ASKED_QUEUE);
-        self.asking.push(ask);
-        self.probes.push(Probe {
-            reporter,
-            pace,
-            check,
-            asked,
-        });
+        let probe = Probe::new(registry, &self.asker, name, categories, pace, check)?;
+        self.probes.push(probe);
         Ok(())
     }
 
-    /// Who can have all of them check at once.
+    /// Has all of them check at once, and those that are started later beside them.
     #[must_use]
     pub fn asker(&self) -> Asker {
-        Asker(self.asking.clone())
+        self.asker.clone()
     }
 
     /// Checks until `stop`, each for the first time at once.
@@ -115,35 +110,110 @@ impl Probes {
         for probe in self.probes {
             tasks.spawn(probe.run());
         }
-        drop(self.asking);
         stop.cancelled().await;
         tasks.shutdown().await;
+    }
+}
+
+/// Probes that come and go while others run.
+pub struct LiveProbes {
+    registry: Registry,
+    asker: Asker,
+    running: BTreeMap<String, AbortHandle>,
+    tasks: JoinSet<()>,
+}
+
+impl LiveProbes {
+    /// None yet; `asker` reaches those that are started.
+    #[must_use]
+    pub fn new(registry: Registry, asker: Asker) -> Self {
+        Self {
+            registry,
+            asker,
+            running: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Takes in a component and checks it from now on.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn start(
+        &mut self,
+        name: &str,
+        categories: &[String],
+        pace: Pace,
+        check: Check,
+    ) -> Result<(), RegisterError> {
+        let probe = Probe::new(&self.registry, &self.asker, name, categories, pace, check)?;
+        let task = self.tasks.spawn(probe.run());
+        self.running.insert(name.to_owned(), task);
+        Ok(())
+    }
+
+    /// Ends a probe, and lets go of its component.
+    pub fn stop(&mut self, name: &str) {
+        if let Some(task) = self.running.remove(name) {
+            task.abort();
+            self.asker.forget(name);
+            self.registry.remove(name);
+        }
+        while self.tasks.try_join_next().is_some() {}
     }
 }
 
 impl Asker {
     /// Has every probe check now, and waits for all of them, but at most for `within`.
     pub async fn ask_all(&self, within: Duration) {
-        let mut waiting = Vec::with_capacity(self.0.len());
-        for probe in &self.0 {
-            let (asked, done) = oneshot::channel();
-            if probe.try_send(asked).is_ok() {
-                waiting.push(done);
-            }
-        }
-        // A probe that ended or took too long shows as stale; nobody waits for it here.
+        let waiting: Vec<_> = self
+            .probes()
+            .values()
+            .filter_map(|probe| {
+                let (asked, done) = oneshot::channel();
+                probe.try_send(asked).is_ok().then_some(done)
+            })
+            .collect();
+        // A probe that ended or took too long shows as stale; it is not waited for here.
         let _ = timeout(within, futures_util::future::join_all(waiting)).await;
+    }
+
+    fn forget(&self, name: &str) {
+        self.probes().remove(name);
+    }
+
+    fn probes(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, mpsc::Sender<Asked>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Probe {
+    fn new(
+        registry: &Registry,
+        asker: &Asker,
+        name: &str,
+        categories: &[String],
+        pace: Pace,
+        check: Check,
+    ) -> Result<Self, RegisterError> {
+        let reporter = registry.register(name, Some(pace.stale_after()), categories)?;
+        let (to_probe, asked) = mpsc::channel(ASKED_QUEUE);
+        asker.probes().insert(Arc::from(name), to_probe);
+        Ok(Self {
+            reporter,
+            pace,
+            check,
+            asked,
+        })
+    }
+
     async fn run(mut self) {
         let mut waiting: Vec<Asked> = Vec::new();
         loop {
             let finding = self.find_out().await;
             self.reporter.report(finding);
             for asked in waiting.drain(..) {
-                let _ = asked.send(()); // whoever asked may have given up
+                let _ = asked.send(()); // what asked may have given up
             }
             tokio::select! {
                 () = sleep(jittered(self.pace.period, fastrand::f64())) => {}
@@ -188,15 +258,14 @@ impl Probe {
     }
 }
 
-/// The period, up to a tenth shorter or longer. `chance` is from 0 to 1.
+/// The period, or up to a tenth less: it is the longest time between two checks. `chance` is from 0 to 1.
 fn jittered(period: Duration, chance: f64) -> Duration {
     let most = period / JITTER_PARTS;
-    (period + most.mul_f64(2.0 * chance.clamp(0.0, 1.0))).saturating_sub(most)
+    period.saturating_sub(most.mul_f64(chance.clamp(0.0, 1.0)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::super::state::State;
@@ -325,7 +394,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_asks_gets_a_check_at_once() {
+    async fn a_check_that_is_asked_for_is_at_once() {
         let registry = Registry::new(Hands::default().clock());
         let mut probes = Probes::default();
         let count = Arc::new(AtomicU32::new(0));
@@ -354,14 +423,38 @@ mod tests {
         assert_eq!(
             count.load(Ordering::Relaxed),
             2,
-            "and nobody waits for the one that hangs"
+            "and the one that hangs is not waited for"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_comes_and_goes_while_others_run() {
+        let registry = Registry::new(Hands::default().clock());
+        let probes = Probes::default();
+        let mut live = LiveProbes::new(registry.clone(), probes.asker());
+        let ok = || always(Attempt::Found(Finding::ok()));
+        live.start("web", &[], QUICK, ok()).expect("free");
+        assert!(
+            live.start("web", &[], QUICK, ok()).is_err(),
+            "one of a name"
+        );
+        probes.asker().ask_all(Duration::from_secs(3)).await;
+        assert_eq!(
+            states(&registry),
+            [("web".into(), State::Ok, String::new())]
+        );
+        live.stop("web");
+        assert!(states(&registry).is_empty());
+        let fails = always(Attempt::Found(Finding::error("gone")));
+        live.start("web", &[], QUICK, fails).expect("free again");
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(states(&registry)[0].1, State::Error);
     }
 
     #[test]
     fn jitter_is_a_tenth_and_a_dead_probe_is_noticed() {
         let minute = Duration::from_secs(60);
-        for (chance, seconds) in [(0.0, 54), (0.5, 60), (1.0, 66)] {
+        for (chance, seconds) in [(0.0, 60), (0.5, 57), (1.0, 54)] {
             assert_eq!(jittered(minute, chance).as_secs(), seconds);
         }
         assert_eq!(QUICK.stale_after().as_secs(), 2 * (60 + 3 * 5 + 2 * 5));

@@ -1,4 +1,4 @@
-//! Checks everything now, because somebody asked for it: one run at a time, with a bound on its time, and not more often than is good.
+//! Checks everything at request: one run at a time, with a bound on its time, and not more often than is good.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use engine::model::SourceName;
 /// The longest that a run takes.
 pub const FRESH_WITHIN: Duration = Duration::from_secs(4);
 
-/// After a run there is none for this long: whoever asks meanwhile gets its results.
+/// After a run there is none for this long: who asks meanwhile gets its results.
 pub const NOT_AGAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Has book read now, without waiting.

@@ -1,4 +1,4 @@
-//! The components that somebody reports: by push, or by a probe that owns the reporter. One reporter for each, so never both.
+//! The components that are reported: by push, or by a probe that owns the reporter. One reporter for each, so never both.
 //!
 //! The lock is held to copy a few values and never while anything is checked or read elsewhere.
 
@@ -6,13 +6,22 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::state::{Component, Finding, State};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::state::{Component, Finding, PastResult, Results, State};
 use engine::model::{Moment, format_duration};
 
 /// The most components: each is shown in every answer.
 pub const MAX_COMPONENTS: usize = 256;
+
+/// How many results of a component are remembered.
+pub const MAX_RESULTS: usize = 60;
+
+/// How much of a detail is remembered, in characters.
+const MAX_DETAIL_CHARS: usize = 300;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
@@ -46,13 +55,15 @@ impl fmt::Display for RegisterError {
 
 impl std::error::Error for RegisterError {}
 
-/// All components that somebody reports. A clone is the same registry.
+/// All components that are reported. A clone is the same registry.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
     clock: Clock,
     entries: Mutex<BTreeMap<Arc<str>, Entry>>,
+    /// How often the state or detail of a component has changed, or a component came or went.
+    changes: watch::Sender<u64>,
 }
 
 struct Entry {
@@ -61,6 +72,7 @@ struct Entry {
     updated: Option<Moment>,
     stale_after: Option<Duration>,
     categories: Arc<[String]>,
+    results: Arc<Results>,
 }
 
 /// Reports one component. There is one reporter for each.
@@ -76,11 +88,22 @@ impl Registry {
         Self(Arc::new(Inner {
             clock,
             entries: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }))
+    }
+
+    /// A registry that goes by the clock of the system.
+    #[must_use]
+    pub fn on_system_clock() -> Self {
+        let begun = Instant::now();
+        Self::new(Arc::new(move || {
+            Moment::new(Timestamp::now(), begun.elapsed())
         }))
     }
 
     /// Takes in a component, which is *init* until its first report. Once it has reported it is *stale* when no report came for
-    /// `stale_after`; `None` for one that reports only changes.
+    /// `stale_after`; `None` for one that reports only changes. One without `categories` is a part of the program, whose failure makes the
+    /// whole fail unless the settings say otherwise; one that names some is an outside service, which counts in those alone.
     ///
     /// # Errors
     /// [`RegisterError`]: the name is taken or does not fit into a path, or there are too many.
@@ -113,13 +136,55 @@ impl Registry {
                     updated: None,
                     stale_after,
                     categories: categories.into(),
+                    results: Arc::default(),
                 });
+                drop(entries);
+                self.note_change();
                 Ok(Reporter {
                     name,
                     registry: self.clone(),
                 })
             }
         }
+    }
+
+    /// The clock that it goes by.
+    pub(super) fn clock(&self) -> Clock {
+        Arc::clone(&self.0.clock)
+    }
+
+    /// Lets go of a component. What its reporter says from now on is not taken.
+    pub fn remove(&self, name: &str) {
+        if self.entries().remove(name).is_some() {
+            self.note_change();
+        }
+    }
+
+    /// Takes back the results of a component from before a restart.
+    pub fn remember(&self, name: &str, results: Results) {
+        if let Some(entry) = self.entries().get_mut(name)
+            && entry.results.is_empty()
+        {
+            entry.results = Arc::new(results);
+        }
+    }
+
+    /// The latest results of a component; `None` when there is none of this name.
+    #[must_use]
+    pub fn results(&self, name: &str) -> Option<Arc<Results>> {
+        self.entries()
+            .get(name)
+            .map(|entry| Arc::clone(&entry.results))
+    }
+
+    /// Shows whenever a component comes, goes, or changes its state or detail.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    fn note_change(&self) {
+        self.0.changes.send_modify(|count| *count += 1);
     }
 
     /// All components as they are now, sorted by name.
@@ -160,6 +225,7 @@ impl Entry {
             last_change: changed.wall(),
             last_update: self.updated.map(Moment::wall),
             categories: Arc::clone(&self.categories),
+            results: Arc::clone(&self.results),
         }
     }
 }
@@ -176,6 +242,14 @@ impl Reporter {
         let now = (self.registry.0.clock)();
         let was = {
             let mut entries = self.registry.entries();
+            // A component of this name may have come after this one went.
+            let is_this = |known: &Arc<str>| Arc::ptr_eq(known, &self.name);
+            if !entries
+                .get_key_value(&self.name)
+                .is_some_and(|(known, _)| is_this(known))
+            {
+                return false;
+            }
             let Some(entry) = entries.get_mut(&self.name) else {
                 return false;
             };
@@ -185,9 +259,11 @@ impl Reporter {
                 return false;
             }
             entry.changed = now;
+            keep(&mut entry.results, now.wall(), &finding);
             std::mem::replace(&mut entry.finding, finding.clone()).state
         };
         self.note(&finding, was);
+        self.registry.note_change();
         true
     }
 
@@ -214,6 +290,19 @@ impl Reporter {
             tracing::warn!(%component, state, was, detail, "{component} is {state}: {detail}");
         }
     }
+}
+
+/// Adds a result to the latest ones, of which there are at most [`MAX_RESULTS`].
+fn keep(results: &mut Arc<Results>, at: Timestamp, finding: &Finding) {
+    let results = Arc::make_mut(results);
+    if results.len() >= MAX_RESULTS {
+        results.pop_front();
+    }
+    results.push_back(PastResult {
+        at,
+        state: finding.state,
+        detail: finding.detail.chars().take(MAX_DETAIL_CHARS).collect(),
+    });
 }
 
 /// In words how long nothing came.
@@ -255,6 +344,38 @@ mod tests {
     }
 
     #[test]
+    fn the_latest_results_are_remembered_and_what_is_removed_is_gone() {
+        let hands = Hands::default();
+        let registry = Registry::new(hands.clock());
+        let web = registry.register("web", None, &[]).expect("free");
+        let mut changes = registry.changes();
+        for second in 0..100 {
+            hands.pass(1);
+            web.report(Finding::error(format!("failure {second}")));
+            web.report(Finding::error(format!("failure {second}")));
+        }
+        assert!(changes.has_changed().expect("there is a registry"));
+        let results = registry.results("web").expect("is known");
+        assert_eq!(results.len(), MAX_RESULTS, "the same again is no result");
+        let ends = [results.front(), results.back()];
+        assert_eq!(
+            ends.map(|end| end.map(|one| (one.at.as_second(), one.detail.clone()))),
+            [
+                Some((41, "failure 40".to_owned())),
+                Some((100, "failure 99".to_owned()))
+            ]
+        );
+        changes.mark_unchanged();
+        registry.remove("web");
+        assert!(changes.has_changed().expect("there is a registry"));
+        assert!(!web.report(Finding::ok()) && registry.components().is_empty());
+        let _again = registry.register("web", None, &[]).expect("free again");
+        assert!(!web.report(Finding::ok()), "it is not this one's reporter");
+        registry.remember("web", (*results).clone());
+        assert_eq!(registry.results("web"), Some(results));
+    }
+
+    #[test]
     fn a_component_is_init_then_what_is_reported_then_stale() {
         let hands = Hands::default();
         let registry = Registry::new(hands.clock());
@@ -270,7 +391,7 @@ mod tests {
                 one.state(),
                 one.detail().to_owned(),
                 one.last_change.as_second(),
-                one.last_update.map(jiff::Timestamp::as_second),
+                one.last_update.map(Timestamp::as_second),
             )
         };
         assert_eq!(seen(), (State::Init, "starting".into(), 0, None));

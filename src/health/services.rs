@@ -1,12 +1,14 @@
-//! Outside services: what is expected of one, and what its answer amounts to. Fetches nothing itself.
+//! Outside services: how often one is checked, what is expected of it, and what its answer amounts to. Fetches nothing itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::category::{DEFAULT, takes_in_service};
 use super::probe::{Attempt, Pace};
-use super::state::{Finding, SingleCheck, State};
-use crate::config::{Expect, ServiceSettings};
+use super::state::{About, Finding, SingleCheck, State};
+use crate::config::{CategorySettings, Expect, ServiceSettings};
 
 /// The most single checks that are kept of one service's document.
 pub const MAX_SINGLE_CHECKS: usize = 200;
@@ -14,11 +16,30 @@ pub const MAX_SINGLE_CHECKS: usize = 200;
 /// How many failing checks a detail names.
 const NAMED: usize = 5;
 
-/// When and how often a service is asked.
+/// The categories in which a service counts: without any it is in that of everything, as in the standard.
 #[must_use]
-pub fn pace(service: &ServiceSettings) -> Pace {
+pub fn categories_of(service: &ServiceSettings) -> Vec<String> {
+    if service.categories.is_empty() {
+        vec![DEFAULT.to_owned()]
+    } else {
+        service.categories.clone()
+    }
+}
+
+/// When and how often a service is checked: a category's period is the longest time between two checks of what is in it, so the
+/// shortest of its own period and those of its categories holds.
+#[must_use]
+pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace {
+    let own = categories_of(service);
+    let period = categories
+        .iter()
+        .filter(|category| {
+            own.contains(&category.name) || takes_in_service(category, &service.name)
+        })
+        .map(|category| category.period)
+        .fold(service.period, Duration::min);
     Pace {
-        period: service.period,
+        period,
         timeout: service.timeout,
         retries: service.retries,
         cooldown: service.retry_after,
@@ -49,6 +70,8 @@ fn judge(expect: Expect, status: u16, body: &[u8]) -> Finding {
 /// The part of a health document that matters here.
 #[derive(Deserialize)]
 struct Document {
+    #[serde(flatten)]
+    about: About,
     #[serde(default)]
     checks: Option<Vec<SingleCheck>>,
 }
@@ -86,9 +109,9 @@ fn document(body: &[u8]) -> Finding {
     };
     checks.truncate(MAX_SINGLE_CHECKS);
     Finding {
-        state,
-        detail,
         checks: Arc::from(checks),
+        about: Some(Arc::new(document.about)),
+        ..Finding::new(state, detail)
     }
 }
 
@@ -142,6 +165,41 @@ mod tests {
                 (state, detail),
                 "{expect:?} {status}"
             );
+        }
+    }
+
+    #[test]
+    fn the_shortest_period_of_its_categories_reaches_a_service() {
+        let category = |name: &str, seconds, pattern: &str| CategorySettings {
+            period: Duration::from_secs(seconds),
+            patterns: vec![pattern.to_owned()],
+            ..crate::health::strict(name)
+        };
+        let service = |seconds, categories: &[&str]| ServiceSettings {
+            name: "wiki".into(),
+            url: None,
+            period: Duration::from_secs(seconds),
+            timeout: Duration::from_secs(1),
+            expect: Expect::Any2xx,
+            categories: categories.iter().map(|name| (*name).to_owned()).collect(),
+            retries: 0,
+            retry_after: Duration::from_secs(1),
+        };
+        let categories = [
+            category("fast", 2, "spin*"),
+            category("slow", 50, "x*"),
+            category("by-name", 7, "wik?"),
+            category("everything", 1, "*"),
+        ];
+        for (own, named, period) in [
+            (30, &["fast"][..], 2),
+            (30, &["slow"], 7),
+            (5, &["slow"], 5),
+            (30, &["slow", "fast"], 2),
+            (5, &[], 5),
+        ] {
+            let pace = pace(&service(own, named), &categories);
+            assert_eq!(pace.period.as_secs(), period, "{own} {named:?}");
         }
     }
 

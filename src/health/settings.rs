@@ -27,6 +27,8 @@ pub struct Settings {
     pub pools: Vec<PoolSettings>,
     /// How long after the start an experiment that is not judged yet holds readiness back.
     pub startup: Duration,
+    /// Whether a laboratory is watched. Without one there are neither sources nor experiments, and neither is waited for.
+    pub laboratory: bool,
     /// Where people see the whole status; may be empty.
     pub link: String,
     /// What stands in front of the paths that answers name: where people reach us, or the path below which we are served; may be empty.
@@ -42,6 +44,7 @@ impl Default for Settings {
             categories: Vec::new(),
             pools: Vec::new(),
             startup: Duration::from_secs(60),
+            laboratory: true,
             link: String::new(),
             place: String::new(),
         }
@@ -90,7 +93,11 @@ pub struct Identity {
     pub version: &'static str,
     /// The commit it was built from; `None` when the build did not say.
     pub commit: Option<&'static str>,
-    /// When it was built, in the build's own words; `None` when it did not say.
+    /// When that commit was made, in RFC 3339; `None` when the build did not say.
+    pub committed: Option<&'static str>,
+    /// Whether the sources were changed after the commit: `clean` or `dirty`; `None` when the build did not say.
+    pub git_state: Option<&'static str>,
+    /// When it was built, in RFC 3339; `None` when the build did not say.
     pub built: Option<&'static str>,
     /// When the process started.
     pub started: Timestamp,
@@ -104,6 +111,8 @@ impl Identity {
             name: env!("CARGO_PKG_NAME"),
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("LABWATCH_COMMIT"),
+            committed: option_env!("LABWATCH_COMMITTED"),
+            git_state: option_env!("LABWATCH_GIT_STATE"),
             built: option_env!("LABWATCH_BUILT"),
             started,
         }

@@ -55,17 +55,33 @@ impl Picture {
             .find(|component| &*component.name == name)
     }
 
+    /// Whether a component's failure makes the whole fail: a part of labwatch that is not set to be without effect. Outside services
+    /// count in their categories alone.
+    #[must_use]
+    pub fn is_fatal(&self, component: &Component) -> bool {
+        !component.is_service() && self.settings.is_fatal(&component.name)
+    }
+
     /// The components whose failure makes the whole fail.
     pub fn fatal(&self) -> impl Iterator<Item = &Component> {
         self.components
             .iter()
-            .filter(|component| self.settings.is_fatal(&component.name))
+            .filter(|component| self.is_fatal(component))
+    }
+
+    /// Whether liveness depends on a component as it is now: not on a fault that starting anew would not repair.
+    #[must_use]
+    pub fn is_vital(&self, component: &Component) -> bool {
+        LIVENESS.contains(&&*component.name)
+            && self.is_fatal(component)
+            && !component.finding.is_external
     }
 
     /// The components on which liveness depends.
     pub fn vital(&self) -> impl Iterator<Item = &Component> {
-        self.fatal()
-            .filter(|component| LIVENESS.contains(&&*component.name))
+        self.components
+            .iter()
+            .filter(|component| self.is_vital(component))
     }
 
     /// How the whole is: the worst of what is fatal, and which component that is, the first by name where there are several.

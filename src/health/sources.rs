@@ -1,4 +1,4 @@
-//! Relay, jump, book and the ways to people as components: read from the engine's picture. The mail server is probed besides.
+//! Relay, jump, book and the routes of notifications as components: read from the engine's snapshot. The mail server is probed besides.
 
 use std::sync::Arc;
 
@@ -9,11 +9,17 @@ use super::state::{Component, Finding, State};
 use engine::model::{SourceHealth, SourceName};
 use engine::{Link, Snapshot, SourceView};
 
-/// The name of the ways to people among the components.
+/// The name of the routes of notifications among the components.
 pub const MAIL: &str = "mail";
 
-/// Puts the components that the engine knows about to those that are reported. Mail is one only where there is somebody to tell.
-pub(super) fn join(components: &mut Vec<Component>, snapshot: &Snapshot, now: Timestamp) {
+/// Puts the components that the engine knows about to those that are reported: the sources where a laboratory is watched, and mail where
+/// there is a route.
+pub(super) fn join(
+    components: &mut Vec<Component>,
+    snapshot: &Snapshot,
+    laboratory: bool,
+    now: Timestamp,
+) {
     let probed = components
         .iter()
         .position(|component| &*component.name == MAIL)
@@ -22,6 +28,7 @@ pub(super) fn join(components: &mut Vec<Component>, snapshot: &Snapshot, now: Ti
         snapshot
             .sources
             .iter()
+            .filter(|_| laboratory)
             .map(|source| component(source, snapshot, now)),
     );
     components.extend(mail(snapshot).map(|used| worse(used, probed)));
@@ -52,6 +59,7 @@ fn component(source: &SourceView, snapshot: &Snapshot, now: Timestamp) -> Compon
         last_change: source.since,
         last_update: source.last_report,
         categories: Arc::default(),
+        results: Arc::default(),
     }
 }
 
@@ -81,7 +89,7 @@ fn down(source: &SourceView, now: Timestamp) -> Finding {
     }
 }
 
-/// The ways to people, as one. One that was not needed yet counts as well: nobody knows better.
+/// The routes of notifications, as one. One that was not needed yet counts as well: nothing else is known of it.
 fn mail(snapshot: &Snapshot) -> Option<Component> {
     let routes = &snapshot.routes;
     let failing = routes
@@ -98,6 +106,7 @@ fn mail(snapshot: &Snapshot) -> Option<Component> {
         last_change: waiting.or(last_sent).unwrap_or(snapshot.started),
         last_update: last_sent.max(waiting),
         categories: Arc::default(),
+        results: Arc::default(),
     })
 }
 
@@ -114,6 +123,7 @@ mod tests {
             last_change: at,
             last_update: Some(at),
             categories: Arc::default(),
+            results: Arc::default(),
         }
     }
 

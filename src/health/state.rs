@@ -1,11 +1,15 @@
 //! The states of a component, and what is known about one. The views have four ways to say them; here is the one that they mean.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 /// How a component or an experiment is. The order is from best to worst, as it decides which one speaks for many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// It works.
     Ok,
@@ -42,7 +46,7 @@ impl State {
     }
 }
 
-/// What somebody found out about a component.
+/// What was found out about a component.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// How it is.
@@ -51,6 +55,10 @@ pub struct Finding {
     pub detail: String,
     /// The single checks of which it consists, where it names them.
     pub checks: Arc<[SingleCheck]>,
+    /// What an outside service says of itself, where it gives a health document.
+    pub about: Option<Arc<About>>,
+    /// Whether the cause lies outside of this process, so that starting it anew repairs nothing: liveness does not fail by it.
+    pub is_external: bool,
 }
 
 impl Finding {
@@ -61,6 +69,17 @@ impl Finding {
             state,
             detail: detail.into(),
             checks: Arc::default(),
+            about: None,
+            is_external: false,
+        }
+    }
+
+    /// The same, with a cause outside of this process.
+    #[must_use]
+    pub fn external(self) -> Self {
+        Self {
+            is_external: true,
+            ..self
         }
     }
 
@@ -77,7 +96,19 @@ impl Finding {
     }
 }
 
-/// A single check in the health document of an outside service, as that service tells it.
+/// What the health document of an outside service says of the service as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct About {
+    /// Its system code; empty where it gives none.
+    pub system_code: String,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+}
+
+/// A single check in the health document of an outside service, as that service gives it.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SingleCheck {
@@ -99,6 +130,8 @@ pub struct SingleCheck {
     pub check_output: String,
     /// When, in the service's own words.
     pub last_updated: String,
+    /// Its acknowledgement there; empty where it has none.
+    pub ack: String,
 }
 
 impl Default for SingleCheck {
@@ -113,6 +146,7 @@ impl Default for SingleCheck {
             panic_guide: String::new(),
             check_output: String::new(),
             last_updated: String::new(),
+            ack: String::new(),
         }
     }
 }
@@ -128,11 +162,33 @@ pub struct Component {
     pub last_change: Timestamp,
     /// When there was last evidence; `None` when there was none yet.
     pub last_update: Option<Timestamp>,
-    /// The categories that it is in, besides those of all components.
+    /// The categories in which an outside service counts; none for a part of labwatch.
     pub categories: Arc<[String]>,
+    /// Its latest results, oldest first, as far as they are remembered.
+    pub results: Arc<Results>,
 }
 
+/// One result of a component, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PastResult {
+    /// Since when it was so.
+    pub at: Timestamp,
+    /// How it was.
+    pub state: State,
+    /// What was wrong; may be cut.
+    pub detail: String,
+}
+
+/// The latest results of a component, oldest first.
+pub type Results = VecDeque<PastResult>;
+
 impl Component {
+    /// Whether it is an outside service: it names the categories in which it counts, and counts nowhere else.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        !self.categories.is_empty()
+    }
+
     /// Its state.
     #[must_use]
     pub fn state(&self) -> State {

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::category::{Verdict, is_fault};
-use super::category_index::{CategoryIndex, CategoryMember, What, pace};
+use super::category_index::{CategoryIndex, pace};
+use super::category_member::{CategoryMember, What};
 use super::snapshot::Picture;
 use crate::config::CategorySettings;
 use engine::Quarantined;

@@ -64,7 +64,6 @@ reasons! {
     InvalidName = BAD_REQUEST, "This is not a name";
     InvalidText = BAD_REQUEST, "A text is empty, too long, or not one line";
     InvalidTime = BAD_REQUEST, "A time is past, out of order, or too far away";
-    EndNeeded = BAD_REQUEST, "An end is needed";
     ReservedPrefix = BAD_REQUEST, "The reason would be taken for labwatch's own";
     TooMuch = BAD_REQUEST, "The answer would be too large";
     InvalidIdempotencyKey = BAD_REQUEST, "The idempotency key is empty, too long, or not ASCII";

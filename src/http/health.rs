@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::error::{self, ApiError, Reason};
 use super::middleware::OwnWords;
 use super::routes::Routes;
-use crate::health::dialects::{self, Answer, Contributor, Query, Refused, forms};
+use crate::health::dialects::{self, Answer, Contributor, Endpoint, Query, Reader, Refused, forms};
 use crate::health::{
     Change, HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
     targets_of,
@@ -32,8 +32,10 @@ pub struct HealthRoutes {
     pub refresher: Arc<Refresher>,
     /// The components that report by themselves.
     pub pushed: Arc<PassiveChecks>,
-    /// Who contributes to `/actuator/info`.
+    /// What is contributed to `/actuator/info`.
     pub contributors: Arc<[Contributor]>,
+    /// What is added to the actuator.
+    pub endpoints: Arc<[Endpoint]>,
     /// Keeps the change of a category's switch, and says whether it is on disk.
     pub keep_switch: Arc<KeepSwitch>,
     /// The levels of the log; without them there is no `/actuator/logger`.
@@ -93,6 +95,7 @@ pub(super) fn documented() -> Routes<HealthRoutes> {
         .add(routes!(gtg));
     Routes::needing(Need::Read)
         .add(routes!(info))
+        .add(routes!(added))
         .add(routes!(health))
         .add(routes!(agg_health))
         .add(routes!(status))
@@ -135,8 +138,26 @@ pub(super) async fn readiness(
 #[utoipa::path(get, path = "/actuator", tag = "health", responses(
     (status = 200, description = "Each with its path", body = forms::Endpoints),
 ))]
-pub(super) async fn actuator() -> Result<Response, ApiError> {
-    answered(dialects::actuator())
+pub(super) async fn actuator(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
+    answered(dialects::actuator(state.levels.is_some(), &state.endpoints))
+}
+
+/// An endpoint that a program around labwatch adds to the actuator.
+#[utoipa::path(get, path = "/actuator/{name}", tag = "health", operation_id = "actuator_endpoint", params(("name" = String, Path, description = "The endpoint, as `/actuator` lists it", example = "motd")), responses(
+    (status = 200, description = "What the endpoint answers", body = forms::Added),
+    (status = 503, description = "It has no answer: `error` says why", body = forms::Added),
+))]
+pub(super) async fn added(
+    State(state): State<HealthRoutes>,
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
+    let mut endpoints = state.endpoints.iter();
+    let endpoint = endpoints
+        .find(|endpoint| endpoint.name == name)
+        .ok_or_else(|| error::no_such_path(&uri))?;
+    answered(dialects::of_endpoint(endpoint, &state.desk.picture()))
 }
 
 /// Health by kind (Layotto's form): UP, INIT or DOWN of every component.
@@ -176,8 +197,16 @@ pub(super) async fn actuator_health_of(
 #[utoipa::path(get, path = "/actuator/info", tag = "health", responses(
     (status = 200, description = "A member that cannot be told shows its error", body = forms::Info),
 ))]
-pub(super) async fn info(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
-    answered(dialects::info(&state.desk.picture(), &state.contributors))
+pub(super) async fn info(
+    State(state): State<HealthRoutes>,
+    caller: Caller,
+) -> Result<Response, ApiError> {
+    let picture = state.desk.picture();
+    answered(dialects::info(
+        &picture,
+        &state.contributors,
+        reader(&caller),
+    ))
 }
 
 /// The levels of the log.
@@ -244,16 +273,23 @@ pub(super) async fn health(
         .filter_map(|value| value.to_str().ok())
         .collect();
     let wants_json = dialects::wants_json(&accepted.join(","));
-    let reader = if caller.may(Scope::Admin) {
-        dialects::Reader::Maintainer
-    } else {
-        dialects::Reader::Anybody
-    };
+    let reader = reader(&caller);
     answered(if wants_json {
-        dialects::health_json(&picture, &query)
+        dialects::health_json(&picture, &query, reader)
     } else {
         dialects::health_page(&picture, &query, reader)
     })
+}
+
+/// What a caller may see and do.
+fn reader(caller: &Caller) -> Reader {
+    if caller.may(Scope::Admin) {
+        Reader::Maintainer
+    } else if caller.may_see_private() {
+        Reader::Full
+    } else {
+        Reader::Public
+    }
 }
 
 /// Whether the categories can be used now. Never has a body.

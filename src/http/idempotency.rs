@@ -327,7 +327,7 @@ mod tests {
                 .iter()
                 .flat_map(|it| &it.answer)
                 .map(|it| it.body.len())
-                .sum()
+                .sum::<usize>()
         );
         drop(kept);
         tokio::time::advance(KEPT_FOR + Duration::from_secs(1)).await;

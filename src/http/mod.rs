@@ -40,17 +40,17 @@ pub use document::written;
 pub use health::{HealthRoutes, KeepSwitch};
 pub use metrics::{Count, Figures};
 pub use middleware::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
-pub use port_probe::labwatch_on;
+pub use port_probe::{StatusAnswer, labwatch_on, status_on};
 pub use prefix::below;
 pub use routes::{Routes, Rule};
 pub use server::{
     CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS,
     MAX_HEAD_BYTES, STREAM_LIFE, serve, serve_over_tls,
 };
-pub use state::{ApiState, router, routes};
+pub use state::{ApiState, health_router, router, routes};
 pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
 pub use v1::{DOCUMENT_JSON, document};
 pub use v2::{
     Categories, DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, NoReport, PING_EVERY,
-    ReportSource, ReportSourcing, Reports, document_v2, report_routes,
+    ReportSource, ReportSourcing, Reports, ServiceRow, document_v2, report_routes,
 };

@@ -1,8 +1,9 @@
-//! Who answers on an address that we cannot have: another labwatch, or somebody else. Asks one question and believes only the headers.
+//! What answers on an address: another labwatch, or another program. Asks one question, and knows labwatch by its headers alone.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -16,17 +17,46 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// The longest head of an answer that is read, in bytes.
 const MAX_HEAD_BYTES: u64 = 8 << 10;
 
+/// The longest answer that is read, in bytes: the status of 10,000 experiments is about 3 MB.
+const MAX_STATUS_BYTES: u64 = 32 << 20;
+
 /// The longest version that is repeated, in characters.
 const MAX_VERSION_CHARS: usize = 40;
 
-/// The version of the labwatch that answers on this address; `None` where nobody answers in time, or somebody else does.
+/// The version of the labwatch that answers on this address; `None` where nothing answers in time, or another program does.
 /// It is recognised whatever its answer is, so also while it is unwell.
 pub async fn labwatch_on(address: SocketAddr) -> Option<String> {
-    let head = timeout(WITHIN, head(reachable(address))).await.ok()?.ok()?;
-    version(&head)
+    let asked = ask(reachable(address), MAX_HEAD_BYTES, Until::Head);
+    let head = timeout(WITHIN, asked).await.ok()?.ok()?;
+    version(&String::from_utf8_lossy(&head))
 }
 
-/// Who listens on every address is asked on this host.
+/// What a labwatch answers about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusAnswer {
+    /// Its version.
+    pub version: String,
+    /// 200 where it is OK, 503 where it is not, 401 where reading needs a token.
+    pub status: u16,
+    /// The answer, as `/status` has it.
+    pub body: Value,
+}
+
+/// The status of the labwatch that answers on this address in plain HTTP; `None` where nothing answers in time, or another program does.
+pub async fn status_on(address: SocketAddr) -> Option<StatusAnswer> {
+    let asked = ask(reachable(address), MAX_STATUS_BYTES, Until::End);
+    let answer = timeout(WITHIN, asked).await.ok()?.ok()?;
+    let end = answer.windows(4).position(|end| end == b"\r\n\r\n")?;
+    let (head, body) = (answer.get(..end)?, answer.get(end + 4..)?);
+    let head = String::from_utf8_lossy(head);
+    Some(StatusAnswer {
+        version: version(&head)?,
+        status: head.split(' ').nth(1)?.parse().ok()?,
+        body: serde_json::from_slice(body).ok()?,
+    })
+}
+
+/// What listens on every address is asked on this host.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -36,20 +66,24 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-async fn head(address: SocketAddr) -> std::io::Result<String> {
+/// Up to where an answer is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Head,
+    End,
+}
+
+/// Asks in HTTP/1.0, whose answers end with the connection and are in one piece.
+async fn ask(address: SocketAddr, most: u64, until: Until) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
-    stream
-        .write_all(
-            format!("GET /status HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
-                .as_bytes(),
-        )
-        .await?;
+    let question = format!("GET /status HTTP/1.0\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(question.as_bytes()).await?;
     let mut answer = Vec::new();
-    let mut stream = stream.take(MAX_HEAD_BYTES);
-    while !answer.windows(4).any(|end| end == b"\r\n\r\n")
-        && stream.read_buf(&mut answer).await? > 0
-    {}
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let mut stream = stream.take(most);
+    let is_enough =
+        |answer: &[u8]| until == Until::Head && answer.windows(4).any(|end| end == b"\r\n\r\n");
+    while !is_enough(&answer) && stream.read_buf(&mut answer).await? > 0 {}
+    Ok(answer)
 }
 
 fn version(head: &str) -> Option<String> {

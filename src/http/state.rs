@@ -99,6 +99,14 @@ async fn place(State(base): State<Arc<str>>, request: Request, next: Next) -> Re
     response
 }
 
+/// The health endpoints alone, behind the same authenticator: for a listener of their own.
+pub fn health_router(health: HealthRoutes, authenticator: &Arc<Authenticator>) -> Router {
+    let guarded = health::routes(health)
+        .guarded(authenticator)
+        .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
+    middleware::dressed(guarded, Cors::Off)
+}
+
 /// All routes that there are with this state, the page's aside.
 pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
     let served = Arc::new(Served {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clients::parse;
-use engine::model::{CallError, SourceName};
+use engine::model::{CallError, ConnectError, SourceName};
 use engine::{Link, Report};
 
 /// The longest line that is read, in bytes: a report of 10,000 experiments is 6 MB.
@@ -244,7 +244,9 @@ fn frame(source: SourceName, line: &str) -> Result<Parsed, String> {
         }
         (Some("refused"), _) => Some(Recorded::Link(
             source,
-            Link::Failed(CallError::Unreachable("connection refused".to_owned())),
+            Link::Failed(ConnectError::access(CallError::Refused(
+                "connection refused".to_owned(),
+            ))),
         )),
         (Some(other), _) => {
             return Err(format!(

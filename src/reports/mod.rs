@@ -1,5 +1,5 @@
 //! Reports of availability: what happened in a time, counted by a rule that stands on each of them. The accounting is pure: what was kept
-//! goes in, a report comes out, and others write it down as JSON, CSV, a page or a mail. It judges nothing and tells nobody.
+//! goes in, a report comes out, and others write it down as JSON, CSV, a page or a mail. It evaluates no experiment and notifies no one.
 
 mod account;
 mod csv;

@@ -114,6 +114,15 @@ impl Period {
         Self::month(&last.strftime("%Y-%m").to_string(), zone, now)
     }
 
+    /// The month in which `now` is.
+    ///
+    /// # Errors
+    /// [`PeriodError`] where the calendar ends.
+    pub fn this_month(zone: &TimeZone, now: Timestamp) -> Result<Self, PeriodError> {
+        let this = Zoned::new(now, zone.clone()).date();
+        Self::month(&this.strftime("%Y-%m").to_string(), zone, now)
+    }
+
     fn new(
         name: String,
         (from, until): (Timestamp, Timestamp),

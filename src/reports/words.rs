@@ -1,19 +1,25 @@
 //! Numbers of a report as people read them. `–` stands for what is not known.
 
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, Zoned};
+
 use super::sheet::{Report, Restore, Row};
 
 /// What stands for a number that there is not.
 pub(super) const NOTHING: &str = "–";
 
+/// How much must have been booked and evaluated for a rate by booked hours to mean something, in minutes.
+const ENOUGH_BOOKED_MINUTES: f64 = 600.0;
+
 /// The columns of a table for people, besides the name.
 pub const COLUMNS: [&str; 8] = [
     "available",
-    "booked",
-    "down",
+    "while booked",
+    "not usable",
     "unknown",
-    "own downtime",
+    "labwatch off",
     "failures",
-    "to restore",
+    "mean time to restore",
     "student time lost",
 ];
 
@@ -33,44 +39,82 @@ pub fn cells(row: &Row) -> [String; 8] {
     ]
 }
 
+/// The numbers that a head of teaching asks for: what it is, and how much.
+#[must_use]
+pub fn figures(report: &Report) -> [(&'static str, String); 6] {
+    let total = &report.total;
+    [
+        ("available", percent(total.availability)),
+        ("available while booked", percent(total.booked_availability)),
+        (
+            "sessions spoiled",
+            format!("{} of {}", total.sessions_spoiled, total.sessions),
+        ),
+        ("student time lost", time(Some(total.student_minutes_lost))),
+        ("failures", total.failures.to_string()),
+        ("mean time to restore", time(total.minutes_to_restore)),
+    ]
+}
+
 /// What is said about everything, in sentences.
 #[must_use]
 pub fn sentences(report: &Report) -> Vec<String> {
     let total = &report.total;
-    let between = total
-        .hours_between_failures
-        .map_or(NOTHING.to_owned(), |hours| time(Some(hours * 60.0)));
-    let per_100 = total
-        .failures_per_100_booked_hours
-        .map_or(NOTHING.to_owned(), |number| format!("{number:.2}"));
+    let failures = count(total.failures, "failure");
+    let restored = total.minutes_to_restore.map_or(String::new(), |minutes| {
+        format!(
+            "; after one, an experiment was usable again in {} on average",
+            time(Some(minutes))
+        )
+    });
     vec![
         format!(
-            "Available {} of all judged time, and {} of what was booked.",
+            "Available {} of all evaluated time, and {} of what was booked.",
             percent(total.availability),
             percent(total.booked_availability)
         ),
+        format!("{failures}{restored}."),
+        booked(total),
         format!(
-            "{} failures; usable time for each {between}; {} to restore; {per_100} for each 100 booked hours.",
-            total.failures,
-            time(total.minutes_to_restore)
-        ),
-        format!(
-            "{} of {} sessions spoiled; {} of students' time lost.",
+            "{} of {} spoiled; {} of students' time lost.",
             total.sessions_spoiled,
-            total.sessions,
+            count(total.sessions, "session"),
             time(Some(total.student_minutes_lost))
         ),
         format!(
-            "Withdrawn {} times, regretted {}; {} bookings could not be started although we found the experiment usable.",
-            total.withdrawals, total.withdrawals_regretted, total.bookings_missed
+            "labwatch withdrew experiments {}, {} of these needlessly as it turned out; {} could not be started although the experiment was found usable.",
+            count(total.withdrawals, "time"),
+            total.withdrawals_regretted,
+            count(total.bookings_missed, "booking")
         ),
         format!(
-            "Not counted: {} unknown, {} maintenance, {} own downtime.",
+            "Not counted: {} unknown, {} maintenance, {} in which labwatch was off.",
             time(Some(total.minutes.unknown)),
             time(Some(total.minutes.maintenance)),
             time(Some(total.minutes.own_downtime))
         ),
     ]
+}
+
+/// How often bookings are hit, where enough was booked to tell.
+fn booked(total: &Row) -> String {
+    let minutes = &total.booked_minutes;
+    let evaluated = minutes.ok + minutes.degraded + minutes.flapping + minutes.down;
+    match total.failures_per_100_booked_hours {
+        Some(number) if evaluated >= ENOUGH_BOOKED_MINUTES => {
+            format!("{number:.1} failures for each 100 booked hours.")
+        }
+        _ => format!(
+            "{} booked: too little to tell how many failures there are for each 100 booked hours.",
+            time(Some(evaluated))
+        ),
+    }
+}
+
+/// A number with its noun.
+fn count(number: u32, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
 }
 
 /// How long it usually takes until an experiment can be used again.
@@ -89,17 +133,26 @@ pub fn restore(restore: &Restore) -> String {
     }
 }
 
-/// When it was made, and what it is about.
+/// When it was made and what it is about, by the clocks of its zone.
 #[must_use]
 pub fn about(report: &Report) -> String {
-    let Report {
-        from,
-        until,
-        zone,
-        made,
-        ..
-    } = report;
-    format!("From {from:.0} until {until:.0}, by the clocks of {zone}; made {made:.0}.")
+    let zone = TimeZone::get(&report.zone).unwrap_or(TimeZone::UTC);
+    let at = |time: Timestamp| time.to_zoned(zone.clone());
+    let (from, until) = (at(report.from), at(report.until));
+    let is_midnight = |time: &Zoned| time.time() == jiff::civil::Time::midnight();
+    let (format, until) = if is_midnight(&from) && is_midnight(&until) {
+        let last = report.until - SignedDuration::from_secs(1);
+        ("%-d %B %Y", at(last))
+    } else {
+        ("%-d %B %Y %H:%M", until)
+    };
+    format!(
+        "{} to {}, by the clocks of {}; made {}.",
+        from.strftime(format),
+        until.strftime(format),
+        zone.iana_name().unwrap_or("UTC"),
+        at(report.made).strftime("%-d %B %Y %H:%M")
+    )
 }
 
 /// A share as a percentage that never rounds up to all.
@@ -107,8 +160,8 @@ pub(super) fn percent(share: Option<f64>) -> String {
     let Some(share) = share else {
         return NOTHING.to_owned();
     };
-    let floored = (share * 100_000.0).floor() / 1_000.0;
-    format!("{floored:.3} %")
+    let floored = (share * 1_000.0).floor() / 10.0;
+    format!("{floored:.1} %")
 }
 
 /// Minutes as people say them: `42 s`, `7 min`, `5.2 h`, `3.1 d`.
@@ -130,10 +183,10 @@ mod tests {
     #[test]
     fn almost_all_is_not_all() {
         for (share, expect) in [
-            (Some(1.0), "100.000 %"),
-            (Some(0.999_999_9), "99.999 %"),
-            (Some(0.5), "50.000 %"),
-            (Some(0.0), "0.000 %"),
+            (Some(1.0), "100.0 %"),
+            (Some(0.999_999_9), "99.9 %"),
+            (Some(0.5), "50.0 %"),
+            (Some(0.0), "0.0 %"),
             (None, "–"),
         ] {
             assert_eq!(percent(share), expect);

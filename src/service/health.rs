@@ -1,57 +1,36 @@
-//! The boot story of the service's own health: who reports, who is asked, where changes are kept. Judges nothing.
+//! The start of the service's own health: what reports, what is probed, where changes are kept. Decides nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
+use super::extensions::Extensions;
 use super::reload::ConfigWatch;
-use super::{TaskSet, http_server, mail_probe};
-use crate::clients::Http;
-use crate::config::{COMPONENTS, Config, ServiceSettings};
+use super::services::Services;
+use super::{TaskSet, component_history, http_server, mail_probe, store_probe};
+use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Attempt, Categories, Change, Check, Finding, HealthState, Identity, Levels, MAIL, Pace,
-    PassiveChecks, Picture, Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
-    State, attempt, pace,
+    Categories, Change, Finding, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture,
+    Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
 };
 use crate::http::{HealthRoutes, KeepSwitch};
-use crate::store::{Entry, ReadError, Store, StoreState};
+use crate::store::{Entry, Store};
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
 use engine::model::{CallError, format_duration};
 use engine::{Engine, Input, Snapshot};
-
-/// How often and for how long the store is tried: something is written, and waited for.
-const STORE_PACE: Pace = Pace {
-    period: Duration::from_secs(10),
-    timeout: Duration::from_secs(5),
-    retries: 0,
-    cooldown: Duration::from_secs(0),
-};
-
-/// The longest that reading it back may take. Other questions may be long, and stand before this one.
-const READ_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
 const CONFIGURATION: &str = "configuration";
 
 /// The component that says how the dead-man's call goes.
 const DEAD_MAN: &str = "dead_man";
-
-/// What is written for it.
-const STORE_KEY: &str = "health.probe";
-
-/// The longest answer of an outside service that is read, in bytes.
-const MAX_DOCUMENT_BYTES: usize = 256 << 10;
 
 /// Why the service's own health cannot be set up.
 #[derive(Debug)]
@@ -60,6 +39,13 @@ pub enum HealthError {
     Register(RegisterError),
     /// The client for outside services cannot be made.
     Client(CallError),
+    /// What a program wants to add has a name that cannot be used.
+    Extension {
+        /// What it is.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl fmt::Display for HealthError {
@@ -67,6 +53,10 @@ impl fmt::Display for HealthError {
         match self {
             Self::Register(error) => write!(f, "{error}"),
             Self::Client(fault) => write!(f, "cannot set up asking outside services: {fault}"),
+            Self::Extension { kind, name } => write!(
+                f,
+                "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
+            ),
         }
     }
 }
@@ -84,9 +74,10 @@ pub(super) struct HealthDeps<'a> {
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) poll_book: mpsc::Sender<()>,
     pub(super) levels: Option<LevelHandle>,
+    pub(super) extensions: Extensions,
 }
 
-/// Those who report components that are no part of the health room.
+/// What reports components that are no part of the health module.
 pub(super) struct Reporters {
     /// Whether the newest configuration is right and in force.
     pub(super) configuration: Reporter,
@@ -99,6 +90,10 @@ struct Joined {
     desk: HealthState,
     reporters: Reporters,
     probes: Probes,
+    services: Services,
+    registry: Registry,
+    /// The results of components from before the start.
+    remembered: component_history::Remembered,
     /// For the API.
     state: HealthRoutes,
 }
@@ -110,13 +105,24 @@ pub(super) fn start(
     stop: &CancellationToken,
 ) -> Result<(HealthState, HealthRoutes, Reporters), HealthError> {
     let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
+    let followed = needs.config.clone();
     let Joined {
         desk,
         reporters,
         probes,
+        services,
+        registry,
+        remembered,
         state,
     } = join(needs)?;
     parts.spawn("probes", probes.run(stop.clone()));
+    parts.spawn("services", services.follow(followed, stop.clone()));
+    if let Some(store) = keeper.clone() {
+        parts.spawn(
+            "results of components",
+            component_history::follow(registry, store, remembered, stop.clone()),
+        );
+    }
     parts.spawn(
         "categories",
         desk.clone()
@@ -144,49 +150,108 @@ pub(super) fn keep_back(
         }
     };
     parts.spawn("what categories keep back", async move {
-        stop.run_until_cancelled(tell).await.unwrap_or_default()
+        stop.run_until_cancelled(tell).await.unwrap_or_default();
     });
     engine.quarantining(now)
 }
 
 /// Registers every component and joins the parts.
 fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
+    needs.extensions.check()?;
+    let Extensions {
+        components,
+        contributors,
+        endpoints,
+    } = needs.extensions;
+    let (registry, mut probes) = components.into_parts();
     let (clock, config) = (needs.clock, Arc::clone(&needs.config.borrow()));
-    let registry = Registry::new(Arc::new(move || clock.now()));
-    let identity = Identity::of_this_build(clock.now().wall());
     let desk = HealthState::new(
         settings(&config),
-        identity,
+        Identity::of_this_build(clock.now().wall()),
         Arc::new(move || clock.now()),
         registry.clone(),
         needs.snapshots.clone(),
         restore(needs.keep),
     )
     .map_err(HealthError::Register)?;
-    let configuration = registry
-        .register(CONFIGURATION, None, &[])
-        .map_err(HealthError::Register)?;
-    configuration.report(Finding::ok());
-    let dead_man = config
-        .telling
-        .dead_man
-        .as_ref()
-        .map(|_| registry.register(DEAD_MAN, None, &[]));
-    let reporters = Reporters {
-        configuration,
-        dead_man: dead_man.transpose().map_err(HealthError::Register)?,
+    let reporters = reporters(&config, &registry)?;
+    add_store(needs.store, &config, &registry, &mut probes)?;
+    if !config.observe {
+        let check = mail_probe::check(needs.config.clone(), needs.snapshots.clone());
+        probes
+            .add(&registry, MAIL, &[], mail_probe::PACE, check)
+            .map_err(HealthError::Register)?;
+    }
+    let remembered = component_history::recall(needs.keep);
+    for (name, results) in &remembered {
+        registry.remember(name, results.clone());
+    }
+    let pushed = Arc::new(PassiveChecks::knowing(&COMPONENTS));
+    let mut services = Services::new(
+        registry.clone(),
+        probes.asker(),
+        Arc::clone(&pushed),
+        needs.tls.clone(),
+        remembered.clone(),
+    );
+    services.adopt(&config)?;
+    let poll_book = needs.poll_book;
+    let poll_book = Box::new(move || {
+        let _ = poll_book.try_send(()); // a poll that is asked for already is as good
+    });
+    let levels = needs.levels;
+    let state = HealthRoutes {
+        refresher: Arc::new(Refresher::new(desk.clone(), probes.asker(), poll_book)),
+        pushed,
+        contributors: std::iter::once(contributor(needs.config.clone()))
+            .chain(contributors)
+            .collect(),
+        endpoints: endpoints.into(),
+        keep_switch: keep_switch(needs.store.cloned()),
+        levels: levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>),
+        desk: desk.clone(),
     };
-    let mut probes = Probes::default();
-    match (needs.store, &config.memory) {
-        (Some(store), _) => probes
-            .add(
-                &registry,
-                STORE,
-                &[],
-                STORE_PACE,
-                store_check(store.clone()),
-            )
-            .map_err(HealthError::Register)?,
+    Ok(Joined {
+        desk,
+        reporters,
+        probes,
+        services,
+        registry,
+        remembered,
+        state,
+    })
+}
+
+/// The components that are reported by other parts of the service.
+fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthError> {
+    let register = |name| {
+        registry
+            .register(name, None, &[])
+            .map_err(HealthError::Register)
+    };
+    let configuration = register(CONFIGURATION)?;
+    configuration.report(Finding::ok());
+    let dead_man = config.telling.dead_man.as_ref();
+    Ok(Reporters {
+        configuration,
+        dead_man: dead_man.map(|_| register(DEAD_MAN)).transpose()?,
+    })
+}
+
+/// The store as a component: probed where there is one, failing where its folder cannot be used.
+fn add_store(
+    store: Option<&Store>,
+    config: &Config,
+    registry: &Registry,
+    probes: &mut Probes,
+) -> Result<(), HealthError> {
+    match (store, &config.memory) {
+        (Some(store), _) => {
+            let check = store_probe::check(store.clone());
+            probes
+                .add(registry, STORE, &[], store_probe::PACE, check)
+                .map_err(HealthError::Register)
+        }
         (None, Some(_)) => {
             let reporter = registry
                 .register(STORE, None, &[])
@@ -194,68 +259,10 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
             reporter.report(Finding::error(
                 "its folder cannot be used: nothing is kept; the log says why",
             ));
+            Ok(())
         }
-        (None, None) => {}
+        (None, None) => Ok(()),
     }
-    if !config.observe {
-        let check = mail_probe::check(needs.config.clone(), needs.snapshots.clone());
-        probes
-            .add(&registry, MAIL, &[], mail_probe::PACE, check)
-            .map_err(HealthError::Register)?;
-    }
-    let pushed = services(&config, needs.tls, &registry, &mut probes)?;
-    let poll_book = needs.poll_book;
-    let poll_book = Box::new(move || {
-        let _ = poll_book.try_send(()); // a poll that is asked for already is as good
-    });
-    let refresher = Arc::new(Refresher::new(desk.clone(), probes.asker(), poll_book));
-    let levels = needs
-        .levels
-        .map(|levels| Arc::new(levels) as Arc<dyn Levels>);
-    let contributors: Arc<[Contributor]> = Arc::new([contributor(needs.config.clone())]);
-    let keep_switch = keep_switch(needs.store.cloned());
-    let state = HealthRoutes {
-        desk: desk.clone(),
-        refresher,
-        pushed: Arc::new(pushed),
-        contributors,
-        keep_switch,
-        levels,
-    };
-    Ok(Joined {
-        desk,
-        reporters,
-        probes,
-        state,
-    })
-}
-
-/// Registers the outside services: those with an address are asked, the others report by themselves.
-fn services(
-    config: &Config,
-    tls: &rustls::ClientConfig,
-    registry: &Registry,
-    probes: &mut Probes,
-) -> Result<PassiveChecks, HealthError> {
-    let mut pushed = PassiveChecks::knowing(&COMPONENTS);
-    for service in &config.services {
-        let registered = match &service.url {
-            Some(url) => {
-                pushed.is_asked(&service.name);
-                let check = service_check(service, url, tls).map_err(HealthError::Client)?;
-                probes.add(
-                    registry,
-                    &service.name,
-                    &service.categories,
-                    pace(service),
-                    check,
-                )
-            }
-            None => pushed.add(registry, &service.name, &service.categories, service.period),
-        };
-        registered.map_err(HealthError::Register)?;
-    }
-    Ok(pushed)
 }
 
 /// Keeps the change of a category's switch, and says whether it is on disk.
@@ -339,6 +346,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         categories: config.categories.clone(),
         pools: config.pools.clone(),
         startup: config.health.startup,
+        laboratory: config.laboratory,
         link: config
             .mail
             .as_ref()
@@ -363,70 +371,7 @@ fn restore(keep: &BTreeMap<String, Value>) -> Categories {
     categories
 }
 
-/// Writes something, waits until it is on disk and reads it back, however long that takes: the probe bounds it.
-fn store_check(store: Store) -> Check {
-    Box::new(move || {
-        let store = store.clone();
-        Box::pin(async move { Attempt::Found(try_store(&store).await) })
-    })
-}
-
-async fn try_store(store: &Store) -> Finding {
-    let health = store.health();
-    if health.state == StoreState::Degraded {
-        let why = health.last_error.unwrap_or_default();
-        return Finding::error(format!(
-            "it cannot write ({why}); {} entries wait, {} are lost",
-            health.waiting, health.lost
-        ));
-    }
-    let written = json!(Timestamp::now());
-    let ticket = store.write(vec![Entry::Keep {
-        key: STORE_KEY.to_owned(),
-        value: Some(written.clone()),
-    }]);
-    if !ticket.is_taken() {
-        return Finding::error("it is so far behind that it takes nothing");
-    }
-    store.durable(ticket).await;
-    read_back(store, &written).await
-}
-
-/// Whether what was written can be read. That many questions wait, or a long one is being answered, is no fault of the disk: it is said,
-/// and the store is ok.
-async fn read_back(store: &Store, written: &Value) -> Finding {
-    match timeout(READ_BACK_WITHIN, store.reader().kept(STORE_KEY)).await {
-        Ok(Ok(Some(found))) if found == *written => Finding::ok(),
-        Ok(Ok(_)) => Finding::error("what was written is not there when it is read back"),
-        Err(_) | Ok(Err(ReadError::Busy)) => Finding::new(
-            State::Warn,
-            "it writes, but its history answers slowly: many questions wait",
-        ),
-        Ok(Err(error)) => Finding::error(format!("what was written cannot be read back: {error}")),
-    }
-}
-
-fn service_check(
-    service: &ServiceSettings,
-    url: &Url,
-    tls: &rustls::ClientConfig,
-) -> Result<Check, CallError> {
-    let http = Http::new(service.timeout, tls.clone())?;
-    let (url, expect) = (url.clone(), service.expect);
-    Ok(Box::new(move || {
-        let (http, url) = (http.clone(), url.clone());
-        Box::pin(async move {
-            attempt(
-                expect,
-                http.look(url, None, MAX_DOCUMENT_BYTES)
-                    .await
-                    .map_err(|fault| fault.to_string()),
-            )
-        })
-    }))
-}
-
-/// The rules that are in force. Everybody may read this, so it names no address and no person.
+/// The rules that are in force. Every reader may see this, so it names no address and no person.
 fn contributor(config: ConfigWatch) -> Contributor {
     (
         "config",
@@ -449,72 +394,4 @@ fn in_force(config: &Config) -> Value {
         "non_fatal": config.surfaces.non_fatal,
         "severity_1": config.surfaces.severity_1,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{DATABASE_FILE, StoreSettings};
-
-    /// Asks until the answer is this, for at most half a minute.
-    async fn becomes(wanted: State, ask: impl AsyncFn() -> Finding) -> Finding {
-        let mut last = ask().await;
-        for _ in 0..300 {
-            if last.state == wanted {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            last = ask().await;
-        }
-        assert_eq!(last.state, wanted, "{}", last.detail);
-        last
-    }
-
-    #[tokio::test]
-    async fn a_store_is_written_and_read_back_and_one_that_hangs_is_an_error() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let settings = StoreSettings {
-            dir: folder.path().to_owned(),
-            history_days: 1,
-            ring: 5,
-        };
-        let (store, _) = Store::open(&settings).expect("opens");
-        let tried = async || {
-            timeout(Duration::from_millis(500), try_store(&store))
-                .await
-                .unwrap_or_else(|_| Finding::error("no answer"))
-        };
-        becomes(State::Ok, tried).await;
-        let kept = store.reader().kept(STORE_KEY).await.expect("can be read");
-        assert!(kept.is_some_and(|value| {
-            value
-                .as_str()
-                .is_some_and(|text| text.parse::<Timestamp>().is_ok())
-        }));
-
-        let other =
-            rusqlite::Connection::open(folder.path().join(DATABASE_FILE)).expect("the file");
-        other
-            .execute_batch("BEGIN IMMEDIATE")
-            .expect("takes the file");
-        becomes(State::Error, tried).await;
-        other.execute_batch("ROLLBACK").expect("gives it back");
-        becomes(State::Ok, tried).await;
-    }
-
-    #[tokio::test]
-    async fn what_is_not_there_when_it_is_read_back_is_an_error() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let settings = StoreSettings {
-            dir: folder.path().to_owned(),
-            history_days: 1,
-            ring: 5,
-        };
-        let (store, _) = Store::open(&settings).expect("opens");
-        assert_eq!(try_store(&store).await, Finding::ok());
-        assert_eq!(
-            read_back(&store, &json!("other")).await.detail,
-            "what was written is not there when it is read back"
-        );
-    }
 }

@@ -17,7 +17,7 @@ use url::Url;
 use super::{ServiceError, Stops, TaskSet};
 use crate::config::{ApiCors, ApiRead, ApiSettings};
 use crate::driver::CommandSender;
-use crate::health::HealthState;
+use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
     self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, OrderState,
@@ -139,16 +139,43 @@ pub(super) fn orders(
         let orders = orders.clone();
         Box::pin(async move { orders.give(command, by).await }) as Answered
     };
-    let is_component = move |name: &str| desk.picture().component(name).is_some();
+    let component = move |name: &str| {
+        let picture = desk.picture();
+        picture
+            .component(name)
+            .map(|component| component.state() == State::Ok)
+    };
     OrderState {
         snapshots,
-        is_component: Arc::new(is_component),
+        component: Arc::new(component),
         give: Arc::new(give),
     }
 }
 
 /// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.
 pub(super) fn start(
+    settings: &ApiSettings,
+    parts: &mut TaskSet,
+    listener: Option<TcpListener>,
+    router: Router,
+    stops: &Stops<'_>,
+) -> Result<(), CertificateError> {
+    start_as("API", settings, parts, listener, router, stops)
+}
+
+/// Starts the listener of the health endpoints, where they have one, with the path and the certificate of the API.
+pub(super) fn start_actuator(
+    settings: &ApiSettings,
+    parts: &mut TaskSet,
+    listener: Option<TcpListener>,
+    router: Router,
+    stops: &Stops<'_>,
+) -> Result<(), CertificateError> {
+    start_as("health endpoints", settings, parts, listener, router, stops)
+}
+
+fn start_as(
+    name: &'static str,
     settings: &ApiSettings,
     parts: &mut TaskSet,
     listener: Option<TcpListener>,
@@ -171,7 +198,7 @@ pub(super) fn start(
         );
     }
     parts.spawn(
-        "API",
+        name,
         serve(listener, certificate, router, stops.api.clone()),
     );
     Ok(())

@@ -81,7 +81,7 @@ async fn attempt(
         .map(|login| login.is_past(&config, sent, Instant::now()));
     let found = if due == Some(true) {
         let answer = match mailer.log_in().await {
-            Err(refusal) if refusal.is_ours() => Ok(Some(refusal)),
+            Err(refusal) if refusal.refuses_us() => Ok(Some(refusal)),
             other => other.map(|()| None),
         };
         if let Ok(refusal) = answer.clone() {
@@ -124,13 +124,16 @@ mod tests {
     use super::*;
     use crate::config::{MailAuth, MailSettings, MailTls, Sources, load_rules};
     use crate::health::State;
-    use crate::lab::{MailCatcher, MailMood};
+    use lab::{MailCatcher, MailMood};
 
     fn config(port: u16) -> Arc<Config> {
         let mail = MailSettings {
             host: "127.0.0.1".into(),
             port,
             tls: MailTls::None,
+            hello: None,
+            tls_ca: None,
+            tls_fingerprint: None,
             auth: MailAuth::Plain {
                 user: "lab".into(),
                 password: "right".into(),

@@ -1,4 +1,4 @@
-//! The configuration while labwatch runs: read anew at SIGHUP, and handed to those who go by it. What is wrong changes nothing.
+//! The configuration while labwatch runs: read anew at SIGHUP, and handed to what goes by it. What is wrong changes nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl fmt::Debug for Reload {
 /// The configuration in force, for those who follow it.
 pub(super) type ConfigWatch = watch::Receiver<Arc<Config>>;
 
-/// Whoever is handed what changes.
+/// What is handed the changes.
 pub(super) struct Hands {
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) configs: watch::Sender<Arc<Config>>,
@@ -129,7 +129,7 @@ impl Reloader {
             waiting = names(&at_restart),
             "the configuration was read anew; what waits needs a restart"
         );
-        // When nobody takes it, the service is about to end.
+        // When it is not taken, the service is about to end.
         let _ = self.hands.inputs.send(Input::Adopt(rules)).await;
         Ok(at_restart)
     }

@@ -1,11 +1,12 @@
-//! The boot story of reports: their path in the API, and the one that is mailed on the first of each month.
+//! The start of reports: their path in the API, and the one that is mailed on the first of each month.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -19,13 +20,19 @@ use crate::store::{Entry, Store};
 /// Under which key the month stands whose report was mailed last, as `2026-10`.
 const MAILED: &str = "report.mailed";
 
+/// Under which key the month stands that was mailed before that one: what holds when a clock that was ahead has set the mark.
+const MAILED_BEFORE: &str = "report.mailed_before";
+
+/// A mark whose month ends later than this after now was set by a clock that was ahead. Less is a time zone that was changed.
+const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
+
 /// How often it is looked whether a report is due.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
 /// The pause after a report could not be made or mailed.
 const RETRY_AFTER: Duration = Duration::from_secs(1_800);
 
-/// How long making the monthly report may take. Nobody waits for it.
+/// How long making the monthly report may take. No reader waits for it.
 const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
 /// The maker of reports; and starts the monthly mail. Whether it is wanted may change with the configuration.
@@ -44,7 +51,10 @@ pub(super) fn start(
         folder: memory.folder.clone(),
         config: config.clone(),
         store: store.clone(),
-        mailed: keep.get(MAILED).and_then(Value::as_str).map(str::to_owned),
+        marks: Marks {
+            mailed: month_of(keep, MAILED),
+            before: month_of(keep, MAILED_BEFORE),
+        },
     };
     parts.spawn("monthly report", run(monthly, stop.clone()));
     let (folder, config) = (memory.folder.clone(), config.clone());
@@ -54,6 +64,10 @@ pub(super) fn start(
         reports.clone().follow(stop.clone()),
     );
     reports
+}
+
+fn month_of(keep: &BTreeMap<String, Value>, key: &str) -> Option<String> {
+    keep.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
 fn source(folder: &Path, config: &ConfigWatch) -> ReportSource {
@@ -70,7 +84,33 @@ struct Monthly {
     folder: PathBuf,
     config: ConfigWatch,
     store: Store,
+    marks: Marks,
+}
+
+/// Which report was mailed last, and which before that, as `2026-10`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Marks {
     mailed: Option<String>,
+    before: Option<String>,
+}
+
+impl Marks {
+    /// The marks without those that a clock has set which was ahead. Says whether there were any.
+    fn checked(&self, now: Timestamp, zone: &TimeZone) -> (Self, bool) {
+        let newest = now.checked_add(FAR).ok();
+        let newest = newest.and_then(|then| reports::month_due(then, zone));
+        let is_ahead = |mark: &&String| newest.as_ref().is_some_and(|newest| *mark > newest);
+        if !self.mailed.as_ref().is_some_and(|mark| is_ahead(&mark)) {
+            return (self.clone(), false);
+        }
+        let before = self.before.clone().filter(|mark| !is_ahead(&mark));
+        // That there is a mark says that labwatch has not only now begun, so the month that is due is to be mailed.
+        let checked = Self {
+            mailed: Some(before.unwrap_or_default()),
+            before: None,
+        };
+        (checked, true)
+    }
 }
 
 /// Looks until `stop` whether a report is due, and mails it. One that is under way then is mailed after the next start.
@@ -106,7 +146,15 @@ impl Monthly {
         let Some(month) = month else {
             return LOOK_EVERY;
         };
-        match &self.mailed {
+        let (marks, was_ahead) = self.marks.checked(now, &config.telling.zone.rules);
+        if was_ahead {
+            tracing::warn!(
+                mark = self.marks.mailed,
+                "the clock was ahead when a monthly report was last mailed: that mark does not count"
+            );
+            self.marks = marks;
+        }
+        match &self.marks.mailed {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {
                 if let Err(why) = self.mail(&month, now).await {
@@ -117,26 +165,31 @@ impl Monthly {
                     return RETRY_AFTER;
                 }
                 tracing::info!(month, "the monthly report is mailed");
-                self.note(month);
+                self.note(&month);
             }
-            // Whoever has only now begun is told of the months that are still to end.
-            None => self.note(month),
+            // A labwatch that has only now begun reports on the months that are still to end.
+            None => self.note(&month),
         }
         LOOK_EVERY
     }
 
-    fn note(&mut self, month: String) {
-        let entry = Entry::Keep {
-            key: MAILED.to_owned(),
-            value: Some(Value::String(month.clone())),
+    fn note(&mut self, month: &str) {
+        let before = self.marks.mailed.replace(month.to_owned());
+        self.marks.before = before.filter(|mark| !mark.is_empty());
+        let keep = |key: &str, month: Option<&str>| Entry::Keep {
+            key: key.to_owned(),
+            value: month.map(Value::from),
         };
-        if !self.store.write(vec![entry]).is_taken() {
+        let entries = vec![
+            keep(MAILED, Some(month)),
+            keep(MAILED_BEFORE, self.marks.before.as_deref()),
+        ];
+        if !self.store.write(entries).is_taken() {
             tracing::error!(
                 month,
-                "the memory does not take which report was mailed; after a restart it is mailed again"
+                "the store does not take which report was mailed; after a restart it is mailed again"
             );
         }
-        self.mailed = Some(month);
     }
 
     async fn mail(&self, month: &str, now: Timestamp) -> Result<(), String> {
@@ -158,7 +211,7 @@ impl Monthly {
         let mailer =
             notifications::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
         let Some(mailer) = mailer else {
-            return Err("nobody is mailed any more".to_owned());
+            return Err("mail has no recipients any more".to_owned());
         };
         mailer
             .circulate(&circular(&report))
@@ -174,5 +227,63 @@ fn circular(report: &Report) -> Circular {
         subject: format!("availability in {}", report.period),
         text: reports::text(report),
         html: reports::html(report),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_of_a_clock_that_was_ahead_does_not_count() {
+        let zone = TimeZone::get("Europe/London").expect("tzdata");
+        let marks = |mailed: &str, before: Option<&str>| Marks {
+            mailed: Some(mailed.to_owned()),
+            before: before.map(str::to_owned),
+        };
+        for (now, kept, expect, was_ahead) in [
+            // on the first, after a start a year ahead: October was mailed before, November is due
+            (
+                "2026-12-01T06:00:05Z",
+                marks("2027-10", Some("2026-10")),
+                "2026-10",
+                true,
+            ),
+            // in the middle of a month: what was mailed before is not mailed again
+            (
+                "2026-11-15T12:00:00Z",
+                marks("2027-10", Some("2026-10")),
+                "2026-10",
+                true,
+            ),
+            // several marks of that clock: the month that is due is mailed
+            (
+                "2026-12-01T06:00:05Z",
+                marks("2027-10", Some("2027-09")),
+                "",
+                true,
+            ),
+            ("2026-12-01T06:00:05Z", marks("2027-10", None), "", true),
+            // a time zone that was changed on the first is no wrong clock
+            (
+                "2026-12-01T05:00:00Z",
+                marks("2026-11", Some("2026-10")),
+                "2026-11",
+                false,
+            ),
+            (
+                "2026-12-01T07:00:00Z",
+                marks("2026-10", None),
+                "2026-10",
+                false,
+            ),
+        ] {
+            let (checked, ahead) = kept.checked(now.parse().expect("a time"), &zone);
+            assert_eq!(
+                (checked.mailed.as_deref(), ahead),
+                (Some(expect), was_ahead),
+                "{now} {kept:?}"
+            );
+        }
     }
 }

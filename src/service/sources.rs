@@ -28,6 +28,33 @@ pub(super) struct Feeds {
     pub(super) samples: mpsc::Sender<Sample>,
 }
 
+/// Where no laboratory is watched: what the sources are told is taken and leads to nothing.
+pub(super) fn none(parts: &mut TaskSet, stop: &CancellationToken) -> Feeds {
+    let (relay, mut relay_queue) = mpsc::channel(COMMAND_QUEUE);
+    let (jump, mut jump_queue) = mpsc::channel(COMMAND_QUEUE);
+    let (book, mut polls) = mpsc::channel(1);
+    let (samples, mut sample_queue) = mpsc::channel(SAMPLE_QUEUE);
+    let stop = stop.clone();
+    parts.spawn("sources of no laboratory", async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(_) = relay_queue.recv() => {}
+                Some(_) = jump_queue.recv() => {}
+                Some(()) = polls.recv() => {}
+                Some(_) = sample_queue.recv() => {}
+                else => return stop.cancelled().await,
+            }
+        }
+    });
+    Feeds {
+        relay,
+        jump,
+        book,
+        samples,
+    }
+}
+
 /// Starts all of them.
 pub(super) fn start(
     config: &Config,

@@ -143,6 +143,16 @@ pub struct Gap {
     pub why: GapCause,
 }
 
+impl Gap {
+    /// The part of it that is past: what lies ahead was noted by a clock that was wrong. `None` when all of it does.
+    pub(super) fn up_to(self, now: Timestamp) -> Option<Self> {
+        (self.since < now).then(|| Self {
+            until: self.until.min(now),
+            ..self
+        })
+    }
+}
+
 /// Why nothing was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GapCause {

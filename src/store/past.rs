@@ -257,7 +257,10 @@ fn gaps(
     budget: &mut Budget,
 ) -> rusqlite::Result<Vec<Gap>> {
     let ends = [text::millis(range.from), text::millis(range.until)];
-    let mut gaps = rows(from, GAPS, ends, read::gap, budget)?;
+    let mut gaps: Vec<Gap> = rows(from, GAPS, ends, read::gap, budget)?
+        .into_iter()
+        .filter_map(|gap| gap.up_to(now))
+        .collect();
     let alive: Option<i64> = from
         .query_row("SELECT at FROM alive", [], |row| row.get(0))
         .optional()?;

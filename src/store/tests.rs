@@ -661,6 +661,38 @@ async fn bad_times_are_put_together_from_changes() {
     store.close();
 }
 
+/// A start with a clock that is years ahead, and one that is right again.
+#[tokio::test]
+async fn a_gap_of_a_wrong_clock_ends_when_the_clock_is_right_again() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    write_and_wait(&store, vec![keep("x", 1)]);
+    drop(store);
+    let six_years = 6 * 365 * 86_400_000;
+    bench.set_clock(1_000_000 + six_years);
+    let (store, memory) = bench.open();
+    assert!(memory.gap.is_some());
+    write_and_wait(&store, vec![keep("x", 2)]);
+    drop(store);
+    bench.set_clock(1_600_000);
+    let past = look(&bench, 0, 10_000_000, 1_600_000).expect("an answer");
+    let gap = Gap {
+        since: time(1_000_000),
+        until: time(1_600_000),
+        why: GapCause::Off,
+    };
+    assert_eq!(
+        past.gaps,
+        [gap],
+        "a report does not wait for the next start"
+    );
+    let (store, memory) = bench.open();
+    assert_eq!(memory.gap, None);
+    write_and_wait(&store, vec![keep("x", 3)]);
+    assert_eq!(store.reader().gaps(ever()).await, Ok(vec![gap]));
+    store.close();
+}
+
 #[tokio::test]
 async fn time_off_is_a_gap_and_not_uptime() {
     let bench = Bench::new();

@@ -103,6 +103,18 @@ pub(super) fn write_gap(
         .map(|_| ())
 }
 
+/// Cuts what gaps say of the time after `now`, which a clock that was wrong has noted. Returns how many gaps that were.
+pub(super) fn cut_gaps(to: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    let now = text::millis(now);
+    let dropped = to
+        .prepare_cached("DELETE FROM gaps WHERE since >= ?1")?
+        .execute([now])?;
+    let cut = to
+        .prepare_cached("UPDATE gaps SET until = ?1 WHERE until > ?1")?
+        .execute([now])?;
+    Ok(dropped + cut)
+}
+
 /// Notes that labwatch runs.
 pub(super) fn write_alive(to: &Connection, at: Timestamp) -> rusqlite::Result<()> {
     to.prepare_cached("REPLACE INTO alive (one, at) VALUES (1, ?1)")?

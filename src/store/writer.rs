@@ -247,7 +247,9 @@ impl StoreWriter {
         for gap in &self.gaps {
             write::write_gap(&transaction, gap.since, gap.until, gap.why.as_str())?;
         }
+        let mut cut = 0;
         if beat_due {
+            cut = write::cut_gaps(&transaction, now)?;
             write::write_alive(&transaction, now)?;
         }
         let mut over = false;
@@ -258,6 +260,12 @@ impl StoreWriter {
             }
         }
         transaction.commit()?;
+        if cut > 0 {
+            tracing::warn!(
+                gaps = cut,
+                "the clock was ahead once: gaps of the history that reached into the future end now"
+            );
+        }
         self.gaps.clear();
         self.plan(instant, beat_due, step_due, over);
         Ok(())

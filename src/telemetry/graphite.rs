@@ -1,4 +1,5 @@
-//! Figures for Graphite, by its plaintext protocol: once a period one line for each experiment, for each component, and a pilot light.
+//! Metrics for Graphite, by its plaintext protocol: once a period one line for each experiment and for each component, 0 while it is ok and
+//! 1 while it fails, as in FT's aggregate healthcheck; and a heartbeat, `pilot-light 1`.
 //!
 //! What cannot be sent waits in memory, up to a bound, and is sent with its own times when Graphite is back: saying a figure twice does
 //! no harm there. A judgement that stands still sends nothing, so that its pilot light goes out.
@@ -123,7 +124,7 @@ impl Period {
             .iter()
             .map(|(name, well)| ("components", name.as_str(), *well));
         let lines = experiments.chain(components).map(|(kind, name, well)| {
-            let (name, value) = (node(name), u8::from(well));
+            let (name, value) = (node(name), u8::from(!well));
             format!("{root}.{kind}.{name} {value} {at}\n")
         });
         std::iter::once(light).chain(lines).collect()
@@ -250,9 +251,9 @@ mod tests {
     #[test]
     fn lines_are_as_carbon_reads_them() {
         let lines = "lab.health.ed0.pilot-light 1 7\n\
-                     lab.health.ed0.experiments.pend-00 1 7\n\
-                     lab.health.ed0.experiments.pend01 0 7\n\
-                     lab.health.ed0.components.book 1 7\n";
+                     lab.health.ed0.experiments.pend-00 0 7\n\
+                     lab.health.ed0.experiments.pend01 1 7\n\
+                     lab.health.ed0.components.book 0 7\n";
         assert_eq!(period(7).text(&graphite(0)), lines);
     }
 

@@ -186,7 +186,7 @@ fn note_switched(resource: &ResourceName, stub: &Stub, outcome: &SwitchOutcome) 
 
 /// What a person has to mend is an error; what is tried again by itself is a warning.
 fn note_failed_switch(resource: &ResourceName, stub: &Stub, fault: &CallError) {
-    if fault.is_ours() {
+    if fault.refuses_us() {
         error!(%resource, experiment = %stub, fault = fault.as_str(), "cannot switch {resource}: {fault}");
     } else {
         warn!(%resource, experiment = %stub, fault = fault.as_str(), "cannot switch {resource} now, it is tried again: {fault}");

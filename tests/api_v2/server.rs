@@ -42,7 +42,7 @@ impl Server {
         let refuses = |_, _| Box::pin(std::future::ready(Err(Refusal::Follower))) as Answered;
         let orders = Some(OrderState {
             snapshots: receiver.clone(),
-            is_component: Arc::new(|_| true),
+            component: Arc::new(|_| Some(false)),
             give: Arc::new(refuses),
         });
         let state = ApiState {

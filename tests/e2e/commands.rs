@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use labwatch::lab::{Lab, RelayVersion, Server};
+use lab::{Lab, RelayVersion, Server};
 use tokio::time::timeout;
 
 use super::eventually::eventually;
@@ -50,7 +50,7 @@ async fn check_tries_the_servers() {
         .await;
     }
     lab.kill(Server::Mail).await;
-    fails(&lab, &[], &["mail"], "cannot connect").await;
+    fails(&lab, &[], &["mail"], "refused the connection").await;
     lab.start_again(Server::Mail).await.expect("starts");
     for server in [Server::Book, Server::Jump, Server::Relay] {
         lab.freeze(server, true);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::RelayVersion;
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::RelayVersion;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_boo
     );
     assert_eq!(
         monitor.suppressions().await,
-        [],
+        Vec::<Value>::new(),
         "to ask for the effect changes nothing"
     );
     let (status, notified) = order(&monitor, Method::POST, path, pend00()).await;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::{Lab, RelayVersion};
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::{Lab, RelayVersion};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 use tokio::process::Child;

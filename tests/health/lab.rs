@@ -16,8 +16,8 @@ use engine::{
 use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::health::{
-    Ack, Categories, Clock, Finding, HealthState, Identity, Pushed, Registry, Reporter, STORE,
-    Settings, SingleCheck, State, strict,
+    Ack, Categories, Clock, Finding, HealthState, Identity, PassiveChecks, Registry, Reporter,
+    STORE, Settings, SingleCheck, strict,
 };
 use tokio::sync::watch;
 
@@ -57,7 +57,7 @@ pub struct Bench {
     pub registry: Registry,
     pub store: Reporter,
     pub web: Reporter,
-    pub pushed: Arc<Pushed>,
+    pub pushed: Arc<PassiveChecks>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     last: Mutex<Snapshot>,
 }
@@ -106,6 +106,8 @@ impl Bench {
             name: "labwatch",
             version: "1.2.3",
             commit: Some("abc1234"),
+            committed: Some("2026-11-20T11:00:00Z"),
+            git_state: Some("clean"),
             built: Some("2026-11-20T12:00:00Z"),
             started: at(0),
         };
@@ -196,9 +198,8 @@ pub fn ailing_service() -> Finding {
         ..SingleCheck::default()
     });
     Finding {
-        state: State::Error,
-        detail: "1 of its checks failing (mail)".into(),
         checks: Arc::from(checks),
+        ..Finding::error("1 of its checks failing (mail)")
     }
 }
 

@@ -81,6 +81,7 @@ impl Server {
             )),
             pushed: Arc::clone(&bench.pushed),
             contributors: Arc::new(contributors),
+            endpoints: Arc::default(),
             keep_switch: Arc::new(|_| Box::pin(std::future::ready(true))),
             levels: Some(Arc::new(Log::default())),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Issue;
-use engine::model::{CallError, SourceHealth, SourceName, StreamHealth};
+use engine::model::{CallError, ConnectError, SourceHealth, SourceName, StreamHealth};
 use labwatch::config::{CategorySettings, PoolSettings};
 use labwatch::health::{Acks, Attempt, Finding, Pace, Probes, STORE, Settings, State, strict};
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ async fn trap_05_a_fresh_run_loses_no_acknowledgement() {
             .clone();
         assert_eq!(
             (&pend["ok"], &pend["ack"], &pend["_acknowledged"]),
-            (&json!(false), &json!("bob: known"), &json!(true)),
+            (&json!(false), &json!("known"), &json!(true)),
             "{path}"
         );
         assert_eq!(health["ok"], true, "{path}");
@@ -312,7 +312,8 @@ async fn trap_13_what_cannot_be_reached_is_listed_as_failing() {
     bench.show(121, |lab| {
         for name in SourceName::ALL {
             lab.sources[name as usize] = source(name, SourceHealth::Down, Some(at(60)));
-            lab.sources[name as usize].link = engine::Link::Failed(CallError::TimedOut);
+            lab.sources[name as usize].link =
+                engine::Link::Failed(ConnectError::access(CallError::TimedOut));
         }
         for stub in ["pend00", "pend01", "spin00"] {
             put(lab, unknown(stub, None));

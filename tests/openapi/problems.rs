@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::lab::{Lab, at, healthy, resource};
+use crate::support::lab::{Lab, at, healthy, resource};
 use crate::support::{Parts, Server, large, of, token};
 
 /// How many holds are made at one moment: more than any page takes.

@@ -26,7 +26,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::lab::{Lab, at, healthy, resource};
+use self::lab::{Lab, at, healthy, resource};
+
+#[path = "../api_v1/lab.rs"]
+#[allow(dead_code, reason = "the tests of version 1 use all of it")]
+pub mod lab;
 
 /// What the tokens of the tests are signed with.
 const SECRET: &str = "the-secret-of-the-tests-of-documents";
@@ -232,7 +236,7 @@ fn authenticator(reading: Reading) -> Arc<Authenticator> {
 fn health(pictures: &watch::Receiver<Arc<Snapshot>>) -> HealthRoutes {
     let clock = || Moment::new(at(60), Duration::from_secs(60));
     let registry = Registry::new(Arc::new(clock));
-    let mut passive = PassiveChecks::knowing(&["store"]);
+    let passive = PassiveChecks::knowing(&["store"]);
     passive
         .add(&registry, "wiki", &[], Duration::from_secs(60))
         .expect("free");
@@ -240,6 +244,8 @@ fn health(pictures: &watch::Receiver<Arc<Snapshot>>) -> HealthRoutes {
         name: "labwatch",
         version: "0.1.0",
         commit: None,
+        committed: None,
+        git_state: None,
         built: None,
         started: at(0),
     };
@@ -261,6 +267,7 @@ fn health(pictures: &watch::Receiver<Arc<Snapshot>>) -> HealthRoutes {
         desk,
         pushed: Arc::new(passive),
         contributors: Arc::new([]),
+        endpoints: Arc::new([]),
         keep_switch: Arc::new(|_| Box::pin(std::future::ready(true))),
         levels: Some(Arc::new(Log)),
     }
@@ -276,7 +283,7 @@ fn orders(snapshots: &watch::Sender<Arc<Snapshot>>, given: Arc<Mutex<Vec<String>
     };
     OrderState {
         snapshots: pictures,
-        is_component: Arc::new(|name| name == "relay"),
+        component: Arc::new(|name| (name == "relay").then_some(false)),
         give: Arc::new(give),
     }
 }

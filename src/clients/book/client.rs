@@ -315,20 +315,10 @@ pub fn resource_is_gone(fault: &CallError) -> bool {
 
 /// The fault without what it quotes of the answer.
 fn without_answer(fault: CallError) -> CallError {
-    match fault {
-        CallError::Protocol(_) => CallError::Protocol("its answer for bookings is odd".to_owned()),
-        CallError::Sick { status, .. } => CallError::Sick {
-            status,
-            body: "its words are not shown".to_owned(),
-        },
-        CallError::Unreachable(_)
-        | CallError::TimedOut
-        | CallError::Dropped
-        | CallError::Credentials(_)
-        | CallError::Audience(_)
-        | CallError::Forbidden(_)
-        | CallError::NotFound(_)
-        | CallError::Busy => fault,
+    if matches!(fault, CallError::Protocol(_)) {
+        CallError::Protocol("its answer for bookings is odd".to_owned())
+    } else {
+        fault.with_body("its words are not shown")
     }
 }
 
@@ -657,7 +647,7 @@ mod tests {
         }
         let dead = FakeBook::dead_address().await;
         let fault = dead.resources().await.expect_err("nobody there");
-        assert_eq!(fault.as_str(), "unreachable", "{fault}");
+        assert_eq!(fault.as_str(), "refused", "{fault}");
     }
 
     #[tokio::test]

@@ -243,7 +243,7 @@ impl Story {
             return;
         }
         match polled {
-            Err(fault) if fault.is_ours() => error!(
+            Err(fault) if fault.refuses_us() => error!(
                 source = "book",
                 fault = as_str,
                 "polling book failed: {fault}"

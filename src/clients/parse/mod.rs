@@ -24,6 +24,9 @@ pub const MAX_BROKEN: usize = 1_000;
 /// costing more than a few times what a good message of that size does.
 pub const MAX_REREAD_BYTES: usize = 8 << 20;
 
+/// How many characters are kept of why something is no report.
+pub const MAX_WORDS: usize = 200;
+
 /// What a message held.
 #[derive(Debug, Default)]
 pub struct Parsed {
@@ -33,6 +36,8 @@ pub struct Parsed {
     pub arrays: usize,
     /// How many other values and stretches of junk there were.
     pub ignored: usize,
+    /// Why the last of those is no report, in the parser's words, of at most [`MAX_WORDS`] characters.
+    pub unreadable: Option<String>,
 }
 
 /// Reads one message of relay or jump, text or binary alike. Never fails: what is no report is counted as ignored.
@@ -49,12 +54,14 @@ pub fn parse(source: SourceName, message: &[u8]) -> Parsed {
                 parsed.report = Some(report);
                 after(rest, len)
             }
-            Found::Other => {
+            Found::Other(why) => {
                 parsed.ignored += 1;
+                parsed.unreadable = Some(why);
                 after(rest, len)
             }
-            Found::Broken => {
+            Found::Broken(why) => {
                 parsed.ignored += 1;
+                parsed.unreadable = Some(why);
                 broken += 1;
                 wasted += len;
                 next_bracket(rest)
@@ -66,14 +73,16 @@ pub fn parse(source: SourceName, message: &[u8]) -> Parsed {
 
 enum Found {
     Report(Report),
-    Other,
-    Broken,
+    /// A whole value, and why it is no report.
+    Other(String),
+    /// No whole value, and why.
+    Broken(String),
 }
 
 /// Reads the value at the start of `text`. Tells what it is, and how many bytes were read.
 fn read_value(source: SourceName, text: &[u8]) -> (Found, usize) {
     if !text.starts_with(b"[") {
-        return skip_value(text);
+        return skip_value(text, "it is no array of connections".to_owned());
     }
     let mut json = Deserializer::from_slice(text);
     let result = Connections::new(source, text.len()).deserialize(&mut json);
@@ -82,19 +91,25 @@ fn read_value(source: SourceName, text: &[u8]) -> (Found, usize) {
             report.shrink();
             (Found::Report(report), bytes_read(json))
         }
-        Err(error) if error.classify() == Category::Data => skip_value(text),
-        Err(_) => (Found::Broken, bytes_read(json)),
+        Err(error) if error.classify() == Category::Data => skip_value(text, words(&error)),
+        Err(error) => (Found::Broken(words(&error)), bytes_read(json)),
     }
 }
 
-fn skip_value(text: &[u8]) -> (Found, usize) {
+fn skip_value(text: &[u8], why: String) -> (Found, usize) {
     let mut json = Deserializer::from_slice(text);
-    let found = if IgnoredAny::deserialize(&mut json).is_ok() {
-        Found::Other
-    } else {
-        Found::Broken
+    let found = match IgnoredAny::deserialize(&mut json) {
+        Ok(_) => Found::Other(why),
+        Err(error) => Found::Broken(words(&error)),
     };
     (found, bytes_read(json))
+}
+
+/// The parser's words. They may quote a value of any length that is not ours.
+fn words(error: &serde_json::Error) -> String {
+    let whole = error.to_string();
+    let clean = whole.chars().filter(|c| !c.is_control());
+    clean.take(MAX_WORDS).collect()
 }
 
 /// How far the deserialiser came, whether it ended well or not.
@@ -325,6 +340,35 @@ mod tests {
             Some(Duration::from_nanos(364_292_222))
         );
         assert_eq!(stream.rx.and_then(|rx| rx.last), None);
+    }
+
+    #[test]
+    fn why_a_message_holds_no_report_is_said_in_few_words() {
+        for (message, words) in [
+            (
+                r#"[{"topic":"a"},{"topic":"b","topic":"c"}]"#,
+                "duplicate field `topic`",
+            ),
+            (
+                r#"[{"topic":"a","connected":"x","connected_at":"y"}]"#,
+                "duplicate field `connected`",
+            ),
+            (r#"[{"topic":"a"},]"#, "trailing comma"),
+            (r#"[{"topic":"a"}"#, "EOF while parsing"),
+            ("[]", "no connection has a topic"),
+            (r#"{"reports":[]}"#, "it is no array of connections"),
+            ("<html></html>", "expected value"),
+            ("\u{b0}\u{ff}", "expected value"),
+        ] {
+            let parsed = parse(SourceName::Relay, message.as_bytes());
+            assert!(parsed.report.is_none(), "{message}");
+            let why = parsed.unreadable.expect("it says why");
+            assert!(why.starts_with(words), "{message}: {why}");
+        }
+        let long = format!(r#"[{{"topic":"a","scopes":"{}"}}]"#, "x".repeat(10_000));
+        let why = parse(SourceName::Relay, long.as_bytes()).unreadable;
+        assert_eq!(why.map(|why| why.chars().count()), Some(MAX_WORDS));
+        assert!(parse(SourceName::Relay, b" ").unreadable.is_none());
     }
 
     #[test]

@@ -1,26 +1,9 @@
 //! Tries the mail server. Sends no mail.
 
-use std::time::Duration;
-
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-
 use super::Mailer;
-use crate::config::MailSettings;
+use super::send::fault_of;
+use super::smtp::{self, Preflight, SmtpError};
 use engine::model::CallError;
-
-/// How long a mail server may take to say goodbye. Its answer changes nothing.
-pub(super) const GOODBYE: Duration = Duration::from_secs(1);
-
-/// Tries the mail server without sending a mail: connects, protects the connection, logs in, says goodbye.
-///
-/// # Errors
-/// A [`CallError`] that says what to do about it.
-pub async fn probe(settings: MailSettings) -> Result<(), CallError> {
-    Mailer::new(settings, &[])
-        .map_err(|error| CallError::Unreachable(error.to_string()))?
-        .log_in()
-        .await
-}
 
 impl Mailer {
     /// Finds out whether the mail server is there: connects, protects the connection, hears one answer, says goodbye. It does not log
@@ -29,43 +12,43 @@ impl Mailer {
     /// # Errors
     /// A [`CallError`] that says what to do about it.
     pub async fn greet(&self) -> Result<(), CallError> {
-        let connection = self
-            .bounded(self.reach())
-            .await
-            .map_err(|failure| failure.fault)?;
-        self.hear(connection).await
+        let greeted = smtp::greet(&self.settings, self.limits).await;
+        greeted.map_err(|error| fault_of(&error))
     }
 
-    /// Finds out whether the mail server is there and lets us in: as [`Mailer::greet`], with a login where one is set.
+    /// Finds out whether the mail server is there and lets us in: as [`Mailer::greet`], with a login where one is set, and whether it
+    /// takes our sender.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
     pub async fn log_in(&self) -> Result<(), CallError> {
-        let connection = self
-            .bounded(self.connect())
-            .await
-            .map_err(|failure| failure.fault)?;
-        self.hear(connection).await
+        let let_in = smtp::log_in(&self.settings, self.limits, &self.sender()).await;
+        let_in.map_err(|error| fault_of(&error))
     }
 
-    /// Hears one answer, and says goodbye.
-    async fn hear(&self, mut connection: AsyncSmtpConnection) -> Result<(), CallError> {
-        let test = async { Ok(connection.test_connected().await) };
-        let alive = self.bounded(test).await.map_err(|failure| failure.fault)?;
-        let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
-        if alive {
-            Ok(())
-        } else {
-            Err(CallError::Dropped)
-        }
+    /// Finds out all that can be found out without sending: as [`Mailer::log_in`], and what the server says to each recipient of each
+    /// route.
+    ///
+    /// # Errors
+    /// [`SmtpError`] where it does not come as far as the recipients.
+    pub async fn preflight(&self) -> Result<Preflight, SmtpError> {
+        smtp::preflight(
+            &self.settings,
+            self.limits,
+            &self.sender(),
+            &self.everyone(),
+        )
+        .await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake_smtp::{FakeSmtp, Manner, settings};
+    use std::time::Duration;
+
+    use super::super::tests::{FakeSmtp, Manner, settings};
     use super::*;
-    use crate::config::MailAuth;
+    use crate::config::{MailAuth, MailSettings};
 
     const PATIENT: Duration = Duration::from_secs(30);
 
@@ -84,52 +67,48 @@ mod tests {
         Mailer::new(with_login(port, Duration::from_millis(500)), &[]).expect("good settings")
     }
 
+    async fn with_auth() -> FakeSmtp {
+        FakeSmtp::start(Manner {
+            auth: true,
+            ..Manner::default()
+        })
+        .await
+    }
+
     #[tokio::test]
     async fn probing_sends_nothing_and_greeting_does_not_even_log_in() {
-        let server = FakeSmtp::start(Manner {
-            auth: true,
-            ..Manner::default()
-        })
-        .await;
-        assert_eq!(probe(with_login(server.port, PATIENT)).await, Ok(()));
-        let lines = server.lines();
-        assert_eq!(
-            lines[1..],
-            ["AUTH PLAIN AHVzZXIAc2VjcmV0", "NOOP", "QUIT"],
-            "{lines:?}"
-        );
-        let remote = MailSettings {
-            host: "mail.example.org".into(),
-            ..with_login(25, PATIENT)
-        };
-        assert_eq!(
-            probe(remote).await.expect_err("refused").as_str(),
-            "unreachable"
-        );
-
-        let server = FakeSmtp::start(Manner {
-            auth: true,
-            ..Manner::default()
-        })
-        .await;
-        assert_eq!(
-            Mailer::new(with_login(server.port, PATIENT), &[])
-                .expect("good settings")
-                .greet()
-                .await,
-            Ok(())
-        );
+        let mailer = |port| Mailer::new(with_login(port, PATIENT), &[]).expect("good settings");
+        let server = with_auth().await;
+        assert_eq!(mailer(server.port).log_in().await, Ok(()));
+        let sender = "MAIL FROM:<labwatch@lab.example.org>";
         assert_eq!(
             server.lines()[1..],
-            ["NOOP", "QUIT"],
-            "{:?}",
-            server.lines()
+            ["AUTH PLAIN AHVzZXIAc2VjcmV0", sender, "RSET", "QUIT"]
         );
+
+        let server = with_auth().await;
+        let found = mailer(server.port).preflight().await.expect("comes so far");
+        assert!(found.recipients.iter().all(|(_, answer)| answer.is_ok()));
+        assert_eq!(
+            server.lines()[2..],
+            [
+                sender,
+                "RCPT TO:<ann@example.org>",
+                "RCPT TO:<bob@example.org>",
+                "RSET",
+                "QUIT"
+            ]
+        );
+        assert!(server.mails().is_empty());
+
+        let server = with_auth().await;
+        assert_eq!(mailer(server.port).greet().await, Ok(()));
+        assert_eq!(server.lines()[1..], ["NOOP", "QUIT"]);
     }
 
     #[tokio::test]
     async fn a_server_that_cannot_be_used_is_found_out() {
-        for (answers, as_str) in [
+        for (answers, word) in [
             (&[("greeting", "hang")][..], "timeout"),
             (&[("greeting", "554 go away")], "sick"),
             (&[("greeting", "421 busy")], "sick"),
@@ -144,7 +123,7 @@ mod tests {
             })
             .await;
             let found = impatient(server.port).greet().await;
-            assert_eq!(found.expect_err(as_str).as_str(), as_str, "{answers:?}");
+            assert_eq!(found.expect_err(word).as_str(), word, "{answers:?}");
         }
         let gone = impatient(1).greet().await;
         assert_eq!(gone.expect_err("nobody is there").as_str(), "unreachable");

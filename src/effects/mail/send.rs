@@ -1,49 +1,41 @@
-//! Brings mails to the mail server, one at a time. Decides neither what is told nor whether a failed mail is tried again.
+//! Brings mails to the mail server. Decides neither what is told nor whether a failed mail is tried again.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use jiff::Timestamp;
-use lettre::address::Envelope;
-use lettre::message::header::{HeaderName, HeaderValue, InReplyTo, References};
-use lettre::message::{Mailbox, MessageBuilder, MultiPart};
-use lettre::transport::smtp;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::{Address, Message};
-use secrecy::ExposeSecret;
+use lettre::message::Mailbox;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
-use super::probe::GOODBYE;
+use super::message::{Addresses, Head, message};
+use super::smtp::{
+    self, DeliveryReport, EnvelopeAddress, Limits, MAX_QUOTED_CHARS, Outcome, Problem, SmtpError,
+};
 use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
-use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
 use engine::{DeliveryFault, Input, MessageId, Summary};
 
-/// How much of a mail server's error text is kept, in characters.
-const MAX_QUOTED_CHARS: usize = 200;
+/// How many mails are under way at the same time. More wait in the queue that they come from.
+const AT_ONCE: usize = 4;
 
-/// What a mail server answers when it does not know us or our password (RFC 4954).
-const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
+/// The longest subject of a mail that is no summary, in characters.
+const MAX_SUBJECT_CHARS: usize = 150;
 
 /// Sends mails with fixed settings.
 #[derive(Debug, Clone)]
 pub struct Mailer {
-    settings: MailSettings,
+    pub(super) settings: MailSettings,
+    pub(super) limits: Limits,
     from: Mailbox,
     recipients: BTreeMap<RouteName, Addresses>,
     letter: Letter,
-    /// Certificates that are trusted besides the system's.
-    roots: Vec<Certificate>,
 }
 
 /// Who is mailed on a route, as written in the settings.
@@ -88,12 +80,6 @@ pub struct Circular {
     pub text: String,
     /// The same as a page.
     pub html: String,
-}
-
-#[derive(Debug, Clone)]
-struct Addresses {
-    to: Vec<Mailbox>,
-    cc: Vec<Mailbox>,
 }
 
 /// Why the settings make no mailer.
@@ -168,277 +154,169 @@ impl Mailer {
                 subject: settings.subject.clone(),
                 link: settings.link.clone(),
             },
+            limits: Limits::of(settings.timeout),
             settings,
-            roots: Vec::new(),
         })
     }
 
-    /// Sends a summary to everybody on its route. Where the server refuses the mail for good, or for a recipient's sake, each recipient
-    /// is tried alone, so that a dead address or a full mailbox does not keep the news from the others; it is sent when one of them got it.
+    /// Sends a summary to the recipients of its route.
     ///
     /// # Errors
-    /// [`DeliveryFault`] when nobody got it.
+    /// [`DeliveryFault`] as long as a recipient who may still get it does not have it, or when all of them are refused.
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
-        let recipients = self
-            .recipients
-            .get(&summary.route)
-            .filter(|addresses| !addresses.to.is_empty());
-        let recipients = recipients.ok_or_else(|| no_recipients(&summary.route))?;
-        self.deliver_to_all(&self.message(summary, recipients)?, recipients)
-            .await
+        verdict(&self.deliver(summary).await?)
     }
 
-    /// Sends a mail that is no summary to everybody of `EMAIL_TO` and `EMAIL_CC`, with the same care for dead addresses.
+    /// Sends a summary, and says what became of it for each recipient.
     ///
     /// # Errors
-    /// [`DeliveryFault`] when nobody got it.
-    pub async fn circulate(&self, circular: &Circular) -> Result<(), DeliveryFault> {
-        let Some(recipients) = self
-            .recipients
-            .get(&RouteName::everybody())
-            .filter(|addresses| !addresses.to.is_empty())
-        else {
-            return Err(DeliveryFault {
-                fault: CallError::Protocol(MailerError::Nobody.to_string()),
-                permanent: true,
-            });
-        };
-        let Circular {
-            name,
-            at,
-            subject,
-            text,
-            html,
-        } = circular;
-        let subject = format!("{} {subject}", self.letter.subject.trim());
-        let head = self.head(
-            recipients,
-            subject.trim(),
-            *at,
-            format!("<{name}@{}>", self.from.email.domain()),
-        );
-        let body = MultiPart::alternative_plain_html(text.clone(), html.clone());
-        self.deliver_to_all(
-            &head.multipart(body).map_err(|error| unfit(&error))?,
-            recipients,
-        )
-        .await
-    }
-
-    async fn deliver_to_all(
-        &self,
-        message: &Message,
-        recipients: &Addresses,
-    ) -> Result<(), DeliveryFault> {
-        let mail = message.formatted();
-        let everybody: Vec<Address> = recipients
-            .to
-            .iter()
-            .chain(&recipients.cc)
-            .map(|mailbox| mailbox.email.clone())
-            .collect();
-        match self.deliver(&mail, everybody.clone()).await {
-            Err(refusal) if may_be_one_recipients(&refusal) && everybody.len() > 1 => {
-                self.deliver_to_each(&mail, everybody, refusal).await
-            }
-            outcome => outcome,
-        }
-    }
-
-    async fn deliver_to_each(
-        &self,
-        mail: &[u8],
-        everybody: Vec<Address>,
-        refusal: DeliveryFault,
-    ) -> Result<(), DeliveryFault> {
-        let mut outcome = Err(refusal);
-        for recipient in everybody {
-            match self.deliver(mail, vec![recipient.clone()]).await {
-                Ok(()) => outcome = Ok(()),
-                Err(failure) => {
-                    warn!(%recipient, "the mail server does not take the mail for this recipient: {}", failure.fault)
-                }
-            }
-        }
-        outcome
-    }
-
-    async fn deliver(&self, mail: &[u8], recipients: Vec<Address>) -> Result<(), DeliveryFault> {
-        let envelope = Envelope::new(Some(self.from.email.clone()), recipients)
-            .map_err(|error| unfit(&error))?;
-        let mut connection = self
-            .bounded(async {
-                let mut connection = self.connect().await?;
-                connection.send(&envelope, mail).await?;
-                failpoints::pass(Point::MailHanded);
-                Ok(connection)
-            })
-            .await?;
-        let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
-        Ok(())
-    }
-
-    /// The work's outcome within `EMAIL_TIMEOUT`.
-    pub(super) async fn bounded<T>(
-        &self,
-        work: impl Future<Output = Result<T, smtp::Error>>,
-    ) -> Result<T, DeliveryFault> {
-        match tokio::time::timeout(self.settings.timeout, work).await {
-            Ok(outcome) => outcome.map_err(|error| fault_of(&error)),
-            Err(_) => Err(DeliveryFault {
-                fault: CallError::TimedOut,
-                permanent: false,
-            }),
-        }
-    }
-
-    /// A connection that is protected and logged in as the settings say.
-    pub(super) async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
-        let mut connection = self.reach().await?;
-        if let Some((mechanism, credentials)) = login(&self.settings.auth) {
-            connection.auth(&[mechanism], &credentials).await?;
-        }
-        Ok(connection)
-    }
-
-    /// A connection that is protected as the settings say, to a server that has greeted us.
-    pub(super) async fn reach(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
-        let settings = &self.settings;
-        let hello = ClientId::default();
-        let implicit = if settings.tls == MailTls::Implicit {
-            Some(self.tls()?)
-        } else {
-            None
-        };
-        let server = (settings.host.as_str(), settings.port);
-        let mut connection = AsyncSmtpConnection::connect_tokio1(
-            server,
-            Some(settings.timeout),
-            &hello,
-            implicit,
-            None,
-        )
-        .await?;
-        if settings.tls == MailTls::StartTls {
-            connection.starttls(self.tls()?, &hello).await?;
-        }
-        Ok(connection)
-    }
-
-    /// Made anew for each connection: the system's CA certificates may come, go or be missing while we run.
-    fn tls(&self) -> Result<TlsParameters, smtp::Error> {
-        let builder = TlsParameters::builder(self.settings.host.clone());
-        self.roots
-            .iter()
-            .cloned()
-            .fold(
-                builder,
-                smtp::client::TlsParametersBuilder::add_root_certificate,
-            )
-            .build_rustls()
-    }
-
-    fn message(&self, summary: &Summary, recipients: &Addresses) -> Result<Message, DeliveryFault> {
+    /// [`DeliveryFault`] when the route has no recipients.
+    pub async fn deliver(&self, summary: &Summary) -> Result<DeliveryReport, DeliveryFault> {
+        let recipients = self
+            .addresses(&summary.route)
+            .ok_or_else(|| no_recipients(&summary.route))?;
         let composed = compose(summary, &self.letter);
-        let name = |message: &MessageId| format!("<{message}@{}>", self.from.email.domain());
-        let mut builder = self.head(
+        let name = |message: &MessageId| format!("<{message}@{}>", self.domain());
+        let head = Head {
+            from: &self.from,
             recipients,
-            &composed.subject,
-            summary.at,
-            name(&summary.thread.id),
-        );
-        if let Some(latest) = summary.thread.references.last() {
-            let earlier: Vec<String> = summary.thread.references.iter().map(name).collect();
-            builder = builder
-                .header(References::from(earlier.join(" ")))
-                .header(InReplyTo::from(name(latest)));
-        }
-        builder
-            .multipart(MultiPart::alternative_plain_html(
-                composed.text,
-                composed.html,
-            ))
-            .map_err(|error| unfit(&error))
+            subject: &composed.subject,
+            at: summary.at,
+            id: name(&summary.thread.id),
+            references: summary.thread.references.iter().map(name).collect(),
+        };
+        let mail = message(&head, composed.text, composed.html);
+        Ok(self.hand_over(&mail, recipients).await)
     }
 
-    /// What every mail of ours says about itself.
-    fn head(
-        &self,
-        recipients: &Addresses,
-        subject: &str,
-        at: Timestamp,
-        id: String,
-    ) -> MessageBuilder {
-        let builder = Message::builder()
-            .from(self.from.clone())
-            .subject(subject)
-            .date(SystemTime::from(at))
-            .message_id(Some(id))
-            .raw_header(HeaderValue::new(
-                HeaderName::new_from_ascii_str("Auto-Submitted"),
-                "auto-generated".to_owned(),
-            ));
-        let builder = recipients
-            .to
-            .iter()
-            .fold(builder, |builder, mailbox| builder.to(mailbox.clone()));
-        recipients
-            .cc
-            .iter()
-            .fold(builder, |builder, mailbox| builder.cc(mailbox.clone()))
+    /// Sends a mail that is no summary to everybody of `EMAIL_TO` and `EMAIL_CC`.
+    ///
+    /// # Errors
+    /// [`DeliveryFault`] as for [`Mailer::send`].
+    pub async fn circulate(&self, circular: &Circular) -> Result<(), DeliveryFault> {
+        let recipients = self
+            .addresses(&RouteName::everybody())
+            .ok_or_else(|| no_recipients(&RouteName::everybody()))?;
+        let subject = format!("{} {}", self.letter.subject.trim(), circular.subject);
+        let head = Head {
+            from: &self.from,
+            recipients,
+            subject: &words::clip(subject.trim(), MAX_SUBJECT_CHARS),
+            at: circular.at,
+            id: format!("<{}@{}>", circular.name, self.domain()),
+            references: Vec::new(),
+        };
+        let mail = message(&head, circular.text.clone(), circular.html.clone());
+        verdict(&self.hand_over(&mail, recipients).await)
+    }
+
+    /// The envelope's sender.
+    pub(super) fn sender(&self) -> EnvelopeAddress {
+        EnvelopeAddress::new(&self.from.email)
+    }
+
+    /// Every recipient of every route, once.
+    pub(super) fn everyone(&self) -> Vec<EnvelopeAddress> {
+        let mut all: Vec<EnvelopeAddress> = Vec::new();
+        for recipient in self.recipients.values().flat_map(Addresses::envelope) {
+            if !all.contains(&recipient) {
+                all.push(recipient);
+            }
+        }
+        all
+    }
+
+    fn addresses(&self, route: &RouteName) -> Option<&Addresses> {
+        self.recipients
+            .get(route)
+            .filter(|addresses| !addresses.to.is_empty())
+    }
+
+    fn domain(&self) -> String {
+        smtp::ascii_domain(self.from.email.domain())
+    }
+
+    async fn hand_over(&self, mail: &[u8], recipients: &Addresses) -> DeliveryReport {
+        let mut envelope = recipients.envelope();
+        envelope.sort();
+        envelope.dedup();
+        let from = self.sender();
+        let report = smtp::deliver(&self.settings, self.limits, &from, &envelope, mail).await;
+        for (recipient, error) in report.failures() {
+            warn!(%recipient, "mail not delivered to this recipient: {}", error.with_reply());
+        }
+        report
     }
 }
 
-/// Sends one mail after the other until `stop`, or until no more can come. Each ends in one `Input::Delivered`. `mailer` gives the
-/// mailer for the next one, as the settings are then; `None` while nobody is mailed.
-/// The one that is under way at the stop is given up after [`STOP_GRACE`].
+/// Sends mails until `stop`, or until no more can come, [`AT_ONCE`] at a time: one route's server that is slow delays no other route.
+/// Each ends in one `Input::Delivered`. `mailer` gives the mailer for the next one, as the settings are then; `None` while nobody is mailed.
+/// Those that are under way at the stop are given up after [`STOP_GRACE`].
 pub async fn run(
     mailer: impl Fn() -> Option<Mailer> + Send,
     mut mails: mpsc::Receiver<Arc<Summary>>,
     inputs: mpsc::Sender<Input>,
     stop: CancellationToken,
 ) {
+    let mut tasks = JoinSet::new();
     loop {
-        let summary = tokio::select! {
-            () = stop.cancelled() => return,
-            next = mails.recv() => match next {
-                Some(summary) => summary,
-                None => return,
-            },
-        };
-        let answer = async {
-            let outcome = match mailer() {
-                Some(mailer) => mailer.send(&summary).await,
-                None => Err(no_recipients(&summary.route)),
-            };
-            inputs
-                .send(Input::Delivered {
-                    id: summary.id,
-                    outcome,
-                })
-                .await
-        };
         tokio::select! {
-            answered = answer => if answered.is_err() { return },
-            () = patience(&stop) => {
-                warn!(summary = summary.id, "stopping: a mail that is under way is given up");
-                return;
-            }
+            () = stop.cancelled() => break,
+            Some(_) = tasks.join_next() => {}
+            next = mails.recv(), if tasks.len() < AT_ONCE => match next {
+                Some(summary) => drop(tasks.spawn(send_one(mailer(), summary, inputs.clone()))),
+                None => break,
+            },
         }
+    }
+    let done = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_GRACE, done).await.is_err() {
+        warn!(
+            mails = tasks.len(),
+            "stopping: mails that are under way are given up"
+        );
+        tasks.shutdown().await;
     }
 }
 
-/// Whether others may get the mail: the refusal is for good and none of our password, or one that servers give for one mailbox (RFC 5321:
-/// 450 it is busy, 451 the server fails with it, 452 it is full).
-fn may_be_one_recipients(refusal: &DeliveryFault) -> bool {
-    let is_of_mailbox = matches!(
-        refusal.fault,
-        CallError::Sick {
-            status: 450..=452,
-            ..
+async fn send_one(mailer: Option<Mailer>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
+    let outcome = match mailer {
+        Some(mailer) => mailer.send(&summary).await,
+        None => Err(no_recipients(&summary.route)),
+    };
+    let delivered = Input::Delivered {
+        id: summary.id,
+        outcome,
+    };
+    if inputs.send(delivered).await.is_err() {
+        debug!(mail = summary.id, "stopping: the outcome of a mail is lost");
+    }
+}
+
+/// One outcome for all recipients: delivered when every one who can be reached has it.
+fn verdict(report: &DeliveryReport) -> Result<(), DeliveryFault> {
+    let mut refused = None;
+    for one in &report.recipients {
+        match &one.outcome {
+            Outcome::Delivered => {}
+            Outcome::Refused(error) => refused = refused.or(Some(error)),
+            Outcome::NotYet(error) | Outcome::UnknownAfterDot(error) => {
+                return Err(DeliveryFault {
+                    fault: fault_of(error),
+                    // Servers lock who tries a wrong password often.
+                    permanent: error.problem == Problem::LoginRefused
+                        && error.code().is_some_and(|code| code >= 500),
+                });
+            }
         }
-    );
-    is_of_mailbox || (refusal.permanent && !refusal.fault.is_ours())
+    }
+    match refused {
+        Some(error) if report.delivered().next().is_none() => Err(DeliveryFault {
+            fault: fault_of(error),
+            permanent: true,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn no_recipients(route: &RouteName) -> DeliveryFault {
@@ -446,11 +324,6 @@ fn no_recipients(route: &RouteName) -> DeliveryFault {
         fault: CallError::Protocol(format!("the route {route} has no recipients")),
         permanent: true,
     }
-}
-
-async fn patience(stop: &CancellationToken) {
-    stop.cancelled().await;
-    tokio::time::sleep(STOP_GRACE).await;
 }
 
 fn mailboxes(setting: &'static str, texts: &[String]) -> Result<Vec<Mailbox>, MailerError> {
@@ -474,49 +347,40 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-fn login(auth: &MailAuth) -> Option<(Mechanism, Credentials)> {
-    let (mechanism, user, password) = match auth {
-        MailAuth::None => return None,
-        MailAuth::Plain { user, password } => (Mechanism::Plain, user, password),
-        MailAuth::Login { user, password } => (Mechanism::Login, user, password),
-    };
-    Some((
-        mechanism,
-        Credentials::new(user.clone(), password.expose_secret().to_owned()),
-    ))
-}
-
-/// A mail that cannot be put together stays so.
-fn unfit(error: &lettre::error::Error) -> DeliveryFault {
-    DeliveryFault {
-        fault: CallError::Protocol(format!("the mail cannot be put together: {error}")),
-        permanent: true,
+/// What went wrong in the words that all outlets share.
+pub(super) fn fault_of(error: &SmtpError) -> CallError {
+    let said = error
+        .reply
+        .as_ref()
+        .map(|reply| words::clip(&reply.text(), MAX_QUOTED_CHARS))
+        .unwrap_or_default();
+    match &error.problem {
+        Problem::TimedOut(_) | Problem::NoTimeLeft => CallError::TimedOut,
+        Problem::Dropped => CallError::Dropped,
+        Problem::LoginRefused => CallError::Credentials(said),
+        Problem::Answered => CallError::Sick {
+            status: error.code().unwrap_or_default(),
+            body: said,
+        },
+        Problem::HelloRefused(_) | Problem::RelayDenied => CallError::Sick {
+            status: error.code().unwrap_or_default(),
+            body: format!("{error}; it said: {said}"),
+        },
+        Problem::Malformed(_) | Problem::Unasked | Problem::Injected => {
+            CallError::Protocol(error.to_string())
+        }
+        Problem::Unreachable(_)
+        | Problem::NoStartTls
+        | Problem::WantsStartTls
+        | Problem::NotTls
+        | Problem::Certificate(..)
+        | Problem::Tls(_)
+        | Problem::CaFile(..)
+        | Problem::WantsLogin
+        | Problem::NoLogin
+        | Problem::OtherLogins(_)
+        | Problem::NeedsUtf8 => CallError::Unreachable(error.to_string()),
     }
-}
-
-fn fault_of(error: &smtp::Error) -> DeliveryFault {
-    let said = words::clip(&innermost(error), MAX_QUOTED_CHARS);
-    let fault = match error.status().map(u16::from) {
-        Some(status) if LOGIN_REFUSED.contains(&status) => CallError::Credentials(said),
-        Some(status) => CallError::Sick { status, body: said },
-        None if error.is_timeout() => CallError::TimedOut,
-        None if error.is_response() && said == "incomplete response" => CallError::Dropped,
-        None if error.is_response() || error.is_client() => CallError::Protocol(said),
-        None => CallError::Unreachable(said),
-    };
-    DeliveryFault {
-        fault,
-        permanent: error.is_permanent(),
-    }
-}
-
-/// The innermost cause: what the server or the system said.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]
@@ -525,7 +389,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::super::fake_smtp::{FakeSmtp, Manner, settings};
+    use super::super::tests::{FakeSmtp, Manner, settings};
     use super::*;
     use engine::Counts;
     use engine::model::{Bookable, Health, Stub};
@@ -590,15 +454,17 @@ mod tests {
         let server = FakeSmtp::start(manner).await;
         let mut settings = settings(server.port);
         change(&mut settings);
+        settings.tls_ca = Some(server.identity.file.path().to_owned());
         let mut mailer = Mailer::new(settings, &[]).expect("good settings");
-        mailer.roots.push(server.root.clone());
+        (mailer.limits.data, mailer.limits.final_dot) =
+            (mailer.limits.command, mailer.limits.command);
         (mailer.send(&summary()).await, server)
     }
 
     #[tokio::test]
     async fn the_mail_has_its_headers_and_both_parts() {
         let (outcome, server) = send(Manner::default(), |settings| {
-            settings.cc = vec!["cy@example.org".into()]
+            settings.cc = vec!["cy@example.org".into()];
         })
         .await;
         assert_eq!(outcome, Ok(()));
@@ -667,12 +533,12 @@ mod tests {
             id: message(7),
             references: vec![message(3), message(5)],
         };
-        let notified = Summary {
+        let told = Summary {
             route: pends,
             thread,
             ..(*summary()).clone()
         };
-        assert_eq!(mailer.send(&notified).await, Ok(()));
+        assert_eq!(mailer.send(&told).await, Ok(()));
         let mail = server.mails().concat().replace("\n ", " ");
         let name = |id| format!("<labwatch.1795223100000000007.{id}@lab.example.org>");
         for header in [
@@ -703,7 +569,7 @@ mod tests {
     #[tokio::test]
     async fn without_cc_there_is_no_cc_header_and_no_subject_gets_a_header_in() {
         let (outcome, server) = send(Manner::default(), |settings| {
-            settings.subject = "lab\r\nBcc: eve@example.org\r\n\r\nhi".into()
+            settings.subject = "lab\r\nBcc: eve@example.org\r\n\r\nhi".into();
         })
         .await;
         assert_eq!(outcome, Ok(()));
@@ -743,7 +609,7 @@ mod tests {
         ];
         for (manner, tls, auth, heard) in rows {
             let (outcome, server) = send(manner, |settings| {
-                (settings.tls, settings.auth) = (tls, auth)
+                (settings.tls, settings.auth) = (tls, auth);
             })
             .await;
             assert_eq!(outcome, Ok(()), "{tls:?} {heard}");
@@ -756,13 +622,13 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn failures_are_told_apart() {
+    /// What the server does, what that is called, and whether it is for good.
+    fn failures() -> Vec<(&'static str, Manner, &'static str, bool)> {
         let answering = |answers| Manner {
             answers,
             ..Manner::default()
         };
-        let rows: [(&str, Manner, &str, bool); 9] = [
+        vec![
             (
                 "busy",
                 answering(&[("MAIL", "451 4.3.0 try later")]),
@@ -779,19 +645,25 @@ mod tests {
                 "refused",
                 answering(&[("DATA", "554 5.7.1 no thanks")]),
                 "sick",
+                false,
+            ),
+            (
+                "content refused",
+                answering(&[(".", "554 5.7.1 looks like spam")]),
+                "sick",
                 true,
             ),
             (
                 "no such sender",
                 answering(&[("MAIL", "550 5.1.8 who is that")]),
                 "sick",
-                true,
+                false,
             ),
             (
                 "turned away",
                 answering(&[("greeting", "554 go away")]),
                 "sick",
-                true,
+                false,
             ),
             ("mute", answering(&[("greeting", "hang")]), "timeout", false),
             (
@@ -807,16 +679,20 @@ mod tests {
                 "protocol",
                 false,
             ),
-        ];
-        for (what, manner, as_str, permanent) in rows {
+        ]
+    }
+
+    #[tokio::test]
+    async fn failures_are_told_apart() {
+        for (what, manner, word, permanent) in failures() {
             let (outcome, server) = send(manner, |settings| {
-                settings.timeout = Duration::from_millis(500)
+                settings.timeout = Duration::from_millis(500);
             })
             .await;
             let failure = outcome.expect_err(what);
             assert_eq!(
                 (failure.fault.as_str(), failure.permanent),
-                (as_str, permanent),
+                (word, permanent),
                 "{what}: {}",
                 failure.fault
             );
@@ -847,7 +723,7 @@ mod tests {
                 Manner::default(),
                 MailTls::StartTls,
                 MailAuth::None,
-                "protocol",
+                "unreachable",
             ),
             (
                 "no AUTH",
@@ -857,7 +733,7 @@ mod tests {
                 },
                 MailTls::StartTls,
                 plain(),
-                "protocol",
+                "unreachable",
             ),
             (
                 "wrong password",
@@ -878,16 +754,16 @@ mod tests {
                 },
                 MailTls::None,
                 MailAuth::None,
-                "credentials",
+                "unreachable",
             ),
         ];
-        for (what, manner, tls, auth, as_str) in rows {
+        for (what, manner, tls, auth, word) in rows {
             let (outcome, server) = send(manner, |settings| {
-                (settings.tls, settings.auth) = (tls, auth)
+                (settings.tls, settings.auth) = (tls, auth);
             })
             .await;
             let failure = outcome.expect_err(what);
-            assert_eq!(failure.fault.as_str(), as_str, "{what}: {}", failure.fault);
+            assert_eq!(failure.fault.as_str(), word, "{what}: {}", failure.fault);
             assert!(
                 !failure.fault.to_string().contains("guess") && server.mails().is_empty(),
                 "{what}"
@@ -935,7 +811,10 @@ mod tests {
             |_| {},
         )
         .await;
-        assert!(outcome.is_err_and(|failure| failure.permanent) && server.mails().is_empty());
+        assert!(
+            outcome.is_err_and(|failure| !failure.permanent) && server.mails().is_empty(),
+            "a server that refuses all may be set up wrong"
+        );
         let (outcome, server) = send(
             Manner {
                 answers: &[("RCPT TO:<ann", "452 4.2.2 mailbox full")],
@@ -944,11 +823,11 @@ mod tests {
             |_| {},
         )
         .await;
-        assert_eq!(
-            (outcome, server.mails().len()),
-            (Ok(()), 1),
-            "nor does a full mailbox"
+        assert!(
+            outcome.is_err_and(|failure| !failure.permanent),
+            "a full mailbox may be emptied"
         );
+        assert_eq!(server.mails().len(), 1, "and keeps it from nobody else");
         let (outcome, server) = send(
             Manner {
                 answers: &[("RCPT", "451 4.7.1 greylisted")],
@@ -1000,7 +879,7 @@ mod tests {
         );
         assert!(change(|settings| settings.to.clear()).starts_with("EMAIL_TO"));
         let unprotected = change(|settings| {
-            (settings.host, settings.auth) = ("mail.example.org".into(), plain())
+            (settings.host, settings.auth) = ("mail.example.org".into(), plain());
         });
         assert!(
             unprotected.contains("mail.example.org") && !unprotected.contains("secret"),
@@ -1023,11 +902,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn mails_go_one_after_the_other_and_each_is_answered() {
+    async fn each_mail_is_answered() {
         let server = FakeSmtp::start(Manner::default()).await;
         let (mails, queue) = mpsc::channel(4);
         let (sender, mut inputs) = mpsc::channel(4);
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         let mailer = Mailer::new(settings(server.port), &[]).expect("good settings");
         tasks.spawn(run(
             move || Some(mailer.clone()),
@@ -1055,6 +934,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_server_that_hangs_behind_one_mail_delays_no_other() {
+        let server = FakeSmtp::start(Manner {
+            answers: &[("RCPT TO:<slow", "hang")],
+            ..Manner::default()
+        })
+        .await;
+        let slow = RouteName::try_new("slow").expect("a name");
+        let routes = [Recipients {
+            route: slow.clone(),
+            to: vec!["slow@example.org".into()],
+            cc: vec![],
+        }];
+        let mailer = Mailer::new(settings(server.port), &routes).expect("good settings");
+        let (mails, queue) = mpsc::channel(4);
+        let (sender, mut inputs) = mpsc::channel(4);
+        let mut tasks = JoinSet::new();
+        let stop = CancellationToken::new();
+        tasks.spawn(run(move || Some(mailer.clone()), queue, sender, stop));
+        let first = Summary {
+            id: 6,
+            route: slow,
+            ..(*summary()).clone()
+        };
+        mails.send(Arc::new(first)).await.expect("listens");
+        mails.send(summary()).await.expect("listens");
+        let answered = inputs.recv().await;
+        assert!(
+            matches!(
+                answered,
+                Some(Input::Delivered {
+                    id: 7,
+                    outcome: Ok(())
+                })
+            ),
+            "{answered:?}"
+        );
+    }
+
+    #[tokio::test]
     async fn a_hanging_server_does_not_hold_up_the_stop() {
         let server = FakeSmtp::start(Manner {
             answers: &[("greeting", "hang")],
@@ -1064,7 +982,7 @@ mod tests {
         let (mails, queue) = mpsc::channel(4);
         let (sender, _inputs) = mpsc::channel(4);
         let stop = CancellationToken::new();
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
         let mailer = Mailer::new(
             MailSettings {
                 timeout: Duration::from_secs(60),

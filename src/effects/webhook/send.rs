@@ -440,7 +440,7 @@ mod tests {
             .expect_err("nobody there");
         assert_eq!(
             (failure.fault.as_str(), failure.permanent),
-            ("unreachable", false)
+            ("refused", false)
         );
         assert!(
             !failure.fault.to_string().contains("path-s3cr3t"),

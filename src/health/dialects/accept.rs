@@ -1,8 +1,12 @@
-//! Whether a reader wants JSON or a page: JSON where it is named and not less preferred than HTML, otherwise the page.
+//! Whether a reader wants JSON or a page: JSON where it is named and not less preferred than HTML, and where nothing is said, which no
+//! browser does; otherwise the page.
 
-/// Reads an `Accept` header.
+/// Reads an `Accept` header; an empty one stands for none.
 #[must_use]
 pub fn wants_json(accept: &str) -> bool {
+    if accept.trim().is_empty() {
+        return true;
+    }
     let ranges: Vec<(String, f32)> = accept.split(',').filter_map(range).collect();
     let quality = |names: &[&str]| {
         let of = |name: &&str| {
@@ -39,7 +43,7 @@ mod tests {
 
     /// Section 6, 20, and the decision on negotiation.
     #[test]
-    fn trap_20_json_is_given_to_who_names_it_and_does_not_prefer_html() {
+    fn trap_20_json_is_given_where_it_is_named_or_nothing_is_and_html_is_not_preferred() {
         for (accept, json) in [
             ("application/json, */*", true),
             ("application/json", true),
@@ -53,7 +57,8 @@ mod tests {
                 false,
             ),
             ("*/*", false),
-            ("", false),
+            ("", true),
+            (" ", true),
             (";;,,q=", false),
         ] {
             assert_eq!(wants_json(accept), json, "{accept}");

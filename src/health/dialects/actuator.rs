@@ -2,15 +2,16 @@
 //! not ok is 503; init is alive.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
-use super::listing::{self, Experiments, Stream, Tally};
-use super::{Answer, Query, Refused};
-use crate::health::acknowledgements::Ack;
+use super::actuator_form::{
+    Added, App, Details, Endpoints, Git, Health, Indicator, Info, Lab, Listed, Logger, Overview,
+    PastRow, ServiceInfo,
+};
+use super::listing::{self, Experiments, Tally};
+use super::{Answer, Query, Reader, Refused};
 use crate::health::category_index::CategoryIndex;
 use crate::health::experiment;
 use crate::health::logger::{COMPONENTS, Levels};
@@ -18,190 +19,70 @@ use crate::health::snapshot::{LIVENESS, Picture, worst};
 use crate::health::state::{Component, State, age};
 use engine::ExperimentView;
 
-/// The endpoints, each with its path.
-pub const ENDPOINTS: [(&str, &str); 4] = [
-    ("health/liveness", "/actuator/health/liveness"),
-    ("health/readiness", "/actuator/health/readiness"),
-    ("info", "/actuator/info"),
-    ("logger", "/actuator/logger"),
-];
+/// The endpoints that are always there.
+pub const ENDPOINTS: [&str; 3] = ["health/liveness", "health/readiness", "info"];
+
+/// The endpoint of the levels of the log, where they can be set.
+pub const LOGGER: &str = "logger";
+
+/// An endpoint that is added to the actuator: it is listed by `/actuator` and answers at `/actuator/NAME`.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Its name, one part of a path.
+    pub name: String,
+    /// Makes its answer, which becomes JSON. May not block. An error is answered as 503 with its words.
+    pub answer: Answering,
+}
+
+/// Makes the answer of an endpoint.
+pub type Answering = Arc<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>;
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
 
 /// The kinds of health.
 pub const KINDS: [&str; 2] = ["liveness", "readiness"];
 
-/// Somebody who contributes a member to the information: its name, and how it is made.
+/// A member that is contributed to `/actuator/info`: its name, and how it is made.
 pub type Contributor = (
     &'static str,
     Box<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>,
 );
 
-/// The endpoints of the actuator.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorEndpoints)]
-pub(crate) struct Endpoints {
-    /// Each with its path.
-    endpoints: Vec<Endpoint>,
-}
-
-/// An endpoint of the actuator.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorEndpoint)]
-pub(crate) struct Endpoint {
-    /// Its name.
-    #[schema(example = "info")]
-    name: &'static str,
-    /// Its path, below the one where labwatch is served.
-    #[schema(example = "/actuator/info")]
-    path: &'static str,
-}
-
-/// The health of one kind, in Layotto's form.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorHealth)]
-pub(crate) struct Health<'a> {
-    /// `UP`, `INIT` or `DOWN`.
-    #[schema(pattern = "^(UP|INIT|DOWN)$", example = "UP")]
-    status: &'static str,
-    /// The components, by name.
-    components: BTreeMap<&'a str, Indicator<'a>>,
-    /// The experiments; of readiness alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Overview<'a>>,
-}
-
-/// What readiness tells besides the components.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorOverview)]
-pub(crate) struct Overview<'a> {
-    /// The experiments.
-    experiments: Experiments<'a>,
-}
-
-/// The health of one component or experiment.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorIndicator)]
-pub(crate) struct Indicator<'a> {
-    /// `UP`, `INIT` or `DOWN`.
-    #[schema(pattern = "^(UP|INIT|DOWN)$", example = "UP")]
-    status: &'static str,
-    /// More about it.
-    details: Details<'a>,
-}
-
-/// More about a component or experiment.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorDetails)]
-pub(crate) struct Details<'a> {
-    /// Why it is not up, where it is not.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    #[schema(required = false)]
-    reason: &'a str,
-    /// What is not as it should be while it can be used.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    warnings: Vec<&'a str>,
-    /// Whether its failure counts for the whole; of a component alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fatal: Option<bool>,
-    /// When it last changed.
-    last_change: Timestamp,
-    /// When there was last evidence of it; null before the first.
-    #[schema(required)]
-    last_update: Option<Timestamp>,
-    /// How old that evidence is, in seconds.
-    #[schema(required)]
-    age: Option<i64>,
-    /// Its streams; of an experiment alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    streams: Option<Vec<Stream<'a>>>,
-}
-
-/// What runs here. Whoever cannot tell something has `error` in its place.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorInfo)]
-pub(crate) struct Info<'a> {
-    /// The program.
-    app: App<'a>,
-    /// What it was built from, where the build said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    git: Option<Git<'a>>,
-    /// The laboratory in numbers.
-    lab: Lab<'a>,
-    /// What others contribute: `config` holds the rules in force.
-    #[serde(flatten)]
-    #[schema(value_type = BTreeMap<String, Object>)]
-    more: BTreeMap<&'static str, Value>,
-}
-
-/// The program.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorApp)]
-pub(crate) struct App<'a> {
-    /// Its name.
-    #[schema(example = "labwatch")]
-    name: &'a str,
-    /// Its version.
-    #[schema(example = "0.1.0")]
-    version: &'a str,
-    /// When the process started.
-    started: Timestamp,
-    /// When it was built, where the build said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    compiled: Option<&'a str>,
-}
-
-/// What the program was built from.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorGit)]
-pub(crate) struct Git<'a> {
-    /// The commit.
-    commit: &'a str,
-}
-
-/// The laboratory in numbers.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorLab)]
-pub(crate) struct Lab<'a> {
-    /// The label of the installation.
-    #[schema(example = "lab")]
-    label: &'a str,
-    /// How many experiments are how.
-    experiments: Tally,
-    /// The categories that there are, sorted.
-    categories: Vec<String>,
-    /// When book was last read; null before that.
-    #[schema(required)]
-    book_read: Option<Timestamp>,
-    /// How many experiments and components are acknowledged.
-    acknowledged: usize,
-    /// The acknowledgement of everything; null where there is none.
-    #[schema(required)]
-    installation_acknowledged: Option<String>,
-}
-
-/// The levels of the log.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorLogger)]
-pub(crate) struct Logger<'a> {
-    /// The level of each component.
-    #[schema(example = json!({"relay": "info"}))]
-    components: BTreeMap<&'a str, &'a str>,
-    /// The level of each target of the log; the empty one stands for everything else.
-    #[schema(example = json!({"labwatch": "info"}))]
-    targets: BTreeMap<String, String>,
-}
-
-/// The endpoints that there are.
+/// The endpoints that there are: of the log's levels only where they can be set.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn actuator() -> Result<Answer, Refused> {
+pub fn actuator(has_logger: bool, added: &[Endpoint]) -> Result<Answer, Refused> {
+    let logger = has_logger.then_some(LOGGER);
+    let added = added.iter().map(|endpoint| endpoint.name.as_str());
+    let names = ENDPOINTS.into_iter().chain(logger).chain(added);
+    let endpoints = names.map(|name| Listed {
+        name,
+        path: format!("/actuator/{name}"),
+    });
     Answer::json(
         true,
         &Endpoints {
-            endpoints: ENDPOINTS.map(|(name, path)| Endpoint { name, path }).into(),
+            endpoints: endpoints.collect(),
         },
     )
+}
+
+/// The answer of an endpoint that was added: 503 where it has none.
+///
+/// # Errors
+/// [`Refused::Unwritable`].
+pub fn of_endpoint(endpoint: &Endpoint, picture: &Picture) -> Result<Answer, Refused> {
+    match (endpoint.answer)(picture) {
+        Ok(answer) => Answer::json(true, &Added(answer)),
+        Err(error) => Answer::json(false, &Added(json!({ "error": error }))),
+    }
 }
 
 /// The health of one kind, with all its components.
@@ -238,10 +119,9 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
         .into_iter()
         .find(|component| &*component.name == name);
     if let Some(component) = component {
-        return Answer::json(
-            is_up(component.state(), kind),
-            &indicator(component, picture),
-        );
+        let mut answer = indicator(component, picture);
+        answer.details.results = Some(results(component));
+        return Answer::json(is_up(component.state(), kind), &answer);
     }
     let view = picture
         .snapshot
@@ -260,7 +140,7 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> {
+pub fn info(picture: &Picture, more: &[Contributor], reader: Reader) -> Result<Answer, Refused> {
     let identity = &*picture.identity;
     let (name, version, started) = (identity.name, identity.version, identity.started);
     let notified = |make: &dyn Fn(&Picture) -> Result<Value, String>| {
@@ -273,8 +153,13 @@ pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> 
             started,
             compiled: identity.built,
         },
-        git: identity.commit.map(|commit| Git { commit }),
-        lab: lab(picture),
+        git: identity.commit.map(|commit| Git {
+            commit,
+            date: identity.committed,
+            state: identity.git_state,
+        }),
+        services: services(picture),
+        lab: lab(picture, reader),
         more: more
             .iter()
             .map(|(name, make)| (*name, notified(make)))
@@ -283,7 +168,24 @@ pub fn info(picture: &Picture, more: &[Contributor]) -> Result<Answer, Refused> 
     Answer::json(true, &info)
 }
 
-fn lab(picture: &Picture) -> Lab<'_> {
+/// What outside services say of themselves in their health documents.
+fn services(picture: &Picture) -> BTreeMap<&str, ServiceInfo<'_>> {
+    picture
+        .components
+        .iter()
+        .filter_map(|component| {
+            let about = component.finding.about.as_deref()?;
+            let info = ServiceInfo {
+                system_code: &about.system_code,
+                name: &about.name,
+                description: &about.description,
+            };
+            Some((&*component.name, info))
+        })
+        .collect()
+}
+
+fn lab(picture: &Picture, reader: Reader) -> Lab<'_> {
     let acks = &picture.acks;
     Lab {
         label: &picture.settings.label,
@@ -291,7 +193,9 @@ fn lab(picture: &Picture) -> Lab<'_> {
         categories: CategoryIndex::of(picture).categories(),
         book_read: picture.component("book").and_then(|book| book.last_update),
         acknowledged: acks.count(picture.at),
-        installation_acknowledged: acks.installation(picture.at).map(Ack::words),
+        installation_acknowledged: acks
+            .installation(picture.at)
+            .map(|ack| ack.words(reader.sees_names())),
     }
 }
 
@@ -351,13 +255,26 @@ fn indicator<'a>(component: &'a Component, picture: &Picture) -> Indicator<'a> {
             } else {
                 Vec::new()
             },
-            fatal: Some(picture.settings.is_fatal(&component.name)),
+            fatal: Some(picture.is_fatal(component)),
             last_change: component.last_change,
             last_update: component.last_update,
             age: component.age(picture.at),
             streams: None,
+            results: None,
         },
     }
+}
+
+fn results(component: &Component) -> Vec<PastRow<'_>> {
+    component
+        .results
+        .iter()
+        .map(|result| PastRow {
+            at: result.at,
+            state: result.state.as_str(),
+            detail: &result.detail,
+        })
+        .collect()
 }
 
 fn of_experiment<'a>(
@@ -381,6 +298,7 @@ fn of_experiment<'a>(
             last_update,
             age: last_update.map(|at| age(at, picture.at)),
             streams: Some(listing::streams(&picture.snapshot, &[view])),
+            results: None,
         },
     }
 }

@@ -114,7 +114,10 @@ pub(crate) struct Elementary<'a> {
     pub(super) check_output: String,
     /// When there was last evidence, in RFC 3339 or in the words of a service; empty where there was none.
     pub(super) last_updated: String,
-    /// The experiment or component.
+    /// The experiment or component; of a service the system code that it gives itself, where it gives one.
     #[schema(example = "pend00")]
     pub(super) check_system_code: &'a str,
+    /// The acknowledgement that a service gives with its check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ack: Option<&'a str>,
 }

@@ -136,7 +136,7 @@ pub(crate) struct Stream<'a> {
     rate: Option<f32>,
 }
 
-/// The streams of these experiments, numbered from 1. Where they come from is left out: everybody may read this.
+/// The streams of these experiments, numbered from 1. Where they come from is left out: this is open to every reader.
 pub(super) fn streams<'a>(
     snapshot: &'a Snapshot,
     experiments: &[&'a ExperimentView],

@@ -4,7 +4,6 @@ use super::probes::number;
 use crate::health::category_index::CategoryIndex;
 use crate::health::snapshot::{Picture, SELF};
 use crate::health::state::State;
-use crate::health::switches::is_enabled;
 
 /// A picture in numbers: 0 init, 1 ok, 2 error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +26,8 @@ pub fn numbers(picture: &Picture) -> Numbers {
     let (overall, _) = picture.overall();
     let category_index = CategoryIndex::of(picture);
     let categories = category_index.categories().into_iter().map(|name| {
-        let category = picture.settings.category(&name);
-        let works = category_index
-            .verdict(&category)
-            .is_some_and(|verdict| verdict.ok);
-        (name, works && is_enabled(&category.name, &picture.switched))
+        let evaluated = category_index.evaluate(&name, &picture.switched);
+        (name, evaluated.is_some_and(|evaluated| evaluated.ok))
     });
     Numbers {
         state: number(overall),

@@ -1,9 +1,13 @@
-//! The views: pure functions of a picture, so that no two of them can disagree. They know of HTTP what an answer is made of, and no more.
+//! The health dialects of other systems: pure functions of one picture, so that no two of them can disagree. They know of HTTP what an
+//! answer is made of, and no more.
 
 mod accept;
 mod actuator;
+mod actuator_form;
+mod agg_health;
 mod ft;
 mod ft_form;
+mod judged;
 mod listing;
 mod metrics;
 mod page;
@@ -16,17 +20,21 @@ use std::fmt;
 use serde::Serialize;
 
 pub use accept::wants_json;
-pub use actuator::{Contributor, ENDPOINTS, KINDS, actuator, health, health_of, info, logger};
-pub use ft::{agg_health, gtg, health_json};
+pub use actuator::{
+    Contributor, ENDPOINTS, Endpoint, KINDS, LOGGER, actuator, health, health_of, info, logger,
+    of_endpoint,
+};
+pub use agg_health::agg_health;
+pub use ft::{gtg, health_json};
 pub use metrics::{Numbers, numbers};
-pub use page::{Reader, health_page};
+pub use page::health_page;
 pub use probes::{liveness, readiness};
 pub use query::Query;
 pub use status::{status, status_of};
 
 /// The forms of the answers, for the document of the API.
 pub(crate) mod forms {
-    pub(crate) use super::actuator::{Endpoints, Health, Indicator, Info, Logger};
+    pub(crate) use super::actuator_form::{Added, Endpoints, Health, Indicator, Info, Logger};
     pub(crate) use super::ft_form::{Aggregate, Document};
     pub(crate) use super::probes::Status;
     pub(crate) use super::status::{CheckStatus, Whole};
@@ -37,6 +45,25 @@ pub const JSON: &str = "application/json";
 
 /// How many failing experiments an answer lists unless all are asked for.
 pub const LISTED: usize = 100;
+
+/// Who reads an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A reader without a token: names of people are left out.
+    Public,
+    /// A reader who may see names of people.
+    Full,
+    /// A maintainer: the page also leads to the forms by which something is changed.
+    Maintainer,
+}
+
+impl Reader {
+    /// Whether names of people are shown.
+    #[must_use]
+    pub fn sees_names(self) -> bool {
+        self != Self::Public
+    }
+}
 
 /// An answer, in the parts that HTTP needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,12 @@
-//! `/__health` for people: one heading that says how it is, one row for each experiment and component, no script.
+//! `/__health` for people: one heading that says how it is, one row for each experiment, component and outside service, no script.
 
-use std::fmt::Write as _;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::ft::{Judged, last_change, output};
-use super::{Answer, Query, Refused};
-use crate::health::category_index::{CategoryIndex, CategoryMember, What, last_update};
+use super::ft::{last_change, output, panic_guide};
+use super::judged::Judged;
+use super::{Answer, Query, Reader, Refused};
+use crate::health::category_index::CategoryIndex;
+use crate::health::category_member::{CategoryMember, What, last_update};
 use crate::health::snapshot::Picture;
 use crate::health::state::State;
 use engine::model::Bookable;
@@ -17,14 +19,16 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 const STYLE: &str = "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:left;\
 border-bottom:1px solid #ccc}.ok{color:#070}.warning{color:#b60}.critical{color:#b00}.acked{color:#00a}.banner{background:#b00;color:#fff;padding:.5em}";
 
-/// Who reads the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
-    /// Somebody who looks.
-    Anybody,
-    /// Somebody who may change something: the page leads to the forms for it.
-    Maintainer,
-}
+/// The columns of the table.
+const COLUMNS: [&str; 7] = [
+    "name",
+    "health",
+    "output",
+    "last change",
+    "last update",
+    "acknowledged",
+    "more",
+];
 
 /// The page. 200 whether good or bad, as its JSON.
 ///
@@ -33,54 +37,41 @@ pub enum Reader {
 pub fn health_page(picture: &Picture, query: &Query, reader: Reader) -> Result<Answer, Refused> {
     let category_index = CategoryIndex::of(picture);
     let judged = Judged::of(picture, &category_index, query)?;
-    let mut page = String::new();
-    // Writing to a text cannot fail.
-    let _ = write_page(&mut page, &judged, reader);
     let headers = vec![("vary", "accept"), ("content-security-policy", POLICY)];
     Ok(Answer {
         status: 200,
         content_type: Some(HTML),
-        body: page.into_bytes(),
+        body: page(&judged, reader).into_string().into_bytes(),
         headers,
     })
 }
 
-fn write_page(page: &mut String, judged: &Judged<'_>, reader: Reader) -> std::fmt::Result {
-    let label = escaped(&judged.picture.settings.label);
-    let names = judged
-        .categories
-        .iter()
-        .map(|category| escaped(&category.name))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let (class, as_str) = verdict(judged);
-    writeln!(
-        page,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{label} health</title><style>{STYLE}</style></head>"
-    )?;
-    writeln!(
-        page,
-        "<body>\n<h1><span>{label}: {names}</span> <span class=\"{class}\">{as_str}</span>{}</h1>",
-        acked(judged)
-    )?;
-    for (name, why) in &judged.closed {
-        writeln!(
-            page,
-            "<p class=\"banner\">Category {} is disabled: {}</p>",
-            escaped(name),
-            escaped(why)
-        )?;
+fn page(judged: &Judged<'_>, reader: Reader) -> Markup {
+    let label = &judged.picture.settings.label;
+    let (class, words) = verdict(judged);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { meta charset="utf-8"; title { (label) " health" } style { (PreEscaped(STYLE)) } }
+            body {
+                h1 { span { (label) ": " (names(judged, ", ")) } " " span class=(class) { (words) } (acknowledged(judged, reader)) }
+                @for name in &judged.closed {
+                    p.banner { "Category " (name) " is disabled: " (judged.why_closed(name, reader)) }
+                }
+                p { (judged.description(reader)) }
+                (links(judged, reader))
+                table {
+                    tr { @for column in COLUMNS { th { (column) } } }
+                    @for member in &judged.members { (row(member, judged, reader)) }
+                }
+            }
+        }
     }
-    writeln!(page, "<p>{}</p>", escaped(&judged.description()))?;
-    write_links(page, judged, reader)?;
-    writeln!(
-        page,
-        "<table>\n<tr><th>name</th><th>health</th><th>output</th><th>last change</th><th>last update</th><th>acknowledged</th><th>more</th></tr>"
-    )?;
-    for member in &judged.members {
-        write_row(page, member, judged, reader)?;
-    }
-    writeln!(page, "</table>\n</body>\n</html>")
+}
+
+fn names(judged: &Judged<'_>, between: &str) -> String {
+    let names = judged.categories.iter().map(|rules| rules.name.as_str());
+    names.collect::<Vec<_>>().join(between)
 }
 
 fn verdict(judged: &Judged<'_>) -> (&'static str, &'static str) {
@@ -91,104 +82,87 @@ fn verdict(judged: &Judged<'_>) -> (&'static str, &'static str) {
     }
 }
 
-fn acked(judged: &Judged<'_>) -> String {
-    let count = judged
-        .members
-        .iter()
-        .filter(|member| member.ack.is_some())
-        .count();
-    let members = if count == 0 {
-        String::new()
-    } else {
-        format!(" <span class=\"acked\">({count} acked)</span>")
-    };
-    let installation = judged.picture.acks.installation(judged.picture.at);
-    let installation = installation.map(|ack| {
-        format!(
-            " <span class=\"acked\">(Installation is acked: {})</span>",
-            escaped(&ack.words())
-        )
-    });
-    members + &installation.unwrap_or_default()
+fn acknowledged(judged: &Judged<'_>, reader: Reader) -> Markup {
+    let members = judged.members.iter();
+    let count = members.filter(|member| member.ack.is_some()).count();
+    html! {
+        @if count > 0 { " " span.acked { "(" (count) " acked)" } }
+        @if let Some(ack) = judged.picture.acks.installation(judged.picture.at) {
+            " " span.acked { "(Installation is acked: " (ack.words(reader.sees_names())) ")" }
+        }
+    }
 }
 
 /// The links keep the categories.
-fn write_links(page: &mut String, judged: &Judged<'_>, reader: Reader) -> std::fmt::Result {
-    let names = judged
-        .categories
-        .iter()
-        .map(|category| category.name.as_str())
-        .collect::<Vec<_>>()
-        .join(",");
+fn links(judged: &Judged<'_>, reader: Reader) -> Markup {
     let filter: String = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("categories", &names)
+        .append_pair("categories", &names(judged, ","))
         .finish();
-    let filter = escaped(&filter);
-    write!(
-        page,
-        "<p><a href=\"?{filter}\">refresh from cache</a> \u{b7} <a href=\"?{filter}&amp;cache=false\">refresh without cache</a>"
-    )?;
-    if reader == Reader::Maintainer
-        && judged
-            .picture
-            .acks
-            .installation(judged.picture.at)
-            .is_none()
-    {
-        write!(
-            page,
-            " \u{b7} {}",
-            link(
-                &form("acknowledge", &[("what", "installation")]),
-                "acknowledge the installation"
-            )
-        )?;
+    let acks = &judged.picture.acks;
+    let may_acknowledge =
+        reader == Reader::Maintainer && acks.installation(judged.picture.at).is_none();
+    html! {
+        p {
+            a href={ "?" (filter) } { "refresh from cache" } " \u{b7} "
+            a href={ "?" (filter) "&cache=false" } { "refresh without cache" }
+            @if may_acknowledge {
+                " \u{b7} " a href=(form("acknowledge", &[("what", "installation")])) { "acknowledge the installation" }
+            }
+        }
     }
-    writeln!(page, "</p>")
 }
 
-fn write_row(
-    page: &mut String,
-    member: &CategoryMember<'_>,
-    judged: &Judged<'_>,
-    reader: Reader,
-) -> std::fmt::Result {
+fn row<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>, reader: Reader) -> Markup {
     let picture = judged.picture;
-    let href = match member.what {
+    let address = match member.what {
         What::Component(_) => format!("status/{}", member.name),
         What::Experiment(_) => format!("experiments/{}", in_path(member.name)),
     };
-    let (class, as_str) = health(member);
-    let ack = member
-        .ack
-        .map(|ack| escaped(&ack.words()))
-        .unwrap_or_default();
+    let (class, words) = health(member);
     let updated =
         last_update(member, picture).map_or_else(|| "never".to_owned(), |at| format!("{at:.0}"));
-    writeln!(
-        page,
-        "<tr><td>{}</td><td class=\"{class}\">{as_str}</td><td>{}</td><td>{:.0}</td><td>{updated}</td><td class=\"acked\">{ack}</td><td>{}</td></tr>",
-        link(&href, member.name),
-        escaped(&output(member, picture)),
-        last_change(member),
-        more(member, judged, reader),
-    )
+    let changed = format!("{:.0}", last_change(member));
+    html! {
+        tr {
+            td { a href=(address) { (member.name) } }
+            td class=(class) { (words) }
+            td { (output(member, picture)) }
+            td { (changed) }
+            td { (updated) }
+            td.acked { @if let Some(ack) = member.ack { (ack.words(reader.sees_names())) } }
+            td {
+                @for (at, (address, words)) in more(member, judged, reader).into_iter().enumerate() {
+                    @if at > 0 { " \u{b7} " }
+                    a href=(address) { (words) }
+                }
+            }
+        }
+    }
 }
 
-/// Where to go on from a row: the runbook, and for a maintainer the forms.
-fn more(member: &CategoryMember<'_>, judged: &Judged<'_>, reader: Reader) -> String {
+/// Where a row leads: to the runbook, and for a maintainer to the forms.
+fn more<'a>(
+    member: &'a CategoryMember<'a>,
+    judged: &Judged<'a>,
+    reader: Reader,
+) -> Vec<(String, String)> {
     let mut links = Vec::new();
-    let guide = judged.category_index.panic_guide(member);
-    if !guide.is_empty() {
-        links.push(link(guide, "runbook"));
+    let guide = panic_guide(member, judged.category_index);
+    if is_address(guide) {
+        links.push((guide.to_owned(), "runbook".to_owned()));
     }
     if reader == Reader::Maintainer {
         links.extend(forms(member));
     }
-    links.join(" \u{b7} ")
+    links
 }
 
-fn forms(member: &CategoryMember<'_>) -> Vec<String> {
+/// Whether a guide is an address: what an outside service gives may be a text, or lead somewhere harmful.
+fn is_address(guide: &str) -> bool {
+    url::Url::parse(guide).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+fn forms(member: &CategoryMember<'_>) -> Vec<(String, String)> {
     let mut links = Vec::new();
     if member.state != State::Ok && member.ack.is_none() {
         let what = if member.is_component() {
@@ -196,9 +170,9 @@ fn forms(member: &CategoryMember<'_>) -> Vec<String> {
         } else {
             "experiments"
         };
-        links.push(link(
-            &form("acknowledge", &[("what", what), ("name", member.name)]),
-            "acknowledge",
+        links.push((
+            form("acknowledge", &[("what", what), ("name", member.name)]),
+            "acknowledge".to_owned(),
         ));
     }
     if let What::Experiment(view) = member.what {
@@ -208,9 +182,9 @@ fn forms(member: &CategoryMember<'_>) -> Vec<String> {
             .filter(|resource| resource.bookable == Some(Bookable::Held));
         links.extend(held.map(|resource| {
             let name = resource.name.as_str();
-            link(
-                &form("enable", &[("resource", name)]),
-                &format!("enable {name}"),
+            (
+                form("enable", &[("resource", name)]),
+                format!("enable {name}"),
             )
         }));
     }
@@ -223,10 +197,6 @@ fn form(order: &str, fields: &[(&str, &str)]) -> String {
         .extend_pairs(fields)
         .finish();
     format!("do/{order}?{filled}")
-}
-
-fn link(address: &str, text: &str) -> String {
-    format!("<a href=\"{}\">{}</a>", escaped(address), escaped(text))
 }
 
 fn health(member: &CategoryMember<'_>) -> (&'static str, &'static str) {
@@ -254,19 +224,4 @@ fn in_path(name: &str) -> String {
             }
         })
         .collect()
-}
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::listing::{self, Experiments, Stream};
 use super::{Answer, Query, Refused};
-use crate::health::snapshot::{LIVENESS, Picture, worst};
+use crate::health::snapshot::{Picture, worst};
 use crate::health::state::{Component, State, age};
 
 /// The status of labwatch, in cn-infra's form. Times are seconds since 1970.
@@ -105,12 +105,9 @@ pub(crate) struct PluginStatus<'a> {
 /// [`Refused::Unwritable`].
 pub fn liveness(picture: &Picture) -> Result<Answer, Refused> {
     let (state, _) = worst(picture.vital());
-    let counts = |component: &Component| {
-        LIVENESS.contains(&&*component.name) && picture.settings.is_fatal(&component.name)
-    };
     Answer::json(
         state.is_ok() || state == State::Init,
-        &Status::of(picture, state, counts),
+        &Status::of(picture, state, |component| picture.is_vital(component)),
     )
 }
 
@@ -121,9 +118,7 @@ pub fn liveness(picture: &Picture) -> Result<Answer, Refused> {
 pub fn readiness(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
     let (state, _) = picture.overall();
     let listed = listing::listed(picture, query);
-    let mut status = Status::of(picture, state, |component| {
-        picture.settings.is_fatal(&component.name)
-    });
+    let mut status = Status::of(picture, state, |component| picture.is_fatal(component));
     status.interface_stats = Some(Interfaces {
         interfaces: listing::streams(&picture.snapshot, &listed),
     });

@@ -19,7 +19,6 @@ fn reason(refusal: &Refusal) -> Reason {
         Refusal::NoCategory(_) => Reason::UnknownCategory,
         Refusal::NoComponent(_) => Reason::UnknownComponent,
         Refusal::NothingBad { .. } | Refusal::ComponentIsWell(_) => Reason::NotBad,
-        Refusal::NeedsEnd(_) => Reason::EndNeeded,
         Refusal::NotAcknowledged(_) => Reason::NotFound,
         Refusal::NotRead(_) => Reason::NotYetKnown,
         Refusal::OurPrefix => Reason::ReservedPrefix,

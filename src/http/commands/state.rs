@@ -20,8 +20,8 @@ pub type Give = dyn Fn(Command, String) -> Answered + Send + Sync;
 pub struct OrderState {
     /// The newest snapshot.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Whether labwatch has a component of this name. The engine knows only the sources.
-    pub is_component: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Whether the component of this name is well; `None` when there is none. The engine knows only the sources.
+    pub component: Arc<dyn Fn(&str) -> Option<bool> + Send + Sync>,
     /// Gives a command.
     pub give: Arc<Give>,
 }
@@ -54,15 +54,17 @@ impl OrderState {
     fn check(&self, command: &Command) -> Result<(), Refusal> {
         let Command::Acknowledge {
             scope: Scope::Component(name),
+            until,
             ..
         } = command
         else {
             return Ok(());
         };
-        if (self.is_component)(name) {
-            Ok(())
-        } else {
-            Err(Refusal::NoComponent(name.clone()))
+        match (self.component)(name) {
+            None => Err(Refusal::NoComponent(name.clone())),
+            // Without an end it would end at once.
+            Some(true) if until.is_none() => Err(Refusal::ComponentIsWell(name.clone())),
+            Some(_) => Ok(()),
         }
     }
 }

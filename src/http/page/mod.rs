@@ -21,6 +21,7 @@ mod palette;
 mod pools;
 mod reports;
 mod routes;
+mod services;
 mod shapes;
 mod sources;
 mod state;

@@ -9,6 +9,7 @@ use super::components;
 use super::filter::{Filter, address, address_of};
 use super::layout::Frame;
 use super::pools;
+use super::services;
 use super::shapes::shape;
 use super::state::{Booking, State};
 use super::timeline::Bar;
@@ -78,6 +79,7 @@ pub(super) fn page(
                     (table(frame, rows, days, filter))
                 }
             }
+            (services::section(frame))
             (rest(frame, &pools))
         }
     }

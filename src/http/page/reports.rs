@@ -2,7 +2,6 @@
 
 use std::array::from_fn;
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::components;
@@ -21,7 +20,7 @@ pub(super) const MONTHS: usize = 24;
 
 /// The page. `months` can be chosen; `asked` was, where anything was.
 pub(super) fn page(
-    (snapshot, now): (&Snapshot, Timestamp),
+    snapshot: &Snapshot,
     months: &[String],
     asked: Option<&str>,
     report: &Result<Report, NoReport>,
@@ -36,7 +35,7 @@ pub(super) fn page(
         (chooser(months, chosen))
         @match report {
             Err(NoReport(why)) => (components::none(&words::sentence(why))),
-            Ok(report) => (whole(snapshot, now, report)),
+            Ok(report) => (whole(snapshot, report)),
         }
     }
 }
@@ -53,12 +52,12 @@ fn chooser(months: &[String], chosen: Option<&str>) -> Markup {
     }
 }
 
-fn whole(snapshot: &Snapshot, now: Timestamp, report: &Report) -> Markup {
+fn whole(snapshot: &Snapshot, report: &Report) -> Markup {
     html! {
-        p.soft.about { (words::timed(&said::about(report), now)) }
-        @if report.total.availability.is_none() { (components::none("Nothing was judged in this month: labwatch did not run, or knew of no experiment.")) }
+        p.soft.about { (said::about(report)) " " a href="#rule" { "How this is counted" } }
+        @if report.total.availability.is_none() { (components::none("Nothing was evaluated in this month: labwatch did not run, or knew of no experiment.")) }
         @else {
-            dl.figures { @for (name, value) in said::COLUMNS.iter().zip(said::cells(&report.total)) { div { dt { (name) } dd { (value) } } } }
+            dl.figures { @for (name, value) in said::figures(report) { div { dt { (name) } dd { (value) } } } }
             ul.does { @for sentence in said::sentences(report) { li { (sentence) } } }
         }
         p.links {
@@ -85,9 +84,9 @@ fn whole(snapshot: &Snapshot, now: Timestamp, report: &Report) -> Markup {
             h2 #experiments { "By experiment" }
             (list("By experiment", report.rows(By::Experiment), |row| experiment(snapshot, row)))
         }
-        section #part-rule aria-labelledby="rule" {
-            h2 #rule { "How this is counted" }
-            ul.does { @for line in report.rule.lines() { li { (line) } } }
+        details {
+            summary { "How this is counted" }
+            ul.does #rule { @for line in report.rule.lines() { li { (line) } } }
         }
     }
 }
@@ -103,7 +102,7 @@ fn experiment(snapshot: &Snapshot, row: &Row) -> Markup {
 fn list(caption: &str, rows: &[Row], name: impl Fn(&Row) -> Markup) -> Markup {
     let shown = rows.get(..MAX_ROWS).unwrap_or(rows);
     html! {
-        @if rows.is_empty() { (components::none("Nothing was judged.")) }
+        @if rows.is_empty() { (components::none("Nothing was evaluated.")) }
         @else {
             (table(caption, shown, name))
             @if rows.len() > shown.len() { p.soft { (rows.len() - shown.len()) " more are in the files above." } }

@@ -295,17 +295,13 @@ async fn reports(
 ) -> Response {
     let moment = Moment::of(&state, &caller, &headers);
     let query = query.unwrap_or_default();
+    // `month` is the word of the command line.
     let asked = url::form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "period")
+        .find(|(name, _)| name == "period" || name == "month")
         .map(|(_, month)| month.into_owned());
     let report = state.reports.month(asked.as_deref(), moment.now).await;
     let months = state.reports.months(reports::MONTHS, moment.now);
-    let content = reports::page(
-        (&moment.snapshot, moment.now),
-        &months,
-        asked.as_deref(),
-        &report,
-    );
+    let content = reports::page(&moment.snapshot, &months, asked.as_deref(), &report);
     moment.framed(layout::still(
         &moment.frame(),
         "/reports",

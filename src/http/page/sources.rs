@@ -86,8 +86,10 @@ fn link(link: &Link) -> String {
     match link {
         Link::Connecting => "connecting".to_owned(),
         Link::Open => "open".to_owned(),
-        Link::Failed(fault) => format!("failed: {}", clip(&fault.to_string())),
-        Link::Closed(why) => format!("closed: {}", clip(why)),
+        Link::Unreadable(why) => format!("open, and what comes cannot be read: {}", clip(why)),
+        Link::Failed(failure) => format!("failed: {}", clip(&failure.to_string())),
+        Link::Closed(why) | Link::Broken(why) => format!("closed: {}", clip(why)),
+        Link::GivenUp => "closed: it was open but brought no reports".to_owned(),
     }
 }
 

@@ -22,8 +22,8 @@ use super::state::State;
 use crate::http::auth::{AccessToken, Caller, Scope, Session};
 use crate::http::{Give, OrderState, Reports};
 use engine::model::{
-    Bookable, CallError, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
-    StreamHealth, Stub, Topic,
+    Bookable, CallError, ConnectError, Health, JumpHealth, ResourceName, RouteName, SourceHealth,
+    SourceName, StreamHealth, Stub, Topic,
 };
 use engine::{
     Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolStatus, PoolView,
@@ -283,7 +283,7 @@ pub(super) fn sick_lab() -> Snapshot {
     };
     lab.sources[1] = SourceView {
         health: SourceHealth::Late,
-        link: Link::Failed(CallError::TimedOut),
+        link: Link::Failed(ConnectError::access(CallError::TimedOut)),
         ..source(SourceName::Jump)
     };
     let fault = Some(CallError::Credentials(SECRET.to_owned()));
@@ -326,10 +326,10 @@ fn web_called(
 ) -> Router {
     // The sender may go: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
-    let is_component = Arc::new(|name: &str| name == "jump");
+    let component = Arc::new(|name: &str| (name == "jump").then_some(false));
     let orders = give.map(|give| OrderState {
         snapshots: snapshots.clone(),
-        is_component,
+        component,
         give,
     });
     let pages = routes(&WebState {

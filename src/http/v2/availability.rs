@@ -22,7 +22,7 @@ use crate::http::auth::Need;
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::routes::Routes;
 use crate::http::state::answer;
-use crate::reports::{self, By, Period, Report, Restore};
+use crate::reports::{self, By, Period, PeriodError, Report, Restore};
 use crate::store::ReadError;
 use engine::Maintenance;
 
@@ -148,25 +148,28 @@ impl Reports {
         }
     }
 
-    /// The report about a month such as `2026-10`, or about the last one that is over.
+    /// The report about a month such as `2026-10`; without one about the last month that is over, or about this one where nothing was
+    /// evaluated in that.
     ///
     /// # Errors
     /// [`NoReport`] where no history is kept, the month is none, or the history does not answer now.
     pub async fn month(&self, month: Option<&str>, now: Timestamp) -> Result<Report, NoReport> {
-        let notified = |error: ApiError| NoReport(error.detail().to_owned());
-        let source = self.source().map_err(notified)?;
-        let period = match month {
-            Some(month) => Period::month(month, &source.zone, now),
-            None => Period::last_month(&source.zone, now),
+        let refused = |error: ApiError| NoReport(error.detail().to_owned());
+        let source = self.source().map_err(refused)?;
+        let of = async |period: Result<Period, PeriodError>| {
+            let period = period.map_err(|why| NoReport(why.to_string()))?;
+            made(&self.turn, source.clone(), period, now)
+                .await
+                .map_err(refused)
         };
-        made(
-            &self.turn,
-            source,
-            period.map_err(|why| NoReport(why.to_string()))?,
-            now,
-        )
-        .await
-        .map_err(notified)
+        if let Some(month) = month {
+            return of(Period::month(month, &source.zone, now)).await;
+        }
+        let last = of(Period::last_month(&source.zone, now)).await?;
+        if last.total.availability.is_some() {
+            return Ok(last);
+        }
+        of(Period::this_month(&source.zone, now)).await
     }
 
     /// The month in which `now` is, by the clocks of the laboratory, and those before it, newest first, as `2026-10`.
@@ -422,7 +425,7 @@ mod tests {
             (200, &PAGE_POLICY)
         );
         assert!(
-            body.starts_with("<!doctype html>") && body.contains("How this is counted"),
+            body.starts_with("<!DOCTYPE html>") && body.contains("How this is counted"),
             "{body}"
         );
         assert_eq!(ask("").await.0, 200, "the last month");
@@ -450,7 +453,8 @@ mod tests {
         );
         assert_eq!(
             reports.month(None, now).await.map(|report| report.period),
-            Ok("2026-01".to_owned())
+            Ok("2026-02".to_owned()),
+            "nothing was evaluated in the last month"
         );
         assert!(reports.month(Some("january"), now).await.is_err());
         assert_eq!(

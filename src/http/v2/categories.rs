@@ -20,7 +20,7 @@ use super::outcome::{
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
-use crate::health::{CategoryOrder, CategoryStatus, HealthState, standings};
+use crate::health::{Ack, CategoryOrder, CategoryStatus, Component, HealthState, standings};
 use crate::http::auth::{Caller, Need, Noted, Scope};
 use crate::http::authenticator::Authenticator;
 use crate::http::error::{self, ApiError, Reason};
@@ -69,6 +69,18 @@ impl Categories {
     #[must_use]
     pub fn standings(&self) -> Vec<CategoryStatus> {
         standings(&self.desk.picture())
+    }
+
+    /// All outside services, sorted by name.
+    #[must_use]
+    pub fn services(&self) -> Vec<ServiceRow> {
+        let picture = self.desk.picture();
+        let services = picture.components.iter().filter(|one| one.is_service());
+        let row = |component: &Component| ServiceRow {
+            ack: picture.acks.component(&component.name, picture.at).cloned(),
+            component: component.clone(),
+        };
+        services.map(row).collect()
     }
 
     /// The category that a path names.
@@ -121,6 +133,15 @@ impl Categories {
             },
         ))
     }
+}
+
+/// An outside service, as the page shows it.
+#[derive(Debug, Clone)]
+pub struct ServiceRow {
+    /// How it is.
+    pub component: Component,
+    /// Its acknowledgement, while it holds.
+    pub ack: Option<Ack>,
 }
 
 /// All routes that read.

@@ -266,7 +266,7 @@ pub(super) struct Source {
     pace_seconds: Option<f64>,
     /// How the connection is.
     link: Link,
-    /// Why the connection failed; null when it did not.
+    /// Why the connection failed, or why nothing can be learnt from it; null when that is not so.
     #[schema(required)]
     fault: Option<Fault>,
     /// What is wrong and what to do, also in the server's words; empty when nothing is. Null for readers who may not see those.
@@ -289,8 +289,12 @@ impl Source {
 
     fn new(source: &SourceView, sight: Visibility) -> Self {
         let fault = match &source.link {
-            engine::Link::Failed(fault) => Some(fault.into()),
-            engine::Link::Connecting | engine::Link::Open | engine::Link::Closed(_) => None,
+            engine::Link::Failed(failure) => Some((&failure.error).into()),
+            engine::Link::Unreadable(_) | engine::Link::Broken(_) => Some(Fault::Unreadable),
+            engine::Link::Connecting
+            | engine::Link::Open
+            | engine::Link::Closed(_)
+            | engine::Link::GivenUp => None,
         };
         Self {
             name: source.name.into(),

@@ -53,7 +53,7 @@ use super::state::Served;
 use crate::http::auth::{Caller, Need};
 
 pub use availability::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
-pub use categories::Categories;
+pub use categories::{Categories, ServiceRow};
 pub use document::{DOCUMENT_V2_JSON, document_v2};
 pub(super) use json_cache::Sheets;
 pub use live::{KEPT_CHANGES, Live, MAX_LISTENERS};

@@ -128,8 +128,9 @@ impl ReportState {
     fn all(&self, sight: Visibility) -> Vec<Report> {
         let picture = self.desk.picture();
         let detail = |detail: &str| sight.is_whole().then(|| detail.to_owned());
-        let passive = |name: &str| self.passive.names().any(|known| known == name);
-        let components = picture.components.iter().filter(|it| passive(&it.name));
+        let passive = self.passive.names();
+        let components = picture.components.iter();
+        let components = components.filter(|component| passive.contains(&*component.name));
         let components = components.map(|component| Report {
             kind: ReportKind::Component,
             name: component.name.to_string(),

@@ -98,23 +98,9 @@ words! {
     /// How the connection to a source is. Book is polled, and its connection is not told.
     Link of &engine::Link {
         Connecting = engine::Link::Connecting,
-        Open = engine::Link::Open,
+        Open = engine::Link::Open | engine::Link::Unreadable(_),
         Failed = engine::Link::Failed(_),
-        Closed = engine::Link::Closed(_),
-    }
-
-    /// Why a call of another server failed.
-    Fault of &CallError {
-        Unreachable = CallError::Unreachable(_),
-        Timeout = CallError::TimedOut,
-        Dropped = CallError::Dropped,
-        Credentials = CallError::Credentials(_),
-        Audience = CallError::Audience(_),
-        Forbidden = CallError::Forbidden(_),
-        NotFound = CallError::NotFound(_),
-        Sick = CallError::Sick { .. },
-        Protocol = CallError::Protocol(_),
-        Busy = CallError::Busy,
+        Closed = engine::Link::Closed(_) | engine::Link::Broken(_) | engine::Link::GivenUp,
     }
 
     /// How a route sends.
@@ -192,6 +178,52 @@ impl From<Day> for engine::Day {
             Day::Fri => Self::Fri,
             Day::Sat => Self::Sat,
             Day::Sun => Self::Sun,
+        }
+    }
+}
+
+/// Why a call of another server failed, or why nothing can be learnt from it (`unreadable`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::http) enum Fault {
+    NameLookup,
+    Refused,
+    NoRoute,
+    Tls,
+    Unreachable,
+    Proxy,
+    Timeout,
+    Dropped,
+    Credentials,
+    Audience,
+    Forbidden,
+    NotFound,
+    Sick,
+    SickByProxy,
+    Protocol,
+    Busy,
+    Unreadable,
+}
+
+impl From<&CallError> for Fault {
+    fn from(error: &CallError) -> Self {
+        match error {
+            CallError::NameLookup(_) => Self::NameLookup,
+            CallError::Refused(_) => Self::Refused,
+            CallError::NoRoute(_) => Self::NoRoute,
+            CallError::Tls(_) => Self::Tls,
+            CallError::Unreachable(_) => Self::Unreachable,
+            CallError::Proxy(_) => Self::Proxy,
+            CallError::TimedOut => Self::Timeout,
+            CallError::Dropped => Self::Dropped,
+            CallError::Credentials(_) => Self::Credentials,
+            CallError::Audience(_) => Self::Audience,
+            CallError::Forbidden(_) => Self::Forbidden,
+            CallError::NotFound(_) => Self::NotFound,
+            CallError::Sick { .. } => Self::Sick,
+            CallError::SickByProxy { .. } => Self::SickByProxy,
+            CallError::Protocol(_) => Self::Protocol,
+            CallError::Busy => Self::Busy,
         }
     }
 }

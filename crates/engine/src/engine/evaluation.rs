@@ -61,16 +61,19 @@ impl Engine {
         }
     }
 
-    /// A relay that stays silent makes its experiments unusable; when we are blind, we know nothing of that.
+    /// A relay that stays silent by its own fault makes its experiments unusable. Where the fault may be ours, and when we are blind, its
+    /// silence says nothing about them: they are not evaluated, and nothing is switched.
     pub(super) fn evaluate_outage(&mut self, actions: &mut Vec<Action>) {
         let outage = self.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
         if outage != self.outage {
             self.outage = outage;
             self.evaluate_all(
-                if outage {
-                    Why::Outage(SourceName::Relay)
-                } else {
-                    Why::SourceBack(SourceName::Relay)
+                match (outage, self.relay.health) {
+                    (true, _) => Why::Outage(SourceName::Relay),
+                    (false, SourceHealth::Down) => Why::SourceDown(SourceName::Relay),
+                    (false, SourceHealth::Starting | SourceHealth::Live | SourceHealth::Late) => {
+                        Why::SourceBack(SourceName::Relay)
+                    }
                 },
                 actions,
             );
@@ -78,8 +81,8 @@ impl Engine {
     }
 
     pub(super) fn outage_at(&self) -> Option<Moment> {
-        (self.relay.health == SourceHealth::Down)
-            .then(|| self.relay.since + self.policy.outage_hold)
+        let since = self.relay.down_by_itself()?;
+        Some(since + self.policy.outage_hold)
     }
 
     pub(super) fn maintain_sources(&mut self, actions: &mut Vec<Action>) {

@@ -30,6 +30,9 @@ impl Engine {
                 self.telling.note_change(experiment, false, now);
             }
         }
+        if memory.has_heard_relay() {
+            self.relay.prove();
+        }
         self.fleet.take_seen();
         self.quiet = Arc::new(ActiveSuppressions::restore(
             memory.quiet.iter().cloned(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::model::{Moment, SourceHealth, SourceName};
+use crate::model::{FaultClass, Moment, SourceHealth, SourceName};
 use crate::notifications::{ActiveAlert, Scene};
 use crate::protocol::effect::{Action, Record};
 use crate::protocol::state::Alert;
@@ -118,9 +118,23 @@ impl Engine {
             (SourceName::Relay, hidden) if self.outage => {
                 format!("{note}. {hidden} experiments are withdrawn until it tells again")
             }
-            (SourceName::Relay, hidden) => {
-                format!("{note}. {hidden} experiments are not judged and stay as they are")
-            }
+            (SourceName::Relay, hidden) => match self.relay.class() {
+                FaultClass::Theirs => {
+                    format!("{note}. {hidden} experiments are not judged and stay as they are")
+                }
+                FaultClass::Ours => format!(
+                    "{note}. This is a fault of labwatch's own settings or network, or of what it can read, and not of the experiments: \
+                     {hidden} are not evaluated, and nothing is switched because of it, until it is mended"
+                ),
+                FaultClass::Undecided if self.relay.is_proven() => format!(
+                    "{note}. Whether the fault is relay's own cannot be told from here: {hidden} experiments are not evaluated, and \
+                     nothing is switched because of it"
+                ),
+                FaultClass::Undecided => format!(
+                    "{note}. Relay has never reported to this labwatch, so its address may be wrong: check host_relay, scheme_relay and \
+                     url_relay. {hidden} experiments are not evaluated, and nothing is switched because of it"
+                ),
+            },
             (SourceName::Jump, hidden) => {
                 format!("{note}. Whether {hidden} experiments can be logged into is not known")
             }

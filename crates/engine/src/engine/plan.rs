@@ -141,7 +141,7 @@ impl Snapshot {
     ) -> Result<Plan, Refusal> {
         let subjects = match scope {
             Scope::Experiments(_) | Scope::Pool(_) => self.to_acknowledge(scope)?,
-            Scope::Component(name) => vec![(self.bad_component(name, until)?, Health::Down)],
+            Scope::Component(name) => vec![(self.bad_component(name)?, Health::Down)],
             Scope::Installation => vec![(Subject::Installation, Health::Down)],
         };
         let entry = |(subject, health): (Subject, Health)| {
@@ -228,8 +228,9 @@ impl Snapshot {
         )
     }
 
-    /// A part that is bad, as far as that is known here: the sources are, of others only the acknowledgement's end is.
-    fn bad_component(&self, name: &str, until: Option<Timestamp>) -> Result<Subject, Refusal> {
+    /// A component that is bad, as far as that is known here: the sources are. How others are is known where they are probed; there it is
+    /// checked before, and there the acknowledgement is ended once they are well.
+    fn bad_component(&self, name: &str) -> Result<Subject, Refusal> {
         match SourceName::ALL
             .into_iter()
             .find(|source| source.as_str() == name)
@@ -240,7 +241,6 @@ impl Snapshot {
                     Err(Refusal::ComponentIsWell(name.to_owned()))
                 }
             },
-            None if until.is_none() => Err(Refusal::NeedsEnd(name.to_owned())),
             None => Ok(Subject::Component(name.to_owned())),
         }
     }

@@ -62,7 +62,7 @@ impl Engine {
             since: source.since.wall(),
             last_report: source.last_wall(),
             pace: source.pace(),
-            link: source.link.clone(),
+            link: source.link(),
             note: source.note(),
             server_started: source.started.clone(),
             hides: self.hides(name),

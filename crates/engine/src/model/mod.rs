@@ -1,9 +1,10 @@
 //! The nouns of the domain. Everything may use this; this uses nothing of ours, does no IO and reads no clock.
 
 mod availability;
+mod call_error;
 mod clock;
 mod duration;
-mod fault;
+
 mod health;
 pub(crate) mod index;
 mod moment;
@@ -11,9 +12,9 @@ mod name;
 pub(crate) mod pattern;
 
 pub use availability::{Availability, Bookable, OUR_PREFIX};
+pub use call_error::{CallError, ConnectError, FaultClass, Step};
 pub use clock::spell_time;
 pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
-pub use fault::CallError;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
 pub use name::{MAX_NAME_BYTES, NameError, ResourceName, RouteName, Stub, Topic};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Availability, CallError, ResourceName, SourceName, Stub, Topic};
+use crate::model::{Availability, CallError, ConnectError, ResourceName, SourceName, Stub, Topic};
 use crate::protocol::command::Order;
 use crate::protocol::report::Report;
 use crate::protocol::rules::Rules;
@@ -67,10 +67,16 @@ pub enum Link {
     Connecting,
     /// The websocket is open. Reports are still to prove that it is alive.
     Open,
+    /// The websocket is open, and what comes over it is no report that can be read; holds why.
+    Unreadable(String),
     /// The attempt failed; another follows by itself after a back-off.
-    Failed(CallError),
+    Failed(ConnectError),
     /// An open connection ended; another attempt follows by itself.
     Closed(String),
+    /// An open connection ended because what came over it was no websocket traffic; another attempt follows by itself.
+    Broken(String),
+    /// We gave an open connection up because nothing came over it; another attempt follows by itself.
+    GivenUp,
 }
 
 /// Whether this replica may act.
@@ -180,6 +186,6 @@ impl DeliveryFault {
     /// Whether it is the content that was refused. A password or a token that is refused says nothing about it.
     #[must_use]
     pub fn refuses_content(&self) -> bool {
-        self.permanent && !self.fault.is_ours()
+        self.permanent && !self.fault.refuses_us()
     }
 }

@@ -25,8 +25,6 @@ pub enum Refusal {
     },
     /// The source tells as it should.
     ComponentIsWell(String),
-    /// It is not known when this part is well again, so the acknowledgement needs an end.
-    NeedsEnd(String),
     /// Nothing of this is acknowledged.
     NotAcknowledged(String),
     /// Book lists no such resource.
@@ -97,10 +95,6 @@ impl fmt::Display for Refusal {
             Self::ComponentIsWell(name) => write!(
                 f,
                 "{name} tells as it should: only what is bad can be acknowledged"
-            ),
-            Self::NeedsEnd(name) => write!(
-                f,
-                "it is not known here when {name} is well again: say until when the acknowledgement lasts"
             ),
             Self::NotAcknowledged(scope) => write!(
                 f,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
-use crate::model::{Health, ResourceName, RouteName, SourceName, Stub};
+use crate::model::{Health, ResourceName, RouteName, SourceName, StreamHealth, Stub};
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::suppressions::{SuppressionEntry, SuppressionId};
@@ -32,6 +32,19 @@ pub struct Memory {
     pub holds: Vec<(ResourceName, Hold)>,
     /// The bookings that are kept and not over.
     pub bookings: Vec<Booked>,
+}
+
+impl Memory {
+    /// Whether relay has reported in an earlier run: an experiment was once evaluated by a stream of which relay said how it was.
+    pub(crate) fn has_heard_relay(&self) -> bool {
+        let of_streams = |event: &Arc<Event>| {
+            let mut streams = event.streams.iter();
+            streams.any(|(_, health)| *health != StreamHealth::Unknown)
+        };
+        self.experiments
+            .iter()
+            .any(|experiment| experiment.events.iter().any(of_streams))
+    }
 }
 
 /// What is remembered of a route.

@@ -1,12 +1,14 @@
 //! A source's own health: judged by the age of what it last told against the pace it has kept, never by its socket.
 
+mod note;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::experiments::evaluate::Telling;
-use crate::model::{CallError, Moment, SourceHealth, SourceName, format_duration};
+use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName};
 use crate::protocol::input::Link;
 
 /// How long a source may take for its very first report before it counts as down.
@@ -32,6 +34,9 @@ const BOOK_DOWN_AFTER: Duration = Duration::from_secs(30);
 /// How long the connection that follows a mute one may be mute before it is given up too, doubling up to [`RECONNECT_AT_MOST`].
 const RECONNECT_AFTER: Duration = Duration::from_secs(30);
 
+/// How long a connection must have been mute to count as mute although it then ended by itself. An answer to a command takes a second.
+const MUTE_AFTER: Duration = Duration::from_secs(10);
+
 /// The longest wait between two such attempts.
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(300);
 
@@ -41,7 +46,15 @@ pub(crate) struct Source {
     pub(crate) name: SourceName,
     pub(crate) health: SourceHealth,
     pub(crate) since: Moment,
-    pub(crate) link: Link,
+    link: Link,
+    /// Why what came over the open connection since the last report is none.
+    unreadable: Option<String>,
+    /// Whose fault it is that nothing comes, as far as the connection shows.
+    class: FaultClass,
+    /// Since when it is down and all that is seen says that this is its own fault.
+    down_by_itself: Option<Moment>,
+    /// Whether it has ever reported, in this run or in what is remembered of earlier ones.
+    is_proven: bool,
     /// When the last report came.
     pub(crate) last: Option<Moment>,
     /// When the server started, in its own words.
@@ -68,6 +81,10 @@ impl Source {
             health: SourceHealth::Starting,
             since: now,
             link: Link::Connecting,
+            unreadable: None,
+            class: FaultClass::Undecided,
+            down_by_itself: None,
+            is_proven: false,
             last: None,
             started: None,
             settle_until: None,
@@ -118,23 +135,113 @@ impl Source {
             self.started = started.map(str::to_owned);
         }
         self.last = Some(now);
+        self.is_proven = true;
+        self.class = FaultClass::Undecided;
+        self.unreadable = None;
         self.heard_on_link = true;
         self.reconnect_at = None;
         self.reconnects = 0;
         self.failing = None;
     }
 
+    /// Takes note that it has reported in an earlier run.
+    pub(crate) fn prove(&mut self) {
+        self.is_proven = true;
+    }
+
     /// Takes note of how the connection is.
     pub(crate) fn linked(&mut self, link: Link, now: Moment) {
-        if link == Link::Open {
-            self.heard_on_link = false;
-            self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
+        if let Some(class) = self.class_of(&link, now) {
+            self.class = class;
+        }
+        match link {
+            Link::Unreadable(why) => {
+                self.opened(now);
+                self.unreadable = Some(why);
+                self.reconnect_at = self.reconnect_at.map(|_| now + RECONNECT_AFTER);
+                return;
+            }
+            Link::Open => {
+                self.heard_on_link = false;
+                self.unreadable = None;
+                self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
+            }
+            Link::Connecting
+            | Link::Failed(_)
+            | Link::Closed(_)
+            | Link::Broken(_)
+            | Link::GivenUp => {}
         }
         // An attempt under way tells less than why the last one failed.
-        if !(link == Link::Connecting && matches!(self.link, Link::Failed(_) | Link::Closed(_))) {
+        if !(link == Link::Connecting && self.has_ended()) {
             self.link = link;
         }
         self.link_since = now;
+    }
+
+    /// What comes, comes over an open connection, also where the news of its opening was overtaken.
+    fn opened(&mut self, now: Moment) {
+        if self.link != Link::Open {
+            self.link = Link::Open;
+            self.link_since = now;
+            self.heard_on_link = false;
+        }
+    }
+
+    /// Whose fault the new state of the connection shows it to be that nothing comes; `None` when it shows nothing new.
+    fn class_of(&self, link: &Link, now: Moment) -> Option<FaultClass> {
+        match link {
+            Link::Connecting | Link::GivenUp => None,
+            // It accepts the connection; as long as nothing comes it is mute.
+            Link::Open => Some(FaultClass::Theirs),
+            Link::Unreadable(_) | Link::Broken(_) => Some(FaultClass::Ours),
+            Link::Failed(failure) => Some(failure.class()),
+            Link::Closed(_) if self.was_mute(now) => None,
+            Link::Closed(_) => Some(FaultClass::Undecided),
+        }
+    }
+
+    /// Whether the connection that ends now was as mute as one that we give up.
+    fn was_mute(&self, now: Moment) -> bool {
+        self.link == Link::Open
+            && !self.heard_on_link
+            && self.unreadable.is_none()
+            && now.since(self.link_since) >= MUTE_AFTER
+    }
+
+    /// How the connection is, for people.
+    pub(crate) fn link(&self) -> Link {
+        match (&self.link, &self.unreadable) {
+            (Link::Open, Some(why)) if self.health != SourceHealth::Live => {
+                Link::Unreadable(why.clone())
+            }
+            (link, _) => link.clone(),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        match &self.link {
+            Link::Failed(_) | Link::Closed(_) | Link::Broken(_) | Link::GivenUp => true,
+            Link::Connecting | Link::Open | Link::Unreadable(_) => false,
+        }
+    }
+
+    /// Whose fault it is that nothing comes. A source that has never reported shows nothing of itself: a wrong address looks the same.
+    pub(crate) fn class(&self) -> FaultClass {
+        match self.class {
+            FaultClass::Theirs if !self.is_proven => FaultClass::Undecided,
+            class @ (FaultClass::Theirs | FaultClass::Ours | FaultClass::Undecided) => class,
+        }
+    }
+
+    /// Whether it has ever reported, in this run or in what is remembered of earlier ones.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.is_proven
+    }
+
+    /// Since when it is down by its own fault alone.
+    pub(crate) fn down_by_itself(&self) -> Option<Moment> {
+        self.down_by_itself
     }
 
     /// Takes note that a poll failed.
@@ -158,9 +265,20 @@ impl Source {
         if changed {
             self.since = now;
             self.health = health;
-            self.reconnect_at = (health == SourceHealth::Down).then_some(now);
+            self.reconnect_at = (health == SourceHealth::Down).then(|| self.first_reconnect(now));
         }
+        self.down_by_itself = (health == SourceHealth::Down && self.class() == FaultClass::Theirs)
+            .then(|| self.down_by_itself.unwrap_or(now));
         changed
+    }
+
+    /// A connection over which something comes is only given up when that stops too.
+    fn first_reconnect(&self, now: Moment) -> Moment {
+        if self.unreadable.is_some() {
+            now + RECONNECT_AFTER
+        } else {
+            now
+        }
     }
 
     fn health_at(&self, now: Moment) -> SourceHealth {
@@ -253,49 +371,6 @@ impl Source {
             .min()
     }
 
-    /// What is wrong and what to do; empty when it is live.
-    pub(crate) fn note(&self) -> String {
-        match self.health {
-            SourceHealth::Live => String::new(),
-            SourceHealth::Starting => format!("{} has not told anything yet", self.name),
-            SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
-                self.book_note()
-            }
-            SourceHealth::Late | SourceHealth::Down => self.feed_note(),
-        }
-    }
-
-    fn book_note(&self) -> String {
-        let why = self.failing.as_ref().map_or_else(
-            || "it has not answered".to_owned(),
-            |(_, fault)| fault.to_string(),
-        );
-        format!("book cannot be read: {why}")
-    }
-
-    fn feed_note(&self) -> String {
-        let name = self.name;
-        match &self.link {
-            Link::Failed(fault) => format!("{name} gives no access: {fault}"),
-            Link::Closed(why) => format!("the connection to {name} ended: {why}"),
-            Link::Connecting => format!("connecting to {name}"),
-            Link::Open if !self.heard_on_link => match name {
-                SourceName::Jump => "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump (with \
-                                     SIGKILL, it does not stop on SIGTERM)"
-                    .to_owned(),
-                SourceName::Relay | SourceName::Book => format!(
-                    "{name} accepts the connection but sends no reports: it may not have accepted our access code, or its hub is stuck; \
-                     restart {name} if this stays"
-                ),
-            },
-            Link::Open => {
-                let whole = |pace: Duration| format_duration(Duration::from_secs((pace + Duration::from_millis(500)).as_secs().max(1)));
-                let pace = self.pace().map_or_else(String::new, |pace| format!(", after one at least every {}", whole(pace)));
-                format!("the reports of {name} have stopped although the connection is open{pace}")
-            }
-        }
-    }
-
     /// When it last told something, for people.
     pub(crate) fn last_wall(&self) -> Option<Timestamp> {
         self.last.map(Moment::wall)
@@ -305,6 +380,7 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ConnectError;
 
     const SETTLE: Duration = Duration::from_secs(30);
 
@@ -453,7 +529,10 @@ mod tests {
         source.linked(Link::Closed("reset by peer".into()), at(100));
         source.linked(Link::Connecting, at(100));
         assert_eq!(source.note(), "the connection to jump ended: reset by peer");
-        source.linked(Link::Failed(CallError::TimedOut), at(100));
+        source.linked(
+            Link::Failed(ConnectError::access(CallError::TimedOut)),
+            at(100),
+        );
         assert_eq!(
             source.note(),
             "jump gives no access: no answer within the time limit"
@@ -464,6 +543,109 @@ mod tests {
                 .note()
                 .contains("hub is probably stuck; restart jump")
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_ours_and_no_reason_to_restart_it() {
+        for name in [SourceName::Relay, SourceName::Jump] {
+            let mut source = Source::new(name, Some(Duration::from_secs(1)), at(0));
+            source.prove();
+            source.linked(Link::Open, at(0));
+            source.linked(Link::Unreadable("duplicate field".into()), at(1));
+            assert_eq!(health_at(&mut source, 30), SourceHealth::Down);
+            assert_eq!(
+                source.note(),
+                format!("what {name} sends cannot be read: duplicate field")
+            );
+            assert_eq!(
+                (source.class(), source.down_by_itself()),
+                (FaultClass::Ours, None)
+            );
+            // While something comes it is asked on, and the connection is left alone.
+            for second in 31..300 {
+                source.linked(Link::Unreadable("duplicate field".into()), at(second));
+                assert!(!source.reconnect_due(at(second)));
+                assert!(source.ask_due(Duration::from_secs(1), at(second + 1)));
+            }
+            // When that stops it is mute.
+            assert!(source.reconnect_due(at(330)));
+            source.linked(Link::GivenUp, at(330));
+            source.linked(Link::Open, at(331));
+            source.evaluate(at(331));
+            assert_eq!(source.down_by_itself(), Some(at(331)));
+            source.heard(None, SETTLE, at(332));
+            source.evaluate(at(332));
+            assert_eq!(
+                (source.note(), source.down_by_itself()),
+                (String::new(), None)
+            );
+        }
+    }
+
+    #[test]
+    fn commands_of_others_between_reports_change_nothing() {
+        let mut source = reporting(SourceName::Relay, &[2, 4, 6]);
+        source.linked(Link::Unreadable("it is no array".into()), at(7));
+        assert_eq!(source.link, Link::Open);
+        assert!(source.ask_due(Duration::from_secs(2), at(8)));
+    }
+
+    /// What a connection does from a second on, and since when its source is down by itself then.
+    type Row<'a> = (&'a [(u64, Link)], Option<u64>);
+
+    #[test]
+    fn a_mute_connection_stays_mute_while_it_is_made_anew() {
+        let dead = || Link::Closed("nothing came for 50 s".into());
+        // What happens after it is open and mute from second 101 on, and since when it is down by itself at second 200.
+        let rows: [Row<'_>; 5] = [
+            (
+                &[
+                    (131, Link::GivenUp),
+                    (131, Link::Connecting),
+                    (132, Link::Open),
+                ],
+                Some(101),
+            ),
+            (
+                &[(151, dead()), (152, Link::Connecting), (153, Link::Open)],
+                Some(101),
+            ),
+            (
+                &[(105, dead()), (106, Link::Connecting), (107, Link::Open)],
+                Some(107),
+            ),
+            (
+                &[
+                    (151, dead()),
+                    (161, Link::Failed(ConnectError::access(CallError::TimedOut))),
+                ],
+                None,
+            ),
+            (
+                &[
+                    (151, dead()),
+                    (
+                        152,
+                        Link::Failed(ConnectError::access(CallError::Refused(String::new()))),
+                    ),
+                ],
+                Some(101),
+            ),
+        ];
+        for (links, expected) in rows {
+            let mut source = reporting(SourceName::Relay, &[1, 2]);
+            source.evaluate(at(100));
+            assert_eq!(source.down_by_itself(), None, "it is not made anew yet");
+            source.linked(Link::GivenUp, at(100));
+            source.linked(Link::Open, at(101));
+            source.evaluate(at(101));
+            for (second, link) in links {
+                source.linked(link.clone(), at(*second));
+                source.evaluate(at(*second));
+            }
+            source.evaluate(at(200));
+            assert_eq!(source.down_by_itself(), expected.map(at), "{links:?}");
+        }
     }
 
     #[test]

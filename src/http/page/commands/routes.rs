@@ -244,8 +244,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::ActiveSuppressions(Refused::Text { field, .. }) => field,
         Refusal::ActiveSuppressions(
             Refused::Past { .. } | Refused::TooLong { .. } | Refused::EndsBeforeItBegins { .. },
-        )
-        | Refusal::NeedsEnd(_) => "until",
+        ) => "until",
         Refusal::NoExperiment(_)
         | Refusal::NoPool(_)
         | Refusal::NoComponent(_)

@@ -1,0 +1,277 @@
+//! What went wrong with a call to another server, told apart by what a person has to do about it, and whose fault it is.
+
+use std::fmt;
+
+/// Why a call to book, jump, relay or a mail server failed. The text of each says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallError {
+    /// The host's name was not found, or no name server answered. Holds the system's words.
+    NameLookup(String),
+    /// The host is there and refuses the connection. Holds the system's words.
+    Refused(String),
+    /// There is no way to the host: no route, no network, or this host's own firewall. Holds the system's words.
+    NoRoute(String),
+    /// No TLS connection that can be trusted: another CA, an expired certificate, or no TLS at all. Holds the library's words.
+    Tls(String),
+    /// No connection for another reason. Holds the system's words.
+    Unreachable(String),
+    /// Our own proxy cannot be reached, wants another password, or does not let us through. Holds its words, or the system's.
+    Proxy(String),
+    /// No answer within the time limit.
+    TimedOut,
+    /// The server closed the connection without an answer.
+    Dropped,
+    /// The server does not accept our token: wrong secret, or the two clocks differ. Holds the server's words.
+    Credentials(String),
+    /// The server's own audience is another than the one we name. Holds the server's words.
+    Audience(String),
+    /// The token is fine but may not do this. Holds the server's words.
+    Forbidden(String),
+    /// There is no such thing at this address: wrong base path, or the thing is gone.
+    NotFound(String),
+    /// The server answered with another status than one of success.
+    Sick {
+        /// The HTTP status, or the SMTP code.
+        status: u16,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// A 5xx came through our own proxy, which may have made it up itself.
+    SickByProxy {
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// The answer is not what this server should send.
+    Protocol(String),
+    /// We have too much under way to try this now.
+    Busy,
+}
+
+/// Whose fault it is that a source cannot be heard. Only what is *theirs* says anything about the experiments behind the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultClass {
+    /// Labwatch's own: its settings, its network, its proxy, or what it can read.
+    Ours,
+    /// The source's own: it serves no other client either.
+    Theirs,
+    /// It may be either.
+    Undecided,
+}
+
+/// The step in which a call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The HTTP API: relay's and jump's access request, a poll of book.
+    Access,
+    /// The websocket that relay's or jump's access API has just let us into.
+    Websocket,
+}
+
+/// Why the reports of relay or jump cannot be subscribed to, with the step that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectError {
+    /// What failed.
+    pub step: Step,
+    /// How.
+    pub error: CallError,
+}
+
+impl FaultClass {
+    /// One word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Theirs => "theirs",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+impl ConnectError {
+    /// The access request failed.
+    #[must_use]
+    pub fn access(error: CallError) -> Self {
+        Self {
+            step: Step::Access,
+            error,
+        }
+    }
+
+    /// The access request was answered, and the websocket failed.
+    #[must_use]
+    pub fn websocket(error: CallError) -> Self {
+        Self {
+            step: Step::Websocket,
+            error,
+        }
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn class(&self) -> FaultClass {
+        self.error.class(self.step)
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            Step::Access => write!(f, "{}", self.error),
+            Step::Websocket => write!(
+                f,
+                "the access API answers, but the websocket fails: {}",
+                self.error
+            ),
+        }
+    }
+}
+
+impl CallError {
+    /// One word for it, for fields of logs and metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NameLookup(_) => "name-lookup",
+            Self::Refused(_) => "refused",
+            Self::NoRoute(_) => "no-route",
+            Self::Tls(_) => "tls",
+            Self::Unreachable(_) => "unreachable",
+            Self::Proxy(_) => "proxy",
+            Self::TimedOut => "timeout",
+            Self::Dropped => "dropped",
+            Self::Credentials(_) => "credentials",
+            Self::Audience(_) => "audience",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound(_) => "not-found",
+            Self::Sick { .. } => "sick",
+            Self::SickByProxy { .. } => "sick-by-proxy",
+            Self::Protocol(_) => "protocol",
+            Self::Busy => "busy",
+        }
+    }
+
+    /// Whose fault it is when a source cannot be heard because of it. `docs/sources.md` has the table.
+    ///
+    /// A websocket fails only after the access API has answered. Then the server runs and others hear it, so whatever keeps us alone from
+    /// the websocket is ours.
+    #[must_use]
+    pub fn class(&self, step: Step) -> FaultClass {
+        use FaultClass::{Ours, Theirs, Undecided};
+        match self {
+            Self::Refused(_) => match step {
+                Step::Access => Theirs,
+                Step::Websocket => Ours,
+            },
+            Self::Unreachable(_) => match step {
+                Step::Access => Undecided,
+                Step::Websocket => Ours,
+            },
+            Self::TimedOut | Self::Dropped | Self::SickByProxy { .. } => Undecided,
+            Self::Sick { status, .. } => class_of_status(*status),
+            Self::NameLookup(_)
+            | Self::NoRoute(_)
+            | Self::Tls(_)
+            | Self::Proxy(_)
+            | Self::Credentials(_)
+            | Self::Audience(_)
+            | Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::Protocol(_)
+            | Self::Busy => Ours,
+        }
+    }
+
+    /// Whether the server refuses us as we come, so that trying again cannot help until a person changes the settings.
+    #[must_use]
+    pub fn refuses_us(&self) -> bool {
+        matches!(
+            self,
+            Self::Credentials(_) | Self::Audience(_) | Self::Forbidden(_)
+        )
+    }
+
+    /// The same fault with other words in the place of the body of an answer.
+    #[must_use]
+    pub fn with_body(mut self, words: &str) -> Self {
+        if let Self::Sick { body, .. } | Self::SickByProxy { body, .. } = &mut self {
+            words.clone_into(body);
+        }
+        self
+    }
+
+    /// Whether there was no connection to the server at all.
+    #[must_use]
+    pub fn is_without_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::NameLookup(_)
+                | Self::Refused(_)
+                | Self::NoRoute(_)
+                | Self::Tls(_)
+                | Self::Unreachable(_)
+                | Self::Proxy(_)
+        )
+    }
+}
+
+/// A 5xx is the server's own fault, unless it says that this is no server for our call: that it has no such method (501) or speaks another
+/// HTTP (505), or that the network wants a login (511). Too many calls (429) and a request that took too long (408) may be either's fault.
+/// Any other status comes from a wrong address or setting.
+fn class_of_status(status: u16) -> FaultClass {
+    match status {
+        408 | 429 => FaultClass::Undecided,
+        500 | 502..=504 | 506..=510 | 512..=599 => FaultClass::Theirs,
+        _ => FaultClass::Ours,
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameLookup(why) => write!(
+                f,
+                "the name of its host cannot be looked up ({why}): check the name, and the name servers of this host"
+            ),
+            Self::Refused(why) | Self::Unreachable(why) => write!(f, "cannot connect ({why})"),
+            Self::NoRoute(why) => write!(
+                f,
+                "there is no way to it from here ({why}): check the network and the firewall of this host"
+            ),
+            Self::Tls(why) => write!(
+                f,
+                "cannot connect by TLS ({why}): check its certificate, the certificates that this host trusts, and that it speaks TLS there"
+            ),
+            Self::Proxy(why) => write!(
+                f,
+                "our proxy does not let us through ({why}): check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
+            ),
+            Self::TimedOut => write!(f, "no answer within the time limit"),
+            Self::Dropped => write!(f, "it closed the connection without an answer"),
+            Self::Credentials(said) => {
+                write!(
+                    f,
+                    "it does not accept our token or password: check the secret and that the clocks agree (it said: {said})"
+                )
+            }
+            Self::Audience(said) => write!(
+                f,
+                "our audience is not the server's own: check host and base path (it said: {said})"
+            ),
+            Self::Forbidden(said) => write!(f, "our token may not do this (it said: {said})"),
+            Self::NotFound(said) => {
+                write!(f, "nothing there: check the base path (it said: {said})")
+            }
+            Self::Sick { status, body } => write!(f, "it answered {status} ({body})"),
+            Self::SickByProxy { status, body } => {
+                write!(f, "our proxy answered {status} for it ({body})")
+            }
+            Self::Protocol(what) => write!(f, "it does not speak as it should: {what}"),
+            Self::Busy => write!(f, "too much is under way already"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}

@@ -1,0 +1,50 @@
+//! How long each answer is waited for (RFC 5321, section 4.5.3.2).
+
+use std::time::Duration;
+
+/// The longest that a server may take to begin taking the content. It may look at the recipients now.
+const DATA: Duration = Duration::from_secs(120);
+
+/// The longest that one block of the content may take.
+const BLOCK: Duration = Duration::from_secs(180);
+
+/// The longest that a server may take to take the content over. It may search it for malware; giving up too early makes duplicates.
+const FINAL_DOT: Duration = Duration::from_secs(600);
+
+/// The longest that naming all recipients may take. Those that were not named by then are left for another delivery.
+const RECIPIENTS: Duration = Duration::from_secs(180);
+
+/// The longest that a server may take to answer QUIT. Its answer changes nothing.
+const QUIT: Duration = Duration::from_secs(1);
+
+/// How long each step may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connecting, all addresses together; TLS; and each answer up to the recipients.
+    pub command: Duration,
+    /// The answer to DATA.
+    pub data: Duration,
+    /// Each block of the content.
+    pub block: Duration,
+    /// The answer after the final dot.
+    pub final_dot: Duration,
+    /// All recipients of a transaction together.
+    pub recipients: Duration,
+    /// The answer to QUIT.
+    pub quit: Duration,
+}
+
+impl Limits {
+    /// The limits where `EMAIL_TIMEOUT` is `command`.
+    #[must_use]
+    pub fn of(command: Duration) -> Self {
+        Self {
+            command,
+            data: DATA.max(command),
+            block: BLOCK.max(command),
+            final_dot: FINAL_DOT,
+            recipients: RECIPIENTS.max(command),
+            quit: QUIT,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What became of a delivery, for each recipient.
+
+use super::error::{SmtpError, Step};
+use super::{EnvelopeAddress, Problem};
+
+/// What became of a mail for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server has taken it over.
+    Delivered,
+    /// It will not be taken later either: the recipient, or the content, is refused.
+    Refused(SmtpError),
+    /// It was not taken this time, and may be later.
+    NotYet(SmtpError),
+    /// The server had the whole mail and did not say what became of it: most likely it has taken it over.
+    UnknownAfterDot(SmtpError),
+}
+
+/// A recipient with what became of the mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecipientOutcome {
+    /// The recipient.
+    pub recipient: EnvelopeAddress,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of one delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeliveryReport {
+    /// Every recipient, in the order given.
+    pub recipients: Vec<RecipientOutcome>,
+}
+
+impl DeliveryReport {
+    /// Those who have the mail.
+    pub fn delivered(&self) -> impl Iterator<Item = &EnvelopeAddress> {
+        self.recipients
+            .iter()
+            .filter(|one| one.outcome == Outcome::Delivered)
+            .map(|one| &one.recipient)
+    }
+
+    /// Those who do not have it or may not, each with why.
+    pub fn failures(&self) -> impl Iterator<Item = (&EnvelopeAddress, &SmtpError)> {
+        self.recipients.iter().filter_map(|one| match &one.outcome {
+            Outcome::Delivered => None,
+            Outcome::Refused(error) | Outcome::NotYet(error) | Outcome::UnknownAfterDot(error) => {
+                Some((&one.recipient, error))
+            }
+        })
+    }
+
+    /// Where every recipient is refused, the refusal hardly concerns them: the server does not know us, or is set up wrong. That passes.
+    pub(super) fn spare_all(mut self) -> Self {
+        let all = self.recipients.iter().all(|one| {
+            matches!(&one.outcome, Outcome::Refused(error)
+                if error.step == Step::Recipient || error.problem == Problem::NeedsUtf8)
+        });
+        if all {
+            for one in &mut self.recipients {
+                if let Outcome::Refused(error) = &one.outcome {
+                    one.outcome = Outcome::NotYet(error.clone());
+                }
+            }
+        }
+        self
+    }
+}

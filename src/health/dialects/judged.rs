@@ -1,0 +1,128 @@
+//! The categories that a reader asks for, evaluated. `/__health`, `/__gtg`, `/__agghealth` and the page are all made of it.
+
+use std::fmt::Write as _;
+
+use super::{Query, Reader, Refused};
+use crate::config::CategorySettings;
+use crate::health::category::{DEFAULT, Verdict};
+use crate::health::category_index::CategoryIndex;
+use crate::health::category_member::CategoryMember;
+use crate::health::snapshot::Picture;
+use crate::health::switches::Cause;
+
+/// The categories that were asked for, judged.
+pub(super) struct Judged<'a> {
+    pub(super) picture: &'a Picture,
+    pub(super) category_index: &'a CategoryIndex<'a>,
+    /// Those that there are, in the order in which they were asked for.
+    pub(super) categories: Vec<CategorySettings>,
+    /// Those that there are not.
+    pub(super) unknown: Vec<String>,
+    /// Those that are closed.
+    pub(super) closed: Vec<String>,
+    /// Everything in them, and what fails of labwatch itself; sorted by name.
+    pub(super) members: Vec<&'a CategoryMember<'a>>,
+    pub(super) verdict: Verdict,
+}
+
+impl<'a> Judged<'a> {
+    /// Evaluates each category by its own rule, and labwatch itself with all of them.
+    pub(super) fn of(
+        picture: &'a Picture,
+        category_index: &'a CategoryIndex<'a>,
+        query: &Query,
+    ) -> Result<Self, Refused> {
+        let everything = [DEFAULT.to_owned()];
+        let asked = if query.categories.is_empty() {
+            &everything[..]
+        } else {
+            &query.categories
+        };
+        let (mut categories, mut unknown, mut members) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut verdict, mut closed) = (Verdict::nothing_fails(), Vec::new());
+        for name in asked {
+            let (Some(of_category), Some(evaluated)) = (
+                category_index.in_category(name),
+                category_index.evaluate(name, &picture.switched),
+            ) else {
+                unknown.push(name.clone());
+                continue;
+            };
+            verdict = verdict.and(evaluated.verdict);
+            if !evaluated.enabled {
+                closed.push(name.clone());
+            }
+            categories.push(evaluated.rules);
+            members.extend(of_category);
+            members.extend(category_index.failing_labwatch(name));
+            if name == DEFAULT {
+                // It shows everything, so that nothing that fails is overlooked; services of other categories do not count in it.
+                members.extend(category_index.services());
+            }
+        }
+        if categories.is_empty() {
+            return Err(Refused::Senseless(format!(
+                "no such category: {}",
+                unknown.join(", ")
+            )));
+        }
+        members.sort_by_key(|member| (member.name, !member.is_component()));
+        members.dedup_by_key(|member| (member.name, member.is_component()));
+        Ok(Self {
+            picture,
+            category_index,
+            categories,
+            unknown,
+            closed,
+            members,
+            verdict,
+        })
+    }
+
+    /// Whether it is good to go: all categories are open and work.
+    pub(super) fn is_good(&self) -> bool {
+        self.closed.is_empty() && self.verdict.ok
+    }
+
+    /// Whether the traffic light is green: as [`Judged::is_good`], and also when the whole installation is acknowledged.
+    pub(super) fn is_green(&self) -> bool {
+        self.is_good() || self.picture.acks.installation(self.picture.at).is_some()
+    }
+
+    pub(super) fn description(&self, reader: Reader) -> String {
+        let label = &self.picture.settings.label;
+        let how = if self.picture.is_fresh {
+            "served directly"
+        } else {
+            "served from cache"
+        };
+        // Writing to a text cannot fail.
+        let mut text = format!("Health of {label} {how}.");
+        if !self.unknown.is_empty() {
+            let _ = write!(text, " Unknown categories: {}.", self.unknown.join(", "));
+        }
+        for name in &self.closed {
+            let _ = write!(
+                text,
+                " Category {name} is disabled: {}.",
+                self.why_closed(name, reader)
+            );
+        }
+        if let Some(ack) = self.picture.acks.installation(self.picture.at) {
+            let words = ack.words(reader.sees_names());
+            let _ = write!(text, " Installation is acknowledged: {words}.");
+        }
+        text
+    }
+
+    /// Why a category is closed and since when. Who closed it is for readers who may see names; labwatch itself is no person.
+    pub(super) fn why_closed(&self, category: &str, reader: Reader) -> String {
+        match self.picture.switched.get(category) {
+            Some(switch) if reader.sees_names() || switch.cause == Cause::CallError => {
+                format!("{} ({}, {})", switch.reason, switch.by, switch.at)
+            }
+            Some(switch) => format!("{} ({})", switch.reason, switch.at),
+            None => String::new(),
+        }
+    }
+}

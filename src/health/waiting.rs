@@ -1,0 +1,80 @@
+//! Questions to the health of a service that wait, or look at one component.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::acknowledgements::Acks;
+use super::handle::HealthState;
+use super::state::{Component, State};
+use engine::Snapshot;
+use engine::model::SourceName;
+
+/// How often it is looked at the latest whether everything is ready.
+const READY_TICK: Duration = Duration::from_millis(500);
+
+impl HealthState {
+    /// How the whole is, and of which component that comes; the same as [`Picture::overall`] of a new picture.
+    #[must_use]
+    pub fn overall(&self) -> (State, String) {
+        self.picture().overall()
+    }
+
+    /// How a component is; `None` when there is none of this name.
+    #[must_use]
+    pub fn status_of(&self, component: &str) -> Option<Component> {
+        self.picture().component(component).cloned()
+    }
+
+    /// Waits until everything that is fatal is well.
+    ///
+    /// # Errors
+    /// After `within`: the names of what is not well.
+    pub async fn wait_until_ready(&self, within: Duration) -> Result<(), Vec<String>> {
+        let ready = async {
+            let mut changes = self.component_changes();
+            while !self.not_ready().is_empty() {
+                // What changes by time alone shows without a report.
+                let _ = timeout(READY_TICK, changes.changed()).await;
+            }
+        };
+        timeout(within, ready).await.map_err(|_| self.not_ready())
+    }
+
+    fn not_ready(&self) -> Vec<String> {
+        let picture = self.picture();
+        let failing = picture
+            .fatal()
+            .filter(|component| !component.state().is_ok());
+        failing
+            .map(|component| component.name.to_string())
+            .collect()
+    }
+
+    /// The components besides the sources that are acknowledged until they are well, and are well or gone.
+    #[must_use]
+    pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
+        let acks = Acks::of(snapshot);
+        let is_source = |name: &str| {
+            let mut sources = SourceName::ALL.into_iter();
+            sources.any(|source| source.as_str() == name)
+        };
+        let mut open: Vec<String> = acks
+            .components
+            .into_iter()
+            .filter(|(name, ack)| ack.until.is_none() && !is_source(name))
+            .map(|(name, _)| name)
+            .collect();
+        if open.is_empty() {
+            return open;
+        }
+        let picture = self.picture_of(Arc::clone(snapshot));
+        open.retain(|name| {
+            picture
+                .component(name)
+                .is_none_or(|component| component.state() == State::Ok)
+        });
+        open
+    }
+}

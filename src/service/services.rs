@@ -1,0 +1,242 @@
+//! Outside services while labwatch runs: taken in as the configuration names them, and taken over when it is read anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::component_history::Remembered;
+use super::health::HealthError;
+use super::reload::ConfigWatch;
+use crate::clients::Http;
+use crate::config::{Config, ServiceSettings};
+use crate::health::{
+    Asker, Check, LiveProbes, Pace, PassiveChecks, Registry, attempt, categories_of, pace,
+};
+use engine::model::CallError;
+
+/// The longest answer of an outside service that is read, in bytes.
+const MAX_DOCUMENT_BYTES: usize = 256 << 10;
+
+/// The outside services that are taken in.
+pub(super) struct Services {
+    registry: Registry,
+    probes: LiveProbes,
+    passive: Arc<PassiveChecks>,
+    tls: rustls::ClientConfig,
+    known: BTreeMap<String, Known>,
+    remembered: Remembered,
+}
+
+/// A service as it was taken in. One that differs from it is let go and taken in anew.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    settings: ServiceSettings,
+    pace: Pace,
+}
+
+impl Known {
+    fn new(settings: &ServiceSettings, config: &Config) -> Self {
+        Self {
+            pace: pace(settings, &config.categories),
+            settings: settings.clone(),
+        }
+    }
+}
+
+impl Services {
+    /// None yet. `remembered` are the results of before the start.
+    pub(super) fn new(
+        registry: Registry,
+        asker: Asker,
+        passive: Arc<PassiveChecks>,
+        tls: rustls::ClientConfig,
+        remembered: Remembered,
+    ) -> Self {
+        Self {
+            probes: LiveProbes::new(registry.clone(), asker),
+            registry,
+            passive,
+            tls,
+            known: BTreeMap::new(),
+            remembered,
+        }
+    }
+
+    /// Takes in what the configuration names, lets go of what it does not name any more, and leaves alone what is as before.
+    ///
+    /// # Errors
+    /// The first [`HealthError`] of those that cannot be taken in; all others are.
+    pub(super) fn adopt(&mut self, config: &Config) -> Result<(), HealthError> {
+        let wanted: BTreeMap<&str, Known> = config
+            .services
+            .iter()
+            .map(|settings| (settings.name.as_str(), Known::new(settings, config)))
+            .collect();
+        let gone: Vec<String> = self
+            .known
+            .iter()
+            .filter(|(name, known)| wanted.get(name.as_str()) != Some(*known))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &gone {
+            self.let_go(name);
+        }
+        let mut outcome = Ok(());
+        for (name, known) in wanted {
+            if !self.known.contains_key(name) {
+                outcome = outcome.and(self.take_in(name, known));
+            }
+        }
+        outcome
+    }
+
+    /// Follows the configuration until `stop`.
+    pub(super) async fn follow(mut self, mut config: ConfigWatch, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = config.changed() => if changed.is_err() {
+                    return stop.cancelled().await; // it is never read anew, and the probes go on
+                }
+            }
+            let now = Arc::clone(&config.borrow_and_update());
+            if let Err(error) = self.adopt(&now) {
+                tracing::error!(%error, "a service is not taken in");
+            }
+        }
+    }
+
+    fn take_in(&mut self, name: &str, known: Known) -> Result<(), HealthError> {
+        let Known { settings, pace } = &known;
+        let categories = categories_of(settings);
+        match &settings.url {
+            Some(url) => {
+                let check = check(settings, url, &self.tls).map_err(HealthError::Client)?;
+                self.probes
+                    .start(name, &categories, *pace, check)
+                    .map_err(HealthError::Register)?;
+                self.passive.is_asked(name);
+            }
+            None => self
+                .passive
+                .add(&self.registry, name, &categories, settings.period)
+                .map_err(HealthError::Register)?,
+        }
+        if let Some(results) = self.remembered.remove(name) {
+            self.registry.remember(name, results);
+        }
+        self.known.insert(name.to_owned(), known);
+        Ok(())
+    }
+
+    fn let_go(&mut self, name: &str) {
+        if let Some(results) = self.registry.results(name) {
+            self.remembered.insert(name.to_owned(), (*results).clone());
+        }
+        self.probes.stop(name);
+        self.passive.remove(&self.registry, name);
+        self.known.remove(name);
+    }
+}
+
+fn check(
+    service: &ServiceSettings,
+    url: &Url,
+    tls: &rustls::ClientConfig,
+) -> Result<Check, CallError> {
+    let http = Http::new(service.timeout, tls.clone())?;
+    let (url, expect) = (url.clone(), service.expect);
+    Ok(Box::new(move || {
+        let (http, url) = (http.clone(), url.clone());
+        Box::pin(async move {
+            let answer = http.look(url, None, MAX_DOCUMENT_BYTES).await;
+            attempt(expect, answer.map_err(|fault| fault.to_string()))
+        })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Sources, load_rules};
+    use crate::health::{Finding, PastResult, Probes, State};
+
+    fn config(file: &str) -> Config {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("labwatch.toml");
+        std::fs::write(&path, file).expect("writes");
+        let sources = Sources {
+            file: Some(path),
+            ..Sources::default()
+        };
+        load_rules(&sources).expect("right").config
+    }
+
+    fn services() -> (Registry, Arc<PassiveChecks>, Services) {
+        let registry = Registry::on_system_clock();
+        let passive = Arc::new(PassiveChecks::knowing(&["book"]));
+        let remembered = [(
+            "wiki".to_owned(),
+            [PastResult {
+                at: jiff::Timestamp::UNIX_EPOCH,
+                state: State::Error,
+                detail: "gone".to_owned(),
+            }]
+            .into(),
+        )];
+        let services = Services::new(
+            registry.clone(),
+            Probes::default().asker(),
+            Arc::clone(&passive),
+            crate::clients::client_config(false).expect("a client"),
+            remembered.into(),
+        );
+        (registry, passive, services)
+    }
+
+    fn names(registry: &Registry) -> Vec<String> {
+        let all = registry.components();
+        all.iter().map(|one| one.name.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_reload_takes_services_in_and_lets_them_go() {
+        let (registry, passive, mut services) = services();
+        let one = "[[service]]\nname = \"wiki\"\n";
+        services.adopt(&config(one)).expect("is taken in");
+        assert_eq!(names(&registry), ["wiki"]);
+        let results = registry.results("wiki").expect("is known");
+        assert_eq!(results.len(), 1, "what was before the start is remembered");
+        passive
+            .report("wiki", Finding::error("the disk is full"))
+            .expect("reports by itself");
+
+        let two = "[[service]]\nname = \"wiki\"\n[[service]]\nname = \"late\"\nurl = \"http://127.0.0.1:9/\"\n";
+        services.adopt(&config(two)).expect("is taken in");
+        assert_eq!(names(&registry), ["late", "wiki"]);
+        let state = |name: &str| {
+            let all = registry.components();
+            let one = all.iter().find(|one| &*one.name == name);
+            one.map(crate::health::Component::state)
+        };
+        assert_eq!(state("wiki"), Some(State::Error), "it is left as it was");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(
+            passive.report("late", Finding::ok()).is_err(),
+            "it is probed"
+        );
+
+        let other = "[[service]]\nname = \"wiki\"\nperiod = \"2m\"\n";
+        services.adopt(&config(other)).expect("is taken in");
+        assert_eq!(names(&registry), ["wiki"]);
+        assert_eq!(state("wiki"), Some(State::Init), "it is taken in anew");
+        assert_eq!(registry.results("wiki").map(|all| all.len()), Some(2));
+        services.adopt(&config("")).expect("is let go");
+        assert!(names(&registry).is_empty());
+        assert!(passive.report("wiki", Finding::ok()).is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! Outside services of a running labwatch: where they count, how often they are asked, their acknowledgement, and a reload that adds one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use axum::Router;
+use axum::routing::get as answering;
+use lab::RelayVersion;
+use reqwest::Method;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::eventually::eventually;
+use super::laboratory::laboratory;
+use super::monitor::{Monitor, get, kill};
+use super::orders::{SECRET, order};
+
+const ALL: [&str; 2] = ["pend00", "spin00"];
+
+/// Services that answer with health documents of FT's standard.
+struct Outside {
+    port: u16,
+    is_bad: [Arc<AtomicBool>; 2],
+    calls: Arc<AtomicU32>,
+    _task: JoinSet<()>,
+}
+
+async fn outside() -> Outside {
+    let is_bad = [
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(false)),
+    ];
+    let calls = Arc::new(AtomicU32::new(0));
+    let mut routes = Router::new();
+    for (number, bad) in (1..).zip(&is_bad) {
+        let (bad, calls) = (Arc::clone(bad), Arc::clone(&calls));
+        let answer = move || {
+            let (bad, calls) = (Arc::clone(&bad), Arc::clone(&calls));
+            async move {
+                calls.fetch_add(u32::from(number == 1), Ordering::Relaxed);
+                let ok = !bad.load(Ordering::Relaxed);
+                json!({"schemaVersion": 1, "systemCode": "document-store-api", "name": "Document store",
+                    "checks": [{"id": "mongo", "name": "mongo", "ok": ok, "severity": 1, "checkOutput": "x"}]})
+                .to_string()
+            }
+        };
+        routes = routes.route(&format!("/{number}"), answering(answer));
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let port = listener.local_addr().expect("bound").port();
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let _ = axum::serve(listener, routes).await;
+    });
+    Outside {
+        port,
+        is_bad,
+        calls,
+        _task: task,
+    }
+}
+
+fn file(port: u16, more: &str) -> String {
+    let service = |number: u32, period: &str| {
+        format!(
+            "[[service]]\nname = \"document-store-api-{number}\"\nurl = \"http://127.0.0.1:{port}/{number}\"\nexpect = \"ft\"\n\
+             categories = [\"docs\"]\nretries = 0\n{period}"
+        )
+    };
+    let (first, second) = (service(1, ""), service(2, "period = \"1s\"\n"));
+    format!(
+        "[[category]]\nname = \"docs\"\nresilient = true\nperiod = \"1s\"\n[[category]]\nname = \"read\"\nmatch = [\"spin*\"]\n{first}{second}{more}"
+    )
+}
+
+async fn answers(monitor: &Monitor, path: &str, status: u16) {
+    let look = async || {
+        get(monitor.port(), path)
+            .await
+            .filter(|(code, _)| *code == status)
+            .map(drop)
+    };
+    eventually(&format!("{path} answers {status}"), || monitor.tail(), look).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_count_where_they_belong_and_come_with_a_reload() {
+    let (lab, outside) = (laboratory(RelayVersion::V07, &ALL).await, outside().await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("labwatch.toml");
+    std::fs::write(&path, file(outside.port, "")).expect("written");
+    let settings = [
+        ("CONFIG", path.to_str().expect("a name")),
+        ("SECRET_API", SECRET),
+    ];
+    let monitor = Monitor::start(&lab, &settings).await;
+    monitor.sees_well(&ALL).await;
+    answers(&monitor, "/__gtg?categories=docs", 200).await;
+    let often = async || (outside.calls.load(Ordering::Relaxed) >= 5).then_some(());
+    eventually(
+        "the period of its category reaches a service",
+        || monitor.tail(),
+        often,
+    )
+    .await;
+
+    let ack = "/api/v1/components/document-store-api-1/ack";
+    let known = || Some(json!({"text": "known"}));
+    let (status, refused) = order(&monitor, Method::POST, ack, known()).await;
+    assert_eq!(status, 409, "what is well is not acknowledged: {refused}");
+    outside.is_bad[0].store(true, Ordering::Relaxed);
+    answers(&monitor, "/status/document-store-api-1", 503).await;
+    answers(&monitor, "/__gtg?categories=docs", 200).await;
+    outside.is_bad[1].store(true, Ordering::Relaxed);
+    answers(&monitor, "/__gtg?categories=docs", 503).await;
+    for other in ["read", "default", "pend"] {
+        let path = format!("/__gtg?categories={other}");
+        assert_eq!(
+            get(monitor.port(), &path).await.map(|(code, _)| code),
+            Some(200),
+            "{other}"
+        );
+    }
+    let (_, page) = get(monitor.port(), "/").await.expect("a page");
+    assert!(page.contains("document-store-api-2"), "it is on the page");
+
+    let (status, done) = order(&monitor, Method::POST, ack, known()).await;
+    assert_eq!(status, 200, "{done}");
+    let is_known = async |wanted: bool| {
+        let quiet = monitor.get("/api/v2/quiet").await.to_string();
+        (quiet.contains("document-store-api-1") == wanted).then_some(())
+    };
+    eventually(
+        "it is acknowledged",
+        || monitor.tail(),
+        async || is_known(true).await,
+    )
+    .await;
+    outside.is_bad[0].store(false, Ordering::Relaxed);
+    eventually(
+        "that ends when it is well",
+        || monitor.tail(),
+        async || is_known(false).await,
+    )
+    .await;
+
+    answers(&monitor, "/status/late-service", 404).await;
+    let late = format!(
+        "[[service]]\nname = \"late-service\"\nurl = \"http://127.0.0.1:{}/1\"\n",
+        outside.port
+    );
+    std::fs::write(&path, file(outside.port, &late)).expect("written");
+    kill("HUP", monitor.pid()).await;
+    answers(&monitor, "/status/late-service", 200).await;
+    answers(&monitor, "/status/configuration", 200).await;
+    monitor.stop("TERM", &lab).await;
+}

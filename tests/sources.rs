@@ -1,0 +1,357 @@
+//! Every fault of a source and whose it is: the table of `docs/sources.md`, and what comes of each row for a healthy laboratory.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test stops at what it does not expect"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use engine::model::{CallError, ConnectError, FaultClass, Health, SourceName, Step};
+use engine::{Action, Engine, Link, Memory, Policy, Record, Route};
+use jiff::Timestamp;
+use lab::Stage;
+use support::keeper::Keeper;
+use support::lab::{Deed, Event, Lab, fault};
+
+use FaultClass::{Ours, Theirs, Undecided};
+
+/// When the fault begins.
+const BEGINS: Duration = Duration::from_secs(60);
+
+/// More than twice `HEALTH_OUTAGE_HOLD`, and then some.
+const LASTS: Duration = Duration::from_secs(40 * 60);
+
+const STUBS: [&str; 3] = ["pend00", "pend01", "spin30"];
+
+fn words() -> String {
+    "its words".to_owned()
+}
+
+fn sick(status: u16) -> CallError {
+    CallError::Sick {
+        status,
+        body: words(),
+    }
+}
+
+#[rustfmt::skip]
+/// The rows: what the document calls the fault, examples, and the classes of the two steps.
+fn rows() -> Vec<(&'static str, Vec<CallError>, FaultClass, FaultClass)> {
+    use CallError::{
+        Audience, Busy, Credentials, Dropped, Forbidden, NameLookup, NoRoute, NotFound, Protocol,
+        Proxy, Refused, SickByProxy, TimedOut, Tls, Unreachable,
+    };
+    let sick_of = |statuses: &[u16]| statuses.iter().map(|status| sick(*status)).collect();
+    vec![
+        ("`name-lookup`", vec![NameLookup(words())], Ours, Ours),
+        ("`refused`", vec![Refused(words())], Theirs, Ours),
+        ("`no-route`", vec![NoRoute(words())], Ours, Ours),
+        ("`tls`", vec![Tls(words())], Ours, Ours),
+        ("`unreachable`", vec![Unreachable(words())], Undecided, Ours),
+        ("`proxy`", vec![Proxy(words())], Ours, Ours),
+        ("`timeout`", vec![TimedOut], Undecided, Undecided),
+        ("`dropped`", vec![Dropped], Undecided, Undecided),
+        ("`credentials`", vec![Credentials(words())], Ours, Ours),
+        ("`audience`", vec![Audience(words())], Ours, Ours),
+        ("`forbidden`", vec![Forbidden(words())], Ours, Ours),
+        ("`not-found`", vec![NotFound(words())], Ours, Ours),
+        ("`sick` 408, 429", sick_of(&[408, 429]), Undecided, Undecided),
+        ("`sick` 501, 505, 511", sick_of(&[501, 505, 511]), Ours, Ours),
+        ("`sick` other 5xx", sick_of(&[500, 502, 503, 504, 520, 599]), Theirs, Theirs),
+        ("`sick` other", sick_of(&[101, 200, 301, 302, 400, 402, 405, 418, 426]), Ours, Ours),
+        ("`sick-by-proxy`", vec![SickByProxy { status: 502, body: words() }], Undecided, Undecided),
+        ("`protocol`", vec![Protocol(words())], Ours, Ours),
+        ("`busy`", vec![Busy], Ours, Ours),
+    ]
+}
+
+/// Which variant it is. One that is added must be counted here, and then needs a row.
+fn variant(error: &CallError) -> usize {
+    match error {
+        CallError::NameLookup(_) => 0,
+        CallError::Refused(_) => 1,
+        CallError::NoRoute(_) => 2,
+        CallError::Tls(_) => 3,
+        CallError::Unreachable(_) => 4,
+        CallError::Proxy(_) => 5,
+        CallError::TimedOut => 6,
+        CallError::Dropped => 7,
+        CallError::Credentials(_) => 8,
+        CallError::Audience(_) => 9,
+        CallError::Forbidden(_) => 10,
+        CallError::NotFound(_) => 11,
+        CallError::Sick { .. } => 12,
+        CallError::SickByProxy { .. } => 13,
+        CallError::Protocol(_) => 14,
+        CallError::Busy => 15,
+    }
+}
+
+const VARIANTS: usize = 16;
+
+/// What a connection that was open shows, and its class.
+fn open_ends() -> Vec<(Deed, FaultClass)> {
+    let fails = |link| Deed::Fails(SourceName::Relay, link);
+    vec![
+        (fault("relay mute"), Theirs),
+        (fails(Link::Unreadable(words())), Ours),
+        (fails(Link::Broken(words())), Ours),
+        (fails(Link::Closed(words())), Undecided),
+    ]
+}
+
+/// Every failed attempt that the rows hold, with its class.
+fn failures() -> impl Iterator<Item = (ConnectError, FaultClass)> {
+    rows()
+        .into_iter()
+        .flat_map(|(_, errors, access, websocket)| {
+            errors.into_iter().flat_map(move |error| {
+                [
+                    (ConnectError::access(error.clone()), access),
+                    (ConnectError::websocket(error), websocket),
+                ]
+            })
+        })
+}
+
+/// A laboratory of some healthy experiments, and an engine that begins with this memory.
+fn laboratory(memory: &Memory) -> Stage<Lab> {
+    let policy = Policy {
+        startup: Duration::from_secs(5),
+        ..Policy::default()
+    };
+    let routes = vec![Route::everybody()];
+    let mut stage = Stage::new(
+        policy,
+        routes.clone(),
+        Timestamp::UNIX_EPOCH,
+        Lab::default(),
+    );
+    stage.engine = Engine::resume(policy, routes, memory, stage.plan.now());
+    for stub in STUBS {
+        let streams = vec!["st-data".to_owned(), "st-video".to_owned()];
+        let deed = Deed::Experiment(stub.to_owned(), streams);
+        stage.plan.at(Duration::ZERO, Event::Do(deed));
+    }
+    Lab::begin(&mut stage.plan);
+    stage
+}
+
+/// What came of a fault.
+struct Outcome {
+    withdrawn: BTreeSet<String>,
+    alerts: Vec<String>,
+    health: Vec<Health>,
+}
+
+fn outcome(stage: &mut Stage<Lab>) -> Outcome {
+    let mut withdrawn = BTreeSet::new();
+    let mut alerts = Vec::new();
+    for (_, action) in &stage.world.log {
+        if let Action::Switch(switch) = action {
+            assert!(!switch.available, "nothing is given back: {switch:?}");
+            withdrawn.insert(switch.resource.to_string());
+        }
+        if let Action::Tell(summary) = action {
+            alerts.extend(summary.alerts.iter().map(|alert| alert.text.clone()));
+        }
+    }
+    let snapshot = stage.engine.snapshot();
+    Outcome {
+        withdrawn,
+        alerts,
+        health: snapshot
+            .experiments
+            .iter()
+            .map(|view| view.health)
+            .collect(),
+    }
+}
+
+/// What comes of it when this happens to a healthy laboratory and lasts.
+fn after(deed: Deed) -> Outcome {
+    let mut stage = laboratory(&Memory::default());
+    stage.plan.at(BEGINS, Event::Do(deed));
+    stage.run_until(BEGINS + LASTS);
+    outcome(&mut stage)
+}
+
+/// Checks that experiments are withdrawn exactly where the fault is theirs, and what people are told where it is not.
+fn check(outcome: &Outcome, class: FaultClass, what: &str) {
+    let withdrawn = if class == Theirs { STUBS.len() } else { 0 };
+    assert_eq!(outcome.withdrawn.len(), withdrawn, "{what}");
+    let health = if class == Theirs {
+        Health::Down
+    } else {
+        Health::Unknown
+    };
+    assert_eq!(outcome.health, [health; 3], "{what}");
+    let says_so = |alert: &String| alert.contains("nothing is switched because of it");
+    assert_eq!(
+        outcome.alerts.iter().any(says_so),
+        class != Theirs,
+        "{what}: {:?}",
+        outcome.alerts
+    );
+}
+
+#[test]
+fn every_variant_has_a_row_and_its_class() {
+    let mut seen = BTreeSet::new();
+    for (name, errors, access, websocket) in rows() {
+        for error in errors {
+            seen.insert(variant(&error));
+            assert!(name.contains(&format!("`{}`", error.as_str())), "{name}");
+            assert_eq!(error.class(Step::Access), access, "{name} {error:?}");
+            assert_eq!(error.class(Step::Websocket), websocket, "{name} {error:?}");
+        }
+    }
+    assert_eq!(seen, (0..VARIANTS).collect(), "a variant has no row");
+}
+
+#[test]
+fn the_document_has_the_same_table() {
+    let document = std::fs::read_to_string("docs/sources.md").expect("the document");
+    let documented: Vec<(String, String, String)> = document
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            let mut next = || cells.next().expect("a cell").to_owned();
+            let (fault, _, access, websocket) = (next(), next(), next(), next());
+            (fault, access, websocket)
+        })
+        .collect();
+    let expected: Vec<(String, String, String)> = rows()
+        .into_iter()
+        .map(|(name, _, access, websocket)| {
+            let class = |class: FaultClass| class.as_str().to_owned();
+            (name.to_owned(), class(access), class(websocket))
+        })
+        .collect();
+    assert_eq!(documented, expected);
+}
+
+#[test]
+fn relays_faults_withdraw_experiments_in_exactly_the_rows_that_say_so() {
+    for (failure, class) in failures() {
+        let what = format!("{failure:?}");
+        let deed = Deed::Fails(SourceName::Relay, Link::Failed(failure));
+        check(&after(deed), class, &what);
+    }
+    for (deed, class) in open_ends() {
+        let what = format!("{deed:?}");
+        check(&after(deed), class, &what);
+    }
+}
+
+#[test]
+fn no_fault_of_jump_withdraws_anything() {
+    for (failure, _) in failures() {
+        let what = format!("{failure:?}");
+        let outcome = after(Deed::Fails(SourceName::Jump, Link::Failed(failure)));
+        assert!(outcome.withdrawn.is_empty(), "{what}");
+        assert_eq!(outcome.health, [Health::Ok; 3], "{what}");
+    }
+}
+
+#[test]
+fn what_is_theirs_must_last_without_a_break() {
+    let failed = |error| Link::Failed(ConnectError::access(error));
+    for (between, withdrawn) in [
+        (failed(sick(502)), STUBS.len()),
+        (failed(CallError::TimedOut), 0),
+        (failed(CallError::Credentials(words())), 0),
+        (Link::Unreadable(words()), 0),
+    ] {
+        let mut stage = laboratory(&Memory::default());
+        let mut at = BEGINS;
+        for link in [
+            failed(CallError::Refused(words())),
+            between.clone(),
+            failed(CallError::Refused(words())),
+        ] {
+            let deed = Deed::Fails(SourceName::Relay, link);
+            stage.plan.at(at, Event::Do(deed));
+            at += Duration::from_secs(10 * 60);
+        }
+        stage.run_until(BEGINS + Duration::from_secs(34 * 60));
+        assert_eq!(
+            outcome(&mut stage).withdrawn.len(),
+            withdrawn,
+            "{between:?}"
+        );
+    }
+}
+
+#[test]
+fn an_outage_that_turns_into_another_fault_stays_as_it_is() {
+    let fails = |error| Deed::Fails(SourceName::Relay, Link::Failed(ConnectError::access(error)));
+    for later in [CallError::Credentials(words()), CallError::TimedOut] {
+        let mut stage = laboratory(&Memory::default());
+        stage.plan.at(BEGINS, Event::Do(fails(sick(502))));
+        let turns = BEGINS + Duration::from_secs(20 * 60);
+        stage.plan.at(turns, Event::Do(fails(later.clone())));
+        let streams = vec!["st-data".to_owned()];
+        let new = Deed::Experiment("new00".to_owned(), streams);
+        stage
+            .plan
+            .at(turns + Duration::from_secs(60), Event::Do(new));
+        stage.run_until(turns + LASTS);
+        let found = outcome(&mut stage);
+        assert_eq!(found.withdrawn.len(), STUBS.len(), "{later:?}");
+        assert!(found.health.iter().all(|health| *health == Health::Unknown));
+    }
+}
+
+/// What comes of it when relay is so from the first moment, with this memory of the time before.
+fn from_the_start(deed: Deed, memory: &Memory) -> Outcome {
+    let mut stage = laboratory(memory);
+    stage.plan.at(Duration::ZERO, Event::Do(deed));
+    stage.run_until(LASTS);
+    outcome(&mut stage)
+}
+
+/// What labwatch remembers of a healthy laboratory.
+fn remembered() -> Memory {
+    let mut stage = laboratory(&Memory::default());
+    stage.run_until(BEGINS);
+    let mut keeper = Keeper::default();
+    for (at, action) in &stage.world.log {
+        if let Action::Record(record) = action {
+            keeper.keep(record, at.wall());
+        }
+    }
+    assert!(
+        stage
+            .world
+            .log
+            .iter()
+            .any(|(_, action)| matches!(action, Action::Record(Record::Event { .. }))),
+        "there is something to remember"
+    );
+    keeper.restart()
+}
+
+#[test]
+fn a_relay_that_has_never_reported_is_no_evidence() {
+    let failed = |error| Link::Failed(ConnectError::access(error));
+    let remembered = remembered();
+    for deed in [
+        Deed::Fails(SourceName::Relay, failed(CallError::Refused(words()))),
+        Deed::Fails(SourceName::Relay, failed(sick(502))),
+        fault("relay mute"),
+    ] {
+        let fresh = from_the_start(deed.clone(), &Memory::default());
+        assert!(fresh.withdrawn.is_empty(), "{deed:?}");
+        let address = |alert: &String| alert.contains("its address may be wrong");
+        assert!(fresh.alerts.iter().any(address), "{:?}", fresh.alerts);
+        let known = from_the_start(deed.clone(), &remembered);
+        assert_eq!(known.withdrawn.len(), STUBS.len(), "{deed:?}");
+    }
+}
