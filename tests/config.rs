@@ -885,7 +885,8 @@ fn every_documented_setting_is_read_and_documents_what_is_allowed() {
         let mut sources = env(&[]);
         sources.overrides = vec![(key.name.to_owned(), NONSENSE.to_owned())];
         let refused = load(&sources);
-        if config::SECRETS.contains(&key.name) {
+        let is_address = key.name.ends_with("_url");
+        if config::SECRETS.contains(&key.name) && !is_address {
             assert!(
                 key.doc
                     .contains("Allowed: a text that is not empty; in TOML in quotation marks.")
@@ -924,7 +925,8 @@ fn every_default_and_example_is_accepted() {
             ("EMAIL_FROM", "b@x.org"),
         ];
         let sources = without(env(&mail), &[&key.name.to_ascii_uppercase()]);
-        let value = if config::SECRETS.contains(&key.name) {
+        let is_address = key.name.ends_with("_url");
+        let value = if config::SECRETS.contains(&key.name) && !is_address {
             "\"0123456789abcdef0123456789abcdef\""
         } else {
             key.value

@@ -41,6 +41,7 @@ fn every_figure_has_its_value() {
         "labwatch_group_available{group=\"pend\"} 1",
         "labwatch_source_health{source=\"relay\"} 1",
         "labwatch_source_report_age_seconds{source=\"relay\"} 0.0",
+        "labwatch_report_entries_unreadable_total{source=\"relay\"} 0",
         "labwatch_switches_total{outcome=\"confirmed\"} 1",
         "labwatch_switches_total{outcome=\"failed\"} 0",
         "labwatch_queue_depth{queue=\"inputs\"} 3",

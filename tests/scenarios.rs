@@ -15,7 +15,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::model::{CallError, ConnectError, RouteName, SourceName, Step, parse_duration};
+use engine::model::{
+    CallError, ConnectError, RouteName, SourceName, Step, Visibility, parse_duration,
+};
 use engine::{
     Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Link, Policy, Role,
     Route, RouteView, Rules, Sampling, Schedule,
@@ -389,7 +391,12 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
         };
         let fault = fault
             .as_ref()
-            .map(|fault| format!(", failed {failures} times: {fault}"))
+            .map(|fault| {
+                format!(
+                    ", failed {failures} times: {}",
+                    fault.words(Visibility::MAINTAINER)
+                )
+            })
             .unwrap_or_default();
         let times = [
             time("last sent", last_sent),

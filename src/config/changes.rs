@@ -18,10 +18,11 @@ use engine::{Maintenance, Rules};
 const AT_ONCE_STARTS: [&str; 3] = ["email_", "health_", "sample"];
 
 /// Further settings, and tables, that do. All others wait for a restart.
-const AT_ONCE: [&str; 16] = [
+const AT_ONCE: [&str; 17] = [
     "ask_every",
     "time_zone",
     "webhook_url",
+    "webhook_url_file",
     "secret_webhook",
     "secret_webhook_file",
     "hold_overdue",

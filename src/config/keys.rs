@@ -10,13 +10,15 @@ pub const ENV_PREFIX: &str = "STATUS_";
 pub const ENV_CONFIG: &str = "STATUS_CONFIG";
 
 /// The settings whose values are never shown. Each may also come from a file, by a setting of the same name with `_file` behind it.
-pub const SECRETS: [&str; 6] = [
+pub const SECRETS: [&str; 8] = [
     "secret_book",
     "secret_jump",
     "secret_relay",
     "email_password",
     "secret_webhook",
     "secret_api",
+    "webhook_url",
+    "dead_man_url",
 ];
 
 /// The most letters by which a misspelt name may differ from the one that is suggested, unless a third of its letters is more.

@@ -7,7 +7,7 @@ use jiff::civil::Time;
 use secrecy::SecretString;
 
 use super::MailSettings;
-use super::hidden::{self, HiddenUrl, hidden_url};
+use super::hidden::HiddenUrl;
 use super::mail::{ADDRESSES, GATHERING, recipient};
 use super::reader::Reader;
 use super::settings::{DAY, HOUR, SECOND};
@@ -148,10 +148,10 @@ pub(super) fn telling(
 ) -> TellingSettings {
     let remind = reader.parsed("email_remind", REMIND, reminding).flatten();
     let digest = reader.parsed("email_digest", DIGEST, digest_time).flatten();
-    let url = reader.hidden("webhook_url", hidden::ALLOWED, hidden_url);
+    let url = reader.secret_address("webhook_url");
     let webhook = webhook(reader, url, "webhook_url", "secret_webhook");
     let every = reader.duration("dead_man_every", 10 * SECOND..=HOUR);
-    let url = reader.hidden("dead_man_url", hidden::ALLOWED, hidden_url);
+    let url = reader.secret_address("dead_man_url");
     TellingSettings {
         gather,
         remind,
@@ -184,7 +184,9 @@ fn webhook(
     secret_key: &str,
 ) -> Option<Webhook> {
     let secret = reader.secret(secret_key);
-    if url.is_none() && secret.is_some() && reader.find(url_key).is_none() {
+    let is_set = |key: &str| reader.find(key).is_some();
+    if url.is_none() && secret.is_some() && !is_set(url_key) && !is_set(&format!("{url_key}_file"))
+    {
         let (secret, url) = (reader.label(secret_key), reader.label(url_key));
         reader
             .warnings
@@ -224,7 +226,7 @@ fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteT
         reader.list("to", ADDRESSES, recipient),
         reader.list("cc", ADDRESSES, recipient),
     );
-    let url = reader.hidden("webhook", hidden::ALLOWED, hidden_url);
+    let url = reader.secret_address("webhook");
     let webhook = webhook(reader, url, "webhook", "secret");
     if reader.problems.len() > before {
         return None;

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
+use super::hidden::{self, HiddenUrl, hidden_url};
 use super::keys;
 use super::layers::{Found, Layer, Layers, Raw};
 use super::problem::{Problem, quote};
@@ -121,21 +122,35 @@ impl<'a> Reader<'a> {
         self.parsed(key, "true or false", parse).unwrap_or_default()
     }
 
-    /// The same for a value that may hold a secret: it is not shown.
-    pub(super) fn hidden<T>(
-        &mut self,
-        key: &str,
-        allowed: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let found = self.find(key)?;
-        let Raw::Text(text) = &found.raw else {
-            return self.refuse(key, "is not a text", allowed, &found.origin);
-        };
+    /// An address that may hold a secret: given as secrets are, and never shown. Where secrets are not looked at, another address stands
+    /// for one that is in a file.
+    pub(super) fn secret_address(&mut self, key: &str) -> Option<HiddenUrl> {
+        let (value, file) = (self.find(key), self.find(&format!("{key}_file")));
+        if !self.secrets {
+            return match value {
+                Some(Found {
+                    raw: Raw::Text(text),
+                    origin,
+                    ..
+                }) => self.address_in(key, &text, &origin),
+                Some(found) => self.refuse(key, "is not a text", hidden::ALLOWED, &found.origin),
+                None => file.and_then(|_| HiddenUrl::unread()),
+            };
+        }
+        let text = self.secret(key)?;
+        let origin = value.or(file).map(|found| found.origin);
+        self.address_in(key, text.expose_secret(), &origin.unwrap_or_default())
+    }
+
+    fn address_in(&mut self, key: &str, text: &str, origin: &str) -> Option<HiddenUrl> {
         let text = text.trim();
-        match unprintable(text).map_or_else(|| parse(text), |why| Err(why.to_owned())) {
-            Ok(value) => Some(value),
-            Err(why) => self.refuse(key, &why, allowed, &found.origin),
+        let address = match unprintable(text) {
+            Some(why) => Err(why.to_owned()),
+            None => hidden_url(text),
+        };
+        match address {
+            Ok(address) => Some(address),
+            Err(why) => self.refuse(key, &why, hidden::ALLOWED, origin),
         }
     }
 

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::auth::{Refusal, RevokeError, Scope};
+use crate::http::auth::{Refusal, Scope};
 
 /// What is asked for where something is refused.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"labwatch\"");
@@ -71,6 +71,7 @@ reasons! {
     TokenRefused = UNAUTHORIZED, "The token is not valid";
     ScopeMissing = FORBIDDEN, "The token does not allow it";
     OtherSite = FORBIDDEN, "Another site made the browser ask";
+    NotNamed = FORBIDDEN, "The token names other things to report on";
     UnknownPath = NOT_FOUND, "There is no such path";
     UnknownExperiment = NOT_FOUND, "There is no such experiment";
     UnknownPool = NOT_FOUND, "There is no such pool";
@@ -96,16 +97,18 @@ reasons! {
     PreconditionFailed = PRECONDITION_FAILED, "It is not as `If-Match` says any more";
     BodyTooLong = PAYLOAD_TOO_LARGE, "The body is too long";
     NotJson = UNSUPPORTED_MEDIA_TYPE, "The body is not marked as JSON";
+    InvalidHost = BAD_REQUEST, "The request names no host, or several";
+    OtherHost = MISDIRECTED_REQUEST, "The request is for another host";
     KeyReused = UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request";
     HeadTooLong = REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too long";
     TooManyFailures = TOO_MANY_REQUESTS, "Too many tokens were refused";
+    TooManyReports = TOO_MANY_REQUESTS, "The token reports too often";
     Internal = INTERNAL_SERVER_ERROR, "labwatch made a mistake";
     TooSlow = SERVICE_UNAVAILABLE, "The answer took too long";
     Busy = SERVICE_UNAVAILABLE, "Too many ask at once";
     Stopping = SERVICE_UNAVAILABLE, "labwatch is about to stop";
     NotYetKnown = SERVICE_UNAVAILABLE, "It is not known yet";
     Unavailable = SERVICE_UNAVAILABLE, "There is no answer now";
-    RevocationsFull = INSUFFICIENT_STORAGE, "No more tokens can be revoked";
 }
 
 impl Reason {
@@ -257,6 +260,42 @@ pub(super) fn malformed(why: impl Display) -> ApiError {
     ApiError::new(Reason::BadRequest, why)
 }
 
+/// 400: the request names no host, or several.
+pub(super) fn bad_host() -> ApiError {
+    ApiError::new(
+        Reason::InvalidHost,
+        "a request names one host in its header Host",
+    )
+}
+
+/// 421: the request is for another host.
+pub(super) fn other_host() -> ApiError {
+    ApiError::new(
+        Reason::OtherHost,
+        "this labwatch is not reached by that name: set STATUS_API_URL to the address that browsers use",
+    )
+}
+
+/// 403: the token names other things to report on.
+pub(super) fn not_named(name: &str) -> ApiError {
+    ApiError::new(
+        Reason::NotNamed,
+        format!(
+            "the token does not name {name} among what it may report on: make one with labwatch token --scope report --of {name}"
+        ),
+    )
+}
+
+/// 429: a token reports too often.
+pub(super) fn too_many_reports(wait: Duration) -> ApiError {
+    let seconds = wait.as_secs().saturating_add(1);
+    ApiError::new(
+        Reason::TooManyReports,
+        format!("this token reports too often: wait for {seconds} seconds"),
+    )
+    .with(RETRY_AFTER, HeaderValue::from(seconds))
+}
+
 /// 413: the body is too long.
 pub(super) fn too_long(most: usize) -> ApiError {
     ApiError::new(
@@ -276,11 +315,6 @@ pub(super) fn no_json() -> ApiError {
 /// 503: it took too long.
 pub(super) fn too_slow() -> ApiError {
     ApiError::new(Reason::TooSlow, "the answer took too long: try again later")
-}
-
-/// 507: no more can be revoked.
-pub(super) fn not_revoked(why: RevokeError) -> ApiError {
-    ApiError::new(Reason::RevocationsFull, why)
 }
 
 /// 404: labwatch keeps no history.

@@ -5,23 +5,20 @@
 //! the history's reader, so a slow or hostile reader can stall no other.
 
 pub mod auth;
-mod authenticator;
-mod client;
 mod commands;
-mod cookie;
 mod cors;
 mod document;
 mod error;
 mod etag;
 mod health;
 mod idempotency;
-mod login;
 mod lookup;
 mod metrics;
 mod middleware;
 mod options;
-mod origin;
+mod packed;
 pub mod page;
+mod places;
 mod port_probe;
 mod prefix;
 mod response_cache;
@@ -29,11 +26,11 @@ mod routes;
 mod server;
 mod state;
 mod tls;
-mod unread;
+mod unread_body;
 mod v1;
 mod v2;
 
-pub use authenticator::{AccessSettings, Authenticator};
+pub use auth::authenticator::{AccessSettings, Authenticator};
 pub use commands::{Answered, Give, OrderState};
 pub use cors::Cors;
 pub use document::written;
@@ -44,13 +41,17 @@ pub use port_probe::{StatusAnswer, labwatch_on, status_on};
 pub use prefix::below;
 pub use routes::{Routes, Rule};
 pub use server::{
-    CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS,
-    MAX_HEAD_BYTES, STREAM_LIFE, serve, serve_over_tls,
+    CONNECTION_LIFE, CONNECTIONS_FOR_THIS_HOST, DRAIN, Door, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT,
+    MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_HEAD_BYTES, STREAM_LIFE,
+    serve, serve_through,
 };
 pub use state::{ApiState, health_router, router, routes};
 pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
 pub use v1::{DOCUMENT_JSON, document};
 pub use v2::{
-    Categories, DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, NoReport, PING_EVERY,
-    ReportSource, ReportSourcing, Reports, ServiceRow, document_v2, report_routes,
+    Categories, DOCUMENT_V2_JSON, KEPT_CHANGES, LISTENERS_FOR_THIS_HOST, Live, MAX_LISTENERS,
+    MAX_LISTENERS_OF_ONE, NoReport, PING_EVERY, ReportSource, ReportSourcing, Reports, ServiceRow,
+    document_v2, report_routes,
 };
+
+use auth::{authenticator, client, layer, login};

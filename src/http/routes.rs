@@ -15,9 +15,9 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use super::authenticator::{self, Authenticator};
+use super::authenticator::Authenticator;
 use super::document::TOKEN;
-use super::options;
+use super::{layer, options};
 use crate::http::auth::Need;
 
 /// A route, as the router and the OpenAPI document have it. `HEAD` and `OPTIONS` are answered where others are.
@@ -171,7 +171,7 @@ impl Routes {
     pub(super) fn guarded(self, authenticator: &Arc<Authenticator>) -> Router {
         self.router(|need, handlers| {
             let gate = (Arc::clone(authenticator), need);
-            handlers.route_layer(from_fn_with_state(gate, authenticator::authenticate))
+            handlers.route_layer(from_fn_with_state(gate, layer::authenticate))
         })
     }
 

@@ -1,5 +1,5 @@
-//! A report as CSV (RFC 4180), for spreadsheets: one line for each row, and one for everything. A name that a spreadsheet would take for a
-//! formula gets an apostrophe.
+//! A report as CSV (RFC 4180), for spreadsheets: one line for each row, and one for everything. Every text is
+//! quoted, and one that a spreadsheet would take for a formula gets an apostrophe.
 
 use super::sheet::{By, Report, Row};
 
@@ -34,8 +34,13 @@ const COLUMNS: [&str; 27] = [
     "bookings_missed",
 ];
 
-/// What a spreadsheet takes for the beginning of a formula, or skips before one.
-const STARTS_FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// What a spreadsheet takes for the beginning of a formula, or skips before one; the last four are wide forms of the others.
+const STARTS_FORMULA: [char; 10] = [
+    '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+];
+
+/// What a spreadsheet may take for the end of a cell, although we separate by commas: it goes by its own settings.
+const ENDS_CELL: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
 
 /// The rows of one kind, and behind them the one of everything.
 #[must_use]
@@ -64,18 +69,24 @@ fn line(text: &mut String, cells: impl Iterator<Item = String>) {
     text.push_str("\r\n");
 }
 
-/// A text as a cell: quoted where it must be, and never a formula.
+/// A text as a cell: always quoted, and never a formula, whatever separates cells.
 fn cell(text: &str) -> String {
-    let text = if text.starts_with(STARTS_FORMULA) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    if text.contains(['"', ',', '\r', '\n', '\'']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
+    let mut cell = String::from("\"");
+    let mut at_start = true;
+    for letter in text.chars() {
+        if at_start && STARTS_FORMULA.contains(&letter) {
+            cell.push('\'');
+        }
+        if letter == '"' {
+            cell.push('"');
+        }
+        cell.push(letter);
+        // A quotation mark can end a cell for a program that does not know that it is doubled.
+        at_start =
+            ENDS_CELL.contains(&letter) || (at_start && (letter.is_whitespace() || letter == '"'));
     }
+    cell.push('"');
+    cell
 }
 
 fn numbers(row: &Row) -> [String; 27] {
@@ -127,18 +138,24 @@ mod tests {
     #[test]
     fn hostile_names_are_only_names() {
         for (name, expect) in [
-            ("pend00", "pend00"),
+            ("pend00", "\"pend00\""),
             ("=1+1", "\"'=1+1\""),
             ("+1", "\"'+1\""),
             ("-1", "\"'-1\""),
             ("@SUM(A1)", "\"'@SUM(A1)\""),
-            ("\t=1", "\"'\t=1\""),
+            ("\t=1", "\"'\t'=1\""),
+            (" =1", "\" '=1\""),
+            ("a;=cmd|/C calc!A0", "\"a;'=cmd|/C calc!A0\""),
+            ("a,@x", "\"a,'@x\""),
+            ("\u{ff1d}1", "\"'\u{ff1d}1\""),
             ("a,b", "\"a,b\""),
+            ("a-b", "\"a-b\""),
             ("a\"b", "\"a\"\"b\""),
             ("a\r\nb", "\"a\r\nb\""),
             ("=\"x\",y", "\"'=\"\"x\"\",y\""),
-            ("pend-ü", "pend-ü"),
-            ("", ""),
+            ("\"=x", "\"\"\"'=x\""),
+            ("pend-ü", "\"pend-ü\""),
+            ("", "\"\""),
         ] {
             assert_eq!(cell(name), expect);
         }

@@ -20,8 +20,8 @@ use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, OrderState,
-    TlsFiles,
+    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, Door,
+    OrderState, TlsFiles,
 };
 use crate::store::{Entry, Store};
 use engine::Snapshot;
@@ -197,25 +197,22 @@ fn start_as(
             Arc::clone(certificate).follow(http::RELOAD_EVERY, stops.all.clone()),
         );
     }
-    parts.spawn(
-        name,
-        serve(listener, certificate, router, stops.api.clone()),
-    );
+    let door = Door {
+        certificate,
+        trusted_proxies: settings.trusted_proxies.as_slice().into(),
+    };
+    parts.spawn(name, serve(door, listener, router, stops.api.clone()));
     Ok(())
 }
 
 /// Serves until `stop`, over TLS where there is a certificate.
 pub(super) async fn serve(
+    door: Door,
     listener: TcpListener,
-    certificate: Option<Arc<Certificate>>,
     router: Router,
     stop: CancellationToken,
 ) {
-    let served = match certificate {
-        Some(certificate) => http::serve_over_tls(certificate, listener, router, stop).await,
-        None => http::serve(listener, router, stop).await,
-    };
-    if let Err(error) = served {
+    if let Err(error) = http::serve_through(door, listener, router, stop).await {
         tracing::error!(%error, "a listener for HTTP cannot go on");
     }
 }

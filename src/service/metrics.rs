@@ -10,7 +10,7 @@ use super::{RecordHook, ServiceError, TaskSet, health, http_server};
 use crate::config::Config;
 use crate::driver::Outlets;
 use crate::health::HealthState;
-use crate::http;
+use crate::http::{self, Door};
 use crate::store::{Store, StoreHealth, StoreState};
 use crate::telemetry;
 use crate::telemetry::graphite::Graphite;
@@ -130,7 +130,12 @@ pub(super) fn start_profiling(
     tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
     parts.spawn(
         "profiling",
-        http_server::serve(listener, None, telemetry::profile::router(), stop.clone()),
+        http_server::serve(
+            Door::default(),
+            listener,
+            telemetry::profile::router(),
+            stop.clone(),
+        ),
     );
     Ok(())
 }

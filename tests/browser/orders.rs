@@ -34,6 +34,7 @@ fn token() -> String {
     let grant = Grant {
         name: "Ada".into(),
         scopes: [Scope::Admin].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(600),
     };
     Authority::new(&SECRET.into())

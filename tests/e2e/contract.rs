@@ -54,6 +54,7 @@ async fn every_answer_is_as_the_documents_say() {
     let grant = Grant {
         name: "tool".into(),
         scopes: [Scope::Admin].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(3_600),
     };
     let token = Authority::new(&SECRET.into())

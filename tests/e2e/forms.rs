@@ -25,6 +25,7 @@ impl Browser {
         let grant = Grant {
             name: "Ada".into(),
             scopes: [Scope::Admin].into_iter().collect(),
+            reports: vec!["*".to_owned()].try_into().expect("a name"),
             life: Duration::from_secs(600),
         };
         let token = Authority::new(&SECRET.into())

@@ -25,6 +25,7 @@ fn token(scope: Scope) -> String {
     let grant = Grant {
         name: "Ada".into(),
         scopes: [scope].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(600),
     };
     Authority::new(&SECRET.into())
@@ -150,7 +151,7 @@ async fn below_a_path_is_everything_and_outside_of_it_nothing() {
         let answer = below.get(outside).await;
         assert_eq!(
             (answer.status().as_u16(), header(&answer, "content-type")),
-            (404, "application/json"),
+            (404, "application/problem+json"),
             "{outside}"
         );
         assert!(
@@ -161,7 +162,7 @@ async fn below_a_path_is_everything_and_outside_of_it_nothing() {
         let message =
             format!("path {outside} was not found: every path here begins with {PREFIX}/");
         assert_eq!(
-            (&notified["code"], &notified["message"]),
+            (&notified["status"], &notified["detail"]),
             (&404.into(), &message.into()),
             "{notified}"
         );

@@ -39,6 +39,7 @@ fn issue(scope: Scope, age: i64) -> String {
     let grant = Grant {
         name: "x".into(),
         scopes: [scope].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(600),
     };
     let then = Timestamp::from_second(Timestamp::now().as_second() - age).expect("in range");

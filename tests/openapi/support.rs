@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use labwatch::health::{
     Categories, HealthState, Identity, Levels, PassiveChecks, Probes, Refresher, Registry, Settings,
 };
-use labwatch::http::auth::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
+use labwatch::http::auth::{
+    Audit, Authority, Grant, Kept, Reading, Reportable, Revocations, Scope,
+};
 use labwatch::http::page::WebState;
 use labwatch::http::{
     AccessSettings, Answered, ApiState, Authenticator, Cors, Figures, HealthRoutes, OrderState,
@@ -208,12 +210,19 @@ pub fn token(scope: Scope) -> String {
     let grant = Grant {
         name: "tool".to_owned(),
         scopes: [scope].into_iter().collect(),
+        reports: reports(scope),
         life: Duration::from_secs(600),
     };
     Authority::new(&SECRET.into())
         .issue(&grant, Timestamp::now())
         .expect("issues")
         .token
+}
+
+/// What a token that reports names.
+fn reports(scope: Scope) -> Reportable {
+    let named = (scope == Scope::Report).then(|| vec!["wiki".to_owned(), "store".to_owned()]);
+    Reportable::try_from(named.unwrap_or_default()).expect("are names")
 }
 
 fn authenticator(reading: Reading) -> Arc<Authenticator> {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Failure;
 use super::token::authority;
 use crate::config::{Config, Sources, load};
-use crate::http::auth::{self, Grant, Scope};
+use crate::http::auth::{self, Grant, Reportable, Scope};
 use crate::service;
 use lab::{Lab, MailCatcher, Plan, Script};
 use output::Output;
@@ -195,6 +195,7 @@ fn token(config: &Config) -> Result<String, Failure> {
     let grant = Grant {
         name: "you".to_owned(),
         scopes: [Scope::Admin].into_iter().collect(),
+        reports: Reportable::default(),
         life: TOKEN_LIFE,
     };
     let issued = authority(config)?.issue(&grant, Timestamp::now());

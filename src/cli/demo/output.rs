@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::say;
 use crate::service::ServiceOptions;
-use engine::model::{Health, SourceHealth};
+use engine::model::{Health, SourceHealth, Visibility};
 use engine::{Record, SwitchOutcome};
 
 /// Standard output, a line at a time, with the time since the start.
@@ -132,7 +132,13 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
             resource,
             outcome: SwitchOutcome::Failed(fault),
             ..
-        } => ("switches", format!("cannot switch {resource} now: {fault}")),
+        } => (
+            "switches",
+            format!(
+                "cannot switch {resource} now: {}",
+                fault.words(Visibility::MAINTAINER)
+            ),
+        ),
         Record::Switched {
             resource,
             outcome: SwitchOutcome::Held(_),
@@ -160,7 +166,10 @@ fn words(record: &Record) -> Option<(&'static str, String)> {
         Record::Delivered {
             outcome: Err(fault),
             ..
-        } => ("mails", format!("could not: {}", fault.fault)),
+        } => (
+            "mails",
+            format!("could not: {}", fault.fault.words(Visibility::MAINTAINER)),
+        ),
         Record::Sampling {
             streams,
             keeps_up: true,

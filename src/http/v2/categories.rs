@@ -12,7 +12,6 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::Visibility;
 use super::body::Json;
 use super::outcome::{
     self, Done, DryRun, IdempotencyKey, IfMatch, Made, Outcome, Would, is_dry_run,
@@ -21,12 +20,13 @@ use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
 use crate::health::{Ack, CategoryOrder, CategoryStatus, Component, HealthState, standings};
-use crate::http::auth::{Caller, Need, Noted, Scope};
+use crate::http::auth::{Caller, Need, Noted, Scope, Viewer};
 use crate::http::authenticator::Authenticator;
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::health::{HealthRoutes, KeepSwitch};
 use crate::http::routes::Routes;
 use crate::http::state::answer;
+use engine::model::Visibility;
 use engine::{Effect, Receipt, Refusal};
 
 type Named = Result<Path<String>, PathRejection>;
@@ -275,8 +275,8 @@ impl Category {
             quarantined,
             switched: switch.map(|switch| Switched {
                 at: switch.at.into(),
-                by: sight.is_whole().then_some(switch.by),
-                reason: sight.is_whole().then_some(switch.reason),
+                by: sight.is_full().then_some(switch.by),
+                reason: sight.is_full().then_some(switch.reason),
             }),
         }
     }
@@ -289,8 +289,8 @@ impl Closure {
         Some(Self {
             category: standing.rules.name,
             since: switch.at.into(),
-            by: sight.is_whole().then_some(switch.by),
-            reason: sight.is_whole().then_some(switch.reason),
+            by: sight.is_full().then_some(switch.by),
+            reason: sight.is_full().then_some(switch.reason),
             quarantined: standing.quarantined,
         })
     }
@@ -302,7 +302,7 @@ impl Closure {
 ))]
 async fn list_categories(
     State(state): State<Categories>,
-    sight: Visibility,
+    Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let params = Params::parse(uri.query(), &["limit", "cursor"])?;
@@ -321,7 +321,7 @@ async fn category(
     State(state): State<Categories>,
     name: Named,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
@@ -337,7 +337,7 @@ async fn closure(
     State(state): State<Categories>,
     name: Named,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
@@ -394,7 +394,7 @@ async fn open_category(
     })?;
     let standing = state.find(name, &uri)?;
     let category = standing.rules.name.clone();
-    if let Some(closure) = Closure::of(standing, Visibility::Whole) {
+    if let Some(closure) = Closure::of(standing, caller.visibility()) {
         outcome::check(&headers, &closure)?;
     }
     let order = CategoryOrder {

@@ -11,15 +11,16 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::history;
 use super::params::Params;
 use super::summary::Line;
 use super::time::Timestamp;
 use super::words::{Bookable, Fault, Health};
-use super::{Visibility, history};
+use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError};
 use crate::http::lookup;
 use crate::http::state::{Served, answer};
-use engine::model::SourceName;
+use engine::model::{SourceName, Visibility};
 use engine::{
     Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot,
     SourceView, StreamView, ToldView, Traffic,
@@ -156,7 +157,7 @@ pub(super) async fn experiment(
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
@@ -180,7 +181,7 @@ impl<'a> Whole<'a> {
             .into_iter();
         Self {
             experiment: Line::new(view),
-            advice: view.advice.as_deref().filter(|_| sight.is_whole()),
+            advice: view.advice.as_deref().filter(|_| sight.is_full()),
             first_seen: view.first_seen.into(),
             last_listed: view.last_listed.map(Timestamp::from),
             resources: view
@@ -227,8 +228,8 @@ impl<'a> Resource<'a> {
             fault_text: resource
                 .fault
                 .as_ref()
-                .filter(|_| sight.is_whole())
-                .map(ToString::to_string),
+                .filter(|_| sight.is_full())
+                .map(|fault| fault.words(sight)),
         }
     }
 }
@@ -316,7 +317,7 @@ impl<'a> Contact<'a> {
     }
 
     fn for_eyes_of(self, sight: Visibility) -> Self {
-        if sight.is_whole() {
+        if sight.is_full() {
             self
         } else {
             Self {

@@ -12,6 +12,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::DAY;
 use super::incidents::{Incident, incidents_of};
 use super::page::{Page, PageParams};
 use super::params::Params;
@@ -19,7 +20,7 @@ use super::records::{self, Asked, RangeParams, Switch};
 use super::summary::{self, Issue};
 use super::time::Timestamp;
 use super::words::{Health, JumpHealth, StreamHealth};
-use super::{DAY, Visibility};
+use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::state::{Served, answer};
 use crate::store::{Bucket, MAX_BUCKETS, Range, RowPage, Subject};
@@ -248,7 +249,7 @@ pub(super) async fn list_incidents(
     State(served): State<Arc<Served>>,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let subject = Subject::Experiment(known(&served, name, &uri).await?);
     incidents_of(&served, Some(subject), &uri, sight).await
@@ -262,7 +263,7 @@ pub(super) async fn list_switches(
     State(served): State<Arc<Served>>,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let stub = known(&served, name, &uri).await?;
     records::switches_of(&served, Some(stub), &uri, sight).await

@@ -8,15 +8,15 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Visibility;
 use super::page::{self, Page, PageParams};
 use super::records::{self, RangeParams};
 use super::time::Timestamp;
 use super::words::IncidentKind;
+use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::state::Served;
 use crate::store::{self, Range, Subject};
-use engine::model::{SourceName, Stub};
+use engine::model::{SourceName, Stub, Visibility};
 
 /// From bad to good again, of an experiment or of a source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,7 +54,7 @@ enum Worst {
 pub(super) async fn list_incidents(
     State(served): State<Arc<Served>>,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     incidents_of(&served, None, &uri, sight).await
 }
@@ -121,7 +121,7 @@ impl Incident {
         let is_open = matches!(subject, Subject::Experiment(_));
         let causes = causes
             .into_iter()
-            .filter(|_| is_open || sight.is_whole())
+            .filter(|_| is_open || sight.is_full())
             .collect();
         Self {
             kind: (&subject).into(),

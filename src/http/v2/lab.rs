@@ -8,13 +8,14 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Visibility;
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
 use super::words::{CauseKind, Channel, Fault, Link, Role, SourceHealth, SourceName};
+use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::state::{Served, answer};
+use engine::model::Visibility;
 use engine::{self, Cause, PoolView, RouteView, Severity, Snapshot, SourceView, model};
 
 /// How the whole laboratory is.
@@ -200,7 +201,7 @@ struct Sampling {
 pub(super) async fn lab(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
@@ -237,8 +238,8 @@ impl CommonCause {
     fn new(cause: &Cause, sight: Visibility) -> Self {
         Self {
             kind: cause.kind.into(),
-            label: if sight.is_whole() {
-                cause.label_private.clone()
+            label: if let Some(label) = cause.label_private.show(sight) {
+                label.clone()
             } else {
                 cause.label_public.clone()
             },
@@ -304,7 +305,7 @@ impl Source {
             pace_seconds: source.pace.map(|pace| pace.as_secs_f64()),
             link: (&source.link).into(),
             fault,
-            note: sight.is_whole().then(|| source.note.clone()),
+            note: source.said.show(sight).cloned(),
             server_started: source.server_started.clone(),
             hides: source.hides,
         }
@@ -322,7 +323,7 @@ impl Source {
 ))]
 pub(super) async fn list_sources(
     State(served): State<Arc<Served>>,
-    sight: Visibility,
+    Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let params = Params::parse(uri.query(), &["limit", "cursor"])?;

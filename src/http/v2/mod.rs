@@ -35,12 +35,9 @@ mod time;
 mod tokens;
 mod words;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use utoipa_axum::routes;
 
@@ -50,44 +47,17 @@ use super::health::HealthRoutes;
 use super::idempotency::{self, Idempotency};
 use super::routes::Routes;
 use super::state::Served;
-use crate::http::auth::{Caller, Need};
+use crate::http::auth::Need;
 
 pub use availability::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
 pub use categories::{Categories, ServiceRow};
 pub use document::{DOCUMENT_V2_JSON, document_v2};
 pub(super) use json_cache::Sheets;
-pub use live::{KEPT_CHANGES, Live, MAX_LISTENERS};
+pub use live::{KEPT_CHANGES, LISTENERS_FOR_THIS_HOST, Live, MAX_LISTENERS, MAX_LISTENERS_OF_ONE};
 pub(super) use stored::Past;
 pub use stream::PING_EVERY;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-
-/// How much a reader may see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Visibility {
-    /// What is public: no addresses of connections, no programs' names, no other server's own words.
-    Open,
-    /// Everything that the API tells.
-    Whole,
-}
-
-impl Visibility {
-    fn is_whole(self) -> bool {
-        self == Self::Whole
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Visibility {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let may_see_all = parts
-            .extensions
-            .get::<Caller>()
-            .is_some_and(Caller::may_see_private);
-        Ok(if may_see_all { Self::Whole } else { Self::Open })
-    }
-}
 
 /// The routes that read the laboratory, and the document.
 pub(super) fn routes() -> Routes<Arc<Served>> {

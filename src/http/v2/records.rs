@@ -10,15 +10,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::Visibility;
 use super::page::{self, Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
 use super::words::{GapCause, OutboxState, SourceHealth, SourceName, SwitchOutcome};
+use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::state::Served;
 use crate::store::{self, Cursor, OutboxRow, Part, Range, RowPage, SourceRow, SwitchRow};
-use engine::model::Stub;
+use engine::model::{Stub, Visibility};
 
 /// How much of the past is told where nothing else is asked for.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -117,7 +117,7 @@ pub(super) struct Switch {
 pub(super) async fn list_switches(
     State(served): State<Arc<Served>>,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     switches_of(&served, None, &uri, sight).await
 }
@@ -141,7 +141,7 @@ pub(super) async fn switches_of(
         available: row.available,
         reason: row.reason,
         outcome: row.outcome.as_deref().and_then(SwitchOutcome::of_word),
-        note: row.note.filter(|_| sight.is_whole()),
+        note: row.note.and_then(|note| note.show(sight).cloned()),
         took_seconds: row.took.map(|took| took.as_secs_f64()),
     })
 }
@@ -167,7 +167,7 @@ struct SourceChange {
 pub(super) async fn list_source_changes(
     State(served): State<Arc<Served>>,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let asked = Asked::of(&served, &uri, "source-changes")?;
     let part = asked.part;
@@ -176,7 +176,7 @@ pub(super) async fn list_source_changes(
         at: row.at.into(),
         source: row.source.into(),
         health: row.health.into(),
-        note: Some(row.note).filter(|_| sight.is_whole()),
+        note: row.note.show(sight).cloned(),
     })
 }
 
@@ -272,7 +272,7 @@ struct Notification {
 pub(super) async fn list_notifications(
     State(served): State<Arc<Served>>,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let asked = Asked::of(&served, &uri, "outbox")?;
     let part = asked.part;
@@ -284,6 +284,6 @@ pub(super) async fn list_notifications(
         state: row.state.into(),
         attempts: row.attempts,
         tried: row.tried.map(Timestamp::from),
-        last_error: row.last_error.filter(|_| sight.is_whole()),
+        last_error: row.last_error.and_then(|error| error.show(sight).cloned()),
     })
 }

@@ -1,6 +1,7 @@
 //! Reports that come in (passive checks): how a component is that labwatch does not ask, and what an experiment found when it tested itself.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
@@ -11,18 +12,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::Visibility;
 use super::body::Json;
 use super::outcome::{self, IdempotencyKey, IfMatch};
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
 use crate::health::{self, Finding, HealthState, NotTaken, PassiveChecks};
-use crate::http::auth::{Caller, Need, Noted, Scope};
+use crate::http::auth::{Caller, Need, Noted, RateLimit, Scope, Viewer};
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::health::HealthRoutes;
 use crate::http::routes::Routes;
 use crate::http::state::answer;
+use engine::model::Visibility;
 
 /// The name of the list, and its path.
 const LIST: &str = "/api/v2/reports";
@@ -33,11 +34,21 @@ const MAX_REPORT_BYTES: usize = 4 << 10;
 /// The longest detail of a report, in bytes.
 const MAX_DETAIL_BYTES: usize = 1_000;
 
+/// How many reports of one token are taken in [`REPORTS_WITHIN`].
+const MAX_REPORTS: u32 = 120;
+
+/// For how long they count.
+const REPORTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Of how many tokens they are counted at the same time.
+const REPORTING_TOKENS: usize = 1_024;
+
 /// What these paths answer from.
 #[derive(Clone)]
 pub(super) struct ReportState {
     desk: HealthState,
     passive: Arc<PassiveChecks>,
+    rate: Arc<RateLimit<String>>,
 }
 
 impl From<&HealthRoutes> for ReportState {
@@ -45,6 +56,11 @@ impl From<&HealthRoutes> for ReportState {
         Self {
             desk: health.desk.clone(),
             passive: Arc::clone(&health.pushed),
+            rate: Arc::new(RateLimit::new(
+                MAX_REPORTS,
+                REPORTS_WITHIN,
+                REPORTING_TOKENS,
+            )),
         }
     }
 }
@@ -127,7 +143,7 @@ impl ReportState {
     /// Everything that reports, by kind and name.
     fn all(&self, sight: Visibility) -> Vec<Report> {
         let picture = self.desk.picture();
-        let detail = |detail: &str| sight.is_whole().then(|| detail.to_owned());
+        let detail = |detail: &str| sight.is_full().then(|| detail.to_owned());
         let passive = self.passive.names();
         let components = picture.components.iter();
         let components = components.filter(|component| passive.contains(&*component.name));
@@ -167,7 +183,7 @@ impl ReportState {
 ))]
 async fn list_reports(
     State(state): State<ReportState>,
-    sight: Visibility,
+    Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let params = Params::parse(uri.query(), &["limit", "cursor"])?;
@@ -188,7 +204,7 @@ async fn report(
     State(state): State<ReportState>,
     path: Result<Path<(ReportKind, String)>, PathRejection>,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
@@ -214,6 +230,7 @@ async fn make_report(
     Json(body): Json<MakeReport>,
 ) -> Result<Response, ApiError> {
     let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
+    may_report(&state.rate, &caller, &name)?;
     Params::parse(query.as_deref(), &[])?;
     let finding = finding(body)?;
     let condition = finding.state.as_str();
@@ -251,17 +268,29 @@ async fn withdraw_report(
     State(state): State<ReportState>,
     path: Result<Path<(ReportKind, String)>, PathRejection>,
     RawQuery(query): RawQuery,
+    caller: Caller,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
+    may_report(&state.rate, &caller, &name)?;
     Params::parse(query.as_deref(), &[])?;
-    outcome::check(&headers, &state.find(kind, &name, Visibility::Whole)?)?;
+    let shown = state.find(kind, &name, caller.visibility())?;
+    outcome::check(&headers, &shown)?;
     match kind {
         ReportKind::Component => state.passive.withdraw(&name),
         ReportKind::Experiment => state.desk.forget_test(&name),
     }
     Ok((StatusCode::NO_CONTENT, Noted::elsewhere(), ()).into_response())
+}
+
+/// Whether this caller may report on this name, and has not done so too often.
+fn may_report(rate: &RateLimit<String>, caller: &Caller, name: &str) -> Result<(), ApiError> {
+    let Some(token) = caller.pass().filter(|token| token.may_report_on(name)) else {
+        return Err(error::not_named(name));
+    };
+    rate.take(&token.id, Instant::now())
+        .map_err(error::too_many_reports)
 }
 
 fn finding(report: MakeReport) -> Result<Finding, ApiError> {
@@ -287,7 +316,7 @@ fn refused(why: NotTaken) -> ApiError {
         NotTaken::Asked(_) => Reason::NotPassive,
     };
     if reason != Reason::NotPassive {
-        tracing::info!("refused a report: {why}");
+        tracing::debug!("refused a report: {why}");
     }
     ApiError::new(reason, why)
 }

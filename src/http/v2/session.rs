@@ -13,6 +13,7 @@ use super::time::Timestamp;
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::authenticator::Authenticator;
 use crate::http::error::ApiError;
+use crate::http::login::never_kept;
 use crate::http::routes::Routes;
 use crate::http::state::answer;
 
@@ -63,20 +64,16 @@ impl From<Scope> for ScopeWord {
 ))]
 async fn session(caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    let expires = match &caller {
-        Caller::Anonymous => None,
-        Caller::Token(pass) => Some(pass.expires),
-        Caller::Session(session) => Some(session.expires),
-    };
     let holds = |scope: &Scope| {
         let pass = caller.pass();
         pass.is_some_and(|pass| pass.scopes.words().any(|word| word == scope.as_str()))
     };
     let scopes = Scope::ALL.into_iter().filter(holds);
-    answer(&Who {
+    let shown = answer(&Who {
         csrf: caller.csrf().unwrap_or_default(),
-        expires: expires.map(Timestamp::from),
+        expires: caller.expires().map(Timestamp::from),
         name: caller.name(),
         scopes: scopes.map(ScopeWord::from).collect(),
-    })
+    })?;
+    Ok(never_kept(shown))
 }

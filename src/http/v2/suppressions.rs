@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::Visibility;
 use super::body::Json;
 use super::outcome::{
     self, Done, DryRun, IdempotencyKey, IfMatch, Made, Would, carry_out, is_dry_run,
@@ -21,12 +20,12 @@ use super::params::Params;
 use super::schedule::Schedule;
 use super::time::Timestamp;
 use super::words::{Health, SubjectKind};
-use crate::http::auth::{Caller, Need, Scope};
+use crate::http::auth::{Caller, Need, Scope, Viewer};
 use crate::http::commands::OrderState;
 use crate::http::error::{ApiError, Reason};
 use crate::http::routes::Routes;
 use crate::http::state::answer;
-use engine::model::NameError;
+use engine::model::{NameError, Visibility};
 use engine::{
     Command, NamePattern, NoteView, Occurrence, Snapshot, Subject, SuppressionEntry, SuppressionId,
 };
@@ -264,7 +263,7 @@ struct PlanMaintenance {
 
 /// What this reader may see of a text that a maintainer wrote.
 fn shown(text: &str, sight: Visibility) -> Option<String> {
-    sight.is_whole().then(|| text.to_owned())
+    sight.is_full().then(|| text.to_owned())
 }
 
 impl Acknowledgement {
@@ -411,7 +410,7 @@ macro_rules! nouns {
         #[utoipa::path(get, path = $path, tag = "suppressions", params(PageParams), responses(
             (status = 200, description = "A page, by number", body = Page<$view>),
         ))]
-        async fn $list(State(state): State<OrderState>, sight: Visibility, uri: Uri) -> Result<Response, ApiError> {
+        async fn $list(State(state): State<OrderState>, Viewer(sight): Viewer, uri: Uri) -> Result<Response, ApiError> {
             list(&state, ($path, &uri), |note| <$view>::of(note, sight))
         }
 
@@ -423,7 +422,7 @@ macro_rules! nouns {
             State(state): State<OrderState>,
             id: Result<Path<u64>, PathRejection>,
             RawQuery(query): RawQuery,
-            sight: Visibility,
+            Viewer(sight): Viewer,
         ) -> Result<Response, ApiError> {
             Params::parse(query.as_deref(), &[])?;
             answer(&find(&newest(&state), id, |note| <$view>::of(note, sight))?.1)
@@ -440,7 +439,7 @@ macro_rules! nouns {
             RawQuery(query): RawQuery,
             headers: HeaderMap,
         ) -> Result<Response, ApiError> {
-            end(&state, &caller, id, (query.as_deref(), &headers), |note| <$view>::of(note, Visibility::Whole)).await
+            end(&state, &caller, id, (query.as_deref(), &headers), |note| <$view>::of(note, caller.visibility())).await
         }
     )*};
 }

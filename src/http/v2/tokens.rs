@@ -19,6 +19,7 @@ use super::time::Timestamp;
 use crate::http::auth::{Caller, Need, Scope, is_id};
 use crate::http::authenticator::Authenticator;
 use crate::http::error::{self, ApiError, Reason};
+use crate::http::login::never_kept;
 use crate::http::routes::Routes;
 use crate::http::state::answer;
 
@@ -75,7 +76,7 @@ async fn list_tokens(
         };
         (revoked.id, token)
     });
-    paging.pick(LIST, all).answer(&uri)
+    paging.pick(LIST, all).answer(&uri).map(never_kept)
 }
 
 /// Whether a token is revoked.
@@ -93,10 +94,11 @@ async fn token(
     let revoked = all.find(|revoked| revoked.id == id);
     let revoked =
         revoked.ok_or_else(|| ApiError::new(Reason::NotFound, format!("{id} is not revoked")))?;
-    answer(&RevokedToken {
+    let shown = answer(&RevokedToken {
         id: revoked.id,
         until: revoked.until.into(),
-    })
+    })?;
+    Ok(never_kept(shown))
 }
 
 /// Revokes a token, and every session made from it. Revoking one that was never issued does no harm.
@@ -111,10 +113,8 @@ async fn revoke_token(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let id = checked(id, query.as_deref(), &uri)?;
-    let (revoked, kept) = authenticator
-        .revocations
-        .revoke(&id, None, jiff::Timestamp::now())
-        .map_err(error::not_revoked)?;
+    let now = jiff::Timestamp::now();
+    let (revoked, kept) = authenticator.revocations.revoke(&id, now);
     let noted = authenticator
         .audit
         .note(&caller, &format!("revoked the token {id}"));

@@ -5,11 +5,11 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
-use url::{Url, form_urlencoded};
+use url::{Host, Url, form_urlencoded};
 
-use super::error::{self, ApiError};
-use super::middleware::MAX_BODY_BYTES;
-use crate::http::auth::same;
+use super::same;
+use crate::http::error::{self, ApiError};
+use crate::http::middleware::MAX_BODY_BYTES;
 
 /// The header in which a script repeats the session's text.
 const CSRF_HEADER: &str = "x-csrf-token";
@@ -25,7 +25,7 @@ const FORWARDED_HOST: &str = "x-forwarded-host";
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(in crate::http) enum Origin {
     /// From our own pages, the address line, or a program that is no browser.
     Ours,
     /// From another site.
@@ -33,7 +33,7 @@ pub(super) enum Origin {
 }
 
 /// Where a request comes from, as its browser says. `public` is where people reach us, where it is set.
-pub(super) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
+pub(in crate::http) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let ours = match (text(FETCH_SITE), text(ORIGIN.as_str())) {
         (Some(site), _) => ["same-origin", "none"].contains(&site),
@@ -48,8 +48,25 @@ pub(super) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
     if ours { Origin::Ours } else { Origin::Other }
 }
 
+/// Whether a host that a request names can be ours: an address, that of `public`, or a name without a dot, such as `localhost`, which no
+/// other site has.
+pub(in crate::http) fn is_own_host(host: &str, public: Option<&Url>) -> bool {
+    let Ok(named) = Url::parse(&format!("http://{host}/")) else {
+        return false;
+    };
+    match named.host() {
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        Some(Host::Domain(name)) => {
+            !name.contains('.')
+                || name.ends_with(".localhost")
+                || public.and_then(Url::host_str) == Some(name)
+        }
+        None => false,
+    }
+}
+
 /// The request, if it repeats the session's text in its header or in the field of its form.
-pub(super) async fn confirmed(request: Request, csrf: &str) -> Result<Request, ApiError> {
+pub(in crate::http) async fn confirmed(request: Request, csrf: &str) -> Result<Request, ApiError> {
     if let Some(said) = request.headers().get(CSRF_HEADER) {
         let right = said.to_str().is_ok_and(|said| same(said, csrf));
         return if right {
@@ -74,7 +91,7 @@ pub(super) async fn confirmed(request: Request, csrf: &str) -> Result<Request, A
 }
 
 /// Whether the body is a form's.
-pub(super) fn is_form(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
@@ -86,7 +103,7 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// A field of a form.
-pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
+pub(in crate::http) fn field(form: &[u8], name: &str) -> Option<String> {
     form_urlencoded::parse(form)
         .find(|(known, _)| known == name)
         .map(|(_, value)| value.into_owned())
@@ -132,6 +149,27 @@ mod tests {
             ],
             Ours,
         );
+    }
+
+    #[test]
+    fn our_own_hosts() {
+        let public = Url::parse("https://public.example/lab").expect("a URL");
+        for (host, expect) in [
+            ("127.0.0.1:3007", true),
+            ("[::1]:3007", true),
+            ("192.0.2.1", true),
+            ("localhost:3007", true),
+            ("LOCALHOST", true),
+            ("labpc:3007", true),
+            ("public.example", true),
+            ("evil.example:3007", false),
+            ("localhost.evil.example", false),
+            ("public.example.evil", false),
+            ("", false),
+            ("a b", false),
+        ] {
+            assert_eq!(is_own_host(host, Some(&public)), expect, "{host}");
+        }
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! The way in for browsers: takes a token from the form of the page and gives a session; and the way out.
+//! Signing in, for browsers: takes a token from the form of the page and gives a session; and signing out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,16 +6,17 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
-use super::authenticator::{self, Authenticator};
+use super::authenticator::Authenticator;
 use super::client::Client;
-use super::error::{self, ApiError};
+use super::layer;
 use super::origin;
-use crate::http::auth::{Caller, Noted, SignError, is_place};
+use super::{AccessToken, Caller, Noted, Refusal, Scope, SignError, is_place};
+use crate::http::error::{self, ApiError};
 
 /// The field of the form that holds the token.
 const TOKEN_FIELD: &str = "token";
@@ -26,8 +27,17 @@ const NEXT_FIELD: &str = "next";
 /// What the form is told where too many failed.
 const WAIT: &str = "wait";
 
+/// What is about tokens and sessions is kept nowhere.
+pub(in crate::http) fn never_kept(answer: Response) -> Response {
+    (
+        [(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        answer,
+    )
+        .into_response()
+}
+
 /// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
-pub(super) async fn sign_in(
+pub(in crate::http) async fn sign_in(
     State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
@@ -37,28 +47,25 @@ pub(super) async fn sign_in(
     let back = |why: &str| {
         (
             Noted::elsewhere(),
-            authenticator::to(authenticator.page(&authenticator::way_in(&next, Some(why)))),
+            layer::to(authenticator.page(&layer::way_in(&next, Some(why)))),
         )
             .into_response()
     };
-    let person = authenticator::accepts_pages(&headers);
-    match authenticator.not_yet(client) {
-        Err(_) if person => return Ok(back(WAIT)),
-        other => other?,
-    }
+    let person = layer::accepts_pages(&headers);
     let token = origin::is_form(&headers)
         .then(|| origin::field(&body, TOKEN_FIELD))
         .flatten();
     let token = token.ok_or_else(|| error::malformed("a form with the field token is needed"))?;
     let now = Timestamp::now();
-    let pass = match authenticator.token(token.trim(), now) {
+    let pass = match may_sign_in(&authenticator, token.trim(), now) {
         Ok(pass) => pass,
         Err(why) => {
+            let wait = authenticator.has_to_wait(client);
             let refused = authenticator.refuse(client, why);
-            return if person {
-                Ok(back(why.as_str()))
-            } else {
-                Err(refused)
+            return match (person, wait) {
+                (true, true) => Ok(back(WAIT)),
+                (true, false) => Ok(back(why.as_str())),
+                (false, _) => Err(refused),
             };
         }
     };
@@ -73,9 +80,7 @@ pub(super) async fn sign_in(
         .cookie
         .set(&text, life, client.secure)
         .ok_or_else(error::internal)?;
-    let noted = authenticator
-        .audit
-        .note(&Caller::Session(session), "signed in");
+    let noted = authenticator.record_session(session, "signed in");
     let there = if is_place(&next) { &next } else { "/" };
     Ok((
         noted,
@@ -85,26 +90,41 @@ pub(super) async fn sign_in(
         .into_response())
 }
 
-/// Ends the session.
-pub(super) async fn sign_out(
+/// What a good token says that a session can be made from: one that can only report is on a device, and not for reading.
+fn may_sign_in(
+    authenticator: &Authenticator,
+    token: &str,
+    now: Timestamp,
+) -> Result<AccessToken, Refusal> {
+    let pass = authenticator.token(token, now)?;
+    if pass.allows(Scope::Read) {
+        Ok(pass)
+    } else {
+        Err(Refusal::ReportOnly)
+    }
+}
+
+/// Ends the session, if there is one, and removes the cookie in any case.
+pub(in crate::http) async fn sign_out(
     State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if let Caller::Session(session) = &caller {
-        let revoked =
+    let noted = match caller {
+        Caller::Session(session) => {
             authenticator
                 .revocations
-                .revoke(&session.id, Some(session.expires), Timestamp::now());
-        // It holds at once; whether it is kept for a restart is not worth a wait, because the browser forgets the session too.
-        revoked.map(drop).map_err(error::not_revoked)?;
-    }
+                .sign_out(&session, Timestamp::now());
+            authenticator.record_session(session, "signed out")
+        }
+        // There is no session to end, so nothing changes.
+        Caller::Anonymous | Caller::Token(_) => Noted::elsewhere(),
+    };
     let cookie = authenticator
         .cookie
         .remove(client.secure)
         .ok_or_else(error::internal)?;
-    let noted = authenticator.audit.note(&caller, "signed out");
     Ok((
         noted,
         [(SET_COOKIE, cookie)],
@@ -120,8 +140,8 @@ fn cannot_sign(fault: &SignError) -> ApiError {
 
 /// A browser goes to a page; a program only wants to know that it worked.
 fn went(authenticator: &Authenticator, headers: &HeaderMap, page: &str) -> Response {
-    if authenticator::accepts_pages(headers) {
-        authenticator::to(authenticator.page(page))
+    if layer::accepts_pages(headers) {
+        layer::to(authenticator.page(page))
     } else {
         StatusCode::NO_CONTENT.into_response()
     }
