@@ -11,42 +11,12 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::routes;
 
 use super::error::{self, ApiError, Reason};
+use super::health_state::HealthRoutes;
 use super::middleware::OwnWords;
 use super::routes::Routes;
-use crate::health::dialects::{self, Answer, Contributor, Endpoint, Query, Reader, Refused, forms};
-use crate::health::{
-    Change, HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
-    targets_of,
-};
-use crate::http::auth::{Caller, Kept, Need, Scope, Viewer};
-
-/// Takes the change of a category's switch to keep.
-pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
-
-/// What the paths of health answer from.
-#[derive(Clone)]
-pub struct HealthRoutes {
-    /// Gives pictures.
-    pub desk: HealthState,
-    /// Gives pictures for which everything was checked.
-    pub refresher: Arc<Refresher>,
-    /// The components that report by themselves.
-    pub pushed: Arc<PassiveChecks>,
-    /// What is contributed to `/actuator/info`.
-    pub contributors: Arc<[Contributor]>,
-    /// What is added to the actuator.
-    pub endpoints: Arc<[Endpoint]>,
-    /// Keeps the change of a category's switch, and says whether it is on disk.
-    pub keep_switch: Arc<KeepSwitch>,
-    /// The levels of the log; without them there is no `/actuator/logger`.
-    pub levels: Option<Arc<dyn Levels>>,
-}
-
-impl std::fmt::Debug for HealthRoutes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HealthRoutes")
-    }
-}
+use crate::health::dialects::{self, Answer, Query, Reader, Refused, forms};
+use crate::health::{LevelRefused, Levels, Picture, parse_set_level, targets_of};
+use crate::http::auth::{Caller, Need, Scope, Viewer};
 
 /// Which categories are meant, and whether everything is checked first.
 #[derive(utoipa::IntoParams)]

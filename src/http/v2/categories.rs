@@ -1,148 +1,36 @@
 //! Categories: how they stand, and closing and opening them. A category that is closed has a closure.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::body::Json;
+use super::category_desk::Categories;
 use super::outcome::{
     self, Done, DryRun, IdempotencyKey, IfMatch, Made, Outcome, Would, is_dry_run,
 };
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
-use crate::health::{Ack, CategoryOrder, CategoryStatus, Component, HealthState, standings};
+use crate::health::{CategoryOrder, CategoryStatus};
 use crate::http::auth::{Caller, Need, Noted, Scope, Viewer};
-use crate::http::authenticator::Authenticator;
 use crate::http::error::{self, ApiError, Reason};
-use crate::http::health::{HealthRoutes, KeepSwitch};
 use crate::http::routes::Routes;
 use crate::http::state::answer;
+use engine::Refusal;
 use engine::model::Visibility;
-use engine::{Effect, Receipt, Refusal};
 
 type Named = Result<Path<String>, PathRejection>;
 
 /// The name of the list, and its path.
 const LIST: &str = "/api/v2/categories";
 
-/// How long an answer waits for the disk. The switch holds in any case; the answer says whether it is kept.
-const KEEP_WITHIN: Duration = Duration::from_secs(5);
-
 /// The most failing members that a category lists.
 const MAX_FAILING: usize = 100;
-
-/// How categories stand, and the way by which people open and close them: one for the API and for the page.
-#[derive(Clone)]
-pub struct Categories {
-    desk: HealthState,
-    keep: Arc<KeepSwitch>,
-    authenticator: Arc<Authenticator>,
-}
-
-impl std::fmt::Debug for Categories {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Categories")
-    }
-}
-
-impl Categories {
-    /// Of this health, with the gate's record of who did what.
-    #[must_use]
-    pub fn new(health: &HealthRoutes, authenticator: Arc<Authenticator>) -> Self {
-        Self {
-            desk: health.desk.clone(),
-            keep: Arc::clone(&health.keep_switch),
-            authenticator,
-        }
-    }
-
-    /// All categories, sorted by name.
-    #[must_use]
-    pub fn standings(&self) -> Vec<CategoryStatus> {
-        standings(&self.desk.picture())
-    }
-
-    /// All outside services, sorted by name.
-    #[must_use]
-    pub fn services(&self) -> Vec<ServiceRow> {
-        let picture = self.desk.picture();
-        let services = picture.components.iter().filter(|one| one.is_service());
-        let row = |component: &Component| ServiceRow {
-            ack: picture.acks.component(&component.name, picture.at).cloned(),
-            component: component.clone(),
-        };
-        services.map(row).collect()
-    }
-
-    /// The category that a path names.
-    fn find(&self, name: Named, uri: &Uri) -> Result<CategoryStatus, ApiError> {
-        let Path(name) = name.map_err(|_| error::no_such_path(uri))?;
-        let mut all = self.standings().into_iter();
-        all.find(|standing| standing.rules.name == name)
-            .ok_or_else(|| Refusal::NoCategory(name).into())
-    }
-
-    /// What an order would do now, without doing it.
-    ///
-    /// # Errors
-    /// As [`HealthState::preview`].
-    pub fn preview(&self, order: &CategoryOrder) -> Result<Effect, Refusal> {
-        self.desk.preview(order)
-    }
-
-    /// Does what is ordered, notes who did it, and waits a moment for the disk.
-    ///
-    /// # Errors
-    /// As [`HealthState::order`]: then nothing was changed.
-    pub async fn order(
-        &self,
-        caller: &Caller,
-        order: &CategoryOrder,
-    ) -> Result<(Noted, Receipt), Refusal> {
-        let (change, mut effect) = self.desk.order(order)?;
-        let did = if order.open { "opened" } else { "closed" };
-        let noted = self.authenticator.audit.note(
-            caller,
-            &format!("{did} the category {}: {}", order.category, order.reason),
-        );
-        let kept = timeout(KEEP_WITHIN, (self.keep)(change))
-            .await
-            .unwrap_or(false);
-        if !kept {
-            tracing::error!(
-                category = order.category,
-                "cannot keep the switch of a category, so it holds only until the next start"
-            );
-            effect.text += "; it is not on disk, so it holds only until the next start";
-        }
-        Ok((
-            noted,
-            Receipt {
-                ids: Vec::new(),
-                effect,
-                kept,
-            },
-        ))
-    }
-}
-
-/// An outside service, as the page shows it.
-#[derive(Debug, Clone)]
-pub struct ServiceRow {
-    /// How it is.
-    pub component: Component,
-    /// Its acknowledgement, while it holds.
-    pub ack: Option<Ack>,
-}
 
 /// All routes that read.
 pub(super) fn reading() -> Routes<Categories> {
@@ -325,7 +213,7 @@ async fn category(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    answer(&Category::new(state.find(name, &uri)?, sight))
+    answer(&Category::new(find(&state, name, &uri)?, sight))
 }
 
 /// How a category is closed.
@@ -341,7 +229,7 @@ async fn closure(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    let closure = Closure::of(state.find(name, &uri)?, sight);
+    let closure = Closure::of(find(&state, name, &uri)?, sight);
     answer(&closure.ok_or_else(|| ApiError::new(Reason::NotFound, "the category is open"))?)
 }
 
@@ -360,7 +248,7 @@ async fn close_category(
     Json(body): Json<CloseCategory>,
 ) -> Result<Response, ApiError> {
     let dry_run = is_dry_run(query.as_deref())?;
-    let category = state.find(name, &uri)?.rules.name;
+    let category = find(&state, name, &uri)?.rules.name;
     let order = CategoryOrder {
         category,
         open: false,
@@ -392,7 +280,7 @@ async fn open_category(
             "say why, with the parameter reason",
         )
     })?;
-    let standing = state.find(name, &uri)?;
+    let standing = find(&state, name, &uri)?;
     let category = standing.rules.name.clone();
     if let Some(closure) = Closure::of(standing, caller.visibility()) {
         outcome::check(&headers, &closure)?;
@@ -418,4 +306,11 @@ async fn carry_out(
     }
     let (noted, receipt) = state.order(caller, order).await?;
     Ok((noted, Outcome::did(receipt)))
+}
+
+/// The category that a path names.
+fn find(state: &Categories, name: Named, uri: &Uri) -> Result<CategoryStatus, ApiError> {
+    let Path(name) = name.map_err(|_| error::no_such_path(uri))?;
+    let standing = state.standing(&name);
+    standing.ok_or_else(|| Refusal::NoCategory(name).into())
 }

@@ -20,7 +20,7 @@ use super::time::Timestamp;
 use crate::health::{self, Finding, HealthState, NotTaken, PassiveChecks};
 use crate::http::auth::{Caller, Need, Noted, RateLimit, Scope, Viewer};
 use crate::http::error::{self, ApiError, Reason};
-use crate::http::health::HealthRoutes;
+use crate::http::health_state::HealthRoutes;
 use crate::http::routes::Routes;
 use crate::http::state::answer;
 use engine::model::Visibility;

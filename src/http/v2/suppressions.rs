@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -18,6 +18,7 @@ use super::outcome::{
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::schedule::Schedule;
+use super::suppression_forms::{Acknowledge, AcknowledgeForm, MakeSilence, PlanMaintenance};
 use super::time::Timestamp;
 use super::words::{Health, SubjectKind};
 use crate::http::auth::{Caller, Need, Scope, Viewer};
@@ -25,10 +26,8 @@ use crate::http::commands::OrderState;
 use crate::http::error::{ApiError, Reason};
 use crate::http::routes::Routes;
 use crate::http::state::answer;
-use engine::model::{NameError, Visibility};
-use engine::{
-    Command, NamePattern, NoteView, Occurrence, Snapshot, Subject, SuppressionEntry, SuppressionId,
-};
+use engine::model::Visibility;
+use engine::{Command, NoteView, Occurrence, Snapshot, Subject, SuppressionEntry, SuppressionId};
 
 /// All routes that read.
 pub(super) fn reading() -> Routes<OrderState> {
@@ -136,129 +135,6 @@ struct Span {
     from: Timestamp,
     /// Until when, itself not included.
     until: Timestamp,
-}
-
-/// An acknowledgement to be made. Exactly one of `experiments`, `pool`, `component` and `installation` says of what.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Acknowledge {
-    experiments: Option<String>,
-    pool: Option<String>,
-    component: Option<String>,
-    #[serde(default)]
-    installation: bool,
-    text: String,
-    until: Option<jiff::Timestamp>,
-}
-
-/// An acknowledgement to be made: of experiments, of those of a pool, of a component, or of the whole laboratory.
-#[derive(ToSchema)]
-#[schema(as = Acknowledge)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "it documents what `Acknowledge` reads")]
-enum AcknowledgeForm {
-    Experiments(AcknowledgeExperiments),
-    Pool(AcknowledgePool),
-    Component(AcknowledgeComponent),
-    Installation(AcknowledgeInstallation),
-}
-
-macro_rules! acknowledge_forms {
-    ($($(#[$doc:meta])* $name:ident { $(#[$about:meta])* $field:ident: $type:ty })*) => {$(
-        $(#[$doc])*
-        #[derive(ToSchema)]
-        #[serde(deny_unknown_fields)]
-        #[expect(dead_code, reason = "it documents what `Acknowledge` reads")]
-        struct $name {
-            $(#[$about])*
-            $field: $type,
-            /// What is done about it: one line.
-            #[schema(example = "motor ordered, here on Friday", min_length = 1, max_length = 500)]
-            text: String,
-            /// When it ends at the latest; without, when it is well again.
-            until: Option<Timestamp>,
-        }
-    )*};
-}
-
-acknowledge_forms! {
-    /// Those of some experiments that are bad.
-    AcknowledgeExperiments {
-        /// A name, or a pattern with `*` and `?`.
-        #[schema(example = "pend*", min_length = 1, max_length = 256)]
-        experiments: String
-    }
-    /// Those of the experiments of a pool that are bad.
-    AcknowledgePool {
-        /// The name of the pool.
-        #[schema(example = "pend", min_length = 1, max_length = 256)]
-        pool: String
-    }
-    /// A part whose health is reported.
-    AcknowledgeComponent {
-        /// `relay`, `jump`, `book`, or another component.
-        #[schema(example = "relay", min_length = 1, max_length = 256)]
-        component: String
-    }
-    /// All of the laboratory.
-    AcknowledgeInstallation {
-        /// Always true.
-        installation: bool
-    }
-}
-
-impl Acknowledge {
-    fn command(self) -> Result<Command, ApiError> {
-        let experiments = self.experiments.as_deref().map(pattern).transpose()?;
-        let mut named = [
-            experiments.map(engine::Scope::Experiments),
-            self.pool.map(engine::Scope::Pool),
-            self.component.map(engine::Scope::Component),
-            self.installation.then_some(engine::Scope::Installation),
-        ]
-        .into_iter()
-        .flatten();
-        let (Some(scope), None) = (named.next(), named.next()) else {
-            return Err(ApiError::new(
-                Reason::InvalidBody,
-                "say exactly one of experiments, pool, component and installation",
-            ));
-        };
-        Ok(Command::Acknowledge {
-            scope,
-            text: self.text,
-            until: self.until,
-        })
-    }
-}
-
-/// A silence to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = MakeSilence)]
-#[serde(deny_unknown_fields)]
-struct MakeSilence {
-    /// Which experiments: a name, or a pattern with `*` and `?`.
-    #[schema(example = "spin0?", min_length = 1, max_length = 256)]
-    experiments: String,
-    /// When it ends: within 366 days.
-    until: jiff::Timestamp,
-    /// Why: one line.
-    #[schema(example = "moving to another room", min_length = 1, max_length = 500)]
-    reason: String,
-}
-
-/// Maintenance to be planned.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct PlanMaintenance {
-    /// Which experiments: a name, or a pattern with `*` and `?`.
-    #[schema(example = "pend*", min_length = 1, max_length = 256)]
-    experiments: String,
-    /// Why: one line.
-    #[schema(example = "cleaning", min_length = 1, max_length = 500)]
-    reason: String,
-    /// When.
-    schedule: Schedule,
 }
 
 /// What this reader may see of a text that a maintainer wrote.
@@ -399,11 +275,6 @@ fn newest(state: &OrderState) -> Arc<Snapshot> {
     Arc::clone(&state.snapshots.borrow())
 }
 
-fn pattern(text: &str) -> Result<NamePattern, ApiError> {
-    NamePattern::try_new(text)
-        .map_err(|why: NameError| ApiError::new(Reason::InvalidName, format!("experiments: {why}")))
-}
-
 macro_rules! nouns {
     ($($path:literal, $one:literal, $view:ty, $list:ident, $read:ident, $end:ident: $listed:literal, $shown:literal, $ended:literal;)*) => {$(
         #[doc = $listed]
@@ -484,19 +355,8 @@ async fn make_silence(
     RawQuery(query): RawQuery,
     Json(body): Json<MakeSilence>,
 ) -> Result<Response, ApiError> {
-    let command = Command::Silence {
-        pattern: pattern(&body.experiments)?,
-        until: body.until,
-        reason: body.reason,
-    };
-    make(
-        &state,
-        &caller,
-        query.as_deref(),
-        command,
-        "/api/v2/silences",
-    )
-    .await
+    let list = "/api/v2/silences";
+    make(&state, &caller, query.as_deref(), body.command()?, list).await
 }
 
 /// Plans maintenance: once, or every week by the clock of a time zone.
@@ -511,11 +371,6 @@ async fn plan_maintenance(
     RawQuery(query): RawQuery,
     Json(body): Json<PlanMaintenance>,
 ) -> Result<Response, ApiError> {
-    let command = Command::Maintain {
-        pattern: pattern(&body.experiments)?,
-        schedule: body.schedule.checked()?,
-        reason: body.reason,
-    };
     let list = "/api/v2/maintenance-windows";
-    make(&state, &caller, query.as_deref(), command, list).await
+    make(&state, &caller, query.as_deref(), body.command()?, list).await
 }
