@@ -21,6 +21,8 @@ step() {
 
 step cargo fmt --check
 step cargo clippy --locked --all-targets -- -D warnings
+# What packages are built from: without the simulated laboratory of `labwatch demo`.
+step cargo clippy --locked --no-default-features --lib --bins -- -D warnings
 if [ "$tests" = yes ]; then
     step scripts/test.sh
 fi

@@ -1,8 +1,31 @@
 #!/usr/bin/env bash
-# Runs all tests. Installs with apt-get what they need and what is missing, asking nothing: as root, or with `sudo -n`.
-# Where it cannot install, it says what is missing. Arguments are handed on to `cargo test`.
+# Runs all tests, those of real system programs too. See --help.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'HELP'
+usage: scripts/test.sh [ARGUMENTS OF cargo test] [-- ARGUMENTS OF THE TESTS]
+
+Runs all tests. `cargo test` alone runs those that need nothing but cargo and a C compiler; the others are marked
+`#[ignore = "needs ..."]`, and this script runs them too. What they need and is missing is installed with apt-get, without
+questions: as root, or with `sudo -n`. Where that is not possible it says what is missing, and the tests that need it fail.
+
+  all                     scripts/test.sh
+  one test                cargo test -p labwatch-engine a_twin          (any part of its name)
+  one file of tests       cargo test --test store_crash
+  one end-to-end test     cargo test --test e2e wrong_secrets_are_named
+  one system test         scripts/test.sh --test browser every_page     (installs what it needs)
+  one scenario            SCENARIO=flapping cargo test --test scenarios
+  scenarios and goldens   UPDATE=1 cargo test --test scenarios          (writes what comes out; read the difference)
+  more random cases       PROPTEST_CASES=2500 PROPTEST_RNG_SEED=2 cargo test --test properties
+  what it costs to run    cargo test --release --test e2e -- --ignored --nocapture measure
+HELP
+}
+
+case "${1:-}" in
+    -h | --help) usage; exit 0 ;;
+esac
 
 if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
     . "$HOME/.cargo/env"
@@ -24,20 +47,23 @@ install() {
     "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"
 }
 
+# Says what is missing: `missing PROGRAM PACKAGE WHAT`.
+missing() {
+    echo "test.sh: $1 is missing and cannot be installed from here (on Debian: $2). $3 fails." >&2
+}
+
 # A C compiler builds the cryptography. Nothing goes without it.
 if ! command -v cc >/dev/null && ! install gcc libc6-dev; then
     echo "test.sh: a C compiler is missing and cannot be installed from here. Install one (on Debian: gcc libc6-dev) and run this again." >&2
     exit 1
 fi
 
-# systemd-analyze checks the unit file.
 if ! command -v systemd-analyze >/dev/null && ! install systemd; then
-    echo "test.sh: systemd-analyze is missing and cannot be installed from here (on Debian: systemd). The test of the unit file needs it." >&2
+    missing systemd-analyze systemd "The test of the unit file"
 fi
 
-# A browser looks at the page.
 if ! command -v chromium >/dev/null && ! install chromium; then
-    echo "test.sh: chromium is missing and cannot be installed from here (on Debian: chromium). Looking at the page needs it." >&2
+    missing chromium chromium "Every test of the page in a browser"
 fi
 
 # exim is the real mail server of the end-to-end tests. Nothing is removed for it, so it is not installed beside another mail server; and
@@ -48,13 +74,13 @@ if ! [ -x /usr/sbin/exim4 ]; then
             "${root[@]}" systemctl disable --now exim4 >/dev/null 2>&1 || true
         fi
     else
-        echo "test.sh: exim4 is missing and cannot be installed from here (on Debian: exim4-daemon-light). The tests that send real mail need it." >&2
+        missing exim4 exim4-daemon-light "Every test that sends real mail"
     fi
 fi
 
-# Prometheus and carbon read our figures.
-if ! { command -v prometheus && command -v carbon-cache; } >/dev/null && ! install prometheus graphite-carbon; then
-    echo "test.sh: prometheus and carbon-cache are missing and cannot be installed from here (on Debian: prometheus graphite-carbon)." >&2
+if ! { command -v prometheus && command -v promtool && command -v carbon-cache; } >/dev/null &&
+    ! install prometheus graphite-carbon; then
+    missing "prometheus, promtool or carbon-cache" "prometheus graphite-carbon" "Every test of metrics with a real reader"
 fi
 
 # The tools of tests/tools/requirements.txt, and of alone.txt without what they ask for, in one virtual environment. The copy beside them says
@@ -73,10 +99,20 @@ make_tools() {
         cat "$wanted" "$alone" >"$tools/requirements.txt"
 }
 if ! cat "$wanted" "$alone" | cmp --silent - "$tools/requirements.txt" && ! make_tools; then
-    echo "test.sh: the Python tools of $wanted and $alone are missing and cannot be installed from here (on Debian: python3-venv; and pip needs a package index). The tests that use them fail." >&2
+    missing "one of the Python tools of $wanted and $alone" "python3-venv; and pip needs a package index" "Every test that uses them"
 fi
 
 # The same commit gets the same answer: properties are tried on the same random cases every time, unless another seed is given.
 export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
 
-exec cargo test --locked "$@"
+# What stands before `--` is cargo's; measurements and pictures stay out, for they compare nothing.
+of_cargo=()
+while [ $# -gt 0 ]; do
+    if [ "$1" = -- ]; then
+        shift
+        break
+    fi
+    of_cargo+=("$1")
+    shift
+done
+exec cargo test --locked "${of_cargo[@]}" -- --include-ignored --skip measure --skip pictures_of_the_main_pages "$@"

@@ -16,7 +16,6 @@ pub mod effects;
 pub mod failpoints;
 pub mod health;
 pub mod http;
-pub mod lab;
 pub mod replay;
 pub mod reports;
 pub mod service;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     give_large_memory_back();
+    leave_no_core();
     labwatch::cli::main(std::env::args_os())
 }
 
@@ -26,3 +27,25 @@ fn give_large_memory_back() {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn give_large_memory_back() {}
+
+/// Memory holds secrets: a crash must not write it into a file, and other programs of the same user must not read it.
+#[cfg(target_os = "linux")]
+#[allow(
+    unsafe_code,
+    reason = "both are only reached through C; they are called before any thread is started, with constants"
+)]
+fn leave_no_core() {
+    const NOT_DUMPABLE: libc::c_ulong = 0;
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // Neither fails for a process that lowers its own bounds.
+    unsafe {
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+        libc::prctl(libc::PR_SET_DUMPABLE, NOT_DUMPABLE);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn leave_no_core() {}

@@ -116,7 +116,7 @@ fn everything() -> Arc<Snapshot> {
         )))),
         3,
     );
-    jump.note = format!("jump cannot be reached: {REMOTE}:443");
+    jump.said = format!("jump cannot be reached: {REMOTE}:443").into();
     snapshot
 }
 
@@ -164,7 +164,7 @@ fn cause() -> Cause {
     Cause {
         kind: CauseKind::Address,
         label_public: "one address in 10.99.x.x".to_owned(),
-        label_private: REMOTE.to_owned(),
+        label_private: REMOTE.to_owned().into(),
         stubs: vec![stub("pend01")],
         of: 3,
         began: Moment::new(at(40), Duration::ZERO),

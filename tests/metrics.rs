@@ -41,6 +41,7 @@ fn every_figure_has_its_value() {
         "labwatch_group_available{group=\"pend\"} 1",
         "labwatch_source_health{source=\"relay\"} 1",
         "labwatch_source_report_age_seconds{source=\"relay\"} 0.0",
+        "labwatch_report_entries_unreadable_total{source=\"relay\"} 0",
         "labwatch_switches_total{outcome=\"confirmed\"} 1",
         "labwatch_switches_total{outcome=\"failed\"} 0",
         "labwatch_queue_depth{queue=\"inputs\"} 3",
@@ -94,6 +95,7 @@ fn hostile_names_stay_labels() {
 }
 
 #[tokio::test]
+#[ignore = "needs prometheus; scripts/test.sh runs it"]
 async fn a_real_prometheus_reads_them() {
     let bench = Bench::new(busy());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
@@ -145,6 +147,7 @@ async fn a_real_prometheus_reads_them() {
 }
 
 #[tokio::test]
+#[ignore = "needs carbon; scripts/test.sh runs it"]
 async fn a_real_carbon_keeps_them_and_what_it_missed() {
     let port = free_port();
     let (snapshots, pictures) = watch::channel(now(&busy()));

@@ -10,16 +10,16 @@ use std::process::{Child, Command as Program, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::model::{ResourceName, SourceName};
+use engine::model::ResourceName;
 use engine::{
     Action, Booking, Command, Engine, Input, ManualOverride, Memory, NamePattern, Order, Policy,
     Receipt, Record, Role, Route, Schedule, Scope, Slot, SuppressionId, Timetable,
 };
 use jiff::Timestamp;
+use lab::Stage;
 use labwatch::driver::{self, Clock, CommandSender, Driver, Journal, Observers, Outlets};
-use labwatch::replay::Stage;
 use labwatch::store::{Clerk, Store, StoreSettings};
-use support::lab::{Deed, Event, Lab, resource};
+use support::lab::{Deed, Event, Lab, fault, resource};
 use tokio::sync::{mpsc, watch};
 
 /// Tells the test's own program that it is the one that will be killed, and in which folder it writes.
@@ -39,7 +39,7 @@ fn stage() -> Stage<Lab> {
         policy,
         vec![Route::everybody()],
         Timestamp::UNIX_EPOCH,
-        Lab::new(),
+        Lab::default(),
     );
     for stub in ["pend00", "pend01", "pend02", "spin00"] {
         stage.plan.at(
@@ -52,23 +52,21 @@ fn stage() -> Stage<Lab> {
     }
     stage.plan.at(
         Duration::from_secs(2),
-        Event::Do(Deed::Hold("r-pend02".to_owned(), "exam".to_owned())),
+        Event::Do(fault("hold r-pend02 exam")),
     );
     stage.plan.at(Duration::from_secs(3), Event::Do(Deed::Poll));
+    stage
+        .plan
+        .at(Duration::from_secs(6), Event::Do(fault("vanish pend00")));
     stage.plan.at(
         Duration::from_secs(6),
-        Event::Do(Deed::Vanish("pend00".to_owned())),
-    );
-    stage.plan.at(
-        Duration::from_secs(6),
-        Event::Do(Deed::Vanish("pend01/jump".to_owned())),
+        Event::Do(fault("vanish pend01/jump")),
     );
     Lab::begin(&mut stage.plan);
     stage.run_until(Duration::from_secs(20));
-    stage.plan.at(
-        Duration::from_secs(20),
-        Event::Do(Deed::Dies(SourceName::Jump)),
-    );
+    stage
+        .plan
+        .at(Duration::from_secs(20), Event::Do(fault("jump dies")));
     stage.run_until(Duration::from_secs(50));
     stage
 }
@@ -201,18 +199,16 @@ fn each_refusal_says_why_and_what_to_do() {
 #[test]
 fn several_that_are_all_well_cannot_be_acknowledged() {
     let mut stage = stage();
+    stage
+        .plan
+        .at(Duration::from_secs(51), Event::Do(fault("back pend00")));
     stage.plan.at(
         Duration::from_secs(51),
-        Event::Do(Deed::Connect("pend00".to_owned())),
+        Event::Do(fault("back pend01/jump")),
     );
-    stage.plan.at(
-        Duration::from_secs(51),
-        Event::Do(Deed::Connect("pend01/jump".to_owned())),
-    );
-    stage.plan.at(
-        Duration::from_secs(52),
-        Event::Do(Deed::Starts(SourceName::Jump)),
-    );
+    stage
+        .plan
+        .at(Duration::from_secs(52), Event::Do(fault("jump starts")));
     stage.run_until(Duration::from_secs(120));
     let refusal = stage
         .engine

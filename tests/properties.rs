@@ -26,9 +26,9 @@ use engine::{
     Traffic,
 };
 use jiff::Timestamp;
-use labwatch::replay::{Moved, Stage};
+use lab::{Moved, Server, Stage};
 use proptest::prelude::*;
-use support::lab::{Deed, Event, Lab, Mood, resource};
+use support::lab::{Deed, Event, Fault, Lab, Mood, Wanted, fault, resource, server};
 
 const STUBS: [&str; 4] = ["a0", "a1", "b0", "b1"];
 const TOPICS: [&str; 8] = [
@@ -98,26 +98,26 @@ fn pause() -> impl Strategy<Value = Duration> {
 
 fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
-        6 => name().prop_map(Deed::Vanish),
-        6 => name().prop_map(Deed::Connect),
-        3 => topic().prop_map(Deed::Silent),
-        3 => topic().prop_map(Deed::Send),
-        1 => (topic(), any::<bool>()).prop_map(|(topic, twin)| Deed::Twin(topic, twin)),
+        6 => name().prop_map(|name| Deed::Fault(Fault::Vanish(name))),
+        6 => name().prop_map(|name| Deed::Fault(Fault::Back(name))),
+        3 => topic().prop_map(|name| Deed::Fault(Fault::Silent(name))),
+        3 => topic().prop_map(|name| Deed::Fault(Fault::Sends(name))),
+        1 => (topic(), any::<bool>()).prop_map(|(topic, twin)| Deed::Fault(if twin { Fault::Twin(topic) } else { Fault::Untwin(topic) })),
         1 => any::<bool>().prop_map(Deed::Junk),
-        2 => feed().prop_map(Deed::Dies),
-        3 => feed().prop_map(Deed::Starts),
-        1 => (feed(), any::<bool>()).prop_map(|(name, mute)| Deed::Mute(name, mute)),
-        1 => feed().prop_map(Deed::Blinks),
+        2 => feed().prop_map(|name| Deed::Fault(Fault::Kill(server(name)))),
+        3 => feed().prop_map(|name| Deed::Fault(Fault::Start(server(name)))),
+        1 => (feed(), any::<bool>()).prop_map(|(name, mute)| Deed::Fault(Fault::Mute(server(name), mute))),
+        1 => feed().prop_map(|name| Deed::Fault(Fault::Blink(server(name)))),
         1 => (feed(), 1_u64..70).prop_map(|(name, seconds)| Deed::Every(name, Duration::from_secs(seconds))),
         1 => any::<bool>().prop_map(Deed::Statistics),
-        2 => resource_name().prop_map(|name| Deed::Hold(name, "a person wants it".to_owned())),
-        2 => resource_name().prop_map(Deed::Release),
-        1 => Just(Deed::Upload),
-        1 => Just(Deed::Empty),
+        2 => resource_name().prop_map(|name| Deed::Fault(Fault::Hold(name, "a person wants it".to_owned()))),
+        2 => resource_name().prop_map(|name| Deed::Fault(Fault::Release(name, "free again".to_owned()))),
+        1 => Just(fault("upload")),
+        1 => Just(fault("upload nothing")),
         1 => resource_name().prop_map(Deed::Unlist),
         1 => proptest::sample::select(&STUBS[..]).prop_map(listed),
         2 => Just(Deed::Poll),
-        2 => any::<bool>().prop_map(Deed::BookFails),
+        2 => any::<bool>().prop_map(|fails| Deed::Fault(Fault::Freeze(Server::Book, fails))),
         1 => pause().prop_map(Deed::SwitchesTake),
         2 => any::<bool>().prop_map(Deed::SwitchesFail),
         // Whoever sends mails gives up long before the engine does, so none arrives after a later one.
@@ -140,22 +140,23 @@ fn quieting() -> impl Strategy<Value = Deed> {
     let patterns = || proptest::sample::select(&["a0", "a*", "*"][..]).prop_map(str::to_owned);
     let lengths = || (1_u64..600).prop_map(Duration::from_secs);
     prop_oneof![
-        3 => (names(), proptest::option::of(lengths())).prop_map(|(name, length)| Deed::Acknowledge(name, length)),
-        1 => names().prop_map(Deed::Unacknowledge),
-        2 => (patterns(), lengths()).prop_map(|(name, length)| Deed::Silence(name, length)),
+        3 => (names(), proptest::option::of(lengths())).prop_map(|(name, length)| Deed::Command(Wanted::Acknowledge(name, length))),
+        1 => names().prop_map(|what| Deed::Command(Wanted::Unacknowledge(what))),
+        2 => (patterns(), lengths()).prop_map(|(name, length)| Deed::Command(Wanted::Silence(name, length))),
         2 => (patterns(), 0_i64..900, 1_i64..600).prop_map(|(name, from, length)| {
             let at = |second: i64| Timestamp::from_second(1_000_000 + second).expect("a time");
-            Deed::Maintain(name, Schedule::Once { from: at(from), until: at(from + length) })
+            Deed::Command(Wanted::Maintain(name, Schedule::Once { from: at(from), until: at(from + length) }))
         }),
-        1 => (1_u64..8).prop_map(Deed::Remove),
+        1 => (1_u64..8).prop_map(|what| Deed::Command(Wanted::Remove(what))),
     ]
 }
 
 /// Orders to hold and to enable.
 fn ordering() -> impl Strategy<Value = Deed> {
     prop_oneof![
-        resource_name().prop_map(|name| Deed::OrderHold(name, "a maintainer wants it".to_owned())),
-        resource_name().prop_map(Deed::OrderEnable),
+        resource_name()
+            .prop_map(|name| Deed::Command(Wanted::Hold(name, "a maintainer wants it".to_owned()))),
+        resource_name().prop_map(|what| Deed::Command(Wanted::Enable(what))),
     ]
 }
 
@@ -180,18 +181,18 @@ fn peace() -> Vec<Deed> {
         Deed::SwitchesFail(false),
         Deed::SwitchesTake(Duration::from_millis(20)),
         Deed::Samples(Mood::Works),
-        Deed::BookFails(false),
+        fault("book thaws"),
         Deed::Role(Role::Leader),
-        Deed::Unacknowledge("all".to_owned()),
-        Deed::Unacknowledge("*".to_owned()),
+        Deed::Command(Wanted::Unacknowledge("all".to_owned())),
+        Deed::Command(Wanted::Unacknowledge("*".to_owned())),
     ];
     deeds.extend(STUBS.map(listed));
     // A clock that was set back makes a silence longer than the rest: a person ends what still keeps quiet.
-    deeds.extend((1..=MOST_NOTES).map(Deed::Remove));
+    deeds.extend((1..=MOST_NOTES).map(|what| Deed::Command(Wanted::Remove(what))));
     deeds.extend(feeds.flat_map(|name| {
         [
-            Deed::Dies(name),
-            Deed::Starts(name),
+            Deed::Fault(Fault::Kill(server(name))),
+            Deed::Fault(Fault::Start(server(name))),
             Deed::Every(name, PACE),
         ]
     }));
@@ -203,7 +204,7 @@ fn stage(timeline: &[(u64, Deed)], policy: Policy) -> Stage<Lab> {
         policy,
         vec![Route::everybody()],
         Timestamp::from_second(1_000_000).expect("a time"),
-        Lab::new(),
+        Lab::default(),
     );
     for stub in STUBS {
         let keys = vec!["st-data".to_owned(), "st-video".to_owned()];
@@ -390,7 +391,7 @@ proptest! {
             let said = known.get(&view.stub).copied().unwrap_or(Health::Ok);
             prop_assert_eq!(said, view.health, "what people know of {}", view.stub);
             for shown in &view.resources {
-                let is = stage.world.book.said(&shown.name).map(Availability::bookable);
+                let is = stage.world.book.stored(shown.name.as_str()).map(Availability::bookable);
                 prop_assert_eq!(is, shown.bookable, "what is shown of {}", shown.name);
                 let right = match is {
                     Some(Bookable::Held) => true,
@@ -435,9 +436,9 @@ proptest! {
 
     #[test]
     fn a_silent_relay_withdraws_nothing_before_its_time(down_at in 20_u64..100, mute in any::<bool>(), lost in proptest::collection::vec(name(), 0..5)) {
-        let gone = if mute { Deed::Mute(SourceName::Relay, true) } else { Deed::Dies(SourceName::Relay) };
+        let gone = fault(if mute { "relay mute" } else { "relay dies" });
         let mut timeline = vec![(down_at * 1_000, gone)];
-        timeline.extend(lost.into_iter().map(|name| ((down_at + 3) * 1_000, Deed::Vanish(name))));
+        timeline.extend(lost.into_iter().map(|name| ((down_at + 3) * 1_000, Deed::Fault(Fault::Vanish(name)))));
         let mut stage = stage(&timeline, quick());
         run(&mut stage, down_at + 299);
         let switched = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_)));

@@ -15,17 +15,20 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::model::{CallError, ConnectError, RouteName, SourceName, Step, parse_duration};
+use engine::model::{
+    CallError, ConnectError, RouteName, SourceName, Step, Visibility, parse_duration,
+};
 use engine::{
     Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Link, Policy, Role,
     Route, RouteView, Rules, Sampling, Schedule,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use lab::Stage;
 use labwatch::effects::mail::{Letter, compose};
-use labwatch::replay::{Kind, Notified, STARTUP, Stage, run, tell};
+use labwatch::replay::{Kind, Notified, STARTUP, run, tell};
 use support::keeper::Keeper;
-use support::lab::{Deed, Event, Lab, Mood};
+use support::lab::{Deed, Event, Fault, Lab, Mood, Wanted};
 
 /// How many lines of a mail are kept in a brief scenario.
 const BRIEF_LINES: usize = 3;
@@ -279,7 +282,7 @@ impl Scenario {
 
     fn play(mut self) -> String {
         let first = self.first.take().unwrap_or_else(|| self.routes.clone());
-        let mut stage = Stage::new(self.policy, first, self.origin, Lab::new());
+        let mut stage = Stage::new(self.policy, first, self.origin, Lab::default());
         for (at, deed) in std::mem::take(&mut self.deeds) {
             stage.plan.at(at, Event::Do(deed));
         }
@@ -388,7 +391,12 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
         };
         let fault = fault
             .as_ref()
-            .map(|fault| format!(", failed {failures} times: {fault}"))
+            .map(|fault| {
+                format!(
+                    ", failed {failures} times: {}",
+                    fault.words(Visibility::MAINTAINER)
+                )
+            })
             .unwrap_or_default();
         let times = [
             time("last sent", last_sent),
@@ -554,41 +562,29 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
     Some(())
 }
 
-/// Reads what is done.
+/// Reads what is done: a fault by its own text, or what the rest of this function knows.
 fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
     let text = |as_str: &&str| (*as_str).to_owned();
     if let [
-        "connect" | "back" | "vanish" | "silent" | "sends",
+        verb @ ("connect" | "back" | "vanish" | "silent" | "sends"),
         names @ ..,
     ] = words
     {
+        let verb = if *verb == "connect" { "back" } else { verb };
         let names = names.iter().flat_map(|name| numbered(name));
-        return Some(
-            names
-                .map(|name| match words[0] {
-                    "vanish" => Deed::Vanish(name),
-                    "silent" => Deed::Silent(name),
-                    "sends" => Deed::Send(name),
-                    _ => Deed::Connect(name),
-                })
-                .collect(),
-        );
+        return names.map(|name| fault(&format!("{verb} {name}"))).collect();
     }
     let deed = match words {
         ["experiment", stub, keys @ ..] => Deed::Experiment(text(stub), owned(keys)),
         ["list", name, stub, keys @ ..] => Deed::List(text(name), text(stub), owned(keys)),
         ["unlist", name] => Deed::Unlist(text(name)),
-        ["twin", topic] => Deed::Twin(text(topic), true),
-        ["untwin", topic] => Deed::Twin(text(topic), false),
         ["junk"] => Deed::Junk(true),
         ["relay", "reports", "without", "statistics"] => Deed::Statistics(false),
-        ["hold", name, reason @ ..] => Deed::Hold(text(name), reason.join(" ")),
-        ["release", name] => Deed::Release(text(name)),
-        ["upload"] => Deed::Upload,
-        ["book", "restarts", "empty"] => Deed::Empty,
+        ["release", name] => fault(&format!("release {name} free again"))?,
+        ["book", "restarts", "empty"] => fault("upload nothing")?,
         ["book", "is", "polled"] => Deed::Poll,
-        ["book", "fails"] => Deed::BookFails(true),
-        ["book", "works"] => Deed::BookFails(false),
+        ["book", "fails"] => fault("book freezes")?,
+        ["book", "works"] => fault("book thaws")?,
         ["switches", "take", time] => Deed::SwitchesTake(parse_duration(time).ok()?),
         ["switches", "fail"] => Deed::SwitchesFail(true),
         ["switches", "work"] => Deed::SwitchesFail(false),
@@ -597,13 +593,34 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         ["sending", name, how] => Deed::Route(text(name), mood(how)?),
         ["samples", how] => Deed::Samples(mood(how)?),
         ["clock", seconds] => Deed::Clock(seconds.parse().ok()?),
-        ["acknowledge", name] => Deed::Acknowledge(text(name), None),
+        ["leader"] => Deed::Role(Role::Leader),
+        ["follower"] => Deed::Role(Role::Follower),
+        [name, "every", time] => Deed::Every(source(name)?, parse_duration(time).ok()?),
+        words => match command(words) {
+            Some(wanted) => Deed::Command(wanted),
+            None => fault(&words.join(" ")).or_else(|| failing(words))?,
+        },
+    };
+    Some(vec![deed])
+}
+
+/// The fault of this text, where the simulator has it.
+fn fault(text: &str) -> Option<Deed> {
+    let fault: Fault = text.parse().ok()?;
+    Lab::can(&fault).then_some(Deed::Fault(fault))
+}
+
+/// Reads what a maintainer commands.
+fn command(words: &[&str]) -> Option<Wanted> {
+    let text = |as_str: &&str| (*as_str).to_owned();
+    Some(match words {
+        ["acknowledge", name] => Wanted::Acknowledge(text(name), None),
         ["acknowledge", name, "for", time] => {
-            Deed::Acknowledge(text(name), Some(parse_duration(time).ok()?))
+            Wanted::Acknowledge(text(name), Some(parse_duration(time).ok()?))
         }
-        ["unacknowledge", name] => Deed::Unacknowledge(text(name)),
-        ["silence", name, "for", time] => Deed::Silence(text(name), parse_duration(time).ok()?),
-        ["maintain", name, "from", from, "until", until] => Deed::Maintain(
+        ["unacknowledge", name] => Wanted::Unacknowledge(text(name)),
+        ["silence", name, "for", time] => Wanted::Silence(text(name), parse_duration(time).ok()?),
+        ["maintain", name, "from", from, "until", until] => Wanted::Maintain(
             text(name),
             Schedule::Once {
                 from: from.parse().ok()?,
@@ -623,22 +640,13 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         ] => {
             let days: Vec<&str> = days.split(',').collect();
             let weekly = serde_json::json!({ "weekly": { "days": days, "starts": starts, "lasts": lasts, "zone": zone } });
-            Deed::Maintain(text(name), serde_json::from_value(weekly).ok()?)
+            Wanted::Maintain(text(name), serde_json::from_value(weekly).ok()?)
         }
-        ["remove", id] => Deed::Remove(id.parse().ok()?),
-        ["order", "hold", name, reason @ ..] => Deed::OrderHold(text(name), reason.join(" ")),
-        ["order", "enable", name] => Deed::OrderEnable(text(name)),
-        ["leader"] => Deed::Role(Role::Leader),
-        ["follower"] => Deed::Role(Role::Follower),
-        [name, "every", time] => Deed::Every(source(name)?, parse_duration(time).ok()?),
-        [name, "dies"] => Deed::Dies(source(name)?),
-        [name, "starts"] => Deed::Starts(source(name)?),
-        [name, "mute"] => Deed::Mute(source(name)?, true),
-        [name, "speaks"] => Deed::Mute(source(name)?, false),
-        [name, "blinks"] => Deed::Blinks(source(name)?),
-        _ => failing(words)?,
-    };
-    Some(vec![deed])
+        ["remove", id] => Wanted::Remove(id.parse().ok()?),
+        ["order", "hold", name, reason @ ..] => Wanted::Hold(text(name), reason.join(" ")),
+        ["order", "enable", name] => Wanted::Enable(text(name)),
+        _ => return None,
+    })
 }
 
 /// A source that cannot be heard: `relay fails websocket refused`.

@@ -9,14 +9,21 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use engine::model::{CallError, ConnectError, FaultClass, Health, SourceName, Step};
-use engine::{Action, Engine, Link, Memory, Policy, Record, Route};
+use engine::model::{
+    Availability, CallError, ConnectError, FaultClass, Health, Moment, ResourceName, SourceName,
+    Step, Stub, Topic,
+};
+use engine::{
+    Action, BookReading, Engine, Input, Link, Memory, Policy, Record, Report, ResourceReading,
+    Route,
+};
 use jiff::Timestamp;
-use labwatch::replay::Stage;
+use lab::Stage;
 use support::keeper::Keeper;
-use support::lab::{Deed, Event, Lab};
+use support::lab::{Deed, Event, Lab, fault};
 
 use FaultClass::{Ours, Theirs, Undecided};
 
@@ -43,7 +50,7 @@ fn sick(status: u16) -> CallError {
 /// The rows: what the document calls the fault, examples, and the classes of the two steps.
 fn rows() -> Vec<(&'static str, Vec<CallError>, FaultClass, FaultClass)> {
     use CallError::{
-        Audience, Busy, Credentials, Dropped, Forbidden, NameLookup, NoRoute, NotFound, Protocol,
+        Audience, Busy, Credentials, Dropped, Forbidden, NameLookup, NoAnswer, NoRoute, NotFound, Protocol,
         Proxy, Refused, SickByProxy, TimedOut, Tls, Unreachable,
     };
     let sick_of = |statuses: &[u16]| statuses.iter().map(|status| sick(*status)).collect();
@@ -56,6 +63,7 @@ fn rows() -> Vec<(&'static str, Vec<CallError>, FaultClass, FaultClass)> {
         ("`proxy`", vec![Proxy(words())], Ours, Ours),
         ("`timeout`", vec![TimedOut], Undecided, Undecided),
         ("`dropped`", vec![Dropped], Undecided, Undecided),
+        ("`no-answer`", vec![NoAnswer(words())], Undecided, Undecided),
         ("`credentials`", vec![Credentials(words())], Ours, Ours),
         ("`audience`", vec![Audience(words())], Ours, Ours),
         ("`forbidden`", vec![Forbidden(words())], Ours, Ours),
@@ -89,16 +97,17 @@ fn variant(error: &CallError) -> usize {
         CallError::SickByProxy { .. } => 13,
         CallError::Protocol(_) => 14,
         CallError::Busy => 15,
+        CallError::NoAnswer(_) => 16,
     }
 }
 
-const VARIANTS: usize = 16;
+const VARIANTS: usize = 17;
 
 /// What a connection that was open shows, and its class.
 fn open_ends() -> Vec<(Deed, FaultClass)> {
     let fails = |link| Deed::Fails(SourceName::Relay, link);
     vec![
-        (Deed::Mute(SourceName::Relay, true), Theirs),
+        (fault("relay mute"), Theirs),
         (fails(Link::Unreadable(words())), Ours),
         (fails(Link::Broken(words())), Ours),
         (fails(Link::Closed(words())), Undecided),
@@ -126,7 +135,12 @@ fn laboratory(memory: &Memory) -> Stage<Lab> {
         ..Policy::default()
     };
     let routes = vec![Route::everybody()];
-    let mut stage = Stage::new(policy, routes.clone(), Timestamp::UNIX_EPOCH, Lab::new());
+    let mut stage = Stage::new(
+        policy,
+        routes.clone(),
+        Timestamp::UNIX_EPOCH,
+        Lab::default(),
+    );
     stage.engine = Engine::resume(policy, routes, memory, stage.plan.now());
     for stub in STUBS {
         let streams = vec!["st-data".to_owned(), "st-video".to_owned()];
@@ -340,7 +354,7 @@ fn a_relay_that_has_never_reported_is_no_evidence() {
     for deed in [
         Deed::Fails(SourceName::Relay, failed(CallError::Refused(words()))),
         Deed::Fails(SourceName::Relay, failed(sick(502))),
-        Deed::Mute(SourceName::Relay, true),
+        fault("relay mute"),
     ] {
         let fresh = from_the_start(deed.clone(), &Memory::default());
         assert!(fresh.withdrawn.is_empty(), "{deed:?}");
@@ -349,4 +363,46 @@ fn a_relay_that_has_never_reported_is_no_evidence() {
         let known = from_the_start(deed.clone(), &remembered);
         assert_eq!(known.withdrawn.len(), STUBS.len(), "{deed:?}");
     }
+}
+
+/// Book lists a resource and never tells whether it is available: what is down because of its missing stream cannot be withdrawn, and
+/// that is said.
+#[test]
+fn what_cannot_be_withdrawn_is_said() {
+    let policy = Policy {
+        startup: Duration::ZERO,
+        ..Policy::default()
+    };
+    let at = |seconds| Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds));
+    let routes = vec![Route::everybody()];
+    let mut engine = Engine::resume(policy, routes, &Memory::default(), at(0));
+    let stub = Stub::try_new("pend00").expect("a stub");
+    let reading = |availability| BookReading {
+        resources: vec![ResourceReading {
+            name: ResourceName::try_new("r-pend00").expect("a name"),
+            streams: vec![Topic::of(&stub, "st-data").expect("a topic")],
+            stub: stub.clone(),
+            availability,
+        }],
+    };
+    let mut note_after = |availability: Option<Availability>, from: u64| {
+        for second in from..from + 60 {
+            let _ = engine.step(Input::Book(reading(availability.clone())), at(second));
+            for source in [SourceName::Relay, SourceName::Jump] {
+                let mut report = Report::default();
+                report.set_started("T");
+                let _ = engine.step(Input::Report(source, Arc::new(report)), at(second));
+            }
+        }
+        engine.snapshot().source(SourceName::Book).note.clone()
+    };
+    assert_eq!(
+        note_after(None, 0),
+        "pend00 is down but cannot be withdrawn: book does not tell whether r-pend00 is available"
+    );
+    let available = Availability {
+        available: true,
+        reason: String::new(),
+    };
+    assert_eq!(note_after(Some(available), 60), "");
 }

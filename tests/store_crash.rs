@@ -149,6 +149,7 @@ fn a_second_process_is_refused() {
 }
 
 #[test]
+#[ignore = "needs the superuser; scripts/test.sh runs it"]
 fn a_full_disk_is_survived() {
     let dir = tempfile::tempdir().expect("a folder");
     let Some(disk) = Disk::mount(dir.path(), "size=1m") else {
@@ -184,6 +185,7 @@ fn a_full_disk_is_survived() {
 }
 
 #[test]
+#[ignore = "needs the superuser; scripts/test.sh runs it"]
 fn a_disk_that_takes_no_writes_is_read_and_used_again_when_it_does() {
     let dir = tempfile::tempdir().expect("a folder");
     let Some(disk) = Disk::mount(dir.path(), "size=8m") else {

@@ -10,7 +10,7 @@ use url::Url;
 use super::{Failure, local_instance};
 use crate::clients::{self, Http};
 use crate::config::{ApiRead, ApiTls, Sources, load, load_rules};
-use crate::http::auth::{Authority, Grant, Scope};
+use crate::http::auth::{Authority, Grant, Reportable, Scope};
 use crate::service;
 
 /// The longest that one answer may take.
@@ -66,7 +66,7 @@ impl Where {
             )),
             Some(url) => Ok(Asked {
                 base: url.clone(),
-                http: http(None)?,
+                http: http(None, false)?,
                 authority: None,
             }),
             None => local(sources, self.port),
@@ -144,7 +144,7 @@ fn local(sources: &Sources, port: Option<u16>) -> Result<Asked, Failure> {
         .map(Authority::new);
     Ok(Asked {
         base,
-        http: http(config.api.tls.as_ref())?,
+        http: http(config.api.tls.as_ref(), true)?,
         authority,
     })
 }
@@ -153,6 +153,7 @@ fn own_token(authority: &Authority) -> Option<String> {
     let grant = Grant {
         name: "command line".to_owned(),
         scopes: [Scope::Read].into_iter().collect(),
+        reports: Reportable::default(),
         life: OWN_LIFE,
     };
     authority
@@ -161,7 +162,8 @@ fn own_token(authority: &Authority) -> Option<String> {
         .map(|issued| issued.token)
 }
 
-fn http(tls: Option<&ApiTls>) -> Result<Http, Failure> {
+/// `is_ours` says whether it is the service of this host, to which no proxy leads.
+fn http(tls: Option<&ApiTls>, is_ours: bool) -> Result<Http, Failure> {
     let cannot = |why: &dyn std::fmt::Display| {
         Failure::Unreachable(format!("labwatch cannot be asked: {why}."))
     };
@@ -169,5 +171,10 @@ fn http(tls: Option<&ApiTls>) -> Result<Http, Failure> {
         Some(files) => local_instance::trusting(&files.cert).map_err(|error| cannot(&error))?,
         None => clients::client_config(false).map_err(|fault| cannot(&fault))?,
     };
-    Http::new(WITHIN, tls).map_err(|fault| cannot(&fault))
+    let http = if is_ours {
+        Http::straight(WITHIN, tls)
+    } else {
+        Http::new(WITHIN, tls)
+    };
+    http.map_err(|fault| cannot(&fault))
 }

@@ -1,19 +1,20 @@
 //! Tries the servers of a configuration, each once and within a time limit, and says of each in one line what is wrong and what to do.
-//! Reads only: asks book for its counts, jump and relay for access that is never used, the mail server whether it would
-//! take a mail.
+//! Reads only: asks book for its counts, jump and relay for a report and relay for a sample of one stream, the mail server whether it
+//! would take a mail.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde::Deserialize;
-use url::Url;
 
 use super::recipients::refusals;
+use crate::clients::probe::{Doing, Found, probe};
 use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
 use crate::effects::mail::{Mailer, Recipients};
-use engine::model::{CallError, SourceName, format_duration};
+use engine::model::{CallError, SourceName, Visibility, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
 const TRY_FOR: Duration = Duration::from_secs(10);
@@ -40,12 +41,15 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
         try_feed(&config.jump, SourceName::Jump),
         try_feed(&config.relay, SourceName::Relay)
     );
-    let named = |server: SourceName, outcome: Result<String, CallError>| {
-        let outcome = outcome.map_err(|fault| format!("{fault}{}", advice(&fault, server)));
-        Finding {
-            server: server.as_str(),
-            outcome,
-        }
+    let book = book.map_err(|error| {
+        let advice = advice(&error, SourceName::Book);
+        let place = &config.book.address.connect;
+        let what = error.words(Visibility::MAINTAINER);
+        format!("{what}{advice}; at the call to {place}")
+    });
+    let named = |server: SourceName, outcome| Finding {
+        server: server.as_str(),
+        outcome,
     };
     let mut findings = vec![
         named(SourceName::Book, book),
@@ -76,6 +80,7 @@ async fn try_book(book: &BookSettings) -> Result<String, CallError> {
     )?;
     let answer = http(book.timeout)?
         .call(
+            SourceName::Book,
             Method::GET,
             book.address.at(&["api", "v1", "admin", "status"]),
             &token,
@@ -115,37 +120,54 @@ fn clocks(ahead: SignedDuration) -> String {
     }
 }
 
-/// What an access request is answered with.
-#[derive(Deserialize)]
-struct Access {
-    uri: String,
+/// Does what serving does: access, a websocket, a report, and a sample of a stream.
+async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, String> {
+    let tls = clients::client_config(false).map_err(|error| error.to_string())?;
+    let http = Http::new(TRY_FOR, tls.clone()).map_err(|error| error.to_string())?;
+    match probe(&http, &Arc::new(tls), &feed.address, server).await {
+        Ok(found) => Ok(words_of(&found)),
+        Err((doing, error)) => {
+            let advice = match &doing {
+                Doing::Access(_) => advice(&error, server),
+                Doing::Websocket(_) => advice_of_websocket(&error, server),
+                Doing::Report(_) | Doing::Sample(_) => String::new(),
+            };
+            Err(format!(
+                "{}{advice}; at the {doing}",
+                error.words(Visibility::MAINTAINER)
+            ))
+        }
+    }
 }
 
-async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, CallError> {
-    let (address, now) = (&feed.address, Timestamp::now());
-    let (claims, path): (Claims, &[&str]) = match server {
-        SourceName::Jump => (
-            clients::jump_stats(address, now, TOKEN_LIFE),
-            &["api", "v1", "connect", "stats"],
-        ),
-        SourceName::Relay | SourceName::Book => (
-            clients::relay_stats(address, now, TOKEN_LIFE),
-            &["session", "stats"],
-        ),
+fn words_of(found: &Found) -> String {
+    let Found {
+        websocket,
+        connections,
+        sample,
+    } = found;
+    let sample = match sample {
+        Some((topic, true)) => format!("; {topic} sends"),
+        Some((topic, false)) => format!("; {topic} can be listened to and sends nothing"),
+        None => String::new(),
     };
-    let token = token(address, &claims)?;
-    let answer = http(TRY_FOR)?
-        .call(Method::POST, address.at(path), &token)
-        .await?;
-    let websocket = serde_json::from_slice(&answer)
-        .ok()
-        .and_then(|access: Access| Url::parse(&access.uri).ok());
-    let websocket =
-        websocket.ok_or_else(|| CallError::Protocol("its answer names no websocket".to_owned()))?;
-    Ok(format!(
-        "it lets us in and sends us to {}",
-        websocket.origin().ascii_serialization()
-    )) // the rest holds a code
+    format!("it lets us in and reports {connections} connections at {websocket}{sample}")
+}
+
+/// What to do about a websocket, whose address the server itself hands out.
+fn advice_of_websocket(error: &CallError, server: SourceName) -> String {
+    match error {
+        CallError::NameLookup(_)
+        | CallError::Refused(_)
+        | CallError::NoRoute(_)
+        | CallError::Unreachable(_)
+        | CallError::TimedOut
+        | CallError::NoAnswer(_)
+        | CallError::Dropped => format!(
+            ": the address is the one that {server} hands out; correct it there, or set url_{server}_socket"
+        ),
+        _ => String::new(),
+    }
 }
 
 /// As far as one can go without sending.
@@ -193,7 +215,8 @@ fn advice(fault: &CallError, server: SourceName) -> String {
         | CallError::NoRoute(_)
         | CallError::Tls(_)
         | CallError::Unreachable(_)
-        | CallError::TimedOut => {
+        | CallError::TimedOut
+        | CallError::NoAnswer(_) => {
             format!(": check host_{server}, scheme_{server} and url_{server}, and that it runs")
         }
         CallError::Dropped | CallError::Protocol(_) => {
@@ -218,8 +241,9 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::clients::testing::FakeServer;
     use crate::config::{Sources, load};
-    use crate::lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
+    use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
 
     /// A configuration whose three servers are all at `port` of this host.
     fn config_at(port: u16, more: &[(&str, &str)]) -> Config {
@@ -264,21 +288,40 @@ mod tests {
             .route("/api/v1/admin/status", get(status))
             .route(
                 "/session/stats",
-                post(|| async {
-                    r#"{"uri":"ws://10.0.0.1:3001/session/stats?code=one-time-code"}"#
-                }),
-            )
-            .route(
-                "/api/v1/connect/stats",
-                post(|| async { r#"{"uri":"wss://lab.example.org/jump/connect/stats?code=x"}"# }),
+                post(|| async { r#"{"uri":"ws://127.0.0.1:1/session/stats?code=one-time-code"}"# }),
             );
+        let found = outcomes(servers, &[]).await;
         assert_eq!(
-            outcomes(servers, &[]).await,
-            [
-                r#"book Ok("it has 12 resources; the clocks agree")"#,
-                r#"jump Ok("it lets us in and sends us to wss://lab.example.org")"#,
-                r#"relay Ok("it lets us in and sends us to ws://10.0.0.1:3001")"#,
-            ]
+            found[0],
+            r#"book Ok("it has 12 resources; the clocks agree")"#
+        );
+        assert_eq!(
+            found[2],
+            "relay Err(\"cannot connect (websocket: 127.0.0.1:1 refused the connection): the address is the one that relay hands out; \
+             correct it there, or set url_relay_socket; at the websocket at ws://127.0.0.1:1\")"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_feed_that_works_is_said_to() {
+        let mut server = FakeServer::start().await;
+        let feed = FeedSettings {
+            address: server.address(),
+            reconnect_every: Duration::from_secs(3600),
+        };
+        let serving = async {
+            let mut peer = server.accept().await;
+            peer.hear().await;
+            peer.say(r#"[{"topic":"pend00-st-data","scopes":["read","write","expt"]}]"#)
+                .await;
+            server.accept().await.say("x").await;
+        };
+        let (found, ()) = tokio::join!(try_feed(&feed, SourceName::Relay), serving);
+        let found = found.expect("it works");
+        assert!(
+            found.starts_with("it lets us in and reports 1 connections at ws://127.0.0.1:")
+                && found.ends_with("; pend00-st-data sends"),
+            "{found}"
         );
     }
 
@@ -304,9 +347,9 @@ mod tests {
         ];
         let outcomes = outcomes(servers, &mail).await;
         let expected = [
-            r#"book Err("it does not speak as it should: its status is not that of a book: check that the address is book's own")"#,
+            r#"book Err("it does not speak as it should: its status is not that of a book: check that the address is book's own; at the call to http://"#,
             r#"jump Err("nothing there: check the base path"#,
-            r#"relay Err("it does not accept our token or password: check the secret and that the clocks agree (it said: token invalid)")"#,
+            r#"relay Err("it does not accept our token or password: check the secret and that the clocks agree (it said: token invalid; its clock agrees with ours, so the secret is another); at the access request to http://"#,
             r#"mail Err("127.0.0.1:1 refused the connection")"#,
         ];
         for (outcome, expected) in outcomes.iter().zip(expected) {
@@ -369,7 +412,7 @@ mod tests {
                 finding.server
             );
             assert!(
-                notified.starts_with("cannot connect (") && notified.ends_with(&advice),
+                notified.starts_with("cannot connect (") && notified.contains(&advice),
                 "{notified}"
             );
         }

@@ -4,6 +4,7 @@ mod ask;
 mod backup;
 mod check;
 mod connect;
+#[cfg(feature = "demo")]
 mod demo;
 mod hangup;
 mod local_instance;
@@ -83,6 +84,7 @@ enum Command {
         label: Option<String>,
     },
     /// Watch a simulated laboratory in which things break and are repaired, without any network.
+    #[cfg(feature = "demo")]
     Demo(demo::DemoArgs),
     /// Check the configuration, and with --connect also what it leads to.
     Check(check::CheckArgs),
@@ -213,6 +215,7 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
     match command {
         Command::Serve { .. } => serve::run(&sources, hangups),
         Command::Reload(args) => reload::run(&args, &sources),
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &sources),
         Command::Check(args) => check::run(&args, &sources),
         Command::Replay(args) => replay::run(&args, &sources),

@@ -10,7 +10,7 @@ use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
 use crate::effects::webhook::{self, Webhook};
 use crate::service;
-use engine::model::RouteName;
+use engine::model::{RouteName, Visibility};
 use engine::{AlertLine, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
 
 /// What is sent.
@@ -57,10 +57,9 @@ async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Fail
     let server = format!("{}:{}", settings.host, settings.port);
     let mailer =
         Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
-    let report = mailer
-        .deliver(summary)
-        .await
-        .map_err(|fault| Failure::Failed(format!("{}.", fault.fault)))?;
+    let report = mailer.deliver(summary).await.map_err(|fault| {
+        Failure::Failed(format!("{}.", fault.fault.words(Visibility::MAINTAINER)))
+    })?;
     let took = list(report.delivered());
     if !took.is_empty() {
         say(&format!(
@@ -84,7 +83,7 @@ async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> 
     sent.map_err(|fault| {
         Failure::Failed(format!(
             "{url} (route {route}) does not take the message: {}.",
-            fault.fault
+            fault.fault.words(Visibility::MAINTAINER)
         ))
     })?;
     say(&format!("{url} (route {route}) took a test message"))
@@ -121,7 +120,7 @@ fn test_summary(now: Timestamp) -> Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
+    use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
 
     #[tokio::test]
     async fn a_test_mail_names_those_who_do_not_get_it_and_why() {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{Failure, local_instance, say, token};
 use crate::config::{ApiTls, Config};
-use crate::http::auth::{Grant, Revoked, Scope, is_id, revocation, revoked_in};
+use crate::http::auth::{Grant, Reportable, Revoked, Scope, is_id, revocation, revoked_in};
 use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
 
 /// How long the labwatch that runs may take to answer, and the disk to take what is revoked.
@@ -120,6 +120,7 @@ fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
     let grant = Grant {
         name: "command line".to_owned(),
         scopes: [Scope::Admin].into_iter().collect(),
+        reports: Reportable::default(),
         life: OWN_LIFE,
     };
     let issued = token::authority(config)?

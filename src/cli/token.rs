@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Failure, complain, local_instance, revoke, say};
 use crate::clients::{self, Address, Claims, MAX_TOKEN_LIFE};
 use crate::config::{Config, Sources, load, load_api};
-use crate::http::auth::{Authority, Grant, Issued, Scope};
+use crate::http::auth::{Authority, Grant, Issued, Reportable, Scope};
 use engine::model::{format_duration, parse_duration};
 
 /// A new token for the API, or something else about tokens.
@@ -34,6 +34,9 @@ struct NewToken {
     /// Whose it is. Stands in the record of what is changed with it.
     #[arg(long, required = true)]
     name: String,
+    /// What it may report on, for the scope report: components and experiments, separated by commas; pend* stands for all that begin so.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    of: Vec<String>,
 }
 
 /// What a token for the API allows.
@@ -41,7 +44,7 @@ struct NewToken {
 enum ScopeName {
     /// To read everything, private things too.
     Read,
-    /// To report the health of a part that labwatch does not watch itself.
+    /// To report the health of what --of names, and nothing else.
     Report,
     /// To change what can be changed, and the other two.
     Admin,
@@ -123,9 +126,12 @@ pub(super) fn authority(config: &Config) -> Result<Authority, Failure> {
 
 fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
     let scopes = asked.scope.iter().map(|name| Scope::from(*name)).collect();
+    let reports = Reportable::try_from(asked.of.clone())
+        .map_err(|error| Failure::Usage(format!("There is no token: {error}.")))?;
     let grant = Grant {
         name: asked.name.clone(),
         scopes,
+        reports,
         life: asked.life,
     };
     let issued = authority(config)?.issue(&grant, Timestamp::now());
@@ -133,11 +139,12 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
         issued.map_err(|error| Failure::Usage(format!("There is no token: {error}.")))?;
     say(&token)?;
     complain(&format!(
-        "The token {} of {} allows {}, until {:.0}. Keep it to yourself:\n  curl -H \"Authorization: Bearer $TOKEN\" '{}/api/v1/session'\n\
+        "The token {} of {} allows {}{}, until {:.0}. Keep it to yourself:\n  curl -H \"Authorization: Bearer $TOKEN\" '{}/api/v1/session'\n\
          If it is lost: labwatch token revoke {}",
         pass.id,
         pass.name,
         pass.scopes.words().collect::<Vec<_>>().join(" and "),
+        reported_on(&pass.reports),
         pass.expires,
         config
             .api
@@ -147,6 +154,13 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
         pass.id,
     ));
     Ok(())
+}
+
+fn reported_on(reports: &Reportable) -> String {
+    if reports.is_empty() {
+        return String::new();
+    }
+    format!(" on {}", reports.names().collect::<Vec<_>>().join(", "))
 }
 
 /// Prints a token for a server, and on standard error how to use it.

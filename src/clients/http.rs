@@ -1,15 +1,15 @@
 //! HTTP calls with a bound on everything, and failures told apart by what to do about them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use url::Url;
 
-use super::classify::{Way, error_of, error_of_answer, root_cause, said};
-use engine::model::CallError;
+use super::classify::{Sent, Way, error_of, error_of_answer, root_cause};
+use super::proxies::Proxies;
+use engine::model::{CallError, SourceName};
 
 /// The largest answer that is read, in bytes. Book's list of 10,000 resources is about 2 MB.
 pub const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -19,10 +19,58 @@ pub const MAX_QUOTED_BYTES: usize = 200;
 
 /// A client with a limit on the time of each call.
 #[derive(Debug, Clone)]
-pub struct Http {
-    client: reqwest::Client,
-    /// The proxies that the client goes through, for telling their failures from the servers'.
-    proxies: Arc<Matcher>,
+pub struct Http(Arc<Ways>);
+
+/// The ways out: by which the way to an address leads is decided here, and not by the library, which would send calls to this very host
+/// through a proxy too.
+#[derive(Debug)]
+struct Ways {
+    proxies: Proxies,
+    straight: Connections,
+    /// `None` when the environment names no proxy.
+    proxied: Option<Connections>,
+}
+
+/// Connections that are kept for the next call, and the means for one that is not.
+#[derive(Debug)]
+struct Connections {
+    kept: Client,
+    settings: Settings,
+    fresh: OnceLock<Option<Client>>,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    timeout: Duration,
+    tls: rustls::ClientConfig,
+    is_proxied: bool,
+}
+
+impl Settings {
+    fn client(&self, keeps_connections: bool) -> Result<Client, CallError> {
+        let mut client = Client::builder()
+            .timeout(self.timeout)
+            .tls_backend_preconfigured(self.tls.clone())
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("labwatch/", env!("CARGO_PKG_VERSION")));
+        if !self.is_proxied {
+            client = client.no_proxy();
+        }
+        if !keeps_connections {
+            client = client.pool_max_idle_per_host(0);
+        }
+        client
+            .build()
+            .map_err(|error| CallError::Unreachable(root_cause(&error)))
+    }
+
+    fn connections(self) -> Result<Connections, CallError> {
+        Ok(Connections {
+            kept: self.client(true)?,
+            settings: self,
+            fresh: OnceLock::new(),
+        })
+    }
 }
 
 impl Http {
@@ -31,69 +79,91 @@ impl Http {
     /// # Errors
     /// [`CallError::Unreachable`] when no TLS set-up can be made, for example without any CA certificates.
     pub fn new(timeout: Duration, tls: rustls::ClientConfig) -> Result<Self, CallError> {
-        let client = reqwest::Client::builder()
-            .timeout(timeout)
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("labwatch/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| CallError::Unreachable(root_cause(&error)))?;
-        Ok(Self {
-            client,
-            proxies: Arc::new(Matcher::from_env()),
-        })
+        Self::by(Proxies::from_env(), timeout, tls)
     }
 
-    /// Sends a request with a bare token and takes the answer's body, where the status is a good one.
+    /// A client that goes through no proxy, for what is our own.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn straight(timeout: Duration, tls: rustls::ClientConfig) -> Result<Self, CallError> {
+        Self::by(Proxies::none(), timeout, tls)
+    }
+
+    fn by(
+        proxies: Proxies,
+        timeout: Duration,
+        tls: rustls::ClientConfig,
+    ) -> Result<Self, CallError> {
+        let settings = |is_proxied| Settings {
+            timeout,
+            tls: tls.clone(),
+            is_proxied,
+        };
+        let proxied = proxies.are_set().then(|| settings(true).connections());
+        Ok(Self(Arc::new(Ways {
+            proxies,
+            straight: settings(false).connections()?,
+            proxied: proxied.transpose()?,
+        })))
+    }
+
+    /// Sends a request to a server with a bare token and takes the answer's body, where the status is a good one.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
-    pub async fn call(&self, method: Method, url: Url, token: &str) -> Result<Vec<u8>, CallError> {
-        let way = Way::to(&self.proxies, &url);
-        let request = self
-            .client
-            .request(method, url)
-            .header(reqwest::header::AUTHORIZATION, token);
-        let response = request
-            .send()
-            .await
-            .map_err(|error| error_of(&error, &way))?;
-        let status = response.status();
-        let body = read_bounded(response, MAX_ANSWER_BYTES, &way).await?;
+    pub async fn call(
+        &self,
+        server: SourceName,
+        method: Method,
+        url: Url,
+        token: &str,
+    ) -> Result<Vec<u8>, CallError> {
+        let sent = Sent::new(&self.0.proxies, Some(server), &url);
+        let may_repeat = method == Method::GET;
+        let response = self
+            .send(&sent, may_repeat, |client| {
+                client
+                    .request(method.clone(), url.clone())
+                    .header(reqwest::header::AUTHORIZATION, token)
+            })
+            .await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_bounded(response, MAX_ANSWER_BYTES, &sent).await?;
         if status.is_success() {
             Ok(body)
         } else {
-            Err(error_of_answer(status, &body, &way))
+            Err(error_of_answer(status, &headers, &body, &sent))
         }
     }
 
-    /// Sends a request as it is, and takes the status with the beginning of what the answer says, whatever they are.
+    /// Sends a request to an address that may hold a secret, and takes the status alone: what the other side says may repeat the address.
     ///
     /// # Errors
-    /// A [`CallError`] when there is no whole answer within the time limit.
-    pub async fn exchange(
+    /// A [`CallError`] when there is no good answer within the time limit. It quotes nothing.
+    pub async fn call_hidden(
         &self,
         method: Method,
         url: Url,
         headers: HeaderMap,
         body: Vec<u8>,
-    ) -> Result<(StatusCode, String), CallError> {
-        let way = Way::to(&self.proxies, &url);
-        let request = self.client.request(method, url).headers(headers).body(body);
-        let mut response = request
+    ) -> Result<(), CallError> {
+        let sent = Sent::new(&self.0.proxies, None, &url);
+        let request = self.0.to(&sent).kept.request(method, url);
+        let response = request
+            .headers(headers)
+            .body(body)
             .send()
             .await
-            .map_err(|error| error_of(&error, &way))?;
-        let mut beginning = Vec::new();
-        while beginning.len() < MAX_QUOTED_BYTES
-            && let Some(chunk) = response
-                .chunk()
-                .await
-                .map_err(|error| error_of(&error, &way))?
-        {
-            beginning.extend_from_slice(chunk.get(..MAX_QUOTED_BYTES).unwrap_or(&chunk));
+            .map_err(|error| error_of(&error, &sent))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
         }
-        Ok((response.status(), said(&beginning)))
+        Err(CallError::Sick {
+            status: status.as_u16(),
+            body: "what it said is not kept, because it may repeat the address".to_owned(),
+        })
     }
 
     /// Sends a request, with a bearer's token or without, and takes the answer's status and body, whatever the status.
@@ -106,33 +176,69 @@ impl Http {
         token: Option<&str>,
         at_most: usize,
     ) -> Result<(u16, Vec<u8>), CallError> {
-        let way = Way::to(&self.proxies, &url);
-        let request = self
-            .client
-            .get(url)
-            .header(reqwest::header::ACCEPT, "application/json, */*;q=0.5");
-        let request = token
-            .into_iter()
-            .fold(request, reqwest::RequestBuilder::bearer_auth);
-        let response = request
-            .send()
-            .await
-            .map_err(|error| error_of(&error, &way))?;
+        let sent = Sent::new(&self.0.proxies, None, &url);
+        let response = self
+            .send(&sent, true, |client| {
+                let request = client
+                    .get(url.clone())
+                    .header(reqwest::header::ACCEPT, "application/json, */*;q=0.5");
+                token.into_iter().fold(request, RequestBuilder::bearer_auth)
+            })
+            .await?;
         let status = response.status().as_u16();
-        Ok((status, read_bounded(response, at_most, &way).await?))
+        Ok((status, read_bounded(response, at_most, &sent).await?))
+    }
+
+    /// Sends a request. One that may be repeated and whose connection ends without an answer is repeated once, over a connection of its
+    /// own: what stands in front of a server may close a kept connection only when it is used again.
+    async fn send(
+        &self,
+        sent: &Sent,
+        may_repeat: bool,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Response, CallError> {
+        let connections = self.0.to(sent);
+        let error = match request(&connections.kept).send().await {
+            Ok(response) => return Ok(response),
+            Err(error) => error_of(&error, sent),
+        };
+        match connections.fresh() {
+            Some(fresh) if may_repeat && sent.is_lost(&error) => request(fresh)
+                .send()
+                .await
+                .map_err(|error| error_of(&error, sent)),
+            _ => Err(error),
+        }
+    }
+}
+
+impl Ways {
+    fn to(&self, sent: &Sent) -> &Connections {
+        match (&sent.way, &self.proxied) {
+            (Way::Proxy(_) | Way::Tunnel(_), Some(proxied)) => proxied,
+            _ => &self.straight,
+        }
+    }
+}
+
+impl Connections {
+    /// A client that keeps no connections; made when it is first needed.
+    fn fresh(&self) -> Option<&Client> {
+        let fresh = self.fresh.get_or_init(|| self.settings.client(false).ok());
+        fresh.as_ref()
     }
 }
 
 async fn read_bounded(
     mut response: Response,
     at_most: usize,
-    way: &Way,
+    sent: &Sent,
 ) -> Result<Vec<u8>, CallError> {
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
         .await
-        .map_err(|error| error_of(&error, way))?
+        .map_err(|error| error_of(&error, sent))?
     {
         if body.len() + chunk.len() > at_most {
             return Err(CallError::Protocol(format!(
@@ -142,4 +248,135 @@ async fn read_bounded(
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use hyper_util::client::proxy::matcher::Matcher;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::clients::client_config;
+    use crate::clients::testing::{PATIENCE, listener};
+
+    /// What a server does with a connection; it is given the number of the connection, counted from 0.
+    async fn serve<F>(
+        tasks: &mut JoinSet<()>,
+        manner: impl Fn(usize, TcpStream) -> F + Send + Sync + 'static,
+    ) -> (u16, Arc<AtomicUsize>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (listener, there) = listener().await;
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        tasks.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(manner(number, stream));
+            }
+        });
+        (there.port(), taken)
+    }
+
+    async fn answer(stream: &mut TcpStream, answer: &str) {
+        let mut asked = [0; 4096];
+        let _ = stream.read(&mut asked).await;
+        let _ = stream.write_all(answer.as_bytes()).await;
+    }
+
+    const GOOD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+    fn by(proxies: Proxies) -> Http {
+        Http::by(proxies, PATIENCE, client_config(false).expect("TLS")).expect("a client")
+    }
+
+    async fn call(http: &Http, method: Method, url: &str) -> Result<Vec<u8>, CallError> {
+        let url = Url::parse(url).expect("a URL");
+        http.call(SourceName::Book, method, url, "token").await
+    }
+
+    #[tokio::test]
+    async fn a_get_that_dies_on_a_kept_connection_is_repeated_once() {
+        let mut tasks = JoinSet::new();
+        let once = |_, mut stream: TcpStream| async move {
+            answer(&mut stream, GOOD).await;
+            // The connection stays open, and ends when it is used again.
+            let _ = stream.read(&mut [0; 1]).await;
+        };
+        let (port, taken) = serve(&mut tasks, once).await;
+        let http = by(Proxies::none());
+        let url = format!("http://127.0.0.1:{port}/");
+        for n in 0..6 {
+            assert_eq!(
+                call(&http, Method::GET, &url).await,
+                Ok(b"{}".to_vec()),
+                "{n}"
+            );
+        }
+        assert!(taken.load(Ordering::SeqCst) >= 6);
+        let (port, taken) = serve(&mut tasks, |_, stream| async move { drop(stream) }).await;
+        let url = format!("http://127.0.0.1:{port}/");
+        let dropped = call(&http, Method::GET, &url).await;
+        assert_eq!(dropped, Err(CallError::Dropped));
+        assert_eq!(taken.load(Ordering::SeqCst), 2);
+        let dropped = call(&http, Method::PUT, &url).await;
+        assert_eq!(dropped, Err(CallError::Dropped));
+        assert_eq!(taken.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn failures_name_the_proxy_and_this_host_needs_none() {
+        let mut tasks = JoinSet::new();
+        let good = |_, mut stream: TcpStream| async move { answer(&mut stream, GOOD).await };
+        let (server, _) = serve(&mut tasks, good).await;
+        for (said, words) in [
+            (
+                "HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n",
+                "wants another user or password (HTTP_PROXY)",
+            ),
+            (
+                "HTTP/1.1 502 Bad\r\ncontent-length: 0\r\n\r\n",
+                "answered 502",
+            ),
+            (
+                "HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n",
+                "nothing there",
+            ),
+            ("", "closed the connection without an answer"),
+            ("SSH-2.0\r\n\r\n", "no HTTP"),
+        ] {
+            let manner = move |_, mut stream: TcpStream| async move {
+                answer(&mut stream, said).await;
+            };
+            let (port, taken) = serve(&mut tasks, manner).await;
+            let matcher = Matcher::builder().all(format!("http://lab:pa55@127.0.0.1:{port}"));
+            let http = by(Proxies::new(matcher.build(), ""));
+            let near = format!("http://localhost:{server}/");
+            assert_eq!(call(&http, Method::GET, &near).await, Ok(b"{}".to_vec()));
+            assert_eq!(taken.load(Ordering::SeqCst), 0);
+            // The library reads the environment itself, which names no proxy here; so the words are asked for alone.
+            let url = Url::parse("http://book.example/").expect("a URL");
+            let sent = Sent::new(&http.0.proxies, Some(SourceName::Book), &url);
+            let direct = Url::parse(&format!("http://127.0.0.1:{port}/")).expect("a URL");
+            let outcome = http.0.straight.kept.get(direct).send().await;
+            let error = match outcome {
+                Ok(answer) => {
+                    let headers = answer.headers().clone();
+                    error_of_answer(answer.status(), &headers, b"", &sent)
+                }
+                Err(error) => error_of(&error, &sent),
+            };
+            let error = error.to_string();
+            let place = format!("the proxy 127.0.0.1:{port}");
+            assert!(
+                error.contains(words) && error.contains(&place) && !error.contains("pa55"),
+                "{error}"
+            );
+        }
+    }
 }

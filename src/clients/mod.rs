@@ -7,15 +7,18 @@ mod backoff;
 pub mod book;
 mod classify;
 mod connect;
+mod frames;
 mod http;
 mod newest;
 mod parse;
+pub mod probe;
+mod proxies;
 mod proxy;
 pub mod sampling;
 mod socket;
 pub mod subscription;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod ticket;
 mod tls;
 mod token;
@@ -30,7 +33,7 @@ pub use connect::{ConnectError, ConnectFailure, dial};
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
 pub use parse::entry::MAX_CONNECTIONS;
 pub use parse::{MAX_BROKEN, MAX_REREAD_BYTES, Parsed, parse};
-pub use proxy::{connect, no_websocket};
+pub use proxy::{connect, no_websocket, silent};
 pub use socket::MAX_MESSAGE_BYTES;
 pub use tls::client_config;
 pub use token::{

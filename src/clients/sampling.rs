@@ -78,14 +78,22 @@ async fn answer(sampler: &Sampler, request: Sample) -> Input {
     }
 }
 
-async fn listen(sampler: &Sampler, request: &Sample) -> Result<SampleOutcome, CallError> {
+/// Listens to one stream.
+///
+/// # Errors
+/// What keeps from listening.
+pub(super) async fn listen(
+    sampler: &Sampler,
+    request: &Sample,
+) -> Result<SampleOutcome, CallError> {
     let life = request.listen + TOKEN_SPARE;
     let ticket = ticket::to_stream(&sampler.http, &sampler.address, &request.topic, life).await?;
     let mut socket = Socket::open(&ticket, &sampler.tls, Use::Sample, PACE).await?;
-    let outcome = match timeout(request.listen, first_message(&mut socket)).await {
-        Ok(Ok(())) => SampleOutcome::Heard,
+    let ended = timeout(request.listen, first_message(&mut socket)).await;
+    let outcome = match ended {
+        _ if socket.has_carried() => SampleOutcome::Heard,
         Ok(Err(end)) => return Err(fault_of(end)),
-        Err(_) => SampleOutcome::ActiveSuppressions(request.listen),
+        Ok(Ok(())) | Err(_) => SampleOutcome::ActiveSuppressions(request.listen),
     };
     socket.leave().await;
     Ok(outcome)
@@ -111,6 +119,8 @@ mod tests {
     use tokio::task::JoinSet;
     use tokio::time::timeout;
     use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
     use super::*;
     use crate::clients::client_config;
@@ -182,7 +192,18 @@ mod tests {
     async fn the_first_message_that_is_not_empty_ends_a_sample() {
         let mut server = FakeServer::start().await;
         let mut sampler = Running::start(server.address());
-        for message in [Message::text("{}"), Message::binary(vec![0x47])] {
+        let frame = |opcode, is_final| {
+            Message::Frame(Frame::message(
+                &b"21\xb0"[..],
+                OpCode::Data(opcode),
+                is_final,
+            ))
+        };
+        for message in [
+            Message::text("{}"),
+            Message::binary(vec![0x47]),
+            frame(Data::Text, true),
+        ] {
             sampler.ask("pend00-st-data", LONG).await;
             assert_eq!(server.request().await, "/session/pend00-st-data *");
             let mut peer = server.accept().await;
@@ -190,6 +211,23 @@ mod tests {
             assert_eq!(sampler.answer().await, "pend00-st-data heard");
             assert_eq!(peer.hear().await, "close 1000");
         }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_never_whole_is_a_sign_of_life() {
+        let mut server = FakeServer::start().await;
+        let mut sampler = Running::start(server.address());
+        sampler.ask("a", Duration::from_millis(200)).await;
+        let begun = Frame::message(&b"\xb0"[..], OpCode::Data(Data::Text), false);
+        let mut peer = server.accept().await;
+        peer.send(Message::Frame(begun)).await;
+        assert_eq!(sampler.answer().await, "a heard");
+        sampler.ask("b", LONG).await;
+        let begun = Frame::message(&b"\xb0"[..], OpCode::Data(Data::Text), false);
+        let mut peer = server.accept().await;
+        peer.send(Message::Frame(begun)).await;
+        drop(peer);
+        assert_eq!(sampler.answer().await, "b heard");
     }
 
     #[tokio::test]

@@ -2,20 +2,25 @@
 //! Knows nothing of what its messages mean, and never dials again by itself.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::http::{Response, header::LOCATION};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_tungstenite::tungstenite::{Bytes, Error, error::ProtocolError};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_with_config};
 
 use crate::clients;
+use crate::clients::frames::AsBinary;
 use crate::clients::ticket::WebsocketTicket;
 use engine::model::CallError;
 
@@ -42,6 +47,9 @@ const SEND_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest that is waited for the other side to close too. Two of these fit into the second that stopping may take.
 const CLOSE_WAIT: Duration = Duration::from_millis(300);
+
+/// How much is kept of where an answer redirects to.
+const MAX_LOCATION_CHARS: usize = 200;
 
 /// What a connection is for, which decides how much memory it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,10 +116,13 @@ impl fmt::Display for End {
     }
 }
 
+/// What a websocket goes over.
+type Wire = AsBinary<MaybeTlsStream<TcpStream>>;
+
 /// An open websocket.
 #[derive(Debug)]
 pub struct Socket {
-    stream: Box<WebSocketStream<MaybeTlsStream<TcpStream>>>,
+    stream: Box<WebSocketStream<Wire>>,
     pace: Pace,
     heard: Instant,
     next_ping: Instant,
@@ -129,9 +140,8 @@ impl Socket {
         purpose: Use,
         pace: Pace,
     ) -> Result<Self, CallError> {
-        let stream = timeout(CONNECT_WAIT, connect(ticket, tls, purpose))
-            .await
-            .map_err(|_| CallError::TimedOut)??;
+        let opened = timeout(CONNECT_WAIT, connect(ticket, tls, purpose)).await;
+        let stream = opened.unwrap_or_else(|_| Err(silent(ticket)))?;
         let now = Instant::now();
         Ok(Self {
             stream: Box::new(stream),
@@ -158,6 +168,11 @@ impl Socket {
                 () = sleep_until(self.next_ping) => self.ping().await?,
             }
         }
+    }
+
+    /// Whether any data has come, be it of a message that is not whole yet, or of one that is too long to be taken.
+    pub fn has_carried(&self) -> bool {
+        self.stream.get_ref().has_carried()
     }
 
     /// Sends a text.
@@ -214,27 +229,50 @@ impl Socket {
     }
 }
 
+fn silent(ticket: &WebsocketTicket) -> CallError {
+    let (host, port) = (
+        ticket.url().host_str(),
+        ticket.url().port_or_known_default(),
+    );
+    clients::silent(host.unwrap_or_default(), port.unwrap_or_default())
+}
+
 async fn connect(
     ticket: &WebsocketTicket,
     tls: &Arc<ClientConfig>,
     purpose: Use,
-) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, CallError> {
+) -> Result<WebSocketStream<Wire>, CallError> {
     let url = ticket.url();
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return Err(CallError::Protocol(
             "the uri that it hands out has no host".to_owned(),
         ));
     };
-    let tcp = clients::connect(url.scheme() == "wss", host, port).await?;
+    let secure = url.scheme() == "wss";
+    let tcp = clients::connect(secure, host, port).await?;
     tcp.set_nodelay(true)
         .map_err(|error| clients::no_websocket(&error, host, port))?;
-    let connector = Connector::Rustls(Arc::clone(tls));
-    let opened =
-        client_async_tls_with_config(url.as_str(), tcp, Some(limits(purpose)), Some(connector))
-            .await;
-    opened
+    let failed = |error: Error| refusal(&error, host, port);
+    let wire = if secure {
+        over_tls(tcp, tls, host).await.map_err(failed)?
+    } else {
+        MaybeTlsStream::Plain(tcp)
+    };
+    client_async_with_config(url.as_str(), AsBinary::new(wire), Some(limits(purpose)))
+        .await
         .map(|(stream, _)| stream)
-        .map_err(|error| refusal(&error, host, port))
+        .map_err(failed)
+}
+
+async fn over_tls(
+    tcp: TcpStream,
+    tls: &Arc<ClientConfig>,
+    host: &str,
+) -> Result<MaybeTlsStream<TcpStream>, Error> {
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
+    Ok(MaybeTlsStream::Rustls(stream.await?))
 }
 
 fn limits(purpose: Use) -> WebSocketConfig {
@@ -253,24 +291,35 @@ fn limits(purpose: Use) -> WebSocketConfig {
 /// Why the upgrade to a websocket failed. Says nothing of the address beyond host and port: it holds a code.
 fn refusal(error: &Error, host: &str, port: u16) -> CallError {
     if let Error::Http(answer) = error {
-        refused_by(answer.status().as_u16())
+        refused_by(answer.status().as_u16(), location_of(answer), host, port)
     } else if was_cut(error) {
         CallError::Dropped
     } else if matches!(error, Error::Io(_) | Error::Tls(_)) {
         clients::no_websocket(error, host, port)
+    } else if matches!(error, Error::Protocol(ProtocolError::HttparseError(_))) {
+        CallError::Protocol(format!(
+            "what answers at {host}:{port} is no HTTP: is it TLS? Set url_relay_socket or url_jump_socket to wss://{host}:{port}"
+        ))
     } else {
-        CallError::Protocol(format!("no websocket: {error}"))
+        CallError::Protocol(format!("no websocket at {host}:{port}: {error}"))
     }
 }
 
 /// The address of a websocket was answered in plain HTTP.
-fn refused_by(status: u16) -> CallError {
-    clients::error_of_status(
-        status,
-        format!(
-            "{status} to the opening of a websocket; does the proxy pass upgrades on to the server?"
-        ),
-    )
+fn refused_by(status: u16, location: Option<String>, host: &str, port: u16) -> CallError {
+    let place = format!("at {host}:{port} to the opening of a websocket");
+    let words = match location {
+        Some(location) => format!("{place}: it redirects to {location}"),
+        None => format!("{place}; does the proxy pass upgrades on to the server?"),
+    };
+    clients::error_of_status(status, words)
+}
+
+/// Where an answer redirects to, without the query, which may hold a code.
+fn location_of<B>(answer: &Response<B>) -> Option<String> {
+    let location = answer.headers().get(LOCATION)?.to_str().ok()?;
+    let bare = location.split(['?', '#']).next()?;
+    Some(bare.chars().take(MAX_LOCATION_CHARS).collect())
 }
 
 /// The payload of a message that carries one.
@@ -303,6 +352,9 @@ fn end_of(error: &Error) -> End {
         End::Cut
     } else if matches!(error, Error::WriteBufferFull(_)) {
         End::Stuck
+    } else if matches!(error, Error::Utf8(_)) {
+        // Data is read as bytes, so that it is the reason of a close frame.
+        closed(None)
     } else {
         End::Broken(error.to_string())
     }
@@ -338,6 +390,8 @@ mod tests {
     use rustls::pki_types::PrivateKeyDer;
     use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
     use tokio::io::AsyncWriteExt;
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
     use super::*;
     use crate::clients::client_config;
@@ -361,6 +415,25 @@ mod tests {
         assert_eq!(heard, "pong");
         socket.send("text").await.expect("sent");
         assert_eq!(peer.hear().await, "text");
+    }
+
+    /// A data frame with these bytes, whatever its opcode promises of them.
+    fn frame(opcode: Data, is_final: bool, bytes: &'static [u8]) -> Message {
+        Message::Frame(Frame::message(bytes, OpCode::Data(opcode), is_final))
+    }
+
+    #[tokio::test]
+    async fn text_that_is_no_utf8_is_taken_as_bytes() {
+        let (mut socket, mut peer) = pair(PACE).await;
+        assert!(!socket.has_carried());
+        peer.send(frame(Data::Text, true, b"21\xb0C")).await;
+        assert_eq!(socket.next().await, Ok(Bytes::from_static(b"21\xb0C")));
+        peer.send(frame(Data::Text, false, b"\xff")).await;
+        peer.send(frame(Data::Continue, true, b"\xfe")).await;
+        assert_eq!(socket.next().await, Ok(Bytes::from_static(b"\xff\xfe")));
+        peer.say("and on").await;
+        assert_eq!(socket.next().await, Ok(Bytes::from_static(b"and on")));
+        assert!(socket.has_carried());
     }
 
     #[tokio::test]

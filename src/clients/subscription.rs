@@ -27,7 +27,7 @@ use engine::model::{CallError, ConnectError, SourceName};
 use engine::{FeedCommand, Input, Link, Report};
 
 /// What asks relay or jump for a report now.
-const UPDATE: &str = r#"{"cmd":"update"}"#;
+pub(super) const UPDATE: &str = r#"{"cmd":"update"}"#;
 
 /// How long before the end of its token a connection is renewed at the latest: time for several attempts.
 const TOKEN_SPARE: Duration = Duration::from_secs(5 * 60);
@@ -37,6 +37,12 @@ const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
 
 /// How long after a failed renewal the next one is tried, while the connection that it is to replace still serves.
 const RENEWAL_RETRY: Duration = Duration::from_secs(30);
+
+/// How long a connection must have lasted for its end to count as a first one again.
+const LASTING: Duration = Duration::from_secs(60);
+
+/// How often it is said at most that entries of reports cannot be read.
+const UNREADABLE_SAID_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How long a new connection may take to its first report before the old one is given up, or it. An answer to a command takes a second.
 const PROOF_WAIT: Duration = Duration::from_secs(10);
@@ -94,10 +100,16 @@ struct Subscription {
     line: Option<Socket>,
     /// Whether a report has come over the line.
     proven: bool,
+    /// Since when the line serves.
+    line_since: Instant,
+    /// How many lines have ended in a row before they had lasted.
+    ends: u32,
     plan: Plan,
     backoff: Backoff,
     /// The kind of the failure that was logged last: a failure that goes on is logged once.
     logged: Option<&'static str>,
+    /// When it was last said that entries of reports cannot be read.
+    unreadable_said: Option<Instant>,
     outbox: Outbox,
 }
 
@@ -152,9 +164,12 @@ impl Subscription {
             feed: Arc::new(feed),
             line: None,
             proven: false,
+            line_since: Instant::now(),
+            ends: 0,
             plan: Plan::wait(Duration::ZERO),
             backoff: Backoff::default(),
             logged: None,
+            unreadable_said: None,
             outbox: Outbox::default(),
         }
     }
@@ -238,6 +253,7 @@ impl Subscription {
 
     fn take_line(&mut self, socket: Socket) {
         self.line = Some(socket);
+        self.line_since = Instant::now();
         self.proven = false;
         self.plan = Plan::wait(renew_after(&self.feed.settings));
     }
@@ -264,14 +280,23 @@ impl Subscription {
     /// The line has ended. A successor that is open takes its place; one that is being dialled will.
     fn lost(&mut self, end: &End) {
         self.line = None;
-        if self.is_news("lost") {
-            tracing::warn!(source = %self.feed.source, "connection lost: {end}");
+        self.take_note_of_lasting();
+        self.ends = self.ends.saturating_add(1);
+        let why = match self.ends {
+            1 => end.to_string(),
+            ends => format!("{end}, as {ends} connections in a row have within a minute"),
+        };
+        match self.ends {
+            1 => tracing::warn!(source = %self.feed.source, "connection lost: {end}"),
+            // Seldom, and ever more seldom.
+            ends if ends.is_power_of_two() && ends > 2 => {
+                tracing::warn!(source = %self.feed.source, ends, "connections are lost again and again: {end}");
+            }
+            ends => tracing::debug!(source = %self.feed.source, ends, "connection lost: {end}"),
         }
         self.outbox.put(self.link(match end {
-            End::Broken(_) => Link::Broken(end.to_string()),
-            End::Closed { .. } | End::Cut | End::Dead(_) | End::Stuck => {
-                Link::Closed(end.to_string())
-            }
+            End::Broken(_) => Link::Broken(why),
+            End::Closed { .. } | End::Cut | End::Dead(_) | End::Stuck => Link::Closed(why),
         }));
         match self.take_plan() {
             Plan::Verifying { replacement, .. } => {
@@ -283,6 +308,20 @@ impl Subscription {
                 self.outbox.put(self.link(Link::Connecting));
             }
             Plan::Wait(_) => self.plan = Plan::wait(self.backoff.after(None, Instant::now())),
+        }
+    }
+
+    /// Only a line that has lasted shows that the next failure is a first one. One report does not: a server may end each connection
+    /// after it.
+    fn take_note_of_lasting(&mut self) {
+        if self.line_since.elapsed() < LASTING {
+            return;
+        }
+        self.backoff.reset();
+        self.logged = None;
+        let ends = replace(&mut self.ends, 0);
+        if ends > 1 {
+            tracing::info!(source = %self.feed.source, ends, "a connection lasts again");
         }
     }
 
@@ -333,13 +372,27 @@ impl Subscription {
     /// Hands a report over. The first one of a connection proves it good: an open websocket alone does not, for one with a bad code is
     /// open too.
     fn tell(&mut self, report: Report) {
-        if !replace(&mut self.proven, true) {
+        let is_first = !replace(&mut self.proven, true);
+        if is_first && self.ends <= 1 {
             tracing::info!(source = %self.feed.source, connections = report.len(), "reports are coming");
-            self.backoff.reset();
             self.logged = None;
+        }
+        self.take_note_of_lasting();
+        if let Some((entries, why)) = report.unreadable() {
+            self.say_unreadable(entries, why);
         }
         self.outbox
             .put(Input::Report(self.feed.source, Arc::new(report)));
+    }
+
+    fn say_unreadable(&mut self, entries: usize, why: &str) {
+        let is_news = self
+            .unreadable_said
+            .is_none_or(|said| said.elapsed() >= UNREADABLE_SAID_EVERY);
+        if is_news {
+            self.unreadable_said = Some(Instant::now());
+            tracing::warn!(source = %self.feed.source, entries, why, "entries of a report cannot be read, in part or at all");
+        }
     }
 
     fn link(&self, link: Link) -> Input {
@@ -498,6 +551,19 @@ mod tests {
         }
     }
 
+    /// One that is not under way.
+    fn subscription() -> Subscription {
+        Subscription::new(Feed {
+            source: SourceName::Relay,
+            settings: FeedSettings {
+                address: address(SocketAddr::from(([127, 0, 0, 1], 1))),
+                reconnect_every: HOUR,
+            },
+            http: http(),
+            tls: Arc::new(client_config(false).expect("a client configuration")),
+        })
+    }
+
     async fn accept(server: &mut FakeServer) -> Peer {
         let mut peer = server.accept().await;
         assert_eq!(peer.hear().await, UPDATE);
@@ -535,7 +601,7 @@ mod tests {
         feed.expect(&[
             "unreadable: expected ident at line 1 column 2",
             "unreadable: it is no array of connections",
-            "unreadable: invalid type: integer `7`, expected a list of scopes at line 1 column 24",
+            "relay reports a",
         ])
         .await;
         peer.say(&format!("{UPDATE}{A}{B}")).await;
@@ -764,11 +830,43 @@ mod tests {
         feed.expect(&["relay reports b c"]).await;
         peer.send(Message::Close(None)).await;
         feed.expect(&[
-            "closed: it closed the connection (code 1005)",
+            "closed: it closed the connection (code 1005), as 2 connections in a row have within a minute",
             "connecting",
             "open",
         ])
         .await;
+    }
+
+    #[tokio::test]
+    async fn only_a_connection_that_lasted_starts_the_backoff_anew() {
+        let mut subscription = subscription();
+        let mut inputs = Vec::new();
+        let mut lose = async |lasted: Duration| {
+            let (line, _peer) = pair(PACE).await;
+            subscription.take_line(line);
+            subscription.line_since = Instant::now().checked_sub(lasted).expect("in range");
+            subscription.tell(parse(SourceName::Relay, A.as_bytes()).report.expect("one"));
+            subscription.lost(&End::Cut);
+            while let Some(input) = subscription.outbox.take() {
+                inputs.push(words(&input));
+            }
+            let Plan::Wait(until) = subscription.plan else {
+                panic!("it waits")
+            };
+            (until.duration_since(Instant::now()), inputs.pop())
+        };
+        for _ in 0..5 {
+            lose(Duration::from_secs(1)).await;
+        }
+        let (wait, said) = lose(LASTING - Duration::from_secs(1)).await;
+        assert!(wait > Duration::from_secs(7), "{wait:?}");
+        assert_eq!(
+            said.as_deref(),
+            Some("closed: the connection was cut, as 6 connections in a row have within a minute")
+        );
+        let (wait, said) = lose(LASTING).await;
+        assert!(wait < Duration::from_secs(1), "{wait:?}");
+        assert_eq!(said.as_deref(), Some("closed: the connection was cut"));
     }
 
     #[tokio::test]
@@ -820,17 +918,7 @@ mod tests {
     #[tokio::test]
     async fn of_two_that_tell_nothing_the_newer_stays_and_of_two_the_one_that_tells() {
         for line_told in [false, true] {
-            let tls = Arc::new(client_config(false).expect("a client configuration"));
-            let settings = FeedSettings {
-                address: address(SocketAddr::from(([127, 0, 0, 1], 1))),
-                reconnect_every: HOUR,
-            };
-            let mut subscription = Subscription::new(Feed {
-                source: SourceName::Relay,
-                settings,
-                http: http(),
-                tls,
-            });
+            let mut subscription = subscription();
             let (line, mut line_peer) = pair(PACE).await;
             let (replacement, mut heir_peer) = pair(PACE).await;
             subscription.line = Some(line);

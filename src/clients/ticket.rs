@@ -52,6 +52,7 @@ pub async fn to_reports(
         SourceName::Relay => {
             request(
                 http,
+                source,
                 address,
                 &["session", "stats"],
                 &relay_stats(address, Timestamp::now(), life),
@@ -61,6 +62,7 @@ pub async fn to_reports(
         SourceName::Jump => {
             request(
                 http,
+                source,
                 address,
                 &["api", "v1", "connect", "stats"],
                 &jump_stats(address, Timestamp::now(), life),
@@ -82,17 +84,20 @@ pub async fn to_stream(
     life: Duration,
 ) -> Result<WebsocketTicket, CallError> {
     let claims = relay_read(address, Timestamp::now(), life, topic.as_str());
-    request(http, address, &["session", topic.as_str()], &claims).await
+    let path = ["session", topic.as_str()];
+    request(http, SourceName::Relay, address, &path, &claims).await
 }
-
 async fn request(
     http: &Http,
+    server: SourceName,
     address: &Address,
     path: &[&str],
     claims: &Claims,
 ) -> Result<WebsocketTicket, CallError> {
     let token = mint(address, claims).map_err(|error| CallError::Credentials(error.to_string()))?;
-    let body = http.call(Method::POST, address.at(path), &token).await?;
+    let body = http
+        .call(server, Method::POST, address.at(path), &token)
+        .await?;
     let uri = read_answer(&body)?;
     match &address.websocket {
         Some(origin) => rewritten(uri, origin).map(WebsocketTicket::new),
@@ -168,7 +173,7 @@ mod tests {
             match (read_answer(body.as_bytes()), expected) {
                 (Ok(url), Ok(text)) => assert_eq!(url.as_str(), text),
                 (Err(fault), Err(words)) => {
-                    let said = fault.to_string();
+                    let said = fault.words(engine::model::Visibility::MAINTAINER);
                     assert!(said.contains(words) && !said.contains("c0de"), "{said}");
                 }
                 (found, _) => panic!("{body}: {found:?}"),

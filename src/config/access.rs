@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -15,6 +16,12 @@ use super::servers::base_path;
 
 /// The shortest secret that access tokens of the API are signed with, in bytes: as long as what HS256 makes of it (RFC 7518, 3.2).
 pub const MIN_API_SECRET_BYTES: usize = 32;
+
+/// The fewest different characters of a secret that was drawn: of 32 hexadecimal digits, all but one in a million have more.
+const FEWEST_CHARACTERS: usize = 8;
+
+/// A network of proxies with fewer fixed bits is more than a laboratory's own.
+const WIDEST_NETWORK: u8 = 8;
 
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
@@ -69,7 +76,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
     );
     let prefix = prefix.unwrap_or_default();
     warn_of_path(reader, &prefix, url.as_deref());
-    ApiSettings {
+    let settings = ApiSettings {
         listen: listen.next(),
         listen_also: listen.collect(),
         prefix,
@@ -83,7 +90,53 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
             .collect(),
         url,
         session: reader.duration("api_session"),
-    }
+    };
+    reader.warnings.extend(open_without_need(&settings));
+    settings
+}
+
+/// What of the settings lets in more than they need to.
+fn open_without_need(settings: &ApiSettings) -> Vec<String> {
+    let secret = settings.secret.as_ref().map(ExposeSecret::expose_secret);
+    let is_bare = settings.tls.is_none()
+        && settings
+            .listen
+            .iter()
+            .chain(&settings.listen_also)
+            .any(|listen| !listen.ip().to_canonical().is_loopback());
+    let every = settings
+        .trusted_proxies
+        .iter()
+        .any(|net| net.prefix_len() < WIDEST_NETWORK);
+    let open_key = settings.tls.as_ref().filter(|tls| is_open(&tls.key));
+    let warnings = [
+        secret.filter(|secret| is_guessable(secret)).map(|_| {
+            "secret_api repeats few characters, so that it could be guessed: make one with openssl rand -base64 48".to_owned()
+        }),
+        is_bare.then(|| {
+            "address_serve lets other hosts connect without TLS, so that tokens can be read on the way: set api_tls_cert and api_tls_key, \
+             or have a proxy with TLS ask 127.0.0.1".to_owned()
+        }),
+        every.then(|| {
+            "api_trusted_proxy names so many addresses that clients could claim any address: name your proxies alone".to_owned()
+        }),
+        open_key.map(|tls| {
+            let key = tls.key.display();
+            format!("api_tls_key: every user of this host can read {key}; take the right away with chmod o-r {key}")
+        }),
+    ];
+    warnings.into_iter().flatten().collect()
+}
+
+/// Whether a secret has so few different characters that it was typed and not drawn.
+fn is_guessable(secret: &str) -> bool {
+    let different: BTreeSet<char> = secret.chars().collect();
+    different.len() < FEWEST_CHARACTERS
+}
+
+fn is_open(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 /// Every address to listen on; none without a port.
@@ -252,6 +305,65 @@ mod tests {
         ] {
             assert_eq!(prefix(bad), Err(why.to_owned()), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_open_without_need_is_warned_about() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = folder.path().join("key.pem");
+        std::fs::write(&key, "").expect("writes");
+        let mode = |mode| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&key, permissions).expect("sets");
+        };
+        let settings = |secret: &str, listen: &str, proxy: &str, tls: bool| ApiSettings {
+            listen: Some(listen.parse().expect("an address")),
+            listen_also: Vec::new(),
+            prefix: String::new(),
+            secret: Some(secret.into()),
+            read: ApiRead::Open,
+            tls: tls.then(|| ApiTls {
+                cert: key.clone(),
+                key: key.clone(),
+            }),
+            trusted_proxies: vec![proxy.parse().expect("a network")],
+            url: None,
+            session: Duration::from_secs(300),
+        };
+        let good = "q7Wv0Zx1Rk2Pm3Ln4Bh5Gt6Fd7Sa8Yu9";
+        let check = |settings: &ApiSettings, expect: &str| {
+            let warnings = open_without_need(settings);
+            let expected = usize::from(!expect.is_empty());
+            assert_eq!(warnings.len(), expected, "{expect}: {warnings:?}");
+            assert!(
+                warnings.iter().all(|warning| warning.contains(expect)),
+                "{warnings:?}"
+            );
+        };
+        mode(0o600);
+        check(&settings(good, "127.0.0.1:1", "127.0.0.1/32", true), "");
+        check(&settings(good, "0.0.0.0:1", "10.0.0.0/8", true), "");
+        check(
+            &settings(&"a".repeat(40), "127.0.0.1:1", "127.0.0.1/32", false),
+            "secret_api",
+        );
+        check(
+            &settings(good, "0.0.0.0:1", "127.0.0.1/32", false),
+            "address_serve",
+        );
+        check(
+            &settings(good, "127.0.0.1:1", "0.0.0.0/0", false),
+            "api_trusted_proxy",
+        );
+        check(
+            &settings(good, "127.0.0.1:1", "::/0", false),
+            "api_trusted_proxy",
+        );
+        mode(0o644);
+        check(
+            &settings(good, "127.0.0.1:1", "127.0.0.1/32", true),
+            "api_tls_key",
+        );
     }
 
     #[test]

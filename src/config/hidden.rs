@@ -9,6 +9,11 @@ use url::Url;
 pub struct HiddenUrl(Url);
 
 impl HiddenUrl {
+    /// What stands for an address that was not read, because secrets are not looked at.
+    pub(super) fn unread() -> Option<Self> {
+        Url::parse("https://not-read.invalid/").ok().map(Self)
+    }
+
     /// The whole address, for the call alone.
     #[must_use]
     pub fn expose(&self) -> &Url {

@@ -6,7 +6,7 @@ use jiff::civil::Time;
 use secrecy::SecretString;
 
 use super::MailSettings;
-use super::hidden::{HiddenUrl, hidden_url};
+use super::hidden::HiddenUrl;
 use super::mail::recipients;
 use super::reader::{Reader, WordOr};
 use super::zone::{self, Zone};
@@ -137,10 +137,10 @@ pub(super) fn telling(
         .word_or_duration("email_remind")
         .and_then(WordOr::duration);
     let digest = reader.parsed("email_digest", digest_time).flatten();
-    let url = reader.parsed("webhook_url", hidden_url);
+    let url = reader.secret_address("webhook_url");
     let webhook = webhook(reader, url, "webhook_url", "secret_webhook");
     let every = reader.duration("dead_man_every");
-    let url = reader.parsed("dead_man_url", hidden_url);
+    let url = reader.secret_address("dead_man_url");
     TellingSettings {
         gather,
         remind,
@@ -173,7 +173,9 @@ fn webhook(
     secret_key: &str,
 ) -> Option<Webhook> {
     let secret = reader.secret(secret_key);
-    if url.is_none() && secret.is_some() && reader.find(url_key).is_none() {
+    let is_set = |key: &str| reader.find(key).is_some();
+    if url.is_none() && secret.is_some() && !is_set(url_key) && !is_set(&format!("{url_key}_file"))
+    {
         let (secret, url) = (reader.label(secret_key), reader.label(url_key));
         reader
             .warnings
@@ -212,7 +214,7 @@ fn route(
 fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteTarget> {
     let before = reader.problems.len();
     let (to, cc) = (recipients(reader, "to"), recipients(reader, "cc"));
-    let url = reader.parsed("webhook", hidden_url);
+    let url = reader.secret_address("webhook");
     let webhook = webhook(reader, url, "webhook", "secret");
     if reader.problems.len() > before {
         return None;

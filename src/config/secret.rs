@@ -5,10 +5,10 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::declared::Kind;
 use super::document::Raw;
+use super::hidden::{HiddenUrl, hidden_url};
 use super::layers::{Found, Layer};
 use super::problem::quote;
 use super::reader::Reader;
@@ -58,12 +58,50 @@ impl Reader<'_> {
         }
     }
 
+    /// An address that may hold a secret: given as secrets are, and never shown. Where secrets are not looked at, another address stands
+    /// for one that is in a file.
+    pub(super) fn secret_address(&mut self, key: &str) -> Option<HiddenUrl> {
+        let (value, file) = (self.find(key), self.find(&format!("{key}_file")));
+        if (self.secrets)(key) {
+            let text = self.secret(key)?;
+            let origin = value.or(file).map(|found| found.origin.as_str());
+            return self.address_in(key, text.expose_secret(), origin.unwrap_or_default());
+        }
+        match value.map(|found| (&found.raw, found)) {
+            Some((Raw::Text(text), found)) => self.address_in(key, text, &found.origin),
+            Some((_, found)) => self.reject(key, "is not a text", found),
+            None => file.and_then(|_| HiddenUrl::unread()),
+        }
+    }
+
+    fn address_in(&mut self, key: &str, text: &str, origin: &str) -> Option<HiddenUrl> {
+        let text = text.trim();
+        let address = match unprintable(text) {
+            Some(why) => Err(why.to_owned()),
+            None => hidden_url(text),
+        };
+        match address {
+            Ok(address) => Some(address),
+            Err(why) => self.refuse(key, &why, &self.kind(key).allowed(), origin),
+        }
+    }
+
     fn secret_value(&mut self, key: &str, found: &Found) -> Option<SecretString> {
         let Raw::Text(text) = &found.raw else {
-            return self.refuse(key, "is not a text", &Kind::Secret.allowed(), &found.origin);
+            return self.refuse(
+                key,
+                "is not a text",
+                &self.kind(key).allowed(),
+                &found.origin,
+            );
         };
         if text.contains('\u{fffd}') {
-            return self.refuse(key, "is not UTF-8", &Kind::Secret.allowed(), &found.origin);
+            return self.refuse(
+                key,
+                "is not UTF-8",
+                &self.kind(key).allowed(),
+                &found.origin,
+            );
         }
         if found.layer == Layer::Arguments {
             self.warnings.push(format!(

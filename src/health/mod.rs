@@ -81,6 +81,7 @@ mod snapshot;
 mod sources;
 mod state;
 mod switches;
+mod visible;
 mod waiting;
 
 #[cfg(test)]

@@ -9,10 +9,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::auth::{Refusal, RevokeError, Scope};
+use crate::http::auth::{Refusal, Scope};
 
 /// What is asked for where something is refused.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"labwatch\"");
+
+/// After how many seconds to try again what there is no answer to now.
+const RETRY_UNAVAILABLE: u32 = 5;
 
 /// What every error answer holds.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -128,9 +131,42 @@ pub(super) fn malformed(why: impl Display) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, why.to_string())
 }
 
+/// 400: the request names no host, or several.
+pub(super) fn bad_host() -> ApiError {
+    malformed("a request names one host in its header Host")
+}
+
+/// 421: the request is for another host.
+pub(super) fn other_host() -> ApiError {
+    ApiError::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "this labwatch is not reached by that name: set STATUS_API_URL to the address that browsers use".to_owned(),
+    )
+}
+
 /// 409: it cannot be done as things are.
 pub(super) fn conflict(why: impl Display) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, why.to_string())
+}
+
+/// 403: the token names other things to report on.
+pub(super) fn not_named(name: &str) -> ApiError {
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        format!(
+            "the token does not name {name} among what it may report on: make one with labwatch token --scope report --of {name}"
+        ),
+    )
+}
+
+/// 429: a token reports too often.
+pub(super) fn too_many_reports(wait: Duration) -> ApiError {
+    let seconds = wait.as_secs().saturating_add(1);
+    ApiError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        format!("this token reports too often: wait for {seconds} seconds"),
+    )
+    .with(RETRY_AFTER, HeaderValue::from(seconds))
 }
 
 /// 413: the body is too long.
@@ -156,11 +192,7 @@ pub(super) fn too_slow() -> ApiError {
         StatusCode::SERVICE_UNAVAILABLE,
         "the answer took too long: try again later".to_owned(),
     )
-}
-
-/// 507: no more can be revoked.
-pub(super) fn not_revoked(why: RevokeError) -> ApiError {
-    ApiError::new(StatusCode::INSUFFICIENT_STORAGE, why.to_string())
+    .with(RETRY_AFTER, HeaderValue::from(RETRY_UNAVAILABLE))
 }
 
 /// 404: labwatch keeps no history.
@@ -175,6 +207,7 @@ pub(super) fn no_history() -> ApiError {
 /// 503: there is an answer, but not now.
 pub(super) fn unavailable(why: impl Display) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())
+        .with(RETRY_AFTER, HeaderValue::from(RETRY_UNAVAILABLE))
 }
 
 /// 500: our own fault, which the log tells.

@@ -93,12 +93,16 @@ pub(super) async fn freshen(request: Request, next: Next) -> Response {
             response
         };
     }
+    let is_kept = response
+        .headers()
+        .get(CACHE_CONTROL)
+        .is_none_or(|keeping| keeping != "no-store");
     let small = response
         .body()
         .size_hint()
         .exact()
         .is_some_and(|bytes| bytes <= MAX_DIGESTED_BYTES as u64);
-    if whole && small {
+    if whole && small && is_kept {
         digested(response, &asked).await
     } else {
         response

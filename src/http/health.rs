@@ -19,7 +19,7 @@ use crate::health::{
     Change, HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
     targets_of,
 };
-use crate::http::auth::{Caller, Kept, Scope};
+use crate::http::auth::{Caller, Kept, Scope, Viewer};
 
 /// Takes the change of a category's switch to keep.
 pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
@@ -101,8 +101,11 @@ pub(super) fn routes(state: HealthRoutes) -> Router {
     (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
     (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
 ))]
-pub(super) async fn liveness(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
-    answered(dialects::liveness(&state.desk.picture()))
+pub(super) async fn liveness(
+    State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
+) -> Result<Response, ApiError> {
+    answered(dialects::liveness(&state.desk.picture().seen_by(viewer)))
 }
 
 /// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is well. Experiments are listed with their streams.
@@ -112,9 +115,13 @@ pub(super) async fn liveness(State(state): State<HealthRoutes>) -> Result<Respon
 ))]
 pub(super) async fn readiness(
     State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    answered(dialects::readiness(&state.desk.picture(), &asked(query)))
+    answered(dialects::readiness(
+        &state.desk.picture().seen_by(viewer),
+        &asked(query),
+    ))
 }
 
 /// The endpoints of the actuator.
@@ -152,13 +159,14 @@ pub(super) async fn added(
 ))]
 pub(super) async fn actuator_health(
     State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
     kind: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path(kind) = kind.map_err(|_| error::no_such_path(&uri))?;
     answered(dialects::health(
-        &state.desk.picture(),
+        &state.desk.picture().seen_by(viewer),
         &kind,
         &asked(query),
     ))
@@ -172,11 +180,16 @@ pub(super) async fn actuator_health(
 ))]
 pub(super) async fn actuator_health_of(
     State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
-    answered(dialects::health_of(&state.desk.picture(), &kind, &name))
+    answered(dialects::health_of(
+        &state.desk.picture().seen_by(viewer),
+        &kind,
+        &name,
+    ))
 }
 
 /// What runs here: the program, the laboratory in numbers, the rules in force.
@@ -187,7 +200,7 @@ pub(super) async fn info(
     State(state): State<HealthRoutes>,
     caller: Caller,
 ) -> Result<Response, ApiError> {
-    let picture = state.desk.picture();
+    let picture = state.desk.picture().seen_by(caller.visibility());
     answered(dialects::info(
         &picture,
         &state.contributors,
@@ -254,7 +267,7 @@ pub(super) async fn health(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
-    let picture = picture(&state, &query).await;
+    let picture = picture(&state, &query, &caller).await;
     let accepted: Vec<&str> = headers
         .get_all(ACCEPT)
         .iter()
@@ -287,10 +300,12 @@ fn reader(caller: &Caller) -> Reader {
 ))]
 pub(super) async fn gtg(
     State(state): State<HealthRoutes>,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
-    answered(Ok(dialects::gtg(&picture(&state, &query).await, &query)))
+    let picture = picture(&state, &query, &caller).await;
+    answered(Ok(dialects::gtg(&picture, &query)))
 }
 
 /// Every single check of the categories: each stream, each remote login, each component, each self-test.
@@ -300,10 +315,12 @@ pub(super) async fn gtg(
 ))]
 pub(super) async fn agg_health(
     State(state): State<HealthRoutes>,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = asked(query);
-    answered(dialects::agg_health(&picture(&state, &query).await, &query))
+    let picture = picture(&state, &query, &caller).await;
+    answered(dialects::agg_health(&picture, &query))
 }
 
 /// OK or FAIL of every component and experiment (Axway's form). The components decide.
@@ -311,8 +328,11 @@ pub(super) async fn agg_health(
     (status = 200, description = "OK", body = forms::Whole),
     (status = 503, description = "FAIL, in the same form", body = forms::Whole),
 ))]
-pub(super) async fn status(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
-    answered(dialects::status(&state.desk.picture()))
+pub(super) async fn status(
+    State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
+) -> Result<Response, ApiError> {
+    answered(dialects::status(&state.desk.picture().seen_by(viewer)))
 }
 
 /// OK or FAIL of one component or experiment.
@@ -322,20 +342,26 @@ pub(super) async fn status(State(state): State<HealthRoutes>) -> Result<Response
 ))]
 pub(super) async fn status_of(
     State(state): State<HealthRoutes>,
+    Viewer(viewer): Viewer,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
-    answered(dialects::status_of(&state.desk.picture(), &name))
+    answered(dialects::status_of(
+        &state.desk.picture().seen_by(viewer),
+        &name,
+    ))
 }
 
-/// The picture from the last results, or after everything was checked where that is asked for.
-async fn picture(state: &HealthRoutes, query: &Query) -> Picture {
-    if query.fresh {
+/// The picture from the last results; or, for readers with a token who ask for it, after everything was checked. Others could have book
+/// polled without end.
+async fn picture(state: &HealthRoutes, query: &Query, caller: &Caller) -> Picture {
+    let picture = if query.fresh && caller.may(Scope::Read) {
         state.refresher.picture().await
     } else {
         state.desk.picture()
-    }
+    };
+    picture.seen_by(caller.visibility())
 }
 
 fn asked(query: Option<String>) -> Query {

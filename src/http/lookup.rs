@@ -127,8 +127,10 @@ mod tests {
             pace: None,
             link: Link::Open,
             note: String::new(),
+            said: Default::default(),
             server_started: None,
             hides: 0,
+            unreadable_entries: 0,
             report: Some(Arc::new(report)),
         }
     }

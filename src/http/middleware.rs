@@ -25,7 +25,9 @@ use tracing::Instrument as _;
 use super::client::Peer;
 use super::error::{self, ApiError};
 use super::etag::{freshen, keeping};
+use super::packed::pack;
 use super::port_probe;
+use super::unread_body::settle;
 
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
@@ -80,7 +82,9 @@ pub(super) fn dressed(routes: Router) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(in_time))
         .layer(from_fn(freshen))
+        .layer(from_fn(pack))
         .layer(compression)
+        .layer(from_fn(settle))
         .layer(from_fn(with_common_layers))
 }
 

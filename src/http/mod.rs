@@ -5,26 +5,23 @@
 //! the history's reader, so a slow or hostile reader can stall nobody. Every error is JSON.
 
 pub mod auth;
-mod authenticator;
 mod categories;
-mod client;
 mod commands;
 mod complete;
 mod connection;
-mod cookie;
 mod document;
 mod error;
 mod etag;
 mod event;
 mod experiment;
 mod health;
-mod login;
 mod lookup;
 mod metrics;
 mod middleware;
-mod origin;
+mod packed;
 pub mod page;
 mod passive_checks;
+mod places;
 mod port_probe;
 mod prefix;
 mod response_cache;
@@ -32,10 +29,10 @@ mod routes;
 mod server;
 mod table;
 mod tls;
-mod tokens;
+mod unread_body;
 mod v2;
 
-pub use authenticator::{AccessSettings, Authenticator};
+pub use auth::authenticator::{AccessSettings, Authenticator};
 pub use categories::{Categories, ServiceRow};
 pub use commands::{Answered, Give, OrderState};
 pub use document::{DOCUMENT_JSON, document};
@@ -46,16 +43,19 @@ pub use port_probe::{StatusAnswer, labwatch_on, status_on};
 pub use prefix::below;
 pub use routes::{ApiState, health_router, router};
 pub use server::{
-    CONNECTION_LIFE, DRAIN, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_ACCEPT_FAILURES, MAX_CONNECTIONS,
-    MAX_HEAD_BYTES, STREAM_LIFE, serve, serve_over_tls,
+    CONNECTION_LIFE, CONNECTIONS_FOR_THIS_HOST, DRAIN, Door, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT,
+    MAX_ACCEPT_FAILURES, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_HEAD_BYTES, STREAM_LIFE,
+    serve, serve_through,
 };
 pub use table::{ROUTES, Rule};
 pub use tls::{Certificate, CertificateError, RELOAD_EVERY, TlsFiles};
 pub use v2::{
-    DOCUMENT_V2_JSON, KEPT_CHANGES, Live, MAX_LISTENERS, NoReport, PING_EVERY, ReportSource,
-    ReportSourcing, Reports, document_v2, report_routes,
+    DOCUMENT_V2_JSON, KEPT_CHANGES, LISTENERS_FOR_THIS_HOST, Live, MAX_LISTENERS,
+    MAX_LISTENERS_OF_ONE, NoReport, PING_EVERY, ReportSource, ReportSourcing, Reports, document_v2,
+    report_routes,
 };
 
+use auth::{authenticator, client, layer, login, tokens};
 use jiff::Timestamp;
 
 /// What stands for a time that never was, as in the program that labwatch replaces: `0001-01-01T00:00:00Z`.

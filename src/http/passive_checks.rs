@@ -1,6 +1,7 @@
 //! Reports that come in: how a component is that labwatch does not ask, and what an experiment found when it tested itself.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
@@ -17,7 +18,7 @@ use super::error::{self, ApiError};
 use super::health::HealthRoutes;
 use super::routes::answer;
 use crate::health::{self as room, Finding, HealthState, NotTaken, PassiveChecks};
-use crate::http::auth::{Caller, Noted};
+use crate::http::auth::{Caller, Noted, RateLimit};
 
 /// The longest body of a report, in bytes.
 const MAX_REPORT_BYTES: usize = 4 << 10;
@@ -25,11 +26,21 @@ const MAX_REPORT_BYTES: usize = 4 << 10;
 /// The longest detail of a report, in bytes.
 const MAX_DETAIL_BYTES: usize = 1_000;
 
+/// How many reports of one token are taken in [`REPORTS_WITHIN`].
+const MAX_REPORTS: u32 = 120;
+
+/// For how long they count.
+const REPORTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Of how many tokens they are counted at the same time.
+const REPORTING_TOKENS: usize = 1_024;
+
 /// What these paths answer from.
 #[derive(Clone)]
 pub(super) struct PushState {
     desk: HealthState,
     pushed: Arc<PassiveChecks>,
+    rate: Arc<RateLimit<String>>,
 }
 
 /// All paths.
@@ -37,6 +48,11 @@ pub(super) fn routes(health: &HealthRoutes) -> Router {
     let state = PushState {
         desk: health.desk.clone(),
         pushed: Arc::clone(&health.pushed),
+        rate: Arc::new(RateLimit::new(
+            MAX_REPORTS,
+            REPORTS_WITHIN,
+            REPORTING_TOKENS,
+        )),
     };
     let limit = DefaultBodyLimit::max(MAX_REPORT_BYTES);
     Router::new()
@@ -96,6 +112,7 @@ pub(super) async fn report(
     given: Given<Told>,
 ) -> Result<Response, ApiError> {
     let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
+    may_report(&state.rate, &caller, &name)?;
     if query.is_some_and(|query| !query.is_empty()) {
         return Err(error::malformed("a report takes no parameters"));
     }
@@ -127,6 +144,15 @@ pub(super) async fn report(
         .into_response())
 }
 
+/// Whether this caller may report on this name, and has not done so too often.
+fn may_report(rate: &RateLimit<String>, caller: &Caller, name: &str) -> Result<(), ApiError> {
+    let Some(token) = caller.pass().filter(|token| token.may_report_on(name)) else {
+        return Err(error::not_named(name));
+    };
+    rate.take(&token.id, Instant::now())
+        .map_err(error::too_many_reports)
+}
+
 fn finding(notified: Told) -> Result<Finding, ApiError> {
     if notified.detail.len() > MAX_DETAIL_BYTES || notified.detail.chars().any(char::is_control) {
         return Err(error::malformed(format!(
@@ -144,7 +170,7 @@ fn finding(notified: Told) -> Result<Finding, ApiError> {
 fn refused(why: NotTaken) -> ApiError {
     match &why {
         NotTaken::Kind(_) | NotTaken::Component(_) | NotTaken::Experiment(_) => {
-            tracing::info!("a report is not taken: {why}");
+            tracing::debug!("a report is not taken: {why}");
             error::unknown(why.to_string())
         }
         NotTaken::Asked(_) => error::conflict(why),

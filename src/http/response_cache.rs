@@ -1,70 +1,34 @@
-//! One rendering, and one compression, for all who read the same thing at the same time. What is long is kept only while somebody reads it.
+//! One rendering for all who read the same thing at the same time. What is long is kept compressed alone.
 
-use std::io::{self, Write as _};
 use std::sync::{Arc, Weak};
 
-use axum::body::Bytes;
-use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse, Response};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use tokio::sync::Mutex;
 
-/// The rendering of the newest thing that was asked for: compressed as it is, for that is a thirtieth; and whole as long as somebody is
-/// being sent it.
+use super::packed::Packed;
+
+/// The rendering of the newest thing that was asked for.
 ///
-/// It bounds what many readers cost: one rendering and one compression for each thing, and one copy in memory, however many read.
+/// It bounds what many readers cost: one rendering and one compression for each thing, and one compressed copy in memory, however many
+/// read and however slowly. While it is rendered there is one whole copy, and there are never two at the same time.
 pub(super) struct Shared<T> {
     latest: Mutex<Rendered<T>>,
 }
 
 struct Rendered<T> {
     of: Weak<T>,
-    body: Weak<Vec<u8>>,
-    packed: Option<Bytes>,
+    body: Option<Packed>,
 }
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
         Self {
-            latest: Mutex::new(Rendered::nothing()),
+            latest: Mutex::new(Rendered {
+                of: Weak::new(),
+                body: None,
+            }),
         }
-    }
-}
-
-impl<T> Rendered<T> {
-    fn nothing() -> Self {
-        Self {
-            of: Weak::new(),
-            body: Weak::new(),
-            packed: None,
-        }
-    }
-
-    /// Lets go what is of another thing.
-    fn turn_to(&mut self, thing: &Arc<T>) {
-        let of = Arc::downgrade(thing);
-        if !self.of.ptr_eq(&of) {
-            *self = Self {
-                of,
-                ..Self::nothing()
-            };
-        }
-    }
-
-    /// The whole rendering: the one that others are being sent, or a new one.
-    fn whole<E>(
-        &mut self,
-        thing: &T,
-        render: impl FnOnce(&T) -> Result<Vec<u8>, E>,
-    ) -> Result<Arc<Vec<u8>>, E> {
-        if let Some(body) = self.body.upgrade() {
-            return Ok(body);
-        }
-        let body = Arc::new(render(thing)?);
-        self.body = Arc::downgrade(&body);
-        Ok(body)
     }
 }
 
@@ -80,163 +44,53 @@ impl<T> Shared<T> {
         render: impl FnOnce(&T) -> Result<Vec<u8>, E>,
     ) -> Result<Response, E> {
         let mut latest = self.latest.lock().await;
-        latest.turn_to(thing);
-        let packed = takes_gzip(asked);
-        if let Some(body) = latest.packed.clone().filter(|_| packed) {
-            return Ok(compressed(body));
-        }
-        let whole = latest.whole(thing, render)?;
-        if packed {
-            latest.packed = pack(Arc::clone(&whole)).await;
-        }
-        let short = latest.packed.clone().filter(|_| packed);
-        Ok(short.map_or_else(
-            || super::routes::json(Bytes::from_owner(Body(whole))),
-            compressed,
-        ))
-    }
-}
-
-/// Compresses at the fastest level, beside what else is to be done. `None` when labwatch is stopping: then it is sent as it is.
-async fn pack(body: Arc<Vec<u8>>) -> Option<Bytes> {
-    let packing = tokio::task::spawn_blocking(move || -> io::Result<Vec<u8>> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(&body)?;
-        encoder.finish()
-    });
-    packing.await.ok()?.ok().map(Bytes::from)
-}
-
-fn compressed(body: Bytes) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "application/json"),
-        (CONTENT_ENCODING, "gzip"),
-        (VARY, "accept-encoding"),
-    ];
-    (
-        headers.map(|(name, value)| (name, HeaderValue::from_static(value))),
-        body,
-    )
-        .into_response()
-}
-
-/// Whether the reader takes gzip. One that takes it grudgingly (`gzip;q=0.1`) gets it too.
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    let lists = asked
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    lists.flat_map(|list| list.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let refused = weight
-            .trim()
-            .strip_prefix("q=")
-            .and_then(|weight| weight.parse().ok())
-            == Some(0.0);
-        name.trim().eq_ignore_ascii_case("gzip") && !refused
-    })
-}
-
-struct Body(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for Body {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
+        let of = Arc::downgrade(thing);
+        let known = latest.body.clone().filter(|_| latest.of.ptr_eq(&of));
+        let body = match known {
+            Some(body) => body,
+            None => {
+                latest.body = None;
+                let body = Packed::of(render(thing)?.into()).await;
+                *latest = Rendered {
+                    of,
+                    body: Some(body.clone()),
+                };
+                body
+            }
+        };
+        Ok(body.answer(asked))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::io::Read as _;
 
-    use axum::body::to_bytes;
-    use flate2::read::GzDecoder;
+    use axum::body::{Bytes, to_bytes};
 
+    use super::super::packed::PACKED_FROM;
     use super::*;
 
-    fn asking(coding: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(coding))])
-    }
-
-    /// Counts how often it renders.
-    fn render(rendered: &mut u8) -> impl FnMut(&u8) -> Result<Vec<u8>, Infallible> {
-        |_| {
-            *rendered += 1;
-            Ok(vec![*rendered])
-        }
-    }
-
     async fn bytes(answer: Result<Response, Infallible>) -> Bytes {
-        to_bytes(answer.expect("renders").into_body(), 1_000)
+        to_bytes(answer.expect("renders").into_body(), 2 * PACKED_FROM)
             .await
             .expect("a body")
     }
 
     #[tokio::test]
-    async fn readers_of_the_same_moment_share_and_nothing_long_is_kept() {
-        let (shared, plain, mut times) = (Shared::default(), HeaderMap::new(), 0);
-        let mut render = render(&mut times);
-        let (first, second) = (Arc::new(1), Arc::new(1));
-        let one = bytes(shared.answer(&plain, &first, &mut render).await).await;
-        let two = bytes(shared.answer(&plain, &first, &mut render).await).await;
-        assert_eq!(
-            (one[0], two[0], one.as_ptr()),
-            (1, 1, two.as_ptr()),
-            "one copy for two readers"
-        );
-        assert_eq!(
-            bytes(shared.answer(&plain, &second, &mut render).await).await[0],
-            2,
-            "another thing, another answer"
-        );
-        drop((one, two));
-        assert_eq!(
-            bytes(shared.answer(&plain, &second, &mut render).await).await[0],
-            3,
-            "nothing is kept without readers"
-        );
-    }
-
-    #[tokio::test]
-    async fn it_is_compressed_once_for_all_who_take_that() {
-        let (shared, mut times) = (Shared::default(), 0);
-        let mut render = render(&mut times);
-        let thing = Arc::new(1);
-        let first = shared
-            .answer(&asking("br, gzip"), &thing, &mut render)
-            .await
-            .expect("renders");
-        assert_eq!(first.headers()[CONTENT_ENCODING], "gzip");
-        let first = to_bytes(first.into_body(), 1_000).await.expect("a body");
-        let mut plain = Vec::new();
-        GzDecoder::new(&*first)
-            .read_to_end(&mut plain)
-            .expect("gzip");
-        assert_eq!(plain, [1]);
-        let second = bytes(shared.answer(&asking("gzip"), &thing, &mut render).await).await;
-        assert_eq!(first.as_ptr(), second.as_ptr(), "kept, with nobody reading");
-        let other = bytes(
-            shared
-                .answer(&asking("gzip"), &Arc::new(1), &mut render)
-                .await,
-        )
-        .await;
-        assert_ne!(first, other, "another thing, another answer");
-    }
-
-    #[test]
-    fn who_takes_gzip() {
-        for (coding, takes) in [
-            ("gzip", true),
-            ("br;q=1, GZIP ;q=0.5", true),
-            ("gzip;q=0", false),
-            ("gzip; q=0.0", false),
-            ("br", false),
-        ] {
-            assert_eq!(takes_gzip(&asking(coding)), takes, "{coding}");
+    async fn readers_of_the_same_moment_share_one_rendering() {
+        for length in [1, PACKED_FROM] {
+            let (shared, plain, mut rendered) = (Shared::default(), HeaderMap::new(), 0);
+            let mut render = |_: &u8| {
+                rendered += 1;
+                Ok(vec![rendered; length])
+            };
+            let (first, second) = (Arc::new(1), Arc::new(1));
+            for (thing, expect) in [(&first, 1), (&first, 1), (&second, 2), (&second, 2)] {
+                let body = bytes(shared.answer(&plain, thing, &mut render).await).await;
+                assert_eq!(body, vec![expect; length], "another thing, another answer");
+            }
         }
-        assert!(!takes_gzip(&HeaderMap::new()));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use axum::routing::{delete, get, post};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::authenticator::{self, Authenticator};
+use super::authenticator::Authenticator;
 use super::commands::{self, OrderState};
 use super::document::DOCUMENT_JSON;
 use super::error::{self, ApiError};
@@ -25,7 +25,7 @@ use super::health::{self, HealthRoutes};
 use super::metrics::{self, Figures};
 use super::response_cache::Shared;
 use super::v2::{self, Live, Past, Sheets};
-use super::{categories, login, middleware, passive_checks, tokens};
+use super::{categories, layer, login, middleware, passive_checks, tokens};
 use crate::health::HealthState;
 use crate::http::auth::Caller;
 use crate::store::Reader;
@@ -104,20 +104,20 @@ pub fn router(state: ApiState, authenticator: Arc<Authenticator>, others: Router
     });
     let routes = match state.figures {
         Some(figures) => metrics::counted(
-            authenticator::before(
+            layer::before(
                 routes.merge(metrics::routes(figures.clone())),
                 authenticator,
             ),
             figures,
         ),
-        None => authenticator::before(routes, authenticator),
+        None => layer::before(routes, authenticator),
     };
     middleware::dressed(routes)
 }
 
 /// The health endpoints alone, behind the same gate: for a listener of their own.
 pub fn health_router(health: HealthRoutes, authenticator: Arc<Authenticator>) -> Router {
-    middleware::dressed(authenticator::before(health::routes(health), authenticator))
+    middleware::dressed(layer::before(health::routes(health), authenticator))
 }
 
 /// What the handlers share.

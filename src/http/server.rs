@@ -1,43 +1,57 @@
-//! Serves a router to strangers: HTTP/1.1, over TLS or not, with a bound on everything that a client could hold on to. Knows no path and no
-//! answer.
+//! Serves a router to strangers: HTTP/1.1, over TLS or not, with a bound on everything that a client could hold on to. Knows no path.
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
-use hyper::body::Incoming;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::{HeaderValue, Request, Response, Version};
+use axum::response::IntoResponse as _;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Peer;
+use super::error;
+use super::middleware;
+use super::places::{Place, PlaceLimits, Places};
 use super::tls::Certificate;
 
-/// How many connections are served at the same time, streams aside. Further ones wait in the system's queue until one ends.
+/// How many connections are served at the same time, streams aside. A further one takes the place of one that waits for a request.
 pub const MAX_CONNECTIONS: usize = 256;
+
+/// How many of them one client may have. Clients on this host and trusted proxies may have all.
+pub const MAX_CONNECTIONS_OF_ONE: usize = 64;
+
+/// How many further connections only clients on this host may have, so that health is answered whatever others do.
+pub const CONNECTIONS_FOR_THIS_HOST: usize = 16;
 
 /// The longest time from opening a connection, or from the last answer on it, to the end of the next request's head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest time for a TLS handshake. One under way takes the place of a connection, so there are at most [`MAX_CONNECTIONS`].
+/// The longest time for a TLS handshake. A connection has a place meanwhile, which others may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest life of a connection, so that a client that reads or sends drop by drop cannot keep its place for ever.
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 
-/// The longest life of a connection that has become a stream. Whoever listens comes back and goes on where it was.
+/// The longest life of a connection that has become a stream. A listener comes back and goes on where it was.
 pub const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 
 /// How long an answer under way may still take after the stop, or after the end of its connection's life.
@@ -52,36 +66,45 @@ pub const MAX_ACCEPT_FAILURES: u32 = 60;
 /// How long to wait after a failure to take a connection: file descriptors run out, and some come back.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves until `stop`, then lets the answers under way end, for at most [`DRAIN`].
+/// What a listener knows about its clients.
+#[derive(Clone, Default)]
+pub struct Door {
+    /// The certificate that it shows; without one there is no TLS.
+    pub certificate: Option<Arc<Certificate>>,
+    /// The proxies that speak for many clients.
+    pub trusted_proxies: Arc<[IpNet]>,
+}
+
+/// Serves without TLS until `stop`, then lets the answers under way end, for at most [`DRAIN`].
 ///
 /// # Errors
-/// When the listener gives no connection [`MAX_ACCEPT_FAILURES`] times in a row; the error is the last one's.
+/// As [`serve_through`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    serve_within(Limits::default(), None, listener, router, stop).await
+    serve_through(Door::default(), listener, router, stop).await
 }
 
-/// Serves over TLS until `stop`, as [`serve`] does without.
+/// Serves as this door says until `stop`, then lets the answers under way end, for at most [`DRAIN`].
 ///
 /// # Errors
-/// As [`serve`]; also when no TLS can be set up, of which no case is known.
-pub async fn serve_over_tls(
-    certificate: Arc<Certificate>,
+/// When the listener gives no connection [`MAX_ACCEPT_FAILURES`] times in a row; the error is the last one's. Also when no TLS can be set
+/// up, of which no case is known.
+pub async fn serve_through(
+    door: Door,
     listener: TcpListener,
     router: Router,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let acceptor = certificate.acceptor().map_err(io::Error::other)?;
-    serve_within(Limits::default(), Some(acceptor), listener, router, stop).await
+    serve_within(Limits::default(), door, listener, router, stop).await
 }
 
 /// The bounds on clients; tests take smaller ones.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    connections: usize,
+    places: PlaceLimits,
     head: Duration,
     handshake: Duration,
     life: Duration,
@@ -92,7 +115,11 @@ struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: MAX_CONNECTIONS,
+            places: PlaceLimits {
+                together: MAX_CONNECTIONS,
+                of_one: MAX_CONNECTIONS_OF_ONE,
+                for_this_host: CONNECTIONS_FOR_THIS_HOST,
+            },
             head: HEAD_TIMEOUT,
             handshake: HANDSHAKE_TIMEOUT,
             life: CONNECTION_LIFE,
@@ -104,25 +131,27 @@ impl Default for Limits {
 
 async fn serve_within(
     limits: Limits,
-    tls: Option<TlsAcceptor>,
+    door: Door,
     listener: TcpListener,
     router: Router,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let stop = stop.child_token();
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let tls = door.certificate.as_ref().map(Certificate::acceptor);
+    let tls = tls.transpose().map_err(io::Error::other)?;
+    let places = Places::new(limits.places);
     let mut connections = JoinSet::new();
     let mut failures = 0;
     let outcome = loop {
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
             Some(ended) = connections.join_next() => note(ended),
-            (place, taken) = next(&places, &listener) => match taken {
+            accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
                     failures = 0;
-                    let peer = Peer { address: from, tls: tls.is_some() };
-                    let service = Known { peer, seat: Seat::new(place), inner: TowerToHyperService::new(router.clone()) };
-                    connections.spawn(welcome(limits, tls.clone(), stream, service, stop.clone()));
+                    if let Some(service) = admit(&places, &door, from, &router) {
+                        connections.spawn(welcome(limits, tls.clone(), stream, service, stop.clone()));
+                    }
                 }
                 Err(fault) if is_the_clients(&fault) => {}
                 Err(fault) if failures == MAX_ACCEPT_FAILURES => break Err(fault),
@@ -140,17 +169,22 @@ async fn serve_within(
     outcome
 }
 
-/// The next connection, as soon as there is a place for it.
-async fn next(
-    places: &Arc<Semaphore>,
-    listener: &TcpListener,
-) -> (
-    Option<OwnedSemaphorePermit>,
-    io::Result<(TcpStream, SocketAddr)>,
-) {
-    // Nobody closes the places, so there always comes one.
-    let place = Arc::clone(places).acquire_owned().await.ok();
-    (place, listener.accept().await)
+/// Gives a new connection a place. One that gets none is closed.
+fn admit(places: &Arc<Places>, door: &Door, from: SocketAddr, router: &Router) -> Option<Known> {
+    let address = from.ip().to_canonical();
+    let speaks_for_many = door
+        .trusted_proxies
+        .iter()
+        .any(|network| network.contains(&address));
+    let place = places.take(address, speaks_for_many)?;
+    Some(Known {
+        peer: Peer {
+            address: from,
+            tls: door.certificate.is_some(),
+        },
+        seat: Seat::new(place),
+        inner: TowerToHyperService::new(router.clone()),
+    })
 }
 
 /// A connection's place among those that are served at the same time. Every request carries that of its connection.
@@ -159,36 +193,44 @@ pub(super) struct Seat(Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
-    place: Mutex<Option<OwnedSemaphorePermit>>,
+    place: Mutex<Option<Place>>,
     streams: CancellationToken,
     cut: CancellationToken,
+    displaced: CancellationToken,
 }
 
 impl Seat {
-    fn new(place: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(place: Place) -> Self {
         Self(Arc::new(Held {
-            place: Mutex::new(place),
+            displaced: place.displaced(),
+            place: Mutex::new(Some(place)),
             streams: CancellationToken::new(),
             cut: CancellationToken::new(),
         }))
     }
 
     /// Says that the connection is a stream from now on: it lives longer, and leaves its place to another connection.
-    /// Whoever says so bounds how many streams there are.
+    /// The caller bounds how many streams there are.
     pub(super) fn becomes_a_stream(&self) {
         self.0.streams.cancel();
-        drop(
-            self.0
-                .place
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(self.place().take());
     }
 
     /// Ends the connection: its client does not read.
     pub(super) fn cut(&self) {
         self.0.cut.cancel();
+    }
+
+    /// Says that a request is answered from now on, until the answer's body is dropped.
+    fn answers(&self) -> Answering {
+        if let Some(place) = &*self.place() {
+            place.waits(false);
+        }
+        Answering(self.clone())
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Place>> {
+        self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the connection has lived its life.
@@ -200,6 +242,43 @@ impl Seat {
     }
 }
 
+/// A request that is being answered. While it is, its connection keeps its place.
+struct Answering(Seat);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(place) = &*self.0.place() {
+            place.waits(true);
+        }
+    }
+}
+
+/// The body of an answer, as long as it is not handed over.
+struct Answered {
+    body: Body,
+    _answering: Answering,
+}
+
+impl HttpBody for Answered {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// The router, with each request told whose connection it came over and what place that has.
 struct Known {
     peer: Peer,
@@ -208,15 +287,46 @@ struct Known {
 }
 
 impl Service<Request<Incoming>> for Known {
-    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
-    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
-    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+    type Response = Response<Answered>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        if !has_one_host(&request) {
+            let request = request.map(Body::new);
+            let answer = middleware::dressed_alone(&request, error::bad_host().into_response());
+            let answering = self.seat.answers();
+            return Box::pin(ready(Ok(closing(answer).map(|body| Answered {
+                body,
+                _answering: answering,
+            }))));
+        }
         request.extensions_mut().insert(self.seat.clone());
-        self.inner.call(request)
+        let answering = self.seat.answers();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await?;
+            Ok(answer.map(|body| Answered {
+                body,
+                _answering: answering,
+            }))
+        })
     }
+}
+
+/// Whether a request names one host, as every request of HTTP/1.1 must (RFC 9112, 3.2).
+fn has_one_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let first = hosts.next();
+    let is_old = request.version() < Version::HTTP_11;
+    hosts.next().is_none() && (is_old || first.is_some())
+}
+
+fn closing(mut answer: Response<Body>) -> Response<Body> {
+    let close = HeaderValue::from_static("close");
+    answer.headers_mut().insert(CONNECTION, close);
+    answer
 }
 
 /// Agrees with one client on TLS, where that is wanted, and answers it.
@@ -230,8 +340,10 @@ async fn welcome(
     let Some(tls) = tls else {
         return converse(limits, stream, service, stop).await;
     };
+    let displaced = service.seat.0.displaced.clone();
     let agreed = tokio::select! {
         () = stop.cancelled() => return,
+        () = displaced.cancelled() => return,
         agreed = timeout(limits.handshake, tls.accept(stream)) => agreed,
     };
     match agreed {
@@ -262,6 +374,8 @@ async fn converse(
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => Ok(ended),
+        // It waits for a request, so nothing is lost.
+        () = seat.0.displaced.cancelled() => return,
         () = over => {
             connection.as_mut().graceful_shutdown();
             timeout(limits.drain, connection).await
@@ -323,7 +437,7 @@ mod tests {
             Self::start_with(limits, None).await
         }
 
-        async fn start_with(limits: Limits, tls: Option<TlsAcceptor>) -> Self {
+        async fn start_with(limits: Limits, certificate: Option<Arc<Certificate>>) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
             let address = listener.local_addr().expect("has an address");
             let (stop, late, asked) = (
@@ -344,7 +458,11 @@ mod tests {
                 .route("/late", get(handler))
                 .route("/big", get(async || vec![b'x'; BIG]));
             let mut tasks = JoinSet::new();
-            tasks.spawn(serve_within(limits, tls, listener, router, stop.clone()));
+            let door = Door {
+                certificate,
+                ..Door::default()
+            };
+            tasks.spawn(serve_within(limits, door, listener, router, stop.clone()));
             Self {
                 address,
                 stop,
@@ -409,18 +527,8 @@ mod tests {
         };
         std::fs::write(&files.certificate, signed.cert.pem()).expect("writes");
         std::fs::write(&files.key, signed.signing_key.serialize_pem()).expect("writes");
-        let acceptor = Certificate::load(files)
-            .expect("loads")
-            .acceptor()
-            .expect("makes TLS");
-        let server = Server::start_with(
-            Limits {
-                connections: 1,
-                ..Limits::default()
-            },
-            Some(acceptor),
-        )
-        .await;
+        let certificate = Certificate::load(files).expect("loads");
+        let server = Server::start_with(Limits::default(), Some(certificate)).await;
         let start = Instant::now();
         let mut slow = server.send("\u{16}\u{3}\u{1}").await;
         sleep(HANDSHAKE_TIMEOUT / 2).await;
@@ -444,18 +552,40 @@ mod tests {
         server.end().await.expect("ends well");
     }
 
+    /// More clients than there are places, which send nothing or a part of a head: the next one is answered at once.
     #[tokio::test(start_paused = true)]
-    async fn a_full_house_lets_the_next_one_in_when_a_place_is_free() {
+    async fn clients_that_send_nothing_keep_out_nobody() {
+        let server = Server::start(Limits::default()).await;
+        let mut hostile = Vec::new();
+        for n in 0..2 * MAX_CONNECTIONS {
+            let part = ["", "GET / HTTP/1.1\r\nhost"];
+            hostile.push(server.send(part[n % 2]).await);
+        }
+        let start = Instant::now();
+        assert!(server.ask("/").await.ends_with("hello"));
+        assert!(start.elapsed() < Duration::from_millis(50));
+        let first = hostile.swap_remove(0);
+        assert_eq!(rest(first).await, "", "the oldest made room");
+        server.end().await.expect("ends well");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_under_way_makes_no_room() {
         let server = Server::start(Limits {
-            connections: 2,
+            places: PlaceLimits {
+                together: 1,
+                of_one: 1,
+                for_this_host: 0,
+            },
             ..Limits::default()
         })
         .await;
-        let _first = server.send("").await;
-        let _second = server.send("").await;
-        let start = Instant::now();
+        let reader = server.send(&request("/late")).await;
+        server.asked.notified().await;
+        assert_eq!(server.ask("/").await, "", "there is no place");
+        server.late.notify_one();
+        assert!(rest(reader).await.ends_with("at last"));
         assert!(server.ask("/").await.ends_with("hello"));
-        assert_eq!(start.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
         server.end().await.expect("ends well");
     }
 
@@ -470,6 +600,24 @@ mod tests {
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(2 * MAX_HEAD_BYTES));
         assert!(!rest(server.send(&long).await).await.contains("200 OK"));
         assert!(server.ask("/").await.ends_with("hello"));
+        server.end().await.expect("ends well");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_names_one_host() {
+        let server = Server::start(Limits::default()).await;
+        for (head, status) in [
+            (
+                "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+                "200",
+            ),
+            ("GET / HTTP/1.1\r\nconnection: close\r\n\r\n", "400"),
+            ("GET / HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n", "400"),
+            ("GET / HTTP/1.0\r\n\r\n", "200"),
+        ] {
+            let answer = rest(server.send(head).await).await;
+            assert!(answer.contains(&format!(" {status} ")), "{head}: {answer}");
+        }
         server.end().await.expect("ends well");
     }
 

@@ -1,11 +1,9 @@
 //! The engine in virtual time: recordings of real servers are run through it, and what comes of it is printed for people.
 //! Reads the files of a recording; does no other IO and reads no clock.
 
-mod book;
 mod play;
 mod print;
 mod recording;
-mod stage;
 mod words;
 
 use std::io::Write;
@@ -13,11 +11,9 @@ use std::path::Path;
 
 use engine::Policy;
 
-pub use book::{Listed, ModelBook};
 pub use play::{Outcome, STARTUP, Switched, replay};
 pub use print::{json, text};
 pub use recording::{Exchange, MAX_FILE_BYTES, MAX_LINE_BYTES, Recorded, Recording, ReplayError};
-pub use stage::{Moved, Plan, Stage, World};
 pub use words::{Clock, Kind, Notified, tell};
 
 /// Reads the recording in `folder`, runs it through an engine and prints what comes of it, as text or as JSON lines.

@@ -6,12 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::book::{Listed, ModelBook};
 use super::recording::{Exchange, Recorded, Recording};
-use super::stage::{Plan, Stage, World};
 use super::words::{Kind, Notified, tell};
-use engine::model::{Availability, ResourceName, Stub, Topic};
+use engine::model::{Availability, ResourceName, Stub};
 use engine::{Action, Input, Policy, Route, Sampling, Switch};
+use lab::{Book, Manifest, Stage, Timeline, World};
 
 /// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a laboratory's life.
 pub const STARTUP: Duration = Duration::from_secs(5);
@@ -40,7 +39,7 @@ pub struct Outcome {
     pub switches: BTreeMap<ResourceName, Switched>,
     /// How many mails were sent.
     pub mails: usize,
-    /// Withdrawals of experiments that what was done to the laboratory does not name; `None` when nobody wrote down what was done.
+    /// Withdrawals of experiments that what was done to the laboratory does not name; `None` when the recording does not say what was done.
     pub unexplained: Option<Vec<ResourceName>>,
 }
 
@@ -91,9 +90,9 @@ enum Event {
 #[derive(Debug)]
 struct Player {
     poll_every: Duration,
-    book: ModelBook,
-    manifest: BTreeMap<ResourceName, Listed>,
-    /// What book says of resources that nobody has switched since the last upload.
+    book: Book,
+    manifest: Manifest,
+    /// What book says of resources that were not switched since the last upload.
     loaded: Option<String>,
     notified: Vec<Notified>,
     switches: BTreeMap<ResourceName, Switched>,
@@ -105,8 +104,8 @@ impl Player {
     fn new(poll_every: Duration) -> Self {
         Self {
             poll_every,
-            book: ModelBook::default(),
-            manifest: BTreeMap::new(),
+            book: Book::default(),
+            manifest: Manifest::new(),
             loaded: None,
             notified: Vec::new(),
             switches: BTreeMap::new(),
@@ -148,14 +147,14 @@ impl Player {
             ("PUT", 204, Some(Ok(name))) => {
                 let text = |key: &str| exchange.params.get(key).and_then(Value::as_str);
                 self.book
-                    .set(&name, text("available")? == "true", text("reason")?)
+                    .set(name.as_str(), text("available")? == "true", text("reason")?)
                     .then_some(())
             }
             _ => None,
         }
     }
 
-    fn listed(&mut self, manifest: BTreeMap<ResourceName, Listed>) -> Option<()> {
+    fn listed(&mut self, manifest: Manifest) -> Option<()> {
         if manifest.is_empty() {
             self.book.restart();
             return Some(());
@@ -177,7 +176,7 @@ impl Player {
                 return Some(());
             }
         }
-        self.book.said(name)?;
+        self.book.stored(name.as_str())?;
         None
     }
 
@@ -220,20 +219,12 @@ impl Player {
     }
 }
 
-/// Book's list of resources.
-fn manifest(body: &Value) -> BTreeMap<ResourceName, Listed> {
+/// Book's list of resources, as far as they can be read.
+fn manifest(body: &Value) -> Manifest {
     let resources = body.as_object().into_iter().flatten();
     resources
         .filter_map(|(name, resource)| {
-            let stub = Stub::try_new(resource.get("topic_stub")?.as_str()?).ok()?;
-            let keys = resource
-                .get("streams")?
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str);
-            let streams = keys.filter_map(|key| Topic::of(&stub, key).ok()).collect();
-            Some((ResourceName::try_new(name).ok()?, Listed { stub, streams }))
+            Some((name.clone(), serde_json::from_value(resource.clone()).ok()?))
         })
         .collect()
 }
@@ -241,7 +232,7 @@ fn manifest(body: &Value) -> BTreeMap<ResourceName, Listed> {
 impl World for Player {
     type Event = Event;
 
-    fn happen(&mut self, event: Event, plan: &mut Plan<Event>) -> Vec<Input> {
+    fn happen(&mut self, event: Event, plan: &mut Timeline<Event>) -> Vec<Input> {
         match event {
             Event::Recorded(recorded) => self.recorded(recorded, plan.now().wall()),
             Event::Poll => {
@@ -262,7 +253,7 @@ impl World for Player {
         }
     }
 
-    fn act(&mut self, action: Action, plan: &mut Plan<Event>) {
+    fn act(&mut self, action: Action, plan: &mut Timeline<Event>) {
         let notified = tell(&action, plan.now().wall(), &|at| {
             at.strftime("%H:%M:%S").to_string()
         });

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use engine::model::{
     Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub,
-    format_duration,
+    Visibility, format_duration,
 };
 use engine::{
     Action, AlertLine, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion,
@@ -139,7 +139,16 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
         Record::Switched {
             resource, outcome, ..
         } => (Kind::Switch, switched(resource, outcome)?),
-        Record::Source { name, health, note } => (Kind::Source, source(*name, *health, note)),
+        Record::Source {
+            name, health, said, ..
+        } => (
+            Kind::Source,
+            source(
+                *name,
+                *health,
+                said.show(Visibility::MAINTAINER).map_or("", String::as_str),
+            ),
+        ),
         Record::Hold {
             resource,
             reason: Some(reason),
@@ -164,7 +173,7 @@ fn recorded(record: &Record) -> Option<(Kind, String)> {
             Kind::Mail,
             format!(
                 "#{id} not sent: {}{}",
-                fault.fault,
+                fault.fault.words(Visibility::MAINTAINER),
                 if fault.permanent { " (for good)" } else { "" }
             ),
         ),
@@ -238,7 +247,10 @@ fn switched(resource: &ResourceName, outcome: &SwitchOutcome) -> Option<String> 
             "{resource} left alone, a person holds it: \"{reason}\""
         )),
         SwitchOutcome::Gone => Some(format!("{resource} not switched: book does not know it")),
-        SwitchOutcome::Failed(fault) => Some(format!("{resource} not switched: {fault}")),
+        SwitchOutcome::Failed(fault) => Some(format!(
+            "{resource} not switched: {}",
+            fault.words(Visibility::MAINTAINER)
+        )),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A report as CSV (RFC 4180), for spreadsheets: one line for each row, and one for everything. A name that a spreadsheet would take for a
 //! formula gets an apostrophe.
 
-use csv::{Terminator, WriterBuilder};
+use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
 use super::sheet::{By, Report, Row};
 
@@ -36,8 +36,13 @@ const COLUMNS: [&str; 27] = [
     "bookings_missed",
 ];
 
-/// What a spreadsheet takes for the beginning of a formula, or skips before one.
-const STARTS_FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// What a spreadsheet takes for the beginning of a formula, or skips before one; the last four are wide forms of the others.
+const STARTS_FORMULA: [char; 10] = [
+    '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+];
+
+/// What a spreadsheet may take for the end of a cell, although we separate by commas: it goes by its own settings.
+const ENDS_CELL: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
 
 /// The rows of one kind, and behind them the one of everything.
 #[must_use]
@@ -52,24 +57,38 @@ fn written<'a>(
     head: impl Iterator<Item = &'static str>,
     rows: impl Iterator<Item = &'a Row>,
 ) -> Option<String> {
-    let mut writer = WriterBuilder::new()
-        .terminator(Terminator::CRLF)
-        .from_writer(Vec::new());
+    let mut writer = writer(QuoteStyle::Necessary, Vec::new());
     writer.write_record(head).ok()?;
+    // Whatever separates cells for the reader, a text in quotation marks is one.
+    let mut writer = self::writer(QuoteStyle::NonNumeric, writer.into_inner().ok()?);
     for row in rows {
-        let cells = [cell(&row.name)].into_iter().chain(numbers(row));
+        let cells = [guarded(&row.name)].into_iter().chain(numbers(row));
         writer.write_record(cells).ok()?;
     }
     String::from_utf8(writer.into_inner().ok()?).ok()
 }
 
+fn writer(style: QuoteStyle, text: Vec<u8>) -> Writer<Vec<u8>> {
+    WriterBuilder::new()
+        .terminator(Terminator::CRLF)
+        .quote_style(style)
+        .from_writer(text)
+}
+
 /// A text that no spreadsheet takes for a formula.
-fn cell(text: &str) -> String {
-    if text.starts_with(STARTS_FORMULA) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
+fn guarded(text: &str) -> String {
+    let mut cell = String::with_capacity(text.len());
+    let mut at_start = true;
+    for letter in text.chars() {
+        if at_start && STARTS_FORMULA.contains(&letter) {
+            cell.push('\'');
+        }
+        cell.push(letter);
+        // A quotation mark can end a cell for a program that does not know that it is doubled.
+        at_start =
+            ENDS_CELL.contains(&letter) || (at_start && (letter.is_whitespace() || letter == '"'));
     }
+    cell
 }
 
 fn numbers(row: &Row) -> [String; 27] {
@@ -121,17 +140,24 @@ mod tests {
     #[test]
     fn hostile_names_are_only_names() {
         for (name, expect) in [
-            ("pend00", "pend00"),
-            ("=1+1", "'=1+1"),
-            ("+1", "'+1"),
-            ("-1", "'-1"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("\t=1", "'\t=1"),
+            ("pend00", "\"pend00\""),
+            ("=1+1", "\"'=1+1\""),
+            ("+1", "\"'+1\""),
+            ("-1", "\"'-1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("\t=1", "\"'\t'=1\""),
+            (" =1", "\" '=1\""),
+            ("a;=cmd|/C calc!A0", "\"a;'=cmd|/C calc!A0\""),
+            ("a,@x", "\"a,'@x\""),
+            ("\u{ff1d}1", "\"'\u{ff1d}1\""),
             ("a,b", "\"a,b\""),
+            ("a-b", "\"a-b\""),
             ("a\"b", "\"a\"\"b\""),
             ("a\r\nb", "\"a\r\nb\""),
             ("=\"x\",y", "\"'=\"\"x\"\",y\""),
-            ("pend-ü", "pend-ü"),
+            ("\"=x", "\"\"\"'=x\""),
+            ("pend-ü", "\"pend-ü\""),
+            ("", "\"\""),
         ] {
             let row = Row {
                 name: name.to_owned(),

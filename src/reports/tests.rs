@@ -317,11 +317,13 @@ fn csv_has_a_line_for_each_and_one_for_all() {
     assert!(
         lines
             .get(1)
-            .is_some_and(|line| line.starts_with("a,1,98.6395,50.0000,43500.00,0.00,")),
+            .is_some_and(|line| line.starts_with("\"a\",1,98.6395,50.0000,43500.00,0.00,")),
         "{csv}"
     );
     assert!(
-        lines.last().is_some_and(|line| line.starts_with("all,2,")),
+        lines
+            .last()
+            .is_some_and(|line| line.starts_with("\"all\",2,")),
         "{csv}"
     );
 }

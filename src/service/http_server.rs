@@ -23,8 +23,8 @@ use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, HealthRoutes,
-    OrderState, TlsFiles, page,
+    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Door,
+    HealthRoutes, OrderState, TlsFiles, page,
 };
 use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
@@ -330,14 +330,13 @@ fn start_as(
             Arc::clone(certificate).follow(http::RELOAD_EVERY, stops.all.clone()),
         );
     }
-    let serving = listeners.into_iter().map(|listener| {
-        serve(
-            listener,
-            certificate.clone(),
-            router.clone(),
-            stops.api.clone(),
-        )
-    });
+    let door = Door {
+        certificate,
+        trusted_proxies: settings.trusted_proxies.as_slice().into(),
+    };
+    let serving = listeners
+        .into_iter()
+        .map(|listener| serve(door.clone(), listener, router.clone(), stops.api.clone()));
     let serving = join_all(serving.collect::<Vec<_>>());
     parts.spawn(name, async move {
         serving.await;
@@ -346,17 +345,8 @@ fn start_as(
 }
 
 /// Serves until `stop`, over TLS where there is a certificate.
-async fn serve(
-    listener: TcpListener,
-    certificate: Option<Arc<Certificate>>,
-    router: Router,
-    stop: CancellationToken,
-) {
-    let served = match certificate {
-        Some(certificate) => http::serve_over_tls(certificate, listener, router, stop).await,
-        None => http::serve(listener, router, stop).await,
-    };
-    if let Err(error) = served {
+async fn serve(door: Door, listener: TcpListener, router: Router, stop: CancellationToken) {
+    if let Err(error) = http::serve_through(door, listener, router, stop).await {
         tracing::error!(%error, "a listener for HTTP cannot go on");
     }
 }

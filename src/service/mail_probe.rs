@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::config::{MailAuth, MailSettings, MailTls, Sources, load_rules};
     use crate::health::State;
-    use crate::lab::{MailCatcher, MailMood};
+    use lab::{MailCatcher, MailMood};
 
     fn config(port: u16) -> Arc<Config> {
         let mail = MailSettings {

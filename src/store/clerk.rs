@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::entry::{Delivery, Entry, Note, NoteKind, Notified, OutboxState, Outgoing};
 use super::letter::{Alerted, Letter, concern_named};
 use super::memory::{Memory, Pending};
-use engine::model::{Health, ResourceName, RouteName, Stub};
+use engine::model::{Health, ResourceName, RouteName, Stub, Visibility};
 use engine::{
     self, DeliveryFault, Heard, Issue, Known, MailThread, ManualOverride, MessageId, NotifiedAlert,
     Record, ReminderState, RouteMemory, Summary, SuppressionEntry, SuppressionId, SuppressionKind,
@@ -200,7 +200,7 @@ impl Clerk {
             } else {
                 OutboxState::Pending
             };
-            return delivery(state, Some(failure.fault.to_string()));
+            return delivery(state, Some(failure.fault.words(Visibility::MAINTAINER)));
         }
         let Some(at_place) = self
             .on_their_way

@@ -1,9 +1,9 @@
 //! Opening the database file: folder, lock, settings of SQLite, migrations, a check that it is sound, and what to do when it is not.
 //! It knows no table by its meaning.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ const MIGRATIONS: [&str; 3] = [
 
 /// Access for the service's user, and for looking to its group.
 const FOLDER_MODE: u32 = 0o750;
+
+/// The database holds what servers and people said, for the service's user alone.
+const FILE_MODE: u32 = 0o600;
 
 /// How long a statement waits for another process that has the file locked, such as an admin's `sqlite3`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -283,7 +286,32 @@ fn make(dir: &Path) -> Result<(), OpenFault> {
     })
 }
 
+/// Makes the file for its owner alone, whatever the umask, and takes from others what an earlier version gave them. SQLite gives the files
+/// beside it the same mode.
+fn keep_private(path: &Path) {
+    let made = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path);
+    let Ok(file) = made else {
+        // SQLite says why.
+        return;
+    };
+    let is_open = |mode: u32| mode & 0o777 & !FILE_MODE != 0;
+    let permissions = file.metadata().map(|metadata| metadata.permissions());
+    if permissions.is_ok_and(|permissions| is_open(permissions.mode())) {
+        for end in [""].into_iter().chain(COMPANIONS) {
+            let mode = Permissions::from_mode(FILE_MODE);
+            // One that is missing is made anew.
+            drop(std::fs::set_permissions(with_end(path, end), mode));
+        }
+    }
+}
+
 fn connect(path: &Path) -> Result<Connection, ConnectFault> {
+    keep_private(path);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let found = version(&connection)?;

@@ -7,7 +7,7 @@ use super::entry::OutboxState;
 use super::error::ReadError;
 use super::read::{MAX_ROWS, Range, Reader};
 use super::{file, memory, text};
-use engine::model::{Health, Stub};
+use engine::model::{Health, Private, Stub};
 
 /// Something that was or is to be sent, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct OutboxRow {
     /// When it was last tried.
     pub tried: Option<Timestamp>,
     /// Why it last failed.
-    pub last_error: Option<String>,
+    pub last_error: Option<Private<String>>,
 }
 
 /// What a message said of an experiment.
@@ -94,8 +94,8 @@ fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
         .into_iter()
         .find(|known| known.as_str() == state);
     let tried: Option<i64> = row.get(5)?;
-    let (id, route, attempts, last_error) =
-        (file::unsigned(row)?, row.get(1)?, row.get(4)?, row.get(6)?);
+    let (id, route, attempts) = (file::unsigned(row)?, row.get(1)?, row.get(4)?);
+    let last_error = row.get::<_, Option<String>>(6)?.map(Private::new);
     let parts = memory::time(row, 2)?.zip(state);
     let tried = tried.and_then(text::time);
     Ok(parts.map(|(created, state)| OutboxRow {

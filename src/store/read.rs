@@ -15,7 +15,7 @@ use super::text::{self, Names};
 use super::uptime::{self, Bucket, Change, MAX_BUCKETS};
 use super::writer::WallClock;
 use engine::Event;
-use engine::model::{ResourceName, SourceHealth, SourceName, Stub};
+use engine::model::{Private, ResourceName, SourceHealth, SourceName, Stub};
 
 /// How many questions may wait.
 const READ_QUEUE: usize = 64;
@@ -81,7 +81,7 @@ pub struct SwitchRow {
     /// `confirmed`, `held`, `gone` or `failed`; `None` when it is not known.
     pub outcome: Option<String>,
     /// What book said.
-    pub note: Option<String>,
+    pub note: Option<Private<String>>,
     /// How long it took.
     pub took: Option<Duration>,
 }
@@ -96,7 +96,7 @@ pub struct SourceRow {
     /// How it was from then on.
     pub health: SourceHealth,
     /// What was wrong.
-    pub note: String,
+    pub note: Private<String>,
 }
 
 /// How long closing waits for a question under way.
@@ -413,7 +413,8 @@ fn rows<T>(
 
 fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
     let took: Option<i64> = row.get(7)?;
-    let (available, reason, outcome, note) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+    let (available, reason, outcome) = (row.get(3)?, row.get(4)?, row.get(5)?);
+    let note = row.get::<_, Option<String>>(6)?.map(Private::new);
     let took = took
         .and_then(|millis| u64::try_from(millis).ok())
         .map(Duration::from_millis);
@@ -435,7 +436,7 @@ fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
 fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
     let source = text::source(row.get_ref(1)?.as_str()?);
     let health = text::source_health(row.get_ref(2)?.as_str()?);
-    let note = row.get(3)?;
+    let note = Private::new(row.get(3)?);
     let parts = memory::time(row, 0)?.zip(source).zip(health);
     Ok(parts.map(|((at, source), health)| SourceRow {
         at,

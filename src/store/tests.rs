@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::*;
 use engine::model::{
-    Availability, CallError, Health, JumpHealth, ResourceName, SourceHealth, SourceName,
+    Availability, CallError, Health, JumpHealth, Private, ResourceName, SourceHealth, SourceName,
     StreamHealth, Stub, Topic,
 };
 use engine::{
@@ -390,6 +390,7 @@ async fn the_history_answers() {
                 name: SourceName::Relay,
                 health: SourceHealth::Late,
                 note: "slow".into(),
+                said: Private::new("slow".into()),
             },
         ),
         record(21, Record::Manifest(ManifestChange::Lost)),
@@ -470,7 +471,7 @@ async fn the_history_answers() {
             at: time(20),
             source: SourceName::Relay,
             health: SourceHealth::Late,
-            note: "slow".into()
+            note: Private::new("slow".into())
         }]
     );
     let outbox = reader.outbox(ever()).await.expect("an answer");
@@ -581,6 +582,7 @@ async fn bad_times_are_put_together_from_changes() {
                 name: SourceName::Jump,
                 health,
                 note: note.into(),
+                said: Private::new(note.into()),
             },
         )
     };

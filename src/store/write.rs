@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::entry::{Delivery, Entry, Note, Notified, OutboxState, Outgoing};
 use super::{bookings, text};
-use engine::model::{ResourceName, Stub};
+use engine::model::{ResourceName, Stub, Visibility};
 use engine::{Event, ManifestChange, Record, Summary, Switch, SwitchOutcome};
 
 /// The longest content of something that is to be sent or remembered, in bytes. A mail about 130 experiments has about 100,000.
@@ -131,10 +131,17 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
             stub,
             outcome,
         } => write_switched(to, at, resource, stub, outcome),
-        Record::Source { name, health, note } => run(
+        Record::Source {
+            name, health, said, ..
+        } => run(
             to,
             "INSERT INTO sources (at, source, health, note) VALUES (?1, ?2, ?3, ?4)",
-            params![text::millis(at), name.as_str(), health.as_str(), note],
+            params![
+                text::millis(at),
+                name.as_str(),
+                health.as_str(),
+                said.show(Visibility::MAINTAINER)
+            ],
         ),
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
         Record::Seen(stub) => seen(to, stub, at),
@@ -152,7 +159,10 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
         Record::Telling(summary) => notice(to, at, "mailing", &mailing(summary)),
         Record::Delivered { id, outcome } => {
-            let error = outcome.as_ref().err().map(|fault| fault.fault.to_string());
+            let error = outcome
+                .as_ref()
+                .err()
+                .map(|fault| fault.fault.words(Visibility::MAINTAINER));
             notice(to, at, "mailed", &json!({ "id": id, "error": error }))
         }
         Record::Sampling {
@@ -230,7 +240,7 @@ fn write_switched(
         SwitchOutcome::Confirmed(availability) => ("confirmed", availability.reason.clone()),
         SwitchOutcome::Held(availability) => ("held", availability.reason.clone()),
         SwitchOutcome::Gone => ("gone", String::new()),
-        SwitchOutcome::Failed(fault) => ("failed", fault.to_string()),
+        SwitchOutcome::Failed(fault) => ("failed", fault.words(Visibility::MAINTAINER)),
     };
     let open: Option<i64> = to
         .prepare_cached("SELECT id FROM switches WHERE resource = ?1 AND outcome IS NULL ORDER BY id DESC LIMIT 1")?

@@ -9,6 +9,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::LogFormat;
+use engine::model::is_deceptive;
 
 /// An event format whose control characters and line separators are escaped, but for the line break at the end.
 pub(super) struct OneLine<F>(pub(super) F);
@@ -36,7 +37,7 @@ where
 pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+        if is_deceptive(c) {
             line.extend(c.escape_default());
         } else {
             line.push(c);
@@ -64,8 +65,8 @@ mod tests {
     #[test]
     fn nothing_breaks_a_line() {
         assert_eq!(
-            one_line("a\r\nb\u{1b}[2J\u{2028}c\u{e9}"),
-            "a\\r\\nb\\u{1b}[2J\\u{2028}c\u{e9}"
+            one_line("a\r\nb\u{1b}[2J\u{2028}c\u{e9}\u{202e}\u{200b}"),
+            "a\\r\\nb\\u{1b}[2J\\u{2028}c\u{e9}\\u{202e}\\u{200b}"
         );
     }
 

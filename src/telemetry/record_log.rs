@@ -28,7 +28,9 @@ pub fn note(record: &Record) {
             stub,
             outcome,
         } => note_switched(resource, stub, outcome),
-        Record::Source { name, health, note } => note_source(*name, *health, note),
+        Record::Source {
+            name, health, note, ..
+        } => note_source(*name, *health, note),
         Record::Hold {
             resource,
             reason: Some(reason),

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use labwatch::http::auth::{Audit, Authority, Grant, Issued, Keep, Reading, Revocations, Scope};
 use labwatch::http::page::WebState;
 use labwatch::http::{
-    AccessSettings, ApiState, Authenticator, Certificate, Reports, router, serve, serve_over_tls,
+    AccessSettings, ApiState, Authenticator, Certificate, Door, Reports, router, serve_through,
 };
 use reqwest::{Client, Method, RequestBuilder, Response};
 use tokio::net::TcpListener;
@@ -77,15 +77,16 @@ impl Server {
         let others = others.merge(labwatch::http::page::router(state));
         let routes = router(ApiState::new(receiver), authenticator, others);
         let mut task = JoinSet::new();
-        match certificate {
-            Some(certificate) => task.spawn(serve_over_tls(
-                certificate,
-                listener,
-                routes,
-                CancellationToken::new(),
-            )),
-            None => task.spawn(serve(listener, routes, CancellationToken::new())),
+        let door = Door {
+            certificate,
+            ..Door::default()
         };
+        task.spawn(serve_through(
+            door,
+            listener,
+            routes,
+            CancellationToken::new(),
+        ));
         Self {
             base,
             client,
@@ -123,6 +124,7 @@ impl Server {
         let grant = Grant {
             name: format!("{scope}'s"),
             scopes: [scope].into_iter().collect(),
+            reports: vec!["*".to_owned()].try_into().expect("a name"),
             life,
         };
         self.authority
@@ -171,7 +173,7 @@ fn authenticator(
     });
     Arc::new(Authenticator::new(
         settings,
-        Revocations::recall([], Timestamp::now(), keep),
+        Revocations::recall(&std::collections::BTreeMap::new(), Timestamp::now(), keep),
         audit,
     ))
 }

@@ -46,7 +46,9 @@ async fn a_token_makes_a_session_that_reads() {
         .expect("answers");
     let cookie = header(&response, "set-cookie");
     assert!(
-        cookie.starts_with("labwatch.status=") && cookie.contains("; Path=/; Max-Age="),
+        cookie.starts_with("labwatch-")
+            && cookie.contains(".status=")
+            && cookie.contains("; Path=/; Max-Age="),
         "{cookie}"
     );
     assert!(
@@ -93,10 +95,7 @@ async fn a_token_makes_a_session_that_reads() {
     );
     let as_session = server
         .get(LIST)
-        .header(
-            "cookie",
-            format!("labwatch.status={}", server.token(Scope::Read)),
-        )
+        .header("cookie", cookie.replace(text, &server.token(Scope::Read)))
         .send()
         .await
         .expect("answers");
@@ -118,7 +117,9 @@ async fn behind_a_proxy_with_tls_the_cookie_is_for_tls_alone() {
         .expect("answers");
     let cookie = header(&response, "set-cookie");
     assert!(
-        cookie.starts_with("__Host-labwatch.status=") && cookie.ends_with("; Secure"),
+        cookie.starts_with("__Host-labwatch-")
+            && cookie.contains(".status=")
+            && cookie.ends_with("; Secure"),
         "{cookie}"
     );
     let cookie = given(&response);
@@ -327,7 +328,7 @@ async fn a_session_ends_by_signing_out_and_with_its_token() {
         .send()
         .await
         .expect("answers");
-    assert!(header(&out, "set-cookie").starts_with("labwatch.status=; Path=/; Max-Age=0;"));
+    assert!(header(&out, "set-cookie").contains(".status=; Path=/; Max-Age=0;"));
     assert_eq!(
         read(&cookie).await,
         401,
@@ -349,15 +350,97 @@ async fn a_session_ends_by_signing_out_and_with_its_token() {
 }
 
 #[tokio::test]
-async fn an_old_cookie_hinders_nobody_where_reading_is_open() {
+async fn an_old_cookie_is_removed_and_never_counted() {
     let server = Server::start(Reading::Open, one()).await;
+    let name = signed_in(&server, Scope::Read).await;
+    let name = name.split_once('=').expect("a pair").0;
     for _ in 0..20 {
         let response = server
             .get(LIST)
-            .header("cookie", "labwatch.status=of.another.secret")
+            .header("cookie", format!("{name}=of.another.secret"))
             .send()
             .await
             .expect("answers");
         assert_eq!(response.status(), StatusCode::OK);
+        let removal = header(&response, "set-cookie");
+        assert!(
+            removal.starts_with(&format!("{name}=; Path=/; Max-Age=0")),
+            "{removal}"
+        );
     }
+    let response = server
+        .sign_in(&server.token(Scope::Read))
+        .header("cookie", format!("{name}=of.another.secret"))
+        .send()
+        .await
+        .expect("answers");
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    assert_eq!(response.headers().get_all("set-cookie").iter().count(), 1);
+    assert!(!header(&response, "set-cookie").contains("Max-Age=0"));
+    let other = server
+        .get(LIST)
+        .header("cookie", "labwatch-000000.status=x");
+    assert_eq!(
+        header(&other.send().await.expect("answers"), "set-cookie"),
+        "",
+        "the cookie of another labwatch on this host stays"
+    );
+}
+
+#[tokio::test]
+async fn signing_out_without_a_session_leaves_nothing() {
+    let server = Server::start(Reading::Open, one()).await;
+    for _ in 0..200 {
+        let out = server.form("/logout", &[]).send().await.expect("answers");
+        assert_eq!(out.status(), StatusCode::NO_CONTENT);
+    }
+    let token = server.token(Scope::Read);
+    let out = server.form("/logout", &[]).bearer_auth(&token);
+    assert_eq!(
+        out.send().await.expect("answers").status(),
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!((server.noted(), server.kept()), (vec![], vec![]));
+}
+
+/// The holder of one token signs in and out without end: every sign-out works, the record has a bound, and the token can be revoked.
+#[tokio::test]
+async fn signing_in_and_out_without_end_hinders_no_revocation() {
+    let server = Server::start(Reading::Token, one()).await;
+    let leaked = server.issue(Scope::Read, std::time::Duration::from_secs(3_600));
+    for _ in 0..150 {
+        let cookie = given(&server.sign_in(&leaked.token).send().await.expect("answers"));
+        let csrf = csrf(&server, &cookie).await;
+        let out = server
+            .form("/logout", &[("csrf", &csrf)])
+            .header("cookie", &cookie);
+        let out = out.send().await.expect("answers");
+        assert_eq!(out.status(), StatusCode::NO_CONTENT);
+    }
+    let noted = server.noted().len();
+    assert!(noted <= 10, "{noted} records of one token");
+    let path = format!("/api/v1/tokens/{}", leaked.pass.id);
+    let revoked = server
+        .ask(Method::DELETE, &path)
+        .bearer_auth(server.token(Scope::Admin));
+    assert_eq!(
+        revoked.send().await.expect("answers").status(),
+        StatusCode::OK
+    );
+    let read = server.get(LIST).bearer_auth(&leaked.token);
+    assert_eq!(
+        read.send().await.expect("answers").status(),
+        StatusCode::UNAUTHORIZED
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_only_reports_makes_no_session() {
+    let server = Server::start(Reading::Token, one()).await;
+    let response = server.sign_in(&server.token(Scope::Report));
+    let response = response.send().await.expect("answers");
+    assert_eq!(
+        (response.status(), header(&response, "set-cookie").as_str()),
+        (StatusCode::UNAUTHORIZED, "")
+    );
 }

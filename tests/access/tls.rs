@@ -70,7 +70,7 @@ async fn over_tls_browsers_are_told_to_stay_with_it() {
         .expect("answers");
     let cookie = header(&signed_in, "set-cookie");
     assert!(
-        cookie.starts_with("__Host-labwatch.status=") && cookie.ends_with("; Secure"),
+        cookie.starts_with("__Host-labwatch-") && cookie.ends_with("; Secure"),
         "{cookie}"
     );
 

@@ -29,7 +29,7 @@ pub fn open_gate() -> Arc<Authenticator> {
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
     Arc::new(Authenticator::new(
         settings,
-        Revocations::recall([], at(0), keep),
+        Revocations::recall(&std::collections::BTreeMap::new(), at(0), keep),
         Audit::new(|_, _| {}),
     ))
 }
@@ -172,8 +172,10 @@ fn source(name: SourceName, last_report: Option<Timestamp>, report: Option<Repor
         pace: None,
         link: Link::Open,
         note: String::new(),
+        said: Default::default(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: report.map(Arc::new),
     }
 }

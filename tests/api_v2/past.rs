@@ -108,6 +108,7 @@ fn entries() -> Vec<Entry> {
             Record::Source {
                 name: SourceName::Jump,
                 health,
+                said: note.clone().into(),
                 note,
             },
         )

@@ -130,6 +130,7 @@ pub fn token() -> String {
     let grant = Grant {
         name: "reader".to_owned(),
         scopes: [Scope::Read].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(60),
     };
     Authority::new(&SECRET.into())
@@ -151,7 +152,7 @@ fn authenticator() -> Arc<Authenticator> {
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
     Arc::new(Authenticator::new(
         settings,
-        Revocations::recall([], Timestamp::now(), keep),
+        Revocations::recall(&std::collections::BTreeMap::new(), Timestamp::now(), keep),
         Audit::new(|_, _| {}),
     ))
 }

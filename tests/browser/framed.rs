@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::response::Html;
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -24,6 +24,7 @@ async fn site_with_frame(address: &str) -> (u16, JoinSet<()>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn only_the_page_of_students_stands_in_a_frame_of_another_site() {
     let lab = laboratory(RelayVersion::V07, &["pend00", "pend01"]).await;
     let monitor = Monitor::start(&lab, &[]).await;

@@ -3,7 +3,7 @@
 use super::laboratory::laboratory;
 use super::monitor::Monitor;
 use super::page::Page;
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 
 /// What a careless page would do, and a word of the complaint.
 const SINS: [(&str, &str); 5] = [
@@ -30,6 +30,7 @@ const SINS: [(&str, &str); 5] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn what_the_browser_complains_of_is_heard() {
     let lab = laboratory(RelayVersion::V08, &["pend00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;

@@ -1,6 +1,6 @@
 //! The page stays up to date by itself: from the first moment, through failures one after another, and through the loss of its connection.
 
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 
 use super::laboratory::{laboratory, switched};
 use super::monitor::Monitor;
@@ -9,6 +9,7 @@ use super::page::Page;
 const ALL: [&str; 3] = ["pend00", "pend01", "spin00"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn it_is_there_from_the_start_and_fills_by_itself() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;
     let monitor = Monitor::start(&lab, &[("HEALTH_STARTUP", "10s")]).await;
@@ -26,6 +27,7 @@ async fn it_is_there_from_the_start_and_fills_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn failures_are_seen_one_after_another_without_a_reload() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;
@@ -65,6 +67,7 @@ async fn failures_are_seen_one_after_another_without_a_reload() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn a_lost_connection_is_told_and_what_was_known_stays() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;
@@ -99,6 +102,7 @@ async fn a_lost_connection_is_told_and_what_was_known_stays() {
 
 /// A browser holds few connections to a host. What is listened to on a page that is left must not use one up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn one_goes_from_page_to_page_for_as_long_as_one_likes() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;

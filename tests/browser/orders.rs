@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::{Lab, RelayVersion};
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::{Lab, RelayVersion};
 
 use super::axe;
 use super::laboratory::{laboratory, switched, switches};
@@ -34,6 +34,7 @@ fn token() -> String {
     let grant = Grant {
         name: "Ada".into(),
         scopes: [Scope::Admin].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(600),
     };
     Authority::new(&SECRET.into())
@@ -43,6 +44,7 @@ fn token() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn an_acknowledgement_says_its_effect_and_has_it() {
     let (lab, monitor, page) = one_is_down().await;
     let another = Page::new(monitor.port()).await;
@@ -95,6 +97,7 @@ async fn an_acknowledgement_says_its_effect_and_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn without_a_script_one_signs_in_and_acknowledges_by_forms() {
     let (lab, monitor, page) = one_is_down().await;
     page.without_script().await;
@@ -121,6 +124,7 @@ async fn without_a_script_one_signs_in_and_acknowledges_by_forms() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn the_keyboard_alone_acknowledges() {
     let (lab, monitor, page) = one_is_down().await;
     page.open("/login").await;
@@ -151,6 +155,7 @@ async fn the_keyboard_alone_acknowledges() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn a_hold_is_announced_and_reaches_book() {
     let (lab, monitor, page) = one_is_down().await;
     sign_in(&page).await;
@@ -179,6 +184,7 @@ async fn a_hold_is_announced_and_reaches_book() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn axe_finds_nothing_on_the_forms() {
     let (lab, monitor, page) = one_is_down().await;
     sign_in(&page).await;

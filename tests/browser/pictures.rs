@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use labwatch::lab::{ExperimentPlan, Lab, RelayVersion, Server};
+use lab::{Lab, RelayVersion, Server};
 
 use super::laboratory::laboratory;
 use super::monitor::Monitor;
@@ -96,7 +96,7 @@ async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
     lab.jump_lost("pend05").expect("known");
     lab.hold("r-spin03", "The motor is being replaced, back on Friday.")
         .expect("known");
-    lab.experiment_appears(&ExperimentPlan::unlisted("newx00"));
+    lab.experiment_appears("newx00");
     for stub in ["trus02", "spin07", "pend03"] {
         monitor
             .sees(stub, "is withdrawn", |it| it["bookable"] == "withdrawn")

@@ -1,12 +1,13 @@
 //! Without a script the page is whole.
 
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 
 use super::laboratory::{laboratory, switched};
 use super::monitor::Monitor;
 use super::page::Page;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn without_a_script_one_reads_searches_and_goes_from_page_to_page() {
     let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;

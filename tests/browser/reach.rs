@@ -1,12 +1,13 @@
 //! Everybody can use it: with the keyboard alone, and on a phone.
 
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 
 use super::laboratory::{laboratory, switched};
 use super::monitor::Monitor;
 use super::page::{Look, Page};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn nothing_hangs_over_the_edge_of_a_phone() {
     let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;
@@ -40,6 +41,7 @@ async fn nothing_hangs_over_the_edge_of_a_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn the_keyboard_leads_from_the_top_to_an_experiment() {
     let lab = laboratory(RelayVersion::V07, &["pend00", "pend01", "spin00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;
@@ -93,6 +95,7 @@ async fn the_keyboard_leads_from_the_top_to_an_experiment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn the_theme_is_the_readers_and_stays() {
     let lab = laboratory(RelayVersion::V08, &["pend00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;
@@ -114,6 +117,7 @@ async fn the_theme_is_the_readers_and_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn what_programs_read_can_be_looked_at_too() {
     let lab = laboratory(RelayVersion::V08, &["pend00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;

@@ -1,6 +1,6 @@
 //! Servers that do not let the program in: each reason has words of its own, nothing crashes, and all goes well once it is put right.
 
-use labwatch::lab::{Audiences, Lab, RelayVersion, Server};
+use lab::{Audiences, Lab, RelayVersion, Server};
 
 use super::laboratory::{laboratory, plan, switched};
 use super::monitor::Monitor;
@@ -55,7 +55,7 @@ async fn wrong_audiences_are_named_and_the_right_ones_work() {
         jump: called("jump"),
         relay: called("access"),
     };
-    let lab = Lab::start(labwatch::lab::Plan {
+    let lab = Lab::start(lab::Plan {
         audiences,
         ..plan(RelayVersion::V08, &ALL)
     })

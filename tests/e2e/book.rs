@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use labwatch::lab::{Lab, Manifest, RelayVersion, Server};
+use lab::{Lab, Manifest, RelayVersion, Server};
 
 use super::laboratory::{laboratory, switched, switches};
 use super::monitor::Monitor;
@@ -36,7 +36,7 @@ async fn what_book_forgets_is_put_right() {
     switched(&lab, "r-pend00", 4).await;
     switched(&lab, "r-spin00", 1).await;
 
-    lab.upload(Manifest::new());
+    lab.upload(&Manifest::new());
     monitor
         .logs_times(&["book gives an empty manifest"], 2)
         .await;
@@ -88,7 +88,7 @@ async fn what_book_lists_no_more_is_let_go() {
     monitor.sees_well(&ALL).await;
     let mut manifest = lab.manifest();
     manifest.remove("r-pend00");
-    lab.upload(manifest);
+    lab.upload(&manifest);
     monitor
         .sees("pend00", "is unlisted", |it| {
             it["listed"] == false && it["resource_name"] == ""

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use labwatch::lab::{Lab, RelayVersion, Server};
+use lab::{Lab, RelayVersion, Server};
 use tokio::time::timeout;
 
 use super::eventually::eventually;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::RelayVersion;
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::RelayVersion;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -28,6 +28,7 @@ const EXAMPLES: &str = "15";
 const WITHIN: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs schemathesis; scripts/test.sh runs it"]
 async fn every_answer_is_as_the_documents_say() {
     let lab = laboratory(RelayVersion::V07, &["pend00", "pend01", "spin00"]).await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -53,6 +54,7 @@ async fn every_answer_is_as_the_documents_say() {
     let grant = Grant {
         name: "tool".into(),
         scopes: [Scope::Admin].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(3_600),
     };
     let token = Authority::new(&SECRET.into())

@@ -1,7 +1,7 @@
 //! What people and other programs tell about health: categories opened and closed, reports that come in, a second labwatch that only
 //! watches.
 
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! What happens to single experiments: each fault on one of its own, at the same time, with both versions of relay.
 
 use jiff::{SignedDuration, Timestamp};
-use labwatch::lab::{ExperimentPlan, Lab, RelayVersion, Server};
+use lab::{Lab, RelayVersion, Server};
 use serde_json::{Value, json};
 
 use super::laboratory::{RULE, laboratory, mail, reaction, switched, switches};
@@ -123,7 +123,7 @@ async fn break_some(monitor: &Monitor, lab: &Lab, relay: RelayVersion) {
     lab.power_off("spin00").expect("known");
     lab.stream_silent("trus00-st-data").expect("known");
     lab.jump_lost("pend01").expect("known");
-    lab.experiment_appears(&ExperimentPlan::unlisted("newx00"));
+    lab.experiment_appears("newx00");
     for (resource, what) in [
         ("r-pend00", "a stream vanished"),
         ("r-spin00", "power off"),

@@ -5,8 +5,8 @@ use std::os::unix::process::ExitStatusExt;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use lab::{Lab, RelayVersion};
 use labwatch::failpoints::Point;
-use labwatch::lab::{Lab, RelayVersion};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::{Plan, RelayVersion};
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::{Plan, RelayVersion};
 use reqwest::{Client, Method, RequestBuilder, Response};
 
 use super::eventually::eventually;
@@ -25,6 +25,7 @@ impl Browser {
         let grant = Grant {
             name: "Ada".into(),
             scopes: [Scope::Admin].into_iter().collect(),
+            reports: vec!["*".to_owned()].try_into().expect("a name"),
             life: Duration::from_secs(600),
         };
         let token = Authority::new(&SECRET.into())
@@ -121,7 +122,7 @@ fn header(response: &Response, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_says_whom_it_hinders_and_is_seen_in_book() {
-    let lab = labwatch::lab::Lab::start(Plan {
+    let lab = lab::Lab::start(Plan {
         booked: true,
         ..plan(RelayVersion::V07, &["pend00"])
     })

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use labwatch::lab::{Lab, RelayVersion, Server};
+use lab::{Lab, RelayVersion, Server};
 use serde_json::Value;
 
 use super::eventually::eventually;

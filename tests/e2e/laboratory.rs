@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::lab::{CaughtMail, ExperimentPlan, Lab, Plan, RelayVersion, Secrets, Switched};
+use lab::{CaughtMail, ExperimentPlan, Lab, Plan, RelayVersion, Secrets, Switched};
 
 use super::eventually::eventually;
 

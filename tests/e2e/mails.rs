@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use labwatch::lab::{CaughtMail, Lab, MailMood, RelayVersion, Server};
+use lab::{CaughtMail, Lab, MailMood, RelayVersion, Server};
 
 use super::laboratory::{RULE, laboratory, mail, reaction, switched};
 use super::monitor::Monitor;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use labwatch::lab::{Lab, Plan, RelayVersion};
+use lab::{Lab, Plan, RelayVersion};
 
 use super::monitor::{Monitor, get};
 

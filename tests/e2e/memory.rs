@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 use reqwest::Method;
 use serde_json::json;
 
@@ -250,7 +250,7 @@ async fn the_memory_can_be_checked() {
     assert_eq!(skipped.status.code(), Some(0), "{}", skipped.said);
 }
 
-async fn checked(lab: &labwatch::lab::Lab, settings: &[(&str, &str)], code: i32, words: &str) {
+async fn checked(lab: &lab::Lab, settings: &[(&str, &str)], code: i32, words: &str) {
     let checked = run(&["check"], lab, settings).await;
     assert!(
         checked.status.code() == Some(code) && checked.said.contains(words),
@@ -262,6 +262,7 @@ async fn checked(lab: &labwatch::lab::Lab, settings: &[(&str, &str)], code: i32,
 /// The disk fills up while something breaks: what is decided is done and told, everybody who asks hears of the disk, and when there is
 /// room again nothing is lost. Needs the superuser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the superuser; scripts/test.sh runs it"]
 async fn a_full_disk_is_said_everywhere_and_stops_nothing() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -307,10 +308,11 @@ async fn a_full_disk_is_said_everywhere_and_stops_nothing() {
         "{notified}"
     );
 
+    // On a full disk a short write may still get through once.
+    let again = ["the memory is written again", "\"lost\":0"];
+    let before = monitor.lines(&again).len();
     std::fs::remove_file(&ballast).expect("removed");
-    monitor
-        .logs(&["the memory is written again", "\"lost\":0"])
-        .await;
+    monitor.logs_times(&again, before + 1).await;
     let notified = lab.mail().mails().len();
     monitor.kill(&lab).await;
     let again = Monitor::start(&lab, &settings).await;

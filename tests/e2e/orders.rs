@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::RelayVersion;
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::RelayVersion;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -34,6 +34,7 @@ pub async fn try_order(
     let grant = Grant {
         name: "Ada".into(),
         scopes: [Scope::Admin].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(600),
     };
     let token = Authority::new(&SECRET.into())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use labwatch::lab::{Lab, Manifest, RelayVersion, Server};
+use lab::{Lab, Manifest, RelayVersion, Server};
 
 use super::laboratory::{laboratory, mail, switched};
 use super::monitor::Monitor;
@@ -78,7 +78,7 @@ async fn mailed_once(server: Server, words: &str) {
     let monitor = Monitor::start(&lab, &[]).await;
     monitor.sees_well(&ALL).await;
     match server {
-        Server::Book => lab.upload(Manifest::new()),
+        Server::Book => lab.upload(&Manifest::new()),
         Server::Jump | Server::Relay | Server::Mail => lab.mute(server, true).expect("can"),
     }
     lab.mail().wait_for(1, Duration::from_secs(90)).await;

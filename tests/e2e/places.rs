@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lab::{Lab, RelayVersion};
 use labwatch::http::auth::{Authority, Grant, Scope};
-use labwatch::lab::{Lab, RelayVersion};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 use tokio::process::Child;
@@ -25,6 +25,7 @@ fn token(scope: Scope) -> String {
     let grant = Grant {
         name: "Ada".into(),
         scopes: [scope].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(600),
     };
     Authority::new(&SECRET.into())

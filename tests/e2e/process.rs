@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use labwatch::lab::{RelayVersion, Server};
+use lab::{RelayVersion, Server};
 
 use super::laboratory::{laboratory, switched, switches};
 use super::monitor::{Monitor, run};

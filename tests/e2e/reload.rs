@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use labwatch::lab::{Lab, RelayVersion};
+use lab::{Lab, RelayVersion};
 
 use super::eventually::eventually;
 use super::laboratory::{laboratory, mail, switched, switches};

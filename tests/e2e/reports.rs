@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 use labwatch::store::{Entry, Store, StoreSettings};
 use serde_json::json;
 

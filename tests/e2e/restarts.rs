@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use labwatch::lab::{Lab, RelayVersion, Server};
+use lab::{Lab, RelayVersion, Server};
 use serde_json::Value;
 
 use super::laboratory::{laboratory, switched};

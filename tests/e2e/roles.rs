@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jsonwebtoken::{EncodingKey, Header};
+use lab::RelayVersion;
 use labwatch::http::auth::{Authority, Grant, Need, Scope};
 use labwatch::http::{ROUTES, Rule};
-use labwatch::lab::RelayVersion;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -38,6 +38,7 @@ fn issue(scope: Scope, age: i64) -> String {
     let grant = Grant {
         name: "x".into(),
         scopes: [scope].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
         life: Duration::from_secs(600),
     };
     let then = Timestamp::from_second(Timestamp::now().as_second() - age).expect("in range");

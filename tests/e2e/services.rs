@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use axum::Router;
 use axum::routing::get as answering;
-use labwatch::lab::RelayVersion;
+use lab::RelayVersion;
 use reqwest::Method;
 use serde_json::json;
 use tokio::net::TcpListener;

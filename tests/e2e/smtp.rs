@@ -1,6 +1,6 @@
 //! The real program, a real mail server: encrypted, logged in, refused, away and back.
 
-use labwatch::lab::{Lab, RelayVersion};
+use lab::{Lab, RelayVersion};
 use labwatch::store::DATABASE_FILE;
 use rusqlite::{Connection, OpenFlags};
 
@@ -33,6 +33,7 @@ fn through(server: &Exim, lab: &Lab, settings: &[(&str, &str)]) -> Vec<Variable>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs exim; scripts/test.sh runs it"]
 async fn mails_go_encrypted_and_logged_in() {
     tokio::join!(logged_in("plain"), logged_in("login"));
 }
@@ -71,6 +72,7 @@ async fn logged_in(how: &str) {
 
 /// A person mends the password, and then the same mail goes through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs exim; scripts/test.sh runs it"]
 async fn a_refused_password_is_shown_and_not_tried_again_and_again() {
     refused(
         &[("EMAIL_PASSWORD", "wr0ng-passw0rd-x6")],
@@ -82,6 +84,7 @@ async fn a_refused_password_is_shown_and_not_tried_again_and_again() {
 
 /// Nobody mends an address that is gone: the others have the mail, and it is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs exim; scripts/test.sh runs it"]
 async fn a_dead_address_keeps_the_mail_from_nobody_else() {
     let (server, lab) = (
         Exim::start().await,
@@ -115,6 +118,7 @@ async fn a_dead_address_keeps_the_mail_from_nobody_else() {
 
 /// The server is asked seldom whether it lets us in, so a wrong password locks nobody out, and nothing need be sent to find it out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs exim; scripts/test.sh runs it"]
 async fn a_wrong_password_is_found_out_before_anything_is_sent() {
     let (server, lab) = (
         Exim::start().await,
@@ -226,6 +230,7 @@ async fn refused(settings: &[(&str, &str)], why: &str, state: &str) {
 
 /// While the server is away one breaks and is mended and another breaks: one mail says what is true when the server is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs exim; scripts/test.sh runs it"]
 async fn an_outage_of_the_mail_server_ends_in_one_true_mail() {
     let (mut server, lab) = (
         Exim::start().await,

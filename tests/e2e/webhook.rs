@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use lab::RelayVersion;
 use labwatch::effects::webhook::signature;
-use labwatch::lab::RelayVersion;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -295,8 +295,10 @@ pub fn source(
         pace: None,
         link: Link::Open,
         note: String::new(),
+        said: Default::default(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: None,
     }
 }

@@ -51,7 +51,11 @@ fn open_gate() -> Arc<Authenticator> {
     let keep = Box::new(|_, _| Box::pin(std::future::ready(true)) as Kept);
     Arc::new(Authenticator::new(
         settings,
-        Revocations::recall([], jiff::Timestamp::UNIX_EPOCH, keep),
+        Revocations::recall(
+            &std::collections::BTreeMap::new(),
+            jiff::Timestamp::UNIX_EPOCH,
+            keep,
+        ),
         Audit::new(|_, _| {}),
     ))
 }

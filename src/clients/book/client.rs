@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::clients::classify::is_web_page;
 use crate::clients::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
-use engine::model::{Availability, CallError, NameError, ResourceName, Stub, Topic};
+use engine::model::{Availability, CallError, NameError, ResourceName, SourceName, Stub, Topic};
 
 /// Where the admin interface starts, behind the server's base path.
 const ADMIN: [&str; 3] = ["api", "v1", "admin"];
@@ -50,6 +51,8 @@ pub struct Resources {
     pub listed: BTreeMap<ResourceName, Listed>,
     /// How many were left out, because a name is empty, too long or otherwise unusable.
     pub skipped: usize,
+    /// Which of those were left out because a proxy would take their names for steps through the path, and so for other resources.
+    pub refused: Vec<String>,
 }
 
 /// What the manifest says of a resource.
@@ -268,7 +271,12 @@ impl BookClient {
     async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CallError> {
         let body = self.call(Method::GET, self.admin(path)).await?;
         serde_json::from_slice(&body).map_err(|error| {
-            CallError::Protocol(format!("its answer for {} is odd: {error}", path.join("/")))
+            CallError::Protocol(if is_web_page(&body) {
+                "it answered with a web page instead of JSON: check host_book and basepath_book"
+                    .to_owned()
+            } else {
+                format!("its answer for {} is odd: {error}", path.join("/"))
+            })
         })
     }
 
@@ -277,7 +285,10 @@ impl BookClient {
     }
 
     async fn call(&self, method: Method, url: url::Url) -> Result<Vec<u8>, CallError> {
-        let outcome = self.http.call(method, url, &self.token()?).await;
+        let outcome = self
+            .http
+            .call(SourceName::Book, method, url, &self.token()?)
+            .await;
         if matches!(outcome, Err(CallError::Credentials(_))) {
             self.kept().take();
         }
@@ -341,17 +352,27 @@ fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Resources {
     for (name, Readable(resource)) in raw {
         match resource.and_then(|resource| read_resource(&name, resource)) {
             Some((name, listed)) => drop(resources.listed.insert(name, listed)),
-            None => resources.skipped += 1,
+            None => {
+                resources.skipped += 1;
+                if is_a_step(&name) {
+                    resources.refused.push(bounded(&name).to_owned());
+                }
+            }
         }
     }
     resources
 }
 
+/// Whether a path with this name in it is another path once it is normalised, as proxies do it after decoding: `./r` would switch `r`.
+fn is_a_step(name: &str) -> bool {
+    let mut pieces = name.split('/');
+    !name.is_empty() && pieces.any(|piece| matches!(piece, "" | "." | ".."))
+}
+
 fn read_resource(name: &str, raw: RawResource) -> Option<(ResourceName, Listed)> {
-    // a path segment of dots is taken for a step through the path, so book could not be asked about it
     let name = ResourceName::try_new(name)
         .ok()
-        .filter(|name| !matches!(name.as_str(), "." | ".."))?;
+        .filter(|name| !is_a_step(name.as_str()))?;
     let stub = Stub::try_new(&raw.topic_stub).ok()?;
     let keys = raw.streams.unwrap_or_default();
     let mut streams = keys
@@ -402,6 +423,9 @@ mod tests {
             "r-b": {"topic_stub": "bbbb00", "streams": null, "config_url": "https://x.org/c.json"},
             "": {"topic_stub": "x", "streams": []},
             "..": {"topic_stub": "x", "streams": []},
+            "./r-a": {"topic_stub": "x", "streams": []},
+            "r-a/../r-b": {"topic_stub": "x", "streams": []},
+            "r//a": {"topic_stub": "x", "streams": []},
             "no stub": {"streams": []},
             "empty stub": {"topic_stub": "", "streams": []},
             "long stream": {"topic_stub": "x", "streams": ["st-data", "x".repeat(300)]},
@@ -421,7 +445,8 @@ mod tests {
                 "r-b bbbb00 []"
             ]
         );
-        assert_eq!(resources.skipped, 7);
+        assert_eq!(resources.skipped, 10);
+        assert_eq!(resources.refused, ["..", "./r-a", "r-a/../r-b", "r//a"]);
     }
 
     #[test]

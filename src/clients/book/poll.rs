@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::clients::BookClient;
 use crate::clients::book::timetable::Reader;
+use crate::clients::{BookClient, resource_is_gone};
 use engine::model::{Availability, CallError};
 use engine::{BookReading, Input, ResourceReading};
 
@@ -28,6 +28,9 @@ pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 
 /// The longest pause after an empty manifest: somebody is about to upload one.
 pub const EMPTY_PAUSE: Duration = Duration::from_secs(10);
+
+/// How many names of resources a line of the log holds at most.
+const MAX_NAMED: usize = 20;
 
 /// When book's clock is further from ours than this, somebody should look at the clocks: tokens depend on them.
 pub const MAX_SKEW: SignedDuration = SignedDuration::from_secs(5);
@@ -62,7 +65,7 @@ async fn poll_on(poller: &Poller, inputs: &mpsc::Sender<Input>, poll_now: &mut m
     let mut failures = 0;
     loop {
         let reading = poll(&poller.client, &mut story).await;
-        let outcome = Outcome::of(&reading);
+        let outcome = Outcome::of(&reading).lasting(story.gap_lasts);
         story.tell(outcome, &reading);
         let input = reading.map_or_else(Input::BookFailed, Input::Book);
         if inputs.send(input).await.is_err() {
@@ -91,6 +94,8 @@ enum Outcome {
     Empty,
     /// Some availabilities could not be read.
     Partial,
+    /// Some availabilities cannot be read, however often they are asked for: nothing answers at their addresses.
+    Gap,
     /// Book did not answer as it should.
     Failed,
 }
@@ -112,19 +117,27 @@ impl Outcome {
         }
     }
 
+    /// What is a passing failure otherwise is a lasting gap.
+    fn lasting(self, gap_lasts: bool) -> Self {
+        match self {
+            Self::Partial if gap_lasts => Self::Gap,
+            Self::Whole | Self::Empty | Self::Partial | Self::Gap | Self::Failed => self,
+        }
+    }
+
     fn has_resources(self) -> bool {
-        matches!(self, Self::Whole | Self::Partial)
+        matches!(self, Self::Whole | Self::Partial | Self::Gap)
     }
 
     fn is_whole(self) -> bool {
-        matches!(self, Self::Whole | Self::Empty)
+        matches!(self, Self::Whole | Self::Empty | Self::Gap)
     }
 }
 
 /// How long to wait after a poll that went like this, the last of `failures` in a row that were not whole.
 fn pause(outcome: Outcome, failures: u32, every: Duration) -> Duration {
     match outcome {
-        Outcome::Whole => every,
+        Outcome::Whole | Outcome::Gap => every,
         Outcome::Empty => every.min(EMPTY_PAUSE),
         Outcome::Partial | Outcome::Failed => {
             let doubled =
@@ -149,7 +162,7 @@ async fn wait(pause: Duration, poll_now: &mut mpsc::Receiver<()>) {
 
 async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, CallError> {
     let resources = client.resources().await?;
-    story.tell_skipped(resources.skipped);
+    story.tell_skipped(resources.skipped, &resources.refused);
     let asked = resources
         .listed
         .into_iter()
@@ -160,11 +173,15 @@ async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, Cal
     let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
     let mut failures = Failures::default();
     let mut reading = BookReading::default();
+    let (mut unread, mut gap_lasts) = (Vec::new(), true);
     while let Some((name, listed, answer)) = answers.next().await {
         failures.note(&answer)?;
-        let availability = answer
-            .inspect_err(|fault| debug!(resource = %name, %fault, "no availability from book"))
-            .ok();
+        if let Err(fault) = &answer {
+            debug!(resource = %name, %fault, "no availability from book");
+            unread.push(name.to_string());
+            gap_lasts &= matches!(fault, CallError::NotFound(_)) && !resource_is_gone(fault);
+        }
+        let availability = answer.ok();
         reading.resources.push(ResourceReading {
             name,
             stub: listed.stub,
@@ -173,6 +190,8 @@ async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, Cal
         });
     }
     failures.conclude()?;
+    unread.sort();
+    (story.unread, story.gap_lasts) = (unread, gap_lasts);
     reading.resources.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(reading)
 }
@@ -228,6 +247,10 @@ struct Story {
     notified: Option<&'static str>,
     skipped: usize,
     skewed: bool,
+    /// The resources whose availability the last poll could not read.
+    unread: Vec<String>,
+    /// Whether asking again will not help.
+    gap_lasts: bool,
 }
 
 impl Story {
@@ -236,6 +259,7 @@ impl Story {
             Err(fault) => fault.as_str(),
             Ok(_) if outcome == Outcome::Whole => "whole",
             Ok(_) if outcome == Outcome::Empty => "empty",
+            Ok(_) if outcome == Outcome::Gap => "gap",
             Ok(_) => "partial",
         };
         if self.notified.replace(as_str) == Some(as_str) {
@@ -253,16 +277,24 @@ impl Story {
                 fault = as_str,
                 "polling book failed: {fault}"
             ),
-            Ok(reading) => tell_reading(outcome, reading),
+            Ok(reading) => tell_reading(outcome, reading, &self.unread),
         }
     }
 
-    fn tell_skipped(&mut self, skipped: usize) {
-        if std::mem::replace(&mut self.skipped, skipped) != skipped && skipped > 0 {
+    fn tell_skipped(&mut self, skipped: usize, refused: &[String]) {
+        if std::mem::replace(&mut self.skipped, skipped) == skipped || skipped == 0 {
+            return;
+        }
+        warn!(
+            source = "book",
+            skipped,
+            "resources of book's manifest are left out: their names are empty, too long or not usable"
+        );
+        if !refused.is_empty() {
             warn!(
                 source = "book",
-                skipped,
-                "resources of book's manifest are left out: their names are empty, too long or not usable"
+                resources = some_of(refused),
+                "these resources are refused: in an address their names are steps to other resources; rename them"
             );
         }
     }
@@ -284,13 +316,17 @@ impl Story {
     }
 }
 
-fn tell_reading(outcome: Outcome, reading: &BookReading) {
+/// The first few names, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    let first = names.get(..MAX_NAMED).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(MAX_NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+fn tell_reading(outcome: Outcome, reading: &BookReading, unread: &[String]) {
     let resources = reading.resources.len();
-    let unread = reading
-        .resources
-        .iter()
-        .filter(|resource| resource.availability.is_none())
-        .count();
     match outcome {
         Outcome::Whole | Outcome::Failed => info!(source = "book", resources, "book polled"),
         Outcome::Empty => warn!(
@@ -299,7 +335,15 @@ fn tell_reading(outcome: Outcome, reading: &BookReading) {
         ),
         Outcome::Partial => warn!(
             source = "book",
-            resources, unread, "book does not tell the availability of some resources"
+            resources,
+            unread = some_of(unread),
+            "book does not tell the availability of some resources, so they cannot be switched"
+        ),
+        Outcome::Gap => warn!(
+            source = "book",
+            resources,
+            unread = some_of(unread),
+            "nothing answers for some resources, so they cannot be switched: a proxy in front may change their names; rename them"
         ),
     }
 }
@@ -343,8 +387,9 @@ mod tests {
 
     #[test]
     fn the_pause_follows_the_outcome() {
-        use Outcome::{Empty, Failed, Partial, Whole};
+        use Outcome::{Empty, Failed, Gap, Partial, Whole};
         let rows = [
+            (Gap, 0, 900, 900),
             (Whole, 0, 900, 900),
             (Empty, 0, 900, 10),
             (Empty, 0, 3, 3),
@@ -491,6 +536,30 @@ mod tests {
             .map(|resource| resource.availability.is_some())
             .collect();
         assert_eq!(known, [true, false, true]);
+    }
+
+    #[tokio::test]
+    async fn a_resource_that_nothing_answers_for_is_a_lasting_gap() {
+        for (trouble, expected) in [
+            (Trouble::Status(404), Outcome::Gap),
+            (Trouble::Status(502), Outcome::Partial),
+        ] {
+            let book = FakeBook::start().await;
+            book.put("r-a", "stub", true, "new");
+            book.put("r-b", "stub", true, "new");
+            book.set_trouble_of("r-b", trouble);
+            let mut story = Story::default();
+            let polled = poll(&book.client(SOON), &mut story).await;
+            assert_eq!(Outcome::of(&polled).lasting(story.gap_lasts), expected);
+            assert_eq!(story.unread, ["r-b"]);
+        }
+    }
+
+    #[test]
+    fn not_too_many_names_are_said() {
+        let names: Vec<String> = (0..MAX_NAMED + 2).map(|n| format!("r{n}")).collect();
+        assert_eq!(some_of(&names[..2]), "r0, r1");
+        assert!(some_of(&names).ends_with("r19 and 2 more"));
     }
 
     #[tokio::test]

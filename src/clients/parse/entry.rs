@@ -18,8 +18,8 @@ pub const MAX_CONNECTIONS: usize = 200_000;
 /// How many bytes of JSON a connection takes at least, for guessing how many there are.
 const BYTES_PER_CONNECTION: usize = 200;
 
-/// Reads an array of connections into a report. Anything but a non-empty array of objects, of which at least one names a topic, is an
-/// error: the server's own connection is in every true report.
+/// Reads an array of connections into a report, in one go. Anything but a non-empty array of objects that all name a topic, in the words
+/// that are known, is an error; [`super::lenient`] makes of it what can be made.
 pub struct Connections {
     source: SourceName,
     room: usize,
@@ -58,19 +58,20 @@ impl<'de> Visitor<'de> for Connections {
             if count > MAX_CONNECTIONS {
                 return Err(A::Error::custom("too many connections"));
             }
-            if !entry.topic.as_str().is_empty() {
-                entry.tell(
-                    self.source,
-                    report.get_or_insert_with(|| Report::with_capacity(self.room)),
-                );
+            if entry.topic.as_str().is_empty() {
+                return Err(A::Error::custom("a connection has no topic"));
             }
+            entry.tell(
+                self.source,
+                report.get_or_insert_with(|| Report::with_capacity(self.room)),
+            );
         }
         report.ok_or_else(|| A::Error::custom("no connection has a topic"))
     }
 }
 
 /// An entry that must be a JSON object; left to itself, serde would take an array of values for one too.
-struct Object<'a>(Entry<'a>);
+pub(super) struct Object<'a>(Entry<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
@@ -91,14 +92,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 }
 
 /// A connection in relay's words, or in jump's: snake case, `statistcs` misspelt, one `last` for what was sent.
-#[derive(Deserialize)]
-struct Entry<'a> {
+#[derive(Default, Deserialize)]
+pub(super) struct Entry<'a> {
     #[serde(borrow, default)]
-    topic: Text<'a>,
+    pub(super) topic: Text<'a>,
     #[serde(borrow, default, alias = "connected_at")]
-    connected: Text<'a>,
+    pub(super) connected: Text<'a>,
     #[serde(borrow, default, rename = "expiresAt", alias = "expires_at")]
-    expires: Text<'a>,
+    pub(super) expires: Text<'a>,
     #[serde(
         borrow,
         default,
@@ -106,18 +107,18 @@ struct Entry<'a> {
         alias = "remote_address",
         alias = "remote_addr"
     )]
-    remote: Text<'a>,
+    pub(super) remote: Text<'a>,
     #[serde(borrow, default, rename = "userAgent", alias = "user_agent")]
-    user_agent: Text<'a>,
+    pub(super) user_agent: Text<'a>,
     #[serde(default)]
-    scopes: Tags,
+    pub(super) scopes: Tags,
     #[serde(default, alias = "statistcs", alias = "statistics")]
-    stats: Option<Stats>,
+    pub(super) stats: Option<Stats>,
 }
 
 impl Entry<'_> {
     /// Writes the connection into the report; of the server's own one, only when it began.
-    fn tell(self, source: SourceName, report: &mut Report) {
+    pub(super) fn tell(self, source: SourceName, report: &mut Report) {
         if self.is_internal(source) {
             report.set_started(self.connected.as_str());
             return;
@@ -148,14 +149,14 @@ impl Entry<'_> {
     }
 }
 
-#[derive(Deserialize)]
-struct Stats {
+#[derive(Default, Deserialize)]
+pub(super) struct Stats {
     #[serde(default)]
-    tx: Option<Flow>,
+    pub(super) tx: Option<Flow>,
     #[serde(default)]
-    rx: Option<Flow>,
+    pub(super) rx: Option<Flow>,
     #[serde(default)]
-    last: Last,
+    pub(super) last: Last,
 }
 
 impl Stats {
@@ -173,14 +174,14 @@ impl Stats {
     }
 }
 
-#[derive(Deserialize)]
-struct Flow {
+#[derive(Default, Deserialize)]
+pub(super) struct Flow {
     #[serde(default)]
-    last: Last,
+    pub(super) last: Last,
     #[serde(default)]
-    size: Number,
+    pub(super) size: Number,
     #[serde(default)]
-    fps: Number,
+    pub(super) fps: Number,
 }
 
 impl Flow {

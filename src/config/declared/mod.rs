@@ -129,7 +129,7 @@ pub enum Kind {
     Value(&'static str),
     /// Several values that these words describe: a list of TOML, or a text with commas or white space between them.
     Values(&'static str),
-    /// What these words describe; it may hold a secret, so it is never shown whole.
+    /// What these words describe; it may hold a secret, so it is never shown whole, and can be given as secrets are.
     Hidden(&'static str),
 }
 
@@ -242,7 +242,7 @@ pub(super) fn table(name: &str) -> Option<&'static Table> {
 
 /// The settings whose values are never shown.
 pub fn secrets() -> impl Iterator<Item = &'static str> {
-    let secret = |setting: &&Setting| setting.kind == Kind::Secret;
+    let secret = |setting: &&Setting| matches!(setting.kind, Kind::Secret | Kind::Hidden(_));
     settings().filter(secret).map(|setting| setting.name)
 }
 

@@ -149,9 +149,14 @@ pub(super) const OTHERS: Section = Section {
             .example("https://hooks.example.org/labwatch")
             .at_once()
             .says(
-                "A webhook that gets every notification. It is never shown whole, because such \
-                   addresses often hold a secret.",
+                "A webhook that gets every notification. Such addresses often hold a secret: it is \
+                 never shown whole, and can be given as secrets are, in webhook_url_file or as a \
+                 credential.",
             ),
+        setting("webhook_url_file", Kind::Path)
+            .example("/etc/labwatch/secrets/webhook_url")
+            .at_once()
+            .says("A file with the address of the webhook alone."),
         secret("secret_webhook")
             .at_once()
             .says("The secret that signs calls of the webhook. Without it they are not signed."),
@@ -163,8 +168,12 @@ pub(super) const OTHERS: Section = Section {
             .example("https://alive.example.org/labwatch")
             .says(
                 "Heartbeat: this address is called as long as labwatch works, so that another \
-                   service alerts when the calls stop. It is never shown whole.",
+                 service alerts when the calls stop. It is never shown whole, and can be given as \
+                 secrets are, in dead_man_url_file or as a credential.",
             ),
+        setting("dead_man_url_file", Kind::Path)
+            .example("/etc/labwatch/secrets/dead_man_url")
+            .says("A file with that address alone."),
         setting("dead_man_every", Kind::Duration(seconds(10), hours(1)))
             .default("1m")
             .says("How often dead_man_url is called."),

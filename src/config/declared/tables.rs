@@ -39,6 +39,9 @@ pub const TABLES: &[Table] = &[
                 .example("https://hooks.example.org/labwatch")
                 .says("The address that is called. It is never shown whole, because such \
                        addresses often hold a secret."),
+            setting("webhook_file", Kind::Path)
+                .example("/etc/labwatch/secrets/pendulums_url")
+                .says("A file with the address of the webhook alone."),
             secret("secret")
                 .says("The secret that signs calls of the webhook. Without it they are not \
                        signed."),

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use super::subject::{headline, subject};
 use super::{html, words};
-use engine::model::{Health, Stub};
+use engine::model::{Health, Stub, escape_deceptive};
 use engine::{AlertLine, Background, Line, Occasion, Summary};
 
 /// How many news are spelt out.
@@ -91,10 +91,11 @@ pub(super) struct Row {
 #[must_use]
 pub fn compose(summary: &Summary, letter: &Letter) -> Composed {
     let content = content(summary, letter);
+    let shown = |text: String| escape_deceptive(&text).into_owned();
     Composed {
-        subject: subject(summary, &letter.subject),
-        text: text(&content),
-        html: html::render(&content),
+        subject: shown(subject(summary, &letter.subject)),
+        text: shown(text(&content)),
+        html: shown(html::render(&content)),
     }
 }
 

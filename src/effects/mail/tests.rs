@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::config::{Fingerprint, MailAuth, MailSettings, MailTls};
-use crate::lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
+use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
 
 /// How the server behaves.
 #[derive(Clone, Copy, Default)]

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
+use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -90,23 +90,14 @@ impl Webhook {
         let headers = self.headers(&summary.thread.id.to_string(), Timestamp::now(), &body)?;
         let answer = self
             .http
-            .exchange(Method::POST, self.url.expose().clone(), headers, body)
+            .call_hidden(Method::POST, self.url.expose().clone(), headers, body)
             .await;
-        let (status, said) = answer.map_err(|fault| DeliveryFault {
+        answer.map_err(|fault| DeliveryFault {
+            permanent: is_permanent(&fault),
             fault,
-            permanent: false,
         })?;
-        if status.is_success() {
-            failpoints::pass(Point::MailHanded);
-            return Ok(());
-        }
-        Err(DeliveryFault {
-            fault: CallError::Sick {
-                status: status.as_u16(),
-                body: said,
-            },
-            permanent: is_permanent(status),
-        })
+        failpoints::pass(Point::MailHanded);
+        Ok(())
     }
 
     fn headers(&self, id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap, DeliveryFault> {
@@ -148,12 +139,11 @@ pub fn signature(secret: &SecretString, timestamp: &str, body: &[u8]) -> String 
 }
 
 /// What the other side says about the content stays so; what it says about the moment (408, 429, 5xx) passes.
-fn is_permanent(status: StatusCode) -> bool {
-    status.is_client_error()
-        && !matches!(
-            status,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
-        )
+fn is_permanent(fault: &CallError) -> bool {
+    let CallError::Sick { status, .. } = fault else {
+        return false;
+    };
+    (400..500).contains(status) && ![408, 429].contains(status)
 }
 
 fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
@@ -233,6 +223,8 @@ mod tests {
     use axum::http::Uri;
     use axum::response::{IntoResponse, Redirect};
     use tokio::net::TcpListener;
+
+    use reqwest::StatusCode;
 
     use super::*;
     use crate::clients;
@@ -479,7 +471,7 @@ mod tests {
         };
         assert!(
             lost.fault
-                .to_string()
+                .words(engine::model::Visibility::MAINTAINER)
                 .contains("the route everybody has no webhook")
                 && program.heard().len() == 1
         );

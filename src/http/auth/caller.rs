@@ -4,6 +4,8 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use engine::model::Visibility;
+use jiff::Timestamp;
 
 use super::scope::Scope;
 use super::token::{AccessToken, Session};
@@ -43,6 +45,22 @@ impl Caller {
         self.may(Scope::Read)
     }
 
+    /// What they may see.
+    #[must_use]
+    pub fn visibility(&self) -> Visibility {
+        Visibility::of_reader(self.may_see_private())
+    }
+
+    /// When what they showed ends.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        match self {
+            Self::Anonymous => None,
+            Self::Token(pass) => Some(pass.expires),
+            Self::Session(session) => Some(session.expires),
+        }
+    }
+
     /// The name for the audit record.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -67,10 +85,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// What the reader of an answer may see. A handler takes it as an argument.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewer(pub Visibility);
+
+impl<S: Send + Sync> FromRequestParts<S> for Viewer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let caller = parts.extensions.get::<Caller>();
+        Ok(Self(caller.map_or(Visibility::PUBLIC, Caller::visibility)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
+    use super::super::reportable::Reportable;
     use super::*;
 
     #[test]
@@ -80,6 +110,8 @@ mod tests {
                 id: "a".into(),
                 name: "b".into(),
                 scopes: [scope].into_iter().collect(),
+                reports: Reportable::default(),
+                issued: Timestamp::UNIX_EPOCH,
                 expires: Timestamp::MAX,
             })
         };

@@ -1,26 +1,39 @@
-//! Who may use the API: tokens, sessions made from them, what is revoked, who failed too often, and the record of who did what.
+//! Who may use the API. [`Authenticator`](authenticator::Authenticator) decides, `layer` asks it before every handler, `login` makes and ends
+//! sessions.
 //!
-//! Knows no path and no answer: the API asks it. It keeps nothing itself either: what must outlive a restart goes through the ports
-//! [`Keep`] and [`Audit`], which the service joins to the memory.
+//! Below them are parts that know neither path nor answer: tokens and sessions, what is revoked, rates, the audit, clients behind proxies. They
+//! keep nothing themselves: what must outlive a restart goes through the ports [`Keep`] and [`Audit`], which the service joins to the store.
 
 mod audit;
+pub(in crate::http) mod authenticator;
 mod caller;
+pub(in crate::http) mod client;
+mod cookie;
+pub(in crate::http) mod layer;
+pub(in crate::http) mod login;
+mod origin;
 mod place;
 mod random;
+mod refusal_log;
+mod reportable;
 mod revoked;
 mod scope;
 mod throttle;
 mod token;
+pub(in crate::http) mod tokens;
 
 pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
-pub use caller::Caller;
+pub use caller::{Caller, Viewer};
 pub use place::{MAX_PLACE_BYTES, is_place};
 pub use random::{ID_LETTERS, id, same};
+pub use refusal_log::RefusalLog;
+pub use reportable::{MAX_REPORTABLE, Reportable, ReportableError};
 pub use revoked::{
-    Keep, Kept, MAX_REVOKED, Revocations, RevokeError, Revoked, revocation, revoked_in,
+    Keep, Kept, MAX_REVOKED, MAX_SIGNED_OUT, MAX_SIGNED_OUT_OF_ONE, Revocations, Revoked,
+    revocation, revoked_in,
 };
 pub use scope::{Need, Reading, Scope, Scopes};
-pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, Throttle, WINDOW};
+pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, RateLimit, Throttle, WINDOW, customer};
 pub use token::{
     AUDIENCE, AccessToken, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES,
     MAX_TOKEN_BYTES, Refusal, Session, SignError, has_form, is_id,

@@ -49,6 +49,12 @@ impl Scopes {
         self.0.contains(&Scope::Admin) || self.0.contains(&scope)
     }
 
+    /// Whether a token with them must name what it reports on: an admin's may report on everything.
+    #[must_use]
+    pub fn need_names(&self) -> bool {
+        self.0.contains(&Scope::Report) && !self.0.contains(&Scope::Admin)
+    }
+
     /// Their words.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|scope| scope.as_str())

@@ -1,11 +1,11 @@
-//! Counts failures to get in, by address, so that nobody can try for long. Asks no clock.
+//! Counts what comes too often, by address or by token. Asks no clock.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many failures an address has in a [`WINDOW`]. After them nothing that it shows is looked at until the window is over.
+/// How many bad tokens of an address are answered one by one in a [`WINDOW`]. Further ones are told to wait; good ones never are.
 pub const MAX_FAILURES: u32 = 10;
 
 /// How long failures count, from the first of them.
@@ -14,23 +14,99 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 /// How many addresses are counted at the same time. When more come, the one that began first is forgotten.
 pub const MAX_ADDRESSES: usize = 4_096;
 
-/// The failures of each address. Of IPv6, 64 bits count: so many addresses one customer has.
-#[derive(Debug, Default)]
-pub struct Throttle {
-    failures: Mutex<BTreeMap<IpAddr, Failures>>,
+/// Counts events by key in windows of time that begin with the key's first event.
+#[derive(Debug)]
+pub struct RateLimit<K> {
+    most: u32,
+    window: Duration,
+    keys: usize,
+    counts: Mutex<BTreeMap<K, Count>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Failures {
-    count: u32,
+struct Count {
+    events: u32,
     since: Instant,
 }
 
-impl Failures {
-    fn left(self, now: Instant) -> Option<Duration> {
-        WINDOW
-            .checked_sub(now.saturating_duration_since(self.since))
+impl<K: Ord + Clone> RateLimit<K> {
+    /// At most so many events in a window, for at most so many keys at the same time.
+    #[must_use]
+    pub fn new(most: u32, window: Duration, keys: usize) -> Self {
+        Self {
+            most,
+            window,
+            keys,
+            counts: Mutex::default(),
+        }
+    }
+
+    /// How long this key has still to wait, if it has used up its events.
+    #[must_use]
+    pub fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts
+            .get(key)
+            .filter(|count| count.events >= self.most)
+            .and_then(|count| self.left(*count, now))
+    }
+
+    /// Counts an event.
+    pub fn count(&self, key: K, now: Instant) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= self.keys && !counts.contains_key(&key) {
+            self.make_room(&mut counts, now);
+        }
+        let new = Count {
+            events: 0,
+            since: now,
+        };
+        let entry = counts.entry(key).or_insert(new);
+        if self.left(*entry, now).is_none() {
+            *entry = new;
+        }
+        entry.events = entry.events.saturating_add(1);
+    }
+
+    /// Counts an event where the key has one left.
+    ///
+    /// # Errors
+    /// How long it has to wait, where it has none.
+    pub fn take(&self, key: &K, now: Instant) -> Result<(), Duration> {
+        match self.wait(key, now) {
+            Some(wait) => Err(wait),
+            None => {
+                self.count(key.clone(), now);
+                Ok(())
+            }
+        }
+    }
+
+    fn left(&self, count: Count, now: Instant) -> Option<Duration> {
+        self.window
+            .checked_sub(now.saturating_duration_since(count.since))
             .filter(|left| !left.is_zero())
+    }
+
+    fn make_room(&self, counts: &mut BTreeMap<K, Count>, now: Instant) {
+        counts.retain(|_, count| self.left(*count, now).is_some());
+        if counts.len() < self.keys {
+            return;
+        }
+        let oldest = counts.iter().min_by_key(|(_, count)| count.since);
+        if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+            counts.remove(&oldest);
+        }
+    }
+}
+
+/// The bad tokens of each address.
+#[derive(Debug)]
+pub struct Throttle(RateLimit<IpAddr>);
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self(RateLimit::new(MAX_FAILURES, WINDOW, MAX_ADDRESSES))
     }
 }
 
@@ -38,47 +114,18 @@ impl Throttle {
     /// How long this address has still to wait, if it has to.
     #[must_use]
     pub fn wait(&self, from: IpAddr, now: Instant) -> Option<Duration> {
-        let table = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        table
-            .get(&customer(from))
-            .filter(|failures| failures.count >= MAX_FAILURES)
-            .and_then(|failures| failures.left(now))
+        self.0.wait(&customer(from), now)
     }
 
     /// Counts a failure.
     pub fn failed(&self, from: IpAddr, now: Instant) {
-        let mut table = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = customer(from);
-        if table.len() >= MAX_ADDRESSES && !table.contains_key(&from) {
-            make_room(&mut table, now);
-        }
-        let entry = table.entry(from).or_insert(Failures {
-            count: 0,
-            since: now,
-        });
-        if entry.left(now).is_none() {
-            *entry = Failures {
-                count: 0,
-                since: now,
-            };
-        }
-        entry.count = entry.count.saturating_add(1);
+        self.0.count(customer(from), now);
     }
 }
 
-fn make_room(table: &mut BTreeMap<IpAddr, Failures>, now: Instant) {
-    table.retain(|_, failures| failures.left(now).is_some());
-    if table.len() >= MAX_ADDRESSES
-        && let Some(oldest) = table
-            .iter()
-            .min_by_key(|(_, failures)| failures.since)
-            .map(|(address, _)| *address)
-    {
-        table.remove(&oldest);
-    }
-}
-
-fn customer(address: IpAddr) -> IpAddr {
+/// What counts as one address: of IPv6 its first 64 bits, because one customer has as many as that.
+#[must_use]
+pub fn customer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
@@ -97,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_failures_close_the_door_for_the_rest_of_the_minute() {
+    fn ten_failures_are_enough_for_the_rest_of_the_minute() {
         let (throttle, start, from) = (Throttle::default(), Instant::now(), address("10.0.0.1"));
         for second in 0..10 {
             assert_eq!(
@@ -152,7 +199,7 @@ mod tests {
                 start + Duration::from_millis(n.into()),
             );
         }
-        let table = throttle.failures.lock().expect("whole");
+        let table = throttle.0.counts.lock().expect("whole");
         assert_eq!(table.len(), MAX_ADDRESSES);
         assert!(
             !table.contains_key(&IpAddr::V4(0.into()))

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use engine::model::is_deceptive;
 use jiff::Timestamp;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -11,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::random;
+use super::reportable::Reportable;
 use super::scope::{Scope, Scopes};
 
 /// The audience of tokens, so that one of book, jump or relay never fits, should the secrets be the same.
@@ -34,13 +38,15 @@ pub const MAX_NAME_BYTES: usize = 64;
 /// The longest id that is looked at, in bytes. Ours have [`super::ID_LETTERS`].
 const MAX_ID_BYTES: usize = 64;
 
-/// What somebody asks for.
+/// What a new token is to allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Whose token it is; stands in the audit record.
     pub name: String,
     /// What it allows.
     pub scopes: Scopes,
+    /// What it may report on. A token with the scope `report` names something.
+    pub reports: Reportable,
     /// How long it is valid.
     pub life: Duration,
 }
@@ -62,6 +68,10 @@ pub struct AccessToken {
     pub name: String,
     /// What it allows.
     pub scopes: Scopes,
+    /// What it may report on.
+    pub reports: Reportable,
+    /// When it was made.
+    pub issued: Timestamp,
     /// Until when.
     pub expires: Timestamp,
 }
@@ -88,25 +98,28 @@ pub enum Refusal {
     Audience,
     /// Its time is over.
     Expired,
-    /// It says that it was issued in the future.
+    /// It says that it was issued in the future, or that its time has not begun.
     Future,
     /// It would live longer than [`MAX_LIFE`].
     TooLong,
     /// It was revoked.
     Revoked,
+    /// It can only report, and a session is for reading.
+    ReportOnly,
     /// There is no secret, so there are no tokens.
     NoSecret,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Forged,
         Self::Audience,
         Self::Expired,
         Self::Future,
         Self::TooLong,
         Self::Revoked,
+        Self::ReportOnly,
         Self::NoSecret,
     ];
 
@@ -120,6 +133,7 @@ impl Refusal {
             Self::Future => "future",
             Self::TooLong => "too-long",
             Self::Revoked => "revoked",
+            Self::ReportOnly => "report-only",
             Self::NoSecret => "no-secret",
         }
     }
@@ -131,9 +145,12 @@ impl fmt::Display for Refusal {
             Self::Forged => "this is not a token of this labwatch",
             Self::Audience => "this token is for something else",
             Self::Expired => "this token has expired",
-            Self::Future => "this token was issued in the future: the clocks differ",
+            Self::Future => "the time of this token has not begun: the clocks differ",
             Self::TooLong => "this token lives longer than a token may",
             Self::Revoked => "this token was revoked",
+            Self::ReportOnly => {
+                "this token can only report: sign in with one that has the scope read"
+            }
             Self::NoSecret => "this labwatch takes no tokens: it has no secret_api",
         })
     }
@@ -148,6 +165,9 @@ pub enum SignError {
     /// The life is nothing, or longer than [`MAX_LIFE`].
     #[error("from 1s to {}d is allowed", MAX_LIFE.as_secs() / 86_400)]
     Life,
+    /// It is to report, and names nothing to report on.
+    #[error("a token that may report names what it reports on, such as wiki,pend*")]
+    Reports,
     /// The system gives no randomness.
     #[error("the system gives no random numbers")]
     Random,
@@ -162,6 +182,10 @@ struct TokenClaims {
     exp: i64,
     iat: i64,
     jti: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    #[serde(default, skip_serializing_if = "Reportable::is_empty")]
+    reports: Reportable,
     sub: String,
     scopes: Scopes,
 }
@@ -172,6 +196,9 @@ struct SessionClaims {
     common: TokenClaims,
     /// When the token ends.
     token_exp: i64,
+    /// When the token was made. A session of an earlier version does not say so, and counts as made from a token of long ago.
+    #[serde(default)]
+    token_iat: i64,
     sid: String,
     csrf: String,
 }
@@ -199,21 +226,24 @@ impl Authority {
     /// [`SignError`].
     pub fn issue(&self, grant: &Grant, now: Timestamp) -> Result<Issued, SignError> {
         let name = grant.name.trim();
-        if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+        if !is_token_name(name) {
             return Err(SignError::Name);
         }
         if grant.life < Duration::from_secs(1) || grant.life > MAX_LIFE {
             return Err(SignError::Life);
         }
-        let id = random::id().ok_or(SignError::Random)?;
-        let expires = whole(later(now, grant.life));
+        if grant.scopes.need_names() && grant.reports.is_empty() {
+            return Err(SignError::Reports);
+        }
         let pass = AccessToken {
-            id,
+            id: random::id().ok_or(SignError::Random)?,
             name: name.to_owned(),
             scopes: grant.scopes.clone(),
-            expires,
+            reports: grant.reports.clone(),
+            issued: whole(now),
+            expires: whole(later(now, grant.life)),
         };
-        let token = self.sign(&claims(AUDIENCE, &pass, now, expires))?;
+        let token = self.sign(&claims(AUDIENCE, &pass, now, pass.expires))?;
         Ok(Issued { token, pass })
     }
 
@@ -243,6 +273,7 @@ impl Authority {
         let text = self.sign(&SessionClaims {
             common,
             token_exp: pass.expires.as_second(),
+            token_iat: pass.issued.as_second(),
             sid: id.clone(),
             csrf: csrf.clone(),
         })?;
@@ -265,6 +296,7 @@ impl Authority {
         let SessionClaims {
             common,
             token_exp,
+            token_iat,
             sid,
             csrf,
         } = self.read(text, SESSION_AUDIENCE)?;
@@ -272,6 +304,7 @@ impl Authority {
         let of_session = pass(common);
         let expires = of_session.expires;
         let pass = AccessToken {
+            issued: second(token_iat).ok_or(Refusal::Forged)?,
             expires: second(token_exp).ok_or(Refusal::Forged)?,
             ..of_session
         };
@@ -299,6 +332,9 @@ impl Authority {
         rules.set_required_spec_claims(&["exp", "aud", "sub"]);
         rules.set_audience(&[audience]);
         let read = jsonwebtoken::decode(text, &self.verify, &rules);
+        if read.is_ok() && demands_extensions(text) {
+            return Err(Refusal::Forged);
+        }
         read.map(|data| data.claims).map_err(|error| {
             // A wrong audience is found behind a right signature: only who has a token of ours learns it.
             let audience = matches!(error.kind(), ErrorKind::InvalidAudience);
@@ -317,6 +353,8 @@ fn claims(audience: &str, pass: &AccessToken, now: Timestamp, expires: Timestamp
         exp: expires.as_second(),
         iat: now.as_second(),
         jti: pass.id.clone(),
+        nbf: None,
+        reports: pass.reports.clone(),
         sub: pass.name.clone(),
         scopes: pass.scopes.clone(),
     }
@@ -326,11 +364,12 @@ fn claims(audience: &str, pass: &AccessToken, now: Timestamp, expires: Timestamp
 fn in_time(claims: &TokenClaims, now: Timestamp) -> Result<(), Refusal> {
     let (now, leeway) = (now.as_second(), LEEWAY.as_secs().cast_signed());
     let life = claims.exp.checked_sub(claims.iat).ok_or(Refusal::Forged)?;
-    if !is_id(&claims.jti) || claims.sub.len() > MAX_NAME_BYTES || second(claims.exp).is_none() {
+    let times = second(claims.exp).and(second(claims.iat));
+    if !is_id(&claims.jti) || !is_token_name(&claims.sub) || times.is_none() {
         Err(Refusal::Forged)
     } else if life > MAX_LIFE.as_secs().cast_signed() {
         Err(Refusal::TooLong)
-    } else if claims.iat > now.saturating_add(leeway) {
+    } else if claims.nbf.unwrap_or(claims.iat).max(claims.iat) > now.saturating_add(leeway) {
         Err(Refusal::Future)
     } else if claims.exp.saturating_add(leeway) <= now {
         Err(Refusal::Expired)
@@ -340,13 +379,29 @@ fn in_time(claims: &TokenClaims, now: Timestamp) -> Result<(), Refusal> {
 }
 
 fn pass(claims: TokenClaims) -> AccessToken {
-    let expires = second(claims.exp).unwrap_or(Timestamp::MIN);
     AccessToken {
         id: claims.jti,
         name: claims.sub,
         scopes: claims.scopes,
-        expires,
+        reports: claims.reports,
+        issued: second(claims.iat).unwrap_or(Timestamp::MIN),
+        expires: second(claims.exp).unwrap_or(Timestamp::MIN),
     }
+}
+
+/// Whether a token that is signed with our secret demands extensions that its reader must know (RFC 7515, 4.1.11). We know none.
+fn demands_extensions(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|header| {
+        let bytes = URL_SAFE_NO_PAD.decode(header).ok()?;
+        serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes).ok()
+    });
+    header.is_none_or(|header| header.contains_key("crit"))
+}
+
+/// Whether this can be the name of a token. It stands in logs and the audit, so it has no characters that are not seen, or that reorder
+/// others.
+fn is_token_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.chars().any(is_deceptive)
 }
 
 /// Whether a text has the form of a token or a session (three parts of base64url, of which the first is a JSON object), so that it cannot be
@@ -388,6 +443,12 @@ impl AccessToken {
     pub fn allows(&self, scope: Scope) -> bool {
         self.scopes.allow(scope)
     }
+
+    /// Whether it may report on the component or experiment of this name.
+    #[must_use]
+    pub fn may_report_on(&self, name: &str) -> bool {
+        self.allows(Scope::Admin) || (self.allows(Scope::Report) && self.reports.includes(name))
+    }
 }
 
 #[cfg(test)]
@@ -410,6 +471,7 @@ mod tests {
         Grant {
             name: "wall display".into(),
             scopes: [scope].into_iter().collect(),
+            reports: vec!["wiki".to_owned()].try_into().expect("a name"),
             life: Duration::from_secs(100),
         }
     }
@@ -473,11 +535,60 @@ mod tests {
         );
         check("iat", json!(i64::MIN), Err(Refusal::Forged));
         check("iat", json!(at(3_600).as_second()), Err(Refusal::Future));
+        check("nbf", json!(at(3_600).as_second()), Err(Refusal::Future));
+        check("nbf", json!(at(5).as_second()), Ok(()));
+        check("nbf", json!("soon"), Err(Refusal::Forged));
         check("jti", json!("../x"), Err(Refusal::Forged));
         check("jti", json!(""), Err(Refusal::Forged));
-        check("sub", json!("x".repeat(65)), Err(Refusal::Forged));
+        check("reports", json!(["pend*"]), Ok(()));
+        check("reports", json!(["a b"]), Err(Refusal::Forged));
+        for sub in [
+            "x".repeat(65),
+            String::new(),
+            "a\nb".into(),
+            "a\u{202e}b".into(),
+        ] {
+            check("sub", json!(sub), Err(Refusal::Forged));
+        }
         check("scopes", json!(["root"]), Err(Refusal::Forged));
         check("scopes", json!("admin"), Err(Refusal::Forged));
+    }
+
+    #[test]
+    fn a_token_that_demands_what_we_do_not_know_is_refused() {
+        let mut header = Header::new(Algorithm::HS256);
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        header.kid = Some("x".to_owned());
+        let known = jsonwebtoken::encode(&header, &good(), &key).expect("signs");
+        assert!(authority().verify(&known, at(0)).is_ok());
+        // {"alg":"HS256","crit":["exp"],"exp":1}
+        let body = known.split('.').nth(1).expect("a body");
+        let text = format!("eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiZXhwIl0sImV4cCI6MX0.{body}");
+        let signature =
+            jsonwebtoken::crypto::sign(text.as_bytes(), &key, Algorithm::HS256).expect("signs");
+        let demanding = format!("{text}.{signature}");
+        assert_eq!(authority().verify(&demanding, at(0)), Err(Refusal::Forged));
+    }
+
+    #[test]
+    fn a_token_that_may_only_report_names_what_it_reports_on() {
+        let grant = |scopes: &[Scope]| Grant {
+            scopes: scopes.iter().copied().collect(),
+            reports: Reportable::default(),
+            ..grant(Scope::Report)
+        };
+        let refused = authority().issue(&grant(&[Scope::Report]), at(0));
+        assert!(matches!(refused, Err(SignError::Reports)));
+        let with_read = authority().issue(&grant(&[Scope::Read, Scope::Report]), at(0));
+        assert!(matches!(with_read, Err(SignError::Reports)));
+        let admin = authority().issue(&grant(&[Scope::Admin]), at(0));
+        assert!(admin.expect("issues").pass.may_report_on("wiki"));
+        let named = authority().issue(&self::grant(Scope::Report), at(0));
+        let named = named.expect("issues");
+        let verified = authority().verify(&named.token, at(0)).expect("is valid");
+        assert!(verified.may_report_on("wiki") && !verified.may_report_on("mail"));
+        let reader = authority().issue(&self::grant(Scope::Read), at(0));
+        assert!(!reader.expect("issues").pass.may_report_on("wiki"));
     }
 
     #[test]
@@ -517,7 +628,7 @@ mod tests {
     #[test]
     fn grants_have_bounds() {
         let (good, day) = (grant(Scope::Read), Duration::from_secs(86_400));
-        for name in ["", " ", "a\nb", &"x".repeat(65)] {
+        for name in ["", " ", "a\nb", "a\u{202e}b", "a\u{200b}b", &"x".repeat(65)] {
             let issued = authority().issue(
                 &Grant {
                     name: name.to_owned(),

@@ -16,7 +16,7 @@ use super::view::Experiment;
 use super::words::{self, clip};
 use crate::reports::{self, Restore};
 use crate::store::{OutboxQuery, SwitchRow};
-use engine::model::{JumpHealth, SourceName, StreamHealth};
+use engine::model::{JumpHealth, SourceName, StreamHealth, Visibility};
 use engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
 
 /// The page.
@@ -51,7 +51,7 @@ pub(super) fn page(
         }
         section #part-switches aria-labelledby="switches" {
             h2 #switches { "What labwatch switched" }
-            (switches(&past.switches, frame.now))
+            (switches(&past.switches, frame.visibility, frame.now))
         }
         section #part-mentions aria-labelledby="mentions" {
             h2 #mentions { "What people were told" }
@@ -124,11 +124,10 @@ fn cause(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Option<Markup> {
         .causes
         .iter()
         .find(|cause| cause.stubs.binary_search(&experiment.view.stub).is_ok())?;
-    let label = if frame.private {
-        &cause.label_private
-    } else {
-        &cause.label_public
-    };
+    let label = cause
+        .label_private
+        .show(frame.visibility)
+        .unwrap_or(&cause.label_public);
     Some(html! {
         (cause.stubs.len()) " of " (cause.of) " at " strong { (clip(label)) } " were lost together, first at "
         (words::time(cause.began.wall(), frame.now)) ": probably one cause."
@@ -292,14 +291,15 @@ fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
     }
 }
 
-fn switches(switches: &[SwitchRow], now: Timestamp) -> Markup {
+fn switches(switches: &[SwitchRow], reader: Visibility, now: Timestamp) -> Markup {
     let rows = switches.iter().map(|switch| {
         let what = match switch.available {
             Some(true) => "given back",
             Some(false) => "withdrawn",
             None => "switched",
         };
-        let note = switch.note.as_ref().filter(|note| **note != switch.reason);
+        let note = switch.note.as_ref().and_then(|note| note.show(reader));
+        let note = note.filter(|note| **note != switch.reason);
         [
             words::ago(switch.at, now),
             html! { (clip(switch.resource.as_str())) " " (what) },

@@ -11,7 +11,7 @@ use super::words;
 use crate::http::Categories;
 use crate::http::auth::{Caller, Scope};
 use crate::store::{StoreHealth, StoreState};
-use engine::model::{SourceHealth, SourceName};
+use engine::model::{SourceHealth, SourceName, Visibility};
 use engine::{Channel, Role, RouteView, Snapshot, SourceView};
 
 /// The places that the navigation leads to.
@@ -65,6 +65,8 @@ pub(super) struct Frame<'a> {
     pub(super) caller: &'a Caller,
     /// Whether the reader may know names and addresses of people.
     pub(super) private: bool,
+    /// What the reader may see.
+    pub(super) visibility: Visibility,
     /// Whether there is a way for orders.
     pub(super) takes_orders: bool,
     /// Whether the reader may give orders, and there is a way for them.
@@ -229,12 +231,12 @@ fn banners(frame: &Frame<'_>) -> Markup {
             @for source in &snapshot.sources {
                 @match source.health {
                     SourceHealth::Down => (banner("down", &html! {
-                        strong { (source.name) } " is down " (since(source.since)) ". " (words::sentence(&source.note)) " "
+                        strong { (source.name) } " is down " (since(source.since)) ". " (words::sentence(source.said.show(frame.visibility).unwrap_or(&source.note))) " "
                         @if source.hides > 0 { (hidden(source)) }
                         a href="/sources" { "Sources" }
                     })),
                     SourceHealth::Late => (banner("degraded", &html! {
-                        strong { (source.name) } " is late " (since(source.since)) ". " (words::sentence(&source.note)) " " a href="/sources" { "Sources" }
+                        strong { (source.name) } " is late " (since(source.since)) ". " (words::sentence(source.said.show(frame.visibility).unwrap_or(&source.note))) " " a href="/sources" { "Sources" }
                     })),
                     SourceHealth::Starting | SourceHealth::Live => {},
                 }
@@ -247,7 +249,7 @@ fn banners(frame: &Frame<'_>) -> Markup {
         @if let Some(memory) = frame.memory.filter(|memory| memory.state == StoreState::Degraded) {
             (banner("degraded", &html! {
                 strong { "The memory" } " cannot be written " (since(memory.since)) ". Everything goes on, but the history has a gap. "
-                @if let Some(error) = &memory.last_error { (words::sentence(error)) }
+                @if let Some(error) = memory.last_error.as_ref().filter(|_| frame.private) { (words::sentence(error)) }
             }))
         }
         @if snapshot.role == Role::Follower {
@@ -275,7 +277,7 @@ fn route_banner(frame: &Frame<'_>, route: &RouteView) -> Markup {
             @if route.channel == Channel::Mail { strong { "Mail cannot be sent" } } @else { strong { "A webhook cannot be called" } }
             " (" (words::clip(route.name.as_str())) ")"
             @if let Some(waiting) = route.waiting_since { ": something waits to be told " (words::since(waiting, frame.now)) }
-            ". " @if frame.private { (words::sentence(&fault.to_string())) } @else { "Why is for those who sign in." }
+            ". " @if frame.private { (words::sentence(&fault.words(frame.visibility))) } @else { "Why is for those who sign in." }
             " Tried " (words::count(route.failures as usize, "time")) " in a row. " a href="/outbox" { "Outbox" }
         },
     )

@@ -38,7 +38,7 @@ fn routes(frame: &Frame<'_>) -> Markup {
             components::marked(shape_of, as_str),
             words::ago_or_never(route.last_sent, now),
             waiting,
-            html! { @if let Some(fault) = &route.fault { (private(frame, &fault.to_string())) } @else { "–" } },
+            html! { @if let Some(fault) = &route.fault { (private(Some(&fault.words(frame.visibility)).filter(|_| frame.private))) } @else { "–" } },
         ]
     });
     html! {
@@ -48,12 +48,8 @@ fn routes(frame: &Frame<'_>) -> Markup {
 }
 
 /// A text that may hold addresses of people.
-fn private(frame: &Frame<'_>, text: &str) -> String {
-    if frame.private {
-        clip(text)
-    } else {
-        "is for those who sign in".to_owned()
-    }
+fn private(text: Option<&String>) -> String {
+    text.map_or_else(|| "is for those who sign in".to_owned(), |text| clip(text))
 }
 
 fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
@@ -64,7 +60,7 @@ fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
             html! { (clip(&row.route)) },
             components::marked(shape_of(row.state), row.state.as_str()),
             html! { (words::count(row.attempts as usize, "time")) @if let Some(tried) = row.tried { ", last " (words::ago(tried, now)) } },
-            html! { @if let Some(error) = &row.last_error { (private(frame, error)) } @else { "–" } },
+            html! { @if let Some(error) = &row.last_error { (private(error.show(frame.visibility))) } @else { "–" } },
         ]
     });
     html! {

@@ -254,7 +254,7 @@ fn causes(frame: &Frame<'_>) -> Markup {
         @for cause in frame.snapshot.causes.iter() {
             p.cause {
                 (shape("clash")) " " strong { (cause.stubs.len()) " of " (cause.of) } " at "
-                strong { (clip(if frame.private { &cause.label_private } else { &cause.label_public })) }
+                strong { (clip(cause.label_private.show(frame.visibility).unwrap_or(&cause.label_public))) }
                 " were lost together, first at " (words::time(cause.began.wall(), frame.now)) ": probably one cause."
             }
         }

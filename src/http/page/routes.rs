@@ -29,6 +29,7 @@ use crate::http::auth::{Caller, Scope};
 use crate::http::{Categories, OrderState, Reports};
 use crate::store::{Reader, Store, StoreHealth};
 use engine::Snapshot;
+use engine::model::escape_deceptive;
 
 /// What a page may do: load from here alone, run no script but ours, and make documents of text only where our own policy says so.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
@@ -141,6 +142,7 @@ impl Moment {
             categories: self.categories.as_ref(),
             caller: &self.caller,
             private: self.caller.may_see_private(),
+            visibility: self.caller.visibility(),
             takes_orders: self.takes_orders,
             acts: self.takes_orders && self.caller.may(Scope::Admin),
             problems: self.problems,
@@ -374,11 +376,11 @@ fn answer(base: &str, page: Markup, ancestors: &str) -> Response {
             HeaderValue::from_static("text/html; charset=utf-8"),
         ),
         (CONTENT_SECURITY_POLICY, policy),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
         (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    (headers, below(base, page.0)).into_response()
+    (headers, below(base, escape_deceptive(&page.0).into_owned())).into_response()
 }
 
 /// A page whose links lead below `base`. In texts a quotation mark is written otherwise, so that only our own attributes are changed.

@@ -11,7 +11,7 @@ use super::layout::Frame;
 use super::overview::source_shape;
 use super::words::{self, clip, spell};
 use crate::store::{Gap, GapCause, SourceRow, StoreState};
-use engine::model::{SourceHealth, SourceName};
+use engine::model::{SourceHealth, SourceName, Visibility};
 use engine::{Link, SamplingView, SourceView};
 
 /// What the memory told of the sources: their changes, and the times without history.
@@ -37,7 +37,7 @@ pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
             @match changes {
                 None => (components::none("No history is kept (data_dir is none).")),
                 Some(Err(error)) => (components::none(&format!("The history cannot be shown now: {error}."))),
-                Some(Ok((changes, gaps))) => { (list(changes, now)) (missing(gaps, now)) },
+                Some(Ok((changes, gaps))) => { (list(changes, frame)) (missing(gaps, now)) },
             }
         }
     }
@@ -48,7 +48,7 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
     let connection = if source.name == SourceName::Book {
         "asked again and again".to_owned()
     } else {
-        link(&source.link)
+        link(&source.link, frame.visibility)
     };
     [
         html! { (source.name) },
@@ -63,7 +63,7 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
         },
         html! { @if source.hides > 0 { (words::count(source.hides, "experiment")) } @else { "nothing" } },
         html! {
-            @if source.note.is_empty() { "nothing" } @else { (clip(&source.note)) }
+            @if source.note.is_empty() { "nothing" } @else { (clip(source.said.show(frame.visibility).unwrap_or(&source.note))) }
             @if frame.acts && matches!(source.health, SourceHealth::Late | SourceHealth::Down) {
                 " " a.action href=(Kind::Acknowledge.address(&[("what", "component"), ("name", source.name.as_str())])) { "Acknowledge" span.unseen { " " (source.name) } }
             }
@@ -82,13 +82,19 @@ fn pace_words(pace: std::time::Duration) -> String {
     )
 }
 
-fn link(link: &Link) -> String {
+fn link(link: &Link, reader: Visibility) -> String {
     match link {
         Link::Connecting => "connecting".to_owned(),
         Link::Open => "open".to_owned(),
-        Link::Unreadable(why) => format!("open, and what comes cannot be read: {}", clip(why)),
-        Link::Failed(failure) => format!("failed: {}", clip(&failure.to_string())),
-        Link::Closed(why) | Link::Broken(why) => format!("closed: {}", clip(why)),
+        Link::Unreadable(why) if reader.is_full() => {
+            format!("open, and what comes cannot be read: {}", clip(why))
+        }
+        Link::Unreadable(_) => "open, and what comes cannot be read".to_owned(),
+        Link::Failed(failure) => format!("failed: {}", clip(&failure.words(reader))),
+        Link::Closed(why) | Link::Broken(why) if reader.is_full() => {
+            format!("closed: {}", clip(why))
+        }
+        Link::Closed(_) | Link::Broken(_) => "closed".to_owned(),
         Link::GivenUp => "closed: it was open but brought no reports".to_owned(),
     }
 }
@@ -118,19 +124,19 @@ fn memory(frame: &Frame<'_>) -> Markup {
             (components::marked(shape_of, words_of)) " " (words::since(memory.since, frame.now)) "."
             @if memory.waiting > 0 { " " (memory.waiting) " entries wait for the disk." }
             @if memory.lost > 0 { " " (memory.lost) " entries are lost for good." }
-            @if let Some(error) = &memory.last_error { " The last failure: " (words::sentence(error)) }
+            @if let Some(error) = memory.last_error.as_ref().filter(|_| frame.private) { " The last failure: " (words::sentence(error)) }
             @if memory.set_aside.is_some() { " A broken file was set aside, and the history begins anew." }
         }
     }
 }
 
-fn list(changes: &[SourceRow], now: Timestamp) -> Markup {
+fn list(changes: &[SourceRow], frame: &Frame<'_>) -> Markup {
     let rows = changes.iter().take(MAX_ROWS).map(|change| {
         [
-            words::ago(change.at, now),
+            words::ago(change.at, frame.now),
             html! { (change.source) },
             health(change.health),
-            html! { (clip(&change.note)) },
+            html! { (change.note.show(frame.visibility).map_or_else(|| "is for those who sign in".to_owned(), |note| clip(note))) },
         ]
     });
     html! {

@@ -162,8 +162,10 @@ fn source(name: SourceName) -> SourceView {
         pace: None,
         link: Link::Open,
         note: String::new(),
+        said: Default::default(),
         server_started: None,
         hides: 0,
+        unreadable_entries: 0,
         report: None,
     }
 }
@@ -278,6 +280,7 @@ pub(super) fn sick_lab() -> Snapshot {
     lab.sources[0] = SourceView {
         health: SourceHealth::Down,
         note: HOSTILE.to_owned(),
+        said: Default::default(),
         hides: 3,
         ..source(SourceName::Relay)
     };
@@ -355,6 +358,8 @@ pub(super) fn session(scope: Scope) -> Caller {
         id: "a".into(),
         name: "Ada".into(),
         scopes: [scope].into_iter().collect(),
+        reports: crate::http::auth::Reportable::default(),
+        issued: Timestamp::UNIX_EPOCH,
         expires: Timestamp::MAX,
     };
     Caller::Session(Session {

@@ -11,13 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::history;
 use super::params::Params;
 use super::summary::{self, Line};
-use super::{Visibility, history};
+use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError};
 use crate::http::lookup;
 use crate::http::routes::{Served, answer};
-use engine::model::{CallError, SourceName};
+use engine::model::{CallError, SourceName, Visibility};
 use engine::{
     Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot,
     SourceView, StreamView, ToldView, Traffic,
@@ -156,7 +157,7 @@ pub(in crate::http) async fn experiment(
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
@@ -226,8 +227,8 @@ impl<'a> Resource<'a> {
             fault_text: resource
                 .fault
                 .as_ref()
-                .filter(|_| sight.is_whole())
-                .map(ToString::to_string),
+                .filter(|_| sight.is_full())
+                .map(|fault| fault.words(sight)),
         }
     }
 }
@@ -314,7 +315,7 @@ impl<'a> Contact<'a> {
     }
 
     fn for_eyes_of(self, sight: Visibility) -> Self {
-        if sight.is_whole() {
+        if sight.is_full() {
             self
         } else {
             Self {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Visibility;
 use super::json_cache::List;
 use super::lab::{Counts, Source};
 use super::live::json;
 use super::summary::Line;
+use engine::model::Visibility;
 use engine::{ExperimentView, Snapshot};
 
 /// More changed experiments than this in one picture are told as one `reset`: to read the list once is cheaper.
@@ -38,7 +38,7 @@ impl Differ {
             changed: snapshot.changed,
             experiments: Arc::clone(&snapshot.experiments),
             counts: Counts::of(snapshot),
-            sources: Source::all(snapshot, Visibility::Open)
+            sources: Source::all(snapshot, Visibility::PUBLIC)
                 .iter()
                 .map(Source::standing)
                 .collect(),
@@ -61,7 +61,7 @@ impl Differ {
                 changes.push(("counts", json(&counts)));
             }
         }
-        let sources = Source::all(snapshot, Visibility::Open);
+        let sources = Source::all(snapshot, Visibility::PUBLIC);
         if !sources
             .iter()
             .map(Source::standing)

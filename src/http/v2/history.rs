@@ -12,11 +12,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::DAY;
 use super::incidents::{Incidents, incidents_of};
 use super::params::{self, Params};
 use super::records;
 use super::summary::{self, Issue};
-use super::{DAY, Visibility};
+use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError};
 use crate::http::routes::{Served, answer};
 use crate::store::{Bucket, Cursor, MAX_BUCKETS, MAX_ROWS, Range, Subject};
@@ -290,7 +291,7 @@ pub(in crate::http) async fn incidents(
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let subject = Subject::Experiment(stub(name, &uri)?);
     incidents_of(&served, Some(subject), query.as_deref(), sight).await
@@ -318,7 +319,7 @@ pub(in crate::http) async fn switches(
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     uri: Uri,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let stub = stub(name, &uri)?;
     let range = range(&served, query.as_deref())?;

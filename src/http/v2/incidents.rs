@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Visibility;
 use super::history::paged;
 use super::params;
+use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::routes::{Served, answer};
 use crate::store::{self, Subject};
-use engine::model::{SourceName, Stub};
+use engine::model::{SourceName, Stub, Visibility};
 
 /// A list of incidents.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,7 +70,7 @@ struct Incident {
 pub(in crate::http) async fn incidents(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     incidents_of(&served, None, query.as_deref(), sight).await
 }
@@ -137,7 +137,7 @@ impl Incident {
         };
         let causes = causes
             .into_iter()
-            .filter(|_| is_open || sight.is_whole())
+            .filter(|_| is_open || sight.is_full())
             .collect();
         Self {
             kind,

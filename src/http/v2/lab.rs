@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Visibility;
 use super::params::Params;
+use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::routes::{Served, answer};
-use engine::model::{CallError, SourceName};
+use engine::model::{CallError, SourceName, Visibility};
 use engine::{self, Cause, Link, PoolView, Role, RouteView, Severity, Snapshot, SourceView};
 
 /// How the whole laboratory is.
@@ -204,7 +204,7 @@ struct Sampling {
 pub(in crate::http) async fn lab(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
@@ -244,8 +244,8 @@ impl CommonCause {
     fn new(cause: &Cause, sight: Visibility) -> Self {
         Self {
             kind: cause.kind.to_string(),
-            label: if sight.is_whole() {
-                cause.label_private.clone()
+            label: if let Some(label) = cause.label_private.show(sight) {
+                label.clone()
             } else {
                 cause.label_public.clone()
             },
@@ -314,7 +314,7 @@ impl Source {
             pace_seconds: source.pace.map(|pace| pace.as_secs_f64()),
             link,
             fault,
-            note: sight.is_whole().then(|| source.note.clone()),
+            note: source.said.show(sight).cloned(),
             server_started: source.server_started.clone(),
             hides: source.hides,
         }
@@ -339,7 +339,7 @@ impl Source {
 pub(in crate::http) async fn sources(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     answer(&Source::all(&served.snapshot(), sight))

@@ -2,6 +2,7 @@
 //! that lost its connection goes on where it was. Nobody's slowness costs others anything.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -11,11 +12,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::diff::Differ;
+use crate::http::auth::customer;
 use crate::http::server::Seat;
 use engine::Snapshot;
 
 /// How many may listen at the same time.
 pub const MAX_LISTENERS: usize = 512;
+
+/// How many of them may be of one client, those on this host aside.
+pub const MAX_LISTENERS_OF_ONE: usize = 64;
+
+/// How many of the places only clients on this host may have.
+pub const LISTENERS_FOR_THIS_HOST: usize = 16;
 
 /// How many changes are kept for those that come back, and how many a listener may lag behind before it is dropped.
 pub const KEPT_CHANGES: usize = 1_024;
@@ -52,6 +60,7 @@ struct Ring {
 #[derive(Debug)]
 struct Progress {
     taken: AtomicU64,
+    client: IpAddr,
     seat: Option<Seat>,
 }
 
@@ -128,30 +137,44 @@ impl Live {
         self.closed.cancelled().await;
     }
 
-    /// A place to listen from, where one is free; `seat` is the connection's.
-    pub(super) fn listen(self: &Arc<Self>, seat: Option<Seat>) -> Option<Listener> {
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .ok()
-            .filter(|_| !self.closed.is_cancelled())?;
+    /// A place for this client to listen from, where one is free; `seat` is the connection's.
+    pub(super) fn listen(self: &Arc<Self>, client: IpAddr, seat: Option<Seat>) -> Option<Listener> {
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !self.has_room_for(client, &listeners) || self.closed.is_cancelled() {
+            return None;
+        }
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         if let Some(seat) = &seat {
             seat.becomes_a_stream();
         }
         let latest = self.latest.subscribe();
         let progress = Arc::new(Progress {
             taken: AtomicU64::new(*latest.borrow()),
+            client: customer(client),
             seat,
         });
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::downgrade(&progress));
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(Arc::downgrade(&progress));
+        drop(listeners);
         Some(Listener {
             live: Arc::clone(self),
             latest,
             progress,
             _place: place,
         })
+    }
+
+    fn has_room_for(&self, client: IpAddr, listeners: &[Weak<Progress>]) -> bool {
+        if client.to_canonical().is_loopback() {
+            return true;
+        }
+        let client = customer(client);
+        let known = listeners.iter().filter_map(Weak::upgrade);
+        let own = known.filter(|progress| progress.client == client).count();
+        own < MAX_LISTENERS_OF_ONE && self.places.available_permits() > LISTENERS_FOR_THIS_HOST
     }
 
     /// Where a listener goes on: behind the change that it saw last, or, with the words to tell it so, anew from here.

@@ -23,53 +23,22 @@ mod stored;
 mod stream;
 mod summary;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::routing::get;
 
 use super::routes::Served;
-use crate::http::auth::Caller;
 
 pub use document::{DOCUMENT_V2_JSON, document_v2};
 pub(super) use json_cache::Sheets;
-pub use live::{KEPT_CHANGES, Live, MAX_LISTENERS};
+pub use live::{KEPT_CHANGES, LISTENERS_FOR_THIS_HOST, Live, MAX_LISTENERS, MAX_LISTENERS_OF_ONE};
 pub use reports::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
 pub(super) use stored::Past;
 pub use stream::PING_EVERY;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-
-/// How much a reader may see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Visibility {
-    /// What everybody may see: no addresses of connections, no programs' names, no other server's own words.
-    Open,
-    /// Everything that the API tells.
-    Whole,
-}
-
-impl Visibility {
-    fn is_whole(self) -> bool {
-        self == Self::Whole
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Visibility {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let may_see_all = parts
-            .extensions
-            .get::<Caller>()
-            .is_some_and(Caller::may_see_private);
-        Ok(if may_see_all { Self::Whole } else { Self::Open })
-    }
-}
 
 /// All paths of version 2, and the badges.
 pub(super) fn routes() -> Router<Arc<Served>> {

@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Visibility;
 use super::history::range;
+use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::routes::{Served, answer};
 use crate::store::{self, MAX_ROWS, OutboxRow, SourceRow, SwitchRow};
+use engine::model::Visibility;
 
 /// A list of switches.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,7 +71,7 @@ struct Switch {
 pub(in crate::http) async fn switches(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.switches(range)).await?;
@@ -86,7 +87,7 @@ impl Switches {
             available: row.available,
             reason: row.reason.clone(),
             outcome: row.outcome.clone(),
-            note: row.note.clone().filter(|_| sight.is_whole()),
+            note: row.note.as_ref().and_then(|note| note.show(sight)).cloned(),
             took_seconds: row.took.map(|took| took.as_secs_f64()),
         });
         Self {
@@ -141,7 +142,7 @@ struct SourceChange {
 pub(in crate::http) async fn sources(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.sources(range)).await?;
@@ -150,7 +151,7 @@ pub(in crate::http) async fn sources(
         at: row.at,
         source: row.source.as_str(),
         health: row.health.as_str(),
-        note: Some(row.note).filter(|_| sight.is_whole()),
+        note: row.note.show(sight).cloned(),
     };
     answer(&SourceChanges {
         changes: rows.into_iter().map(change).collect(),
@@ -326,7 +327,7 @@ struct Message {
 pub(in crate::http) async fn outbox(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
-    sight: Visibility,
+    Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     let range = range(&served, query.as_deref())?;
     let rows = served.past.ask(|reader| reader.outbox(range)).await?;
@@ -338,7 +339,7 @@ pub(in crate::http) async fn outbox(
         state: row.state.as_str(),
         attempts: row.attempts,
         tried: row.tried,
-        last_error: row.last_error.filter(|_| sight.is_whole()),
+        last_error: row.last_error.and_then(|error| error.show(sight).cloned()),
     };
     answer(&Outbox {
         messages: rows.into_iter().map(message).collect(),

@@ -160,6 +160,16 @@ fn sources(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
             count(snapshot.source(name).hides),
         )?;
     }
+    let mut unreadable = encoder.counts(
+        "labwatch_report_entries_unreadable",
+        "In how many entries of the source's reports something could not be read",
+    )?;
+    for name in [SourceName::Relay, SourceName::Jump] {
+        unreadable.set(
+            [("source", name.as_str())],
+            snapshot.source(name).unreadable_entries,
+        )?;
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use super::Engine;
 use crate::experiments::experiment::Experiment;
 use crate::groups::bookings::Calendar;
 use crate::groups::pool::{Pools, Severity};
-use crate::model::{Health, Stub};
+use crate::model::{Health, Stub, Visibility};
 use crate::notifications::advice::{Facts, Neighbours};
 use crate::notifications::correlation::{Cause, FEWEST_OF_A_CAUSE, Loss, Place, group};
 use crate::notifications::route::Route;
@@ -167,7 +167,10 @@ fn cause_words(cause: &Cause) -> String {
         cause.stubs.len(),
         cause.of,
         cause.kind,
-        cause.label_private
+        cause
+            .label_private
+            .show(Visibility::MAINTAINER)
+            .map_or("", String::as_str)
     )
 }
 

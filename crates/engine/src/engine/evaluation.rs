@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use crate::experiments::experiment::{EvaluationContext, Experiment};
 use crate::experiments::fleet::{Fleet, Id};
-use crate::model::{Health, Moment, SourceHealth, SourceName, Stub};
+use crate::model::{Health, Moment, Private, SourceHealth, SourceName, Stub, Visibility};
 use crate::protocol::effect::{Action, Record};
 use crate::protocol::event::{Event, Why};
 use crate::protocol::input::Quarantined;
@@ -24,8 +24,14 @@ impl Engine {
             was_settling && source.settles_until().is_none(),
         );
         if changed {
-            let note = source.note();
-            actions.push(Action::Record(Record::Source { name, health, note }));
+            let note = source.note(Visibility::PUBLIC);
+            let said = Private::new(source.note(Visibility::MAINTAINER));
+            actions.push(Action::Record(Record::Source {
+                name,
+                health,
+                note,
+                said,
+            }));
             if health == SourceHealth::Live {
                 self.source_is_well(name, actions);
             }

@@ -56,7 +56,9 @@ impl Engine {
     ) {
         let (now, settle) = (self.now, self.policy.settle);
         let was = self.source(source).health;
-        self.source_mut(source).heard(report.started(), settle, now);
+        let its = self.source_mut(source);
+        its.heard(report.started(), settle, now);
+        its.told_unreadably(report.unreadable());
         match source {
             SourceName::Relay => {
                 let returned = self.fleet.apply_relay_report(report, now);

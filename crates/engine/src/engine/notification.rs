@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::model::{FaultClass, Moment, SourceHealth, SourceName};
+use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility};
 use crate::notifications::{ActiveAlert, Scene};
 use crate::protocol::effect::{Action, Record};
 use crate::protocol::state::Alert;
@@ -93,7 +93,8 @@ impl Engine {
         // While relay itself tells nothing, that is the story.
         if let Some((since, fault)) = self.sampler.broken().filter(|_| self.is_listening()) {
             let text = format!(
-                "streams cannot be listened to: {fault}. A stream that is connected counts as active, whether it sends or not"
+                "streams cannot be listened to: {}. A stream that is connected counts as active, whether it sends or not",
+                fault.words(Visibility::MAINTAINER)
             );
             active_alerts.push(self.active_alert(Alert::Sampling, text, since));
         }
@@ -113,7 +114,7 @@ impl Engine {
     }
 
     pub(super) fn outage_text(&self, name: SourceName) -> String {
-        let note = self.source(name).note();
+        let note = self.source(name).note(Visibility::MAINTAINER);
         match (name, self.hides(name)) {
             (SourceName::Relay, hidden) if self.outage => {
                 format!("{note}. {hidden} experiments are withdrawn until it tells again")

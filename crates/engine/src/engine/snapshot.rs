@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use super::Engine;
-use crate::model::{Bookable, Health, Moment, SourceName};
+use crate::model::{Bookable, Health, Moment, Private, SourceHealth, SourceName, Visibility};
 use crate::notifications::route::Route;
 use crate::protocol::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
+use crate::sources::source::Source;
 use crate::suppressions::SuppressionKind;
+
+/// The most experiments that a note names.
+const NAMED: usize = 5;
 
 impl Engine {
     /// A picture of everything, for readers.
@@ -63,15 +67,44 @@ impl Engine {
             last_report: source.last_wall(),
             pace: source.pace(),
             link: source.link(),
-            note: source.note(),
+            note: self.note_of(source, Visibility::PUBLIC),
+            said: Private::new(self.note_of(source, Visibility::MAINTAINER)),
             server_started: source.started.clone(),
             hides: self.hides(name),
+            unreadable_entries: source.unreadable_total,
             report: match name {
                 SourceName::Relay => self.fleet.relay_report(),
                 SourceName::Jump => self.fleet.jump_report(),
                 SourceName::Book => None,
             },
         }
+    }
+}
+
+impl Engine {
+    /// What is wrong with a source; of book that tells all but the availability of something, what that keeps us from.
+    fn note_of(&self, source: &Source, reader: Visibility) -> String {
+        let note = source.note(reader);
+        if source.name == SourceName::Book && source.health == SourceHealth::Live {
+            [note, self.cannot_be_withdrawn()].concat()
+        } else {
+            note
+        }
+    }
+
+    fn cannot_be_withdrawn(&self) -> String {
+        let down = self.views.iter().filter(|view| view.health == Health::Down);
+        let unread = down.flat_map(|view| {
+            let resources = view.resources.iter();
+            let unread = resources.filter(|resource| resource.bookable.is_none());
+            unread.map(|resource| {
+                format!(
+                    "{} is down but cannot be withdrawn: book does not tell whether {} is available",
+                    view.stub, resource.name
+                )
+            })
+        });
+        unread.take(NAMED).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -28,6 +28,9 @@ const ROUND_PERCENT: u32 = 80;
 /// After this many failures in a row listening counts as broken, which is told; connected then counts as active.
 const BROKEN_AFTER: u32 = 10;
 
+/// After this many failures in a row of one stream, what was heard of it before says nothing any more.
+const FORGOTTEN_AFTER: u32 = 3;
+
 /// The wait between samples while listening is broken.
 const BROKEN_PAUSE: Duration = Duration::from_secs(5);
 
@@ -51,6 +54,8 @@ pub(crate) struct Sampler {
     /// Streams that were quiet for as long as the rule asks, until the next report shows that it was not relay.
     unconfirmed: BTreeSet<Topic>,
     under_way: BTreeMap<Topic, UnderWay>,
+    /// How many samples of a stream have failed in a row.
+    failed: BTreeMap<Topic, u32>,
     next_at: Moment,
     round_since: Moment,
     round: Duration,
@@ -69,6 +74,7 @@ impl Sampler {
             doubts: BTreeMap::new(),
             unconfirmed: BTreeSet::new(),
             under_way: BTreeMap::new(),
+            failed: BTreeMap::new(),
             next_at: now,
             round_since: now,
             round: Duration::ZERO,
@@ -83,6 +89,7 @@ impl Sampler {
         for topic in &topics {
             self.doubts.remove(topic);
             self.unconfirmed.remove(topic);
+            self.failed.remove(topic);
         }
         self.returned.extend(topics);
     }
@@ -232,6 +239,7 @@ impl Sampler {
         }
         let resumed = self.order_version.is_none();
         self.order_version = Some(fleet.streams_version);
+        self.failed.clear();
         self.order = fleet.required_streams().collect();
         self.cursor = self.cursor.min(self.order.len());
         if resumed {
@@ -265,16 +273,21 @@ impl Sampler {
             SampleOutcome::Failed(fault) => {
                 self.fail(fault.clone(), now);
                 self.doubts.remove(topic);
-                None
+                let failed = self.failed.entry(topic.clone()).or_default();
+                *failed = failed.saturating_add(1);
+                let forgotten = *failed >= FORGOTTEN_AFTER && was != Heard::Unverified;
+                forgotten.then_some(Heard::Unverified)
             }
             SampleOutcome::Heard => {
                 self.succeed();
+                self.failed.remove(topic);
                 self.doubts.remove(topic);
                 self.unconfirmed.remove(topic);
                 Some(Heard::At(now))
             }
             SampleOutcome::ActiveSuppressions(listened) => {
                 self.succeed();
+                self.failed.remove(topic);
                 let quiet = self.doubts.get(topic).copied().unwrap_or_default() + *listened;
                 if was == Heard::Nothing {
                     self.doubts.remove(topic);
@@ -327,4 +340,49 @@ fn is_connected(fleet: &Fleet, topic: &Topic) -> bool {
     fleet
         .peek_stream(topic.as_str())
         .is_some_and(Stream::is_connected)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
+    }
+
+    /// What becomes of what was heard of a stream when samples of it come to these.
+    fn after(was: Heard, outcomes: &[SampleOutcome]) -> Heard {
+        let topic = Topic::try_new("pend00-st-data").expect("a topic");
+        let mut sampler = Sampler::new(at(0));
+        let mut heard = was;
+        for outcome in outcomes {
+            let under_way = UnderWay {
+                give_up: at(60),
+                is_proof: false,
+            };
+            sampler.under_way.insert(topic.clone(), under_way);
+            let news = sampler.sampled(&topic, outcome, heard, &Policy::default(), at(9));
+            heard = news.unwrap_or(heard);
+        }
+        heard
+    }
+
+    #[test]
+    fn samples_that_fail_leave_no_old_verdict_standing() {
+        let fails = || SampleOutcome::Failed(CallError::TimedOut);
+        let is_quiet = || SampleOutcome::ActiveSuppressions(Duration::from_secs(1));
+        for was in [Heard::Nothing, Heard::At(at(1))] {
+            assert_eq!(after(was, &[fails(), fails()]), was);
+            assert_eq!(after(was, &[fails(), fails(), is_quiet(), fails()]), was);
+            assert_eq!(
+                after(was, &[fails(), fails(), fails()]),
+                Heard::Unverified,
+                "{was:?}"
+            );
+        }
+        let heard = [fails(), fails(), fails(), SampleOutcome::Heard];
+        assert_eq!(after(Heard::Nothing, &heard), Heard::At(at(9)));
+    }
 }

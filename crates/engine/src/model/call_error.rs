@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::private::Visibility;
+
 /// Why a call to book, jump, relay or a mail server failed. The text of each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError {
@@ -21,6 +23,8 @@ pub enum CallError {
     TimedOut,
     /// The server closed the connection without an answer.
     Dropped,
+    /// No answer, for one of these two reasons; holds which, and on what way.
+    NoAnswer(String),
     /// The server does not accept our token: wrong secret, or the two clocks differ. Holds the server's words.
     Credentials(String),
     /// The server's own audience is another than the one we name. Holds the server's words.
@@ -116,6 +120,19 @@ impl ConnectError {
     }
 }
 
+impl ConnectError {
+    /// What failed, with what the other side or the system said where the reader may see that.
+    #[must_use]
+    pub fn words(&self, reader: Visibility) -> String {
+        let error = self.error.words(reader);
+        match self.step {
+            Step::Access => error,
+            Step::Websocket => format!("the access API answers, but the websocket fails: {error}"),
+        }
+    }
+}
+
+/// In our own words alone, as of a [`CallError`].
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.step {
@@ -142,6 +159,7 @@ impl CallError {
             Self::Proxy(_) => "proxy",
             Self::TimedOut => "timeout",
             Self::Dropped => "dropped",
+            Self::NoAnswer(_) => "no-answer",
             Self::Credentials(_) => "credentials",
             Self::Audience(_) => "audience",
             Self::Forbidden(_) => "forbidden",
@@ -169,7 +187,9 @@ impl CallError {
                 Step::Access => Undecided,
                 Step::Websocket => Ours,
             },
-            Self::TimedOut | Self::Dropped | Self::SickByProxy { .. } => Undecided,
+            Self::TimedOut | Self::Dropped | Self::NoAnswer(_) | Self::SickByProxy { .. } => {
+                Undecided
+            }
             Self::Sick { status, .. } => class_of_status(*status),
             Self::NameLookup(_)
             | Self::NoRoute(_)
@@ -228,50 +248,146 @@ fn class_of_status(status: u16) -> FaultClass {
     }
 }
 
+/// What went wrong in our own words alone, for logs and every reader. What the other side or the system said is private.
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, "")
+    }
+}
+
+impl CallError {
+    /// What went wrong, with what the other side or the system said where the reader may see that.
+    #[must_use]
+    pub fn words(&self, reader: Visibility) -> String {
+        match self.quote().filter(|quote| !quote.is_empty()) {
+            Some(said) if reader.is_full() => Quoting(self, said).to_string(),
+            Some(_) | None => self.to_string(),
+        }
+    }
+
+    /// What the other side or the system said.
+    fn quote(&self) -> Option<&str> {
         match self {
-            Self::NameLookup(why) => write!(
+            Self::NameLookup(said)
+            | Self::Refused(said)
+            | Self::NoRoute(said)
+            | Self::Tls(said)
+            | Self::Unreachable(said)
+            | Self::Proxy(said)
+            | Self::NoAnswer(said)
+            | Self::Credentials(said)
+            | Self::Audience(said)
+            | Self::Forbidden(said)
+            | Self::NotFound(said)
+            | Self::Protocol(said)
+            | Self::Sick { body: said, .. }
+            | Self::SickByProxy { body: said, .. } => Some(said),
+            Self::TimedOut | Self::Dropped | Self::Busy => None,
+        }
+    }
+
+    /// Writes what went wrong, and `said`, in brackets where it is not empty.
+    fn write(&self, f: &mut fmt::Formatter<'_>, said: &str) -> fmt::Result {
+        let (before, after) = if said.is_empty() {
+            ("", "")
+        } else {
+            (" (", ")")
+        };
+        let said = format_args!("{before}{said}{after}");
+        match self {
+            Self::NameLookup(_) => write!(
                 f,
-                "the name of its host cannot be looked up ({why}): check the name, and the name servers of this host"
+                "the name of its host cannot be looked up{said}: check the name, and the name servers of this host"
             ),
-            Self::Refused(why) | Self::Unreachable(why) => write!(f, "cannot connect ({why})"),
-            Self::NoRoute(why) => write!(
+            Self::Refused(_) | Self::Unreachable(_) => write!(f, "cannot connect{said}"),
+            Self::NoRoute(_) => write!(
                 f,
-                "there is no way to it from here ({why}): check the network and the firewall of this host"
+                "there is no way to it from here{said}: check the network and the firewall of this host"
             ),
-            Self::Tls(why) => write!(
+            Self::Tls(_) => write!(f, "cannot connect by TLS{said}"),
+            Self::Proxy(_) => write!(
                 f,
-                "cannot connect by TLS ({why}): check its certificate, the certificates that this host trusts, and that it speaks TLS there"
-            ),
-            Self::Proxy(why) => write!(
-                f,
-                "our proxy does not let us through ({why}): check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
+                "our proxy does not let us through{said}: check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
             ),
             Self::TimedOut => write!(f, "no answer within the time limit"),
             Self::Dropped => write!(f, "it closed the connection without an answer"),
-            Self::Credentials(said) => {
-                write!(
-                    f,
-                    "it does not accept our token or password: check the secret and that the clocks agree (it said: {said})"
-                )
-            }
-            Self::Audience(said) => write!(
+            Self::NoAnswer(_) => write!(f, "no answer{said}"),
+            Self::Credentials(_) => write!(
                 f,
-                "our audience is not the server's own: check host and base path (it said: {said})"
+                "it does not accept our token or password: check the secret and that the clocks agree{said}"
             ),
-            Self::Forbidden(said) => write!(f, "our token may not do this (it said: {said})"),
-            Self::NotFound(said) => {
-                write!(f, "nothing there: check the base path (it said: {said})")
+            Self::Audience(_) => write!(
+                f,
+                "our audience is not the server's own: check host and base path{said}"
+            ),
+            Self::Forbidden(_) => write!(f, "our token may not do this{said}"),
+            Self::NotFound(_) => write!(f, "nothing there: check the base path{said}"),
+            Self::Sick { status, .. } => write!(f, "it answered {status}{said}"),
+            Self::SickByProxy { status, .. } => {
+                write!(f, "our proxy answered {status} for it{said}")
             }
-            Self::Sick { status, body } => write!(f, "it answered {status} ({body})"),
-            Self::SickByProxy { status, body } => {
-                write!(f, "our proxy answered {status} for it ({body})")
-            }
-            Self::Protocol(what) => write!(f, "it does not speak as it should: {what}"),
+            Self::Protocol(_) => write!(f, "it does not speak as it should{said}"),
             Self::Busy => write!(f, "too much is under way already"),
         }
     }
 }
 
+/// An error with what was said.
+struct Quoting<'a>(&'a CallError, &'a str);
+
+impl fmt::Display for Quoting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            CallError::Protocol(said) => write!(f, "{}: {said}", self.0),
+            CallError::Credentials(_)
+            | CallError::Audience(_)
+            | CallError::Forbidden(_)
+            | CallError::NotFound(_) => write!(f, "{} (it said: {})", self.0, self.1),
+            error => error.write(f, self.1),
+        }
+    }
+}
+
 impl std::error::Error for CallError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_said_is_for_maintainers_alone() {
+        let said = || "alice@lab.example".to_owned();
+        let body = said();
+        for error in [
+            CallError::NameLookup(said()),
+            CallError::Refused(said()),
+            CallError::NoRoute(said()),
+            CallError::Tls(said()),
+            CallError::Unreachable(said()),
+            CallError::Proxy(said()),
+            CallError::Credentials(said()),
+            CallError::Audience(said()),
+            CallError::Forbidden(said()),
+            CallError::NotFound(said()),
+            CallError::Protocol(said()),
+            CallError::Sick {
+                status: 550,
+                body: body.clone(),
+            },
+            CallError::SickByProxy { status: 502, body },
+        ] {
+            let whole = ConnectError::websocket(error.clone());
+            let public = [
+                error.to_string(),
+                error.words(Visibility::PUBLIC),
+                whole.to_string(),
+            ];
+            assert!(
+                public.iter().all(|words| !words.contains("alice")),
+                "{public:?}"
+            );
+            assert!(error.words(Visibility::MAINTAINER).contains("alice"));
+            assert!(whole.words(Visibility::MAINTAINER).contains("alice"));
+        }
+    }
+}

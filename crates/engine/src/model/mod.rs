@@ -3,6 +3,7 @@
 mod availability;
 mod call_error;
 mod clock;
+mod deceptive;
 mod duration;
 
 mod health;
@@ -10,11 +11,14 @@ pub(crate) mod index;
 mod moment;
 mod name;
 pub(crate) mod pattern;
+mod private;
 
 pub use availability::{Availability, Bookable, OUR_PREFIX};
 pub use call_error::{CallError, ConnectError, FaultClass, Step};
 pub use clock::spell_time;
+pub use deceptive::{escape_deceptive, is_deceptive};
 pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
 pub use name::{MAX_NAME_BYTES, NameError, ResourceName, RouteName, Stub, Topic};
+pub use private::{Private, Visibility};

@@ -7,7 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::model::pattern::stem;
-use crate::model::{Moment, Stub};
+use crate::model::{Moment, Private, Stub};
 
 /// Losses of one cause begin within this time.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -72,7 +72,7 @@ pub struct Cause {
     /// It, for everybody: of an address only what tells the network, as `one address in 129.215.x.x`.
     pub label_public: String,
     /// It, for maintainers: `129.215.4.7`, `129.215.4.0/24`, `pend*`.
-    pub label_private: String,
+    pub label_private: Private<String>,
     /// The experiments, sorted.
     pub stubs: Vec<Stub>,
     /// How many experiments share it, without those that were lost before or are in a cause that says more.
@@ -209,7 +209,7 @@ impl Cause {
         Self {
             kind,
             label_public,
-            label_private,
+            label_private: Private::new(label_private),
             stubs,
             of,
             began,
@@ -259,6 +259,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Visibility;
 
     fn stub(name: &str) -> Stub {
         Stub::try_new(name).expect("a name")
@@ -308,7 +309,11 @@ mod tests {
             format!(
                 "{}: {} | {}, {} of {} since {}",
                 cause.kind,
-                cause.label_private,
+                cause
+                    .label_private
+                    .show(Visibility::MAINTAINER)
+                    .cloned()
+                    .unwrap_or_default(),
                 cause.label_public,
                 cause.stubs.len(),
                 cause.of,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::groups::booking_history::BookingChange;
-use crate::model::{ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
+use crate::model::{Private, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic};
 use crate::protocol::command::{ManualOverride, Order, Receipt};
 use crate::protocol::event::Event;
 use crate::protocol::input::{DeliveryFault, SwitchOutcome};
@@ -92,6 +92,8 @@ pub enum Record {
         health: SourceHealth,
         /// What is wrong and what to do, or that all is well again.
         note: String,
+        /// The same with what the source said.
+        said: Private<String>,
     },
     /// A person holds a resource, or lets it go.
     Hold {

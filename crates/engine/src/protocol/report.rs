@@ -122,6 +122,8 @@ pub struct Report {
     text: String,
     entries: Vec<Entry>,
     started: Option<Span>,
+    /// In how many entries something could not be read, and why not in the first of them.
+    unreadable: Option<(usize, String)>,
 }
 
 impl Report {
@@ -132,6 +134,7 @@ impl Report {
             text: String::with_capacity(connections * 96),
             entries: Vec::with_capacity(connections),
             started: None,
+            unreadable: None,
         }
     }
 
@@ -165,6 +168,19 @@ impl Report {
     #[must_use]
     pub fn started(&self) -> Option<&str> {
         self.started.map(|span| self.text(span))
+    }
+
+    /// Notes in how many entries something could not be read, and why not in the first of them.
+    pub fn set_unreadable(&mut self, entries: usize, why: String) {
+        self.unreadable = Some((entries, why));
+    }
+
+    /// In how many entries something could not be read, and why not in the first of them; `None` when all is well.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<(usize, &str)> {
+        self.unreadable
+            .as_ref()
+            .map(|(entries, why)| (*entries, why.as_str()))
     }
 
     /// How many connections there are.

@@ -9,8 +9,8 @@ use crate::groups::bookings::{Affected, Calendar};
 use crate::groups::holds::HoldView;
 use crate::groups::pool::{PoolStatus, Pools};
 use crate::model::{
-    Bookable, CallError, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName,
-    StreamHealth, Stub, Topic,
+    Bookable, CallError, Health, JumpHealth, Private, ResourceName, RouteName, SourceHealth,
+    SourceName, StreamHealth, Stub, Topic,
 };
 use crate::notifications::correlation::Cause;
 use crate::notifications::route::Channel;
@@ -87,7 +87,9 @@ impl Snapshot {
                 pace: None,
                 link: Link::Connecting,
                 note: String::new(),
+                said: Private::default(),
                 server_started: None,
+                unreadable_entries: 0,
                 hides: 0,
                 report: None,
             }),
@@ -356,10 +358,14 @@ pub struct SourceView {
     pub link: Link,
     /// What is wrong and what to do; empty when nothing is.
     pub note: String,
+    /// The same with what the source said.
+    pub said: Private<String>,
     /// When the server started, in its own words (relay and jump).
     pub server_started: Option<String>,
     /// How many experiments are not judged because of it.
     pub hides: usize,
+    /// In how many entries of its reports something could not be read, since the start (relay and jump).
+    pub unreadable_entries: u64,
     /// Its newest report, for details of connections (relay and jump).
     pub report: Option<Arc<Report>>,
 }

@@ -49,6 +49,10 @@ pub(crate) struct Source {
     link: Link,
     /// Why what came over the open connection since the last report is none.
     unreadable: Option<String>,
+    /// In how many entries of the last report something could not be read, and why not.
+    unreadable_entries: Option<(usize, String)>,
+    /// In how many entries of all reports something could not be read.
+    pub(crate) unreadable_total: u64,
     /// Whose fault it is that nothing comes, as far as the connection shows.
     class: FaultClass,
     /// Since when it is down and all that is seen says that this is its own fault.
@@ -82,6 +86,8 @@ impl Source {
             since: now,
             link: Link::Connecting,
             unreadable: None,
+            unreadable_entries: None,
+            unreadable_total: 0,
             class: FaultClass::Undecided,
             down_by_itself: None,
             is_proven: false,
@@ -142,6 +148,13 @@ impl Source {
         self.reconnect_at = None;
         self.reconnects = 0;
         self.failing = None;
+    }
+
+    /// Takes note of what could not be read of the report that it has just told.
+    pub(crate) fn told_unreadably(&mut self, entries: Option<(usize, &str)>) {
+        self.unreadable_entries = entries.map(|(count, why)| (count, why.to_owned()));
+        let count = entries.map_or(0, |(count, _)| count as u64);
+        self.unreadable_total = self.unreadable_total.saturating_add(count);
     }
 
     /// Takes note that it has reported in an earlier run.
@@ -381,6 +394,7 @@ impl Source {
 mod tests {
     use super::*;
     use crate::model::ConnectError;
+    use crate::model::Visibility;
 
     const SETTLE: Duration = Duration::from_secs(30);
 
@@ -401,6 +415,26 @@ mod tests {
     fn health_at(source: &mut Source, second: u64) -> SourceHealth {
         source.evaluate(at(second));
         source.health
+    }
+
+    #[test]
+    fn entries_that_cannot_be_read_are_counted_and_told() {
+        let mut source = reporting(SourceName::Relay, &[1]);
+        source.told_unreadably(Some((2, "entry 5: duplicate field")));
+        source.told_unreadably(Some((1, "entry 5: duplicate field")));
+        assert_eq!(source.health, SourceHealth::Live);
+        assert_eq!(
+            source.note(Visibility::MAINTAINER),
+            "1 entry of the last report of relay cannot be read, in part or at all: entry 5: duplicate field"
+        );
+        source.told_unreadably(None);
+        assert_eq!(
+            (
+                source.note(Visibility::MAINTAINER).as_str(),
+                source.unreadable_total
+            ),
+            ("", 3)
+        );
     }
 
     #[test]
@@ -523,24 +557,31 @@ mod tests {
         let mut source = reporting(SourceName::Jump, &[1, 2]);
         source.evaluate(at(100));
         assert_eq!(
-            source.note(),
+            source.note(Visibility::MAINTAINER),
             "the reports of jump have stopped although the connection is open, after one at least every 1s"
         );
         source.linked(Link::Closed("reset by peer".into()), at(100));
         source.linked(Link::Connecting, at(100));
-        assert_eq!(source.note(), "the connection to jump ended: reset by peer");
+        assert_eq!(
+            source.note(Visibility::MAINTAINER),
+            "the connection to jump ended: reset by peer"
+        );
+        assert_eq!(
+            source.note(Visibility::PUBLIC),
+            "the connection to jump ended"
+        );
         source.linked(
             Link::Failed(ConnectError::access(CallError::TimedOut)),
             at(100),
         );
         assert_eq!(
-            source.note(),
+            source.note(Visibility::MAINTAINER),
             "jump gives no access: no answer within the time limit"
         );
         source.linked(Link::Open, at(101));
         assert!(
             source
-                .note()
+                .note(Visibility::MAINTAINER)
                 .contains("hub is probably stuck; restart jump")
         );
     }
@@ -554,7 +595,7 @@ mod tests {
             source.linked(Link::Unreadable("duplicate field".into()), at(1));
             assert_eq!(health_at(&mut source, 30), SourceHealth::Down);
             assert_eq!(
-                source.note(),
+                source.note(Visibility::MAINTAINER),
                 format!("what {name} sends cannot be read: duplicate field")
             );
             assert_eq!(
@@ -576,7 +617,7 @@ mod tests {
             source.heard(None, SETTLE, at(332));
             source.evaluate(at(332));
             assert_eq!(
-                (source.note(), source.down_by_itself()),
+                (source.note(Visibility::MAINTAINER), source.down_by_itself()),
                 (String::new(), None)
             );
         }
@@ -658,7 +699,7 @@ mod tests {
         book.failed(CallError::Dropped, at(920));
         assert_eq!(health_at(&mut book, 930), SourceHealth::Down);
         assert_eq!(
-            book.note(),
+            book.note(Visibility::MAINTAINER),
             "book cannot be read: it closed the connection without an answer"
         );
         book.heard(None, SETTLE, at(940));

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::super::tests::{Identity, settings};
 use super::*;
 use crate::config::{MailAuth, MailSettings, MailTls};
-use crate::lab::{Answer, AwkwardSetup, AwkwardSmtp, GREETING, Rule};
+use lab::{Answer, AwkwardSetup, AwkwardSmtp, GREETING, Rule};
 
 const MAIL: &[u8] = b"Subject: x\r\n\r\nhello\r\n.dot\r\n";
 

@@ -3,43 +3,63 @@
 use std::time::Duration;
 
 use super::Source;
-use crate::model::{SourceHealth, SourceName, Step, format_duration};
+use crate::model::{SourceHealth, SourceName, Step, Visibility, format_duration};
 use crate::protocol::input::Link;
 
 impl Source {
-    /// What is wrong and what to do; empty when it is live.
-    pub(crate) fn note(&self) -> String {
+    /// What is wrong and what to do, for this reader; empty when it is live.
+    pub(crate) fn note(&self, reader: Visibility) -> String {
         match self.health {
-            SourceHealth::Live => String::new(),
+            SourceHealth::Live => self.entries_note(reader),
             SourceHealth::Starting => format!("{} has not told anything yet", self.name),
             SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
-                self.book_note()
+                self.book_note(reader)
             }
-            SourceHealth::Late | SourceHealth::Down => self.feed_note(),
+            SourceHealth::Late | SourceHealth::Down => self.feed_note(reader),
         }
     }
 
-    fn book_note(&self) -> String {
+    fn entries_note(&self, reader: Visibility) -> String {
+        let Some((count, why)) = &self.unreadable_entries else {
+            return String::new();
+        };
+        let entries = if *count == 1 { "entry" } else { "entries" };
+        let why = if reader.is_full() {
+            format!(": {why}")
+        } else {
+            String::new()
+        };
+        format!(
+            "{count} {entries} of the last report of {} cannot be read, in part or at all{why}",
+            self.name
+        )
+    }
+
+    fn book_note(&self, reader: Visibility) -> String {
         let why = self.failing.as_ref().map_or_else(
             || "it has not answered".to_owned(),
-            |(_, fault)| fault.to_string(),
+            |(_, fault)| fault.words(reader),
         );
         format!("book cannot be read: {why}")
     }
 
-    fn feed_note(&self) -> String {
+    fn feed_note(&self, reader: Visibility) -> String {
         let name = self.name;
         match &self.link() {
             Link::Failed(failure) => match failure.step {
-                Step::Access => format!("{name} gives no access: {}", failure.error),
+                Step::Access => {
+                    format!("{name} gives no access: {}", failure.error.words(reader))
+                },
                 Step::Websocket => format!(
                     "{name}'s access API answers, but its websocket fails: {}",
-                    failure.error
+                    failure.error.words(reader)
                 ),
             },
-            Link::Unreadable(why) => format!("what {name} sends cannot be read: {why}"),
+            Link::Unreadable(why) => {
+                with_words(format!("what {name} sends cannot be read"), why, reader)
+            }
             Link::Closed(why) | Link::Broken(why) => {
-                format!("the connection to {name} ended: {why}")
+                with_words(format!("the connection to {name} ended"), why, reader)
             }
             Link::GivenUp => {
                 format!("the connection to {name} was given up: it was open but brought no reports")
@@ -60,5 +80,14 @@ impl Source {
                 format!("the reports of {name} have stopped although the connection is open{pace}")
             }
         }
+    }
+}
+
+/// A sentence, and behind it what the source or the system said, where the reader may see that.
+fn with_words(sentence: String, said: &str, reader: Visibility) -> String {
+    if reader.is_full() {
+        format!("{sentence}: {said}")
+    } else {
+        sentence
     }
 }

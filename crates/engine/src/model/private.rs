@@ -1,0 +1,105 @@
+//! Words that not every reader may see, and the proof that a reader may.
+//!
+//! Private is what a peer said, addresses of peers and of people, names of maintainers and of tokens, advice, and what programs say they are.
+//! A [`Private`] shows itself nowhere by mistake: not in logs, not in JSON, not on pages.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// What a reader may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visibility(Right);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Public,
+    Full,
+}
+
+impl Visibility {
+    /// Of every reader: nothing private.
+    pub const PUBLIC: Self = Self(Right::Public);
+
+    /// Of what goes to maintainers alone: mails, webhooks, the command line, and the store, from which private words come back as such.
+    pub const MAINTAINER: Self = Self(Right::Full);
+
+    /// Of a reader whose token or session was verified, by whether it allows to read what is private.
+    #[must_use]
+    pub fn of_reader(may_see_private: bool) -> Self {
+        if may_see_private {
+            Self(Right::Full)
+        } else {
+            Self::PUBLIC
+        }
+    }
+
+    /// Whether private words are shown.
+    #[must_use]
+    pub fn is_full(self) -> bool {
+        self.0 == Right::Full
+    }
+}
+
+/// Something private.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Private<T>(T);
+
+impl<T> Private<T> {
+    /// Makes something private.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// What it is, for a reader who may see it.
+    #[must_use]
+    pub fn show(&self, reader: Visibility) -> Option<&T> {
+        reader.is_full().then_some(&self.0)
+    }
+}
+
+impl<T> From<T> for Private<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T> fmt::Debug for Private<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Private")
+    }
+}
+
+impl<T> fmt::Display for Private<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(private)")
+    }
+}
+
+impl<T> Serialize for Private<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_shows_itself_to_those_who_may_see_it_alone() {
+        let private = Private::new("s3cr3t");
+        assert_eq!(private.show(Visibility::PUBLIC), None);
+        assert_eq!(private.show(Visibility::of_reader(false)), None);
+        assert_eq!(private.show(Visibility::of_reader(true)), Some(&"s3cr3t"));
+        assert_eq!(private.show(Visibility::MAINTAINER), Some(&"s3cr3t"));
+        let shown = [
+            format!("{private:?} {private}"),
+            serde_json::to_string(&private).expect("JSON"),
+        ];
+        assert!(
+            shown.iter().all(|text| !text.contains("s3cr3t")),
+            "{shown:?}"
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! A simulated laboratory. The model (experiments, book) is pure and stands in virtual time; `servers` puts it on real sockets as book, jump,
+//! relay and a mail server that speak the real protocols. What can go wrong is listed once, in [`Fault`].
+
+mod fault;
+mod model;
+mod plan;
+mod script;
+#[cfg(feature = "servers")]
+mod servers;
+mod simulator;
+mod stage;
+
+pub use fault::{Fault, Forwarding, HttpFault, Place, Server, UnknownFault};
+pub use model::{Book, Fleet, Frame, Link, Manifest, Resource, Role, Stream, Tally, expiry};
+pub use plan::{Audiences, ExperimentPlan, Plan, Ports, RelayVersion, Secrets, StreamPlan};
+pub use script::{Script, Step};
+#[cfg(feature = "servers")]
+pub use servers::{
+    Answer, AwkwardSetup, AwkwardSmtp, CaughtMail, GREETING, Lab, LabError, MailCatcher, MailMood,
+    Rule, Switched, TakenMail,
+};
+pub use simulator::{Deed, Event, Mood, Simulator, Wanted};
+pub use stage::{Moved, Stage, Timeline, World};

@@ -1,0 +1,354 @@
+//! The simulated book: the answers of its admin API. Forgets everything when it is restarted, as the real one does.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::bookings::bookings;
+use super::door::{Door, accept};
+use super::error::LabError;
+use super::http::{Answer, HttpFaults, Request, serve};
+use super::token::{Trouble, verify};
+use crate::model::{Book, Manifest, Resource};
+use crate::plan::Plan;
+use crate::{HttpFault, Server};
+
+/// How many switches the journal keeps; the oldest go first.
+const MAX_JOURNAL: usize = 100_000;
+
+/// What it says to a healthy-looking `/admin/status`.
+const WELCOME: &str = "Welcome to the interval booking store";
+
+/// A switch that a client asked for over HTTP and got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switched {
+    /// When.
+    pub at: Timestamp,
+    /// The resource.
+    pub resource: String,
+    /// Whether it can be booked from then on.
+    pub available: bool,
+    /// What students read.
+    pub reason: String,
+}
+
+/// A running book.
+pub(super) struct BookServer {
+    door: Door,
+    office: Arc<Office>,
+}
+
+/// What its connections share.
+struct Office {
+    audience: String,
+    secret: Mutex<String>,
+    refuses_tokens: Mutex<bool>,
+    store: Mutex<Store>,
+    faults: watch::Sender<HttpFaults>,
+    /// From when its bookings are counted, where it has some.
+    booked_from: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct Store {
+    book: Book,
+    journal: VecDeque<Switched>,
+}
+
+impl Store {
+    fn note(&mut self, switched: Switched) {
+        if self.journal.len() == MAX_JOURNAL {
+            self.journal.pop_front();
+        }
+        self.journal.push_back(switched);
+    }
+}
+
+impl BookServer {
+    /// Takes the port and starts, without a manifest.
+    pub async fn start(plan: &Plan) -> Result<Self, LabError> {
+        let (door, listener) = Door::bind(Server::Book, plan.ports.book).await?;
+        let audience = plan
+            .audiences
+            .book
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", door.address));
+        let secret = Mutex::new(plan.secrets.book.clone());
+        let booked_from = plan.booked.then(Timestamp::now);
+        let office = Office {
+            audience,
+            secret,
+            store: Mutex::default(),
+            refuses_tokens: Mutex::default(),
+            faults: watch::Sender::default(),
+            booked_from,
+        };
+        let book = Self {
+            door,
+            office: Arc::new(office),
+        };
+        book.open(listener).await;
+        Ok(book)
+    }
+
+    /// Host and port.
+    pub fn host(&self) -> String {
+        self.door.address.to_string()
+    }
+
+    /// What it wants to find in `aud`.
+    pub fn audience(&self) -> &str {
+        &self.office.audience
+    }
+
+    /// Changes the secret.
+    pub fn set_secret(&self, secret: &str) {
+        secret.clone_into(
+            &mut self
+                .office
+                .secret
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// Kills it: manifest and availability are lost. What was asked of it stays in the journal, which is ours.
+    pub async fn kill(&self) {
+        self.door.close().await;
+        self.office.store().book.restart();
+    }
+
+    /// Closes the port alone, or listens again.
+    pub async fn refuse(&self, refuse: bool) -> Result<(), LabError> {
+        if refuse {
+            self.door.close().await;
+        } else if !self.door.is_open().await {
+            self.open(self.door.listen().await?).await;
+        }
+        Ok(())
+    }
+
+    /// Stands still, or goes on.
+    pub fn freeze(&self, frozen: bool) {
+        let change = |faults: &mut HttpFaults| faults.frozen = frozen;
+        self.office.faults.send_modify(change);
+    }
+
+    /// Sets how calls to a path are answered.
+    pub fn set_http(&self, path: &str, fault: HttpFault) {
+        self.office
+            .faults
+            .send_modify(|faults| faults.set(path, fault));
+    }
+
+    /// Refuses every token, or checks them again.
+    pub fn refuse_tokens(&self, refuse: bool) {
+        let refuses = &self.office.refuses_tokens;
+        *refuses.lock().unwrap_or_else(PoisonError::into_inner) = refuse;
+    }
+
+    /// An admin uploads a manifest: everything can be booked again.
+    pub fn upload_manifest(&self, manifest: &Manifest) {
+        let reason = format!("Loaded at {:.0}", Timestamp::now());
+        self.office.store().book.upload(manifest, &reason);
+    }
+
+    /// An admin uploads bookings: everything can be booked again.
+    pub fn upload_bookings(&self) {
+        self.office.store().book.reset("new");
+    }
+
+    /// An admin switches a resource by hand; whether it is known.
+    pub fn set(&self, resource: &str, available: bool, reason: &str) -> bool {
+        self.office.store().book.set(resource, available, reason)
+    }
+
+    /// Whether a resource can be booked, and the reason as stored.
+    pub fn availability(&self, resource: &str) -> Option<(bool, String)> {
+        let store = self.office.store();
+        let stored = store.book.stored(resource)?;
+        Some((stored.available, stored.reason.clone()))
+    }
+
+    /// Every switch over HTTP so far, oldest first.
+    pub fn journal(&self) -> Vec<Switched> {
+        self.office.store().journal.iter().cloned().collect()
+    }
+
+    async fn open(&self, listener: TcpListener) {
+        let office = Arc::clone(&self.office);
+        let handle = move |stream| {
+            let office = Arc::clone(&office);
+            async move {
+                let faults = office.faults.subscribe();
+                serve(stream, faults, async |request| office.answer(&request)).await;
+            }
+        };
+        self.door.run(accept(listener, handle)).await;
+    }
+}
+
+impl Office {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The route first, then the token, then the parameters: the order of the real one's framework.
+    fn answer(&self, request: &Request) -> Answer {
+        let segments = request.segments();
+        let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let ["api", "v1", "admin", route @ ..] = path.as_slice() else {
+            return Answer::no_path(request);
+        };
+        let allowed = match route {
+            ["resources", _] => "GET,PUT",
+            ["resources" | "status" | "bookings" | "manifest"] => "GET",
+            _ => return Answer::no_path(request),
+        };
+        if !allowed.split(',').any(|method| method == request.method) {
+            return Answer::no_method(request, allowed);
+        }
+        if let Some(refusal) = self.refusal(request) {
+            return refusal;
+        }
+        match (request.method.as_str(), route) {
+            ("PUT", [_, name]) => self.switch(name, request),
+            (_, [_, name]) => self.show(name),
+            (_, ["resources"]) => said(&json!(self.store().book.manifest())),
+            (_, ["status"]) => self.status(),
+            (_, ["manifest"]) => self.whole_manifest(),
+            _ => said(&self.booked_from.map_or_else(
+                || json!([]),
+                |opened| bookings(self.store().book.manifest(), opened),
+            )),
+        }
+    }
+
+    /// Why the call is not answered, if there is a reason.
+    fn refusal(&self, request: &Request) -> Option<Answer> {
+        let Some(token) = request.header("authorization") else {
+            return Some(Answer::unauthenticated());
+        };
+        let secret = self
+            .secret
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let refuses = *self
+            .refuses_tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let verified = if refuses {
+            Err(Trouble::Signature)
+        } else {
+            verify(token, &secret, &self.audience, Timestamp::now())
+        };
+        match verified {
+            Ok(claims) if claims.may("booking:admin") => None,
+            Ok(_) => Some(Answer::handler(401, "no scope booking:admin")),
+            Err(trouble @ Trouble::Audience { .. }) => {
+                Some(Answer::framework(500, &trouble.to_string()))
+            }
+            Err(trouble) => Some(Answer::framework(
+                500,
+                &format!("error parsing claims was {trouble}"),
+            )),
+        }
+    }
+
+    fn show(&self, name: &str) -> Answer {
+        let store = self.store();
+        let Some(stored) = store.book.stored(name) else {
+            return unknown(name);
+        };
+        let available = stored.available;
+        let reason = match (available, stored.reason.as_str()) {
+            (true, stored) => stored.to_owned(),
+            (false, "") => "unavailable".to_owned(),
+            (false, stored) => format!("unavailable because {stored}"),
+        };
+        said(&json!({"available": available, "reason": reason}))
+    }
+
+    fn switch(&self, name: &str, request: &Request) -> Answer {
+        let parameter = |name: &str| {
+            let value = request.query(name).filter(|value| !value.is_empty());
+            value.ok_or_else(|| Answer::coded(422, 602, &format!("{name} in query is required")))
+        };
+        let (available, reason) = match (parameter("available"), parameter("reason")) {
+            (Ok(available), Ok(reason)) => (means_true(&available), reason),
+            (Err(answer), _) | (_, Err(answer)) => return answer,
+        };
+        let mut store = self.store();
+        if !store.book.set(name, available, &reason) {
+            return unknown(name);
+        }
+        store.note(Switched {
+            at: Timestamp::now(),
+            resource: name.to_owned(),
+            available,
+            reason,
+        });
+        Answer::Say {
+            status: 204,
+            body: String::new(),
+        }
+    }
+
+    /// The manifest with a slot for each resource. What looks alike but for its number is booked in the same way.
+    fn whole_manifest(&self) -> Answer {
+        let store = self.store();
+        let slot = |(name, resource): (&String, &Resource)| {
+            let kind = resource
+                .topic_stub
+                .trim_end_matches(|c: char| c.is_ascii_digit());
+            let slot = json!({"resource": name, "policy": "p-lab", "ui_set": format!("us-{kind}"), "window": "w-always"});
+            (format!("sl-{}", resource.topic_stub), slot)
+        };
+        let slots: BTreeMap<String, serde_json::Value> =
+            store.book.manifest().iter().map(slot).collect();
+        said(&json!({"resources": store.book.manifest(), "slots": slots}))
+    }
+
+    /// The counts of the real one's own example: apart from the resources, what a small manifest has.
+    fn status(&self) -> Answer {
+        let store = self.store();
+        let resources = store.book.manifest().len();
+        let streams: std::collections::BTreeSet<&String> = store
+            .book
+            .manifest()
+            .values()
+            .flat_map(|resource| &resource.streams)
+            .collect();
+        let (one, descriptions) = if resources == 0 {
+            (0, 0)
+        } else {
+            (1, resources + 4)
+        };
+        said(&json!({
+            "bookings": 0, "descriptions": descriptions, "filters": one, "locked": false, "message": WELCOME,
+            "now": format!("{:.3}", Timestamp::now()), "old_bookings": 0, "policies": one, "resources": resources, "slots": resources,
+            "streams": streams.len(), "ui_sets": one, "uis": one, "users": 0, "windows": one,
+        }))
+    }
+}
+
+/// Anything else is false, without a word about it.
+fn means_true(text: &str) -> bool {
+    const TRUE: [&str; 10] = [
+        "true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled",
+    ];
+    TRUE.contains(&text.to_ascii_lowercase().as_str())
+}
+
+fn unknown(name: &str) -> Answer {
+    Answer::handler(404, &format!("resource {name} not found"))
+}
+
+fn said(body: &serde_json::Value) -> Answer {
+    Answer::ok(format!("{body}\n"))
+}

@@ -1,0 +1,360 @@
+//! The laboratory around an engine, in virtual time: experiments, relay, jump, book, mail and samples, with everything that can go wrong
+//! with them. What reaches the engine are its inputs; there is no socket.
+
+mod deed;
+mod faults;
+mod outcomes;
+mod reports;
+
+pub use deed::{Deed, Mood, Wanted};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::model::{CallError, Moment, SourceName};
+use engine::{Action, Input, Link, Sample, SampleOutcome, Switch};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{Book, Fleet, Manifest, Resource};
+use crate::plan::{ExperimentPlan, StreamPlan};
+use crate::{Forwarding, Timeline, World};
+use deed::ordered;
+
+/// What happens around the engine.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Something is done.
+    Do(Deed),
+    /// A source's turn to report has come; the number says of which pace.
+    Tick(SourceName, u64),
+    /// A source answers a request for a report.
+    Answer(SourceName),
+    /// A connection is open.
+    Opens(SourceName),
+    /// The client gives a mute connection up and dials anew.
+    Redials(SourceName),
+    /// The client tries a source that fails; the number says which of the failures.
+    Tries(SourceName, u32),
+    /// A switch has been tried.
+    Lands(Switch, u64),
+    /// A notification has been sent: its id, its route, the attempt.
+    Sent(u64, String, u64),
+    /// A sample is at its end.
+    Sampled(Sample),
+}
+
+#[derive(Debug, Clone)]
+struct Source {
+    every: Duration,
+    up: bool,
+    mute: bool,
+    /// What each attempt shows while it fails, and how often it has begun to fail.
+    fails: Option<Link>,
+    failures: u32,
+    started: u32,
+    ticks: u64,
+}
+
+impl Source {
+    fn new(seconds: u64) -> Self {
+        Self {
+            every: Duration::from_secs(seconds),
+            up: true,
+            mute: false,
+            fails: None,
+            failures: 0,
+            started: 1,
+            ticks: 0,
+        }
+    }
+}
+
+/// The laboratory.
+#[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fault that is there or not, independent of the others"
+)]
+pub struct Simulator {
+    fleet: Fleet,
+    relay: Source,
+    jump: Source,
+    forwarding: Forwarding,
+    statistics: bool,
+    junk: bool,
+    manifest: Manifest,
+    /// Book, as it is now.
+    pub book: Book,
+    book_every: Duration,
+    book_ticks: u64,
+    book_fails: bool,
+    switches_take: Duration,
+    switches_fail: bool,
+    mail_takes: Duration,
+    mail: Mood,
+    routes: BTreeMap<String, Mood>,
+    samples: Mood,
+    next_attempt: u64,
+    /// Switches whose outcome has not reached the engine.
+    pub switching: BTreeMap<u64, Switch>,
+    /// The same of mails.
+    pub mailing: BTreeSet<u64>,
+    /// Everything that the engine asked for.
+    pub log: Vec<(Moment, Action)>,
+}
+
+impl Default for Simulator {
+    fn default() -> Self {
+        Self {
+            fleet: Fleet::default(),
+            relay: Source::new(2),
+            jump: Source::new(1),
+            forwarding: Forwarding::Works,
+            statistics: true,
+            junk: false,
+            manifest: Manifest::new(),
+            book: Book::default(),
+            book_every: Duration::from_secs(60),
+            book_ticks: 0,
+            book_fails: false,
+            switches_take: Duration::from_millis(20),
+            switches_fail: false,
+            mail_takes: Duration::from_millis(100),
+            mail: Mood::Works,
+            routes: BTreeMap::new(),
+            samples: Mood::Works,
+            next_attempt: 0,
+            switching: BTreeMap::new(),
+            mailing: BTreeSet::new(),
+            log: Vec::new(),
+        }
+    }
+}
+
+/// The time by which experiments transmit: the wall clock may be set, and they do not mind.
+fn steady(now: Duration) -> Timestamp {
+    Timestamp::UNIX_EPOCH
+        .checked_add(now)
+        .unwrap_or(Timestamp::MAX)
+}
+
+impl Simulator {
+    /// What is to happen for the laboratory to come to life.
+    pub fn begin(plan: &mut Timeline<Event>) {
+        for name in [SourceName::Relay, SourceName::Jump] {
+            plan.after(Duration::from_millis(100), Event::Opens(name));
+            plan.after(Duration::from_millis(200), Event::Tick(name, 0));
+        }
+        plan.after(Duration::from_millis(150), Event::Tick(SourceName::Book, 0));
+    }
+
+    fn source(&mut self, name: SourceName) -> &mut Source {
+        if name == SourceName::Jump {
+            &mut self.jump
+        } else {
+            &mut self.relay
+        }
+    }
+
+    fn report(&mut self, name: SourceName, now: Duration) -> Vec<Input> {
+        let source = self.source(name);
+        if !source.up || source.mute {
+            return Vec::new();
+        }
+        let report = if name == SourceName::Jump {
+            self.jump_report(now)
+        } else {
+            self.relay_report(now)
+        };
+        vec![Input::Report(name, Arc::new(report))]
+    }
+
+    fn poll(&self) -> Vec<Input> {
+        if self.book_fails {
+            return vec![Input::BookFailed(CallError::TimedOut)];
+        }
+        vec![Input::Book(self.book.reading())]
+    }
+
+    fn tick(&mut self, name: SourceName, ticks: u64, plan: &mut Timeline<Event>) -> Vec<Input> {
+        let (current, every) = match name {
+            SourceName::Book if self.book_fails => (self.book_ticks, Duration::from_secs(5)),
+            SourceName::Book => (self.book_ticks, self.book_every),
+            SourceName::Relay | SourceName::Jump => {
+                (self.source(name).ticks, self.source(name).every)
+            }
+        };
+        if ticks != current {
+            return Vec::new();
+        }
+        plan.after(every, Event::Tick(name, ticks));
+        let now = plan.now().mono();
+        if name == SourceName::Book {
+            self.poll()
+        } else {
+            self.report(name, now)
+        }
+    }
+
+    /// The client asks for a report as soon as it is connected.
+    fn opens(&mut self, name: SourceName, plan: &mut Timeline<Event>) -> Vec<Input> {
+        if !self.source(name).up {
+            return Vec::new();
+        }
+        plan.after(Duration::from_millis(100), Event::Answer(name));
+        vec![Input::Link(name, Link::Open)]
+    }
+
+    fn redials(&mut self, name: SourceName, plan: &mut Timeline<Event>) -> Vec<Input> {
+        if !self.source(name).up {
+            return Vec::new();
+        }
+        plan.after(Duration::from_millis(300), Event::Opens(name));
+        [Link::GivenUp, Link::Connecting]
+            .map(|link| Input::Link(name, link))
+            .to_vec()
+    }
+
+    fn experiment(&mut self, stub: &str, keys: &[String]) {
+        let stream = |key: &String| StreamPlan {
+            key: key.clone(),
+            ..StreamPlan::data()
+        };
+        let plan = ExperimentPlan {
+            streams: keys.iter().map(stream).collect(),
+            ..ExperimentPlan::new(stub)
+        };
+        self.fleet.add(&plan, steady(Duration::ZERO));
+        self.list(&format!("r-{stub}"), stub, keys);
+    }
+
+    fn list(&mut self, name: &str, stub: &str, keys: &[String]) {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let listed = Resource::new(stub, &keys);
+        let before = self.manifest.insert(name.to_owned(), listed.clone());
+        if before != Some(listed) || self.book.is_empty() {
+            self.book.upload(&self.manifest, "Loaded");
+        }
+    }
+
+    fn act_on(&mut self, deed: Deed, plan: &mut Timeline<Event>) -> Vec<Input> {
+        match deed {
+            Deed::Fault(fault) => return self.apply(&fault, plan),
+            Deed::Experiment(stub, keys) => self.experiment(&stub, &keys),
+            Deed::List(name, stub, keys) => self.list(&name, &stub, &keys),
+            Deed::Unlist(name) => {
+                self.manifest.remove(&name);
+                self.book.upload(&self.manifest, "Loaded");
+            }
+            Deed::Fails(name, link) => return self.fails(name, link, plan),
+            Deed::Junk(junk) => self.junk = junk,
+            Deed::Every(name, every) => self.pace(name, every, plan),
+            Deed::Statistics(statistics) => self.statistics = statistics,
+            Deed::Poll => return self.poll(),
+            Deed::SwitchesTake(takes) => self.switches_take = takes,
+            Deed::SwitchesFail(fail) => self.switches_fail = fail,
+            Deed::MailTakes(takes) => self.mail_takes = takes,
+            Deed::Mail(mood) => {
+                self.mail = mood;
+                self.routes.clear();
+            }
+            Deed::Route(route, mood) => drop(self.routes.insert(route, mood)),
+            Deed::Samples(mood) => self.samples = mood,
+            Deed::Clock(seconds) => plan.set_clock(SignedDuration::from_secs(seconds)),
+            Deed::Role(role) => return vec![Input::Role(role)],
+            Deed::Adopt(rules) => return vec![Input::Adopt(rules)],
+            Deed::Command(wanted) => {
+                return ordered(wanted, plan.now().wall()).into_iter().collect();
+            }
+        }
+        Vec::new()
+    }
+
+    fn pace(&mut self, name: SourceName, every: Duration, plan: &mut Timeline<Event>) {
+        let is_start = plan.now().mono().is_zero();
+        let ticks = match name {
+            SourceName::Book => {
+                self.book_every = every;
+                self.book_ticks += u64::from(!is_start);
+                self.book_ticks
+            }
+            SourceName::Relay | SourceName::Jump => {
+                let source = self.source(name);
+                source.every = every;
+                source.ticks += u64::from(!is_start);
+                source.ticks
+            }
+        };
+        if !is_start {
+            plan.after(every, Event::Tick(name, ticks));
+        }
+    }
+}
+
+impl World for Simulator {
+    type Event = Event;
+
+    fn happen(&mut self, event: Event, plan: &mut Timeline<Event>) -> Vec<Input> {
+        match event {
+            Event::Do(deed) => self.act_on(deed, plan),
+            Event::Tick(name, ticks) => self.tick(name, ticks, plan),
+            Event::Answer(SourceName::Book) => self.poll(),
+            Event::Answer(name) => self.report(name, plan.now().mono()),
+            Event::Opens(name) => self.opens(name, plan),
+            Event::Redials(name) => self.redials(name, plan),
+            Event::Tries(name, failures) => self.tries(name, failures, plan),
+            Event::Lands(switch, attempt) => {
+                self.switching.remove(&attempt);
+                vec![self.lands(&switch)]
+            }
+            // The process that sent it may be gone meanwhile, and what came of it with it.
+            Event::Sent(id, route, attempt) => {
+                if self.mailing.remove(&attempt) {
+                    vec![self.sent(id, &route)]
+                } else {
+                    Vec::new()
+                }
+            }
+            Event::Sampled(sample) => {
+                let outcome = self.sampled(&sample, plan.now().mono());
+                vec![Input::Sampled {
+                    topic: sample.topic,
+                    outcome,
+                }]
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action, plan: &mut Timeline<Event>) {
+        self.log.push((plan.now(), action.clone()));
+        self.next_attempt += 1;
+        let attempt = self.next_attempt;
+        match action {
+            Action::Record(_) => {}
+            Action::Switch(switch) => {
+                self.switching.insert(attempt, switch.clone());
+                plan.after(self.switches_take, Event::Lands(switch, attempt));
+            }
+            Action::Tell(summary) => {
+                self.mailing.insert(attempt);
+                plan.after(
+                    self.mail_takes,
+                    Event::Sent(summary.id, summary.route.to_string(), attempt),
+                );
+            }
+            Action::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
+            Action::Reconnect(name) => plan.after(Duration::ZERO, Event::Redials(name)),
+            Action::Sample(sample) => {
+                let now = plan.now().mono();
+                let heard = self.sampled(&sample, now) == SampleOutcome::Heard;
+                let takes = if heard {
+                    Duration::from_millis(250)
+                } else {
+                    sample.listen
+                };
+                plan.after(takes, Event::Sampled(sample));
+            }
+        }
+    }
+}

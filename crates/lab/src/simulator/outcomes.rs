@@ -1,0 +1,49 @@
+//! What comes of the engine's effects in the simulator.
+
+use std::time::Duration;
+
+use engine::model::CallError;
+use engine::{DeliveryFault, Input, Sample, SampleOutcome, Switch, SwitchOutcome};
+
+use super::{Mood, Simulator, steady};
+
+impl Simulator {
+    pub(super) fn lands(&mut self, switch: &Switch) -> Input {
+        let outcome = if self.switches_fail || self.book_fails {
+            SwitchOutcome::Failed(CallError::TimedOut)
+        } else {
+            self.book.switch(switch)
+        };
+        Input::Switched {
+            resource: switch.resource.clone(),
+            outcome,
+        }
+    }
+
+    pub(super) fn sent(&self, id: u64, route: &str) -> Input {
+        let fault = |permanent| DeliveryFault {
+            fault: CallError::Unreachable("no route".to_owned()),
+            permanent,
+        };
+        let outcome = match self.routes.get(route).unwrap_or(&self.mail) {
+            Mood::Works => Ok(()),
+            Mood::Fails => Err(fault(false)),
+            Mood::Refuses => Err(fault(true)),
+        };
+        Input::Delivered { id, outcome }
+    }
+
+    pub(super) fn sampled(&self, sample: &Sample, now: Duration) -> SampleOutcome {
+        let topic = sample.topic.as_str();
+        let transmits = |_: &crate::Stream| self.fleet.newest_frame(topic, steady(now)).is_some();
+        if self.samples != Mood::Works {
+            SampleOutcome::Failed(CallError::TimedOut)
+        } else if self.relay.mute || self.forwarding.of(topic, true).is_none() {
+            SampleOutcome::ActiveSuppressions(sample.listen)
+        } else if self.fleet.stream(topic).is_some_and(transmits) {
+            SampleOutcome::Heard
+        } else {
+            SampleOutcome::ActiveSuppressions(sample.listen)
+        }
+    }
+}

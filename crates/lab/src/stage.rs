@@ -1,0 +1,228 @@
+//! An engine in virtual time: whatever stands around it happens in order, deadlines are met exactly, and nothing waits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use engine::model::Moment;
+use engine::{Action, Engine, Input, Memory, Policy, Route};
+
+/// What stands around the engine: it makes things happen, and answers what the engine asks for.
+pub trait World {
+    /// Something that happens at a planned moment.
+    type Event;
+
+    /// Lets something happen. Returns what reaches the engine of it.
+    fn happen(&mut self, event: Self::Event, plan: &mut Timeline<Self::Event>) -> Vec<Input>;
+
+    /// Takes what the engine asks for; answers are planned for later.
+    fn act(&mut self, action: Action, plan: &mut Timeline<Self::Event>);
+}
+
+/// The virtual time, and what is to happen when.
+#[derive(Debug)]
+pub struct Timeline<E> {
+    origin: Timestamp,
+    elapsed: Duration,
+    shift: SignedDuration,
+    queue: BTreeMap<(Duration, u64), E>,
+    planned: u64,
+}
+
+impl<E> Timeline<E> {
+    fn new(origin: Timestamp) -> Self {
+        Self {
+            origin,
+            elapsed: Duration::ZERO,
+            shift: SignedDuration::ZERO,
+            queue: BTreeMap::new(),
+            planned: 0,
+        }
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        let origin = self.origin.checked_add(self.shift).unwrap_or(self.origin);
+        Moment::new(origin, Duration::ZERO) + self.elapsed
+    }
+
+    /// Plans something for this long after the start; what is past happens at once. Equal moments keep their order.
+    pub fn at(&mut self, elapsed: Duration, event: E) {
+        self.planned += 1;
+        self.queue
+            .insert((elapsed.max(self.elapsed), self.planned), event);
+    }
+
+    /// Plans something for this long after the present moment.
+    pub fn after(&mut self, wait: Duration, event: E) {
+        self.at(self.elapsed.saturating_add(wait), event);
+    }
+
+    /// Sets the wall clock forth or back, as an operator or NTP does. The virtual time runs on.
+    pub fn set_clock(&mut self, by: SignedDuration) {
+        self.shift = self.shift.saturating_add(by);
+    }
+
+    fn next_at(&self) -> Option<Duration> {
+        self.queue.first_key_value().map(|((at, _), _)| *at)
+    }
+}
+
+/// What moved the engine on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// Something happened in the world.
+    Event,
+    /// The engine's own deadline was reached.
+    Wake,
+}
+
+/// An engine with a world around it.
+#[derive(Debug)]
+pub struct Stage<W: World> {
+    /// The engine.
+    pub engine: Engine,
+    /// What stands around it.
+    pub world: W,
+    /// The virtual time.
+    pub plan: Timeline<W::Event>,
+}
+
+impl<W: World> Stage<W> {
+    /// A stage whose time starts when the wall clock shows `origin`.
+    pub fn new(policy: Policy, routes: Vec<Route>, origin: Timestamp, world: W) -> Self {
+        let plan = Timeline::new(origin);
+        Self {
+            engine: Engine::resume(policy, routes, &Memory::default(), plan.now()),
+            world,
+            plan,
+        }
+    }
+
+    /// Goes on to the end of this time, counted from the start.
+    pub fn run_until(&mut self, end: Duration) {
+        while self.advance(end).is_some() {}
+    }
+
+    /// Lets the world go on to the end of this time while no engine runs. What would reach one is lost.
+    pub fn idle_until(&mut self, end: Duration) {
+        while self.plan.next_at().is_some_and(|at| at <= end) {
+            if let Some(((at, _), event)) = self.plan.queue.pop_first() {
+                self.plan.elapsed = self.plan.elapsed.max(at);
+                self.world.happen(event, &mut self.plan);
+            }
+        }
+        self.plan.elapsed = self.plan.elapsed.max(end);
+    }
+
+    /// Goes on to the next thing that happens, if that is not after `end`; else goes to `end` and returns `None`.
+    /// What happens at the moment of a deadline comes before it.
+    pub fn advance(&mut self, end: Duration) -> Option<Moved> {
+        let deadline = self.engine.next_deadline().map(|(at, _)| at.mono());
+        let planned = self.plan.next_at();
+        let Some(next) = [deadline, planned]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|at| *at <= end)
+        else {
+            self.plan.elapsed = self.plan.elapsed.max(end);
+            return None;
+        };
+        self.plan.elapsed = self.plan.elapsed.max(next);
+        if planned != Some(next) {
+            self.step(Input::Wake);
+            return Some(Moved::Wake);
+        }
+        if let Some((_, event)) = self.plan.queue.pop_first() {
+            for input in self.world.happen(event, &mut self.plan) {
+                self.step(input);
+            }
+        }
+        Some(Moved::Event)
+    }
+
+    fn step(&mut self, input: Input) {
+        for action in self.engine.step(input, self.plan.now()) {
+            self.world.act(action, &mut self.plan);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::model::SourceName;
+
+    /// A world that keeps what happened when.
+    #[derive(Default)]
+    struct BookingHistory(Vec<(u64, String)>);
+
+    impl World for BookingHistory {
+        type Event = &'static str;
+
+        fn happen(&mut self, event: Self::Event, plan: &mut Timeline<Self::Event>) -> Vec<Input> {
+            self.0.push((plan.now().mono().as_secs(), event.to_owned()));
+            Vec::new()
+        }
+
+        fn act(&mut self, action: Action, plan: &mut Timeline<Self::Event>) {
+            if action == Action::Ask(SourceName::Book) {
+                self.0.push((
+                    plan.now().mono().as_secs(),
+                    "the engine asks book".to_owned(),
+                ));
+                plan.after(Duration::from_secs(2), "an answer");
+            }
+        }
+    }
+
+    #[test]
+    fn things_happen_in_order_and_deadlines_are_met_between_them() {
+        let mut stage = Stage::new(
+            Policy::default(),
+            Vec::new(),
+            Timestamp::UNIX_EPOCH,
+            BookingHistory::default(),
+        );
+        for (second, event) in [
+            (31, "third"),
+            (10, "first"),
+            (10, "second"),
+            (99, "too late"),
+        ] {
+            stage.plan.at(Duration::from_secs(second), event);
+        }
+        stage.run_until(Duration::from_secs(60));
+        let expected = [
+            (10, "first"),
+            (10, "second"),
+            (30, "the engine asks book"),
+            (30, "the engine asks book"),
+            (31, "third"),
+            (32, "an answer"),
+            (32, "an answer"),
+        ];
+        assert_eq!(
+            stage.world.0,
+            expected.map(|(at, what)| (at, what.to_owned()))
+        );
+        assert_eq!(stage.plan.now().wall().as_second(), 60);
+    }
+
+    #[test]
+    fn the_wall_clock_can_be_set() {
+        let mut stage = Stage::new(
+            Policy::default(),
+            Vec::new(),
+            Timestamp::UNIX_EPOCH,
+            BookingHistory::default(),
+        );
+        stage.run_until(Duration::from_secs(10));
+        stage.plan.set_clock(SignedDuration::from_secs(-7));
+        let now = stage.plan.now();
+        assert_eq!((now.wall().as_second(), now.mono().as_secs()), (3, 10));
+    }
+}

@@ -1,0 +1,72 @@
+//! A picture as a reader may see it. Names of maintainers and what outside services say are for readers with a token.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::model::Visibility;
+
+use super::acknowledgements::{Ack, Acks};
+use super::snapshot::Picture;
+use super::state::{Component, SingleCheck};
+use super::switches::{Cause, Switch, Switched};
+
+impl Picture {
+    /// The same for this reader.
+    #[must_use]
+    pub fn seen_by(self, reader: Visibility) -> Self {
+        if reader.is_full() {
+            return self;
+        }
+        Self {
+            acks: Arc::new(unnamed_acks(&self.acks)),
+            switched: Arc::new(unnamed_switches(&self.switched)),
+            components: self.components.into_iter().map(unquoted).collect(),
+            ..self
+        }
+    }
+}
+
+fn unnamed_acks(acks: &Acks) -> Acks {
+    let unnamed = |ack: &Ack| Ack {
+        by: String::new(),
+        ..ack.clone()
+    };
+    let all = |acks: &BTreeMap<String, Ack>| {
+        let acks = acks.iter();
+        acks.map(|(name, ack)| (name.clone(), unnamed(ack)))
+            .collect()
+    };
+    Acks {
+        installation: acks.installation.as_ref().map(unnamed),
+        experiments: all(&acks.experiments),
+        components: all(&acks.components),
+        away: acks.away.clone(),
+    }
+}
+
+fn unnamed_switches(switches: &Switched) -> Switched {
+    let unnamed = |switch: &Switch| Switch {
+        by: match switch.cause {
+            Cause::Person => "a maintainer".to_owned(),
+            Cause::CallError => switch.by.clone(),
+        },
+        ..switch.clone()
+    };
+    let switches = switches.iter();
+    switches
+        .map(|(category, switch)| (category.clone(), unnamed(switch)))
+        .collect()
+}
+
+/// A component without what the health document of an outside service says in its own words.
+fn unquoted(mut component: Component) -> Component {
+    let checks = component.finding.checks.iter().map(|check| SingleCheck {
+        id: check.id.clone(),
+        name: check.name.clone(),
+        ok: check.ok,
+        severity: check.severity,
+        ..SingleCheck::default()
+    });
+    component.finding.checks = checks.collect();
+    component
+}

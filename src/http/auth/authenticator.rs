@@ -1,0 +1,339 @@
+//! Decides who asks, and whether they may.
+//!
+//! What is shown is verified first, and only what is bad is slowed down: a valid token or session is never refused for what others send.
+//! A request without either leaves no audit row, and no line of the log of its own.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::Request;
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ipnet::IpNet;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use url::Url;
+
+use super::client::{self, Client, Peer, ProxyWarning};
+use super::cookie::SessionCookie;
+use super::origin::{self, Origin};
+use super::{
+    AccessToken, Audit, Authority, Caller, Need, Noted, RateLimit, Reading, Refusal, RefusalLog,
+    Revocations, Scope, Session, Throttle, has_form,
+};
+use crate::http::error::{self, ApiError};
+use crate::http::table::{ROUTES, Table};
+
+/// What is set about access.
+#[derive(Debug, Clone)]
+pub struct AccessSettings {
+    /// What tokens are signed with; without it there are none.
+    pub secret: Option<SecretString>,
+    /// Who may read.
+    pub reading: Reading,
+    /// How long a browser's session lasts at most.
+    pub session: Duration,
+    /// The proxies whose word about their clients' addresses is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where people reach the API, without a slash at its end; `None` where it is as their browsers ask us.
+    pub url: Option<Url>,
+    /// The path below which their browsers reach us, without a slash at its end; empty where that is the whole host.
+    pub base: String,
+}
+
+/// Decides who may do what.
+pub struct Authenticator {
+    authority: Option<Authority>,
+    pub(in crate::http) cookie: SessionCookie,
+    pub(in crate::http) settings: AccessSettings,
+    throttle: Throttle,
+    refusals: RefusalLog,
+    proxies: ProxyWarning,
+    /// How many sign-ins and sign-outs of each token are still recorded.
+    recorded: RateLimit<String>,
+    pub(in crate::http) revocations: Revocations,
+    pub(in crate::http) audit: Audit,
+    pub(super) table: Table,
+}
+
+/// How many sign-ins and sign-outs of one token are recorded in [`RECORDED_WITHIN`], so that no holder of a token can fill the audit.
+const RECORDED_SESSIONS: u32 = 10;
+
+/// For how long they count.
+const RECORDED_WITHIN: Duration = Duration::from_secs(3_600);
+
+/// Of how many tokens they are counted at the same time.
+const RECORDED_TOKENS: usize = 1_024;
+
+impl Authenticator {
+    /// An authenticator with these settings.
+    #[must_use]
+    pub fn new(settings: AccessSettings, revocations: Revocations, audit: Audit) -> Self {
+        let authority = settings.secret.as_ref().map(Authority::new);
+        let cookie = SessionCookie::new(&settings.base, settings.secret.as_ref());
+        Self {
+            authority,
+            cookie,
+            settings,
+            throttle: Throttle::default(),
+            refusals: RefusalLog::default(),
+            proxies: ProxyWarning::default(),
+            recorded: RateLimit::new(RECORDED_SESSIONS, RECORDED_WITHIN, RECORDED_TOKENS),
+            revocations,
+            audit,
+            table: Table::new(ROUTES),
+        }
+    }
+
+    /// What a token says, if it is good and not revoked.
+    pub(in crate::http) fn token(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<AccessToken, Refusal> {
+        let pass = self.authority()?.verify(token, now)?;
+        if self.revocations.has_token(&pass) {
+            Err(Refusal::Revoked)
+        } else {
+            Ok(pass)
+        }
+    }
+
+    fn session(&self, text: &str, now: Timestamp) -> Result<Session, Refusal> {
+        let session = self.authority()?.session(text, now)?;
+        if self.revocations.has_session(&session) {
+            Err(Refusal::Revoked)
+        } else {
+            Ok(session)
+        }
+    }
+
+    /// Whether what a caller showed is still good: for answers that last.
+    pub(in crate::http) fn still_holds(&self, caller: &Caller, now: Timestamp) -> bool {
+        match caller {
+            Caller::Anonymous => true,
+            Caller::Token(pass) => pass.expires > now && !self.revocations.has_token(pass),
+            Caller::Session(session) => {
+                session.expires > now && !self.revocations.has_session(session)
+            }
+        }
+    }
+
+    pub(in crate::http) fn authority(&self) -> Result<&Authority, Refusal> {
+        self.authority.as_ref().ok_or(Refusal::NoSecret)
+    }
+
+    /// The address of one of our pages, as browsers know it.
+    pub(in crate::http) fn page(&self, path: &str) -> HeaderValue {
+        HeaderValue::from_str(&format!("{}{path}", self.settings.base))
+            .unwrap_or(HeaderValue::from_static("/"))
+    }
+
+    /// The answer to a bad token: why it is refused, or how long to wait where its address has shown too many.
+    pub(in crate::http) fn refuse(&self, client: Client, why: Refusal) -> ApiError {
+        let now = Instant::now();
+        self.refusals.count(why, now);
+        if let Some(wait) = self.throttle.wait(client.address, now) {
+            return error::too_many_failures(wait);
+        }
+        self.throttle.failed(client.address, now);
+        error::refused(why)
+    }
+
+    /// Whether this client is to wait before another bad token of it is answered.
+    pub(in crate::http) fn has_to_wait(&self, client: Client) -> bool {
+        self.throttle.wait(client.address, Instant::now()).is_some()
+    }
+
+    /// Records that somebody signed in or out, unless the same token did so too often.
+    pub(in crate::http) fn record_session(&self, session: Session, what: &str) -> Noted {
+        match self.recorded.take(&session.pass.id, Instant::now()) {
+            Ok(()) => self.audit.note(&Caller::Session(session), what),
+            Err(_) => Noted::elsewhere(),
+        }
+    }
+
+    /// Who asks. Without anything shown it is nobody known; so it is with a session that is no good, because browsers show an old one for
+    /// hours, and a page stays readable where reading is open.
+    pub(super) fn identify(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        client: Client,
+    ) -> Result<Identified, ApiError> {
+        let now = Timestamp::now();
+        if let Some(token) = shown(method, headers) {
+            return match self.token(&token, now) {
+                Ok(pass) => Ok(Identified::good(Caller::Token(pass))),
+                Err(why) => Err(self.refuse(client, why)),
+            };
+        }
+        let Some(text) = self.cookie.read(headers, client.secure) else {
+            return Ok(Identified::good(Caller::Anonymous));
+        };
+        Ok(match self.session(text, now) {
+            Ok(session) => Identified::good(Caller::Session(session)),
+            Err(_) => Identified {
+                caller: Caller::Anonymous,
+                stale_cookie: true,
+            },
+        })
+    }
+
+    /// Whether this caller may send this request; it is given back because a form's field may be in its body.
+    pub(super) async fn authorize(
+        &self,
+        request: Request,
+        caller: &Caller,
+        need: Need,
+    ) -> Result<Request, ApiError> {
+        if let Some(scope) = need.scope(self.settings.reading) {
+            allowed(caller, scope)?;
+        }
+        if request.method().is_safe() {
+            return Ok(request);
+        }
+        if !matches!(caller, Caller::Token(_))
+            && origin::of(request.headers(), self.settings.url.as_ref()) == Origin::Other
+        {
+            return Err(error::other_site());
+        }
+        match caller.csrf() {
+            Some(csrf) => origin::confirmed(request, csrf).await,
+            None => Ok(request),
+        }
+    }
+
+    /// Whether the request is for us. A page of another site can have its own name lead to this host, and then read as we do: so a program
+    /// on this host that comes without a proxy names us by an address, as `localhost`, or as `API_URL` does.
+    pub(super) fn is_meant(&self, request: &Request) -> bool {
+        let is_local = request
+            .extensions()
+            .get::<Peer>()
+            .is_some_and(|peer| peer.address.ip().to_canonical().is_loopback());
+        let host = request.headers().get(HOST);
+        let host = host.and_then(|host| host.to_str().ok());
+        !is_local
+            || client::is_forwarded(request.headers())
+            || host.is_none_or(|host| origin::is_own_host(host, self.settings.url.as_ref()))
+    }
+
+    /// Who sent the request, by its connection and by what trusted proxies say.
+    pub(super) fn client(&self, request: &Request) -> Client {
+        let client = Client::of(request, &self.settings.trusted_proxies);
+        if let Some(proxy) = client.silent_proxy {
+            self.proxies.warn_once(proxy);
+        }
+        let https = self
+            .settings
+            .url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "https");
+        Client {
+            secure: client.secure || (https && client.forwarded),
+            ..client
+        }
+    }
+}
+
+/// Tells answers that last whether their reader may still have them.
+#[derive(Clone)]
+pub(in crate::http) struct Validity {
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) caller: Caller,
+}
+
+impl Validity {
+    /// Whether the reader's token or session holds at this time.
+    pub(in crate::http) fn holds(&self, now: Timestamp) -> bool {
+        self.authenticator.still_holds(&self.caller, now)
+    }
+
+    /// How long it will hold from this time unless it is revoked; `None` without end.
+    pub(in crate::http) fn lasts(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.caller.expires()?.duration_since(now);
+        Some(Duration::try_from(left).unwrap_or_default())
+    }
+}
+
+/// Who asks, and whether their browser holds a session that is no good.
+pub(super) struct Identified {
+    pub(super) caller: Caller,
+    pub(super) stale_cookie: bool,
+}
+
+impl Identified {
+    fn good(caller: Caller) -> Self {
+        Self {
+            caller,
+            stale_cookie: false,
+        }
+    }
+}
+
+fn allowed(caller: &Caller, scope: Scope) -> Result<(), ApiError> {
+    match caller {
+        Caller::Anonymous => Err(error::token_needed(scope)),
+        known if known.may(scope) => Ok(()),
+        Caller::Token(_) | Caller::Session(_) => Err(error::scope_missing(scope)),
+    }
+}
+
+/// The token of `Authorization: Bearer`; or of `Basic`, for programs that know nothing else, where it stands as the password. Browsers repeat
+/// that by themselves, also for other sites, so it only reads. What is no token there, and other schemes, are a proxy's own affair.
+fn shown<'a>(method: &Method, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
+    let (scheme, shown) = headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .trim()
+        .split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(shown.trim().into());
+    }
+    let pair = (scheme.eq_ignore_ascii_case("basic") && method.is_safe())
+        .then(|| STANDARD.decode(shown.trim()).ok())??;
+    let password = std::str::from_utf8(&pair).ok()?.split_once(':')?.1;
+    has_form(password).then(|| password.to_owned().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_bearers_or_a_password_that_reads() {
+        let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+        for (value, reads, changes) in [
+            ("Bearer abc".to_owned(), Some("abc"), Some("abc")),
+            ("bearer  abc ".to_owned(), Some("abc"), Some("abc")),
+            (
+                basic("prometheus:eyJh.eyJi.c-_"),
+                Some("eyJh.eyJi.c-_"),
+                None,
+            ),
+            (basic(":eyJh.eyJi.c"), Some("eyJh.eyJi.c"), None),
+            (basic("user:pass"), None, None),
+            (basic("eyJh.eyJi.c:"), None, None),
+            (basic("user:eyJh.eyJi.c:x"), None, None),
+            ("Basic ***".to_owned(), None, None),
+            ("Bearer".to_owned(), None, None),
+            ("abc".to_owned(), None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                AUTHORIZATION,
+                HeaderValue::from_str(&value).expect("a value"),
+            );
+            assert_eq!(shown(&Method::GET, &headers).as_deref(), reads, "{value}");
+            assert_eq!(
+                shown(&Method::POST, &headers).as_deref(),
+                changes,
+                "{value}"
+            );
+        }
+    }
+}

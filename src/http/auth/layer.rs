@@ -1,0 +1,309 @@
+//! The middleware of access: every routed request passes here once, before its handler, and a change leaves a record here.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, LOCATION, SET_COOKIE};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use url::form_urlencoded;
+
+use super::authenticator::{Authenticator, Validity};
+use super::client::Client;
+use super::{Caller, Need, Noted, is_place};
+use crate::http::error::{self, ApiError};
+use crate::http::table::Verdict;
+
+/// Puts the authenticator before these routes.
+pub(in crate::http) fn before(routes: Router, authenticator: Arc<Authenticator>) -> Router {
+    routes
+        .fallback(|uri: Uri| async move { error::no_such_path(&uri) })
+        .layer(from_fn_with_state(authenticator, authenticate))
+}
+
+/// Passes a routed request to its handler, or answers why not.
+async fn authenticate(
+    State(authenticator): State<Arc<Authenticator>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
+        return next.run(request).await;
+    };
+    let need = match authenticator.table.verdict(request.method(), path.as_str()) {
+        Verdict::Needs(need) => need,
+        Verdict::WrongMethod(allowed) => {
+            return error::wrong_method(request.method(), allowed).into_response();
+        }
+        Verdict::Unlisted => {
+            tracing::error!(
+                path = path.as_str(),
+                "a route without a rule of access was asked for, and not answered"
+            );
+            return error::no_such_path(request.uri()).into_response();
+        }
+    };
+    if !authenticator.is_meant(&request) {
+        return error::other_host().into_response();
+    }
+    let client = authenticator.client(&request);
+    let identified = authenticator.identify(request.method(), request.headers(), client);
+    let stale_cookie = matches!(&identified, Ok(identified) if identified.stale_cookie);
+    let caller = match identified {
+        Ok(identified) => Ok(identified.caller),
+        Err(_) if need == Need::Always => Ok(Caller::Anonymous),
+        Err(error) => Err(error),
+    };
+    let response = match caller {
+        Ok(caller) => answer(&authenticator, request, need, (client, caller), next).await,
+        Err(error) => refused(&authenticator, page_asked_for(&request).as_ref(), error),
+    };
+    if stale_cookie {
+        without_cookie(response, authenticator.cookie.remove(client.secure))
+    } else {
+        response
+    }
+}
+
+/// Answers a known or unknown caller.
+async fn answer(
+    authenticator: &Arc<Authenticator>,
+    request: Request,
+    need: Need,
+    (client, caller): (Client, Caller),
+    next: Next,
+) -> Response {
+    let page = page_asked_for(&request);
+    match authenticator.authorize(request, &caller, need).await {
+        Ok(request) => pass_on(authenticator, request, (client, caller), next).await,
+        Err(error) => refused(authenticator, page.as_ref(), error),
+    }
+}
+
+/// The address of the page that a browser asked for.
+fn page_asked_for(request: &Request) -> Option<Uri> {
+    (request.method() == Method::GET && accepts_pages(request.headers()))
+        .then(|| request.uri().clone())
+}
+
+/// A refusal: for a browser that could sign in, the form.
+fn refused(authenticator: &Authenticator, page: Option<&Uri>, error: ApiError) -> Response {
+    let response = error.into_response();
+    match page.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+        Some(wanted) => to(authenticator.page(&way_in(
+            wanted.path_and_query().map_or("", PathAndQuery::as_str),
+            None,
+        ))),
+        None => response,
+    }
+}
+
+/// The answer, which also removes the browser's cookie, unless it sets a new one.
+fn without_cookie(mut response: Response, removal: Option<HeaderValue>) -> Response {
+    if let Some(removal) = removal {
+        response.headers_mut().entry(SET_COOKIE).or_insert(removal);
+    }
+    response
+}
+
+/// Runs the handler. A change that a known caller made and that the handler did not note is noted by its path.
+async fn pass_on(
+    authenticator: &Arc<Authenticator>,
+    mut request: Request,
+    (client, caller): (Client, Caller),
+    next: Next,
+) -> Response {
+    let changes = !request.method().is_safe() && caller != Caller::Anonymous;
+    let change = changes.then(|| format!("{} {}", request.method(), request.uri().path()));
+    request.extensions_mut().insert(client);
+    request.extensions_mut().insert(caller.clone());
+    request.extensions_mut().insert(Validity {
+        authenticator: Arc::clone(authenticator),
+        caller: caller.clone(),
+    });
+    let mut response = next.run(request).await;
+    if caller != Caller::Anonymous {
+        keep_private(response.headers_mut());
+    }
+    let worked = response.status().is_success() || response.status().is_redirection();
+    if let Some(change) =
+        change.filter(|_| worked && response.extensions().get::<Noted>().is_none())
+    {
+        let _noted: Noted = authenticator.audit.note(&caller, &change);
+    }
+    response
+}
+
+/// What a token or a session was needed for, or could have changed, is for no cache that others share.
+fn keep_private(headers: &mut HeaderMap) {
+    let shared = headers
+        .get(CACHE_CONTROL)
+        .and_then(|keeping| keeping.to_str().ok())
+        .and_then(|keeping| keeping.strip_prefix("public"))
+        .map(|rest| format!("private{rest}"));
+    if let Some(private) = shared.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(CACHE_CONTROL, private);
+    }
+}
+
+/// The address of the form by which people sign in: where they go then, and why their last token was refused.
+pub(in crate::http) fn way_in(next: &str, refused: Option<&str>) -> String {
+    let path = "/login?";
+    let mut query = form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len());
+    let next = Some(next).filter(|next| is_place(next) && *next != "/");
+    query.extend_pairs(
+        next.map(|next| ("next", next))
+            .into_iter()
+            .chain(refused.map(|why| ("refused", why))),
+    );
+    query.finish().trim_end_matches('?').to_owned()
+}
+
+/// Whether it is a browser that wants a page.
+pub(in crate::http) fn accepts_pages(headers: &HeaderMap) -> bool {
+    headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// Sends a browser to another page.
+pub(in crate::http) fn to(page: HeaderValue) -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use axum::http::header::AUTHORIZATION;
+    use axum::routing::{get, post};
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::http::AccessSettings;
+    use crate::http::auth::{Audit, Authority, Grant, Reading, Reportable, Revocations, Scope};
+
+    type Notes = Arc<Mutex<Vec<String>>>;
+
+    const SECRET: &str = "the-secret-of-the-tests-of-the-authenticator";
+
+    /// What an admin's request is answered by these routes, and what is noted.
+    async fn ask(routes: Router, method: Method, path: &str) -> (StatusCode, Vec<String>) {
+        let grant = Grant {
+            name: "Ada".to_owned(),
+            scopes: [Scope::Admin].into_iter().collect(),
+            reports: Reportable::default(),
+            life: Duration::from_secs(60),
+        };
+        let issued = Authority::new(&SECRET.into()).issue(&grant, Timestamp::now());
+        let token = issued.expect("issues").token;
+        ask_as(routes, method, path, Some(&token)).await
+    }
+
+    async fn ask_as(
+        routes: Router,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+    ) -> (StatusCode, Vec<String>) {
+        let notes = Notes::default();
+        let audit = {
+            let notes = Arc::clone(&notes);
+            Audit::new(move |who, what| notes.lock().expect("whole").push(format!("{who} {what}")))
+        };
+        let revocations = Revocations::recall(
+            &BTreeMap::new(),
+            Timestamp::UNIX_EPOCH,
+            Box::new(|_, _| Box::pin(std::future::ready(true))),
+        );
+        let session = Duration::from_secs(60);
+        let settings = AccessSettings {
+            secret: Some(SECRET.into()),
+            reading: Reading::Open,
+            session,
+            trusted_proxies: Vec::new(),
+            url: None,
+            base: String::new(),
+        };
+        let routes = before(
+            routes,
+            Arc::new(Authenticator::new(settings, revocations, audit)),
+        );
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Body::empty()).expect("a request");
+        let response = TowerToHyperService::new(routes)
+            .call(request)
+            .await
+            .unwrap_or_else(|never| match never {});
+        let notes = notes.lock().expect("whole").clone();
+        (response.status(), notes)
+    }
+
+    #[tokio::test]
+    async fn a_change_that_its_handler_does_not_note_is_noted_by_its_path() {
+        let silent = Router::new().route("/logout", post(async || "done"));
+        assert_eq!(
+            ask(silent, Method::POST, "/logout?x=y").await,
+            (StatusCode::OK, vec!["Ada POST /logout".to_owned()])
+        );
+        let silent = Router::new().route("/logout", post(async || "done"));
+        assert_eq!(
+            ask_as(silent, Method::POST, "/logout", None).await,
+            (StatusCode::OK, vec![]),
+            "a stranger leaves no record"
+        );
+        let failing = Router::new().route("/logout", post(async || StatusCode::CONFLICT));
+        assert_eq!(
+            ask(failing, Method::POST, "/logout").await,
+            (StatusCode::CONFLICT, vec![]),
+            "what did not happen is not noted"
+        );
+        let reading = Router::new().route("/login", get(async || "a form"));
+        assert_eq!(
+            ask(reading, Method::GET, "/login").await,
+            (StatusCode::OK, vec![]),
+            "nor is what changes nothing"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_route_without_a_line_in_the_table_answers_nobody() {
+        let strange = Router::new()
+            .route("/strange", get(async || "secret"))
+            .route("/login", axum::routing::put(async || "secret"));
+        assert_eq!(
+            ask(strange.clone(), Method::GET, "/strange").await.0,
+            StatusCode::NOT_FOUND
+        );
+        assert_eq!(
+            ask(strange, Method::PUT, "/login").await.0,
+            StatusCode::METHOD_NOT_ALLOWED
+        );
+    }
+
+    #[test]
+    fn what_a_token_got_is_for_no_shared_cache() {
+        for (keeping, expect) in [
+            ("public, max-age=60", "private, max-age=60"),
+            ("private, no-cache", "private, no-cache"),
+            ("no-store", "no-store"),
+        ] {
+            let value = HeaderValue::from_static(keeping);
+            let mut headers = HeaderMap::from_iter([(CACHE_CONTROL, value)]);
+            keep_private(&mut headers);
+            assert_eq!(headers[CACHE_CONTROL], expect);
+        }
+    }
+}

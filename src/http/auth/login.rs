@@ -1,0 +1,188 @@
+//! Signing in, for browsers: takes a token from the form of the page and gives a session; and signing out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::authenticator::Authenticator;
+use super::client::Client;
+use super::layer;
+use super::origin;
+use super::{AccessToken, Caller, Noted, Refusal, Scope, SignError, is_place};
+use crate::http::error::{self, ApiError};
+use crate::http::routes::answer;
+
+/// The field of the form that holds the token.
+const TOKEN_FIELD: &str = "token";
+
+/// The field of the form that holds where its sender goes then.
+const NEXT_FIELD: &str = "next";
+
+/// What the form is told where too many failed.
+const WAIT: &str = "wait";
+
+/// Who asks, as the API tells them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Who<'a> {
+    /// What forms and scripts of a session repeat with each change; empty for others, who need none.
+    csrf: &'a str,
+    /// Until when; null for who showed nothing.
+    #[schema(required)]
+    expires: Option<Timestamp>,
+    /// The name of their token.
+    #[schema(example = "anonymous")]
+    name: &'a str,
+    /// What their token allows: `read`, `report`, `admin`, which holds the others.
+    #[schema(value_type = Vec<String>, example = json!([]))]
+    scopes: Vec<&'static str>,
+}
+
+/// Who asks, and what they may.
+#[utoipa::path(
+    get,
+    path = "/api/v1/session",
+    tag = "access",
+    responses((status = 200, description = "Who the token or the session says that you are", body = Who<'static>))
+)]
+pub(in crate::http) async fn who(caller: Caller) -> Result<Response, ApiError> {
+    let scopes = caller
+        .pass()
+        .map(|pass| pass.scopes.words().collect())
+        .unwrap_or_default();
+    let answer = answer(&Who {
+        csrf: caller.csrf().unwrap_or_default(),
+        expires: caller.expires(),
+        name: caller.name(),
+        scopes,
+    })?;
+    Ok(never_kept(answer))
+}
+
+/// What is about tokens and sessions is kept nowhere.
+pub(in crate::http) fn never_kept(answer: Response) -> Response {
+    (
+        [(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        answer,
+    )
+        .into_response()
+}
+
+/// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
+pub(in crate::http) async fn sign_in(
+    State(authenticator): State<Arc<Authenticator>>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let next = origin::field(&body, NEXT_FIELD).unwrap_or_default();
+    let back = |why: &str| {
+        (
+            Noted::elsewhere(),
+            layer::to(authenticator.page(&layer::way_in(&next, Some(why)))),
+        )
+            .into_response()
+    };
+    let person = layer::accepts_pages(&headers);
+    let token = origin::is_form(&headers)
+        .then(|| origin::field(&body, TOKEN_FIELD))
+        .flatten();
+    let token = token.ok_or_else(|| error::malformed("a form with the field token is needed"))?;
+    let now = Timestamp::now();
+    let pass = match may_sign_in(&authenticator, token.trim(), now) {
+        Ok(pass) => pass,
+        Err(why) => {
+            let wait = authenticator.has_to_wait(client);
+            let refused = authenticator.refuse(client, why);
+            return match (person, wait) {
+                (true, true) => Ok(back(WAIT)),
+                (true, false) => Ok(back(why.as_str())),
+                (false, _) => Err(refused),
+            };
+        }
+    };
+    let opened = authenticator.authority().map_err(error::refused)?.open(
+        &pass,
+        authenticator.settings.session,
+        now,
+    );
+    let (session, text) = opened.map_err(|fault| cannot_sign(&fault))?;
+    let life = Duration::try_from(session.expires.duration_since(now)).unwrap_or_default();
+    let cookie = authenticator
+        .cookie
+        .set(&text, life, client.secure)
+        .ok_or_else(error::internal)?;
+    let noted = authenticator.record_session(session, "signed in");
+    let there = if is_place(&next) { &next } else { "/" };
+    Ok((
+        noted,
+        [(SET_COOKIE, cookie)],
+        went(&authenticator, &headers, there),
+    )
+        .into_response())
+}
+
+/// What a good token says that a session can be made from: one that can only report is on a device, and not for reading.
+fn may_sign_in(
+    authenticator: &Authenticator,
+    token: &str,
+    now: Timestamp,
+) -> Result<AccessToken, Refusal> {
+    let pass = authenticator.token(token, now)?;
+    if pass.allows(Scope::Read) {
+        Ok(pass)
+    } else {
+        Err(Refusal::ReportOnly)
+    }
+}
+
+/// Ends the session, if there is one, and removes the cookie in any case.
+pub(in crate::http) async fn sign_out(
+    State(authenticator): State<Arc<Authenticator>>,
+    Extension(client): Extension<Client>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let noted = match caller {
+        Caller::Session(session) => {
+            authenticator
+                .revocations
+                .sign_out(&session, Timestamp::now());
+            authenticator.record_session(session, "signed out")
+        }
+        // There is no session to end, so nothing changes.
+        Caller::Anonymous | Caller::Token(_) => Noted::elsewhere(),
+    };
+    let cookie = authenticator
+        .cookie
+        .remove(client.secure)
+        .ok_or_else(error::internal)?;
+    Ok((
+        noted,
+        [(SET_COOKIE, cookie)],
+        went(&authenticator, &headers, "/"),
+    )
+        .into_response())
+}
+
+fn cannot_sign(fault: &SignError) -> ApiError {
+    tracing::error!(%fault, "a session cannot be made");
+    error::internal()
+}
+
+/// A browser goes to a page; a program only wants to know that it worked.
+fn went(authenticator: &Authenticator, headers: &HeaderMap, page: &str) -> Response {
+    if layer::accepts_pages(headers) {
+        layer::to(authenticator.page(page))
+    } else {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}

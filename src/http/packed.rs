@@ -1,0 +1,240 @@
+//! Long answers, which are kept compressed while they are sent: a reader that does not read holds a thirtieth of what it asked for.
+
+use std::convert::Infallible;
+use std::io::{self, Cursor, Read, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use hyper::body::{Frame, SizeHint};
+
+use super::error;
+
+/// Shorter bodies are sent as they are.
+pub(super) const PACKED_FROM: usize = 256 << 10;
+
+/// How much is unpacked at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// The longest answer that is packed, in bytes. None is longer.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+/// The body of an answer, compressed where it is long. A clone is the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Packed {
+    bytes: Bytes,
+    /// How long it is unpacked; `None` where it is short and was not packed.
+    whole: Option<u64>,
+}
+
+impl Packed {
+    /// Compresses what is long at the fastest level, beside what else is to be done.
+    pub(super) async fn of(body: Bytes) -> Self {
+        if body.len() < PACKED_FROM {
+            return Self {
+                bytes: body,
+                whole: None,
+            };
+        }
+        let whole = Some(body.len() as u64);
+        let fallback = body.clone();
+        let packing = tokio::task::spawn_blocking(move || gzip(&body));
+        match packing.await {
+            Ok(Ok(packed)) => Self {
+                bytes: packed.into(),
+                whole,
+            },
+            // Labwatch is stopping: it is sent as it is.
+            Ok(Err(_)) | Err(_) => Self {
+                bytes: fallback,
+                whole: None,
+            },
+        }
+    }
+
+    /// The body for a reader with these headers, and whether it is compressed.
+    fn body_for(self, asked: &HeaderMap) -> (Body, bool) {
+        let Some(whole) = self.whole else {
+            return (Body::from(self.bytes), false);
+        };
+        if takes_gzip(asked) {
+            return (Body::from(self.bytes), true);
+        }
+        let unpacked = Unpacked {
+            decoder: GzDecoder::new(Cursor::new(self.bytes)),
+            left: whole,
+        };
+        (Body::new(unpacked), false)
+    }
+
+    /// An answer in JSON to a reader with these headers.
+    pub(super) fn answer(self, asked: &HeaderMap) -> Response {
+        let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let (body, is_compressed) = self.body_for(asked);
+        marked(([json], body).into_response(), is_compressed)
+    }
+}
+
+/// Packs every long answer that is whole in memory, and is not compressed yet.
+pub(super) async fn pack(request: Request, next: Next) -> Response {
+    let asked = request.headers().clone();
+    let has_body = request.method() != Method::HEAD;
+    let response = next.run(request).await;
+    let is_long = response
+        .body()
+        .size_hint()
+        .exact()
+        .is_some_and(|bytes| bytes >= PACKED_FROM as u64);
+    let headers = response.headers();
+    // What was packed already is unpacked piece by piece, and knows its length all the same.
+    let is_packed = headers.contains_key(CONTENT_ENCODING)
+        || response.extensions().get::<AlreadyPacked>().is_some();
+    if !has_body || !is_long || is_packed {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = to_bytes(body, MAX_ANSWER_BYTES).await else {
+        tracing::error!("a long answer of the API broke off");
+        return error::internal().into_response();
+    };
+    let (body, is_compressed) = Packed::of(body).await.body_for(&asked);
+    parts.headers.remove(CONTENT_LENGTH);
+    marked(Response::from_parts(parts, body), is_compressed)
+}
+
+/// Marks an answer that comes from its compressed form.
+#[derive(Debug, Clone, Copy)]
+struct AlreadyPacked;
+
+fn marked(mut response: Response, is_compressed: bool) -> Response {
+    response.extensions_mut().insert(AlreadyPacked);
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+    if is_compressed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// Whether the reader takes gzip. One that would rather have something else (`gzip;q=0.1`) gets it too.
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let lists = asked
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = weight
+            .trim()
+            .strip_prefix("q=")
+            .and_then(|weight| weight.parse().ok())
+            == Some(0.0);
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body)?;
+    let mut packed = encoder.finish()?;
+    packed.shrink_to_fit();
+    Ok(packed)
+}
+
+/// A packed body that is unpacked as it is sent.
+struct Unpacked {
+    decoder: GzDecoder<Cursor<Bytes>>,
+    left: u64,
+}
+
+impl HttpBody for Unpacked {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let mut reader = (&mut self.decoder).take(PIECE_BYTES as u64);
+        let read = reader.read_to_end(&mut piece);
+        // What we packed ourselves can be unpacked; were it not so, the answer would end before its length and show it.
+        if read.is_err() || piece.is_empty() {
+            return Poll::Ready(None);
+        }
+        self.left = self.left.saturating_sub(piece.len() as u64);
+        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asking(coding: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(coding))])
+    }
+
+    async fn bytes(answer: Response) -> Bytes {
+        to_bytes(answer.into_body(), MAX_ANSWER_BYTES)
+            .await
+            .expect("a body")
+    }
+
+    #[tokio::test]
+    async fn a_long_body_is_held_packed_and_sent_as_it_is_asked_for() {
+        let text: Vec<u8> = (0..3_000_000_u32)
+            .map(|n| (n / 1_000 % 251) as u8)
+            .collect();
+        let packed = Packed::of(text.clone().into()).await;
+        assert!(packed.bytes.len() * 10 < text.len());
+        let plain = packed.clone().answer(&HeaderMap::new());
+        assert_eq!(plain.body().size_hint().exact(), Some(3_000_000));
+        assert_eq!(bytes(plain).await, text);
+        let gzip = packed.clone().answer(&asking("br, gzip"));
+        assert_eq!(gzip.headers()[CONTENT_ENCODING], "gzip");
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&*bytes(gzip).await)
+            .read_to_end(&mut unpacked)
+            .expect("gzip");
+        assert_eq!(unpacked, text);
+    }
+
+    #[tokio::test]
+    async fn a_short_body_stays_as_it_is() {
+        let packed = Packed::of(Bytes::from_static(b"{}")).await;
+        let answer = packed.answer(&asking("gzip"));
+        assert!(!answer.headers().contains_key(CONTENT_ENCODING));
+        assert_eq!(bytes(answer).await, "{}");
+    }
+
+    #[test]
+    fn readers_that_take_gzip() {
+        for (coding, takes) in [
+            ("gzip", true),
+            ("br;q=1, GZIP ;q=0.5", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0", false),
+            ("br", false),
+        ] {
+            assert_eq!(takes_gzip(&asking(coding)), takes, "{coding}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
+}

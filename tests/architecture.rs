@@ -1,0 +1,159 @@
+//! The table of modules in docs/architecture.md, as far as the manifests cannot keep it: which module of the shell uses which, who sees
+//! the whole configuration and the engine itself, and how long a file may get.
+
+#![allow(clippy::expect_used, reason = "a test stops at what it cannot read")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a module may use besides itself and `config`. `service` and `cli` stand above all of them.
+const MAY_USE: [(&str, &[&str]); 12] = [
+    ("clients", &[]),
+    ("cluster", &[]),
+    ("config", &["clients"]),
+    ("driver", &["failpoints", "store"]),
+    ("effects", &["clients", "failpoints"]),
+    ("failpoints", &[]),
+    ("health", &[]),
+    ("http", &["health", "reports", "store"]),
+    ("replay", &["clients"]),
+    ("reports", &["store"]),
+    ("store", &["failpoints"]),
+    ("telemetry", &[]),
+];
+
+/// The most lines before a file's tests.
+const MAX_LINES: usize = 400;
+
+/// Longer files. The list only gets shorter: what is no longer too long, or is gone, must be taken out.
+const LONGER: [&str; 17] = [
+    "crates/engine/src/engine/plan.rs",
+    "crates/engine/src/experiments/experiment.rs",
+    "crates/engine/src/experiments/fleet/mod.rs",
+    "crates/engine/src/notifications/route_notifier.rs",
+    "crates/engine/src/protocol/snapshot.rs",
+    "crates/engine/src/suppressions/active.rs",
+    "crates/engine/src/switching/availability.rs",
+    "src/config/layers.rs",
+    "src/config/reader.rs",
+    "src/driver.rs",
+    "src/http/auth/token.rs",
+    "src/http/page/routes.rs",
+    "src/service.rs",
+    "src/store/clerk.rs",
+    "src/store/memory.rs",
+    "src/store/read.rs",
+    "src/store/writer.rs",
+];
+
+/// The sources of a folder, with their paths from the repository's root and what stands before their tests.
+fn sources(folder: &str) -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut found) = (vec![root.join(folder)], BTreeMap::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path: PathBuf = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let name = path.strip_prefix(root).expect("below the root");
+                let text = fs::read_to_string(&path).expect("text");
+                let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+                found.insert(name.to_string_lossy().into_owned(), code.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Modules of tests alone.
+fn is_test(path: &str) -> bool {
+    ["/tests", "testing.rs", "/fake_"]
+        .iter()
+        .any(|part| path.contains(part))
+}
+
+fn code() -> BTreeMap<String, String> {
+    let mut all = sources("src");
+    all.extend(sources("crates"));
+    all.retain(|path, _| !is_test(path));
+    all
+}
+
+#[test]
+fn modules_use_only_those_that_the_table_allows() {
+    let table: BTreeMap<&str, &[&str]> = MAY_USE.into();
+    let mut wrong = BTreeSet::new();
+    for (path, text) in sources("src").iter().filter(|(path, _)| !is_test(path)) {
+        let module = path.split(['/', '.']).nth(1).unwrap_or_default();
+        let Some(allowed) = table.get(module) else {
+            continue;
+        };
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let code: Vec<&str> = text.lines().filter(is_code).collect();
+        for used in code.join("\n").split("crate::").skip(1) {
+            let used = used
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next();
+            let used = used.unwrap_or_default();
+            if !used.is_empty() && used != module && used != "config" && !allowed.contains(&used) {
+                wrong.insert(format!("{path} uses {used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The files that import this name from this crate or module, but for those that may.
+fn importers(from: &str, name: &str, allowed: &[&str]) -> Vec<String> {
+    let imports = |text: &str| {
+        let imported = text.split(from).skip(1);
+        let imported = imported.filter_map(|rest| rest.split([';', '(']).next());
+        imported
+            .flat_map(|list| list.split(|c: char| !c.is_alphanumeric() && c != '_'))
+            .any(|word| word == name)
+    };
+    let all = code().into_iter().filter(|(_, text)| imports(text));
+    let (may, wrong): (Vec<String>, Vec<String>) = all
+        .map(|(path, _)| path)
+        .partition(|path| allowed.iter().any(|start| path.starts_with(start)));
+    assert!(!may.is_empty(), "{from}{name} is found where it may be");
+    wrong
+}
+
+#[test]
+fn only_service_and_the_command_line_see_the_whole_configuration() {
+    let allowed = ["src/service", "src/cli", "src/config"];
+    assert_eq!(importers("crate::config::", "Config", &allowed), [""; 0]);
+}
+
+#[test]
+fn only_the_driver_and_the_simulator_name_the_engine() {
+    // service resumes it and hands it to the driver
+    let allowed = ["src/driver", "src/replay", "src/service", "crates/"];
+    assert_eq!(importers("use engine::", "Engine", &allowed), [""; 0]);
+}
+
+#[test]
+fn files_say_what_they_are_for_and_are_not_too_long() {
+    for (path, text) in sources("src")
+        .iter()
+        .chain(&sources("crates"))
+        .chain(&sources("tests"))
+    {
+        assert!(
+            text.starts_with("//! "),
+            "{path} does not begin with what it is for"
+        );
+    }
+    let long: Vec<String> = code()
+        .into_iter()
+        .filter(|(_, text)| text.lines().count() > MAX_LINES)
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(
+        long, LONGER,
+        "files of more than {MAX_LINES} lines before their tests"
+    );
+}

@@ -1,0 +1,48 @@
+//! What strangers can see of the running program, and what they can do to it: nothing private in any open answer or in the log, and no attack
+//! that hinders others.
+//!
+//! The attacks run scaled down; at full size, against a release build:
+//! `cargo test --release --test exposure -- --ignored --nocapture`
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail a test and say why"
+)]
+
+#[path = "exposure/attacks.rs"]
+mod attacks;
+#[path = "e2e/eventually.rs"]
+mod eventually;
+#[path = "e2e/laboratory.rs"]
+#[allow(dead_code, reason = "the other end-to-end tests use all of it")]
+mod laboratory;
+#[path = "e2e/monitor.rs"]
+#[allow(dead_code, reason = "the other end-to-end tests use all of it")]
+mod monitor;
+#[path = "exposure/peers.rs"]
+mod peers;
+#[path = "exposure/private.rs"]
+mod private;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use labwatch::http::auth::{Authority, Grant, Issued, Scope};
+
+/// What tokens of these tests are signed with.
+const SECRET: &str = "the-s3cr3t-of-the-tests-of-exposure";
+
+/// A token with this scope, of a maintainer of this name.
+fn issue(name: &str, scope: Scope) -> Issued {
+    let grant = Grant {
+        name: name.to_owned(),
+        scopes: [scope].into_iter().collect(),
+        reports: vec!["*".to_owned()].try_into().expect("a name"),
+        life: Duration::from_secs(3_600),
+    };
+    Authority::new(&SECRET.into())
+        .issue(&grant, Timestamp::now())
+        .expect("issues")
+}

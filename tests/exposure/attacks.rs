@@ -1,0 +1,243 @@
+//! Attacks of strangers and of holders of one token, and what they must not reach.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use lab::{Lab, RelayVersion};
+use labwatch::http::auth::Scope;
+use labwatch::store::DATABASE_FILE;
+use reqwest::{Client, StatusCode};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+
+use super::laboratory::{laboratory, plan};
+use super::monitor::Monitor;
+use super::{SECRET, issue};
+
+/// How large an attack is.
+struct Size {
+    sessions: usize,
+    sign_outs: usize,
+    connections: usize,
+    experiments: usize,
+    readers: usize,
+    /// How much the memory may grow, in MB.
+    growth: u64,
+    /// How long health may take to answer.
+    answers_within: Duration,
+}
+
+const SCALED: Size = Size {
+    sessions: 100,
+    sign_outs: 300,
+    connections: 512,
+    experiments: 200,
+    readers: 60,
+    growth: 60,
+    answers_within: Duration::from_secs(2),
+};
+
+const FULL: Size = Size {
+    sessions: 10_010,
+    sign_outs: 20_000,
+    connections: 512,
+    experiments: 10_000,
+    readers: 60,
+    growth: 60,
+    answers_within: Duration::from_millis(50),
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_leave_nothing_and_hinder_no_revocation() {
+    sessions_and_sign_outs(&SCALED).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a minute; cargo test --release --test exposure -- --ignored --nocapture strangers_at_full_size"]
+async fn strangers_at_full_size() {
+    sessions_and_sign_outs(&FULL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_connections_leave_health_quick() {
+    many_connections(&SCALED).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a quiet machine; cargo test --release --test exposure -- --ignored --nocapture connections_at_full_size"]
+async fn connections_at_full_size() {
+    many_connections(&FULL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_readers_leave_the_memory_flat() {
+    slow_readers(&SCALED).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes two minutes; cargo test --release --test exposure -- --ignored --nocapture readers_at_full_size"]
+async fn readers_at_full_size() {
+    slow_readers(&FULL).await;
+}
+
+async fn start(lab: &Lab) -> Monitor {
+    let settings = [
+        ("SECRET_API", SECRET),
+        ("API_READ", "token"),
+        ("LOG_LEVEL", "info"),
+    ];
+    Monitor::start(lab, &settings).await
+}
+
+async fn sessions_and_sign_outs(size: &Size) {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let monitor = start(&lab).await;
+    let (client, base) = (client(), format!("http://127.0.0.1:{}", monitor.port()));
+    let lines = monitor.lines(&["change"]).len();
+    for _ in 0..size.sign_outs {
+        let out = client.post(format!("{base}/logout"));
+        let out = out.send().await.expect("answers");
+        assert_eq!(out.status(), StatusCode::NO_CONTENT);
+    }
+    assert_eq!(audit_rows(&monitor), 0, "a stranger leaves no row");
+    assert_eq!(monitor.lines(&["change"]).len(), lines, "and no line");
+
+    let leaked = issue("leaked", Scope::Read);
+    for _ in 0..size.sessions {
+        sign_in_and_out(&client, &base, &leaked.token).await;
+    }
+    let rows = audit_rows(&monitor);
+    assert!(rows <= 10, "{rows} rows of one token");
+    let revoked = client
+        .delete(format!("{base}/api/v1/tokens/{}", leaked.pass.id))
+        .bearer_auth(issue("admin", Scope::Admin).token)
+        .send()
+        .await
+        .expect("answers");
+    assert_eq!(revoked.status(), StatusCode::OK);
+    let read = client
+        .get(format!("{base}/api/v2/lab"))
+        .bearer_auth(&leaked.token);
+    let read = read.send().await.expect("answers");
+    assert_eq!(read.status(), StatusCode::UNAUTHORIZED);
+    monitor.stop("TERM", &lab).await;
+}
+
+async fn sign_in_and_out(client: &Client, base: &str, token: &str) {
+    let form = |path: &str, body: String| {
+        client
+            .post(format!("{base}{path}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+    };
+    let signed_in = form("/login", format!("token={token}"));
+    let signed_in = signed_in.send().await.expect("answers");
+    let cookie = signed_in.headers()["set-cookie"].to_str().expect("text");
+    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    let who = client
+        .get(format!("{base}/api/v1/session"))
+        .header("cookie", &cookie);
+    let who: Value = who
+        .send()
+        .await
+        .expect("answers")
+        .json()
+        .await
+        .expect("JSON");
+    let csrf = who["csrf"].as_str().expect("a text");
+    let out = form("/logout", format!("csrf={csrf}")).header("cookie", &cookie);
+    let out = out.send().await.expect("answers");
+    assert_eq!(out.status(), StatusCode::NO_CONTENT);
+}
+
+fn audit_rows(monitor: &Monitor) -> i64 {
+    let file = monitor.folder().join("data").join(DATABASE_FILE);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let store = Connection::open_with_flags(file, flags).expect("opens");
+    store
+        .query_row("SELECT count(*) FROM audit", [], |row| row.get(0))
+        .expect("a number")
+}
+
+async fn many_connections(size: &Size) {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let monitor = start(&lab).await;
+    let mut hostile = Vec::new();
+    for n in 0..size.connections {
+        let mut stream = connect(&monitor);
+        if n % 2 == 1 {
+            stream.write_all(b"GET / HTTP/1.1\r\nhost").expect("sends");
+        }
+        hostile.push(stream);
+    }
+    for _ in 0..5 {
+        let asked = Instant::now();
+        let mut stream = connect(&monitor);
+        let request = "GET /liveness HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("sends");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answers");
+        let took = asked.elapsed();
+        println!(
+            "measured: /liveness after {took:?} beside {} connections",
+            hostile.len()
+        );
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(took < size.answers_within, "{took:?}");
+    }
+    drop(hostile);
+    monitor.stop("TERM", &lab).await;
+}
+
+async fn slow_readers(size: &Size) {
+    let stubs: Vec<String> = (0..size.experiments)
+        .map(|n| format!("pend{n:05}"))
+        .collect();
+    let stubs: Vec<&str> = stubs.iter().map(String::as_str).collect();
+    let lab = Lab::start(plan(RelayVersion::V07, &stubs))
+        .await
+        .expect("a laboratory");
+    let settings = [("API_READ", "open"), ("LOG_LEVEL", "info")];
+    let monitor = Monitor::start(&lab, &settings).await;
+    monitor.sees_well(&stubs[..1]).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = resident_mb(&monitor);
+    let mut readers = Vec::new();
+    for n in 0..size.readers {
+        let mut stream = connect(&monitor);
+        let path = ["/api/v1/experiments", "/api/v2/experiments", "/status"][n % 3];
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sends");
+        readers.push(stream);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let after = resident_mb(&monitor);
+    println!(
+        "measured: {before} MB before {} readers that do not read, {after} MB with them",
+        readers.len()
+    );
+    assert!(after < before + size.growth, "from {before} to {after} MB");
+    drop(readers);
+    monitor.stop("TERM", &lab).await;
+}
+
+fn connect(monitor: &Monitor) -> TcpStream {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, monitor.port())).expect("connects")
+}
+
+fn resident_mb(monitor: &Monitor) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", monitor.pid())).expect("reads");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+    kilobytes.expect("a number") / 1_024
+}
+
+fn client() -> Client {
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client")
+}
