@@ -1,6 +1,7 @@
 //! The configuration as a whole: what is accepted, what is refused and in which words, which layer wins, and that no secret is ever shown.
 
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
+#![allow(clippy::too_many_lines, reason = "a table of cases is read as one")]
 
 #[path = "config/copied.rs"]
 mod copied;

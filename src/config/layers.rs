@@ -37,9 +37,10 @@ impl Found {
     /// The default of a setting or key, if it has one.
     pub(super) fn default_of(setting: &Setting) -> Option<Self> {
         let text = setting.value.to_owned();
-        let raw = match setting.kind {
-            Kind::Switch | Kind::Number(..) => Raw::Literal(text),
-            _ => Raw::Text(text),
+        let raw = if matches!(setting.kind, Kind::Switch | Kind::Number(..)) {
+            Raw::Literal(text)
+        } else {
+            Raw::Text(text)
         };
         setting.has_default.then(|| Self {
             raw,

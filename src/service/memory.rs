@@ -56,21 +56,17 @@ fn note_memory(memory: &store::Memory) {
     );
     match &memory.origin {
         Origin::New => {
-            tracing::info!("nothing is remembered: this is the first start on this folder")
+            tracing::info!("opened a new store");
         }
-        Origin::Found => tracing::info!(
-            experiments,
-            off_seconds = gap,
-            "what was known before the start is remembered"
-        ),
+        Origin::Found => tracing::info!(experiments, off_seconds = gap, "opened the store"),
         Origin::BegunAnew { aside, why } => {
-            tracing::error!(aside = %aside.display(), "the memory was broken and begins anew; the broken file is kept aside: {why}");
+            tracing::error!(aside = %aside.display(), "the store is damaged and begins anew; the damaged file is kept aside: {why}");
         }
         Origin::ReadOnly { why } => {
-            tracing::error!(experiments, "the memory can be read but not written: {why}")
+            tracing::error!(experiments, "the store can be read but not written: {why}");
         }
         Origin::Unavailable { why } => {
-            tracing::error!("the memory can neither be read nor written, it is tried again: {why}")
+            tracing::error!("the store can neither be read nor written, retrying: {why}");
         }
     }
 }

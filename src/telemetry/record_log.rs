@@ -11,8 +11,8 @@ use engine::model::{
     CallError, Health, ResourceName, SourceHealth, SourceName, Stub, format_duration,
 };
 use engine::{
-    Ended, Ending, Event, ManifestChange, Record, Snapshot, Summary, SuppressionId, Switch,
-    SwitchOutcome,
+    DeliveryFault, Ended, Ending, Event, ManifestChange, Record, Snapshot, Summary, SuppressionId,
+    Switch, SwitchOutcome,
 };
 
 /// The most names that one line lists.
@@ -31,14 +31,7 @@ pub fn note(record: &Record) {
         Record::Source {
             name, health, note, ..
         } => note_source(*name, *health, note),
-        Record::Hold {
-            resource,
-            reason: Some(reason),
-        } => info!(%resource, reason, "a person holds the resource; it is left alone"),
-        Record::Hold {
-            resource,
-            reason: None,
-        } => info!(%resource, "the resource is not held by a person any more"),
+        Record::Hold { resource, reason } => note_hold(resource, reason.as_deref()),
         Record::Commanded { order, receipt } => {
             info!(by = order.by, command = %order.command, numbers = numbers(&receipt.ids), "{} commands: {}", order.by, order.command);
         }
@@ -59,11 +52,11 @@ pub fn note(record: &Record) {
         Record::QuietEnded(ended) => note_quiet_ended(ended),
         Record::Seen(stub) => debug!(experiment = %stub, "{stub} is seen for the first time"),
         Record::Forgotten(stub) => {
-            info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day")
+            info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day");
         }
         Record::Notified { .. } => {}
         Record::RouteGone(route) => {
-            info!(%route, "the route is not configured any more; what was told on it is forgotten")
+            info!(%route, "the route is not configured any more; what was told on it is forgotten");
         }
         Record::Bookings(changes) => debug!(changes = changes.len(), "bookings changed"),
         Record::Pools(pools) => info!(
@@ -76,38 +69,40 @@ pub fn note(record: &Record) {
         ),
         Record::Blind(false) => info!("labwatch hears from the laboratory again"),
         Record::Telling(summary) => note_telling(summary),
-        Record::Delivered {
-            id,
-            outcome: Ok(()),
-        } => info!(summary = id, "the summary is sent"),
-        Record::Delivered {
-            id,
-            outcome: Err(fault),
-        } if fault.permanent => {
-            error!(
-                summary = id,
-                fault = fault.fault.as_str(),
-                "the summary is refused for good; it is kept until something changes: {}",
-                fault.fault
-            );
-        }
-        Record::Delivered {
-            id,
-            outcome: Err(fault),
-        } => {
-            warn!(
-                summary = id,
-                fault = fault.fault.as_str(),
-                "the summary is not sent, it is tried again: {}",
-                fault.fault
-            );
-        }
+        Record::Delivered { id, outcome } => note_delivered(*id, outcome),
         Record::Sampling {
             streams,
             round,
             keeps_up,
             failures,
         } => note_sampling(*streams, *round, *keeps_up, *failures),
+    }
+}
+
+fn note_hold(resource: &ResourceName, reason: Option<&str>) {
+    match reason {
+        Some(reason) => {
+            info!(%resource, reason, "a person holds the resource; it is left alone");
+        }
+        None => info!(%resource, "the resource is not held by a person any more"),
+    }
+}
+
+fn note_delivered(summary: u64, outcome: &Result<(), DeliveryFault>) {
+    match outcome {
+        Ok(()) => info!(summary, "the summary is sent"),
+        Err(error) if error.permanent => error!(
+            summary,
+            fault = error.fault.as_str(),
+            "the summary is refused for good; it is kept until something changes: {}",
+            error.fault
+        ),
+        Err(error) => warn!(
+            summary,
+            fault = error.fault.as_str(),
+            "the summary is not sent, it is tried again: {}",
+            error.fault
+        ),
     }
 }
 
@@ -125,7 +120,7 @@ fn note_event(stub: &Stub, event: &Event) {
             warn!(experiment = %stub, %health, %was, issues, %why, "{stub} comes and goes: it is withdrawn until it is steady");
         }
         Health::Degraded => {
-            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded")
+            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded");
         }
         Health::Ok => info!(experiment = %stub, %health, %was, %why, "{stub} is ok"),
         Health::Unknown => info!(experiment = %stub, %health, %was, %why, "{stub} is not judged"),
@@ -180,7 +175,7 @@ fn note_switched(resource: &ResourceName, stub: &Stub, outcome: &SwitchOutcome) 
             info!(%resource, experiment = %stub, reason = said.reason, "a person holds {resource}: nothing was written");
         }
         SwitchOutcome::Gone => {
-            warn!(%resource, experiment = %stub, "book does not know {resource}")
+            warn!(%resource, experiment = %stub, "book does not know {resource}");
         }
         SwitchOutcome::Failed(fault) => note_failed_switch(resource, stub, fault),
     }
@@ -198,7 +193,7 @@ fn note_failed_switch(resource: &ResourceName, stub: &Stub, fault: &CallError) {
 fn note_source(source: SourceName, health: SourceHealth, note: &str) {
     match health {
         SourceHealth::Live | SourceHealth::Starting => {
-            info!(%source, %health, "{source} is {health}")
+            info!(%source, %health, "{source} is {health}");
         }
         SourceHealth::Late => warn!(%source, %health, "{note}"),
         SourceHealth::Down => error!(%source, %health, "{note}"),
@@ -208,7 +203,7 @@ fn note_source(source: SourceName, health: SourceHealth, note: &str) {
 fn note_manifest(change: &ManifestChange) {
     match change {
         ManifestChange::Lost => {
-            error!("book gives an empty manifest: upload it again. Until then nothing is switched")
+            error!("book gives an empty manifest: upload it again. Until then nothing is switched");
         }
         ManifestChange::Back => info!("book has a manifest again"),
         ManifestChange::Changed { added, removed } => {

@@ -67,9 +67,8 @@ fn every_default_and_example_is_accepted() {
 #[test]
 fn every_word_of_a_choice_is_accepted() {
     for setting in config::settings() {
-        let words = match setting.kind {
-            Kind::Choice(words) | Kind::WordOrDuration(words, ..) => words,
-            _ => &[],
+        let (Kind::Choice(words) | Kind::WordOrDuration(words, ..)) = setting.kind else {
+            continue;
         };
         for word in words {
             let mut sources = env(&[&MAIL[..], &[("SECRET_API", &"x".repeat(32))]].concat());
