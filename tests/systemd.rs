@@ -1,5 +1,5 @@
-//! What systemd is given: that it accepts the unit, that the unit is as closed as it claims, and that the environment file explains
-//! every setting as the program knows it.
+//! What systemd is given: that it accepts the unit, that the unit is as closed as it claims, and that the environment file is
+//! right.
 
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
 
@@ -125,9 +125,10 @@ fn the_environment_file_is_right_when_all_of_it_is_in_force() {
         .collect();
     env.remove("STATUS_CONFIG");
     env.retain(|key, _| {
+        let is_in_a_file = key.ends_with("_URL_FILE");
         !(key.starts_with("STATUS_SECRET")
             || key.starts_with("STATUS_EMAIL_PASSWORD")
-            || key.ends_with("_URL_FILE"))
+            || is_in_a_file)
     });
     for server in ["BOOK", "JUMP", "RELAY"] {
         env.insert(format!("STATUS_SECRET_{server}"), "secret".to_owned());

@@ -23,6 +23,7 @@ const FEWEST_CHARACTERS: usize = 8;
 /// A network of proxies with fewer fixed bits is more than a laboratory's own.
 const WIDEST_NETWORK: u8 = 8;
 
+/// The HTTP API.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
     /// `ADDRESS_SERVE` and `PORT_SERVE`; `None`: there is no API and no page.
@@ -31,7 +32,7 @@ pub struct ApiSettings {
     pub listen_also: Vec<SocketAddr>,
     /// `API_PREFIX`: the path below which requests come in: empty, or with a slash in front and none behind.
     pub prefix: String,
-    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nothing can be changed.
+    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nobody can change anything.
     pub secret: Option<SecretString>,
     /// `API_READ`: who may read. Unless it is [`ApiRead::Open`] there is a secret, unless only the rules were loaded.
     pub read: ApiRead,
@@ -45,15 +46,18 @@ pub struct ApiSettings {
     pub session: Duration,
 }
 
+/// Who may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiRead {
-    /// No token is needed; names of people are left out.
+    /// Everybody, without what concerns single persons.
     Open,
+    /// Who has a token.
     Token,
-    /// The page of students needs no token, the rest does.
+    /// Everybody the page of students, and the rest who has a token.
     Students,
 }
 
+/// The API's own certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiTls {
     /// The file with the certificate and its chain, in PEM.
@@ -98,12 +102,9 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
 /// What of the settings lets in more than they need to.
 fn open_without_need(settings: &ApiSettings) -> Vec<String> {
     let secret = settings.secret.as_ref().map(ExposeSecret::expose_secret);
-    let is_bare = settings.tls.is_none()
-        && settings
-            .listen
-            .iter()
-            .chain(&settings.listen_also)
-            .any(|listen| !listen.ip().to_canonical().is_loopback());
+    let mut listens = settings.listen.iter().chain(&settings.listen_also);
+    let is_bare =
+        settings.tls.is_none() && listens.any(|listen| !listen.ip().to_canonical().is_loopback());
     let every = settings
         .trusted_proxies
         .iter()

@@ -17,6 +17,37 @@ use super::suspicion::{suspicion, unprintable};
 pub const MAX_SECRET_BYTES: u64 = 16 << 10;
 
 impl Reader<'_> {
+    /// An address that may hold a secret: given as secrets are, and never shown. Where secrets are not looked at, another address stands
+    /// for one that is in a file.
+    pub(super) fn secret_address(&mut self, key: &str) -> Option<HiddenUrl> {
+        let (value, file) = (self.find(key), self.find(&format!("{key}_file")));
+        if !(self.secrets)(key) {
+            return match value {
+                Some(Found {
+                    raw: Raw::Text(text),
+                    ..
+                }) => self.address_in(key, text, value),
+                Some(found) => self.reject(key, "is not a text", found),
+                None => file.and_then(|_| HiddenUrl::unread()),
+            };
+        }
+        let text = self.secret(key)?;
+        self.address_in(key, text.expose_secret(), value.or(file))
+    }
+
+    fn address_in(&mut self, key: &str, text: &str, found: Option<&Found>) -> Option<HiddenUrl> {
+        let text = text.trim();
+        let address = match unprintable(text) {
+            Some(why) => Err(why.to_owned()),
+            None => hidden_url(text),
+        };
+        match (address, found) {
+            (Ok(address), _) => Some(address),
+            (Err(why), Some(found)) => self.reject(key, &why, found),
+            (Err(_), None) => None,
+        }
+    }
+
     /// A secret, from its own setting or from the file that `<key>_file` names; the later layer wins.
     pub(super) fn secret(&mut self, key: &str) -> Option<SecretString> {
         if !(self.secrets)(key) {

@@ -227,10 +227,30 @@ impl Mailer {
         envelope.dedup();
         let from = self.sender();
         let report = smtp::deliver(&self.settings, self.limits, &from, &envelope, mail).await;
-        for (recipient, error) in report.failures() {
-            warn!(%recipient, "mail not delivered to this recipient: {}", error.with_reply());
+        for (number, one) in (1..).zip(&report.recipients) {
+            let (Outcome::Refused(error)
+            | Outcome::NotYet(error)
+            | Outcome::UnknownAfterDot(error)) = &one.outcome
+            else {
+                continue;
+            };
+            warn!(
+                recipient = number,
+                of = report.recipients.len(),
+                "mail not delivered to a recipient: {}",
+                own_words(error)
+            );
         }
         report
+    }
+}
+
+/// What went wrong without a word of the server's, for the log: addresses and what servers say are for maintainers.
+fn own_words(error: &SmtpError) -> String {
+    if error.quotes_server() {
+        fault_of(error).to_string()
+    } else {
+        error.to_string()
     }
 }
 
