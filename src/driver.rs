@@ -1,4 +1,4 @@
-//! The loop around the engine: inputs and the passing of time in, actions out to whoever carries them out, pictures to readers.
+//! The loop around the engine: inputs and the passing of time in, effects out to the tasks that carry them out, snapshots to readers.
 //!
 //! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
 
@@ -37,10 +37,10 @@ pub const SAMPLE_QUEUE: usize = 64;
 /// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
 pub const COMMAND_QUEUE: usize = 4;
 
-/// How many orders of maintainers may wait. Whoever gives one more is told to try again.
+/// How many orders of maintainers may wait. One more is refused: try again.
 pub const ORDER_QUEUE: usize = 32;
 
-/// How many inputs are taken before readers get a new picture.
+/// How many inputs are taken before readers get a new snapshot.
 const INPUTS_PER_PICTURE: usize = 64;
 
 /// The loop turns at least this often, so that the watchdog sees that it does.
@@ -234,7 +234,7 @@ impl Driver {
         }
     }
 
-    /// Runs until nobody can send inputs any more.
+    /// Runs until no sender of inputs is left.
     pub async fn run(mut self) {
         loop {
             let wake_at = self.wake_at();
@@ -267,7 +267,7 @@ impl Driver {
             .map_or(latest, |at| self.clock.instant(at).min(latest))
     }
 
-    /// Takes an input and those that wait behind it, up to a bound, so that a burst makes few pictures.
+    /// Takes an input and those that wait behind it, up to a bound, so that a burst makes few snapshots.
     fn take(&mut self, first: Input) {
         self.step(first);
         for _ in 1..INPUTS_PER_PICTURE {
@@ -288,7 +288,7 @@ impl Driver {
         let Asked { order, answer } = asked;
         if let Some(refusal) = self.engine.refuses(&order, self.clock.now()) {
             tracing::info!(by = order.by, command = %order.command, "a command is refused: {refusal}");
-            // Whoever asked may be gone; that changes nothing.
+            // The caller may be gone; that changes nothing.
             drop(answer.send(Err(refusal)));
             return;
         }
@@ -429,7 +429,7 @@ impl Driver {
     }
 }
 
-/// What a record tells whoever waits for its order to be carried out.
+/// The receipt in a record, for the caller that waits for its command.
 fn receipt(record: &Record) -> Option<Receipt> {
     if let Record::Commanded { receipt, .. } = record {
         Some((**receipt).clone())

@@ -7,6 +7,7 @@
 //! The modules stand in the order in which data flows: from the wire through the feeds into the pure engine, and as actions out to the effects.
 //! `tests/house.rs` checks which room may use which.
 
+pub mod build;
 pub mod cli;
 pub mod clients;
 pub mod config;

@@ -7,7 +7,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use url::Url;
 
-use super::classify::{Sent, Way, error_of, error_of_answer, root_cause};
+use super::answer::error_of_answer;
+use super::classify::{Sent, Way, error_of, root_cause};
 use super::proxies::Proxies;
 use engine::model::{CallError, SourceName};
 

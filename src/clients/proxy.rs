@@ -14,7 +14,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::classify::{not_connected, place_of, root_cause, words_of_tls};
+use super::certificate::words_of_tls;
+use super::classify::{not_connected, place_of, root_cause};
 use super::connect::{ConnectError, ConnectFailure, dial};
 use super::proxies::Proxies;
 use engine::model::CallError;
@@ -243,7 +244,7 @@ mod tests {
         let error = connect_by(&proxies, true, "relay.example", 443)
             .await
             .expect_err("is refused");
-        let said = error.to_string();
+        let said = error.words(engine::model::Visibility::MAINTAINER);
         assert_eq!(error.as_str(), "proxy");
         assert!(
             said.contains(
@@ -265,7 +266,8 @@ mod tests {
                 .await
                 .expect_err("there is no such proxy");
             assert_eq!(error.as_str(), "proxy", "{error}");
-            assert!(error.to_string().contains(words), "{error}");
+            let said = error.words(engine::model::Visibility::MAINTAINER);
+            assert!(said.contains(words), "{said}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The boot story of the memory: what is known from before the start, and where to write what is learnt.
+//! The boot story of the store: what is known from before the start, and where to write what is learnt.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(super) struct Remembered {
     pub(super) keep: BTreeMap<String, Value>,
 }
 
-/// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
+/// Opens the store. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
 pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     let Some(settings) = &config.memory else {
         return Ok(Remembered::default());
@@ -32,7 +32,7 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
         Err(error @ (StoreError::InUse { .. } | StoreError::TooNew { .. })) => {
-            return Err(ServiceError::Memory(error));
+            return Err(ServiceError::Store(error));
         }
         Err(error @ (StoreError::Folder { .. } | StoreError::Thread(_))) => {
             tracing::error!(folder = %settings.dir.display(), "nothing is kept for a restart: {error}");
@@ -57,7 +57,7 @@ fn note_memory(memory: &Memory) {
     );
     match &memory.origin {
         Origin::New => {
-            tracing::info!("nothing is remembered: this is the first start on this folder")
+            tracing::info!("nothing is remembered: this is the first start on this folder");
         }
         Origin::Found => tracing::info!(
             experiments,
@@ -68,10 +68,10 @@ fn note_memory(memory: &Memory) {
             tracing::error!(aside = %aside.display(), "the memory was broken and begins anew; the broken file is kept aside: {why}");
         }
         Origin::ReadOnly { why } => {
-            tracing::error!(experiments, "the memory can be read but not written: {why}")
+            tracing::error!(experiments, "the memory can be read but not written: {why}");
         }
         Origin::Unavailable { why } => {
-            tracing::error!("the memory can neither be read nor written, it is tried again: {why}")
+            tracing::error!("the memory can neither be read nor written, it is tried again: {why}");
         }
     }
 }

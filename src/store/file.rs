@@ -174,7 +174,7 @@ impl Folder {
         self.dir.join(DATABASE_FILE)
     }
 
-    /// Keeps the lock, or takes it where there is none or somebody removed the folder.
+    /// Keeps the lock, or takes it where there is none or the folder was removed.
     fn lock(&mut self) -> Result<(), OpenFault> {
         if self
             .lock
@@ -360,7 +360,7 @@ fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// A file that somebody cut off is found at once, not years later when the lost end is asked for. The log beside the file is emptied
+/// A file that was cut off is found at once, not years later when the lost end is asked for. The log beside the file is emptied
 /// into it first, since only then must the two lengths agree; where a reader prevents that, there is nothing to compare.
 fn check_length(connection: &Connection, path: &Path) -> Result<(), ConnectFault> {
     let busy: i64 =

@@ -60,7 +60,7 @@ pub struct Memory {
     pub unreadable: u64,
 }
 
-/// Where the memory comes from.
+/// Where the store comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Origin {
     /// There was none: this is the first start on this folder.
@@ -68,7 +68,7 @@ pub enum Origin {
     New,
     /// It was read as it should be.
     Found,
-    /// The file was broken. It was moved aside, and the memory begins anew.
+    /// The file was broken. It was moved aside, and the store begins anew.
     BegunAnew {
         /// Where the broken file is.
         aside: PathBuf,

@@ -1,7 +1,7 @@
-//! The memory: what happened, what people were told, what is still to be sent, kept in one SQLite file through restarts, crashes and full disks.
+//! The store: what happened, what people were told, what is still to be sent, kept in one SQLite file through restarts, crashes and full disks.
 //!
-//! One thread writes and one reads; nobody else touches the file. Nothing here decides what is kept or told, and a store that cannot
-//! write stops nobody: it says so in its health and tries again.
+//! One thread writes and one reads; nothing else touches the file. Nothing here decides what is kept or notified, and a store that cannot
+//! write holds nothing up: it says so in its health and tries again.
 
 mod backup;
 mod bookings;

@@ -251,7 +251,7 @@ fn change(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Option<Change>> 
     }))
 }
 
-/// Gaps that were noted, and the one that goes on: nobody has said for a while that labwatch runs.
+/// Gaps that were noted, and the one that goes on: the last heartbeat is too old.
 fn gaps(
     from: &Connection,
     range: Range,

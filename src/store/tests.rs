@@ -829,7 +829,7 @@ fn a_file_that_breaks_while_it_is_used_is_moved_aside() {
     );
 }
 
-/// Everything that a restart reads is told to the new file: the memory is the same, but for where it comes from.
+/// Everything that a restart reads is told to the new file: the store is the same, but for where it comes from.
 #[test]
 fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
     let bench = Bench::new();

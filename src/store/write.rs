@@ -1,4 +1,4 @@
-//! Entries into tables. It decides nothing: whoever calls it opens and closes the transaction.
+//! Entries into tables. It decides nothing: the caller opens and closes the transaction.
 
 use std::fmt;
 
@@ -70,7 +70,7 @@ pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
     }
 }
 
-/// Sets an entry of the state, or removes it. Others are not touched, whoever they belong to.
+/// Sets an entry of the state, or removes it. No other entry is touched.
 pub(super) fn put(to: &Connection, key: &str, value: Option<&Value>) -> Written {
     match value {
         Some(value) => run(to, PUT, [key, &content(value)?]),

@@ -1,5 +1,5 @@
 //! The one thread that writes: takes batches, commits what waits as one group, keeps what the disk does not take and tries again,
-//! notes that labwatch runs, and forgets what is too old. Nobody waits for it, and it waits for nobody.
+//! notes that labwatch runs, and forgets what is too old. It waits for no reader, and no caller waits for it.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -106,7 +106,7 @@ impl Agenda {
 }
 
 impl StoreWriter {
-    /// Runs until nobody can write any more, and then writes the rest.
+    /// Runs until the store is closed, and then writes the rest.
     pub(super) fn run(mut self) {
         loop {
             let pause = self.agenda.next().saturating_duration_since(Instant::now());
@@ -162,7 +162,7 @@ impl StoreWriter {
             return Ok(());
         }
         if self.database.take().is_some() {
-            tracing::error!(file = %self.folder.path().display(), "somebody removed the data file while labwatch ran");
+            tracing::error!(file = %self.folder.path().display(), "the data file was removed while labwatch ran");
         }
         let mut opened = self.folder.open(|_| Ok(())).map_err(|fault| Failure {
             why: words(fault),

@@ -2,6 +2,8 @@
 //!
 //! Pure: no IO, no clock, no logging, no configuration files. The manifest of this crate keeps it so.
 
+#![warn(missing_docs)]
+
 mod engine;
 mod experiments;
 mod groups;

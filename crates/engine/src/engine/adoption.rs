@@ -91,7 +91,7 @@ impl Engine {
         self.evaluate_all(Why::Rules, step);
     }
 
-    /// Whoever hears of more than before is told what is wrong there.
+    /// A route that covers more than before is notified of what is wrong there.
     fn consider_all(&mut self) {
         for (_, experiment) in self
             .experiments

@@ -127,7 +127,7 @@ impl Engine {
         self.end_remembered_holds(step);
     }
 
-    /// A hold that is only remembered has ended while nobody looked.
+    /// A hold that is only remembered has ended meanwhile.
     fn end_remembered_holds(&mut self, step: &mut Step) {
         let has_ended = |resource: &&ResourceName| {
             self.switching

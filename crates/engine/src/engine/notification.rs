@@ -58,7 +58,7 @@ impl Engine {
         }
         for name in SourceName::ALL {
             let source = self.sources.get(name);
-            // After a restart of ours, an outage that people know of goes on until the source tells again.
+            // After a restart of ours, an outage that people know of goes on until the source reports again.
             let goes_on = source.health == SourceHealth::Starting
                 && self.notifications.goes_on(Alert::Source(name));
             if goes_on || source.health == SourceHealth::Down {
@@ -73,7 +73,7 @@ impl Engine {
             let text = "book gives an empty manifest: it has probably been restarted; upload the manifest. Nothing is switched until then";
             active_alerts.push(self.active_alert(Alert::ManifestLost, text.to_owned(), since));
         }
-        // While relay itself tells nothing, that is the story.
+        // While relay itself reports nothing, that is the story.
         if let Some((since, fault)) = self
             .experiments
             .sampler
@@ -89,7 +89,7 @@ impl Engine {
         active_alerts
     }
 
-    /// A trouble. Of one of which somebody knows, those hear nothing who have not.
+    /// An alert that holds. One that is acknowledged is not begun on routes that do not know it.
     fn active_alert(&self, alert: Alert, text: String, since: Moment) -> ActiveAlert {
         let is_tellable = self.now.since(since) >= alert.told_after()
             && !self
@@ -133,7 +133,7 @@ impl Engine {
         }
     }
 
-    /// How many experiments are not judged, or not wholly, because of a source.
+    /// How many experiments are not evaluated, or not wholly, because of a source.
     pub(super) fn hides(&self, name: SourceName) -> usize {
         let down = self.sources.get(name).health == SourceHealth::Down;
         if down && name != SourceName::Book {

@@ -1,4 +1,4 @@
-//! What a command would do, worked out on a picture: before it is given, for the person who is about to give it, and when it is carried
+//! What a command would do, worked out on a snapshot: before it is given, for the person who is about to give it, and when it is carried
 //! out, for the engine. Changes nothing.
 
 use jiff::Timestamp;
@@ -190,7 +190,7 @@ impl Snapshot {
         })
     }
 
-    /// The bad experiments of a scope that nobody has acknowledged.
+    /// The bad experiments of a scope that are not acknowledged.
     fn to_acknowledge(&self, scope: &Scope) -> Result<Vec<(Subject, Health)>, Refusal> {
         let found = self.in_scope(scope)?;
         let subject =

@@ -1,4 +1,4 @@
-//! One experiment: what is observed of it, how it is judged, and the ring of its events.
+//! One experiment: what is observed of it, how it is evaluated, and the ring of its events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::suppressions::Suppression;
 /// How long after it was last seen an experiment (or a stream) that book does not list is forgotten.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// Everything that a judgement looks at beside the experiment itself.
+/// Everything that an evaluation looks at beside the experiment itself.
 #[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -32,13 +32,13 @@ pub(crate) struct EvaluationContext {
     pub(crate) now: Moment,
     pub(crate) relay: Telling,
     pub(crate) jump: Telling,
-    /// Relay has told nothing for `HEALTH_OUTAGE_HOLD`.
+    /// Relay has reported nothing for `HEALTH_OUTAGE_HOLD`.
     pub(crate) outage: bool,
-    /// Streams whose connection tells nothing of transmission are being listened to.
+    /// Streams whose connection reports nothing of transmission are being listened to.
     pub(crate) sampling: bool,
     /// Book's manifest has been read at least once.
     pub(crate) manifest_known: bool,
-    /// It is known what experiments must have, or it will not be known soon: before that nothing is judged.
+    /// It is known what experiments must have, or it will not be known soon: before that nothing is evaluated.
     pub(crate) may_evaluate: bool,
 }
 
@@ -58,11 +58,11 @@ pub(crate) struct Experiment {
     known_jump: JumpHealth,
     pub(crate) health: Health,
     pub(crate) since: Moment,
-    /// Since when it has been other than ok, across everything that was not judged.
+    /// Since when it has been other than ok, across everything that was not evaluated.
     pub(crate) bad_since: Option<Moment>,
     pub(crate) issues: Vec<Issue>,
     first_judged: bool,
-    /// Whether something that the judgement depends on changed since the last one.
+    /// Whether something that the evaluation depends on changed since the last one.
     pub(crate) stale: bool,
     judged_in_outage: bool,
     holding: Hysteresis,
@@ -170,7 +170,7 @@ impl Experiment {
                 .all(|sighting| matches!(sighting.presence, Presence::Never { .. }))
     }
 
-    /// Whether it has been judged at least once, so that its health means something.
+    /// Whether it has been evaluated at least once, so that its health means something.
     pub(crate) fn is_evaluated(&self) -> bool {
         self.first_judged
     }
@@ -252,7 +252,7 @@ impl Experiment {
         }
     }
 
-    /// Book's experiments have a remote login; any other is judged by what it shows, and may have none.
+    /// Book's experiments have a remote login; any other is evaluated by what it shows, and may have none.
     fn look_at_host(&self, context: &EvaluationContext) -> Evaluation<JumpHealth> {
         if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
             return Evaluation {

@@ -337,13 +337,20 @@ struct Quoting<'a>(&'a CallError, &'a str);
 
 impl fmt::Display for Quoting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            CallError::Protocol(said) => write!(f, "{}: {said}", self.0),
+        let Self(error, said) = self;
+        let is_answer = matches!(
+            error,
             CallError::Credentials(_)
-            | CallError::Audience(_)
-            | CallError::Forbidden(_)
-            | CallError::NotFound(_) => write!(f, "{} (it said: {})", self.0, self.1),
-            error => error.write(f, self.1),
+                | CallError::Audience(_)
+                | CallError::Forbidden(_)
+                | CallError::NotFound(_)
+        );
+        if matches!(error, CallError::Protocol(_)) {
+            write!(f, "{error}: {said}")
+        } else if is_answer {
+            write!(f, "{error} (it said: {said})")
+        } else {
+            error.write(f, said)
         }
     }
 }

@@ -20,7 +20,7 @@ struct Heard {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Alerts {
     notified: BTreeMap<Alert, Heard>,
-    /// Those of summaries that failed, with since when they held: nobody knows whether that was read, so people are told of them although
+    /// Those of summaries that failed, with since when they held: it is not known whether that was read, so they are notified although
     /// they may be over by now.
     unconfirmed: BTreeMap<Alert, Moment>,
     /// When those of both kinds ended of which people do not know that yet.
@@ -225,7 +225,7 @@ impl Alerts {
         notified
     }
 
-    /// A summary with these failed: nobody knows whether it was read.
+    /// A summary with these failed: it is not known whether it was read.
     pub(super) fn owe(&mut self, holding: BTreeMap<Alert, Moment>) {
         for (alert, since) in holding
             .into_iter()

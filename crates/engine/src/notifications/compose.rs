@@ -103,7 +103,7 @@ impl RouteNotifier {
             .collect()
     }
 
-    /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not judged now.
+    /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not evaluated now.
     fn is_problem(&self, experiment: &Experiment) -> bool {
         match experiment.health {
             Health::Degraded | Health::Flapping | Health::Down => true,

@@ -116,7 +116,7 @@ impl Notifications {
         true
     }
 
-    /// Whether there is somebody to tell.
+    /// Whether there are routes.
     pub(super) fn has_routes(&self) -> bool {
         !self.notifiers.is_empty()
     }
@@ -126,7 +126,7 @@ impl Notifications {
         self.notifiers.iter().all(|notifier| notifier.is_idle(now))
     }
 
-    /// Whether anybody was told of a concern, or may have been, and it has not ended since.
+    /// Whether an alert was notified, or may have been, and has not ended since.
     pub(super) fn goes_on(&self, alert: Alert) -> bool {
         self.notifiers
             .iter()
@@ -188,7 +188,7 @@ impl Notifications {
             .min()
     }
 
-    /// Takes in what a summary came to. Returns its route, and what people now know; `None` when nobody waits for it any more.
+    /// Takes in what a summary came to. Returns its route, and what that was now notified of; `None` when it is not in flight any more.
     pub(super) fn delivered(
         &mut self,
         id: u64,

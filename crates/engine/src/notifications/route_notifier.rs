@@ -28,7 +28,7 @@ const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
 const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
 
 /// Who was told that an experiment is down hears of another cause at the earliest after this time: when power goes, its remote login
-/// is often seen to be lost some seconds after its streams, and nobody needs two messages for that.
+/// is often seen to be lost some seconds after its streams, and one message is enough for that.
 const CAUSES_FOLLOW_AFTER: Duration = Duration::from_secs(60);
 
 /// The longest wait between two reminders, unless the first one waits longer.
@@ -51,7 +51,7 @@ pub(super) struct RouteNotifier {
     pub(super) alert_states: Alerts,
     /// Experiments of which people must be told something, with from when on.
     pub(super) pending: BTreeMap<Stub, Moment>,
-    /// Experiments of a summary that failed, with since when they were bad: nobody knows whether it was read, so people are told about
+    /// Experiments of a summary that failed, with since when they were bad: it is not known whether it was read, so they are notified about
     /// them although they may be again as they were told before.
     pub(super) unconfirmed: BTreeMap<Stub, Moment>,
     /// Since when experiments are well again of which people do not know that yet. A source may have told nothing since.
@@ -450,7 +450,7 @@ impl RouteNotifier {
         Notified::Experiment(stub, notified)
     }
 
-    /// Nobody knows whether the summary was read: what it told is to be told again.
+    /// It is not known whether the summary was read: its content is to be notified again.
     fn owe(&mut self, summary: InFlight, now: Moment) {
         if summary.occasion == Occasion::News && self.route.alerts {
             self.alert_states.owe(summary.alert_states);

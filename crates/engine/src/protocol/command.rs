@@ -12,7 +12,7 @@ use crate::suppressions::{NamePattern, Schedule, SuppressionId};
 /// What a maintainer can tell labwatch to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Somebody knows that this is bad: no mail about it until it is well again or gets worse.
+    /// Acknowledges that this is bad: it is not notified until it is well again or gets worse.
     Acknowledge {
         /// What is bad. Of several experiments, those that are bad now.
         scope: Scope,
@@ -26,7 +26,7 @@ pub enum Command {
         /// Of what.
         scope: Scope,
     },
-    /// Nobody wants to hear about these experiments for a while.
+    /// Silences these experiments for a while.
     Silence {
         /// Which experiments.
         pattern: NamePattern,
@@ -122,7 +122,7 @@ pub struct Receipt {
     pub ids: Vec<SuppressionId>,
     /// What it does.
     pub effect: Impact,
-    /// Whether it survives a restart. Not while the memory cannot be written.
+    /// Whether it survives a restart. Not while the store cannot be written.
     pub kept: bool,
 }
 

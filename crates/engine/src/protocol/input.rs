@@ -12,7 +12,7 @@ use crate::protocol::command::Order;
 use crate::protocol::report::Report;
 use crate::protocol::rules::Rules;
 
-/// What reaches the engine. Whoever adds a kind of input adds its handling in `Engine::step`, and nowhere else.
+/// What reaches the engine. A new kind of input is handled in `Engine::step`, and nowhere else.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A report array of relay or jump.
@@ -46,7 +46,7 @@ pub enum Input {
         /// What came of it.
         outcome: Result<(), DeliveryFault>,
     },
-    /// What a maintainer tells us to do. What would be refused does nothing: whoever hands it in asks before.
+    /// A command of a maintainer. One that would be refused does nothing: the driver asks before.
     Command(Order),
     /// How a component is of which the engine knows nothing by itself.
     Component(ComponentHealth),
@@ -60,7 +60,7 @@ pub enum Input {
     Wake,
 }
 
-/// Experiments that nobody can book, however they are, until a person has opened a category; with its name.
+/// Experiments that stay withdrawn, whatever their health, until a maintainer opens a category; with its name.
 pub type Quarantined = BTreeMap<Stub, String>;
 
 /// How the connection to relay or jump is, as its feed sees it.
@@ -87,7 +87,7 @@ pub enum Link {
 pub enum Role {
     /// It switches, mails and publishes.
     Leader,
-    /// It observes and judges, and does nothing outward.
+    /// It observes and evaluates, and does nothing outward.
     Follower,
 }
 

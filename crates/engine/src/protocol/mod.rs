@@ -3,6 +3,7 @@
 pub mod category;
 pub mod command;
 pub mod effect;
+mod empty;
 pub mod event;
 pub mod input;
 pub mod policy;

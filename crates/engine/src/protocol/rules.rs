@@ -1,4 +1,4 @@
-//! What the engine is told by the configuration: how to judge, whom to tell, what surrounds experiments. It can be told anew while it runs.
+//! What the engine is told by the configuration: how to evaluate, whom to tell, what surrounds experiments. It can be told anew while it runs.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::suppressions::Maintenance;
 /// All of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
-    /// The numbers to judge by.
+    /// The numbers to evaluate by.
     pub policy: Policy,
     /// Whom to tell, each route with a name of its own.
     pub routes: Vec<Route>,

@@ -1,4 +1,4 @@
-//! What readers see: an immutable picture of everything, shared and never changed.
+//! What readers see: an immutable snapshot of everything, shared and never changed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::protocol::input::{Link, Quarantined, Role};
 use crate::protocol::report::{Report, Traffic};
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
-/// A picture of everything at one moment. Parts that did not change are shared with earlier pictures.
+/// A snapshot of everything at one moment. Parts that did not change are shared with earlier snapshots.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Grows with every picture.
+    /// Grows with every snapshot.
     pub version: u64,
     /// When it was taken.
     pub at: Timestamp,
@@ -47,7 +47,7 @@ pub struct Snapshot {
     pub holds: Arc<Vec<HoldView>>,
     /// What the experiments that cannot be used now probably have in common, the earliest first.
     pub causes: Arc<Vec<Cause>>,
-    /// The ways to people, in the order of the configuration; none when nobody is told.
+    /// The routes, in the order of the configuration.
     pub routes: Vec<RouteView>,
     /// What people were told bad, sorted by experiment and route.
     pub notified: Arc<Vec<ToldView>>,
@@ -72,48 +72,6 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// That of a laboratory of which nothing is known: the first one, and that of a program which watches none.
-    #[must_use]
-    pub fn empty(at: Timestamp) -> Self {
-        Self {
-            version: 0,
-            at,
-            started: at,
-            role: Role::Leader,
-            changed: 0,
-            experiments: Arc::default(),
-            counts: Counts::default(),
-            sources: SourceName::ALL.map(|name| SourceView {
-                name,
-                health: SourceHealth::Starting,
-                since: at,
-                last_report: None,
-                pace: None,
-                link: Link::Connecting,
-                note: String::new(),
-                said: Private::default(),
-                server_started: None,
-                unreadable_entries: 0,
-                hides: 0,
-                report: None,
-            }),
-            standings: Arc::default(),
-            holds: Arc::default(),
-            causes: Arc::default(),
-            routes: Vec::new(),
-            notified: Arc::default(),
-            sampling: SamplingView::default(),
-            manifest_lost: None,
-            blind: None,
-            notes: Arc::default(),
-            quiet: Arc::default(),
-            calendar: Arc::default(),
-            pools: Arc::default(),
-            categories: Arc::default(),
-            quarantined: Arc::default(),
-        }
-    }
-
     /// The source of this name.
     #[must_use]
     pub fn source(&self, name: SourceName) -> &SourceView {
@@ -165,7 +123,7 @@ pub struct Counts {
     pub flapping: usize,
     /// Those that are down.
     pub down: usize,
-    /// Those that are not judged.
+    /// Those that are not evaluated.
     pub unknown: usize,
     /// Those of which a resource is withdrawn by us.
     pub withdrawn: usize,
@@ -173,7 +131,7 @@ pub struct Counts {
     pub held: usize,
     /// Those that book does not list.
     pub unlisted: usize,
-    /// Those that somebody acknowledged as bad.
+    /// Those that are acknowledged.
     pub acknowledged: usize,
     /// Those of which mail is silenced, or that are worked on.
     pub silenced: usize,
@@ -382,7 +340,7 @@ pub struct SourceView {
     pub said: Private<String>,
     /// When the server started, in its own words (relay and jump).
     pub server_started: Option<String>,
-    /// How many experiments are not judged because of it.
+    /// How many experiments are not evaluated because of it.
     pub hides: usize,
     /// In how many entries of its reports something could not be read, since the start (relay and jump).
     pub unreadable_entries: u64,

@@ -232,7 +232,7 @@ pub struct History {
     pub bookings: Vec<Booked>,
 }
 
-/// Something that concerned the whole laboratory, in a summary of which nobody knows whether it arrived.
+/// An alert in a summary that is not known to have arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnconfirmedAlert {
     /// What it was.
@@ -326,7 +326,7 @@ pub struct Known {
 pub enum Alert {
     /// All sources are silent: we are cut off.
     Blind,
-    /// A source tells nothing.
+    /// A source reports nothing.
     Source(SourceName),
     /// Book has lost its manifest.
     ManifestLost,

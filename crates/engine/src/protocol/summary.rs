@@ -1,4 +1,4 @@
-//! What people on a route are told, before anybody chooses the words: the difference between what they were last told and what is.
+//! The content of a notification, before its words: the difference between what the route was last notified of and what is.
 
 use std::fmt;
 use std::time::Duration;

@@ -62,7 +62,7 @@ impl Newest {
     }
 }
 
-/// What is to be painted anew.
+/// What is to be made anew.
 pub(crate) struct Touched {
     changed: BTreeSet<Id>,
     gone: Vec<Stub>,
@@ -79,7 +79,7 @@ pub(crate) struct Fleet {
     agenda: BTreeSet<(Moment, Id)>,
     relay: Newest,
     jump: Newest,
-    /// Experiments of which something that is shown changed since the last picture.
+    /// Experiments of which something that is shown changed since the last snapshot.
     touched: BTreeSet<Id>,
     gone: Vec<Stub>,
     /// Experiments that have become known, and those that were forgotten, since this was last asked.
@@ -454,7 +454,7 @@ impl Fleet {
         self.by_stub.len()
     }
 
-    /// Experiments that were forgotten since the last picture.
+    /// Experiments that were forgotten since the last snapshot.
     pub(crate) fn gone(&self) -> &[Stub] {
         &self.gone
     }
@@ -469,7 +469,7 @@ impl Fleet {
         std::mem::take(&mut self.forgotten)
     }
 
-    /// Says that every experiment must be judged again, although nothing was observed.
+    /// Says that every experiment must be evaluated again, although nothing was observed.
     pub(crate) fn reconsider_all(&mut self) {
         self.slots
             .iter_mut()
@@ -491,7 +491,7 @@ impl Fleet {
         !self.touched.is_empty() || !self.gone.is_empty()
     }
 
-    /// What was touched or forgotten since the last picture; from now on it counts as painted.
+    /// What was touched or forgotten since the last snapshot; from now on it counts as made.
     pub(crate) fn take_touched(&mut self) -> Touched {
         Touched {
             changed: std::mem::take(&mut self.touched),
