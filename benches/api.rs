@@ -50,7 +50,7 @@ fn lists(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(format!("10,000 experiments, {} kB", bytes / 1_000));
     group.sample_size(30);
     group.bench_function("whole list, nothing changed", |bencher| {
-        bencher.iter(|| black_box(front.ask("/api/v2/experiments", None)))
+        bencher.iter(|| black_box(front.ask("/api/v2/experiments", None)));
     });
     group.bench_function("whole list, one changed", |bencher| {
         bencher.iter_custom(|times| {
@@ -70,17 +70,17 @@ fn lists(criterion: &mut Criterion) {
             assert_eq!(
                 front.ask("/api/v2/experiments", tag.as_ref()).0,
                 StatusCode::NOT_MODIFIED
-            )
+            );
         });
     });
     group.bench_function("those that are down", |bencher| {
-        bencher.iter(|| black_box(front.ask("/api/v2/experiments?state=down", None)))
+        bencher.iter(|| black_box(front.ask("/api/v2/experiments?state=down", None)));
     });
     group.bench_function("one experiment", |bencher| {
-        bencher.iter(|| black_box(front.ask("/api/v2/experiments/e05000", None)))
+        bencher.iter(|| black_box(front.ask("/api/v2/experiments/e05000", None)));
     });
     group.bench_function("list of version 1", |bencher| {
-        bencher.iter(|| black_box(front.ask("/api/v1/experiments", None)))
+        bencher.iter(|| black_box(front.ask("/api/v1/experiments", None)));
     });
     group.finish();
 }

@@ -179,7 +179,7 @@ pub async fn serve(
     let outcome = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(()),
-        part = parts.first_to_end() => Err(ServiceError::Ended(part)),
+        ended = parts.first_to_end() => Err(ServiceError::Ended(ended)),
     };
     notify(&[sd_notify::NotifyState::Stopping]);
     desk.stopping();
@@ -204,6 +204,10 @@ struct Stops<'a> {
 }
 
 /// Makes every part and joins them.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the boot, top to bottom, in one place"
+)]
 fn start(
     config: Config,
     listeners: Listeners,

@@ -1,5 +1,9 @@
 //! The program as a person meets it: what it prints where, and how it ends.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
 
 use std::fs;

@@ -1,5 +1,9 @@
 //! The configuration as a whole: what is accepted, what is refused and in which words, which layer wins, and that no secret is ever shown.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
 
 #[path = "config/copied.rs"]

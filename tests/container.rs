@@ -1,6 +1,10 @@
 //! The container's recipe, as far as it can be looked at without building it: what it copies is there and is all that the program is made
 //! of, its commands and settings are labwatch's, and it does not run as root.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![expect(clippy::expect_used, reason = "the helpers of a test fail as tests do")]
 
 use std::collections::BTreeSet;

@@ -1,6 +1,10 @@
 //! What systemd is given: that it accepts the unit, that the unit is as closed as it claims, and that the environment file is
 //! right.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
 
 use std::collections::BTreeMap;

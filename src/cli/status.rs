@@ -102,7 +102,7 @@ fn table(body: &Value, startup: Option<Duration>) -> String {
         let starts = rows.iter().any(|row| row.0 == STARTUP && is_waiting(row));
         rows.iter_mut()
             .filter(|row| is_waiting(row))
-            .for_each(|row| row.1 = "...".to_owned());
+            .for_each(|row| "...".clone_into(&mut row.1));
         let state = match startup.filter(|_| starts) {
             Some(startup) => format!("starting, evaluated in {} s", startup.as_secs()),
             None => text(body, "status"),

@@ -179,6 +179,8 @@ pub(super) fn said(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::classify::tests::by;
+    use engine::model::Visibility;
+
     use super::*;
 
     fn headers(rows: &[(HeaderName, &str)]) -> HeaderMap {
@@ -300,7 +302,7 @@ mod tests {
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
             let found = error_of_answer(status, &headers, body.as_bytes(), &by(&Way::Straight));
-            assert_eq!(found.to_string(), words);
+            assert_eq!(found.words(Visibility::MAINTAINER), words);
             assert!(!found.refuses_us(), "{found}");
         }
     }

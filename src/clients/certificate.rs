@@ -10,6 +10,10 @@ use super::classify::{find, root_cause};
 use super::http::MAX_QUOTED_BYTES;
 
 /// What is wrong with TLS to a server and what to do; `no_tls` is for the case that it does not speak TLS there.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library adds causes; its own words do"
+)]
 pub(super) fn words_of_tls(error: &(dyn Error + 'static), no_tls: &str) -> String {
     use rustls::{Error as Tls, InvalidMessage};
     let Some(found) = find::<Tls>(error) else {
@@ -24,6 +28,10 @@ pub(super) fn words_of_tls(error: &(dyn Error + 'static), no_tls: &str) -> Strin
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library adds causes; its own words do"
+)]
 fn words_of_certificate(error: &Certificate) -> String {
     match error {
         Certificate::UnknownIssuer => {
@@ -46,7 +54,10 @@ fn words_of_certificate(error: &Certificate) -> String {
             presented,
         } => {
             let mut names = presented.join(", ");
-            names.truncate(names.floor_char_boundary(MAX_QUOTED_BYTES));
+            let end = (0..=MAX_QUOTED_BYTES.min(names.len()))
+                .rev()
+                .find(|&end| names.is_char_boundary(end));
+            names.truncate(end.unwrap_or(0));
             format!(
                 "its certificate is not for {} but for {}",
                 expected.to_str(),

@@ -78,11 +78,7 @@ impl Sent {
 
     /// Whether no answer came because the connection ended.
     pub(super) fn is_lost(&self, error: &CallError) -> bool {
-        match error {
-            CallError::Dropped => true,
-            CallError::NoAnswer(_) => *error == self.by_proxy(CallError::Dropped),
-            _ => false,
-        }
+        *error == CallError::Dropped || *error == self.by_proxy(CallError::Dropped)
     }
 
     pub(super) fn set_scheme(&self, scheme: &str) -> String {
@@ -150,6 +146,10 @@ pub(super) fn error_of(error: &reqwest::Error, sent: &Sent) -> CallError {
         CallError::TimedOut
     } else if error.is_connect() {
         let what = words_of_connecting(error, sent);
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all others stay as they are"
+        )]
         return match not_connected(error, what, sent.way.proxy()) {
             CallError::Tls(_) => sent.by_proxy(CallError::Tls(words_of_tls(
                 error,
@@ -316,6 +316,8 @@ pub(super) mod tests {
     use reqwest::header::HeaderMap;
 
     use super::super::answer::error_of_answer;
+    use engine::model::Visibility;
+
     use super::*;
 
     /// A call to book by this way.
@@ -333,7 +335,7 @@ pub(super) mod tests {
         for way in [Way::Proxy(place.clone()), Way::Tunnel(place)] {
             let sent = by(&way);
             for error in [CallError::TimedOut, CallError::Dropped] {
-                let said = sent.by_proxy(error.clone()).to_string();
+                let said = sent.by_proxy(error.clone()).words(Visibility::MAINTAINER);
                 assert_eq!(
                     said,
                     format!("{error}, through the proxy proxy.example:3128")
@@ -350,7 +352,7 @@ pub(super) mod tests {
                 ] {
                     let status = StatusCode::from_u16(status).expect("a status");
                     let error = error_of_answer(status, &HeaderMap::new(), body.as_bytes(), &sent);
-                    let said = error.to_string();
+                    let said = error.words(Visibility::MAINTAINER);
                     assert!(said.contains("the proxy proxy.example:3128"), "{said}");
                 }
             }

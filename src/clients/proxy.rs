@@ -43,6 +43,10 @@ pub async fn connect(secure: bool, host: &str, port: u16) -> Result<TcpStream, C
 /// Why there is no connection for a websocket at this place.
 pub fn no_websocket(error: &(dyn Error + 'static), host: &str, port: u16) -> CallError {
     let what = format!("websocket at {host}:{port}: {error}");
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all others stay as they are"
+    )]
     match not_connected(error, what, None) {
         CallError::Tls(_) => {
             let words = words_of_tls(

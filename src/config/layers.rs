@@ -40,7 +40,16 @@ impl Found {
         let text = setting.value.to_owned();
         let raw = match setting.kind {
             Kind::Switch | Kind::Number(..) => Raw::Literal(text),
-            _ => Raw::Text(text),
+            Kind::Text
+            | Kind::Secret
+            | Kind::Path
+            | Kind::Duration(..)
+            | Kind::WordOrDuration(..)
+            | Kind::Size(..)
+            | Kind::Choice(_)
+            | Kind::Value(_)
+            | Kind::Values(_)
+            | Kind::Hidden(_) => Raw::Text(text),
         };
         setting.has_default.then(|| Self {
             raw,

@@ -76,7 +76,7 @@ fn tell(operation: &mut Operation, path: &str, method: &Method, need: Need) {
     match need {
         Need::Always => {}
         Need::Read | Need::Students => {
-            operation.security = Some(vec![SecurityRequirement::default(), with_token])
+            operation.security = Some(vec![SecurityRequirement::default(), with_token]);
         }
         Need::Scope(_) => operation.security = Some(vec![with_token]),
     }

@@ -132,7 +132,7 @@ pub(super) async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> 
                 tracing::warn!(%address, "another program has this address: the API does not listen there");
             }
             Err(error) => {
-                tracing::info!(%address, %error, "the API does not listen on this address")
+                tracing::info!(%address, %error, "the API does not listen on this address");
             }
         }
     }

@@ -324,7 +324,7 @@ mod tests {
         let (filter, handle) = reload::Layer::new(filter(level).expect("a level"));
         let (writer, guard) = queue(sink.writer, sink.unwritten, LevelHandle(handle));
         tracing::subscriber::with_default(subscriber(sink.look, filter, writer), || {
-            events(&guard.levels())
+            events(&guard.levels());
         });
         drop(guard);
         fs::read_to_string(path).expect("reads")
@@ -407,7 +407,7 @@ mod tests {
     #[test]
     fn json_has_its_fields_at_the_top() {
         let json = logged("info", LogFormat::Json, |_| {
-            tracing::warn!(stub = "pend00", streams = 2, "withdrawn")
+            tracing::warn!(stub = "pend00", streams = 2, "withdrawn");
         });
         let line: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(

@@ -69,7 +69,16 @@ fn every_word_of_a_choice_is_accepted() {
     for setting in config::settings() {
         let words = match setting.kind {
             Kind::Choice(words) | Kind::WordOrDuration(words, ..) => words,
-            _ => &[],
+            Kind::Text
+            | Kind::Secret
+            | Kind::Path
+            | Kind::Switch
+            | Kind::Duration(..)
+            | Kind::Number(..)
+            | Kind::Size(..)
+            | Kind::Value(_)
+            | Kind::Values(_)
+            | Kind::Hidden(_) => &[],
         };
         for word in words {
             let mut sources = env(&[&MAIL[..], &[("SECRET_API", &"x".repeat(32))]].concat());

@@ -351,13 +351,12 @@ fn is_fresh(minted: Timestamp, now: Timestamp) -> bool {
 fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Resources {
     let mut resources = Resources::default();
     for (name, Readable(resource)) in raw {
-        match resource.and_then(|resource| read_resource(&name, resource)) {
-            Some((name, listed)) => drop(resources.listed.insert(name, listed)),
-            None => {
-                resources.skipped += 1;
-                if is_a_step(&name) {
-                    resources.refused.push(bounded(&name).to_owned());
-                }
+        if let Some((name, listed)) = resource.and_then(|resource| read_resource(&name, resource)) {
+            drop(resources.listed.insert(name, listed));
+        } else {
+            resources.skipped += 1;
+            if is_a_step(&name) {
+                resources.refused.push(bounded(&name).to_owned());
             }
         }
     }

@@ -293,6 +293,9 @@ impl CallError {
         } else {
             (" (", ")")
         };
+        if let (Self::NoAnswer(why), false) = (self, said.is_empty()) {
+            return f.write_str(why);
+        }
         let said = format_args!("{before}{said}{after}");
         match self {
             Self::NameLookup(_) => write!(
@@ -311,7 +314,7 @@ impl CallError {
             ),
             Self::TimedOut => write!(f, "no answer within the time limit"),
             Self::Dropped => write!(f, "it closed the connection without an answer"),
-            Self::NoAnswer(_) => write!(f, "no answer{said}"),
+            Self::NoAnswer(_) => f.write_str("no answer"),
             Self::Credentials(_) => write!(
                 f,
                 "it does not accept our token or password: check the secret and that the clocks agree{said}"
