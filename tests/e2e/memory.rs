@@ -176,7 +176,7 @@ async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
     first
         .sees("trus00", "is held", |it| it["bookable"] == "held")
         .await;
-    checked(&lab, &settings, 0, "memory ok").await;
+    checked(&lab, &settings, 0, "store ok").await;
     first.kill(&lab).await;
 
     let notified = lab.mail().mails().len();

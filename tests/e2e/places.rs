@@ -230,7 +230,10 @@ async fn signs_in(below: &mut Below) {
         (303, "/ed0/lab/pools?x=1")
     );
     let cookie = header(&there, "set-cookie");
-    assert!(cookie.starts_with("labwatch.ed0.lab="), "{cookie}");
+    assert!(
+        cookie.starts_with("labwatch-") && cookie.contains(".ed0.lab="),
+        "{cookie}"
+    );
     cookie
         .split(';')
         .next()
