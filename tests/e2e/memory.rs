@@ -213,7 +213,7 @@ async fn the_memory_can_be_checked() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
     let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];
-    checked(&lab, &settings, 0, "nothing is remembered yet").await;
+    checked(&lab, &settings, 0, "nothing is kept yet").await;
     assert_eq!(
         std::fs::read_dir(folder.path()).expect("a folder").count(),
         0,

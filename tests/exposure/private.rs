@@ -129,7 +129,7 @@ async fn command_everything(monitor: &Monitor) {
     for (path, body) in [
         (
             "/api/v2/acknowledgements",
-            json!({"experiment": "pend00", "text": "seen", "until": until}),
+            json!({"experiments": "pend00", "text": "seen", "until": until}),
         ),
         (
             "/api/v2/silences",
